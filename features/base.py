@@ -1,0 +1,106 @@
+"""A base: an immutable, versioned set of states that the stream starts from, and how to read one.
+
+    <bases>/<number>/manifest.json     what it was made of, digests, the catalogue's digest, the cut
+                     users.table       user id → StoredUser (features, remembered events, items seen)
+                     items.table       item id → ItemFeatures
+                     catalogue.table   item id → Item
+                     similar.table     item id → its neighbours, [(item id, weight), …] best first
+                     features/         the same features as Parquet columns, for people and training
+
+The tables are mapped, not read: the job, the API and `verify` open the same files. This is the kernel's only contact with
+a file system, and it only reads.
+"""
+
+import json
+import mmap
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from features.errors import Broken
+from features.mapped import MappedTable
+from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
+from features.words import Item
+
+USERS: Final = "users.table"
+ITEMS: Final = "items.table"
+CATALOGUE: Final = "catalogue.table"
+SIMILAR: Final = "similar.table"
+MANIFEST: Final = "manifest.json"
+
+_encoder = msgspec.msgpack.Encoder()
+_item_decoder = msgspec.msgpack.Decoder(Item)
+_similar_decoder = msgspec.msgpack.Decoder(list[tuple[int, float]])
+
+
+def encode_catalogue_item(item: Item) -> bytes:
+    return _encoder.encode(item)
+
+
+def encode_similar(neighbours: list[tuple[int, float]]) -> bytes:
+    return _encoder.encode(neighbours)
+
+
+class Base:
+    """One base, opened for reading. Raises Broken if it is not there or not whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        except (OSError, ValueError) as error:
+            raise Broken(f"{folder} is not a base: {error}") from error
+        self._users = self._map(USERS)
+        self._items = self._map(ITEMS)
+        self._catalogue = self._map(CATALOGUE)
+        self._similar = self._map(SIMILAR)
+
+    def _map(self, name: str) -> MappedTable:
+        path = self.folder / name
+        try:
+            with path.open("rb") as file:
+                return MappedTable(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), str(path))
+        except (OSError, ValueError) as error:
+            raise Broken(f"{path} can't be mapped: {error}") from error
+
+    @property
+    def cut(self) -> int:
+        """Time of the newest event in the base, ms; 0 if it holds none."""
+        return int(self.manifest["cut"])
+
+    def user(self, user_id: int) -> StoredUser | None:
+        value = self._users.get(user_id)
+        return None if value is None else decode_stored_user(value)
+
+    def users(self) -> Iterator[tuple[int, StoredUser]]:
+        return ((user_id, decode_stored_user(value)) for user_id, value in self._users.items())
+
+    def user_count(self) -> int:
+        return len(self._users)
+
+    def stored_user(self, user_id: int) -> bytes | None:
+        """The user's bytes as stored, for `features.fold.thaw_user`."""
+        return self._users.get(user_id)
+
+    def item_features(self, item_id: int) -> ItemFeatures | None:
+        value = self._items.get(item_id)
+        return None if value is None else decode_item(value)
+
+    def all_item_features(self) -> Iterator[tuple[int, bytes]]:
+        return self._items.items()
+
+    def item_count(self) -> int:
+        return len(self._items)
+
+    @cached_property
+    def catalogue(self) -> dict[int, Item]:
+        """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
+        return {item_id: _item_decoder.decode(value) for item_id, value in self._catalogue.items()}
+
+    def similar(self, item_id: int) -> list[tuple[int, float]]:
+        """Neighbours of an item, best first; empty if it has none."""
+        value = self._similar.get(item_id)
+        return [] if value is None else _similar_decoder.decode(value)

@@ -1,0 +1,34 @@
+"""Martlet's errors, and what to do about each.
+
+    MartletError
+    ├── BadInput        what came is wrong and will be wrong again: refuse it, say field, expectation and what came
+    │   └── BadEvent    one event of the log or of a POST (to `events.rejected`, or a 422)
+    ├── Unavailable     something remote did not answer in time: try again later, or take the next rung of the ladder
+    └── Broken          an invariant does not hold (corrupt file, wrong version): stop and tell the operator
+"""
+
+
+class MartletError(Exception):
+    """Root of the tree; the message is one line that an operator or caller can act on."""
+
+
+class BadInput(MartletError):
+    """Wrong input: `where` it stood, what was `expected`, what was `received`."""
+
+    def __init__(self, where: str, expected: str, received: str) -> None:
+        super().__init__(f"{where}: expected {expected}, got {received}")
+        self.where = where
+        self.expected = expected
+        self.received = received
+
+
+class BadEvent(BadInput):
+    """An event that the contract does not allow."""
+
+
+class Unavailable(MartletError):
+    """A dependency did not answer within its deadline."""
+
+
+class Broken(MartletError):
+    """A file, state or version that cannot be trusted."""

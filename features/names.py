@@ -1,0 +1,58 @@
+"""Names that more than one part must agree on: Redis keys and their fields, Kafka topics, the partition of a user."""
+
+from typing import Final
+
+EVENTS: Final = "events"
+REJECTED: Final = "events.rejected"
+SERVED: Final = "served"
+SAMPLES: Final = "samples"
+ITEMS: Final = "items"
+PARTITIONS: Final = 8
+
+# The fields of a user's or an item's hash. (generation, n) is the fence: a write replaces what is not newer.
+GENERATION, N, VALUE = "g", "n", "v"
+BROKER_TS, APPLIED_TS = "b", "a"
+"""When the broker took the newest event folded in, and when its features became readable (ms, wall time)."""
+
+CLOCK_KEY: Final = "clock"
+"""The newest event time folded, ms."""
+ITEMS_CHANNEL: Final = "items"
+"""Redis channel on which the ids of changed items are told, separated by commas."""
+
+
+def user_key(user_id: int) -> str:
+    """A user's hash. All keys of a user share the tag {u:ID}, so that one script may change them together."""
+    return f"{{u:{user_id}}}"
+
+
+def seen_key(user_id: int) -> str:
+    """The set of items a user has seen."""
+    return f"{{u:{user_id}}}:seen"
+
+
+def item_key(item_id: int) -> str:
+    return f"i:{item_id}"
+
+
+def user_channel(user_id: int) -> str:
+    """Redis channel on which a user's new n is told."""
+    return f"u:{user_id}"
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's murmur2, unsigned 32 bits (Austin Appleby's hash with Kafka's seed)."""
+    length, mask = len(data), 0xFFFFFFFF
+    h = 0x9747B28C ^ length
+    for start in range(0, length - 3, 4):
+        k = int.from_bytes(data[start : start + 4], "little") * 0x5BD1E995 & mask
+        h = (h * 0x5BD1E995 & mask) ^ ((k ^ (k >> 24)) * 0x5BD1E995 & mask)
+    tail = data[length & ~3 :]
+    if tail:
+        h = (h ^ int.from_bytes(tail, "little")) * 0x5BD1E995 & mask
+    h = (h ^ (h >> 13)) * 0x5BD1E995 & mask
+    return h ^ (h >> 15)
+
+
+def partition_of(user_id: int) -> int:
+    """The partition of `events` in which all of a user's events lie."""
+    return (murmur2(str(user_id).encode()) & 0x7FFFFFFF) % PARTITIONS

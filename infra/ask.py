@@ -1,0 +1,54 @@
+"""Small questions to running services, each with a deadline: what `ready`, `status` and the job's keeper ask."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from features.errors import Unavailable
+
+
+def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None) -> Any:
+    """The JSON that a local HTTP service answers. Raises Unavailable for no answer, an error status or no JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
+            raw = answer.read(16 << 20)
+            return json.loads(raw) if raw else None
+    except urllib.error.HTTPError as error:
+        detail = error.read(2000).decode(errors="replace")
+        raise Unavailable(f"{method} {url} answered {error.code}: {detail[:400]}") from error
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"{method} {url}: {error}") from error
+
+
+def redis_ready(port: int) -> None:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    client = redis.Redis(port=port, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
+    try:
+        client.set("ready", "1", ex=60)
+        if client.get("ready") != b"1":
+            raise Unavailable("Redis did not keep what was written")
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis on port {port}: {error}") from error
+    finally:
+        client.close()
+
+
+def kafka_ready(port: int) -> None:
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=3000)
+        try:
+            if not admin.describe_cluster()["brokers"]:
+                raise Unavailable("Kafka has no broker yet")
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka on port {port}: {error}") from error

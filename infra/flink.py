@@ -1,0 +1,156 @@
+"""The Flink session cluster of a home, from the distribution inside the apache-flink wheel."""
+
+import os
+import sysconfig
+from pathlib import Path
+
+from features.errors import Unavailable
+from infra import artefacts, ask
+from infra.home import REPO, Home
+from infra.services import LOOPBACK, Ports, python_env
+from infra.supervisor import Service
+
+TASK_MANAGERS = 2
+"""One for the source, one for the fold: two Python operators in one JVM would fight over one GIL."""
+
+_LOG4J = """rootLogger.level = INFO
+rootLogger.appenderRef.console.ref = Console
+appender.console.name = Console
+appender.console.type = CONSOLE
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-40c{1} - %m%n
+logger.kafka.name = org.apache.kafka
+logger.kafka.level = WARN
+logger.pekko.name = org.apache.pekko
+logger.pekko.level = WARN
+"""
+
+# What Flink's own classes reach into under Java 21.
+_OPENS = ("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util", "util.concurrent", "util.concurrent.atomic", "util.concurrent.locks")
+
+
+def _java_options() -> str:
+    opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS]
+    return " ".join(
+        [
+            *opens,
+            "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+            "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
+            "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+        ]
+    )
+
+
+def configure(home: Home, ports: Ports) -> dict[str, str]:
+    """Write the cluster's configuration; returns the environment in which its scripts and its client run."""
+    conf, lib = home.flink / "conf", home.flink / "lib"
+    conf.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "jobmanager.rpc.address": LOOPBACK,
+        "jobmanager.rpc.port": ports.flink_rpc,
+        "jobmanager.bind-host": LOOPBACK,
+        "jobmanager.memory.process.size": "896m",
+        "jobmanager.memory.jvm-metaspace.size": "192m",
+        "rest.address": LOOPBACK,
+        "rest.bind-address": LOOPBACK,
+        "rest.port": ports.flink_rest,
+        "web.submit.enable": "false",
+        "web.cancel.enable": "false",
+        "taskmanager.bind-host": LOOPBACK,
+        "taskmanager.host": LOOPBACK,
+        "taskmanager.numberOfTaskSlots": 1,
+        "taskmanager.memory.process.size": "1152m",
+        "taskmanager.memory.managed.size": "16m",
+        "taskmanager.memory.network.min": "48m",
+        "taskmanager.memory.network.max": "48m",
+        "taskmanager.memory.jvm-metaspace.size": "192m",
+        "taskmanager.memory.task.off-heap.size": "64m",
+        "heartbeat.interval": "1 s",
+        "heartbeat.timeout": "5 s",
+        "state.backend.type": "hashmap",
+        "execution.checkpointing.storage": "filesystem",
+        "execution.checkpointing.dir": home.checkpoints.as_uri(),
+        "execution.checkpointing.interval": "5 s",
+        "execution.checkpointing.min-pause": "2 s",
+        "execution.checkpointing.timeout": "2 min",
+        "execution.checkpointing.num-retained": 3,
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.tolerable-failed-checkpoints": 1000,
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "200 ms",
+        "restart-strategy.exponential-delay.max-backoff": "10 s",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "1 min",
+        "execution.buffer-timeout.interval": "1 ms",
+        "python.execution-mode": "thread",
+        "python.executable": str(Path(sysconfig.get_path("scripts")) / "python"),
+        "python.client.executable": str(Path(sysconfig.get_path("scripts")) / "python"),
+        "env.java.opts.all": _java_options(),
+        "env.log.dir": str(home.logs),
+        "env.pid.dir": str(home.run / "flink"),
+        "io.tmp.dirs": str(home.flink / "tmp"),
+    }
+    (home.flink / "tmp").mkdir(exist_ok=True)
+    (home.run / "flink").mkdir(exist_ok=True)
+    (conf / "config.yaml").write_text("".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items()))
+    for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
+        (conf / name).write_text(_LOG4J)
+    for name in ("masters", "workers"):
+        (conf / name).write_text(f"{LOOPBACK}\n")
+    _link_lib(lib)
+    return python_env(
+        {
+            # Without FLINK_HOME, pyflink looks for it and resets FLINK_LIB_DIR on the way.
+            "FLINK_HOME": str(artefacts.flink_home()),
+            "FLINK_CONF_DIR": str(conf),
+            "FLINK_LIB_DIR": str(lib),
+            "FLINK_LOG_DIR": str(home.logs),
+            "FLINK_IDENT_STRING": "martlet",
+            "PYTHONPATH": os.pathsep.join([str(REPO), sysconfig.get_path("purelib")]),
+        }
+    )
+
+
+def _yaml(value: object) -> str:
+    return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+def _link_lib(lib: Path) -> None:
+    """A lib folder of links: Flink's own jars, flink-python and the connector. Named in pipeline.jars instead, they
+    would be loaded anew for every job, and the second job on a TaskManager would fail."""
+    lib.mkdir(parents=True, exist_ok=True)
+    for link in lib.iterdir():
+        link.unlink()
+    flink = artefacts.flink_home()
+    for jar in [*(flink / "lib").glob("*.jar"), *(flink / "opt").glob("flink-python-*.jar"), *artefacts.jars("connector")]:
+        (lib / jar.name).symlink_to(jar)
+
+
+def job_manager(home: Home, ports: Ports, env: dict[str, str]) -> Service:
+    def ready() -> None:
+        ask.http_json(f"http://{LOOPBACK}:{ports.flink_rest}/overview")
+
+    return Service(
+        "jobmanager",
+        (artefacts.flink_home() / "bin" / "jobmanager.sh", "start-foreground"),
+        ready,
+        env=env,
+        cwd=home.flink,
+        address=f"http://{LOOPBACK}:{ports.flink_rest}",
+    )
+
+
+def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int) -> Service:
+    name = f"taskmanager-{number}"
+
+    def ready() -> None:
+        known = ask.http_json(f"http://{LOOPBACK}:{ports.flink_rest}/taskmanagers")["taskmanagers"]
+        if not any(each["id"].startswith(name) for each in known):
+            raise Unavailable(f"{name} has not registered with the JobManager yet")
+
+    return Service(
+        name,
+        (artefacts.flink_home() / "bin" / "taskmanager.sh", "start-foreground", f"-Dtaskmanager.resource-id={name}"),
+        ready,
+        env=env,
+        cwd=home.flink,
+    )

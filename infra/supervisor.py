@@ -1,0 +1,222 @@
+"""Starts services, keeps them running, stops them; and writes down what it does, so that a successor can clean up.
+
+A service that dies is started again after 0.5, 1, 2, … 30 s; one that has run for a minute starts from 0.5 again.
+"""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from features.errors import MartletError, Unavailable
+from infra.home import Home, read_json, write_json
+from infra.processes import ProcessId, memory_mib, rotate, spawn, stop, tail, wait_until
+
+BACKOFF_FIRST, BACKOFF_LAST, CALM = 0.5, 30.0, 60.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process that `up` starts. `ready` asks it something and raises until it answers right."""
+
+    name: str
+    argv: tuple[str | Path, ...]
+    ready: Callable[[], None]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = Path("/")
+    ready_within: float = 60.0
+    grace: float = 15.0
+    address: str = ""
+
+
+@dataclass
+class _Child:
+    service: Service
+    popen: subprocess.Popen[bytes]
+    id: ProcessId
+    since: float
+    restarts: int = 0
+    backoff: float = BACKOFF_FIRST
+    again_at: float | None = None
+    last_exit: int | None = None
+    peak_mib: int = 0
+
+
+class Supervisor:
+    """Owns the children of one home. Not for use by two processes at once: infra.up holds the home's lock."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._children: dict[str, _Child] = {}
+        self._lock = threading.RLock()
+        self._stopping = threading.Event()
+        self._facts: dict[str, object] = {}
+        self._chores: list[Callable[[], None]] = []
+        self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        me = ProcessId.of(os.getpid())
+        assert me is not None
+        self._me = me
+
+    def start_monitor(self) -> None:
+        self._monitor.start()
+
+    def add_chore(self, chore: Callable[[], None]) -> None:
+        """Something to do each second beside watching children; what it raises is noted in `status`, not fatal."""
+        self._chores.append(chore)
+
+    def note(self, **facts: object) -> None:
+        """Facts for `status` (state, ports, job …); None removes one."""
+        with self._lock:
+            for key, value in facts.items():
+                if value is None:
+                    self._facts.pop(key, None)
+                else:
+                    self._facts[key] = value
+            self._write()
+
+    def log_of(self, name: str) -> Path:
+        return self._home.logs / f"{name}.log"
+
+    def start(self, service: Service) -> None:
+        """Start a service and wait until it has answered. Raises Unavailable with the end of its log if it does not."""
+        with self._lock:
+            self._spawn(service, None)
+        self._await_ready(service)
+
+    def _spawn(self, service: Service, previous: _Child | None) -> None:
+        popen = spawn(service.argv, self.log_of(service.name), service.env, service.cwd)
+        process = ProcessId.of(popen.pid) or ProcessId(popen.pid, time.time())
+        child = _Child(service, popen, process, time.monotonic())
+        if previous is not None:
+            child.restarts = previous.restarts + 1
+            child.last_exit = previous.last_exit
+            child.peak_mib = previous.peak_mib
+            child.backoff = min(BACKOFF_LAST, previous.backoff * 2)
+        self._children[service.name] = child
+        self._write()
+
+    def _await_ready(self, service: Service) -> None:
+        deadline = time.monotonic() + service.ready_within
+        while True:
+            try:
+                service.ready()
+                return
+            except Exception as error:  # whatever a client raises before its server is there
+                reason = f"{type(error).__name__}: {error}"
+            child = self._children[service.name]
+            if child.popen.poll() is not None and not self._monitor.is_alive():
+                reason = f"it exited with {child.popen.returncode}"
+            elif wait_until(deadline):
+                continue
+            raise Unavailable(
+                f"{service.name} did not become ready within {service.ready_within:.0f} s ({reason[:300]}).\n"
+                f"The end of {self.log_of(service.name)}:\n{tail(self.log_of(service.name))}"
+            )
+
+    def child_id(self, name: str) -> ProcessId:
+        with self._lock:
+            return self._children[name].id
+
+    def restart(self, name: str) -> None:
+        """Stop a child and start it again at once, as an upgrade does."""
+        with self._lock:
+            child = self._children[name]
+            stop(child.id, child.service.grace)
+            child.popen.poll()
+            self._spawn(child.service, child)
+        self._await_ready(child.service)
+
+    def _watch(self) -> None:
+        turn = 0
+        while not self._stopping.wait(0.25):
+            turn += 1
+            with self._lock:
+                for child in list(self._children.values()):
+                    self._look_after(child)
+            if turn % 4 == 0:
+                self._do_chores()
+            if turn % 20 == 0:
+                self._housekeeping()
+
+    def _look_after(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.again_at is not None:
+            if now >= child.again_at:
+                self._spawn(child.service, child)
+            return
+        code = child.popen.poll()
+        if code is None:
+            if now - child.since > CALM:
+                child.backoff = BACKOFF_FIRST
+            return
+        child.last_exit = code
+        child.again_at = now + child.backoff
+        self._write()
+
+    def _do_chores(self) -> None:
+        for chore in self._chores:
+            try:
+                chore()
+            except (MartletError, OSError) as error:
+                self.note(**{f"trouble_{getattr(chore, '__name__', 'chore')}": str(error)[:300]})
+            else:
+                self.note(**{f"trouble_{getattr(chore, '__name__', 'chore')}": None})
+
+    def _housekeeping(self) -> None:
+        with self._lock:
+            for child in self._children.values():
+                child.peak_mib = max(child.peak_mib, memory_mib(child.id))
+                rotate(self.log_of(child.service.name))
+            self._write()
+
+    def _write(self) -> None:
+        write_json(
+            self._home.status_file,
+            {
+                "supervisor": {"pid": self._me.pid, "started": self._me.started},
+                **self._facts,
+                "services": {
+                    name: {
+                        "pid": child.id.pid,
+                        "started": child.id.started,
+                        "address": child.service.address,
+                        "restarts": child.restarts,
+                        "last_exit": child.last_exit,
+                        "peak_mib": child.peak_mib,
+                        "running": child.again_at is None,
+                        "grace": child.service.grace,
+                    }
+                    for name, child in self._children.items()
+                },
+            },
+        )
+
+    def stop_all(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Stop every child, the last started first, and forget what was written down."""
+        self._stopping.set()
+        if self._monitor.is_alive():
+            self._monitor.join(timeout=60)
+        with self._lock:
+            for name, child in reversed(list(self._children.items())):
+                began = time.monotonic()
+                clean = stop(child.id, child.service.grace)
+                child.popen.poll()
+                say(f"{name} stopped{'' if clean else ' (killed: it did not go by itself)'} in {time.monotonic() - began:.1f} s")
+                del self._children[name]
+        self._home.status_file.unlink(missing_ok=True)
+
+
+def stop_leftovers(home: Home, say: Callable[[str], None]) -> None:
+    """Stop what a supervisor that was killed has left running, by recorded pid and start time."""
+    status = read_json(home.status_file)
+    if status is None:
+        return
+    for name, entry in reversed(list(status.get("services", {}).items())):
+        target = ProcessId.from_json(entry)
+        if target.process() is not None:
+            stop(target, float(entry.get("grace", 10)))
+            say(f"stopped {name} (pid {target.pid}), left by a supervisor that died")
+    home.status_file.unlink(missing_ok=True)

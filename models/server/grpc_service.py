@@ -1,0 +1,181 @@
+"""PredictionService and ModelService over grpc.aio.
+
+Handlers are registered by name with the messages' own (de)serialisers; each is a plain function from message to message,
+so that every method has the same errors, counts, times and lanes.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from models.server import config, inference, json_model
+from models.server.errors import Code, ServingError, invalid
+from models.server.lanes import INLINE_BYTES, MAX_REQUEST_BYTES, Lanes
+from models.server.manager import Manager, lease_spec
+from models.server.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+_MAX_CONCURRENT = 1000
+_STATUS = {code.value[0]: code for code in grpc.StatusCode}
+_SIGNATURES = "signature_def"
+
+
+@dataclass(frozen=True)
+class _Method:
+    """One unary method: the messages it takes and gives, what it does, and where."""
+
+    request: Any
+    run: Callable[[Any], Any]
+    timed: bool = False
+    aside: bool = False
+
+
+class GrpcService:
+    """The two services over one manager."""
+
+    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes) -> None:
+        self._manager = manager
+        self._metrics = metrics
+        self._lanes = lanes
+
+    def server(self) -> Any:
+        """A grpc.aio server with both services, not yet bound or started."""
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ],
+            maximum_concurrent_rpcs=_MAX_CONCURRENT,
+        )
+        prediction = {
+            "Predict": _Method(predict_pb2.PredictRequest, self._predict, timed=True),
+            "Classify": _Method(classification_pb2.ClassificationRequest, self._classify, timed=True),
+            "Regress": _Method(regression_pb2.RegressionRequest, self._regress, timed=True),
+            "MultiInference": _Method(inference_pb2.MultiInferenceRequest, self._multi_inference),
+            "GetModelMetadata": _Method(get_model_metadata_pb2.GetModelMetadataRequest, self._metadata),
+        }
+        model = {
+            "GetModelStatus": _Method(get_model_status_pb2.GetModelStatusRequest, self._status),
+            "HandleReloadConfigRequest": _Method(model_management_pb2.ReloadConfigRequest, self._reload, aside=True),
+        }
+        for service, methods in (("PredictionService", prediction), ("ModelService", model)):
+            handlers = {name: self._handler(name, method) for name, method in methods.items()}
+            full_name = f"tensorflow.serving.{service}"
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(full_name, handlers),))
+        return server
+
+    def _handler(self, name: str, method: _Method) -> Any:
+        async def handle(request: Any, context: Any) -> Any:
+            began = time.perf_counter()
+            remaining = context.time_remaining()
+            if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
+                await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
+            code, message = Code.OK, ""
+            response: Any = None
+            try:
+                if method.aside:
+                    response = await self._lanes.run_aside(lambda: method.run(request))
+                else:
+                    response = await self._run(method, request)
+            except ServingError as error:
+                code, message = error.code, error.message
+            except Exception:
+                _log.exception("%s failed", name)
+                code, message = Code.INTERNAL, "internal error; the server's log has the details"
+            if method.timed:
+                self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+            if code is not Code.OK:
+                await context.abort(_STATUS[code.value], message)
+            return response
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request_deserializer=method.request.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+    async def _run(self, method: _Method, request: Any) -> Any:
+        size = request.ByteSize()
+        if size <= INLINE_BYTES:
+            return method.run(request)
+        return await self._lanes.run(size, lambda: method.run(request))
+
+    def _count(self, model: str, api: str, code: Code, seconds: float) -> None:
+        known = self._manager.serves(model)
+        self._metrics.count(model if known else "", code)
+        if code is Code.OK:
+            self._metrics.observe(model, api, "GRPC", seconds)
+
+    def _predict(self, request: Any) -> Any:
+        with self._lease(request) as servable:
+            return inference.predict_proto(servable, request)
+
+    def _classify(self, request: Any) -> Any:
+        with self._lease(request) as servable:
+            return inference.classify_proto(servable, request)
+
+    def _regress(self, request: Any) -> Any:
+        with self._lease(request) as servable:
+            return inference.regress_proto(servable, request)
+
+    def _multi_inference(self, request: Any) -> Any:
+        spec = request.tasks[0].model_spec if request.tasks else inference_pb2.InferenceTask().model_spec
+        with lease_spec(self._manager, spec) as servable:
+            return inference.multi_inference_proto(servable, request)
+
+    def _lease(self, request: Any) -> Any:
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        return lease_spec(self._manager, request.model_spec)
+
+    def _metadata(self, request: Any) -> Any:
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        if not request.metadata_field:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for metadata_field in request.metadata_field:
+            if metadata_field != _SIGNATURES:
+                raise invalid(f"Metadata field {metadata_field} is not supported")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        with self._lease(request) as servable:
+            response.model_spec.name = servable.name
+            response.model_spec.version.value = servable.version
+            response.metadata[_SIGNATURES].Pack(json_model.signature_map(servable))
+        return response
+
+    def _status(self, request: Any) -> Any:
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        spec = request.model_spec
+        version = spec.version.value if spec.HasField("version") else None
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for status in self._manager.statuses(spec.name, version):
+            entry = response.model_version_status.add(version=status.version, state=int(status.state))
+            entry.status.error_code = int(status.code)
+            entry.status.error_message = status.message
+        return response
+
+    def _reload(self, request: Any) -> Any:
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        self._manager.reload(config.from_proto(request.config))
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.error_code = int(Code.OK)
+        return response

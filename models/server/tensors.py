@@ -1,0 +1,175 @@
+"""TensorProto and numpy arrays, both ways.
+
+Requests come in typed fields or as ``tensor_content`` (little-endian, rows first); responses leave in typed fields, as
+TensorFlow Serving writes them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.framework import types_pb2
+
+from models.server.errors import Code, ServingError, invalid
+
+Array = NDArray[Any]
+
+MAX_TENSOR_BYTES = 256 * 1024 * 1024
+"""A shape is a few bytes that can ask for any amount of memory: this is where we stop believing it."""
+
+
+@dataclass(frozen=True)
+class DType:
+    """One element type: its number in protobuf, its name in messages, its numpy type and its typed field."""
+
+    enum: int
+    name: str
+    numpy: np.dtype[Any]
+    field: str
+
+
+def _dtype(enum: int, field: str, name: str | None = None) -> DType:
+    known = tf.dtypes.as_dtype(enum)
+    return DType(enum, name or known.name, np.dtype(known.as_numpy_dtype), field)
+
+
+_ALL = (
+    _dtype(types_pb2.DT_FLOAT, "float_val", "float"),
+    _dtype(types_pb2.DT_DOUBLE, "double_val", "double"),
+    _dtype(types_pb2.DT_HALF, "half_val", "half"),
+    _dtype(types_pb2.DT_BFLOAT16, "half_val"),
+    _dtype(types_pb2.DT_INT8, "int_val"),
+    _dtype(types_pb2.DT_INT16, "int_val"),
+    _dtype(types_pb2.DT_INT32, "int_val"),
+    _dtype(types_pb2.DT_INT64, "int64_val"),
+    _dtype(types_pb2.DT_UINT8, "int_val"),
+    _dtype(types_pb2.DT_UINT16, "int_val"),
+    _dtype(types_pb2.DT_UINT32, "uint32_val"),
+    _dtype(types_pb2.DT_UINT64, "uint64_val"),
+    _dtype(types_pb2.DT_BOOL, "bool_val"),
+    _dtype(types_pb2.DT_STRING, "string_val"),
+    _dtype(types_pb2.DT_COMPLEX64, "scomplex_val"),
+    _dtype(types_pb2.DT_COMPLEX128, "dcomplex_val"),
+)
+_BY_ENUM = {dtype.enum: dtype for dtype in _ALL}
+_BY_NUMPY = {dtype.numpy: dtype for dtype in _ALL}
+
+
+def dtype_of(enum: int) -> DType:
+    """The element type numbered ``enum``. Raises UNIMPLEMENTED for those that never cross the wire (resources)."""
+    try:
+        return _BY_ENUM[enum]
+    except KeyError:
+        name = types_pb2.DataType.Name(enum) if enum in types_pb2.DataType.values() else str(enum)
+        raise ServingError(Code.UNIMPLEMENTED, f"tensors of type {name} are not served") from None
+
+
+def dtype_of_array(array: Array) -> DType:
+    """The element type of a fetched array."""
+    return _BY_NUMPY[array.dtype]
+
+
+def from_proto(proto: Any, alias: str) -> Array:
+    """The array a ``TensorProto`` stands for; ``alias`` names it in the error.
+
+    A typed field shorter than its shape repeats its last value, an empty one means zeros, a longer one is cut: so
+    TensorFlow reads them. Raises INVALID_ARGUMENT when shape and content do not agree.
+    """
+    dtype = dtype_of(proto.dtype)
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape) or len(shape) > 32:
+        raise _unparsed(alias)
+    count = math.prod(shape)
+    if count * dtype.numpy.itemsize > MAX_TENSOR_BYTES:
+        raise ServingError(Code.RESOURCE_EXHAUSTED, f"input {alias}: a tensor may hold {MAX_TENSOR_BYTES} bytes at most")
+    if content := proto.tensor_content:
+        return _from_content(content, dtype, shape, count, alias)
+    values = getattr(proto, dtype.field)
+    if dtype.field == "half_val":
+        flat = np.array(values, dtype=np.uint16).view(dtype.numpy)
+    elif dtype.field.endswith("complex_val"):
+        flat = np.array(values[: len(values) // 2 * 2], dtype=dtype.numpy.type(0).real.dtype).view(dtype.numpy)
+    elif dtype.enum == types_pb2.DT_STRING:
+        flat = np.empty(len(values), dtype=object)
+        flat[:] = list(values)
+    elif dtype.field == "int_val" and dtype.enum != types_pb2.DT_INT32:
+        flat = np.array(values, dtype=np.int32).astype(dtype.numpy)
+    else:
+        flat = np.array(values, dtype=dtype.numpy)
+    return _filled(flat, count, dtype).reshape(shape)
+
+
+def _filled(flat: Array, count: int, dtype: DType) -> Array:
+    if flat.size == count:
+        return flat
+    if flat.size > count:
+        return flat[:count]
+    blank: Any = b"" if dtype.enum == types_pb2.DT_STRING else 0
+    filled = np.full(count, flat[-1] if flat.size else blank, dtype=dtype.numpy)
+    filled[: flat.size] = flat
+    return filled
+
+
+def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: int, alias: str) -> Array:
+    if dtype.enum == types_pb2.DT_STRING:
+        flat = np.empty(count, dtype=object)
+        flat[:] = _split_strings(content, count, alias)
+        return flat.reshape(shape)
+    if len(content) != count * dtype.numpy.itemsize:
+        raise _unparsed(alias)
+    return np.frombuffer(content, dtype=dtype.numpy).reshape(shape)
+
+
+def _split_strings(content: bytes, count: int, alias: str) -> list[bytes]:
+    """Strings as ``tensor_content``: ``count`` varint lengths, then the bytes of all of them."""
+    lengths, at = [], 0
+    for _ in range(count):
+        length = shift = 0
+        while True:
+            if at >= len(content) or shift > 28:
+                raise _unparsed(alias)
+            byte = content[at]
+            at += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        lengths.append(length)
+    if at + sum(lengths) != len(content):
+        raise _unparsed(alias)
+    strings = []
+    for length in lengths:
+        strings.append(content[at : at + length])
+        at += length
+    return strings
+
+
+def _unparsed(alias: str) -> ServingError:
+    return invalid(f"tensor parsing error: {alias}")
+
+
+def fill_proto(array: Array, proto: Any) -> None:
+    """Write ``array`` into an empty ``TensorProto``: type, shape, and one typed value an element."""
+    dtype = dtype_of_array(array)
+    proto.dtype = dtype.enum
+    fill_shape(array.shape, proto.tensor_shape)
+    flat = array.reshape(-1)
+    if dtype.field == "half_val":
+        flat = flat.view(np.uint16)
+    elif dtype.field.endswith("complex_val"):
+        flat = flat.view(flat.real.dtype)
+    values: list[Any] = flat.tolist()
+    if dtype.enum == types_pb2.DT_STRING:
+        values = [value.encode() if isinstance(value, str) else value for value in values]
+    getattr(proto, dtype.field).extend(values)
+
+
+def fill_shape(shape: Sequence[int], proto: Any) -> None:
+    """Write ``shape`` into an empty ``TensorShapeProto``; a scalar has no dimensions but a shape all the same."""
+    proto.SetInParent()
+    for size in shape:
+        proto.dim.add().size = size

@@ -1,0 +1,158 @@
+"""Builds the job and submits it: `python -m streaming.job --settings FILE [--from CHECKPOINT]`; prints the job's id.
+
+    Kafka `events` ─SQL: one string a record─▶ by key ▶ UserFold ─▶ by item ▶ ItemFold
+                                                          ├─ rejected ─SQL─▶ Kafka `events.rejected`
+                                                          └─ rerouted ─SQL─▶ Kafka `events`
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+from pyflink.table import DataTypes, Schema, StreamTableEnvironment
+
+from features.names import EVENTS, REJECTED as REJECTED_TOPIC
+from streaming.operators import REJECTED, REROUTED, ItemFold, UserFold
+from streaming.record import key_of
+from streaming.settings import JobSettings, read_settings
+
+FOLD_SLOT = "fold"
+"""The fold's slots; source and sinks stay in the default ones, in another TaskManager (see infra.flink)."""
+
+# A null of the raw format would drop out of CONCAT: each is made an empty string, and a null key says so by its length.
+_PACKED = """
+SELECT CONCAT_WS('|',
+    CAST(part AS STRING), CAST(off AS STRING),
+    CAST(1000 * EXTRACT(EPOCH FROM CAST(ts AS TIMESTAMP(3))) + EXTRACT(MILLISECOND FROM CAST(ts AS TIMESTAMP(3))) AS STRING),
+    CAST(COALESCE(CHAR_LENGTH(DECODE(k, 'ISO-8859-1')), -1) AS STRING),
+    CONCAT(COALESCE(DECODE(k, 'ISO-8859-1'), ''), COALESCE(DECODE(v, 'ISO-8859-1'), ''))) AS packed
+FROM events
+"""
+
+
+def _options(settings: JobSettings, topic: str, **more: str) -> str:
+    options = {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": settings.bootstrap, **more}
+    return ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
+
+
+_RAW = {"key.format": "raw", "key.fields": "k", "value.format": "raw", "value.fields-include": "EXCEPT_KEY"}
+_PATIENT = {
+    # The producer waits for a broker that is away, within the bound, instead of failing the job.
+    "properties.delivery.timeout.ms": "600000",
+    "properties.request.timeout.ms": "10000",
+    "properties.max.block.ms": "600000",
+    "sink.delivery-guarantee": "at-least-once",
+    "properties.linger.ms": "5",
+    # A reject carries the refused value and its headers: it must fit whatever the topic `events` let in.
+    "properties.max.request.size": str(6 << 20),
+    "properties.buffer.memory": str(32 << 20),
+}
+
+
+def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
+    """Put the whole job into `env`."""
+    tables = StreamTableEnvironment.create(env)
+    tables.get_config().set_local_timezone("UTC")
+    read = {
+        **_RAW,
+        "scan.startup.mode": "earliest-offset",
+        "properties.group.id": "martlet-job",
+        "properties.fetch.max.wait.ms": "10",
+        "properties.metadata.max.age.ms": "30000",
+        "properties.isolation.level": "read_uncommitted",
+    }
+    tables.execute_sql(
+        "CREATE TABLE events (k BYTES, v BYTES, part INT METADATA FROM 'partition' VIRTUAL,"
+        " off BIGINT METADATA FROM 'offset' VIRTUAL, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL)"
+        f" WITH ({_options(settings, EVENTS, **read)})"
+    )
+    tables.execute_sql(
+        "CREATE TABLE rejected (k BYTES, v BYTES, headers MAP<STRING, BYTES> METADATA)"
+        f" WITH ({_options(settings, REJECTED_TOPIC, **_RAW, **_PATIENT)})"
+    )
+    tables.execute_sql(
+        f"CREATE TABLE rerouted (k BYTES, v BYTES) WITH ({_options(settings, EVENTS, **_RAW, **_PATIENT)})"
+    )
+    records = tables.to_data_stream(tables.sql_query(_PACKED))
+    packed = records.map(lambda row: row[0], output_type=Types.STRING()).name("unwrap").uid("unwrap")
+    users = (
+        packed.key_by(key_of, key_type=Types.STRING())
+        .process(UserFold(settings), output_type=Types.STRING())
+        .name("users")
+        .uid("users")
+        .slot_sharing_group(FOLD_SLOT)
+        .set_parallelism(settings.parallelism)
+    )
+    (
+        users.key_by(lambda text: text[: text.index("|")], key_type=Types.STRING())
+        .process(ItemFold(settings), output_type=Types.STRING())
+        .name("items")
+        .uid("items")
+        .slot_sharing_group(FOLD_SLOT)
+        .set_parallelism(settings.parallelism)
+    )
+    _side_outputs(tables, users)
+
+
+def _side_outputs(tables: StreamTableEnvironment, users: DataStream) -> None:
+    text = DataTypes.STRING()
+    rejected = tables.from_data_stream(
+        users.get_side_output(REJECTED),
+        Schema.new_builder()
+        .column("k", text).column("v", text).column("topic", text)
+        .column("part", text).column("off", text).column("reason", text)
+        .build(),
+    )  # fmt: skip
+    rerouted = tables.from_data_stream(
+        users.get_side_output(REROUTED), Schema.new_builder().column("k", text).column("v", text).build()
+    )
+    tables.create_temporary_view("rejected_rows", rejected)
+    tables.create_temporary_view("rerouted_rows", rerouted)
+    statements = tables.create_statement_set()
+    statements.add_insert_sql(
+        "INSERT INTO rejected SELECT ENCODE(k, 'ISO-8859-1'), ENCODE(v, 'ISO-8859-1'),"
+        " MAP['topic', ENCODE(topic, 'UTF-8'), 'partition', ENCODE(part, 'UTF-8'),"
+        " 'offset', ENCODE(off, 'UTF-8'), 'reason', ENCODE(reason, 'UTF-8')] FROM rejected_rows"
+    )
+    statements.add_insert_sql(
+        "INSERT INTO rerouted SELECT ENCODE(k, 'ISO-8859-1'), ENCODE(v, 'ISO-8859-1') FROM rerouted_rows"
+    )
+    statements.attach_as_datastream()
+
+
+def _remote(restore: str | None) -> StreamExecutionEnvironment:
+    """An environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings for the job too.
+
+    `get_execution_environment` would start a cluster inside this process.
+    """
+    jvm: Any = get_gateway().jvm
+    configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(os.environ["FLINK_CONF_DIR"])
+    if restore:
+        configuration.setString("execution.state-recovery.path", restore)
+    host = configuration.getString("rest.address", "127.0.0.1")
+    port = int(configuration.getString("rest.port", "8081"))
+    java_env = jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
+    return StreamExecutionEnvironment(
+        java_env.createRemoteEnvironment(host, port, configuration, get_gateway().new_array(jvm.String, 0))
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=Path, required=True)
+    parser.add_argument("--from", dest="restore", help="checkpoint or savepoint to start from")
+    arguments = parser.parse_args()
+    settings = read_settings(arguments.settings)
+    env = _remote(arguments.restore)
+    env.set_parallelism(1)
+    build(env, settings)
+    client = env.execute_async("martlet")
+    print(client.get_job_id(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

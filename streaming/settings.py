@@ -1,0 +1,35 @@
+"""What the job is told: one frozen object, written by infra as JSON and read by `python -m streaming.job`."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class JobSettings(msgspec.Struct, frozen=True):
+    """
+    bootstrap       Kafka, host:port
+    redis_host, redis_port
+    base            folder of the base that states start from
+    generation      fence of all writes: rises with a new log, base or fold version
+    horizon         the home's clock for the rule "a year ahead": an event time, ms …
+    horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
+    parallelism     of the fold
+    """
+
+    bootstrap: str
+    redis_host: str
+    redis_port: int
+    base: str
+    generation: int
+    horizon: int
+    horizon_since: int | None
+    parallelism: int = 1
+
+    def clock_at(self, wall: int) -> int:
+        """The home's clock (ms) when the broker took a record at `wall` (ms)."""
+        return wall if self.horizon_since is None else self.horizon + max(0, wall - self.horizon_since)
+
+
+def read_settings(path: Path) -> JobSettings:
+    """Raises msgspec.ValidationError naming the field that is wrong."""
+    return msgspec.json.decode(path.read_bytes(), type=JobSettings)

@@ -1,0 +1,181 @@
+"""Writes features to Redis from an operator: a thread that sends what has gathered, as soon as the last batch is through.
+
+At a low rate each write goes at once; at a high rate batches grow, and writes to one key become one. While Redis is away
+the batch is tried again until it comes back, and the operator waits once the buffer is full: nothing is dropped.
+
+A buffered write is not in Flink's state, but the state it came from is, and each key touched has a timer there which
+asks `settle` whether the write is through, and repeats it after a restart (see streaming.operators).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from features.errors import Unavailable
+from features.names import CLOCK_KEY, ITEMS_CHANNEL, item_key, seen_key, user_key
+from features.redis_writes import (
+    ADVANCE_CLOCK,
+    CHANGE,
+    REPLACE,
+    WRITE_ITEM,
+    WRITE_USER,
+    item_arguments,
+    user_arguments,
+)
+
+BUFFER_KEYS = 2048
+BATCH_KEYS = 256
+CALL_TIMEOUT = 2.0
+CLOSE_WITHIN = 10.0
+
+
+@dataclass(slots=True)
+class UserWrite:
+    """The newest state of a user, and what changed in the seen set since the last write (True: added)."""
+
+    n: int
+    broker_ts: int
+    value: bytes
+    event_ts: int
+    seen: dict[int, bool] = field(default_factory=dict)
+    whole: bool = False
+
+
+@dataclass(slots=True)
+class ItemWrite:
+    n: int
+    broker_ts: int
+    value: bytes
+
+
+class FeatureWriter:
+    """A bounded, coalescing buffer of writes and the thread that empties it. One producer thread."""
+
+    def __init__(self, host: str, port: int, generation: int) -> None:
+        self._client = redis.Redis(
+            host=host,
+            port=port,
+            socket_timeout=CALL_TIMEOUT,
+            socket_connect_timeout=CALL_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._scripts = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
+        self._generation = generation
+        self._users: dict[int, UserWrite] = {}
+        self._items: dict[int, ItemWrite] = {}
+        self._sending_users: dict[int, UserWrite] = {}
+        self._sending_items: dict[int, ItemWrite] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+        self.written = 0
+        self.failures = 0
+        self._thread = threading.Thread(target=self._run, name="feature-writer", daemon=True)
+        self._thread.start()
+
+    def put_user(self, user_id: int, write: UserWrite) -> None:
+        """Take a write; waits while the buffer is full. A later write to the same user replaces it, keeping what it
+        changed in the seen set."""
+        with self._changed:
+            self._wait_for_room()
+            earlier = self._users.pop(user_id, None)
+            if earlier is not None and not write.whole:
+                write.seen = earlier.seen | write.seen
+                write.whole = earlier.whole
+            self._users[user_id] = write
+            self._changed.notify_all()
+
+    def put_item(self, item_id: int, write: ItemWrite) -> None:
+        """As put_user, for an item."""
+        with self._changed:
+            self._wait_for_room()
+            self._items[item_id] = write
+            self._changed.notify_all()
+
+    def _wait_for_room(self) -> None:
+        while len(self._users) + len(self._items) >= BUFFER_KEYS:
+            if not self._thread.is_alive():
+                raise Unavailable("the feature writer has stopped")
+            self._changed.wait(1.0)
+
+    def settle_user(self, user_id: int) -> None:
+        """Return once no write of this user is under way."""
+        self._settle(lambda: user_id in self._users or user_id in self._sending_users)
+
+    def settle_item(self, item_id: int) -> None:
+        self._settle(lambda: item_id in self._items or item_id in self._sending_items)
+
+    def _settle(self, busy: Callable[[], bool]) -> None:
+        with self._changed:
+            while busy():
+                if not self._thread.is_alive():
+                    raise Unavailable("the feature writer has stopped")
+                self._changed.wait(1.0)
+
+    def close(self) -> None:
+        """Send what is left, within a bound; what is not sent is in Flink's state and is written after the restart."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(CLOSE_WITHIN)
+        self._client.close()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while True:
+            with self._changed:
+                while not (self._users or self._items or self._sending_users or self._sending_items):
+                    if self._closing:
+                        return
+                    self._changed.wait(1.0)
+                if not (self._sending_users or self._sending_items):
+                    self._sending_users = _take(self._users)
+                    self._sending_items = _take(self._items)
+                    self._changed.notify_all()
+            try:
+                self._send()
+            except redis.RedisError as error:
+                self.failures += 1
+                pause = min(1.0, pause * 2 or 0.02)
+                if self.failures % 50 == 1:
+                    print(f"feature writer: Redis does not take writes ({error}); trying again", flush=True)
+                if self._closing and pause >= 1.0:
+                    return
+                time.sleep(pause)
+                continue
+            pause = 0.0
+            with self._changed:
+                self.written += len(self._sending_users) + len(self._sending_items)
+                self._sending_users, self._sending_items = {}, {}
+                self._changed.notify_all()
+
+    def _send(self) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        write_user, write_item, advance = (self._scripts[name] for name in ("user", "item", "clock"))
+        for user_id, user in self._sending_users.items():
+            removed = [item for item, added in user.seen.items() if not added]
+            added = [item for item, added in user.seen.items() if added]
+            mode = REPLACE if user.whole else CHANGE
+            arguments = user_arguments(self._generation, user.n, user.broker_ts, user.value, mode, removed, added)
+            write_user(keys=[user_key(user_id), seen_key(user_id)], args=arguments, client=pipe)
+        for item_id, item in self._sending_items.items():
+            arguments = item_arguments(self._generation, item.n, item.broker_ts, item.value)
+            write_item(keys=[item_key(item_id)], args=arguments, client=pipe)
+        if self._sending_users:
+            advance(keys=[CLOCK_KEY], args=[max(user.event_ts for user in self._sending_users.values())], client=pipe)
+        if self._sending_items:
+            pipe.publish(ITEMS_CHANNEL, ",".join(map(str, self._sending_items)))
+        pipe.execute()
+
+
+_SCRIPTS = {"user": WRITE_USER, "item": WRITE_ITEM, "clock": ADVANCE_CLOCK}
+
+
+def _take(buffer: dict[int, Any]) -> dict[int, Any]:
+    """Up to a batch of the oldest writes, out of the buffer."""
+    return {key: buffer.pop(key) for key in list(buffer)[:BATCH_KEYS]}
