@@ -20,8 +20,9 @@ from streaming.operators import REJECTED, REROUTED, ItemFold, UserFold
 from streaming.record import key_of
 from streaming.settings import JobSettings, read_settings
 
-FOLD_SLOT = "fold"
-"""The fold's slots; source and sinks stay in the default ones, in another TaskManager (see infra.flink)."""
+USERS_SLOT = "users"
+"""The slots of the user fold, half of the work; source, items and sinks share the default ones. With one slot a
+TaskManager these are two processes, each with a GIL of its own."""
 
 # A null of the raw format would drop out of CONCAT: each is made an empty string, and a null key says so by its length.
 _PACKED = """
@@ -84,7 +85,7 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
         .process(UserFold(settings), output_type=Types.STRING())
         .name("users")
         .uid("users")
-        .slot_sharing_group(FOLD_SLOT)
+        .slot_sharing_group(USERS_SLOT)
         .set_parallelism(settings.parallelism)
     )
     (
@@ -92,7 +93,7 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
         .process(ItemFold(settings), output_type=Types.STRING())
         .name("items")
         .uid("items")
-        .slot_sharing_group(FOLD_SLOT)
+        .slot_sharing_group("default")
         .set_parallelism(settings.parallelism)
     )
     _side_outputs(tables, users)

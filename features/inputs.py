@@ -1,0 +1,244 @@
+"""Raw features → model inputs: one pure, vectorised definition for training and serving alike.
+
+Training calls it on features as they stood just before each labelled event, the server on the freshest ones. What depends
+on data (genre vocabulary, normalisation) is an `InputMaps`, computed offline and kept in the model's manifest; how kinds of
+click are blended is `ClickWeights`, a settings file that can change without retraining.
+
+Shapes: n candidates (or sample rows), U user columns, I item columns, C cross columns, G genres.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.decay import DAY, HALF_LIVES, ONE
+from features.state import DAYS, ItemFeatures, UserFeatures
+from features.words import RATING, Item
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+INPUTS_VERSION: Final = 1
+"""Rises when a column changes its meaning: a model trained on another version is not served."""
+
+USER_COLUMNS: Final = (
+    "log_events",
+    "log_ratings",
+    "mean_rating",
+    "std_rating",
+    "positive_share",
+    "log_hours_since_last",
+    "log_session_events",
+)
+ITEM_COLUMNS: Final = (
+    "log_ratings",
+    "mean_rating",
+    "std_rating",
+    "positive_share",
+    "log_popularity_1d",
+    "log_popularity_14d",
+    "log_days_since_first",
+    "years_since_release",
+)
+CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
+PRIOR_MEAN: Final = 3.5
+"""Ratings are drawn towards this mean by PRIOR_WEIGHT imagined ones, so that a single rating says little."""
+PRIOR_WEIGHT: Final = 5.0
+
+
+class ClickWeights(msgspec.Struct, frozen=True):
+    """How much each kind of act counts for a taste."""
+
+    click: float = 0.3
+    positive: float = 1.0
+    negative: float = -0.5
+
+
+class InputMaps(msgspec.Struct, frozen=True):
+    """What offline computed for a model: the vocabulary, and mean and spread of each column. Rides in the manifest.
+
+    genres               G names, the order of genre columns
+    user_mean, user_std  U + 3G numbers each; item_mean, item_std  I + G; cross_mean, cross_std  C
+    """
+
+    genres: tuple[str, ...]
+    user_mean: tuple[float, ...] = ()
+    user_std: tuple[float, ...] = ()
+    item_mean: tuple[float, ...] = ()
+    item_std: tuple[float, ...] = ()
+    cross_mean: tuple[float, ...] = ()
+    cross_std: tuple[float, ...] = ()
+    version: int = INPUTS_VERSION
+
+
+class ItemColumns:
+    """Features of n items as columns: one row an item, updated in place; what `item_matrix` reads."""
+
+    def __init__(self, size: int, genres: Sequence[str]) -> None:
+        self._genre_at = {name: at for at, name in enumerate(genres)}
+        self.ids: Ints = np.zeros(size, np.int64)
+        self.sums: npt.NDArray[np.float64] = np.zeros((size, 6), np.float64)  # ratings, sum, squares, positives, events, first ts
+        self.days: Ints = np.full((size, DAYS), -1, np.int64)
+        self.day_events: Floats = np.zeros((size, DAYS), np.float32)
+        self.day_positives: Floats = np.zeros((size, DAYS), np.float32)
+        self.genres: Floats = np.zeros((size, len(genres)), np.float32)
+        self.years: Ints = np.zeros(size, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def set_item(self, row: int, item_id: int, item: Item | None) -> None:
+        """What the catalogue says of an item (None: nothing)."""
+        self.ids[row] = item_id
+        self.genres[row] = 0
+        self.years[row] = 0
+        if item is not None:
+            self.years[row] = item.year
+            for name in item.genres:
+                at = self._genre_at.get(name)
+                if at is not None:
+                    self.genres[row, at] = 1
+
+    def set_features(self, row: int, features: ItemFeatures) -> None:
+        """What the stream says of it."""
+        self.sums[row] = (
+            features.counts[RATING],
+            features.rating_sum / 100,
+            features.rating_sq / 10_000,
+            features.positives,
+            sum(features.counts[1:6]),
+            features.first_ts,
+        )
+        size = len(features.days)
+        self.days[row] = -1
+        if size:
+            table = np.asarray(features.days, np.int64)
+            self.days[row, :size] = table[:, 0]
+            self.day_events[row, :size] = table[:, 3]
+            self.day_positives[row, :size] = table[:, 4]
+
+
+def popularity(columns: ItemColumns, rows: Ints | slice, at: Ints | int, half_life_days: float, positives: bool = False) -> Floats:
+    """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row)."""
+    days = columns.days[rows]
+    counts = (columns.day_positives if positives else columns.day_events)[rows]
+    today = (np.broadcast_to(np.asarray(at), days.shape[:1]) // DAY)[:, None]
+    weights = np.exp2(-np.maximum(today - days, 0) / half_life_days)
+    return np.asarray(np.where(days >= 0, counts * weights, 0.0).sum(axis=1), np.float32)
+
+
+def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Floats:
+    """[n, I + G] raw item columns, then genres as 0 or 1; as they stand at `at`."""
+    ratings, total, squares, positives, events, first = columns.sums[rows].T
+    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (ratings + PRIOR_WEIGHT)
+    spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
+    when = np.broadcast_to(np.asarray(at, np.int64), ratings.shape)
+    known = first > 0
+    age_days = np.where(known, np.maximum(when - first, 0) / DAY, 0)
+    years = columns.years[rows]
+    year_now = 1970 + when / (365.2425 * DAY)
+    raw = np.stack(
+        [
+            np.log1p(np.maximum(ratings, 0)),
+            mean,
+            spread,
+            (positives + 1) / (np.maximum(events, 0) + 2),
+            np.log1p(popularity(columns, rows, when, 1.0)),
+            np.log1p(popularity(columns, rows, when, 14.0)),
+            np.log1p(age_days),
+            np.where(years > 0, np.clip(year_now - years, 0, 100), 20.0),
+        ],
+        axis=1,
+    )
+    return np.concatenate([raw.astype(np.float32), columns.genres[rows]], axis=1)
+
+
+def user_vector(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> Floats:
+    """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks.
+
+    A taste is the user's decayed weight for the genre over all weights of that half-life, from −1 to 1.
+    """
+    events = sum(features.counts[1:6])
+    ratings = features.counts[RATING]
+    total, squares = features.rating_sum / 100, features.rating_sq / 10_000
+    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (ratings + PRIOR_WEIGHT)
+    spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else 0.0
+    hours = max(at - features.last_ts, 0) / 3_600_000 if features.last_ts else 24 * 365.0
+    out = np.zeros(len(USER_COLUMNS) + 3 * len(genres), np.float32)
+    out[: len(USER_COLUMNS)] = (
+        np.log1p(max(events, 0)),
+        np.log1p(max(ratings, 0)),
+        mean,
+        spread,
+        (features.positives + 1) / (max(events, 0) + 2),
+        np.log1p(hours),
+        np.log1p(features.session[2] if at - features.session[1] < 1_800_000 else 0),
+    )
+    out[len(USER_COLUMNS) :] = tastes(features, at, genres, weights).ravel()
+    return out
+
+
+def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> Floats:
+    """[3, G] blended, normalised tastes by half-life (hour, day, weeks) as they stand at `at`."""
+    raw = np.zeros((3, 3, len(genres)))  # kind, half-life, genre
+    for column, name in enumerate(genres):
+        taste = features.tastes.get(name)
+        if taste is not None:
+            age = max(at - taste[0], 0)
+            fade = np.exp2([-age / half_life for half_life in HALF_LIVES])
+            raw[:, :, column] = np.asarray(taste[1:10], np.float64).reshape(3, 3) * fade / ONE
+    kinds = np.array([weights.click, weights.positive, weights.negative])
+    blended = np.einsum("k,khg->hg", kinds, raw)
+    norm = np.abs(raw).sum(axis=(0, 2))[:, None]
+    return np.asarray(np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0), np.float32)
+
+
+def cross_matrix(users: Floats, items: Floats) -> Floats:
+    """[n, C] columns of user and item together, from raw user rows [n or 1, U + 3G] and raw item rows [n, I + G]."""
+    genre_count = items.shape[1] - len(ITEM_COLUMNS)
+    genres = items[:, len(ITEM_COLUMNS) :]
+    per_item = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
+    taste = users[:, len(USER_COLUMNS) :].reshape(len(users), 3, genre_count)
+    liking = np.einsum("nhg,ng->nh", np.broadcast_to(taste, (len(items), 3, genre_count)), per_item)
+    gap = items[:, ITEM_COLUMNS.index("mean_rating")] - users[:, USER_COLUMNS.index("mean_rating")]
+    return np.concatenate([liking, np.broadcast_to(gap, (len(items),))[:, None]], axis=1).astype(np.float32)
+
+
+def normalise(values: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:
+    """(values − mean) / std, clipped to ±5; raises ValueError where the columns are not those of the maps."""
+    if values.shape[1] != len(mean):
+        raise ValueError(f"expected {len(mean)} columns, got {values.shape[1]}: model and features do not fit")
+    return np.clip((values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32), -5, 5).astype(np.float32)
+
+
+INPUT_NAMES: Final = ("userId", "movieId", "user", "item", "cross")
+
+
+def model_inputs(
+    names: Sequence[str], maps: InputMaps, user_ids: Ints, users: Floats, item_ids: Ints, items: Floats
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The named inputs a model takes, one row a candidate.
+
+    userId, movieId  [n] int64; user [n, U + 3G], item [n, I + G], cross [n, C] float32, normalised
+    `user_ids` and `users` may have one row for all. Raises ValueError for a name that is not of INPUT_NAMES.
+    """
+    n = len(item_ids)
+    out: dict[str, npt.NDArray[np.generic]] = {}
+    for name in names:
+        if name == "userId":
+            out[name] = np.ascontiguousarray(np.broadcast_to(user_ids, (n,)), np.int64)
+        elif name == "movieId":
+            out[name] = np.ascontiguousarray(item_ids, np.int64)
+        elif name == "user":
+            rows = normalise(users, maps.user_mean, maps.user_std)
+            out[name] = np.ascontiguousarray(np.broadcast_to(rows, (n, rows.shape[1])))
+        elif name == "item":
+            out[name] = normalise(items, maps.item_mean, maps.item_std)
+        elif name == "cross":
+            out[name] = normalise(cross_matrix(users, items), maps.cross_mean, maps.cross_std)
+        else:
+            raise ValueError(f"a model asks for the input {name!r}; known are {', '.join(INPUT_NAMES)}")
+    return out
