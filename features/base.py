@@ -71,6 +71,16 @@ class Base:
         """Time of the newest event in the base, ms; 0 if it holds none."""
         return int(self.manifest["cut"])
 
+    @property
+    def clock_start(self) -> int:
+        """Where the home's clock starts, ms: the cut, or the data set's first event where nothing is history."""
+        return self.cut or int(self.manifest.get("first_ts", 0))
+
+    @property
+    def horizon(self) -> int:
+        """Time of the newest event of the whole data set, ms: a replay may go there."""
+        return int(self.manifest.get("last_ts", 0))
+
     def user(self, user_id: int) -> StoredUser | None:
         value = self._users.get(user_id)
         return None if value is None else decode_stored_user(value)

@@ -90,6 +90,15 @@ class ItemColumns:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def grow(self, more: int) -> None:
+        """Add room for `more` rows."""
+        for name in ("ids", "sums", "days", "day_events", "day_positives", "genres", "years"):
+            old = getattr(self, name)
+            new = np.zeros((len(old) + more, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+        self.days[-more:] = -1
+
     def set_item(self, row: int, item_id: int, item: Item | None) -> None:
         """What the catalogue says of an item (None: nothing)."""
         self.ids[row] = item_id

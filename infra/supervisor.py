@@ -80,11 +80,15 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         return self._home.logs / f"{name}.log"
 
-    def start(self, service: Service) -> None:
-        """Start a service and wait until it has answered. Raises Unavailable with the end of its log if it does not."""
+    def begin(self, service: Service) -> None:
+        """Start a service without waiting for it."""
         with self._lock:
             self._spawn(service, None)
-        self._await_ready(service)
+
+    def start(self, service: Service) -> None:
+        """Start a service and wait until it has answered. Raises Unavailable with the end of its log if it does not."""
+        self.begin(service)
+        self.await_ready(service)
 
     def _spawn(self, service: Service, previous: _Child | None) -> None:
         popen = spawn(service.argv, self.log_of(service.name), service.env, service.cwd)
@@ -98,7 +102,8 @@ class Supervisor:
         self._children[service.name] = child
         self._write()
 
-    def _await_ready(self, service: Service) -> None:
+    def await_ready(self, service: Service) -> None:
+        """Ask until the service answers, within its bound. Raises Unavailable with the reason and the end of its log."""
         deadline = time.monotonic() + service.ready_within
         while True:
             try:
@@ -127,7 +132,7 @@ class Supervisor:
             stop(child.id, child.service.grace)
             child.popen.poll()
             self._spawn(child.service, child)
-        self._await_ready(child.service)
+        self.await_ready(child.service)
 
     def _watch(self) -> None:
         turn = 0

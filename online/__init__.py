@@ -1,0 +1,1 @@
+"""The online server: events in, recommendations out."""

@@ -18,12 +18,11 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
+from features.admission import Misplaced, admit, user_of_key
 from features.base import Base
 from features.errors import BadEvent
-from features.events import check_time, read_event
 from features.fold import APPLIED, DUPLICATE, LATE, UserState, fold_item, fold_user, thaw_user, undone_item
 from features.memory import Applied, DedupeMemory, SeenItems
-from features.names import partition_of
 from features.state import ItemFeatures, UserFeatures, decode_item, decode_user, encode_features
 from features.words import UNDO, Contribution, Event
 from streaming.record import Record, unpack
@@ -109,25 +108,26 @@ class UserFold(KeyedProcessFunction):
         record = unpack(value)
         key: str = ctx.get_current_key()
         try:
-            event = read_event(record.value)
-            check_time(event, record.broker_ts, self._settings.clock_at(record.broker_ts))
+            clock = self._settings.clock_at(record.broker_ts)
+            event = admit(record.value, key, record.partition, record.broker_ts, clock)
         except BadEvent as error:
-            yield REJECTED, _rejected(record, str(error))
             self._counters["rejected"].inc()
+            yield REJECTED, _rejected(record, str(error))
             # The place in the log is known even if the event is not: a wait for it must end.
-            if key.isascii() and key.isdigit() and len(key) <= 19 and str(int(key)) == key:
-                self._store(key, int(key), self._load(key, int(key)), record, ctx)
+            user_id = user_of_key(key, record.partition)
+            if user_id is not None:
+                self._store(key, user_id, self._load(key, user_id), record, ctx)
             return
-        if key != str(event.user_id) or record.partition != partition_of(event.user_id):
+        except Misplaced as misplaced:
             self._counters["rerouted"].inc()
-            yield REROUTED, Row(k=str(event.user_id), v=record.value.decode("latin-1"))
+            yield REROUTED, Row(k=str(misplaced.event.user_id), v=record.value.decode("latin-1"))
             return
         user = self._load(key, event.user_id)
-        verdict, contribution = fold_user(user.state, event, self._item_of(user.state, event), record.offset + 1)
+        verdict, added = fold_user(user.state, event, self._item_of(user.state, event), record.offset + 1)
         self._counters[verdict].inc()
         self._store(key, event.user_id, user, record, ctx, event.ts if verdict == APPLIED else 0)
-        if contribution is not None:
-            yield f"{contribution.item_id}|{contribution.ts}|{contribution.kind}|{contribution.centi}|{contribution.sign}|{record.broker_ts}"
+        if added is not None:
+            yield f"{added.item_id}|{added.ts}|{added.kind}|{added.centi}|{added.sign}|{record.broker_ts}"
 
     def _item_of(self, state: UserState, event: Event) -> Any:
         if event.kind != UNDO:

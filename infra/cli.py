@@ -1,0 +1,257 @@
+"""The command line. Each command says one clear line when it can't do its work, and exits with a code that is not 0."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import BadInput, Broken, MartletError, Unavailable
+from infra.home import REPO, Home, read_json
+from infra.processes import ProcessId
+from infra.steps import Steps
+
+app = typer.Typer(
+    help="Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+HomeOption = Annotated[Path, typer.Option("--home", help="The folder that holds all that Martlet keeps.")]
+DEFAULT_HOME = Path(".martlet")
+
+
+def _home(path: Path) -> Home:
+    return Home(path.resolve())
+
+
+def _running_status(home: Home) -> dict[str, object]:
+    status = read_json(home.status_file)
+    if status is None or ProcessId.from_json(status["supervisor"]).process() is None:
+        raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
+    return status
+
+
+def _ports(home: Home) -> dict[str, int]:
+    ports = _running_status(home)["ports"]
+    assert isinstance(ports, dict)
+    return ports
+
+
+@app.command()
+def up(
+    home: HomeOption = DEFAULT_HOME,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it serves; it goes on in the background.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the pages, on loopback.")] = 8000,
+    dataset: Annotated[str | None, typer.Option(help="ml-100k (default), ml-latest-small, ml-1m, ml-25m, ml-32m, or a folder.")] = None,
+    history: Annotated[float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")] = None,
+    master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
+) -> None:
+    """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
+    from infra.up import Up
+    from infra.up import detach as run_detached
+
+    if dataset is not None and Path(dataset).is_dir():
+        dataset = str(Path(dataset).resolve())
+    target = _home(home)
+    if detach:
+        argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), "--port", str(port)]
+        argv += ["--dataset", dataset] if dataset is not None else []
+        argv += ["--history", str(history)] if history is not None else []
+        argv += ["--master", master] if master is not None else []
+        raise typer.Exit(run_detached(target, argv, Steps()))
+    try:
+        Up(target, port, dataset, history, master).run()
+    except KeyboardInterrupt:
+        typer.echo("stopped before it was up")
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def down(home: HomeOption = DEFAULT_HOME) -> None:
+    """Stop everything that runs in a home, in order."""
+    from infra.up import down as stop
+
+    began = time.monotonic()
+    if not stop(_home(home), Steps()):
+        typer.echo(f"nothing runs in {home}")
+        return
+    typer.echo(f"down after {time.monotonic() - began:.1f} s")
+
+
+@app.command()
+def status(home: HomeOption = DEFAULT_HOME) -> None:
+    """What runs, where, since when, and how fresh it is."""
+    from infra.status import print_status
+
+    print_status(_home(home))
+
+
+@app.command()
+def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(min=1, max=65535)] = 8000) -> None:
+    """What is missing on this machine; exit code 1 if anything is."""
+    from infra.doctor import examine
+
+    raise typer.Exit(0 if examine(_home(home), port, typer.echo) else 1)
+
+
+@app.command()
+def replay(
+    home: HomeOption = DEFAULT_HOME,
+    dataset: Annotated[str | None, typer.Option(help="Another data set than the home's.")] = None,
+    speed: Annotated[str, typer.Option(help='Event time against wall time, like "100x", or "max".')] = "100x",
+    start: Annotated[str | None, typer.Option("--from", help="First event time: 1998-03-01, or ms since 1970.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Event time to stop before.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="From the start, even if an earlier replay was interrupted.")] = False,
+) -> None:
+    """A data set as an event stream, by default what comes after the history that `up` loaded."""
+    from infra.replay import Plan, Replayer, parse_speed
+    from infra.times import parse_time
+    from offline.datasets import cut_row, open_dataset, row_at
+
+    target = _home(home)
+    ports = _ports(target)
+    from infra.record import HomeRecord
+
+    record = HomeRecord(target)
+    try:
+        pace = parse_speed(speed)
+    except ValueError:
+        raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
+    data = open_dataset(dataset or record.dataset, target.data)
+    first = cut_row(data, record.history) if dataset is None else 0
+    last = data.rows
+    if start is not None:
+        first = row_at(data, parse_time("--from", start))
+    if end is not None:
+        last = row_at(data, parse_time("--to", end))
+    if first >= last:
+        typer.echo("nothing to replay: all of the data set is history, or no event lies between --from and --to")
+        return
+    replayer = Replayer(target, f"127.0.0.1:{ports['kafka']}", data)
+    row = first if restart else replayer.resume_row(first, last)
+    if row > first:
+        typer.echo(f"going on at row {row}, where an earlier replay stopped (--restart starts over)")
+    sent, took = replayer.run(Plan(row, last, pace), first)
+    typer.echo(f"{sent} events acknowledged in {took:.1f} s ({sent / max(took, 1e-9):.0f} events/s)")
+
+
+@app.command()
+def verify(
+    home: HomeOption = DEFAULT_HOME,
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")] = 10.0,
+) -> None:
+    """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
+
+    Exit code 1: a difference, the first is named. 3: the log kept growing while it compared."""
+    import msgspec
+
+    from infra.record import HomeRecord
+    from infra.verify import verify as run
+    from streaming.settings import JobSettings
+
+    target = _home(home)
+    _running_status(target)
+    settings = msgspec.json.decode((target.flink / "job.json").read_bytes(), type=JobSettings)
+    began = time.monotonic()
+    finding = run(HomeRecord(target).base(), settings, wait)
+    ledger = finding.expected.ledger
+    if finding.difference is not None:
+        typer.echo(f"{'still moving' if finding.moving else 'DIFFERENT'}: {finding.difference[:2000]}")
+        raise typer.Exit(3 if finding.moving else 1)
+    counts = ", ".join(f"{name} {ledger[name]}" for name in ("applied", "duplicate", "late", "rejected", "rerouted"))
+    typer.echo(
+        f"equal: {len(finding.expected.users)} users and {len(finding.expected.items)} items touched by the log, and the rest of the base; "
+        f"read {ledger['read']} = {counts}; {time.monotonic() - began:.1f} s"
+    )
+
+
+@app.command()
+def features(home: HomeOption = DEFAULT_HOME, master: Annotated[str | None, typer.Option()] = None) -> None:
+    """Spark: make the base features and training samples of the home's data set anew (a new base for the next `up`)."""
+    from infra import offline
+    from infra.record import HomeRecord
+
+    target = _home(home).make()
+    record = HomeRecord(target)
+    if record.is_new:
+        record.describe(None, None)
+    number = 1 + max((int(folder.name) for folder in target.bases.iterdir() if folder.name.isdigit()), default=0)
+    offline.prepare(target, record, number, typer.echo, master)
+    record.put_flag("next_base", number)
+    record.save()
+    typer.echo(f"base {number} made; the next ./martlet up starts from it and folds the whole log again")
+
+
+@app.command()
+def train(
+    home: HomeOption = DEFAULT_HOME,
+    model: Annotated[list[str] | None, typer.Option("--model", help="A model of models/nets; may be given again.")] = None,
+) -> None:
+    """Keras: train models on the home's samples, check them, and publish them as new versions."""
+    from infra import offline
+    from infra.record import HomeRecord
+
+    target = _home(home)
+    number = HomeRecord(target).base_number
+    if number is None:
+        raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
+    offline.train(target, number, model or list(offline.FIRST_MODELS), typer.echo)
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Option("--model", help="The model whose newest version is withdrawn.")],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Withdraw a model's newest version: the one before it answers within the server's poll time."""
+    from models.registry import rollback as withdraw
+
+    now = withdraw(_home(home).models, model)
+    typer.echo(f"{model} is back at version {now}")
+
+
+@app.command("model-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def model_server(context: typer.Context) -> None:
+    """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
+    os.chdir(Path.cwd())
+    os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
+
+
+@app.command()
+def bench(
+    home: HomeOption = DEFAULT_HOME,
+    clicks: Annotated[int, typer.Option(min=1, max=100_000, help="Clicks, one after another.")] = 200,
+) -> None:
+    """Performance figures of the running home: from a click to the list that knows of it."""
+    from benchmarks.clicks import run
+
+    run(f"http://127.0.0.1:{_ports(_home(home))['api']}", clicks)
+
+
+@app.command()
+def test(
+    all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
+) -> None:
+    """The gate (lint, format, types) and the test suite, on the real services."""
+    from infra.gate import run_gate
+
+    if not arguments and (code := run_gate()) != 0:
+        raise typer.Exit(code)
+    argv = [sys.executable, "-m", "pytest", *([] if all_ else ["-m", "not soak"]), *(arguments or [])]
+    raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
+
+
+def main() -> None:
+    """Run the command line; an error that is meant for the user is one line, not a traceback."""
+    try:
+        app()
+    except MartletError as error:
+        typer.echo(f"martlet: {error}", err=True)
+        sys.exit(1)

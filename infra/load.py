@@ -1,0 +1,38 @@
+"""Loads a base into Redis: the same fenced writes as the stream's, so loading again, or beside the stream, harms nothing."""
+
+import redis
+
+from features.base import Base
+from features.errors import Unavailable
+from features.names import item_key, seen_key, user_key
+from features.redis_writes import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
+from features.state import decode_item
+
+BATCH = 500
+
+
+def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
+    """Write every user and item of the base; returns how many of each were written (0 for what was newer already)."""
+    client = redis.Redis(port=port, socket_timeout=30)
+    try:
+        write_user, write_item = client.register_script(WRITE_USER), client.register_script(WRITE_ITEM)
+        users = items = 0
+        pipe = client.pipeline(transaction=False)
+        for count, (user_id, stored) in enumerate(base.users(), start=1):
+            seen = [item for item, _ in stored.seen]
+            arguments = user_arguments(generation, 0, 0, stored.features, REPLACE, (), seen)
+            write_user(keys=[user_key(user_id), seen_key(user_id)], args=arguments, client=pipe)
+            if count % BATCH == 0:
+                users += sum(pipe.execute())
+        users += sum(pipe.execute())
+        for count, (item_id, value) in enumerate(base.all_item_features(), start=1):
+            arguments = item_arguments(generation, decode_item(value).n, 0, value)
+            write_item(keys=[item_key(item_id)], args=arguments, client=pipe)
+            if count % BATCH == 0:
+                items += sum(pipe.execute())
+        items += sum(pipe.execute())
+        return users, items
+    except redis.RedisError as error:
+        raise Unavailable(f"the base could not be loaded into Redis: {error}") from error
+    finally:
+        client.close()

@@ -1,0 +1,63 @@
+"""Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory goes when they are done."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from features.errors import MartletError
+from infra import artefacts
+from infra.home import REPO, Home
+from infra.processes import tail
+from infra.record import HomeRecord
+from infra.services import python_env
+
+PREPARE_WITHIN = 4 * 3600
+TRAIN_WITHIN = 4 * 3600
+FIRST_MODELS = ("neuralcf", "widedeep")
+
+
+def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], env: dict[str, str]) -> None:
+    """Run a module; its lines on standard output are shown, all else goes to the log. Raises MartletError if it fails."""
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *argv], cwd=REPO, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.strip():
+                    say(f"    {line.rstrip()}")
+            code = process.wait(timeout=within)
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    if code != 0:
+        raise MartletError(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}")
+
+
+def prepare(home: Home, record: HomeRecord, number: int, say: Callable[[str], None], master: str | None = None) -> None:
+    """Spark: the base and the training samples of a data set."""
+    argv = ["offline.prepare", "--dataset", record.dataset, "--data-dir", str(home.data), "--history", str(record.history)]
+    argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
+    if master:
+        argv += ["--master", master]
+    env = python_env({"JAVA_HOME": str(artefacts.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"})
+    _run(argv, home.logs / "spark.log", PREPARE_WITHIN, say, env)
+
+
+def samples_folder(home: Home, number: int) -> Path:
+    return home.data / f"samples-{number}"
+
+
+def train(home: Home, number: int, names: list[str], say: Callable[[str], None]) -> None:
+    """Keras: train and publish models on the samples of a base."""
+    argv = ["models.training", "--samples", str(samples_folder(home, number)), "--base", str(home.bases / str(number))]
+    argv += ["--models", str(home.models)]
+    for name in names:
+        argv += ["--model", name]
+    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

@@ -1,0 +1,20 @@
+"""Points in event time as people write them."""
+
+from datetime import UTC, datetime
+
+from features.errors import BadInput
+
+
+def parse_time(where: str, text: str) -> int:
+    """A date or date and time (UTC unless it says otherwise), or milliseconds since 1970 → ms. Raises BadInput."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(where, "a date like 1998-03-01, a time like 1998-03-01T12:00, or ms since 1970", text) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def show_time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,245 @@
+"""`up`: from nothing to serving, and the watch over it until it is told to stop."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from features.base import Base
+from features.errors import BadInput, MartletError
+from infra import artefacts, flink, offline, services, serving_config, topics
+from infra.home import Home, read_json
+from infra.job import JobKeeper, forget_checkpoints
+from infra.load import load_base
+from infra.processes import ProcessId, require_free, tail
+from infra.record import HomeRecord
+from infra.services import LOOPBACK, Ports
+from infra.steps import Steps
+from infra.supervisor import Supervisor, stop_leftovers
+from online.settings import ApiSettings
+from streaming.settings import JobSettings
+
+
+@contextmanager
+def home_lock(home: Home) -> Iterator[None]:
+    """Only one `up` a home. Raises BadInput naming the other one."""
+    with (home.run / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise BadInput("--home", "a home that nothing runs in", f"{home.path}, which process {file.read().strip()} runs") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class Up:
+    """One run of `up` in this process."""
+
+    def __init__(self, home: Home, port: int, dataset: str | None, history: float | None, master: str | None = None) -> None:
+        self._home = home
+        self._port = port
+        self._dataset = dataset
+        self._history = history
+        self._master = master
+        self._steps = Steps()
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        home = self._home.make()
+        with home_lock(home):
+            stop_leftovers(home, self._steps.say)
+            require_free(self._port)
+            record = HomeRecord(home)
+            record.describe(self._dataset, self._history)
+            supervisor = Supervisor(home)
+            keeper: JobKeeper | None = None
+            try:
+                keeper = self._bring_up(record, supervisor)
+                self._stop.wait()
+                self._steps.say("stopping")
+            finally:
+                if keeper is not None:
+                    with self._steps.step("savepoint"):
+                        keeper.stop_with_savepoint()
+                supervisor.stop_all(lambda text: self._steps.say(f"  {text}"))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        if threading.current_thread() is threading.main_thread() and not self._serving:
+            raise KeyboardInterrupt
+
+    _serving = False
+
+    def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:
+        home, step, began = self._home, self._steps.step, time.monotonic()
+        with step("packages beside Python"):
+            artefacts.jars("kafka")
+            artefacts.jars("connector")
+        ports = Ports.choose(self._port, record.ports)
+        record.put_ports({name: port for name, port in asdict(ports).items() if name != "api"})
+        record.save()
+        supervisor.note(state="starting", ports=asdict(ports))
+        with step("Redis"):
+            supervisor.start(services.redis(home, ports))
+        with step("Kafka"):
+            self._format_kafka(ports, record)
+            supervisor.start(services.kafka(home, ports))
+            topics.create(f"{LOOPBACK}:{ports.kafka}")
+        fresh = self._ensure_base(record, ports)
+        self._ensure_models(record)
+        record.save()
+        env = flink.configure(home, ports)
+        job_manager = flink.job_manager(home, ports, env)
+        task_managers = [flink.task_manager(home, ports, env, number) for number in range(1, flink.TASK_MANAGERS + 1)]
+        model_server = services.model_server(home, ports, serving_config.write(home))
+        with step("Flink cluster"):
+            for service in (job_manager, *task_managers):
+                supervisor.begin(service)
+            for service in (job_manager, *task_managers):
+                supervisor.await_ready(service)
+        base = record.base()
+        keeper = JobKeeper(home, ports, env, self._job_settings(record, ports, base), supervisor)
+        with step("Flink job") as notes:
+            supervisor.begin(model_server)
+            keeper.submit()
+            keeper.wait_running()
+            notes.append("from the base" if fresh else "from its last checkpoint")
+        with step("model server"):
+            supervisor.await_ready(model_server)
+        settings = home.run / "api.json"
+        settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(record, ports, base))))
+        with step("API"):
+            supervisor.start(services.api(home, ports, settings))
+        supervisor.add_chore(keeper.look)
+        supervisor.add_chore(lambda: serving_config.write(home) and None)
+        supervisor.start_monitor()
+        address = f"http://{LOOPBACK}:{ports.api}"
+        supervisor.note(state="up", address=address, up_after_seconds=round(time.monotonic() - began, 1), up_steps=self._steps.seconds)
+        self._serving = True
+        self._steps.say(f"Martlet is up after {time.monotonic() - began:.1f} s: {address}/user.html?id=6&model=neuralcf")
+        return keeper
+
+    def _format_kafka(self, ports: Ports, record: HomeRecord) -> None:
+        argv = services.kafka_format(self._home, ports, record.cluster_id)
+        if (self._home.kafka / "data" / "meta.properties").exists():
+            return
+        log = self._home.logs / "kafka-format.log"
+        with log.open("ab") as out:
+            done = subprocess.run([str(part) for part in argv], stdout=out, stderr=out, stdin=subprocess.DEVNULL, timeout=60)
+        if done.returncode != 0:
+            raise MartletError(f"Kafka's folder could not be prepared:\n{tail(log)}")
+
+    def _ensure_base(self, record: HomeRecord, ports: Ports) -> bool:
+        """Make the base if there is none, and load it where the generation rose. True if states start anew."""
+        number = record.flag("next_base") or record.base_number or 1
+        if not (self._home.bases / str(number) / "manifest.json").exists():
+            with self._steps.step("base features and samples (Spark)"):
+                self._steps.say("")
+                offline.prepare(self._home, record, number, self._steps.say, self._master)
+        fresh = record.take_base(number)
+        if fresh:
+            forget_checkpoints(self._home)
+            record.put_flag("loaded", None)
+        if record.flag("loaded") != record.generation:
+            with self._steps.step("base into Redis") as notes:
+                users, items = load_base(record.base(), ports.redis, record.generation)
+                notes.append(f"{users} users, {items} items")
+            record.put_flag("loaded", record.generation)
+        return fresh
+
+    def _ensure_models(self, record: HomeRecord) -> None:
+        number = record.base_number
+        assert number is not None
+        missing = [name for name in offline.FIRST_MODELS if not any((self._home.models / name).glob("[0-9]*"))]
+        if missing:
+            with self._steps.step(f"training {', '.join(missing)} (Keras)"):
+                self._steps.say("")
+                offline.train(self._home, number, missing, self._steps.say)
+
+    def _job_settings(self, record: HomeRecord, ports: Ports, base: Base) -> JobSettings:
+        return JobSettings(
+            bootstrap=f"{LOOPBACK}:{ports.kafka}",
+            redis_host=LOOPBACK,
+            redis_port=ports.redis,
+            base=str(base.folder),
+            generation=record.generation,
+            horizon=max(base.clock_start, base.horizon),
+            horizon_since=record.clock_since,
+        )
+
+    def _api_settings(self, record: HomeRecord, ports: Ports, base: Base) -> ApiSettings:
+        return ApiSettings(
+            port=ports.api,
+            bootstrap=f"{LOOPBACK}:{ports.kafka}",
+            redis_port=ports.redis,
+            model_grpc=f"{LOOPBACK}:{ports.model_grpc}",
+            models=str(self._home.models),
+            base=str(base.folder),
+            generation=record.generation,
+            cut=base.clock_start,
+            cut_since=record.clock_since,
+            horizon=base.horizon,
+            click_weights=str(self._home.path / "click_weights.json"),
+        )
+
+
+def down(home: Home, say: "Steps") -> bool:
+    """Stop what runs in a home. False if nothing does."""
+    status = read_json(home.status_file)
+    if status is None:
+        return False
+    supervisor = ProcessId.from_json(status["supervisor"])
+    process = supervisor.process()
+    if process is None:
+        stop_leftovers(home, say.say)
+        return True
+    process.terminate()
+    deadline = time.monotonic() + 180
+    while supervisor.process() is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if supervisor.process() is not None:
+        process.kill()
+        stop_leftovers(home, say.say)
+    return True
+
+
+def detach(home: Home, argv: list[str], say: "Steps") -> int:
+    """Run `up` in the background and show its lines until it serves; its exit code if it gives up."""
+    from infra.processes import spawn
+
+    home.make()
+    log = home.logs / "up.log"
+    start = log.stat().st_size if log.exists() else 0
+    child = spawn(argv, log, services.python_env(), Path.cwd())
+    with log.open("rb") as file:
+        file.seek(start)
+        while True:
+            line = file.readline()
+            if line:
+                say.say(line.decode(errors="replace").rstrip("\n"))
+                continue
+            if (code := child.poll()) is not None:
+                say.say(file.read().decode(errors="replace").rstrip())
+                return code or 1
+            status = read_json(home.status_file)
+            if status and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid:
+                say.say(file.read().decode(errors="replace").rstrip())
+                return 0
+            time.sleep(0.1)

@@ -1,0 +1,45 @@
+"""`python -m online --settings FILE`: the API process."""
+
+import argparse
+import gc
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from features.errors import MartletError
+from online.app import make_app
+from online.settings import read_settings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=Path, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    try:
+        settings = read_settings(arguments.settings)
+        app = make_app(settings)
+    except (MartletError, msgspec.DecodeError, OSError) as error:
+        print(f"online: {arguments.settings}: {error}", file=sys.stderr)
+        return 1
+    gc.collect()
+    gc.freeze()  # a full collection over the catalogue would stall requests
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        limit_concurrency=512,
+        backlog=512,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+// Speaks to /v1. Every fault becomes a Fault with a sentence for a person: problem details (RFC 9457), a timeout, no network.
+
+const TIMEOUT_MS = 10_000;
+
+export class Fault extends Error {
+  /** `status`: of HTTP, 0 where nothing answered. `body`: the problem details, {} without. */
+  constructor(message, status = 0, body = {}) {
+    super(message);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+export const getModels = (signal) => call("/v1/models", { signal });
+
+export const getUser = (userId, signal) => call(`/v1/users/${userId}`, { signal });
+
+/** `asked`: user_id, model, size, seen; what is null or undefined is left out. */
+export function getRecommendations(asked, signal) {
+  const given = Object.entries(asked).filter(([, value]) => value !== null && value !== undefined);
+  return call(`/v1/recommendations?${new URLSearchParams(given)}`, { signal });
+}
+
+/**
+ * Send one event; gives {accepted, event_ids, seen}. A 503 may have written the event: it is sent once more under the id
+ * that the answer names, which is safe. Nothing else is sent again, since without an id that could be a second rating.
+ */
+export async function postEvent(event) {
+  try {
+    return await post(event);
+  } catch (fault) {
+    const id = fault.status === 503 ? fault.body.event_ids?.[0] : undefined;
+    if (id === undefined) throw fault;
+    await new Promise((done) => setTimeout(done, 1000));
+    return post({ ...event, event_id: id });
+  }
+}
+
+const post = (event) =>
+  call("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: eventBody(event) });
+
+/** Ids go up to 2^63 − 1 and are written as the digits they are; a JavaScript number would round them. */
+function eventBody({ user_id, item_id, ...rest }) {
+  const ids = Object.entries({ user_id, item_id }).filter(([, id]) => id !== undefined);
+  return `{${[...ids.map(([name, id]) => `"${name}":${id}`), JSON.stringify(rest).slice(1, -1)].join()}}`;
+}
+
+/** JSON, but whole numbers that a JavaScript number can't hold stay strings of digits (where the browser tells the source). */
+const parse = (text) =>
+  JSON.parse(text, (key, value, context) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? "") ? context.source : value,
+  );
+
+async function call(url, { signal, ...options }) {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), TIMEOUT_MS);
+  const stop = () => late.abort();
+  signal?.addEventListener("abort", stop);
+  try {
+    const response = await fetch(url, { ...options, signal: late.signal });
+    const text = await response.text();
+    if (!response.ok) throw faultOf(response, text);
+    return parse(text);
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    if (signal?.aborted) throw error; // the caller no longer wants the answer and knows it
+    if (late.signal.aborted) throw new Fault(`The server did not answer within ${TIMEOUT_MS / 1000} s.`);
+    if (error instanceof SyntaxError) throw new Fault("The server's answer is not JSON.");
+    throw new Fault("The server can't be reached. Is it running? ./martlet status");
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+function faultOf(response, text) {
+  let body = {};
+  try {
+    body = JSON.parse(text) ?? {};
+  } catch {
+    // A proxy's page, say: the status has to do.
+  }
+  const wait = response.headers.get("Retry-After");
+  const said = body.detail || body.title || `The server answered ${response.status} ${response.statusText}.`;
+  return new Fault(wait ? `${said} (try again in ${wait} s)` : said, response.status, body);
+}

@@ -1,0 +1,52 @@
+// Makes elements. Text goes in as text, never as markup: titles come from data.
+
+/** el("p.note.big", {title: "…"}, "text", child) → <p class="note big" title="…">text…</p>; null children are left out. */
+export function el(what, attributes = {}, ...children) {
+  const [tag, ...classes] = what.split(".");
+  const node = document.createElement(tag);
+  if (classes.length) node.className = classes.join(" ");
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** A picture of one path, 24 by 24, in the colour of the text around it. */
+export function icon(path) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const shape = document.createElementNS(SVG, "path");
+  shape.setAttribute("d", path);
+  svg.append(shape);
+  return svg;
+}
+
+/**
+ * Make the children of `parent` be `wanted`, in that order, and reuse what is there: an element that stays keeps its focus
+ * and its animations. `wanted` is [{key, make, update}]; `make` gives a new element, `update` gets the element in either case.
+ */
+export function reconcile(parent, wanted) {
+  const there = new Map();
+  for (const node of [...parent.children]) {
+    if (node.dataset.key !== undefined) there.set(node.dataset.key, node);
+    else if (!node.classList.contains("ghost")) node.remove(); // a skeleton, or a note
+  }
+  const keys = new Set(wanted.map(({ key }) => String(key)));
+  for (const [key, node] of there) if (!keys.has(key)) node.remove();
+  let next = parent.firstElementChild;
+  for (const { key, make, update } of wanted) {
+    let node = there.get(String(key));
+    if (node === undefined) {
+      node = make();
+      node.dataset.key = key;
+    }
+    update(node);
+    if (node === next) next = node.nextElementSibling;
+    else parent.insertBefore(node, next);
+  }
+}

@@ -1,0 +1,24 @@
+// Who the user is: counts, mean rating, and when.
+
+import { el } from "./dom.js";
+import { ago, count, date, isoDate, number } from "./words.js";
+
+/** `user` as in GET /v1/users/{id}. */
+export function showProfile(lead, facts, user) {
+  const { counts, mean_rating: mean, last_event_ts: last, now, session } = user;
+  if (!user.known) lead.textContent = "Nobody has heard of this user yet. The list is what others like; rate a film and it becomes this user's own.";
+  else if (!user.live) lead.textContent = "The live features can't be read: these are the older, stored ones.";
+  else lead.textContent = `${count(user.positives, "film")} liked, ${number(user.negatives)} not; ${count(session.events, "event")} in the newest session.`;
+  const rows = [
+    ["Ratings", number(counts.rating)],
+    ["Mean rating", mean === null ? "none" : `${number(mean)} ★`],
+    ["Likes · dislikes", `${number(counts.like)} · ${number(counts.dislike)}`],
+    ["Clicks · views", `${number(counts.click)} · ${number(counts.view)}`],
+    ["Films seen", number(user.seen)],
+    ["Newest event", last === null ? "none" : moment(last, ago(last, now))],
+    ["The home's clock", moment(now)],
+  ];
+  facts.replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+const moment = (ts, more) => el("time", { datetime: isoDate(ts) }, date(ts), more ? el("small", {}, more) : null);

@@ -1,0 +1,59 @@
+// One to five stars: a group of radio buttons. A click rates at once. The arrow keys only choose, as a list that changes
+// under each key press could not be used; Enter or Space then rates.
+
+import { el } from "./dom.js";
+
+const VALUES = [1, 2, 3, 4, 5];
+
+/** `onRate(stars)` is called once a person has decided. */
+export function makeStars(title, itemId, onRate) {
+  const hint = el("span.hint", { hidden: true });
+  const group = el("div.stars", { role: "radiogroup", "aria-label": `Rate ${title}`, "aria-describedby": "stars-keys" });
+  for (const value of VALUES) {
+    const radio = el("input", { type: "radio", name: `stars-${itemId}`, value });
+    group.append(el("label.star", {}, radio, el("span", { "aria-hidden": "true" }, "★"), el("span.unseen", {}, value === 1 ? "1 star" : `${value} stars`)));
+  }
+  group.append(hint);
+
+  // A browser clicks a radio button for an arrow key, too: what was pressed tells the two apart.
+  let choosing = false;
+  const radios = [...group.querySelectorAll("input")];
+  const choose = (radio) => {
+    radio.checked = true;
+    radio.focus();
+    tell();
+  };
+  group.addEventListener("keydown", (press) => {
+    choosing = press.key.startsWith("Arrow");
+    if (press.key === "Enter" || press.key === " ") {
+      press.preventDefault();
+      const chosen = radios.find((radio) => radio.checked);
+      if (chosen) onRate(Number(chosen.value));
+      else choose(press.target);
+    } else if (VALUES.includes(Number(press.key))) {
+      choose(radios[press.key - 1]);
+    }
+  });
+  group.addEventListener("keyup", (press) => {
+    choosing = false;
+    if (press.key === " ") press.preventDefault(); // Firefox would click now
+  });
+  group.addEventListener("pointerdown", () => (choosing = false));
+  group.addEventListener("change", () => choosing && tell());
+  group.addEventListener("click", (click) => {
+    if (click.target instanceof HTMLInputElement && !choosing) onRate(Number(click.target.value));
+  });
+  group.addEventListener("focusout", (away) => (hint.hidden ||= !group.contains(away.relatedTarget)));
+
+  function tell() {
+    hint.textContent = `Enter: rate ${radios.find((radio) => radio.checked).value} ★`;
+    hint.hidden = false;
+  }
+  return group;
+}
+
+/** Fill `value` stars; 0 empties. */
+export function showStars(group, value) {
+  for (const radio of group.querySelectorAll("input")) radio.checked = Number(radio.value) === value;
+  group.querySelector(".hint").hidden = true;
+}

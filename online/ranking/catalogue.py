@@ -1,0 +1,105 @@
+"""Which model versions rank: the newest whose manifest was read and whose golden scores came out right.
+
+Versions are asked for by number, so a version that the server has loaded but that we have not checked never ranks for a
+user; and a version that fails is named, while the one before it goes on.
+"""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.errors import MartletError
+from features.inputs import INPUT_NAMES, INPUTS_VERSION
+from models.registry import Manifest, golden_inputs, list_models, list_versions, read_manifest
+from online.ranking.client import ModelClient
+
+logger = logging.getLogger(__name__)
+
+POLL = 1.0
+GOLDEN_WITHIN = 2.0
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    name: str
+    version: int
+    manifest: Manifest
+
+
+class ModelCatalogue:
+    """Follows the model base; `get` gives what may rank now."""
+
+    def __init__(self, models: Path, client: ModelClient) -> None:
+        self._models = models
+        self._client = client
+        self._live: dict[str, LiveModel] = {}
+        self.refused: dict[tuple[str, int], str] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._look()
+        self._task = asyncio.create_task(self._follow(), name="models")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                await self._look()
+            except OSError as error:
+                logger.warning("the model base can't be read: %s", error)
+
+    def get(self, name: str) -> LiveModel | None:
+        return self._live.get(name)
+
+    def all(self) -> list[LiveModel]:
+        return sorted(self._live.values(), key=lambda model: model.name)
+
+    async def _look(self) -> None:
+        names = await asyncio.to_thread(list_models, self._models)
+        for name in names:
+            await self._look_at(name)
+
+    async def _look_at(self, name: str) -> None:
+        versions = await asyncio.to_thread(list_versions, self._models, name)
+        current = self._live.get(name)
+        for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
+            del self.refused[key]
+        for version in sorted(versions, reverse=True):
+            if current is not None and current.version == version:
+                return
+            problem = await self._check(name, version)
+            if problem is None:
+                return
+            if self.refused.get((name, version)) != problem:
+                logger.warning("model %s version %d does not rank: %s", name, version, problem)
+                self.refused[name, version] = problem
+        # No version on disk is good: one that ranked and whose folder has vanished goes on while the server has it.
+
+    async def _check(self, name: str, version: int) -> str | None:
+        """Take a version into service; or say why not."""
+        try:
+            manifest = await asyncio.to_thread(read_manifest, self._models / name / str(version))
+            unknown = [each.name for each in manifest.inputs if each.name not in INPUT_NAMES]
+            if unknown or manifest.maps.version != INPUTS_VERSION:
+                return f"its inputs are not those of this server (inputs version {manifest.maps.version}, unknown: {unknown})"
+            inputs, expected = golden_inputs(manifest)
+            scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_WITHIN)
+        except MartletError as error:
+            return str(error)
+        if not np.allclose(scores, expected, atol=TOLERANCE):
+            return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}"
+        self._live[name] = LiveModel(name, version, manifest)
+        self.refused.pop((name, version), None)
+        logger.info("model %s version %d ranks", name, version)
+        return None

@@ -1,0 +1,85 @@
+"""POST /v1/events."""
+
+import uuid
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from msgspec import UNSET
+
+from features.errors import BadEvent, Unavailable
+from features.events import Wire, check_time, to_event, wire_from_json
+from features.words import KINDS, Event
+from online import metrics
+from online.problems import Problem, problem_response
+from online.state import Server, server_of
+from online.tokens import make_token
+
+MAX_EVENTS = 1000
+
+router = APIRouter()
+_SCHEMAS, _COMPONENTS = msgspec.json.schema_components([Wire], ref_template="#/components/schemas/{name}")
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [_COMPONENTS["Wire"], {"type": "array", "maxItems": MAX_EVENTS, "items": _COMPONENTS["Wire"]}]
+                }
+            }
+        },
+    }
+}
+
+
+def read_events(body: bytes, server: Server) -> list[Event]:
+    """The events of a POST, complete and checked; raises a 422 Problem that names index and field."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _refused(0, BadEvent("body", "JSON: one event or an array of events", str(error))) from error
+    values = value if isinstance(value, list) else [value]
+    if not 1 <= len(values) <= MAX_EVENTS:
+        raise _refused(0, BadEvent("body", f"1 to {MAX_EVENTS} events", str(len(values))))
+    now, wall, limit = server.clock.now(), server.clock.wall(), server.clock.limit()
+    events = []
+    for index, each in enumerate(values):
+        try:
+            wire = wire_from_json(each)
+            if wire.event_id is UNSET:
+                wire.event_id = uuid.uuid4().hex
+            if wire.ts is UNSET:
+                wire.ts = now
+            event = to_event(wire)
+            check_time(event, wall, limit)
+        except BadEvent as error:
+            raise _refused(index, error) from error
+        events.append(event)
+    return events
+
+
+def _refused(index: int, error: BadEvent) -> Problem:
+    metrics.EVENTS_REFUSED.inc()
+    return Problem(
+        422,
+        f"event {index}: {error}",
+        errors=[{"index": index, "field": error.where, "expected": error.expected, "received": error.received[:200]}],
+    )
+
+
+@router.post("/v1/events", status_code=202, openapi_extra=_BODY)
+async def post_events(request: Request, server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
+    """Take one event or an array of up to 1,000. 202 once the broker has acknowledged all; `event_id` and `ts` may be
+    left out. A bad event is a 422 and nothing of the call is written; a 503 may have written a part, and sending the
+    event_ids in its body again is safe."""
+    events = read_events(await request.body(), server)
+    ids = [event.event_id for event in events]
+    try:
+        places = await server.log.append(events)
+    except Unavailable as error:
+        return problem_response(503, str(error), {"Retry-After": "1"}, event_ids=ids)
+    for event in events:
+        metrics.EVENTS.labels(KINDS[event.kind]).inc()
+    return JSONResponse({"accepted": len(events), "event_ids": ids, "seen": make_token(places)}, 202)

@@ -1,0 +1,37 @@
+"""/healthz, /readyz, /metrics."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from online import metrics
+from online.state import Server, server_of
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
+    """Each dependency by name; 503 while one is missing (recommendations are answered all the same)."""
+    models = [f"{model.name}/{model.version}" for model in server.models.all()]
+    parts = {
+        "redis": await server.users.ping(),
+        "kafka": server.log.connected,
+        "models": bool(models) and not server.client.broken,
+        "items": server.follower.fresh,
+    }
+    ready = all(parts.values())
+    return JSONResponse({"ready": ready, "dependencies": parts, "models": models}, 200 if ready else 503)
+
+
+@router.get("/metrics")
+async def get_metrics() -> Response:
+    return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,92 @@
+"""The event contract: what is taken, what is refused, and how the refusal reads."""
+
+import json
+
+import pytest
+from hypothesis import given
+
+from features.errors import BadEvent
+from features.events import check_time, read_event, write_event
+from features.words import CLICK, RATING, Event
+from tests.features.strategies import events
+
+GOOD = {"event_id": "x", "type": "rating", "user_id": 6, "item_id": 3, "rating": 4.5, "ts": 1000}
+
+
+@given(events())
+def test_what_is_written_is_read_again(event: Event) -> None:
+    assert read_event(write_event(event)) == event
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert read_event(json.dumps(GOOD | {"new": {"deep": [1]}}).encode()).centi == 450
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"type": "buy"}, "type"),
+        ({"user_id": -1}, "user_id"),
+        ({"user_id": 2**63}, "user_id"),
+        ({"user_id": "6"}, "user_id"),
+        ({"user_id": True}, "user_id"),
+        ({"user_id": 6.5}, "user_id"),
+        ({"item_id": None}, "item_id"),
+        ({"rating": 0}, "rating"),
+        ({"rating": 5.5}, "rating"),
+        ({"rating": "4"}, "rating"),
+        ({"ts": -5}, "ts"),
+        ({"event_id": ""}, "event_id"),
+        ({"event_id": "x" * 65}, "event_id"),
+        ({"target": "y"}, "target"),
+        ({"type": "click"}, "rating"),
+        ({"type": "undo", "rating": None}, "rating"),
+        ({"position": -1}, "position"),
+    ],
+)
+def test_a_refusal_names_the_field(change: dict[str, object], field: str) -> None:
+    with pytest.raises(BadEvent) as refusal:
+        read_event(json.dumps(GOOD | change).encode())
+    assert refusal.value.where == field
+    assert str(refusal.value).startswith(f"{field}: expected ")
+
+
+@pytest.mark.parametrize("missing", ["event_id", "type", "user_id", "item_id", "rating", "ts"])
+def test_a_missing_field_is_named(missing: str) -> None:
+    with pytest.raises(BadEvent) as refusal:
+        read_event(json.dumps({key: value for key, value in GOOD.items() if key != missing}).encode())
+    assert refusal.value.where == missing
+
+
+def test_undo_and_forget_take_no_item() -> None:
+    undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1, "target": "x"}
+    assert read_event(json.dumps(undo).encode()).target == "x"
+    for wrong in (undo | {"item_id": 3}, {**undo, "target": None}, {"event_id": "f", "type": "forget_user", "user_id": 6, "ts": 1, "item_id": 1}):
+        with pytest.raises(BadEvent):
+            read_event(json.dumps(wrong).encode())
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"\xff\xfe", b"{", b"null", b"[]", b"3", b'"x"', b'{"rating": NaN}', b"[" * 100_000, b'{"a":"\xff"}'],
+)
+def test_garbage_is_a_bad_event_and_nothing_else(garbage: bytes) -> None:
+    with pytest.raises(BadEvent):
+        read_event(garbage)
+
+
+def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
+    event = Event("x", CLICK, 1, 1, 0, "", 1_000_000)
+    check_time(event, wall=940_000, clock=0)
+    with pytest.raises(BadEvent, match="wall time"):
+        check_time(event, wall=939_999, clock=0)
+    year = 365 * 86_400_000
+    late = event._replace(ts=year + 5)
+    check_time(late, wall=10 * year, clock=5)
+    with pytest.raises(BadEvent, match="this home's clock \\(4\\)"):
+        check_time(late, wall=10 * year, clock=4)
+
+
+def test_ratings_are_kept_in_hundredths() -> None:
+    for rating, centi in ((0.5, 50), (3.7, 370), (5, 500), (4.99, 499)):
+        assert read_event(json.dumps(GOOD | {"rating": rating}).encode()) == Event("x", RATING, 6, 3, centi, "", 1000)

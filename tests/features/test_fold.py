@@ -1,0 +1,125 @@
+"""Laws of the fold: deterministic, duplicates change nothing, undo takes back, items do not depend on order."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.fold import APPLIED, DUPLICATE, LATE, UserState, fold_item, fold_user, freeze_user, thaw_user, undone_item
+from features.state import RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures, decode_user, encode_features
+from features.words import CLICK, FORGET_USER, LIKE, RATING, UNDO, Event, Item
+from tests.features.strategies import CATALOGUE, USER, contributions, events
+
+
+def apply(state: UserState, event: Event, n: int) -> str:
+    item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+    return fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n).verdict
+
+
+def fold(log: list[Event]) -> UserState:
+    state = UserState(UserFeatures(USER))
+    for n, event in enumerate(log, start=1):
+        apply(state, event, n)
+    return state
+
+
+def rating(event_id: str, item_id: int, centi: int, ts: int) -> Event:
+    return Event(event_id, RATING, USER, item_id, centi, "", ts)
+
+
+@given(st.lists(events(), max_size=60))
+def test_the_same_log_gives_the_same_bytes(log: list[Event]) -> None:
+    assert freeze_user(fold(log)) == freeze_user(fold(log))
+
+
+@given(st.lists(events(), max_size=60), st.integers(0, 60))
+def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(log: list[Event], stop: int) -> None:
+    state = thaw_user(freeze_user(fold(log[:stop])))
+    for n, event in enumerate(log[stop:], start=stop + 1):
+        apply(state, event, n)
+    assert freeze_user(state) == freeze_user(fold(log))
+
+
+@given(st.lists(events(), max_size=40), st.randoms(use_true_random=False))
+def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Event], chance: random.Random) -> None:
+    once = [event for event in log if event.kind != FORGET_USER]
+    often = [copy for event in once for copy in [event] * chance.randint(1, 3)]
+    plain, repeated = fold(once), fold(often)
+    assert repeated.features.duplicates == plain.features.duplicates + len(often) - len(once)
+    repeated.features.duplicates = plain.features.duplicates
+    assert encode_features(plain.features) == encode_features(repeated.features)
+    assert {item for item, _ in plain.seen.items()} == {item for item, _ in repeated.seen.items()}
+
+
+@given(st.lists(contributions(), max_size=60), st.randoms(use_true_random=False))
+def test_an_item_does_not_depend_on_the_order_of_contributions(given_ones: list, chance: random.Random) -> None:
+    shuffled = given_ones.copy()
+    chance.shuffle(shuffled)
+    one, other = ItemFeatures(3), ItemFeatures(3)
+    for each in given_ones:
+        one = fold_item(one, each)
+    for each in shuffled:
+        other = fold_item(other, each)
+    assert encode_features(one) == encode_features(other)
+
+
+@given(st.lists(events(), max_size=200))
+def test_a_user_stays_bounded(log: list[Event]) -> None:
+    state = fold(log)
+    features = state.features
+    assert len(features.sequence) <= SEQUENCE
+    assert len(features.recent) <= RECENT
+    assert len(features.tastes) <= TASTES
+    assert len(encode_features(features)) <= 4096
+    assert all(count >= 0 for count in features.counts)
+
+
+def test_the_largest_user_is_below_4_kb() -> None:
+    state = UserState(UserFeatures(2**63 - 1))
+    for number in range(3000):
+        item = Item(2**63 - 1 - number, "x", (f"Genre-{number % 50:02}", f"Another-{number % 49:02}"), 1990)
+        event = Event(f"e{number}", RATING, 2**63 - 1, item.item_id, 500, "", 4_000_000_000_000 + number)
+        fold_user(state, event, item, number + 1)
+    assert len(encode_features(state.features)) <= 4096
+
+
+def test_undo_takes_back_counts_tastes_lists_and_seen() -> None:
+    before = fold([rating("a", 1, 500, 1000)])
+    after = fold([rating("a", 1, 500, 1000), rating("b", 2, 450, 2000), Event("u", UNDO, USER, -1, 0, "b", 3000)])
+    assert after.features.counts[RATING] == 1
+    assert after.features.counts[UNDO] == 1
+    assert after.features.rating_sum == before.features.rating_sum
+    assert after.features.sequence == before.features.sequence
+    assert after.features.recent == before.features.recent
+    assert 1 in after.seen
+    assert 2 not in after.seen
+    for name, taste in after.features.tastes.items():
+        wanted = before.features.tastes.get(name, [0] * 10)
+        assert all(abs(got - want) <= 2 for got, want in zip(taste[4:7], wanted[4:7], strict=True)), name
+
+
+def test_an_undone_event_stays_a_duplicate_and_a_second_undo_does_nothing() -> None:
+    log = [rating("a", 1, 500, 1000), Event("u", UNDO, USER, -1, 0, "a", 2000)]
+    state = fold(log)
+    assert apply(state, log[0], 3) == DUPLICATE
+    features = encode_features(state.features)
+    assert apply(state, Event("u2", UNDO, USER, -1, 0, "a", 3000), 4) == APPLIED
+    again = decode_user(features)
+    assert state.features.rating_sum == again.rating_sum == 0
+    assert state.features.counts[RATING] == 0
+
+
+def test_forgetting_leaves_a_tombstone() -> None:
+    state = fold([rating("a", 1, 500, 1000), Event("f", FORGET_USER, USER, -1, 0, "", 5000)])
+    assert state.features == UserFeatures(USER)
+    assert len(state.seen) == 0
+    assert apply(state, rating("a", 1, 500, 1000), 3) == LATE
+    assert apply(state, rating("b", 1, 500, 5000), 4) == LATE
+    assert apply(state, rating("c", 1, 500, 5001), 5) == APPLIED
+
+
+def test_a_session_ends_after_half_an_hour_of_silence() -> None:
+    click = [Event(f"c{at}", CLICK, USER, 1, 0, "", at * 60_000) for at in (1, 20, 45)]
+    assert fold(click).features.session == [60_000, 45 * 60_000, 3, 3]
+    later = [*click, Event("d", LIKE, USER, 1, 0, "", 76 * 60_000)]
+    assert fold(later).features.session == [76 * 60_000, 76 * 60_000, 1, 0]
