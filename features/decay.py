@@ -14,7 +14,11 @@ SCALE_BITS: Final = 32
 
 _context = Context(prec=40)
 _TABLE: Final = tuple(
-    int(_context.multiply(_context.power(Decimal(2), Decimal(-step) / STEPS), Decimal(1 << SCALE_BITS)).to_integral_value())
+    int(
+        _context.multiply(
+            _context.power(Decimal(2), Decimal(-step) / STEPS), Decimal(1 << SCALE_BITS)
+        ).to_integral_value()
+    )
     for step in range(STEPS)
 )
 

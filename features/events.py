@@ -152,5 +152,3 @@ def check_time(event: Event, wall: Millis, clock: Millis) -> None:
         _refuse("ts", f"at most 60 s after wall time ({wall})", str(event.ts))
     if event.ts > clock + CLOCK_SLACK_MS:
         _refuse("ts", f"at most a year after this home's clock ({clock})", str(event.ts))
-
-

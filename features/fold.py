@@ -53,7 +53,9 @@ class UserState:
 
     __slots__ = ("features", "memory", "seen")
 
-    def __init__(self, features: UserFeatures, memory: DedupeMemory | None = None, seen: SeenItems | None = None) -> None:
+    def __init__(
+        self, features: UserFeatures, memory: DedupeMemory | None = None, seen: SeenItems | None = None
+    ) -> None:
         self.features = features
         self.memory = DedupeMemory() if memory is None else memory
         self.seen = SeenItems() if seen is None else seen
@@ -131,7 +133,8 @@ def _undo(state: UserState, key: int, item: Item | None) -> Contribution | None:
     if is_positive(target.kind, target.centi):
         _remove_last(features.sequence, (target.item_id, target.ts))
     if target.kind in SEEN_KINDS and not any(
-        other.item_id == target.item_id and other.kind in SEEN_KINDS and not other.undone for _, other in state.memory.items()
+        other.item_id == target.item_id and other.kind in SEEN_KINDS and not other.undone
+        for _, other in state.memory.items()
     ):
         state.seen.discard(target.item_id)
     return Contribution(target.item_id, target.ts, target.kind, target.centi, -1)
@@ -247,6 +250,6 @@ def thaw_user(data: bytes) -> UserState:
     stored = decode_stored_user(data)
     return UserState(
         decode_user(stored.features),
-        DedupeMemory(((key, Applied(*entry)) for key, *entry in stored.memory), stored.floor),
+        DedupeMemory(((entry[0], Applied(*entry[1:])) for entry in stored.memory), stored.floor),
         SeenItems(stored.seen),
     )

@@ -80,7 +80,9 @@ class ItemColumns:
     def __init__(self, size: int, genres: Sequence[str]) -> None:
         self._genre_at = {name: at for at, name in enumerate(genres)}
         self.ids: Ints = np.zeros(size, np.int64)
-        self.sums: npt.NDArray[np.float64] = np.zeros((size, 6), np.float64)  # ratings, sum, squares, positives, events, first ts
+        self.sums: npt.NDArray[np.float64] = np.zeros(
+            (size, 6), np.float64
+        )  # ratings, sum, squares, positives, events, first ts
         self.days: Ints = np.full((size, DAYS), -1, np.int64)
         self.day_events: Floats = np.zeros((size, DAYS), np.float32)
         self.day_positives: Floats = np.zeros((size, DAYS), np.float32)
@@ -130,7 +132,9 @@ class ItemColumns:
             self.day_positives[row, :size] = table[:, 4]
 
 
-def popularity(columns: ItemColumns, rows: Ints | slice, at: Ints | int, half_life_days: float, positives: bool = False) -> Floats:
+def popularity(
+    columns: ItemColumns, rows: Ints | slice, at: Ints | int, half_life_days: float, positives: bool = False
+) -> Floats:
     """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row)."""
     days = columns.days[rows]
     counts = (columns.day_positives if positives else columns.day_events)[rows]
@@ -220,7 +224,8 @@ def normalise(values: Floats, mean: Sequence[float], std: Sequence[float]) -> Fl
     """(values − mean) / std, clipped to ±5; raises ValueError where the columns are not those of the maps."""
     if values.shape[1] != len(mean):
         raise ValueError(f"expected {len(mean)} columns, got {values.shape[1]}: model and features do not fit")
-    return np.clip((values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32), -5, 5).astype(np.float32)
+    scaled = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.asarray(np.clip(scaled, -5, 5), np.float32)
 
 
 INPUT_NAMES: Final = ("userId", "movieId", "user", "item", "cross")

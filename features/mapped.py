@@ -7,6 +7,7 @@ Reading one value is a binary search; nothing is loaded ahead.
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from features.errors import Broken
@@ -15,9 +16,15 @@ MAGIC: Final = b"MARTLET1"
 _HEAD: Final = struct.Struct("<8sQ")
 
 
+def layout(count: int) -> tuple[bytes, int, int, int]:
+    """The head of a table of `count` rows, and where in the file its ids, offsets and values begin: for a writer that streams."""
+    offsets_at = _HEAD.size + 8 * count
+    return _HEAD.pack(MAGIC, count), _HEAD.size, offsets_at, offsets_at + 8 * (count + 1)
+
+
 def table_parts(rows: Sequence[tuple[int, bytes]]) -> Iterator[bytes]:
     """The bytes of a table, part by part. `rows` must ascend strictly by id; raises ValueError if they do not."""
-    if any(left[0] >= right[0] for left, right in zip(rows, rows[1:], strict=False)):
+    if any(left[0] >= right[0] for left, right in pairwise(rows)):
         raise ValueError("rows of a table must ascend strictly by id")
     yield _HEAD.pack(MAGIC, len(rows))
     yield struct.pack(f"<{len(rows)}q", *(key for key, _ in rows))

@@ -32,7 +32,9 @@ class DedupeMemory:
     been applied and forgotten. `floor` is the tombstone that `forget_user` leaves: up to that time all is late.
     """
 
-    def __init__(self, entries: Iterable[tuple[int, Applied]] = (), floor: Millis = -1, limit: int = REMEMBERED) -> None:
+    def __init__(
+        self, entries: Iterable[tuple[int, Applied]] = (), floor: Millis = -1, limit: int = REMEMBERED
+    ) -> None:
         self._entries = dict(entries)
         self._heap = [(entry.ts, key) for key, entry in self._entries.items()]
         heapq.heapify(self._heap)

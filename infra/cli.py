@@ -46,10 +46,16 @@ def _ports(home: Home) -> dict[str, int]:
 @app.command()
 def up(
     home: HomeOption = DEFAULT_HOME,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once it serves; it goes on in the background.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once it serves; it goes on in the background.")
+    ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the pages, on loopback.")] = 8000,
-    dataset: Annotated[str | None, typer.Option(help="ml-100k (default), ml-latest-small, ml-1m, ml-25m, ml-32m, or a folder.")] = None,
-    history: Annotated[float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="ml-100k (default), ml-latest-small, ml-1m, ml-25m, ml-32m, or a folder.")
+    ] = None,
+    history: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")
+    ] = None,
     master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
@@ -107,7 +113,9 @@ def replay(
     speed: Annotated[str, typer.Option(help='Event time against wall time, like "100x", or "max".')] = "100x",
     start: Annotated[str | None, typer.Option("--from", help="First event time: 1998-03-01, or ms since 1970.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Event time to stop before.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="From the start, even if an earlier replay was interrupted.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="From the start, even if an earlier replay was interrupted.")
+    ] = False,
 ) -> None:
     """A data set as an event stream, by default what comes after the history that `up` loaded."""
     from infra.replay import Plan, Replayer, parse_speed
@@ -144,7 +152,9 @@ def replay(
 @app.command()
 def verify(
     home: HomeOption = DEFAULT_HOME,
-    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")] = 10.0,
+    wait: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")
+    ] = 10.0,
 ) -> None:
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
 
@@ -166,7 +176,8 @@ def verify(
         raise typer.Exit(3 if finding.moving else 1)
     counts = ", ".join(f"{name} {ledger[name]}" for name in ("applied", "duplicate", "late", "rejected", "rerouted"))
     typer.echo(
-        f"equal: {len(finding.expected.users)} users and {len(finding.expected.items)} items touched by the log, and the rest of the base; "
+        f"equal: {len(finding.expected.users)} users and {len(finding.expected.items)} items touched by the log, "
+        f"and the rest of the base; "
         f"read {ledger['read']} = {counts}; {time.monotonic() - began:.1f} s"
     )
 
@@ -191,7 +202,9 @@ def features(home: HomeOption = DEFAULT_HOME, master: Annotated[str | None, type
 @app.command()
 def train(
     home: HomeOption = DEFAULT_HOME,
-    model: Annotated[list[str] | None, typer.Option("--model", help="A model of models/nets; may be given again.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model of models/nets; may be given again.")
+    ] = None,
 ) -> None:
     """Keras: train models on the home's samples, check them, and publish them as new versions."""
     from infra import offline
@@ -216,7 +229,9 @@ def rollback(
     typer.echo(f"{model} is back at version {now}")
 
 
-@app.command("model-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@app.command(
+    "model-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.chdir(Path.cwd())

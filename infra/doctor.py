@@ -46,5 +46,10 @@ def examine(home: Home, port: int, say: Callable[[str], None]) -> bool:
     check(free >= DISK_GIB, "disk", f"{free} GiB free under {folder}", f"make room: a home wants {DISK_GIB} GiB")
     memory = psutil.virtual_memory().available >> 30
     check(memory >= MEMORY_GIB, "memory", f"{memory} GiB available", f"a running Martlet wants about {MEMORY_GIB} GiB")
-    check(is_free(port), "port", f"{port} {'is free' if is_free(port) else 'is taken by ' + port_holder(port)}", "choose another: up --port")
+    check(
+        is_free(port),
+        "port",
+        f"{port} {'is free' if is_free(port) else 'is taken by ' + port_holder(port)}",
+        "choose another: up --port",
+    )
     return well

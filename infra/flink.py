@@ -26,7 +26,19 @@ logger.pekko.level = WARN
 """
 
 # What Flink's own classes reach into under Java 21.
-_OPENS = ("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util", "util.concurrent", "util.concurrent.atomic", "util.concurrent.locks")
+_OPENS = (
+    "lang",
+    "net",
+    "io",
+    "nio",
+    "lang.reflect",
+    "text",
+    "time",
+    "util",
+    "util.concurrent",
+    "util.concurrent.atomic",
+    "util.concurrent.locks",
+)
 
 
 def _java_options() -> str:
@@ -121,7 +133,11 @@ def _link_lib(lib: Path) -> None:
     for link in lib.iterdir():
         link.unlink()
     flink = artefacts.flink_home()
-    for jar in [*(flink / "lib").glob("*.jar"), *(flink / "opt").glob("flink-python-*.jar"), *artefacts.jars("connector")]:
+    for jar in [
+        *(flink / "lib").glob("*.jar"),
+        *(flink / "opt").glob("flink-python-*.jar"),
+        *artefacts.jars("connector"),
+    ]:
         (lib / jar.name).symlink_to(jar)
 
 

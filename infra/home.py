@@ -68,7 +68,16 @@ class Home:
 
     def make(self) -> "Home":
         """Create the folders; returns itself."""
-        for folder in (self.run, self.logs, self.redis, self.kafka, self.checkpoints, self.models, self.bases, self.data):
+        for folder in (
+            self.run,
+            self.logs,
+            self.redis,
+            self.kafka,
+            self.checkpoints,
+            self.models,
+            self.bases,
+            self.data,
+        ):
             folder.mkdir(parents=True, exist_ok=True)
         return self
 

@@ -29,7 +29,9 @@ def newest_checkpoint(home: Home) -> Path | None:
 class JobKeeper:
     """One home's job. `look` is a chore of the supervisor."""
 
-    def __init__(self, home: Home, ports: Ports, env: dict[str, str], settings: JobSettings, supervisor: Supervisor) -> None:
+    def __init__(
+        self, home: Home, ports: Ports, env: dict[str, str], settings: JobSettings, supervisor: Supervisor
+    ) -> None:
         self._home = home
         self._rest = f"http://{LOOPBACK}:{ports.flink_rest}"
         self._env = env
@@ -53,7 +55,13 @@ class JobKeeper:
         with log.open("ab") as out:
             try:
                 done = subprocess.run(
-                    argv, env=self._env, cwd=REPO, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=SUBMIT_WITHIN
+                    argv,
+                    env=self._env,
+                    cwd=REPO,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    timeout=SUBMIT_WITHIN,
                 )
             except subprocess.TimeoutExpired as error:
                 raise Unavailable(f"the job was not submitted within {SUBMIT_WITHIN} s; see {log}") from error
@@ -79,7 +87,9 @@ class JobKeeper:
             except Unavailable as error:
                 state = str(error)
             time.sleep(0.2)
-        raise Unavailable(f"the job does not run after {within:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}")
+        raise Unavailable(
+            f"the job does not run after {within:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}"
+        )
 
     def look(self) -> None:
         """Submit again if Flink has lost the job (a JobManager has no memory of its own)."""

@@ -21,7 +21,13 @@ def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], 
     """Run a module; its lines on standard output are shown, all else goes to the log. Raises MartletError if it fails."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", *argv], cwd=REPO, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+            [sys.executable, "-m", *argv],
+            cwd=REPO,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
         try:
             assert process.stdout is not None
@@ -42,7 +48,15 @@ def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], 
 
 def prepare(home: Home, record: HomeRecord, number: int, say: Callable[[str], None], master: str | None = None) -> None:
     """Spark: the base and the training samples of a data set."""
-    argv = ["offline.prepare", "--dataset", record.dataset, "--data-dir", str(home.data), "--history", str(record.history)]
+    argv = [
+        "offline.prepare",
+        "--dataset",
+        record.dataset,
+        "--data-dir",
+        str(home.data),
+        "--history",
+        str(record.history),
+    ]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
     if master:
         argv += ["--master", master]

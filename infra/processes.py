@@ -129,7 +129,11 @@ def port_holder(port: int) -> str:
 def require_free(port: int) -> None:
     """Raises BadInput naming who holds the port."""
     if not is_free(port):
-        raise BadInput("--port", "a free port on 127.0.0.1 (stop it, or choose another with --port)", f"{port}, which {port_holder(port)} listens on")
+        raise BadInput(
+            "--port",
+            "a free port on 127.0.0.1 (stop it, or choose another with --port)",
+            f"{port}, which {port_holder(port)} listens on",
+        )
 
 
 def rotate(log: Path, limit: int = 16 << 20, keep: int = 3) -> None:

@@ -35,9 +35,17 @@ class HomeRecord:
             }
             return
         if dataset is not None and dataset != self.dataset:
-            raise BadInput("--dataset", f"{self.dataset}, which {self._home.path} was made for (another --home takes another)", dataset)
+            raise BadInput(
+                "--dataset",
+                f"{self.dataset}, which {self._home.path} was made for (another --home takes another)",
+                dataset,
+            )
         if history is not None and history != self.history:
-            raise BadInput("--history", f"{self.history}, which {self._home.path} was made with (another --home takes another)", str(history))
+            raise BadInput(
+                "--history",
+                f"{self.history}, which {self._home.path} was made with (another --home takes another)",
+                str(history),
+            )
 
     @property
     def dataset(self) -> str:

@@ -36,7 +36,7 @@ class Plan:
 
 
 def parse_speed(text: str) -> float | None:
-    """"max" → None, "100x" or "100" → 100.0. Raises ValueError for anything else."""
+    """ "max" → None, "100x" or "100" → 100.0. Raises ValueError for anything else."""
     if text == "max":
         return None
     value = float(text.removesuffix("x"))
@@ -84,7 +84,11 @@ class Replayer:
         began, sent, noted = time.monotonic(), 0, time.monotonic()
         waiting: deque[tuple[int, Any]] = deque()
         bar = Progress(
-            TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]:.0f} events/s"), TimeElapsedColumn()
+            TextColumn("replay"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.0f} events/s"),
+            TimeElapsedColumn(),
         )
         try:
             with bar:
@@ -95,7 +99,9 @@ class Replayer:
                         start_ts = event.ts if start_ts is None else start_ts
                         self._pace(began + (event.ts - start_ts) / 1000 / plan.speed)
                     key = str(event.user_id).encode()
-                    future = producer.send(EVENTS, key=key, value=write_event(event), partition=partition_of(event.user_id))
+                    future = producer.send(
+                        EVENTS, key=key, value=write_event(event), partition=partition_of(event.user_id)
+                    )
                     waiting.append((row, future))
                     while waiting and (len(waiting) > WINDOW or waiting[0][1].is_done):
                         waiting[0][1].get(ACK_WITHIN)
@@ -114,7 +120,9 @@ class Replayer:
             self._note(plan_first, plan, plan.last)
             return sent, took
         except KafkaError as error:
-            raise Unavailable(f"Kafka did not take the events: {error}; ./martlet replay goes on where it stopped") from error
+            raise Unavailable(
+                f"Kafka did not take the events: {error}; ./martlet replay goes on where it stopped"
+            ) from error
         finally:
             producer.close(5)
 

@@ -44,7 +44,15 @@ class Ports:
 
 def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of our own processes: the repo on the path, no variable that another Java or Spark left."""
-    drop = {"SPARK_HOME", "HADOOP_CONF_DIR", "FLINK_HOME", "FLINK_CONF_DIR", "JAVA_TOOL_OPTIONS", "CLASSPATH", "KAFKA_OPTS"}
+    drop = {
+        "SPARK_HOME",
+        "HADOOP_CONF_DIR",
+        "FLINK_HOME",
+        "FLINK_CONF_DIR",
+        "JAVA_TOOL_OPTIONS",
+        "CLASSPATH",
+        "KAFKA_OPTS",
+    }
     env = {key: value for key, value in os.environ.items() if key not in drop}
     env["PYTHONPATH"] = str(REPO)
     env["PYTHONUNBUFFERED"] = "1"

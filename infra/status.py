@@ -35,7 +35,14 @@ def print_status(home: Home) -> None:
         age = f"{time.time() - target.started:.0f} s"
         running = "yes" if target.process() is not None else f"[red]no (exit {entry['last_exit']})[/red]"
         table.add_row(
-            name, str(target.pid), running, age, str(resident), str(entry["peak_mib"]), str(entry["restarts"]), entry["address"]
+            name,
+            str(target.pid),
+            running,
+            age,
+            str(resident),
+            str(entry["peak_mib"]),
+            str(entry["restarts"]),
+            entry["address"],
         )
     console.print(table)
     console.print(f"resident memory of all: {total} MiB")
@@ -55,7 +62,9 @@ def _print_flow(console: Console, status: dict[str, object]) -> None:
         checkpoints = ask.http_json(f"{rest}/jobs/{status.get('job')}/checkpoints")
         newest = (checkpoints.get("latest") or {}).get("completed") or {}
         age = f"{time.time() - newest['latest_ack_timestamp'] / 1000:.0f} s ago" if newest else "none yet"
-        console.print(f"job {status.get('job')} {job['state']}, started from {status.get('job_from')}; last checkpoint {age}; {rest}")
+        console.print(
+            f"job {status.get('job')} {job['state']}, started from {status.get('job_from')}; last checkpoint {age}; {rest}"
+        )
         if status.get("job_submitted_again"):
             console.print(f"the job was submitted again at {status['job_submitted_again']}")
     except Unavailable as error:
@@ -64,7 +73,9 @@ def _print_flow(console: Console, status: dict[str, object]) -> None:
         ready = ask.http_json(f"{status['address']}/readyz")
         models = ask.http_json(f"{status['address']}/v1/models")
         user = ask.http_json(f"{status['address']}/v1/users/0")
-        console.print(f"ready: {ready['dependencies']}; models {', '.join(ready['models'])}; the home's clock: {show_time(user['now'])}")
+        console.print(
+            f"ready: {ready['dependencies']}; models {', '.join(ready['models'])}; the home's clock: {show_time(user['now'])}"
+        )
         for refused in models["refused"]:
             console.print(f"[red]refused: {refused['name']} version {refused['version']}: {refused['reason']}[/red]")
     except Unavailable as error:

@@ -209,7 +209,9 @@ class Supervisor:
                 began = time.monotonic()
                 clean = stop(child.id, child.service.grace)
                 child.popen.poll()
-                say(f"{name} stopped{'' if clean else ' (killed: it did not go by itself)'} in {time.monotonic() - began:.1f} s")
+                say(
+                    f"{name} stopped{'' if clean else ' (killed: it did not go by itself)'} in {time.monotonic() - began:.1f} s"
+                )
                 del self._children[name]
         self._home.status_file.unlink(missing_ok=True)
 

@@ -37,7 +37,9 @@ def home_lock(home: Home) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
-            raise BadInput("--home", "a home that nothing runs in", f"{home.path}, which process {file.read().strip()} runs") from error
+            raise BadInput(
+                "--home", "a home that nothing runs in", f"{home.path}, which process {file.read().strip()} runs"
+            ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -47,7 +49,9 @@ def home_lock(home: Home) -> Iterator[None]:
 class Up:
     """One run of `up` in this process."""
 
-    def __init__(self, home: Home, port: int, dataset: str | None, history: float | None, master: str | None = None) -> None:
+    def __init__(
+        self, home: Home, port: int, dataset: str | None, history: float | None, master: str | None = None
+    ) -> None:
         self._home = home
         self._port = port
         self._dataset = dataset
@@ -131,9 +135,16 @@ class Up:
         supervisor.add_chore(lambda: serving_config.write(home) and None)
         supervisor.start_monitor()
         address = f"http://{LOOPBACK}:{ports.api}"
-        supervisor.note(state="up", address=address, up_after_seconds=round(time.monotonic() - began, 1), up_steps=self._steps.seconds)
+        supervisor.note(
+            state="up",
+            address=address,
+            up_after_seconds=round(time.monotonic() - began, 1),
+            up_steps=self._steps.seconds,
+        )
         self._serving = True
-        self._steps.say(f"Martlet is up after {time.monotonic() - began:.1f} s: {address}/user.html?id=6&model=neuralcf")
+        self._steps.say(
+            f"Martlet is up after {time.monotonic() - began:.1f} s: {address}/user.html?id=6&model=neuralcf"
+        )
         return keeper
 
     def _format_kafka(self, ports: Ports, record: HomeRecord) -> None:
@@ -142,7 +153,9 @@ class Up:
             return
         log = self._home.logs / "kafka-format.log"
         with log.open("ab") as out:
-            done = subprocess.run([str(part) for part in argv], stdout=out, stderr=out, stdin=subprocess.DEVNULL, timeout=60)
+            done = subprocess.run(
+                [str(part) for part in argv], stdout=out, stderr=out, stdin=subprocess.DEVNULL, timeout=60
+            )
         if done.returncode != 0:
             raise MartletError(f"Kafka's folder could not be prepared:\n{tail(log)}")
 

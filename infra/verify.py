@@ -101,7 +101,9 @@ def read_log(bootstrap: str, recomputer: Recomputer) -> dict[int, int]:
                 for part, records in consumer.poll(timeout_ms=500).items():
                     for record in records:
                         if record.offset < ends[part]:
-                            recomputer.feed(part.partition, record.offset, record.timestamp, record.key, record.value or b"")
+                            recomputer.feed(
+                                part.partition, record.offset, record.timestamp, record.key, record.value or b""
+                            )
                 left = {part for part in left if consumer.position(part) < ends[part]}
             return {part.partition: end for part, end in ends.items()}
         finally:
@@ -127,12 +129,18 @@ def first_difference(expected: Expected, base: Base, port: int, generation: int)
                 stored = base.stored_user(user_id)
                 state = state or thaw_user(stored or b"")
                 (g, n, value), seen = answers[2 * at], answers[2 * at + 1]
-                wanted = (str(generation).encode(), str(expected.places.get(user_id, 0)).encode(), encode_features(state.features))
+                wanted = (
+                    str(generation).encode(),
+                    str(expected.places.get(user_id, 0)).encode(),
+                    encode_features(state.features),
+                )
                 if (g, n, value) != wanted:
                     return f"{user_key(user_id)}: expected g, n, v = {wanted}, got {(g, n, value)}"
                 if {int(item) for item in seen} != {item for item, _ in state.seen.items()}:
                     return f"{seen_key(user_id)}: expected {len(state.seen)} items, got {len(seen)}, or other ones"
-        items = dict(base.all_item_features()) | {each: encode_features(value) for each, value in expected.items.items()}
+        items = dict(base.all_item_features()) | {
+            each: encode_features(value) for each, value in expected.items.items()
+        }
         ids = sorted(items)
         for start in range(0, len(ids), BATCH):
             chunk = ids[start : start + BATCH]

@@ -25,7 +25,10 @@ from online.state import Server
 from online.users import UserStore
 
 PAGES = Path(__file__).with_name("pages")
-CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +80,21 @@ def make_app(settings: ApiSettings) -> FastAPI:
             yield
         finally:
             chores.cancel()
-            for stop in (server.models.stop, server.follower.stop, server.log.stop, server.client.close, server.users.close):
+            for stop in (
+                server.models.stop,
+                server.follower.stop,
+                server.log.stop,
+                server.client.close,
+                server.users.close,
+            ):
                 try:
                     await asyncio.wait_for(stop(), 5)
                 except Exception:
                     logger.exception("while stopping")
 
-    app = FastAPI(title="Martlet", version="1", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan)
+    app = FastAPI(
+        title="Martlet", version="1", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan
+    )
     app.state.server = server
     problems.install(app)
     for part in (events, recommendations, catalogue, health):

@@ -17,7 +17,9 @@ def wall_ms() -> Millis:
 class HomeClock:
     """Reads wall time through `wall`, so that tests can set it."""
 
-    def __init__(self, cut: Millis, cut_since: Millis | None, horizon: Millis, wall: Callable[[], Millis] = wall_ms) -> None:
+    def __init__(
+        self, cut: Millis, cut_since: Millis | None, horizon: Millis, wall: Callable[[], Millis] = wall_ms
+    ) -> None:
         self._cut = cut
         self._since = cut_since
         self._horizon = horizon

@@ -55,6 +55,8 @@ class BodyLimit:
 
     async def _refuse(self, status: int, scope: Scope, receive: Receive, send: Send) -> None:
         detail = (
-            f"the body is over {BODY_LIMIT} bytes" if status == 413 else f"the body did not arrive within {BODY_WITHIN:.0f} s"
+            f"the body is over {BODY_LIMIT} bytes"
+            if status == 413
+            else f"the body did not arrive within {BODY_WITHIN:.0f} s"
         )
         await problem_response(status, detail, {"Connection": "close"})(scope, receive, send)

@@ -60,7 +60,13 @@ class Recommender:
     """Everything that one recommendation needs, wired once."""
 
     def __init__(
-        self, users: UserStore, items: ItemStore, client: ModelClient, clock: HomeClock, weights: WeightsFile, deadline: float
+        self,
+        users: UserStore,
+        items: ItemStore,
+        client: ModelClient,
+        clock: HomeClock,
+        weights: WeightsFile,
+        deadline: float,
     ) -> None:
         self._users = users
         self._items = items
@@ -115,7 +121,9 @@ class Recommender:
             self._items.columns.ids[rows],
             items,
         )
-        return await self._client.scores(request.model.name, request.model.version, inputs, len(rows), max(0.005, within))
+        return await self._client.scores(
+            request.model.name, request.model.version, inputs, len(rows), max(0.005, within)
+        )
 
     def _fallback_scores(self, found: Candidates) -> Floats:
         """Without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""

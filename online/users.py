@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from features.base import Base
-from features.names import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, N, VALUE, seen_key, user_key
+from features.names import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
 from features.state import UserFeatures, decode_user
 from features.words import ItemId, UserId
 
@@ -86,7 +86,9 @@ class UserStore:
         stored = self._base.user(user_id)
         if stored is None:
             return LiveUser(UserFeatures(user_id), live=False)
-        return LiveUser(decode_user(stored.features), frozenset(item for item, _ in stored.seen), known=True, live=False)
+        return LiveUser(
+            decode_user(stored.features), frozenset(item for item, _ in stored.seen), known=True, live=False
+        )
 
     async def wait_for(self, places: dict[UserId, int], within: float) -> bool:
         """Wait until the features of these users hold all records before the given offsets; False after `within` s."""

@@ -1,8 +1,8 @@
 """Builds the job and submits it: `python -m streaming.job --settings FILE [--from CHECKPOINT]`; prints the job's id.
 
-    Kafka `events` ─SQL: one string a record─▶ by key ▶ UserFold ─▶ by item ▶ ItemFold
-                                                          ├─ rejected ─SQL─▶ Kafka `events.rejected`
-                                                          └─ rerouted ─SQL─▶ Kafka `events`
+Kafka `events` ─SQL: one string a record─▶ by key ▶ UserFold ─▶ by item ▶ ItemFold
+                                                      ├─ rejected ─SQL─▶ Kafka `events.rejected`
+                                                      └─ rerouted ─SQL─▶ Kafka `events`
 """
 
 import argparse
@@ -15,7 +15,8 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
-from features.names import EVENTS, REJECTED as REJECTED_TOPIC
+from features.names import EVENTS
+from features.names import REJECTED as REJECTED_TOPIC
 from streaming.operators import REJECTED, REROUTED, ItemFold, UserFold
 from streaming.record import key_of
 from streaming.settings import JobSettings, read_settings
@@ -131,7 +132,9 @@ def _remote(restore: str | None) -> StreamExecutionEnvironment:
     `get_execution_environment` would start a cluster inside this process.
     """
     jvm: Any = get_gateway().jvm
-    configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(os.environ["FLINK_CONF_DIR"])
+    configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(
+        os.environ["FLINK_CONF_DIR"]
+    )
     if restore:
         configuration.setString("execution.state-recovery.path", restore)
     host = configuration.getString("rest.address", "127.0.0.1")

@@ -147,7 +147,9 @@ class UserFold(KeyedProcessFunction):
             floor, n, broker_ts = _HEAD.unpack_from(data)
             entries = ((hashed, Applied(*_ENTRY.unpack(entry))) for hashed, entry in self._memory.items())
             memory = DedupeMemory(entries, floor)
-            user = _User(UserState(decode_user(data[_HEAD.size :]), memory, SeenItems(self._seen.items())), n, broker_ts)
+            user = _User(
+                UserState(decode_user(data[_HEAD.size :]), memory, SeenItems(self._seen.items())), n, broker_ts
+            )
         self._cache.put(key, user)
         return user
 
@@ -199,7 +201,9 @@ class UserFold(KeyedProcessFunction):
             state = user.state
             whole = {item_id: True for item_id, _ in state.seen.items()}
             value = encode_features(state.features)
-            self._writer.put_user(user_id, UserWrite(user.n, user.broker_ts, value, state.features.last_ts, whole, True))
+            self._writer.put_user(
+                user_id, UserWrite(user.n, user.broker_ts, value, state.features.last_ts, whole, True)
+            )
         user.settle_at = 0
         self._writer.settle_user(user_id)
         return iter(())

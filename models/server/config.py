@@ -20,7 +20,7 @@ class ModelConfig:
 
     name: str
     base_path: Path
-    policy: Policy = Latest()
+    policy: Policy = field(default_factory=Latest)
     labels: Mapping[str, int] = field(default_factory=dict)
 
 

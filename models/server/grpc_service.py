@@ -1,7 +1,7 @@
 """PredictionService and ModelService over grpc.aio.
 
-Handlers are registered by name with the messages' own (de)serialisers; each is a plain function from message to message,
-so that every method has the same errors, counts, times and lanes.
+Handlers are registered by name, and take and give bytes; each method is a plain function from message to message, so
+that all of them have the same errors, counts, times and lanes.
 """
 
 import logging
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -23,14 +24,16 @@ from tensorflow_serving.apis import (
 
 from models.server import config, inference, json_model
 from models.server.errors import Code, ServingError, invalid
-from models.server.lanes import INLINE_BYTES, MAX_REQUEST_BYTES, Lanes
+from models.server.lanes import Lanes
 from models.server.manager import Manager, lease_spec
 from models.server.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _MAX_CONCURRENT = 1000
+_MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
+_MAX_MESSAGE = 4000  # characters; clients refuse an answer whose trailers are larger than 8 kB
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class GrpcService:
         """A grpc.aio server with both services, not yet bound or started."""
         server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+                ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
             ],
@@ -79,40 +82,39 @@ class GrpcService:
         return server
 
     def _handler(self, name: str, method: _Method) -> Any:
-        async def handle(request: Any, context: Any) -> Any:
+        def work(data: bytes) -> bytes:
             began = time.perf_counter()
+            request, code = method.request(), Code.OK
+            try:
+                request.ParseFromString(data)
+                response: bytes = method.run(request).SerializeToString()
+                return response
+            except ServingError as error:
+                code = error.code
+                raise
+            except DecodeError:
+                raise ServingError(Code.INTERNAL, f"the request is no {method.request.DESCRIPTOR.full_name}") from None
+            finally:
+                if method.timed:
+                    self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+
+        async def handle(data: bytes, context: Any) -> bytes:
             remaining = context.time_remaining()
             if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
-            code, message = Code.OK, ""
-            response: Any = None
             try:
                 if method.aside:
-                    response = await self._lanes.run_aside(lambda: method.run(request))
-                else:
-                    response = await self._run(method, request)
+                    return await self._lanes.run_aside(lambda: work(data))
+                return await self._lanes.run(len(data), lambda: work(data))
             except ServingError as error:
-                code, message = error.code, error.message
+                failure = error
             except Exception:
                 _log.exception("%s failed", name)
-                code, message = Code.INTERNAL, "internal error; the server's log has the details"
-            if method.timed:
-                self._count(request.model_spec.name, name, code, time.perf_counter() - began)
-            if code is not Code.OK:
-                await context.abort(_STATUS[code.value], message)
-            return response
+                failure = ServingError(Code.INTERNAL, "internal error; the server's log has the details")
+            await context.abort(_STATUS[failure.code.value], failure.message[:_MAX_MESSAGE])
+            raise failure  # abort has raised already
 
-        return grpc.unary_unary_rpc_method_handler(
-            handle,
-            request_deserializer=method.request.FromString,
-            response_serializer=lambda message: message.SerializeToString(),
-        )
-
-    async def _run(self, method: _Method, request: Any) -> Any:
-        size = request.ByteSize()
-        if size <= INLINE_BYTES:
-            return method.run(request)
-        return await self._lanes.run(size, lambda: method.run(request))
+        return grpc.unary_unary_rpc_method_handler(handle)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:
         known = self._manager.serves(model)

@@ -35,8 +35,8 @@ def predict(
         if array is None:
             raise invalid(
                 f"Signature input alias: {alias}(feed name: {spec.name}) not found in request and no default value "
-                f"provided. Inputs expected to be in the request {{{','.join(sorted(inputs))}}}, or default input alias "
-                f"set: {','.join(signature.defaults)}"
+                f"provided. Inputs expected to be in the request {{{','.join(sorted(inputs))}}}, "
+                f"or default input alias set: {','.join(signature.defaults)}"
             )
         feeds.append((spec.name, array))
     if unknown := inputs.keys() - signature.inputs.keys():

@@ -16,6 +16,7 @@ from models.server.json_debug import INDENT, quote
 from models.server.json_predict import Format
 from models.server.tensors import Array, dtype_of_array
 
+_CHUNK = 10_000
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
 
 
@@ -39,7 +40,9 @@ def classify_body(result: Any) -> bytes:
     rows = []
     for classification in result.classifications:
         scores = float_texts(np.array([entry.score for entry in classification.classes], dtype=np.float32))
-        pairs = (f"[{quote(entry.label)}, {score}]" for entry, score in zip(classification.classes, scores, strict=True))
+        pairs = (
+            f"[{quote(entry.label)}, {score}]" for entry, score in zip(classification.classes, scores, strict=True)
+        )
         rows.append(f"[{', '.join(pairs)}]")
     return _encode(_object([("results", _one_line_items(rows))], 0))
 
@@ -58,9 +61,7 @@ def _rows(outputs: Mapping[str, Array]) -> str:
         if array.ndim == 0:
             raise invalid(f"Tensor name: {alias} has no shape information ")
         if count not in (-1, array.shape[0]):
-            raise invalid(
-                f"Tensor name: {alias} has inconsistent batch size: {array.shape[0]} expecting: {count}"
-            )
+            raise invalid(f"Tensor name: {alias} has inconsistent batch size: {array.shape[0]} expecting: {count}")
         count = array.shape[0]
     if len(outputs) == 1:
         [(alias, array)] = outputs.items()
@@ -119,6 +120,8 @@ def _leaves(alias: str, array: Array, level: int) -> list[str]:
 
 def float_texts(flat: Array) -> list[str]:
     """The texts of a one-dimensional array of floats or doubles."""
+    if flat.size > _CHUNK:  # each step below holds the interpreter until it is done
+        return [text for at in range(0, flat.size, _CHUNK) for text in float_texts(flat[at : at + _CHUNK])]
     values = flat.tolist()
     count = len(values)
     full_format = "%.9g " if flat.dtype == np.float32 else "%.17g "

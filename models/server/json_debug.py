@@ -6,7 +6,9 @@ from typing import Any
 from models.server.errors import ServingError, invalid
 
 MAX_BYTES = 256
+MAX_STRING = 4096  # of one string; the original has no bound here, and sends back whatever it was sent
 INDENT = "    "
+_END = "\0"
 
 _NAMED = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES = str.maketrans({chr(code): f"\\u{code:04X}" for code in range(32)} | _NAMED)
@@ -34,7 +36,7 @@ def describe(value: Any) -> str:
     parts: list[str] = []
     size = 0
     for part in _tokens(value, 0):
-        if size >= MAX_BYTES:
+        if size >= MAX_BYTES or part is _END:
             break
         parts.append(part)
         size += len(part.encode("utf-8", "surrogateescape"))
@@ -47,7 +49,7 @@ def _tokens(value: Any, level: int) -> Iterator[str]:
         yield "{"
         inner = "\n" + INDENT * (level + 1)
         for index, (key, item) in enumerate(value.items()):
-            yield f"{',' if index else ''}{inner}{quote(key)}"
+            yield f"{',' if index else ''}{inner}{quote(key[:MAX_STRING])}"
             yield from _with_prefix(": ", _tokens(item, level + 1))
         yield "\n" + INDENT * level + "}" if value else "}"
     elif isinstance(value, list):
@@ -58,7 +60,8 @@ def _tokens(value: Any, level: int) -> Iterator[str]:
     else:
         text = _scalar(value)
         if text is None:
-            yield " " * MAX_BYTES  # never shown: it only ends the text
+            yield ""
+            yield _END
         else:
             yield text
 
@@ -70,10 +73,12 @@ def _with_prefix(prefix: str, tokens: Iterator[str]) -> Iterator[str]:
 
 def _scalar(value: Any) -> str | None:
     if isinstance(value, str):
-        return quote(value)
+        return quote(value[:MAX_STRING])
     if isinstance(value, float):
         return double_text(value)
-    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    )
 
 
 def double_text(value: float) -> str | None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from models.server.errors import invalid
 from models.server.json_debug import format_error, type_name
-from models.server.json_predict import decode_base64, is_base64, signature_name
+from models.server.json_predict import signature_name
+from models.server.json_values import decode_base64, is_base64
 
 _INT64_MAX = 2**63 - 1
 _UINT64_MAX = 2**64 - 1

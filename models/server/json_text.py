@@ -20,7 +20,7 @@ MAX_DEPTH = 1000
 """Lists and objects nested deeper than this are refused (orjson stops at 1,024)."""
 
 EXACT_BYTES = 64 * 1024
-"""Bodies up to this size are read exactly; the exact reader is slow, so a longer one gets the standard library's text."""
+"""Bodies up to this size are read exactly; that is slow, so a longer one gets the standard library's text."""
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class _Reader:
                     continue
                 self._at += 1
                 value: Any = stack.pop()
-            elif not token and not stack or token in (b"]", b"}", b",", b":") and not stack:
+            elif not stack and token in (b"", b"]", b"}", b",", b":"):
                 raise self._error("The document is empty.")
             else:
                 value = self._scalar(token)

@@ -29,7 +29,7 @@ Policy = Latest | All | Specific
 
 
 def versions_in(children: Iterable[str]) -> dict[int, str]:
-    """Version to folder name, for the names that are whole numbers; 001 is 1. Of two names for one the last one counts."""
+    """Version to folder name, for names that are whole numbers; 001 is 1. Of two names for one the last counts."""
     found = {}
     for child in sorted(children):
         if child.isascii() and child.isdigit() and int(child) <= _MAX_VERSION:

@@ -35,7 +35,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """One way to call a model: aliases, in alphabetical order, to tensors; ``proto`` is the SignatureDef it came from."""
+    """One way to call a model: aliases, in alphabetical order, to tensors. ``proto`` is the SignatureDef."""
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
@@ -45,9 +45,12 @@ class Signature:
     @classmethod
     def of(cls, proto: Any) -> "Signature":
         return cls(
-            inputs={alias: TensorSpec(proto.inputs[alias].name, proto.inputs[alias].dtype) for alias in sorted(proto.inputs)},
+            inputs={
+                alias: TensorSpec(proto.inputs[alias].name, proto.inputs[alias].dtype) for alias in sorted(proto.inputs)
+            },
             outputs={
-                alias: TensorSpec(proto.outputs[alias].name, proto.outputs[alias].dtype) for alias in sorted(proto.outputs)
+                alias: TensorSpec(proto.outputs[alias].name, proto.outputs[alias].dtype)
+                for alias in sorted(proto.outputs)
             },
             defaults={alias: from_proto(proto.defaults[alias], alias) for alias in sorted(proto.defaults)},
             proto=proto,
@@ -56,7 +59,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class _Call:
-    """A compiled path through the graph: feeds in order, distinct fetches, and where each wanted fetch is among them."""
+    """A compiled path through the graph, the types of its feeds, and where among its values each fetch is."""
 
     handle: Callable[..., list[Any]]
     dtypes: tuple[np.dtype[Any], ...]
@@ -121,7 +124,7 @@ class Servable:
         return _Call(handle, dtypes, tuple(distinct.index(name) for name in fetches))
 
     def compile_signatures(self) -> None:
-        """Make the callable of every signature now, not in its first request; one that can't be made tells its caller."""
+        """Make every signature's callable now, not in its first request; one that can't be made tells its caller."""
         for name, signature in self.signatures.items():
             if name == INIT_SIGNATURE:
                 continue
@@ -161,7 +164,7 @@ class Servable:
 
 
 def _as_array(value: Any) -> Array:
-    """A fetched value as an array; a single string comes as bytes, of which numpy would make its own fixed-width type."""
+    """A fetched value as an array; a single string comes as bytes, which numpy would give a type of its own."""
     return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
 
 
@@ -200,6 +203,8 @@ def _load_error(error: Exception, path: Path) -> ServingError:
         return from_tensorflow(error)
     text = str(error).split("\n", 1)[0]
     if isinstance(error, RuntimeError) and "tags" in text:
-        return ServingError(Code.NOT_FOUND, f"Could not find meta graph def matching supplied tags: {{ {TAG} }} in {path}")
+        return ServingError(
+            Code.NOT_FOUND, f"Could not find meta graph def matching supplied tags: {{ {TAG} }} in {path}"
+        )
     code = Code.DATA_LOSS if isinstance(error, OSError) or "parse" in text.lower() else Code.UNKNOWN
     return ServingError(code, f"{type(error).__name__} while loading {path}: {text}")

@@ -85,7 +85,9 @@ def from_proto(proto: Any, alias: str) -> Array:
         raise _unparsed(alias)
     count = math.prod(shape)
     if count * dtype.numpy.itemsize > MAX_TENSOR_BYTES:
-        raise ServingError(Code.RESOURCE_EXHAUSTED, f"input {alias}: a tensor may hold {MAX_TENSOR_BYTES} bytes at most")
+        raise ServingError(
+            Code.RESOURCE_EXHAUSTED, f"input {alias}: a tensor may hold {MAX_TENSOR_BYTES} bytes at most"
+        )
     if content := proto.tensor_content:
         return _from_content(content, dtype, shape, count, alias)
     values = getattr(proto, dtype.field)

@@ -1,7 +1,7 @@
-"""Requests that lie beside a model and are sent through it before anyone else's: they fill caches, and they are a test.
+"""Requests that lie beside a model and go through it before anyone else's: they fill caches, and they are a test.
 
-``assets.extra/tf_serving_warmup_requests`` in the version's folder, a TFRecord file of PredictionLog. A version whose own
-requests fail does not load.
+``assets.extra/tf_serving_warmup_requests`` in the version's folder, a TFRecord file of PredictionLog. A version whose
+own requests fail does not load.
 """
 
 from pathlib import Path

@@ -84,9 +84,10 @@ async function loadUser() {
 // --- The list -------------------------------------------------------------------------------------------------------
 
 let list = new AbortController();
+let shownFor = null; // the model that the tiles were asked of
 
 /**
- * Get the list and show it. `acted`: the act that this answers, {token, began, item, times}, or null. The newest call wins:
+ * Get the list and show it. `acted`: the act that this answers, {token, began, what}, or null. The newest call wins:
  * an older one's answer would show the past. Gives false if it was overtaken or failed.
  */
 async function loadList(acted = null) {
@@ -95,9 +96,11 @@ async function loadList(acted = null) {
   $("list").setAttribute("aria-busy", "true");
   try {
     const asked = { user_id: page.userId, model: page.model, size: SIZE, seen: acted?.token };
+    if (shownFor !== page.model) acted &&= { ...acted, compare: false };
     const answer = await getRecommendations(asked, mine.signal);
     if (mine.signal.aborted) return false;
     showList(answer, acted);
+    shownFor = page.model;
     return true;
   } catch (fault) {
     if (mine.signal.aborted) return false;
@@ -112,7 +115,7 @@ function showList(answer, acted) {
   $("fault").hidden = true;
   const { seen_applied: applied, applied_in_ms: ms } = answer.freshness;
   if (acted && applied !== false) settleAll();
-  tiles.show(answer.items, { compare: acted !== null });
+  tiles.show(answer.items, { compare: acted !== null && acted.compare !== false });
   // Now the list is in the page: this is what a click costs.
   const whole = acted ? performance.now() - acted.began : 0;
   $("empty").hidden = answer.items.length > 0;
@@ -141,7 +144,7 @@ function showDegraded(degraded) {
 
 function showFault(fault, acted) {
   // A list that was there stays after a failed renewal; of another model or user it would be a lie.
-  if (!acted) tiles.clear();
+  if (!acted || shownFor !== page.model) tiles.clear();
   $("empty").hidden = true;
   showDegraded([]);
   const [, text, command] = fault.message.match(/^(.*?)(\.\/martlet [\w. =-]+)?$/s);
@@ -182,6 +185,7 @@ function act(item, what) {
 function takeBack() {
   const { id, did } = undoable;
   offerUndo(null);
+  $("recommended").focus({ preventScroll: true }); // the button that had the focus is gone
   send({ type: "undo", user_id: page.userId, target: id }, `taking back ${did}`, performance.now());
 }
 
@@ -203,15 +207,21 @@ function send(event, did, began, key) {
 }
 
 let renewal = 0;
+let current = null; // the act that is not applied yet
 
 /** Renew the page with what an event did; ask again while it is not applied, unless a newer event asks. */
 async function renew(acted) {
   const mine = ++renewal;
+  current = acted;
   for (let times = 0; times < ASK_AGAIN; times++) {
     const shown = await loadList(acted);
     if (mine !== renewal) return;
     await loadUser();
-    if (!shown || !$("freshness").classList.contains("waits")) return;
+    if (mine !== renewal) return;
+    if (!shown || !$("freshness").classList.contains("waits")) {
+      current = null;
+      return;
+    }
     await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
     if (mine !== renewal) return;
   }
@@ -247,8 +257,8 @@ function begin() {
 
 $("model").addEventListener("change", () => {
   writeModel($("model").value);
-  renewal++;
-  loadList();
+  if (current) renew(current);
+  else loadList();
 });
 $("retry").addEventListener("click", () => {
   $("fault").hidden = true;

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from features.errors import MartletError
-from features.inputs import INPUT_NAMES, INPUTS_VERSION
-from models.registry import Manifest, golden_inputs, list_models, list_versions, read_manifest
+from models.registry import Manifest, list_models, list_versions, read_manifest, require_current_inputs, version_folder
 from online.ranking.client import ModelClient
 
 logger = logging.getLogger(__name__)
@@ -89,11 +89,9 @@ class ModelCatalogue:
     async def _check(self, name: str, version: int) -> str | None:
         """Take a version into service; or say why not."""
         try:
-            manifest = await asyncio.to_thread(read_manifest, self._models / name / str(version))
-            unknown = [each.name for each in manifest.inputs if each.name not in INPUT_NAMES]
-            if unknown or manifest.maps.version != INPUTS_VERSION:
-                return f"its inputs are not those of this server (inputs version {manifest.maps.version}, unknown: {unknown})"
-            inputs, expected = golden_inputs(manifest)
+            manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
+            require_current_inputs(manifest)
+            inputs, expected = _golden_arrays(manifest)
             scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_WITHIN)
         except MartletError as error:
             return str(error)
@@ -103,3 +101,12 @@ class ModelCatalogue:
         self.refused.pop((name, version), None)
         logger.info("model %s version %d ranks", name, version)
         return None
+
+
+def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.float32]]:
+    """The golden rows as one batch of inputs, and the [n] scores they must give."""
+    inputs = {
+        each.name: np.asarray([row.inputs[each.name] for row in manifest.golden], each.dtype)
+        for each in manifest.inputs
+    }
+    return inputs, np.asarray([row.scores[0] for row in manifest.golden], np.float32)

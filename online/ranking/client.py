@@ -57,7 +57,11 @@ class ModelClient:
             code = error.code() if isinstance(error, grpc.aio.AioRpcError) else None
             if code not in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
                 self._failed()
-            detail = f"{code}: {error.details()}" if isinstance(error, grpc.aio.AioRpcError) else f"no answer in {within:.3f} s"
+            detail = (
+                f"{code}: {error.details()}"
+                if isinstance(error, grpc.aio.AioRpcError)
+                else f"no answer in {within:.3f} s"
+            )
             raise Unavailable(f"model {name} version {version}: {detail[:300]}") from error
         self._failures = 0
         try:
@@ -65,7 +69,9 @@ class ModelClient:
         except ValueError as error:
             raise Unavailable(f"model {name} version {version}: {error}") from error
         if scores.shape != (count,) or not np.isfinite(scores).all():
-            raise Unavailable(f"model {name} version {version} gave {scores.shape} scores for {count} items, or not finite ones")
+            raise Unavailable(
+                f"model {name} version {version} gave {scores.shape} scores for {count} items, or not finite ones"
+            )
         return scores
 
     def _failed(self) -> None:

@@ -25,4 +25,4 @@ class GenreRecall:
         share = liking[liked] / liking[liked].sum()
         best = [order[of_genre[:, at]][: max(1, int(limit * part))] for at, part in enumerate(share)]
         _, first = np.unique(together := np.concatenate(best), return_index=True)
-        return together[np.sort(first)][:limit]
+        return np.asarray(together[np.sort(first)][:limit], np.int64)

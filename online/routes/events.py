@@ -26,7 +26,10 @@ _BODY: dict[str, Any] = {
         "content": {
             "application/json": {
                 "schema": {
-                    "oneOf": [_COMPONENTS["Wire"], {"type": "array", "maxItems": MAX_EVENTS, "items": _COMPONENTS["Wire"]}]
+                    "oneOf": [
+                        _COMPONENTS["Wire"],
+                        {"type": "array", "maxItems": MAX_EVENTS, "items": _COMPONENTS["Wire"]},
+                    ]
                 }
             }
         },

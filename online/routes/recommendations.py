@@ -38,7 +38,9 @@ def read_excluded(text: str | None) -> frozenset[int]:
     if not text:
         return frozenset()
     parts = text.split(",")
-    if len(parts) > MAX_EXCLUDED or not all(part.isascii() and part.isdigit() and int(part) <= MAX_ID for part in parts):
+    if len(parts) > MAX_EXCLUDED or not all(
+        part.isascii() and part.isdigit() and int(part) <= MAX_ID for part in parts
+    ):
         raise Problem(422, f"exclude: expected up to {MAX_EXCLUDED} item ids separated by commas, got {text[:100]!r}")
     return frozenset(map(int, parts))
 

@@ -61,7 +61,11 @@ def test_a_missing_field_is_named(missing: str) -> None:
 def test_undo_and_forget_take_no_item() -> None:
     undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1, "target": "x"}
     assert read_event(json.dumps(undo).encode()).target == "x"
-    for wrong in (undo | {"item_id": 3}, {**undo, "target": None}, {"event_id": "f", "type": "forget_user", "user_id": 6, "ts": 1, "item_id": 1}):
+    for wrong in (
+        undo | {"item_id": 3},
+        {**undo, "target": None},
+        {"event_id": "f", "type": "forget_user", "user_id": 6, "ts": 1, "item_id": 1},
+    ):
         with pytest.raises(BadEvent):
             read_event(json.dumps(wrong).encode())
 

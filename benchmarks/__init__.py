@@ -1,0 +1,1 @@
+"""Programs that print figures. Nothing in tests asserts an absolute time."""

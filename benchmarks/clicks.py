@@ -1,0 +1,59 @@
+"""From a click to the list that knows of it, over HTTP, one after another: `./martlet bench`.
+
+Each click is a POST of a like by one user; once it is acknowledged, the list is asked for with the token of that POST. A list
+that answers without the click applied counts as a miss, and is reported.
+"""
+
+import os
+import statistics
+import time
+
+import httpx
+
+USER = 6
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of the sorted values lie (nearest rank)."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def run(address: str, clicks: int) -> None:
+    """Print p50 and p99 of each leg, ms."""
+    post_ms, list_ms, fold_ms, missed = [], [], [], 0
+    with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+        items = [item["item_id"] for item in _list(client)["items"]]
+        for number in range(clicks + 10):
+            event = {"type": "like", "user_id": USER, "item_id": items[number % len(items)]}
+            began = time.perf_counter()
+            answer = client.post("/v1/events", json=event)
+            acknowledged = time.perf_counter()
+            answer.raise_for_status()
+            body = _list(client, answer.json()["seen"])
+            shown = time.perf_counter()
+            if number < 10:  # the first ones warm connections and caches
+                continue
+            missed += body["freshness"]["seen_applied"] is not True
+            fold_ms.append(float(body["freshness"]["applied_in_ms"]))
+            post_ms.append((acknowledged - began) * 1000)
+            list_ms.append((shown - acknowledged) * 1000)
+    load = os.getloadavg()[0]
+    print(f"{clicks} clicks one after another, load average {load:.1f}, {missed} lists without the click")
+    for name, values in (
+        ("click → acknowledged", post_ms),
+        ("acknowledged → list with it applied", list_ms),
+        ("broker → features readable", fold_ms),
+    ):
+        print(
+            f"  {name:<38} p50 {statistics.median(values):6.1f} ms   p99 {percentile(values, 0.99):6.1f} ms   "
+            f"worst {max(values):6.1f} ms"
+        )
+
+
+def _list(client: httpx.Client, seen: str | None = None) -> dict:  # type: ignore[type-arg]
+    parameters = {"user_id": USER, "size": 20} | ({"seen": seen} if seen else {})
+    answer = client.get("/v1/recommendations", params=parameters)
+    answer.raise_for_status()
+    body: dict = answer.json()  # type: ignore[type-arg]
+    return body

@@ -1,0 +1,190 @@
+"""The REST API as a bare ASGI application.
+
+Limits come before reading, reading before parsing, parsing before the model is looked up. Every answer is a status and
+a body; errors are ``{"error": text}``.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from tensorflow_serving.apis import classification_pb2, regression_pb2
+
+from models.server import inference, json_answer, json_examples, json_model, json_predict, routes
+from models.server.errors import Code, ServingError, http_status, invalid
+from models.server.json_text import parse_object
+from models.server.lanes import Lanes
+from models.server.manager import Manager
+from models.server.metrics import PATH as METRICS_PATH
+from models.server.metrics import Metrics
+from models.server.routes import Route
+from models.server.servable import DEFAULT_SIGNATURE, Servable, Signature
+
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+"""Of JSON: some 35,000 candidates. Parsing holds the interpreter, so this bounds how long others wait for it."""
+
+_log = logging.getLogger(__name__)
+_MAX_BUFFERED_BYTES = 128 * 1024 * 1024
+_ORIGIN = re.compile(rb"https?://")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_TOO_LARGE = f"a request may have {MAX_REQUEST_BYTES} bytes at most"
+
+
+class _TooLarge(Exception):
+    """The body is, or says it is, larger than MAX_REQUEST_BYTES."""
+
+
+class RestApp:
+    """The API over one manager. ``body_timeout`` is how many seconds a request's body may take to arrive."""
+
+    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes, body_timeout: float) -> None:
+        self._manager = manager
+        self._metrics = metrics
+        self._lanes = lanes
+        self._body_timeout = body_timeout
+        self._buffered = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One HTTP request."""
+        path = scope["raw_path"].decode("latin-1")
+        if scope["query_string"]:
+            path += "?" + scope["query_string"].decode("latin-1")
+        method: str = scope["method"]
+        if path == METRICS_PATH and method == "GET":
+            page = self._metrics.page(self._manager.available())
+            await _answer(send, 200, page.encode(), b"text/plain")
+        elif not routes.is_api(path):
+            await _answer(send, 404, json_answer.error_body(f"nothing is served at {path}"))
+        elif method == "OPTIONS":
+            origin = _header(scope["headers"], b"origin")
+            await _answer(send, 200 if _ORIGIN.search(origin) else 400, b"")
+        else:
+            await self._request(method, path, scope["headers"], receive, send)
+
+    async def _request(
+        self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]], receive: Receive, send: Send
+    ) -> None:
+        began = time.perf_counter()
+        chunks: list[bytes] = []
+        try:
+            body = await self._body(headers, receive, chunks)
+            status, answer = await self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
+            await _answer(send, status, answer)
+        except _TooLarge:
+            await _answer(send, 413, json_answer.error_body(_TOO_LARGE), close=True)
+        except ServingError as error:
+            await _answer(send, http_status(error.code), json_answer.error_body(error.message), close=True)
+        except asyncio.CancelledError:  # the grace period is over and the request has not even arrived
+            await _answer(send, 503, json_answer.error_body("the server is stopping"), close=True)
+        finally:
+            self._buffered -= sum(map(len, chunks))
+
+    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, chunks: list[bytes]) -> bytes:
+        """The whole body, also left in ``chunks``, which count as buffered until the request is answered.
+
+        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, UNAVAILABLE if too much is buffered, CANCELLED if nobody waits.
+        """
+        declared = _header(headers, b"content-length")
+        if declared.isdigit() and int(declared) > MAX_REQUEST_BYTES:
+            raise _TooLarge
+        size = 0
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ServingError(Code.CANCELLED, "the client has gone")
+                    chunk: bytes = message.get("body", b"")
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    self._buffered += len(chunk)
+                    if size > MAX_REQUEST_BYTES:
+                        raise _TooLarge
+                    if self._buffered > _MAX_BUFFERED_BYTES:
+                        raise ServingError(Code.UNAVAILABLE, "too many large requests at once; try again later")
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise ServingError(Code.DEADLINE_EXCEEDED, "the request's body did not arrive in time") from None
+
+    def _handle(self, method: str, path: str, body: bytes, began: float) -> tuple[int, bytes]:
+        """Status and body of the answer; counts and times the request if it is one to a model."""
+        route: Route | None = None
+        code = Code.OK
+        try:
+            route = routes.parse(method, path)
+            answer = self._dispatch(route, body)
+        except ServingError as error:
+            code, answer = error.code, json_answer.error_body(error.message)
+        except Exception:
+            _log.exception("%s %s failed", method, path)
+            code = Code.INTERNAL
+            answer = json_answer.error_body("internal error; the server's log has the details")
+        name = route.name if route and self._manager.serves(route.name) else ""
+        self._metrics.count(name, code)
+        if route and code is Code.OK:
+            self._metrics.observe(name, route.verb, "REST", time.perf_counter() - began)
+        return http_status(code), answer
+
+    def _dispatch(self, route: Route, body: bytes) -> bytes:
+        if route.verb == "predict":
+            return self._predict(route, body)
+        if route.verb == "classify":
+            return self._classify(route, body)
+        if route.verb == "regress":
+            return self._regress(route, body)
+        if route.verb == "metadata":
+            with self._manager.lease(route.name, route.version, route.label) as servable:
+                return json_model.metadata_body(servable)
+        return json_model.status_body(self._manager.statuses(route.name, route.version))
+
+    def _predict(self, route: Route, body: bytes) -> bytes:
+        document = parse_object(body)
+        name = json_predict.signature_name(document)
+        with self._manager.lease(route.name, route.version, route.label) as servable:
+            signature = _predict_signature(servable, name)
+            layout, inputs = json_predict.read_inputs(document, signature.inputs)
+            outputs = inference.predict(servable, signature, inputs)
+        return json_answer.predict_body(outputs, layout)
+
+    def _classify(self, route: Route, body: bytes) -> bytes:
+        request = classification_pb2.ClassificationRequest()
+        json_examples.fill_request(parse_object(body), request)
+        with self._manager.lease(route.name, route.version, route.label) as servable:
+            return json_answer.classify_body(inference.classify_proto(servable, request).result)
+
+    def _regress(self, route: Route, body: bytes) -> bytes:
+        request = regression_pb2.RegressionRequest()
+        json_examples.fill_request(parse_object(body), request)
+        with self._manager.lease(route.name, route.version, route.label) as servable:
+            return json_answer.regress_body(inference.regress_proto(servable, request).result)
+
+
+def _predict_signature(servable: Servable, name: str) -> Signature:
+    signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
+    if signature is None:
+        raise invalid(f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def')
+    if not signature.inputs:
+        raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    return signature
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    return next((value for key, value in headers if key == name), b"")
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, content_type: bytes = b"application/json", close: bool = False
+) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    if close:  # the rest of the request is not read
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

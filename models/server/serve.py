@@ -1,0 +1,179 @@
+"""The process: both protocols on one event loop, one thread for versions, an orderly end.
+
+The ports open when everything that was there at the start has been tried, so a client that can connect finds the models
+that can be had.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from models.server import config
+from models.server.config import Config
+from models.server.errors import ServingError
+from models.server.flags import Flags
+from models.server.grpc_service import GrpcService
+from models.server.lanes import Lanes
+from models.server.manager import Manager
+from models.server.metrics import Metrics
+from models.server.rest import RestApp
+
+_log = logging.getLogger(__name__)
+GRACE_SECONDS = 5
+"""How long requests under way may take to finish after SIGTERM."""
+
+_MAX_CONNECTIONS = 1000
+
+
+class StartError(Exception):
+    """The server can't start; the text is one line."""
+
+
+class _Http(uvicorn.Server):
+    """uvicorn with the signals left to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(flags: Flags) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartError for a bad configuration or a port that is taken."""
+    sys.setswitchinterval(0.001)  # a large request on its thread yields to the loop sooner than after 5 ms
+    gc.collect()
+    gc.freeze()  # TensorFlow's objects are there for good, and walking them stops every request for a tenth of a second
+    try:
+        models = _read(flags)
+        manager = Manager(models, flags.versions_poll_seconds, flags.warm_up, flags.any_label)
+    except ServingError as error:
+        raise StartError(error.message) from None
+    asyncio.run(_serve(flags, models, manager))
+
+
+def _read(flags: Flags) -> Config:
+    if flags.model_config_file:
+        return config.read_file(flags.model_config_file)
+    return config.single_model(flags.model_name, flags.model_base_path)
+
+
+async def _serve(flags: Flags, models: Config, manager: Manager) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    rest_socket = _bind(flags.host, flags.rest_port, "--rest_api_port") if flags.rest_port else None
+    if flags.grpc_port:
+        _bind(flags.host, flags.grpc_port, "--port").close()  # gRPC binds below; a taken port is known before loading
+    manager.start()
+    lanes = Lanes()
+    try:
+        while not manager.first_pass.is_set() and not stop.is_set():
+            await asyncio.sleep(0.02)
+        if not stop.is_set():
+            await _serve_ports(flags, models, manager, lanes, rest_socket, stop)
+    finally:
+        manager.stop()
+        lanes.close()
+
+
+async def _serve_ports(
+    flags: Flags, models: Config, manager: Manager, lanes: Lanes, rest_socket: socket.socket | None, stop: asyncio.Event
+) -> None:
+    metrics = Metrics()
+    grpc_server = await _start_grpc(flags, manager, metrics, lanes)
+    http = _http(RestApp(manager, metrics, lanes, flags.rest_timeout_seconds)) if rest_socket else None
+    http_task = asyncio.create_task(http.serve(sockets=[rest_socket])) if http and rest_socket else None
+    while http and http_task and not http.started and not http_task.done():
+        await asyncio.sleep(0.005)
+    poll = asyncio.create_task(_poll_config(flags, models, manager, lanes))
+    _announce(flags, manager)
+    await stop.wait()
+    _log.info("stopping: requests under way have %d s", GRACE_SECONDS)
+    poll.cancel()
+    if http:
+        http.should_exit = True
+    if grpc_server:
+        await grpc_server.stop(GRACE_SECONDS)
+    if http_task:
+        await http_task
+
+
+async def _start_grpc(flags: Flags, manager: Manager, metrics: Metrics, lanes: Lanes) -> Any:
+    if not flags.grpc_port:
+        return None
+    server = GrpcService(manager, metrics, lanes).server()
+    try:
+        server.add_insecure_port(f"{flags.host}:{flags.grpc_port}")
+    except RuntimeError as error:
+        raise StartError(f"can't listen on {flags.host}:{flags.grpc_port} (--port): {error}") from None
+    await server.start()
+    return server
+
+
+def _http(app: RestApp) -> _Http:
+    return _Http(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            http="httptools",
+            server_header=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+
+
+def _bind(host: str, port: int, flag: str) -> socket.socket:
+    """A bound socket that does not listen yet, so that nobody connects before there is an answer."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise StartError(f"can't listen on {host}:{port} ({flag}): {error.strerror}") from None
+    return listener
+
+
+async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: Lanes) -> None:
+    """Read the config file again and again; what can't be read or served is said once and changes nothing."""
+    if not flags.model_config_file or not flags.config_poll_seconds:
+        return
+    path: Path = flags.model_config_file
+    complaint = ""
+    while True:
+        await asyncio.sleep(flags.config_poll_seconds)
+        try:
+            changed = await asyncio.to_thread(config.read_file, path)
+            if changed != models:
+                models = changed
+                await lanes.run_aside(partial(manager.reload, changed))
+                _log.info("serving the changed %s", path)
+            complaint = ""
+        except ServingError as error:
+            if error.message != complaint:
+                _log.warning("%s", error.message)
+            complaint = error.message
+
+
+def _announce(flags: Flags, manager: Manager) -> None:
+    where = [f"gRPC on {flags.host}:{flags.grpc_port}"] if flags.grpc_port else []
+    where += [f"REST on http://{flags.host}:{flags.rest_port}"] if flags.rest_port else []
+    models = ", ".join(
+        f"{name}/{'+'.join(map(str, versions))}" if versions else f"{name} (no version yet)"
+        for name, versions in sorted(manager.available().items())
+    )
+    _log.info("ready: %s; models: %s", " and ".join(where), models or "none")

@@ -1,0 +1,101 @@
+"""A real server process for tests: of this package, and of whoever needs a model server to talk to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_ROOT = Path(__file__).parents[2]
+_LOCALHOST = "127.0.0.1"
+
+
+class ServerProcess:
+    """``python -m models.server`` on free ports of 127.0.0.1, for the length of a ``with`` block.
+
+    ``flags`` say what it serves. The process starts at once; the block begins when its ports are open. On the way out
+    it gets SIGTERM, and SIGKILL if it does not heed that; ``log`` is what it wrote to stderr.
+    """
+
+    def __init__(self, *flags: str) -> None:
+        self.rest_port, self.grpc_port = _free_ports(2)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
+        ports = (f"--rest_api_port={self.rest_port}", f"--port={self.grpc_port}")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "models.server", *ports, *flags],
+            cwd=_ROOT,
+            env=os.environ | {"PYTHONPATH": str(_ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the REST API is, without a path."""
+        return f"http://{_LOCALHOST}:{self.rest_port}"
+
+    @property
+    def target(self) -> str:
+        """Where gRPC is, for ``grpc.insecure_channel``."""
+        return f"{_LOCALHOST}:{self.grpc_port}"
+
+    @property
+    def log(self) -> str:
+        """What the server has written to stderr so far."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode(errors="replace")
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_ready(60)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._stderr.close()
+
+    def stop(self, seconds: float = 20) -> int:
+        """Send SIGTERM, after ``seconds`` SIGKILL, and return the exit code; also of a process that has ended."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait(seconds)
+
+    def _wait_ready(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not all(_accepts(port) for port in (self.grpc_port, self.rest_port)):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the model server ended with {self.process.returncode}:\n{self.log}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the model server was not ready within {seconds:.0f} s:\n{self.log}")
+            time.sleep(0.05)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection((_LOCALHOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on right now, all different."""
+    sockets = [socket.create_server((_LOCALHOST, 0)) for _ in range(count)]
+    ports: list[int] = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports

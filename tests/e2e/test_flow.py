@@ -1,0 +1,155 @@
+"""The whole way: garbage in the log, the clock, replay, verify, restarts."""
+
+import json
+import os
+import signal
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from features.names import EVENTS, REJECTED, partition_of
+from tests.e2e.conftest import Martlet, run_martlet, until
+
+GARBAGE = [
+    b"\xff\x00 garbage | with | bars",
+    b'{"type": "rating", "user_id"',
+    b"",
+    b'{"type":"rating","user_id":910001,"event_id":"n","ts":1,"item_id":1,"rating":NaN}',
+    b'{"type":"click","user_id":"910001","event_id":"w","ts":1,"item_id":1}',
+    b'{"pad":"' + b"x" * (2 << 20) + b'"}',
+]
+
+
+def rejects_of(martlet: Martlet, user: int) -> dict[int, tuple[bytes, dict[str, bytes]]]:
+    """Rejects of a user's records by their offset in the log."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=1500, fetch_max_bytes=32 << 20, max_partition_fetch_bytes=8 << 20
+    )
+    part = TopicPartition(REJECTED, 0)
+    consumer.assign([part])
+    consumer.seek_to_beginning(part)
+    found = {}
+    for record in consumer:
+        headers = dict(record.headers)
+        if record.key == str(user).encode():
+            found[int(headers["offset"])] = (record.value or b"", headers)
+    consumer.close()
+    return found
+
+
+def test_garbage_in_the_log_is_set_aside_byte_for_byte_and_its_neighbours_are_applied(martlet: Martlet) -> None:
+    user = 910_001
+    job = martlet.status()["job"]
+    key, part = str(user).encode(), partition_of(user)
+    martlet.post({"type": "like", "user_id": user, "item_id": 1})
+    places = [
+        martlet.producer.send(EVENTS, key=key, value=value, partition=part).get(20).offset for value in GARBAGE
+    ]
+    token = martlet.post({"type": "like", "user_id": user, "item_id": 2}).json()["seen"]
+    until(lambda: martlet.recommend(user, seen=token)["freshness"]["seen_applied"], 20, "the neighbour is applied")
+    assert martlet.user(user)["counts"]["like"] == 2
+    found = until(lambda: (got := rejects_of(martlet, user)) and len(got) == len(GARBAGE) and got, 20, "all rejects")
+    assert {offset: value for offset, (value, _) in found.items()} == dict(zip(places, GARBAGE, strict=True))
+    for _, headers in found.values():
+        assert headers["topic"] == EVENTS.encode()
+        assert headers["partition"] == str(part).encode()
+        assert b"expected" in headers["reason"]
+    assert martlet.status()["job"] == job
+
+
+def test_a_record_under_the_wrong_key_is_sent_on_to_its_user(martlet: Martlet) -> None:
+    user = 910_002
+    for number, (key, part) in enumerate([(b"910003", partition_of(user)), (b"nobody", 0), (None, 3), (str(user).encode(), (partition_of(user) + 1) % 8)]):
+        event = {"type": "like", "user_id": user, "item_id": number + 1, "event_id": f"astray-{number}", "ts": 893_000_000_000}
+        martlet.producer.send(EVENTS, key=key, value=json.dumps(event).encode(), partition=part).get(20)
+    until(lambda: martlet.user(user)["counts"]["like"] == 4, 20, "all four have found their user")
+
+
+def test_the_clock_goes_on_from_the_end_of_history(martlet: Martlet) -> None:
+    base = json.loads(next((martlet.home / "base").glob("*/manifest.json")).read_text())
+    user = 910_004
+    token = martlet.post({"type": "like", "user_id": user, "item_id": 3}).json()["seen"]
+    answer = martlet.recommend(user, seen=token)
+    assert base["cut"] <= answer["freshness"]["last_event_ts"]
+    # Nothing was replayed yet beyond a few days, so "just after" is what it must be.
+    assert answer["freshness"]["last_event_ts"] <= max(base["cut"], base["last_ts"]) + 3_600_000
+    far = martlet.post({"type": "like", "user_id": user, "item_id": 3, "ts": base["last_ts"] + 400 * 86_400_000})
+    assert far.status_code == 422
+    assert "clock" in far.json()["detail"]
+
+
+def test_replay_is_resumable_exact_and_changes_nothing_the_second_time(martlet: Martlet) -> None:
+    done = martlet.command("replay", "--speed", "max")
+    assert done.returncode == 0, done.stderr
+    assert "events acknowledged" in done.stdout
+    verified = martlet.command("verify", "--wait", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    before = {user: martlet.user(user)["counts"] for user in range(1, 60)}
+    again = martlet.command("replay", "--speed", "max")
+    assert again.returncode == 0, again.stderr
+    verified = martlet.command("verify", "--wait", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "duplicate" in verified.stdout
+    assert {user: martlet.user(user)["counts"] for user in range(1, 60)} == before
+
+
+def test_verify_finds_a_planted_byte(martlet: Martlet) -> None:
+    value = martlet.redis.hget("{u:6}", "v")
+    assert value is not None
+    martlet.redis.hset("{u:6}", "v", value[:-1] + bytes([value[-1] ^ 1]))
+    try:
+        found = martlet.command("verify", "--wait", "0")
+        assert found.returncode == 1
+        assert "{u:6}" in found.stdout
+    finally:
+        martlet.redis.hset("{u:6}", "v", value)
+    assert martlet.command("verify", "--wait", "5").returncode == 0
+
+
+@pytest.mark.parametrize("victim", ["taskmanager-1", "taskmanager-2", "jobmanager", "api", "model-server"])
+def test_a_killed_process_comes_back_and_nothing_is_lost_or_counted_twice(martlet: Martlet, victim: str) -> None:
+    user = 910_100 + len(victim)
+    checkpoints = martlet.home / "flink" / "checkpoints"
+    newest = lambda: max((path.stat().st_mtime for path in checkpoints.glob("*/chk-*/_metadata")), default=0.0)  # noqa: E731
+    assert martlet.post({"type": "like", "user_id": user, "item_id": 1}).status_code == 202
+    mark = newest()
+    until(lambda: newest() > mark, 60, "a checkpoint after the event")
+    entry = martlet.status()["services"][victim]
+    os.kill(entry["pid"], signal.SIGKILL)
+    until(lambda: martlet.status()["services"][victim]["restarts"] > entry["restarts"], 30, f"{victim} is started again")
+
+    def posted() -> bool:
+        try:
+            return martlet.post({"type": "like", "user_id": user, "item_id": 2, "event_id": f"after-{victim}"}).status_code == 202
+        except Exception:
+            return False
+
+    until(posted, 60, "events are taken")
+    until(lambda: martlet.user(user)["counts"]["like"] == 2, 90, "the event after the fault is applied")
+    until(lambda: martlet.http.get("/readyz").status_code == 200, 60, "all is ready again")
+    verified = martlet.command("verify", "--wait", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_second_up_in_the_same_home_and_a_taken_port_are_clear_errors(martlet: Martlet) -> None:
+    port = martlet.address.rsplit(":", 1)[1]
+    second = run_martlet("up", "--home", str(martlet.home), "--port", "1")
+    assert second.returncode == 1
+    assert "a home that nothing runs in" in second.stderr
+    taken = run_martlet("up", "--home", str(martlet.home.parent / "other"), "--port", port)
+    assert taken.returncode == 1
+    assert f"got {port}, which process" in taken.stderr
+
+
+def test_status_says_what_runs(martlet: Martlet) -> None:
+    said = martlet.command("status")
+    assert said.returncode == 0
+    for word in ("redis", "kafka", "jobmanager", "taskmanager-1", "model-server", "api", "RUNNING", "last checkpoint"):
+        assert word in said.stdout
+
+
+def test_without_a_home_commands_say_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    said = run_martlet("status", "--home", str(tmp_path / "none"))
+    assert said.returncode == 1
+    assert "./martlet up" in said.stderr
+    assert run_martlet("replay", "--home", str(tmp_path / "none")).returncode == 1

@@ -1,0 +1,72 @@
+"""Samples and staged versions that the tests of models share; made once a run, TensorFlow imported only where used."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models import nets
+from models.training.runtime import import_tensorflow
+from tests.models.synthetic import write_samples
+
+
+@pytest.fixture(scope="session")
+def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("samples")
+    write_samples(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples(samples_folder: Path) -> Any:
+    from models.training.samples import read_samples
+
+    return read_samples(samples_folder, ("user", "item", "cross"))
+
+
+@pytest.fixture(scope="session")
+def fitted(samples: Any) -> Callable[[str], Any]:
+    """name → a net fitted for one epoch; each once."""
+    import_tensorflow()
+    from models.training.fit import fit
+
+    made: dict[str, Any] = {}
+
+    def one(name: str) -> Any:
+        if name not in made:
+            made[name] = fit(nets.find(name), samples, epochs=1, seed=3)
+        return made[name]
+
+    return one
+
+
+@pytest.fixture(scope="session")
+def staged_once(fitted: Callable[[str], Any], samples: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """name → folder of a whole staged version; each once. Don't change it: copy it (see `staged`)."""
+    from models.registry import DataSeen
+    from models.training.export import stage
+
+    made: dict[str, Path] = {}
+
+    def one(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp(name)
+            stage(nets.find(name), fitted(name).model, samples, {"auc": 0.7}, DataSeen("synthetic"), made[name])
+        return made[name]
+
+    return one
+
+
+@pytest.fixture
+def staged(staged_once: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """name → a staged version of one's own, under `tmp_path/models/.staging`."""
+    from models.registry import staging_folder
+
+    def one(name: str) -> Path:
+        folder = staging_folder(tmp_path / "models", name)
+        shutil.copytree(staged_once(name), folder, dirs_exist_ok=True)
+        return folder
+
+    return one

@@ -1,0 +1,100 @@
+"""What every net must do, each of them: a new file in models/nets is held to this without a line here."""
+
+import numpy as np
+import pytest
+
+from models import nets
+from models.nets.parts.net import ID_INPUTS, Net
+from models.registry import read_manifest
+from models.training.runtime import import_tensorflow
+
+import_tensorflow()
+
+import tensorflow as tf  # noqa: E402
+
+from models.training import gate  # noqa: E402
+from models.training.export import OUTPUT, golden_inputs  # noqa: E402
+from models.training.fit import predictor  # noqa: E402
+
+v1 = tf.compat.v1
+
+
+@pytest.fixture(params=nets.names())
+def net(request) -> Net:
+    return nets.find(request.param)
+
+
+def serve(folder, rows):
+    """Scores as a Session, and so TensorFlow Serving, gives them."""
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        signature = v1.saved_model.load(session, ["serve"], str(folder)).signature_def["serving_default"]
+        feeds = {signature.inputs[name].name: values for name, values in rows.items()}
+        return session.run(signature.outputs[OUTPUT].name, feeds)
+
+
+def test_scores_are_one_probability_a_row(net, fitted, samples):
+    rows = {name: samples.validation.inputs[name][:5] for name in net.inputs}
+    scores = fitted(net.name).model(rows).numpy()
+    assert scores.shape == (5, 1) and scores.dtype == np.float32
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_it_learned_something(net, fitted, samples):
+    before = net.build(fitted(net.name).context)
+    after = fitted(net.name).model
+    losses = []
+    for model in (before, after):
+        scores = predictor(net, model, samples.widths)(samples.train.inputs)
+        losses.append(tf.keras.losses.binary_crossentropy(samples.train.labels, scores).numpy().mean())
+    assert losses[1] < losses[0]
+
+
+def test_the_exported_version_passes_the_gate(net, staged_once):
+    manifest = gate.check_version(staged_once(net.name))
+    assert tuple(i.name for i in manifest.inputs) == net.inputs
+    assert 8 <= len(manifest.golden) <= 16
+
+
+def test_a_session_answers_as_the_model_did(net, fitted, samples, staged_once):
+    rows = {name: samples.train.inputs[name][:100] for name in net.inputs}
+    expected = predictor(net, fitted(net.name).model, samples.widths)(rows)
+    assert serve(staged_once(net.name), rows)[:, 0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_row_scores_the_same_alone_and_among_others(net, samples, staged_once):
+    rows = golden_inputs(net, samples.validation.inputs)
+    together = serve(staged_once(net.name), rows)
+    alone = serve(staged_once(net.name), {name: values[3:4] for name, values in rows.items()})
+    assert alone[0, 0] == pytest.approx(together[3, 0], abs=1e-5)
+
+
+def test_unknown_ids_all_get_the_same_finite_score(net, samples, staged_once):
+    rows = {name: np.repeat(samples.validation.inputs[name][:1], 4, axis=0) for name in net.inputs}
+    for name in set(ID_INPUTS) & set(net.inputs):
+        rows[name] = np.array([0, 11, 2**63 - 1, -(2**63)])  # before, between, after the vocabulary, and nonsense
+    scores = serve(staged_once(net.name), rows)
+    assert np.isfinite(scores).all()
+    assert scores == pytest.approx(np.full((4, 1), scores[0, 0]), abs=1e-6)
+
+
+def test_no_rows_give_no_scores(net, samples, staged_once):
+    rows = {name: samples.validation.inputs[name][:0] for name in net.inputs}
+    assert serve(staged_once(net.name), rows).shape == (0, 1)
+
+
+def test_the_graph_has_no_lookup_tables(net, staged_once):
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        v1.saved_model.load(session, ["serve"], str(staged_once(net.name)))
+        kinds = {op.type for op in graph.get_operations()}
+    assert not {kind for kind in kinds if "Table" in kind}
+
+
+def test_warm_up_requests_are_of_1_and_128_rows(net, staged_once):
+    feeds = gate._warm_up_feeds(staged_once(net.name), net.name)
+    assert [len(feed[net.inputs[0]]) for feed in feeds] == [1, 128]
+
+
+def test_golden_rows_are_what_rest_takes(net, staged_once):
+    for row in read_manifest(staged_once(net.name)).golden:
+        for name, value in row.inputs.items():
+            assert isinstance(value, int if name in ID_INPUTS else list)

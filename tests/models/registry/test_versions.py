@@ -1,0 +1,157 @@
+"""Versions only grow, appear whole, and are never used twice."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from features.errors import BadInput, Broken
+from models.registry import (
+    list_models,
+    list_versions,
+    newest,
+    publish,
+    read_manifest,
+    rollback,
+    staging_folder,
+    verify_digests,
+    version_folder,
+)
+from models.registry.__main__ import main
+from tests.models.fake_version import a_staged_version, publish_one
+
+
+def test_nothing_there(tmp_path):
+    assert list_models(tmp_path / "none") == []
+    assert list_versions(tmp_path, "toy") == []
+    assert newest(tmp_path, "toy") is None
+
+
+def test_versions_count_from_1(tmp_path):
+    assert [publish_one(tmp_path) for _ in range(3)] == [1, 2, 3]
+    assert list_versions(tmp_path, "toy") == [1, 2, 3]
+    assert list_models(tmp_path) == ["toy"]
+    assert newest(tmp_path, "toy").version == 3
+
+
+def test_a_published_version_is_whole_and_staging_is_empty(tmp_path):
+    publish_one(tmp_path)
+    verify_digests(tmp_path / "toy" / "1")
+    assert list((tmp_path / ".staging").iterdir()) == []
+
+
+def test_ten_is_newer_than_nine(tmp_path):
+    for _ in range(10):
+        publish_one(tmp_path)
+    assert newest(tmp_path, "toy").version == 10
+
+
+def test_folders_are_read_as_tensorflow_serving_reads_them(tmp_path):
+    for name in ("001", "12", "x1", ".3", "1.5", "²"):
+        (tmp_path / "toy" / name).mkdir(parents=True)
+    (tmp_path / "toy" / "99").write_text("a file")
+    assert list_versions(tmp_path, "toy") == [1, 12]
+    assert version_folder(tmp_path, "toy", 1).name == "001"
+    assert publish_one(tmp_path) == 13
+
+
+def test_concurrent_publishers_get_a_number_each(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from tests.models.fake_version import publish_one\n"
+        "print(*(publish_one(Path(sys.argv[1])) for _ in range(8)))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    given = [int(number) for process in running for number in process.communicate(timeout=60)[0].split()]
+    assert sorted(given) == list(range(1, 25))
+    assert list_versions(tmp_path, "toy") == list(range(1, 25))
+    for version in given:
+        assert read_manifest(version_folder(tmp_path, "toy", version)).version == version
+
+
+def test_a_number_is_not_used_twice_when_its_folder_is_gone(tmp_path):
+    publish_one(tmp_path)
+    publish_one(tmp_path)
+    shutil.rmtree(tmp_path / "toy" / "2")
+    assert publish_one(tmp_path) == 3
+
+
+def test_rollback_goes_back_one_and_the_number_is_spent(tmp_path):
+    publish_one(tmp_path)
+    publish_one(tmp_path)
+    assert rollback(tmp_path, "toy") == 1
+    assert list_versions(tmp_path, "toy") == [1]
+    assert (tmp_path / ".retired" / "toy" / "2-1" / "saved_model.pb").is_file()
+    assert list_models(tmp_path) == ["toy"]
+    (tmp_path / "toy" / ".last").unlink()
+    assert publish_one(tmp_path) == 3
+
+
+def test_the_only_version_stays(tmp_path):
+    publish_one(tmp_path)
+    with pytest.raises(BadInput, match="at least two versions of toy, got 1"):
+        rollback(tmp_path, "toy")
+    with pytest.raises(BadInput, match="at least two versions of other, got 0"):
+        rollback(tmp_path, "other")
+    assert list_versions(tmp_path, "toy") == [1]
+    assert not (tmp_path / "other").exists()
+
+
+def test_no_rollback_onto_a_broken_version(tmp_path):
+    publish_one(tmp_path)
+    publish_one(tmp_path)
+    (tmp_path / "toy" / "1" / "saved_model.pb").write_bytes(b"a gra")
+    with pytest.raises(Broken, match=r"1/saved_model\.pb was changed or cut"):
+        rollback(tmp_path, "toy")
+    assert list_versions(tmp_path, "toy") == [1, 2]
+
+
+def test_a_cut_version_is_not_published(tmp_path):
+    staged = a_staged_version(tmp_path)
+    (staged / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(Broken, match="changed or cut"):
+        publish(staged, tmp_path, "toy")
+    assert list_versions(tmp_path, "toy") == []
+
+
+def test_only_a_models_own_staged_version_is_published(tmp_path):
+    with pytest.raises(BadInput, match="expected a version of other, got one of toy"):
+        publish(a_staged_version(tmp_path), tmp_path, "other")
+    elsewhere = a_staged_version(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match="staged folder"):
+        publish(elsewhere, tmp_path, "toy")
+
+
+@pytest.mark.parametrize("name", ["", "../x", ".staging", "a/b", "a b"])
+def test_a_name_is_a_folder_name(tmp_path, name):
+    with pytest.raises(BadInput, match="model"):
+        staging_folder(tmp_path, name)
+
+
+def test_an_unreadable_high_water_mark_stops_everything(tmp_path):
+    publish_one(tmp_path)
+    (tmp_path / "toy" / ".last").write_text("")
+    with pytest.raises(Broken, match=r"\.last: expected the last version number"):
+        publish_one(tmp_path)
+
+
+def test_command_line(tmp_path, capsys):
+    publish_one(tmp_path)
+    publish_one(tmp_path)
+    assert main(["list", "--models", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].startswith("toy 2  2023-11-14 22:13:20  10 rows  auc 0.8000")
+    assert main(["verify", "--models", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "toy 1  whole\ntoy 2  whole\n"
+    assert main(["rollback", "--models", str(tmp_path), "--model", "toy"]) == 0
+    assert capsys.readouterr().out == "toy is back at version 1\n"
+    assert main(["rollback", "--models", str(tmp_path), "--model", "toy"]) == 1
+    assert capsys.readouterr().err == "error: rollback: expected at least two versions of toy, got 1\n"
+
+
+def test_it_imports_no_tensorflow():
+    code = (
+        "import sys, models.registry, models.registry.__main__\n"
+        "assert not {'tensorflow', 'keras'} & {name.split('.')[0] for name in sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,82 @@
+"""`python -m models.training` from samples to served versions, and its refusals: one line, exit code 1."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from features.errors import Broken
+from models.registry import list_versions, newest
+from models.training.__main__ import main
+from models.training.runtime import import_tensorflow
+from tests.models.synthetic import write_samples
+
+import_tensorflow()
+
+from models.training import run  # noqa: E402
+
+
+def test_both_models(samples_folder, tmp_path):
+    command = [sys.executable, "-m", "models.training", "--samples", str(samples_folder), "--models", str(tmp_path)]
+    command += ["--model", "neuralcf", "--model", "widedeep", "--epochs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    assert "2700 rows to train, 300 newer ones to validate" in done.stdout
+    assert "peak memory" in done.stdout and done.stderr == ""
+    for name in ("neuralcf", "widedeep"):
+        manifest = newest(tmp_path, name)
+        assert manifest.version == 1
+        assert (manifest.data.rows, manifest.data.validation_rows, manifest.data.dataset) == (2700, 300, "synthetic")
+        assert {"auc", "gauc", "log_loss", "popularity_auc", "constant_log_loss"} <= manifest.metrics.keys()
+    assert list((tmp_path / ".staging").iterdir()) == []
+
+
+def test_an_unknown_model(tmp_path, capsys):
+    assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "nope"]) == 1
+    assert capsys.readouterr().err.startswith("error: model: expected one of neuralcf")
+
+
+def test_no_samples(tmp_path, capsys):
+    assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "neuralcf"]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}/maps.json can't be read: No such file or directory\n"
+
+
+def test_no_base(samples_folder, tmp_path, capsys):
+    arguments = ["--samples", str(samples_folder), "--models", str(tmp_path), "--base", str(tmp_path / "no")]
+    assert main([*arguments, "--model", "neuralcf"]) == 1
+    assert "no is not a base" in capsys.readouterr().err
+
+
+def test_one_that_is_refused_does_not_stop_the_other(samples_folder, tmp_path, capsys, monkeypatch):
+    real = run.fit
+
+    def diverges(net, *arguments):
+        if net.name == "neuralcf":
+            raise Broken("training of neuralcf diverged")
+        return real(net, *arguments)
+
+    monkeypatch.setattr(run, "fit", diverges)
+    arguments = ["--samples", str(samples_folder), "--models", str(tmp_path), "--epochs", "1"]
+    assert main([*arguments, "--model", "neuralcf", "--model", "widedeep"]) == 1
+    assert capsys.readouterr().err == "error: neuralcf refused: training of neuralcf diverged\n"
+    assert list_versions(tmp_path, "neuralcf") == []
+    assert list_versions(tmp_path, "widedeep") == [1]
+
+
+def test_epochs_must_be_some(tmp_path):
+    with pytest.raises(SystemExit):
+        main(["--samples", str(tmp_path), "--models", str(tmp_path), "--model", "neuralcf", "--epochs", "0"])
+
+
+def test_the_metrics_of_a_model_are_compared_with_the_live_one(tmp_path, capsys):
+    """Trained on labels that mean something, then on noise: the second is refused, and published with --force."""
+    write_samples(tmp_path / "good", rows=4000)
+    arguments = ["--models", str(tmp_path / "models"), "--model", "widedeep", "--epochs", "8"]
+    assert main(["--samples", str(tmp_path / "good"), *arguments]) == 0
+    write_samples(tmp_path / "few", rows=150, users=100, items=100, seed=5)
+    assert main(["--samples", str(tmp_path / "few"), *arguments]) == 1
+    assert "below the" in capsys.readouterr().err
+    assert list_versions(tmp_path / "models", "widedeep") == [1]
+    assert main(["--samples", str(tmp_path / "few"), *arguments, "--force"]) == 0
+    assert list_versions(tmp_path / "models", "widedeep") == [1, 2]

@@ -1,0 +1,157 @@
+"""The gate: what does not load or answer right is refused with its reason and never published."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from features.errors import Broken
+from models import nets
+from models.registry import (
+    MANIFEST,
+    DataSeen,
+    ModelInput,
+    encode_manifest,
+    folder_digests,
+    list_versions,
+    read_manifest,
+)
+from models.training.runtime import import_tensorflow
+
+import_tensorflow()
+
+import tensorflow as tf  # noqa: E402
+
+from models.training import gate  # noqa: E402
+from models.training.export import OUTPUT, WARM_UP, stage, write_warm_up  # noqa: E402
+from models.training.fit import input_specs  # noqa: E402
+from models.training.run import gate_and_publish  # noqa: E402
+
+NET = nets.find("neuralcf")
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Try to publish a staged folder, expect a refusal with this reason, and nothing under the base path."""
+
+    def check(folder, reason):
+        with pytest.raises(Broken, match=reason):
+            gate_and_publish(folder, tmp_path / "models", "neuralcf")
+        assert list_versions(tmp_path / "models", "neuralcf") == []
+
+    return check
+
+
+def seal(folder, **changes):
+    """Make the manifest fit the files again, as if they had been written so; with `changes`."""
+    manifest = msgspec.structs.replace(read_manifest(folder), digests=folder_digests(folder), **changes)
+    (folder / MANIFEST).write_bytes(encode_manifest(manifest))
+
+
+def test_a_whole_version_is_published(staged, tmp_path):
+    assert gate_and_publish(staged("neuralcf"), tmp_path / "models", "neuralcf") == 1
+    assert gate.check_version(tmp_path / "models" / "neuralcf" / "1").version == 1
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001", str(WARM_UP)])
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_cut_file(staged, refused, name, sealed):
+    folder = staged("neuralcf")
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+    if sealed:
+        seal(folder)
+    refused(folder, "can't be loaded" if sealed else "was changed or cut")
+
+
+def test_a_weight_that_no_golden_row_looks_at(fitted, samples, staged, refused):
+    model = fitted("neuralcf").model
+    table = model.get_layer("gmf_user").embeddings
+    before = table.numpy()
+    spoiled = before.copy()
+    spoiled[np.setdiff1d(np.arange(1, 40), golden_users(staged("neuralcf"), fitted))[0]] = np.nan
+    folder = staged("neuralcf")
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
+        file.unlink()
+    try:
+        table.assign(spoiled)
+        stage(NET, model, samples, {"auc": 0.7}, DataSeen(), folder)
+    finally:
+        table.assign(before)
+    refused(folder, "the variable .* holds values that are not finite")
+
+
+def golden_users(folder, fitted):
+    ids = [row.inputs["userId"] for row in read_manifest(folder).golden]
+    return np.searchsorted(fitted("neuralcf").context.user_ids, ids) + 1
+
+
+def test_other_inputs_than_declared(staged, refused):
+    folder = staged("neuralcf")
+    golden = tuple(msgspec.structs.replace(row, inputs={"userId": 1}) for row in read_manifest(folder).golden)
+    seal(folder, inputs=(ModelInput("userId", "int64"),), golden=golden)
+    refused(folder, r"expected the inputs userId int64\[-1\], got movieId int64\[-1\], userId int64\[-1\]")
+
+
+def test_another_width_than_declared(staged, tmp_path):
+    folder = staged("widedeep")
+    manifest = read_manifest(folder)
+    inputs = tuple(msgspec.structs.replace(i, width=i.width + 1) if i.name == "cross" else i for i in manifest.inputs)
+    seal(folder, inputs=inputs)
+    with pytest.raises(Broken, match=r"cross float32\[-1, 5\].*, got cross float32\[-1, 4\]"):
+        gate.check_version(folder)
+
+
+def test_another_score_than_recorded(staged, refused):
+    folder = staged("neuralcf")
+    golden = read_manifest(folder).golden
+    off = msgspec.structs.replace(golden[2], scores=[golden[2].scores[0] + 2e-4])
+    seal(folder, golden=(*golden[:2], off, *golden[3:]))
+    refused(folder, "golden row 2: expected")
+
+
+def test_columns_of_another_meaning(staged, refused):
+    folder = staged("neuralcf")
+    seal(folder, inputs_version=999)
+    refused(folder, "trained on inputs version 999")
+
+
+def test_no_warm_up_or_one_for_another_model(staged, samples, refused):
+    folder = staged("neuralcf")
+    write_warm_up(nets.Net("other", NET.inputs, NET.build), samples.validation.inputs, folder)
+    seal(folder)
+    refused(folder, "expected requests to neuralcf, got one to 'other'")
+    (folder / WARM_UP).unlink()
+    seal(folder)
+    refused(folder, "is missing: a version ships with warm-up requests")
+
+
+def test_a_keras_model_saved_the_way_that_serves_nothing(fitted, staged, refused):
+    """Trap 1 of the contract: loads and runs in Python, fails every request in TensorFlow Serving."""
+    model, folder = fitted("neuralcf").model, staged("neuralcf")
+    specs = input_specs(NET, {})
+    serve = tf.function(lambda inputs: {OUTPUT: model(inputs, training=False)}, input_signature=[specs])
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": serve})
+    seal(folder)
+    refused(folder, "can't be loaded")
+
+
+def test_worse_than_the_live_version_needs_force(staged, tmp_path):
+    models = tmp_path / "models"
+    gate_and_publish(staged("neuralcf"), models, "neuralcf")
+    slightly, much = staged("neuralcf"), staged("neuralcf")
+    seal(slightly, metrics={"auc": 0.685})
+    assert gate_and_publish(slightly, models, "neuralcf") == 2
+    seal(much, metrics={"auc": 0.66})
+    with pytest.raises(Broken, match=r"auc 0\.6600 is more than 0\.02 below the 0\.6850 of live version 2"):
+        gate_and_publish(much, models, "neuralcf")
+    assert list_versions(models, "neuralcf") == [1, 2]
+    assert gate_and_publish(much, models, "neuralcf", force=True) == 3
+
+
+def test_a_broken_live_version_does_not_block_the_next(staged, tmp_path):
+    models = tmp_path / "models"
+    gate_and_publish(staged("neuralcf"), models, "neuralcf")
+    gate_and_publish(staged("neuralcf"), models, "neuralcf")
+    (models / "neuralcf" / "2" / MANIFEST).write_text("{")
+    assert gate.live_version(models, "neuralcf").version == 1
+    assert gate_and_publish(staged("neuralcf"), models, "neuralcf") == 3

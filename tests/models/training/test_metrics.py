@@ -1,0 +1,53 @@
+"""Metrics against their definitions, pair by pair."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.training.metrics import auc, gauc, log_loss, measure, popularity_scores
+
+rows = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 5)), min_size=1, max_size=40)
+
+
+def by_pairs(rows):
+    pairs = [(p > n) + (p == n) / 2 for _, good, p in rows if good for _, other, n in rows if not other]
+    return sum(pairs) / len(pairs) if pairs else math.nan
+
+
+def arrays(rows):
+    users, labels, scores = (np.array(column) for column in zip(*rows, strict=True))
+    return users, labels.astype(np.float32), scores.astype(np.float32)
+
+
+@given(rows)
+def test_auc_is_the_share_of_pairs_in_order(rows):
+    _, labels, scores = arrays(rows)
+    assert auc(labels, scores) == pytest.approx(by_pairs(rows), nan_ok=True)
+
+
+@given(rows)
+def test_gauc_weighs_users_by_their_rows(rows):
+    groups = [[row for row in rows if row[0] == user] for user in range(4)]
+    known = [(by_pairs(group), len(group)) for group in groups if not math.isnan(by_pairs(group))]
+    expected = sum(value * size for value, size in known) / sum(size for _, size in known) if known else math.nan
+    assert gauc(*arrays(rows)) == pytest.approx(expected, nan_ok=True)
+
+
+def test_log_loss():
+    assert log_loss(np.array([1.0, 0.0]), np.array([0.5, 0.5])) == pytest.approx(math.log(2))
+    assert log_loss(np.array([1.0]), np.array([0.0])) == pytest.approx(-math.log(1e-7))
+    assert math.isnan(log_loss(np.zeros(0), np.zeros(0)))
+
+
+def test_what_is_not_defined_is_left_out():
+    assert measure(np.array([1, 1]), np.array([1.0, 1.0]), np.array([0.5, 0.6]), "x_").keys() == {"x_log_loss"}
+
+
+def test_popularity_draws_rare_items_to_the_mean():
+    items, labels = np.array([1] * 100 + [2]), np.array([1.0] * 100 + [0.0])
+    loved, rare, unknown = popularity_scores(items, labels, np.array([1, 2, 3]))
+    assert loved > unknown > rare > 0.9
+    assert unknown == pytest.approx(100 / 101)
