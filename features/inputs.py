@@ -217,7 +217,8 @@ def cross_matrix(users: Floats, items: Floats) -> Floats:
     taste = users[:, len(USER_COLUMNS) :].reshape(len(users), 3, genre_count)
     liking = np.einsum("nhg,ng->nh", np.broadcast_to(taste, (len(items), 3, genre_count)), per_item)
     gap = items[:, ITEM_COLUMNS.index("mean_rating")] - users[:, USER_COLUMNS.index("mean_rating")]
-    return np.concatenate([liking, np.broadcast_to(gap, (len(items),))[:, None]], axis=1).astype(np.float32)
+    both = np.concatenate([liking, np.broadcast_to(gap, (len(items),))[:, None]], axis=1)
+    return np.asarray(both, np.float32)
 
 
 def normalise(values: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:

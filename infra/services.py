@@ -191,7 +191,7 @@ def model_server(home: Home, ports: Ports, config: Path) -> Service:
         env=python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}),
         cwd=home.models,
         ready_within=120,
-        address=f"{LOOPBACK}:{ports.model_rest} (REST), {LOOPBACK}:{ports.model_grpc} (gRPC)",
+        address=f"{LOOPBACK}:{ports.model_rest}, gRPC {ports.model_grpc}",
     )
 
 

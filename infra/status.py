@@ -18,7 +18,7 @@ def print_status(home: Home) -> None:
     status = read_json(home.status_file)
     if status is None:
         raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
-    console = Console()
+    console = Console(soft_wrap=True)
     supervisor = ProcessId.from_json(status["supervisor"])
     alive = supervisor.process() is not None
     record = HomeRecord(home)

@@ -74,6 +74,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await server.log.start()
         await server.follower.start()
+        await server.client.start()
         await server.models.start()
         chores = asyncio.create_task(_each_second(server), name="each-second")
         try:

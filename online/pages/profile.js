@@ -16,7 +16,7 @@ export function showProfile(lead, facts, user) {
     ["Clicks · views", `${number(counts.click)} · ${number(counts.view)}`],
     ["Films seen", number(user.seen)],
     ["Newest event", last === null ? "none" : moment(last, ago(last, now))],
-    ["The home's clock", moment(now)],
+    ["Home's clock", moment(now)],
   ];
   facts.replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }

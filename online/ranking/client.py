@@ -3,6 +3,7 @@ breaker that stops asking one that does not answer."""
 
 import asyncio
 import time
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -20,8 +21,16 @@ class ModelClient:
     """gRPC client of a model server."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
+        self._channel: grpc.aio.Channel | None = None
+        self._call: Any = None
+        self._failures = 0
+        self._open_until = 0.0
+
+    async def start(self) -> None:
+        """Open the channel; it belongs to the running event loop. Does not wait for the server."""
         self._channel = grpc.aio.insecure_channel(
-            address,
+            self._address,
             options=[
                 ("grpc.enable_retries", 0),
                 ("grpc.max_receive_message_length", 16 << 20),
@@ -32,11 +41,10 @@ class ModelClient:
             ],
         )
         self._call = self._channel.unary_unary(PREDICT)
-        self._failures = 0
-        self._open_until = 0.0
 
     async def close(self) -> None:
-        await self._channel.close(0.5)
+        if self._channel is not None:
+            await self._channel.close(0.5)
 
     @property
     def broken(self) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import ORJSONResponse
 
@@ -113,7 +114,7 @@ async def get_models(server: Annotated[Server, Depends(server_of)]) -> dict[str,
                 "version": model.version,
                 "inputs": [each.name for each in model.manifest.inputs],
                 "metrics": model.manifest.metrics,
-                "data": model.manifest.data,
+                "data": msgspec.to_builtins(model.manifest.data),
                 "created": model.manifest.created,
             }
             for model in server.models.all()
