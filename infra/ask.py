@@ -23,6 +23,17 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
         raise Unavailable(f"{method} {url}: {error}") from error
 
 
+def http_answers(url: str, timeout: float = 2.0) -> int:
+    """The status of whatever answer comes; 404 is an answer. Raises Unavailable for none."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError as error:
+        raise Unavailable(f"{url}: {error}") from error
+
+
 def redis_ready(port: int) -> None:
     import redis
     from redis.backoff import NoBackoff

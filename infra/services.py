@@ -11,6 +11,7 @@ from infra import artefacts, ask
 from infra.home import REPO, Home
 from infra.processes import free_ports, is_free
 from infra.supervisor import Service
+from models.registry import list_models
 
 LOOPBACK = "127.0.0.1"
 
@@ -175,7 +176,12 @@ def kafka(home: Home, ports: Ports) -> Service:
 
 def model_server(home: Home, ports: Ports, config: Path) -> Service:
     def ready() -> None:
-        ask.http_json(f"http://{LOOPBACK}:{ports.model_rest}/v1/models/recmodel")
+        address = f"http://{LOOPBACK}:{ports.model_rest}/v1/models"
+        ask.http_answers(f"{address}/recmodel")
+        for name in list_models(home.models):
+            versions = ask.http_json(f"{address}/{name}")["model_version_status"]
+            if not any(each["state"] == "AVAILABLE" for each in versions):
+                raise Unavailable(f"no version of {name} is available yet: {versions}")
 
     return Service(
         "model-server",

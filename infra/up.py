@@ -25,6 +25,7 @@ from infra.record import HomeRecord
 from infra.services import LOOPBACK, Ports
 from infra.steps import Steps
 from infra.supervisor import Supervisor, stop_leftovers
+from models.registry import list_versions
 from online.settings import ApiSettings
 from streaming.settings import JobSettings
 
@@ -180,8 +181,10 @@ class Up:
     def _ensure_models(self, record: HomeRecord) -> None:
         number = record.base_number
         assert number is not None
-        missing = [name for name in offline.FIRST_MODELS if not any((self._home.models / name).glob("[0-9]*"))]
-        if missing:
+        missing = [name for name in offline.FIRST_MODELS if not list_versions(self._home.models, name)]
+        if missing and not record.base().user_count():
+            self._steps.say("  no history to learn from: lists are ranked without a model until ./martlet features and train")
+        elif missing:
             with self._steps.step(f"training {', '.join(missing)} (Keras)"):
                 self._steps.say("")
                 offline.train(self._home, number, missing, self._steps.say)

@@ -7,6 +7,7 @@ import { makeStars, showStars } from "./stars.js";
 import { shownTitle } from "./words.js";
 
 const THUMB = "M2 21h4V9H2v12Zm20-11a2 2 0 0 0-2-2h-6.300l.95-4.570.03-.32a1.500 1.500 0 0 0-.44-1.060L13.200 1 6.600 7.600A2 2 0 0 0 6 9v10a2 2 0 0 0 2 2h9c.8 0 1.500-.5 1.840-1.220l3.020-7.050c.09-.23.140-.47.140-.73v-2Z";
+const DOUBLE_MS = 500;
 const WHY = {
   similar: "liked by others next to what this user liked",
   genre: "of a genre this user likes",
@@ -20,6 +21,27 @@ export class Tiles {
     this.onAct = onAct;
     this.order = []; // keys, as shown
     this.waiting = new Map(); // key → stars (0 for a like): acts not in the list's features yet
+    this.#guard();
+  }
+
+  /** The list can be new before the second click of a double click, and another film under it: that click means nothing. */
+  #guard() {
+    let last = { at: -Infinity, x: 0, y: 0 };
+    const tooSoon = (click) => {
+      if (click.detail === 0) return; // by a key, or by a screen reader
+      const here = { at: click.timeStamp, x: click.clientX, y: click.clientY };
+      const again = here.at - last.at < DOUBLE_MS && Math.hypot(here.x - last.x, here.y - last.y) < 8;
+      last = here;
+      if (again) {
+        click.preventDefault();
+        click.stopPropagation();
+      }
+    };
+    this.list.addEventListener("click", tooSoon, true);
+    // Nor do stars light up under a mouse that did not move.
+    this.list.addEventListener("pointermove", (move) => {
+      if (move.movementX || move.movementY) this.list.classList.remove("renewed");
+    });
   }
 
   /** Show `items`. With `compare`, mark what is new and what changed its place against what was shown. */
@@ -46,6 +68,7 @@ export class Tiles {
       ),
     );
     this.order = now;
+    this.list.classList.add("renewed");
     this.#refocus(focus);
   }
 

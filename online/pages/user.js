@@ -61,6 +61,12 @@ async function loadModels() {
   }
 }
 
+/** The switch tells the version that made this list: a newer one may have come since it was filled. */
+function showRanker({ model, model_version: version }) {
+  const option = [...$("model").options].find(({ value }) => value === model);
+  if (option) option.textContent = `${model} · version ${version}`;
+}
+
 // --- The user -------------------------------------------------------------------------------------------------------
 
 let userTurn = 0;
@@ -119,7 +125,7 @@ function showList(answer, acted) {
   // Now the list is in the page: this is what a click costs.
   const whole = acted ? performance.now() - acted.began : 0;
   $("empty").hidden = answer.items.length > 0;
-  $("by").textContent = answer.model === null ? "no model" : `${answer.model} · version ${answer.model_version}`;
+  showRanker(answer);
   showDegraded(answer.degraded);
   if (!acted) {
     say(ms === null ? "Rate a film: the list renews itself with it." : `Newest event applied ${number(ms)} ms after the broker's acknowledgement.`);
@@ -152,7 +158,6 @@ function showFault(fault, acted) {
   $("fault-command").textContent = command ?? "";
   $("fault-command").hidden = !command;
   $("fault").hidden = false;
-  if (!acted) $("by").textContent = page.model ?? "";
   say(acted ? "Sent, but the list could not be renewed." : "", "waits");
 }
 
@@ -207,7 +212,7 @@ function send(event, did, began, key) {
 }
 
 let renewal = 0;
-let current = null; // the act that is not applied yet
+let current = null; // the act that no list has answered yet
 
 /** Renew the page with what an event did; ask again while it is not applied, unless a newer event asks. */
 async function renew(acted) {
@@ -218,7 +223,8 @@ async function renew(acted) {
     if (mine !== renewal) return;
     await loadUser();
     if (mine !== renewal) return;
-    if (!shown || !$("freshness").classList.contains("waits")) {
+    if (!shown) return; // "Try again" goes on from here
+    if (!$("freshness").classList.contains("waits")) {
       current = null;
       return;
     }
@@ -264,8 +270,12 @@ $("retry").addEventListener("click", () => {
   $("fault").hidden = true;
   if (!tiles.order.length) tiles.showSkeleton(8);
   loadModels();
-  loadUser();
-  loadList();
+  if (current) {
+    renew(current);
+  } else {
+    loadUser();
+    loadList();
+  }
 });
 $("undo").addEventListener("click", takeBack);
 addEventListener("popstate", begin);

@@ -40,6 +40,8 @@ class ModelCatalogue:
         self._live: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._task: asyncio.Task[None] | None = None
+        self.on_disk = 0
+        """Models that have a version on disk, whether it ranks or not."""
 
     async def start(self) -> None:
         await self._look()
@@ -67,6 +69,7 @@ class ModelCatalogue:
 
     async def _look(self) -> None:
         names = await asyncio.to_thread(list_models, self._models)
+        self.on_disk = len(names)
         for name in names:
             await self._look_at(name)
 

@@ -25,7 +25,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
     parts = {
         "redis": await server.users.ping(),
         "kafka": server.log.connected,
-        "models": bool(models) and not server.client.broken,
+        "models": len(models) == server.models.on_disk and not server.client.broken,
         "items": server.follower.fresh,
     }
     ready = all(parts.values())

@@ -35,7 +35,8 @@ def serve(folder, rows):
 def test_scores_are_one_probability_a_row(net, fitted, samples):
     rows = {name: samples.validation.inputs[name][:5] for name in net.inputs}
     scores = fitted(net.name).model(rows).numpy()
-    assert scores.shape == (5, 1) and scores.dtype == np.float32
+    assert scores.shape == (5, 1)
+    assert scores.dtype == np.float32
     assert ((scores > 0) & (scores < 1)).all()
 
 

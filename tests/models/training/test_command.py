@@ -3,10 +3,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
+from features.base import CATALOGUE, ITEMS, SIMILAR, USERS
 from features.errors import Broken
+from features.mapped import table_parts
+from models import nets
 from models.registry import list_versions, newest
 from models.training.__main__ import main
 from models.training.runtime import import_tensorflow
@@ -23,7 +28,8 @@ def test_both_models(samples_folder, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
     assert "2700 rows to train, 300 newer ones to validate" in done.stdout
-    assert "peak memory" in done.stdout and done.stderr == ""
+    assert "peak memory" in done.stdout
+    assert done.stderr == ""
     for name in ("neuralcf", "widedeep"):
         manifest = newest(tmp_path, name)
         assert manifest.version == 1
@@ -48,18 +54,26 @@ def test_no_base(samples_folder, tmp_path, capsys):
     assert "no is not a base" in capsys.readouterr().err
 
 
-def test_one_that_is_refused_does_not_stop_the_other(samples_folder, tmp_path, capsys, monkeypatch):
-    real = run.fit
+def test_the_base_is_recorded(samples_folder, tmp_path):
+    base = tmp_path / "bases" / "12"
+    base.mkdir(parents=True)
+    (base / "manifest.json").write_text('{"cut": 1}')
+    for name in (USERS, ITEMS, CATALOGUE, SIMILAR):
+        (base / name).write_bytes(b"".join(table_parts([])))
+    models = tmp_path / "models"
+    arguments = ["--samples", str(samples_folder), "--models", str(models), "--base", str(base), "--epochs", "1"]
+    assert main([*arguments, "--model", "neuralcf"]) == 0
+    assert newest(models, "neuralcf").data.base == "12"
 
-    def diverges(net, *arguments):
-        if net.name == "neuralcf":
-            raise Broken("training of neuralcf diverged")
-        return real(net, *arguments)
 
-    monkeypatch.setattr(run, "fit", diverges)
-    arguments = ["--samples", str(samples_folder), "--models", str(tmp_path), "--epochs", "1"]
-    assert main([*arguments, "--model", "neuralcf", "--model", "widedeep"]) == 1
-    assert capsys.readouterr().err == "error: neuralcf refused: training of neuralcf diverged\n"
+def test_one_that_diverges_does_not_stop_the_other(samples_folder, tmp_path):
+    def find(name):
+        net = nets.find(name)
+        return replace(net, learning_rate=float("nan")) if name == "neuralcf" else net
+
+    options = run.Options(samples_folder, tmp_path, ("neuralcf", "widedeep"), epochs=1)
+    with pytest.raises(Broken, match=r"^neuralcf refused: training of neuralcf diverged: .*; nothing"):
+        run.train_all(options, Console(quiet=True), find)
     assert list_versions(tmp_path, "neuralcf") == []
     assert list_versions(tmp_path, "widedeep") == [1]
 

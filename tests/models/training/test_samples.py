@@ -28,7 +28,7 @@ def change(folder, name, make):
 def test_the_newest_tenth_validates(folder):
     samples = read_samples(folder, ALL)
     assert (len(samples.train), len(samples.validation)) == (360, 40)
-    assert samples.from_ms == 883_000_000_000 and samples.to_ms == 883_000_000_000 + 399_000
+    assert (samples.from_ms, samples.to_ms) == (883_000_000_000, 883_000_000_000 + 399_000)
     assert samples.dataset == "synthetic"
     assert samples.validation.inputs["item"].shape == (40, 8 + len(GENRES))
     assert samples.validation.inputs["item"].dtype == np.float32
@@ -39,9 +39,10 @@ def test_only_what_is_asked_for_is_kept(folder):
     assert samples.train.inputs.keys() == {"userId", "movieId"}
 
 
-def test_how_rows_lie_in_files_does_not_matter(folder, tmp_path):
-    write_samples(tmp_path / "again", rows=400, files=5)
-    one, other = (read_samples(path, ALL).train for path in (folder / "samples" / "..", tmp_path / "again"))
+def test_how_rows_lie_in_files_does_not_matter(folder, tmp_path_factory):
+    again = tmp_path_factory.mktemp("again")
+    write_samples(again, rows=400, files=5)
+    one, other = (read_samples(path, ALL).train for path in (folder, again))
     for name in ALL:
         assert np.array_equal(one.inputs[name][one.order], other.inputs[name][other.order])
 

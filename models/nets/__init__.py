@@ -1,0 +1,25 @@
+"""The models that can be trained, one file each: `models/nets/<name>.py` holds `NET`, and that is all it takes.
+
+Naming them reads the folder and imports none of them (and no TensorFlow); `find` imports the one asked for.
+"""
+
+import importlib
+import pkgutil
+
+from features.errors import BadInput, Broken
+from models.nets.parts.net import Net
+
+
+def names() -> tuple[str, ...]:
+    """Names of all nets, in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
+
+
+def find(name: str) -> Net:
+    """The net of this name. Raises BadInput if there is none, Broken if its file does not define it."""
+    if name not in names():
+        raise BadInput("model", f"one of {', '.join(names())}", repr(name))
+    net = getattr(importlib.import_module(f"{__name__}.{name}"), "NET", None)
+    if not isinstance(net, Net) or net.name != name:
+        raise Broken(f"models/nets/{name}.py must define NET, a Net named {name!r}")
+    return net

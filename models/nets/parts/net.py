@@ -1,0 +1,68 @@
+"""The interface of a model: what it takes, and how it is built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import BadInput
+from features.inputs import INPUT_NAMES
+
+Ints = npt.NDArray[np.int64]
+
+ID_INPUTS: Final = ("userId", "movieId")
+"""Inputs of raw ids, int64 [n]; all others are float32 [n, width]."""
+UNKNOWN_ID: Final = -1
+"""An id that no vocabulary holds: ids of the event contract are not negative."""
+
+
+@dataclass(frozen=True)
+class NetContext:
+    """What a net is built for.
+
+    user_ids, item_ids  the ids seen in training, int64, strictly ascending, at least one each
+    widths              columns of each float input, by input name
+    seed                of every initial weight
+
+    Raises BadInput where an id list is empty, negative or not strictly ascending.
+    """
+
+    user_ids: Ints
+    item_ids: Ints
+    widths: Mapping[str, int]
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        for name, ids in (("user_ids", self.user_ids), ("item_ids", self.item_ids)):
+            if len(ids) == 0 or ids[0] < 0 or not bool(np.all(ids[1:] > ids[:-1])):
+                raise BadInput(name, "ids from 0 up, strictly ascending, at least one", f"{len(ids)} ids that are not")
+
+
+@dataclass(frozen=True)
+class Net:
+    """One model.
+
+    name           the name under which it is served
+    inputs         names out of `features.inputs.INPUT_NAMES`: exactly the inputs of its serving signature
+    build          NetContext → keras.Model that takes a dict of these inputs and gives probabilities, float32 [n, 1]
+    id_dropout     share of rows whose id is replaced by an unknown one in training, by input name: most live users are
+                   new, so the unknown user must be trained like any other
+    learning_rate  of Adam
+    batch_size     rows a training step
+
+    Raises BadInput for an input that features.inputs does not make.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    build: Callable[[NetContext], Any]
+    id_dropout: Mapping[str, float] = field(default_factory=dict)
+    learning_rate: float = 2e-3
+    batch_size: int = 2048
+
+    def __post_init__(self) -> None:
+        for name in self.inputs:
+            if name not in INPUT_NAMES:
+                raise BadInput(f"inputs of the net {self.name}", f"names out of {', '.join(INPUT_NAMES)}", repr(name))

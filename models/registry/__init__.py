@@ -1,0 +1,43 @@
+"""The registry: versions of models on disk and their manifests. Imports no TensorFlow, so the API may read it too."""
+
+from models.registry.manifest import (
+    MANIFEST,
+    DataSeen,
+    Golden,
+    Manifest,
+    ModelInput,
+    encode_manifest,
+    folder_digests,
+    read_manifest,
+    require_current_inputs,
+    verify_digests,
+)
+from models.registry.versions import (
+    list_models,
+    list_versions,
+    newest,
+    publish,
+    rollback,
+    staging_folder,
+    version_folder,
+)
+
+__all__ = [
+    "MANIFEST",
+    "DataSeen",
+    "Golden",
+    "Manifest",
+    "ModelInput",
+    "encode_manifest",
+    "folder_digests",
+    "list_models",
+    "list_versions",
+    "newest",
+    "publish",
+    "read_manifest",
+    "require_current_inputs",
+    "rollback",
+    "staging_folder",
+    "verify_digests",
+    "version_folder",
+]

@@ -1,0 +1,56 @@
+"""`python -m models.registry list|verify|rollback --models DIR`: see versions, check them, take the newest away."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from features.errors import BadInput, Broken, MartletError
+from models.registry import list_models, list_versions, read_manifest, rollback, verify_digests, version_folder
+
+
+def _show(models_dir: Path, names: Sequence[str]) -> None:
+    for name in names:
+        for version in reversed(list_versions(models_dir, name)):
+            try:
+                manifest = read_manifest(version_folder(models_dir, name, version))
+            except Broken as error:
+                print(f"{name} {version}  broken: {error}")
+                continue
+            made = datetime.fromtimestamp(manifest.created / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            known = [key for key in ("auc", "gauc") if key in manifest.metrics]
+            metrics = "  ".join(f"{key} {manifest.metrics[key]:.4f}" for key in known)
+            print(f"{name} {version}  {made}  {manifest.data.rows} rows  {metrics}")
+
+
+def _verify(models_dir: Path, names: Sequence[str]) -> None:
+    for name in names:
+        for version in list_versions(models_dir, name):
+            verify_digests(version_folder(models_dir, name, version))
+            print(f"{name} {version}  whole")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.registry", description=__doc__)
+    parser.add_argument("command", choices=("list", "verify", "rollback"))
+    parser.add_argument("--models", type=Path, required=True, help="the folder that holds one folder a model")
+    parser.add_argument("--model", help="the model; rollback needs it, list and verify take all without it")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "rollback":
+            if not options.model:
+                raise BadInput("--model", "the model to roll back", "nothing")
+            print(f"{options.model} is back at version {rollback(options.models, options.model)}")
+            return 0
+        names = [options.model] if options.model else list_models(options.models)
+        (_show if options.command == "list" else _verify)(options.models, names)
+    except (MartletError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The manifest of a version: what a model takes, how that is made, what it must answer, and what it learned from.
+
+It lies as `manifest.json` beside `saved_model.pb`. Decoding ignores fields it does not know, and what is added later
+has a default: an older server reads a newer manifest and the other way round.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from features.errors import Broken
+from features.inputs import INPUT_NAMES, INPUTS_VERSION, InputMaps
+
+MANIFEST: Final = "manifest.json"
+
+
+class ModelInput(msgspec.Struct, frozen=True):
+    """One named input. width: columns of a float input [n, width]; 0 for ids, which are [n]."""
+
+    name: str
+    dtype: Literal["int64", "float32"]
+    width: int = 0
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """One row that the model must answer the same wherever it is loaded.
+
+    inputs: by name, an id or a row of columns (one element of `instances` over REST); scores: its row of the output.
+    """
+
+    inputs: dict[str, int | list[float]]
+    scores: list[float]
+
+
+class DataSeen(msgspec.Struct, frozen=True):
+    """What a model learned from: rows, distinct users and items it knows, time of the oldest and newest sample (ms)."""
+
+    dataset: str = ""
+    base: str = ""
+    rows: int = 0
+    validation_rows: int = 0
+    users: int = 0
+    items: int = 0
+    from_ms: int = 0
+    to_ms: int = 0
+    seed: int = 0
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """One version of one model.
+
+    version        its number; 0 until it is published
+    inputs         exactly the inputs of serving_default
+    maps           vocabulary and normalisation, for `features.inputs.model_inputs`
+    inputs_version the meaning of the columns that it was trained on (see `require_current_inputs`)
+    outputs        names of the outputs, each [n, 1]
+    golden         8 to 16 rows with the scores expected
+    metrics        on the newest tenth of the data: auc, gauc, log_loss, and the same of baselines
+    code_revision  git's, "" where unknown; created: ms since 1970
+    digests        SHA-256 of every other file of the version, by path within it
+    """
+
+    name: str
+    version: int
+    inputs: tuple[ModelInput, ...]
+    maps: InputMaps
+    inputs_version: int
+    outputs: tuple[str, ...]
+    golden: tuple[Golden, ...]
+    metrics: dict[str, float]
+    data: DataSeen
+    code_revision: str
+    created: int
+    digests: dict[str, str]
+
+
+_decoder = msgspec.json.Decoder(Manifest)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The JSON of a manifest, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a version's folder. Raises Broken, naming the file and what is wrong in it."""
+    path = folder / MANIFEST
+    try:
+        manifest = _decoder.decode(path.read_bytes())
+    except OSError as error:
+        raise Broken(f"{path} can't be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Broken(f"{path} is not a manifest: {error}") from error
+    _check(manifest, folder, path)
+    return manifest
+
+
+def _check(manifest: Manifest, folder: Path, path: Path) -> None:
+    unknown = [item.name for item in manifest.inputs if item.name not in INPUT_NAMES]
+    if unknown or not manifest.inputs:
+        raise Broken(f"{path}: expected inputs out of {', '.join(INPUT_NAMES)}, got {', '.join(unknown) or 'none'}")
+    if not manifest.outputs or not manifest.golden:
+        raise Broken(f"{path}: expected outputs and golden rows, got none")
+    if folder.name.isdecimal() and int(folder.name) != manifest.version:
+        raise Broken(f"{path}: expected version {int(folder.name)}, got {manifest.version}")
+    names = {item.name for item in manifest.inputs}
+    for place, row in enumerate(manifest.golden):
+        if set(row.inputs) != names:
+            raise Broken(f"{path}: golden row {place} has the inputs {sorted(row.inputs)}, expected {sorted(names)}")
+
+
+def require_current_inputs(manifest: Manifest) -> None:
+    """Raise Broken where the model was trained on columns of another meaning than today's code computes."""
+    for version in (manifest.inputs_version, manifest.maps.version):
+        if version != INPUTS_VERSION:
+            raise Broken(
+                f"{manifest.name} {manifest.version} was trained on inputs version {version}, this code makes "
+                f"{INPUTS_VERSION}: train it again"
+            )
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_files(folder: Path) -> list[str]:
+    """All files under a folder but the manifest, by path within it (with `/`), in order."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in files if name != MANIFEST)
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """Digests of all files under a folder but the manifest."""
+    return {name: file_digest(folder / name) for name in folder_files(folder)}
+
+
+def verify_digests(folder: Path) -> None:
+    """Raise Broken, naming the first file that is missing, unlisted or other than the manifest says."""
+    expected = read_manifest(folder).digests
+    if "saved_model.pb" not in expected:
+        raise Broken(f"{folder}: the manifest lists no saved_model.pb")
+    there = set(folder_files(folder))
+    for name in sorted(there ^ set(expected)):
+        raise Broken(f"{folder / name} is {'not in the manifest' if name in there else 'missing'}")
+    for name, digest in sorted(expected.items()):
+        got = file_digest(folder / name)
+        if got != digest:
+            raise Broken(f"{folder / name} was changed or cut: expected SHA-256 {digest[:12]}…, got {got[:12]}…")

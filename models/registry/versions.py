@@ -1,0 +1,152 @@
+"""Versions of models on disk, as TensorFlow Serving reads them.
+
+    <models>/<name>/<version>/           SavedModel and manifest.json; the largest whole number is the one served
+    <models>/<name>/.last                the largest number ever given out: a number is never used twice
+    <models>/<name>/.lock                held while versions come or go
+    <models>/.staging/<name>-…/          versions being written and checked, outside every model's base path
+    <models>/.retired/<name>/<v>-<n>/    versions rolled back
+
+A version appears and goes by one rename, so a server that polls the folder never sees a half.
+"""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from features.errors import BadInput, Broken
+from models.registry.disk import locked, sync_path, sync_tree, write_whole
+from models.registry.manifest import MANIFEST, Manifest, encode_manifest, read_manifest, verify_digests
+
+STAGING: Final = ".staging"
+RETIRED: Final = ".retired"
+LAST: Final = ".last"
+LOCK: Final = ".lock"
+STALE_STAGING_S: Final = 86_400
+"""A staged folder this old (seconds) was left by a training that died."""
+
+
+def _folders(base: Path) -> dict[int, Path]:
+    """Version folders of one model by number; `001` is 1, as for TensorFlow Serving."""
+    if not base.is_dir():
+        return {}
+    numbered = (path for path in base.iterdir() if path.name.isascii() and path.name.isdecimal() and path.is_dir())
+    return {int(path.name): path for path in sorted(numbered, reverse=True)}
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith(".") or not all(part.isalnum() for part in name.replace("_", "-").split("-")):
+        raise BadInput("model", "a name of letters, digits, - and _", repr(name))
+
+
+def list_models(models_dir: Path) -> list[str]:
+    """Names of the models that have at least one version, in order; empty where there is no such folder."""
+    if not models_dir.is_dir():
+        return []
+    return sorted(p.name for p in models_dir.iterdir() if not p.name.startswith(".") and p.is_dir() and _folders(p))
+
+
+def list_versions(models_dir: Path, name: str) -> list[int]:
+    """Version numbers of a model, ascending: the last is the newest; empty if it has none."""
+    return sorted(_folders(models_dir / name))
+
+
+def version_folder(models_dir: Path, name: str, version: int) -> Path:
+    """The folder of one version. Raises BadInput if there is none."""
+    folder = _folders(models_dir / name).get(version)
+    if folder is None:
+        raise BadInput("version", f"a version of {name} under {models_dir}", str(version))
+    return folder
+
+
+def newest(models_dir: Path, name: str) -> Manifest | None:
+    """The manifest of a model's newest version, None if it has none. Raises Broken where it can't be read."""
+    folders = _folders(models_dir / name)
+    return read_manifest(folders[max(folders)]) if folders else None
+
+
+def staging_folder(models_dir: Path, name: str) -> Path:
+    """A new, empty folder in which to write a version of `name`; also clears what dead trainings left a day ago."""
+    _check_name(name)
+    staging = models_dir / STAGING
+    staging.mkdir(parents=True, exist_ok=True)
+    for old in staging.iterdir():
+        if old.stat().st_mtime < time.time() - STALE_STAGING_S:
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=staging))
+
+
+def _retired_folders(models_dir: Path, name: str) -> list[str]:
+    base = models_dir / RETIRED / name
+    return [path.name for path in base.iterdir()] if base.is_dir() else []
+
+
+def _last_given(models_dir: Path, name: str) -> int:
+    """The largest version number ever given out, 0 if none. Raises Broken where the record can't be read."""
+    path = models_dir / name / LAST
+    known = [0, *_folders(models_dir / name)]
+    known += [int(label.split("-")[0]) for label in _retired_folders(models_dir, name) if label[:1].isdigit()]
+    try:
+        known.append(int(path.read_text()))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise Broken(f"{path}: expected the last version number, got {error}") from error
+    return max(known)
+
+
+def publish(staged_folder: Path, models_dir: Path, name: str) -> int:
+    """Give a staged version the next number and move it into place; returns the number.
+
+    Checks the manifest and every digest first; whether the model *answers* right is what `models.training.gate` asks.
+    The folder must lie under `<models>/.staging`. Raises Broken where it is not whole, BadInput where it is
+    another model's.
+    """
+    _check_name(name)
+    if staged_folder.resolve().parent != (models_dir / STAGING).resolve():
+        raise BadInput("staged folder", f"one under {models_dir / STAGING}", str(staged_folder))
+    manifest = read_manifest(staged_folder)
+    if manifest.name != name:
+        raise BadInput("staged folder", f"a version of {name}", f"one of {manifest.name}")
+    verify_digests(staged_folder)
+    base = models_dir / name
+    with locked(base / LOCK):
+        version = _last_given(models_dir, name) + 1
+        write_whole(base / LAST, f"{version}\n".encode())
+        numbered = msgspec.structs.replace(manifest, version=version)
+        write_whole(staged_folder / MANIFEST, encode_manifest(numbered))
+        staged_folder.chmod(0o755)
+        sync_tree(staged_folder)
+        staged_folder.rename(base / str(version))
+        sync_path(base)
+    return version
+
+
+def rollback(models_dir: Path, name: str) -> int:
+    """Take the newest version away, so that the server falls back; returns the version that is newest then.
+
+    It is kept under `<models>/.retired`, and its number is not used again. Raises BadInput where there is no older
+    version, Broken where the older one is not whole: then nothing moves.
+    """
+    _check_name(name)
+    base = models_dir / name
+    if len(_folders(base)) < 2:
+        raise BadInput("rollback", f"at least two versions of {name}", str(len(_folders(base))))
+    with locked(base / LOCK):
+        folders = _folders(base)
+        versions = sorted(folders)
+        if len(versions) < 2:
+            raise BadInput("rollback", f"at least two versions of {name}", str(len(versions)))
+        gone, stays = versions[-1], versions[-2]
+        verify_digests(folders[stays])
+        write_whole(base / LAST, f"{_last_given(models_dir, name)}\n".encode())
+        retired = models_dir / RETIRED / name
+        retired.mkdir(parents=True, exist_ok=True)
+        times = sum(label.startswith(f"{gone}-") for label in _retired_folders(models_dir, name))
+        folders[gone].rename(retired / f"{gone}-{times + 1}")
+        sync_path(retired)
+        sync_path(base)
+    return stays

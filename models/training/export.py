@@ -1,0 +1,102 @@
+"""Writing a trained model as TensorFlow Serving reads it: SavedModel, warm-up requests, manifest."""
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from features.inputs import INPUTS_VERSION
+from models.nets.parts.net import ID_INPUTS, UNKNOWN_ID, Net
+from models.registry import MANIFEST, DataSeen, Golden, Manifest, ModelInput, encode_manifest, folder_digests
+from models.training.fit import input_specs, predictor
+from models.training.runtime import code_revision
+from models.training.samples import Samples
+
+Array = npt.NDArray[Any]
+
+OUTPUT: Final = "score"
+GOLDEN_ROWS: Final = 12
+WARM_UP: Final = Path("assets.extra") / "tf_serving_warmup_requests"
+WARM_UP_ROWS: Final = (1, 128)
+
+
+def export_model(net: Net, model: Any, widths: dict[str, int], folder: Path) -> None:
+    """Write the SavedModel into `folder`: serving_default takes exactly net.inputs and gives `score`, float32 [n, 1].
+
+    Through keras.export, not tf.saved_model.save: a Keras 3 model saved by the latter loads, then fails in TF Serving.
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default",
+        lambda inputs: {OUTPUT: model(inputs, training=False)},
+        input_signature=[input_specs(net, widths)],
+    )
+    archive.write_out(str(folder), verbose=False)
+
+
+def write_warm_up(net: Net, inputs: dict[str, Array], folder: Path) -> None:
+    """Write requests of 1 and 128 rows, taken from `inputs` (repeated where there are fewer), as TFRecords."""
+    path = folder / WARM_UP
+    path.parent.mkdir(exist_ok=True)
+    size = len(inputs[net.inputs[0]])
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for rows in WARM_UP_ROWS:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = net.name
+            request.model_spec.signature_name = "serving_default"
+            for name in net.inputs:
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(inputs[name][np.arange(rows) % size]))
+            log = prediction_log_pb2.PredictLog(request=request)
+            writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
+
+
+def golden_inputs(net: Net, inputs: dict[str, Array]) -> dict[str, Array]:
+    """A few rows spread over `inputs`; the last two have an unknown user, and an unknown user and item."""
+    size = len(inputs[net.inputs[0]])
+    rows = np.linspace(0, size - 1, GOLDEN_ROWS).astype(np.int64)
+    out = {name: inputs[name][rows].copy() for name in net.inputs}
+    for name, unknown in (("userId", slice(-2, None)), ("movieId", slice(-1, None))):
+        if name in out:
+            out[name][unknown] = UNKNOWN_ID
+    return out
+
+
+def golden_rows(net: Net, inputs: dict[str, Array], scores: Array) -> tuple[Golden, ...]:
+    """Inputs and the scores expected of them as manifest rows."""
+    return tuple(
+        Golden({name: inputs[name][row].tolist() for name in net.inputs}, [float(score)])
+        for row, score in enumerate(scores)
+    )
+
+
+def stage(net: Net, model: Any, samples: Samples, metrics: dict[str, float], data: DataSeen, folder: Path) -> Manifest:
+    """Write SavedModel, warm-up requests and manifest (version 0: not published yet) into `folder`."""
+    validation = {name: samples.validation.inputs[name] for name in net.inputs}
+    export_model(net, model, samples.widths, folder)
+    write_warm_up(net, validation, folder)
+    rows = golden_inputs(net, validation)
+    manifest = Manifest(
+        name=net.name,
+        version=0,
+        inputs=tuple(
+            ModelInput(name, "int64") if name in ID_INPUTS else ModelInput(name, "float32", samples.widths[name])
+            for name in net.inputs
+        ),
+        maps=samples.maps,
+        inputs_version=INPUTS_VERSION,
+        outputs=(OUTPUT,),
+        golden=golden_rows(net, rows, predictor(net, model, samples.widths)(rows)),
+        metrics=metrics,
+        data=data,
+        code_revision=code_revision(),
+        created=time.time_ns() // 1_000_000,
+        digests=folder_digests(folder),
+    )
+    (folder / MANIFEST).write_bytes(encode_manifest(manifest))
+    return manifest

@@ -1,0 +1,160 @@
+"""The gate: a version is served only if it loads and answers as TensorFlow Serving will ask it to.
+
+It is loaded into a Session of its own, which finds variables by name as TensorFlow Serving does; `tf.saved_model.load`
+would hide a model that serves nothing.
+"""
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+from features.errors import Broken
+from models.registry import (
+    Manifest,
+    list_versions,
+    read_manifest,
+    require_current_inputs,
+    verify_digests,
+    version_folder,
+)
+from models.training.export import WARM_UP
+
+Array = npt.NDArray[Any]
+
+TOLERANCE: Final = 1e-4
+"""A golden score may differ by this much between the machine that trained and the one that serves."""
+AUC_MARGIN: Final = 0.02
+"""A version may have this much less validation AUC than the live one: validation parts differ from day to day."""
+
+v1 = tf.compat.v1
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the v1 loader warns that it is old; it is what we want
+
+
+def check_weights(folder: Path) -> None:
+    """Raise Broken for a variable with values that are not finite, or variables that can't be read."""
+    reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    for name, dtype in sorted(reader.get_variable_to_dtype_map().items()):
+        if dtype.is_floating and not np.isfinite(reader.get_tensor(name)).all():
+            raise Broken(f"{folder}: the variable {name} holds values that are not finite")
+
+
+Kind = tuple[str, list[int]]
+"""Element type and shape, -1 for the rows."""
+
+
+def check_signature(signature: Any, manifest: Manifest, folder: Path) -> None:
+    """Raise Broken where the signature's inputs or outputs are other than the manifest declares."""
+    expected: dict[str, Kind] = {
+        i.name: (i.dtype, [-1, i.width] if i.dtype == "float32" else [-1]) for i in manifest.inputs
+    }
+    got = {name: _kind(info) for name, info in signature.inputs.items()}
+    if got != expected:
+        raise Broken(f"{folder}: expected the inputs {_text(expected)}, got {_text(got)}")
+    outputs = {name: _kind(info) for name, info in signature.outputs.items()}
+    wanted: dict[str, Kind] = {name: ("float32", [-1, 1]) for name in manifest.outputs}
+    if outputs != wanted:
+        raise Broken(f"{folder}: expected the outputs {_text(wanted)}, got {_text(outputs)}")
+
+
+def _kind(info: Any) -> Kind:
+    return tf.as_dtype(info.dtype).name, [axis.size for axis in info.tensor_shape.dim]
+
+
+def _text(kinds: dict[str, Kind]) -> str:
+    return ", ".join(f"{name} {dtype}{shape}" for name, (dtype, shape) in sorted(kinds.items()))
+
+
+def golden_arrays(manifest: Manifest) -> dict[str, Array]:
+    """The golden rows as one batch."""
+    return {i.name: np.asarray([row.inputs[i.name] for row in manifest.golden], i.dtype) for i in manifest.inputs}
+
+
+def check_scores(scores: Array, manifest: Manifest, folder: Path) -> None:
+    """Raise Broken where a golden score is not finite or not the recorded one."""
+    expected = np.asarray([row.scores for row in manifest.golden])
+    if scores.shape != expected.shape:
+        raise Broken(f"{folder}: expected scores of shape {list(expected.shape)}, got {list(scores.shape)}")
+    if not (np.isfinite(scores).all() and np.isfinite(expected).all()):
+        raise Broken(f"{folder}: golden scores are not finite")
+    worst = int(np.argmax(np.abs(scores - expected).max(axis=1)))
+    if np.abs(scores[worst] - expected[worst]).max() > TOLERANCE:
+        raise Broken(f"{folder}: golden row {worst}: expected {expected[worst]}, got {scores[worst]}")
+
+
+def _warm_up_feeds(folder: Path, name: str) -> list[dict[str, Array]]:
+    path = folder / WARM_UP
+    if not path.is_file():
+        raise Broken(f"{path} is missing: a version ships with warm-up requests")
+    feeds = []
+    for record in v1.io.tf_record_iterator(str(path)):
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        if request.model_spec.name != name:
+            raise Broken(f"{path}: expected requests to {name}, got one to {request.model_spec.name!r}")
+        feeds.append({key: tf.make_ndarray(value) for key, value in request.inputs.items()})
+    return feeds
+
+
+def _run(folder: Path, manifest: Manifest) -> None:
+    """Load into a fresh Session, then golden rows and warm-up requests."""
+    graph = tf.Graph()
+    with graph.as_default(), v1.Session(graph=graph) as session:
+        loaded = v1.saved_model.load(session, ["serve"], str(folder))
+        if "serving_default" not in loaded.signature_def:
+            raise Broken(f"{folder} has no signature serving_default")
+        signature = loaded.signature_def["serving_default"]
+        check_signature(signature, manifest, folder)
+        fetch = signature.outputs[manifest.outputs[0]].name
+
+        def ask(rows: dict[str, Array]) -> Array:
+            feeds = {signature.inputs[name].name: values for name, values in rows.items()}
+            return np.asarray(session.run(fetch, feeds))
+
+        check_scores(ask(golden_arrays(manifest)), manifest, folder)
+        for feeds in _warm_up_feeds(folder, manifest.name):
+            if set(feeds) != {i.name for i in manifest.inputs} or not np.isfinite(ask(feeds)).all():
+                raise Broken(f"{folder / WARM_UP}: a request does not fit the model or gets scores that are not finite")
+
+
+def check_version(folder: Path) -> Manifest:
+    """Load the version in `folder` as TensorFlow Serving does and hold it to its manifest; returns the manifest.
+
+    Raises Broken with the reason: a file missing or cut, other inputs, weights or scores that are not finite, golden
+    scores that differ by more than 1e-4, a warm-up request that fails.
+    """
+    verify_digests(folder)
+    manifest = read_manifest(folder)
+    require_current_inputs(manifest)
+    try:
+        check_weights(folder)
+        _run(folder, manifest)
+    except (tf.errors.OpError, DecodeError, OSError, ValueError, LookupError, RuntimeError) as error:
+        reason = str(error).strip() or type(error).__name__
+        raise Broken(f"{folder} can't be loaded: {reason.splitlines()[0]}") from error
+    return manifest
+
+
+def live_version(models_dir: Path, name: str) -> Manifest | None:
+    """The manifest of the newest version that has a readable one, None if none has: a broken version is not live."""
+    for version in reversed(list_versions(models_dir, name)):
+        with suppress(Broken):
+            return read_manifest(version_folder(models_dir, name, version))
+    return None
+
+
+def check_not_worse(manifest: Manifest, live: Manifest | None, margin: float = AUC_MARGIN) -> None:
+    """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none."""
+    auc = manifest.metrics.get("auc")
+    if auc is None:
+        raise Broken(f"{manifest.name}: the manifest records no auc")
+    if live is not None and auc < live.metrics.get("auc", 0.0) - margin:
+        raise Broken(
+            f"{manifest.name}: auc {auc:.4f} is more than {margin} below the {live.metrics['auc']:.4f} of live version "
+            f"{live.version} (--force publishes all the same)"
+        )

@@ -1,0 +1,86 @@
+"""How good scores are: log loss, AUC, AUC within users, and what needs no model at all, for honesty."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+EPSILON: Final = 1e-7
+POPULARITY_PRIOR: Final = 20.0
+"""The popularity baseline draws an item's share of positives to the overall one by this many imagined rows."""
+
+
+def log_loss(labels: Floats, scores: Floats) -> float:
+    """Mean negative log-likelihood, nats a row, of probabilities clipped to 1e-7 from 0 and 1; NaN for no rows."""
+    if len(labels) == 0:
+        return float("nan")
+    p = np.clip(np.asarray(scores, np.float64), EPSILON, 1 - EPSILON)
+    return float(-np.mean(labels * np.log(p) + (1 - labels) * np.log1p(-p)))
+
+
+def grouped_auc(groups: Ints, labels: Floats, scores: Floats) -> tuple[npt.NDArray[np.float64], Ints]:
+    """AUC within each group, NaN where it lacks positives or negatives, and rows a group; in ascending order of groups.
+
+    The probability that a positive of the group scores above a negative of it; ties count half (Mann and Whitney).
+    """
+    if len(groups) == 0:
+        return np.zeros(0), np.zeros(0, np.int64)
+    order = np.lexsort((scores, groups))
+    group, score, positive = groups[order], np.asarray(scores)[order], np.asarray(labels)[order] > 0.5
+    first_of_group = np.r_[True, group[1:] != group[:-1]]
+    first_of_tie = first_of_group | np.r_[True, score[1:] != score[:-1]]
+    starts = np.flatnonzero(first_of_group)
+    ties = np.flatnonzero(first_of_tie)
+    tie_sizes = np.diff(np.r_[ties, len(group)])
+    sizes = np.diff(np.r_[starts, len(group)])
+    mean_rank: npt.NDArray[np.float64] = np.repeat(ties + (tie_sizes - 1) / 2, tie_sizes) - np.repeat(starts, sizes)
+    positives = np.add.reduceat(positive.astype(np.float64), starts)
+    ranks = np.add.reduceat(np.where(positive, mean_rank, 0.0), starts)
+    pairs = positives * (sizes - positives)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auc = np.where(pairs > 0, (ranks - positives * (positives - 1) / 2) / pairs, np.nan)
+    return auc, sizes.astype(np.int64)
+
+
+def auc(labels: Floats, scores: Floats) -> float:
+    """Area under the ROC curve, ties counted half; NaN where one class is missing.
+
+    >>> auc(np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.1]))
+    0.75
+    """
+    values, _ = grouped_auc(np.zeros(len(labels), np.int64), labels, scores)
+    return float(values[0]) if len(values) else float("nan")
+
+
+def gauc(users: Ints, labels: Floats, scores: Floats) -> float:
+    """Mean AUC within users, weighted by their rows (G. Zhou et al., Deep Interest Network, KDD 2018, section 6.3).
+
+    Users without both classes are left out; NaN where no user has both.
+    """
+    values, sizes = grouped_auc(users, labels, scores)
+    good = ~np.isnan(values)
+    return float(np.average(values[good], weights=sizes[good])) if good.any() else float("nan")
+
+
+def measure(users: Ints, labels: Floats, scores: Floats, prefix: str = "") -> dict[str, float]:
+    """log_loss, auc and gauc by name, those that are defined, each with `prefix` before its name."""
+    values = {
+        "log_loss": log_loss(labels, scores),
+        "auc": auc(labels, scores),
+        "gauc": gauc(users, labels, scores),
+    }
+    return {prefix + name: round(value, 6) for name, value in values.items() if not np.isnan(value)}
+
+
+def popularity_scores(train_items: Ints, train_labels: Floats, items: Ints) -> npt.NDArray[np.float64]:
+    """For each of `items` its share of positives in training, smoothed; the overall share for an unknown item."""
+    overall = float(np.mean(train_labels))
+    known, place = np.unique(train_items, return_inverse=True)
+    rows = np.bincount(place, minlength=len(known))
+    positives = np.bincount(place, weights=train_labels, minlength=len(known))
+    share = (positives + POPULARITY_PRIOR * overall) / (rows + POPULARITY_PRIOR)
+    at = np.minimum(np.searchsorted(known, items), len(known) - 1)
+    return np.where(known[at] == items, share[at], overall)

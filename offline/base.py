@@ -1,0 +1,152 @@
+"""Makes a base: the features of a data set's history, by the fold that the stream goes on with.
+
+    python -m offline.base --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER [--master M]
+
+It is written aside and renamed into place; the layout is that of `features.base`.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.base import CATALOGUE, ITEMS, MANIFEST, SIMILAR, USERS, encode_catalogue_item
+from features.errors import BadInput
+from features.mapped import table_parts
+from features.state import FOLD_VERSION
+from features.words import Item
+from offline import folding
+from offline.datasets import Dataset, cut_row, open_dataset, ts_of_row
+from offline.settings import BaseSettings, add_base_arguments, base_settings
+from offline.similar import similar_items
+from offline.spark import history_events, partitions, spark_session
+from offline.steps import run, step
+from offline.tables import sha256, write_parquet, write_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+BASE_VERSION = 1
+
+
+def base_number(out: Path) -> int:
+    """The number that a base's folder is named by. Raises BadInput if it is none, or there is such a base already."""
+    if not (out.name.isascii() and out.name.isdigit()):
+        raise BadInput("--out", "a folder named by a whole number, such as bases/1", str(out))
+    if out.exists():
+        raise BadInput("--out", "a number that is not taken (a base never changes)", f"{out}, which exists")
+    return int(out.name)
+
+
+def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path) -> dict[str, Any]:
+    """Make the base `out` of the data set's first `history` of rows; its manifest.
+
+    Raises BadInput for a history that is no share or an `out` that is no new number.
+    """
+    number = base_number(out)
+    began = time.monotonic()
+    rows = cut_row(dataset, history)
+    cut = ts_of_row(dataset, rows - 1) if rows else 0
+    aside = out.with_name(out.name + ".tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    (aside / "features").mkdir(parents=True)
+    try:
+        counts = _write_tables(spark, dataset, rows, cut, aside)
+        digests = {name: sha256(aside / name) for name in (USERS, ITEMS, CATALOGUE, SIMILAR)}
+        manifest: dict[str, Any] = {
+            "number": number,
+            "version": BASE_VERSION,
+            "dataset": dataset.name,
+            "rows": dataset.rows,
+            "history": history,
+            "history_rows": rows,
+            "cut": cut,
+            "first_ts": dataset.first_ts,
+            "last_ts": dataset.last_ts,
+            **counts,
+            "catalogue_digest": digests[CATALOGUE],
+            "sha256": digests,
+            "fold_version": FOLD_VERSION,
+            "made_in_seconds": round(time.monotonic() - began, 1),
+        }
+        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, aside: Path) -> dict[str, int]:
+    parts = partitions(spark, rows)
+    scratch = aside / "parts"
+    catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
+    events = history_events(spark, dataset, rows)
+    with step("  users folded") as this:
+        worker = folding.users_worker(dataset.name, catalogue, cut)
+        by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
+        _write_parts(by_user.select("user_id", "item_id", "rating", "ts"), worker, folding.USERS, scratch / "users")
+        users = write_table(scratch / "users", "user_id", "state", aside / USERS)
+        write_parquet(scratch / "users", folding.USER_FEATURES, aside / "features" / "users.parquet", folding.USERS)
+        this.note = f"{users} of {rows} events"
+    with step("  items folded") as this:
+        contributions = spark.read.parquet(str(scratch / "users")).selectExpr(
+            "inline(arrays_zip(items, times, kinds, centis, signs)) AS (item_id, ts, kind, centi, sign)"
+        )
+        by_item = contributions.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", "ts")
+        _write_parts(by_item, folding.items_worker(catalogue, cut), folding.ITEMS, scratch / "items")
+        items = write_table(scratch / "items", "item_id", "state", aside / ITEMS)
+        write_parquet(scratch / "items", folding.ITEM_FEATURES, aside / "features" / "items.parquet", folding.ITEMS)
+        this.note = str(items)
+    with step("  neighbours of items") as this:
+        ranked = similar_items(events).repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", "place")
+        neighbours = ranked.select("item_id", "other", "weight")
+        _write_parts(neighbours, folding.similar_worker(), folding.SIMILAR, scratch / "similar")
+        similar = write_table(scratch / "similar", "item_id", "state", aside / SIMILAR)
+        this.note = f"{similar} items have some"
+    write_catalogue(dataset.items, aside / CATALOGUE)
+    catalogue.destroy()
+    shutil.rmtree(scratch)
+    return {"users": users, "items": items, "catalogue": len(dataset.items), "similar": similar}
+
+
+def _write_parts(frame: "DataFrame", worker: folding.Worker, schema: Any, folder: Path) -> None:
+    """Run a worker over sorted partitions; its rows land in numbered Parquet parts, so the order over all is kept."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    frame.mapInArrow(worker, from_arrow_schema(schema)).write.parquet(str(folder))
+
+
+def write_catalogue(items: Sequence[Item], path: Path) -> None:
+    """All items of a data set as a table; a catalogue fits in memory."""
+    with path.open("wb") as file:
+        file.writelines(table_parts([(item.item_id, encode_catalogue_item(item)) for item in items]))
+
+
+def make(settings: BaseSettings) -> None:
+    """The command: open the data set, start Spark, make the base."""
+    base_number(settings.out)
+    with step("data set") as this:
+        dataset = open_dataset(settings.dataset, settings.data_dir)
+        this.note = f"{dataset.name}, {dataset.rows} ratings, {len(dataset.items)} items"
+    cut_row(dataset, settings.history)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    with spark_session(settings.out.parent, settings.master) as spark, step("base") as this:
+        manifest = make_base(spark, dataset, settings.history, settings.out)
+        this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m offline.base", description="Make a base of a data set's history.")
+    add_base_arguments(parser)
+    settings = base_settings(parser.parse_args(argv))
+    return run(lambda: make(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

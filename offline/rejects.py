@@ -1,0 +1,51 @@
+"""What of a data set could not be taken: counted, and the first of it written aside for a person to look at."""
+
+from pathlib import Path
+from typing import Final
+
+from features.errors import BadInput
+
+KEPT_LINES: Final = 1_000
+KEPT_CHARACTERS: Final = 400
+REFUSED_SHARE: Final = 0.10
+"""A file with a greater share of bad lines is not the file it claims to be."""
+FILE: Final = "rejected-lines.txt"
+
+
+class Rejects:
+    """Bad lines of one data set's files: `count` of them, the first 1,000 kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: list[str] = []
+
+    @property
+    def room(self) -> int:
+        """How many more lines are kept."""
+        return KEPT_LINES - len(self._kept)
+
+    def add(self, file: str, why: str, line: str) -> None:
+        self.count += 1
+        self.keep(file, why, line)
+
+    def keep(self, file: str, why: str, line: str) -> None:
+        """Keep a line that is counted elsewhere."""
+        if self.room > 0:
+            self._kept.append(f"{file}\t{why}\t{line[:KEPT_CHARACTERS]}")
+
+    def write(self, data_dir: Path) -> Path:
+        """Write what was kept to `data_dir`/rejected-lines.txt: file, reason and line, separated by tabs."""
+        path = data_dir / FILE
+        head = f"# {self.count} lines rejected; the first {len(self._kept)} of them: file, why, line\n"
+        path.write_text(head + "".join(f"{line}\n" for line in self._kept), encoding="utf-8", errors="replace")
+        return path
+
+
+def refuse_if_too_many(file: Path, bad: int, good: int, rejects: Rejects, data_dir: Path) -> None:
+    """Raise BadInput if more than 10 % of a file's lines are bad."""
+    if bad > REFUSED_SHARE * (bad + good):
+        raise BadInput(
+            str(file),
+            f"at most {REFUSED_SHARE:.0%} bad lines",
+            f"{bad} of {bad + good}; the first are in {rejects.write(data_dir)}",
+        )

@@ -1,0 +1,68 @@
+"""What runs inside Spark's workers has one form: batches sorted by a key go in, whole groups are folded, batches come out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+Columns = list[list[Any]]
+
+
+def runs(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Columns]]:
+    """Groups of rows with equal `key`, which must lie together: the key, and all other columns as lists, in their order.
+
+    Holds one batch and one group in memory.
+    """
+    held: tuple[int, Columns] | None = None
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        at = batch.schema.get_field_index(key)
+        keys = batch.column(at).to_numpy()
+        lists = [_values(column) for place, column in enumerate(batch.columns) if place != at]
+        bounds = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
+        for low, high in pairwise(bounds):
+            group = int(keys[low])
+            if held is not None and held[0] == group:
+                for whole, more in zip(held[1], lists, strict=True):
+                    whole.extend(more[low:high])
+            else:
+                if held is not None:
+                    yield held
+                held = (group, [values[low:high] for values in lists])
+    if held is not None:
+        yield held
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if column.null_count == 0 and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return list(column.to_numpy().tolist())  # a good deal faster than to_pylist
+    return list(column.to_pylist())
+
+
+class Rows:
+    """Rows of output, handed on as record batches of bounded size."""
+
+    def __init__(self, schema: pa.Schema, most_rows: int = 2_000, most_bytes: int = 8 << 20) -> None:
+        self._schema = schema
+        self._most_rows, self._most_bytes = most_rows, most_bytes
+        self._rows: list[Sequence[Any]] = []
+        self._bytes = 0
+
+    def add(self, row: Sequence[Any], size: int = 0) -> bool:
+        """Keep a row of about `size` bytes; whether it is time to `take`."""
+        self._rows.append(row)
+        self._bytes += size
+        return len(self._rows) >= self._most_rows or self._bytes >= self._most_bytes
+
+    def take(self) -> Iterator[pa.RecordBatch]:
+        """What is kept, as one batch; nothing if nothing is."""
+        if self._rows:
+            arrays = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+            ]
+            self._rows, self._bytes = [], 0
+            yield pa.RecordBatch.from_arrays(arrays, schema=self._schema)

@@ -1,0 +1,67 @@
+"""What the offline commands are told, and the arguments by which they are."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from offline.datasets import DEFAULT, KNOWN
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """A base to make.
+
+    dataset   a known name or a folder; data_dir keeps downloads and normalised data sets
+    history   share of the rows, from the first, that goes into the base
+    out       the base's folder, named by its number
+    master    Spark's master; None is all cores of this machine
+    """
+
+    dataset: str
+    data_dir: Path
+    history: float
+    out: Path
+    master: str | None = None
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """Samples to make.
+
+    negatives      sampled negatives for each positive, from 0 to 50
+    seed           of all drawing
+    max_positives  a longer history is thinned evenly to about as many positives
+    """
+
+    negatives: int = 4
+    seed: int = 7
+    max_positives: int = 400_000
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", default=DEFAULT, help=f"a folder, or one of {', '.join(KNOWN)} (%(default)s)")
+    parser.add_argument("--data-dir", type=Path, required=True, help="keeps downloads and normalised data sets")
+    parser.add_argument("--master", default=None, help="Spark's master (local[*])")
+
+
+def add_base_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data_arguments(parser)
+    parser.add_argument("--history", type=float, default=0.8, help="share of the rows that is history (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
+
+
+def base_settings(given: argparse.Namespace) -> BaseSettings:
+    return BaseSettings(given.dataset, given.data_dir, given.history, given.out, given.master)
+
+
+def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
+    default = SampleSettings()
+    parser.add_argument(
+        "--negatives", type=int, default=default.negatives, help="drawn for each positive (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=default.seed, help="of all drawing (%(default)s)")
+    parser.add_argument("--max-positives", type=int, default=default.max_positives, help="thin out above (%(default)s)")
+
+
+def sample_settings(given: argparse.Namespace) -> SampleSettings:
+    return SampleSettings(given.negatives, given.seed, given.max_positives)

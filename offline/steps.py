@@ -1,0 +1,58 @@
+"""What the offline commands say while they work, and how they end: one line a step, one clear line for an error."""
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from features.errors import MartletError
+
+
+class Step:
+    """A step under way; `note` is what its line adds, such as a count."""
+
+    note: str = ""
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[Step]:
+    """Print `name: note (seconds)` on standard output when the block ends without an error."""
+    began = time.monotonic()
+    this = Step()
+    yield this
+    seconds = time.monotonic() - began
+    print(f"{name}: {this.note} ({seconds:.1f} s)" if this.note else f"{name} ({seconds:.1f} s)", flush=True)
+
+
+def run(command: Callable[[], None]) -> int:
+    """Run a command; the exit code: 0, 1 with the error's line on standard error, 130 where it was interrupted.
+
+    SIGTERM interrupts like Ctrl-C does, so that what was written aside is removed.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        command()
+    except MartletError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing half-made was put in place", file=sys.stderr)
+        return 130
+    except Exception as error:
+        line = spark_message(error)
+        if line is None:
+            raise
+        print(f"error: Spark failed: {line}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def spark_message(error: Exception) -> str | None:
+    """The one line that says what went wrong inside Spark; None if the error is not one of Spark's."""
+    if not type(error).__module__.startswith(("pyspark", "py4j")):
+        return None
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A worker's own exception stands at the end of its traceback, before the JVM's stack begins.
+    told = [line for line in lines if line.startswith(("features.errors.", "Exception:", "RuntimeError", "ValueError"))]
+    return (told or lines or [type(error).__name__])[0][:500]

@@ -1,0 +1,59 @@
+"""One Spark session for the whole group, and small data sets in folders."""
+
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.artefacts import spark_java_home
+from offline.spark import spark_session
+
+Row = tuple[int, int, float, int]
+MOVIES = [
+    (1, "Toy Story (1995)", "Animation|Comedy"),
+    (2, "Heat (1995)", "Action|Crime"),
+    (3, "Babylon 5", "Sci-Fi"),
+    (4, "Nothing Known", "(no genres listed)"),
+    (5, "Fawlty Towers (1975–1979)", "Comedy"),
+    (6, "Seven (a.k.a. Se7en) (1995)", ""),
+]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    before = dict(os.environ)
+    os.environ["JAVA_HOME"] = str(spark_java_home())
+    with spark_session(tmp_path_factory.mktemp("spark"), "local[2]", memory="1g") as session:
+        session.conf.set("spark.sql.shuffle.partitions", "2")
+        yield session
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def some_rows() -> list[Row]:
+    """400 ratings of 23 users and 9 items (three of them in no catalogue), some at equal times, re-ratings among them."""
+    chance = random.Random(3)
+    rows = {}
+    for at in range(400):
+        user, item = chance.randrange(1, 24), chance.choice([1, 2, 3, 4, 5, 6, 70, 80, 2**62])
+        ts = 900_000_000 + at // 3 * 20_000
+        rows[user, item, ts] = (user, item, chance.randrange(1, 11) / 2, ts)
+    return sorted(rows.values(), key=lambda row: (row[3], row[0], row[1]))
+
+
+@pytest.fixture
+def write_folder(tmp_path: Path) -> Callable[..., Path]:
+    def write(rows: Iterable[Row], name: str = "mine", movies: Iterable[tuple[int, str, str]] = MOVIES) -> Path:
+        folder = tmp_path / "folders" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [",".join(map(str, row)) for row in rows]
+        (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines]) + "\n")
+        films = [f'{movie_id},"{title}",{genres}' for movie_id, title, genres in movies]
+        (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *films]) + "\n")
+        return folder
+
+    return write

@@ -1,0 +1,137 @@
+"""A base by Spark is the plain fold's, byte for byte."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from features.base import MANIFEST, Base
+from features.errors import BadInput
+from features.fold import UserState, fold_item, fold_user, freeze_user
+from features.state import FOLD_VERSION, ItemFeatures, UserFeatures, decode_user, encode_features
+from offline.base import main, make_base
+from offline.datasets import Dataset, cut_row, event_of, open_dataset, rows_between
+from offline.tables import sha256
+
+Write = Callable[..., Path]
+
+
+def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """Users and items as bytes, by the fold alone."""
+    catalogue = {item.item_id: item for item in dataset.items}
+    mine: dict[int, list[Any]] = {}
+    for batch in rows_between(dataset, 0, rows):
+        for user_id, item_id, rating, ts in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            mine.setdefault(user_id, []).append(event_of(dataset.name, user_id, item_id, rating, ts))
+    users: dict[int, bytes] = {}
+    items: dict[int, ItemFeatures] = {}
+    for user_id, events in mine.items():
+        state = UserState(UserFeatures(user_id))
+        for k, event in enumerate(events, 1):
+            contribution = fold_user(state, event, catalogue.get(event.item_id), k - len(events)).contribution
+            if contribution is not None:
+                fold_item(items.setdefault(event.item_id, ItemFeatures(event.item_id)), contribution)
+        users[user_id] = freeze_user(state)
+    return users, {item_id: encode_features(features) for item_id, features in items.items()}
+
+
+def check(base: Base, dataset: Dataset, history: float) -> None:
+    users, items = plain_fold(dataset, cut_row(dataset, history))
+    assert {user_id: base.stored_user(user_id) for user_id, _ in base.users()} == users
+    assert dict(base.all_item_features()) == items
+    assert base.catalogue == {item.item_id: item for item in dataset.items}
+    manifest = base.manifest
+    assert (manifest["users"], manifest["items"]) == (len(users), len(items))
+    assert manifest["sha256"] == {name: sha256(base.folder / name) for name in manifest["sha256"]}
+    assert manifest["catalogue_digest"] == manifest["sha256"]["catalogue.table"]
+    assert (manifest["fold_version"], manifest["last_ts"]) == (FOLD_VERSION, dataset.last_ts)
+
+
+@pytest.mark.parametrize("history", [0.0, 0.7, 1.0])
+def test_base_is_the_plain_fold(
+    spark: Any, tmp_path: Path, some_rows: list, write_folder: Write, history: float
+) -> None:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    make_base(spark, dataset, history, tmp_path / "bases" / "3")
+    base = Base(tmp_path / "bases" / "3")
+    check(base, dataset, history)
+    rows = cut_row(dataset, history)
+    assert base.cut == (some_rows[rows - 1][3] * 1000 if rows else 0)
+    assert [path.name for path in (tmp_path / "bases").iterdir()] == ["3"]
+    # What people read says the same.
+    told = pq.read_table(base.folder / "features" / "users.parquet").to_pylist()
+    assert len(told) == base.user_count()
+    for row in told:
+        features = decode_user(base.user(row["user_id"]).features)  # type: ignore[union-attr]
+        assert (row["positives"], row["last_ts"]) == (features.positives, features.last_ts)
+        assert row["ratings"] == sum(features.counts)
+    items = pq.read_table(base.folder / "features" / "items.parquet").to_pylist()
+    assert len(items) == base.item_count()
+    assert all(row["popularity_14d"] <= row["events"] for row in items)
+
+
+def test_a_slice_of_ml_100k(spark: Any, tmp_path: Path) -> None:
+    dataset = open_dataset("ml-100k", tmp_path / "data")
+    make_base(spark, dataset, 0.05, tmp_path / "bases" / "1")
+    check(Base(tmp_path / "bases" / "1"), dataset, 0.05)
+
+
+def test_neighbours(spark: Any, tmp_path: Path, write_folder: Write) -> None:
+    """Whoever likes 1 likes 2 next, then 3; 4 is liked by others; 5 is disliked by all."""
+    rows = []
+    for user in range(1, 31):
+        liked = (1, 2, 3) if user < 21 else (4, 6)
+        rows += [(user, item, 5.0, 900_000_000 + user * 1000 + at) for at, item in enumerate(liked)]
+        rows.append((user, 5, 1.0, 900_000_000 + user * 1000 + 9))
+        rows.append((user, liked[0], 4.0, 900_000_000 + user * 1000 + 20))  # again: no neighbour of itself
+    dataset = open_dataset(str(write_folder(rows)), tmp_path / "data")
+    make_base(spark, dataset, 1.0, tmp_path / "1")
+    base = Base(tmp_path / "1")
+    assert [item_id for item_id, _ in base.similar(2)] == [1, 3]
+    assert base.similar(5) == base.similar(99) == []
+    assert [item_id for item_id, _ in base.similar(4)] == [6]
+    for item_id in (1, 2, 3, 4, 6):
+        weights = [weight for _, weight in base.similar(item_id)]
+        assert weights == sorted(weights, reverse=True)
+        assert all(weight > 0 for weight in weights)
+        for other, weight in base.similar(item_id):
+            assert dict(base.similar(other))[item_id] == weight
+    # 20 users: 1 and 2 once a step apart, once two (the re-rating); 20 · (2^-½ + 3^-½) / (√(40 · 20) + 10)
+    assert dict(base.similar(1))[2] == pytest.approx(20 * (2**-0.5 + 3**-0.5) / (800**0.5 + 10), rel=1e-4)
+
+
+def test_what_can_not_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], some_rows: list, write_folder: Write
+) -> None:
+    folder = str(write_folder(some_rows))
+    taken = tmp_path / "bases" / "1"
+    taken.mkdir(parents=True)
+    (taken / MANIFEST).write_text(json.dumps({}))
+    for argv, said in (
+        (["--out", str(tmp_path / "bases" / "one")], "a folder named by a whole number"),
+        (["--out", str(taken)], "a number that is not taken"),
+        (["--out", str(tmp_path / "bases" / "2"), "--history", "1.5"], "a share from 0 to 1"),
+        (["--out", str(tmp_path / "bases" / "2"), "--dataset", "nowhere"], "a folder, or one of"),
+    ):
+        assert main(["--dataset", folder, "--data-dir", str(tmp_path / "data"), *argv]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert said in error
+        assert error.count("\n") == 1
+
+
+def test_a_failing_step_leaves_nothing(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    dataset.ratings.write_bytes(dataset.ratings.read_bytes()[:-20])
+    with pytest.raises(Exception, match=r"(?i)parquet"):
+        make_base(spark, dataset, 1.0, tmp_path / "bases" / "1")
+    assert not (tmp_path / "bases").exists() or not list((tmp_path / "bases").iterdir())
+
+
+def test_bad_number(tmp_path: Path, spark: Any, some_rows: list, write_folder: Write) -> None:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    with pytest.raises(BadInput, match="whole number"):
+        make_base(spark, dataset, 1.0, tmp_path / "x")
