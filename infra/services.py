@@ -190,6 +190,7 @@ def model_server(home: Home, ports: Ports, config: Path) -> Service:
             "-m",
             "models.server",
             f"--model_config_file={config}",
+            "--model_config_file_poll_wait_seconds=1",
             f"--rest_api_port={ports.model_rest}",
             f"--port={ports.model_grpc}",
         ),

@@ -183,7 +183,9 @@ class Up:
         assert number is not None
         missing = [name for name in offline.FIRST_MODELS if not list_versions(self._home.models, name)]
         if missing and not record.base().user_count():
-            self._steps.say("  no history to learn from: lists are ranked without a model until ./martlet features and train")
+            self._steps.say(
+                "  no history to learn from: lists are ranked without a model until ./martlet features and train"
+            )
         elif missing:
             with self._steps.step(f"training {', '.join(missing)} (Keras)"):
                 self._steps.say("")

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.errors import BadInput
+from features.errors import BadInput, Broken
 from features.words import RATING, Event, Item
 from offline.normalise import NORMAL_VERSION, normalise
 from offline.rejects import FILE, Rejects
@@ -136,8 +136,16 @@ def cut_row(dataset: Dataset, history: float) -> int:
 
 
 def rows_between(dataset: Dataset, start_row: int, end_row: int, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
-    """Rows `start_row` ≤ row < `end_row` in the data set's order, at most `batch_rows` at a time."""
-    with pq.ParquetFile(dataset.ratings) as file:
+    """Rows `start_row` ≤ row < `end_row` in the data set's order, at most `batch_rows` at a time.
+
+    Raises Broken if the file is not whole.
+    """
+    try:
+        file = pq.ParquetFile(dataset.ratings)
+    except (OSError, pa.ArrowInvalid) as error:
+        folder = dataset.ratings.parent
+        raise Broken(f"{dataset.ratings} can't be read ({error}); remove {folder / _STAMP} and start again") from error
+    with file:
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).tolist()
         wanted = [group for group in range(len(sizes)) if starts[group + 1] > start_row and starts[group] < end_row]

@@ -84,7 +84,7 @@ def _read_delimited(
             pacsv.ParseOptions(
                 delimiter=layout.delimiter, quote_char='"' if layout.quotes else False, invalid_row_handler=skip
             ),
-            pacsv.ConvertOptions(column_types=types, include_columns=list(types), check_utf8=False),
+            pacsv.ConvertOptions(column_types=types, include_columns=list(types), check_utf8=False, null_values=[]),
         )
     except pa.ArrowInvalid:
         if pa.binary() in types.values():

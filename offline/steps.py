@@ -30,7 +30,7 @@ def run(command: Callable[[], None]) -> int:
 
     SIGTERM interrupts like Ctrl-C does, so that what was written aside is removed.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         command()
     except MartletError as error:
@@ -45,6 +45,8 @@ def run(command: Callable[[], None]) -> int:
             raise
         print(f"error: Spark failed: {line}", file=sys.stderr)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
@@ -52,7 +54,11 @@ def spark_message(error: Exception) -> str | None:
     """The one line that says what went wrong inside Spark; None if the error is not one of Spark's."""
     if not type(error).__module__.startswith(("pyspark", "py4j")):
         return None
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # A worker's own exception stands at the end of its traceback, before the JVM's stack begins.
-    told = [line for line in lines if line.startswith(("features.errors.", "Exception:", "RuntimeError", "ValueError"))]
-    return (told or lines or [type(error).__name__])[0][:500]
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    traced = False
+    for line in lines:
+        # What a worker raised stands below its traceback, the first line that is not indented.
+        if traced and not line.startswith(" "):
+            return line.strip()[:500]
+        traced = traced or "Traceback (most recent call last)" in line
+    return (lines or [type(error).__name__])[0].strip()[:500]

@@ -186,7 +186,7 @@ class UserFold(KeyedProcessFunction):
                 self._seen.put(item_id, n)
         state.seen.changes.clear()
         self._cache.put(key, user)
-        if user.settle_at <= record.broker_ts:
+        if not user.settle_at:
             timers = ctx.timer_service()
             user.settle_at = timers.current_processing_time() + SETTLE_MS
             timers.register_processing_time_timer(user.settle_at)
@@ -259,7 +259,7 @@ class ItemFold(KeyedProcessFunction):
         entry[1] = max(entry[1], broker_ts)
         encoded = encode_features(features)
         self._value.update(entry[1].to_bytes(8, "little") + encoded)
-        if entry[2] <= broker_ts:
+        if not entry[2]:
             timers = ctx.timer_service()
             entry[2] = timers.current_processing_time() + SETTLE_MS
             timers.register_processing_time_timer(entry[2])

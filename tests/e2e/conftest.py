@@ -85,13 +85,22 @@ def martlet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
         address = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=address, timeout=20, trust_env=False) as http:
             client = redis.Redis(port=ports["redis"], socket_timeout=10)
-            producer = KafkaProducer(bootstrap_servers=f"127.0.0.1:{ports['kafka']}", acks="all", max_request_size=4 << 20)
+            producer = KafkaProducer(
+                bootstrap_servers=f"127.0.0.1:{ports['kafka']}", acks="all", max_request_size=4 << 20
+            )
             yield Martlet(home, address, http, client, producer)
             producer.close(5)
             client.close()
     finally:
-        pids = {name: entry["pid"] for name, entry in json.loads((home / "run" / "status.json").read_text())["services"].items()}
+        pids = {
+            name: entry["pid"]
+            for name, entry in json.loads((home / "run" / "status.json").read_text())["services"].items()
+        }
         down = run_martlet("down", "--home", str(home), within=240)
         assert down.returncode == 0, down.stdout + down.stderr
-        left = [name for name, pid in pids.items() if Path(f"/proc/{pid}/cmdline").exists() and str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        left = [
+            name
+            for name, pid in pids.items()
+            if Path(f"/proc/{pid}/cmdline").exists() and str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
         assert not left, f"left running after down: {left}"

@@ -23,7 +23,10 @@ GARBAGE = [
 def rejects_of(martlet: Martlet, user: int) -> dict[int, tuple[bytes, dict[str, bytes]]]:
     """Rejects of a user's records by their offset in the log."""
     consumer = KafkaConsumer(
-        bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=1500, fetch_max_bytes=32 << 20, max_partition_fetch_bytes=8 << 20
+        bootstrap_servers=martlet.bootstrap,
+        consumer_timeout_ms=1500,
+        fetch_max_bytes=32 << 20,
+        max_partition_fetch_bytes=8 << 20,
     )
     part = TopicPartition(REJECTED, 0)
     consumer.assign([part])
@@ -42,9 +45,7 @@ def test_garbage_in_the_log_is_set_aside_byte_for_byte_and_its_neighbours_are_ap
     job = martlet.status()["job"]
     key, part = str(user).encode(), partition_of(user)
     martlet.post({"type": "like", "user_id": user, "item_id": 1})
-    places = [
-        martlet.producer.send(EVENTS, key=key, value=value, partition=part).get(20).offset for value in GARBAGE
-    ]
+    places = [martlet.producer.send(EVENTS, key=key, value=value, partition=part).get(20).offset for value in GARBAGE]
     token = martlet.post({"type": "like", "user_id": user, "item_id": 2}).json()["seen"]
     until(lambda: martlet.recommend(user, seen=token)["freshness"]["seen_applied"], 20, "the neighbour is applied")
     assert martlet.user(user)["counts"]["like"] == 2
@@ -59,8 +60,16 @@ def test_garbage_in_the_log_is_set_aside_byte_for_byte_and_its_neighbours_are_ap
 
 def test_a_record_under_the_wrong_key_is_sent_on_to_its_user(martlet: Martlet) -> None:
     user = 910_002
-    for number, (key, part) in enumerate([(b"910003", partition_of(user)), (b"nobody", 0), (None, 3), (str(user).encode(), (partition_of(user) + 1) % 8)]):
-        event = {"type": "like", "user_id": user, "item_id": number + 1, "event_id": f"astray-{number}", "ts": 893_000_000_000}
+    for number, (key, part) in enumerate(
+        [(b"910003", partition_of(user)), (b"nobody", 0), (None, 3), (str(user).encode(), (partition_of(user) + 1) % 8)]
+    ):
+        event = {
+            "type": "like",
+            "user_id": user,
+            "item_id": number + 1,
+            "event_id": f"astray-{number}",
+            "ts": 893_000_000_000,
+        }
         martlet.producer.send(EVENTS, key=key, value=json.dumps(event).encode(), partition=part).get(20)
     until(lambda: martlet.user(user)["counts"]["like"] == 4, 20, "all four have found their user")
 
@@ -116,11 +125,16 @@ def test_a_killed_process_comes_back_and_nothing_is_lost_or_counted_twice(martle
     until(lambda: newest() > mark, 60, "a checkpoint after the event")
     entry = martlet.status()["services"][victim]
     os.kill(entry["pid"], signal.SIGKILL)
-    until(lambda: martlet.status()["services"][victim]["restarts"] > entry["restarts"], 30, f"{victim} is started again")
+    until(
+        lambda: martlet.status()["services"][victim]["restarts"] > entry["restarts"], 30, f"{victim} is started again"
+    )
 
     def posted() -> bool:
         try:
-            return martlet.post({"type": "like", "user_id": user, "item_id": 2, "event_id": f"after-{victim}"}).status_code == 202
+            return (
+                martlet.post({"type": "like", "user_id": user, "item_id": 2, "event_id": f"after-{victim}"}).status_code
+                == 202
+            )
         except Exception:
             return False
 

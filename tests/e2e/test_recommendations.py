@@ -21,7 +21,10 @@ def test_a_known_user_gets_a_ranked_list_of_unseen_films(martlet: Martlet) -> No
 
 
 def test_models_rank_differently_and_the_default_is_widedeep(martlet: Martlet) -> None:
-    lists = {name: [item["item_id"] for item in martlet.recommend(6, model=name)["items"]] for name in ("neuralcf", "widedeep")}
+    lists = {
+        name: [item["item_id"] for item in martlet.recommend(6, model=name)["items"]]
+        for name in ("neuralcf", "widedeep")
+    }
     assert lists["neuralcf"] != lists["widedeep"]
     assert martlet.recommend(6)["model"] == "widedeep"
     models = martlet.http.get("/v1/models").json()
@@ -92,7 +95,10 @@ def test_the_articles_call_to_the_model_server_works_as_written(martlet: Martlet
     port = martlet.status()["ports"]["model_rest"]
     instances = [{"userId": 6, "movieId": movie} for movie in (1, 2, 3)]
     answer = httpx.post(
-        f"http://127.0.0.1:{port}/v1/models/recmodel:predict", json={"instances": instances}, timeout=10, trust_env=False
+        f"http://127.0.0.1:{port}/v1/models/recmodel:predict",
+        json={"instances": instances},
+        timeout=10,
+        trust_env=False,
     )
     assert answer.status_code == 200
     predictions = answer.json()["predictions"]
@@ -108,7 +114,9 @@ def test_health_readiness_metrics_and_openapi(martlet: Martlet) -> None:
     metrics = martlet.http.get("/metrics").text
     assert "martlet_requests_total" in metrics
     paths = martlet.http.get("/openapi.json").json()["paths"]
-    assert {"/v1/events", "/v1/recommendations", "/v1/models", "/v1/users/{user_id}", "/v1/items/{item_id}"} <= set(paths)
+    assert {"/v1/events", "/v1/recommendations", "/v1/models", "/v1/users/{user_id}", "/v1/items/{item_id}"} <= set(
+        paths
+    )
     assert martlet.http.get("/v1/nothing").status_code == 404
 
 

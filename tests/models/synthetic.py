@@ -21,15 +21,19 @@ def write_samples(
     genres: tuple[str, ...] = GENRES,
     files: int = 2,
     seed: int = 1,
+    noise: bool = False,
 ) -> InputMaps:
-    """Write samples, maps.json and meta.json into `folder`; returns the maps. Ids are sparse, 3 apart from 10 on."""
+    """Write samples, maps.json and meta.json into `folder`; returns the maps. Ids are sparse, 3 apart from 10 on.
+
+    With `noise` labels are coins tossed: nothing can be learned.
+    """
     rng = np.random.default_rng(seed)
     width, item_width = len(USER_COLUMNS) + 3 * len(genres), len(ITEM_COLUMNS) + len(genres)
     liking = rng.normal(size=(users, len(genres))).clip(-1, 1).astype(np.float32)
     genre_of = (rng.random((items, len(genres))) < 0.4).astype(np.float32)
     quality = rng.normal(size=items).astype(np.float32)
     user, item = rng.integers(0, users, rows), rng.integers(0, items, rows)
-    logit = 2 * (liking[user] * genre_of[item]).sum(1) + 1.5 * quality[item] - 0.5
+    logit = np.zeros(rows) if noise else 2 * (liking[user] * genre_of[item]).sum(1) + 1.5 * quality[item] - 0.5
     label = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.float32)
     user_rows = rng.normal(size=(rows, width)).astype(np.float32)
     user_rows[:, len(USER_COLUMNS) :] = np.tile(liking[user], (1, 3))

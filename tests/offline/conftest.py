@@ -22,15 +22,16 @@ MOVIES = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     before = dict(os.environ)
     os.environ["JAVA_HOME"] = str(spark_java_home())
     with spark_session(tmp_path_factory.mktemp("spark"), "local[2]", memory="1g") as session:
+        # Spark has taken what it needs; other tests shall not see it.
+        os.environ.clear()
+        os.environ.update(before)
         session.conf.set("spark.sql.shuffle.partitions", "2")
         yield session
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture

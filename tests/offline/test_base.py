@@ -5,15 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from features.base import MANIFEST, Base
-from features.errors import BadInput
+from features.errors import BadInput, Broken
 from features.fold import UserState, fold_item, fold_user, freeze_user
 from features.state import FOLD_VERSION, ItemFeatures, UserFeatures, decode_user, encode_features
 from offline.base import main, make_base
 from offline.datasets import Dataset, cut_row, event_of, open_dataset, rows_between
+from offline.steps import spark_message
 from offline.tables import sha256
 
 Write = Callable[..., Path]
@@ -123,12 +125,25 @@ def test_what_can_not_be_made(
         assert error.count("\n") == 1
 
 
-def test_a_failing_step_leaves_nothing(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    table = pq.read_table(dataset.ratings)
+    nothing = pa.nulls(len(table), pa.float64())
+    pq.write_table(table.set_column(2, "rating", nothing), dataset.ratings)
+    with pytest.raises(Exception, match="TypeError") as caught:
+        make_base(spark, dataset, 1.0, tmp_path / "bases" / "1")
+    assert not list((tmp_path / "bases").iterdir())
+    line = spark_message(caught.value)
+    assert line is not None
+    assert line.startswith("TypeError: unsupported operand")
+    assert spark_message(ValueError("ours")) is None
+
+
+def test_a_broken_file(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     dataset.ratings.write_bytes(dataset.ratings.read_bytes()[:-20])
-    with pytest.raises(Exception, match=r"(?i)parquet"):
+    with pytest.raises(Broken, match=r"stamp\.json and start again"):
         make_base(spark, dataset, 1.0, tmp_path / "bases" / "1")
-    assert not (tmp_path / "bases").exists() or not list((tmp_path / "bases").iterdir())
 
 
 def test_bad_number(tmp_path: Path, spark: Any, some_rows: list, write_folder: Write) -> None:

@@ -86,11 +86,11 @@ def test_epochs_must_be_some(tmp_path):
 def test_the_metrics_of_a_model_are_compared_with_the_live_one(tmp_path, capsys):
     """Trained on labels that mean something, then on noise: the second is refused, and published with --force."""
     write_samples(tmp_path / "good", rows=4000)
-    arguments = ["--models", str(tmp_path / "models"), "--model", "widedeep", "--epochs", "8"]
+    arguments = ["--models", str(tmp_path / "models"), "--model", "widedeep", "--epochs", "3"]
     assert main(["--samples", str(tmp_path / "good"), *arguments]) == 0
-    write_samples(tmp_path / "few", rows=150, users=100, items=100, seed=5)
-    assert main(["--samples", str(tmp_path / "few"), *arguments]) == 1
+    write_samples(tmp_path / "noise", rows=4000, noise=True)
+    assert main(["--samples", str(tmp_path / "noise"), *arguments]) == 1
     assert "below the" in capsys.readouterr().err
     assert list_versions(tmp_path / "models", "widedeep") == [1]
-    assert main(["--samples", str(tmp_path / "few"), *arguments, "--force"]) == 0
+    assert main(["--samples", str(tmp_path / "noise"), *arguments, "--force"]) == 0
     assert list_versions(tmp_path / "models", "widedeep") == [1, 2]

@@ -1,0 +1,56 @@
+"""A small base on disk, as Spark would write it, for fast tests of the parts of the API."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from features.base import (
+    CATALOGUE,
+    ITEMS,
+    MANIFEST,
+    SIMILAR,
+    USERS,
+    Base,
+    encode_catalogue_item,
+    encode_similar,
+)
+from features.fold import UserState, fold_item, fold_user, freeze_user
+from features.mapped import table_parts
+from features.state import ItemFeatures, UserFeatures, encode_features
+from features.words import RATING, Contribution, Event, Item
+
+DAY = 86_400_000
+FILMS = [
+    Item(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)
+    for number in range(1, 41)
+]
+
+
+def write_base(folder: Path) -> Base:
+    """40 films, film n rated n times; user 7 has liked films 1 and 3."""
+    folder.mkdir(parents=True)
+    items = []
+    for film in FILMS:
+        features = ItemFeatures(film.item_id)
+        for number in range(film.item_id):
+            features = fold_item(features, Contribution(film.item_id, 100 * DAY + number, RATING, 400, 1))
+        items.append((film.item_id, encode_features(features)))
+    state = UserState(UserFeatures(7))
+    for n, film in enumerate(FILMS[:3:2], start=-1):
+        fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY + n), film, n)
+    tables = {
+        USERS: [(7, freeze_user(state))],
+        ITEMS: items,
+        CATALOGUE: [(film.item_id, encode_catalogue_item(film)) for film in FILMS],
+        SIMILAR: [(1, encode_similar([(5, 0.9), (6, 0.5), (3, 0.4)])), (3, encode_similar([(6, 0.8)]))],
+    }
+    for name, rows in tables.items():
+        (folder / name).write_bytes(b"".join(table_parts(rows)))
+    (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY, "first_ts": 99 * DAY, "last_ts": 120 * DAY}))
+    return Base(folder)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Base:
+    return write_base(tmp_path / "base" / "1")

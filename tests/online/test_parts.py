@@ -1,0 +1,98 @@
+"""Small parts of the API: tokens, the clock, click weights, and the wire of the model server."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.words import MAX_ID
+from online.clock import HomeClock
+from online.ranking.wire import decode_response, encode_request
+from online.settings import WeightsFile
+from online.tokens import make_token, read_token
+
+ids = st.integers(0, MAX_ID)
+
+
+@given(st.dictionaries(ids, ids, max_size=100))
+def test_a_token_gives_back_what_it_was_made_of(places: dict[int, int]) -> None:
+    token = make_token(places)
+    assert token is not None
+    assert read_token(token) == places
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_refused_or_harmless(text: str) -> None:
+    try:
+        assert all(0 <= user <= MAX_ID and 0 <= n <= MAX_ID for user, n in read_token(text).items())
+    except ValueError as error:
+        assert "token" in str(error)  # noqa: PT017
+
+
+def test_a_token_for_too_many_users_is_none() -> None:
+    assert make_token(dict.fromkeys(range(101), 1)) is None
+
+
+class Wall:
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_the_clock_goes_on_from_the_cut_and_is_never_behind_what_was_folded() -> None:
+    wall = Wall(1_000_000)
+    clock = HomeClock(cut=500, cut_since=1_000_000, horizon=9_000, wall=wall)
+    assert clock.now() == 500
+    wall.now += 250
+    assert clock.now() == 750
+    clock.saw(2_000)
+    clock.saw(1_500)
+    assert clock.now() == 2_000
+    wall.now += 10_000
+    assert clock.now() == 500 + 10_250
+    assert clock.limit() == 10_750
+    wall.now = 0  # wall time set back: the clock does not go below the cut
+    assert clock.now() == 2_000
+
+
+def test_without_a_data_set_the_clock_is_wall_time() -> None:
+    clock = HomeClock(cut=0, cut_since=None, horizon=0, wall=Wall(77))
+    clock.saw(10**15)
+    assert (clock.now(), clock.limit()) == (77, 77)
+
+
+def test_click_weights_follow_their_file_and_survive_a_bad_one(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "weights.json"
+    file = WeightsFile(str(path))
+    file.refresh()
+    assert file.weights.click == 0.3
+    path.write_text('{"click": 0.7}')
+    file.refresh()
+    assert (file.weights.click, file.weights.positive) == (0.7, 1.0)
+    path.write_text('{"click": "much"}')
+    os.utime(path, ns=(1, 1))
+    file.refresh()
+    assert file.weights.click == 0.7
+    assert file.error is not None
+    assert "click" in file.error
+
+
+def test_requests_are_what_tensorflow_servings_own_messages_read() -> None:
+    """Our small descriptors against the real ones (the API itself never loads these)."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    inputs = {"userId": np.array([6, 7], np.int64), "user": np.array([[0.5, -1], [2, 3]], np.float32)}
+    request = predict_pb2.PredictRequest.FromString(encode_request("widedeep", 3, inputs))
+    assert (request.model_spec.name, request.model_spec.version.value) == ("widedeep", 3)
+    for name, array in inputs.items():
+        np.testing.assert_array_equal(tf.make_ndarray(request.inputs[name]), array)
+    response = predict_pb2.PredictResponse()
+    response.outputs["score"].CopyFrom(tf.make_tensor_proto([[0.25], [0.75]], tf.float32))
+    assert decode_response(response.SerializeToString()).tolist() == [0.25, 0.75]
+    with pytest.raises(ValueError, match="one output"):
+        decode_response(predict_pb2.PredictResponse().SerializeToString())
