@@ -2,8 +2,9 @@
 
 import time
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from features.errors import Unavailable
 from infra import ask
@@ -26,7 +27,8 @@ def print_status(home: Home) -> None:
         f"home {home.path}  data set {record.dataset}, history {record.history}  "
         f"state {status.get('state') if alive else '[red]the supervisor died; the next up cleans up[/red]'}"
     )
-    table = Table("service", "pid", "running", "up", "MiB", "peak", "restarts", "address")
+    service = Column("service", no_wrap=True)
+    table = Table(service, "pid", "running", "up", "MiB", "peak", "restarts", "address", box=SIMPLE_HEAD)
     total = memory_mib(supervisor) if alive else 0
     for name, entry in status["services"].items():
         target = ProcessId.from_json(entry)
@@ -80,4 +82,4 @@ def _print_flow(console: Console, status: dict[str, object]) -> None:
             console.print(f"[red]refused: {refused['name']} version {refused['version']}: {refused['reason']}[/red]")
     except Unavailable as error:
         console.print(f"[red]the API says: {error}[/red]")
-    console.print(f"pages: {status['address']}/user.html?id=6&model=neuralcf   API: {status['address']}/docs")
+    console.print(f"pages: {status['address']}/user.html?id=6&model=neuralcf   API: {status['address']}/openapi.json")

@@ -39,14 +39,19 @@ class Moments:
         """0 for each column if nothing was added."""
         if self._shift is None:
             return (0.0,) * self.width
-        return tuple((self._shift + self._sum / self.count).tolist())
+        return _rounded(self._shift + self._sum / self.count)
 
     def std(self) -> tuple[float, ...]:
         """At least LEAST_STD; 1 for each column if nothing was added."""
         if self.count == 0:
             return (1.0,) * self.width
         mean = self._sum / self.count
-        return tuple(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), LEAST_STD).tolist())
+        return _rounded(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), LEAST_STD))
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """Eight digits: what is beyond depends on how the rows happened to be cut into batches."""
+    return tuple(float(f"{value:.8g}") for value in values.tolist())
 
 
 def matrix(column: pa.ListArray, width: int) -> npt.NDArray[np.float32]:

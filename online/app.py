@@ -94,7 +94,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
                     logger.exception("while stopping")
 
     app = FastAPI(
-        title="Martlet", version="1", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan
+        title="Martlet", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan
     )
     app.state.server = server
     problems.install(app)
@@ -108,7 +108,8 @@ def make_app(settings: ApiSettings) -> FastAPI:
         route = getattr(request.scope.get("route"), "path", "pages")
         metrics.REQUESTS.labels(route, str(response.status_code)).inc()
         metrics.SECONDS.labels(route).observe(time.perf_counter() - began)
-        if not request.url.path.startswith(("/v1/", "/docs", "/openapi")):
+        if not request.url.path.startswith(("/v1/", "/openapi")):
+            response.headers["Cache-Control"] = "no-cache"  # asked again each time; unchanged files are a 304
             response.headers["Content-Security-Policy"] = CSP
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

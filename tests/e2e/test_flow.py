@@ -115,9 +115,12 @@ def test_verify_finds_a_planted_byte(martlet: Martlet) -> None:
     assert martlet.command("verify", "--wait", "5").returncode == 0
 
 
-@pytest.mark.parametrize("victim", ["taskmanager-1", "taskmanager-2", "jobmanager", "api", "model-server"])
+VICTIMS = ["taskmanager-1", "taskmanager-2", "jobmanager", "api", "model-server"]
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
 def test_a_killed_process_comes_back_and_nothing_is_lost_or_counted_twice(martlet: Martlet, victim: str) -> None:
-    user = 910_100 + len(victim)
+    user = 910_100 + VICTIMS.index(victim)
     checkpoints = martlet.home / "flink" / "checkpoints"
     newest = lambda: max((path.stat().st_mtime for path in checkpoints.glob("*/chk-*/_metadata")), default=0.0)  # noqa: E731
     assert martlet.post({"type": "like", "user_id": user, "item_id": 1}).status_code == 202
@@ -167,3 +170,20 @@ def test_without_a_home_commands_say_what_to_do(tmp_path) -> None:  # type: igno
     assert said.returncode == 1
     assert "./martlet up" in said.stderr
     assert run_martlet("replay", "--home", str(tmp_path / "none")).returncode == 1
+
+
+def test_after_a_kill_of_the_supervisor_the_next_up_cleans_up_and_goes_on(martlet: Martlet) -> None:
+    """Last in this file: it starts the shared home anew."""
+    user = 910_200
+    assert martlet.post({"type": "like", "user_id": user, "item_id": 1}).status_code == 202
+    before = martlet.status()
+    os.kill(before["supervisor"]["pid"], signal.SIGKILL)
+    started = martlet.command("up", "--detach", "--port", martlet.address.rsplit(":", 1)[1], within=300)
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert "left by a supervisor that died" in started.stdout
+    assert "from its last checkpoint" in started.stdout
+    after = martlet.status()
+    assert not {entry["pid"] for entry in before["services"].values()} & {e["pid"] for e in after["services"].values()}
+    verified = martlet.command("verify", "--wait", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert martlet.user(user)["counts"]["like"] == 1
