@@ -126,11 +126,15 @@ def test_a_killed_process_comes_back_and_nothing_is_lost_or_counted_twice(martle
     assert martlet.post({"type": "like", "user_id": user, "item_id": 1}).status_code == 202
     mark = newest()
     until(lambda: newest() > mark, 60, "a checkpoint after the event")
-    entry = martlet.status()["services"][victim]
+    status = martlet.status()
+    entry = status["services"][victim]
     os.kill(entry["pid"], signal.SIGKILL)
     until(
         lambda: martlet.status()["services"][victim]["restarts"] > entry["restarts"], 30, f"{victim} is started again"
     )
+    if victim == "jobmanager":  # it has no memory: the job is submitted again from its newest checkpoint
+        until(lambda: martlet.status()["job"] != status["job"], 90, "the job runs again")
+        assert "chk-" in martlet.status()["job_from"]
 
     def posted() -> bool:
         try:
