@@ -34,12 +34,14 @@ def decay(weight: int, elapsed: int, half_life: int) -> int:
     >>> decay(ONE, HOUR, HOUR) == ONE // 2
     True
     """
-    if elapsed <= 0 or weight == 0:
+    if elapsed <= 0:
         return weight
-    halvings, rest = divmod(elapsed, half_life)
-    if halvings > 40:
-        return 0
+    factor, shift = fading(elapsed, half_life)
     # >> rounds towards −∞: keep the sign outside, so that what was added can be taken back.
-    if weight < 0:
-        return -decay(-weight, elapsed, half_life)
-    return (weight * _TABLE[rest * STEPS // half_life]) >> (SCALE_BITS + halvings)
+    return (weight * factor) >> shift if weight >= 0 else -((-weight * factor) >> shift)
+
+
+def fading(elapsed: int, half_life: int) -> tuple[int, int]:
+    """(factor, shift) such that weight · factor >> shift is a weight ≥ 0 after `elapsed` > 0 ms: for many weights at once."""
+    halvings, rest = divmod(elapsed, half_life)
+    return (_TABLE[rest * STEPS // half_life], SCALE_BITS + halvings) if halvings <= 40 else (0, 0)

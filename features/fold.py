@@ -6,7 +6,7 @@ A state passed in is consumed: use the one that the call leaves (it is changed i
 
 from typing import Any, Final, NamedTuple
 
-from features.decay import HALF_LIVES, ONE, decay
+from features.decay import HALF_LIVES, ONE, decay, fading
 from features.events import id_hash
 from features.memory import Applied, DedupeMemory, SeenItems
 from features.state import (
@@ -183,10 +183,12 @@ def _touch_tastes(tastes: dict[str, list[int]], item: Item, kind: int, centi: in
             taste = tastes[name] = [ts, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         elif ts > taste[0]:
             elapsed = ts - taste[0]
-            for at, weight in enumerate(taste):
-                if at and weight:
-                    taste[at] = decay(weight, elapsed, HALF_LIVES[(at - 1) % 3])
             taste[0] = ts
+            for at, half_life in enumerate(HALF_LIVES, start=1):
+                factor, shift = fading(elapsed, half_life)
+                taste[at] = taste[at] * factor >> shift
+                taste[at + 3] = taste[at + 3] * factor >> shift
+                taste[at + 6] = taste[at + 6] * factor >> shift
         age = taste[0] - ts
         for at, half_life in enumerate(HALF_LIVES, start=place):
             taste[at] = max(0, taste[at] + sign * decay(ONE, age, half_life))

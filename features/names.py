@@ -1,5 +1,6 @@
 """Names that more than one part must agree on: Redis keys and their fields, Kafka topics, the partition of a user."""
 
+from functools import lru_cache
 from typing import Final
 
 EVENTS: Final = "events"
@@ -53,6 +54,7 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=1 << 16)
 def partition_of(user_id: int) -> int:
     """The partition of `events` in which all of a user's events lie."""
     return (murmur2(str(user_id).encode()) & 0x7FFFFFFF) % PARTITIONS

@@ -11,6 +11,8 @@ import shutil
 import stat
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 from features.errors import Broken, Unavailable
@@ -99,7 +101,8 @@ def _resolve(group: str, cache: Path) -> list[Path]:
     import jgo
 
     try:
-        jgo.build(COORDINATES[group], cache_dir=cache)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it misses a `jar` that is not needed
+            jgo.build(COORDINATES[group], cache_dir=cache)
     except Exception as error:
         raise Unavailable(
             f"could not get {COORDINATES[group]} from the Maven registry: {error}. Is the network there?"

@@ -16,6 +16,11 @@ class Steps:
     def say(self, text: str) -> None:
         print(text, flush=True)
 
+    def make_room(self) -> None:
+        """Before lines that belong to the step under way: leave its name standing."""
+        if self._terminal:
+            print(flush=True)
+
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
         """A step; what is appended to the yielded list is shown behind its time."""

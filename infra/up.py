@@ -165,7 +165,7 @@ class Up:
         number = record.flag("next_base") or record.base_number or 1
         if not (self._home.bases / str(number) / "manifest.json").exists():
             with self._steps.step("base features and samples (Spark)"):
-                self._steps.say("")
+                self._steps.make_room()
                 offline.prepare(self._home, record, number, self._steps.say, self._master)
         fresh = record.take_base(number)
         if fresh:
@@ -188,7 +188,7 @@ class Up:
             )
         elif missing:
             with self._steps.step(f"training {', '.join(missing)} (Keras)"):
-                self._steps.say("")
+                self._steps.make_room()
                 offline.train(self._home, number, missing, self._steps.say)
 
     def _job_settings(self, record: HomeRecord, ports: Ports, base: Base) -> JobSettings:

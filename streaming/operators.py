@@ -1,8 +1,8 @@
 """The two operators of the job: thin shells that keep the fold's state in Flink and its results in Redis.
 
 Both are written the same way. Flink's keyed state is the truth; a decoded copy of recently used keys stays in Python (only
-this operator writes them, so the copy can't be stale). Each key touched has a timer in Flink's state, at most one a second:
-when it fires, the key's last write must be through. After a crash the timers of the restored checkpoint fire at once and
+this operator writes them, so the copy can't be stale). Each key touched has a timer in Flink's state, at most one a second,
+set anew until the key's last write is through. After a crash the timers of the restored checkpoint fire at once and
 write the state again, so a write that was only buffered when the crash came is not lost. Repeating is harmless: writes are
 absolute and fenced.
 """
@@ -50,13 +50,13 @@ _ENTRY = struct.Struct("<qqBI?")  # ts, item, kind, rating in hundredths, undone
 class _User:
     """The decoded copy of a user, and what Flink and Redis must be told of it."""
 
-    __slots__ = ("broker_ts", "n", "settle_at", "state", "weight")
+    __slots__ = ("broker_ts", "has_timer", "n", "state", "weight")
 
     def __init__(self, state: UserState, n: int, broker_ts: int) -> None:
         self.state = state
         self.n = n
         self.broker_ts = broker_ts
-        self.settle_at = 0
+        self.has_timer = False
         self.weight = 0
 
 
@@ -100,6 +100,7 @@ class UserFold(KeyedProcessFunction):
         self._cache = _Cache()
         group = context.get_metrics_group().add_group("martlet")
         self._counters = {name: group.counter(name) for name in (APPLIED, DUPLICATE, LATE, "rejected", "rerouted")}
+        self._counted = dict.fromkeys(self._counters, 0)
 
     def close(self) -> None:
         self._writer.close()
@@ -111,7 +112,7 @@ class UserFold(KeyedProcessFunction):
             clock = self._settings.clock_at(record.broker_ts)
             event = admit(record.value, key, record.partition, record.broker_ts, clock)
         except BadEvent as error:
-            self._counters["rejected"].inc()
+            self._counted["rejected"] += 1
             yield REJECTED, _rejected(record, str(error))
             # The place in the log is known even if the event is not: a wait for it must end.
             user_id = user_of_key(key, record.partition)
@@ -119,12 +120,12 @@ class UserFold(KeyedProcessFunction):
                 self._store(key, user_id, self._load(key, user_id), record, ctx)
             return
         except Misplaced as misplaced:
-            self._counters["rerouted"].inc()
+            self._counted["rerouted"] += 1
             yield REROUTED, Row(k=str(misplaced.event.user_id), v=record.value.decode("latin-1"))
             return
         user = self._load(key, event.user_id)
         verdict, added = fold_user(user.state, event, self._item_of(user.state, event), record.offset + 1)
-        self._counters[verdict].inc()
+        self._counted[verdict] += 1
         self._store(key, event.user_id, user, record, ctx, event.ts if verdict == APPLIED else 0)
         if added is not None:
             yield f"{added.item_id}|{added.ts}|{added.kind}|{added.centi}|{added.sign}|{record.broker_ts}"
@@ -186,10 +187,9 @@ class UserFold(KeyedProcessFunction):
                 self._seen.put(item_id, n)
         state.seen.changes.clear()
         self._cache.put(key, user)
-        if not user.settle_at:
-            timers = ctx.timer_service()
-            user.settle_at = timers.current_processing_time() + SETTLE_MS
-            timers.register_processing_time_timer(user.settle_at)
+        if not user.has_timer:
+            user.has_timer = True
+            _set_timer(ctx)
         self._writer.put_user(user_id, UserWrite(user.n, user.broker_ts, value, event_ts, seen))
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
@@ -204,9 +204,18 @@ class UserFold(KeyedProcessFunction):
             self._writer.put_user(
                 user_id, UserWrite(user.n, user.broker_ts, value, state.features.last_ts, whole, True)
             )
-        user.settle_at = 0
-        self._writer.settle_user(user_id)
+        user.has_timer = self._writer.is_writing_user(user_id)
+        if user.has_timer:
+            _set_timer(ctx)
+        self._report_counts()
         return iter(())
+
+    def _report_counts(self) -> None:
+        """Hand counts to Flink's metrics: each call crosses into Java, so not for every event."""
+        for name, count in self._counted.items():
+            if count:
+                self._counters[name].inc(count)
+                self._counted[name] = 0
 
 
 def _rejected(record: Record, reason: str) -> Row:
@@ -220,6 +229,12 @@ def _rejected(record: Record, reason: str) -> Row:
     )
 
 
+def _set_timer(ctx: KeyedProcessFunction.Context) -> None:
+    """A timer of the current key, which vouches for its last write."""
+    timers = ctx.timer_service()
+    timers.register_processing_time_timer(timers.current_processing_time() + SETTLE_MS)
+
+
 class ItemFold(KeyedProcessFunction):
     """Contributions to one item, in any order → the item's features in Redis."""
 
@@ -231,7 +246,7 @@ class ItemFold(KeyedProcessFunction):
         self._value = context.get_state(ValueStateDescriptor("features-v1", _BYTES))
         self._base = Base(Path(self._settings.base))
         self._writer = FeatureWriter(self._settings.redis_host, self._settings.redis_port, self._settings.generation)
-        self._cache: OrderedDict[int, list[Any]] = OrderedDict()  # item → [features, broker ms, settle at]
+        self._cache: OrderedDict[int, list[Any]] = OrderedDict()  # item → [features, broker ms, has a timer]
 
     def close(self) -> None:
         self._writer.close()
@@ -241,10 +256,10 @@ class ItemFold(KeyedProcessFunction):
         if entry is None:
             stored = self._value.value()
             if stored is None:
-                entry = [self._base.item_features(item_id) or ItemFeatures(item_id), 0, 0]
+                entry = [self._base.item_features(item_id) or ItemFeatures(item_id), 0, False]
             else:
                 data: bytes = stored
-                entry = [decode_item(data[8:]), int.from_bytes(data[:8], "little"), 0]
+                entry = [decode_item(data[8:]), int.from_bytes(data[:8], "little"), False]
             self._cache[item_id] = entry
             if len(self._cache) > CACHED_ENTRIES // 10:
                 self._cache.popitem(last=False)
@@ -260,9 +275,8 @@ class ItemFold(KeyedProcessFunction):
         encoded = encode_features(features)
         self._value.update(entry[1].to_bytes(8, "little") + encoded)
         if not entry[2]:
-            timers = ctx.timer_service()
-            entry[2] = timers.current_processing_time() + SETTLE_MS
-            timers.register_processing_time_timer(entry[2])
+            entry[2] = True
+            _set_timer(ctx)
         self._writer.put_item(item_id, ItemWrite(features.n, entry[1], encoded))
         return iter(())
 
@@ -272,6 +286,7 @@ class ItemFold(KeyedProcessFunction):
         entry = self._load(item_id)
         if not known:
             self._writer.put_item(item_id, ItemWrite(entry[0].n, entry[1], encode_features(entry[0])))
-        entry[2] = 0
-        self._writer.settle_item(item_id)
+        entry[2] = self._writer.is_writing_item(item_id)
+        if entry[2]:
+            _set_timer(ctx)
         return iter(())

@@ -1,16 +1,15 @@
 """Writes features to Redis from an operator: a thread that sends what has gathered, as soon as the last batch is through.
 
-At a low rate each write goes at once; at a high rate batches grow, and writes to one key become one. While Redis is away
+At a low rate each write goes at once; at a high rate they gather for 5 ms, and writes to one key become one. While Redis is away
 the batch is tried again until it comes back, and the operator waits once the buffer is full: nothing is dropped.
 
 A buffered write is not in Flink's state, but the state it came from is, and each key touched has a timer there which
-asks `settle` whether the write is through, and repeats it after a restart (see streaming.operators).
+asks whether the write is through, and repeats it after a restart (see streaming.operators).
 """
 
 import hashlib
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +31,9 @@ from features.redis_writes import (
 )
 
 BUFFER_KEYS = 2048
-BATCH_KEYS = 256
+BATCH_KEYS = 512
+BUSY_KEYS, GATHER = 16, 0.005
+"""After a batch of that many keys the stream is busy: wait 5 ms for more, so that writes to one key become one."""
 CALL_TIMEOUT = 2.0
 CLOSE_WITHIN = 10.0
 
@@ -75,6 +76,7 @@ class FeatureWriter:
         self._sending_items: dict[int, ItemWrite] = {}
         self._changed = threading.Condition()
         self._closing = False
+        self._idle = False
         self.written = 0
         self.failures = 0
         self._thread = threading.Thread(target=self._run, name="feature-writer", daemon=True)
@@ -90,13 +92,17 @@ class FeatureWriter:
                 write.seen = earlier.seen | write.seen
                 write.whole = earlier.whole
             self._users[user_id] = write
-            self._changed.notify_all()
+            self._wake()
 
     def put_item(self, item_id: int, write: ItemWrite) -> None:
         """As put_user, for an item."""
         with self._changed:
             self._wait_for_room()
             self._items[item_id] = write
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._idle:  # a busy thread looks by itself
             self._changed.notify_all()
 
     def _wait_for_room(self) -> None:
@@ -105,19 +111,14 @@ class FeatureWriter:
                 raise Unavailable("the feature writer has stopped")
             self._changed.wait(1.0)
 
-    def settle_user(self, user_id: int) -> None:
-        """Return once no write of this user is under way."""
-        self._settle(lambda: user_id in self._users or user_id in self._sending_users)
-
-    def settle_item(self, item_id: int) -> None:
-        self._settle(lambda: item_id in self._items or item_id in self._sending_items)
-
-    def _settle(self, busy: Callable[[], bool]) -> None:
+    def is_writing_user(self, user_id: int) -> bool:
+        """Whether a write of this user has not been acknowledged by Redis yet."""
         with self._changed:
-            while busy():
-                if not self._thread.is_alive():
-                    raise Unavailable("the feature writer has stopped")
-                self._changed.wait(1.0)
+            return user_id in self._users or user_id in self._sending_users
+
+    def is_writing_item(self, item_id: int) -> bool:
+        with self._changed:
+            return item_id in self._items or item_id in self._sending_items
 
     def close(self) -> None:
         """Send what is left, within a bound; what is not sent is in Flink's state and is written after the restart."""
@@ -134,7 +135,9 @@ class FeatureWriter:
                 while not (self._users or self._items or self._sending_users or self._sending_items):
                     if self._closing:
                         return
+                    self._idle = True
                     self._changed.wait(1.0)
+                    self._idle = False
                 if not (self._sending_users or self._sending_items):
                     self._sending_users = _take(self._users)
                     self._sending_items = _take(self._items)
@@ -152,9 +155,12 @@ class FeatureWriter:
                 continue
             pause = 0.0
             with self._changed:
-                self.written += len(self._sending_users) + len(self._sending_items)
+                sent = len(self._sending_users) + len(self._sending_items)
+                self.written += sent
                 self._sending_users, self._sending_items = {}, {}
                 self._changed.notify_all()
+            if sent >= BUSY_KEYS and not self._closing:
+                time.sleep(GATHER)
 
     def _send(self) -> None:
         """One pipeline of the batch. Packed by hand: redis-py's own pipeline costs ten times as much a command."""
