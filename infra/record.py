@@ -12,6 +12,12 @@ from features.state import FOLD_VERSION
 from infra.home import Home, read_json, write_json
 
 
+def _cluster_id() -> str:
+    """A random id as Kafka wants it, 22 characters of URL-safe base64; none of them a dash, which its command line would
+    take for an option where it leads."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").translate(str.maketrans("-_", "AB"))
+
+
 class HomeRecord:
     """home.json. Written only by `up` and the offline commands of this home."""
 
@@ -29,7 +35,7 @@ class HomeRecord:
             self._values |= {
                 "dataset": dataset or "ml-100k",
                 "history": 0.8 if history is None else history,
-                "cluster_id": urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+                "cluster_id": _cluster_id(),
                 "ports": {},
                 "generation": 0,
             }
