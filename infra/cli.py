@@ -218,6 +218,23 @@ def train(
 
 
 @app.command()
+def publish(
+    folder: Annotated[
+        Path, typer.Argument(help="A version's folder: SavedModel and manifest.json, as training exports it.")
+    ],
+    model: Annotated[str, typer.Option("--model", help="The name to publish it under.")],
+    home: HomeOption = DEFAULT_HOME,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if its metric is worse than the live version's.")
+    ] = False,
+) -> None:
+    """Hold an exported model to the gate, and publish it as the next version."""
+    from infra import offline
+
+    offline.publish(_home(home).make(), folder.resolve(), model, force, typer.echo)
+
+
+@app.command()
 def rollback(
     model: Annotated[str, typer.Option("--model", help="The model whose newest version is withdrawn.")],
     home: HomeOption = DEFAULT_HOME,
@@ -234,7 +251,6 @@ def rollback(
 )
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
-    os.chdir(Path.cwd())
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
 
 

@@ -79,6 +79,9 @@ def configure(home: Home, ports: Ports) -> dict[str, str]:
         "taskmanager.memory.task.off-heap.size": "64m",
         "heartbeat.interval": "1 s",
         "heartbeat.timeout": "5 s",
+        # All start together: a TaskManager that finds no JobManager yet asks again soon, not after 10 s.
+        "cluster.registration.error-delay": "500 ms",
+        "cluster.registration.refused-registration-delay": "1 s",
         "state.backend.type": "hashmap",
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": home.checkpoints.as_uri(),

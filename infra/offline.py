@@ -75,3 +75,10 @@ def train(home: Home, number: int, names: list[str], say: Callable[[str], None])
     for name in names:
         argv += ["--model", name]
     _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
+
+
+def publish(home: Home, folder: Path, name: str, force: bool, say: Callable[[str], None]) -> None:
+    """Hold an exported version to the gate and publish it as the next one."""
+    argv = ["models.training.publish", "--folder", str(folder), "--models", str(home.models), "--model", name]
+    argv += ["--force"] if force else []
+    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

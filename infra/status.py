@@ -48,9 +48,8 @@ def print_status(home: Home) -> None:
         )
     console.print(table)
     console.print(f"resident memory of all: {total} MiB")
-    for key, value in status.items():
-        if key.startswith("trouble_"):
-            console.print(f"[red]trouble: {value}[/red]")
+    for trouble in status.get("troubles", ()):
+        console.print(f"[red]trouble: {trouble}[/red]")
     if alive and status.get("state") == "up":
         _print_flow(console, status)
 

@@ -54,7 +54,7 @@ class Supervisor:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._facts: dict[str, object] = {}
-        self._chores: list[Callable[[], None]] = []
+        self._chores: list[Callable[[], object]] = []
         self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         me = ProcessId.of(os.getpid())
         assert me is not None
@@ -63,7 +63,7 @@ class Supervisor:
     def start_monitor(self) -> None:
         self._monitor.start()
 
-    def add_chore(self, chore: Callable[[], None]) -> None:
+    def add_chore(self, chore: Callable[[], object]) -> None:
         """Something to do each second beside watching children; what it raises is noted in `status`, not fatal."""
         self._chores.append(chore)
 
@@ -162,13 +162,13 @@ class Supervisor:
         self._write()
 
     def _do_chores(self) -> None:
+        troubles = []
         for chore in self._chores:
             try:
                 chore()
             except (MartletError, OSError) as error:
-                self.note(**{f"trouble_{getattr(chore, '__name__', 'chore')}": str(error)[:300]})
-            else:
-                self.note(**{f"trouble_{getattr(chore, '__name__', 'chore')}": None})
+                troubles.append(str(error)[:300])
+        self.note(troubles=troubles or None)
 
     def _housekeeping(self) -> None:
         with self._lock:

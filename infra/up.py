@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +21,7 @@ from infra import artefacts, flink, offline, services, serving_config, topics
 from infra.home import Home, read_json
 from infra.job import JobKeeper, forget_checkpoints
 from infra.load import load_base
-from infra.processes import ProcessId, require_free, tail
+from infra.processes import ProcessId, require_free, spawn, tail
 from infra.record import HomeRecord
 from infra.services import LOOPBACK, Ports
 from infra.steps import Steps
@@ -60,6 +61,7 @@ class Up:
         self._master = master
         self._steps = Steps()
         self._stop = threading.Event()
+        self._serving = False
 
     def run(self) -> None:
         """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
@@ -89,8 +91,6 @@ class Up:
         self._stop.set()
         if threading.current_thread() is threading.main_thread() and not self._serving:
             raise KeyboardInterrupt
-
-    _serving = False
 
     def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:
         home, step, began = self._home, self._steps.step, time.monotonic()
@@ -133,7 +133,7 @@ class Up:
         with step("API"):
             supervisor.start(services.api(home, ports, settings))
         supervisor.add_chore(keeper.look)
-        supervisor.add_chore(lambda: serving_config.write(home) and None)
+        supervisor.add_chore(partial(serving_config.write, home))
         supervisor.start_monitor()
         address = f"http://{LOOPBACK}:{ports.api}"
         supervisor.note(
@@ -218,7 +218,7 @@ class Up:
         )
 
 
-def down(home: Home, say: "Steps") -> bool:
+def down(home: Home, steps: Steps) -> bool:
     """Stop what runs in a home. False if nothing does."""
     status = read_json(home.status_file)
     if status is None:
@@ -226,7 +226,7 @@ def down(home: Home, say: "Steps") -> bool:
     supervisor = ProcessId.from_json(status["supervisor"])
     process = supervisor.process()
     if process is None:
-        stop_leftovers(home, say.say)
+        stop_leftovers(home, steps.say)
         return True
     process.terminate()
     deadline = time.monotonic() + 180
@@ -234,14 +234,12 @@ def down(home: Home, say: "Steps") -> bool:
         time.sleep(0.1)
     if supervisor.process() is not None:
         process.kill()
-        stop_leftovers(home, say.say)
+        stop_leftovers(home, steps.say)
     return True
 
 
-def detach(home: Home, argv: list[str], say: "Steps") -> int:
+def detach(home: Home, argv: list[str], steps: Steps) -> int:
     """Run `up` in the background and show its lines until it serves; its exit code if it gives up."""
-    from infra.processes import spawn
-
     home.make()
     log = home.logs / "up.log"
     start = log.stat().st_size if log.exists() else 0
@@ -251,13 +249,13 @@ def detach(home: Home, argv: list[str], say: "Steps") -> int:
         while True:
             line = file.readline()
             if line:
-                say.say(line.decode(errors="replace").rstrip("\n"))
+                steps.say(line.decode(errors="replace").rstrip("\n"))
                 continue
             if (code := child.poll()) is not None:
-                say.say(file.read().decode(errors="replace").rstrip())
+                steps.say(file.read().decode(errors="replace").rstrip())
                 return code or 1
             status = read_json(home.status_file)
             if status and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid:
-                say.say(file.read().decode(errors="replace").rstrip())
+                steps.say(file.read().decode(errors="replace").rstrip())
                 return 0
             time.sleep(0.1)

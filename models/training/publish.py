@@ -1,0 +1,43 @@
+"""`python -m models.training.publish`: hold a SavedModel with its manifest to the gate, and publish it as the next version."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from features.errors import BadInput, MartletError
+from models.registry import MANIFEST, staging_folder
+from models.training.runtime import prepare
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code. A refusal is one line on standard error that says why."""
+    parser = argparse.ArgumentParser(prog="python -m models.training.publish", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="a version's folder, as training exports it; copied")
+    parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
+    parser.add_argument("--model", required=True, help="the name to publish it under")
+    parser.add_argument("--force", action="store_true", help="publish even if worse than the live version")
+    given = parser.parse_args(arguments)
+    staged = None
+    try:
+        if not (given.folder / MANIFEST).is_file():
+            raise BadInput("--folder", f"a folder with saved_model.pb and {MANIFEST}", str(given.folder))
+        prepare()
+        from models.training.run import gate_and_publish
+
+        staged = staging_folder(given.models, given.model)
+        shutil.copytree(given.folder, staged, dirs_exist_ok=True)
+        version = gate_and_publish(staged, given.models, given.model, given.force)
+    except (MartletError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+    print(f"{given.model} version {version} published")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
