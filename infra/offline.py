@@ -43,6 +43,9 @@ def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], 
                 process.kill()
             raise
     if code != 0:
+        last = tail(log, 1)
+        if last.startswith("error: "):  # said for people
+            raise MartletError(last.removeprefix("error: "))
         raise MartletError(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}")
 
 
