@@ -9,6 +9,19 @@ from features.redis_writes import REPLACE, WRITE_ITEM, WRITE_USER, item_argument
 from features.state import decode_item
 
 BATCH = 500
+LOADED_KEY = "loaded"
+
+
+def loaded_generation(port: int) -> int | None:
+    """The generation whose base Redis holds whole; None if it is empty or was never loaded to the end."""
+    client = redis.Redis(port=port, socket_timeout=10)
+    try:
+        value = client.get(LOADED_KEY)
+        return None if value is None else int(value)
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis could not be asked: {error}") from error
+    finally:
+        client.close()
 
 
 def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
@@ -31,6 +44,7 @@ def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
             if count % BATCH == 0:
                 items += sum(pipe.execute())
         items += sum(pipe.execute())
+        client.set(LOADED_KEY, generation)
         return users, items
     except redis.RedisError as error:
         raise Unavailable(f"the base could not be loaded into Redis: {error}") from error

@@ -20,7 +20,7 @@ from features.errors import BadInput, MartletError
 from infra import artefacts, flink, offline, services, serving_config, topics
 from infra.home import Home, read_json
 from infra.job import JobKeeper, forget_checkpoints
-from infra.load import load_base
+from infra.load import load_base, loaded_generation
 from infra.processes import ProcessId, require_free, spawn, tail
 from infra.record import HomeRecord
 from infra.services import LOOPBACK, Ports
@@ -167,16 +167,15 @@ class Up:
             with self._steps.step("base features and samples (Spark)"):
                 self._steps.make_room()
                 offline.prepare(self._home, record, number, self._steps.say, self._master)
-        fresh = record.take_base(number)
-        if fresh:
-            forget_checkpoints(self._home)
-            record.put_flag("loaded", None)
-        if record.flag("loaded") != record.generation:
-            with self._steps.step("base into Redis") as notes:
-                users, items = load_base(record.base(), ports.redis, record.generation)
-                notes.append(f"{users} users, {items} items")
-            record.put_flag("loaded", record.generation)
-        return fresh
+        record.take_base(number)
+        if loaded_generation(ports.redis) == record.generation:
+            return False
+        # A new generation, or a Redis that has lost what it held: from the base, and the whole log once more.
+        forget_checkpoints(self._home)
+        with self._steps.step("base into Redis") as notes:
+            users, items = load_base(record.base(), ports.redis, record.generation)
+            notes.append(f"{users} users, {items} items")
+        return True
 
     def _ensure_models(self, record: HomeRecord) -> None:
         number = record.base_number

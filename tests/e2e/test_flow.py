@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from features.names import EVENTS, REJECTED, partition_of
+from infra.home import REPO
 from tests.e2e.conftest import Martlet, run_martlet, until
 
 GARBAGE = [
@@ -87,7 +89,23 @@ def test_the_clock_goes_on_from_the_end_of_history(martlet: Martlet) -> None:
     assert "clock" in far.json()["detail"]
 
 
-def test_replay_is_resumable_exact_and_changes_nothing_the_second_time(martlet: Martlet) -> None:
+def test_an_interrupted_replay_goes_on_where_it_stopped(martlet: Martlet) -> None:
+    # The newest fifth spans some seven weeks: at this speed about ten seconds.
+    argv = [str(REPO / "martlet"), "replay", "--speed", "400000x", "--home", str(martlet.home)]
+    replay = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    noted = martlet.home / "data" / "replay.json"
+    until(noted.exists, 30, "some progress")
+    replay.send_signal(signal.SIGINT)
+    assert replay.wait(20) != 0
+    row = json.loads(noted.read_text())["row"]
+    assert 80_000 < row < 100_000
+    done = martlet.command("replay", "--speed", "max")
+    assert done.returncode == 0, done.stderr
+    assert f"going on at row {row}" in done.stdout
+    assert martlet.user(405)["live"]
+
+
+def test_replay_is_exact_and_changes_nothing_the_second_time(martlet: Martlet) -> None:
     done = martlet.command("replay", "--speed", "max")
     assert done.returncode == 0, done.stderr
     assert "events acknowledged" in done.stdout
@@ -191,3 +209,14 @@ def test_after_a_kill_of_the_supervisor_the_next_up_cleans_up_and_goes_on(martle
     verified = martlet.command("verify", "--wait", "60")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert martlet.user(user)["counts"]["like"] == 1
+
+
+def test_after_redis_has_lost_all_the_next_up_makes_it_again_from_base_and_log(martlet: Martlet) -> None:
+    """Last in this file, too."""
+    martlet.redis.flushall()
+    assert martlet.command("down", within=240).returncode == 0
+    started = martlet.command("up", "--detach", "--port", martlet.address.rsplit(":", 1)[1], within=300)
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert "base into Redis" in started.stdout
+    verified = martlet.command("verify", "--wait", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
