@@ -186,9 +186,12 @@ class Up:
                 "  no history to learn from: lists are ranked without a model until ./martlet features and train"
             )
         elif missing:
-            with self._steps.step(f"training {', '.join(missing)} (Keras)"):
-                self._steps.make_room()
-                offline.train(self._home, number, missing, self._steps.say)
+            try:
+                with self._steps.step(f"training {', '.join(missing)} (Keras)"):
+                    self._steps.make_room()
+                    offline.train(self._home, number, missing, self._steps.say)
+            except MartletError as error:  # a data set may be too small to learn from; lists come all the same
+                self._steps.say(f"  not all models could be trained: {error}")
 
     def _job_settings(self, record: HomeRecord, ports: Ports, base: Base) -> JobSettings:
         return JobSettings(
