@@ -41,6 +41,7 @@ def build_server(settings: ApiSettings) -> Server:
     users = UserStore(settings.redis_host, settings.redis_port, settings.generation, base)
     client = ModelClient(settings.model_grpc)
     weights = WeightsFile(settings.click_weights)
+    models = ModelCatalogue(Path(settings.models), client)
     return Server(
         settings=settings,
         clock=clock,
@@ -49,8 +50,8 @@ def build_server(settings: ApiSettings) -> Server:
         items=items,
         follower=ItemFollower(items, settings.redis_host, settings.redis_port),
         client=client,
-        models=ModelCatalogue(Path(settings.models), client),
-        recommender=Recommender(users, items, client, clock, weights, settings.deadline_ms / 1000),
+        models=models,
+        recommender=Recommender(models, users, items, client, clock, weights, settings.deadline_ms / 1000),
         weights=weights,
     )
 

@@ -15,8 +15,8 @@ from features.inputs import Floats, Ints, item_matrix, model_inputs, user_vector
 from features.words import ItemId, UserId
 from online.clock import HomeClock
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel
-from online.ranking.client import ModelClient
+from online.ranking.catalogue import LiveModel, ModelCatalogue
+from online.ranking.client import ModelClient, VersionGone
 from online.recall import CHANNELS, Candidates, Query, merge
 from online.settings import WeightsFile
 from online.users import LiveUser, UserStore
@@ -53,6 +53,7 @@ class Recommendation:
     items: list[Shown]
     user: LiveUser
     at: int
+    model: LiveModel | None
     degraded: tuple[str, ...]
 
 
@@ -61,6 +62,7 @@ class Recommender:
 
     def __init__(
         self,
+        models: ModelCatalogue,
         users: UserStore,
         items: ItemStore,
         client: ModelClient,
@@ -68,6 +70,7 @@ class Recommender:
         weights: WeightsFile,
         deadline: float,
     ) -> None:
+        self._models = models
         self._users = users
         self._items = items
         self._client = client
@@ -85,14 +88,19 @@ class Recommender:
         found = merge(CHANNELS, query, CANDIDATES)
         degraded += [NO_CHANNEL + name for name in found.failed]
         left = self._deadline * 0.8 - (time.monotonic() - began)
+        model = request.model
         try:
-            scores = await self._rank(request, query, found.rows, left)
+            try:
+                scores = await self._rank(model, request, query, found.rows, left)
+            except VersionGone:
+                model = None if model is None else self._models.before(model)
+                scores = await self._rank(model, request, query, found.rows, left)
         except Unavailable:
             scores = self._fallback_scores(found)
             degraded.append(NO_MODEL)
         order = np.lexsort((self._items.columns.ids[found.rows], -scores))[: request.size]
         shown = [self._show(int(found.rows[place]), float(scores[place]), found) for place in order]
-        return Recommendation(uuid.uuid4().hex, shown, user, at, tuple(degraded))
+        return Recommendation(uuid.uuid4().hex, shown, user, at, model, tuple(degraded))
 
     def _allowed(self, user: LiveUser, request: Request) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         allowed = np.ones(len(self._items), bool)
@@ -102,12 +110,12 @@ class Recommender:
             allowed &= self._items.columns.genres[: len(allowed), column] > 0
         return allowed
 
-    async def _rank(self, request: Request, query: Query, rows: Ints, within: float) -> Floats:
-        if request.model is None:
+    async def _rank(self, model: LiveModel | None, request: Request, query: Query, rows: Ints, within: float) -> Floats:
+        if model is None:
             raise Unavailable("no model is ready")
         if not len(rows):
             return np.zeros(0, np.float32)
-        manifest = request.model.manifest
+        manifest = model.manifest
         genres = manifest.maps.genres
         if genres != self._items.genres:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
@@ -121,9 +129,7 @@ class Recommender:
             self._items.columns.ids[rows],
             items,
         )
-        return await self._client.scores(
-            request.model.name, request.model.version, inputs, len(rows), max(0.005, within)
-        )
+        return await self._client.scores(model.name, model.version, inputs, len(rows), max(0.005, within))
 
     def _fallback_scores(self, found: Candidates) -> Floats:
         """Without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""

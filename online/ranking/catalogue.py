@@ -38,6 +38,7 @@ class ModelCatalogue:
         self._models = models
         self._client = client
         self._live: dict[str, LiveModel] = {}
+        self._before: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._task: asyncio.Task[None] | None = None
         self.on_disk = 0
@@ -63,6 +64,11 @@ class ModelCatalogue:
 
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
+
+    def before(self, model: LiveModel) -> LiveModel | None:
+        """What ranked before this version and may again, when the server has dropped it before we looked: a rollback."""
+        earlier = self._before.get(model.name)
+        return earlier if earlier is not None and earlier.version < model.version else None
 
     def all(self) -> list[LiveModel]:
         return sorted(self._live.values(), key=lambda model: model.name)
@@ -100,6 +106,8 @@ class ModelCatalogue:
             return str(error)
         if not np.allclose(scores, expected, atol=TOLERANCE):
             return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}"
+        if name in self._live:
+            self._before[name] = self._live[name]
         self._live[name] = LiveModel(name, version, manifest)
         self.refused.pop((name, version), None)
         logger.info("model %s version %d ranks", name, version)

@@ -17,6 +17,10 @@ FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0
 
 
+class VersionGone(Unavailable):
+    """The server does not have the version asked for: it was withdrawn a moment ago."""
+
+
 class ModelClient:
     """gRPC client of a model server."""
 
@@ -70,7 +74,8 @@ class ModelClient:
                 if isinstance(error, grpc.aio.AioRpcError)
                 else f"no answer in {within:.3f} s"
             )
-            raise Unavailable(f"model {name} version {version}: {detail[:300]}") from error
+            kind = VersionGone if code == grpc.StatusCode.NOT_FOUND else Unavailable
+            raise kind(f"model {name} version {version}: {detail[:300]}") from error
         self._failures = 0
         try:
             scores = decode_response(answer)

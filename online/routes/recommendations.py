@@ -79,8 +79,8 @@ async def get_recommendations(
         {
             "request_id": answer.request_id,
             "user_id": user_id,
-            "model": ranker.name if ranker else None,
-            "model_version": ranker.version if ranker else None,
+            "model": answer.model.name if answer.model else None,
+            "model_version": answer.model.version if answer.model else None,
             "at": answer.at,
             "items": [
                 {
