@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,12 +30,14 @@ def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], 
             stderr=errors,
             text=True,
         )
+        deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
+        deadline.start()
         try:
             assert process.stdout is not None
             for line in process.stdout:
                 if line.strip():
                     say(f"    {line.rstrip()}")
-            code = process.wait(timeout=within)
+            code = process.wait(timeout=60)
         except BaseException:
             process.terminate()
             try:
@@ -42,6 +45,8 @@ def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], 
             except subprocess.TimeoutExpired:
                 process.kill()
             raise
+        finally:
+            deadline.cancel()
     if code != 0:
         last = tail(log, 1)
         if last.startswith("error: "):  # said for people

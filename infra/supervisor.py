@@ -125,15 +125,6 @@ class Supervisor:
         with self._lock:
             return self._children[name].id
 
-    def restart(self, name: str) -> None:
-        """Stop a child and start it again at once, as an upgrade does."""
-        with self._lock:
-            child = self._children[name]
-            stop(child.id, child.service.grace)
-            child.popen.poll()
-            self._spawn(child.service, child)
-        self.await_ready(child.service)
-
     def _watch(self) -> None:
         turn = 0
         while not self._stopping.wait(0.25):
