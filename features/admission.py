@@ -3,8 +3,10 @@
 Flink's operator and `verify` both ask here, so they can't disagree.
 """
 
+from features.errors import BadEvent
 from features.events import check_time, read_event
 from features.names import partition_of
+from features.served import ServedHead, read_served
 from features.words import MAX_ID, Event, Millis, UserId
 
 
@@ -20,10 +22,19 @@ def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Mill
     """The event of a record. `broker_ts` stands for wall time, so that every run decides alike; `clock` is the home's
     clock at that moment. Raises BadEvent (to `events.rejected`) or Misplaced."""
     event = read_event(value)
-    check_time(event, broker_ts, clock)
+    check_time(event.ts, broker_ts, clock)
     if key != str(event.user_id) or partition != partition_of(event.user_id):
         raise Misplaced(event)
     return event
+
+
+def admit_list(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis) -> ServedHead:
+    """The shown list of a record of `served`, as `admit` does it. Raises BadEvent; a list is never sent on."""
+    head = read_served(value)
+    check_time(head.ts, broker_ts, clock)
+    if key != str(head.user_id) or partition != partition_of(head.user_id):
+        raise BadEvent("user_id", f"the user of key {key!r} in partition {partition}", str(head.user_id))
+    return head
 
 
 def user_of_key(key: str, partition: int) -> UserId | None:

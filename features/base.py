@@ -3,6 +3,7 @@
     <bases>/<number>/manifest.json     what it was made of, digests, the catalogue's digest, the cut
                      users.table       user id → StoredUser (features, remembered events, items seen)
                      items.table       item id → ItemFeatures
+                     pairs.table       item id → Pairs (co-visits)
                      catalogue.table   item id → Item
                      similar.table     item id → its neighbours, [(item id, weight), …] best first
                      features/         the same features as Parquet columns, for people and training
@@ -22,12 +23,14 @@ import msgspec
 
 from features.errors import Broken
 from features.mapped import MappedTable
+from features.pairs import Pairs
 from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.words import Item
 
 USERS: Final = "users.table"
 ITEMS: Final = "items.table"
 CATALOGUE: Final = "catalogue.table"
+PAIRS: Final = "pairs.table"
 SIMILAR: Final = "similar.table"
 MANIFEST: Final = "manifest.json"
 
@@ -55,6 +58,7 @@ class Base:
             raise Broken(f"{folder} is not a base: {error}") from error
         self._users = self._map(USERS)
         self._items = self._map(ITEMS)
+        self._pairs = self._map(PAIRS)
         self._catalogue = self._map(CATALOGUE)
         self._similar = self._map(SIMILAR)
 
@@ -101,6 +105,14 @@ class Base:
 
     def all_item_features(self) -> Iterator[tuple[int, bytes]]:
         return self._items.items()
+
+    def pairs(self, item_id: int) -> Pairs:
+        """The item's pairs; empty ones if the base has none."""
+        value = self._pairs.get(item_id)
+        return Pairs(item_id) if value is None else Pairs.decode(item_id, value)
+
+    def all_pairs(self) -> Iterator[tuple[int, Pairs]]:
+        return ((item_id, Pairs.decode(item_id, value)) for item_id, value in self._pairs.items())
 
     def item_count(self) -> int:
         return len(self._items)

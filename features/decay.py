@@ -8,6 +8,9 @@ once in decimal arithmetic, which is specified to the digit.
 from decimal import Context, Decimal
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 ONE: Final = 1 << 16
 STEPS: Final = 256
 SCALE_BITS: Final = 32
@@ -19,6 +22,11 @@ _TABLE: Final = tuple(
             _context.power(Decimal(2), Decimal(-step) / STEPS), Decimal(1 << SCALE_BITS)
         ).to_integral_value()
     )
+    for step in range(STEPS)
+)
+
+_RISE: Final = tuple(
+    int(_context.multiply(_context.power(Decimal(2), Decimal(step) / STEPS), Decimal(ONE)).to_integral_value())
     for step in range(STEPS)
 )
 
@@ -36,12 +44,32 @@ def decay(weight: int, elapsed: int, half_life: int) -> int:
     """
     if elapsed <= 0:
         return weight
-    factor, shift = fading(elapsed, half_life)
+    factor, shift = decay_factor(elapsed, half_life)
     # >> rounds towards −∞: keep the sign outside, so that what was added can be taken back.
     return (weight * factor) >> shift if weight >= 0 else -((-weight * factor) >> shift)
 
 
-def fading(elapsed: int, half_life: int) -> tuple[int, int]:
-    """(factor, shift) such that weight · factor >> shift is a weight ≥ 0 after `elapsed` > 0 ms: for many weights at once."""
+def decay_factor(elapsed: int, half_life: int) -> tuple[int, int]:
+    """(factor, shift) such that weight · factor >> shift is a weight ≥ 0 after `elapsed` > 0 ms."""
     halvings, rest = divmod(elapsed, half_life)
     return (_TABLE[rest * STEPS // half_life], SCALE_BITS + halvings) if halvings <= 40 else (0, 0)
+
+
+_TABLE_ARRAY: Final = np.array(_TABLE, np.int64)
+
+
+def decayed(elapsed: npt.NDArray[np.int64], half_life: int) -> npt.NDArray[np.int64]:
+    """`decay(ONE, …)` of many times ≥ 0 at once: the same integers."""
+    halvings, rest = np.divmod(elapsed, half_life)
+    weights = ONE * _TABLE_ARRAY[rest * STEPS // half_life] >> SCALE_BITS
+    return np.asarray(weights >> np.minimum(halvings, 62), np.int64)
+
+
+def lifted(ts: int, half_life: int) -> tuple[int, int]:
+    """(epoch, weight): one event at `ts`, weighed as of the time epoch · half-life just before it, ONE ≤ weight < 2 · ONE.
+
+    Weights kept as of a common epoch add up without decaying each: to go on to a later epoch is a shift (the forward
+    decay of Cormode, Shkapenyuk, Srivastava and Xu, ICDE 2009).
+    """
+    epoch, rest = divmod(ts, half_life)
+    return epoch, _RISE[rest * STEPS // half_life]

@@ -1,4 +1,4 @@
-"""The fold: how an event changes a user and an item.
+"""The fold: how an event changes its user, and what it adds to items (`features.item_fold`) and pairs (`features.pairs`).
 
 One definition for Flink, Spark and `verify`. Deterministic and free of I/O: no clock, no random numbers, integers only.
 A state passed in is consumed: use the one that the call leaves (it is changed in place, for speed).
@@ -6,15 +6,15 @@ A state passed in is consumed: use the one that the call leaves (it is changed i
 
 from typing import Any, Final, NamedTuple
 
-from features.decay import HALF_LIVES, ONE, decay, fading
+from features.decay import HALF_LIVES, lifted
 from features.events import id_hash
+from features.journal import replay_journal, write_journal
 from features.memory import Applied, DedupeMemory, SeenItems
+from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import (
-    DAYS,
     RECENT,
     SEQUENCE,
     TASTES,
-    ItemFeatures,
     StoredUser,
     UserFeatures,
     decode_stored_user,
@@ -22,6 +22,7 @@ from features.state import (
     encode_features,
     encode_stored_user,
 )
+from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import (
     CLICK,
     FORGET_USER,
@@ -39,10 +40,6 @@ from features.words import (
 )
 
 SESSION_GAP: Final = 30 * 60_000
-DAY_MS: Final = 86_400_000
-
-# What became of an event, in the words of the ledger.
-APPLIED, DUPLICATE, LATE = "applied", "duplicate", "late"
 
 # Places in a taste: its time, then three half-lives each of clicks, positives, negatives.
 _CLICKS, _POSITIVES, _NEGATIVES = 1, 4, 7
@@ -85,25 +82,30 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int) -> Outc
     if event.kind == FORGET_USER:
         _forget(state, event)
         return Outcome(APPLIED, None)
-    memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False))
+    positive = is_positive(event.kind, event.centi)
+    partners = _partners(features.sequence, event) if positive else ()
+    memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, partners))
     features.first_ts = event.ts if features.first_ts == 0 else min(features.first_ts, event.ts)
     features.last_ts = max(features.last_ts, event.ts)
     features.counts[event.kind] += 1
     if event.kind == UNDO:
         return Outcome(APPLIED, _undo(state, id_hash(event.target), item))
     _count(features, event.kind, event.centi, 1)
-    _touch_session(features.session, event)
+    _touch_session(features, event)
+    _advance(features, event.ts)
+    gains = _gains(features.epochs, event.ts)
     if item is not None:
-        _touch_tastes(features.tastes, item, event.kind, event.centi, event.ts, 1)
+        _touch_tastes(features.tastes, item, event.kind, event.centi, event.ts, gains, 1)
     if event.kind != IMPRESSION:
+        _touch_activity(features.activity, gains, 1)
         features.recent.append((event.item_id, event.ts, event.kind, event.centi))
         del features.recent[:-RECENT]
-    if is_positive(event.kind, event.centi):
+    if positive:
         features.sequence.append((event.item_id, event.ts))
         del features.sequence[:-SEQUENCE]
     if event.kind in SEEN_KINDS:
         state.seen.add(event.item_id, n)
-    return Outcome(APPLIED, Contribution(event.item_id, event.ts, event.kind, event.centi, 1))
+    return Outcome(APPLIED, Contribution(event.item_id, event.ts, event.kind, event.centi, 1, key, partners))
 
 
 def undone_item(state: UserState, event: Event) -> int | None:
@@ -127,8 +129,11 @@ def _undo(state: UserState, key: int, item: Item | None) -> Contribution | None:
     state.memory.mark_undone(key)
     features.counts[target.kind] -= 1
     _count(features, target.kind, target.centi, -1)
+    gains = _gains(features.epochs, target.ts)
     if item is not None:
-        _touch_tastes(features.tastes, item, target.kind, target.centi, target.ts, -1)
+        _touch_tastes(features.tastes, item, target.kind, target.centi, target.ts, gains, -1)
+    if target.kind != IMPRESSION:
+        _touch_activity(features.activity, gains, -1)
     _remove_last(features.recent, (target.item_id, target.ts, target.kind, target.centi))
     if is_positive(target.kind, target.centi):
         _remove_last(features.sequence, (target.item_id, target.ts))
@@ -137,7 +142,18 @@ def _undo(state: UserState, key: int, item: Item | None) -> Contribution | None:
         for _, other in state.memory.items()
     ):
         state.seen.discard(target.item_id)
-    return Contribution(target.item_id, target.ts, target.kind, target.centi, -1)
+    return Contribution(target.item_id, target.ts, target.kind, target.centi, -1, key, target.partners)
+
+
+def _partners(sequence: list[tuple[int, int]], event: Event) -> tuple[int, ...]:
+    """The user's latest positive items, this event's own left out, that are close to it in time; newest first."""
+    found: list[int] = []
+    for item_id, ts in reversed(sequence):
+        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WITHIN and item_id not in found:
+            found.append(item_id)
+            if len(found) == PARTNERS:
+                break
+    return tuple(found)
 
 
 def _remove_last(values: list[Any], value: object) -> None:
@@ -147,7 +163,7 @@ def _remove_last(values: list[Any], value: object) -> None:
             return
 
 
-def _count(features: UserFeatures | ItemFeatures, kind: int, centi: int, sign: int) -> None:
+def _count(features: UserFeatures, kind: int, centi: int, sign: int) -> None:
     if kind == RATING:
         features.rating_sum += sign * centi
         features.rating_sq += sign * centi * centi
@@ -157,16 +173,48 @@ def _count(features: UserFeatures | ItemFeatures, kind: int, centi: int, sign: i
         features.negatives += sign
 
 
-def _touch_session(session: list[int], event: Event) -> None:
+def _advance(features: UserFeatures, ts: Millis) -> None:
+    """Bring all decayed weights to the epochs of `ts`, where those are later."""
+    epochs = features.epochs
+    for at, half_life in enumerate(HALF_LIVES):
+        behind = ts // half_life - epochs[at]
+        if behind > 0:
+            epochs[at] += behind
+            features.activity[at] >>= behind
+            for taste in features.tastes.values():
+                taste[at + _CLICKS] >>= behind
+                taste[at + _POSITIVES] >>= behind
+                taste[at + _NEGATIVES] >>= behind
+
+
+def _gains(epochs: list[int], ts: Millis) -> list[int]:
+    """What an event at `ts` weighs as of the epochs, for each half-life."""
+    gains = []
+    for at, half_life in enumerate(HALF_LIVES):
+        epoch, weight = lifted(ts, half_life)
+        gains.append(weight >> epochs[at] - epoch)
+    return gains
+
+
+def _touch_activity(activity: list[int], gains: list[int], sign: int) -> None:
+    for at, gain in enumerate(gains):
+        activity[at] = max(0, activity[at] + sign * gain)
+
+
+def _touch_session(features: UserFeatures, event: Event) -> None:
+    session = features.session
     start, newest, events, clicks = session
     click = 1 if event.kind in (CLICK, VIEW) else 0
     if events == 0 or event.ts > newest + SESSION_GAP:
+        features.gap = event.ts - newest if events else 0
         session[:] = (event.ts, event.ts, 1, click)
     elif event.ts >= start - SESSION_GAP:
         session[:] = (min(start, event.ts), max(newest, event.ts), events + 1, clicks + click)
 
 
-def _touch_tastes(tastes: dict[str, list[int]], item: Item, kind: int, centi: int, ts: Millis, sign: int) -> None:
+def _touch_tastes(
+    tastes: dict[str, list[int]], item: Item, kind: int, centi: int, ts: Millis, gains: list[int], sign: int
+) -> None:
     if kind in (CLICK, VIEW):
         place = _CLICKS
     elif is_positive(kind, centi):
@@ -182,16 +230,9 @@ def _touch_tastes(tastes: dict[str, list[int]], item: Item, kind: int, centi: in
                 continue
             taste = tastes[name] = [ts, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         elif ts > taste[0]:
-            elapsed = ts - taste[0]
             taste[0] = ts
-            for at, half_life in enumerate(HALF_LIVES, start=1):
-                factor, shift = fading(elapsed, half_life)
-                taste[at] = taste[at] * factor >> shift
-                taste[at + 3] = taste[at + 3] * factor >> shift
-                taste[at + 6] = taste[at + 6] * factor >> shift
-        age = taste[0] - ts
-        for at, half_life in enumerate(HALF_LIVES, start=place):
-            taste[at] = max(0, taste[at] + sign * decay(ONE, age, half_life))
+        for at, gain in enumerate(gains, start=place):
+            taste[at] = max(0, taste[at] + sign * gain)
     if len(tastes) > TASTES:
         for name in sorted(tastes, key=lambda name: (tastes[name][0], name))[: len(tastes) - TASTES]:
             del tastes[name]
@@ -202,56 +243,14 @@ def taste_names(item: Item) -> tuple[str, ...]:
     return (*item.genres, f"{item.year // 10 * 10}s") if item.year else item.genres
 
 
-def fold_item(features: ItemFeatures, contribution: Contribution) -> ItemFeatures:
-    """Add one contribution to its item. The result does not depend on the order of contributions."""
-    _, ts, kind, centi, sign = contribution
-    features.first_ts = ts if features.n == 0 else min(features.first_ts, ts)
-    features.last_ts = max(features.last_ts, ts)
-    features.n += 1
-    features.counts[kind] += sign
-    _count(features, kind, centi, sign)
-    _touch_day(features.days, ts // DAY_MS, kind, is_positive(kind, centi), sign)
-    return features
-
-
-def _touch_day(days: list[tuple[int, int, int, int, int]], day: int, kind: int, positive: bool, sign: int) -> None:
-    at = len(days)
-    while at and days[at - 1][0] > day:
-        at -= 1
-    if at and days[at - 1][0] == day:
-        at -= 1
-    elif at == 0 and len(days) >= DAYS:
-        return
-    else:
-        days.insert(at, (day, 0, 0, 0, 0))
-    _, impressions, clicks, events, positives = days[at]
-    days[at] = (
-        day,
-        impressions + sign * (kind == IMPRESSION),
-        clicks + sign * (kind in (CLICK, VIEW)),
-        events + sign * (kind != IMPRESSION),
-        positives + sign * positive,
-    )
-    del days[:-DAYS]
-
-
 def freeze_user(state: UserState) -> bytes:
     """A whole user as bytes, for a base."""
-    return encode_stored_user(
-        StoredUser(
-            encode_features(state.features),
-            state.memory.floor,
-            [(key, *entry) for key, entry in state.memory.items()],
-            list(state.seen.items()),
-        )
-    )
+    records, journal = write_journal(state.memory, state.seen)
+    return encode_stored_user(StoredUser(encode_features(state.features), state.memory.floor, records, journal))
 
 
 def thaw_user(data: bytes) -> UserState:
-    """The user that `freeze_user` stored."""
+    """The user that `freeze_user` stored. Raises Broken where its journal is none."""
     stored = decode_stored_user(data)
-    return UserState(
-        decode_user(stored.features),
-        DedupeMemory(((entry[0], Applied(*entry[1:])) for entry in stored.memory), stored.floor),
-        SeenItems(stored.seen),
-    )
+    memory, seen = replay_journal([(stored.records, stored.journal)], stored.floor)
+    return UserState(decode_user(stored.features), memory, seen)

@@ -197,16 +197,23 @@ def user_vector(features: UserFeatures, at: int, genres: Sequence[str], weights:
 def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> Floats:
     """[3, G] blended, normalised tastes by half-life (hour, day, weeks) as they stand at `at`."""
     raw = np.zeros((3, 3, len(genres)))  # kind, half-life, genre
+    fade = fades(features, at)
     for column, name in enumerate(genres):
         taste = features.tastes.get(name)
         if taste is not None:
-            age = max(at - taste[0], 0)
-            fade = np.exp2([-age / half_life for half_life in HALF_LIVES])
-            raw[:, :, column] = np.asarray(taste[1:10], np.float64).reshape(3, 3) * fade / ONE
+            raw[:, :, column] = np.asarray(taste[1:10], np.float64).reshape(3, 3) * fade
     kinds = np.array([weights.click, weights.positive, weights.negative])
     blended = np.einsum("k,khg->hg", kinds, raw)
     norm = np.abs(raw).sum(axis=(0, 2))[:, None]
     return np.asarray(np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0), np.float32)
+
+
+def fades(features: UserFeatures, at: int) -> npt.NDArray[np.float64]:
+    """[3] what makes events, as they stand at `at`, of a user's stored weights, for each half-life. An `at` before the
+    user's newest event applies no decay."""
+    when = max(at, features.last_ts)
+    ages = [when / half_life - epoch for half_life, epoch in zip(HALF_LIVES, features.epochs, strict=True)]
+    return np.exp2(-np.asarray(ages)) / ONE
 
 
 def cross_matrix(users: Floats, items: Floats) -> Floats:

@@ -23,6 +23,7 @@ class Applied(NamedTuple):
     kind: int
     centi: int
     undone: bool
+    partners: tuple[int, ...] = ()
 
 
 class DedupeMemory:

@@ -26,6 +26,11 @@ def user_key(user_id: int) -> str:
     return f"{{u:{user_id}}}"
 
 
+def user_of(key: str) -> int:
+    """The user of a `user_key`."""
+    return int(key[3:-1])
+
+
 def seen_key(user_id: int) -> str:
     """The set of items a user has seen."""
     return f"{{u:{user_id}}}:seen"
@@ -33,6 +38,11 @@ def seen_key(user_id: int) -> str:
 
 def item_key(item_id: int) -> str:
     return f"i:{item_id}"
+
+
+def pairs_key(item_id: int) -> str:
+    """An item's neighbours by co-visitation."""
+    return f"p:{item_id}"
 
 
 def user_channel(user_id: int) -> str:

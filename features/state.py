@@ -10,13 +10,15 @@ import msgspec
 
 from features.words import KINDS
 
-FOLD_VERSION: Final = 1
+FOLD_VERSION: Final = 2
 """Rises when the same log would give other features: the generation of every write rises with it."""
 
 SEQUENCE: Final = 50
 RECENT: Final = 20
 TASTES: Final = 32
 DAYS: Final = 60
+HOURS: Final = 48
+FIVES: Final = 24
 
 
 def _counts() -> list[int]:
@@ -36,11 +38,15 @@ class UserFeatures(msgspec.Struct, array_like=True):
     rating_sq   sum of squared ratings, hundredths²
     positives   ratings ≥ 4 and likes
     negatives   ratings ≤ 2.5 and dislikes
-    tastes      genre or decade ("1990s") → [ts, 3 × clicks, 3 × positives, 3 × negatives]: decayed weights in units of
-                1/65,536 event for the half-lives of `features.decay`, as they stood at ts; at most 32 of them
+    tastes      genre or decade ("1990s") → [ts of the last change, 3 × clicks, 3 × positives, 3 × negatives]: decayed
+                weights in units of 1/65,536 event for the half-lives of `features.decay`, as of `epochs`; at most 32
     sequence    the last 50 positive items, (item_id, ts), in the order of the log
     recent      the last 20 events with an item other than impressions, (item_id, ts, kind, rating in hundredths)
     session     [start ts, newest ts, events, clicks] of the current session; 30 minutes of silence end one
+    gap         silence between the session before and the current one, ms (0: there was none before)
+    activity    events other than impressions as decayed weights for the three half-lives, as of `epochs`: over its
+                half-life a weight gives a rate
+    epochs      for each half-life, the time (in half-lives since 1970) as of which its weights stand
     """
 
     user_id: int
@@ -57,10 +63,16 @@ class UserFeatures(msgspec.Struct, array_like=True):
     sequence: list[tuple[int, int]] = msgspec.field(default_factory=list)
     recent: list[tuple[int, int, int, int]] = msgspec.field(default_factory=list)
     session: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    gap: int = 0
+    activity: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    epochs: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
 
 
 class ItemFeatures(msgspec.Struct, array_like=True):
-    """What is known of an item. Every field is a sum, a minimum or a maximum: the order of contributions does not matter.
+    """What is known of an item, at most 3 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
+    such by time: the order of contributions does not matter. A bucket is [number, impressions, clicks, events, positives],
+    its number the time divided by its length; events are all but impressions. Rates and windows are read from the buckets
+    (`features.windows`).
 
     item_id     the item
     n           contributions folded in, undone ones included: the fence of its writes
@@ -71,7 +83,9 @@ class ItemFeatures(msgspec.Struct, array_like=True):
     rating_sq   sum of squared ratings, hundredths²
     positives   ratings ≥ 4 and likes
     negatives   ratings ≤ 2.5 and dislikes
-    days        the newest 60 days (UTC) with contributions, ascending: (day number, impressions, clicks, events, positives)
+    days        the newest 60 days (UTC) with contributions, as buckets, ascending
+    hours       the newest 48 hours with contributions, as buckets, ascending
+    fives       the newest 24 spans of 5 minutes with contributions, as buckets, ascending
     """
 
     item_id: int
@@ -83,7 +97,9 @@ class ItemFeatures(msgspec.Struct, array_like=True):
     rating_sq: int = 0
     positives: int = 0
     negatives: int = 0
-    days: list[tuple[int, int, int, int, int]] = msgspec.field(default_factory=list)
+    days: list[list[int]] = msgspec.field(default_factory=list)
+    hours: list[list[int]] = msgspec.field(default_factory=list)
+    fives: list[list[int]] = msgspec.field(default_factory=list)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -107,15 +123,12 @@ def decode_item(data: bytes) -> ItemFeatures:
 
 
 class StoredUser(msgspec.Struct, array_like=True):
-    """A whole user as a base keeps it: features as stored, tombstone, remembered events, items seen.
-
-    memory: (id hash, ts, item_id, kind, rating in hundredths, undone); seen: (item_id, n).
-    """
+    """A whole user as a base keeps it: features as stored, tombstone, and the journal of memory and seen set."""
 
     features: bytes
     floor: int = -1
-    memory: list[tuple[int, int, int, int, int, bool]] = msgspec.field(default_factory=list)
-    seen: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    records: int = 0
+    journal: bytes = b""
 
 
 _stored_decoder = msgspec.msgpack.Decoder(StoredUser)

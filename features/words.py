@@ -39,12 +39,28 @@ class Event(NamedTuple):
 
 
 class Contribution(NamedTuple):
-    """What one applied event adds to (sign 1) or takes back from (sign −1) an item."""
+    """What one applied event adds to (sign 1) or takes back from (sign −1) an item, and to its pairs.
+
+    `key` is the hash of the event's id; `partners` are the items that the user liked just before this one, for a
+    positive event (else empty).
+    """
 
     item_id: ItemId
     ts: Millis
     kind: int
     centi: int
+    sign: int
+    key: int = 0
+    partners: tuple[ItemId, ...] = ()
+
+
+class Slot(NamedTuple):
+    """One co-visit in the pairs of `item_id`: a user liked it and, close to it, `other`. Sign −1 takes it back."""
+
+    item_id: ItemId
+    ts: Millis
+    key: int
+    other: ItemId
     sign: int
 
 

@@ -1,30 +1,43 @@
-"""A record of the log as it comes through Flink's SQL: one string, lossless, cheap to hand to Python.
+"""Records of the log as they come through Flink's SQL: many in one string, lossless, cheap to hand to Python.
 
-`partition|offset|broker ms|key length|key value`, bytes as ISO 8859-1 characters; a missing key has length −1.
+A record is `topic|partition|offset|broker ms|key length|value length|key value`, bytes as ISO 8859-1 characters; topic is 0
+for `events`, 1 for `served`; a missing key has length −1. A batch is records of one partition number separated by a comma.
 """
 
-from typing import NamedTuple
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+EVENTS_TOPIC: Final = 0
+SERVED_TOPIC: Final = 1
 
 
 class Record(NamedTuple):
+    topic: int
     partition: int
     offset: int
     broker_ts: int
-    key: bytes | None
+    key: str | None
     value: bytes
 
 
-def key_of(packed: str) -> str:
-    """The record's key, by which Flink partitions: "" where it is missing."""
-    _, _, _, length, rest = packed.split("|", 4)
-    return rest[: int(length)] if length != "-1" else ""
+_head = re.compile(r"(\d)\|(\d+)\|(\d+)\|(\d+)\|(-?\d+)\|(\d+)\|")
 
 
-def unpack(packed: str) -> Record:
-    partition, offset, broker_ts, length, rest = packed.split("|", 4)
-    size = int(length)
-    if size < 0:
-        return Record(int(partition), int(offset), int(broker_ts), None, rest.encode("latin-1"))
-    return Record(
-        int(partition), int(offset), int(broker_ts), rest[:size].encode("latin-1"), rest[size:].encode("latin-1")
-    )
+def unpack_batch(batch: str) -> Iterator[Record]:
+    """The records of a batch, in its order. Raises ValueError where it is no batch."""
+    at, end = 0, len(batch)
+    match = _head.match
+    while at < end:
+        head = match(batch, at)
+        if head is None:
+            raise ValueError(f"expected the head of a record at {at} of a batch, got {batch[at : at + 60]!r}")
+        topic, partition, offset, broker_ts, key_size, value_size = map(int, head.groups())
+        start = head.end()
+        key = None
+        if key_size >= 0:
+            key = batch[start : start + key_size]
+            start += key_size
+        at = start + value_size
+        yield Record(topic, partition, offset, broker_ts, key, batch[start:at].encode("latin-1"))
+        at += 1

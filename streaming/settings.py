@@ -13,7 +13,8 @@ class JobSettings(msgspec.Struct, frozen=True):
     generation      fence of all writes: rises with a new log, base or fold version
     horizon         the home's clock for the rule "a year ahead": an event time, ms …
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
-    parallelism     of the fold
+    parallelism     of the fold, at most 8
+    items           whether items and pairs are folded; without them, the benchmark of users alone
     """
 
     bootstrap: str
@@ -24,6 +25,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon: int
     horizon_since: int | None
     parallelism: int = 1
+    items: bool = True
 
     def clock_at(self, wall: int) -> int:
         """The home's clock (ms) when the broker took a record at `wall` (ms)."""

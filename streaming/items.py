@@ -1,0 +1,205 @@
+"""The operator of items: deltas of events, in any order → features and neighbours of items in Redis.
+
+A delta is folded at once into decoded copies, and kept as it is in Flink's state (one cheap step); copies are encoded, stored
+and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.5 s at most. After a crash
+the kept deltas are folded again.
+"""
+
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pyflink.common import Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
+
+from features.base import Base
+from features.item_fold import fold_item
+from features.names import item_key, pairs_key
+from features.pairs import Pairs, encode_neighbours
+from features.state import ItemFeatures, decode_item, encode_features
+from features.words import Contribution
+from streaming.deltas import read_delta
+from streaming.settings import JobSettings
+from streaming.stored import STATE_VERSION, StoredState, decode_keys, decode_state, encode
+from streaming.ticks import set_tick, set_timer
+from streaming.user_states import BYTES
+from streaming.writer import FeatureWriter
+from streaming.writes import StateWrite, Write
+
+CACHED_ITEMS = 20_000
+CACHED_PAIRS = 5_000
+"""Decoded copies: at most 5 kB an item, 25 kB a set of pairs."""
+SHORTEST, LONGEST, SHARE = 0.02, 0.5, 5.0
+"""Seconds between flushes: five times as long as the last one took, within these bounds."""
+
+S = TypeVar("S")
+
+
+class _Live(Generic[S]):
+    """A decoded copy, and when the broker took the newest record in it (ms)."""
+
+    __slots__ = ("broker_ts", "state")
+
+    def __init__(self, state: S, broker_ts: int) -> None:
+        self.state = state
+        self.broker_ts = broker_ts
+
+
+class _Copies(Generic[S]):
+    """Decoded copies over Flink's state, over the base: of items' features, or of their pairs."""
+
+    def __init__(
+        self,
+        flink: Any,
+        limit: int,
+        base: Callable[[int], S],
+        decode: Callable[[int, bytes], S],
+        encode_state: Callable[[S], bytes],
+    ) -> None:
+        self._flink = flink
+        self._limit = limit
+        self._base = base
+        self._decode = decode
+        self._encode = encode_state
+        self._cache: OrderedDict[int, _Live[S]] = OrderedDict()
+
+    def load(self, item_id: int) -> _Live[S]:
+        live = self._cache.get(item_id)
+        if live is not None:
+            self._cache.move_to_end(item_id)
+            return live
+        data = self._flink.get(item_id)
+        if data is None:
+            return _Live(self._base(item_id), 0)
+        stored = decode_state(data)
+        return _Live(self._decode(item_id, stored.value), stored.broker_ts)
+
+    def store(self, changed: dict[int, _Live[S]]) -> None:
+        if not changed:
+            return
+        self._flink.put_all(
+            {
+                item_id: encode(StoredState(self._encode(live.state), live.broker_ts))
+                for item_id, live in changed.items()
+            }
+        )
+        self._cache.update(changed)
+        while len(self._cache) > self._limit:
+            self._cache.popitem(last=False)
+
+
+class _Lane:
+    def __init__(self) -> None:
+        self.items: dict[int, _Live[ItemFeatures]] = {}
+        self.pairs: dict[int, _Live[Pairs]] = {}
+        self.unsent: set[str] = set()
+        self.flush_due = 0.0
+        self.has_timer = False
+
+
+class ItemFold(KeyedProcessFunction):
+    """See the module. One element is a `Delta` of one lane of items."""
+
+    def __init__(self, settings: JobSettings) -> None:
+        self._settings = settings
+
+    def open(self, context: RuntimeContext) -> None:
+        sys.setswitchinterval(0.0002)
+        base = Base(Path(self._settings.base))
+
+        def states(name: str) -> Any:
+            return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.LONG(), BYTES))
+
+        self._items: _Copies[ItemFeatures] = _Copies(
+            states("items"),
+            CACHED_ITEMS,
+            lambda item_id: base.item_features(item_id) or ItemFeatures(item_id),
+            lambda _, data: decode_item(data),
+            encode_features,
+        )
+        self._pairs: _Copies[Pairs] = _Copies(states("pairs"), CACHED_PAIRS, base.pairs, Pairs.decode, Pairs.encode)
+        self._kept = context.get_list_state(ListStateDescriptor(f"deltas-{STATE_VERSION}", BYTES))
+        self._unsent = context.get_state(ValueStateDescriptor(f"unsent-{STATE_VERSION}", BYTES))
+        settings, subtask = self._settings, context.get_index_of_this_subtask()
+        self._writer = FeatureWriter(settings.redis_host, settings.redis_port, settings.generation, "items", subtask)
+        self._lanes: dict[int, _Lane] = {}
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        lane = self._lane(ctx)
+        self._fold(lane, value)
+        now = time.monotonic()
+        if now >= lane.flush_due:
+            self._flush(lane)
+            return iter(())
+        self._kept.add(value)
+        if not lane.has_timer:
+            lane.has_timer = True
+            set_timer(ctx, max(1, int((lane.flush_due - now) * 1000)))
+        return iter(())
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        lane = self._lane(ctx)
+        lane.has_timer = False
+        if lane.items or lane.pairs:
+            self._flush(lane)
+        set_tick(ctx)
+        return iter(())
+
+    def _lane(self, ctx: Any) -> _Lane:
+        """The current lane; met for the first time since the start, it writes again what may not have reached Redis."""
+        label: int = ctx.get_current_key()
+        lane = self._lanes.get(label)
+        if lane is None:
+            lane = self._lanes[label] = _Lane()
+            for data in self._kept.get():
+                self._fold(lane, data)
+            unsent = self._unsent.value()
+            for key in [] if unsent is None else decode_keys(unsent):
+                kind, _, item_id = key.partition(":")
+                if kind == "i":
+                    lane.items.setdefault(int(item_id), self._items.load(int(item_id)))
+                else:
+                    lane.pairs.setdefault(int(item_id), self._pairs.load(int(item_id)))
+            self._flush(lane)
+            set_tick(ctx)
+        return lane
+
+    def _fold(self, lane: _Lane, value: bytes) -> None:
+        delta = read_delta(value)
+        for item_id, ts, kind, centi, sign in delta.events:
+            item = lane.items.get(item_id)
+            if item is None:
+                item = lane.items[item_id] = self._items.load(item_id)
+            item.broker_ts = max(item.broker_ts, delta.broker_ts)
+            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign))
+        for item_id, ts, key, other, sign in delta.slots:
+            pairs = lane.pairs.get(item_id)
+            if pairs is None:
+                pairs = lane.pairs[item_id] = self._pairs.load(item_id)
+            pairs.broker_ts = max(pairs.broker_ts, delta.broker_ts)
+            pairs.state.fold(ts, key, other, sign)
+
+    def _flush(self, lane: _Lane) -> None:
+        began = time.monotonic()
+        writes: dict[str, Write] = {}
+        for item_id, item in lane.items.items():
+            writes[item_key(item_id)] = StateWrite(item.state.n, item.broker_ts, encode_features(item.state))
+        for item_id, pairs in lane.pairs.items():
+            neighbours = encode_neighbours(pairs.state.neighbours())
+            writes[pairs_key(item_id)] = StateWrite(pairs.state.n, pairs.broker_ts, neighbours)
+        self._items.store(lane.items)
+        self._pairs.store(lane.pairs)
+        lane.items, lane.pairs = {}, {}
+        self._kept.clear()
+        lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
+        self._unsent.update(encode(list(lane.unsent)))
+        self._writer.put(writes)
+        now = time.monotonic()
+        lane.flush_due = now + min(LONGEST, max(SHORTEST, SHARE * (now - began)))

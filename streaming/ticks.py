@@ -1,0 +1,17 @@
+"""Timers of lanes. They are in Flink's state, so they fire after a restart too, with no record coming."""
+
+from typing import Any
+
+TICK_MS = 1000
+
+
+def set_tick(ctx: Any) -> None:
+    """A timer of the current key at the next full second: set twice, it fires once."""
+    timers = ctx.timer_service()
+    timers.register_processing_time_timer((timers.current_processing_time() // TICK_MS + 1) * TICK_MS)
+
+
+def set_timer(ctx: Any, after_ms: int) -> None:
+    """A timer of the current key in `after_ms` ms."""
+    timers = ctx.timer_service()
+    timers.register_processing_time_timer(timers.current_processing_time() + after_ms)

@@ -1,0 +1,236 @@
+"""The operator of users: records of the log, in order → features in Redis, deltas for items, samples, rejects.
+
+Flink's keyed state is the truth; it is changed once a batch. A write that Redis has not acknowledged waits in memory, but the
+state it comes from and the list of such users (`StoredLane.unsent`) are in the same checkpoint: after a crash each lane
+writes them again as soon as it is touched, by a record or by its timer. Repeating is harmless: writes are absolute and fenced.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from features.admission import Misplaced, admit, admit_list, user_of_key
+from features.base import Base
+from features.errors import BadEvent
+from features.fold import fold_user, undone_item
+from features.impressions import fold_list, list_memory
+from features.job_keys import VERDICTS, lane_key
+from features.memory import DedupeMemory
+from features.names import user_key, user_of
+from features.samples import action_of
+from features.verdicts import APPLIED, REJECTED, REROUTED
+from features.words import FORGET_USER, UNDO, Contribution, Event, Item
+from streaming.deltas import deltas_of
+from streaming.lanes import LANE_OF
+from streaming.open_lists import LaneLists, OpenLists
+from streaming.record import EVENTS_TOPIC, Record, unpack_batch
+from streaming.settings import JobSettings
+from streaming.stored import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
+from streaming.ticks import set_tick
+from streaming.user_states import BYTES, LiveUser, UserStates
+from streaming.writer import FeatureWriter
+from streaming.writes import LaneWrite, Write
+
+SILENT_S = 10.0
+_TEXT = Types.STRING()
+_COLUMNS = ["k", "v", "topic", "part", "off", "reason"]
+REJECTED_TAG = OutputTag("rejected", Types.ROW_NAMED(_COLUMNS, [_TEXT] * len(_COLUMNS)))
+REROUTED_TAG = OutputTag("rerouted", Types.ROW_NAMED(["k", "v"], [_TEXT, _TEXT]))
+SAMPLES_TAG = OutputTag("samples", Types.ROW_NAMED(["k", "v"], [_TEXT, _TEXT]))
+_TOPIC_NAMES = ("events", "served")
+
+
+class _Lane:
+    """A lane as this subtask holds it: Flink's state of it, decoded."""
+
+    def __init__(self, number: int, stored: StoredLane, lists: LaneLists) -> None:
+        self.number = number
+        self.stored = stored
+        self.lists = lists
+        self.unsent = set(stored.unsent)
+        self.touched_at = time.monotonic()
+
+
+class UserFold(KeyedProcessFunction):
+    """See the module. One element is a batch of records of one lane."""
+
+    def __init__(self, settings: JobSettings) -> None:
+        self._settings = settings
+
+    def open(self, context: RuntimeContext) -> None:
+        sys.setswitchinterval(0.0002)  # the writer's thread must get its turn within a write's time, not 5 ms
+        settings = self._settings
+        base = Base(Path(settings.base))
+        self._catalogue = base.catalogue
+        self._states = UserStates(context, base)
+        self._lists = OpenLists(context)
+        self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
+        self._list_memories = context.get_map_state(MapStateDescriptor(f"lists-{STATE_VERSION}", Types.LONG(), BYTES))
+        subtask = context.get_index_of_this_subtask()
+        self._writer = FeatureWriter(settings.redis_host, settings.redis_port, settings.generation, "users", subtask)
+        self._lanes: dict[int, _Lane] = {}
+        group = context.get_metrics_group().add_group("martlet")
+        self._counters = {name: group.counter(name) for name in VERDICTS}
+        self._counted = dict.fromkeys(VERDICTS, 0)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        lane = self._lane(ctx)
+        stored = lane.stored
+        changed: dict[int, LiveUser] = {}
+        added: list[Contribution] = []
+        for record in unpack_batch(value):
+            if record.topic == EVENTS_TOPIC:
+                yield from self._event(lane, record, changed, added)
+                stored.n = record.offset + 1
+            else:
+                yield from self._list(lane, record, added)
+                stored.s = record.offset + 1
+            stored.broker_ts = max(stored.broker_ts, record.broker_ts)
+        lane.touched_at = time.monotonic()
+        yield from self._close_lists(lane, silent=False)
+        self._store(lane, changed)
+        if self._settings.items:
+            yield from deltas_of(added, stored.broker_ts)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        lane = self._lane(ctx)
+        if lane.lists.closing and time.monotonic() - lane.touched_at > SILENT_S:
+            closed = list(self._close_lists(lane, silent=True))
+            if closed:
+                self._store(lane, {})
+            yield from closed
+        for name, count in self._counted.items():
+            if count:  # each call crosses into Java, so not for every event
+                self._counters[name].inc(count)
+                self._counted[name] = 0
+        set_tick(ctx)
+
+    def _lane(self, ctx: Any) -> _Lane:
+        """The current lane; met for the first time since the start, it writes again what may not have reached Redis."""
+        label: int = ctx.get_current_key()
+        lane = self._lanes.get(label)
+        if lane is None:
+            data = self._stored_lane.value()
+            stored = StoredLane() if data is None else decode_lane(data)
+            lane = self._lanes[label] = _Lane(LANE_OF[label], stored, self._lists.lane())
+            for name in VERDICTS:
+                self._counted[name] += getattr(stored, name)
+            again = self._states.whole_writes(map(user_of, stored.unsent))
+            self._put(lane, {user_key(user_id): write for user_id, write in again.items()})
+            set_tick(ctx)
+        return lane
+
+    def _event(
+        self, lane: _Lane, record: Record, changed: dict[int, LiveUser], added: list[Contribution]
+    ) -> Iterator[Any]:
+        key = record.key or ""
+        try:
+            clock = self._settings.clock_at(record.broker_ts)
+            event = admit(record.value, key, record.partition, record.broker_ts, clock)
+        except BadEvent as error:
+            self._count(lane, REJECTED)
+            yield REJECTED_TAG, _rejected(record, str(error))
+            # The place in the log is known even if the event is not: a wait for it must end.
+            user_id = user_of_key(key, record.partition)
+            if user_id is not None:
+                self._user(user_id, record, changed)
+            return
+        except Misplaced as misplaced:
+            self._count(lane, REROUTED)
+            yield REROUTED_TAG, Row(k=str(misplaced.event.user_id), v=record.value.decode("latin-1"))
+            return
+        user = self._user(event.user_id, record, changed)
+        verdict, contribution = fold_user(user.state, event, self._item_of(user, event), record.offset + 1)
+        self._count(lane, verdict)
+        user.note_changes()
+        if verdict != APPLIED:
+            return
+        user.event_ts = max(user.event_ts, event.ts)
+        lane.stored.watermark = max(lane.stored.watermark, event.ts)
+        if contribution is not None:
+            added.append(contribution)
+        self._answer(lane, event, record)
+
+    def _answer(self, lane: _Lane, event: Event, record: Record) -> None:
+        """What an applied event says about open lists."""
+        if event.kind == UNDO:
+            self._lists.take_back(lane.lists, event.user_id, event.target)
+        elif event.kind == FORGET_USER:
+            self._lists.forget(lane.lists, event.user_id)
+        elif event.request_id is not None:
+            self._lists.act(lane.lists, event.user_id, event.request_id, action_of(event), record.broker_ts)
+
+    def _user(self, user_id: int, record: Record, changed: dict[int, LiveUser]) -> LiveUser:
+        user = changed.get(user_id)
+        if user is None:
+            user = changed[user_id] = self._states.load(user_id)
+        user.n, user.broker_ts = record.offset + 1, record.broker_ts
+        return user
+
+    def _item_of(self, user: LiveUser, event: Event) -> Item | None:
+        item_id = undone_item(user.state, event) if event.kind == UNDO else event.item_id
+        return None if item_id is None else self._catalogue.get(item_id)
+
+    def _list(self, lane: _Lane, record: Record, added: list[Contribution]) -> Iterator[Any]:
+        try:
+            clock = self._settings.clock_at(record.broker_ts)
+            head = admit_list(record.value, record.key or "", record.partition, record.broker_ts, clock)
+        except BadEvent as error:
+            lane.stored.count_list(REJECTED)
+            yield REJECTED_TAG, _rejected(record, str(error))
+            return
+        data = self._list_memories.get(head.user_id)
+        ids = () if data is None else unpack_ids(data)
+        memory = list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
+        verdict, contributions = fold_list(memory, head)
+        lane.stored.count_list(verdict)
+        if verdict == APPLIED:
+            added += contributions
+            self._list_memories.put(head.user_id, _pack_memory(memory))
+            self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
+
+    def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
+        now = int(time.time() * 1000)
+        for user_id, sample in self._lists.close(lane.lists, lane.stored.broker_ts, now, silent):
+            lane.stored.samples += 1
+            yield SAMPLES_TAG, Row(k=str(user_id), v=sample.decode("latin-1"))
+
+    def _count(self, lane: _Lane, verdict: str) -> None:
+        lane.stored.count(verdict)
+        self._counted[verdict] += 1
+
+    def _store(self, lane: _Lane, changed: dict[int, LiveUser]) -> None:
+        """The end of a batch: everything into Flink's state, and on its way to Redis."""
+        writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
+        self._put(lane, writes)
+
+    def _put(self, lane: _Lane, writes: dict[str, Write]) -> None:
+        lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
+        lane.stored.unsent = list(lane.unsent)
+        self._stored_lane.update(encode(lane.stored))
+        numbers = lane.stored.published(self._settings.generation, len(lane.lists.closing))
+        self._writer.put({**writes, lane_key(lane.number): LaneWrite(numbers)})
+
+
+def _pack_memory(memory: DedupeMemory) -> bytes:
+    return pack_ids(number for key, entry in memory.items() for number in (key, entry.ts))
+
+
+def _rejected(record: Record, reason: str) -> Row:
+    return Row(
+        k=record.key,
+        v=record.value.decode("latin-1"),
+        topic=_TOPIC_NAMES[record.topic],
+        part=str(record.partition),
+        off=str(record.offset),
+        reason=reason,
+    )
