@@ -251,6 +251,10 @@ def freeze_user(state: UserState) -> bytes:
 
 def thaw_user(data: bytes) -> UserState:
     """The user that `freeze_user` stored. Raises Broken where its journal is none."""
-    stored = decode_stored_user(data)
+    return thaw_stored(decode_stored_user(data))
+
+
+def thaw_stored(stored: StoredUser) -> UserState:
+    """As thaw_user, of what was decoded already."""
     memory, seen = replay_journal([(stored.records, stored.journal)], stored.floor)
     return UserState(decode_user(stored.features), memory, seen)

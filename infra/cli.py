@@ -170,7 +170,7 @@ def verify(
     settings = msgspec.json.decode((target.flink / "job.json").read_bytes(), type=JobSettings)
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
-    ledger = finding.expected.ledger
+    ledger = finding.expected.total()
     if finding.difference is not None:
         typer.echo(f"{'still moving' if finding.moving else 'DIFFERENT'}: {finding.difference[:2000]}")
         raise typer.Exit(3 if finding.moving else 1)

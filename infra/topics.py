@@ -4,7 +4,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from features.errors import Unavailable
-from features.names import EVENTS, PARTITIONS, REJECTED
+from features.names import EVENTS, PARTITIONS, REJECTED, SAMPLES, SERVED
 
 EVENT_LIMIT = 4 << 20
 REJECT_LIMIT = 6 << 20
@@ -16,6 +16,8 @@ def create(bootstrap: str) -> None:
     common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}
     topics = [
         NewTopic(EVENTS, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(EVENT_LIMIT)}),
+        NewTopic(SERVED, PARTITIONS, 1, topic_configs=common),
+        NewTopic(SAMPLES, PARTITIONS, 1, topic_configs=common),
         NewTopic(REJECTED, 1, 1, topic_configs={**common, "max.message.bytes": str(REJECT_LIMIT)}),
     ]
     try:

@@ -23,9 +23,9 @@ from features.pairs import Pairs, encode_neighbours
 from features.state import ItemFeatures, decode_item, encode_features
 from features.words import Contribution
 from streaming.deltas import read_delta
+from streaming.flink import set_tick, set_timer, subtask_of
 from streaming.settings import JobSettings
 from streaming.stored import STATE_VERSION, StoredState, decode_keys, decode_state, encode
-from streaming.ticks import set_tick, set_timer
 from streaming.user_states import BYTES
 from streaming.writer import FeatureWriter
 from streaming.writes import StateWrite, Write
@@ -124,7 +124,7 @@ class ItemFold(KeyedProcessFunction):
         self._pairs: _Copies[Pairs] = _Copies(states("pairs"), CACHED_PAIRS, base.pairs, Pairs.decode, Pairs.encode)
         self._kept = context.get_list_state(ListStateDescriptor(f"deltas-{STATE_VERSION}", BYTES))
         self._unsent = context.get_state(ValueStateDescriptor(f"unsent-{STATE_VERSION}", BYTES))
-        settings, subtask = self._settings, context.get_index_of_this_subtask()
+        settings, subtask = self._settings, subtask_of(context)
         self._writer = FeatureWriter(settings.redis_host, settings.redis_port, settings.generation, "items", subtask)
         self._lanes: dict[int, _Lane] = {}
 
