@@ -42,7 +42,7 @@ def _job_not_running(sights: Sights) -> str | None:
     if now.job.state in {"FAILED", "CANCELED", "FINISHED", "SUSPENDED", "CANCELLING"}:
         return f"the job is {now.job.state}"
     recent = within(sights, NOT_RUNNING_MS)
-    if recent and not any(flow.job is not None and flow.job.runs for flow in recent):
+    if recent and not any(FLINK in flow.failures or (flow.job is not None and flow.job.runs) for flow in recent):
         return (
             f"for 30 s the job has been {now.job.state} with {now.job.tasks_running} of {now.job.tasks} tasks running"
         )
@@ -74,7 +74,7 @@ def _checkpoint_overdue(sights: Sights) -> str | None:
         return None
     checkpoints = job.checkpoints
     if checkpoints.failed_in_a_row >= FAILED_IN_A_ROW:
-        why = f": {checkpoints.failure}" if checkpoints.failure else ""
+        why = f": {checkpoints.failure.rstrip('.')}" if checkpoints.failure else ""
         return f"the last {checkpoints.failed_in_a_row} checkpoints failed{why}"
     age = now.asked_at - max(checkpoints.completed_at or 0, job.started_at)
     if age > CHECKPOINT_MS and _reads(sights):

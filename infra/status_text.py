@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from features.freshness import BUCKETS_MS
 from features.job_keys import SERVED_VERDICTS, VERDICTS
 from features.names import EVENTS
 from infra.times import show_time
@@ -89,9 +90,10 @@ def _print_flow(console: Console, flow: dict[str, Any]) -> None:
     pending = ", ".join(f"{topic} {_known(count)}" for topic, count in flow["pending"].items())
     console.print(f"pending: {pending}; the oldest event has waited {_ms(flow['broker_lag_ms'])}")
     watermark = flow["watermark_ms"]
-    idle = "" if flow["pending"][EVENTS] else " (nothing is pending: so long ago was the newest event)"
+    idle = " (nothing is pending: so long ago was the newest event)" if flow["pending"][EVENTS] == 0 else ""
+    none = "unknown" if flow["ledger"] is None else "none yet"
     console.print(
-        f"watermark {'none yet' if watermark is None else show_time(watermark)}, "
+        f"watermark {none if watermark is None else show_time(watermark)}, "
         f"the home's clock {show_time(flow['clock'])}, event-time lag {_ms(flow['event_time_lag_ms'])}{idle}"
     )
     for operator, ever in flow["freshness"].items():
@@ -132,7 +134,13 @@ def _ledger(ledger: dict[str, int], verdicts: tuple[str, ...]) -> str:
 def _quantiles(found: dict[str, Any]) -> str:
     if not found["count"]:
         return "nothing written"
-    return f"p50 {_ms(found['p50_ms'])}, p95 {_ms(found['p95_ms'])}, p99 {_ms(found['p99_ms'])} of {found['count']}"
+    times = (f"{name} {_bounded(found[f'{name}_ms'])}" for name in ("p50", "p95", "p99"))
+    return f"{', '.join(times)} of {found['count']}"
+
+
+def _bounded(ms: float) -> str:
+    """The histogram's last bound stands for all that is above it."""
+    return f"over {_ms(ms)}" if ms >= BUCKETS_MS[-1] else _ms(ms)
 
 
 def _known(value: int | None) -> str:

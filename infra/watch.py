@@ -46,7 +46,10 @@ class Watch:
     def start(self) -> None:
         registry = CollectorRegistry()
         registry.register(self._collector)
-        self._server, _ = start_http_server(self._port, addr="127.0.0.1", registry=registry)
+        try:
+            self._server, _ = start_http_server(self._port, addr="127.0.0.1", registry=registry)
+        except OSError as error:  # alarms are worth having without the page
+            self._say(f"the watch's /metrics can't be had on port {self._port}: {error}")
         self._thread.start()
 
     def stop(self) -> None:

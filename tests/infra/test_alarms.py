@@ -63,6 +63,8 @@ def test_a_job_may_take_its_time_to_start_but_not_for_ever() -> None:
     assert "job_not_running" not in names(starting)
     assert "job_not_running" in names(*[starting] * 7)
     assert "job_not_running" not in names(*[starting] * 6, {})
+    away = {"job": None, "failures": {"flink": "refused"}}
+    assert "job_not_running" not in names(*[away] * 6, starting)  # it has just come back
 
 
 def test_a_restart_is_told_for_a_minute() -> None:

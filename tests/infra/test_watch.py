@@ -163,6 +163,7 @@ def test_status_prints_the_flow_in_words() -> None:
     ):
         assert words in text
     assert "unbalanced" not in text
+    assert "p50 over 5.0 s" in printed(report(sight(fresh=fresh(9_000))))
 
 
 def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> None:
@@ -170,8 +171,14 @@ def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> N
 
     blind = sight(log=None, lanes=None, fresh=None, job=None, failures={"flink": "refused", "redis": "[away]"})
     text = printed(report(blind, alarms={"held": [], "age_ms": None}))
-    for words in ("flink does not answer: refused", "redis does not answer: [away]", "nobody watches", "unknown"):
+    for words in (
+        "flink does not answer: refused",
+        "redis does not answer: [away]",
+        "nobody watches",
+        "watermark unknown",
+    ):
         assert words in text
+    assert "nothing is pending" not in text
     uneven = printed(report(sight(lanes={0: lane(6, applied=5)})))
     assert "lane 0 is unbalanced" in uneven
     held = {"held": [{"name": "redis_unreachable", "since": NOW, "text": "gone"}], "age_ms": 5}
