@@ -91,11 +91,14 @@ def down(home: HomeOption = DEFAULT_HOME) -> None:
 
 
 @app.command()
-def status(home: HomeOption = DEFAULT_HOME) -> None:
-    """What runs, where, since when, and how fresh it is."""
+def status(
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as one JSON object.")] = False,
+) -> None:
+    """What runs, where, since when; the ledger, lags, pending records, freshness, checkpoints and alarms."""
     from infra.status import print_status
 
-    print_status(_home(home))
+    print_status(_home(home), as_json)
 
 
 @app.command()

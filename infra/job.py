@@ -10,6 +10,7 @@ import msgspec
 
 from features.errors import Unavailable
 from infra import ask
+from infra.flink_rest import ALIVE, JOB_NAME
 from infra.home import REPO, Home
 from infra.processes import tail
 from infra.services import LOOPBACK, Ports
@@ -17,7 +18,6 @@ from infra.supervisor import Supervisor
 from streaming.settings import JobSettings
 
 SUBMIT_WITHIN = 120
-ALIVE = {"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING", "CANCELLING"}
 
 
 def newest_checkpoint(home: Home) -> Path | None:
@@ -43,7 +43,7 @@ class JobKeeper:
     def running(self) -> str | None:
         """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
         jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
-        return next((job["jid"] for job in jobs if job["name"] == "martlet" and job["state"] in ALIVE), None)
+        return next((job["jid"] for job in jobs if job["name"] == JOB_NAME and job["state"] in ALIVE), None)
 
     def submit(self) -> None:
         """Submit, from the newest checkpoint if there is one. Raises Unavailable with the client's last lines."""

@@ -18,6 +18,7 @@ import msgspec
 from features.base import Base
 from features.errors import BadInput, MartletError
 from infra import artefacts, flink, offline, services, serving_config, topics
+from infra.gather import gatherer_of
 from infra.home import Home, read_json
 from infra.job import JobKeeper, forget_checkpoints
 from infra.load import load_base, loaded_generation
@@ -26,6 +27,7 @@ from infra.record import HomeRecord
 from infra.services import LOOPBACK, Ports
 from infra.steps import Steps
 from infra.supervisor import Supervisor, stop_leftovers
+from infra.watch import Watch
 from models.registry import list_versions
 from online.settings import ApiSettings
 from streaming.settings import JobSettings
@@ -62,6 +64,7 @@ class Up:
         self._steps = Steps()
         self._stop = threading.Event()
         self._serving = False
+        self._watch: Watch | None = None
 
     def run(self) -> None:
         """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
@@ -80,6 +83,8 @@ class Up:
                 self._stop.wait()
                 self._steps.say("stopping")
             finally:
+                if self._watch is not None:  # first: a job that is being stopped is no alarm
+                    self._watch.stop()
                 if keeper is not None:
                     with self._steps.step("savepoint"):
                         keeper.stop_with_savepoint()
@@ -135,6 +140,8 @@ class Up:
         supervisor.add_chore(keeper.look)
         supervisor.add_chore(partial(serving_config.write, home))
         supervisor.start_monitor()
+        self._watch = Watch(gatherer_of(ports, record), ports.watch, supervisor.note, self._steps.say)
+        self._watch.start()
         address = f"http://{LOOPBACK}:{ports.api}"
         supervisor.note(
             state="up",

@@ -14,6 +14,7 @@ from features.base import Base
 from online import metrics, problems
 from online.clock import HomeClock
 from online.items import ItemFollower, ItemStore
+from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
 from online.log import EventLog
 from online.ranking.catalogue import ModelCatalogue
@@ -53,6 +54,7 @@ def build_server(settings: ApiSettings) -> Server:
         models=models,
         recommender=Recommender(models, users, items, client, clock, weights, settings.deadline_ms / 1000),
         weights=weights,
+        job=JobNumbers(settings.redis_host, settings.redis_port, settings.generation),
     )
 
 
@@ -88,6 +90,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
                 server.log.stop,
                 server.client.close,
                 server.users.close,
+                server.job.close,
             ):
                 try:
                     await asyncio.wait_for(stop(), 5)

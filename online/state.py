@@ -6,6 +6,7 @@ from fastapi import Request
 
 from online.clock import HomeClock
 from online.items import ItemFollower, ItemStore
+from online.job_numbers import JobNumbers
 from online.log import EventLog
 from online.ranking.catalogue import ModelCatalogue
 from online.ranking.client import ModelClient
@@ -26,6 +27,7 @@ class Server:
     models: ModelCatalogue
     recommender: Recommender
     weights: WeightsFile
+    job: JobNumbers
 
 
 def server_of(request: Request) -> Server:
