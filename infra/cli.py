@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, Broken, MartletError, Unavailable
+from infra import bench
 from infra.home import REPO, Home, read_json
 from infra.processes import ProcessId
 from infra.steps import Steps
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(bench.app, name="bench")
 
 HomeOption = Annotated[Path, typer.Option("--home", help="The folder that holds all that Martlet keeps.")]
 DEFAULT_HOME = Path(".martlet")
@@ -255,17 +257,6 @@ def rollback(
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
-
-
-@app.command()
-def bench(
-    home: HomeOption = DEFAULT_HOME,
-    clicks: Annotated[int, typer.Option(min=1, max=100_000, help="Clicks, one after another.")] = 200,
-) -> None:
-    """Performance figures of the running home: from a click to the list that knows of it."""
-    from benchmarks.clicks import run
-
-    run(f"http://127.0.0.1:{_ports(_home(home))['api']}", clicks)
 
 
 @app.command()
