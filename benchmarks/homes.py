@@ -115,9 +115,9 @@ class StreamHome(Up):
 
     def start_job(self) -> Running:
         """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
-        keeper = self._start_stream(self._record, self._supervisor, self._ports, self._fresh)
-        self._supervisor.add_chore(keeper.look)
+        keeper = self._start_stream(self._record, self._supervisor, self._ports)
         self._supervisor.start_monitor()
+        keeper.begin_watch()
         self._supervisor.note(state="up")
         return self.running
 

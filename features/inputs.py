@@ -213,7 +213,7 @@ def fades(features: UserFeatures, at: int) -> npt.NDArray[np.float64]:
     user's newest event applies no decay."""
     when = max(at, features.last_ts)
     ages = [when / half_life - epoch for half_life, epoch in zip(HALF_LIVES, features.epochs, strict=True)]
-    return np.exp2(-np.asarray(ages)) / ONE
+    return np.asarray(np.exp2(-np.asarray(ages)) / ONE, np.float64)
 
 
 def cross_matrix(users: Floats, items: Floats) -> Floats:

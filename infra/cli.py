@@ -59,10 +59,21 @@ def up(
         float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")
     ] = None,
     master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Of the job: two TaskManagers for each.  [default: 1]")
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Where Flink keeps state: memory, or rocksdb for millions of users.  [default: memory]"),
+    ] = None,
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
+    from infra.detached import detach as run_detached
+    from infra.flink import MEMORY, ROCKSDB
     from infra.up import Up
-    from infra.up import detach as run_detached
+
+    if state not in (None, MEMORY, ROCKSDB):
+        raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
 
     if dataset is not None and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
@@ -72,9 +83,11 @@ def up(
         argv += ["--dataset", dataset] if dataset is not None else []
         argv += ["--history", str(history)] if history is not None else []
         argv += ["--master", master] if master is not None else []
+        argv += ["--parallelism", str(parallelism)] if parallelism is not None else []
+        argv += ["--state", state] if state is not None else []
         raise typer.Exit(run_detached(target, argv, Steps()))
     try:
-        Up(target, port, dataset, history, master).run()
+        Up(target, port, dataset, history, master, parallelism, state).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None
@@ -83,7 +96,7 @@ def up(
 @app.command()
 def down(home: HomeOption = DEFAULT_HOME) -> None:
     """Stop everything that runs in a home, in order."""
-    from infra.up import down as stop
+    from infra.detached import down as stop
 
     began = time.monotonic()
     if not stop(_home(home), Steps()):
@@ -220,6 +233,28 @@ def train(
     if number is None:
         raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     offline.train(target, number, model or list(offline.FIRST_MODELS), typer.echo)
+
+
+@app.command()
+def upgrade(
+    home: HomeOption = DEFAULT_HOME,
+    parallelism: Annotated[int | None, typer.Option(min=1, max=8, help="Of the job from now on.")] = None,
+) -> None:
+    """Take changed code, or another parallelism, into the running job: savepoint, new TaskManagers, on from there.
+
+    Kafka, Redis, the model server and the API go on meanwhile.
+    """
+    from infra.requests import UPGRADE, ask_up
+
+    typer.echo(ask_up(_home(home), UPGRADE, within=300, parallelism=parallelism))
+
+
+@app.command()
+def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
+    """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
+    from infra.requests import REBUILD, ask_up
+
+    typer.echo(ask_up(_home(home), REBUILD, within=600))
 
 
 @app.command()
