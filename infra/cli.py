@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, Broken, MartletError, Unavailable
-from infra import bench
+from infra import bench, options
 from infra.home import REPO, Home, read_json
 from infra.processes import ProcessId
+from infra.provoke import Provocation
 from infra.steps import Steps
 
 app = typer.Typer(
@@ -124,7 +125,7 @@ def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(mi
     raise typer.Exit(0 if examine(_home(home), port, typer.echo) else 1)
 
 
-@app.command()
+@app.command(cls=options.command_with(options.PROVOKED))
 def replay(
     home: HomeOption = DEFAULT_HOME,
     dataset: Annotated[str | None, typer.Option(help="Another data set than the home's.")] = None,
@@ -134,37 +135,20 @@ def replay(
     restart: Annotated[
         bool, typer.Option("--restart", help="From the start, even if an earlier replay was interrupted.")
     ] = False,
+    shuffle: options.Shuffle = None,
+    duplicate: options.Duplicate = None,
+    late: options.Late = None,
+    seed: options.Seed = None,
 ) -> None:
-    """A data set as an event stream, by default what comes after the history that `up` loaded."""
-    from infra.replay import Plan, Replayer, parse_speed
-    from infra.times import parse_time
-    from offline.datasets import cut_row, open_dataset, row_at
+    """A data set as an event stream, by default what comes after the history that `up` loaded.
+
+    --shuffle, --duplicate and --late provoke the job, and combine: afterwards ./martlet verify must still say equal."""
+    from infra.replay import replay_home
 
     target = _home(home)
-    ports = _ports(target)
-    from infra.record import HomeRecord
-
-    record = HomeRecord(target)
-    try:
-        pace = parse_speed(speed)
-    except ValueError:
-        raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
-    data = open_dataset(dataset or record.dataset, target.data)
-    first = cut_row(data, record.history) if dataset is None else 0
-    last = data.rows
-    if start is not None:
-        first = row_at(data, parse_time("--from", start))
-    if end is not None:
-        last = row_at(data, parse_time("--to", end))
-    if first >= last:
-        typer.echo("nothing to replay: all of the data set is history, or no event lies between --from and --to")
-        return
-    replayer = Replayer(target, f"127.0.0.1:{ports['kafka']}", data)
-    row = first if restart else replayer.resume_row(first, last)
-    if row > first:
-        typer.echo(f"going on at row {row}, where an earlier replay stopped (--restart starts over)")
-    sent, took = replayer.run(Plan(row, last, pace), first)
-    typer.echo(f"{sent} events acknowledged in {took:.1f} s ({sent / max(took, 1e-9):.0f} events/s)")
+    provocation = Provocation.chosen(shuffle, duplicate, late, seed)
+    bootstrap = f"127.0.0.1:{_ports(target)['kafka']}"
+    replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
 
 
 @app.command()
