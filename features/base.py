@@ -23,6 +23,7 @@ import msgspec
 
 from features.errors import Broken
 from features.mapped import MappedTable
+from features.names import EVENTS, PARTITIONS, SERVED
 from features.pairs import Pairs
 from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.words import Item
@@ -33,6 +34,9 @@ CATALOGUE: Final = "catalogue.table"
 PAIRS: Final = "pairs.table"
 SIMILAR: Final = "similar.table"
 MANIFEST: Final = "manifest.json"
+
+Offsets = dict[str, dict[int, int]]
+"""Topic → partition → the next offset to read."""
 
 _encoder = msgspec.msgpack.Encoder()
 _item_decoder = msgspec.msgpack.Decoder(Item)
@@ -77,8 +81,18 @@ class Base:
 
     @property
     def clock_start(self) -> int:
-        """Where the home's clock starts, ms: the cut, or the data set's first event where nothing is history."""
-        return self.cut or int(self.manifest.get("first_ts", 0))
+        """Where the home's clock starts, ms: the cut, or the data set's first event where nothing is history. A base made
+        from the log keeps the start of the base it goes on from, as time goes on."""
+        return int(self.manifest.get("clock_start", self.cut or self.manifest.get("first_ts", 0)))
+
+    @property
+    def offsets(self) -> Offsets:
+        """How far the log is in the base, for each partition of `events` and `served`; 0 where nothing of it is."""
+        told = self.manifest.get("offsets", {})
+        return {
+            topic: {number: int(told.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
+            for topic in (EVENTS, SERVED)
+        }
 
     @property
     def horizon(self) -> int:
@@ -94,6 +108,20 @@ class Base:
 
     def user_count(self) -> int:
         return len(self._users)
+
+    @property
+    def user_ids(self) -> memoryview:
+        """Ids ascending, as signed 64-bit numbers; so are the two below."""
+        return self._users.ids
+
+    @property
+    def item_ids(self) -> memoryview:
+        return self._items.ids
+
+    @property
+    def pair_ids(self) -> memoryview:
+        """The items that have pairs."""
+        return self._pairs.ids
 
     def stored_user(self, user_id: int) -> bytes | None:
         """The user's bytes as stored, for `features.fold.thaw_user`."""

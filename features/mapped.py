@@ -57,6 +57,11 @@ class MappedTable:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def ids(self) -> memoryview:
+        """All ids, ascending, as signed 64-bit numbers ("q"); a view of the mapped file."""
+        return self._ids
+
     def _value(self, at: int) -> bytes:
         start = self._values
         return bytes(self._buffer[start + self._offsets[at] : start + self._offsets[at + 1]])

@@ -123,12 +123,14 @@ def decode_item(data: bytes) -> ItemFeatures:
 
 
 class StoredUser(msgspec.Struct, array_like=True):
-    """A whole user as a base keeps it: features as stored, tombstone, and the journal of memory and seen set."""
+    """A whole user as a base keeps it: features as stored, tombstone, the journal of memory and seen set, and the shown
+    lists remembered, as (hash of request_id, ts) for `features.impressions.list_memory`."""
 
     features: bytes
     floor: int = -1
     records: int = 0
     journal: bytes = b""
+    lists: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
 
 _stored_decoder = msgspec.msgpack.Decoder(StoredUser)

@@ -14,23 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.base import CATALOGUE, ITEMS, MANIFEST, SIMILAR, USERS, encode_catalogue_item
+from features.base import CATALOGUE, MANIFEST, SIMILAR
 from features.errors import BadInput
-from features.mapped import table_parts
 from features.state import FOLD_VERSION
-from features.words import Item
-from offline import folding
+from offline import folding, states
 from offline.datasets import Dataset, cut_row, open_dataset, ts_of_row
 from offline.settings import BaseSettings, add_base_arguments, base_settings
 from offline.similar import similar_items
 from offline.spark import history_events, partitions, spark_session
 from offline.steps import run, step
-from offline.tables import sha256, write_parquet, write_table
+from offline.tables import write_table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-BASE_VERSION = 1
+BASE_VERSION = 2
 
 
 def base_number(out: Path) -> int:
@@ -56,7 +54,7 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     (aside / "features").mkdir(parents=True)
     try:
         counts = _write_tables(spark, dataset, rows, cut, aside)
-        digests = {name: sha256(aside / name) for name in (USERS, ITEMS, CATALOGUE, SIMILAR)}
+        digests = states.digests(aside)
         manifest: dict[str, Any] = {
             "number": number,
             "version": BASE_VERSION,
@@ -89,42 +87,26 @@ def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, 
     with step("  users folded") as this:
         worker = folding.users_worker(dataset.name, catalogue, cut)
         by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
-        _write_parts(by_user.select("user_id", "item_id", "rating", "ts"), worker, folding.USERS, scratch / "users")
-        users = write_table(scratch / "users", "user_id", "state", aside / USERS)
-        write_parquet(scratch / "users", folding.USER_FEATURES, aside / "features" / "users.parquet", folding.USERS)
+        ordered = by_user.select("user_id", "item_id", "rating", "ts")
+        states.write_parts(ordered, worker, folding.USERS, scratch / "users")
+        users = states.write_users(scratch / "users", aside)
         this.note = f"{users} of {rows} events"
     with step("  items folded") as this:
-        contributions = spark.read.parquet(str(scratch / "users")).selectExpr(
-            "inline(arrays_zip(items, times, kinds, centis, signs)) AS (item_id, ts, kind, centi, sign)"
-        )
-        by_item = contributions.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", "ts")
-        _write_parts(by_item, folding.items_worker(catalogue, cut), folding.ITEMS, scratch / "items")
-        items = write_table(scratch / "items", "item_id", "state", aside / ITEMS)
-        write_parquet(scratch / "items", folding.ITEM_FEATURES, aside / "features" / "items.parquet", folding.ITEMS)
+        items = states.write_items(spark, scratch / "users", catalogue, cut, parts, scratch)
         this.note = str(items)
+    with step("  pairs folded") as this:
+        pairs = states.write_pairs(spark, scratch / "users", parts, scratch)
+        this.note = f"{pairs} items have some"
     with step("  neighbours of items") as this:
         ranked = similar_items(events).repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", "place")
         neighbours = ranked.select("item_id", "other", "weight")
-        _write_parts(neighbours, folding.similar_worker(), folding.SIMILAR, scratch / "similar")
+        states.write_parts(neighbours, folding.similar_worker(), folding.BLOBS, scratch / "similar")
         similar = write_table(scratch / "similar", "item_id", "state", aside / SIMILAR)
         this.note = f"{similar} items have some"
-    write_catalogue(dataset.items, aside / CATALOGUE)
+    states.write_catalogue(dataset.items, aside / CATALOGUE)
     catalogue.destroy()
     shutil.rmtree(scratch)
-    return {"users": users, "items": items, "catalogue": len(dataset.items), "similar": similar}
-
-
-def _write_parts(frame: "DataFrame", worker: folding.Worker, schema: Any, folder: Path) -> None:
-    """Run a worker over sorted partitions; its rows land in numbered Parquet parts, so the order over all is kept."""
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    frame.mapInArrow(worker, from_arrow_schema(schema)).write.parquet(str(folder))
-
-
-def write_catalogue(items: Sequence[Item], path: Path) -> None:
-    """All items of a data set as a table; a catalogue fits in memory."""
-    with path.open("wb") as file:
-        file.writelines(table_parts([(item.item_id, encode_catalogue_item(item)) for item in items]))
+    return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "similar": similar}
 
 
 def make(settings: BaseSettings) -> None:

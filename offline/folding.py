@@ -1,18 +1,21 @@
-"""The shared fold as Spark's workers run it: sorted events → users' states, sorted contributions → items' states."""
+"""The shared fold as Spark's workers run it: sorted events → users' states, sorted contributions → states of items and pairs."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from features.base import encode_similar
-from features.fold import UserState, fold_item, fold_user, freeze_user
+from features.base import Base, encode_similar
+from features.fold import UserState, fold_user, freeze_user
 from features.inputs import ClickWeights, ItemColumns, popularity, tastes
+from features.item_fold import fold_item
+from features.pairs import Pairs
 from features.state import ItemFeatures, UserFeatures, encode_features
 from features.words import RATING, Contribution, Item, Millis
 from offline.datasets import event_of
-from offline.runs import Rows, runs
+from offline.runs import Rows, runs, streams
 
 Batches = Iterator[pa.RecordBatch]
 Worker = Callable[[Iterable[pa.RecordBatch]], Batches]
@@ -39,12 +42,17 @@ USERS: Final = pa.schema(
         ("affinities", pa.map_(pa.string(), _F64)),
         ("items", pa.list_(_ID)),
         ("times", pa.list_(_I64)),
-        ("kinds", pa.list_(pa.int32())),
-        ("centis", pa.list_(pa.int32())),
-        ("signs", pa.list_(pa.int32())),
+        ("kinds", pa.list_(pa.int8())),
+        ("centis", pa.list_(pa.int16())),
+        ("signs", pa.list_(pa.int8())),
+        ("keys", pa.list_(_I64)),
+        ("partners", pa.list_(pa.list_(_ID))),
     ]
 )
-"""A folded user: frozen state, features for people, and the contributions to items (five lists of equal length)."""
+"""A folded user: frozen state, features for people, and the contributions (seven lists of equal length, the fields of
+`Contribution`). A row without a user holds contributions alone."""
+CHUNK: Final = 5_000
+"""Contributions in a row: a user with more is preceded by rows without one."""
 
 ITEMS: Final = pa.schema(
     [
@@ -57,7 +65,46 @@ ITEMS: Final = pa.schema(
         ("popularity_14d", _F64),
     ]
 )
-SIMILAR: Final = pa.schema([("item_id", _ID), ("state", pa.binary())])
+BLOBS: Final = pa.schema([("item_id", _ID), ("state", pa.binary())])
+"""Pairs, or neighbours, of an item."""
+
+
+class FoldedUsers:
+    """Folded users on their way out of a worker, as rows of bounded size."""
+
+    def __init__(self, catalogue: dict[int, Item], at: Millis, schema: pa.Schema = USERS) -> None:
+        """Affinities are told as of `at`. `schema` may have columns after those of USERS."""
+        self._genres = genre_names(catalogue.values())
+        self._at = at
+        self._rows = Rows(schema)
+        self._later = (None,) * (len(schema) - len(USERS))
+        self._added: list[Contribution] = []
+
+    def add(self, contribution: Contribution | None) -> Batches:
+        """What a fold added, if anything."""
+        if contribution is not None:
+            self._added.append(contribution)
+            if len(self._added) >= CHUNK:
+                nobody = (None,) * (len(USERS) - len(Contribution._fields))
+                yield from self._put((*nobody, *self._lists(), *self._later), 0)
+
+    def finish(self, user_id: int, frozen: bytes, features: UserFeatures, *more: Any) -> Batches:
+        """The user whose contributions were added last."""
+        told = _affinities(features, self._at, self._genres)
+        yield from self._put((user_id, frozen, *_counts(features), told, *self._lists(), *more), len(frozen))
+
+    def rest(self) -> Batches:
+        """What is left at the end."""
+        return self._rows.take()
+
+    def _lists(self) -> tuple[tuple[Any, ...], ...]:
+        lists = tuple(zip(*self._added, strict=True)) if self._added else ((),) * len(Contribution._fields)
+        self._added = []
+        return lists
+
+    def _put(self, row: tuple[Any, ...], size: int) -> Batches:
+        if self._rows.add(row, size + 60 * len(row[len(USERS) - 1])):
+            yield from self._rows.take()
 
 
 def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
@@ -73,39 +120,40 @@ def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
-        genres = genre_names(items.values())
-        out = Rows(USERS)
+        out = FoldedUsers(items, cut)
         for user_id, (item_ids, ratings, times) in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
-            contributions: list[Contribution] = []
             for n, (item_id, rating, ts) in enumerate(zip(item_ids, ratings, times, strict=True), 1 - len(item_ids)):
                 outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
-                if outcome.contribution is not None:
-                    contributions.append(outcome.contribution)
-            frozen = freeze_user(state)
-            lists = zip(*contributions, strict=True) if contributions else ((),) * 5
-            row = (user_id, frozen, *_counts(state.features), _affinities(state.features, cut, genres), *lists)
-            if out.add(row, len(frozen) + 40 * len(contributions)):
-                yield from out.take()
-        yield from out.take()
+                state.memory.changes.clear()
+                state.seen.changes.clear()
+                yield from out.add(outcome.contribution)
+            yield from out.finish(user_id, freeze_user(state), state.features)
+        yield from out.rest()
 
     return work
 
 
-def items_worker(catalogue: Any, cut: Millis) -> Worker:
-    """Folds contributions (item_id, ts, kind, centi, sign), sorted by item, into ITEMS."""
+def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Worker:
+    """Folds contributions (item_id, ts, kind, centi, sign), sorted by item, into ITEMS; popularity is told as of `at`.
+
+    Items start from the base `previous`, if there is one. A row of sign 0 adds nothing: it names an item of that base.
+    """
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
+        base = None if previous is None else Base(previous)
         out = Rows(ITEMS)
         one = ItemColumns(1, ())
-        for item_id, lists in runs(batches, "item_id"):
-            features = ItemFeatures(item_id)
-            for ts, kind, centi, sign in zip(*lists, strict=True):
-                fold_item(features, Contribution(item_id, ts, kind, centi, sign))
+        for item_id, rows in streams(batches, "item_id"):
+            stored = None if base is None else base.item_features(item_id)
+            features = ItemFeatures(item_id) if stored is None else stored
+            for ts, kind, centi, sign in rows:
+                if sign:
+                    fold_item(features, Contribution(item_id, ts, kind, centi, sign))
             one.set_features(0, features)
             item = items.get(item_id, Item(item_id, ""))
-            lately = float(popularity(one, slice(0, 1), cut, 14.0)[0])
+            lately = float(popularity(one, slice(0, 1), at, 14.0)[0])
             told = (item.title, item.genres, item.year, *_counts(features), lately)
             if out.add((item_id, encode_features(features), *told)):
                 yield from out.take()
@@ -114,11 +162,37 @@ def items_worker(catalogue: Any, cut: Millis) -> Worker:
     return work
 
 
-def similar_worker() -> Worker:
-    """Encodes rows (item_id, other, weight), sorted by item and then best first, into SIMILAR."""
+def pairs_worker(previous: Path | None = None) -> Worker:
+    """Folds co-visits (item_id, ts, key, other, sign, count), sorted by item and then by falling sign, into BLOBS.
+
+    A row of sign 1 or −1 is a co-visit that was added or taken back, one of sign 0 says how many the item has gained of
+    both: those too old to be kept need not come. Items start from the base `previous`, if there is one.
+    """
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(SIMILAR)
+        base = None if previous is None else Base(previous)
+        out = Rows(BLOBS)
+        for item_id, rows in streams(batches, "item_id"):
+            pairs = Pairs(item_id) if base is None else base.pairs(item_id)
+            n = pairs.n
+            for ts, key, other, sign, count in rows:
+                n += count
+                if sign:
+                    pairs.fold(ts, key, other, sign)
+            pairs.n = n
+            state = pairs.encode()
+            if out.add((item_id, state), len(state)):
+                yield from out.take()
+        yield from out.take()
+
+    return work
+
+
+def similar_worker() -> Worker:
+    """Encodes rows (item_id, other, weight), sorted by item and then best first, into BLOBS."""
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Batches:
+        out = Rows(BLOBS)
         for item_id, (others, weights) in runs(batches, "item_id"):
             if out.add((item_id, encode_similar(list(zip(others, weights, strict=True))))):
                 yield from out.take()

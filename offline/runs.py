@@ -1,21 +1,22 @@
 """What runs inside Spark's workers has one form: batches sorted by a key go in, whole groups are folded, batches come out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 Columns = list[list[Any]]
+Row = tuple[Any, ...]
 
 
-def runs(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Columns]]:
-    """Groups of rows with equal `key`, which must lie together: the key, and all other columns as lists, in their order.
+def pieces(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Columns]]:
+    """Rows with equal `key` that lie together in a batch: the key, and all other columns as lists, in their order.
 
-    Holds one batch and one group in memory.
+    A group that goes over several batches comes in as many pieces, one after another. Holds one batch in memory.
     """
-    held: tuple[int, Columns] | None = None
     for batch in batches:
         if batch.num_rows == 0:
             continue
@@ -24,16 +25,32 @@ def runs(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Col
         lists = [_values(column) for place, column in enumerate(batch.columns) if place != at]
         bounds = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
         for low, high in pairwise(bounds):
-            group = int(keys[low])
-            if held is not None and held[0] == group:
-                for whole, more in zip(held[1], lists, strict=True):
-                    whole.extend(more[low:high])
-            else:
-                if held is not None:
-                    yield held
-                held = (group, [values[low:high] for values in lists])
-    if held is not None:
-        yield held
+            yield int(keys[low]), [values[low:high] for values in lists]
+
+
+def streams(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Iterator[Row]]]:
+    """Groups of rows with equal `key`, which must lie together: the key, and its rows without it, as they come.
+
+    Holds one batch in memory, however large a group is. A group's rows are gone when the next group is asked for.
+    """
+    for group, same in groupby(pieces(batches, key), key=itemgetter(0)):
+        yield group, (row for _, lists in same for row in zip(*lists, strict=True))
+
+
+def runs(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Columns]]:
+    """Groups of rows with equal `key`, which must lie together: the key, and all other columns as lists, in their order.
+
+    Holds one batch and one group in memory.
+    """
+    for group, same in groupby(pieces(batches, key), key=itemgetter(0)):
+        whole: Columns = []
+        for _, more in same:
+            if not whole:
+                whole = more
+                continue
+            for values, others in zip(whole, more, strict=True):
+                values.extend(others)
+        yield group, whole
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -27,17 +27,19 @@ def batches(folder: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             yield from file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns))
 
 
-def count_rows(folder: Path) -> int:
-    """Rows in all parts, from the files' ends alone."""
-    return sum(pq.read_metadata(path).num_rows for path in part_files(folder))
+def _keyed(folder: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows that have a key, the first of the columns."""
+    for batch in batches(folder, columns):
+        at = batch.schema.get_field_index(columns[0])
+        yield batch.filter(pc.is_valid(batch.column(at))) if batch.column(at).null_count else batch
 
 
 def write_table(folder: Path, key: str, value: str, path: Path) -> int:
-    """The rows (key, value) of the parts as a table (`features.mapped`); how many they are.
+    """The rows (key, value) of the parts as a table (`features.mapped`), without those that have no key; how many they are.
 
     Memory holds one batch. Raises Broken if the keys do not ascend strictly over all parts.
     """
-    count = count_rows(folder)
+    count = sum(batch.num_rows for batch in _keyed(folder, (key,)))
     head, _, offsets_at, values_at = layout(count)
     done, end, last = 0, 0, -1
     with path.open("wb") as ids, path.open("r+b") as offsets, path.open("r+b") as values:
@@ -45,7 +47,7 @@ def write_table(folder: Path, key: str, value: str, path: Path) -> int:
         offsets.seek(offsets_at)
         offsets.write(np.zeros(1, "<u8").tobytes())
         values.seek(values_at)
-        for batch in batches(folder, (key, value)):
+        for batch in _keyed(folder, (key, value)):
             keys = batch.column(batch.schema.get_field_index(key)).to_numpy()
             blobs = batch.column(batch.schema.get_field_index(value))
             if len(keys) == 0:
@@ -67,10 +69,10 @@ def write_table(folder: Path, key: str, value: str, path: Path) -> int:
 
 
 def write_parquet(folder: Path, columns: Sequence[str], path: Path, schema: pa.Schema) -> None:
-    """Those columns of the parts as one Parquet file."""
+    """Those columns of the parts, the first being the key, as one Parquet file."""
     wanted = pa.schema([schema.field(name) for name in columns])
     with pq.ParquetWriter(path, wanted, compression="zstd") as writer:
-        for batch in batches(folder, columns):
+        for batch in _keyed(folder, columns):
             if batch.num_rows:
                 writer.write_table(pa.Table.from_batches([batch]).select(list(columns)).cast(wanted))
 

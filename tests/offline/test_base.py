@@ -11,7 +11,9 @@ import pytest
 
 from features.base import MANIFEST, Base
 from features.errors import BadInput, Broken
-from features.fold import UserState, fold_item, fold_user, freeze_user
+from features.fold import UserState, fold_user, freeze_user
+from features.item_fold import fold_item
+from features.pairs import SLOTS, Pairs, slots_of
 from features.state import FOLD_VERSION, ItemFeatures, UserFeatures, decode_user, encode_features
 from offline.base import main, make_base
 from offline.datasets import Dataset, cut_row, event_of, open_dataset, rows_between
@@ -21,8 +23,8 @@ from offline.tables import sha256
 Write = Callable[..., Path]
 
 
-def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int, bytes]]:
-    """Users and items as bytes, by the fold alone."""
+def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int, bytes], dict[int, bytes]]:
+    """Users, items and pairs as bytes, by the fold alone."""
     catalogue = {item.item_id: item for item in dataset.items}
     mine: dict[int, list[Any]] = {}
     for batch in rows_between(dataset, 0, rows):
@@ -30,23 +32,32 @@ def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int,
             mine.setdefault(user_id, []).append(event_of(dataset.name, user_id, item_id, rating, ts))
     users: dict[int, bytes] = {}
     items: dict[int, ItemFeatures] = {}
+    pairs: dict[int, Pairs] = {}
     for user_id, events in mine.items():
         state = UserState(UserFeatures(user_id))
         for k, event in enumerate(events, 1):
             contribution = fold_user(state, event, catalogue.get(event.item_id), k - len(events)).contribution
             if contribution is not None:
                 fold_item(items.setdefault(event.item_id, ItemFeatures(event.item_id)), contribution)
+                for slot in slots_of(contribution):
+                    pairs.setdefault(slot.item_id, Pairs(slot.item_id)).fold(slot.ts, slot.key, slot.other, slot.sign)
         users[user_id] = freeze_user(state)
-    return users, {item_id: encode_features(features) for item_id, features in items.items()}
+    return (
+        users,
+        {item_id: encode_features(features) for item_id, features in items.items()},
+        {item_id: each.encode() for item_id, each in pairs.items()},
+    )
 
 
 def check(base: Base, dataset: Dataset, history: float) -> None:
-    users, items = plain_fold(dataset, cut_row(dataset, history))
+    users, items, pairs = plain_fold(dataset, cut_row(dataset, history))
     assert {user_id: base.stored_user(user_id) for user_id, _ in base.users()} == users
     assert dict(base.all_item_features()) == items
+    assert {item_id: each.encode() for item_id, each in base.all_pairs()} == pairs
+    assert list(base.pair_ids) == sorted(pairs)
     assert base.catalogue == {item.item_id: item for item in dataset.items}
     manifest = base.manifest
-    assert (manifest["users"], manifest["items"]) == (len(users), len(items))
+    assert (manifest["users"], manifest["items"], manifest["pairs"]) == (len(users), len(items), len(pairs))
     assert manifest["sha256"] == {name: sha256(base.folder / name) for name in manifest["sha256"]}
     assert manifest["catalogue_digest"] == manifest["sha256"]["catalogue.table"]
     assert (manifest["fold_version"], manifest["last_ts"]) == (FOLD_VERSION, dataset.last_ts)
@@ -77,8 +88,10 @@ def test_base_is_the_plain_fold(
 
 def test_a_slice_of_ml_100k(spark: Any, tmp_path: Path) -> None:
     dataset = open_dataset("ml-100k", tmp_path / "data")
-    make_base(spark, dataset, 0.05, tmp_path / "bases" / "1")
-    check(Base(tmp_path / "bases" / "1"), dataset, 0.05)
+    make_base(spark, dataset, 0.1, tmp_path / "bases" / "1")
+    base = Base(tmp_path / "bases" / "1")
+    check(base, dataset, 0.1)
+    assert max(each.n for _, each in base.all_pairs()) > SLOTS, "more co-visits than are kept"
 
 
 def test_neighbours(spark: Any, tmp_path: Path, write_folder: Write) -> None:

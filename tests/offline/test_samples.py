@@ -12,7 +12,7 @@ import pytest
 
 from features.base import Base
 from features.errors import BadInput
-from features.fold import UserState, fold_item, fold_user
+from features.fold import UserState, fold_user
 from features.inputs import (
     INPUT_NAMES,
     ClickWeights,
@@ -23,6 +23,7 @@ from features.inputs import (
     model_inputs,
     user_vector,
 )
+from features.item_fold import fold_item
 from features.state import ItemFeatures, UserFeatures
 from offline.base import make_base
 from offline.datasets import Dataset, event_of, open_dataset, rows_between
