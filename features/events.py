@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from features.contract import read_json, refusal
 from features.errors import BadEvent
 from features.words import KIND_OF, KINDS, MAX_ID, RATING, UNDO, Event, Millis
 
@@ -43,22 +44,6 @@ _encoder = msgspec.json.Encoder()
 
 def _refuse(where: str, expected: str, received: str) -> NoReturn:
     raise BadEvent(where, expected, received)
-
-
-def _from_msgspec(error: msgspec.DecodeError) -> BadEvent:
-    """msgspec says "Expected `int`, got `str` - at `$.user_id`": take it apart into where, expected, received."""
-    text, _, path = str(error).partition(" - at ")
-    where = path.strip("`").removeprefix("$.").strip("$") or "event"
-    if text.startswith("Expected ") and ", got " in text:
-        expected, _, received = text.removeprefix("Expected ").partition(", got ")
-        return BadEvent(where, expected, received)
-    if text.startswith("Expected "):
-        return BadEvent(where, text.removeprefix("Expected "), "a value outside of that")
-    if text.startswith("Object missing required field"):
-        return BadEvent(text.split("`")[1], "a value", "nothing")
-    if text.startswith("Invalid enum value"):
-        return BadEvent(where, "one of " + ", ".join(KINDS), text.removeprefix("Invalid enum value "))
-    return BadEvent(where, "a JSON object", text)
 
 
 def to_event(wire: Wire) -> Event:
@@ -103,12 +88,7 @@ def to_event(wire: Wire) -> Event:
 
 def read_event(value: bytes) -> Event:
     """One value of the topic `events`. Raises BadEvent for anything that the contract does not allow."""
-    try:
-        return to_event(_decoder.decode(value.decode("utf-8")))
-    except UnicodeDecodeError as error:
-        raise BadEvent("event", "UTF-8", f"byte 0x{value[error.start]:02x} at {error.start}") from error
-    except msgspec.DecodeError as error:
-        raise _from_msgspec(error) from error
+    return to_event(read_json(_decoder, value, "event"))
 
 
 def wire_from_json(value: Any) -> Wire:
@@ -116,7 +96,7 @@ def wire_from_json(value: Any) -> Wire:
     try:
         return msgspec.convert(value, Wire)
     except msgspec.ValidationError as error:
-        raise _from_msgspec(error) from error
+        raise refusal(error, "event") from error
 
 
 def write_event(event: Event) -> bytes:
