@@ -146,7 +146,7 @@ def popularity(
 def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Floats:
     """[n, I + G] raw item columns, then genres as 0 or 1; as they stand at `at`."""
     ratings, total, squares, positives, events, first = columns.sums[rows].T
-    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (ratings + PRIOR_WEIGHT)
+    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (np.maximum(ratings, 0) + PRIOR_WEIGHT)
     spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
     when = np.broadcast_to(np.asarray(at, np.int64), ratings.shape)
     known = first > 0
@@ -159,8 +159,8 @@ def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Flo
             mean,
             spread,
             (positives + 1) / (np.maximum(events, 0) + 2),
-            np.log1p(popularity(columns, rows, when, 1.0)),
-            np.log1p(popularity(columns, rows, when, 14.0)),
+            np.log1p(np.maximum(popularity(columns, rows, when, 1.0), 0)),
+            np.log1p(np.maximum(popularity(columns, rows, when, 14.0), 0)),
             np.log1p(age_days),
             np.where(years > 0, np.clip(year_now - years, 0, 100), 20.0),
         ],
