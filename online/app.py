@@ -21,6 +21,7 @@ from online.ranking.catalogue import ModelCatalogue
 from online.ranking.client import ModelClient
 from online.recommend import Recommender
 from online.routes import catalogue, events, health, recommendations
+from online.served_log import ServedLog
 from online.settings import ApiSettings, WeightsFile
 from online.state import Server
 from online.users import UserStore
@@ -47,6 +48,7 @@ def build_server(settings: ApiSettings) -> Server:
         settings=settings,
         clock=clock,
         log=EventLog(settings.bootstrap),
+        served=ServedLog(settings.bootstrap),
         users=users,
         items=items,
         follower=ItemFollower(items, settings.redis_host, settings.redis_port),
@@ -76,6 +78,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await server.log.start()
+        server.served.start()
         await server.follower.start()
         await server.client.start()
         await server.models.start()
@@ -87,6 +90,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
             for stop in (
                 server.models.stop,
                 server.follower.stop,
+                server.served.stop,
                 server.log.stop,
                 server.client.close,
                 server.users.close,

@@ -11,6 +11,7 @@ from online.log import EventLog
 from online.ranking.catalogue import ModelCatalogue
 from online.ranking.client import ModelClient
 from online.recommend import Recommender
+from online.served_log import ServedLog
 from online.settings import ApiSettings, WeightsFile
 from online.users import UserStore
 
@@ -20,6 +21,7 @@ class Server:
     settings: ApiSettings
     clock: HomeClock
     log: EventLog
+    served: ServedLog
     users: UserStore
     items: ItemStore
     follower: ItemFollower
