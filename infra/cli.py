@@ -67,6 +67,12 @@ def up(
         str | None,
         typer.Option(help="Where Flink keeps state: memory, or rocksdb for millions of users.  [default: memory]"),
     ] = None,
+    attribution: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=86_400, help="Seconds that a shown list waits for what is done about it.  [default: 1800]"
+        ),
+    ] = None,
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
     from infra.detached import detach as run_detached
@@ -81,14 +87,15 @@ def up(
     target = _home(home)
     if detach:
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), "--port", str(port)]
-        argv += ["--dataset", dataset] if dataset is not None else []
-        argv += ["--history", str(history)] if history is not None else []
-        argv += ["--master", master] if master is not None else []
-        argv += ["--parallelism", str(parallelism)] if parallelism is not None else []
-        argv += ["--state", state] if state is not None else []
+        given = {
+            "dataset": dataset, "history": history, "master": master, "parallelism": parallelism, "state": state,
+            "attribution": attribution,
+        }  # fmt: skip
+        for name, value in given.items():
+            argv += [] if value is None else [f"--{name}", str(value)]
         raise typer.Exit(run_detached(target, argv, Steps()))
     try:
-        Up(target, port, dataset, history, master, parallelism, state).run()
+        Up(target, port, dataset, history, master, parallelism, state, attribution).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None

@@ -79,6 +79,11 @@ class HomeRecord:
         return int(self._values.get("parallelism", 1))
 
     @property
+    def attribution(self) -> int:
+        """Seconds that a shown list waits for what is done about it."""
+        return int(self._values.get("attribution", 1800))
+
+    @property
     def state(self) -> str:
         """Where Flink keeps state: infra.flink.MEMORY or ROCKSDB."""
         return str(self._values.get("state", "memory"))

@@ -64,6 +64,7 @@ class Up:
         master: str | None = None,
         parallelism: int | None = None,
         state: str | None = None,
+        attribution: int | None = None,
         users_only: bool = False,
     ) -> None:
         self._home = home
@@ -71,7 +72,7 @@ class Up:
         self._dataset = dataset
         self._history = history
         self._master = master
-        self._flags = {"parallelism": parallelism, "state": state}
+        self._flags = {"parallelism": parallelism, "state": state, "attribution": attribution}
         self._users_only = users_only
         self._steps = Steps()
         self._stop = threading.Event()
@@ -256,6 +257,7 @@ class Up:
             horizon=max(base.clock_start, base.horizon),
             horizon_since=record.clock_since,
             parallelism=record.parallelism,
+            attribution=record.attribution,
         )
         # The one place where a benchmark asks for less than the whole job.
         return msgspec.structs.replace(settings, items=False) if self._users_only else settings

@@ -69,7 +69,7 @@ class UserFold(KeyedProcessFunction):
         base = Base(Path(settings.base))
         self._catalogue = base.catalogue
         self._states = UserStates(context, base)
-        self._lists = OpenLists(context)
+        self._lists = OpenLists(context, 1000 * settings.attribution)
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
         self._list_memories = context.get_map_state(MapStateDescriptor(f"lists-{STATE_VERSION}", Types.LONG(), BYTES))
         subtask = subtask_of(context)

@@ -25,14 +25,14 @@ CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
-    """A home without history, run from a copy of the code."""
+    """A home without history, in which shown lists are closed after 5 s, run from a copy of the code."""
     repo = tmp_path_factory.mktemp("code")
     for name in CODE:
         shutil.copytree(REPO / name, repo / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("martlet", "pyproject.toml", "requirements.lock"):
         shutil.copy(REPO / name, repo / name)
     (repo / ".venv").symlink_to(REPO / ".venv")
-    with running(tmp_path_factory.mktemp("faults"), "--history", "0", repo=repo) as home:
+    with running(tmp_path_factory.mktemp("faults"), "--history", "0", "--attribution", "5", repo=repo) as home:
         yield home
 
 
