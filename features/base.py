@@ -86,6 +86,11 @@ class Base:
         return int(self.manifest.get("clock_start", self.cut or self.manifest.get("first_ts", 0)))
 
     @property
+    def data_base(self) -> int:
+        """Number of the base made of the data set that this one goes back to; its own if it is that one."""
+        return int(self.manifest.get("data_base", self.manifest["number"]))
+
+    @property
     def offsets(self) -> Offsets:
         """How far the log is in the base, for each partition of `events` and `served`; 0 where nothing of it is."""
         told = self.manifest.get("offsets", {})

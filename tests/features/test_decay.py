@@ -1,9 +1,10 @@
 """Fixed-point decay: halves exactly at a half-life, never grows, and has one value on every machine."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HALF_LIVES, HOUR, ONE, decay
+from features.decay import DAY, HALF_LIVES, HOUR, ONE, STEPS, decay, decay_factor, decayed, lifted
 
 elapsed = st.integers(0, 400 * DAY)
 half_lives = st.sampled_from(HALF_LIVES)
@@ -30,3 +31,52 @@ def test_known_values() -> None:
     assert [decay(ONE, HOUR * step // 4, HOUR) for step in range(5)] == [65536, 55108, 46340, 38967, 32768]
     assert decay(ONE, -5, HOUR) == ONE
     assert decay(ONE, 100 * HOUR, HOUR) == 0
+
+
+@given(st.lists(elapsed, max_size=20), half_lives)
+def test_many_at_once_are_the_same_integers(gone: list[int], half_life: int) -> None:
+    together = decayed(np.array(gone, np.int64), half_life)
+    assert together.tolist() == [decay(ONE, each, half_life) for each in gone]
+
+
+@given(weights, st.integers(1, 400 * DAY), half_lives)
+def test_the_factor_gives_the_same_integer(weight: int, gone: int, half_life: int) -> None:
+    factor, shift = decay_factor(gone, half_life)
+    assert weight * factor >> shift == decay(weight, gone, half_life)
+
+
+times = st.integers(0, 4_000_000_000_000)
+
+
+@given(times, half_lives)
+def test_a_lifted_weight_is_one_event_seen_from_its_epoch(ts: int, half_life: int) -> None:
+    epoch, weight = lifted(ts, half_life)
+    assert epoch * half_life <= ts < (epoch + 1) * half_life
+    exact = ONE * 2.0 ** ((ts - epoch * half_life) / half_life)
+    # The exponent is rounded down to 1/256: at most 2^(1/256) − 1 too little.
+    assert exact * 2 ** (-1 / STEPS) - 1 <= weight <= exact + 1
+    assert ONE <= weight < 2 * ONE
+
+
+@given(times, elapsed, half_lives)
+def test_lifting_and_shifting_is_decay_but_for_rounding(ts: int, gone: int, half_life: int) -> None:
+    """An event at `ts` as of the epoch at or before `ts + gone`, and then faded to that time, weighs what decay says."""
+    epoch, weight = lifted(ts, half_life)
+    later, _ = lifted(ts + gone, half_life)
+    stored = weight >> later - epoch
+    faded = stored * 2.0 ** (-((ts + gone) / half_life - later))
+    wanted = decay(ONE, gone, half_life)
+    assert abs(faded - wanted) <= wanted * 0.006 + 2
+    assert weight >> 64 == 0, "what is long past is 0, not an error"
+
+
+@given(st.lists(times, min_size=1, max_size=30), half_lives)
+def test_weights_added_one_by_one_lose_less_than_one_a_shift(when: list[int], half_life: int) -> None:
+    """Sorted by time, shifting the sum to each later epoch is at most the shift's rounding away from the sum of each."""
+    total, epoch = 0, 0
+    for ts in sorted(when):
+        at, weight = lifted(ts, half_life)
+        total = (total >> at - epoch) + weight
+        epoch = at
+    exact = sum(weight / 2 ** min(epoch - at, 1000) for at, weight in (lifted(ts, half_life) for ts in when))
+    assert exact - 2 * len(when) <= total <= exact

@@ -1,23 +1,61 @@
 """Stored bytes: golden, so that yesterday's are read tomorrow; old reads new, new reads old."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from features.base import encode_similar
 from features.errors import Broken
-from features.fold import UserState, fold_item, fold_user, freeze_user, thaw_user
+from features.fold import UserState, fold_user, freeze_user, thaw_user
+from features.item_fold import fold_item
 from features.mapped import MappedTable, table_parts
 from features.names import murmur2, partition_of, seen_key, user_key
-from features.state import ItemFeatures, UserFeatures, decode_item, decode_user, encode_features
+from features.pairs import Pairs, decode_neighbours, encode_neighbours
+from features.state import (
+    ItemFeatures,
+    StoredUser,
+    UserFeatures,
+    decode_item,
+    decode_stored_user,
+    decode_user,
+    encode_features,
+    encode_stored_user,
+)
 from features.words import LIKE, RATING, Contribution, Event, Item
 
-GOLDEN_USER = (
+# What version 1 of the fold stored of the events below.
+USER_1 = (
     "9e07ce05f5e100ce05f5e4e89800000001010000000000cd01c2ce00031704020083a54472616d619ace05f5e4e8000000ce"
     "00020000ce00020000ce00020000000000a531393930739ace05f5e100000000ce00010000ce00010000ce00010000000000"
     "a6436f6d6564799ace05f5e4e8000000ce00010000ce00010000ce00010000000000929203ce05f5e1009204ce05f5e4e892"
     "9403ce05f5e10003cd01c29404ce05f5e4e8040094ce05f5e100ce05f5e4e80200"
 )
-GOLDEN_ITEM = "9a030205ce05f5e100980000000101000000cd01c2ce00031704020092950000000101950100000101"
+ITEM_1 = "9a030205ce05f5e100980000000101000000cd01c2ce00031704020092950000000101950100000101"
+
+GOLDEN_USER = (
+    "dc001107ce05f5e100ce05f5e4e89800000001010000000000cd01c2ce00031704020083a54472616d619ace05f5e4e80000"
+    "00ce00036d8ece00023a90ce00021df4000000a531393930739ace05f5e100000000ce0001b6c7ce00011d48ce00010efa00"
+    "0000a6436f6d6564799ace05f5e4e8000000ce0001b6c7ce00011d48ce00010efa000000929203ce05f5e1009204ce05f5e4"
+    "e8929403ce05f5e10003cd01c29404ce05f5e4e8040094ce05f5e100ce05f5e4e802000093ce00036d8ece00023a90ce0002"
+    "1df4931b0100"
+)
+GOLDEN_ITEM = (
+    "9c030205ce05f5e100980000000101000000cd01c2ce0003170402009295000000010195010000010192950000000101951b"
+    "000001019295000000010195cd014d00000101"
+)
+GOLDEN_STORED = (
+    "95c4cedc001107ce05f5e100ce05f5e4e89800000001010000000000cd01c2ce00031704020083a54472616d619ace05f5e4"
+    "e8000000ce00036d8ece00023a90ce00021df4000000a531393930739ace05f5e100000000ce0001b6c7ce00011d48ce0001"
+    "0efa000000a6436f6d6564799ace05f5e4e8000000ce0001b6c7ce00011d48ce00010efa000000929203ce05f5e1009204ce"
+    "05f5e4e8929403ce05f5e10003cd01c29404ce05f5e4e8040094ce05f5e100ce05f5e4e802000093ce00036d8ece00023a90"
+    "ce00021df4931b0100ff04c43197cf40f89e395b66422fce05f5e1000303cd01c2c29097d38472c2e34d854f75ce05f5e4e8"
+    "040400c291039203019204029292fbce05f5e10092cf7fffffffffffffffce05f5e101"
+)
+GOLDEN_PAIRS = (
+    "9303c4300000000000000005ffffffffffffffff7fffffffffffffff0000000005f5e1007ffffffffffffff90000000000000004c4020001"
+)
+GOLDEN_NEIGHBOURS = "940303ce05f5e1009192cf7fffffffffffffffcdf1d9"
 
 
 def golden_user() -> UserState:
@@ -34,27 +72,108 @@ def golden_item() -> ItemFeatures:
     return features
 
 
-def test_golden_bytes_of_a_user() -> None:
+def golden_stored() -> StoredUser:
+    stored = decode_stored_user(freeze_user(golden_user()))
+    stored.lists = [(-5, 100_000_000), (2**63 - 1, 100_000_001)]
+    return stored
+
+
+def golden_pairs() -> Pairs:
+    pairs = Pairs(3)
+    pairs.fold(100_000_000, -7, 4, 1)
+    pairs.fold(5, 2**63 - 1, 2**63 - 1, 1)
+    pairs.fold(100_000_000, -7, 4, -1)
+    return pairs
+
+
+def test_golden_bytes() -> None:
     assert encode_features(golden_user().features).hex() == GOLDEN_USER
-
-
-def test_golden_bytes_of_an_item() -> None:
     assert encode_features(golden_item()).hex() == GOLDEN_ITEM
+    assert encode_stored_user(golden_stored()).hex() == GOLDEN_STORED
+    assert golden_pairs().encode().hex() == GOLDEN_PAIRS
+    assert encode_neighbours(golden_pairs().neighbours()).hex() == GOLDEN_NEIGHBOURS
 
 
 def test_golden_bytes_are_read_again() -> None:
     assert decode_user(bytes.fromhex(GOLDEN_USER)) == golden_user().features
     assert decode_item(bytes.fromhex(GOLDEN_ITEM)) == golden_item()
+    assert decode_stored_user(bytes.fromhex(GOLDEN_STORED)) == golden_stored()
+    assert Pairs.decode(3, bytes.fromhex(GOLDEN_PAIRS)).encode() == golden_pairs().encode()
+    assert decode_neighbours(bytes.fromhex(GOLDEN_NEIGHBOURS)) == golden_pairs().neighbours()
 
 
-@pytest.mark.parametrize(("decode", "golden"), [(decode_user, "user"), (decode_item, "item")])
-def test_new_reads_old_and_old_reads_new(decode, golden: str) -> None:  # type: ignore[no-untyped-def]
-    data = bytes.fromhex(GOLDEN_USER if golden == "user" else GOLDEN_ITEM)
+class User1(msgspec.Struct, array_like=True):
+    """UserFeatures as version 1 had them."""
+
+    user_id: int
+    first_ts: int
+    last_ts: int
+    counts: list[int]
+    duplicates: int
+    late: int
+    rating_sum: int
+    rating_sq: int
+    positives: int
+    negatives: int
+    tastes: dict[str, list[int]]
+    sequence: list[tuple[int, int]]
+    recent: list[tuple[int, int, int, int]]
+    session: list[int]
+
+
+class Item1(msgspec.Struct, array_like=True):
+    """ItemFeatures as version 1 had them."""
+
+    item_id: int
+    n: int
+    first_ts: int
+    last_ts: int
+    counts: list[int]
+    rating_sum: int
+    rating_sq: int
+    positives: int
+    negatives: int
+    days: list[tuple[int, int, int, int, int]]
+
+
+def test_new_reads_old() -> None:
+    """What was there is read, what was not takes its default. (The fold goes on from states of its own version alone.)"""
+    user, now = decode_user(bytes.fromhex(USER_1)), golden_user().features
+    assert user.tastes["Drama"] == [100_001_000, 0, 0, 0, 131_072, 131_072, 131_072, 0, 0, 0]
+    assert (user.gap, user.activity, user.epochs) == (0, [0, 0, 0], [0, 0, 0])
+    for name in User1.__struct_fields__:
+        if name != "tastes":
+            assert getattr(user, name) == getattr(now, name), name
+    item, same = decode_item(bytes.fromhex(ITEM_1)), golden_item()
+    assert (item.hours, item.fives) == ([], [])
+    for name in Item1.__struct_fields__:
+        assert getattr(item, name) == getattr(same, name), name
+
+
+def test_old_reads_new() -> None:
+    user = msgspec.msgpack.decode(bytes.fromhex(GOLDEN_USER), type=User1)
+    item = msgspec.msgpack.decode(bytes.fromhex(GOLDEN_ITEM), type=Item1)
+    now, same = golden_user().features, golden_item()
+    assert all(getattr(user, name) == getattr(now, name) for name in User1.__struct_fields__)
+    assert [list(day) for day in item.days] == same.days
+    assert all(getattr(item, name) == getattr(same, name) for name in Item1.__struct_fields__ if name != "days")
+
+
+@pytest.mark.parametrize(
+    ("decode", "golden"),
+    [
+        (decode_user, GOLDEN_USER),
+        (decode_item, GOLDEN_ITEM),
+        (decode_stored_user, GOLDEN_STORED),
+        (decode_neighbours, GOLDEN_NEIGHBOURS),
+    ],
+)
+def test_a_field_of_tomorrow_is_skipped_and_one_not_there_yet_has_its_default(decode: Any, golden: str) -> None:
+    data = bytes.fromhex(golden)
     fields = msgspec.msgpack.decode(data)
+    assert decode(msgspec.msgpack.encode([*fields, "a field of tomorrow"])) == decode(data)
     older = msgspec.msgpack.encode(fields[:-1])
-    newer = msgspec.msgpack.encode([*fields, "a field of tomorrow"])
-    assert decode(newer) == decode(data)
-    assert decode(older).first_ts == decode(data).first_ts
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(decode(older)))[:-1] == fields[:-1]
 
 
 def test_a_frozen_user_thaws_to_the_same() -> None:
@@ -66,6 +185,7 @@ def test_a_table_gives_back_its_rows_and_nothing_else() -> None:
     rows = [(-5, b"minus"), (0, b""), (7, b"seven"), (2**63 - 1, encode_similar([(1, 0.5)]))]
     table = MappedTable(memoryview(b"".join(table_parts(rows))))
     assert list(table.items()) == rows
+    assert list(table.ids) == [key for key, _ in rows]
     assert [table.get(key) for key in (-5, 0, 7, 2**63 - 1)] == [value for _, value in rows]
     assert table.get(6) is None
     assert table.get(-(2**63)) is None

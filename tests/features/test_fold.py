@@ -2,18 +2,27 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.fold import APPLIED, DUPLICATE, LATE, UserState, fold_item, fold_user, freeze_user, thaw_user, undone_item
-from features.state import RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures, decode_user, encode_features
-from features.words import CLICK, FORGET_USER, LIKE, RATING, UNDO, Event, Item
-from tests.features.strategies import CATALOGUE, USER, contributions, events
+from features.decay import DAY, HOUR, decay
+from features.fold import SESSION_GAP, Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
+from features.inputs import fades
+from features.pairs import PARTNER_WITHIN, PARTNERS
+from features.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
+from features.verdicts import APPLIED, DUPLICATE, LATE
+from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
+from tests.features.strategies import CATALOGUE, USER, events
+
+
+def outcome(state: UserState, event: Event, n: int) -> Outcome:
+    item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+    return fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
 
 
 def apply(state: UserState, event: Event, n: int) -> str:
-    item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-    return fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n).verdict
+    return outcome(state, event, n).verdict
 
 
 def fold(log: list[Event]) -> UserState:
@@ -49,18 +58,6 @@ def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Eve
     repeated.features.duplicates = plain.features.duplicates
     assert encode_features(plain.features) == encode_features(repeated.features)
     assert {item for item, _ in plain.seen.items()} == {item for item, _ in repeated.seen.items()}
-
-
-@given(st.lists(contributions(), max_size=60), st.randoms(use_true_random=False))
-def test_an_item_does_not_depend_on_the_order_of_contributions(given_ones: list, chance: random.Random) -> None:
-    shuffled = given_ones.copy()
-    chance.shuffle(shuffled)
-    one, other = ItemFeatures(3), ItemFeatures(3)
-    for each in given_ones:
-        one = fold_item(one, each)
-    for each in shuffled:
-        other = fold_item(other, each)
-    assert encode_features(one) == encode_features(other)
 
 
 @given(st.lists(events(), max_size=200))
@@ -123,3 +120,63 @@ def test_a_session_ends_after_half_an_hour_of_silence() -> None:
     assert fold(click).features.session == [60_000, 45 * 60_000, 3, 3]
     later = [*click, Event("d", LIKE, USER, 1, 0, "", 76 * 60_000)]
     assert fold(later).features.session == [76 * 60_000, 76 * 60_000, 1, 0]
+    assert fold(later).features.gap == 76 * 60_000 - 45 * 60_000
+    assert fold(click).features.gap == 0
+
+
+def added(log: list[Event]) -> list[Contribution | None]:
+    state = UserState(UserFeatures(USER))
+    return [outcome(state, event, n).contribution for n, event in enumerate(log, start=1)]
+
+
+def test_a_contribution_says_what_an_undo_takes_back() -> None:
+    likes = [Event(f"l{item}", LIKE, USER, item, 0, "", item * 1000) for item in (1, 2, 3)]
+    undo = Event("u", UNDO, USER, -1, 0, "l3", 9_000)
+    *_, given_one, taken = added([*likes, undo])
+    assert given_one is not None
+    assert given_one.sign == 1
+    assert taken == given_one._replace(sign=-1)
+    assert given_one.partners == (2, 1)
+
+
+def test_partners_are_the_latest_other_likes_close_in_time() -> None:
+    def like(item: int, ts: int) -> Event:
+        return Event(f"{item}@{ts}", LIKE, USER, item, 0, "", ts)
+
+    def partners_of(log: list[Event]) -> tuple[int, ...]:
+        last = added(log)[-1]
+        assert last is not None
+        return last.partners
+
+    start = 30 * DAY
+    many = [like(item, start + item) for item in range(1, 7)]
+    assert partners_of([*many, like(9, start + 9)]) == (6, 5, 4)[:PARTNERS]
+    assert partners_of([like(1, start), like(2, start + 1), like(1, start + 2)]) == (2,), "never itself"
+    assert partners_of([like(1, start), like(2, start + PARTNER_WITHIN)]) == (1,)
+    assert partners_of([like(1, start), like(2, start + PARTNER_WITHIN + 1)]) == ()
+    assert partners_of([like(1, start + PARTNER_WITHIN), like(2, start)]) == (1,), "whichever came first"
+    assert partners_of([like(1, start), like(2, start + 1), like(2, start + 2), like(3, start + 3)]) == (2, 1)
+    for kind, centi in ((CLICK, 0), (VIEW, 0), (IMPRESSION, 0), (RATING, 370)):
+        assert partners_of([like(1, start), Event("x", kind, USER, 2, centi, "", start)]) == ()
+
+
+@given(st.lists(events(), min_size=1, max_size=40))
+def test_activity_counts_events_by_age(log: list[Event]) -> None:
+    """Against decay from each event's own time; what is undone or forgotten is left out of the logs."""
+    log = [event for event in log if event.kind < UNDO]
+    state = UserState(UserFeatures(USER))
+    counted = [
+        event for n, event in enumerate(log, 1) if apply(state, event, n) == APPLIED and event.kind != IMPRESSION
+    ]
+    features = state.features
+    rates = features.activity * fades(features, features.last_ts)
+    for got, half_life in zip(rates, (HOUR, DAY, 14 * DAY), strict=True):
+        wanted = sum(decay(1 << 16, features.last_ts - event.ts, half_life) for event in counted) / (1 << 16)
+        assert got == pytest.approx(wanted, rel=0.006, abs=0.001 * (1 + len(counted)))
+
+
+def test_an_event_out_of_order_joins_its_session() -> None:
+    first = Event("a", CLICK, USER, 1, 0, "", 100 * SESSION_GAP)
+    before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP)
+    long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP)
+    assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP, 100 * SESSION_GAP, 2, 2]

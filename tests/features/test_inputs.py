@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.fold import UserState, fold_item, fold_user
+from features.decay import DAY, HOUR
+from features.fold import UserState, fold_user
 from features.inputs import (
     CROSS_COLUMNS,
     ITEM_COLUMNS,
@@ -14,12 +15,14 @@ from features.inputs import (
     InputMaps,
     ItemColumns,
     cross_matrix,
+    fades,
     item_matrix,
     model_inputs,
     popularity,
     tastes,
     user_vector,
 )
+from features.item_fold import fold_item
 from features.state import ItemFeatures, UserFeatures
 from features.words import CLICK, RATING, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, contributions, events
@@ -80,6 +83,16 @@ def test_a_taste_follows_the_weights_without_a_new_fold() -> None:
     keen = tastes(state.features, AT, GENRES, ClickWeights(click=1.0))
     assert calm[0].tolist() == [0.5, 0.0, 0.0]
     assert keen[0].tolist() == [0.5, 0.5, 0.0]
+
+
+def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() -> None:
+    state = UserState(UserFeatures(7))
+    for number in range(3):
+        fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT + 12_345), None, number)
+    activity = np.asarray(state.features.activity)
+    for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR, 1.5)):
+        assert (activity * fades(state.features, at))[0] == pytest.approx(left, rel=0.003)
+    assert (activity * fades(state.features, AT + 12_345 + 14 * DAY))[2] == pytest.approx(1.5, rel=0.003)
 
 
 def test_popularity_halves_with_its_half_life() -> None:
