@@ -10,13 +10,9 @@ import time
 
 import httpx
 
+from benchmarks.common import percentile
+
 USER = 6
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` of the sorted values lie (nearest rank)."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 def run(address: str, clicks: int) -> None:

@@ -85,15 +85,16 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int) -> Outc
     positive = is_positive(event.kind, event.centi)
     partners = _partners(features.sequence, event) if positive else ()
     memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, partners))
-    features.first_ts = event.ts if features.first_ts == 0 else min(features.first_ts, event.ts)
-    features.last_ts = max(features.last_ts, event.ts)
+    if event.ts > features.last_ts:
+        features.last_ts = event.ts
+    if features.first_ts == 0 or event.ts < features.first_ts:
+        features.first_ts = event.ts
     features.counts[event.kind] += 1
     if event.kind == UNDO:
         return Outcome(APPLIED, _undo(state, id_hash(event.target), item))
     _count(features, event.kind, event.centi, 1)
     _touch_session(features, event)
-    _advance(features, event.ts)
-    gains = _gains(features.epochs, event.ts)
+    gains = _advance(features, event.ts)
     if item is not None:
         _touch_tastes(features.tastes, item, event.kind, event.centi, event.ts, gains, 1)
     if event.kind != IMPRESSION:
@@ -129,7 +130,7 @@ def _undo(state: UserState, key: int, item: Item | None) -> Contribution | None:
     state.memory.mark_undone(key)
     features.counts[target.kind] -= 1
     _count(features, target.kind, target.centi, -1)
-    gains = _gains(features.epochs, target.ts)
+    gains = _advance(features, target.ts)  # it was applied, so no epoch is later
     if item is not None:
         _touch_tastes(features.tastes, item, target.kind, target.centi, target.ts, gains, -1)
     if target.kind != IMPRESSION:
@@ -173,32 +174,30 @@ def _count(features: UserFeatures, kind: int, centi: int, sign: int) -> None:
         features.negatives += sign
 
 
-def _advance(features: UserFeatures, ts: Millis) -> None:
-    """Bring all decayed weights to the epochs of `ts`, where those are later."""
-    epochs = features.epochs
+def _advance(features: UserFeatures, ts: Millis) -> list[int]:
+    """Bring all decayed weights to the epochs of `ts`, where those are later; what an event at `ts` weighs as of the epochs,
+    for each half-life."""
+    epochs, gains = features.epochs, []
     for at, half_life in enumerate(HALF_LIVES):
-        behind = ts // half_life - epochs[at]
+        epoch, weight = lifted(ts, half_life)
+        behind = epoch - epochs[at]
         if behind > 0:
-            epochs[at] += behind
+            epochs[at] = epoch
             features.activity[at] >>= behind
             for taste in features.tastes.values():
                 taste[at + _CLICKS] >>= behind
                 taste[at + _POSITIVES] >>= behind
                 taste[at + _NEGATIVES] >>= behind
-
-
-def _gains(epochs: list[int], ts: Millis) -> list[int]:
-    """What an event at `ts` weighs as of the epochs, for each half-life."""
-    gains = []
-    for at, half_life in enumerate(HALF_LIVES):
-        epoch, weight = lifted(ts, half_life)
-        gains.append(weight >> epochs[at] - epoch)
+        elif behind < 0:
+            weight >>= -behind
+        gains.append(weight)
     return gains
 
 
 def _touch_activity(activity: list[int], gains: list[int], sign: int) -> None:
     for at, gain in enumerate(gains):
-        activity[at] = max(0, activity[at] + sign * gain)
+        weight = activity[at] + sign * gain
+        activity[at] = weight if weight > 0 else 0
 
 
 def _touch_session(features: UserFeatures, event: Event) -> None:
@@ -232,7 +231,8 @@ def _touch_tastes(
         elif ts > taste[0]:
             taste[0] = ts
         for at, gain in enumerate(gains, start=place):
-            taste[at] = max(0, taste[at] + sign * gain)
+            weight = taste[at] + sign * gain
+            taste[at] = weight if weight > 0 else 0
     if len(tastes) > TASTES:
         for name in sorted(tastes, key=lambda name: (tastes[name][0], name))[: len(tastes) - TASTES]:
             del tastes[name]
@@ -251,6 +251,10 @@ def freeze_user(state: UserState) -> bytes:
 
 def thaw_user(data: bytes) -> UserState:
     """The user that `freeze_user` stored. Raises Broken where its journal is none."""
-    stored = decode_stored_user(data)
+    return thaw_stored(decode_stored_user(data))
+
+
+def thaw_stored(stored: StoredUser) -> UserState:
+    """As thaw_user, of what was decoded already."""
     memory, seen = replay_journal([(stored.records, stored.journal)], stored.floor)
     return UserState(decode_user(stored.features), memory, seen)

@@ -8,6 +8,8 @@ Shapes: n candidates (or sample rows), U user columns, I item columns, C cross c
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -47,6 +49,14 @@ CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
 PRIOR_MEAN: Final = 3.5
 """Ratings are drawn towards this mean by PRIOR_WEIGHT imagined ones, so that a single rating says little."""
 PRIOR_WEIGHT: Final = 5.0
+
+
+@lru_cache(maxsize=16)
+def layout(genres: tuple[str, ...]) -> str:
+    """Digest (16 hex digits) of what each raw column means: rows kept under one digest have the same columns in the same
+    order, with the same meaning, as rows made now with these genres."""
+    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, genres)
+    return blake2b(msgspec.json.encode(meaning), digest_size=8).hexdigest()
 
 
 class ClickWeights(msgspec.Struct, frozen=True):
@@ -146,7 +156,7 @@ def popularity(
 def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Floats:
     """[n, I + G] raw item columns, then genres as 0 or 1; as they stand at `at`."""
     ratings, total, squares, positives, events, first = columns.sums[rows].T
-    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (ratings + PRIOR_WEIGHT)
+    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (np.maximum(ratings, 0) + PRIOR_WEIGHT)
     spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
     when = np.broadcast_to(np.asarray(at, np.int64), ratings.shape)
     known = first > 0
@@ -213,7 +223,7 @@ def fades(features: UserFeatures, at: int) -> npt.NDArray[np.float64]:
     user's newest event applies no decay."""
     when = max(at, features.last_ts)
     ages = [when / half_life - epoch for half_life, epoch in zip(HALF_LIVES, features.epochs, strict=True)]
-    return np.exp2(-np.asarray(ages)) / ONE
+    return np.asarray(np.exp2(-np.asarray(ages)) / ONE, np.float64)
 
 
 def cross_matrix(users: Floats, items: Floats) -> Floats:
@@ -240,12 +250,19 @@ INPUT_NAMES: Final = ("userId", "movieId", "user", "item", "cross")
 
 
 def model_inputs(
-    names: Sequence[str], maps: InputMaps, user_ids: Ints, users: Floats, item_ids: Ints, items: Floats
+    names: Sequence[str],
+    maps: InputMaps,
+    user_ids: Ints,
+    users: Floats,
+    item_ids: Ints,
+    items: Floats,
+    cross: Floats | None = None,
 ) -> dict[str, npt.NDArray[np.generic]]:
     """The named inputs a model takes, one row a candidate.
 
     userId, movieId  [n] int64; user [n, U + 3G], item [n, I + G], cross [n, C] float32, normalised
-    `user_ids` and `users` may have one row for all. Raises ValueError for a name that is not of INPUT_NAMES.
+    `user_ids` and `users` may have one row for all; `cross` is what `cross_matrix` gave, if it
+    was called before. Raises ValueError for a name that is not of INPUT_NAMES.
     """
     n = len(item_ids)
     out: dict[str, npt.NDArray[np.generic]] = {}
@@ -260,7 +277,8 @@ def model_inputs(
         elif name == "item":
             out[name] = normalise(items, maps.item_mean, maps.item_std)
         elif name == "cross":
-            out[name] = normalise(cross_matrix(users, items), maps.cross_mean, maps.cross_std)
+            raw = cross_matrix(users, items) if cross is None else cross
+            out[name] = normalise(raw, maps.cross_mean, maps.cross_std)
         else:
             raise ValueError(f"a model asks for the input {name!r}; known are {', '.join(INPUT_NAMES)}")
     return out

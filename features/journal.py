@@ -67,10 +67,14 @@ def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[Ded
 class Journal:
     """The journal of one user as it grows: closed chunks, by number, and the open one."""
 
-    __slots__ = ("closed", "first", "next", "open", "open_count", "total")
+    __slots__ = ("_floor", "_outdated", "closed", "first", "next", "open", "open_count", "total")
 
-    def __init__(self, first: int = 0, next_: int = 0, total: int = 0, open_count: int = 0, open_: bytes = b"") -> None:
+    def __init__(
+        self, first: int = 0, next_: int = 0, total: int = 0, open_count: int = 0, open_: bytes = b"", floor: int = -1
+    ) -> None:
         """`first` … `next_` − 1 are the closed chunks kept elsewhere; `total` counts all records, open ones included."""
+        self._floor = floor
+        self._outdated = False
         self.first = first
         self.next = next_
         self.total = total
@@ -81,6 +85,10 @@ class Journal:
 
     def append(self, memory: DedupeMemory, seen: SeenItems) -> None:
         """Take over the changes that the last fold noted in memory and seen set (which stay noted)."""
+        if memory.floor != self._floor:  # the user was forgotten: so is all that was written
+            self._floor = memory.floor
+            self._outdated = True
+            return
         for key, entry in memory.changes:
             if entry is not None:
                 self._add(_encode((key, *entry)))
@@ -98,11 +106,13 @@ class Journal:
             self.open_count = 0
 
     def is_mostly_history(self, memory: DedupeMemory, seen: SeenItems) -> bool:
-        return self.total > 2 * (len(memory) + len(seen)) + _SLACK
+        """Whether it should be written anew: most of it is history, or none of it counts any more."""
+        return self._outdated or self.total > 2 * (len(memory) + len(seen)) + _SLACK
 
     def compact(self, memory: DedupeMemory, seen: SeenItems) -> range:
         """Write the journal anew from the state; the numbers of the chunks that are not needed any more."""
         dropped = range(self.first, self.next)
+        self._floor, self._outdated = memory.floor, False
         self.closed = []
         self.first = self.next
         self.total, self.open_count = 0, 0

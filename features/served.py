@@ -5,6 +5,7 @@ feed an old job. `read_served` takes the few fields that the job needs, `read_se
 that names the field, what was expected and what came.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Final, TypeVar
 
@@ -50,9 +51,9 @@ class ServedCandidates(msgspec.Struct, frozen=True):
     """
 
     channels: Annotated[tuple[Name, ...], Meta(max_length=62)]
-    item_id: Annotated[tuple[Id, ...], Meta(max_length=MAX_CANDIDATES)]
-    channel: Annotated[tuple[Id, ...], Meta(max_length=MAX_CANDIDATES)]
-    score: Annotated[tuple[float, ...], Meta(max_length=MAX_CANDIDATES)]
+    item_id: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)]
+    channel: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)]
+    score: Annotated[list[float], Meta(max_length=MAX_CANDIDATES)]
 
 
 class ServedFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,9 +66,9 @@ class ServedFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     layout: Name
-    user: tuple[float, ...]
-    items: tuple[tuple[float, ...], ...]
-    cross: tuple[tuple[float, ...], ...] | None = None
+    user: list[float]
+    items: list[list[float]]
+    cross: list[list[float]] | None = None
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +179,6 @@ def _check_once(item_ids: tuple[ItemId, ...]) -> None:
         raise BadEvent("items", "each item once", f"item {twice} more than once")
 
 
-def _check_length(where: str, expected: int, values: tuple[object, ...]) -> None:
+def _check_length(where: str, expected: int, values: Sequence[object]) -> None:
     if len(values) != expected:
         raise BadEvent(where, f"{expected} values", str(len(values)))

@@ -4,6 +4,7 @@ Readers, not states: the fold stores sums alone, which any order and any merge l
 generation.
 """
 
+import math
 from typing import Final
 
 from features.decay import DAY, HALF_LIVES, HOUR
@@ -48,14 +49,15 @@ def popularity(features: ItemFeatures, half_life: Millis, at: Millis) -> float:
     """Events, each counted 2^(−age / half-life) as of `at`; ages to the precision of the buckets that cover eight half-lives.
     An `at` before an event's time does not decay it."""
     size, buckets = _buckets(features, 8 * half_life)
-    return sum(bucket[_EVENTS] * 2.0 ** (-max(0, at - bucket[0] * size - size // 2) / half_life) for bucket in buckets)
+    return sum(
+        bucket[_EVENTS] * math.exp2(-max(0, at - bucket[0] * size - size // 2) / half_life) for bucket in buckets
+    )
 
 
 def trending(features: ItemFeatures, at: Millis) -> float:
     """How much faster than usual events come now: the rate with a half-life of an hour over that of 14 days, in log2; 0 for
     an item at its usual pace, and small counts pull towards 0."""
-    from math import log2
 
     short, long = HALF_LIVES[0], HALF_LIVES[-1]
     usual = popularity(features, long, at) * short / long
-    return log2((popularity(features, short, at) + 1) / (usual + 1))
+    return math.log2((popularity(features, short, at) + 1) / (usual + 1))

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, Broken, MartletError, Unavailable
+from infra import bench, options
 from infra.home import REPO, Home, read_json
 from infra.processes import ProcessId
+from infra.provoke import Provocation
 from infra.steps import Steps
 
 app = typer.Typer(
@@ -21,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(bench.app, name="bench")
 
 HomeOption = Annotated[Path, typer.Option("--home", help="The folder that holds all that Martlet keeps.")]
 DEFAULT_HOME = Path(".martlet")
@@ -57,22 +60,42 @@ def up(
         float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")
     ] = None,
     master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Of the job: two TaskManagers for each.  [default: 1]")
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Where Flink keeps state: memory, or rocksdb for millions of users.  [default: memory]"),
+    ] = None,
+    attribution: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=86_400, help="Seconds that a shown list waits for what is done about it.  [default: 1800]"
+        ),
+    ] = None,
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
+    from infra.detached import detach as run_detached
+    from infra.flink import MEMORY, ROCKSDB
     from infra.up import Up
-    from infra.up import detach as run_detached
+
+    if state not in (None, MEMORY, ROCKSDB):
+        raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
 
     if dataset is not None and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
     target = _home(home)
     if detach:
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), "--port", str(port)]
-        argv += ["--dataset", dataset] if dataset is not None else []
-        argv += ["--history", str(history)] if history is not None else []
-        argv += ["--master", master] if master is not None else []
+        given = {
+            "dataset": dataset, "history": history, "master": master, "parallelism": parallelism, "state": state,
+            "attribution": attribution,
+        }  # fmt: skip
+        for name, value in given.items():
+            argv += [] if value is None else [f"--{name}", str(value)]
         raise typer.Exit(run_detached(target, argv, Steps()))
     try:
-        Up(target, port, dataset, history, master).run()
+        Up(target, port, dataset, history, master, parallelism, state, attribution).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None
@@ -81,7 +104,7 @@ def up(
 @app.command()
 def down(home: HomeOption = DEFAULT_HOME) -> None:
     """Stop everything that runs in a home, in order."""
-    from infra.up import down as stop
+    from infra.detached import down as stop
 
     began = time.monotonic()
     if not stop(_home(home), Steps()):
@@ -91,11 +114,14 @@ def down(home: HomeOption = DEFAULT_HOME) -> None:
 
 
 @app.command()
-def status(home: HomeOption = DEFAULT_HOME) -> None:
-    """What runs, where, since when, and how fresh it is."""
+def status(
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as one JSON object.")] = False,
+) -> None:
+    """What runs, where, since when; the ledger, lags, pending records, freshness, checkpoints and alarms."""
     from infra.status import print_status
 
-    print_status(_home(home))
+    print_status(_home(home), as_json)
 
 
 @app.command()
@@ -106,7 +132,7 @@ def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(mi
     raise typer.Exit(0 if examine(_home(home), port, typer.echo) else 1)
 
 
-@app.command()
+@app.command(cls=options.command_with(options.PROVOKED))
 def replay(
     home: HomeOption = DEFAULT_HOME,
     dataset: Annotated[str | None, typer.Option(help="Another data set than the home's.")] = None,
@@ -116,37 +142,20 @@ def replay(
     restart: Annotated[
         bool, typer.Option("--restart", help="From the start, even if an earlier replay was interrupted.")
     ] = False,
+    shuffle: options.Shuffle = None,
+    duplicate: options.Duplicate = None,
+    late: options.Late = None,
+    seed: options.Seed = None,
 ) -> None:
-    """A data set as an event stream, by default what comes after the history that `up` loaded."""
-    from infra.replay import Plan, Replayer, parse_speed
-    from infra.times import parse_time
-    from offline.datasets import cut_row, open_dataset, row_at
+    """A data set as an event stream, by default what comes after the history that `up` loaded.
+
+    --shuffle, --duplicate and --late provoke the job, and combine: afterwards ./martlet verify must still say equal."""
+    from infra.replay import replay_home
 
     target = _home(home)
-    ports = _ports(target)
-    from infra.record import HomeRecord
-
-    record = HomeRecord(target)
-    try:
-        pace = parse_speed(speed)
-    except ValueError:
-        raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
-    data = open_dataset(dataset or record.dataset, target.data)
-    first = cut_row(data, record.history) if dataset is None else 0
-    last = data.rows
-    if start is not None:
-        first = row_at(data, parse_time("--from", start))
-    if end is not None:
-        last = row_at(data, parse_time("--to", end))
-    if first >= last:
-        typer.echo("nothing to replay: all of the data set is history, or no event lies between --from and --to")
-        return
-    replayer = Replayer(target, f"127.0.0.1:{ports['kafka']}", data)
-    row = first if restart else replayer.resume_row(first, last)
-    if row > first:
-        typer.echo(f"going on at row {row}, where an earlier replay stopped (--restart starts over)")
-    sent, took = replayer.run(Plan(row, last, pace), first)
-    typer.echo(f"{sent} events acknowledged in {took:.1f} s ({sent / max(took, 1e-9):.0f} events/s)")
+    provocation = Provocation.chosen(shuffle, duplicate, late, seed)
+    bootstrap = f"127.0.0.1:{_ports(target)['kafka']}"
+    replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
 
 
 @app.command()
@@ -170,7 +179,7 @@ def verify(
     settings = msgspec.json.decode((target.flink / "job.json").read_bytes(), type=JobSettings)
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
-    ledger = finding.expected.ledger
+    ledger = finding.expected.total()
     if finding.difference is not None:
         typer.echo(f"{'still moving' if finding.moving else 'DIFFERENT'}: {finding.difference[:2000]}")
         raise typer.Exit(3 if finding.moving else 1)
@@ -218,6 +227,28 @@ def train(
 
 
 @app.command()
+def upgrade(
+    home: HomeOption = DEFAULT_HOME,
+    parallelism: Annotated[int | None, typer.Option(min=1, max=8, help="Of the job from now on.")] = None,
+) -> None:
+    """Take changed code, or another parallelism, into the running job: savepoint, new TaskManagers, on from there.
+
+    Kafka, Redis, the model server and the API go on meanwhile.
+    """
+    from infra.requests import UPGRADE, ask_up
+
+    typer.echo(ask_up(_home(home), UPGRADE, within=300, parallelism=parallelism))
+
+
+@app.command()
+def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
+    """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
+    from infra.requests import REBUILD, ask_up
+
+    typer.echo(ask_up(_home(home), REBUILD, within=600))
+
+
+@app.command()
 def publish(
     folder: Annotated[
         Path, typer.Argument(help="A version's folder: SavedModel and manifest.json, as training exports it.")
@@ -252,17 +283,6 @@ def rollback(
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
-
-
-@app.command()
-def bench(
-    home: HomeOption = DEFAULT_HOME,
-    clicks: Annotated[int, typer.Option(min=1, max=100_000, help="Clicks, one after another.")] = 200,
-) -> None:
-    """Performance figures of the running home: from a click to the list that knows of it."""
-    from benchmarks.clicks import run
-
-    run(f"http://127.0.0.1:{_ports(_home(home))['api']}", clicks)
 
 
 @app.command()

@@ -6,12 +6,17 @@ from pathlib import Path
 
 from features.errors import Unavailable
 from infra import artefacts, ask
+from infra.checkpoints import RETAINED
 from infra.home import REPO, Home
 from infra.services import LOOPBACK, Ports, python_env
 from infra.supervisor import Service
 
-TASK_MANAGERS = 2
-"""One for the source, one for the fold: two Python operators in one JVM would fight over one GIL."""
+
+def task_managers(parallelism: int) -> int:
+    """For each degree one that folds users and one for source and items: two Python operators in one JVM would fight over
+    one GIL."""
+    return 2 * parallelism
+
 
 _LOG4J = """rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
@@ -53,8 +58,23 @@ def _java_options() -> str:
     )
 
 
-def configure(home: Home, ports: Ports) -> dict[str, str]:
-    """Write the cluster's configuration; returns the environment in which its scripts and its client run."""
+MEMORY, ROCKSDB = "memory", "rocksdb"
+_STATE = {
+    # All in the heap: fastest, for up to some 100,000 users. Each checkpoint writes all of it.
+    MEMORY: {"state.backend.type": "hashmap", "taskmanager.memory.managed.size": "16m"},
+    # On disk with a cache in managed memory, checkpoints incremental: for millions of users.
+    ROCKSDB: {
+        "state.backend.type": "rocksdb",
+        "execution.checkpointing.incremental": "true",
+        "taskmanager.memory.managed.size": "160m",
+        "taskmanager.memory.process.size": "1296m",
+    },
+}
+
+
+def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
+    """Write the cluster's configuration, state in MEMORY or ROCKSDB;
+    returns the environment in which its scripts and its client run."""
     conf, lib = home.flink / "conf", home.flink / "lib"
     conf.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -72,7 +92,6 @@ def configure(home: Home, ports: Ports) -> dict[str, str]:
         "taskmanager.host": LOOPBACK,
         "taskmanager.numberOfTaskSlots": 1,
         "taskmanager.memory.process.size": "1152m",
-        "taskmanager.memory.managed.size": "16m",
         "taskmanager.memory.network.min": "48m",
         "taskmanager.memory.network.max": "48m",
         "taskmanager.memory.jvm-metaspace.size": "192m",
@@ -82,13 +101,12 @@ def configure(home: Home, ports: Ports) -> dict[str, str]:
         # All start together: a TaskManager that finds no JobManager yet asks again soon, not after 10 s.
         "cluster.registration.error-delay": "500 ms",
         "cluster.registration.refused-registration-delay": "1 s",
-        "state.backend.type": "hashmap",
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": home.checkpoints.as_uri(),
         "execution.checkpointing.interval": "5 s",
         "execution.checkpointing.min-pause": "2 s",
         "execution.checkpointing.timeout": "2 min",
-        "execution.checkpointing.num-retained": 3,
+        "execution.checkpointing.num-retained": RETAINED,
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.tolerable-failed-checkpoints": 1000,
         "restart-strategy.type": "exponential-delay",
@@ -103,6 +121,7 @@ def configure(home: Home, ports: Ports) -> dict[str, str]:
         "env.log.dir": str(home.logs),
         "env.pid.dir": str(home.run / "flink"),
         "io.tmp.dirs": str(home.flink / "tmp"),
+        **_STATE[state],
     }
     (home.flink / "tmp").mkdir(exist_ok=True)
     (home.run / "flink").mkdir(exist_ok=True)

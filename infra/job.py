@@ -1,15 +1,19 @@
-"""Keeps the Flink job running: submits it, and again from the newest complete checkpoint when Flink has lost it."""
+"""Keeps the Flink job running: submits it, and again from the newest checkpoint that can be read when Flink has lost it.
 
-import shutil
+A checkpoint that does not load is refused, named in `status`, and the one before it is taken; where none is left the job
+starts from the base and folds the whole log again. So it never starts silently empty.
+"""
+
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 
 from features.errors import Unavailable
-from infra import ask
+from infra import ask, checkpoints
+from infra.checkpoints import Checkpoint
+from infra.flink_rest import ALIVE, JOB_NAME
 from infra.home import REPO, Home
 from infra.processes import tail
 from infra.services import LOOPBACK, Ports
@@ -17,17 +21,20 @@ from infra.supervisor import Supervisor
 from streaming.settings import JobSettings
 
 SUBMIT_WITHIN = 120
-ALIVE = {"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING", "CANCELLING"}
+RUNS_WITHIN = 90.0
+_UNREADABLE = (
+    "Could not restore", "restoring", "Failed to rollback to checkpoint", "checkpoint metadata", "checkpoint/savepoint",
+    "StateMigrationException", "savepoint file", "checkpoint pointer",
+)  # fmt: skip
+"""What Flink says where a checkpoint, not a service, is at fault."""
 
 
-def newest_checkpoint(home: Home) -> Path | None:
-    """The newest complete checkpoint (or savepoint) that is kept under the home; None if there is none."""
-    complete = list(home.checkpoints.glob("*/chk-*/_metadata")) + list(home.checkpoints.glob("savepoint-*/_metadata"))
-    return max((path for path in complete), key=lambda path: path.stat().st_mtime, default=None)
+class CheckpointUnreadable(Unavailable):
+    """The job did not start because of the checkpoint."""
 
 
-class JobKeeper:
-    """One home's job. `look` is a chore of the supervisor."""
+class Job:
+    """One home's job in its Flink cluster."""
 
     def __init__(
         self, home: Home, ports: Ports, env: dict[str, str], settings: JobSettings, supervisor: Supervisor
@@ -37,22 +44,49 @@ class JobKeeper:
         self._env = env
         self._supervisor = supervisor
         self._file = home.flink / "job.json"
+        self.use(settings)
+
+    def use(self, settings: JobSettings) -> None:
+        """Settings for the next start."""
+        self.settings = settings
         self._file.write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
-        self.job_id: str | None = None
 
     def running(self) -> str | None:
         """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
         jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
-        return next((job["jid"] for job in jobs if job["name"] == "martlet" and job["state"] in ALIVE), None)
+        return next((job["jid"] for job in jobs if job["name"] == JOB_NAME and job["state"] in ALIVE), None)
 
-    def submit(self) -> None:
-        """Submit, from the newest checkpoint if there is one. Raises Unavailable with the client's last lines."""
+    def start(self, before: float | None = None) -> str:
+        """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
+        base; says from what. Raises Unavailable where the fault is not a checkpoint's."""
+        for checkpoint in checkpoints.kept(self._home):
+            if before is not None and checkpoint.completed_at >= before:
+                continue
+            try:
+                self._submit(checkpoint)
+                self.wait_running()
+                return self._started(str(checkpoint.folder))
+            except CheckpointUnreadable as error:
+                self.cancel()
+                reason = str(error).splitlines()[0][:300]
+                checkpoints.refuse(checkpoint, reason)
+                self._supervisor.note(checkpoint_refused=f"{checkpoint.folder.name}: {reason}")
+        self._submit(None)
+        self.wait_running()
+        return self._started("the base")
+
+    def _started(self, origin: str) -> str:
+        self._supervisor.note(job_from=origin)
+        checkpoints.drop_older_savepoints(self._home)
+        return origin
+
+    def _submit(self, checkpoint: Checkpoint | None) -> None:
         argv = [sys.executable, "-m", "streaming.job", "--settings", str(self._file)]
-        checkpoint = newest_checkpoint(self._home)
         if checkpoint is not None:
-            argv += ["--from", checkpoint.parent.as_uri()]
+            argv += ["--from", checkpoint.folder.as_uri()]
         log = self._home.logs / "submit.log"
         with log.open("ab") as out:
+            before = out.tell()
             try:
                 done = subprocess.run(
                     argv,
@@ -66,11 +100,14 @@ class JobKeeper:
             except subprocess.TimeoutExpired as error:
                 raise Unavailable(f"the job was not submitted within {SUBMIT_WITHIN} s; see {log}") from error
         if done.returncode != 0:
-            raise Unavailable(f"the job was not submitted:\n{tail(log)}")
-        self._supervisor.note(job_from=str(checkpoint.parent) if checkpoint else "the base")
+            with log.open("rb") as said:
+                said.seek(before)
+                text = said.read(1 << 20).decode(errors="replace")
+            raise _fault(text)(f"the job was not submitted:\n{tail(log)}")
 
-    def wait_running(self, within: float = 90.0) -> None:
-        """Return once every task of the job runs. Raises Unavailable after `within` seconds."""
+    def wait_running(self, within: float = RUNS_WITHIN) -> None:
+        """Return once every task of the job runs. Raises Unavailable after `within` seconds, and CheckpointUnreadable as
+        soon as Flink says so."""
         deadline = time.monotonic() + within
         state = "unknown"
         while time.monotonic() < deadline:
@@ -81,9 +118,12 @@ class JobKeeper:
                     states = {vertex["status"] for vertex in detail["vertices"]}
                     state = f"{detail['state']} ({', '.join(sorted(states))})"
                     if states == {"RUNNING"}:
-                        self.job_id = job
                         self._supervisor.note(job=job)
                         return
+                if (trouble := self.trouble()) and _fault(trouble) is CheckpointUnreadable:
+                    raise CheckpointUnreadable(trouble)
+            except CheckpointUnreadable:
+                raise
             except Unavailable as error:
                 state = str(error)
             time.sleep(0.2)
@@ -91,44 +131,54 @@ class JobKeeper:
             f"the job does not run after {within:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}"
         )
 
-    def look(self) -> None:
-        """Submit again if Flink has lost the job (a JobManager has no memory of its own)."""
-        try:
-            job = self.running()
-        except Unavailable:
-            return  # the JobManager is away; the supervisor sees to it
+    def trouble(self) -> str:
+        """What Flink names as the newest failure of the newest job; "" if there is none. Raises Unavailable."""
+        jobs = [job for job in ask.http_json(f"{self._rest}/jobs/overview")["jobs"] if job["name"] == JOB_NAME]
+        if not jobs:
+            return ""
+        job = max(jobs, key=lambda each: each["start-time"])
+        entries = ask.http_json(f"{self._rest}/jobs/{job['jid']}/exceptions")["exceptionHistory"]["entries"]
+        return str(entries[0]["stacktrace"]) if entries else ""
+
+    def restores_in_vain(self) -> bool:
+        """Whether the job keeps failing on the checkpoint it goes back to. Raises Unavailable."""
+        job = self.running()
         if job is None:
-            self.submit()
-            self.wait_running()
-            self._supervisor.note(job_submitted_again=time.strftime("%Y-%m-%d %H:%M:%S"))
-        elif job != self.job_id:
-            self.job_id = job
-            self._supervisor.note(job=job)
+            return False
+        detail = ask.http_json(f"{self._rest}/jobs/{job}")
+        if detail["state"] == "RUNNING" and {each["status"] for each in detail["vertices"]} == {"RUNNING"}:
+            return False
+        return _fault(self.trouble()) is CheckpointUnreadable
 
-    def stop_with_savepoint(self) -> None:
-        """Before a planned stop: a last complete checkpoint, so that the next start has nothing to read again.
+    def cancel(self, within: float = 30.0) -> None:
+        """End the job, without a savepoint. Raises Unavailable if it does not end."""
+        deadline = time.monotonic() + within
+        while (job := self.running()) is not None:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"job {job} was not cancelled within {within:.0f} s")
+            ask.http_json(f"{self._rest}/jobs/{job}", method="PATCH", body={})
+            time.sleep(0.3)
 
-        Best effort: without it, the newest retained checkpoint serves.
-        """
-        try:
-            job = self.running()
-            if job is None:
-                return
-            target = self._home.checkpoints.as_uri()
-            request = ask.http_json(
-                f"{self._rest}/jobs/{job}/stop", method="POST", body={"targetDirectory": target, "drain": False}
-            )["request-id"]
-            deadline = time.monotonic() + 15
-            while time.monotonic() < deadline:
-                status = ask.http_json(f"{self._rest}/jobs/{job}/savepoints/{request}")["status"]["id"]
-                if status == "COMPLETED":
+    def stop_with_savepoint(self, within: float = 15.0) -> None:
+        """Stop in order: the next start has nothing to read again. Raises Unavailable if it does not come to that."""
+        job = self.running()
+        if job is None:
+            raise Unavailable("no job runs")
+        target = self._home.checkpoints.as_uri()
+        request = ask.http_json(
+            f"{self._rest}/jobs/{job}/stop", method="POST", body={"targetDirectory": target, "drain": False}
+        )["request-id"]
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            answer = ask.http_json(f"{self._rest}/jobs/{job}/savepoints/{request}")
+            if answer["status"]["id"] == "COMPLETED":
+                if "location" in answer.get("operation", {}):
                     return
-                time.sleep(0.1)
-        except (Unavailable, KeyError, TypeError):
-            return
+                cause = answer.get("operation", {}).get("failure-cause", {}).get("stack-trace", "")
+                raise Unavailable(f"the savepoint failed: {cause[:300]}")
+            time.sleep(0.1)
+        raise Unavailable(f"no savepoint within {within:.0f} s")
 
 
-def forget_checkpoints(home: Home) -> None:
-    """When the generation rises, states start from the base: older checkpoints are of no use and in the way."""
-    shutil.rmtree(home.checkpoints, ignore_errors=True)
-    home.checkpoints.mkdir(parents=True, exist_ok=True)
+def _fault(text: str) -> type[Unavailable]:
+    return CheckpointUnreadable if any(phrase in text for phrase in _UNREADABLE) else Unavailable

@@ -4,7 +4,9 @@ import redis
 
 from features.base import Base
 from features.errors import Unavailable
-from features.names import item_key, seen_key, user_key
+from features.fold import thaw_stored
+from features.names import item_key, pairs_key, seen_key, user_key
+from features.pairs import encode_neighbours
 from features.redis_writes import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
 from features.state import decode_item
 
@@ -32,7 +34,7 @@ def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
         users = items = 0
         pipe = client.pipeline(transaction=False)
         for count, (user_id, stored) in enumerate(base.users(), start=1):
-            seen = [item for item, _ in stored.seen]
+            seen = [item for item, _ in thaw_stored(stored).seen.items()]
             arguments = user_arguments(generation, 0, 0, stored.features, REPLACE, (), seen)
             write_user(keys=[user_key(user_id), seen_key(user_id)], args=arguments, client=pipe)
             if count % BATCH == 0:
@@ -44,6 +46,12 @@ def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
             if count % BATCH == 0:
                 items += sum(pipe.execute())
         items += sum(pipe.execute())
+        for count, (item_id, pairs) in enumerate(base.all_pairs(), start=1):
+            arguments = item_arguments(generation, pairs.n, 0, encode_neighbours(pairs.neighbours()))
+            write_item(keys=[pairs_key(item_id)], args=arguments, client=pipe)
+            if count % BATCH == 0:
+                pipe.execute()
+        pipe.execute()
         client.set(LOADED_KEY, generation)
         return users, items
     except redis.RedisError as error:

@@ -74,6 +74,21 @@ class HomeRecord:
         return int(self._values["generation"])
 
     @property
+    def parallelism(self) -> int:
+        """Of the job's operators."""
+        return int(self._values.get("parallelism", 1))
+
+    @property
+    def attribution(self) -> int:
+        """Seconds that a shown list waits for what is done about it."""
+        return int(self._values.get("attribution", 1800))
+
+    @property
+    def state(self) -> str:
+        """Where Flink keeps state: infra.flink.MEMORY or ROCKSDB."""
+        return str(self._values.get("state", "memory"))
+
+    @property
     def clock_since(self) -> int:
         """Wall time, ms, at which the home's clock stood at the base's cut."""
         return int(self._values["clock_since"])
@@ -93,6 +108,13 @@ class HomeRecord:
     def base(self) -> Base:
         return Base(self.base_folder())
 
+    def next_base_number(self) -> int:
+        """The base to start from now: the one asked for, else the one in use; a new one where the fold has changed since."""
+        number = int(self._values.get("next_base") or self.base_number or 1)
+        if self.base_number == number and self._values.get("fold_version") != FOLD_VERSION:
+            return number + 1
+        return number
+
     def take_base(self, number: int) -> bool:
         """Use a base. True if the generation rose: all states start anew from it."""
         fence = {"base": number, "fold_version": FOLD_VERSION}
@@ -108,9 +130,6 @@ class HomeRecord:
 
     def put_flag(self, name: str, value: object) -> None:
         self._values[name] = value
-
-    def flag(self, name: str) -> Any:
-        return self._values.get(name)
 
     def save(self) -> None:
         write_json(self._home.record_file, self._values)

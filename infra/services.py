@@ -28,6 +28,7 @@ class Ports:
     flink_rest: int
     model_rest: int
     model_grpc: int
+    watch: int
 
     @classmethod
     def choose(cls, api: int, before: Mapping[str, int]) -> "Ports":

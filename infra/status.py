@@ -1,84 +1,113 @@
-"""`status`: what runs, where, and how fresh it is, asked from the services themselves."""
+"""`status`: what runs, where, and how the flow fares, asked from the services themselves."""
 
+import json
 import time
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Column, Table
 
-from features.errors import Unavailable
+from features.errors import MartletError, Unavailable
 from infra import ask
+from infra.flow_report import flow_report
+from infra.gather import gatherer_of
 from infra.home import Home, read_json
 from infra.processes import ProcessId, memory_mib
 from infra.record import HomeRecord
-from infra.times import show_time
+from infra.services import LOOPBACK, Ports
+from infra.status_text import print_report
+
+MIN_WIDTH = 120
 
 
-def print_status(home: Home) -> None:
+def print_status(home: Home, as_json: bool) -> None:
     """Prints; raises Unavailable if nothing runs."""
+    report = collect(home)
+    if as_json:
+        print(json.dumps(report, indent=1))
+    else:
+        console = Console(soft_wrap=True)
+        console.width = max(console.width, MIN_WIDTH)  # addresses are of no use when cut
+        print_report(console, report)
+
+
+def collect(home: Home) -> dict[str, Any]:
+    """All that `status` tells, as one JSON object. A service that does not answer is named, the others are told all the
+    same, within some ten seconds. Raises Unavailable if nothing runs."""
     status = read_json(home.status_file)
     if status is None:
         raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
-    console = Console(soft_wrap=True)
     supervisor = ProcessId.from_json(status["supervisor"])
     alive = supervisor.process() is not None
     record = HomeRecord(home)
-    console.print(
-        f"home {home.path}  data set {record.dataset}, history {record.history}  "
-        f"state {status.get('state') if alive else '[red]the supervisor died; the next up cleans up[/red]'}"
-    )
-    service = Column("service", no_wrap=True)
-    table = Table(service, "pid", "running", "up", "MiB", "peak", "restarts", "address", box=SIMPLE_HEAD)
-    total = memory_mib(supervisor) if alive else 0
-    for name, entry in status["services"].items():
-        target = ProcessId.from_json(entry)
-        resident = memory_mib(target)
-        total += resident
-        age = f"{time.time() - target.started:.0f} s"
-        running = "yes" if target.process() is not None else f"[red]no (exit {entry['last_exit']})[/red]"
-        table.add_row(
-            name,
-            str(target.pid),
-            running,
-            age,
-            str(resident),
-            str(entry["peak_mib"]),
-            str(entry["restarts"]),
-            entry["address"],
-        )
-    console.print(table)
-    console.print(f"resident memory of all: {total} MiB")
-    for trouble in status.get("troubles", ()):
-        console.print(f"[red]trouble: {trouble}[/red]")
-    if alive and status.get("state") == "up":
-        _print_flow(console, status)
+    services = {name: _service(entry) for name, entry in status["services"].items()}
+    report: dict[str, Any] = {
+        "home": str(home.path),
+        "dataset": record.dataset,
+        "history": record.history,
+        "state": status.get("state") if alive else "the supervisor died",
+        "supervised": alive,
+        "memory_mib": sum(each["memory_mib"] for each in services.values()) + memory_mib(supervisor),
+        "services": services,
+        "troubles": status.get("troubles", []),
+        "job_from": status.get("job_from"),
+        "job_submitted_again": status.get("job_submitted_again"),
+        "pages": None,
+        "alarms": None,
+        "flow": None,
+        "api": None,
+    }
+    if status.get("state") != "up":
+        return report
+    ports = Ports(**status["ports"])
+    report["pages"] = {
+        "user": f"{status['address']}/user.html?id=6&model=neuralcf",
+        "openapi": f"{status['address']}/openapi.json",
+        "flink": f"http://{LOOPBACK}:{ports.flink_rest}",
+        "metrics": [f"{status['address']}/metrics", f"http://{LOOPBACK}:{ports.watch}/metrics"],
+    }
+    report["alarms"] = {
+        "held": status.get("alarms", []),
+        "age_ms": _age(status.get("alarms_at")) if alive else None,
+    }
+    report["flow"] = _flow(ports, record) | {"freshness_last_minute": status.get("fresh_last_minute")}
+    report["api"] = _api(status["address"])
+    return report
 
 
-def _print_flow(console: Console, status: dict[str, object]) -> None:
-    ports = status["ports"]
-    assert isinstance(ports, dict)
-    rest = f"http://127.0.0.1:{ports['flink_rest']}"
+def _service(entry: dict[str, Any]) -> dict[str, Any]:
+    target = ProcessId.from_json(entry)
+    return {
+        "pid": target.pid,
+        "running": target.process() is not None,
+        "up_s": round(time.time() - target.started),
+        "memory_mib": memory_mib(target),
+        "peak_mib": entry["peak_mib"],
+        "restarts": entry["restarts"],
+        "last_exit": entry["last_exit"],
+        "address": entry["address"],
+    }
+
+
+def _age(then: int | None) -> int | None:
+    """Milliseconds since a wall time."""
+    return None if then is None else max(0, time.time_ns() // 1_000_000 - then)
+
+
+def _flow(ports: Ports, record: HomeRecord) -> dict[str, Any]:
+    gatherer = gatherer_of(ports, record)
     try:
-        job = ask.http_json(f"{rest}/jobs/{status.get('job')}")
-        checkpoints = ask.http_json(f"{rest}/jobs/{status.get('job')}/checkpoints")
-        newest = (checkpoints.get("latest") or {}).get("completed") or {}
-        age = f"{time.time() - newest['latest_ack_timestamp'] / 1000:.0f} s ago" if newest else "none yet"
-        console.print(
-            f"job {status.get('job')} {job['state']}, started from {status.get('job_from')}; last checkpoint {age}; {rest}"
-        )
-        if status.get("job_submitted_again"):
-            console.print(f"the job was submitted again at {status['job_submitted_again']}")
-    except Unavailable as error:
-        console.print(f"[red]Flink does not answer: {error}[/red]")
+        return flow_report(gatherer.look(), f"http://{LOOPBACK}:{ports.flink_rest}")
+    finally:
+        gatherer.close()
+
+
+def _api(address: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"ready": None, "dependencies": None, "models": None, "refused": None, "error": None}
     try:
-        ready = ask.http_json(f"{status['address']}/readyz")
-        models = ask.http_json(f"{status['address']}/v1/models")
-        user = ask.http_json(f"{status['address']}/v1/users/0")
-        console.print(
-            f"ready: {ready['dependencies']}; models {', '.join(ready['models'])}; the home's clock: {show_time(user['now'])}"
-        )
-        for refused in models["refused"]:
-            console.print(f"[red]refused: {refused['name']} version {refused['version']}: {refused['reason']}[/red]")
-    except Unavailable as error:
-        console.print(f"[red]the API says: {error}[/red]")
-    console.print(f"pages: {status['address']}/user.html?id=6&model=neuralcf   API: {status['address']}/openapi.json")
+        models = ask.http_json(f"{address}/v1/models")
+        found["refused"] = models["refused"]
+        ready = ask.http_json(f"{address}/readyz")
+        found |= {"ready": ready["ready"], "dependencies": ready["dependencies"], "models": ready["models"]}
+    except MartletError as error:  # a 503 of /readyz, too: its text names what is missing
+        found["error"] = str(error)
+    return found

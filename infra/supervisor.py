@@ -121,6 +121,15 @@ class Supervisor:
                 f"The end of {self.log_of(service.name)}:\n{tail(self.log_of(service.name))}"
             )
 
+    def end(self, name: str) -> bool:
+        """Stop one service and look after it no longer. False if it had to be killed."""
+        with self._lock:
+            child = self._children.pop(name)
+            self._write()
+        clean = stop(child.id, child.service.grace)
+        child.popen.poll()
+        return clean
+
     def child_id(self, name: str) -> ProcessId:
         with self._lock:
             return self._children[name].id
@@ -190,21 +199,19 @@ class Supervisor:
             },
         )
 
-    def stop_all(self, say: Callable[[str], None] = lambda _: None) -> None:
-        """Stop every child, the last started first, and forget what was written down."""
+    def stop_all(self, say: Callable[[str], None] = lambda _: None) -> dict[str, bool]:
+        """Stop every child, the last started first, and forget what was written down; which went by themselves."""
         self._stopping.set()
         if self._monitor.is_alive():
             self._monitor.join(timeout=60)
-        with self._lock:
-            for name, child in reversed(list(self._children.items())):
-                began = time.monotonic()
-                clean = stop(child.id, child.service.grace)
-                child.popen.poll()
-                say(
-                    f"{name} stopped{'' if clean else ' (killed: it did not go by itself)'} in {time.monotonic() - began:.1f} s"
-                )
-                del self._children[name]
+        clean: dict[str, bool] = {}
+        for name in reversed(list(self._children)):
+            began = time.monotonic()
+            clean[name] = self.end(name)
+            how = "" if clean[name] else " (killed: it did not go by itself)"
+            say(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
         self._home.status_file.unlink(missing_ok=True)
+        return clean
 
 
 def stop_leftovers(home: Home, say: Callable[[str], None]) -> None:

@@ -4,19 +4,33 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from features.errors import Unavailable
-from features.names import EVENTS, PARTITIONS, REJECTED
+from features.names import EVENTS, PARTITIONS, REJECTED, SAMPLES, SERVED
+from features.samples import SAMPLE_LIMIT
+from features.served import SERVED_LIMIT
 
 EVENT_LIMIT = 4 << 20
 REJECT_LIMIT = 6 << 20
 """A reject is the refused value and its headers, so its topic takes more than `events` lets in."""
+SERVED_BATCH = 2 * SERVED_LIMIT
+"""A broker's limit is of a batch: what the API's producer gathers, or the largest list with its key and headers."""
+DAY_MS = 86_400_000
+LEARN_FROM_MS = 30 * DAY_MS
+"""How long samples are kept, by the broker's time: training reads the newest, and no feature depends on them."""
 
 
 def create(bootstrap: str) -> None:
-    """Make what is missing. The log is kept for good: nothing is deleted by time or size."""
+    """Make what is missing. The log, events and shown lists, is kept for good: nothing is deleted by time or size."""
     common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}
+    learnt = {
+        "retention.ms": str(LEARN_FROM_MS),
+        "segment.ms": str(DAY_MS),  # only whole segments are deleted
+        "message.timestamp.type": "LogAppendTime",
+    }
     topics = [
         NewTopic(EVENTS, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(EVENT_LIMIT)}),
         NewTopic(REJECTED, 1, 1, topic_configs={**common, "max.message.bytes": str(REJECT_LIMIT)}),
+        NewTopic(SERVED, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(SERVED_BATCH)}),
+        NewTopic(SAMPLES, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SAMPLE_LIMIT + (64 << 10))}),
     ]
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)

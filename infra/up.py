@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -17,15 +17,19 @@ import msgspec
 
 from features.base import Base
 from features.errors import BadInput, MartletError
-from infra import artefacts, flink, offline, services, serving_config, topics
-from infra.home import Home, read_json
-from infra.job import JobKeeper, forget_checkpoints
+from infra import artefacts, checkpoints, flink, offline, services, serving_config, topics
+from infra.gather import gatherer_of
+from infra.home import Home
+from infra.job import Job
+from infra.keeper import JobKeeper
 from infra.load import load_base, loaded_generation
-from infra.processes import ProcessId, require_free, spawn, tail
+from infra.processes import require_free, tail
 from infra.record import HomeRecord
+from infra.redis_run import RedisRun
 from infra.services import LOOPBACK, Ports
 from infra.steps import Steps
-from infra.supervisor import Supervisor, stop_leftovers
+from infra.supervisor import Service, Supervisor, stop_leftovers
+from infra.watch import Watch
 from models.registry import list_versions
 from online.settings import ApiSettings
 from streaming.settings import JobSettings
@@ -52,16 +56,29 @@ class Up:
     """One run of `up` in this process."""
 
     def __init__(
-        self, home: Home, port: int, dataset: str | None, history: float | None, master: str | None = None
+        self,
+        home: Home,
+        port: int,
+        dataset: str | None,
+        history: float | None,
+        master: str | None = None,
+        parallelism: int | None = None,
+        state: str | None = None,
+        attribution: int | None = None,
+        users_only: bool = False,
     ) -> None:
         self._home = home
         self._port = port
         self._dataset = dataset
         self._history = history
         self._master = master
+        self._flags = {"parallelism": parallelism, "state": state, "attribution": attribution}
+        self._users_only = users_only
         self._steps = Steps()
         self._stop = threading.Event()
         self._serving = False
+        self._watch: Watch | None = None
+        self._redis_run: RedisRun | None = None
 
     def run(self) -> None:
         """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
@@ -73,6 +90,9 @@ class Up:
             require_free(self._port)
             record = HomeRecord(home)
             record.describe(self._dataset, self._history)
+            for name, value in self._flags.items():
+                if value is not None:
+                    record.put_flag(name, value)
             supervisor = Supervisor(home)
             keeper: JobKeeper | None = None
             try:
@@ -80,10 +100,14 @@ class Up:
                 self._stop.wait()
                 self._steps.say("stopping")
             finally:
+                if self._watch is not None:  # first: a job that is being stopped is no alarm
+                    self._watch.stop()
                 if keeper is not None:
                     with self._steps.step("savepoint"):
-                        keeper.stop_with_savepoint()
-                supervisor.stop_all(lambda text: self._steps.say(f"  {text}"))
+                        keeper.stop()
+                clean = supervisor.stop_all(lambda text: self._steps.say(f"  {text}"))
+                if self._redis_run is not None and clean.get("redis"):
+                    self._redis_run.note_clean_stop()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop.is_set():
@@ -92,8 +116,9 @@ class Up:
         if threading.current_thread() is threading.main_thread() and not self._serving:
             raise KeyboardInterrupt
 
-    def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:
-        home, step, began = self._home, self._steps.step, time.monotonic()
+    def _start_stores(self, record: HomeRecord, supervisor: Supervisor) -> Ports:
+        """Redis and Kafka, with the topics."""
+        home, step = self._home, self._steps.step
         with step("packages beside Python"):
             artefacts.jars("kafka")
             artefacts.jars("connector")
@@ -107,34 +132,64 @@ class Up:
             self._format_kafka(ports, record)
             supervisor.start(services.kafka(home, ports))
             topics.create(f"{LOOPBACK}:{ports.kafka}")
-        fresh = self._ensure_base(record, ports)
-        self._ensure_models(record)
-        record.save()
-        env = flink.configure(home, ports)
+        return ports
+
+    def _start_stream(
+        self,
+        record: HomeRecord,
+        supervisor: Supervisor,
+        ports: Ports,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> JobKeeper:
+        """Flink's cluster and the job, running; `meanwhile` is called before the wait for the job."""
+        home, step = self._home, self._steps.step
+        env = flink.configure(home, ports, record.state)
         job_manager = flink.job_manager(home, ports, env)
-        task_managers = [flink.task_manager(home, ports, env, number) for number in range(1, flink.TASK_MANAGERS + 1)]
-        model_server = services.model_server(home, ports, serving_config.write(home))
+
+        def workers(parallelism: int) -> list[Service]:
+            return [
+                flink.task_manager(home, ports, env, number + 1) for number in range(flink.task_managers(parallelism))
+            ]
+
+        task_managers = workers(record.parallelism)
         with step("Flink cluster"):
             for service in (job_manager, *task_managers):
                 supervisor.begin(service)
             for service in (job_manager, *task_managers):
                 supervisor.await_ready(service)
-        base = record.base()
-        keeper = JobKeeper(home, ports, env, self._job_settings(record, ports, base), supervisor)
+        settings = self._job_settings(record, ports, record.base())
+        job = Job(home, ports, env, settings, supervisor)
+        self._redis_run = RedisRun(home.flink / "redis_run.json", ports.redis)
+
+        def keep_parallelism(parallelism: int) -> None:
+            record.put_flag("parallelism", parallelism)
+            record.save()
+
+        keeper = JobKeeper(home, supervisor, job, self._redis_run, workers, keep_parallelism)
         with step("Flink job") as notes:
-            supervisor.begin(model_server)
-            keeper.submit()
-            keeper.wait_running()
-            notes.append("from the base" if fresh else "from its last checkpoint")
+            meanwhile()
+            notes.append(f"from {Path(keeper.start()).name}")
+        return keeper
+
+    def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:
+        home, step, began = self._home, self._steps.step, time.monotonic()
+        ports = self._start_stores(record, supervisor)
+        self._ensure_base(record, ports)
+        self._ensure_models(record)
+        record.save()
+        model_server = services.model_server(home, ports, serving_config.write(home))
+        keeper = self._start_stream(record, supervisor, ports, partial(supervisor.begin, model_server))
         with step("model server"):
             supervisor.await_ready(model_server)
         settings = home.run / "api.json"
-        settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(record, ports, base))))
+        settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(record, ports, record.base()))))
         with step("API"):
             supervisor.start(services.api(home, ports, settings))
-        supervisor.add_chore(keeper.look)
+        keeper.begin_watch()
         supervisor.add_chore(partial(serving_config.write, home))
         supervisor.start_monitor()
+        self._watch = Watch(gatherer_of(ports, record), ports.watch, supervisor.note, self._steps.say)
+        self._watch.start()
         address = f"http://{LOOPBACK}:{ports.api}"
         supervisor.note(
             state="up",
@@ -160,22 +215,21 @@ class Up:
         if done.returncode != 0:
             raise MartletError(f"Kafka's folder could not be prepared:\n{tail(log)}")
 
-    def _ensure_base(self, record: HomeRecord, ports: Ports) -> bool:
-        """Make the base if there is none, and load it where the generation rose. True if states start anew."""
-        number = record.flag("next_base") or record.base_number or 1
+    def _ensure_base(self, record: HomeRecord, ports: Ports) -> None:
+        """Make the base if there is none that this fold can go on from, and load it where the generation rose."""
+        number = record.next_base_number()
         if not (self._home.bases / str(number) / "manifest.json").exists():
             with self._steps.step("base features and samples (Spark)"):
                 self._steps.make_room()
                 offline.prepare(self._home, record, number, self._steps.say, self._master)
         record.take_base(number)
         if loaded_generation(ports.redis) == record.generation:
-            return False
+            return
         # A new generation, or a Redis that has lost what it held: from the base, and the whole log once more.
-        forget_checkpoints(self._home)
+        checkpoints.forget(self._home)
         with self._steps.step("base into Redis") as notes:
             users, items = load_base(record.base(), ports.redis, record.generation)
             notes.append(f"{users} users, {items} items")
-        return True
 
     def _ensure_models(self, record: HomeRecord) -> None:
         number = record.base_number
@@ -194,7 +248,7 @@ class Up:
                 self._steps.say(f"  not all models could be trained: {error}")
 
     def _job_settings(self, record: HomeRecord, ports: Ports, base: Base) -> JobSettings:
-        return JobSettings(
+        settings = JobSettings(
             bootstrap=f"{LOOPBACK}:{ports.kafka}",
             redis_host=LOOPBACK,
             redis_port=ports.redis,
@@ -202,7 +256,11 @@ class Up:
             generation=record.generation,
             horizon=max(base.clock_start, base.horizon),
             horizon_since=record.clock_since,
+            parallelism=record.parallelism,
+            attribution=record.attribution,
         )
+        # The one place where a benchmark asks for less than the whole job.
+        return msgspec.structs.replace(settings, items=False) if self._users_only else settings
 
     def _api_settings(self, record: HomeRecord, ports: Ports, base: Base) -> ApiSettings:
         return ApiSettings(
@@ -218,46 +276,3 @@ class Up:
             horizon=base.horizon,
             click_weights=str(self._home.path / "click_weights.json"),
         )
-
-
-def down(home: Home, steps: Steps) -> bool:
-    """Stop what runs in a home. False if nothing does."""
-    status = read_json(home.status_file)
-    if status is None:
-        return False
-    supervisor = ProcessId.from_json(status["supervisor"])
-    process = supervisor.process()
-    if process is None:
-        stop_leftovers(home, steps.say)
-        return True
-    process.terminate()
-    deadline = time.monotonic() + 180
-    while supervisor.process() is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if supervisor.process() is not None:
-        process.kill()
-        stop_leftovers(home, steps.say)
-    return True
-
-
-def detach(home: Home, argv: list[str], steps: Steps) -> int:
-    """Run `up` in the background and show its lines until it serves; its exit code if it gives up."""
-    home.make()
-    log = home.logs / "up.log"
-    start = log.stat().st_size if log.exists() else 0
-    child = spawn(argv, log, services.python_env(), Path.cwd())
-    with log.open("rb") as file:
-        file.seek(start)
-        while True:
-            line = file.readline()
-            if line:
-                steps.say(line.decode(errors="replace").rstrip("\n"))
-                continue
-            if (code := child.poll()) is not None:
-                steps.say(file.read().decode(errors="replace").rstrip())
-                return code or 1
-            status = read_json(home.status_file)
-            if status and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid:
-                steps.say(file.read().decode(errors="replace").rstrip())
-                return 0
-            time.sleep(0.1)

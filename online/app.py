@@ -14,12 +14,14 @@ from features.base import Base
 from online import metrics, problems
 from online.clock import HomeClock
 from online.items import ItemFollower, ItemStore
+from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
 from online.log import EventLog
 from online.ranking.catalogue import ModelCatalogue
 from online.ranking.client import ModelClient
 from online.recommend import Recommender
 from online.routes import catalogue, events, health, recommendations
+from online.served_log import ServedLog
 from online.settings import ApiSettings, WeightsFile
 from online.state import Server
 from online.users import UserStore
@@ -46,6 +48,7 @@ def build_server(settings: ApiSettings) -> Server:
         settings=settings,
         clock=clock,
         log=EventLog(settings.bootstrap),
+        served=ServedLog(settings.bootstrap),
         users=users,
         items=items,
         follower=ItemFollower(items, settings.redis_host, settings.redis_port),
@@ -53,6 +56,7 @@ def build_server(settings: ApiSettings) -> Server:
         models=models,
         recommender=Recommender(models, users, items, client, clock, weights, settings.deadline_ms / 1000),
         weights=weights,
+        job=JobNumbers(settings.redis_host, settings.redis_port, settings.generation),
     )
 
 
@@ -74,6 +78,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await server.log.start()
+        server.served.start()
         await server.follower.start()
         await server.client.start()
         await server.models.start()
@@ -85,9 +90,11 @@ def make_app(settings: ApiSettings) -> FastAPI:
             for stop in (
                 server.models.stop,
                 server.follower.stop,
+                server.served.stop,
                 server.log.stop,
                 server.client.close,
                 server.users.close,
+                server.job.close,
             ):
                 try:
                     await asyncio.wait_for(stop(), 5)

@@ -1,73 +1,40 @@
 """The way of an event into Kafka: acknowledged by the broker, or an error within a bound."""
 
 import asyncio
-import contextlib
-import logging
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from features.errors import Unavailable
 from features.events import write_event
 from features.names import EVENTS, partition_of
 from features.words import Event
-
-logger = logging.getLogger(__name__)
+from online.producer import KafkaConnection
 
 
 class EventLog:
-    """Producer of `events`. Connects in the background and again after a loss; while it can't, `append` says so."""
+    """Producer of `events`. While Kafka is away, `append` says so."""
 
     def __init__(self, bootstrap: str, within: float = 5.0) -> None:
-        self._bootstrap = bootstrap
+        self._kafka = KafkaConnection(bootstrap, within)
         self._within = within
-        self._producer: AIOKafkaProducer | None = None
-        self._connecting: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
-        return self._producer is not None
+        return self._kafka.producer is not None
 
     async def start(self) -> None:
         """Begin connecting; does not wait for it."""
-        self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
-
-    async def _connect(self) -> None:
-        while True:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=0,
-                request_timeout_ms=int(self._within * 1000),
-                metadata_max_age_ms=30_000,
-                max_request_size=2 << 20,
-            )
-            try:
-                await asyncio.wait_for(producer.start(), 10)
-                self._producer = producer
-                return
-            except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("Kafka at %s is not there (%s); trying again", self._bootstrap, error)
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(producer.stop(), 2)
-                await asyncio.sleep(0.5)
+        self._kafka.start()
 
     async def stop(self) -> None:
-        if self._connecting is not None:
-            self._connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._connecting
-        if self._producer is not None:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(self._producer.stop(), 5)
+        await self._kafka.stop(5)
 
     async def append(self, events: list[Event]) -> dict[int, int]:
         """Write events and wait for the broker's word; {user: offset after its newest record}.
 
         Raises Unavailable if not all are acknowledged within the bound; a part may then have been written.
         """
-        producer = self._producer
+        producer = self._kafka.producer
         if producer is None:
             raise Unavailable("Kafka is not connected")
         places: dict[int, int] = {}

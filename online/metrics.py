@@ -16,6 +16,14 @@ EVENTS_REFUSED = Counter("martlet_events_refused_total", "Events refused with 42
 DEGRADED = Counter(
     "martlet_degraded_total", "Recommendations that missed something, by what.", ["what"], registry=REGISTRY
 )
+SERVED_SENT = Counter("martlet_served_sent_total", "Shown lists that the broker has acknowledged.", registry=REGISTRY)
+SERVED_DROPPED = Counter(
+    "martlet_served_dropped_total",
+    "Shown lists that were not logged, by reason: full (of the queue), kafka, stopped, error; "
+    "and those logged without features that were too large: features.",
+    ["reason"],
+    registry=REGISTRY,
+)
 APPLIED = Histogram(
     "martlet_applied_seconds",
     "Broker's acknowledgement of a user's newest event to its features being readable, as seen by requests.",

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.errors import Unavailable
-from features.inputs import Floats, Ints, item_matrix, model_inputs, user_vector
+from features.inputs import Floats, Ints
 from features.words import ItemId, UserId
 from online.clock import HomeClock
 from online.items import ItemStore
 from online.ranking.catalogue import LiveModel, ModelCatalogue
 from online.ranking.client import ModelClient, VersionGone
+from online.ranking.features import RawFeatures, inputs_of, raw_features
 from online.recall import CHANNELS, Candidates, Query, merge
 from online.settings import WeightsFile
 from online.users import LiveUser, UserStore
@@ -48,13 +49,34 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """How the list came about: the n candidates [n], what each was ranked by [n], and the features of the shown items, in
+    the list's order (None where no model was there to take any)."""
+
+    item_ids: Ints
+    found: Candidates
+    scores: Floats
+    features: RawFeatures | None
+
+
+@dataclass(frozen=True)
 class Recommendation:
+    """
+    ts             the home's clock when the list was made, ms
+    at             the time that features were decayed to, ms
+    last_event_ts, applied_in_ms  of the user: see `online.users.LiveUser`
+    """
+
     request_id: str
+    user_id: UserId
     items: list[Shown]
-    user: LiveUser
+    ts: int
     at: int
+    last_event_ts: int | None
+    applied_in_ms: int | None
     model: LiveModel | None
     degraded: tuple[str, ...]
+    ranked: Ranked
 
 
 class Recommender:
@@ -83,24 +105,39 @@ class Recommender:
         began = time.monotonic()
         user = await self._users.get(request.user_id)
         degraded = [] if user.live else [NO_LIVE_FEATURES]
-        at = self._clock.now() if request.at is None else request.at
+        ts = self._clock.now()
+        at = ts if request.at is None else request.at
         query = Query(user.features, at, self._items, self._weights.weights, self._allowed(user, request))
         found = merge(CHANNELS, query, CANDIDATES)
         degraded += [NO_CHANNEL + name for name in found.failed]
         left = self._deadline * 0.8 - (time.monotonic() - began)
-        model = request.model
+        model, raw = request.model, None
+        item_ids = self._items.columns.ids[found.rows]
         try:
+            if model is None:
+                raise Unavailable("no model is ready")
+            raw = raw_features(query, found.rows, [each.name for each in model.manifest.inputs])
             try:
-                scores = await self._rank(model, request, query, found.rows, left)
+                scores = await self._rank(model, request.user_id, item_ids, raw, left)
             except VersionGone:
-                model = None if model is None else self._models.before(model)
-                scores = await self._rank(model, request, query, found.rows, left)
+                model = self._models.before(model)
+                scores = await self._rank(model, request.user_id, item_ids, raw, left)
         except Unavailable:
-            scores = self._fallback_scores(found)
+            scores = fallback_scores(found)
             degraded.append(NO_MODEL)
-        order = np.lexsort((self._items.columns.ids[found.rows], -scores))[: request.size]
-        shown = [self._show(int(found.rows[place]), float(scores[place]), found) for place in order]
-        return Recommendation(uuid.uuid4().hex, shown, user, at, model, tuple(degraded))
+        order = np.lexsort((item_ids, -scores))[: request.size]
+        return Recommendation(
+            uuid.uuid4().hex,
+            request.user_id,
+            [self._show(int(item_ids[place]), float(scores[place]), found.channels(place)) for place in order.tolist()],
+            ts,
+            at,
+            user.features.last_ts or None,
+            user.applied_in_ms,
+            model,
+            tuple(degraded),
+            Ranked(item_ids, found, scores, None if raw is None else raw.of(order)),
+        )
 
     def _allowed(self, user: LiveUser, request: Request) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         allowed = np.ones(len(self._items), bool)
@@ -110,38 +147,27 @@ class Recommender:
             allowed &= self._items.columns.genres[: len(allowed), column] > 0
         return allowed
 
-    async def _rank(self, model: LiveModel | None, request: Request, query: Query, rows: Ints, within: float) -> Floats:
+    async def _rank(
+        self, model: LiveModel | None, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
+    ) -> Floats:
         if model is None:
             raise Unavailable("no model is ready")
-        if not len(rows):
+        if not len(item_ids):
             return np.zeros(0, np.float32)
-        manifest = model.manifest
-        genres = manifest.maps.genres
-        if genres != self._items.genres:
+        if model.manifest.maps.genres != self._items.genres:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
-        users = user_vector(query.user, query.at, genres, query.weights)[None]
-        items = item_matrix(self._items.columns, rows, query.at)
-        inputs = model_inputs(
-            [each.name for each in manifest.inputs],
-            manifest.maps,
-            np.array([request.user_id], np.int64),
-            users,
-            self._items.columns.ids[rows],
-            items,
-        )
-        return await self._client.scores(model.name, model.version, inputs, len(rows), max(0.005, within))
+        inputs = inputs_of(model, user_id, item_ids, raw)
+        return await self._client.scores(model.name, model.version, inputs, len(item_ids), max(0.005, within))
 
-    def _fallback_scores(self, found: Candidates) -> Floats:
-        """Without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
-        count = len(found.rows)
-        votes = np.array([len(found.channels[row]) for row in found.rows.tolist()], np.float32)
-        place = np.arange(count, dtype=np.float32)
-        return np.asarray((votes - place / max(count, 1)) / (len(CHANNELS) + 1), np.float32)
-
-    def _show(self, row: int, score: float, found: Candidates) -> Shown:
-        item_id = int(self._items.columns.ids[row])
+    def _show(self, item_id: ItemId, score: float, channels: tuple[str, ...]) -> Shown:
         item = self._items.catalogue.get(item_id)
-        channels = tuple(found.channels[row])
         if item is None:
             return Shown(item_id, f"Item {item_id}", (), 0, score, channels)
         return Shown(item_id, item.title, item.genres, item.year, score, channels)
+
+
+def fallback_scores(found: Candidates) -> Floats:
+    """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
+    count = len(found.rows)
+    place = np.arange(count, dtype=np.float32)
+    return np.asarray((found.votes() - place / max(count, 1)) / (len(found.names) + 1), np.float32)

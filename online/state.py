@@ -6,10 +6,12 @@ from fastapi import Request
 
 from online.clock import HomeClock
 from online.items import ItemFollower, ItemStore
+from online.job_numbers import JobNumbers
 from online.log import EventLog
 from online.ranking.catalogue import ModelCatalogue
 from online.ranking.client import ModelClient
 from online.recommend import Recommender
+from online.served_log import ServedLog
 from online.settings import ApiSettings, WeightsFile
 from online.users import UserStore
 
@@ -19,6 +21,7 @@ class Server:
     settings: ApiSettings
     clock: HomeClock
     log: EventLog
+    served: ServedLog
     users: UserStore
     items: ItemStore
     follower: ItemFollower
@@ -26,6 +29,7 @@ class Server:
     models: ModelCatalogue
     recommender: Recommender
     weights: WeightsFile
+    job: JobNumbers
 
 
 def server_of(request: Request) -> Server:

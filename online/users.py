@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from features.base import Base
+from features.fold import thaw_stored
 from features.names import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
 from features.state import UserFeatures, decode_user
 from features.words import ItemId, UserId
@@ -87,7 +88,10 @@ class UserStore:
         if stored is None:
             return LiveUser(UserFeatures(user_id), live=False)
         return LiveUser(
-            decode_user(stored.features), frozenset(item for item, _ in stored.seen), known=True, live=False
+            decode_user(stored.features),
+            frozenset(item for item, _ in thaw_stored(stored).seen.items()),
+            known=True,
+            live=False,
         )
 
     async def wait_for(self, places: dict[UserId, int], within: float) -> bool:

@@ -30,7 +30,7 @@ USERS_SLOT = "users"
 TaskManager these are two processes, each with a GIL of its own."""
 
 # Records of a partition number that come within a millisecond make one string: one crossing into Python for all of them.
-# Under load a batch grows with what waits; the window of the older syntax costs half of the newer one's (docs/decisions/0006).
+# Under load a batch grows with what waits; the window of the older syntax costs half of the newer one's (docs/decisions/0007).
 _BATCHED = """
 SELECT part, LISTAGG(packed) AS batch FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.001' SECOND(1, 3))
 """

@@ -1,4 +1,4 @@
-"""Shown lists waiting for what is done about them: `served` joined with events by request_id, for 30 minutes of broker time.
+"""Shown lists waiting for what is done about them: `served` joined with events by request_id, for half an hour of broker time.
 
 Either may come first, since the two topics are read side by side. A list is closed by the lane's own time, the newest that
 the broker gave a record of it: reading an old log again closes no list early. Where a lane is silent, wall time closes.
@@ -18,7 +18,6 @@ from features.words import Millis
 from streaming.stored import STATE_VERSION
 from streaming.user_states import BYTES
 
-WINDOW_MS = 30 * 60_000
 SILENCE_MS = 60_000
 OPEN_LISTS = 4096
 """A lane keeps at most so many open; the oldest is closed early."""
@@ -46,7 +45,9 @@ def _user_of(key: str) -> int:
 class OpenLists:
     """The state of all lanes of a subtask. Every call is made under its lane's key."""
 
-    def __init__(self, context: RuntimeContext) -> None:
+    def __init__(self, context: RuntimeContext, window_ms: Millis) -> None:
+        self._window_ms = window_ms
+
         def state(name: str, value: Any) -> Any:
             return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.STRING(), value))
 
@@ -97,7 +98,7 @@ class OpenLists:
     def _open(self, lane: LaneLists, user_id: int, request_id: str, broker_ts: Millis) -> str:
         key = f"{user_id}/{request_id}"
         if key not in lane.closing:
-            at = broker_ts + WINDOW_MS
+            at = broker_ts + self._window_ms
             lane.closing[key] = at
             heapq.heappush(lane.heap, (at, key))
             lane.by_user.setdefault(user_id, set()).add(key)

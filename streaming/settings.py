@@ -14,6 +14,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon         the home's clock for the rule "a year ahead": an event time, ms …
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
     parallelism     of the fold, at most 8
+    attribution     for so long (s) a shown list waits for what is done about it before it becomes a sample
     items           whether items and pairs are folded; without them, the benchmark of users alone
     """
 
@@ -25,6 +26,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon: int
     horizon_since: int | None
     parallelism: int = 1
+    attribution: int = 1800
     items: bool = True
 
     def clock_at(self, wall: int) -> int:

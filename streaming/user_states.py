@@ -73,7 +73,7 @@ class UserStates:
         pieces = [(int.from_bytes(chunk[:2], "little"), chunk[2:]) for chunk in chunks]
         pieces.append((stored.open_count, stored.open))
         memory, seen = replay_journal(pieces, stored.floor)
-        journal = Journal(stored.first, stored.next, stored.total, stored.open_count, stored.open)
+        journal = Journal(stored.first, stored.next, stored.total, stored.open_count, stored.open, stored.floor)
         return LiveUser(UserState(decode_user(stored.features), memory, seen), journal, stored.n, stored.broker_ts)
 
     def _from_base(self, user_id: int) -> LiveUser:

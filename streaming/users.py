@@ -27,12 +27,12 @@ from features.samples import action_of
 from features.verdicts import APPLIED, REJECTED, REROUTED
 from features.words import FORGET_USER, UNDO, Contribution, Event, Item
 from streaming.deltas import deltas_of
+from streaming.flink import set_tick, subtask_of
 from streaming.lanes import LANE_OF
 from streaming.open_lists import LaneLists, OpenLists
 from streaming.record import EVENTS_TOPIC, Record, unpack_batch
 from streaming.settings import JobSettings
 from streaming.stored import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
-from streaming.ticks import set_tick
 from streaming.user_states import BYTES, LiveUser, UserStates
 from streaming.writer import FeatureWriter
 from streaming.writes import LaneWrite, Write
@@ -58,7 +58,7 @@ class _Lane:
 
 
 class UserFold(KeyedProcessFunction):
-    """See the module. One element is a batch of records of one lane."""
+    """See the module. One element is (partition, batch of records) of a lane."""
 
     def __init__(self, settings: JobSettings) -> None:
         self._settings = settings
@@ -69,10 +69,10 @@ class UserFold(KeyedProcessFunction):
         base = Base(Path(settings.base))
         self._catalogue = base.catalogue
         self._states = UserStates(context, base)
-        self._lists = OpenLists(context)
+        self._lists = OpenLists(context, 1000 * settings.attribution)
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
         self._list_memories = context.get_map_state(MapStateDescriptor(f"lists-{STATE_VERSION}", Types.LONG(), BYTES))
-        subtask = context.get_index_of_this_subtask()
+        subtask = subtask_of(context)
         self._writer = FeatureWriter(settings.redis_host, settings.redis_port, settings.generation, "users", subtask)
         self._lanes: dict[int, _Lane] = {}
         group = context.get_metrics_group().add_group("martlet")
@@ -82,12 +82,12 @@ class UserFold(KeyedProcessFunction):
     def close(self) -> None:
         self._writer.close()
 
-    def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         lane = self._lane(ctx)
         stored = lane.stored
         changed: dict[int, LiveUser] = {}
         added: list[Contribution] = []
-        for record in unpack_batch(value):
+        for record in unpack_batch(value[1]):
             if record.topic == EVENTS_TOPIC:
                 yield from self._event(lane, record, changed, added)
                 stored.n = record.offset + 1

@@ -91,6 +91,7 @@ async function loadUser() {
 
 let list = new AbortController();
 let shownFor = null; // the model that the tiles were asked of
+let shownAs = null; // the request_id of the list that the tiles show: what is done about it names it
 
 /**
  * Get the list and show it. `acted`: the act that this answers, {token, began, what}, or null. The newest call wins:
@@ -121,6 +122,7 @@ function showList(answer, acted) {
   $("fault").hidden = true;
   const { seen_applied: applied, applied_in_ms: ms } = answer.freshness;
   if (acted && applied !== false) settleAll();
+  shownAs = answer.request_id;
   tiles.show(answer.items, { compare: acted !== null && acted.compare !== false });
   // Now the list is in the page: this is what a click costs.
   const whole = acted ? performance.now() - acted.began : 0;
@@ -182,16 +184,18 @@ function act(item, what) {
   tiles.wait(key, what.rating ?? 0);
   unsent.add(key);
   const event = { type: what.type, user_id: page.userId, item_id: item.item_id };
+  const position = tiles.order.indexOf(key);
+  if (position >= 0) Object.assign(event, { request_id: shownAs, position });
   if (what.rating !== undefined) event.rating = what.rating;
   const did = what.rating === undefined ? `your ${what.type} of “${title}”` : `${what.rating} ★ for “${title}”`;
   send(event, did, began, key);
 }
 
 function takeBack() {
-  const { id, did } = undoable;
+  const { id, did, request } = undoable;
   offerUndo(null);
   $("recommended").focus({ preventScroll: true }); // the button that had the focus is gone
-  send({ type: "undo", user_id: page.userId, target: id }, `taking back ${did}`, performance.now());
+  send({ type: "undo", user_id: page.userId, target: id, request_id: request }, `taking back ${did}`, performance.now());
 }
 
 /** One event after the other, as a person meant them; the lists that answer them may overtake each other. */
@@ -201,7 +205,7 @@ function send(event, did, began, key) {
     try {
       const posted = await postEvent(event);
       unsent.delete(key);
-      offerUndo(event.type === "undo" ? null : { id: posted.event_ids[0], did });
+      offerUndo(event.type === "undo" ? null : { id: posted.event_ids[0], did, request: event.request_id });
       renew({ token: posted.seen, began, what: did });
     } catch (fault) {
       unsent.delete(key);

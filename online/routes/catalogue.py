@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, Path, Query
 
-from features.decay import ONE
-from features.inputs import popularity, tastes
+from features.inputs import fades, popularity, tastes
 from features.words import KINDS, MAX_ID, RATING
 from online.problems import Problem
 from online.state import Server, server_of
@@ -31,6 +30,7 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
     user = await server.users.get(user_id)
     features, now = user.features, server.clock.now()
     liking = tastes(features, now, server.items.genres, server.weights.weights)
+    fade = fades(features, now)
     return {
         "user_id": user_id,
         "known": user.known,
@@ -43,14 +43,19 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
         "positives": features.positives,
         "negatives": features.negatives,
         "seen": len(user.seen),
-        "session": dict(zip(("start_ts", "last_ts", "events", "clicks"), features.session, strict=True)),
+        "session": dict(zip(("start_ts", "last_ts", "events", "clicks"), features.session, strict=True))
+        | {"gap_ms": features.gap},
+        "activity": dict(
+            zip(("hour", "day", "weeks"), (np.asarray(features.activity) * fade).round(4).tolist(), strict=True)
+        ),
+        "sequence": [item_id for item_id, _ in features.sequence],
         "tastes": {
             genre: {"hour": float(liking[0, at]), "day": float(liking[1, at]), "weeks": float(liking[2, at])}
             for at, genre in enumerate(server.items.genres)
             if np.abs(liking[:, at]).sum() > 0
         },
         "weights": {
-            name: {"ts": taste[0], "positive": [round(weight / ONE, 4) for weight in taste[4:7]]}
+            name: {"ts": taste[0], "positive": np.round(np.asarray(taste[4:7]) * fade, 4).tolist()}
             for name, taste in features.tastes.items()
         },
         "history": [

@@ -56,7 +56,7 @@ def read_events(body: bytes, server: Server) -> list[Event]:
             if wire.ts is UNSET:
                 wire.ts = now
             event = to_event(wire)
-            check_time(event, wall, limit)
+            check_time(event.ts, wall, limit)
         except BadEvent as error:
             raise _refused(index, error) from error
         events.append(event)

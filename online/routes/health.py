@@ -33,5 +33,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
 
 
 @router.get("/metrics")
-async def get_metrics() -> Response:
-    return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
+async def get_metrics(server: Annotated[Server, Depends(server_of)]) -> Response:
+    """The API's own numbers, and the job's as Redis holds them."""
+    text = generate_latest(metrics.REGISTRY) + await server.job.exposition()
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -58,7 +58,8 @@ async def get_recommendations(
     exclude: Annotated[str | None, Query(max_length=32_768)] = None,
 ) -> ORJSONResponse:
     """The user's list as of now: recalled, ranked by `model` with the freshest features. With `seen` (a token of a POST)
-    it waits, briefly, until that POST's events are in the features, and says whether they are."""
+    it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
+    topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`."""
     ranker = find_model(server, model)
     if genre is not None and genre not in server.items.genres:
         raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")
@@ -73,9 +74,9 @@ async def get_recommendations(
     answer = await server.recommender.recommend(Request(user_id, ranker, size, at, genre, excluded))
     for what in answer.degraded:
         metrics.DEGRADED.labels(what).inc()
-    if answer.user.applied_in_ms is not None and seen_applied:
-        metrics.APPLIED.observe(answer.user.applied_in_ms / 1000)
-    return ORJSONResponse(
+    if answer.applied_in_ms is not None and seen_applied:
+        metrics.APPLIED.observe(answer.applied_in_ms / 1000)
+    response = ORJSONResponse(
         {
             "request_id": answer.request_id,
             "user_id": user_id,
@@ -94,13 +95,15 @@ async def get_recommendations(
                 for item in answer.items
             ],
             "freshness": {
-                "last_event_ts": answer.user.features.last_ts or None,
-                "applied_in_ms": answer.user.applied_in_ms,
+                "last_event_ts": answer.last_event_ts,
+                "applied_in_ms": answer.applied_in_ms,
                 "seen_applied": seen_applied,
             },
             "degraded": list(answer.degraded),
         }
     )
+    server.served.put(answer)
+    return response
 
 
 @router.get("/v1/models")

@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ class Martlet:
     http: httpx.Client
     redis: redis.Redis
     producer: KafkaProducer
+    repo: Path = REPO
 
     def command(self, *arguments: str, within: float = 300) -> subprocess.CompletedProcess[str]:
-        return run_martlet(*arguments, "--home", str(self.home), within=within)
+        return run_martlet(*arguments, "--home", str(self.home), within=within, repo=self.repo)
 
     def status(self) -> dict[str, Any]:
         value: dict[str, Any] = json.loads((self.home / "run" / "status.json").read_text())
@@ -56,9 +58,9 @@ class Martlet:
         return body
 
 
-def run_martlet(*arguments: str, within: float = 300) -> subprocess.CompletedProcess[str]:
+def run_martlet(*arguments: str, within: float = 300, repo: Path = REPO) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(REPO / "martlet"), *arguments], capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL
+        [str(repo / "martlet"), *arguments], capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL
     )
 
 
@@ -76,9 +78,17 @@ def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> A
 @pytest.fixture(scope="session")
 def martlet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
     """A home with MovieLens 100K, 80 % history."""
-    home = tmp_path_factory.mktemp("home")
+    with running(tmp_path_factory.mktemp("home")) as home:
+        yield home
+
+
+@contextmanager
+def running(home: Path, *options: str, repo: Path = REPO) -> Iterator[Martlet]:
+    """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running."""
     port = free_ports(1)[0]
-    done = run_martlet("up", "--detach", "--home", str(home), "--port", str(port), within=UP_WITHIN)
+    done = run_martlet(
+        "up", "--detach", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     try:
         ports = json.loads((home / "run" / "status.json").read_text())["ports"]
@@ -88,7 +98,7 @@ def martlet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
             producer = KafkaProducer(
                 bootstrap_servers=f"127.0.0.1:{ports['kafka']}", acks="all", max_request_size=4 << 20
             )
-            yield Martlet(home, address, http, client, producer)
+            yield Martlet(home, address, http, client, producer, repo)
             producer.close(5)
             client.close()
     finally:
@@ -96,7 +106,7 @@ def martlet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
             name: entry["pid"]
             for name, entry in json.loads((home / "run" / "status.json").read_text())["services"].items()
         }
-        down = run_martlet("down", "--home", str(home), within=240)
+        down = run_martlet("down", "--home", str(home), within=240, repo=repo)
         assert down.returncode == 0, down.stdout + down.stderr
         left = [
             name

@@ -79,6 +79,26 @@ def test_garbage_is_a_bad_event_and_nothing_else(garbage: bytes) -> None:
         read_event(garbage)
 
 
+@pytest.mark.parametrize("bracket", ["[]", "{}"])
+def test_an_unknown_field_may_nest_and_one_too_deep_is_a_bad_event_for_every_caller(bracket: str) -> None:
+    """Not an error of the reader's: one such record in the log would stop the job each time it is read."""
+    opened, closed = ('{"a":' if bracket == "{}" else "["), bracket[1]
+
+    def nested(depth: int) -> bytes:
+        return json.dumps(GOOD)[:-1].encode() + f', "new": {opened * depth}1{closed * depth}}}'.encode()
+
+    def read_from_below(frames: int, value: bytes) -> Event:
+        return read_from_below(frames - 1, value) if frames else read_event(value)
+
+    assert read_event(nested(499)).event_id == "x"
+    assert read_from_below(200, nested(499)).event_id == "x"
+    for depth in (500, 800, 100_000):
+        with pytest.raises(BadEvent, match="event: expected at most 500 brackets"):
+            read_event(nested(depth))
+    wide = json.dumps(GOOD | {"new": [[], {"[": "[[[\\"}] * 5000}).encode()
+    assert read_event(wide).event_id == "x"
+
+
 def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
     check_time(1_000_000, wall=940_000, clock=0)
     with pytest.raises(BadEvent, match="wall time"):

@@ -56,6 +56,13 @@ def test_rows_do_not_depend_on_their_neighbours(histories: list[list[Contributio
         np.testing.assert_array_equal(alone[0], together[row])
 
 
+def test_more_taken_back_than_given_is_still_a_number() -> None:
+    features = ItemFeatures(3)
+    for _ in range(5):  # as many as the prior weighs
+        features = fold_item(features, Contribution(3, AT, RATING, 400, -1))
+    assert np.isfinite(item_matrix(columns_of([features]), slice(None), AT)).all()
+
+
 @settings(max_examples=40)
 @given(st.lists(events(), max_size=40), st.integers(0, 10**13))
 def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:

@@ -70,12 +70,12 @@ def test_merging_keeps_quotas_names_channels_and_skips_one_that_fails(base: Base
 
     store = ItemStore(base)
     found = merge((Failing(), *CHANNELS), query_for(store, known_user(base)), 20)
-    assert found.failed == ["failing"]
+    assert found.failed == ("failing",)
     assert len(found.rows) == 20
     assert len(set(found.rows.tolist())) == 20
-    row_of_39 = store.row(39)
-    assert row_of_39 is not None
-    assert found.channels[row_of_39] == ["genre", "popular"]
+    place_of_39 = found.rows.tolist().index(store.row(39))
+    assert found.channels(place_of_39) == ("genre", "popular")
+    assert found.votes()[place_of_39] == 2
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:

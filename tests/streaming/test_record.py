@@ -1,23 +1,44 @@
-"""Records as they come through SQL: any key and value come back byte for byte."""
+"""Batches of records as SQL packs them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.record import Record, key_of, unpack
+from streaming.record import Record, unpack_batch
+
+RECORDS = st.lists(
+    st.builds(
+        Record,
+        topic=st.integers(0, 1),
+        partition=st.integers(0, 7),
+        offset=st.integers(0, 2**63 - 1),
+        broker_ts=st.integers(0, 2**45),
+        key=st.none() | st.binary(max_size=12).map(lambda key: key.decode("latin-1")),
+        value=st.binary(max_size=40),
+    ),
+    max_size=5,
+)
 
 
 def pack(record: Record) -> str:
     """What the job's SQL makes of a record."""
-    key = None if record.key is None else record.key.decode("latin-1")
-    length = -1 if key is None else len(key)
-    return f"{record.partition}|{record.offset}|{record.broker_ts}|{length}|{key or ''}{record.value.decode('latin-1')}"
+    size = -1 if record.key is None else len(record.key)
+    value = record.value.decode("latin-1")
+    numbers = (record.topic, record.partition, record.offset, record.broker_ts, size, len(value))
+    return "|".join(map(str, numbers)) + "|" + (record.key or "") + value
 
 
-@given(
-    st.builds(
-        Record, st.integers(0, 7), st.integers(0, 2**60), st.integers(0, 2**45), st.none() | st.binary(), st.binary()
-    )
-)
-def test_every_byte_comes_back(record: Record) -> None:
-    assert unpack(pack(record)) == record
-    assert key_of(pack(record)) == (record.key or b"").decode("latin-1")
+@given(RECORDS)
+def test_any_bytes_come_through_whatever_they_hold(records: list[Record]) -> None:
+    assert list(unpack_batch(",".join(map(pack, records)))) == records
+
+
+def test_a_missing_key_is_not_an_empty_one() -> None:
+    batch = ",".join((pack(Record(0, 1, 2, 3, None, b"x")), pack(Record(0, 1, 3, 3, "", b"x"))))
+    assert [record.key for record in unpack_batch(batch)] == [None, ""]
+
+
+def test_what_is_no_batch_is_refused_with_the_place() -> None:
+    good = pack(Record(0, 1, 2, 3, "7", b"x"))
+    with pytest.raises(ValueError, match=f"head of a record at {len(good) + 1}"):
+        list(unpack_batch(good + ",nonsense"))

@@ -1,0 +1,73 @@
+"""`bench backlog`: events a second through the job, Redis included, from a log that is full before the job starts.
+
+MovieLens 100K is put into the log several times over, each copy with users of its own; then the job starts, and Redis is
+watched until it holds all. Each run is a whole start: Redis empty, Flink's processes new. "From 20 %" leaves out the time
+in which the Java machines are still compiling what they run.
+"""
+
+from pathlib import Path
+
+import redis
+
+from benchmarks.cluster import Cluster
+from benchmarks.common import Figure, Report, work_folder
+from benchmarks.events import Filled, copies, fill
+from benchmarks.homes import StreamHome
+from benchmarks.progress import Watch, log_ends
+from infra.home import Home
+from offline.datasets import DEFAULT, open_dataset
+
+WITHIN = 3600.0
+
+
+def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]:
+    """Start the job of an entered home over its full log, and follow it to the end.
+
+    `items`: the items that the log is about, None if the job folds users alone. Raises Unavailable if it stands still.
+    """
+    running = home.running
+    cluster = Cluster(running.rest)
+    ends = log_ends(running.bootstrap)
+    with running.redis() as client:
+        before = _traffic(client)
+        watch = Watch(running.redis_port, ends, items, cluster)
+        watch.start()
+        home.start_job()
+        timeline = watch.result(WITHIN)
+        calls, sent = (after - start for after, start in zip(_traffic(client), before, strict=True))
+    figures: dict[str, Figure] = {
+        "events/s, from 20 %": timeline.rate(0.2),
+        "events/s, whole": timeline.rate(),
+        "seconds, whole": timeline.end - timeline.samples[0][0],
+        "events": sum(ends),
+        "writes to Redis an event": calls / sum(ends),
+        "bytes sent to Redis a write": sent / calls,
+    }
+    if timeline.items_done is not None:
+        figures["items done after users, s"] = timeline.items_done - timeline.users_done
+    return figures
+
+
+def _traffic(client: redis.Redis) -> tuple[int, int]:
+    """Hashes written and bytes received by Redis so far. (Watching adds some 15 kB a second to the bytes.)"""
+    calls = client.info("commandstats").get("cmdstat_hset", {"calls": 0})["calls"]
+    return int(calls), int(client.info("stats")["total_net_input_bytes"])
+
+
+def run(events: int, runs: int, users_only: bool, shuffled: bool, json: Path | None) -> None:
+    """Print and save the figures of `runs` runs over at least `events` events."""
+    options = {"events": events, "runs": runs, "users_only": users_only, "shuffled": shuffled}
+    report = Report("backlog", options)
+    with work_folder() as folder:
+        filled: Filled | None = None
+        for _ in range(runs):
+            with StreamHome(folder, users_only) as home:
+                if filled is None:
+                    dataset = open_dataset(DEFAULT, Home(folder).data)
+                    count = -(-events // dataset.rows)
+                    filled = fill(home.running.bootstrap, copies(dataset, count, shuffled))
+                items = None if users_only else sorted(filled.items)
+                figures = fold_backlog(home, items)
+            report.add(figures)
+    report.show()
+    report.save(json)

@@ -1,0 +1,139 @@
+"""What Flink's REST interface says of a job: where its operators run, its checkpoints, its troubles."""
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from features.errors import Broken, Unavailable
+from infra import ask
+from infra.processes import wait_until
+
+USERS = "users"
+_KNOWN = (USERS, "items", "Source")
+"""What tells the tasks of the job apart, by their names."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A completed checkpoint: when it was triggered and the last task's part had come (wall ms), bytes of the whole state."""
+
+    job: str
+    number: int
+    trigger_ms: int
+    ack_ms: int
+    state_bytes: int
+
+    @property
+    def took_ms(self) -> int:
+        return self.ack_ms - self.trigger_ms
+
+
+class Cluster:
+    """One home's Flink. Every question is bounded and raises Unavailable where there is no answer."""
+
+    def __init__(self, rest: str) -> None:
+        self.rest = rest
+
+    def job(self) -> dict[str, Any]:
+        """The job's details. Raises Unavailable if there is none that runs or starts."""
+        jobs = ask.http_json(f"{self.rest}/jobs/overview")["jobs"]
+        alive = [job["jid"] for job in jobs if job["name"] == "martlet" and job["end-time"] == -1]
+        if not alive:
+            raise Unavailable(f"{self.rest} knows of no job that runs")
+        details: dict[str, Any] = ask.http_json(f"{self.rest}/jobs/{alive[0]}")
+        return details
+
+    def running_since(self) -> int | None:
+        """When the newest task of the job was started (wall ms), if all of them run; None while they don't, or no answer
+        comes."""
+        try:
+            job = self.job()
+        except Unavailable:
+            return None
+        if job["state"] != "RUNNING" or any(vertex["status"] != "RUNNING" for vertex in job["vertices"]):
+            return None
+        return max(int(vertex["start-time"]) for vertex in job["vertices"])
+
+    def operators(self, services: Iterable[str]) -> dict[str, str]:
+        """For each TaskManager among `services`, what runs on it, such as "users" or "Source + items"; "" for nothing."""
+        job = self.job()
+        names: dict[str, set[str]] = {service: set() for service in services if service.startswith("taskmanager")}
+        for vertex in job["vertices"]:
+            kinds = {kind for kind in _KNOWN if kind in vertex["name"]} or {"sinks"}
+            for subtask in ask.http_json(f"{self.rest}/jobs/{job['jid']}/vertices/{vertex['id']}")["subtasks"]:
+                service = next((name for name in names if subtask["taskmanager-id"].startswith(name)), None)
+                if service is not None:
+                    names[service] |= kinds
+        return {service: " + ".join(sorted(kinds - {"sinks"} or kinds)) for service, kinds in names.items()}
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The newest completed checkpoints (Flink remembers ten), oldest first."""
+        job = self.job()["jid"]
+        history = ask.http_json(f"{self.rest}/jobs/{job}/checkpoints")["history"]
+        return [
+            Checkpoint(job, each["id"], each["trigger_timestamp"], each["latest_ack_timestamp"], each["state_size"])
+            for each in reversed(history)
+            if each["status"] == "COMPLETED" and not each["is_savepoint"]
+        ]
+
+    def await_checkpoint(self, after_ms: int, within: float = 300.0) -> Checkpoint:
+        """The first completed checkpoint that was triggered after a moment (wall ms). Raises Unavailable if none comes."""
+        deadline = time.monotonic() + within
+        trouble = "none was completed"
+        while True:
+            try:
+                newer = [each for each in self.checkpoints() if each.trigger_ms > after_ms]
+                if newer:
+                    return newer[0]
+            except Unavailable as error:
+                trouble = str(error)
+            if not wait_until(deadline, 0.2):
+                raise Unavailable(f"no checkpoint within {within:.0f} s: {trouble}; {self.exceptions()}")
+
+    def users_state_bytes(self, checkpoint: Checkpoint) -> int:
+        """What the users' operator alone put into a checkpoint."""
+        job = self.job()
+        vertices = [vertex["id"] for vertex in job["vertices"] if USERS in vertex["name"]]
+        if len(vertices) != 1:
+            names = ", ".join(vertex["name"] for vertex in job["vertices"])
+            raise Broken(f"expected one task with {USERS!r} in its name, the job has: {names}")
+        url = f"{self.rest}/jobs/{checkpoint.job}/checkpoints/details/{checkpoint.number}/subtasks/{vertices[0]}"
+        return int(ask.http_json(url)["state_size"])
+
+    def exceptions(self) -> str:
+        """The job's newest failure in one line, for an error message."""
+        try:
+            entries = ask.http_json(f"{self.rest}/jobs/{self.job()['jid']}/exceptions")["exceptionHistory"]["entries"]
+        except (Unavailable, KeyError) as error:
+            return f"Flink says no more ({error})"
+        return f"the job's newest failure: {entries[0]['stacktrace'][:600]}" if entries else "the job has not failed"
+
+
+class CheckpointLog(threading.Thread):
+    """Gathers the completed checkpoints while it runs, across jobs submitted anew; Flink itself remembers ten."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(name="checkpoint-log", daemon=True)
+        self._cluster = cluster
+        self._seen: dict[tuple[str, int], Checkpoint] = {}
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(1.0):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            for each in self._cluster.checkpoints():
+                self._seen[each.job, each.number] = each
+        except Unavailable:
+            return  # Flink is away; what it did meanwhile is asked for when it is back
+
+    def end(self) -> list[Checkpoint]:
+        """Stop gathering; everything seen, by time."""
+        self._ended.set()
+        self.join(30)
+        self._look()
+        return sorted(self._seen.values(), key=lambda each: each.trigger_ms)

@@ -1,0 +1,103 @@
+"""A larger data set out of a small one: `python -m benchmarks.enlarge ml-100k 20 /data/ml-100k-x20`, then `--dataset FOLDER`.
+
+Copy 0 is the original. In every other copy each user is someone else (user + copy · offset) who does the same things in the
+same order and at the same intervals, all of it earlier or later by up to `--jitter` days: what is popular when, what follows
+what and how ratings come in bursts stays as it was, while users, rows and load grow. No event leaves the original's time span.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import typer
+
+from features.errors import BadInput
+from features.words import MAX_ID, Item
+from offline.datasets import Dataset, open_dataset, rows_between
+
+DAY: Final = 86_400
+Ints = npt.NDArray[np.int64]
+
+
+def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY) -> int:
+    """Write `times` copies as ratings.csv and movies.csv into `folder`; how many ratings that is. `jitter` in seconds.
+
+    Memory grows with the number of users, not of rows. The same seed gives the same bytes. Raises BadInput where user ids
+    would not fit or `folder` holds a data set already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "ratings.csv").exists():
+        raise BadInput(str(folder), "a folder without a data set", "ratings.csv")
+    users, earliest, latest = _users(dataset)
+    offset = 10 ** len(str(users[-1]))  # so that ids can be read: user 7 of copy 3 is 3007
+    if users[-1] + offset * (times - 1) > MAX_ID:
+        raise BadInput("copies", f"user ids up to {MAX_ID}", f"{users[-1] + offset * (times - 1)}")
+    low = np.maximum(dataset.first_ts // 1000 - earliest, -jitter)
+    high = np.minimum(dataset.last_ts // 1000 - latest, jitter)
+    shifts = np.random.default_rng(seed).integers(low, high, size=(times, len(users)), endpoint=True)
+    shifts[0] = 0
+    _write_items(dataset.items, folder / "movies.csv")
+    aside = folder / "ratings.csv.part"
+    schema = pa.schema(
+        [("userId", pa.int64()), ("movieId", pa.int64()), ("rating", pa.float64()), ("timestamp", pa.int64())]
+    )
+    rows = 0
+    with pacsv.CSVWriter(aside, schema) as writer:
+        for user, item, rating, seconds in _batches(dataset):
+            at = np.searchsorted(users, user)
+            for copy in range(times):
+                arrays = [pa.array(user + copy * offset), item, rating, pa.array(seconds + shifts[copy][at])]
+                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+                rows += len(at)
+    aside.replace(folder / "ratings.csv")
+    return rows
+
+
+def _batches(dataset: Dataset) -> Iterator[tuple[Ints, pa.Array, pa.Array, Ints]]:
+    """Users, items, ratings, seconds of the rows, a part at a time."""
+    for batch in rows_between(dataset, 0, dataset.rows):
+        yield batch["user_id"].to_numpy(), batch["item_id"], batch["rating"], batch["ts"].to_numpy() // 1000
+
+
+def _users(dataset: Dataset) -> tuple[list[int], Ints, Ints]:
+    """The users, ascending, and the seconds of each one's first and last event."""
+    spans: dict[int, tuple[int, int]] = {}
+    for user, _, _, seconds in _batches(dataset):
+        for each, at in zip(user.tolist(), seconds.tolist(), strict=True):
+            spans[each] = (spans[each][0] if each in spans else at, at)  # rows come in the order of time
+    users = sorted(spans)
+    earliest, latest = np.array([spans[user] for user in users]).T
+    return users, earliest, latest
+
+
+def _write_items(items: list[Item], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["movieId", "title", "genres"])
+        for item in items:
+            title = f"{item.title} ({item.year})" if item.year else item.title
+            out.writerow([item.item_id, title, "|".join(item.genres) or "(no genres listed)"])
+
+
+def main(
+    dataset: Annotated[str, typer.Argument(help="ml-100k or another known data set, or a folder.")],
+    times: Annotated[int, typer.Argument(min=1, max=100_000, help="How many copies, the original included.")],
+    folder: Annotated[Path, typer.Argument(help="Where to: a new folder, whose name the data set then has.")],
+    seed: Annotated[int, typer.Option()] = 1,
+    jitter: Annotated[
+        float, typer.Option(min=0, help="Days by which a copied user is earlier or later at most.")
+    ] = 1.0,
+    data: Annotated[Path, typer.Option(help="Where data sets are kept once read.")] = Path(".martlet/data"),
+) -> None:
+    """Make a data set of `times` as many users and ratings."""
+    rows = enlarge(open_dataset(dataset, data), times, folder, seed, int(jitter * DAY))
+    typer.echo(f"{rows} ratings in {folder}; use it with --dataset {folder}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,122 @@
+"""`bench growth`: what grows how: ten times the users, ten times the events, four times the sequence length.
+
+Users and events are measured through the job, from a full log, in a home of each size. The sequence length is a constant of the
+fold, so its cost is measured on the fold itself, by changing that constant in this process; the same is measured for the
+other sizes, so that there is something to compare it with.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.backlog import fold_backlog
+from benchmarks.cluster import Cluster
+from benchmarks.common import Figure, Report, work_folder
+from benchmarks.events import fill, grid
+from benchmarks.homes import StreamHome, share_base
+from features import state
+from features.fold import UserState, fold_user, freeze_user
+from features.state import UserFeatures, encode_features
+from features.words import Item
+
+FOLDED_ALONE = 200
+"""Users by whom the fold's own cost is measured; it does not depend on how many there are."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Users, events of each, and by how much the sequence is longer than the fold's."""
+
+    name: str
+    users: int
+    events: int
+    sequence: int = 1
+
+
+def sizes(users: int, events: int) -> list[Size]:
+    return [
+        Size("base", users, events),
+        Size("users ×10", users * 10, events),
+        Size("events ×10", users, events * 10),
+        Size("events ×10, sequence ×4", users, events * 10, 4),
+    ]
+
+
+@contextmanager
+def longer_sequence(factor: int) -> Iterator[None]:
+    """Within, every module of features that knows SEQUENCE has it `factor` times longer."""
+    plain = state.SEQUENCE
+    modules = [module for name, module in sys.modules.items() if name.startswith("features")]
+    holders = [vars(module) for module in modules if "SEQUENCE" in vars(module)]
+    try:
+        for names in holders:
+            names["SEQUENCE"] = plain * factor
+        yield
+    finally:
+        for names in holders:
+            names["SEQUENCE"] = plain
+
+
+def fold_alone(size: Size, items: dict[int, Item], ts: int) -> dict[str, Figure]:
+    """The fold and the encoding of what is written, in this process: time an event, bytes at the end."""
+    users = min(size.users, FOLDED_ALONE)
+    states = {user_id: UserState(UserFeatures(user_id)) for user_id in range(1, users + 1)}
+    events = list(grid(users, size.events, sorted(items), ts))
+    with longer_sequence(size.sequence):
+        began = time.process_time()
+        for place, event in enumerate(events):
+            user = states[event.user_id]
+            fold_user(user, event, items.get(event.item_id), place + 1)
+            encode_features(user.features)
+            user.memory.changes.clear()
+            user.seen.changes.clear()
+        took = time.process_time() - began
+    return {
+        "the fold alone, µs an event": took / len(events) * 1e6,
+        "features as written, bytes": sum(len(encode_features(user.features)) for user in states.values()) / users,
+        "whole user as a base keeps it, bytes": sum(len(freeze_user(user)) for user in states.values()) / users,
+    }
+
+
+def through_the_job(home: StreamHome, size: Size) -> dict[str, Figure]:
+    """The figures of an entered home whose log is full."""
+    running = home.running
+    cluster = Cluster(running.rest)
+    figures = fold_backlog(home, sorted(running.base().catalogue))
+    last = cluster.await_checkpoint(time.time_ns() // 1_000_000)
+    with running.redis() as client:
+        used = client.info("memory")["used_memory"]
+    return figures | {
+        "users' state, bytes a user": cluster.users_state_bytes(last) / size.users,
+        "Redis data, bytes a user": used / size.users,
+        "checkpoint, s": last.took_ms / 1000,
+    }
+
+
+def run(users: int, events: int, runs: int, json: Path | None) -> None:
+    """Print and save the figures of `runs` runs of each size."""
+    report = Report("growth", {"users": users, "events": events, "runs": runs})
+    with work_folder() as folder:
+        first: Path | None = None
+        for at, size in enumerate(sizes(users, events)):
+            own = folder / str(at)
+            if first is not None:
+                share_base(first, own)
+            for number in range(runs):
+                with ExitStack() as stack:
+                    home = stack.enter_context(StreamHome(own))
+                    first = first or own
+                    base = home.running.base()
+                    alone = fold_alone(size, base.catalogue, base.horizon)
+                    figures: dict[str, Figure] = {"users": size.users, "events a user": size.events}
+                    if size.sequence == 1:
+                        if number == 0:
+                            events_of = grid(size.users, size.events, sorted(base.catalogue), base.horizon)
+                            fill(home.running.bootstrap, events_of)
+                        figures |= through_the_job(home, size)
+                report.add(figures | alone, size.name)
+    report.show_medians()
+    report.save(json)

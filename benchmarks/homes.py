@@ -1,0 +1,137 @@
+"""The homes that benchmarks measure: one that runs already, or one of their own without what serves lists."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+
+from features.base import Base
+from features.errors import Unavailable
+from infra.home import REPO, Home, read_json
+from infra.processes import ProcessId, memory_mib
+from infra.record import HomeRecord
+from infra.services import LOOPBACK, python_env
+from infra.supervisor import Supervisor, stop_leftovers
+from infra.up import Up, home_lock
+from streaming.settings import JobSettings, read_settings
+
+VERIFY_WITHIN = 3600.0
+
+
+class Running:
+    """A home that runs, as its status file tells."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        ports = self._status()["ports"]
+        self.bootstrap = f"{LOOPBACK}:{ports['kafka']}"
+        self.redis_port = int(ports["redis"])
+        self.api = f"http://{LOOPBACK}:{ports['api']}"
+        self.rest = f"http://{LOOPBACK}:{ports['flink_rest']}"
+
+    def _status(self) -> dict[str, Any]:
+        status = read_json(self.home.status_file)
+        if status is None or ProcessId.from_json(status["supervisor"]).process() is None:
+            path = self.home.path
+            raise Unavailable(f"nothing runs in {path}; start it with: ./martlet up --detach --home {path}")
+        return status
+
+    def services(self) -> dict[str, ProcessId]:
+        """The processes by name, as they are now."""
+        return {name: ProcessId.from_json(entry) for name, entry in self._status()["services"].items()}
+
+    def memory(self) -> dict[str, int]:
+        """Resident memory of each process, MiB."""
+        return {name: memory_mib(target) for name, target in self.services().items()}
+
+    def base(self) -> Base:
+        """The base that its job starts from."""
+        return HomeRecord(self.home).base()
+
+    def settings(self) -> JobSettings:
+        return read_settings(self.home.flink / "job.json")
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis(port=self.redis_port, socket_timeout=10)
+
+    def verify(self, wait: float = 60.0) -> tuple[bool, str]:
+        """`./martlet verify`: whether all is equal, and its line. Raises Unavailable if it can't say."""
+        argv = [sys.executable, "-m", "infra", "verify", "--home", str(self.home.path), "--wait", str(wait)]
+        try:
+            done = subprocess.run(
+                argv, env=python_env(), cwd=REPO, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=wait + VERIFY_WITHIN,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"verify did not end within {wait + VERIFY_WITHIN:.0f} s") from error
+        line = " ".join(done.stdout.split())[:300]
+        if done.returncode not in (0, 1, 3) or not line:
+            raise Unavailable(f"verify failed with exit code {done.returncode}: {(done.stderr or line)[-500:]}")
+        return done.returncode == 0, line
+
+
+class StreamHome(Up):
+    """Redis, Kafka and Flink in a folder of their own, with `up`'s own settings and supervision; no API, no models.
+
+    Entering starts Redis (emptied) and Kafka (its log kept), so that the log can be filled; `start_job` lets the job
+    fold that log from an empty base, as `up` does where Redis has lost all. Leaving stops everything.
+    """
+
+    def __init__(self, folder: Path, users_only: bool = False) -> None:
+        super().__init__(Home(folder), 0, None, 0.0, users_only=users_only)
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Self:
+        home = self._home
+        shutil.rmtree(home.redis, ignore_errors=True)
+        home.make()
+        with ExitStack() as stack:
+            stack.enter_context(home_lock(home))
+            stop_leftovers(home, self._steps.say)
+            self._record = HomeRecord(home)
+            self._record.describe(None, 0.0)
+            self._supervisor = Supervisor(home)
+            stack.callback(self._supervisor.stop_all)
+            self._ports = self._start_stores(self._record, self._supervisor)
+            self._fresh = self._ensure_base(self._record, self._ports)
+            self._record.save()
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def running(self) -> Running:
+        return Running(self._home)
+
+    def start_job(self) -> Running:
+        """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
+        keeper = self._start_stream(self._record, self._supervisor, self._ports)
+        self._supervisor.start_monitor()
+        keeper.begin_watch()
+        self._supervisor.note(state="up")
+        return self.running
+
+
+@contextmanager
+def given_or_own(home: Path | None, folder: Path) -> Iterator[Running]:
+    """The running home at `home`, or one of its own under `folder` for as long as the context lasts (None)."""
+    if home is not None:
+        yield Running(Home(home))
+    else:
+        with StreamHome(folder / "home") as own:
+            yield own.start_job()
+
+
+def share_base(source: Path, target: Path) -> None:
+    """Give a home that is still to be made the base of another, so that Spark need not make the same again."""
+    shutil.copytree(Home(source).bases, Home(target).bases)

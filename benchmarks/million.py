@@ -1,0 +1,84 @@
+"""`bench million`: as many users as asked for with one event each, and what they cost: events a second, state, memory.
+
+The log is filled before the job starts. The checkpoint looked at is the first that was triggered after the last record was
+folded, so it holds them all.
+"""
+
+import threading
+import time
+from pathlib import Path
+
+from benchmarks.backlog import fold_backlog
+from benchmarks.cluster import CheckpointLog, Cluster
+from benchmarks.common import Report, work_folder
+from benchmarks.events import fill, grid
+from benchmarks.homes import Running, StreamHome
+from features.errors import Broken
+
+
+class MemoryPeaks(threading.Thread):
+    """The most resident memory of each process, looked at each second."""
+
+    def __init__(self, running: Running) -> None:
+        super().__init__(name="memory", daemon=True)
+        self._running = running
+        self._ended = threading.Event()
+        self.peaks: dict[str, int] = {}
+
+    def run(self) -> None:
+        while not self._ended.wait(1.0):
+            for name, mib in self._running.memory().items():
+                self.peaks[name] = max(mib, self.peaks.get(name, 0))
+
+    def end(self) -> dict[str, int]:
+        """Stop looking; MiB by process."""
+        self._ended.set()
+        self.join(10)
+        return self.peaks
+
+
+def measure(home: StreamHome, users: int, report: Report) -> None:
+    """Add one run over an entered home whose log is full. Raises Broken if `verify` finds a difference."""
+    running = home.running
+    cluster = Cluster(running.rest)
+    memory, log = MemoryPeaks(running), CheckpointLog(cluster)
+    memory.start()
+    log.start()
+    figures = fold_backlog(home, sorted(running.base().catalogue))
+    folded_ms = time.time_ns() // 1_000_000
+    last = cluster.await_checkpoint(folded_ms)
+    peaks = memory.end()
+    while_busy = [each.took_ms for each in log.end() if each.trigger_ms < folded_ms]
+    with running.redis() as client:
+        used = client.info("memory")["used_memory"]
+    began = time.monotonic()
+    equal, line = running.verify()
+    report.note(f"verify: {line}")
+    if not equal:
+        raise Broken("the features are not those of base and log")
+    figures |= {
+        "whole state, MiB": last.state_bytes / 2**20,
+        "users' state, bytes a user": cluster.users_state_bytes(last) / users,
+        "checkpoint of it all, s": last.took_ms / 1000,
+        "longest checkpoint while busy, s": max(while_busy) / 1000 if while_busy else None,
+        "Redis data, MiB": used / 2**20,
+        "Redis data, bytes a user": used / users,
+        **{f"{name}, resident at most, MiB": peak for name, peak in peaks.items()},
+        "verify, s": time.monotonic() - began,
+        "verify": "equal",
+    }
+    report.add(figures)
+
+
+def run(users: int, runs: int, json: Path | None) -> None:
+    """Print and save the figures of `runs` runs."""
+    report = Report("million", {"users": users, "runs": runs})
+    with work_folder() as folder:
+        for number in range(runs):
+            with StreamHome(folder) as home:
+                if number == 0:
+                    base = home.running.base()
+                    fill(home.running.bootstrap, grid(users, 1, sorted(base.catalogue), base.horizon))
+                measure(home, users, report)
+    report.show()
+    report.save(json)

@@ -1,0 +1,81 @@
+"""`bench steady`: at a steady rate, how long from an event's acknowledgement to its user's features being readable.
+
+The producer is an open loop: each event has its moment by the schedule and is sent then, however slow those before it are, so a
+stall delays every event that falls into it and all of them count. Should the producer itself fall behind, "scheduled →
+sent" says so, and "scheduled → readable" contains it. Writes are coalesced: an event is readable when Redis tells, in the
+script that writes, an n of its user beyond the event's offset. Producer and subscriber take their share of the same
+processors; theirs is shown.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.cluster import Checkpoint, CheckpointLog, Cluster
+from benchmarks.common import Figure, Report, spread, work_folder
+from benchmarks.freshness import MS, NEVER, Moments, Sent, within
+from benchmarks.homes import Running, given_or_own
+from benchmarks.traffic import Plan, traffic
+
+BEHIND = 10 * MS
+"""A producer later than that by its own schedule counts as behind."""
+
+
+def measure(running: Running, plan: Plan, warm: float, folder: Path, name: str) -> dict[str, Figure]:
+    """One run: the figures of its last `plan.seconds` after `warm` seconds at the same rate."""
+    log = CheckpointLog(Cluster(running.rest))
+    log.start()
+    whole = Plan(plan.rate, warm + plan.seconds, plan.users)
+    with traffic(running, whole, folder, name) as both:
+        sent, seen, readable = both.finish(whole.seconds * 3 + 120)
+    chosen = np.arange(len(sent.due)) >= int(plan.rate * warm)
+    figures = latencies(sent.only(chosen), readable[chosen], log.end())
+    figures["producer, share of a processor"] = sent.cpu_seconds / whole.seconds
+    figures["subscriber, share of a processor"] = seen.cpu_seconds / whole.seconds
+    figures["writes an event"] = len(seen.at) / len(sent.due)
+    return figures
+
+
+def latencies(sent: Sent, readable: Moments, checkpoints: list[Checkpoint]) -> dict[str, Figure]:
+    """The figures of a run's events; those during a checkpoint are told by their acknowledgement's moment."""
+    good = readable != NEVER
+    refused = int(np.count_nonzero(~sent.acknowledged))
+    measured, when = sent.only(good), readable[good]
+    latency = (when - measured.acked) / MS
+    shift = time.monotonic_ns() - time.time_ns()
+    intervals = [(each.trigger_ms * MS + shift, each.ack_ms * MS + shift) for each in checkpoints]
+    during = within(measured.acked, intervals)
+    first, last = (measured.acked.min(), measured.acked.max()) if len(when) else (0, 0)
+    spans = [(end - start) / MS for start, end in intervals if end >= first and start <= last]
+    lag = (sent.sent - sent.due) / MS
+    seconds = (sent.due[-1] - sent.due[0]) / 1e9
+    return {
+        **spread("acknowledged → readable, ms", latency.tolist()),
+        **spread("  during a checkpoint, ms", latency[during].tolist()),
+        **spread("  outside of them, ms", latency[~during].tolist()),
+        **spread("scheduled → readable, ms", ((when - measured.due) / MS).tolist()),
+        **spread("scheduled → acknowledged, ms", ((measured.acked - measured.due) / MS).tolist()),
+        **spread("scheduled → sent, ms", lag.tolist()),
+        "sent more than 10 ms behind schedule, share": float(np.mean(lag > BEHIND / MS)),
+        "events/s": len(sent.due) / max(seconds, 1e-9),
+        "events": len(sent.due),
+        "of them during a checkpoint": int(np.count_nonzero(during)),
+        "not acknowledged": refused,
+        "acknowledged, never readable": int(np.count_nonzero(~good)) - refused,
+        "readable before the producer saw the acknowledgement": int(np.count_nonzero(latency < 0)),
+        "checkpoints": len(spans),
+        "a checkpoint, ms, median": float(np.median(spans)) if spans else None,
+    }
+
+
+def run(home: Path | None, rate: float, seconds: float, warm: float, users: int, runs: int, json: Path | None) -> None:
+    """Print and save the figures of `runs` runs on a running home, or on one of their own (None)."""
+    options = {"home": home, "rate": rate, "seconds": seconds, "warm": warm, "users": users, "runs": runs}
+    report = Report("steady", options)
+    plan = Plan(rate, seconds, users)
+    with work_folder() as folder, given_or_own(home, folder) as running:
+        for number in range(1, runs + 1):
+            report.add(measure(running, plan, warm, folder, f"steady{number}"))
+    report.show()
+    report.save(json)

@@ -1,0 +1,109 @@
+"""`bench`: the programs that print figures, one subcommand each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import BadInput
+from infra.home import Home
+
+app = typer.Typer(
+    help="Performance figures. Alone: from a click to the list that knows of it, in the running home.",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Clicks = Annotated[int, typer.Option(min=1, max=100_000, help="Clicks, one after another.")]
+RunningHome = Annotated[Path, typer.Option("--home", help="A running home.")]
+AnyHome = Annotated[
+    Path | None, typer.Option("--home", help="A running home.  [default: one of its own, without API and models]")
+]
+Runs = Annotated[int, typer.Option(min=1, max=100, help="How often; medians are printed beside.")]
+Json = Annotated[Path | None, typer.Option("--json", help="A file for the raw figures.")]
+HERE = Path(".martlet")
+
+
+@app.callback()
+def bench(context: typer.Context, home: RunningHome = HERE, clicks: Clicks = 200) -> None:
+    """Performance figures. Alone: from a click to the list that knows of it, in the running home."""
+    if context.invoked_subcommand is not None:
+        if (home, clicks) != (HERE, 200):
+            raise BadInput("bench", f"options behind {context.invoked_subcommand}", "options before it")
+        return
+    from benchmarks.clicks import run
+    from benchmarks.homes import Running
+
+    run(Running(Home(home.resolve())).api, clicks)
+
+
+@app.command()
+def backlog(
+    events: Annotated[int, typer.Option(min=1, help="At least so many; whole copies of MovieLens 100K.")] = 500_000,
+    runs: Runs = 3,
+    users_only: Annotated[
+        bool, typer.Option("--users-only", help="Users' features alone; no items, no pairs.")
+    ] = False,
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Events in random order, not the data set's.")] = False,
+    json: Json = None,
+) -> None:
+    """Events a second through the job, Redis included, from a log that is full before it starts."""
+    from benchmarks.backlog import run
+
+    run(events, runs, users_only, shuffled, json)
+
+
+@app.command()
+def steady(
+    home: AnyHome = None,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second, by the clock.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=1, max=3600)] = 60,
+    warm: Annotated[float, typer.Option(min=0, max=600, help="Seconds at that rate before, not measured.")] = 15,
+    users: Annotated[int, typer.Option(min=1, help="Evenly chosen.")] = 10_000,
+    runs: Runs = 3,
+    json: Json = None,
+) -> None:
+    """How long from an event's acknowledgement to its user's features being readable, at a steady rate."""
+    from benchmarks.steady import run
+
+    run(home and home.resolve(), rate, seconds, warm, users, runs, json)
+
+
+@app.command()
+def recovery(
+    home: AnyHome = None,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second, by the clock.")] = 1000,
+    users: Annotated[int, typer.Option(min=1, help="Evenly chosen.")] = 10_000,
+    runs: Runs = 3,
+    calm: Annotated[
+        float, typer.Option(min=1, max=600, help="Seconds between two kills; below 60 restarts wait longer and longer.")
+    ] = 65,
+    json: Json = None,
+) -> None:
+    """How long after a kill -9 of each process of Flink features are fresh again, and whether all is exact then."""
+    from benchmarks.recovery import run
+
+    run(home and home.resolve(), rate, users, runs, calm, json)
+
+
+@app.command()
+def million(
+    users: Annotated[int, typer.Option(min=1, help="One event each.")] = 1_000_000, runs: Runs = 1, json: Json = None
+) -> None:
+    """Many users with one event each: events a second, state, memory, checkpoints; and `verify`."""
+    from benchmarks.million import run
+
+    run(users, runs, json)
+
+
+@app.command()
+def growth(
+    users: Annotated[int, typer.Option(min=1, help="Of the base size.")] = 1000,
+    events: Annotated[int, typer.Option(min=1, help="A user, in the base size.")] = 100,
+    runs: Runs = 3,
+    json: Json = None,
+) -> None:
+    """Ten times the users, ten times the events, four times the sequence length: what grows how."""
+    from benchmarks.growth import run
+
+    run(users, events, runs, json)

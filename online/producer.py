@@ -1,0 +1,70 @@
+"""A connection to Kafka for writing, as every topic that the API writes needs it."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+logger = logging.getLogger(__name__)
+
+
+class KafkaConnection:
+    """An idempotent producer that connects in the background, and by itself again after a loss.
+
+    within   seconds that one write may take
+    options  more of AIOKafkaProducer's own
+    """
+
+    def __init__(self, bootstrap: str, within: float, **options: Any) -> None:
+        self._bootstrap = bootstrap
+        self._within = within
+        self._options = options
+        self._connecting: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+        self.producer: AIOKafkaProducer | None = None
+        """None until Kafka has answered for the first time."""
+
+    def start(self) -> None:
+        """Begin connecting; does not wait for it."""
+        self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
+
+    async def ready(self) -> AIOKafkaProducer:
+        """The producer, as soon as there is one. Waits without a bound: it is for background tasks."""
+        await self._connected.wait()
+        return self.producer
+
+    async def _connect(self) -> None:
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                request_timeout_ms=int(self._within * 1000),
+                metadata_max_age_ms=30_000,
+                max_request_size=2 << 20,
+                **self._options,
+            )
+            try:
+                await asyncio.wait_for(producer.start(), 10)
+                self.producer = producer
+                self._connected.set()
+                return
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("Kafka at %s is not there (%s); trying again", self._bootstrap, error)
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(producer.stop(), 2)
+                await asyncio.sleep(0.5)
+
+    async def stop(self, within: float) -> None:
+        """Send what was given to the producer and close, in `within` seconds or not at all."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connecting
+        if self.producer is not None:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(self.producer.stop(), within)

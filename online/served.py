@@ -1,0 +1,38 @@
+"""A recommendation as the topic `served` keeps it."""
+
+from features.served import Served, ServedCandidates, ServedFeatures, ServedItem
+from online.ranking.features import RawFeatures
+from online.recommend import Recommendation
+
+
+def served_of(answer: Recommendation) -> Served:
+    """The list of an answer, with the numbers that it was made of."""
+    ranked = answer.ranked
+    return Served(
+        request_id=answer.request_id,
+        user_id=answer.user_id,
+        ts=answer.ts,
+        at=answer.at,
+        model=answer.model.name if answer.model else None,
+        model_version=answer.model.version if answer.model else None,
+        items=tuple(
+            ServedItem(item.item_id, position, item.score, item.channels) for position, item in enumerate(answer.items)
+        ),
+        candidates=ServedCandidates(
+            ranked.found.names, ranked.item_ids.tolist(), ranked.found.found_by.tolist(), ranked.scores.tolist()
+        ),
+        features=None if ranked.features is None else _features(ranked.features),
+        degraded=answer.degraded,
+    )
+
+
+def _features(raw: RawFeatures) -> ServedFeatures:
+    cross = None if raw.cross is None else raw.cross.tolist()
+    return ServedFeatures(raw.layout, raw.user[0].tolist(), raw.items.tolist(), cross)
+
+
+def weight(answer: Recommendation) -> int:
+    """Bytes of memory, roughly, that an answer holds."""
+    ranked = answer.ranked
+    arrays = ranked.item_ids.nbytes + ranked.found.rows.nbytes + ranked.found.found_by.nbytes + ranked.scores.nbytes
+    return 1000 + 300 * len(answer.items) + arrays + (0 if ranked.features is None else ranked.features.nbytes)

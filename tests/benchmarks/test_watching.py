@@ -1,0 +1,114 @@
+"""What benchmarks see of a real Redis: the words of its scripts, the lanes, the items."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from benchmarks.cluster import Cluster
+from benchmarks.freshness import Seen
+from benchmarks.progress import Watch, contributions, folded, ledger
+from benchmarks.traffic import Helper
+from features.errors import Broken, Unavailable
+from features.names import PARTITIONS, item_key, lane_key, seen_key, user_key
+from features.redis_writes import CHANGE, WRITE_USER, user_arguments
+from infra import services
+from infra.home import Home
+from infra.services import Ports
+from infra.supervisor import Supervisor
+
+NOWHERE = Cluster("http://127.0.0.1:1")
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    home = Home(tmp_path_factory.mktemp("home")).make()
+    supervisor = Supervisor(home)
+    ports = Ports.choose(0, {})
+    try:
+        supervisor.start(services.redis(home, ports))
+        yield ports.redis
+    finally:
+        supervisor.stop_all()
+
+
+@pytest.fixture
+def client(port: int) -> Iterator["redis.Redis"]:
+    made = redis.Redis(port=port, socket_timeout=10)
+    made.flushall()
+    yield made
+    made.close()
+
+
+def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
+    client.hset(lane_key(lane), mapping={"n": n, "read": n, "applied": applied, "duplicate": n - applied})
+
+
+def test_the_subscriber_notes_each_write_that_changed_something(
+    port: int, client: "redis.Redis", tmp_path: Path
+) -> None:
+    out = tmp_path / "seen.npz"
+    listener = Helper("listen", "listening", ["--port", str(port), "--out", str(out)])
+    try:
+        write = client.register_script(WRITE_USER)
+        began = time.monotonic_ns()
+        for user_id, n in ((7, 3), (8, 1), (7, 9), (7, 4)):  # the last is older than what is there
+            arguments = user_arguments(1, n, 0, b"", CHANGE, [], [])
+            write(keys=[user_key(user_id), seen_key(user_id)], args=arguments)
+        time.sleep(0.5)
+        listener.end()
+    finally:
+        listener.kill()
+    seen = Seen.load(out)
+    assert list(zip(seen.user.tolist(), seen.n.tolist(), strict=True)) == [(7, 3), (8, 1), (7, 9)]
+    assert all(began < at < time.monotonic_ns() for at in seen.at.tolist())
+
+
+def test_a_helper_that_fails_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"benchmarks\.listen said '', expected 'listening'"):
+        Helper("listen", "listening", ["--port", "1", "--out", str(tmp_path / "none.npz")])
+
+
+def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:
+    assert folded(client) == [0] * PARTITIONS
+    put_lane(client, 0, 5, 4)
+    put_lane(client, 7, 6, 6)
+    client.hset(item_key(3), mapping={"n": 10})
+    assert folded(client) == [5, 0, 0, 0, 0, 0, 0, 6]
+    assert ledger(client) == {"read": 11, "applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0}
+    assert contributions(client, [3, 4]) == 10
+
+
+def test_a_watch_ends_when_lanes_and_items_hold_all(port: int, client: "redis.Redis") -> None:
+    ends = [100] + [0] * (PARTITIONS - 1)
+    watch = Watch(port, ends, [3], NOWHERE)
+    watch.start()
+    for n in (10, 60, 100):
+        put_lane(client, 0, n, n)
+        time.sleep(0.2)
+    assert watch.is_alive()  # the users are done, the items are not
+    client.hset(item_key(3), mapping={"n": 100})
+    line = watch.result(20)
+    assert [records for _, records in line.samples] == [10, 60, 100]
+    assert line.items_done is not None
+    assert line.items_done > line.users_done
+    assert line.rate() == pytest.approx(90 / (line.items_done - line.samples[0][0]))
+
+
+def test_a_watch_tells_items_that_hold_too_much(port: int, client: "redis.Redis") -> None:
+    put_lane(client, 0, 10, 9)
+    client.hset(item_key(3), mapping={"n": 10})
+    watch = Watch(port, [10] + [0] * (PARTITIONS - 1), [3], NOWHERE)
+    watch.start()
+    with pytest.raises(Broken, match="the items hold 10 contributions, 9 events were applied"):
+        watch.result(20)
+
+
+def test_a_watch_is_bounded(port: int, client: "redis.Redis") -> None:
+    watch = Watch(port, [10] * PARTITIONS, None, NOWHERE)
+    watch.start()
+    with pytest.raises(Unavailable, match="was not folded within 0"):
+        watch.result(0.3)
+    assert not watch.is_alive()

@@ -1,0 +1,127 @@
+"""What was shown is in the log: exactly the list that was answered, in its user's partition."""
+
+import time
+
+import httpx
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+
+from features.inputs import layout, model_inputs
+from features.names import SERVED, partition_of
+from features.served import Served, read_served, read_served_list
+from models.registry import read_manifest, version_folder
+from tests.e2e.conftest import Martlet, until
+
+
+def lists_of(martlet: Martlet, user: int, request_ids: set[str]) -> dict[str, Served]:
+    """What the log holds of a user's lists once all of `request_ids` have come, looked for in the user's partition alone."""
+    consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=200)
+    part = TopicPartition(SERVED, partition_of(user))
+    consumer.assign([part])
+    consumer.seek_to_beginning(part)
+    found: dict[str, Served] = {}
+    deadline = time.monotonic() + 20
+    try:
+        while not request_ids <= found.keys():
+            assert time.monotonic() < deadline, f"missing: {request_ids - found.keys()}"
+            for record in consumer:
+                if record.key == str(user).encode():
+                    head = read_served(record.value)
+                    assert head.user_id == user
+                    assert head.request_id not in found, "a list that was logged twice"
+                    found[head.request_id] = read_served_list(record.value)
+    finally:
+        consumer.close()
+    return found
+
+
+def test_the_list_that_was_shown_is_in_the_log(martlet: Martlet) -> None:
+    for user, model, size in ((6, "widedeep", 20), (6, "neuralcf", 100), (920_001, "widedeep", 1)):
+        answer = martlet.recommend(user, model=model, size=size)
+        served = lists_of(martlet, user, {answer["request_id"]})[answer["request_id"]]
+        assert (served.model, served.model_version) == (model, answer["model_version"])
+        assert served.ts == served.at == answer["at"]
+        assert served.degraded == ()
+        assert [
+            {"item_id": item.item_id, "score": item.score, "channels": list(item.channels)} for item in served.items
+        ] == [{name: item[name] for name in ("item_id", "score", "channels")} for item in answer["items"]]
+        assert [item.position for item in served.items] == list(range(size))
+        ranked = dict(zip(served.candidates.item_id, served.candidates.score, strict=True))
+        assert len(ranked) > size
+        assert {item.item_id: item.score for item in served.items}.items() <= ranked.items()
+        assert max(ranked.values()) == served.items[0].score
+
+
+def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet) -> None:
+    """What training will read is what the model was asked with: asked again, it says the same."""
+    answer = martlet.recommend(6, model="widedeep", size=30)
+    served = lists_of(martlet, 6, {answer["request_id"]})[answer["request_id"]]
+    manifest = read_manifest(version_folder(martlet.home / "models", "widedeep", answer["model_version"]))
+    features = served.features
+    assert features is not None
+    assert features.cross is not None
+    assert features.layout == layout(manifest.maps.genres)
+    columns = model_inputs(
+        [each.name for each in manifest.inputs],
+        manifest.maps,
+        np.array([6]),
+        np.array([features.user], np.float32),
+        np.array([item.item_id for item in served.items]),
+        np.array(features.items, np.float32),
+        np.array(features.cross, np.float32),
+    )
+    rows = [{name: column[at].tolist() for name, column in columns.items()} for at in range(len(served.items))]
+    url = f"http://127.0.0.1:{martlet.status()['ports']['model_rest']}/v1/models/widedeep/versions/{answer['model_version']}"
+    said = httpx.post(f"{url}:predict", json={"instances": rows}, timeout=10, trust_env=False).json()
+    np.testing.assert_allclose(np.ravel(said["predictions"]), [item.score for item in served.items], atol=1e-5)
+
+
+def test_a_list_for_another_time_and_one_of_nothing_are_logged_too(martlet: Martlet) -> None:
+    user = 920_002
+    past = martlet.recommend(user, at=880_000_000_000, genre="Film-Noir", size=100)
+    assert past["items"]
+    gone = ",".join(str(item["item_id"]) for item in past["items"])
+    empty = martlet.recommend(user, genre="Film-Noir", exclude=gone)
+    assert empty["items"] == []
+    found = lists_of(martlet, user, {past["request_id"], empty["request_id"]})
+    assert found[past["request_id"]].at == 880_000_000_000
+    assert found[past["request_id"]].ts > 880_000_000_000
+    assert found[empty["request_id"]].items == ()
+    assert found[empty["request_id"]].candidates.item_id == []
+
+
+def test_an_event_may_say_which_list_it_answers(martlet: Martlet) -> None:
+    user = 920_003
+    answer = martlet.recommend(user)
+    event = {
+        "type": "like",
+        "user_id": user,
+        "item_id": answer["items"][2]["item_id"],
+        "request_id": answer["request_id"],
+        "position": 2,
+    }
+    posted = martlet.post(event)
+    assert posted.status_code == 202
+    token = posted.json()["seen"]
+    until(lambda: martlet.recommend(user, seen=token)["freshness"]["seen_applied"], 20, "the like is applied")
+    after = martlet.recommend(user)
+    found = lists_of(martlet, user, {answer["request_id"], after["request_id"]})
+    assert found[answer["request_id"]].items[2].item_id == event["item_id"]
+    assert event["item_id"] not in found[after["request_id"]].candidates.item_id
+    assert list(found).index(answer["request_id"]) < list(found).index(after["request_id"])
+
+
+def test_what_is_logged_is_counted(martlet: Martlet) -> None:
+    user = 920_004
+    before = sent(martlet)
+    answers = {martlet.recommend(user)["request_id"] for _ in range(30)}
+    assert len(lists_of(martlet, user, answers)) == 30
+    until(lambda: sent(martlet) >= before + 30, 10, "the count of what was sent")
+    assert "martlet_served_dropped_total{" not in martlet.http.get("/metrics").text  # nothing was
+
+
+def sent(martlet: Martlet) -> float:
+    (line,) = [
+        line for line in martlet.http.get("/metrics").text.splitlines() if line.startswith("martlet_served_sent_total ")
+    ]
+    return float(line.split()[1])

@@ -1,0 +1,90 @@
+"""What an operator sees: the ledger against the log, alarms that come and go with real faults, both metrics pages."""
+
+import json
+import os
+import signal
+from typing import Any
+
+import httpx
+import pytest
+
+from features.job_keys import VERDICTS
+from infra.alarms import NAMES
+from tests.e2e.conftest import Martlet, until
+
+
+def report(martlet: Martlet) -> dict[str, Any]:
+    said = martlet.command("status", "--json")
+    assert said.returncode == 0, said.stdout + said.stderr
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
+
+
+def alarms(martlet: Martlet) -> set[str]:
+    return {alarm["name"] for alarm in martlet.status().get("alarms", ())}
+
+
+def scrape(address: str) -> dict[str, float]:
+    text = httpx.get(address, timeout=10, trust_env=False).text
+    return {
+        name: float(value)
+        for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
+    }
+
+
+def settled(martlet: Martlet) -> dict[str, Any] | None:
+    found = report(martlet)
+    flow = found["flow"]
+    return found if flow["pending"]["events"] == 0 and flow["ledger"]["read"] else None
+
+
+def test_the_ledger_accounts_for_every_record_of_the_log(martlet: Martlet) -> None:
+    user = 910_500
+    rating = {"type": "rating", "user_id": user, "item_id": 1, "rating": 4, "event_id": "once"}
+    for event in (rating, rating, {"type": "like", "user_id": user, "item_id": 2}):
+        assert martlet.post(event).status_code == 202
+    found = until(lambda: settled(martlet), 60, "all is read")
+    flow, ledger = found["flow"], found["flow"]["ledger"]
+    assert flow["unreachable"] == {}
+    assert flow["unbalanced"] == {}
+    assert ledger["read"] == sum(ledger[verdict] for verdict in VERDICTS)
+    assert ledger["read"] == sum(int(lane["n"]) for lane in flow["lanes"].values())
+    assert ledger["duplicate"] >= 1
+    assert flow["watermark_ms"] is not None
+    assert flow["event_time_lag_ms"] is not None
+    assert flow["broker_lag_ms"] == 0
+    assert flow["freshness"]["users"]["count"] >= 1
+    assert flow["job"]["state"] == "RUNNING"
+    assert httpx.get(flow["job"]["page"].split("#")[0], timeout=10, trust_env=False).status_code == 200
+    api, watch = (scrape(address) for address in found["pages"]["metrics"])
+    assert sum(api[f'martlet_job_events_total{{verdict="{verdict}"}}'] for verdict in VERDICTS) == ledger["read"]
+    assert api["martlet_job_readable"] == 1
+    assert watch['martlet_pending_records{topic="events"}'] >= 0
+    assert {name for name in NAMES if f'martlet_alarm{{name="{name}"}}' in watch} == set(NAMES)
+
+
+def test_a_checkpoint_is_told_with_its_age_and_size(martlet: Martlet) -> None:
+    job = until(lambda: (job := report(martlet)["flow"]["job"])["checkpoint"]["completed"] and job, 60, "a checkpoint")
+    assert job["checkpoint"]["age_ms"] >= 0
+    assert job["state_bytes"] > 0
+
+
+@pytest.mark.parametrize("service", ["redis", "kafka", "jobmanager"])
+def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martlet, service: str) -> None:
+    pid, name = martlet.status()["services"][service]["pid"], service.replace("jobmanager", "flink")
+    assert f"{name}_unreachable" not in alarms(martlet)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: f"{name}_unreachable" in alarms(martlet), 60, f"{name}_unreachable")
+        told = report(martlet)["flow"]["unreachable"]  # and `status` answers all the same
+        assert name in told
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: f"{name}_unreachable" not in alarms(martlet), 60, "the alarm is over")
+
+
+def test_status_in_words_names_what_an_operator_looks_for(martlet: Martlet) -> None:
+    said = martlet.command("status")
+    assert said.returncode == 0, said.stderr
+    for words in ("ledger: read", "pending: events", "watermark", "freshness of users", "alarm", "/#/job/running/"):
+        assert words in said.stdout

@@ -1,0 +1,139 @@
+"""A Martlet that is broken on purpose: a home of its own, which runs a copy of the code, so that the code can change too."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from kafka import KafkaProducer
+
+from features.events import write_event
+from features.names import EVENTS, partition_of
+from features.words import CLICK, Event
+from infra import ask
+from infra.home import REPO
+from tests.e2e.conftest import Martlet, running, until
+
+CODE = ("features", "streaming", "offline", "models", "online", "infra")
+
+
+@pytest.fixture(scope="session")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
+    """A home without history, in which shown lists are closed after 5 s, run from a copy of the code."""
+    repo = tmp_path_factory.mktemp("code")
+    for name in CODE:
+        shutil.copytree(REPO / name, repo / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("martlet", "pyproject.toml", "requirements.lock"):
+        shutil.copy(REPO / name, repo / name)
+    (repo / ".venv").symlink_to(REPO / ".venv")
+    with running(tmp_path_factory.mktemp("faults"), "--history", "0", "--attribution", "5", repo=repo) as home:
+        yield home
+
+
+class Traffic:
+    """Clicks of 200 users at a steady rate, until the context ends; what the broker acknowledged is counted."""
+
+    _numbers = count()
+
+    def __init__(self, martlet: Martlet, rate: float = 200.0) -> None:
+        self._producer = KafkaProducer(
+            bootstrap_servers=martlet.bootstrap, acks="all", linger_ms=2, delivery_timeout_ms=180_000
+        )
+        self._run = next(self._numbers)
+        self._pause = 1 / rate
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._futures: list[Any] = []
+
+    def _send(self) -> None:
+        for number in count():
+            if self._stop.wait(self._pause):
+                return
+            user = 700_000 + number % 200
+            ts = 900_000_000_000 + self._run * 10_000_000 + number
+            event = Event(f"traffic-{self._run}-{number}", CLICK, user, 1 + number % 50, 0, "", ts)
+            self._futures.append(
+                self._producer.send(EVENTS, write_event(event), str(user).encode(), partition=partition_of(user))
+            )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        self._producer.flush(180)
+        self._producer.close(10)
+
+    @property
+    def acknowledged(self) -> int:
+        return sum(future.succeeded() for future in list(self._futures))
+
+
+def verify(martlet: Martlet) -> dict[str, int]:
+    """`verify` must find all equal; the ledger it prints."""
+    done = martlet.command("verify", "--wait", "90", within=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = " ".join(done.stdout.split()).split("; ")[1].replace(" = ", ", ").split(", ")
+    return {name: int(number) for name, number in (word.split() for word in words)}
+
+
+def pid_of(martlet: Martlet, service: str) -> int:
+    return int(martlet.status()["services"][service]["pid"])
+
+
+def checkpoints(martlet: Martlet) -> list[Path]:
+    """Complete ones, newest first."""
+    found = list((martlet.home / "flink" / "checkpoints").glob("*/chk-*/_metadata"))
+    return sorted((each.parent for each in found), key=lambda each: each.stat().st_mtime, reverse=True)
+
+
+def new_checkpoint(martlet: Martlet, within: float = 90) -> Path:
+    """Wait for a checkpoint that is completed from now on."""
+    began = time.time()
+
+    def newest() -> Path | None:
+        there = checkpoints(martlet)
+        return there[0] if there and (there[0] / "_metadata").stat().st_mtime > began else None
+
+    found: Path = until(newest, within, "a new checkpoint")
+    return found
+
+
+def job_runs(martlet: Martlet) -> bool:
+    """Whether Flink says that every task runs."""
+    try:
+        rest = f"http://127.0.0.1:{martlet.status()['ports']['flink_rest']}"
+        jobs = [job for job in ask.http_json(f"{rest}/jobs/overview")["jobs"] if job["state"] == "RUNNING"]
+        return any(job["tasks"]["running"] == job["tasks"]["total"] for job in jobs)
+    except Exception:
+        return False
+
+
+def await_job(martlet: Martlet, within: float = 150) -> None:
+    until(lambda: job_runs(martlet), within, "the job runs")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def click(martlet: Martlet, user: int, item: int = 1, within: float = 30) -> None:
+    """A click, posted and seen applied."""
+    token = martlet.post({"type": "click", "user_id": user, "item_id": item}).json()["seen"]
+    until(
+        lambda: martlet.recommend(user, seen=token)["freshness"]["seen_applied"],
+        within,
+        f"the click of user {user} is applied",
+    )

@@ -1,0 +1,237 @@
+"""Faults in what runs: TaskManagers, the JobManager, checkpoints, Kafka, Redis, changed code (rows 6 to 9 and 14)."""
+
+import os
+import random
+import shutil
+import signal
+import time
+
+import pytest
+
+from tests.e2e.conftest import Martlet, run_martlet, until
+from tests.faults.conftest import (
+    Traffic,
+    alive,
+    await_job,
+    checkpoints,
+    click,
+    job_runs,
+    new_checkpoint,
+    pid_of,
+    verify,
+)
+
+
+def kill(martlet: Martlet, service: str, number: int = signal.SIGKILL) -> int:
+    """Send a signal to a service; the injector injects: the process is gone, or stopped."""
+    pid = pid_of(martlet, service)
+    os.kill(pid, number)
+    if number == signal.SIGKILL:
+        until(lambda: not alive(pid) or pid_of(martlet, service) != pid, 10, f"{service} is dead")
+    return pid
+
+
+def exact_after(martlet: Martlet, traffic: Traffic, before: dict[str, int]) -> None:
+    """Nothing lost, nothing twice: what the broker acknowledged is what was applied."""
+    ledger = verify(martlet)
+    assert ledger["applied"] - before["applied"] == traffic.acknowledged
+    assert ledger["duplicate"] == before["duplicate"]
+
+
+def test_a_taskmanager_killed_five_times_loses_nothing(broken: Martlet) -> None:
+    """Row 6."""
+    before, seed = verify(broken), random.randrange(1 << 32)
+    print(f"seed {seed}")
+    choose = random.Random(seed)
+    with Traffic(broken) as traffic:
+        for _ in range(5):
+            await_job(broken)
+            new_checkpoint(broken)
+            kill(broken, choose.choice(("taskmanager-1", "taskmanager-2")))
+            until(lambda: not job_runs(broken), 30, "Flink notices")
+        await_job(broken)
+    exact_after(broken, traffic, before)
+
+
+def test_a_jobmanager_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
+    """Row 6."""
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        new_checkpoint(broken)
+        job = broken.status()["job"]
+        kill(broken, "jobmanager")
+        until(lambda: broken.status().get("job") != job and job_runs(broken), 180, "the job is submitted again")
+    assert "chk-" in broken.status()["job_from"]
+    exact_after(broken, traffic, before)
+
+
+def test_a_corrupt_checkpoint_is_refused_and_the_one_before_taken(broken: Martlet) -> None:
+    """Row 7."""
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        for _ in range(2):
+            new_checkpoint(broken)
+    kill(broken, "jobmanager", signal.SIGSTOP)  # no newer one from here on
+    newest, *older = checkpoints(broken)
+    assert older
+    metadata = newest / "_metadata"
+    metadata.write_bytes(metadata.read_bytes()[:40])
+    job = broken.status()["job"]
+    kill(broken, "jobmanager")
+    until(lambda: broken.status().get("job") != job and job_runs(broken), 240, "the job is submitted again")
+    assert newest.name in broken.status()["checkpoint_refused"]
+    assert broken.status()["job_from"] != str(newest)
+    exact_after(broken, traffic, before)
+
+
+def test_checkpoints_that_fail_stop_nothing_and_are_named(broken: Martlet) -> None:
+    """Row 7: where checkpoints go can't be written to."""
+    before = verify(broken)
+    folder = new_checkpoint(broken).parent
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.write_text("in the way")
+    try:
+        with Traffic(broken) as traffic:
+            click(broken, 740_001)
+            until(lambda: "checkpoint_overdue" in str(broken.status().get("alarms")), 120, "the alarm")
+            click(broken, 740_002)
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+    new_checkpoint(broken, 120)
+    ledger = verify(broken)
+    assert ledger["applied"] - before["applied"] == traffic.acknowledged + 2
+
+
+def test_kafka_that_stops_loses_no_acknowledged_event_and_lists_go_on(broken: Martlet) -> None:
+    """Row 8: stopped for a while; POST says so within its bound."""
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        pid = kill(broken, "kafka", signal.SIGSTOP)
+        try:
+            answer = broken.post({"type": "click", "user_id": 750_001, "item_id": 1, "event_id": "while-stopped"})
+            assert answer.status_code == 503, answer.text
+            assert broken.recommend(750_001)["items"]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(
+            lambda: broken.post({"type": "click", "user_id": 750_001, "item_id": 1}).status_code == 202,
+            60,
+            "Kafka is back",
+        )
+    click(broken, 750_001)
+    ledger = verify(broken)
+    assert ledger["applied"] - before["applied"] >= traffic.acknowledged + 2
+    assert ledger["rejected"] == before["rejected"]
+
+
+@pytest.mark.soak
+def test_kafka_down_for_seventy_seconds(broken: Martlet) -> None:
+    """Row 8."""
+    supervisor = int(broken.status()["supervisor"]["pid"])
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        os.kill(supervisor, signal.SIGSTOP)
+        kafka = pid_of(broken, "kafka")
+        os.kill(kafka, signal.SIGKILL)
+        try:
+            for _ in range(7):
+                time.sleep(10)
+                assert broken.recommend(751_001)["items"]
+                assert broken.post({"type": "click", "user_id": 751_001, "item_id": 1}).status_code == 503
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+    until(
+        lambda: broken.post({"type": "click", "user_id": 751_001, "item_id": 1}).status_code == 202, 90, "Kafka is back"
+    )
+    ledger = verify(broken)
+    assert ledger["applied"] - before["applied"] >= traffic.acknowledged
+
+
+def test_what_a_killed_redis_lost_is_written_again(broken: Martlet) -> None:
+    """Row 9: the last second may be gone; to be sure that some is, the tail of its log is cut off."""
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        new_checkpoint(broken)
+        time.sleep(2)
+        supervisor = int(broken.status()["supervisor"]["pid"])
+        os.kill(supervisor, signal.SIGSTOP)
+        os.kill(pid_of(broken, "redis"), signal.SIGKILL)
+        log = max((broken.home / "redis" / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime)
+        size = log.stat().st_size
+        with log.open("r+b") as file:
+            file.truncate(max(0, size - 20_000))
+        answer = broken.recommend(700_001)
+        assert "no live features" in answer["degraded"]
+        os.kill(supervisor, signal.SIGCONT)
+        until(lambda: "another instance" in broken.status().get("job_submitted_again", ""), 120, "the job goes back")
+        await_job(broken)
+    exact_after(broken, traffic, before)
+
+
+def test_a_redis_that_hangs_is_waited_for(broken: Martlet) -> None:
+    """Row 9."""
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        pid = kill(broken, "redis", signal.SIGSTOP)
+        try:
+            time.sleep(8)
+            assert broken.recommend(700_002)["degraded"]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    exact_after(broken, traffic, before)
+
+
+def test_rebuild_brings_back_what_a_flush_has_emptied(broken: Martlet) -> None:
+    """Row 9."""
+    before = verify(broken)
+    broken.redis.flushall()
+    done = broken.command("rebuild")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verify(broken) == before
+
+
+def test_rescaling_to_four_and_back_counts_the_same(broken: Martlet) -> None:
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        for parallelism in ("4", "1"):
+            done = broken.command("upgrade", "--parallelism", parallelism, within=400)
+            assert done.returncode == 0, done.stdout + done.stderr
+    exact_after(broken, traffic, before)
+
+
+def test_all_of_up_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
+    """Row 6: the supervisor and everything it started."""
+    before = verify(broken)
+    with Traffic(broken) as traffic:
+        time.sleep(1)
+        new_checkpoint(broken)
+    status = broken.status()
+    for pid in (status["supervisor"]["pid"], *(entry["pid"] for entry in status["services"].values())):
+        os.kill(pid, signal.SIGKILL)
+    port = broken.address.rpartition(":")[2]
+    done = run_martlet("up", "--detach", "--home", str(broken.home), "--port", port, within=300, repo=broken.repo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "chk-" in broken.status()["job_from"]
+    exact_after(broken, traffic, before)
+
+
+def test_an_upgrade_takes_changed_code_into_the_job(broken: Martlet) -> None:
+    """Row 14: TaskManagers keep Python's modules, so a changed constant shows only in new ones. The last test of this home:
+    its features are no longer those of the code around it."""
+    user, code = 760_001, broken.repo / "features" / "state.py"
+    for item in range(1, 7):
+        broken.post({"type": "like", "user_id": user, "item_id": item})
+    text = code.read_text()
+    assert "SEQUENCE: Final = 50" in text
+    code.write_text(text.replace("SEQUENCE: Final = 50", "SEQUENCE: Final = 4"))
+    shutil.rmtree(code.parent / "__pycache__", ignore_errors=True)
+    done = broken.command("upgrade", within=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "savepoint-" in broken.status()["job_from"]
+    token = broken.post({"type": "like", "user_id": user, "item_id": 7}).json()["seen"]
+    until(lambda: broken.recommend(user, seen=token)["freshness"]["seen_applied"], 30, "the like is applied")
+    known = broken.user(user)
+    assert known["counts"]["like"] == 7
+    assert len(known["sequence"]) == 4

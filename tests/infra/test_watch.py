@@ -1,0 +1,185 @@
+"""The watch: what it notes, says and answers to Prometheus, on sights that a test deals it."""
+
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.flow import Flow
+from infra.processes import free_ports
+from infra.status_text import print_report
+from infra.watch import Watch
+from tests.infra.sights import NOW, fresh, sight
+
+
+class Dealt:
+    """Stands where a Gatherer stands; the last sight is dealt again and again."""
+
+    def __init__(self, *flows: Flow) -> None:
+        self._flows = list(flows)
+        self.closed = False
+
+    def look(self) -> Flow:
+        return self._flows.pop(0) if len(self._flows) > 1 else self._flows[0]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Desk:
+    """What was noted and said."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.lines: list[str] = []
+
+    def note(self, **facts: object) -> None:
+        self.facts |= facts
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def scrape(port: int) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def away(at: int) -> Flow:
+    return sight(at, lanes=None, fresh=None, failures={"redis": "Connection refused"})
+
+
+def test_an_alarm_is_said_when_it_comes_and_when_it_goes_and_noted_in_between(desk: Desk) -> None:
+    watch = Watch(Dealt(sight(NOW), away(NOW + 5_000), away(NOW + 10_000), sight(NOW + 15_000)), 0, desk.note, desk.lines.append)  # type: ignore[arg-type]  # fmt: skip
+    watch.look()
+    assert (desk.facts["alarms"], desk.lines) == ([], [])
+    for _ in range(2):
+        watch.look()
+        (noted,) = desk.facts["alarms"]
+        assert (noted["name"], noted["since"]) == ("redis_unreachable", NOW + 5_000)
+        assert len(desk.lines) == 1
+    assert "alarm redis_unreachable: Connection refused" in desk.lines[0]
+    assert desk.facts["alarms_at"] == NOW + 10_000
+    watch.look()
+    assert desk.facts["alarms"] == []
+    assert desk.lines[1].endswith("alarm over: redis_unreachable, after 10 s")
+
+
+def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
+    watch = Watch(Dealt(sight(NOW), sight(NOW + 5_000, fresh=fresh(3, 4, *[40] * 10))), 0, desk.note, desk.lines.append)  # type: ignore[arg-type]  # fmt: skip
+    watch.look()
+    watch.look()
+    assert desk.facts["fresh_last_minute"]["users"]["count"] == 10
+    assert 20 <= desk.facts["fresh_last_minute"]["users"]["p50_ms"] <= 50
+
+
+@pytest.fixture
+def running(desk: Desk) -> Iterator[tuple[Watch, int, Dealt]]:
+    port = free_ports(1)[0]
+    dealt = Dealt(away(NOW))
+    watch = Watch(dealt, port, desk.note, desk.lines.append, every=0.05)  # type: ignore[arg-type]
+    watch.start()
+    yield watch, port, dealt
+    watch.stop()
+    assert dealt.closed
+
+
+def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Watch, int, Dealt], desk: Desk) -> None:
+    from tests.infra.test_supervisor import until
+
+    _, port, _ = running
+    until(lambda: desk.facts)
+    text = scrape(port)
+    for line in (
+        'martlet_alarm{name="redis_unreachable"} 1.0',
+        'martlet_alarm{name="kafka_unreachable"} 0.0',
+        'martlet_reachable{service="redis"} 0.0',
+        "martlet_checkpoint_age_seconds 4.0",
+        "martlet_state_bytes 1000.0",
+        "martlet_job_running 1.0",
+    ):
+        assert line in text.splitlines()
+    assert "martlet_pending_records{" not in text  # nobody knows: not 0
+
+
+def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
+    from tests.infra.test_supervisor import until
+
+    class Stumbling(Dealt):
+        def look(self) -> Flow:
+            flow = super().look()
+            if flow.clock == 0:
+                raise KeyError("a shape nobody foresaw")
+            return flow
+
+    watch = Watch(Stumbling(sight(NOW, clock=0), sight(NOW + 5_000)), free_ports(1)[0], desk.note, desk.lines.append, 0.05)  # type: ignore[arg-type]  # fmt: skip
+    watch.start()
+    try:
+        until(lambda: desk.facts)
+    finally:
+        watch.stop()
+    assert "could not look: KeyError" in desk.lines[0]
+
+
+def report(flow: Flow, **more: Any) -> dict[str, Any]:
+    from infra.flow_report import flow_report
+
+    known: dict[str, Any] = {
+        "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
+        "services": {}, "troubles": [], "job_from": "the base", "job_submitted_again": None,
+        "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
+        "alarms": {"held": [], "age_ms": 100},
+        "flow": flow_report(flow, "http://127.0.0.1:1") | {"freshness_last_minute": None},
+        "api": {"ready": True, "dependencies": {}, "models": [], "refused": [], "error": None},
+    }  # fmt: skip
+    return known | more
+
+
+def printed(what: dict[str, Any]) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    print_report(Console(file=out, soft_wrap=True, width=200), what)
+    return out.getvalue()
+
+
+def test_status_prints_the_flow_in_words() -> None:
+    text = printed(report(sight()))
+    for words in (
+        "ledger: read 10 = applied 10 + duplicate 0 + late 0 + rejected 0 + rerouted 0",
+        "pending: events 0, served 0",
+        "event-time lag 1.0 s",
+        "freshness of users: since the writers started p50",
+        "last checkpoint 4.0 s ago, took 40 ms, state 1 KiB; 3 completed, 0 failed",
+        "http://127.0.0.1:1/#/job/running/a/overview",
+        "alarms: none",
+    ):
+        assert words in text
+    assert "unbalanced" not in text
+    assert "p50 over 5.0 s" in printed(report(sight(fresh=fresh(9_000))))
+
+
+def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> None:
+    from tests.infra.sights import lane
+
+    blind = sight(log=None, lanes=None, fresh=None, job=None, failures={"flink": "refused", "redis": "[away]"})
+    text = printed(report(blind, alarms={"held": [], "age_ms": None}))
+    for words in (
+        "flink does not answer: refused",
+        "redis does not answer: [away]",
+        "nobody watches",
+        "watermark unknown",
+    ):
+        assert words in text
+    assert "nothing is pending" not in text
+    uneven = printed(report(sight(lanes={0: lane(6, applied=5)})))
+    assert "lane 0 is unbalanced" in uneven
+    held = {"held": [{"name": "redis_unreachable", "since": NOW, "text": "gone"}], "age_ms": 5}
+    assert "alarm redis_unreachable since 2023-11-14" in printed(report(sight(), alarms=held))

@@ -1,0 +1,110 @@
+"""Users over Flink's state: whatever is dropped from memory in between, they are what the plain fold says."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.fold import UserState, fold_user, freeze_user, undone_item
+from features.state import UserFeatures, encode_features
+from features.words import CLICK, FORGET_USER, LIKE, RATING, UNDO, Event, Item
+from streaming.user_states import UserStates
+
+CATALOGUE = {
+    number: Item(number, str(number), ("Drama", "Comedy")[: number % 3], 1900 + number) for number in range(40)
+}
+
+
+class Map(dict[Any, Any]):
+    """Flink's map state, as far as it is used."""
+
+    put = dict.__setitem__
+    put_all = dict.update
+
+    def remove(self, key: Any) -> None:
+        self.pop(key, None)
+
+
+class Context:
+    """A runtime context whose state outlives the operator, as after a restart."""
+
+    def __init__(self) -> None:
+        self.maps: dict[str, Map] = {}
+
+    def get_map_state(self, descriptor: Any) -> Map:
+        return self.maps.setdefault(descriptor.name, Map())
+
+
+class NoBase:
+    def stored_user(self, user_id: int) -> None:
+        return None
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Event]:
+    events: list[Event] = []
+    for number in range(draw(st.integers(1, 200))):
+        kind = draw(
+            st.sampled_from((CLICK, CLICK, LIKE, RATING, RATING, UNDO, FORGET_USER) if number % 40 else (CLICK,))
+        )
+        kind = CLICK if kind == FORGET_USER and draw(st.integers(0, 9)) else kind
+        ts = 1_000_000 + 1000 * number + draw(st.integers(-5000, 5000))
+        target = draw(st.sampled_from(events)).event_id if kind == UNDO and events else "none"
+        name = draw(st.sampled_from(events)).event_id if events and not draw(st.integers(0, 9)) else f"e{number}"
+        item = draw(st.integers(0, 50)) if kind < UNDO else -1
+        centi = draw(st.sampled_from((100, 250, 400, 500))) if kind == RATING else 0
+        events.append(Event(name, kind, 7, item, centi, target if kind == UNDO else "", ts))
+    return events
+
+
+def apply(state: UserState, event: Event, n: int) -> None:
+    item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+    fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs(), st.integers(1, 30))
+def test_restarts_change_nothing(log: list[Event], every: int) -> None:
+    plain, context = UserState(UserFeatures(7)), Context()
+    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    for n, event in enumerate(log, start=1):
+        apply(plain, event, n)
+        plain.memory.changes.clear()
+        plain.seen.changes.clear()
+        user = states.load(7)
+        apply(user.state, event, n)
+        user.note_changes()
+        user.n = n
+        write = states.store({7: user})[7]
+        assert write.value == encode_features(plain.features)
+        if n % every == 0:
+            states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    stored = states.load(7).state
+    assert dict(stored.memory.items()) == dict(plain.memory.items())
+    assert list(stored.seen.items()) == list(plain.seen.items())
+    assert stored.memory.floor == plain.memory.floor
+    assert stored.features == plain.features
+
+
+def test_a_long_history_is_kept_in_bounded_state() -> None:
+    context = Context()
+    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    for n in range(1, 20_001):
+        user = states.load(7)
+        apply(user.state, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
+        user.note_changes()
+        states.store({7: user})
+    sizes = [len(value) for values in context.maps.values() for value in values.values()]
+    assert sum(sizes) < 800_000
+    assert len(freeze_user(states.load(7).state)) < 400_000
+    again = UserStates(context, NoBase())  # type: ignore[arg-type]
+    assert dict(again.load(7).state.memory.items()) == dict(states.load(7).state.memory.items())
+
+
+def test_two_copies_of_a_user_are_refused() -> None:
+    states = UserStates(Context(), NoBase())  # type: ignore[arg-type]
+    one, other = states.load(7), states.load(7)
+    states.store({7: one})
+    with pytest.raises(RuntimeError, match="two copies of user 7"):
+        states.store({7: other})

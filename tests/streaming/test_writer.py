@@ -1,0 +1,110 @@
+"""The writer against a real Redis: coalescing, fences, and a Redis that is away."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from features.names import item_key, seen_key, user_key
+from infra import artefacts, ask
+from infra.processes import free_ports, spawn
+from streaming.stored import StoredLane
+from streaming.writer import FeatureWriter
+from streaming.writes import LaneWrite, StateWrite, UserWrite
+from tests.e2e.conftest import until
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    port = free_ports(1)[0]
+    argv = [
+        str(artefacts.redis_server()),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(tmp_path),
+    ]
+    process = spawn(argv, tmp_path / "redis.log", dict(os.environ), tmp_path)
+
+    def ready() -> bool:
+        try:
+            ask.redis_ready(port)
+        except Exception:
+            return False
+        return True
+
+    until(ready, 20, "Redis")
+    yield port, process
+    process.send_signal(signal.SIGCONT)
+    process.kill()
+    process.wait(10)
+
+
+def settle(writer: FeatureWriter, *keys: str) -> None:
+    until(lambda: not writer.unsent(set(keys)), 20, "all is acknowledged")
+
+
+def test_writes_are_absolute_fenced_and_coalesced(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    port, _ = server
+    client = redis.Redis(port=port, decode_responses=False)
+    writer = FeatureWriter("127.0.0.1", port, 2, "users", 0)
+    key = user_key(7)
+    writer.put({key: UserWrite(5, 100, b"five", 1000, {1: True, 2: True})})
+    settle(writer, key)
+    writer.put({key: UserWrite(4, 100, b"older", 0, {9: True})})
+    settle(writer, key)
+    assert client.hget(key, "v") == b"five"
+    assert client.smembers(seen_key(7)) == {b"1", b"2"}
+    assert client.get("clock") == b"1000"
+    writer.put({key: UserWrite(6, 100, b"six", 0, {2: False, 3: True}), item_key(3): StateWrite(1, 100, b"item")})
+    settle(writer, key, item_key(3))
+    assert client.smembers(seen_key(7)) == {b"1", b"3"}
+    assert client.hget(item_key(3), "v") == b"item"
+    writer.close()
+    lower = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    lower.put({key: UserWrite(99, 100, b"of a generation before", 0)})
+    settle(lower, key)
+    assert client.hget(key, "v") == b"six"
+    lower.close()
+    client.close()
+
+
+def test_what_comes_while_redis_hangs_is_written_afterwards_in_one(
+    server: tuple[int, "subprocess.Popen[bytes]"],
+) -> None:
+    port, process = server
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    key = user_key(7)
+    writer.put({key: UserWrite(1, 100, b"one", 0, {1: True})})
+    settle(writer, key)
+    process.send_signal(signal.SIGSTOP)
+    for n in range(2, 50):
+        writer.put({key: UserWrite(n, 100, b"%d" % n, n, {n: True, n - 1: False})})
+    assert writer.unsent({key}) == {key}
+    process.send_signal(signal.SIGCONT)
+    settle(writer, key)
+    client = redis.Redis(port=port)
+    assert client.hget(key, "v") == b"49"
+    assert client.smembers(seen_key(7)) == {b"49"}
+    writer.close()
+    client.close()
+
+
+def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    port, _ = server
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    client = redis.Redis(port=port)
+    for applied, wanted in ((5, b"5"), (3, b"5"), (6, b"6")):
+        writer.put({"job:0": LaneWrite(StoredLane(n=applied, applied=applied).published(1, 0))})
+        settle(writer, "job:0")
+        assert client.hget("job:0", "applied") == wanted
+    writer.close()
+    client.close()
