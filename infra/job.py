@@ -24,7 +24,7 @@ SUBMIT_WITHIN = 120
 RUNS_WITHIN = 90.0
 _UNREADABLE = (
     "Could not restore", "restoring", "Failed to rollback to checkpoint", "checkpoint metadata", "checkpoint/savepoint",
-    "StateMigrationException", "savepoint file", "checkpoint pointer",
+    "StateMigrationException", "savepoint file", "checkpoint pointer", "CheckpointCoordinator.restore",
 )  # fmt: skip
 """What Flink says where a checkpoint, not a service, is at fault."""
 

@@ -192,6 +192,7 @@ def test_rebuild_brings_back_what_a_flush_has_emptied(broken: Martlet) -> None:
     assert verify(broken) == before
 
 
+@pytest.mark.soak
 def test_rescaling_to_four_and_back_counts_the_same(broken: Martlet) -> None:
     before = verify(broken)
     with Traffic(broken) as traffic:
