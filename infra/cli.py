@@ -214,7 +214,7 @@ def features(
     if record.is_new:
         record.describe(None, None)
         record.save()
-    number = 1 + max((int(folder.name) for folder in target.bases.iterdir() if folder.name.isdigit()), default=0)
+    number = record.free_base_number()
     if not from_log:
         offline.prepare(target, record, number, typer.echo, master)
         after = "folds the whole log again"

@@ -155,8 +155,8 @@ def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, t
     done = martlet.command("features", "--from-log", within=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "folds what came into the log since" in done.stdout
-    noted = HomeRecord(Home(martlet.home))
-    number = noted.flag("next_base")
+    number = HomeRecord(Home(martlet.home)).next_base_number()
+    assert number != before.base_number
     base = Base(Home(martlet.home).bases / str(number))
     for table in ("users.table", "items.table", "pairs.table"):
         assert (base.folder / table).read_bytes() == (made.folder / table).read_bytes()
