@@ -1,5 +1,5 @@
-"""Changed code in a running job (row 14). The last file of its folder: after it the home's features are no longer those of the code
-around it."""
+"""Changed code in a running job (row 14). The last file of its folder: after it the home has features that no other code
+gives."""
 
 import shutil
 
