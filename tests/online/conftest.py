@@ -9,6 +9,7 @@ from features.base import (
     CATALOGUE,
     ITEMS,
     MANIFEST,
+    PAIRS,
     SIMILAR,
     USERS,
     Base,
