@@ -63,7 +63,11 @@ class JobKeeper:
         if self._thread.is_alive():
             self._thread.join(timeout=60)
         try:
-            self._job.stop_with_savepoint()
+            if self._job.just_began():  # it will start from the base again, as if it had not begun
+                self._job.cancel()
+                checkpoints.forget(self._home)
+            else:
+                self._job.stop_with_savepoint()
         except Unavailable as error:
             self._supervisor.note(savepoint=str(error)[:300])
 
