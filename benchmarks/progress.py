@@ -9,8 +9,9 @@ import redis
 
 from benchmarks.cluster import Cluster
 from features.errors import Broken, Unavailable
-from features.names import PARTITIONS, N, item_key, lane_key
-from infra.verify import read_log_ends
+from features.job_keys import lane_key
+from features.names import EVENTS, PARTITIONS, N, item_key
+from infra.recompute import read_log_ends
 
 POLL, ITEMS_POLL = 0.02, 0.1
 STALLED = 300.0
@@ -20,7 +21,7 @@ STALLED = 300.0
 def log_ends(bootstrap: str) -> list[int]:
     """Where each partition of the log ends."""
     ends = read_log_ends(bootstrap)
-    return [ends[lane] for lane in range(PARTITIONS)]
+    return [ends[EVENTS, lane] for lane in range(PARTITIONS)]
 
 
 def folded(client: "redis.Redis") -> list[int]:

@@ -12,7 +12,8 @@ from benchmarks.freshness import Seen
 from benchmarks.progress import Watch, contributions, folded, ledger
 from benchmarks.traffic import Helper
 from features.errors import Broken, Unavailable
-from features.names import PARTITIONS, item_key, lane_key, seen_key, user_key
+from features.job_keys import lane_key
+from features.names import PARTITIONS, item_key, seen_key, user_key
 from features.redis_writes import CHANGE, WRITE_USER, user_arguments
 from infra import services
 from infra.home import Home
