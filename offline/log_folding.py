@@ -7,11 +7,18 @@ from typing import Any, Final
 import pyarrow as pa
 
 from features.base import Base
-from features.fold import UserState, fold_user, freeze_user, thaw_user, undone_item
+from features.fold import UserState, fold_user, freeze_user, thaw_stored, undone_item
 from features.impressions import fold_list, list_memory
 from features.memory import DedupeMemory
 from features.served import ServedHead
-from features.state import UserFeatures, decode_stored_user, encode_stored_user
+from features.state import (
+    StoredUser,
+    UserFeatures,
+    decode_stored_user,
+    decode_user,
+    encode_features,
+    encode_stored_user,
+)
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import UNDO, Contribution, Event, Item, ItemId, Millis
 from offline.folding import USERS, Batches, FoldedUsers, Worker
@@ -26,20 +33,22 @@ LOG_USERS: Final = USERS.append(pa.field("fates", pa.list_(pa.int64())))
 
 
 class _User:
-    """One user as the log is folded into it."""
+    """One user as the log is folded into it. Most users of a base have nothing new: theirs is not taken apart."""
 
     def __init__(self, user_id: int, stored: bytes | None) -> None:
         self.user_id = user_id
-        self.stored = stored
-        if stored is None:
-            self.state, lists = UserState(UserFeatures(user_id)), []
-        else:
-            self.state, lists = thaw_user(stored), decode_stored_user(stored).lists
-        self.lists: DedupeMemory = list_memory(lists)
+        self._bytes = stored
+        self._stored = (
+            StoredUser(encode_features(UserFeatures(user_id))) if stored is None else decode_stored_user(stored)
+        )
+        self._state: UserState | None = None
+        self._lists: DedupeMemory | None = None
         self.fates = dict.fromkeys(((topic, fate) for topic in (EVENT, LIST) for fate in FATES), 0)
 
     def fold(self, event: Event, catalogue: dict[int, Item], n: int) -> Contribution | None:
-        state = self.state
+        state = self._state
+        if state is None:
+            state = self._state = thaw_stored(self._stored)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         fate, contribution = fold_user(state, event, None if item_id is None else catalogue.get(item_id), n)
         state.memory.changes.clear()
@@ -48,16 +57,23 @@ class _User:
         return contribution
 
     def show(self, request_id: str, ts: Millis, item_ids: Iterable[ItemId]) -> list[Contribution]:
-        fate, contributions = fold_list(self.lists, ServedHead(request_id, self.user_id, ts, tuple(item_ids)))
+        if self._lists is None:
+            self._lists = list_memory(self._stored.lists)
+        fate, contributions = fold_list(self._lists, ServedHead(request_id, self.user_id, ts, tuple(item_ids)))
         self.fates[LIST, fate] += 1
         return contributions
 
+    def features(self) -> UserFeatures:
+        return decode_user(self._stored.features) if self._state is None else self._state.features
+
     def freeze(self) -> bytes:
-        """As stored; the very bytes that it was thawed from if the log said nothing."""
-        if self.stored is not None and not any(self.fates.values()):
-            return self.stored
-        stored = decode_stored_user(freeze_user(self.state))
-        stored.lists = [(key, entry.ts) for key, entry in self.lists.items()]
+        """As stored; the very bytes that the base had if the log said nothing."""
+        if self._bytes is not None and self._state is None and self._lists is None:
+            return self._bytes
+        stored = self._stored if self._state is None else decode_stored_user(freeze_user(self._state))
+        stored.lists = (
+            self._stored.lists if self._lists is None else [(key, each.ts) for key, each in self._lists.items()]
+        )
         return encode_stored_user(stored)
 
 
@@ -73,7 +89,7 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
             user = _User(user_id, base.stored_user(user_id))
             for contribution in _fold(user, rows, items):
                 yield from out.add(contribution)
-            yield from out.finish(user_id, user.freeze(), user.state.features, list(user.fates.values()))
+            yield from out.finish(user_id, user.freeze(), user.features(), list(user.fates.values()))
         yield from out.rest()
 
     return work

@@ -54,13 +54,11 @@ def live_a_little(martlet: Martlet) -> None:
 @pytest.fixture(scope="module")
 def made(martlet: Martlet, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """A base of the home's base and its whole log, made by Spark while the stream has folded just as much."""
+    lists = sum(ends_of(martlet)[SERVED].values())
     live_a_little(martlet)
     settings, base = settings_of(martlet), HomeRecord(Home(martlet.home)).base()
-    served = ends_of(martlet)[SERVED]
-    until(lambda: sum(ends_of(martlet)[SERVED].values()) > 0, 30, "shown lists are in the log")
-    until(
-        lambda: folded_offsets(base, settings) == ends_of(martlet), 60, f"the job is at the log's end (lists: {served})"
-    )
+    until(lambda: sum(ends_of(martlet)[SERVED].values()) >= lists + len(USERS), 30, "the shown lists are in the log")
+    until(lambda: folded_offsets(base, settings) == ends_of(martlet), 60, "the job is at the log's end")
     ends = ends_of(martlet)
     out = tmp_path_factory.mktemp("bases") / "2"
     said: list[str] = []
