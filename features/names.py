@@ -50,11 +50,6 @@ def user_channel(user_id: int) -> str:
     return f"u:{user_id}"
 
 
-def lane_key(lane: int) -> str:
-    """The hash in which the job says how far it has folded a partition of `events`, and what became of the records."""
-    return f"job:{lane}"
-
-
 def murmur2(data: bytes) -> int:
     """Kafka's murmur2, unsigned 32 bits (Austin Appleby's hash with Kafka's seed)."""
     length, mask = len(data), 0xFFFFFFFF
