@@ -23,7 +23,7 @@ import msgspec
 
 from features.errors import Broken
 from features.mapped import MappedTable
-from features.names import EVENTS, PARTITIONS, SERVED
+from features.names import EVENTS, PARTITIONS, SERVED, partition_of
 from features.pairs import Pairs
 from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.words import Item
@@ -79,6 +79,10 @@ class Base:
         """Time of the newest event in the base, ms; 0 if it holds none."""
         return int(self.manifest["cut"])
 
+    def place_of(self, user_id: int) -> int:
+        """How far the user's partition of the log is in the base: 0 for a base of a data set."""
+        return self.offsets[EVENTS][partition_of(user_id)]
+
     @property
     def clock_start(self) -> int:
         """Where the home's clock starts, ms: the cut, or the data set's first event where nothing is history. A base made
@@ -90,7 +94,7 @@ class Base:
         """Number of the base made of the data set that this one goes back to; its own if it is that one."""
         return int(self.manifest.get("data_base", self.manifest["number"]))
 
-    @property
+    @cached_property
     def offsets(self) -> Offsets:
         """How far the log is in the base, for each partition of `events` and `served`; 0 where nothing of it is."""
         told = self.manifest.get("offsets", {})

@@ -192,20 +192,41 @@ def verify(
 
 
 @app.command()
-def features(home: HomeOption = DEFAULT_HOME, master: Annotated[str | None, typer.Option()] = None) -> None:
-    """Spark: make the base features and training samples of the home's data set anew (a new base for the next `up`)."""
+def features(
+    home: HomeOption = DEFAULT_HOME,
+    from_log: Annotated[
+        bool,
+        typer.Option(
+            "--from-log", help="A base of what the running home has folded, instead of the data set's history."
+        ),
+    ] = False,
+    master: Annotated[str | None, typer.Option(help="Spark master.  [default: local]")] = None,
+) -> None:
+    """Spark: make a new base for the next `up`: of the home's data set, with training samples, or of its log."""
+    from infra import from_log as log
     from infra import offline
     from infra.record import HomeRecord
 
     target = _home(home).make()
+    if from_log:
+        _running_status(target)
     record = HomeRecord(target)
     if record.is_new:
         record.describe(None, None)
-    number = 1 + max((int(folder.name) for folder in target.bases.iterdir() if folder.name.isdigit()), default=0)
-    offline.prepare(target, record, number, typer.echo, master)
+        record.save()
+    number = record.free_base_number()
+    if not from_log:
+        offline.prepare(target, record, number, typer.echo, master)
+        after = "folds the whole log again"
+    elif log.make(target, record, number, typer.echo, master):
+        after = "folds what came into the log since"
+    else:
+        typer.echo(f"nothing to do: the job has folded nothing since base {record.base_number} was made")
+        return
+    record = HomeRecord(target)  # it took minutes: what others have noted since stays
     record.put_flag("next_base", number)
     record.save()
-    typer.echo(f"base {number} made; the next ./martlet up starts from it and folds the whole log again")
+    typer.echo(f"base {number} made; the next ./martlet up starts from it and {after}")
 
 
 @app.command()

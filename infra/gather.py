@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from features.base import Offsets
 from features.errors import MartletError, Unavailable
 from features.freshness import FreshnessHistogram
 from features.job_keys import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_key, read_lane
@@ -75,13 +76,23 @@ def gatherer_of(ports: Ports, record: HomeRecord) -> "Gatherer":
     """The gatherer of a running home. Raises Broken if the home has no base yet."""
     base = record.base()
     clock = HomeClock(base.clock_start, record.clock_since, base.horizon)
-    return Gatherer(ports.kafka, ports.redis, ports.flink_rest, record.generation, clock)
+    return Gatherer(ports.kafka, ports.redis, ports.flink_rest, record.generation, clock, base.offsets)
 
 
 class Gatherer:
     """Keeps its connections between sights. For one thread at a time."""
 
-    def __init__(self, kafka_port: int, redis_port: int, flink_port: int, generation: int, clock: HomeClock) -> None:
+    def __init__(
+        self,
+        kafka_port: int,
+        redis_port: int,
+        flink_port: int,
+        generation: int,
+        clock: HomeClock,
+        offsets: Offsets | None = None,
+    ) -> None:
+        """`offsets`: how far the log is in the base, where the job begins."""
+        self._offsets = offsets or {}
         self._generation = generation
         self._clock = clock
         self._bootstrap = f"127.0.0.1:{kafka_port}"
@@ -174,7 +185,11 @@ class Gatherer:
                     parts = [TopicPartition(topic, number) for number in sorted(there)]
                     begin = consumer.beginning_offsets(parts, timeout_ms=_KAFKA_MS)
                     end = consumer.end_offsets(parts, timeout_ms=_KAFKA_MS)
-                    log[topic] = Topic(tuple(begin[part] for part in parts), tuple(end[part] for part in parts))
+                    starts = self._offsets.get(topic, {})
+                    log[topic] = Topic(
+                        tuple(max(begin[part], starts.get(part.partition, 0)) for part in parts),
+                        tuple(end[part] for part in parts),
+                    )
         return log
 
     def _read_oldest(self) -> dict[int, int]:

@@ -22,9 +22,11 @@ from streaming.settings import JobSettings
 
 SUBMIT_WITHIN = 120
 RUNS_WITHIN = 90.0
+BASE = "the base"
+"""What a job says that it started from where it was no checkpoint."""
 _UNREADABLE = (
     "Could not restore", "restoring", "Failed to rollback to checkpoint", "checkpoint metadata", "checkpoint/savepoint",
-    "StateMigrationException", "savepoint file", "checkpoint pointer",
+    "StateMigrationException", "savepoint file", "checkpoint pointer", "CheckpointCoordinator.restore",
 )  # fmt: skip
 """What Flink says where a checkpoint, not a service, is at fault."""
 
@@ -73,7 +75,7 @@ class Job:
                 self._supervisor.note(checkpoint_refused=f"{checkpoint.folder.name}: {reason}")
         self._submit(None)
         self.wait_running()
-        return self._started("the base")
+        return self._started(BASE)
 
     def _started(self, origin: str) -> str:
         self._supervisor.note(job_from=origin)

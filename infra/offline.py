@@ -1,17 +1,20 @@
 """Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory goes when they are done."""
 
+import json
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from features.base import Base, Offsets
 from features.errors import MartletError
 from infra import artefacts
 from infra.home import REPO, Home
 from infra.processes import tail
 from infra.record import HomeRecord
 from infra.services import python_env
+from streaming.settings import JobSettings
 
 PREPARE_WITHIN = 4 * 3600
 TRAIN_WITHIN = 4 * 3600
@@ -66,10 +69,29 @@ def prepare(home: Home, record: HomeRecord, number: int, say: Callable[[str], No
         str(record.history),
     ]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
-    if master:
-        argv += ["--master", master]
+    _run_spark(home, argv, say, master)
+
+
+def prepare_from_log(
+    home: Home,
+    previous: Path,
+    settings: JobSettings,
+    until: Offsets,
+    out: Path,
+    say: Callable[[str], None],
+    master: str | None = None,
+) -> None:
+    """Spark: the base `out` of the base `previous` and the log since, up to `until`."""
+    argv = ["offline.log_base", "--previous", str(previous), "--bootstrap", settings.bootstrap]
+    argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
+    if settings.horizon_since is not None:
+        argv += ["--horizon-since", str(settings.horizon_since)]
+    _run_spark(home, argv, say, master)
+
+
+def _run_spark(home: Home, argv: list[str], say: Callable[[str], None], master: str | None) -> None:
     env = python_env({"JAVA_HOME": str(artefacts.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"})
-    _run(argv, home.logs / "spark.log", PREPARE_WITHIN, say, env)
+    _run(argv + (["--master", master] if master else []), home.logs / "spark.log", PREPARE_WITHIN, say, env)
 
 
 def samples_folder(home: Home, number: int) -> Path:
@@ -77,8 +99,10 @@ def samples_folder(home: Home, number: int) -> Path:
 
 
 def train(home: Home, number: int, names: list[str], say: Callable[[str], None]) -> None:
-    """Keras: train and publish models on the samples of a base."""
-    argv = ["models.training", "--samples", str(samples_folder(home, number)), "--base", str(home.bases / str(number))]
+    """Keras: train and publish models on the samples of a base; of one made from the log, those of the data set it goes back
+    to."""
+    made_of = Base(home.bases / str(number)).data_base
+    argv = ["models.training", "--samples", str(samples_folder(home, made_of)), "--base", str(home.bases / str(number))]
     argv += ["--models", str(home.models)]
     for name in names:
         argv += ["--model", name]

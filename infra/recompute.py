@@ -50,7 +50,10 @@ class Recomputer:
         self.expected = Expected()
 
     def feed(self, topic: str, partition: int, offset: int, broker_ts: int, key: bytes | None, value: bytes) -> None:
-        """One record of `events` or `served`. The records of a partition must come in its order."""
+        """One record of `events` or `served`. The records of a partition must come in its order; what the base holds is
+        left out."""
+        if offset < self._base.offsets[topic][partition]:
+            return
         text = "" if key is None else key.decode("latin-1")
         if topic == EVENTS:
             verdict = self._feed_event(partition, offset, broker_ts, text, value)
@@ -92,7 +95,8 @@ class Recomputer:
             return REJECTED
         memory = self._lists.get(head.user_id)
         if memory is None:
-            memory = self._lists[head.user_id] = list_memory([])
+            stored = self._base.user(head.user_id)
+            memory = self._lists[head.user_id] = list_memory([] if stored is None else stored.lists)
         verdict, contributions = fold_list(memory, head)
         for each in contributions:
             self._add(each)

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
-from features.base import Base
+from features.base import MANIFEST, Base
 from features.errors import BadInput, Broken
 from features.state import FOLD_VERSION
 from infra.home import Home, read_json, write_json
@@ -109,14 +109,24 @@ class HomeRecord:
         return Base(self.base_folder())
 
     def next_base_number(self) -> int:
-        """The base to start from now: the one asked for, else the one in use; a new one where the fold has changed since."""
+        """The base to start from now: the one asked for, else the one in use. A number that is not taken yet, for one to be
+        made, where that base is of another version of the fold, or was lost: then all starts anew, as what is made of the
+        data set is not what a base of the log was."""
         number = int(self._values.get("next_base") or self.base_number or 1)
-        if self.base_number == number and self._values.get("fold_version") != FOLD_VERSION:
-            return number + 1
+        manifest = read_json(self._home.bases / str(number) / MANIFEST)
+        lost = manifest is None and number == self.base_number
+        if lost or (manifest is not None and manifest["fold_version"] != FOLD_VERSION):
+            return self.free_base_number()
         return number
+
+    def free_base_number(self) -> int:
+        """Above all bases there are and were."""
+        there = [int(folder.name) for folder in self._home.bases.iterdir() if folder.name.isdigit()]
+        return 1 + max([*there, self.base_number or 0])
 
     def take_base(self, number: int) -> bool:
         """Use a base. True if the generation rose: all states start anew from it."""
+        self._values.pop("next_base", None)
         fence = {"base": number, "fold_version": FOLD_VERSION}
         if all(self._values.get(key) == value for key, value in fence.items()):
             return False

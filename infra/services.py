@@ -57,6 +57,7 @@ def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     }
     env = {key: value for key, value in os.environ.items() if key not in drop}
     env["PYTHONPATH"] = str(REPO)
+    env["PYTHONSAFEPATH"] = "1"  # modules come from the repo, not from where `up` was called
     env["PYTHONUNBUFFERED"] = "1"
     env["JAVA_HOME"] = str(artefacts.java_home())
     return env | dict(extra or {})

@@ -20,7 +20,7 @@ from features.errors import BadInput, MartletError
 from infra import artefacts, checkpoints, flink, offline, services, serving_config, topics
 from infra.gather import gatherer_of
 from infra.home import Home
-from infra.job import Job
+from infra.job import BASE, Job
 from infra.keeper import JobKeeper
 from infra.load import load_base, loaded_generation
 from infra.processes import require_free, tail
@@ -171,7 +171,8 @@ class Up:
         keeper = JobKeeper(home, supervisor, job, self._redis_run, workers, keep_parallelism)
         with step("Flink job") as notes:
             meanwhile()
-            notes.append(f"from {Path(keeper.start()).name}")
+            origin = keeper.start()
+            notes.append("from the base" if origin == BASE else f"from its last checkpoint, {Path(origin).name}")
         return keeper
 
     def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:

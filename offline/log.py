@@ -18,9 +18,6 @@ from features.verdicts import REJECTED, REROUTED
 from offline.folding import Batches, Worker
 from offline.runs import Rows
 
-SILENCE: Final = 60.0
-"""Seconds without a record, though there must be more, after which the log counts as unavailable."""
-
 
 class Record(NamedTuple):
     """One record; `broker_ts` is when the broker took it, ms."""
@@ -51,9 +48,14 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class KafkaLog:
-    """The log in Kafka. bootstrap: host:port"""
+    """The log in Kafka.
+
+    bootstrap  host:port
+    patience   seconds to wait for a broker, and then for the next record where there must be one
+    """
 
     bootstrap: str
+    patience: float = 60.0
 
     def read(self, span: Span) -> Iterator[Record]:
         from kafka import KafkaConsumer, TopicPartition
@@ -65,7 +67,7 @@ class KafkaLog:
         try:
             consumer = KafkaConsumer(
                 bootstrap_servers=self.bootstrap, enable_auto_commit=False, max_poll_records=5000,
-                max_partition_fetch_bytes=8 << 20,
+                max_partition_fetch_bytes=8 << 20, bootstrap_timeout_ms=int(1000 * self.patience),
             )  # fmt: skip
             try:
                 consumer.assign([part])
@@ -77,9 +79,9 @@ class KafkaLog:
                     records = consumer.poll(timeout_ms=500).get(part, [])
                     if records:
                         heard = time.monotonic()
-                    elif time.monotonic() - heard > SILENCE:
+                    elif time.monotonic() - heard > self.patience:
                         raise Unavailable(
-                            f"{span.topic}, partition {span.partition}: nothing came for {SILENCE:.0f} s at offset "
+                            f"{span.topic}, partition {span.partition}: nothing came for {self.patience:.0f} s at offset "
                             f"{consumer.position(part)}, expected records up to {span.end}"
                         )
                     for record in records:

@@ -17,6 +17,7 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
+from features.base import Base
 from features.names import EVENTS, REJECTED, SAMPLES, SERVED
 from streaming.deltas import lane_of_delta
 from streaming.items import ItemFold
@@ -66,15 +67,23 @@ _PATIENT = {
 }
 
 
+def _start(offsets: dict[int, int]) -> dict[str, str]:
+    """Where the first start reads a topic from: from what the base does not hold. A checkpoint has its own offsets."""
+    if not any(offsets.values()):
+        return {"scan.startup.mode": "earliest-offset"}
+    places = ";".join(f"partition:{number},offset:{offset}" for number, offset in offsets.items())
+    return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": places}
+
+
 def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
     """Put the whole job into `env`."""
     tables = StreamTableEnvironment.create(env)
     tables.get_config().set_local_timezone("UTC")
     # Each operator of SQL gets a uid too, so that a savepoint fits again.
     tables.get_config().set("table.exec.uid.generation", "ALWAYS")
+    base = Base(Path(settings.base))
     read = {
         **_RAW,
-        "scan.startup.mode": "earliest-offset",
         "properties.group.id": "martlet-job",
         "properties.fetch.max.wait.ms": "10",
         "properties.metadata.max.age.ms": "30000",
@@ -84,7 +93,7 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
         tables.execute_sql(
             f"CREATE TABLE {topic} (k BYTES, v BYTES, part INT METADATA FROM 'partition' VIRTUAL,"
             " off BIGINT METADATA FROM 'offset' VIRTUAL, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"
-            f" pt AS PROCTIME()) WITH ({_options(settings, topic, **read)})"
+            f" pt AS PROCTIME()) WITH ({_options(settings, topic, **read, **_start(base.offsets[topic]))})"
         )
     both = " UNION ALL ".join(
         _PACKED.format(number=number, topic=topic) for number, topic in ((EVENTS_TOPIC, EVENTS), (SERVED_TOPIC, SERVED))

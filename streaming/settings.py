@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from features.clock import Clock
+
 
 class JobSettings(msgspec.Struct, frozen=True):
     """
@@ -31,7 +33,7 @@ class JobSettings(msgspec.Struct, frozen=True):
 
     def clock_at(self, wall: int) -> int:
         """The home's clock (ms) when the broker took a record at `wall` (ms)."""
-        return wall if self.horizon_since is None else self.horizon + max(0, wall - self.horizon_since)
+        return Clock(self.horizon, self.horizon_since).at(wall)
 
 
 def read_settings(path: Path) -> JobSettings:

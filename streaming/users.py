@@ -66,9 +66,9 @@ class UserFold(KeyedProcessFunction):
     def open(self, context: RuntimeContext) -> None:
         sys.setswitchinterval(0.0002)  # the writer's thread must get its turn within a write's time, not 5 ms
         settings = self._settings
-        base = Base(Path(settings.base))
-        self._catalogue = base.catalogue
-        self._states = UserStates(context, base)
+        self._base = Base(Path(settings.base))
+        self._catalogue = self._base.catalogue
+        self._states = UserStates(context, self._base)
         self._lists = OpenLists(context, 1000 * settings.attribution)
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
         self._list_memories = context.get_map_state(MapStateDescriptor(f"lists-{STATE_VERSION}", Types.LONG(), BYTES))
@@ -188,15 +188,22 @@ class UserFold(KeyedProcessFunction):
             lane.stored.count_list(REJECTED)
             yield REJECTED_TAG, _rejected(record, str(error))
             return
-        data = self._list_memories.get(head.user_id)
-        ids = () if data is None else unpack_ids(data)
-        memory = list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
+        memory = self._list_memory(head.user_id)
         verdict, contributions = fold_list(memory, head)
         lane.stored.count_list(verdict)
         if verdict == APPLIED:
             added += contributions
             self._list_memories.put(head.user_id, _pack_memory(memory))
             self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
+
+    def _list_memory(self, user_id: int) -> DedupeMemory:
+        """The lists remembered of a user: Flink's, else the base's."""
+        data = self._list_memories.get(user_id)
+        if data is None:
+            stored = self._base.user(user_id)
+            return list_memory([] if stored is None else stored.lists)
+        ids = unpack_ids(data)
+        return list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
 
     def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
         now = int(time.time() * 1000)

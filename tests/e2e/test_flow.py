@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -212,10 +213,17 @@ def test_after_a_kill_of_the_supervisor_the_next_up_cleans_up_and_goes_on(martle
     assert martlet.user(user)["counts"]["like"] == 1
 
 
-def test_after_redis_has_lost_all_the_next_up_makes_it_again_from_base_and_log(martlet: Martlet) -> None:
-    """Last in this file, too."""
+def test_a_redis_that_was_emptied_is_filled_again_from_base_and_log(martlet: Martlet) -> None:
     martlet.redis.flushall()
+    until(lambda: "emptied" in martlet.status().get("job_submitted_again", ""), 150, "the base is loaded again")
+    verified = martlet.command("verify", "--wait", "90")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_after_redis_has_lost_its_disk_the_next_up_makes_it_again_from_base_and_log(martlet: Martlet) -> None:
+    """Last in this file, too."""
     assert martlet.command("down", within=240).returncode == 0
+    shutil.rmtree(martlet.home / "redis")
     started = martlet.command("up", "--detach", "--port", martlet.address.rsplit(":", 1)[1], within=300)
     assert started.returncode == 0, started.stdout + started.stderr
     assert "base into Redis" in started.stdout

@@ -9,13 +9,15 @@ from features.base import (
     CATALOGUE,
     ITEMS,
     MANIFEST,
+    PAIRS,
     SIMILAR,
     USERS,
     Base,
     encode_catalogue_item,
     encode_similar,
 )
-from features.fold import UserState, fold_item, fold_user, freeze_user
+from features.fold import UserState, fold_user, freeze_user
+from features.item_fold import fold_item
 from features.mapped import table_parts
 from features.state import ItemFeatures, UserFeatures, encode_features
 from features.words import RATING, Contribution, Event, Item
@@ -42,6 +44,7 @@ def write_base(folder: Path) -> Base:
     tables = {
         USERS: [(7, freeze_user(state))],
         ITEMS: items,
+        PAIRS: [],
         CATALOGUE: [(film.item_id, encode_catalogue_item(film)) for film in FILMS],
         SIMILAR: [(1, encode_similar([(5, 0.9), (6, 0.5), (3, 0.4)])), (3, encode_similar([(6, 0.8)]))],
     }

@@ -79,7 +79,7 @@ def test_merging_keeps_quotas_names_channels_and_skips_one_that_fails(base: Base
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
-    from features.fold import fold_item
+    from features.item_fold import fold_item
     from features.state import ItemFeatures
     from features.words import LIKE, Contribution
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from features.base import CATALOGUE, ITEMS, SIMILAR, USERS
+from features.base import CATALOGUE, ITEMS, PAIRS, SIMILAR, USERS
 from features.errors import Broken
 from features.mapped import table_parts
 from models import nets
@@ -58,7 +58,7 @@ def test_the_base_is_recorded(samples_folder, tmp_path):
     base = tmp_path / "bases" / "12"
     base.mkdir(parents=True)
     (base / "manifest.json").write_text('{"cut": 1}')
-    for name in (USERS, ITEMS, CATALOGUE, SIMILAR):
+    for name in (USERS, ITEMS, PAIRS, CATALOGUE, SIMILAR):
         (base / name).write_bytes(b"".join(table_parts([])))
     models = tmp_path / "models"
     arguments = ["--samples", str(samples_folder), "--models", str(models), "--base", str(base), "--epochs", "1"]

@@ -1,0 +1,48 @@
+"""`features --from-log`: a base of what the running home has folded so far, so that the next `up` starts near the log's end."""
+
+from collections.abc import Callable
+
+import redis
+
+from features.base import Base, Offsets
+from features.errors import Unavailable
+from features.job_keys import lane_key, read_lane
+from features.names import EVENTS, PARTITIONS, SERVED
+from infra import offline
+from infra.home import Home
+from infra.record import HomeRecord
+from streaming.settings import JobSettings, read_settings
+
+
+def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
+    """How far the job has folded each partition; where it says nothing yet, how far the base goes.
+
+    Not the log's end: of what the job has not read, it has still to write rejects and to send on what lies wrong, and a job
+    that starts after it would not. Raises Unavailable if Redis does not answer.
+    """
+    client = redis.Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=10)
+    offsets = base.offsets
+    try:
+        pipe = client.pipeline(transaction=False)
+        for number in range(PARTITIONS):
+            pipe.hgetall(lane_key(number))
+        for number, fields in enumerate(pipe.execute()):
+            lane = read_lane(number, fields)
+            if lane is not None and lane.generation == settings.generation:
+                offsets[EVENTS][number] = max(offsets[EVENTS][number], lane.next_offset)
+                offsets[SERVED][number] = max(offsets[SERVED][number], lane.served_next)
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis could not be asked how far the job is: {error}") from error
+    finally:
+        client.close()
+    return offsets
+
+
+def make(home: Home, record: HomeRecord, number: int, say: Callable[[str], None], master: str | None) -> bool:
+    """Make the base `number` of the running home's base and log. False, and no base, if the job has folded nothing since."""
+    base, settings = record.base(), read_settings(home.flink / "job.json")
+    until = folded_offsets(base, settings)
+    if until == base.offsets:
+        return False
+    offline.prepare_from_log(home, base.folder, settings, until, home.bases / str(number), say, master)
+    return True

@@ -1,0 +1,182 @@
+"""Spark's run of the fold over the log gives the bytes that the stream gave: features, seen sets, neighbours."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from features.base import Base, Offsets
+from features.fold import thaw_user
+from features.job_keys import lane_key, read_lane
+from features.names import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
+from features.pairs import encode_neighbours
+from features.state import UserFeatures, decode_user, encode_features
+from infra import offline
+from infra.from_log import folded_offsets
+from infra.home import Home
+from infra.recompute import read_log_ends
+from infra.record import HomeRecord
+from streaming.settings import JobSettings, read_settings
+from tests.e2e.conftest import Martlet, until
+
+T = TypeVar("T")
+USERS = range(920_001, 920_021)
+
+
+def settings_of(martlet: Martlet) -> JobSettings:
+    return read_settings(martlet.home / "flink" / "job.json")
+
+
+def ends_of(martlet: Martlet) -> Offsets:
+    ends: Offsets = {EVENTS: {}, SERVED: {}}
+    for (topic, partition), end in read_log_ends(martlet.bootstrap).items():
+        ends[topic][partition] = end
+    return ends
+
+
+def live_a_little(martlet: Martlet) -> None:
+    """All kinds of events and lists, so that the comparison does not depend on what other tests have left in the log."""
+    for user in USERS:
+        acts = [{"type": "like", "item_id": item, "event_id": f"s{user}-{item}"} for item in range(1, 2 + user % 17)]
+        acts += [{"type": "rating", "item_id": 50, "rating": 2.5}, {"type": "impression", "item_id": 4}]
+        acts += [{"type": "undo", "target": f"s{user}-1"}, {"type": "click", "item_id": user}, acts[0]]
+        if user % 7 == 0:
+            acts += [{"type": "forget_user"}]
+        posted = martlet.post([{"user_id": user, **act} for act in acts])
+        assert posted.status_code == 202, posted.text
+        shown = martlet.recommend(user, seen=posted.json()["seen"])
+        first = shown["items"][0]["item_id"]
+        click = {"type": "click", "user_id": user, "item_id": first, "request_id": shown["request_id"], "position": 0}
+        assert martlet.post(click).status_code == 202
+
+
+@pytest.fixture(scope="module")
+def made(martlet: Martlet, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A base of the home's base and its whole log, made by Spark while the stream has folded just as much."""
+    live_a_little(martlet)
+    settings, base = settings_of(martlet), HomeRecord(Home(martlet.home)).base()
+    served = ends_of(martlet)[SERVED]
+    until(lambda: sum(ends_of(martlet)[SERVED].values()) > 0, 30, "shown lists are in the log")
+    until(
+        lambda: folded_offsets(base, settings) == ends_of(martlet), 60, f"the job is at the log's end (lists: {served})"
+    )
+    ends = ends_of(martlet)
+    out = tmp_path_factory.mktemp("bases") / "2"
+    said: list[str] = []
+    offline.prepare_from_log(Home(martlet.home), base.folder, settings, ends, out, said.append)
+    assert ends_of(martlet) == ends, "nobody else may write meanwhile"
+    return Base(out)
+
+
+def chunks(values: Sequence[T], size: int = 1000) -> Iterator[Sequence[T]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def first_difference(
+    martlet: Martlet, wanted: dict[str, Any], ask: Callable[[Any, str], None]
+) -> tuple[str, Any, Any] | None:
+    """(key, expected, got) of the first key for which Redis says something else."""
+    for keys in chunks(list(wanted)):
+        pipe = martlet.redis.pipeline(transaction=False)
+        for key in keys:
+            ask(pipe, key)
+        for key, got in zip(keys, pipe.execute(), strict=True):
+            if got != wanted[key]:
+                return key, wanted[key], got
+    return None
+
+
+def value_of(pipe: Any, key: str) -> None:
+    pipe.hget(key, VALUE)
+
+
+def members_of(pipe: Any, key: str) -> None:
+    pipe.smembers(key)
+
+
+def same(martlet: Martlet, wanted: dict[str, Any], ask: Callable[[Any, str], None]) -> None:
+    """Items reach Redis within a second after the users: wait for that, no longer."""
+    assert wanted
+    last: list[Any] = []
+
+    def equal() -> bool:
+        last[:] = [first_difference(martlet, wanted, ask)]
+        return last[0] is None
+
+    try:
+        until(equal, 15, "equality")
+    except AssertionError:
+        raise AssertionError(f"different: key, Spark's, the stream's: {last[0]}") from None
+
+
+def test_users(martlet: Martlet, made: Base) -> None:
+    assert set(USERS) < set(made.user_ids)
+    stored = dict(made.users())
+    same(martlet, {user_key(user_id): each.features for user_id, each in stored.items()}, value_of)
+    seen = {
+        seen_key(user_id): {str(item).encode() for item, _ in thaw_user(made.stored_user(user_id) or b"").seen.items()}
+        for user_id in stored
+    }
+    same(martlet, seen, members_of)
+    assert any(decode_user(each.features).duplicates for each in stored.values())
+    # Whom the base does not have, the stream knows by a rejected record alone.
+    known = {user_key(user_id) for user_id in stored}
+    for key in martlet.redis.scan_iter("{u:*}", count=5000, _type="hash"):
+        if key.decode() not in known:
+            nobody = encode_features(UserFeatures(user_of(key.decode())))
+            assert martlet.redis.hget(key, VALUE) == nobody, key
+
+
+def test_items(martlet: Martlet, made: Base) -> None:
+    wanted = {item_key(item_id): value for item_id, value in made.all_item_features()}
+    same(martlet, wanted, value_of)
+    assert {key.decode() for key in martlet.redis.scan_iter("i:*", count=5000)} == set(wanted)
+
+
+def test_neighbours(martlet: Martlet, made: Base) -> None:
+    wanted = {pairs_key(item_id): encode_neighbours(pairs.neighbours()) for item_id, pairs in made.all_pairs()}
+    same(martlet, wanted, value_of)
+    assert {key.decode() for key in martlet.redis.scan_iter("p:*", count=5000)} == set(wanted)
+
+
+def test_the_ledger(martlet: Martlet, made: Base) -> None:
+    """What became of each record, as Spark counted it and as the job did."""
+    lanes = [read_lane(number, martlet.redis.hgetall(lane_key(number))) for number in range(PARTITIONS)]
+    for topic, prefix in ((EVENTS, ""), (SERVED, "served_")):
+        for name, count in made.manifest["ledger"][topic].items():
+            if hasattr(lanes[0], prefix + name):
+                assert sum(getattr(lane, prefix + name, 0) for lane in lanes) == count, (topic, name)
+
+
+def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, tmp_path: Path) -> None:
+    """Last in this file: it starts the shared home anew, from the base that the command makes."""
+    before = HomeRecord(Home(martlet.home))
+    done = martlet.command("features", "--from-log", within=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "folds what came into the log since" in done.stdout
+    number = HomeRecord(Home(martlet.home)).next_base_number()
+    assert number != before.base_number
+    base = Base(Home(martlet.home).bases / str(number))
+    for table in ("users.table", "items.table", "pairs.table"):
+        assert (base.folder / table).read_bytes() == (made.folder / table).read_bytes()
+    user = USERS[0]
+    assert martlet.post({"type": "like", "user_id": user, "item_id": 99, "event_id": "after"}).status_code == 202
+    assert martlet.command("down", within=240).returncode == 0
+    port = martlet.address.rsplit(":", 1)[1]
+    started = martlet.command("up", "--detach", "--port", port, within=300)
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert "base into Redis" in started.stdout
+    record = HomeRecord(Home(martlet.home))
+    assert (record.base_number, record.generation) == (number, before.generation + 1)
+    until(
+        lambda: any(recent["item_id"] == 99 for recent in martlet.user(user)["recent"]), 60, "the event after the base"
+    )
+    verified = martlet.command("verify", "--wait", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    # The job has read what the base does not hold, and nothing else.
+    lanes = [read_lane(number, martlet.redis.hgetall(lane_key(number))) for number in range(PARTITIONS)]
+    new = sum(ends_of(martlet)[EVENTS].values()) - sum(base.offsets[EVENTS].values())
+    assert sum(lane.read for lane in lanes if lane is not None and lane.generation == record.generation) == new
+    again = martlet.command("features", "--from-log", within=600)
+    assert again.returncode == 0, again.stdout + again.stderr

@@ -1,0 +1,138 @@
+"""The journal of memory and seen set: read from its start it is the state, and it stays bounded."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.errors import Broken
+from features.fold import UserState, fold_user, undone_item
+from features.journal import CHUNK, Journal, replay_journal, write_journal
+from features.memory import REMEMBERED, Applied, DedupeMemory, SeenItems
+from features.state import UserFeatures
+from features.words import CLICK, FORGET_USER, UNDO, Event
+from tests.features.strategies import CATALOGUE, USER, events
+
+Piece = tuple[int, bytes]
+
+
+class Store:
+    """A shell's storage: closed chunks by number, as a Journal hands them out."""
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.chunks: dict[int, Piece] = {}
+
+    def take(self, memory: DedupeMemory, seen: SeenItems, compact: bool = False) -> None:
+        """After a fold."""
+        self.journal.append(memory, seen)
+        memory.changes.clear()
+        seen.changes.clear()
+        if compact or self.journal.is_mostly_history(memory, seen):
+            for number in self.journal.compact(memory, seen):
+                self.chunks.pop(number, None)
+        for number, count, data in self.journal.closed:
+            self.chunks[number] = (count, data)
+        self.journal.closed.clear()
+
+    def pieces(self) -> list[Piece]:
+        closed = [self.chunks[number] for number in range(self.journal.first, self.journal.next)]
+        return [*closed, (self.journal.open_count, bytes(self.journal.open))]
+
+
+def fold(state: UserState, event: Event, n: int) -> None:
+    item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+    fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+
+
+def contents(memory: DedupeMemory, seen: SeenItems) -> tuple[int, list[tuple[int, Applied]], list[tuple[int, int]]]:
+    """In order: the order of memory and of seen items is part of what a base stores."""
+    return memory.floor, list(memory.items()), list(seen.items())
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(events(), st.booleans()), max_size=120), st.sampled_from([1, 5, CHUNK]))
+def test_replaying_gives_the_state_again(log: list[tuple[Event, bool]], every: int) -> None:
+    """Undos, forgetting and repetitions among the events; compacted here and there."""
+    state, store = UserState(UserFeatures(USER)), Store()
+    for n, (event, compact) in enumerate(log, 1):
+        fold(state, event, n)
+        store.take(state.memory, state.seen, compact and n % every == 0)
+        memory, seen = replay_journal(store.pieces(), state.memory.floor)
+        assert sorted(memory.items()) == sorted(state.memory.items())
+        assert list(seen.items()) == list(state.seen.items())
+        assert (memory.floor, memory.changes, seen.changes) == (state.memory.floor, [], [])
+
+
+@given(st.lists(events(), max_size=80))
+def test_the_shortest_journal_is_one_piece_in_the_same_order(log: list[Event]) -> None:
+    state = UserState(UserFeatures(USER))
+    for n, event in enumerate(log, 1):
+        fold(state, event, n)
+    records, data = write_journal(state.memory, state.seen)
+    assert records == len(state.memory) + len(state.seen)
+    again = replay_journal([(records, data)], state.memory.floor)
+    assert contents(*again) == contents(state.memory, state.seen)
+    assert write_journal(*again) == (records, data)
+
+
+def test_what_fell_out_of_the_bounds_falls_out_again() -> None:
+    """More events than are remembered: the journal still holds what the memory has dropped."""
+    state, journal = UserState(UserFeatures(USER)), Journal()
+    pieces: list[Piece] = []
+    for n in range(REMEMBERED + 500):
+        fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n)
+        journal.append(state.memory, state.seen)
+        state.memory.changes.clear()
+        state.seen.changes.clear()
+    pieces = [(count, data) for _, count, data in journal.closed] + [(journal.open_count, bytes(journal.open))]
+    assert sum(count for count, _ in pieces) == journal.total == 2 * (REMEMBERED + 500)
+    memory, seen = replay_journal(pieces, -1)
+    assert contents(memory, seen) == contents(state.memory, state.seen)
+    assert len(memory) == REMEMBERED
+
+
+def test_it_stays_bounded_however_long_a_user_lives() -> None:
+    state, store = UserState(UserFeatures(USER)), Store()
+    most = 0
+    for n in range(30_000):
+        fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n)
+        store.take(state.memory, state.seen)
+        most = max(most, sum(count for count, _ in store.chunks.values()) + store.journal.open_count)
+        assert store.journal.open_count < CHUNK
+    limit = 2 * (REMEMBERED + 50) + 256 + CHUNK
+    assert most <= limit
+    assert len(store.chunks) <= limit // CHUNK + 1
+    memory, seen = replay_journal(store.pieces(), -1)
+    assert sorted(memory.items()) == sorted(state.memory.items())
+    assert list(seen.items()) == list(state.seen.items())
+
+
+def test_compacting_names_the_chunks_that_go() -> None:
+    memory, seen = DedupeMemory(), SeenItems()
+    journal = Journal()
+    for n in range(3 * CHUNK):
+        seen.add(1, n)
+        journal.append(memory, seen)
+        seen.changes.clear()
+    assert [number for number, _, _ in journal.closed] == [0, 1, 2]
+    journal.closed.clear()
+    assert list(journal.compact(memory, seen)) == [0, 1, 2]
+    assert (journal.first, journal.next, journal.total, journal.open_count) == (3, 3, 1, 1)
+    assert not journal.is_mostly_history(memory, seen)
+
+
+@pytest.mark.parametrize(("count", "data"), [(1, b""), (1, b"\xc1"), (2, b"\x92\x01\x02"), (1, b"\x92\x01\x02\x00")])
+def test_what_is_no_journal_is_refused(count: int, data: bytes) -> None:
+    with pytest.raises(Broken, match=f"journal of {count} records"):
+        replay_journal([(count, data)], -1)
+
+
+def test_what_is_forgotten_stays_forgotten() -> None:
+    """Else, after a restart, what was erased is remembered: late events count as duplicates, and undo finds them."""
+    state, store = UserState(UserFeatures(USER)), Store()
+    for n, (kind, item_id, ts) in enumerate(((CLICK, 1, 10), (CLICK, 2, 99), (FORGET_USER, -1, 50))):
+        fold(state, Event(f"e{n}", kind, USER, item_id, 0, "", ts), n)
+        store.take(state.memory, state.seen)
+    memory, seen = replay_journal(store.pieces(), state.memory.floor)
+    assert contents(memory, seen) == contents(state.memory, state.seen) == (50, [], [])
+    assert store.pieces() == [(0, b"")]

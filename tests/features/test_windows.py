@@ -1,0 +1,93 @@
+"""What is read from an item's buckets: windows to a bucket's precision, smoothed rates, popularity and trend."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.decay import DAY, HOUR
+from features.item_fold import FIVE_MS, fold_item
+from features.state import ItemFeatures
+from features.windows import WINDOWS, in_window, popularity, smoothed_ctr, trending
+from features.words import CLICK, IMPRESSION, LIKE, VIEW, Contribution
+
+NOW = 20_000 * DAY + 13 * HOUR + 7 * 60_000
+SIZES = {"1h": FIVE_MS, "1d": HOUR, "7d": DAY}
+
+
+def item(acts: list[tuple[int, int]]) -> ItemFeatures:
+    """From (kind, ts)."""
+    features = ItemFeatures(3)
+    for kind, ts in acts:
+        fold_item(features, Contribution(3, ts, kind, 0, 1))
+    return features
+
+
+acts = st.lists(
+    st.tuples(st.sampled_from([IMPRESSION, CLICK, VIEW, LIKE]), st.integers(NOW - 9 * DAY, NOW)), max_size=60
+)
+
+
+@given(acts, st.sampled_from(list(WINDOWS)))
+def test_a_window_counts_whole_buckets(given_ones: list[tuple[int, int]], name: str) -> None:
+    """A window of k buckets up to `at` is the one `at` lies in and the k − 1 before it."""
+    window, size = WINDOWS[name], SIZES[name]
+    inside = [kind for kind, ts in given_ones if NOW // size - ts // size < window // size]
+    # Buckets that are not kept any more are missing; within the newest 24, 48 and 60 of contributions none is.
+    buckets = {ts // size for _, ts in given_ones}
+    if len(buckets) > 24:
+        return
+    assert in_window(item(given_ones), window, NOW) == (
+        inside.count(IMPRESSION),
+        inside.count(CLICK) + inside.count(VIEW),
+        len(inside) - inside.count(IMPRESSION),
+    )
+
+
+def test_what_is_after_the_time_asked_for_is_not_in_the_window() -> None:
+    features = item([(CLICK, NOW), (CLICK, NOW + HOUR)])
+    assert in_window(features, WINDOWS["1h"], NOW) == (0, 1, 1)
+    assert in_window(features, WINDOWS["1d"], NOW + 3 * DAY) == (0, 0, 0)
+
+
+def test_a_click_rate_is_drawn_towards_five_percent() -> None:
+    window = WINDOWS["1d"]
+    assert smoothed_ctr(ItemFeatures(3), window, NOW) == pytest.approx(0.05)
+    one = item([(IMPRESSION, NOW), (CLICK, NOW)])
+    assert smoothed_ctr(one, window, NOW) == pytest.approx((1 + 1) / (1 + 20))
+    many = item([(IMPRESSION, NOW)] * 1000 + [(CLICK, NOW)] * 200)
+    assert smoothed_ctr(many, window, NOW) == pytest.approx(0.2, abs=0.005)
+    assert smoothed_ctr(many, window, NOW + 2 * DAY) == pytest.approx(0.05)
+
+
+@given(acts, st.sampled_from([HOUR, DAY]))
+def test_popularity_halves_with_its_half_life(given_ones: list[tuple[int, int]], half_life: int) -> None:
+    """Whole buckets later, so that only age counts."""
+    features = item(given_ones)
+    later = NOW + 2 * DAY
+    assert popularity(features, half_life, later + half_life) == pytest.approx(
+        popularity(features, half_life, later) / 2
+    )
+    assert (
+        popularity(features, half_life, 0)
+        == popularity(features, half_life, -5)
+        >= popularity(features, half_life, NOW)
+    )
+
+
+def test_popularity_counts_events_but_no_impressions() -> None:
+    assert popularity(item([(IMPRESSION, NOW)] * 9), DAY, NOW) == 0
+    assert popularity(item([(LIKE, NOW)] * 9), DAY, NOW) == pytest.approx(9, rel=0.05), (
+        "an age counts from the middle of its bucket"
+    )
+
+
+def test_a_burst_trends_and_a_steady_pace_does_not() -> None:
+    chance = random.Random(4)
+    steady = item([(CLICK, NOW - chance.randrange(60 * DAY)) for _ in range(12_000)])
+    burst = item([(CLICK, NOW - chance.randrange(14 * DAY)) for _ in range(100)] + [(CLICK, NOW - 60_000)] * 60)
+    assert trending(ItemFeatures(3), NOW) == 0
+    assert abs(trending(steady, NOW)) < 0.5
+    assert trending(burst, NOW) > 3
+    assert trending(burst, NOW + DAY) < 0.5
