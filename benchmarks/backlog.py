@@ -12,7 +12,7 @@ import redis
 from benchmarks.cluster import Cluster
 from benchmarks.common import Figure, Report, work_folder
 from benchmarks.events import Filled, copies, fill
-from benchmarks.homes import StreamHome
+from benchmarks.homes import Shape, StreamHome
 from benchmarks.progress import Watch, log_ends
 from infra.home import Home
 from offline.datasets import DEFAULT, open_dataset
@@ -40,8 +40,8 @@ def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]
         "events/s, whole": timeline.rate(),
         "seconds, whole": timeline.end - timeline.samples[0][0],
         "events": sum(ends),
-        "writes to Redis an event": calls / sum(ends),
-        "bytes sent to Redis a write": sent / calls,
+        "hashes written an event": calls / sum(ends),
+        "bytes sent to Redis a hash": sent / calls,
     }
     if timeline.items_done is not None:
         figures["items done after users, s"] = timeline.items_done - timeline.users_done
@@ -54,14 +54,14 @@ def _traffic(client: redis.Redis) -> tuple[int, int]:
     return int(calls), int(client.info("stats")["total_net_input_bytes"])
 
 
-def run(events: int, runs: int, users_only: bool, shuffled: bool, json: Path | None) -> None:
+def run(events: int, runs: int, shape: Shape, users_only: bool, shuffled: bool, json: Path | None) -> None:
     """Print and save the figures of `runs` runs over at least `events` events."""
-    options = {"events": events, "runs": runs, "users_only": users_only, "shuffled": shuffled}
+    options = {"events": events, "runs": runs, "shape": shape, "users_only": users_only, "shuffled": shuffled}
     report = Report("backlog", options)
     with work_folder() as folder:
         filled: Filled | None = None
         for _ in range(runs):
-            with StreamHome(folder, users_only) as home:
+            with StreamHome(folder, shape, users_only) as home:
                 if filled is None:
                     dataset = open_dataset(DEFAULT, Home(folder).data)
                     count = -(-events // dataset.rows)

@@ -8,6 +8,7 @@ from typing import Any
 
 from features.errors import Broken, Unavailable
 from infra import ask
+from infra.flink_rest import ALIVE, JOB_NAME
 from infra.processes import wait_until
 
 USERS = "users"
@@ -17,13 +18,15 @@ _KNOWN = (USERS, "items", "Source")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A completed checkpoint: when it was triggered and the last task's part had come (wall ms), bytes of the whole state."""
+    """A completed checkpoint: when it was triggered and the last task's part had come (wall ms), bytes of the whole state, and
+    of what was written for it (less where checkpoints are incremental)."""
 
     job: str
     number: int
     trigger_ms: int
     ack_ms: int
     state_bytes: int
+    written_bytes: int
 
     @property
     def took_ms(self) -> int:
@@ -39,7 +42,7 @@ class Cluster:
     def job(self) -> dict[str, Any]:
         """The job's details. Raises Unavailable if there is none that runs or starts."""
         jobs = ask.http_json(f"{self.rest}/jobs/overview")["jobs"]
-        alive = [job["jid"] for job in jobs if job["name"] == "martlet" and job["end-time"] == -1]
+        alive = [job["jid"] for job in jobs if job["name"] == JOB_NAME and job["state"] in ALIVE]
         if not alive:
             raise Unavailable(f"{self.rest} knows of no job that runs")
         details: dict[str, Any] = ask.http_json(f"{self.rest}/jobs/{alive[0]}")
@@ -73,7 +76,14 @@ class Cluster:
         job = self.job()["jid"]
         history = ask.http_json(f"{self.rest}/jobs/{job}/checkpoints")["history"]
         return [
-            Checkpoint(job, each["id"], each["trigger_timestamp"], each["latest_ack_timestamp"], each["state_size"])
+            Checkpoint(
+                job,
+                each["id"],
+                each["trigger_timestamp"],
+                each["latest_ack_timestamp"],
+                each["state_size"],
+                each["checkpointed_size"],
+            )
             for each in reversed(history)
             if each["status"] == "COMPLETED" and not each["is_savepoint"]
         ]

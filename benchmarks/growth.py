@@ -16,7 +16,7 @@ from benchmarks.backlog import fold_backlog
 from benchmarks.cluster import Cluster
 from benchmarks.common import Figure, Report, work_folder
 from benchmarks.events import fill, grid
-from benchmarks.homes import StreamHome, share_base
+from benchmarks.homes import Shape, StreamHome, share_base
 from features import state
 from features.fold import UserState, fold_user, freeze_user
 from features.state import UserFeatures, encode_features
@@ -96,9 +96,9 @@ def through_the_job(home: StreamHome, size: Size) -> dict[str, Figure]:
     }
 
 
-def run(users: int, events: int, runs: int, json: Path | None) -> None:
+def run(users: int, events: int, runs: int, shape: Shape, json: Path | None) -> None:
     """Print and save the figures of `runs` runs of each size."""
-    report = Report("growth", {"users": users, "events": events, "runs": runs})
+    report = Report("growth", {"users": users, "events": events, "runs": runs, "shape": shape})
     with work_folder() as folder:
         first: Path | None = None
         for at, size in enumerate(sizes(users, events)):
@@ -107,7 +107,7 @@ def run(users: int, events: int, runs: int, json: Path | None) -> None:
                 share_base(first, own)
             for number in range(runs):
                 with ExitStack() as stack:
-                    home = stack.enter_context(StreamHome(own))
+                    home = stack.enter_context(StreamHome(own, shape))
                     first = first or own
                     base = home.running.base()
                     alone = fold_alone(size, base.catalogue, base.horizon)

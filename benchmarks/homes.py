@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,17 @@ from infra.up import Up, home_lock
 from streaming.settings import JobSettings, read_settings
 
 VERIFY_WITHIN = 3600.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a home a benchmark may vary, as options of `up`; None: as `up` has it."""
+
+    parallelism: int | None = None
+    state: str | None = None
+
+
+DEFAULT = Shape()
 
 
 class Running:
@@ -83,8 +95,10 @@ class StreamHome(Up):
     fold that log from an empty base, as `up` does where Redis has lost all. Leaving stops everything.
     """
 
-    def __init__(self, folder: Path, users_only: bool = False) -> None:
-        super().__init__(Home(folder), 0, None, 0.0, users_only=users_only)
+    def __init__(self, folder: Path, shape: Shape = DEFAULT, users_only: bool = False) -> None:
+        super().__init__(
+            Home(folder), 0, None, 0.0, parallelism=shape.parallelism, state=shape.state, users_only=users_only
+        )
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
@@ -95,11 +109,11 @@ class StreamHome(Up):
             stack.enter_context(home_lock(home))
             stop_leftovers(home, self._steps.say)
             self._record = HomeRecord(home)
-            self._record.describe(None, 0.0)
+            self._describe(self._record)
             self._supervisor = Supervisor(home)
             stack.callback(self._supervisor.stop_all)
             self._ports = self._start_stores(self._record, self._supervisor)
-            self._fresh = self._ensure_base(self._record, self._ports)
+            self._ensure_base(self._record, self._ports)
             self._record.save()
             self._cleanup = stack.pop_all()
         return self
@@ -116,6 +130,7 @@ class StreamHome(Up):
     def start_job(self) -> Running:
         """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
         keeper = self._start_stream(self._record, self._supervisor, self._ports)
+        self._cleanup.callback(keeper.stop)
         self._supervisor.start_monitor()
         keeper.begin_watch()
         self._supervisor.note(state="up")
@@ -123,12 +138,12 @@ class StreamHome(Up):
 
 
 @contextmanager
-def given_or_own(home: Path | None, folder: Path) -> Iterator[Running]:
-    """The running home at `home`, or one of its own under `folder` for as long as the context lasts (None)."""
+def given_or_own(home: Path | None, folder: Path, shape: Shape) -> Iterator[Running]:
+    """The running home at `home`, or for as long as the context lasts one of its own, of a shape, under `folder` (None)."""
     if home is not None:
         yield Running(Home(home))
     else:
-        with StreamHome(folder / "home") as own:
+        with StreamHome(folder / "home", shape) as own:
             yield own.start_job()
 
 

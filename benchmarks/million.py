@@ -12,7 +12,7 @@ from benchmarks.backlog import fold_backlog
 from benchmarks.cluster import CheckpointLog, Cluster
 from benchmarks.common import Report, work_folder
 from benchmarks.events import fill, grid
-from benchmarks.homes import Running, StreamHome
+from benchmarks.homes import Running, Shape, StreamHome
 from features.errors import Broken
 
 
@@ -58,6 +58,7 @@ def measure(home: StreamHome, users: int, report: Report) -> None:
         raise Broken("the features are not those of base and log")
     figures |= {
         "whole state, MiB": last.state_bytes / 2**20,
+        "written for that checkpoint, MiB": last.written_bytes / 2**20,
         "users' state, bytes a user": cluster.users_state_bytes(last) / users,
         "checkpoint of it all, s": last.took_ms / 1000,
         "longest checkpoint while busy, s": max(while_busy) / 1000 if while_busy else None,
@@ -70,12 +71,12 @@ def measure(home: StreamHome, users: int, report: Report) -> None:
     report.add(figures)
 
 
-def run(users: int, runs: int, json: Path | None) -> None:
+def run(users: int, runs: int, shape: Shape, json: Path | None) -> None:
     """Print and save the figures of `runs` runs."""
-    report = Report("million", {"users": users, "runs": runs})
+    report = Report("million", {"users": users, "runs": runs, "shape": shape})
     with work_folder() as folder:
         for number in range(runs):
-            with StreamHome(folder) as home:
+            with StreamHome(folder, shape) as home:
                 if number == 0:
                     base = home.running.base()
                     fill(home.running.bootstrap, grid(users, 1, sorted(base.catalogue), base.horizon))

@@ -9,17 +9,18 @@ import redis
 
 from benchmarks.cluster import Cluster
 from features.errors import Broken, Unavailable
-from features.job_keys import lane_key
-from features.names import EVENTS, PARTITIONS, N, item_key
+from features.job_keys import VERDICTS, lane_key, read_lane
+from features.names import EVENTS, PARTITIONS, N, item_key, pairs_key
 from infra.recompute import read_log_ends
 
 POLL, ITEMS_POLL = 0.02, 0.1
+PAIRS_QUIET = 2.0
 STALLED = 300.0
 """A job that folds nothing for that long, seconds, has failed. A start takes some of it."""
 
 
 def log_ends(bootstrap: str) -> list[int]:
-    """Where each partition of the log ends."""
+    """Where each partition of `events` ends."""
     ends = read_log_ends(bootstrap)
     return [ends[EVENTS, lane] for lane in range(PARTITIONS)]
 
@@ -33,21 +34,22 @@ def folded(client: "redis.Redis") -> list[int]:
 
 
 def ledger(client: "redis.Redis") -> dict[str, int]:
-    """The ledger of all lanes together: read, applied, duplicate, late, rejected, rerouted."""
-    names = ("read", "applied", "duplicate", "late", "rejected", "rerouted")
+    """How many records of `events` all lanes together gave each of the VERDICTS."""
     pipe = client.pipeline(transaction=False)
-    for lane in range(PARTITIONS):
-        pipe.hmget(lane_key(lane), *names)
-    rows = pipe.execute()
-    return {name: sum(int(row[at] or 0) for row in rows) for at, name in enumerate(names)}
+    for number in range(PARTITIONS):
+        pipe.hgetall(lane_key(number))
+    lanes = [read_lane(number, fields) for number, fields in enumerate(pipe.execute())]
+    return {verdict: sum(lane.count(verdict) for lane in lanes if lane is not None) for verdict in VERDICTS}
 
 
-def contributions(client: "redis.Redis", items: Sequence[int]) -> int:
-    """How many contributions the features of `items` hold, as written."""
+def contributions(client: "redis.Redis", items: Sequence[int]) -> tuple[int, int]:
+    """How many contributions the features of `items` hold, and how many co-visits their pairs, as written."""
     pipe = client.pipeline(transaction=False)
-    for item_id in items:
-        pipe.hget(item_key(item_id), N)
-    return sum(int(value or 0) for value in pipe.execute())
+    for key in (item_key, pairs_key):
+        for item_id in items:
+            pipe.hget(key(item_id), N)
+    held = [int(value or 0) for value in pipe.execute()]
+    return sum(held[: len(items)]), sum(held[len(items) :])
 
 
 @dataclass
@@ -113,18 +115,20 @@ class Watch(threading.Thread):
                 )
 
     def _follow_items(self, items: Sequence[int]) -> None:
+        """Items are done with as many contributions as events were applied; pairs, whose number is not known, once they
+        have not changed for longer than the job keeps a change."""
         expected = ledger(self._client)["applied"]
-        moved, before = time.monotonic(), -1
+        moved, before = time.monotonic(), (-1, -1)
         while not self._ended.wait(ITEMS_POLL):
-            held = contributions(self._client, items)
+            held, covisits = contributions(self._client, items)
             now = time.monotonic()
-            if held == expected:
-                self._timeline.items_done = now
-                return
             if held > expected:
                 raise Broken(f"the items hold {held} contributions, {expected} events were applied")
-            if held != before:
-                moved, before = now, held
+            if (held, covisits) != before:
+                moved, before = now, (held, covisits)
+            elif held == expected and now - moved > PAIRS_QUIET:
+                self._timeline.items_done = moved
+                return
             elif now - moved > STALLED:
                 raise Unavailable(
                     f"the items hold {held} of {expected} contributions since {STALLED:.0f} s; {self._cluster.exceptions()}"

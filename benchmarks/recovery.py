@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.cluster import Cluster
 from benchmarks.common import LOAD, Figure, Report, load, work_folder
 from benchmarks.freshness import MS, NEVER, Moments, Sent, outage
-from benchmarks.homes import Running, given_or_own
+from benchmarks.homes import Running, Shape, given_or_own
 from benchmarks.progress import ledger
 from benchmarks.traffic import Plan, traffic
 from features.errors import Broken, Unavailable
@@ -136,10 +136,12 @@ def measure(running: Running, plan: Plan, runs: int, calm: float, folder: Path, 
         raise Broken("after the kills the features are not those of base and log")
 
 
-def run(home: Path | None, rate: float, users: int, runs: int, calm: float, json: Path | None) -> None:
+def run(home: Path | None, shape: Shape, rate: float, users: int, runs: int, calm: float, json: Path | None) -> None:
     """Print and save the figures of `runs` kills of each process, on a running home or one of their own (None)."""
-    report = Report("recovery", {"home": home, "rate": rate, "users": users, "runs": runs, "calm": calm})
-    with work_folder() as folder, given_or_own(home, folder) as running:
+    report = Report(
+        "recovery", {"home": home, "shape": shape, "rate": rate, "users": users, "runs": runs, "calm": calm}
+    )
+    with work_folder() as folder, given_or_own(home, folder, shape) as running:
         kills = runs * (1 + len(running.services()))  # more than there will be
         plan = Plan(rate, kills * (calm + AGAIN_WITHIN) + calm, users)
         try:

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.cluster import Checkpoint, CheckpointLog, Cluster
 from benchmarks.common import Figure, Report, spread, work_folder
 from benchmarks.freshness import MS, NEVER, Moments, Sent, within
-from benchmarks.homes import Running, given_or_own
+from benchmarks.homes import Running, Shape, given_or_own
 from benchmarks.traffic import Plan, traffic
 
 BEHIND = 10 * MS
@@ -69,12 +69,22 @@ def latencies(sent: Sent, readable: Moments, checkpoints: list[Checkpoint]) -> d
     }
 
 
-def run(home: Path | None, rate: float, seconds: float, warm: float, users: int, runs: int, json: Path | None) -> None:
+def run(
+    home: Path | None, shape: Shape, rate: float, seconds: float, warm: float, users: int, runs: int, json: Path | None
+) -> None:
     """Print and save the figures of `runs` runs on a running home, or on one of their own (None)."""
-    options = {"home": home, "rate": rate, "seconds": seconds, "warm": warm, "users": users, "runs": runs}
+    options = {
+        "home": home,
+        "shape": shape,
+        "rate": rate,
+        "seconds": seconds,
+        "warm": warm,
+        "users": users,
+        "runs": runs,
+    }
     report = Report("steady", options)
     plan = Plan(rate, seconds, users)
-    with work_folder() as folder, given_or_own(home, folder) as running:
+    with work_folder() as folder, given_or_own(home, folder, shape) as running:
         for number in range(1, runs + 1):
             report.add(measure(running, plan, warm, folder, f"steady{number}"))
     report.show()

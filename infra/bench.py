@@ -1,12 +1,16 @@
 """`bench`: the programs that print figures, one subcommand each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from features.errors import BadInput
+from infra.flink import MEMORY, ROCKSDB
 from infra.home import Home
+
+if TYPE_CHECKING:
+    from benchmarks.homes import Shape
 
 app = typer.Typer(
     help="Performance figures. Alone: from a click to the list that knows of it, in the running home.",
@@ -21,7 +25,19 @@ AnyHome = Annotated[
 ]
 Runs = Annotated[int, typer.Option(min=1, max=100, help="How often; medians are printed beside.")]
 Json = Annotated[Path | None, typer.Option("--json", help="A file for the raw figures.")]
+Parallelism = Annotated[
+    int | None, typer.Option(min=1, max=8, help="As with `up`, for a home of its own.  [default: 1]")
+]
+State = Annotated[str | None, typer.Option(help="As with `up`, for a home of its own.  [default: memory]")]
 HERE = Path(".martlet")
+
+
+def _shape(parallelism: int | None, state: str | None) -> "Shape":
+    from benchmarks.homes import Shape
+
+    if state not in (None, MEMORY, ROCKSDB):
+        raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
+    return Shape(parallelism, state)
 
 
 @app.callback()
@@ -45,12 +61,14 @@ def backlog(
         bool, typer.Option("--users-only", help="Users' features alone; no items, no pairs.")
     ] = False,
     shuffled: Annotated[bool, typer.Option("--shuffled", help="Events in random order, not the data set's.")] = False,
+    parallelism: Parallelism = None,
+    state: State = None,
     json: Json = None,
 ) -> None:
     """Events a second through the job, Redis included, from a log that is full before it starts."""
     from benchmarks.backlog import run
 
-    run(events, runs, users_only, shuffled, json)
+    run(events, runs, _shape(parallelism, state), users_only, shuffled, json)
 
 
 @app.command()
@@ -61,12 +79,14 @@ def steady(
     warm: Annotated[float, typer.Option(min=0, max=600, help="Seconds at that rate before, not measured.")] = 15,
     users: Annotated[int, typer.Option(min=1, help="Evenly chosen.")] = 10_000,
     runs: Runs = 3,
+    parallelism: Parallelism = None,
+    state: State = None,
     json: Json = None,
 ) -> None:
     """How long from an event's acknowledgement to its user's features being readable, at a steady rate."""
     from benchmarks.steady import run
 
-    run(home and home.resolve(), rate, seconds, warm, users, runs, json)
+    run(home and home.resolve(), _shape(parallelism, state), rate, seconds, warm, users, runs, json)
 
 
 @app.command()
@@ -78,22 +98,28 @@ def recovery(
     calm: Annotated[
         float, typer.Option(min=1, max=600, help="Seconds between two kills; below 60 restarts wait longer and longer.")
     ] = 65,
+    parallelism: Parallelism = None,
+    state: State = None,
     json: Json = None,
 ) -> None:
     """How long after a kill -9 of each process of Flink features are fresh again, and whether all is exact then."""
     from benchmarks.recovery import run
 
-    run(home and home.resolve(), rate, users, runs, calm, json)
+    run(home and home.resolve(), _shape(parallelism, state), rate, users, runs, calm, json)
 
 
 @app.command()
 def million(
-    users: Annotated[int, typer.Option(min=1, help="One event each.")] = 1_000_000, runs: Runs = 1, json: Json = None
+    users: Annotated[int, typer.Option(min=1, help="One event each.")] = 1_000_000,
+    runs: Runs = 1,
+    parallelism: Parallelism = None,
+    state: State = None,
+    json: Json = None,
 ) -> None:
     """Many users with one event each: events a second, state, memory, checkpoints; and `verify`."""
     from benchmarks.million import run
 
-    run(users, runs, json)
+    run(users, runs, _shape(parallelism, state), json)
 
 
 @app.command()
@@ -101,9 +127,11 @@ def growth(
     users: Annotated[int, typer.Option(min=1, help="Of the base size.")] = 1000,
     events: Annotated[int, typer.Option(min=1, help="A user, in the base size.")] = 100,
     runs: Runs = 3,
+    parallelism: Parallelism = None,
+    state: State = None,
     json: Json = None,
 ) -> None:
     """Ten times the users, ten times the events, four times the sequence length: what grows how."""
     from benchmarks.growth import run
 
-    run(users, events, runs, json)
+    run(users, events, runs, _shape(parallelism, state), json)

@@ -89,10 +89,7 @@ class Up:
             stop_leftovers(home, self._steps.say)
             require_free(self._port)
             record = HomeRecord(home)
-            record.describe(self._dataset, self._history)
-            for name, value in self._flags.items():
-                if value is not None:
-                    record.put_flag(name, value)
+            self._describe(record)
             supervisor = Supervisor(home)
             keeper: JobKeeper | None = None
             try:
@@ -115,6 +112,12 @@ class Up:
         self._stop.set()
         if threading.current_thread() is threading.main_thread() and not self._serving:
             raise KeyboardInterrupt
+
+    def _describe(self, record: HomeRecord) -> None:
+        record.describe(self._dataset, self._history)
+        for name, value in self._flags.items():
+            if value is not None:
+                record.put_flag(name, value)
 
     def _start_stores(self, record: HomeRecord, supervisor: Supervisor) -> Ports:
         """Redis and Kafka, with the topics."""

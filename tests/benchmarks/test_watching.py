@@ -12,27 +12,18 @@ from benchmarks.freshness import Seen
 from benchmarks.progress import Watch, contributions, folded, ledger
 from benchmarks.traffic import Helper
 from features.errors import Broken, Unavailable
-from features.job_keys import lane_key
-from features.names import PARTITIONS, item_key, seen_key, user_key
+from features.job_keys import Lane, lane_fields, lane_key
+from features.names import PARTITIONS, item_key, pairs_key, seen_key, user_key
 from features.redis_writes import CHANGE, WRITE_USER, user_arguments
-from infra import services
-from infra.home import Home
-from infra.services import Ports
-from infra.supervisor import Supervisor
+from tests.redis_process import redis_process
 
 NOWHERE = Cluster("http://127.0.0.1:1")
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    home = Home(tmp_path_factory.mktemp("home")).make()
-    supervisor = Supervisor(home)
-    ports = Ports.choose(0, {})
-    try:
-        supervisor.start(services.redis(home, ports))
-        yield ports.redis
-    finally:
-        supervisor.stop_all()
+    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+        yield server.port
 
 
 @pytest.fixture
@@ -44,7 +35,8 @@ def client(port: int) -> Iterator["redis.Redis"]:
 
 
 def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
-    client.hset(lane_key(lane), mapping={"n": n, "read": n, "applied": applied, "duplicate": n - applied})
+    fields = lane_fields(Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied))
+    client.hset(lane_key(lane), mapping=fields)
 
 
 def test_the_subscriber_notes_each_write_that_changed_something(
@@ -78,11 +70,12 @@ def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:
     put_lane(client, 7, 6, 6)
     client.hset(item_key(3), mapping={"n": 10})
     assert folded(client) == [5, 0, 0, 0, 0, 0, 0, 6]
-    assert ledger(client) == {"read": 11, "applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0}
-    assert contributions(client, [3, 4]) == 10
+    assert ledger(client) == {"applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0}
+    client.hset(pairs_key(4), mapping={"n": 2})
+    assert contributions(client, [3, 4]) == (10, 2)
 
 
-def test_a_watch_ends_when_lanes_and_items_hold_all(port: int, client: "redis.Redis") -> None:
+def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "redis.Redis") -> None:
     ends = [100] + [0] * (PARTITIONS - 1)
     watch = Watch(port, ends, [3], NOWHERE)
     watch.start()
@@ -91,10 +84,13 @@ def test_a_watch_ends_when_lanes_and_items_hold_all(port: int, client: "redis.Re
         time.sleep(0.2)
     assert watch.is_alive()  # the users are done, the items are not
     client.hset(item_key(3), mapping={"n": 100})
+    time.sleep(0.5)
+    client.hset(pairs_key(3), mapping={"n": 7})
+    pairs_written = time.monotonic()
     line = watch.result(20)
     assert [records for _, records in line.samples] == [10, 60, 100]
     assert line.items_done is not None
-    assert line.items_done > line.users_done
+    assert line.items_done > pairs_written
     assert line.rate() == pytest.approx(90 / (line.items_done - line.samples[0][0]))
 
 
