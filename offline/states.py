@@ -66,20 +66,18 @@ def write_items(
 def write_pairs(spark: "SparkSession", folded: Path, parts: int, scratch: Path, previous: Base | None = None) -> int:
     """Fold the co-visits of what users add, on from the base `previous`, into the table beside `scratch`; how many items
     have pairs."""
-    from pyspark import StorageLevel
     from pyspark.sql import functions as f
 
     rows = _needed(_slots(spark, folded))
     if previous is not None:
         known = known_ids(spark, previous.pair_ids, "item_id", scratch / "known-pairs")
         rows = rows.unionByName(_with_zeros(known, rows))
-    rows = rows.persist(StorageLevel.DISK_ONLY)  # cutting into ranges looks at its input twice
-    try:
-        by_item = rows.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", f.desc("sign"))
-        worker = folding.pairs_worker(None if previous is None else previous.folder)
-        write_parts(by_item, worker, folding.BLOBS, scratch / "pairs")
-    finally:
-        rows.unpersist()
+    # Through files: cutting into ranges looks at its input twice, and what is cached is not cut to its size.
+    rows.write.parquet(str(scratch / "slots"))
+    rows = spark.read.parquet(str(scratch / "slots"))
+    by_item = rows.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", f.desc("sign"))
+    worker = folding.pairs_worker(None if previous is None else previous.folder)
+    write_parts(by_item, worker, folding.BLOBS, scratch / "pairs")
     return write_table(scratch / "pairs", "item_id", "state", scratch.parent / PAIRS)
 
 
