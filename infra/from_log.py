@@ -21,7 +21,7 @@ def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
     that starts after it would not. Raises Unavailable if Redis does not answer.
     """
     client = redis.Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=10)
-    offsets = base.offsets
+    offsets = {topic: dict(partitions) for topic, partitions in base.offsets.items()}
     try:
         pipe = client.pipeline(transaction=False)
         for number in range(PARTITIONS):

@@ -86,7 +86,7 @@ def make_log_base(
     (aside / "features").mkdir(parents=True)
     try:
         told = _write_tables(spark, previous, log, spans, clock, aside)
-        offsets = previous.offsets
+        offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
         for span in spans:
             offsets[span.topic][span.partition] = span.end
         manifest: dict[str, Any] = {
