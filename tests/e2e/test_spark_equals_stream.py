@@ -147,6 +147,7 @@ def test_the_ledger(martlet: Martlet, made: Base) -> None:
                 assert sum(getattr(lane, prefix + name, 0) for lane in lanes) == count, (topic, name)
 
 
+@pytest.mark.soak
 def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, tmp_path: Path) -> None:
     """Last in this file: it starts the shared home anew, from the base that the command makes."""
     before = HomeRecord(Home(martlet.home))
