@@ -73,6 +73,8 @@ class Pairs:
         if sign < 0:
             if place in self._undone:
                 self._undone[place] = True
+        elif place in self._undone:
+            return  # the same event of two users, or again after it was forgotten: one co-visit
         elif len(self._heap) < self._limit:
             heapq.heappush(self._heap, place)
             self._undone[place] = False

@@ -22,7 +22,7 @@ from features.fold import fold_user, undone_item
 from features.impressions import fold_list, list_memory
 from features.job_keys import VERDICTS, lane_key
 from features.memory import DedupeMemory
-from features.names import user_key, user_of
+from features.names import EVENTS, SERVED, user_key, user_of
 from features.samples import action_of
 from features.verdicts import APPLIED, REJECTED, REROUTED
 from features.words import FORGET_USER, UNDO, Contribution, Event, Item
@@ -120,8 +120,10 @@ class UserFold(KeyedProcessFunction):
         lane = self._lanes.get(label)
         if lane is None:
             data = self._stored_lane.value()
-            stored = StoredLane() if data is None else decode_lane(data)
-            lane = self._lanes[label] = _Lane(LANE_OF[label], stored, self._lists.lane())
+            number, offsets = LANE_OF[label], self._base.offsets
+            begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
+            stored = begin if data is None else decode_lane(data)
+            lane = self._lanes[label] = _Lane(number, stored, self._lists.lane())
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
             again = self._states.whole_writes(map(user_of, stored.unsent))

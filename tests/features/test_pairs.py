@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,9 +122,6 @@ def test_a_contribution_meets_each_partner_from_both_sides() -> None:
     assert list(slots_of(Contribution(3, 1000, LIKE, 0, 1))) == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="Pairs.fold keeps a co-visit that comes twice in its heap twice"
-)
 def test_a_co_visit_that_comes_twice_is_one() -> None:
     """Two users may send one event id at one time; and one user may like the same again after being forgotten."""
     twice = [((1, 7, 5), 1), ((1, 7, 5), 1)]
