@@ -1,11 +1,14 @@
 """Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory goes when they are done."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from features.base import Base, Offsets
 from features.errors import MartletError
@@ -18,6 +21,8 @@ from streaming.settings import JobSettings
 
 PREPARE_WITHIN = 4 * 3600
 TRAIN_WITHIN = 4 * 3600
+NICE = 10
+"""Priority of the offline steps: they often run beside a home that serves."""
 FIRST_MODELS = ("neuralcf", "widedeep")
 
 
@@ -33,6 +38,8 @@ def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], 
             stderr=errors,
             text=True,
         )
+        with contextlib.suppress(psutil.Error):  # it may have ended; what serves goes first on a small machine
+            psutil.Process(process.pid).nice(NICE)
         deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
         deadline.start()
         try:

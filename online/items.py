@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 RENEW_EVERY = 0.2
 CHUNK = 1000
+BREATH = 16
+"""Items put into the store before the event loop may serve requests again."""
 
 
 class ItemStore:
@@ -133,9 +135,11 @@ class ItemFollower:
         pipe = self._client.pipeline(transaction=False)
         for item_id in item_ids:
             pipe.hget(item_key(item_id), VALUE)
-        for item_id, value in zip(item_ids, await pipe.execute(), strict=True):
+        for count, (item_id, value) in enumerate(zip(item_ids, await pipe.execute(), strict=True), start=1):
             if value is not None:
                 self._store.put(item_id, decode_item(value))
+            if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them
+                await asyncio.sleep(0)
 
     async def _listen(self, channel: redis.client.PubSub) -> None:
         loop = asyncio.get_running_loop()

@@ -19,8 +19,9 @@ from streaming.stored import STATE_VERSION
 from streaming.user_states import BYTES
 
 SILENCE_MS = 60_000
-OPEN_LISTS = 4096
-"""A lane keeps at most so many open; the oldest is closed early."""
+OPEN_LISTS = 256
+"""A lane keeps at most so many open; the oldest is closed early. A list with its features takes some 17 kB, so all lanes hold
+35 MB, which in memory every checkpoint writes."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_actions = msgspec.msgpack.Decoder(list[Action]).decode

@@ -9,7 +9,10 @@ import httpx
 import pytest
 
 from features.job_keys import VERDICTS
+from features.names import EVENTS
 from infra.alarms import NAMES
+from infra.home import Home
+from infra.record import HomeRecord
 from tests.e2e.conftest import Martlet, until
 
 
@@ -48,7 +51,8 @@ def test_the_ledger_accounts_for_every_record_of_the_log(martlet: Martlet) -> No
     assert flow["unreachable"] == {}
     assert flow["unbalanced"] == {}
     assert ledger["read"] == sum(ledger[verdict] for verdict in VERDICTS)
-    assert ledger["read"] == sum(int(lane["n"]) for lane in flow["lanes"].values())
+    held = HomeRecord(Home(martlet.home)).base().offsets[EVENTS]  # not read: the base has it
+    assert ledger["read"] == sum(lane["n"] - held[int(number)] for number, lane in flow["lanes"].items())
     assert ledger["duplicate"] >= 1
     assert flow["watermark_ms"] is not None
     assert flow["event_time_lag_ms"] is not None

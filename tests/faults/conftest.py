@@ -1,9 +1,9 @@
 """A Martlet that is broken on purpose: a home of its own, which runs a copy of the code, so that the code can change too."""
 
+import contextlib
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -91,17 +91,20 @@ def pid_of(martlet: Martlet, service: str) -> int:
 
 def checkpoints(martlet: Martlet) -> list[Path]:
     """Complete ones, newest first."""
-    found = list((martlet.home / "flink" / "checkpoints").glob("*/chk-*/_metadata"))
-    return sorted((each.parent for each in found), key=lambda each: each.stat().st_mtime, reverse=True)
+    found = {}
+    for metadata in (martlet.home / "flink" / "checkpoints").glob("*/chk-*/_metadata"):
+        with contextlib.suppress(FileNotFoundError):  # Flink drops the oldest whenever a new one is completed
+            found[metadata.parent] = metadata.stat().st_mtime
+    return sorted(found, key=found.__getitem__, reverse=True)
 
 
 def new_checkpoint(martlet: Martlet, within: float = 90) -> Path:
     """Wait for a checkpoint that is completed from now on."""
-    began = time.time()
+    began = checkpoints(martlet)[:1]
 
     def newest() -> Path | None:
-        there = checkpoints(martlet)
-        return there[0] if there and (there[0] / "_metadata").stat().st_mtime > began else None
+        there = checkpoints(martlet)[:1]
+        return there[0] if there and there != began else None
 
     found: Path = until(newest, within, "a new checkpoint")
     return found
