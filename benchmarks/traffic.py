@@ -99,7 +99,7 @@ class Traffic:
             "users": plan.users,
             "first-user": FIRST_USER,
             "items-from": items,
-            "clock": settings.clock_at(time.time_ns() // 1_000_000),
+            "clock": settings.clock().at(time.time_ns() // 1_000_000),
             "run": f"{name}:{time.time_ns()}",
             "out": self._files["sent"],
         }

@@ -5,15 +5,13 @@ order they come in. A co-visit that is taken back keeps its slot. The neighbours
 2^(−age / 14 d). Exponential decay fades all of an item's slots alike, so their order never changes with time alone.
 """
 
-import heapq
 import struct
-from collections.abc import Iterator
+from bisect import bisect_left
 from typing import Final
 
 import msgspec
-import numpy as np
 
-from features.decay import HALF_LIVES, decayed
+from features.decay import HALF_LIVES, decay, lifted
 from features.words import Contribution, ItemId, Millis, Slot
 
 PARTNERS: Final = 3
@@ -52,55 +50,88 @@ _SIGN: Final = 1 << 63
 
 
 class Pairs:
-    """The newest co-visits of one item."""
+    """The newest co-visits of one item, and what they weigh together by other item.
 
-    __slots__ = ("_heap", "_limit", "_undone", "item_id", "n")
+    Weights stand as of an epoch, as those of users do (`features.decay.lifted`), that of the newest co-visit: what comes
+    adds its weight, what goes takes the same away, and only a new epoch weighs all anew.
+    """
+
+    __slots__ = ("_epoch", "_limit", "_places", "_undone", "_weights", "item_id", "n")
 
     def __init__(self, item_id: ItemId, n: int = 0, limit: int = SLOTS) -> None:
         self.item_id = item_id
         self.n = n
         self._limit = limit
-        self._undone: dict[bytes, bool] = {}
-        self._heap: list[bytes] = []
+        self._places: list[bytes] = []
+        """Ascending: the newest is the last."""
+        self._undone: set[bytes] = set()
+        self._epoch = 0
+        self._weights: dict[ItemId, int] = {}
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._places)
 
     def fold(self, ts: Millis, key: int, other: ItemId, sign: int) -> None:
         """Add a co-visit, or mark one as taken back if it is still kept."""
         self.n += 1
         place = _PLACE.pack(ts, key + _SIGN, other)
-        if sign < 0:
-            if place in self._undone:
-                self._undone[place] = True
-        elif place in self._undone:
-            return  # the same event of two users, or again after it was forgotten: one co-visit
-        elif len(self._heap) < self._limit:
-            heapq.heappush(self._heap, place)
-            self._undone[place] = False
-        elif place > self._heap[0]:
-            del self._undone[heapq.heapreplace(self._heap, place)]
-            self._undone[place] = False
+        places = self._places
+        at = bisect_left(places, place)
+        if at < len(places) and places[at] == place:
+            # Adding what is there: the same event of two users, or again after it was forgotten. It is one co-visit.
+            if sign < 0 and place not in self._undone:
+                self._undone.add(place)
+                self._weigh(ts, other, -1)
+            return
+        if sign < 0 or (at == 0 and len(places) >= self._limit):
+            return
+        places.insert(at, place)
+        if at == len(places) - 1 and ts // _HALF_LIFE != self._epoch:
+            self._weigh_all()
+        else:
+            self._weigh(ts, other, 1)
+        if len(places) > self._limit:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        place = self._places.pop(0)
+        if place in self._undone:
+            self._undone.remove(place)
+        else:
+            ts, _, other = _PLACE.unpack(place)
+            self._weigh(ts, other, -1)
+
+    def _weigh(self, ts: Millis, other: ItemId, sign: int) -> None:
+        epoch, gain = lifted(ts, _HALF_LIFE)
+        weight = self._weights.get(other, 0) + sign * (gain >> self._epoch - epoch)
+        if weight:
+            self._weights[other] = weight
+        else:
+            self._weights.pop(other, None)
+
+    def _weigh_all(self) -> None:
+        newest, _, _ = _PLACE.unpack(self._places[-1])
+        self._epoch = newest // _HALF_LIFE
+        self._weights = {}
+        for place in self._places:
+            if place not in self._undone:
+                ts, _, other = _PLACE.unpack(place)
+                self._weigh(ts, other, 1)
 
     def neighbours(self) -> Neighbours:
-        """The other items by weight, as of the newest co-visit."""
-        if not self._undone:
+        """The other items by weight, as of the newest co-visit. What has faded to nothing is none."""
+        if not self._places:
             return Neighbours(self.item_id, self.n)
-        places = np.frombuffer(b"".join(self._undone), ">u8").reshape(-1, 3).astype(np.int64)
-        counted = np.frombuffer(bytes(self._undone.values()), np.bool_)
-        newest = int(places[:, 0].max())
-        ages = newest - places[~counted, 0]
-        others, at = np.unique(places[~counted, 2], return_inverse=True)
-        weights = np.zeros(len(others), np.int64)
-        np.add.at(weights, at, decayed(ages, _HALF_LIFE))
-        best = np.lexsort((others, -weights))[:NEIGHBOURS]
-        top = list(zip(others[best].tolist(), weights[best].tolist(), strict=True))
+        newest, _, _ = _PLACE.unpack(self._places[-1])
+        best = sorted((-weight, other) for other, weight in self._weights.items())[:NEIGHBOURS]
+        since = newest - self._epoch * _HALF_LIFE
+        top = [(other, decay(-weight, since, _HALF_LIFE)) for weight, other in best]
         return Neighbours(self.item_id, self.n, newest, top)
 
     def encode(self) -> bytes:
         """The whole state, for Flink and bases: at most 5 kB. Equal for equal states."""
-        places = sorted(self._undone)
-        return _encoder.encode(_StoredPairs(self.n, b"".join(places), bytes(self._undone[place] for place in places)))
+        undone = [place in self._undone for place in self._places] if self._undone else len(self._places)
+        return _encoder.encode(_StoredPairs(self.n, b"".join(self._places), bytes(undone)))
 
     @classmethod
     def decode(cls, item_id: ItemId, data: bytes) -> "Pairs":
@@ -108,19 +139,21 @@ class Pairs:
         stored = _stored_decoder.decode(data)
         pairs = cls(item_id, stored.n)
         size = _PLACE.size
-        for at, undone in enumerate(stored.undone):
-            place = stored.places[at * size : (at + 1) * size]
-            pairs._undone[place] = bool(undone)
-            pairs._heap.append(place)
+        pairs._places = [stored.places[at : at + size] for at in range(0, len(stored.places), size)]
+        pairs._undone = {place for place, undone in zip(pairs._places, stored.undone, strict=True) if undone}
+        if pairs._places:
+            pairs._weigh_all()
         return pairs
 
 
-def slots_of(contribution: Contribution) -> Iterator[Slot]:
+def slots_of(contribution: Contribution) -> list[Slot]:
     """The co-visits that a contribution adds or takes back: each pair from both sides."""
     item_id, ts, _, _, sign, key, partners = contribution
+    slots = []
     for other in partners:
-        yield Slot(item_id, ts, key, other, sign)
-        yield Slot(other, ts, key, item_id, sign)
+        slots.append((item_id, ts, key, other, sign))
+        slots.append((other, ts, key, item_id, sign))
+    return slots
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -10,7 +10,7 @@ import msgspec
 
 from features.words import KINDS
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """Rises when the same log would give other features: the generation of every write rises with it."""
 
 SEQUENCE: Final = 50

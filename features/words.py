@@ -54,14 +54,9 @@ class Contribution(NamedTuple):
     partners: tuple[ItemId, ...] = ()
 
 
-class Slot(NamedTuple):
-    """One co-visit in the pairs of `item_id`: a user liked it and, close to it, `other`. Sign −1 takes it back."""
-
-    item_id: ItemId
-    ts: Millis
-    key: int
-    other: ItemId
-    sign: int
+Slot = tuple[ItemId, Millis, int, ItemId, int]
+"""One co-visit in the pairs of an item: (item id, ts, event's hash, other item, sign). A user liked it and, close to it, the
+other; sign −1 takes it back. Plain, since each positive event makes up to six."""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True):

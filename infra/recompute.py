@@ -45,7 +45,7 @@ class Recomputer:
 
     def __init__(self, base: Base, settings: JobSettings) -> None:
         self._base = base
-        self._settings = settings
+        self._clock = settings.clock()
         self._lists: dict[int, DedupeMemory] = {}
         self.expected = Expected()
 
@@ -68,7 +68,7 @@ class Recomputer:
     def _feed_event(self, partition: int, offset: int, broker_ts: int, key: str, value: bytes) -> str:
         expected = self.expected
         try:
-            event = admit(value, key, partition, broker_ts, self._settings.clock_at(broker_ts))
+            event = admit(value, key, partition, broker_ts, self._clock.at(broker_ts))
         except BadEvent:
             user_id = user_of_key(key, partition)
             if user_id is not None:
@@ -90,7 +90,7 @@ class Recomputer:
 
     def _feed_list(self, partition: int, broker_ts: int, key: str, value: bytes) -> str:
         try:
-            head = admit_list(value, key, partition, broker_ts, self._settings.clock_at(broker_ts))
+            head = admit_list(value, key, partition, broker_ts, self._clock.at(broker_ts))
         except BadEvent:
             return REJECTED
         memory = self._lists.get(head.user_id)
@@ -116,10 +116,10 @@ class Recomputer:
         if item is None:
             item = self._base.item_features(added.item_id) or ItemFeatures(added.item_id)
         items[added.item_id] = fold_item(item, added)
-        for slot in slots_of(added):
-            if slot.item_id not in pairs:
-                pairs[slot.item_id] = self._base.pairs(slot.item_id)
-            pairs[slot.item_id].fold(slot.ts, slot.key, slot.other, slot.sign)
+        for item_id, ts, key, other, sign in slots_of(added):
+            if item_id not in pairs:
+                pairs[item_id] = self._base.pairs(item_id)
+            pairs[item_id].fold(ts, key, other, sign)
 
 
 Ends = dict[tuple[str, int], int]

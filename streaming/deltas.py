@@ -42,7 +42,7 @@ def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> list[byt
         lane(contribution.item_id).events.append(contribution[:5])
         if contribution.partners:
             for slot in slots_of(contribution):
-                lane(slot.item_id).slots.append(slot)
+                lane(slot[0]).slots.append(slot)
     return [_encode(delta) for delta in lanes.values()]
 
 

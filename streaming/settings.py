@@ -31,9 +31,9 @@ class JobSettings(msgspec.Struct, frozen=True):
     attribution: int = 1800
     items: bool = True
 
-    def clock_at(self, wall: int) -> int:
-        """The home's clock (ms) when the broker took a record at `wall` (ms)."""
-        return Clock(self.horizon, self.horizon_since).at(wall)
+    def clock(self) -> Clock:
+        """The home's clock."""
+        return Clock(self.horizon, self.horizon_since)
 
 
 def read_settings(path: Path) -> JobSettings:

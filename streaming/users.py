@@ -5,7 +5,6 @@ state it comes from and the list of such users (`StoredLane.unsent`) are in the 
 writes them again as soon as it is touched, by a record or by its timer. Repeating is harmless: writes are absolute and fenced.
 """
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from features.samples import action_of
 from features.verdicts import APPLIED, REJECTED, REROUTED
 from features.words import FORGET_USER, UNDO, Contribution, Event, Item
 from streaming.deltas import deltas_of
-from streaming.flink import set_tick, subtask_of
+from streaming.flink import set_tick, subtask_of, tune_interpreter
 from streaming.lanes import LANE_OF
 from streaming.open_lists import LaneLists, OpenLists
 from streaming.record import EVENTS_TOPIC, Record, unpack_batch
@@ -64,8 +63,9 @@ class UserFold(KeyedProcessFunction):
         self._settings = settings
 
     def open(self, context: RuntimeContext) -> None:
-        sys.setswitchinterval(0.0002)  # the writer's thread must get its turn within a write's time, not 5 ms
+        tune_interpreter()
         settings = self._settings
+        self._clock = settings.clock()
         self._base = Base(Path(settings.base))
         self._catalogue = self._base.catalogue
         self._states = UserStates(context, self._base)
@@ -136,7 +136,7 @@ class UserFold(KeyedProcessFunction):
     ) -> Iterator[Any]:
         key = record.key or ""
         try:
-            clock = self._settings.clock_at(record.broker_ts)
+            clock = self._clock.at(record.broker_ts)
             event = admit(record.value, key, record.partition, record.broker_ts, clock)
         except BadEvent as error:
             self._count(lane, REJECTED)
@@ -184,7 +184,7 @@ class UserFold(KeyedProcessFunction):
 
     def _list(self, lane: _Lane, record: Record, added: list[Contribution]) -> Iterator[Any]:
         try:
-            clock = self._settings.clock_at(record.broker_ts)
+            clock = self._clock.at(record.broker_ts)
             head = admit_list(record.value, record.key or "", record.partition, record.broker_ts, clock)
         except BadEvent as error:
             lane.stored.count_list(REJECTED)

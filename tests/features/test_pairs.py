@@ -6,11 +6,12 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HALF_LIVES, decay
+from features.decay import DAY, HALF_LIVES, decay, lifted
 from features.pairs import NEIGHBOURS, SLOTS, Neighbours, Pairs, decode_neighbours, encode_neighbours, slots_of
-from features.words import LIKE, Contribution, Slot
+from features.words import LIKE, Contribution
 
 ONE = 1 << 16
+HALF_LIFE = HALF_LIVES[-1]
 Visit = tuple[int, int, int]
 """(ts, key, other): what tells one co-visit from another."""
 
@@ -42,11 +43,15 @@ def reference(acts: list[tuple[Visit, int]], limit: int) -> Neighbours:
     undone = {visit for visit, sign in acts if sign < 0}
     newest = max((ts for ts, _, _ in kept), default=0)
     weights: Counter[int] = Counter()
+    last = newest // HALF_LIFE
     for visit in kept:
         if visit not in undone:
-            weights[visit[2]] += decay(ONE, newest - visit[0], HALF_LIVES[-1])
-    top = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:NEIGHBOURS]
-    return Neighbours(9, len(acts), newest, top)
+            epoch, weight = lifted(visit[0], HALF_LIFE)
+            weights[visit[2]] += weight >> (last - epoch)
+    best = sorted((+weights).items(), key=lambda pair: (-pair[1], pair[0]))[:NEIGHBOURS]
+    return Neighbours(
+        9, len(acts), newest, [(other, decay(each, newest % HALF_LIFE, HALF_LIFE)) for other, each in best]
+    )
 
 
 @given(histories, st.sets(st.integers(0, 39)), st.sampled_from([1, 3, 8, SLOTS]), st.randoms(use_true_random=False))
@@ -114,10 +119,10 @@ def test_nothing_is_an_answer_too() -> None:
 def test_a_contribution_meets_each_partner_from_both_sides() -> None:
     contribution = Contribution(3, 1000, LIKE, 0, -1, -7, (4, 5))
     assert list(slots_of(contribution)) == [
-        Slot(3, 1000, -7, 4, -1),
-        Slot(4, 1000, -7, 3, -1),
-        Slot(3, 1000, -7, 5, -1),
-        Slot(5, 1000, -7, 3, -1),
+        (3, 1000, -7, 4, -1),
+        (4, 1000, -7, 3, -1),
+        (3, 1000, -7, 5, -1),
+        (5, 1000, -7, 3, -1),
     ]
     assert list(slots_of(Contribution(3, 1000, LIKE, 0, 1))) == []
 

@@ -181,8 +181,8 @@ class Reference:
     def _add(self, contribution: Contribution) -> None:
         item_id = contribution.item_id
         fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution)
-        for slot in slots_of(contribution):
-            self._pairs.setdefault(slot.item_id, Pairs(slot.item_id)).fold(slot.ts, slot.key, slot.other, slot.sign)
+        for item_id, *slot in slots_of(contribution):
+            self._pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
 
     def users(self) -> dict[int, bytes]:
         out = {}

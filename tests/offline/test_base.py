@@ -39,8 +39,8 @@ def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int,
             contribution = fold_user(state, event, catalogue.get(event.item_id), k - len(events)).contribution
             if contribution is not None:
                 fold_item(items.setdefault(event.item_id, ItemFeatures(event.item_id)), contribution)
-                for slot in slots_of(contribution):
-                    pairs.setdefault(slot.item_id, Pairs(slot.item_id)).fold(slot.ts, slot.key, slot.other, slot.sign)
+                for item_id, *slot in slots_of(contribution):
+                    pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
         users[user_id] = freeze_user(state)
     return (
         users,

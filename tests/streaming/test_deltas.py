@@ -16,8 +16,8 @@ def test_each_item_gets_in_its_lane_what_the_plain_fold_gives_it() -> None:
     items, pairs = {}, {}
     for each in ADDED:
         items[each.item_id] = fold_item(items.get(each.item_id) or ItemFeatures(each.item_id), each)
-        for slot in slots_of(each):
-            pairs.setdefault(slot.item_id, Pairs(slot.item_id)).fold(slot.ts, slot.key, slot.other, slot.sign)
+        for item_id, *slot in slots_of(each):
+            pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
     split_items: dict[int, ItemFeatures] = {}
     split_pairs: dict[int, Pairs] = {}
     for data in deltas_of(ADDED, 5):
