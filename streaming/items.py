@@ -35,6 +35,9 @@ CACHED_PAIRS = 5_000
 SHORTEST, LONGEST, SHARE = 0.02, 0.8, 10.0
 """Seconds between a lane's flushes, within these bounds: ten times as long as the last one took, for each lane here, so that all
 of them take a tenth of the time."""
+BEHIND = 3.0
+"""While the stream is behind, waiting as long as the records have waited already makes nothing stale that was not, so the upper
+bound rises to that, this at most: a hot item is written once in seconds then."""
 
 S = TypeVar("S")
 
@@ -97,7 +100,8 @@ class _Lane:
         self.pairs: dict[int, _Live[Pairs]] = {}
         self.unsent: set[str] = set()
         self.flush_due = 0.0
-        self.has_timer = False
+        self.broker_ts = 0
+        self.timer_for = 0.0
 
 
 class ItemFold(KeyedProcessFunction):
@@ -138,15 +142,14 @@ class ItemFold(KeyedProcessFunction):
             self._flush(lane)
             return iter(())
         self._kept.add(value)
-        if not lane.has_timer:
-            lane.has_timer = True
-            set_timer(ctx, max(1, int((lane.flush_due - now) * 1000)))
+        if lane.timer_for != lane.flush_due:
+            lane.timer_for = lane.flush_due
+            set_timer(ctx, 1 + int((lane.flush_due - now) * 1000))
         return iter(())
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
-        lane.has_timer = False
-        if lane.items or lane.pairs:
+        if (lane.items or lane.pairs) and time.monotonic() >= lane.flush_due:
             self._flush(lane)
         set_tick(ctx)
         return iter(())
@@ -172,6 +175,7 @@ class ItemFold(KeyedProcessFunction):
 
     def _fold(self, lane: _Lane, value: bytes) -> None:
         delta = read_delta(value)
+        lane.broker_ts = delta.broker_ts
         for item_id, ts, kind, centi, sign in delta.events:
             item = lane.items.get(item_id)
             if item is None:
@@ -201,4 +205,5 @@ class ItemFold(KeyedProcessFunction):
         self._unsent.update(encode(list(lane.unsent)))
         self._writer.put(writes)
         now = time.monotonic()
-        lane.flush_due = now + min(LONGEST, max(SHORTEST, SHARE * len(self._lanes) * (now - began)))
+        longest = max(LONGEST, min(BEHIND, time.time() - lane.broker_ts / 1000))
+        lane.flush_due = now + min(longest, max(SHORTEST, SHARE * len(self._lanes) * (now - began)))
