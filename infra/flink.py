@@ -51,6 +51,7 @@ def _java_options() -> str:
     return " ".join(
         [
             *opens,
+            "-XX:TieredStopAtLevel=1",  # Python is what takes time; the second compiler took a core for minutes after a start
             "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
             "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
             "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",

@@ -5,6 +5,7 @@ Timers are in Flink's state, so they fire after a restart too, with no record co
 
 import gc
 import sys
+import time
 from typing import Any
 
 TICK_MS = 1000
@@ -24,11 +25,19 @@ def subtask_of(context: Any) -> int:
 
 def set_tick(ctx: Any) -> None:
     """A timer of the current key at the next full second: set twice, it fires once."""
-    timers = ctx.timer_service()
-    timers.register_processing_time_timer((timers.current_processing_time() // TICK_MS + 1) * TICK_MS)
+    ctx.timer_service().register_processing_time_timer((_now() // TICK_MS + 1) * TICK_MS)
 
 
 def set_timer(ctx: Any, after_ms: int) -> None:
     """A timer of the current key in `after_ms` ms."""
-    timers = ctx.timer_service()
-    timers.register_processing_time_timer(timers.current_processing_time() + after_ms)
+    ctx.timer_service().register_processing_time_timer(_now() + after_ms)
+
+
+def is_tick(timestamp: int) -> bool:
+    """Whether a timer that fires was set by set_tick."""
+    return timestamp % TICK_MS == 0
+
+
+def _now() -> int:
+    """Wall time, ms: Flink's processing time, without a crossing into Java."""
+    return int(time.time() * 1000)

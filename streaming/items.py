@@ -21,8 +21,9 @@ from features.names import item_key, pairs_key
 from features.pairs import Pairs, encode_neighbours
 from features.state import ItemFeatures, decode_item, encode_features
 from features.words import Contribution
-from streaming.deltas import read_delta
-from streaming.flink import set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.deltas import lane_of_delta, read_delta
+from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.lanes import LABELS
 from streaming.settings import JobSettings
 from streaming.stored import STATE_VERSION, StoredState, decode_keys, decode_state, encode
 from streaming.user_states import BYTES
@@ -32,7 +33,7 @@ from streaming.writes import StateWrite, Write
 CACHED_ITEMS = 20_000
 CACHED_PAIRS = 5_000
 """Decoded copies: at most 5 kB an item, 25 kB a set of pairs."""
-SHORTEST, LONGEST, SHARE = 0.02, 0.8, 10.0
+SHORTEST, LONGEST, SHARE = 0.1, 0.8, 10.0
 """Seconds between a lane's flushes, within these bounds: ten times as long as the last one took, for each lane here, so that all
 of them take a tenth of the time."""
 BEHIND = 3.0
@@ -135,7 +136,9 @@ class ItemFold(KeyedProcessFunction):
         self._writer.close()
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        lane = self._lane(ctx)
+        lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(
+            ctx
+        )  # asking Flink for the key is a crossing
         self._fold(lane, value)
         now = time.monotonic()
         if now >= lane.flush_due:
@@ -151,7 +154,8 @@ class ItemFold(KeyedProcessFunction):
         lane = self._lane(ctx)
         if (lane.items or lane.pairs) and time.monotonic() >= lane.flush_due:
             self._flush(lane)
-        set_tick(ctx)
+        if is_tick(timestamp):
+            set_tick(ctx)
         return iter(())
 
     def _lane(self, ctx: Any) -> _Lane:

@@ -1,7 +1,7 @@
 """Builds the job and submits it: `python -m streaming.job --settings FILE [--from CHECKPOINT]`; prints the job's id.
 
 Kafka `events` ─┐ SQL: the records of a partition
-Kafka `served` ─┴ number within 1 ms in one string ─▶ by lane ▶ UserFold ─▶ by lane of items ▶ ItemFold
+Kafka `served` ─┴ number within 4 ms in one string ─▶ by lane ▶ UserFold ─▶ by lane of items ▶ ItemFold
                                                        ├─ rejected ─SQL─▶ Kafka `events.rejected`
                                                        ├─ rerouted ─SQL─▶ Kafka `events`
                                                        └─ samples ──SQL─▶ Kafka `samples`
@@ -30,10 +30,10 @@ USERS_SLOT = "users"
 """The slots of the user fold, half of the work; source, items and sinks share the default ones. With one slot a
 TaskManager these are two processes, each with a GIL of its own."""
 
-# Records of a partition number that come within a millisecond make one string: one crossing into Python for all of them.
+# Records of a partition number that come within 4 ms make one string: one crossing into Python for all of them.
 # Under load a batch grows with what waits; the window of the older syntax costs half of the newer one's (docs/decisions/0007).
 _BATCHED = """
-SELECT part, LISTAGG(packed) AS batch FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.001' SECOND(1, 3))
+SELECT part, LISTAGG(packed) AS batch FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.004' SECOND(1, 3))
 """
 
 # A null of the raw format would drop out of CONCAT: each is made an empty string, and a null key says so by its length.
@@ -54,6 +54,9 @@ def _options(settings: JobSettings, topic: str, **more: str) -> str:
 
 
 _RAW = {"key.format": "raw", "key.fields": "k", "value.format": "raw", "value.fields-include": "EXCEPT_KEY"}
+# Events that come one by one go on together: each by itself would wake a dozen threads on its way, which costs ten times as
+# much as to fold it (docs/decisions/0010).
+_TOGETHER = {"properties.fetch.min.bytes": "2048", "properties.fetch.max.wait.ms": "4"}
 _PATIENT = {
     # The producer waits for a broker that is away, within the bound, instead of failing the job.
     "properties.delivery.timeout.ms": "600000",
@@ -85,15 +88,14 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
     read = {
         **_RAW,
         "properties.group.id": "martlet-job",
-        "properties.fetch.max.wait.ms": "10",
         "properties.metadata.max.age.ms": "30000",
         "properties.isolation.level": "read_uncommitted",
     }
-    for topic in (EVENTS, SERVED):
+    for topic, more in ((EVENTS, _TOGETHER), (SERVED, {})):
         tables.execute_sql(
             f"CREATE TABLE {topic} (k BYTES, v BYTES, part INT METADATA FROM 'partition' VIRTUAL,"
             " off BIGINT METADATA FROM 'offset' VIRTUAL, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"
-            f" pt AS PROCTIME()) WITH ({_options(settings, topic, **read, **_start(base.offsets[topic]))})"
+            f" pt AS PROCTIME()) WITH ({_options(settings, topic, **read, **more, **_start(base.offsets[topic]))})"
         )
     both = " UNION ALL ".join(
         _PACKED.format(number=number, topic=topic) for number, topic in ((EVENTS_TOPIC, EVENTS), (SERVED_TOPIC, SERVED))

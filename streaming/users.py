@@ -27,7 +27,7 @@ from features.verdicts import APPLIED, REJECTED, REROUTED
 from features.words import FORGET_USER, UNDO, Contribution, Event, Item
 from streaming.deltas import deltas_of
 from streaming.flink import set_tick, subtask_of, tune_interpreter
-from streaming.lanes import LANE_OF
+from streaming.lanes import LABELS, LANE_OF
 from streaming.open_lists import LaneLists, OpenLists
 from streaming.record import EVENTS_TOPIC, Record, unpack_batch
 from streaming.settings import JobSettings
@@ -83,7 +83,7 @@ class UserFold(KeyedProcessFunction):
         self._writer.close()
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        lane = self._lane(ctx)
+        lane = self._lanes.get(LABELS[value[0]]) or self._lane(ctx)  # asking Flink for the key is a crossing
         stored = lane.stored
         changed: dict[int, LiveUser] = {}
         added: list[Contribution] = []

@@ -28,6 +28,8 @@ BUFFER_KEYS = 2048
 BATCH_KEYS = 512
 BUSY_KEYS, GATHER = 16, 0.005
 """After a batch of that many keys the stream is busy: wait 5 ms for more, so that writes to one key become one."""
+TOGETHER = 0.001
+"""The batches of all lanes come at the same moments: what comes within a millisecond goes together."""
 CALL_TIMEOUT = 2.0
 CLOSE_WITHIN = 10.0
 REPORT_EVERY = 1.0
@@ -116,8 +118,10 @@ class FeatureWriter:
                 if self._closing:
                     return False
                 self._idle = True
-                self._changed.wait(1.0)
+                came = self._changed.wait(1.0)
                 self._idle = False
+                if came and not self._closing:
+                    self._changed.wait(TOGETHER)  # nobody notifies meanwhile; it lets go of the lock
             if not self._sending:
                 self._sending = {key: self._waiting.pop(key) for key in list(self._waiting)[:BATCH_KEYS]}
                 self._changed.notify_all()

@@ -37,13 +37,14 @@ def exact_after(martlet: Martlet, traffic: Traffic, before: dict[str, int]) -> N
     assert ledger["duplicate"] == before["duplicate"]
 
 
-def test_a_taskmanager_killed_five_times_loses_nothing(broken: Martlet) -> None:
+@pytest.mark.parametrize("times", [2, pytest.param(5, marks=pytest.mark.soak)])
+def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, times: int) -> None:
     """Row 6."""
     before, seed = verify(broken), random.randrange(1 << 32)
     print(f"seed {seed}")
     choose = random.Random(seed)
     with Traffic(broken) as traffic:
-        for _ in range(5):
+        for _ in range(times):
             await_job(broken)
             new_checkpoint(broken)
             kill(broken, choose.choice(("taskmanager-1", "taskmanager-2")))

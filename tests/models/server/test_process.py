@@ -156,7 +156,8 @@ def test_a_request_that_has_not_arrived_does_not_hold_up_the_end(
     assert isinstance(last["REST"], str)
     assert "500" not in last["REST"]
     assert isinstance(last["gRPC"], str)
-    assert "StatusCode.UNAVAILABLE" in last["gRPC"]
+    # A call that comes while the door is being closed is told either.
+    assert "StatusCode.UNAVAILABLE" in last["gRPC"] or "StatusCode.CANCELLED" in last["gRPC"]
     assert "Traceback" not in server.log
 
 
