@@ -8,9 +8,6 @@ once in decimal arithmetic, which is specified to the digit.
 from decimal import Context, Decimal
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 ONE: Final = 1 << 16
 STEPS: Final = 256
 SCALE_BITS: Final = 32
@@ -53,16 +50,6 @@ def decay_factor(elapsed: int, half_life: int) -> tuple[int, int]:
     """(factor, shift) such that weight · factor >> shift is a weight ≥ 0 after `elapsed` > 0 ms."""
     halvings, rest = divmod(elapsed, half_life)
     return (_TABLE[rest * STEPS // half_life], SCALE_BITS + halvings) if halvings <= 40 else (0, 0)
-
-
-_TABLE_ARRAY: Final = np.array(_TABLE, np.int64)
-
-
-def decayed(elapsed: npt.NDArray[np.int64], half_life: int) -> npt.NDArray[np.int64]:
-    """`decay(ONE, …)` of many times ≥ 0 at once: the same integers."""
-    halvings, rest = np.divmod(elapsed, half_life)
-    weights = ONE * _TABLE_ARRAY[rest * STEPS // half_life] >> SCALE_BITS
-    return np.asarray(weights >> np.minimum(halvings, 62), np.int64)
 
 
 def lifted(ts: int, half_life: int) -> tuple[int, int]:

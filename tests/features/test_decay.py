@@ -1,10 +1,9 @@
 """Fixed-point decay: halves exactly at a half-life, never grows, and has one value on every machine."""
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HALF_LIVES, HOUR, ONE, STEPS, decay, decay_factor, decayed, lifted
+from features.decay import DAY, HALF_LIVES, HOUR, ONE, STEPS, decay, decay_factor, lifted
 
 elapsed = st.integers(0, 400 * DAY)
 half_lives = st.sampled_from(HALF_LIVES)
@@ -31,12 +30,6 @@ def test_known_values() -> None:
     assert [decay(ONE, HOUR * step // 4, HOUR) for step in range(5)] == [65536, 55108, 46340, 38967, 32768]
     assert decay(ONE, -5, HOUR) == ONE
     assert decay(ONE, 100 * HOUR, HOUR) == 0
-
-
-@given(st.lists(elapsed, max_size=20), half_lives)
-def test_many_at_once_are_the_same_integers(gone: list[int], half_life: int) -> None:
-    together = decayed(np.array(gone, np.int64), half_life)
-    assert together.tolist() == [decay(ONE, each, half_life) for each in gone]
 
 
 @given(weights, st.integers(1, 400 * DAY), half_lives)
