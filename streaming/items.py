@@ -1,8 +1,8 @@
 """The operator of items: deltas of events, in any order → features and neighbours of items in Redis.
 
 A delta is folded at once into decoded copies, and kept as it is in Flink's state (one cheap step); copies are encoded, stored
-and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.8 s at most. After a crash
-the kept deltas are folded again.
+and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.8 s at most (3 s while the
+stream is behind by that much). After a crash the kept deltas are folded again.
 """
 
 import time
@@ -136,9 +136,8 @@ class ItemFold(KeyedProcessFunction):
         self._writer.close()
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(
-            ctx
-        )  # asking Flink for the key is a crossing
+        # The lane is known without asking Flink for the key, which is a crossing.
+        lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(ctx)
         self._fold(lane, value)
         now = time.monotonic()
         if now >= lane.flush_due:
