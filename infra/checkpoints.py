@@ -9,7 +9,7 @@ from infra.home import Home
 
 _REFUSED = "REFUSED"
 RETAINED = 6
-"""Checkpoints that Flink keeps: with one each 5 s, half a minute to go back to."""
+"""Checkpoints that Flink keeps: with one each 10 s, a minute to go back to."""
 
 
 @dataclass(frozen=True)

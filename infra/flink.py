@@ -14,8 +14,8 @@ from infra.supervisor import Service
 
 def task_managers(parallelism: int) -> int:
     """For each degree one that folds users and one for source and items: two Python operators in one JVM would fight over
-    one GIL."""
-    return 2 * parallelism
+    one GIL. And a spare one: when one dies its tasks go there at once, without waiting for a machine to start."""
+    return 2 * parallelism + 1
 
 
 _LOG4J = """rootLogger.level = INFO
@@ -51,7 +51,6 @@ def _java_options() -> str:
     return " ".join(
         [
             *opens,
-            "-XX:TieredStopAtLevel=1",  # Python is what takes time; the second compiler took a core for minutes after a start
             "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
             "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
             "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
@@ -97,14 +96,14 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "taskmanager.memory.network.max": "48m",
         "taskmanager.memory.jvm-metaspace.size": "192m",
         "taskmanager.memory.task.off-heap.size": "64m",
-        "heartbeat.interval": "1 s",
+        "heartbeat.interval": "500 ms",
         "heartbeat.timeout": "5 s",
         # All start together: a TaskManager that finds no JobManager yet asks again soon, not after 10 s.
         "cluster.registration.error-delay": "500 ms",
         "cluster.registration.refused-registration-delay": "1 s",
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": home.checkpoints.as_uri(),
-        "execution.checkpointing.interval": "5 s",
+        "execution.checkpointing.interval": "10 s",
         "execution.checkpointing.min-pause": "2 s",
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.num-retained": RETAINED,

@@ -17,6 +17,7 @@ from infra.job import Job
 from infra.load import load_base
 from infra.redis_run import RedisRun
 from infra.requests import REBUILD, UPGRADE
+from infra.spare import Spare
 from infra.supervisor import Service, Supervisor
 
 EVERY = 0.5
@@ -35,6 +36,7 @@ class JobKeeper:
         redis_run: RedisRun,
         workers: Callable[[int], Sequence[Service]],
         keep_parallelism: Callable[[int], None],
+        spare: Spare,
     ) -> None:
         """`workers` gives the TaskManagers for a parallelism; `keep_parallelism` notes it for the next `up`."""
         self._home = home
@@ -43,6 +45,7 @@ class JobKeeper:
         self._redis_run = redis_run
         self._workers = workers
         self._keep_parallelism = keep_parallelism
+        self._spare = spare
         self._vain_since: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="job-keeper", daemon=True)
@@ -62,6 +65,7 @@ class JobKeeper:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
+        self._spare.stop()
         try:
             if self._job.just_began():  # it will start from the base again, as if it had not begun
                 self._job.cancel()
@@ -76,6 +80,8 @@ class JobKeeper:
             try:
                 self._serve()
                 self._look()
+                with contextlib.suppress(Unavailable):  # the JobManager is away
+                    self._spare.look()
                 self._supervisor.note(job_trouble=None)
             except (MartletError, OSError) as error:
                 self._supervisor.note(job_trouble=str(error)[:500])

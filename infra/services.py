@@ -109,7 +109,6 @@ def _kafka_java(home: Home) -> list[str | Path]:
         artefacts.java_home() / "bin" / "java",
         "-Xms128m",
         "-Xmx512m",
-        "-XX:TieredStopAtLevel=1",  # the second compiler took half a core for minutes after a start
         "-XX:+UseG1GC",
         "-XX:MaxGCPauseMillis=20",
         f"-Dlog4j2.configurationFile={log4j}",

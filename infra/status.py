@@ -51,6 +51,7 @@ def collect(home: Home) -> dict[str, Any]:
         "troubles": status.get("troubles", []),
         "job_from": status.get("job_from"),
         "job_submitted_again": status.get("job_submitted_again"),
+        "spare": status.get("spare"),
         "pages": None,
         "alarms": None,
         "flow": None,

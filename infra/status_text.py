@@ -60,7 +60,7 @@ def _print_job(console: Console, report: dict[str, Any], flow: dict[str, Any]) -
     again = f"; submitted again at {report['job_submitted_again']}" if report["job_submitted_again"] else ""
     console.print(
         f"job {job['state']}, {job['tasks_running']} of {job['tasks']} tasks, restarts {_known(job['restarts'])}, "
-        f"started from {escape(str(report['job_from']))}{again}"
+        f"started from {escape(str(report['job_from']))}{again}; spare TaskManager: {report['spare'] or 'unknown'}"
     )
     console.print(f"  Flink's page: {job['page']}")
     tasks = ", ".join(

@@ -27,6 +27,7 @@ from infra.processes import require_free, tail
 from infra.record import HomeRecord
 from infra.redis_run import RedisRun
 from infra.services import LOOPBACK, Ports
+from infra.spare import Spare
 from infra.steps import Steps
 from infra.supervisor import Service, Supervisor, stop_leftovers
 from infra.watch import Watch
@@ -154,11 +155,11 @@ class Up:
                 flink.task_manager(home, ports, env, number + 1) for number in range(flink.task_managers(parallelism))
             ]
 
-        task_managers = workers(record.parallelism)
+        *needed, spare = workers(record.parallelism)
         with step("Flink cluster"):
-            for service in (job_manager, *task_managers):
+            for service in (job_manager, *needed):
                 supervisor.begin(service)
-            for service in (job_manager, *task_managers):
+            for service in (job_manager, *needed):
                 supervisor.await_ready(service)
         settings = self._job_settings(record, ports, record.base())
         job = Job(home, ports, env, settings, supervisor)
@@ -168,11 +169,13 @@ class Up:
             record.put_flag("parallelism", parallelism)
             record.save()
 
-        keeper = JobKeeper(home, supervisor, job, self._redis_run, workers, keep_parallelism)
+        warmed = Spare(home, f"http://{LOOPBACK}:{ports.flink_rest}", env, supervisor)
+        keeper = JobKeeper(home, supervisor, job, self._redis_run, workers, keep_parallelism, warmed)
         with step("Flink job") as notes:
             meanwhile()
             origin = keeper.start()
             notes.append("from the base" if origin == BASE else f"from its last checkpoint, {Path(origin).name}")
+        supervisor.begin(spare)  # nothing waits for it
         return keeper
 
     def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:

@@ -1,4 +1,4 @@
-"""What a batch of events does to the items of one lane, on its way from users to items: bytes, one message a lane."""
+"""What events did to the items of one lane, on its way from users to items: bytes, one message a lane."""
 
 from collections.abc import Iterable
 
@@ -27,8 +27,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Delta).decode
 
 
-def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> list[bytes]:
-    """The messages for what a batch adds and takes back."""
+def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int, bytes]:
+    """What is added and taken back, a message for each lane that it concerns."""
     lanes: dict[int, Delta] = {}
 
     def lane(item_id: int) -> Delta:
@@ -43,7 +43,7 @@ def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> list[byt
         if contribution.partners:
             for slot in slots_of(contribution):
                 lane(slot[0]).slots.append(slot)
-    return [_encode(delta) for delta in lanes.values()]
+    return {number: _encode(delta) for number, delta in lanes.items()}
 
 
 def read_delta(data: bytes) -> Delta:

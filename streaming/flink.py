@@ -4,7 +4,6 @@ Timers are in Flink's state, so they fire after a restart too, with no record co
 """
 
 import gc
-import sys
 import time
 from typing import Any
 
@@ -12,9 +11,7 @@ TICK_MS = 1000
 
 
 def tune_interpreter() -> None:
-    """For an operator and its writer in one Python. A fold makes no cycles, so looking for them after each 700 new objects, as
-    is usual, only costs (an eighth of the fold)."""
-    sys.setswitchinterval(0.0002)  # the writer's thread must get its turn within a write's time, not 5 ms
+    """A fold makes no cycles, so looking for them after each 700 new objects, as is usual, only costs (an eighth of the fold)."""
     gc.set_threshold(50_000, 20, 20)
 
 

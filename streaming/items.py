@@ -154,6 +154,7 @@ class ItemFold(KeyedProcessFunction):
         if (lane.items or lane.pairs) and time.monotonic() >= lane.flush_due:
             self._flush(lane)
         if is_tick(timestamp):
+            self._writer.tick()
             set_tick(ctx)
         return iter(())
 

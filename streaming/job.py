@@ -8,22 +8,22 @@ Kafka `served` ─┴ number within 4 ms in one string ─▶ by lane ▶ UserFo
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
-from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
 from features.base import Base
 from features.names import EVENTS, REJECTED, SAMPLES, SERVED
-from streaming.deltas import lane_of_delta
 from streaming.items import ItemFold
+from streaming.keyed import keyed
 from streaming.lanes import LABELS, MAX_PARALLELISM
-from streaming.record import EVENTS_TOPIC, SERVED_TOPIC
+from streaming.record import EVENTS_TOPIC, FIELD, NO_KEY, RECORD, SERVED_TOPIC
+from streaming.remote import remote_environment
 from streaming.settings import JobSettings, read_settings
+from streaming.user_states import BYTES
 from streaming.users import REJECTED_TAG, REROUTED_TAG, SAMPLES_TAG, UserFold
 
 USERS_SLOT = "users"
@@ -33,17 +33,16 @@ TaskManager these are two processes, each with a GIL of its own."""
 # Records of a partition number that come within 4 ms make one string: one crossing into Python for all of them.
 # Under load a batch grows with what waits; the window of the older syntax costs half of the newer one's (docs/decisions/0007).
 _BATCHED = """
-SELECT part, LISTAGG(packed) AS batch FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.004' SECOND(1, 3))
+SELECT {label} AS label, LISTAGG(packed, '{RECORD}') AS batch
+FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.004' SECOND(1, 3))
 """
 
-# A null of the raw format would drop out of CONCAT: each is made an empty string, and a null key says so by its length.
+# A null of the raw format would drop out of CONCAT_WS: a missing value is an empty one, a missing key has its own sign.
 _PACKED = """
-SELECT part, pt, CONCAT_WS('|', '{number}',
+SELECT part, pt, CONCAT_WS('{FIELD}', '{number}',
     CAST(part AS STRING), CAST(off AS STRING),
     CAST(1000 * EXTRACT(EPOCH FROM CAST(ts AS TIMESTAMP(3))) + EXTRACT(MILLISECOND FROM CAST(ts AS TIMESTAMP(3))) AS STRING),
-    CAST(COALESCE(CHAR_LENGTH(DECODE(k, 'ISO-8859-1')), -1) AS STRING),
-    CAST(COALESCE(CHAR_LENGTH(DECODE(v, 'ISO-8859-1')), 0) AS STRING),
-    CONCAT(COALESCE(DECODE(k, 'ISO-8859-1'), ''), COALESCE(DECODE(v, 'ISO-8859-1'), ''))) AS packed
+    COALESCE(DECODE(k, 'ISO-8859-1'), '{NO_KEY}'), COALESCE(DECODE(v, 'ISO-8859-1'), '')) AS packed
 FROM {topic}
 """
 
@@ -97,21 +96,29 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
             " off BIGINT METADATA FROM 'offset' VIRTUAL, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"
             f" pt AS PROCTIME()) WITH ({_options(settings, topic, **read, **more, **_start(base.offsets[topic]))})"
         )
+    topics = ((EVENTS_TOPIC, EVENTS), (SERVED_TOPIC, SERVED))
     both = " UNION ALL ".join(
-        _PACKED.format(number=number, topic=topic) for number, topic in ((EVENTS_TOPIC, EVENTS), (SERVED_TOPIC, SERVED))
+        _PACKED.format(number=number, topic=topic, FIELD=FIELD, NO_KEY=NO_KEY) for number, topic in topics
     )
     tables.create_temporary_view("packed", tables.sql_query(both))
-    batches = tables.to_data_stream(tables.sql_query(_BATCHED))
+    label = f"CASE part {' '.join(f'WHEN {part} THEN {label}' for part, label in enumerate(LABELS))} END"
+    batches = tables.to_append_stream(
+        tables.sql_query(_BATCHED.format(label=label, RECORD=RECORD)), Types.ROW([Types.INT(), Types.STRING()])
+    )
+    # What follows the windows is batches: each goes on at once.
+    java_batches: Any = batches._j_data_stream
+    java_batches.getTransformation().setBufferTimeout(0)
     users = (
-        batches.key_by(lambda row: LABELS[row[0]], key_type=Types.INT())
-        .process(UserFold(settings), output_type=Types.PICKLED_BYTE_ARRAY())
+        keyed(batches, Types.STRING())
+        .process(UserFold(settings), output_type=Types.ROW([Types.INT(), BYTES]))
         .name("users")
         .uid("users")
         .slot_sharing_group(USERS_SLOT)
         .set_parallelism(settings.parallelism)
+        .set_buffer_timeout(0)
     )
     (
-        users.key_by(lambda delta: LABELS[lane_of_delta(delta)], key_type=Types.INT())
+        keyed(users, BYTES)
         .process(ItemFold(settings), output_type=Types.STRING())
         .name("items")
         .uid("items")
@@ -153,32 +160,13 @@ def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: 
     statements.attach_as_datastream()
 
 
-def _remote(restore: str | None) -> StreamExecutionEnvironment:
-    """An environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings for the job too.
-
-    `get_execution_environment` would start a cluster inside this process.
-    """
-    jvm: Any = get_gateway().jvm
-    configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(
-        os.environ["FLINK_CONF_DIR"]
-    )
-    if restore:
-        configuration.setString("execution.state-recovery.path", restore)
-    host = configuration.getString("rest.address", "127.0.0.1")
-    port = int(configuration.getString("rest.port", "8081"))
-    java_env = jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
-    return StreamExecutionEnvironment(
-        java_env.createRemoteEnvironment(host, port, configuration, get_gateway().new_array(jvm.String, 0))
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--from", dest="restore", help="checkpoint or savepoint to start from")
     arguments = parser.parse_args()
     settings = read_settings(arguments.settings)
-    env = _remote(arguments.restore)
+    env = remote_environment(arguments.restore)
     env.set_parallelism(settings.parallelism)
     env.set_max_parallelism(MAX_PARALLELISM)
     build(env, settings)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from features.job_keys import Lane
+from features.words import Contribution
 
 STATE_VERSION: Final = 1
 """Part of each state's name in Flink. A change that old bytes can't be read through raises it, and states start from the base."""
@@ -30,8 +31,8 @@ class StoredLive(msgspec.Struct, array_like=True):
 
 
 class StoredLane(msgspec.Struct, array_like=True):
-    """What a lane of users has counted and how far it came (see `features.job_keys.Lane`), and the keys whose last writes
-    Redis had not acknowledged yet."""
+    """What a lane of users has counted and how far it came (see `features.job_keys.Lane`), the keys whose last writes
+    Redis had not acknowledged yet, and what has not gone to items yet."""
 
     n: int = 0
     s: int = 0
@@ -48,6 +49,7 @@ class StoredLane(msgspec.Struct, array_like=True):
     broker_ts: int = 0
     samples: int = 0
     unsent: list[str] = msgspec.field(default_factory=list)
+    pending: list[Contribution] = msgspec.field(default_factory=list)
 
     def count(self, verdict: str) -> None:
         """One more record of `events` with that verdict."""

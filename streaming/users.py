@@ -3,6 +3,7 @@
 Flink's keyed state is the truth; it is changed once a batch. A write that Redis has not acknowledged waits in memory, but the
 state it comes from and the list of such users (`StoredLane.unsent`) are in the same checkpoint: after a crash each lane
 writes them again as soon as it is touched, by a record or by its timer. Repeating is harmless: writes are absolute and fenced.
+Users are written at once; what a lane says to items, and of itself, gathers for a moment (`SETTLE`).
 """
 
 import time
@@ -26,16 +27,20 @@ from features.samples import action_of
 from features.verdicts import APPLIED, REJECTED, REROUTED
 from features.words import FORGET_USER, UNDO, Contribution, Event, Item
 from streaming.deltas import deltas_of
-from streaming.flink import set_tick, subtask_of, tune_interpreter
+from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.lanes import LABELS, LANE_OF
 from streaming.open_lists import LaneLists, OpenLists
-from streaming.record import EVENTS_TOPIC, Record, unpack_batch
+from streaming.record import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.settings import JobSettings
 from streaming.stored import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
 from streaming.user_states import BYTES, LiveUser, UserStates
 from streaming.writer import FeatureWriter
 from streaming.writes import LaneWrite, Write
 
+SETTLE = 0.1
+"""Seconds between a lane's messages to items, and between its own numbers in Redis, unless …"""
+SETTLE_AT = 64
+"""… so many contributions to items wait: they are in the lane's state, which each batch stores anew."""
 SILENT_S = 10.0
 _TEXT = Types.STRING()
 _COLUMNS = ["k", "v", "topic", "part", "off", "reason"]
@@ -54,10 +59,14 @@ class _Lane:
         self.lists = lists
         self.unsent = set(stored.unsent)
         self.touched_at = time.monotonic()
+        self.due = 0.0
+        """When what waits is to go on …"""
+        self.waits = bool(stored.pending)
+        """… and whether anything does; a timer is set then."""
 
 
 class UserFold(KeyedProcessFunction):
-    """See the module. One element is (partition, batch of records) of a lane."""
+    """See the module. One element is a batch of records of a lane; what comes out is (label, `Delta`) for lanes of items."""
 
     def __init__(self, settings: JobSettings) -> None:
         self._settings = settings
@@ -82,32 +91,34 @@ class UserFold(KeyedProcessFunction):
     def close(self) -> None:
         self._writer.close()
 
-    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        lane = self._lanes.get(LABELS[value[0]]) or self._lane(ctx)  # asking Flink for the key is a crossing
+    def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        # Asking Flink for the key would be a crossing.
+        lane = self._lanes.get(LABELS[partition_of_batch(value)]) or self._lane(ctx)
         stored = lane.stored
         changed: dict[int, LiveUser] = {}
-        added: list[Contribution] = []
-        for record in unpack_batch(value[1]):
+        for record in unpack_batch(value):
             if record.topic == EVENTS_TOPIC:
-                yield from self._event(lane, record, changed, added)
+                yield from self._event(lane, record, changed)
                 stored.n = record.offset + 1
             else:
-                yield from self._list(lane, record, added)
+                yield from self._list(lane, record)
                 stored.s = record.offset + 1
             stored.broker_ts = max(stored.broker_ts, record.broker_ts)
         lane.touched_at = time.monotonic()
         yield from self._close_lists(lane, silent=False)
-        self._store(lane, changed)
-        if self._settings.items:
-            yield from deltas_of(added, stored.broker_ts)
+        yield from self._store(lane, changed, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
+        closed = []
         if lane.lists.closing and time.monotonic() - lane.touched_at > SILENT_S:
             closed = list(self._close_lists(lane, silent=True))
-            if closed:
-                self._store(lane, {})
+        if closed or (lane.waits and time.monotonic() >= lane.due):
             yield from closed
+            yield from self._store(lane, {}, ctx)
+        if not is_tick(timestamp):
+            return
+        self._writer.tick()
         for name, count in self._counted.items():
             if count:  # each call crosses into Java, so not for every event
                 self._counters[name].inc(count)
@@ -127,13 +138,11 @@ class UserFold(KeyedProcessFunction):
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
             again = self._states.whole_writes(map(user_of, stored.unsent))
-            self._put(lane, {user_key(user_id): write for user_id, write in again.items()})
+            self._writer.put({user_key(user_id): write for user_id, write in again.items()} | self._numbers(lane))
             set_tick(ctx)
         return lane
 
-    def _event(
-        self, lane: _Lane, record: Record, changed: dict[int, LiveUser], added: list[Contribution]
-    ) -> Iterator[Any]:
+    def _event(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
         key = record.key or ""
         try:
             clock = self._clock.at(record.broker_ts)
@@ -158,8 +167,8 @@ class UserFold(KeyedProcessFunction):
             return
         user.event_ts = max(user.event_ts, event.ts)
         lane.stored.watermark = max(lane.stored.watermark, event.ts)
-        if contribution is not None:
-            added.append(contribution)
+        if contribution is not None and self._settings.items:
+            lane.stored.pending.append(contribution)
         self._answer(lane, event, record)
 
     def _answer(self, lane: _Lane, event: Event, record: Record) -> None:
@@ -182,7 +191,7 @@ class UserFold(KeyedProcessFunction):
         item_id = undone_item(user.state, event) if event.kind == UNDO else event.item_id
         return None if item_id is None else self._catalogue.get(item_id)
 
-    def _list(self, lane: _Lane, record: Record, added: list[Contribution]) -> Iterator[Any]:
+    def _list(self, lane: _Lane, record: Record) -> Iterator[Any]:
         try:
             clock = self._clock.at(record.broker_ts)
             head = admit_list(record.value, record.key or "", record.partition, record.broker_ts, clock)
@@ -194,7 +203,8 @@ class UserFold(KeyedProcessFunction):
         verdict, contributions = fold_list(memory, head)
         lane.stored.count_list(verdict)
         if verdict == APPLIED:
-            added += contributions
+            if self._settings.items:
+                lane.stored.pending += contributions
             self._list_memories.put(head.user_id, _pack_memory(memory))
             self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
 
@@ -217,17 +227,28 @@ class UserFold(KeyedProcessFunction):
         lane.stored.count(verdict)
         self._counted[verdict] += 1
 
-    def _store(self, lane: _Lane, changed: dict[int, LiveUser]) -> None:
-        """The end of a batch: everything into Flink's state, and on its way to Redis."""
+    def _store(self, lane: _Lane, changed: dict[int, LiveUser], ctx: Any) -> Iterator[Any]:
+        """The end of a batch: everything into Flink's state, and on its way to Redis and to items."""
+        stored, now = lane.stored, time.monotonic()
         writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
-        self._put(lane, writes)
-
-    def _put(self, lane: _Lane, writes: dict[str, Write]) -> None:
         lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
-        lane.stored.unsent = list(lane.unsent)
-        self._stored_lane.update(encode(lane.stored))
-        numbers = lane.stored.published(self._settings.generation, len(lane.lists.closing))
-        self._writer.put({**writes, lane_key(lane.number): LaneWrite(numbers)})
+        settled: list[Contribution] = []
+        if now >= lane.due or len(stored.pending) >= SETTLE_AT:
+            settled, stored.pending = stored.pending, []
+            lane.waits, lane.due = False, now + SETTLE
+            writes |= self._numbers(lane)
+        elif not lane.waits:
+            lane.waits = True
+            set_timer(ctx, 1 + int((lane.due - now) * 1000))
+        stored.unsent = list(lane.unsent)
+        self._stored_lane.update(encode(stored))
+        self._writer.put(writes)
+        for number, delta in deltas_of(settled, stored.broker_ts).items():
+            yield Row(LABELS[number], delta)
+
+    def _numbers(self, lane: _Lane) -> dict[str, Write]:
+        published = lane.stored.published(self._settings.generation, len(lane.lists.closing))
+        return {lane_key(lane.number): LaneWrite(published)}
 
 
 def _pack_memory(memory: DedupeMemory) -> bytes:

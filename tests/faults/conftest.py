@@ -110,10 +110,21 @@ def new_checkpoint(martlet: Martlet, within: float = 90) -> Path:
     return found
 
 
+def flink(martlet: Martlet) -> str:
+    """Where Flink answers REST."""
+    return f"http://127.0.0.1:{martlet.status()['ports']['flink_rest']}"
+
+
+def working(martlet: Martlet) -> list[str]:
+    """The TaskManagers that have tasks: one is spare."""
+    found = ask.http_json(f"{flink(martlet)}/taskmanagers")["taskmanagers"]
+    return sorted(each["id"] for each in found if each["freeSlots"] == 0)
+
+
 def job_runs(martlet: Martlet) -> bool:
     """Whether Flink says that every task runs."""
     try:
-        rest = f"http://127.0.0.1:{martlet.status()['ports']['flink_rest']}"
+        rest = flink(martlet)
         jobs = [job for job in ask.http_json(f"{rest}/jobs/overview")["jobs"] if job["state"] == "RUNNING"]
         return any(job["tasks"]["running"] == job["tasks"]["total"] for job in jobs)
     except Exception:

@@ -18,6 +18,7 @@ from tests.faults.conftest import (
     new_checkpoint,
     pid_of,
     verify,
+    working,
 )
 
 
@@ -47,9 +48,12 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
         for _ in range(times):
             await_job(broken)
             new_checkpoint(broken)
-            kill(broken, choose.choice(("taskmanager-1", "taskmanager-2")))
+            until(lambda: broken.status().get("spare") == "warm", 120, "the spare TaskManager is warm")
+            victim = choose.choice(working(broken))
+            kill(broken, victim)
             until(lambda: not job_runs(broken), 30, "Flink notices")
-        await_job(broken)
+            await_job(broken)
+            assert victim not in working(broken), "the spare one did not take its tasks"
     exact_after(broken, traffic, before)
 
 

@@ -11,7 +11,7 @@ from features.samples import Sample, read_sample
 from features.state import decode_item
 from features.words import IMPRESSION
 from tests.e2e.conftest import Martlet, until
-from tests.faults.conftest import await_job, click, new_checkpoint, pid_of, verify
+from tests.faults.conftest import await_job, click, new_checkpoint, pid_of, verify, working
 
 
 def samples_of(martlet: Martlet, user: int) -> dict[str, Sample]:
@@ -42,7 +42,7 @@ def test_a_shown_list_becomes_impressions_and_a_sample_though_the_job_dies(broke
     broken.post([{**answers, "type": "like", "item_id": second, "position": 1, "event_id": "answer-like"}])
     broken.post([{"user_id": user, "type": "undo", "target": "answer-like"}])
     new_checkpoint(broken)
-    for service in ("taskmanager-1", "taskmanager-2"):
+    for service in working(broken):
         os.kill(pid_of(broken, service), signal.SIGKILL)
     time.sleep(2)
     await_job(broken)

@@ -20,9 +20,9 @@ def test_each_item_gets_in_its_lane_what_the_plain_fold_gives_it() -> None:
             pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
     split_items: dict[int, ItemFeatures] = {}
     split_pairs: dict[int, Pairs] = {}
-    for data in deltas_of(ADDED, 5):
+    for number, data in deltas_of(ADDED, 5).items():
         delta = read_delta(data)
-        assert lane_of_delta(data) == delta.lane
+        assert number == lane_of_delta(data) == delta.lane
         assert delta.broker_ts == 5
         for item_id, ts, kind, centi, sign in delta.events:
             assert lane_of_item(item_id) == delta.lane
@@ -38,4 +38,4 @@ def test_each_item_gets_in_its_lane_what_the_plain_fold_gives_it() -> None:
 
 
 def test_nothing_added_is_no_message() -> None:
-    assert deltas_of([], 5) == []
+    assert deltas_of([], 5) == {}

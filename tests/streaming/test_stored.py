@@ -2,6 +2,7 @@
 
 import msgspec
 
+from features.words import RATING, Contribution
 from streaming.stored import (
     StoredLane,
     StoredLive,
@@ -19,6 +20,8 @@ from streaming.stored import (
 LIVE = bytes.fromhex("99c40401020304ff2acd03e8000164 02c40301 0203".replace(" ", ""))
 LANE = bytes.fromhex("9f0102030405060708090a0bcd03e8cd07d00c91a57b753a377d")
 STATE = bytes.fromhex("92c40201022a")
+# As lanes are written since they hold what has not gone to items.
+PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b753a377d919703cd03e803cd01c201fb9104")
 
 
 def test_yesterdays_bytes_are_read() -> None:
@@ -29,7 +32,10 @@ def test_yesterdays_bytes_are_read() -> None:
 
 def test_todays_bytes_are_the_same() -> None:
     assert encode(decode_live(LIVE)) == LIVE
-    assert encode(decode_lane(LANE)) == LANE
+    lane = decode_lane(LANE)
+    lane.pending = [Contribution(3, 1000, RATING, 450, 1, -5, (4,))]
+    assert encode(lane) == PENDING_LANE
+    assert decode_lane(PENDING_LANE) == lane
     assert encode(decode_state(STATE)) == STATE
 
 

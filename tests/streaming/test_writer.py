@@ -49,7 +49,11 @@ def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
 
 
 def settle(writer: FeatureWriter, *keys: str) -> None:
-    until(lambda: not writer.unsent(set(keys)), 20, "all is acknowledged")
+    def acknowledged() -> bool:
+        writer.tick()
+        return not writer.unsent(set(keys))
+
+    until(acknowledged, 20, "all is acknowledged")
 
 
 def test_writes_are_absolute_fenced_and_coalesced(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:

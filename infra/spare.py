@@ -1,0 +1,99 @@
+"""Keeps the spare TaskManager warm, so that tasks which move there need not wait for Python's imports (see streaming.warm)."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+
+import psutil
+
+from infra import ask
+from infra.flink_rest import JOB_NAME
+from infra.home import REPO, Home
+from infra.processes import ProcessId, spawn, stop
+from infra.supervisor import Supervisor
+
+LOOK_EVERY = 2.0
+WARM_WITHIN = 120.0
+AGAIN_AFTER = 30.0
+WARM = "warm"
+POLITE = 10
+"""Niceness of the client that submits: nobody waits for it."""
+
+
+class Spare:
+    """The spare TaskManager of a cluster, whichever of them it is at the moment."""
+
+    def __init__(self, home: Home, rest: str, env: Mapping[str, str], supervisor: Supervisor) -> None:
+        self._home = home
+        self._rest = rest
+        self._env = env
+        self._supervisor = supervisor
+        self._warm: set[str] = set()
+        self._client: subprocess.Popen[bytes] | None = None
+        self._target = self._told = ""
+        self._deadline = 0.0
+        self._look_at = 0.0
+
+    def look(self) -> None:
+        """To be called again and again: warms a TaskManager that is free and cold while the job runs. Raises Unavailable."""
+        if self._client is not None:
+            self._await(self._client)
+        elif time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY
+            target = self._cold()
+            if target is not None:
+                self._begin(target)
+
+    def stop(self) -> None:
+        """End a client that is still under way."""
+        if self._client is not None and (process := ProcessId.of(self._client.pid)) is not None:
+            stop(process, 2.0)
+        self._client = None
+
+    def _cold(self) -> str | None:
+        """The address of the one free TaskManager, if it is cold and the job does not need it: with two free the job that warms
+        could go to either."""
+        managers = ask.http_json(f"{self._rest}/taskmanagers")["taskmanagers"]
+        free = [each["path"] for each in managers if each["freeSlots"]]
+        working = {each["path"] for each in managers if not each["freeSlots"]}
+        self._warm = self._warm & {*free, *working} | working
+        if len(free) != 1:
+            self._tell(f"{len(free)} TaskManagers are free")
+            return None
+        address: str = free[0]
+        if address in self._warm:
+            self._tell(WARM)
+            return None
+        return address if self._job_runs() else None
+
+    def _job_runs(self) -> bool:
+        jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
+        return any(job["name"] == JOB_NAME and job["tasks"]["running"] == job["tasks"]["total"] for job in jobs)
+
+    def _begin(self, target: str) -> None:
+        argv = [sys.executable, "-m", "streaming.warm"]
+        self._client = spawn(argv, self._home.logs / "warm.log", self._env, REPO)
+        with contextlib.suppress(psutil.Error):  # it may have ended
+            psutil.Process(self._client.pid).nice(POLITE)
+        self._target, self._deadline = target, time.monotonic() + WARM_WITHIN
+        self._tell("warming")
+
+    def _await(self, client: subprocess.Popen[bytes]) -> None:
+        code = client.poll()
+        if code is None and time.monotonic() < self._deadline:
+            return
+        self.stop()
+        if code == 0:
+            self._warm.add(self._target)
+            self._tell(WARM)
+        else:
+            self._look_at = time.monotonic() + AGAIN_AFTER
+            self._tell("cold: logs/warm.log says why")
+
+    def _tell(self, what: str) -> None:
+        """For `status`."""
+        if what != self._told:
+            self._told = what
+            self._supervisor.note(spare=what)

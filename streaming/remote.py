@@ -1,0 +1,27 @@
+"""The way to the cluster of this process' environment."""
+
+import os
+from typing import Any
+
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+
+def remote_environment(restore: str | None = None) -> StreamExecutionEnvironment:
+    """An environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings for the job too; the job goes
+    on from the checkpoint or savepoint `restore`, if given.
+
+    `get_execution_environment` would start a cluster inside this process.
+    """
+    jvm: Any = get_gateway().jvm
+    configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(
+        os.environ["FLINK_CONF_DIR"]
+    )
+    if restore:
+        configuration.setString("execution.state-recovery.path", restore)
+    host = configuration.getString("rest.address", "127.0.0.1")
+    port = int(configuration.getString("rest.port", "8081"))
+    java_env = jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
+    return StreamExecutionEnvironment(
+        java_env.createRemoteEnvironment(host, port, configuration, get_gateway().new_array(jvm.String, 0))
+    )
