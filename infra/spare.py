@@ -15,6 +15,8 @@ from infra.processes import ProcessId, spawn, stop
 from infra.supervisor import Supervisor
 
 LOOK_EVERY = 2.0
+CALM = 30.0
+"""Seconds for which all tasks must have run: right after a start or a fault the processors are for what is to be caught up."""
 WARM_WITHIN = 120.0
 AGAIN_AFTER = 30.0
 WARM = "warm"
@@ -35,6 +37,7 @@ class Spare:
         self._target = self._told = ""
         self._deadline = 0.0
         self._look_at = 0.0
+        self._calm_since: float | None = None
 
     def look(self) -> None:
         """To be called again and again: warms a TaskManager that is free and cold while the job runs. Raises Unavailable."""
@@ -53,8 +56,8 @@ class Spare:
         self._client = None
 
     def _cold(self) -> str | None:
-        """The address of the one free TaskManager, if it is cold and the job does not need it: with two free the job that warms
-        could go to either."""
+        """The address of the one free TaskManager, if it is cold and it is calm; with two free the job that warms could go to
+        either."""
         managers = ask.http_json(f"{self._rest}/taskmanagers")["taskmanagers"]
         free = [each["path"] for each in managers if each["freeSlots"]]
         working = {each["path"] for each in managers if not each["freeSlots"]}
@@ -66,11 +69,16 @@ class Spare:
         if address in self._warm:
             self._tell(WARM)
             return None
-        return address if self._job_runs() else None
+        self._tell("cold")
+        return address if self._is_calm() else None
 
-    def _job_runs(self) -> bool:
+    def _is_calm(self) -> bool:
         jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
-        return any(job["name"] == JOB_NAME and job["tasks"]["running"] == job["tasks"]["total"] for job in jobs)
+        if not any(job["name"] == JOB_NAME and job["tasks"]["running"] == job["tasks"]["total"] for job in jobs):
+            self._calm_since = None
+        elif self._calm_since is None:
+            self._calm_since = time.monotonic()
+        return self._calm_since is not None and time.monotonic() - self._calm_since > CALM
 
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm"]

@@ -13,6 +13,7 @@ from typing import Any, Self
 import pytest
 from kafka import KafkaProducer
 
+from features.errors import Unavailable
 from features.events import write_event
 from features.names import EVENTS, partition_of
 from features.words import CLICK, Event
@@ -99,8 +100,11 @@ def checkpoints(martlet: Martlet) -> list[Path]:
 
 
 def new_checkpoint(martlet: Martlet, within: float = 90) -> Path:
-    """Wait for a checkpoint that is completed from now on."""
+    """Ask for a checkpoint and wait for one that is completed from now on."""
     began = checkpoints(martlet)[:1]
+    with contextlib.suppress(Unavailable):  # where it can't be asked for, the next one in turn will do
+        path = f"{flink(martlet)}/jobs/{martlet.status()['job']}/checkpoints"
+        ask.http_json(path, method="POST", body={"checkpointType": "CONFIGURED"})
 
     def newest() -> Path | None:
         there = checkpoints(martlet)[:1]
@@ -115,10 +119,15 @@ def flink(martlet: Martlet) -> str:
     return f"http://127.0.0.1:{martlet.status()['ports']['flink_rest']}"
 
 
-def working(martlet: Martlet) -> list[str]:
-    """The TaskManagers that have tasks: one is spare."""
+def free_slots(martlet: Martlet) -> dict[str, int]:
+    """By TaskManager; the spare one has a free slot."""
     found = ask.http_json(f"{flink(martlet)}/taskmanagers")["taskmanagers"]
-    return sorted(each["id"] for each in found if each["freeSlots"] == 0)
+    return {each["id"]: each["freeSlots"] for each in found}
+
+
+def working(martlet: Martlet) -> list[str]:
+    """The TaskManagers that have tasks."""
+    return sorted(name for name, free in free_slots(martlet).items() if not free)
 
 
 def job_runs(martlet: Martlet) -> bool:

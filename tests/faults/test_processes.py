@@ -14,6 +14,7 @@ from tests.faults.conftest import (
     await_job,
     checkpoints,
     click,
+    free_slots,
     job_runs,
     new_checkpoint,
     pid_of,
@@ -45,10 +46,10 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
     print(f"seed {seed}")
     choose = random.Random(seed)
     with Traffic(broken) as traffic:
+        until(lambda: broken.status().get("spare") == "warm", 180, "the spare TaskManager is warm")
         for _ in range(times):
-            await_job(broken)
             new_checkpoint(broken)
-            until(lambda: broken.status().get("spare") == "warm", 120, "the spare TaskManager is warm")
+            until(lambda: 1 in free_slots(broken).values(), 60, "a TaskManager is free")
             victim = choose.choice(working(broken))
             kill(broken, victim)
             until(lambda: not job_runs(broken), 30, "Flink notices")
