@@ -3,24 +3,25 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
+from features.freshness import FreshnessHistogram
+from features.job_keys import fresh_key
 from features.names import item_key, seen_key, user_key
 from infra import artefacts, ask
 from infra.processes import free_ports, spawn
 from streaming.stored import StoredLane
-from streaming.writer import FeatureWriter
+from streaming.writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
 from streaming.writes import LaneWrite, StateWrite, UserWrite
 from tests.e2e.conftest import until
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    port = free_ports(1)[0]
+def start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     argv = [
         str(artefacts.redis_server()),
         "--port",
@@ -30,9 +31,9 @@ def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
         "--save",
         "",
         "--dir",
-        str(tmp_path),
+        str(folder),
     ]
-    process = spawn(argv, tmp_path / "redis.log", dict(os.environ), tmp_path)
+    process = spawn(argv, folder / "redis.log", dict(os.environ), folder)
 
     def ready() -> bool:
         try:
@@ -42,6 +43,13 @@ def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
         return True
 
     until(ready, 20, "Redis")
+    return process
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    port = free_ports(1)[0]
+    process = start_redis(tmp_path, port)
     yield port, process
     process.send_signal(signal.SIGCONT)
     process.kill()
@@ -100,6 +108,58 @@ def test_what_comes_while_redis_hangs_is_written_afterwards_in_one(
     assert client.smembers(seen_key(7)) == {b"49"}
     writer.close()
     client.close()
+
+
+def test_few_batches_are_on_their_way_at_once_and_the_rest_is_known_to_be_there(
+    server: tuple[int, "subprocess.Popen[bytes]"],
+) -> None:
+    port, _ = server
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    keys = [user_key(number) for number in range(20)]
+    for key in keys:
+        writer.put({key: UserWrite(1, 100, b"one")})
+    assert writer.unsent(set(keys)) == set(keys[-IN_FLIGHT:])
+    settle(writer, *keys)
+    writer.close()
+
+
+def test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    process = start_redis(tmp_path, port)
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    try:
+        writer.put({user_key(1): UserWrite(1, 100, b"one", 0, {1: True})})
+        process.kill()
+        process.wait(10)
+        writer.put({user_key(1): UserWrite(2, 100, b"two", 0, {2: True}), user_key(2): UserWrite(1, 100, b"other")})
+        assert writer.unsent({user_key(1), user_key(2)}) == {user_key(1), user_key(2)}
+        process = start_redis(tmp_path, port)
+        settle(writer, user_key(1), user_key(2))
+        with redis.Redis(port=port) as client:
+            assert client.hget(user_key(1), "v") == b"two"
+            assert client.smembers(seen_key(1)) == {b"1", b"2"}
+            assert client.hget(user_key(2), "v") == b"other"
+        writer.close()
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_freshness_is_by_the_moment_of_the_write_not_of_reading_its_answer(
+    server: tuple[int, "subprocess.Popen[bytes]"],
+) -> None:
+    port, _ = server
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    writer.put({user_key(1): UserWrite(1, int(time.time() * 1000) - 50, b"one")})
+    time.sleep(REPORT_EVERY)
+    settle(writer, user_key(1))
+    writer.put({user_key(2): UserWrite(1, 0, b"two")})
+    settle(writer, user_key(2))
+    with redis.Redis(port=port) as client:
+        fresh = FreshnessHistogram.from_json(client.get(fresh_key("users", 0)))
+    assert fresh.count == 1
+    assert 50 <= fresh.sum_ms < 50 + 1000 * REPORT_EVERY
+    writer.close()
 
 
 def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
