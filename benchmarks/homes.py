@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from infra.home import REPO, Home, read_json
 from infra.processes import ProcessId, memory_mib
 from infra.record import HomeRecord
 from infra.services import LOOPBACK, python_env
+from infra.spare import WARM
 from infra.supervisor import Supervisor, stop_leftovers
 from infra.up import Up, home_lock
 from streaming.settings import JobSettings, read_settings
@@ -57,6 +59,14 @@ class Running:
     def services(self) -> dict[str, ProcessId]:
         """The processes by name, as they are now."""
         return {name: ProcessId.from_json(entry) for name, entry in self._status()["services"].items()}
+
+    def await_spare(self, within: float = 300.0) -> None:
+        """Wait until the spare TaskManager is warm. Raises Unavailable if it does not come to that."""
+        deadline = time.monotonic() + within
+        while self._status().get("spare") != WARM:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the spare TaskManager is not warm after {within:.0f} s")
+            time.sleep(0.5)
 
     def memory(self) -> dict[str, int]:
         """Resident memory of each process, MiB."""

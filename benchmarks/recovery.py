@@ -1,9 +1,9 @@
 """`bench recovery`: a process of Flink is killed with -9 under load; how long until features are fresh again, and is all exact.
 
 Under a steady rate the JobManager and each TaskManager is killed in turn, several times over: after a newly completed checkpoint,
-and with at least a minute between two kills, since supervisor and Flink wait longer after failures in quick succession. Fresh
-again is the moment when every event that was acknowledged more than 100 ms before is readable. At the end the ledger is held
-against what the broker acknowledged, and `verify` recomputes all of it.
+with the spare TaskManager warm, and with at least a minute between two kills, since supervisor and Flink wait longer after
+failures in quick succession. Fresh again is the moment when every event that was acknowledged more than 100 ms before is
+readable. At the end the ledger is held against what the broker acknowledged, and `verify` recomputes all of it.
 """
 
 import signal
@@ -75,6 +75,7 @@ def kill_all(running: Running, runs: int, calm: float) -> list[Kill]:
     kills = []
     for target in [*targets(running, cluster)] * runs:
         time.sleep(calm)
+        running.await_spare()
         cluster.await_checkpoint(time.time_ns() // MS)
         there = targets(running, cluster)
         if target not in there:

@@ -141,6 +141,7 @@ class JobKeeper:
         self._job.stop_with_savepoint(within=60)
         self._job.use(msgspec.structs.replace(settings, parallelism=after))
         self._keep_parallelism(after)
+        self._spare.give_up_first()
         for service in self._workers(before):
             self._supervisor.end(service.name)
         workers = self._workers(after)

@@ -12,11 +12,12 @@ from infra import ask
 from infra.flink_rest import JOB_NAME
 from infra.home import REPO, Home
 from infra.processes import ProcessId, spawn, stop
-from infra.supervisor import Supervisor
+from infra.supervisor import Service, Supervisor
 
 LOOK_EVERY = 2.0
-CALM = 30.0
-"""Seconds for which all tasks must have run: right after a start or a fault the processors are for what is to be caught up."""
+CALM = 60.0
+"""Seconds for which all tasks must have run: right after a start or a fault the processors are for what is to be caught up. (To
+start a TaskManager and to warm it takes some 20 s of a processor.)"""
 WARM_WITHIN = 120.0
 AGAIN_AFTER = 30.0
 WARM = "warm"
@@ -27,8 +28,10 @@ POLITE = 10
 class Spare:
     """The spare TaskManager of a cluster, whichever of them it is at the moment."""
 
-    def __init__(self, home: Home, rest: str, env: Mapping[str, str], supervisor: Supervisor) -> None:
+    def __init__(self, home: Home, rest: str, env: Mapping[str, str], supervisor: Supervisor, service: Service) -> None:
+        """`service` is the first one, not started yet."""
         self._home = home
+        self._first: Service | None = service
         self._rest = rest
         self._env = env
         self._supervisor = supervisor
@@ -40,14 +43,23 @@ class Spare:
         self._calm_since: float | None = None
 
     def look(self) -> None:
-        """To be called again and again: warms a TaskManager that is free and cold while the job runs. Raises Unavailable."""
+        """To be called again and again: when it is calm, starts the first one, and warms one that is cold. Raises Unavailable."""
         if self._client is not None:
             self._await(self._client)
         elif time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY
             target = self._cold()
-            if target is not None:
+            if not self._is_calm():
+                return
+            if self._first is not None:
+                self._supervisor.begin(self._first)
+                self._first = None
+            elif target is not None:
                 self._begin(target)
+
+    def give_up_first(self) -> None:
+        """All TaskManagers are about to be started anew, the spare one with them."""
+        self._first = None
 
     def stop(self) -> None:
         """End a client that is still under way."""
@@ -56,8 +68,7 @@ class Spare:
         self._client = None
 
     def _cold(self) -> str | None:
-        """The address of the one free TaskManager, if it is cold and it is calm; with two free the job that warms could go to
-        either."""
+        """The address of the one free TaskManager, if it is cold; with two free the job that warms could go to either."""
         managers = ask.http_json(f"{self._rest}/taskmanagers")["taskmanagers"]
         free = [each["path"] for each in managers if each["freeSlots"]]
         working = {each["path"] for each in managers if not each["freeSlots"]}
@@ -70,7 +81,7 @@ class Spare:
             self._tell(WARM)
             return None
         self._tell("cold")
-        return address if self._is_calm() else None
+        return address
 
     def _is_calm(self) -> bool:
         jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]

@@ -122,10 +122,12 @@ class Supervisor:
             )
 
     def end(self, name: str) -> bool:
-        """Stop one service and look after it no longer. False if it had to be killed."""
+        """Stop one service, if it was started, and look after it no longer. False if it had to be killed."""
         with self._lock:
-            child = self._children.pop(name)
+            child = self._children.pop(name, None)
             self._write()
+        if child is None:
+            return True
         clean = stop(child.id, child.service.grace)
         child.popen.poll()
         return clean

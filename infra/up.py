@@ -169,13 +169,12 @@ class Up:
             record.put_flag("parallelism", parallelism)
             record.save()
 
-        warmed = Spare(home, f"http://{LOOPBACK}:{ports.flink_rest}", env, supervisor)
+        warmed = Spare(home, f"http://{LOOPBACK}:{ports.flink_rest}", env, supervisor, spare)
         keeper = JobKeeper(home, supervisor, job, self._redis_run, workers, keep_parallelism, warmed)
         with step("Flink job") as notes:
             meanwhile()
             origin = keeper.start()
             notes.append("from the base" if origin == BASE else f"from its last checkpoint, {Path(origin).name}")
-        supervisor.begin(spare)  # nothing waits for it
         return keeper
 
     def _bring_up(self, record: HomeRecord, supervisor: Supervisor) -> JobKeeper:
