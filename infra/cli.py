@@ -258,7 +258,7 @@ def upgrade(
     """
     from infra.requests import UPGRADE, ask_up
 
-    typer.echo(ask_up(_home(home), UPGRADE, within=300, parallelism=parallelism))
+    typer.echo(ask_up(_home(home), UPGRADE, within=600, parallelism=parallelism))
 
 
 @app.command()

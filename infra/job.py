@@ -21,7 +21,10 @@ from infra.supervisor import Supervisor
 from streaming.settings import JobSettings
 
 SUBMIT_WITHIN = 120
-RUNS_WITHIN = 90.0
+RUNS_WITHIN = 60.0
+RUNS_WITHIN_EACH = 40.0
+"""Seconds until all tasks run: some, and more for each degree of parallelism, whose two TaskManagers share the machine's
+cores while they load Python."""
 SETTLED = 15.0
 """A savepoint taken in the first second of a job, while Kafka's partitions are on their way to the readers, restores to a job
 that reads nothing (seen with connector 5.0.0-2.2): none is taken before this many seconds after a start from the base."""
@@ -113,9 +116,10 @@ class Job:
                 text = said.read(1 << 20).decode(errors="replace")
             raise _fault(text)(f"the job was not submitted:\n{tail(log)}")
 
-    def wait_running(self, within: float = RUNS_WITHIN) -> None:
-        """Return once every task of the job runs. Raises Unavailable after `within` seconds, and CheckpointUnreadable as
+    def wait_running(self) -> None:
+        """Return once every task of the job runs. Raises Unavailable where that takes too long, and CheckpointUnreadable as
         soon as Flink says so."""
+        within = RUNS_WITHIN + RUNS_WITHIN_EACH * self.settings.parallelism
         deadline = time.monotonic() + within
         state = "unknown"
         while time.monotonic() < deadline:

@@ -128,6 +128,7 @@ def test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next(tmp_path: 
     process = start_redis(tmp_path, port)
     writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
     try:
+        process.send_signal(signal.SIGSTOP)  # it takes the write and answers nothing
         writer.put({user_key(1): UserWrite(1, 100, b"one", 0, {1: True})})
         process.kill()
         process.wait(10)
