@@ -5,7 +5,7 @@
                      items.table       item id → ItemFeatures
                      pairs.table       item id → Pairs (co-visits)
                      catalogue.table   item id → Item
-                     similar.table     item id → its neighbours, [(item id, weight), …] best first
+                     relations/        weights between items, a folder for each kind (`features.relations`)
                      features/         the same features as Parquet columns, for people and training
 
 The tables are mapped, not read: the job, the API and `verify` open the same files. This is the kernel's only contact with
@@ -25,6 +25,7 @@ from features.errors import Broken
 from features.mapped import MappedTable
 from features.names import EVENTS, PARTITIONS, SERVED, partition_of
 from features.pairs import Pairs
+from features.relations import Ints, Relations, read_relations
 from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.words import Item
 
@@ -32,7 +33,9 @@ USERS: Final = "users.table"
 ITEMS: Final = "items.table"
 CATALOGUE: Final = "catalogue.table"
 PAIRS: Final = "pairs.table"
-SIMILAR: Final = "similar.table"
+RELATIONS: Final = "relations"
+EASE, SIMILAR = "ease", "similar"
+"""The kinds of weights between items: a linear model's, and which are liked one after another."""
 MANIFEST: Final = "manifest.json"
 
 Offsets = dict[str, dict[int, int]]
@@ -40,15 +43,10 @@ Offsets = dict[str, dict[int, int]]
 
 _encoder = msgspec.msgpack.Encoder()
 _item_decoder = msgspec.msgpack.Decoder(Item)
-_similar_decoder = msgspec.msgpack.Decoder(list[tuple[int, float]])
 
 
 def encode_catalogue_item(item: Item) -> bytes:
     return _encoder.encode(item)
-
-
-def encode_similar(neighbours: list[tuple[int, float]]) -> bytes:
-    return _encoder.encode(neighbours)
 
 
 class Base:
@@ -64,7 +62,6 @@ class Base:
         self._items = self._map(ITEMS)
         self._pairs = self._map(PAIRS)
         self._catalogue = self._map(CATALOGUE)
-        self._similar = self._map(SIMILAR)
 
     def _map(self, name: str) -> MappedTable:
         path = self.folder / name
@@ -159,7 +156,6 @@ class Base:
         """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
         return {item_id: _item_decoder.decode(value) for item_id, value in self._catalogue.items()}
 
-    def similar(self, item_id: int) -> list[tuple[int, float]]:
-        """Neighbours of an item, best first; empty if it has none."""
-        value = self._similar.get(item_id)
-        return [] if value is None else _similar_decoder.decode(value)
+    def relations(self, kind: str, rows: Ints) -> Relations:
+        """The weights of a kind, between items in these rows (ids [N])."""
+        return read_relations(self.folder / RELATIONS / kind, rows)

@@ -8,8 +8,6 @@ Shapes: n candidates (or sample rows), U user columns, I item columns, C cross c
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -17,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.decay import DAY, HALF_LIVES, ONE
-from features.state import DAYS, ItemFeatures, UserFeatures
+from features.state import ItemFeatures, UserFeatures
 from features.words import RATING, Item
 
 Floats = npt.NDArray[np.float32]
@@ -46,17 +44,11 @@ ITEM_COLUMNS: Final = (
     "years_since_release",
 )
 CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
+LATELY: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
+"""The popularities kept of an item: half-life in days, and whether of positives alone."""
 PRIOR_MEAN: Final = 3.5
 """Ratings are drawn towards this mean by PRIOR_WEIGHT imagined ones, so that a single rating says little."""
 PRIOR_WEIGHT: Final = 5.0
-
-
-@lru_cache(maxsize=16)
-def layout(genres: tuple[str, ...]) -> str:
-    """Digest (16 hex digits) of what each raw column means: rows kept under one digest have the same columns in the same
-    order, with the same meaning, as rows made now with these genres."""
-    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, genres)
-    return blake2b(msgspec.json.encode(meaning), digest_size=8).hexdigest()
 
 
 class ClickWeights(msgspec.Struct, frozen=True):
@@ -93,9 +85,8 @@ class ItemColumns:
         self.sums: npt.NDArray[np.float64] = np.zeros(
             (size, 6), np.float64
         )  # ratings, sum, squares, positives, events, first ts
-        self.days: Ints = np.full((size, DAYS), -1, np.int64)
-        self.day_events: Floats = np.zeros((size, DAYS), np.float32)
-        self.day_positives: Floats = np.zeros((size, DAYS), np.float32)
+        self.newest_day: Ints = np.zeros(size, np.int64)
+        self.lately: npt.NDArray[np.float64] = np.zeros((size, len(LATELY)), np.float64)  # as of the newest day
         self.genres: Floats = np.zeros((size, len(genres)), np.float32)
         self.years: Ints = np.zeros(size, np.int64)
 
@@ -104,12 +95,11 @@ class ItemColumns:
 
     def grow(self, more: int) -> None:
         """Add room for `more` rows."""
-        for name in ("ids", "sums", "days", "day_events", "day_positives", "genres", "years"):
+        for name in ("ids", "sums", "newest_day", "lately", "genres", "years"):
             old = getattr(self, name)
             new = np.zeros((len(old) + more, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
-        self.days[-more:] = -1
 
     def set_item(self, row: int, item_id: int, item: Item | None) -> None:
         """What the catalogue says of an item (None: nothing)."""
@@ -133,24 +123,23 @@ class ItemColumns:
             sum(features.counts[1:6]),
             features.first_ts,
         )
-        size = len(features.days)
-        self.days[row] = -1
-        if size:
+        self.lately[row] = 0
+        if features.days:
             table = np.asarray(features.days, np.int64)
-            self.days[row, :size] = table[:, 0]
-            self.day_events[row, :size] = table[:, 3]
-            self.day_positives[row, :size] = table[:, 4]
+            self.newest_day[row] = newest = table[-1, 0]
+            for place, (half_life_days, positives) in enumerate(LATELY):
+                weights = np.exp2((table[:, 0] - newest) / half_life_days)
+                self.lately[row, place] = weights @ table[:, 4 if positives else 3]
 
 
 def popularity(
     columns: ItemColumns, rows: Ints | slice, at: Ints | int, half_life_days: float, positives: bool = False
 ) -> Floats:
-    """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row)."""
-    days = columns.days[rows]
-    counts = (columns.day_positives if positives else columns.day_events)[rows]
-    today = (np.broadcast_to(np.asarray(at), days.shape[:1]) // DAY)[:, None]
-    weights = np.exp2(-np.maximum(today - days, 0) / half_life_days)
-    return np.asarray(np.where(days >= 0, counts * weights, 0.0).sum(axis=1), np.float32)
+    """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row). An `at`
+    before an item's newest day does not decay it. Raises ValueError for a kind that LATELY does not have."""
+    counts = columns.lately[rows, LATELY.index((half_life_days, positives))]
+    days = np.maximum(np.asarray(at) // DAY - columns.newest_day[rows], 0)
+    return np.asarray(counts * np.exp2(-days / half_life_days), np.float32)
 
 
 def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Floats:
@@ -244,41 +233,3 @@ def normalise(values: Floats, mean: Sequence[float], std: Sequence[float]) -> Fl
         raise ValueError(f"expected {len(mean)} columns, got {values.shape[1]}: model and features do not fit")
     scaled = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
     return np.asarray(np.clip(scaled, -5, 5), np.float32)
-
-
-INPUT_NAMES: Final = ("userId", "movieId", "user", "item", "cross")
-
-
-def model_inputs(
-    names: Sequence[str],
-    maps: InputMaps,
-    user_ids: Ints,
-    users: Floats,
-    item_ids: Ints,
-    items: Floats,
-    cross: Floats | None = None,
-) -> dict[str, npt.NDArray[np.generic]]:
-    """The named inputs a model takes, one row a candidate.
-
-    userId, movieId  [n] int64; user [n, U + 3G], item [n, I + G], cross [n, C] float32, normalised
-    `user_ids` and `users` may have one row for all; `cross` is what `cross_matrix` gave, if it
-    was called before. Raises ValueError for a name that is not of INPUT_NAMES.
-    """
-    n = len(item_ids)
-    out: dict[str, npt.NDArray[np.generic]] = {}
-    for name in names:
-        if name == "userId":
-            out[name] = np.ascontiguousarray(np.broadcast_to(user_ids, (n,)), np.int64)
-        elif name == "movieId":
-            out[name] = np.ascontiguousarray(item_ids, np.int64)
-        elif name == "user":
-            rows = normalise(users, maps.user_mean, maps.user_std)
-            out[name] = np.ascontiguousarray(np.broadcast_to(rows, (n, rows.shape[1])))
-        elif name == "item":
-            out[name] = normalise(items, maps.item_mean, maps.item_std)
-        elif name == "cross":
-            raw = cross_matrix(users, items) if cross is None else cross
-            out[name] = normalise(raw, maps.cross_mean, maps.cross_std)
-        else:
-            raise ValueError(f"a model asks for the input {name!r}; known are {', '.join(INPUT_NAMES)}")
-    return out

@@ -59,16 +59,20 @@ class ServedCandidates(msgspec.Struct, frozen=True):
 class ServedFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
     """Raw features as the ranking used them: float32 values, not normalised.
 
-    layout  digest of what the columns mean (`features.inputs.layout`)
+    layout  digest of what the columns mean (`features.model_inputs.layout`)
     user    [U + 3G] `user_vector`
     items   [shown][I + G] `item_matrix`, a row for each shown item, in the list's order
     cross   [shown][C] `cross_matrix`; None if the model takes none (it follows from the other two)
+    history three lists, [L], [L] and [L + 1], as `features.history.history_of` gives them; None if the model takes none
+    signals [shown][S] `features.signals.signal_matrix`; None if the model takes none
     """
 
     layout: Name
     user: list[float]
     items: list[list[float]]
     cross: list[list[float]] | None = None
+    history: tuple[list[int], list[int], list[int]] | None = None
+    signals: list[list[float]] | None = None
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +164,11 @@ def check_served(served: Served) -> None:
             "candidates.channel", f"bits of {len(candidates.channels)} channels", str(max(candidates.channel))
         )
     if served.features is not None:
-        for name, rows in (("items", served.features.items), ("cross", served.features.cross)):
+        for name, rows in (
+            ("items", served.features.items),
+            ("cross", served.features.cross),
+            ("signals", served.features.signals),
+        ):
             if rows is not None:
                 _check_length(f"features.{name}", len(served.items), rows)
                 for at, row in enumerate(rows):

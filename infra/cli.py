@@ -248,6 +248,40 @@ def train(
 
 
 @app.command()
+def evaluate(
+    home: HomeOption = DEFAULT_HOME,
+    model: Annotated[list[str] | None, typer.Option("--model", help="May be given again.  [default: all]")] = None,
+    late: Annotated[
+        bool, typer.Option("--late", help="Also with features that are late: what freshness is worth.")
+    ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Ask the running home over HTTP and post each row: a home with nothing replayed yet."
+        ),
+    ] = False,
+    rows: Annotated[int | None, typer.Option(min=1, help="With --live: only so many rows.  [default: all]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: HOME/evaluation]")] = None,
+) -> None:
+    """How good the lists are: walk what comes after the home's history in time order, ask before each row is learned."""
+    from infra import evaluate as evaluation
+    from infra.record import HomeRecord
+
+    target = _home(home)
+    number = HomeRecord(target).base_number
+    if number is None:
+        raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
+    folder = (out or target.path / "evaluation").resolve()
+    if live:
+        if model and len(model) > 1:
+            raise BadInput("--model", "one model with --live, as events can be posted once", ", ".join(model))
+        address = str(_running_status(target)["address"])
+        evaluation.over_http(target, address, HomeRecord(target).base(), model[0] if model else None, rows, folder)
+    else:
+        evaluation.in_memory(target, number, model or [], late, folder, typer.echo)
+
+
+@app.command()
 def upgrade(
     home: HomeOption = DEFAULT_HOME,
     parallelism: Annotated[int | None, typer.Option(min=1, max=8, help="Of the job from now on.")] = None,

@@ -23,7 +23,7 @@ PREPARE_WITHIN = 4 * 3600
 TRAIN_WITHIN = 4 * 3600
 NICE = 10
 """Priority of the offline steps: they often run beside a home that serves."""
-FIRST_MODELS = ("neuralcf", "widedeep")
+FIRST_MODELS = ("neuralcf", "widedeep", "fusion")
 
 
 def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], env: dict[str, str]) -> None:
@@ -76,6 +76,7 @@ def prepare(home: Home, record: HomeRecord, number: int, say: Callable[[str], No
         str(record.history),
     ]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
+    argv += ["--asks", str(asks_folder(home, number))]
     _run_spark(home, argv, say, master)
 
 
@@ -101,8 +102,17 @@ def _run_spark(home: Home, argv: list[str], say: Callable[[str], None], master: 
     _run(argv + (["--master", master] if master else []), home.logs / "spark.log", PREPARE_WITHIN, say, env)
 
 
+def run_module(argv: list[str], log: Path, say: Callable[[str], None]) -> None:
+    """A module of offline or models that needs neither Java nor a home that runs. Raises MartletError if it fails."""
+    _run(argv, log, TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
+
+
 def samples_folder(home: Home, number: int) -> Path:
     return home.data / f"samples-{number}"
+
+
+def asks_folder(home: Home, number: int) -> Path:
+    return home.data / f"asks-{number}"
 
 
 def train(home: Home, number: int, names: list[str], say: Callable[[str], None]) -> None:
@@ -110,7 +120,7 @@ def train(home: Home, number: int, names: list[str], say: Callable[[str], None])
     to."""
     made_of = Base(home.bases / str(number)).data_base
     argv = ["models.training", "--samples", str(samples_folder(home, made_of)), "--base", str(home.bases / str(number))]
-    argv += ["--models", str(home.models)]
+    argv += ["--asks", str(asks_folder(home, made_of)), "--models", str(home.models)]
     for name in names:
         argv += ["--model", name]
     _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

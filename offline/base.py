@@ -14,21 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.base import CATALOGUE, MANIFEST, SIMILAR
+from features.base import CATALOGUE, MANIFEST, RELATIONS
 from features.errors import BadInput
 from features.state import FOLD_VERSION
 from offline import folding, states
 from offline.datasets import Dataset, cut_row, open_dataset, ts_of_row
+from offline.relations import write_history_relations
 from offline.settings import BaseSettings, add_base_arguments, base_settings
-from offline.similar import similar_items
 from offline.spark import history_events, partitions, spark_session
 from offline.steps import run, step
-from offline.tables import write_table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-BASE_VERSION = 2
+BASE_VERSION = 3
 
 
 def base_number(out: Path) -> int:
@@ -98,15 +97,12 @@ def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, 
         pairs = states.write_pairs(spark, scratch / "users", parts, scratch)
         this.note = f"{pairs} items have some"
     with step("  neighbours of items") as this:
-        ranked = similar_items(events).repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", "place")
-        neighbours = ranked.select("item_id", "other", "weight")
-        states.write_parts(neighbours, folding.similar_worker(), folding.BLOBS, scratch / "similar")
-        similar = write_table(scratch / "similar", "item_id", "state", aside / SIMILAR)
-        this.note = f"{similar} items have some"
+        related = write_history_relations(spark, dataset, rows, aside / RELATIONS, scratch / "similar")
+        this.note = f"{related} items have some"
     states.write_catalogue(dataset.items, aside / CATALOGUE)
     catalogue.destroy()
     shutil.rmtree(scratch)
-    return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "similar": similar}
+    return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "related": related}
 
 
 def make(settings: BaseSettings) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from features.base import Base, encode_similar
+from features.base import Base
 from features.fold import UserState, fold_user, freeze_user
 from features.inputs import ClickWeights, ItemColumns, popularity, tastes
 from features.item_fold import fold_item
@@ -66,7 +66,7 @@ ITEMS: Final = pa.schema(
     ]
 )
 BLOBS: Final = pa.schema([("item_id", _ID), ("state", pa.binary())])
-"""Pairs, or neighbours, of an item."""
+"""Pairs of an item."""
 
 
 class FoldedUsers:
@@ -182,19 +182,6 @@ def pairs_worker(previous: Path | None = None) -> Worker:
             pairs.n = n
             state = pairs.encode()
             if out.add((item_id, state), len(state)):
-                yield from out.take()
-        yield from out.take()
-
-    return work
-
-
-def similar_worker() -> Worker:
-    """Encodes rows (item_id, other, weight), sorted by item and then best first, into BLOBS."""
-
-    def work(batches: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(BLOBS)
-        for item_id, (others, weights) in runs(batches, "item_id"):
-            if out.add((item_id, encode_similar(list(zip(others, weights, strict=True))))):
                 yield from out.take()
         yield from out.take()
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.base import CATALOGUE, MANIFEST, SIMILAR, Base, Offsets
+from features.base import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
 from features.errors import BadInput, Broken
 from features.names import EVENTS, SERVED
@@ -41,7 +41,7 @@ _CARRIED = (
     "first_ts",
     "last_ts",
     "catalogue",
-    "similar",
+    "related",
     "catalogue_digest",
 )
 """What a manifest says of the data set at the root of a base."""
@@ -139,8 +139,8 @@ def _write_tables(
     with step("  pairs folded") as this:
         pairs = states.write_pairs(spark, scratch / "users", parts, scratch, previous)
         this.note = f"{pairs} items have some"
-    for name in (CATALOGUE, SIMILAR):
-        shutil.copyfile(previous.folder / name, aside / name)
+    shutil.copyfile(previous.folder / CATALOGUE, aside / CATALOGUE)
+    shutil.copytree(previous.folder / RELATIONS, aside / RELATIONS)
     catalogue.destroy()
     shutil.rmtree(scratch)
     return {"cut": cut, "users": users, "items": items, "pairs": pairs, "ledger": ledger}

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.errors import BadInput
 from offline.datasets import DEFAULT, KNOWN
 
 
@@ -38,6 +39,18 @@ class SampleSettings:
     max_positives: int = 400_000
 
 
+@dataclass(frozen=True)
+class AskSettings:
+    """Asks to make.
+
+    most        asks at most, the newest
+    candidates  that each has, at most
+    """
+
+    most: int = 30_000
+    candidates: int = 200
+
+
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", default=DEFAULT, help=f"a folder, or one of {', '.join(KNOWN)} (%(default)s)")
     parser.add_argument("--data-dir", type=Path, required=True, help="keeps downloads and normalised data sets")
@@ -65,3 +78,20 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
 
 def sample_settings(given: argparse.Namespace) -> SampleSettings:
     return SampleSettings(given.negatives, given.seed, given.max_positives)
+
+
+def add_ask_arguments(parser: argparse.ArgumentParser) -> None:
+    default = AskSettings()
+    parser.add_argument("--most-asks", type=int, default=default.most, help="the newest ones (%(default)s)")
+    parser.add_argument(
+        "--candidates", type=int, default=default.candidates, help="at most so many an ask (%(default)s)"
+    )
+
+
+def ask_settings(given: argparse.Namespace) -> AskSettings:
+    """Raises BadInput for a number that can't be."""
+    if given.most_asks < 1:
+        raise BadInput("--most-asks", "at least 1", str(given.most_asks))
+    if given.candidates < 2:
+        raise BadInput("--candidates", "at least 2", str(given.candidates))
+    return AskSettings(given.most_asks, given.candidates)

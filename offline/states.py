@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.base import CATALOGUE, ITEMS, PAIRS, SIMILAR, USERS, Base, encode_catalogue_item
+from features.base import CATALOGUE, ITEMS, PAIRS, RELATIONS, USERS, Base, encode_catalogue_item
 from features.mapped import table_parts
 from features.pairs import SLOTS
 from features.words import Item, Millis
@@ -21,7 +21,7 @@ from offline.tables import sha256, write_parquet, write_table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-TABLES = (USERS, ITEMS, PAIRS, CATALOGUE, SIMILAR)
+TABLES = (USERS, ITEMS, PAIRS, CATALOGUE)
 
 
 def write_parts(frame: "DataFrame", worker: folding.Worker, schema: pa.Schema, folder: Path) -> None:
@@ -130,5 +130,6 @@ def write_catalogue(items: Sequence[Item], path: Path) -> None:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of every table, by its name."""
-    return {name: sha256(folder / name) for name in TABLES}
+    """Of every table and array, by its path within the base."""
+    arrays = sorted((folder / RELATIONS).rglob("*.npy"))
+    return {str(path.relative_to(folder)): sha256(path) for path in (*(folder / name for name in TABLES), *arrays)}

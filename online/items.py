@@ -7,16 +7,17 @@ lost connection everything is read again, since what was told meanwhile is not k
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
 
 import numpy as np
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from features.base import Base
-from features.inputs import Floats, Ints, ItemColumns, popularity
-from features.names import ITEMS_CHANNEL, VALUE, item_key
+from features.base import EASE, SIMILAR, Base
+from features.inputs import Ints, ItemColumns
+from features.names import ITEMS_CHANNEL, VALUE, item_key, pairs_key
+from features.pairs import Neighbours, decode_neighbours
+from features.signals import ItemIndex, Together
 from features.state import ItemFeatures, decode_item
 from features.words import Item, ItemId
 
@@ -29,12 +30,11 @@ BREATH = 16
 
 
 class ItemStore:
-    """Rows of items, and rankings over all of them that many requests share."""
+    """Rows of items."""
 
     def __init__(self, base: Base) -> None:
         self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
         self.genres: tuple[str, ...] = tuple(sorted({name for item in self.catalogue.values() for name in item.genres}))
-        self._base = base
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
         self.columns = ItemColumns(len(ids), self.genres)
         self._row_of: dict[ItemId, int] = {}
@@ -42,8 +42,8 @@ class ItemStore:
             self._place(item_id)
         for item_id, value in base.all_item_features():
             self.columns.set_features(self._row_of[item_id], decode_item(value))
-        self.version = 0
-        self._popular: tuple[int, int, Ints, Floats] | None = None
+        ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
+        self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)))
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -51,7 +51,9 @@ class ItemStore:
     def _place(self, item_id: ItemId) -> int:
         row = len(self._row_of)
         if row >= len(self.columns):
-            self.columns.grow(max(1024, row // 4))
+            more = max(1024, row // 4)
+            self.columns.grow(more)
+            self.index.together.grow(more)
         self._row_of[item_id] = row
         self.columns.set_item(row, item_id, self.catalogue.get(item_id))
         return row
@@ -63,29 +65,20 @@ class ItemStore:
         """Rows of those that are known."""
         return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
 
-    def similar(self, item_id: ItemId) -> Iterator[tuple[int, float]]:
+    def similar(self, row: int) -> list[tuple[int, float]]:
         """(row, weight) of an item's neighbours in the base, best first."""
-        for other, weight in self._base.similar(item_id):
-            row = self._row_of.get(other)
-            if row is not None:
-                yield row, weight
+        others, weights = self.index.similar.near(row)
+        return list(zip(others.tolist(), weights.tolist(), strict=True))
 
     def put(self, item_id: ItemId, features: ItemFeatures) -> None:
         row = self._row_of.get(item_id)
         self.columns.set_features(self._place(item_id) if row is None else row, features)
-        self.version += 1
 
-    def popular(self, at: int) -> tuple[Ints, Floats]:
-        """(rows, scores) of all items by decayed popularity at `at`, best first; kept until an item changes (they are renewed
-        five times a second at most) or a minute of event time has gone."""
-        minute = at // 60_000
-        cached = self._popular
-        if cached is None or cached[0] != self.version or cached[1] != minute:
-            size = len(self)
-            scores = popularity(self.columns, slice(0, size), at, 14.0, positives=True)
-            order = np.lexsort((self.columns.ids[:size], -scores))
-            cached = self._popular = (self.version, minute, order, scores[order])
-        return cached[2], cached[3]
+    def put_neighbours(self, neighbours: Neighbours) -> None:
+        """The live co-visits of an item that has features; those of another are left until it has."""
+        row = self._row_of.get(neighbours.item_id)
+        if row is not None:
+            self.index.together.put(row, neighbours, self._row_of)
 
 
 class ItemFollower:
@@ -135,9 +128,13 @@ class ItemFollower:
         pipe = self._client.pipeline(transaction=False)
         for item_id in item_ids:
             pipe.hget(item_key(item_id), VALUE)
-        for count, (item_id, value) in enumerate(zip(item_ids, await pipe.execute(), strict=True), start=1):
+            pipe.hget(pairs_key(item_id), VALUE)
+        values = await pipe.execute()
+        for count, (item_id, value, near) in enumerate(zip(item_ids, values[::2], values[1::2], strict=True), start=1):
             if value is not None:
                 self._store.put(item_id, decode_item(value))
+            if near is not None:
+                self._store.put_neighbours(decode_neighbours(near))
             if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them
                 await asyncio.sleep(0)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from features.errors import Unavailable
 from features.inputs import Floats, Ints
+from features.signals import Moment
 from features.words import ItemId, UserId
 from online.clock import HomeClock
 from online.items import ItemStore
@@ -107,7 +108,8 @@ class Recommender:
         degraded = [] if user.live else [NO_LIVE_FEATURES]
         ts = self._clock.now()
         at = ts if request.at is None else request.at
-        query = Query(user.features, at, self._items, self._weights.weights, self._allowed(user, request))
+        moment = Moment(user.features, at, self._items.index, self._weights.weights, self._allowed(user, request))
+        query = Query(moment)
         found = merge(CHANNELS, query, CANDIDATES)
         degraded += [NO_CHANNEL + name for name in found.failed]
         left = self._deadline * 0.8 - (time.monotonic() - began)

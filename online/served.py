@@ -28,7 +28,12 @@ def served_of(answer: Recommendation) -> Served:
 
 def _features(raw: RawFeatures) -> ServedFeatures:
     cross = None if raw.cross is None else raw.cross.tolist()
-    return ServedFeatures(raw.layout, raw.user[0].tolist(), raw.items.tolist(), cross)
+    history = None
+    if raw.history is not None:
+        items, marks, gaps = raw.history
+        history = (items.tolist(), marks.tolist(), gaps.tolist())
+    signals = None if raw.signals is None else raw.signals.tolist()
+    return ServedFeatures(raw.layout, raw.user[0].tolist(), raw.items.tolist(), cross, history, signals)
 
 
 def weight(answer: Recommendation) -> int:

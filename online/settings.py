@@ -37,7 +37,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     cut: int = 0
     cut_since: int | None = None
     horizon: int = 0
-    default_model: str = "widedeep"
+    default_model: str = "fusion"
     click_weights: str | None = None
     deadline_ms: int = 200
     seen_wait_ms: int = 200

@@ -11,13 +11,14 @@ from typing import Final, Literal
 import msgspec
 
 from features.errors import Broken
-from features.inputs import INPUT_NAMES, INPUTS_VERSION, InputMaps
+from features.inputs import INPUTS_VERSION, InputMaps
+from features.model_inputs import INPUT_NAMES
 
 MANIFEST: Final = "manifest.json"
 
 
 class ModelInput(msgspec.Struct, frozen=True):
-    """One named input. width: columns of a float input [n, width]; 0 for ids, which are [n]."""
+    """One named input, [n, width]; a width of 0 stands for [n], as ids are."""
 
     name: str
     dtype: Literal["int64", "float32"]
@@ -27,10 +28,10 @@ class ModelInput(msgspec.Struct, frozen=True):
 class Golden(msgspec.Struct, frozen=True):
     """One row that the model must answer the same wherever it is loaded.
 
-    inputs: by name, an id or a row of columns (one element of `instances` over REST); scores: its row of the output.
+    inputs: by name, a number or a row of them (one element of `instances` over REST); scores: its row of the output.
     """
 
-    inputs: dict[str, int | list[float]]
+    inputs: dict[str, int | list[int | float]]
     scores: list[float]
 
 

@@ -11,8 +11,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from features.inputs import INPUTS_VERSION
-from models.nets.parts.net import ID_INPUTS, UNKNOWN_ID, Net
+from features.model_inputs import is_integer
+from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, ModelInput, encode_manifest, folder_digests
+from models.training.asks import Asks
 from models.training.fit import input_specs, predictor
 from models.training.runtime import code_revision
 from models.training.samples import Samples
@@ -75,9 +77,12 @@ def golden_rows(net: Net, inputs: dict[str, Array], scores: Array) -> tuple[Gold
     )
 
 
-def stage(net: Net, model: Any, samples: Samples, metrics: dict[str, float], data: DataSeen, folder: Path) -> Manifest:
+def stage(
+    net: Net, model: Any, samples: Samples | Asks, metrics: dict[str, float], data: DataSeen, folder: Path
+) -> Manifest:
     """Write SavedModel, warm-up requests and manifest (version 0: not published yet) into `folder`."""
-    validation = {name: samples.validation.inputs[name] for name in net.inputs}
+    rows_of = samples.validation.inputs
+    validation = {name: rows_of[name] for name in net.inputs}
     export_model(net, model, samples.widths, folder)
     write_warm_up(net, validation, folder)
     rows = golden_inputs(net, validation)
@@ -85,8 +90,7 @@ def stage(net: Net, model: Any, samples: Samples, metrics: dict[str, float], dat
         name=net.name,
         version=0,
         inputs=tuple(
-            ModelInput(name, "int64") if name in ID_INPUTS else ModelInput(name, "float32", samples.widths[name])
-            for name in net.inputs
+            ModelInput(name, "int64" if is_integer(name) else "float32", samples.widths[name]) for name in net.inputs
         ),
         maps=samples.maps,
         inputs_version=INPUTS_VERSION,

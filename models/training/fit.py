@@ -11,7 +11,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from features.errors import Broken
-from models.nets.parts.net import ID_INPUTS, UNKNOWN_ID, Net, NetContext
+from features.model_inputs import is_integer
+from models.nets.parts.net import UNKNOWN_ID, Net, NetContext
 from models.training.metrics import auc, log_loss
 from models.training.samples import Part, Samples
 
@@ -29,12 +30,11 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to, on validation."""
+    """What one epoch came to: the mean loss, and metrics on validation by name."""
 
     number: int
     loss: float
-    auc: float
-    log_loss: float
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ def context_of(samples: Samples, seed: int) -> NetContext:
 
 
 def input_specs(net: Net, widths: Mapping[str, int]) -> dict[str, tf.TensorSpec]:
-    """The specs of a net's inputs: int64 [n] for ids, float32 [n, width] for columns."""
+    """The specs of a net's inputs: [n] for ids, [n, width] for the others."""
     return {
-        name: tf.TensorSpec([None], tf.int64, name=name)
-        if name in ID_INPUTS
-        else tf.TensorSpec([None, widths[name]], tf.float32, name=name)
+        name: tf.TensorSpec(
+            [None, widths[name]] if widths[name] else [None], tf.int64 if is_integer(name) else tf.float32, name=name
+        )
         for name in net.inputs
     }
 
@@ -143,8 +143,9 @@ def fit(net: Net, samples: Samples, epochs: int, seed: int, progress: Progress =
         if not np.isfinite(scores).all():
             raise Broken(f"training of {net.name} diverged: scores of epoch {number} are not finite; nothing published")
         labels = samples.validation.labels
-        history.append(Epoch(number, loss, auc(labels, scores), log_loss(labels, scores)))
-        top = max(history, key=lambda epoch: epoch.auc)
+        metrics = {"auc": auc(labels, scores), "log_loss": log_loss(labels, scores)}
+        history.append(Epoch(number, loss, metrics))
+        top = max(history, key=lambda epoch: epoch.metrics["auc"])
         if top is history[-1]:
             best = model.get_weights()
         elif number - top.number >= PATIENCE:

@@ -51,9 +51,7 @@ Kind = tuple[str, list[int]]
 
 def check_signature(signature: Any, manifest: Manifest, folder: Path) -> None:
     """Raise Broken where the signature's inputs or outputs are other than the manifest declares."""
-    expected: dict[str, Kind] = {
-        i.name: (i.dtype, [-1, i.width] if i.dtype == "float32" else [-1]) for i in manifest.inputs
-    }
+    expected: dict[str, Kind] = {i.name: (i.dtype, [-1, i.width] if i.width else [-1]) for i in manifest.inputs}
     got = {name: _kind(info) for name, info in signature.inputs.items()}
     if got != expected:
         raise Broken(f"{folder}: expected the inputs {_text(expected)}, got {_text(got)}")

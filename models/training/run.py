@@ -12,26 +12,32 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from features.base import Base
-from features.errors import Broken
+from features.errors import BadInput, Broken
 from models import nets
-from models.nets.parts.net import UNKNOWN_ID, Net
+from models.nets.parts.net import ROWS, UNKNOWN_ID, Net
 from models.registry import DataSeen, publish, staging_folder
 from models.training import gate
+from models.training.asks import Asks, read_asks
 from models.training.export import stage
 from models.training.fit import Fitted, fit, predictor
+from models.training.lists import fit_on_lists
 from models.training.metrics import measure, popularity_scores
 from models.training.runtime import peak_megabytes
 from models.training.samples import MAX_ROWS, Samples, read_samples
 
+Lessons = Samples | Asks
+
 
 @dataclass(frozen=True)
 class Options:
-    """What to train on and how. base: the base whose features the samples carry, None where it is not known."""
+    """What to train on and how. asks: the folder for nets that learn from lists or sequences; base: the base whose features the
+    samples carry, None where it is not known."""
 
     samples: Path
     models: Path
     names: tuple[str, ...]
     base: Path | None = None
+    asks: Path | None = None
     epochs: int = 5
     seed: int = 7
     force: bool = False
@@ -74,54 +80,61 @@ def gate_and_publish(staged: Path, models_dir: Path, name: str, force: bool = Fa
     return publish(staged, models_dir, name)
 
 
-def _train(net: Net, samples: Samples, options: Options, progress: Any) -> Fitted:
-    rows = len(samples.train)
+def _train(net: Net, lessons: Lessons, options: Options, progress: Any) -> tuple[Fitted, dict[str, float]]:
+    """The model and its metrics on validation."""
+    if isinstance(lessons, Asks):
+        task = progress.add_task(net.name, total=None, loss=float("nan"))
+        fitted = fit_on_lists(net, lessons, options.seed, lambda _, done, loss: progress.update(task, loss=loss))
+        progress.update(task, total=1, completed=1)
+        return fitted, fitted.epochs[-1].metrics
+    rows = len(lessons.train)
     task = progress.add_task(net.name, total=rows * options.epochs, loss=float("nan"))
 
     def tell(epoch: int, done: int, loss: float) -> None:
         progress.update(task, completed=(epoch - 1) * rows + done, loss=loss)
 
-    fitted = fit(net, samples, options.epochs, options.seed, tell)
+    fitted = fit(net, lessons, options.epochs, options.seed, tell)
     progress.update(task, completed=rows * options.epochs)
-    return fitted
+    return fitted, evaluate(net, fitted, lessons)
 
 
 def _line(metrics: dict[str, float], prefix: str = "") -> str:
-    known = [name for name in ("auc", "gauc", "log_loss") if prefix + name in metrics]
+    known = [name for name in ("hr10", "ndcg10", "auc", "gauc", "log_loss") if prefix + name in metrics]
     return ", ".join(f"{name} {metrics[prefix + name]:.4f}" for name in known)
 
 
-def _one(net: Net, samples: Samples, options: Options, base: str, progress: Any, console: Console) -> int:
-    started = time.monotonic()
-    fitted = _train(net, samples, options, progress)
-    for epoch in fitted.epochs:
-        console.print(
-            f"{net.name} epoch {epoch.number}: loss {epoch.loss:.4f}, validation auc {epoch.auc:.4f}, "
-            f"log loss {epoch.log_loss:.4f}"
-        )
-    metrics = evaluate(net, fitted, samples)
-    data = DataSeen(
-        dataset=samples.dataset,
+def _data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSeen:
+    if isinstance(lessons, Asks):
+        rows, validation_rows = len(lessons.histories.seqs), len(lessons.validation_lists)
+    else:
+        rows, validation_rows = len(lessons.train), len(lessons.validation)
+    return DataSeen(
+        dataset=lessons.dataset,
         base=base,
-        rows=len(samples.train),
-        validation_rows=len(samples.validation),
+        rows=rows,
+        validation_rows=validation_rows,
         users=len(fitted.context.user_ids),
         items=len(fitted.context.item_ids),
-        from_ms=samples.from_ms,
-        to_ms=samples.to_ms,
-        seed=options.seed,
+        from_ms=lessons.from_ms,
+        to_ms=lessons.to_ms,
+        seed=seed,
     )
+
+
+def _one(net: Net, lessons: Lessons, options: Options, base: str, progress: Any, console: Console) -> int:
+    started = time.monotonic()
+    fitted, metrics = _train(net, lessons, options, progress)
+    for epoch in fitted.epochs:
+        console.print(f"{net.name} epoch {epoch.number}: loss {epoch.loss:.4f}, validation {_line(epoch.metrics)}")
     staged = staging_folder(options.models, net.name)
     try:
-        stage(net, fitted.model, samples, metrics, data, staged)
+        stage(net, fitted.model, lessons, metrics, _data_seen(lessons, fitted, base, options.seed), staged)
         version = gate_and_publish(staged, options.models, net.name, options.force)
     finally:
         shutil.rmtree(staged, ignore_errors=True)  # gone already once published
-    console.print(
-        f"{net.name} version {version}: {_line(metrics)} | all users unknown: {_line(metrics, 'new_users_')} | "
-        f"popularity: {_line(metrics, 'popularity_')} | constant: {_line(metrics, 'constant_')} | "
-        f"{time.monotonic() - started:.1f} s"
-    )
+    baselines = (("all users unknown", "new_users_"), ("popularity", "popularity_"), ("constant", "constant_"))
+    told = [_line(metrics), *(f"{label}: {line}" for label, prefix in baselines if (line := _line(metrics, prefix)))]
+    console.print(f"{net.name} version {version}: {' | '.join(told)} | {time.monotonic() - started:.1f} s")
     return version
 
 
@@ -134,20 +147,35 @@ def train_all(options: Options, console: Console, find: Callable[[str], Net] = n
     started = time.monotonic()
     chosen = [find(name) for name in options.names]
     base = "" if options.base is None else Base(options.base).folder.resolve().name
-    samples = read_samples(options.samples, sorted({name for net in chosen for name in net.inputs}), options.max_rows)
-    console.print(
-        f"{len(samples.train)} rows to train, {len(samples.validation)} newer ones to validate"
-        + (f", {samples.dropped} older ones left out (--max-rows)" if samples.dropped else "")
-        + f"; read in {time.monotonic() - started:.1f} s"
-    )
-    done: dict[str, int] = {}
+    lessons: dict[bool, Lessons] = {}
     failed: list[str] = []
+    if rowwise := [net for net in chosen if net.learns == ROWS]:
+        wanted = sorted({name for net in rowwise for name in net.inputs})
+        lessons[True] = samples = read_samples(options.samples, wanted, options.max_rows)
+        console.print(
+            f"{len(samples.train)} rows to train, {len(samples.validation)} newer ones to validate"
+            + (f", {samples.dropped} older ones left out (--max-rows)" if samples.dropped else "")
+            + f"; read in {time.monotonic() - started:.1f} s"
+        )
+    if len(rowwise) < len(chosen):
+        if options.asks is None:
+            raise BadInput("--asks", "a folder of asks, which these models learn from", "none")
+        try:
+            lessons[False] = asks = read_asks(options.asks)
+            console.print(
+                f"{len(asks.histories.seqs)} rows of histories, {len(asks.train_lists)} lists to train, "
+                f"{len(asks.validation_lists)} newer ones to validate"
+            )
+        except Broken as error:
+            failed += [f"{net.name} refused: {error}" for net in chosen if net.learns != ROWS]
+            chosen = rowwise
+    done: dict[str, int] = {}
     loss = TextColumn("loss {task.fields[loss]:.4f}")
     columns = (TextColumn("{task.description}"), BarColumn(), loss, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         for net in chosen:
             try:
-                done[net.name] = _one(net, samples, options, base, progress, console)
+                done[net.name] = _one(net, lessons[net.learns == ROWS], options, base, progress, console)
             except Broken as error:
                 failed.append(f"{net.name} refused: {error}")
     console.print(f"{time.monotonic() - started:.1f} s, peak memory {peak_megabytes()} MB")

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import Broken
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, model_inputs
+from features.inputs import InputMaps
+from features.model_inputs import INPUT_NAMES, RawInputs, model_inputs, width_of
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -60,12 +61,11 @@ class Samples:
 
 
 def widths_of(maps: InputMaps) -> dict[str, int]:
-    """Columns of each float input."""
-    genres = len(maps.genres)
-    return {"user": len(USER_COLUMNS) + 3 * genres, "item": len(ITEM_COLUMNS) + genres, "cross": len(CROSS_COLUMNS)}
+    """Columns of each input, 0 for ids."""
+    return {name: width_of(name, len(maps.genres)) for name in INPUT_NAMES}
 
 
-def _read_json(path: Path, kind: Any) -> Any:
+def read_json(path: Path, kind: Any) -> Any:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
@@ -74,7 +74,7 @@ def _read_json(path: Path, kind: Any) -> Any:
         raise Broken(f"{path}: {error}") from error
 
 
-def _files(folder: Path) -> list[Path]:
+def parquet_files(folder: Path) -> list[Path]:
     """Parquet files anywhere under the folder, in order; names that begin with _ or . are Spark's own business."""
     found = (path for path in folder.rglob("*.parquet") if path.is_file())
     files = sorted(p for p in found if not any(part[0] in "_." for part in p.relative_to(folder).parts))
@@ -157,9 +157,9 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS) -
     Rows of one seq stay on one side of the split. Raises Broken, naming file and column, for what can't be read, values
     that are not finite, labels outside 0 to 1, a part with labels of one class only.
     """
-    maps: InputMaps = _read_json(folder / "maps.json", InputMaps)
-    meta: dict[str, Any] = _read_json(folder / "meta.json", dict[str, Any])
-    files, widths = _files(folder), widths_of(maps)
+    maps: InputMaps = read_json(folder / "maps.json", InputMaps)
+    meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
+    files, widths = parquet_files(folder), widths_of(maps)
     low, cut, train_rows, validation_rows, dropped = _bounds(files, max_rows)
     wanted = ["userId", "movieId", *(name for name in names if name in _FLOAT_INPUTS)]
     train, validation = (_Filler(size, wanted, widths) for size in (train_rows, validation_rows))
@@ -179,7 +179,7 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS) -
                 from_ms, to_ms = min(from_ms, int(at.min())), max(to_ms, int(at.max()))
             user_ids, item_ids = (_column(batch, name, np.int64, path) for name in ("user_id", "item_id"))
             try:
-                made = model_inputs(wanted, maps, user_ids, user, item_ids, item)
+                made = model_inputs(wanted, maps, RawInputs(user_ids, user, item_ids, item))
             except ValueError as error:
                 raise Broken(f"{path} and {folder / 'maps.json'} don't fit: {error}") from error
             for filler, rows in ((train, (seq >= low) & (seq < cut)), (validation, seq >= cut)):

@@ -1,13 +1,16 @@
 """Features as one request ranks with them: made once, then turned into any model's inputs, and logged as they were."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from features.inputs import Floats, Ints, cross_matrix, item_matrix, layout, model_inputs, user_vector
+from features.history import history_of
+from features.inputs import Floats, Ints, cross_matrix, item_matrix, user_vector
+from features.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
+from features.signals import signal_matrix
 from features.words import UserId
 from online.ranking.catalogue import LiveModel
 from online.recall import Query
@@ -16,39 +19,55 @@ from online.recall import Query
 @dataclass(frozen=True)
 class RawFeatures:
     """
-    layout  digest of what the columns mean
-    user    [1, U + 3G]
-    items   [n, I + G], a row for each item
-    cross   [n, C], or None where no model has asked for it
+    layout   digest of what the columns mean
+    user     [1, U + 3G]
+    items    [n, I + G], a row for each item
+    cross    [n, C]
+    history  (items [L], marks [L], gaps [L + 1])
+    signals  [n, S]
+
+    The last three are None where no model has asked for them.
     """
 
     layout: str
     user: Floats
     items: Floats
-    cross: Floats | None
+    cross: Floats | None = None
+    history: tuple[Ints, Ints, Ints] | None = None
+    signals: Floats | None = None
 
     def of(self, places: Ints) -> "RawFeatures":
         """The same for the items at these places alone."""
-        return RawFeatures(
-            self.layout, self.user, self.items[places], None if self.cross is None else self.cross[places]
-        )
+        cross = None if self.cross is None else self.cross[places]
+        signals = None if self.signals is None else self.signals[places]
+        return replace(self, items=self.items[places], cross=cross, signals=signals)
 
     @property
     def nbytes(self) -> int:
-        return self.user.nbytes + self.items.nbytes + (0 if self.cross is None else self.cross.nbytes)
+        parts = (self.user, self.items, self.cross, *(self.history or ()), self.signals)
+        return sum(each.nbytes for each in parts if each is not None)
 
 
 def raw_features(query: Query, rows: Ints, names: Sequence[str]) -> RawFeatures:
-    """Features of the user and of the items at `rows` of the store, as they stand at `query.at`; `names`: the inputs that a
-    model takes."""
-    genres = query.items.genres
-    user = user_vector(query.user, query.at, genres, query.weights)[None]
-    items = item_matrix(query.items.columns, rows, query.at)
-    return RawFeatures(layout(genres), user, items, cross_matrix(user, items) if "cross" in names else None)
+    """Features of the user and of the items at `rows` of the store, as they stand at the query's time; `names`: the inputs that
+    a model takes."""
+    moment = query.moment
+    genres = moment.items.genres
+    user = user_vector(moment.user, moment.at, genres, moment.weights)[None]
+    items = item_matrix(moment.items.columns, rows, moment.at)
+    return RawFeatures(
+        layout(genres),
+        user,
+        items,
+        cross_matrix(user, items) if "cross" in names else None,
+        history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
+        signal_matrix(query.signals, rows) if "signals" in names else None,
+    )
 
 
 def inputs_of(model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures) -> dict[str, npt.NDArray[Any]]:
     """What a model is asked with, one row an item. Raises ValueError where its columns are not these."""
     names = [each.name for each in model.manifest.inputs]
     users = np.array([user_id], np.int64)
-    return model_inputs(names, model.manifest.maps, users, raw.user, item_ids, raw.items, raw.cross)
+    made = RawInputs(users, raw.user, item_ids, raw.items, raw.cross, raw.history, raw.signals)
+    return model_inputs(names, model.manifest.maps, made)

@@ -1,12 +1,13 @@
-"""Recall: a few hundred candidates out of all items, by several channels. A new channel is one new class in a file here."""
+"""Recall: a few hundred candidates out of all items, by several channels. A new channel is one new class in a file here, or a
+new signal in `features.signals` if rankers should read it too."""
 
+from features.signals import SIGNALS
 from online.recall.channel import Query, Recall
-from online.recall.genre import GenreRecall
 from online.recall.merge import Candidates, merge
-from online.recall.popular import PopularRecall
-from online.recall.similar import SimilarRecall
+from online.recall.signal import PopularRecall, SignalRecall
 
-CHANNELS: tuple[Recall, ...] = (SimilarRecall(), GenreRecall(), PopularRecall())
-"""In the order in which they fill the candidate list."""
+CHANNELS: tuple[Recall, ...] = tuple(
+    PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in SIGNALS
+)
 
 __all__ = ["CHANNELS", "Candidates", "Query", "Recall", "merge"]

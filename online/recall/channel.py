@@ -1,28 +1,17 @@
 """What a recall channel is asked and what it answers."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from features.inputs import ClickWeights, Ints
-from features.state import UserFeatures
-from online.items import ItemStore
+from features.inputs import Ints
+from features.signals import Moment, Signals
 
 
-@dataclass(frozen=True)
 class Query:
-    """One request as recall sees it.
+    """One request as recall and ranking see it: a user at a time, and the signals found so far."""
 
-    allowed  [rows of the store] bool: False for items that may not be shown (seen, excluded, of another genre)
-    """
-
-    user: UserFeatures
-    at: int
-    items: ItemStore
-    weights: ClickWeights
-    allowed: npt.NDArray[np.bool_]
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.signals = Signals(moment)
 
 
 class Recall(Protocol):

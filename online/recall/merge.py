@@ -1,4 +1,4 @@
-"""Many channels → one candidate list, each with a quota, and what each candidate was found by."""
+"""Many channels → one candidate list, and what each candidate was found by."""
 
 import logging
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.inputs import Floats, Ints
+from features.signals import candidates
 from online.recall.channel import Query, Recall
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Candidates:
     """
-    rows      [n] of the item store, without repeats, in the order in which the channels gave them
+    rows      [n] of the item store, without repeats, by the best place that a channel gave them
     found_by  [n] what found each: bit k for the channel names[k]
     names     of the channels that were asked
     failed    names of those that raised
@@ -37,25 +38,15 @@ class Candidates:
 
 
 def merge(channels: Sequence[Recall], query: Query, limit: int) -> Candidates:
-    """Ask every channel for its share of `limit`; the last one fills what is left. A channel that fails is skipped."""
-    found: dict[int, int] = {}
+    """Ask every channel; of all that they give the `limit` with the best places. A channel that fails is skipped."""
+    orders: dict[str, Ints] = {}
     failed: list[str] = []
-    for at, channel in enumerate(channels):
-        quota = limit if at == len(channels) - 1 else max(1, limit // len(channels))
+    for channel in channels:
         try:
-            rows = channel.recall(query, quota)
+            orders[channel.name] = channel.recall(query, limit)
         except Exception:
             logger.exception("recall channel %s failed", channel.name)
             failed.append(channel.name)
-            continue
-        for row in rows.tolist():
-            if row in found:
-                found[row] |= 1 << at
-            elif len(found) < limit:
-                found[row] = 1 << at
-    return Candidates(
-        np.fromiter(found, np.int64, len(found)),
-        np.fromiter(found.values(), np.int64, len(found)),
-        tuple(channel.name for channel in channels),
-        tuple(failed),
-    )
+            orders[channel.name] = np.zeros(0, np.int64)
+    rows, found_by = candidates(orders, limit)
+    return Candidates(rows, found_by, tuple(orders), tuple(failed))

@@ -109,9 +109,8 @@ async def get_similar(
     server: Annotated[Server, Depends(server_of)], item_id: IdPath, size: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> dict[str, Any]:
     """Items that were liked next to this one, best first."""
-    _item_row(server, item_id)
     near = []
-    for row, weight in server.items.similar(item_id):
+    for row, weight in server.items.similar(_item_row(server, item_id)):
         other = int(server.items.columns.ids[row])
         near.append({"item_id": other, "title": _title(server, other), "weight": round(weight, 5)})
         if len(near) == size:

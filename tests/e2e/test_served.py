@@ -4,9 +4,10 @@ import time
 
 import httpx
 import numpy as np
+import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from features.inputs import layout, model_inputs
+from features.model_inputs import RawInputs, layout, model_inputs
 from features.names import SERVED, partition_of
 from features.served import Served, read_served, read_served_list
 from models.registry import read_manifest, version_folder
@@ -52,26 +53,30 @@ def test_the_list_that_was_shown_is_in_the_log(martlet: Martlet) -> None:
         assert max(ranked.values()) == served.items[0].score
 
 
-def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet) -> None:
+@pytest.mark.parametrize("model", ["widedeep", "fusion"])
+def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, model: str) -> None:
     """What training will read is what the model was asked with: asked again, it says the same."""
-    answer = martlet.recommend(6, model="widedeep", size=30)
+    answer = martlet.recommend(6, model=model, size=30)
     served = lists_of(martlet, 6, {answer["request_id"]})[answer["request_id"]]
-    manifest = read_manifest(version_folder(martlet.home / "models", "widedeep", answer["model_version"]))
+    manifest = read_manifest(version_folder(martlet.home / "models", model, answer["model_version"]))
     features = served.features
     assert features is not None
-    assert features.cross is not None
     assert features.layout == layout(manifest.maps.genres)
     columns = model_inputs(
         [each.name for each in manifest.inputs],
         manifest.maps,
-        np.array([6]),
-        np.array([features.user], np.float32),
-        np.array([item.item_id for item in served.items]),
-        np.array(features.items, np.float32),
-        np.array(features.cross, np.float32),
+        RawInputs(
+            np.array([6]),
+            np.array([features.user], np.float32),
+            np.array([item.item_id for item in served.items]),
+            np.array(features.items, np.float32),
+            None if features.cross is None else np.array(features.cross, np.float32),
+            None if features.history is None else tuple(np.array(part) for part in features.history),
+            None if features.signals is None else np.array(features.signals, np.float32),
+        ),
     )
     rows = [{name: column[at].tolist() for name, column in columns.items()} for at in range(len(served.items))]
-    url = f"http://127.0.0.1:{martlet.status()['ports']['model_rest']}/v1/models/widedeep/versions/{answer['model_version']}"
+    url = f"http://127.0.0.1:{martlet.status()['ports']['model_rest']}/v1/models/{model}/versions/{answer['model_version']}"
     said = httpx.post(f"{url}:predict", json={"instances": rows}, timeout=10, trust_env=False).json()
     np.testing.assert_allclose(np.ravel(said["predictions"]), [item.score for item in served.items], atol=1e-5)
 

@@ -17,12 +17,12 @@ from features.inputs import (
     cross_matrix,
     fades,
     item_matrix,
-    model_inputs,
     popularity,
     tastes,
     user_vector,
 )
 from features.item_fold import fold_item
+from features.model_inputs import RawInputs, model_inputs
 from features.state import ItemFeatures, UserFeatures
 from features.words import CLICK, RATING, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, contributions, events
@@ -116,7 +116,9 @@ def test_model_inputs_have_the_declared_shapes_and_refuse_what_does_not_fit() ->
         tuple([0.0] * items.shape[1]), tuple([1.0] * items.shape[1]),
         tuple([0.0] * cross.shape[1]), tuple([1.0] * cross.shape[1]),
     )  # fmt: skip
-    made = model_inputs(("userId", "movieId", "user", "item", "cross"), maps, np.array([7]), user, columns.ids, items)
+    made = model_inputs(
+        ("userId", "movieId", "user", "item", "cross"), maps, RawInputs(np.array([7]), user, columns.ids, items)
+    )
     assert {name: (array.shape, str(array.dtype)) for name, array in made.items()} == {
         "userId": ((3,), "int64"),
         "movieId": ((3,), "int64"),
@@ -125,6 +127,12 @@ def test_model_inputs_have_the_declared_shapes_and_refuse_what_does_not_fit() ->
         "cross": ((3, len(CROSS_COLUMNS)), "float32"),
     }
     with pytest.raises(ValueError, match="do not fit"):
-        model_inputs(("item",), InputMaps(GENRES, (), (), (0.0,), (1.0,)), np.array([7]), user, columns.ids, items)
+        model_inputs(
+            ("item",),
+            InputMaps(GENRES, (), (), (0.0,), (1.0,)),
+            RawInputs(np.array([7]), user, columns.ids, items),
+        )
     with pytest.raises(ValueError, match="'price'"):
-        model_inputs(("price",), maps, np.array([7]), user, columns.ids, items)
+        model_inputs(("price",), maps, RawInputs(np.array([7]), user, columns.ids, items))
+    with pytest.raises(ValueError, match="'signals' was not made ready"):
+        model_inputs(("signals",), maps, RawInputs(np.array([7]), user, columns.ids, items))

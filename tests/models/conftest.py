@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from models import nets
+from models.nets.parts.net import ROWS
 from models.training.runtime import import_tensorflow
+from tests.models.asks import write_asks
 from tests.models.synthetic import write_samples
 
 
@@ -27,23 +29,47 @@ def samples(samples_folder: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def fitted(samples: Any) -> Callable[[str], Any]:
-    """name → a net fitted for one epoch; each once."""
+def asks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("asks")
+    write_asks(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def asks(asks_folder: Path) -> Any:
+    from models.training.asks import read_asks
+
+    return read_asks(asks_folder)
+
+
+@pytest.fixture(scope="session")
+def lessons(samples: Any, asks: Any) -> Callable[[str], Any]:
+    """name → what a net learns from."""
+    return lambda name: samples if nets.find(name).learns == ROWS else asks
+
+
+@pytest.fixture(scope="session")
+def fitted(samples: Any, asks: Any) -> Callable[[str], Any]:
+    """name → a net fitted, for one epoch where it learns from rows; each once."""
     import_tensorflow()
     from models.training.fit import fit
+    from models.training.lists import fit_on_lists
 
     made: dict[str, Any] = {}
 
     def one(name: str) -> Any:
         if name not in made:
-            made[name] = fit(nets.find(name), samples, epochs=1, seed=3)
+            net = nets.find(name)
+            made[name] = fit(net, samples, epochs=1, seed=3) if net.learns == ROWS else fit_on_lists(net, asks, seed=3)
         return made[name]
 
     return one
 
 
 @pytest.fixture(scope="session")
-def staged_once(fitted: Callable[[str], Any], samples: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def staged_once(
+    fitted: Callable[[str], Any], lessons: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """name → folder of a whole staged version; each once. Don't change it: copy it (see `staged`)."""
     from models.registry import DataSeen
     from models.training.export import stage
@@ -53,7 +79,7 @@ def staged_once(fitted: Callable[[str], Any], samples: Any, tmp_path_factory: py
     def one(name: str) -> Path:
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
-            stage(nets.find(name), fitted(name).model, samples, {"auc": 0.7}, DataSeen("synthetic"), made[name])
+            stage(nets.find(name), fitted(name).model, lessons(name), {"auc": 0.7}, DataSeen("synthetic"), made[name])
         return made[name]
 
     return one

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.base import MANIFEST, Base
+from features.base import EASE, MANIFEST, SIMILAR, Base
 from features.errors import BadInput, Broken
 from features.fold import UserState, fold_user, freeze_user
 from features.item_fold import fold_item
@@ -105,17 +106,25 @@ def test_neighbours(spark: Any, tmp_path: Path, write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(rows)), tmp_path / "data")
     make_base(spark, dataset, 1.0, tmp_path / "1")
     base = Base(tmp_path / "1")
-    assert [item_id for item_id, _ in base.similar(2)] == [1, 3]
-    assert base.similar(5) == base.similar(99) == []
-    assert [item_id for item_id, _ in base.similar(4)] == [6]
+    ids = np.arange(1, 100)
+
+    def near(kind: str, item_id: int) -> dict[int, float]:
+        rows, weights = base.relations(kind, ids).near(item_id - 1)
+        return dict(zip(ids[rows].tolist(), weights.tolist(), strict=True))
+
+    assert list(near(SIMILAR, 2)) == [1, 3]
+    assert near(SIMILAR, 5) == near(SIMILAR, 99) == {}
+    assert list(near(SIMILAR, 4)) == [6]
     for item_id in (1, 2, 3, 4, 6):
-        weights = [weight for _, weight in base.similar(item_id)]
+        weights = list(near(SIMILAR, item_id).values())
         assert weights == sorted(weights, reverse=True)
         assert all(weight > 0 for weight in weights)
-        for other, weight in base.similar(item_id):
-            assert dict(base.similar(other))[item_id] == weight
+        for other, weight in near(SIMILAR, item_id).items():
+            assert near(SIMILAR, other)[item_id] == weight
+    assert set(near(EASE, 2)) == {1, 3}  # who likes one of the three likes the others, and nothing else
+    assert list(near(EASE, 4)) == [6]
     # 20 users: 1 and 2 once a step apart, once two (the re-rating); 20 · (2^-½ + 3^-½) / (√(40 · 20) + 10)
-    assert dict(base.similar(1))[2] == pytest.approx(20 * (2**-0.5 + 3**-0.5) / (800**0.5 + 10), rel=1e-4)
+    assert near(SIMILAR, 1)[2] == pytest.approx(20 * (2**-0.5 + 3**-0.5) / (800**0.5 + 10), rel=1e-4)
 
 
 def test_what_can_not_be_made(

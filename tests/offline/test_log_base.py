@@ -72,7 +72,13 @@ def test_spark_folds_the_log_as_the_pure_fold_does(spark: Any, tmp_path: Path, f
     reference = Reference(first, CLOCK)
     reference.feed(log.records, first.offsets, end)
     check(at_once, reference)
-    for table in ("items.table", "pairs.table", "catalogue.table", "similar.table"):
+    for table in (
+        "items.table",
+        "pairs.table",
+        "catalogue.table",
+        "relations/ease/weights.npy",
+        "relations/similar/others.npy",
+    ):
         assert (third.folder / table).read_bytes() == (at_once.folder / table).read_bytes()
 
     # The log had all of it.

@@ -14,16 +14,15 @@ from features.base import Base
 from features.errors import BadInput
 from features.fold import UserState, fold_user
 from features.inputs import (
-    INPUT_NAMES,
     ClickWeights,
     InputMaps,
     ItemColumns,
     cross_matrix,
     item_matrix,
-    model_inputs,
     user_vector,
 )
 from features.item_fold import fold_item
+from features.model_inputs import RawInputs, model_inputs
 from features.state import ItemFeatures, UserFeatures
 from offline.base import make_base
 from offline.datasets import Dataset, event_of, open_dataset, rows_between
@@ -106,7 +105,8 @@ def test_samples_are_the_fold_of_what_was_before(
         assert np.allclose(mean, wide.mean(axis=0), atol=1e-6)
         assert np.allclose(std, np.maximum(wide.std(axis=0), 1e-3), atol=1e-6)
     ids = np.array([row["item_id"] for row in samples])
-    assert set(model_inputs(INPUT_NAMES, maps, ids, user, ids, item)) == set(INPUT_NAMES)
+    names = ("userId", "movieId", "user", "item", "cross")
+    assert set(model_inputs(names, maps, RawInputs(ids, user, ids, item))) == set(names)
 
 
 def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:

@@ -3,22 +3,25 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from features.base import (
     CATALOGUE,
+    EASE,
     ITEMS,
     MANIFEST,
     PAIRS,
+    RELATIONS,
     SIMILAR,
     USERS,
     Base,
     encode_catalogue_item,
-    encode_similar,
 )
 from features.fold import UserState, fold_user, freeze_user
 from features.item_fold import fold_item
 from features.mapped import table_parts
+from features.relations import write_relations
 from features.state import ItemFeatures, UserFeatures, encode_features
 from features.words import RATING, Contribution, Event, Item
 
@@ -46,10 +49,19 @@ def write_base(folder: Path) -> Base:
         ITEMS: items,
         PAIRS: [],
         CATALOGUE: [(film.item_id, encode_catalogue_item(film)) for film in FILMS],
-        SIMILAR: [(1, encode_similar([(5, 0.9), (6, 0.5), (3, 0.4)])), (3, encode_similar([(6, 0.8)]))],
     }
     for name, rows in tables.items():
         (folder / name).write_bytes(b"".join(table_parts(rows)))
+    near = {1: [(5, 0.9), (6, 0.5), (3, 0.4)], 3: [(6, 0.8)]}
+    others = [pair for pairs in near.values() for pair in pairs]
+    for kind in (EASE, SIMILAR):
+        write_relations(
+            folder / RELATIONS / kind,
+            np.array(list(near)),
+            np.array([0, 3, 4]),
+            np.array([other for other, _ in others]),
+            np.array([weight for _, weight in others], np.float32),
+        )
     (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY, "first_ts": 99 * DAY, "last_ts": 120 * DAY}))
     return Base(folder)
 

@@ -6,18 +6,21 @@ import pytest
 from features.base import Base
 from features.fold import thaw_user
 from features.inputs import ClickWeights, Ints
+from features.pairs import Neighbours
+from features.signals import Moment
 from features.state import UserFeatures
 from online.items import ItemStore
 from online.recall import CHANNELS, Query, Recall, merge
 from tests.online.conftest import DAY
 
 AT = 101 * DAY
+CHANNEL = {channel.name: channel for channel in CHANNELS}
 
 
 def query_for(store: ItemStore, features: UserFeatures, hidden: list[int] | None = None) -> Query:
     allowed = np.ones(len(store), bool)
     allowed[store.rows(hidden or [])] = False
-    return Query(features, AT, store, ClickWeights(), allowed)
+    return Query(Moment(features, AT, store.index, ClickWeights(), allowed))
 
 
 def known_user(base: Base) -> UserFeatures:
@@ -58,10 +61,14 @@ def test_each_channel_does_what_its_name_says(base: Base) -> None:
     found = {channel.name: ids(store, channel.recall(query, 5)) for channel in CHANNELS}
     assert found["popular"] == [40, 39, 38, 37, 36]
     assert found["genre"] == [39, 37, 35, 33, 31]  # the user has liked comedies only
-    assert found["similar"] == [6, 5, 3]  # 6 is near both films that were liked
+    assert found["similar"] == found["ease"] == [6, 5, 3]  # 6 is near both films that were liked
+    assert found["together"] == []
+    near = Neighbours(3, 1, AT, [(9, 3), (10, 1), (12345, 1)])
+    store.put_neighbours(near)
+    assert ids(store, CHANNEL["together"].recall(query_for(store, known_user(base)), 5)) == [9, 10]
 
 
-def test_merging_keeps_quotas_names_channels_and_skips_one_that_fails(base: Base) -> None:
+def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(base: Base) -> None:
     class Failing:
         name = "failing"
 
@@ -74,8 +81,13 @@ def test_merging_keeps_quotas_names_channels_and_skips_one_that_fails(base: Base
     assert len(found.rows) == 20
     assert len(set(found.rows.tolist())) == 20
     place_of_39 = found.rows.tolist().index(store.row(39))
-    assert found.channels(place_of_39) == ("genre", "popular")
-    assert found.votes()[place_of_39] == 2
+    assert found.channels(place_of_39) == ("popular_day", "popular", "genre")
+    assert found.votes()[place_of_39] == 3
+    assert ids(store, found.rows[:3]) == [
+        6,
+        40,
+        39,
+    ]  # best of all first: of ease and similar, of the popular, of the genre
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
@@ -88,5 +100,5 @@ def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -
     for number in range(60):
         features = fold_item(features, Contribution(5000, AT + number, LIKE, 0, 1))
     store.put(5000, features)
-    popular = CHANNELS[-1].recall(query_for(store, UserFeatures(1)), 3)
+    popular = CHANNEL["popular"].recall(query_for(store, UserFeatures(1)), 3)
     assert ids(store, popular)[0] == 5000

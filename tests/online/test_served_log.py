@@ -19,7 +19,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import MessageSizeTooLargeError
 
 from features.base import Base
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, layout
+from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps
+from features.model_inputs import layout
 from features.names import PARTITIONS, SAMPLES, SERVED, partition_of
 from features.samples import SAMPLE_LIMIT
 from features.served import SERVED_LIMIT, read_served, read_served_list

@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import BadInput
-from features.inputs import INPUT_NAMES
+from features.model_inputs import INPUT_NAMES
 
 Ints = npt.NDArray[np.int64]
 
-ID_INPUTS: Final = ("userId", "movieId")
-"""Inputs of raw ids, int64 [n]; all others are float32 [n, width]."""
 UNKNOWN_ID: Final = -1
 """An id that no vocabulary holds: ids of the event contract are not negative."""
+
+ROWS, SEQUENCES, LISTS = "rows", "sequences", "lists"
+"""What a net learns from: labelled rows, one at a time; what follows what in users' histories; which of a list of candidates
+was liked."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,15 @@ class Net:
     """One model.
 
     name           the name under which it is served
-    inputs         names out of `features.inputs.INPUT_NAMES`: exactly the inputs of its serving signature
+    inputs         names out of `features.model_inputs.INPUT_NAMES`: exactly the inputs of its serving signature
     build          NetContext → keras.Model that takes a dict of these inputs and gives probabilities, float32 [n, 1]
     id_dropout     share of rows whose id is replaced by an unknown one in training, by input name: most live users are
                    new, so the unknown user must be trained like any other
     learning_rate  of Adam
     batch_size     rows a training step
+    learns         from ROWS, SEQUENCES or LISTS
 
-    Raises BadInput for an input that features.inputs does not make.
+    Raises BadInput for an input that features.model_inputs does not make.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Net:
     id_dropout: Mapping[str, float] = field(default_factory=dict)
     learning_rate: float = 2e-3
     batch_size: int = 2048
+    learns: str = ROWS
 
     def __post_init__(self) -> None:
         for name in self.inputs:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from features.model_inputs import ID_INPUTS
 from models import nets
-from models.nets.parts.net import ID_INPUTS, Net
+from models.nets.parts.net import Net
 from models.registry import read_manifest
 from models.training.runtime import import_tensorflow
 
@@ -32,21 +33,21 @@ def serve(folder, rows):
         return session.run(signature.outputs[OUTPUT].name, feeds)
 
 
-def test_scores_are_one_probability_a_row(net, fitted, samples):
-    rows = {name: samples.validation.inputs[name][:5] for name in net.inputs}
+def test_scores_are_one_probability_a_row(net, fitted, lessons):
+    rows = {name: lessons(net.name).validation.inputs[name][:5] for name in net.inputs}
     scores = fitted(net.name).model(rows).numpy()
     assert scores.shape == (5, 1)
     assert scores.dtype == np.float32
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_it_learned_something(net, fitted, samples):
+def test_it_learned_something(net, fitted, lessons):
     before = net.build(fitted(net.name).context)
     after = fitted(net.name).model
     losses = []
     for model in (before, after):
-        scores = predictor(net, model, samples.widths)(samples.train.inputs)
-        losses.append(tf.keras.losses.binary_crossentropy(samples.train.labels, scores).numpy().mean())
+        scores = predictor(net, model, lessons(net.name).widths)(lessons(net.name).train.inputs)
+        losses.append(tf.keras.losses.binary_crossentropy(lessons(net.name).train.labels, scores).numpy().mean())
     assert losses[1] < losses[0]
 
 
@@ -56,21 +57,21 @@ def test_the_exported_version_passes_the_gate(net, staged_once):
     assert 8 <= len(manifest.golden) <= 16
 
 
-def test_a_session_answers_as_the_model_did(net, fitted, samples, staged_once):
-    rows = {name: samples.train.inputs[name][:100] for name in net.inputs}
-    expected = predictor(net, fitted(net.name).model, samples.widths)(rows)
+def test_a_session_answers_as_the_model_did(net, fitted, lessons, staged_once):
+    rows = {name: lessons(net.name).train.inputs[name][:100] for name in net.inputs}
+    expected = predictor(net, fitted(net.name).model, lessons(net.name).widths)(rows)
     assert serve(staged_once(net.name), rows)[:, 0] == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_row_scores_the_same_alone_and_among_others(net, samples, staged_once):
-    rows = golden_inputs(net, samples.validation.inputs)
+def test_a_row_scores_the_same_alone_and_among_others(net, lessons, staged_once):
+    rows = golden_inputs(net, lessons(net.name).validation.inputs)
     together = serve(staged_once(net.name), rows)
     alone = serve(staged_once(net.name), {name: values[3:4] for name, values in rows.items()})
     assert alone[0, 0] == pytest.approx(together[3, 0], abs=1e-5)
 
 
-def test_unknown_ids_all_get_the_same_finite_score(net, samples, staged_once):
-    rows = {name: np.repeat(samples.validation.inputs[name][:1], 4, axis=0) for name in net.inputs}
+def test_unknown_ids_all_get_the_same_finite_score(net, lessons, staged_once):
+    rows = {name: np.repeat(lessons(net.name).validation.inputs[name][:1], 4, axis=0) for name in net.inputs}
     for name in set(ID_INPUTS) & set(net.inputs):
         rows[name] = np.array([0, 11, 2**63 - 1, -(2**63)])  # before, between, after the vocabulary, and nonsense
     scores = serve(staged_once(net.name), rows)
@@ -78,8 +79,8 @@ def test_unknown_ids_all_get_the_same_finite_score(net, samples, staged_once):
     assert scores == pytest.approx(np.full((4, 1), scores[0, 0]), abs=1e-6)
 
 
-def test_no_rows_give_no_scores(net, samples, staged_once):
-    rows = {name: samples.validation.inputs[name][:0] for name in net.inputs}
+def test_no_rows_give_no_scores(net, lessons, staged_once):
+    rows = {name: lessons(net.name).validation.inputs[name][:0] for name in net.inputs}
     assert serve(staged_once(net.name), rows).shape == (0, 1)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from features.base import CATALOGUE, ITEMS, PAIRS, SIMILAR, USERS
+from features.base import CATALOGUE, ITEMS, PAIRS, USERS
 from features.errors import Broken
 from features.mapped import table_parts
 from models import nets
@@ -40,7 +40,7 @@ def test_both_models(samples_folder, tmp_path):
 
 def test_an_unknown_model(tmp_path, capsys):
     assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "nope"]) == 1
-    assert capsys.readouterr().err.startswith("error: model: expected one of neuralcf")
+    assert capsys.readouterr().err.startswith("error: model: expected one of fusion, neuralcf")
 
 
 def test_no_samples(tmp_path, capsys):
@@ -58,7 +58,7 @@ def test_the_base_is_recorded(samples_folder, tmp_path):
     base = tmp_path / "bases" / "12"
     base.mkdir(parents=True)
     (base / "manifest.json").write_text('{"cut": 1}')
-    for name in (USERS, ITEMS, PAIRS, CATALOGUE, SIMILAR):
+    for name in (USERS, ITEMS, PAIRS, CATALOGUE):
         (base / name).write_bytes(b"".join(table_parts([])))
     models = tmp_path / "models"
     arguments = ["--samples", str(samples_folder), "--models", str(models), "--base", str(base), "--epochs", "1"]

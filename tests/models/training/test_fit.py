@@ -30,7 +30,7 @@ def test_a_diverging_training_is_an_error(samples):
 def test_it_stops_when_validation_gets_no_better_and_keeps_the_best(samples):
     net = replace(nets.find("neuralcf"), learning_rate=0.05, batch_size=128)
     done = fit(net, samples, epochs=30, seed=3)
-    values = [epoch.auc for epoch in done.epochs]
+    values = [epoch.metrics["auc"] for epoch in done.epochs]
     assert len(values) < 30
     assert values[-1] <= max(values[:-1])
 

@@ -128,7 +128,7 @@ def test_no_warm_up_or_one_for_another_model(staged, samples, refused):
 def test_a_keras_model_saved_the_way_that_serves_nothing(fitted, staged, refused):
     """Trap 1 of the contract: loads and runs in Python, fails every request in TensorFlow Serving."""
     model, folder = fitted("neuralcf").model, staged("neuralcf")
-    specs = input_specs(NET, {})
+    specs = input_specs(NET, dict.fromkeys(NET.inputs, 0))
     serve = tf.function(lambda inputs: {OUTPUT: model(inputs, training=False)}, input_signature=[specs])
     tf.saved_model.save(model, str(folder), signatures={"serving_default": serve})
     seal(folder)

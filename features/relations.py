@@ -1,0 +1,114 @@
+"""Weights between items, as arrays that are read where they lie: item → its nearest others, for a whole catalogue.
+
+<folder>/items.npy    int64 [n], ascending: the items that have neighbours
+         starts.npy   int64 [n + 1]: those of items[k] are starts[k] … starts[k + 1] − 1
+         others.npy   int64 [m]: the neighbours, best first
+         weights.npy  float32 [m]
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import Broken
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+NEAREST: Final = 200
+"""Neighbours kept of an item."""
+_FILES: Final = {"items": np.int64, "starts": np.int64, "others": np.int64, "weights": np.float32}
+
+
+class Relations:
+    """The weights of a catalogue whose items stand in rows; what names an item that has no row is left out.
+
+    `rows` are the ids of the rows, in the order of rows. Raises Broken where the arrays don't fit together.
+    """
+
+    def __init__(self, rows: Ints, items: Ints, starts: Ints, others: Ints, weights: Floats) -> None:
+        if len(starts) != len(items) + 1 or len(others) != len(weights) or (len(starts) and starts[-1] != len(others)):
+            raise Broken(f"weights between items: {len(items)} items, {len(starts)} starts, {len(others)} neighbours")
+        order = np.argsort(rows, kind="stable")
+        sources, there = _rows_of(items, rows, order)
+        columns, known = _rows_of(others, rows, order)
+        counts = np.diff(starts)
+        known &= np.repeat(there, counts)
+        self._others = columns[known].astype(np.int32)
+        self._weights = np.asarray(weights[known], np.float32)
+        left = np.add.reduceat(np.r_[known, False], starts[:-1]) if len(items) else np.zeros(0, np.int64)
+        left = np.where(counts > 0, left, 0)
+        self._at = np.zeros(len(rows), np.int64)
+        self._count = np.zeros(len(rows), np.int64)
+        ends = np.cumsum(left)
+        self._at[sources[there]] = (ends - left)[there]
+        self._count[sources[there]] = left[there]
+
+    def near(self, row: int) -> tuple[npt.NDArray[np.int32], Floats]:
+        """(rows, weights) of a row's neighbours, best first."""
+        if row >= len(self._at):  # an item newer than these weights
+            return self._others[:0], self._weights[:0]
+        start = self._at[row]
+        end = start + self._count[row]
+        return self._others[start:end], self._weights[start:end]
+
+    def spread(self, rows: Ints, shares: Floats, size: int) -> Floats:
+        """[size] for each row of the catalogue the sum of its weights to `rows` [k], each times its share [k]."""
+        parts = [self.near(row) for row in rows.tolist()]
+        if not parts:
+            return np.zeros(size, np.float32)
+        columns = np.concatenate([others for others, _ in parts])
+        values = np.concatenate([weights * share for (_, weights), share in zip(parts, shares, strict=True)])
+        return np.bincount(columns, values, size).astype(np.float32)
+
+
+def _rows_of(ids: Ints, rows: Ints, order: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """(row, whether there is one) of each id."""
+    if not len(rows):
+        return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)
+    place = np.minimum(np.searchsorted(rows, ids, sorter=order), len(rows) - 1)
+    found = order[place]
+    return found, rows[found] == ids
+
+
+def read_relations(folder: Path, rows: Ints) -> Relations:
+    """Raises Broken where the folder does not hold them."""
+    arrays: list[npt.NDArray[Any]] = []
+    for name, kind in _FILES.items():
+        path = folder / f"{name}.npy"
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise Broken(f"{path} can't be read: {error}") from error
+        if array.dtype != kind or array.ndim != 1:
+            raise Broken(f"{path}: expected {np.dtype(kind)} in one dimension, got {array.dtype} in {array.ndim}")
+        arrays.append(array)
+    return Relations(rows, *arrays)
+
+
+def write_relations(folder: Path, items: Ints, starts: Ints, others: Ints, weights: Floats) -> None:
+    """Write the arrays into a new folder."""
+    folder.mkdir(parents=True)
+    for name, array in zip(_FILES, (items, starts, others, weights), strict=True):
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array, _FILES[name]))
+
+
+def nearest(weights: npt.NDArray[Any], count: int = NEAREST) -> tuple[Ints, Ints, Floats]:
+    """(starts [n + 1], columns [m], values [m]) of the largest weights above 0 in each row of a matrix [n, n], best first,
+    equal ones by column."""
+    n = weights.shape[1]
+    count = min(count, n)
+    if not count:
+        return np.zeros(len(weights) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    best = (
+        np.argpartition(-weights, count - 1, axis=1)[:, :count]
+        if count < n
+        else np.tile(np.arange(n), (len(weights), 1))
+    )
+    values = np.take_along_axis(weights, best, 1)
+    order = np.lexsort((best, -values), axis=1)
+    best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
+    kept = values > 0
+    return np.r_[0, np.cumsum(kept.sum(axis=1))], best[kept].astype(np.int64), values[kept].astype(np.float32)

@@ -1,0 +1,106 @@
+"""How good the lists are: in memory (`offline.evaluation`), or of a running home, asked over HTTP as anybody would."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from features.base import Base
+from features.errors import BadInput, Unavailable
+from infra import offline
+from infra.home import Home
+from infra.record import HomeRecord
+from offline.datasets import Dataset, event_id, open_dataset, rows_between
+from offline.evaluation.places import NO_PLACE, TOP, Asked
+from offline.evaluation.report import print_table, report_console, results, write_report
+
+WITHIN = 10.0
+"""Seconds for one answer."""
+
+
+def in_memory(home: Home, number: int, names: list[str], late: bool, out: Path, say: Callable[[str], None]) -> None:
+    """Walk what comes after the history in a process of its own: the table goes to `say`, the report into `out`."""
+    record = HomeRecord(home)
+    argv = ["offline.evaluation", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv += ["--base", str(home.bases / str(number)), "--models", str(home.models), "--out", str(out)]
+    for name in names:
+        argv += ["--model", name]
+    offline.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", say)
+
+
+def over_http(home: Home, address: str, base: Base, model: str | None, most: int | None, out: Path) -> None:
+    """Ask a running home, then post the row, one row after the other; needs a home into which nothing was replayed yet, as what
+    it knows already counts as a duplicate and would be asked with its answer known.
+
+    Raises BadInput where nothing comes after the history, Unavailable where the home does not answer.
+    """
+    dataset = open_dataset(HomeRecord(home).dataset, home.data)
+    first = int(base.manifest["history_rows"])
+    end = dataset.rows if most is None else min(dataset.rows, first + most)
+    if first >= end:
+        raise BadInput("--live", "a home with rows after its history", f"{first} of {dataset.rows} rows are history")
+    console = report_console()
+    began = time.monotonic()
+    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        httpx.Client(base_url=address, timeout=WITHIN, trust_env=False) as client,
+    ):
+        task = progress.add_task("asking", total=end - first)
+        try:
+            asked, places, degraded = _ask_all(
+                client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
+            )
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{address} did not answer as it should: {error}") from error
+    label = f"over HTTP, model {model or 'default'}"
+    found = results(asked, {label: np.asarray(places, np.int64)})
+    print_table(console, label, asked, found)
+    seconds = time.monotonic() - began
+    facts = {
+        "data set": f"{dataset.name}, rows {first} to {end - 1}",
+        "asked": f"{address}, one row after the other, {seconds:.0f} s",
+        "lists without all they should have": degraded,
+    }
+    write_report(out, facts, asked, found, {})
+    console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
+
+
+def _ask_all(
+    client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
+) -> tuple[Asked, list[int], int]:
+    """What was asked, the places, and how many lists were degraded or did not know the user's last event."""
+    asked, places, degraded = Asked(), [], 0
+    counts: dict[int, int] = defaultdict(int)
+    newest: dict[int, int] = {}
+    seen_first: dict[int, int] = {}
+    tokens: dict[int, str] = {}
+    row = 0
+    for batch in rows_between(dataset, 0, end):
+        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
+        for user_id, item_id, rating, ts in zip(*columns, strict=True):
+            if row >= first:
+                if rating >= 4 and item_id in seen_first:
+                    gap = ts - newest[user_id] if user_id in newest else -1
+                    asked.add(user_id, gap, counts[user_id], ts - seen_first[item_id])
+                    parameters = {"user_id": user_id, "size": TOP, "at": ts}
+                    parameters |= {"model": model} if model else {}
+                    parameters |= {"seen": tokens[user_id]} if user_id in tokens else {}
+                    answer = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
+                    shown = [item["item_id"] for item in answer["items"]]
+                    places.append(shown.index(item_id) if item_id in shown else NO_PLACE)
+                    degraded += bool(answer["degraded"]) or answer["freshness"]["seen_applied"] is False
+                name = event_id(dataset.name, user_id, item_id, ts)
+                event = {"type": "rating", "event_id": name, "user_id": user_id, "item_id": item_id, "rating": rating}
+                posted = client.post("/v1/events", json=event | {"ts": ts}).raise_for_status().json()
+                tokens[user_id] = posted["seen"]
+                tell(row)
+            counts[user_id] += 1
+            newest[user_id] = ts
+            seen_first.setdefault(item_id, ts)
+            row += 1
+    return asked, places, degraded

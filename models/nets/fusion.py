@@ -1,0 +1,87 @@
+"""Fusion: how likely each candidate comes next (a transformer over the newest events, as in SASRec), and what recall's signals
+say of user and candidate together, weighed by how long the user has been silent and how much is known of them.
+
+The sequence model learns from histories; the weighing learns from lists, by softmax over the candidates of each, on events
+after those that the sequence model and the signals were made of. So what it weighs is as uncertain as it will be in life.
+"""
+
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from features.history import GAPS, LENGTH
+from features.signals import SIGNAL_COLUMNS
+from models.nets.parts.ids import IdIndex
+from models.nets.parts.inputs import history_inputs
+from models.nets.parts.net import LISTS, Net, NetContext
+from models.nets.parts.sequence import NextItem, SequenceEncoder
+
+HIDDEN: Final = 32
+_SITUATION: Final = 8
+WIDTH: Final = 2 + len(SIGNAL_COLUMNS)
+
+
+class Weighing(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """said [n, 2] as `NextItem` gives it, signals [n, S], items [n, L] as places in the vocabulary, gaps [n, L + 1] → [n, 1].
+
+    A weighted sum of what was said, with weights that depend on the situation, and a small perceptron over both.
+    """
+
+    def __init__(self, seed: int, name: str = "weighing") -> None:
+        super().__init__(name=name)
+        init = keras.initializers.GlorotUniform
+        self.silent = keras.layers.Embedding(GAPS, _SITUATION, embeddings_initializer="zeros", name="silent")
+        self.known = keras.layers.Embedding(LENGTH + 1, _SITUATION, embeddings_initializer="zeros", name="known")
+        self.weights_of = keras.layers.Dense(WIDTH, kernel_initializer=init(seed), name="weights")
+        self.hidden = keras.layers.Dense(HIDDEN, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
+        self.out = keras.layers.Dense(1, use_bias=False, kernel_initializer=init(seed + 2), name="out")
+
+    def call(self, said: Any, signals: Any, items: Any, gaps: Any) -> Any:
+        filled = tf.reduce_sum(tf.cast(items > 0, tf.int64), axis=1)
+        situation = tf.concat([self.silent(gaps[:, -1]), self.known(filled)], axis=1)
+        scaled = tf.concat([said[:, :1] / 5, tf.maximum(said[:, 1:] / 10, -1)], axis=1)
+        told = tf.concat([scaled, signals], axis=1)
+        summed = tf.reduce_sum(told * self.weights_of(situation), axis=1, keepdims=True)
+        return summed + self.out(self.hidden(tf.concat([told, situation], axis=1)))
+
+    def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
+        return (None, 1)
+
+
+class Calibration(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """sigmoid(scale · logit + shift), float32 [n, 1]: set after training, so that scores are the share liked among such rows."""
+
+    def __init__(self, name: str = "score") -> None:
+        super().__init__(name=name)
+        self.scale = self.add_weight(name="scale", shape=(), initializer="ones", trainable=False)
+        self.shift = self.add_weight(name="shift", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, logit: Any) -> Any:
+        return tf.sigmoid(self.scale * logit + self.shift)
+
+
+def build(context: NetContext) -> Any:
+    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], signals float32 [n, S] → probability that the
+    candidate is what the user likes next, float32 [n, 1]."""
+    inputs = history_inputs() | {
+        "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
+        "signals": keras.Input(shape=(len(SIGNAL_COLUMNS),), dtype="float32", name="signals"),
+    }
+    index = IdIndex(context.item_ids, "item_index")
+    following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
+    items, gaps = index(inputs["history"]), inputs["history_gaps"]
+    said = following(items, inputs["history_marks"], gaps, index(inputs["movieId"]))
+    logit = Weighing(context.seed)(said, inputs["signals"], items, gaps)
+    return keras.Model(inputs, Calibration()(logit), name="fusion")
+
+
+NET = Net(
+    "fusion",
+    ("movieId", "history", "history_marks", "history_gaps", "signals"),
+    build,
+    learning_rate=5e-3,
+    batch_size=256,
+    learns=LISTS,
+)
+"""batch_size: lists a step."""

@@ -1,0 +1,120 @@
+"""A transformer over a user's newest events, and what it says of every item.
+
+SASRec: W.-C. Kang, J. McAuley, Self-Attentive Sequential Recommendation, ICDM 2018, with layer norms before the blocks; and
+beside the items, how each was taken and how long after the one before, and how long ago the newest is (as TiSASRec: J. Li,
+Y. Wang, J. McAuley, WSDM 2020, does with all pairs).
+"""
+
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from features.history import GAPS, LENGTH, MARKS
+
+WIDTH: Final = 64
+BLOCKS: Final = 2
+HEADS: Final = 2
+DROPOUT: Final = 0.3
+
+
+class _Block(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """Attention and a perceptron, each with a norm before and a way around."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        super().__init__(name=name)
+        init = keras.initializers.GlorotUniform
+        self.norm_1 = keras.layers.LayerNormalization(epsilon=1e-6)
+        self.attention = keras.layers.MultiHeadAttention(
+            HEADS, WIDTH // HEADS, dropout=DROPOUT, kernel_initializer=init(seed), seed=seed
+        )
+        self.norm_2 = keras.layers.LayerNormalization(epsilon=1e-6)
+        self.wide = keras.layers.Dense(2 * WIDTH, activation="gelu", kernel_initializer=init(seed + 1))
+        self.narrow = keras.layers.Dense(WIDTH, kernel_initializer=init(seed + 2))
+        self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
+
+    def call(self, values: Any, mask: Any, training: bool = False) -> Any:
+        normed = self.norm_1(values)
+        attended = self.attention(normed, normed, attention_mask=mask, training=training)
+        values = values + self.dropout(attended, training=training)
+        thought = self.narrow(self.wide(self.norm_2(values)))
+        return values + self.dropout(thought, training=training)
+
+
+class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """Histories → states, and states → logits of all items.
+
+    items [n, L] are places in the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
+    `features.history`. A state [n, L, WIDTH] at a place tells of what comes next, given the gap until then.
+    """
+
+    def __init__(self, size: int, seed: int, name: str = "encoder") -> None:
+        super().__init__(name=name)
+
+        def table(rows: int, at: int, label: str) -> Any:
+            init = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed + at)
+            return keras.layers.Embedding(rows, WIDTH, embeddings_initializer=init, name=label)
+
+        self.items = table(size + 1, 0, "items")
+        self.marks = table(MARKS, 1, "marks")
+        self.gaps = table(GAPS, 2, "gaps")
+        self.until = table(GAPS, 3, "until")
+        self.places = table(LENGTH, 4, "places")
+        self.blocks = [_Block(f"block_{at}", seed + 10 * (at + 1)) for at in range(BLOCKS)]
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-6)
+        self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
+        self.made = False
+        self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
+
+    def build(self, _shape: Any = None) -> None:
+        """Make all weights: a layer within a layer has none before it is called."""
+        if not self.made:
+            self.made = self.built = True
+            nothing = tf.zeros([1, LENGTH], tf.int64)
+            self.call(nothing, nothing, tf.zeros([1, LENGTH + 1], tf.int64))
+
+    def call(self, items: Any, marks: Any, gaps: Any, training: bool = False) -> Any:
+        values = self.items(items) * WIDTH**0.5 + self.marks(marks) + self.gaps(gaps[:, :-1])
+        values = self.dropout(values + self.places(tf.range(LENGTH))[None], training=training)
+        earlier = tf.linalg.band_part(tf.ones([LENGTH, LENGTH], tf.bool), -1, 0)[None]
+        itself = tf.eye(LENGTH, dtype=tf.bool)[None]
+        mask = tf.logical_or(tf.logical_and(earlier, (items > 0)[:, None, :]), itself)
+        for block in self.blocks:
+            values = block(values, mask, training=training)
+        return self.norm(values) + self.until(gaps[:, 1:])
+
+    def logits(self, states: Any) -> Any:
+        """[…, size] of every item of the vocabulary, from its first on."""
+        return tf.matmul(states, self.items.embeddings[1:], transpose_b=True) + self.bias
+
+
+class NextItem(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """What a history says of a candidate: [n, 2] the logarithm of its share among all items, and how far its logit is below
+    the best. An item that is not in the vocabulary has the share of the least likely.
+
+    Rows of one request have the same history: each distinct one is encoded once.
+    """
+
+    def __init__(self, encoder: SequenceEncoder, name: str = "next_item") -> None:
+        super().__init__(name=name)
+        self.encoder = encoder
+
+    def build(self, _shape: Any = None) -> None:
+        self.encoder.build()
+        self.built = True
+
+    def call(self, items: Any, marks: Any, gaps: Any, candidate: Any) -> Any:
+        together = tf.concat([items, marks, gaps], axis=1)
+        distinct, place = tf.raw_ops.UniqueV2(x=together, axis=[0], out_idx=tf.int64)
+        items, marks, gaps = tf.split(distinct, [LENGTH, LENGTH, LENGTH + 1], axis=1)
+        logits = self.encoder.logits(self.encoder(items, marks, gaps)[:, -1])
+        best = tf.reduce_max(logits, axis=1, keepdims=True)
+        least = tf.reduce_min(logits, axis=1, keepdims=True)
+        whole = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
+        known = tf.concat([least, logits], axis=1)
+        size = tf.shape(known, out_type=tf.int64)[1]
+        mine = tf.gather(tf.reshape(known, [-1]), place * size + candidate)
+        return tf.stack([mine - tf.gather(whole[:, 0], place), mine - tf.gather(best[:, 0], place)], axis=1)
+
+    def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
+        return (None, 2)

@@ -1,0 +1,191 @@
+"""Fitting what learns from sequences and from lists of candidates, and how good their lists are."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from features.errors import Broken
+from models.nets.parts.net import SEQUENCES, Net, NetContext
+from models.training.asks import NO_CANDIDATE, Asks, Lists, windows
+from models.training.fit import Epoch, Fitted
+from models.training.metrics import measure
+from models.training.sequences import LATE_RATE, fit_encoder, indexed
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int, float], None]
+
+SEQUENCE_EPOCHS: Final = 12
+LAST_EPOCHS: Final = 4
+"""Epochs over all rows, the asked ones included, that a sequence model goes on for once it has been measured."""
+MAX_EVENTS: Final = 2_000_000
+"""The newest of a longer history teach."""
+LIST_EPOCHS: Final = 30
+PATIENCE: Final = 4
+LIST_L2: Final = 1e-5
+PLACES: Final = 10
+_ENCODE: Final = 256
+
+
+def place_metrics(places: Array) -> dict[str, float]:
+    """hr, ndcg and mrr at 10 of the places (from 0) at which the liked items stand; what no list has stands far below."""
+    shown = places < PLACES
+    return {
+        "hr10": round(float(shown.mean()), 6),
+        "ndcg10": round(float(np.where(shown, 1 / np.log2(2.0 + places), 0).mean()), 6),
+        "mrr10": round(float(np.where(shown, 1 / (1.0 + places), 0).mean()), 6),
+    }
+
+
+def places_of(lists: Lists, scores: Array) -> Array:
+    """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
+    rows = np.arange(len(lists))
+    mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
+    ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
+    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1))
+
+
+def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_: None) -> Fitted:
+    """Train a net of SEQUENCES or LISTS. The same seed and asks give the same model.
+
+    The encoder learns from the rows before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on
+    the newest ones. At last the encoder goes on over all rows, as what is served should know the newest.
+
+    Raises Broken where a loss or score stops being a finite number.
+    """
+    keras.utils.set_random_seed(seed)
+    context = NetContext(np.unique([0]), np.unique(asks.histories.items), asks.widths, seed)
+    model = net.build(context)
+    encoder = model.get_layer("next_item").encoder
+    data = indexed(windows(asks.histories, asks.first, MAX_EVENTS), context.item_ids)
+    loss = fit_encoder(net, encoder, data, SEQUENCE_EPOCHS, seed, progress)
+    if net.learns == SEQUENCES:
+        metrics, _ = _measured(asks.validation_lists, _scores(model, net, asks.validation_lists), calibrate=False)
+        epochs: tuple[Epoch, ...] = (Epoch(SEQUENCE_EPOCHS, loss, metrics),)
+    else:
+        epochs = _fit_weighing(net, model, asks, seed, partial(progress, SEQUENCE_EPOCHS))
+    newest = indexed(windows(asks.histories, np.iinfo(np.int64).max, MAX_EVENTS), context.item_ids)
+    fit_encoder(net, encoder, newest, LAST_EPOCHS, seed + 1, progress, LATE_RATE)
+    return Fitted(model, context, epochs)
+
+
+def _fit_weighing(
+    net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, float], None]
+) -> tuple[Epoch, ...]:
+    weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
+    parts = [_prepared(model, index, lists) for lists in (asks.train_lists, asks.validation_lists)]
+    variables = weighing.trainable_variables
+    optimizer = keras.optimizers.Adam(net.learning_rate)
+    optimizer.build(variables)
+
+    def logits(said: Any, signals: Any, items: Any, gaps: Any, there: Any) -> Any:
+        """[n, C] of lists."""
+        n, c = tf.shape(said)[0], tf.shape(said)[1]
+        spread = [tf.repeat(values, c, axis=0) for values in (items, gaps)]
+        flat = weighing(tf.reshape(said, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), *spread)
+        return tf.where(there, tf.reshape(flat, [n, c]), -1e9)
+
+    compiled = tf.function(logits, reduce_retracing=True)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
+    def step(*batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            answers, *rest = batch
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(answers, logits(*rest)))
+            total = loss + LIST_L2 * tf.add_n([tf.reduce_sum(tf.square(each)) for each in variables])
+        optimizer.apply(tape.gradient(total, variables), variables)
+        return loss
+
+    train, validation = parts
+    lists = asks.validation_lists
+    rng = np.random.default_rng(seed)
+    history: list[Epoch] = []
+    best = weighing.get_weights()
+    for number in range(1, LIST_EPOCHS + 1):
+        order, total = rng.permutation(len(asks.train_lists)), 0.0
+        for start in range(0, len(order), net.batch_size):
+            rows = order[start : start + net.batch_size]
+            loss = float(step(asks.train_lists.answers[rows], *(values[rows] for values in train)))
+            if not np.isfinite(loss):
+                raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
+            total += loss * len(rows)
+            progress(start + len(rows), loss)
+        scores = _batched(compiled, validation)
+        history.append(Epoch(number, total / len(order), place_metrics(places_of(lists, scores))))
+        top = max(history, key=lambda epoch: epoch.metrics["ndcg10"])
+        if top is history[-1]:
+            best = weighing.get_weights()
+        elif number - top.number >= PATIENCE:
+            break
+    weighing.set_weights(best)
+    scores = _batched(compiled, validation)
+    metrics, calibration = _measured(lists, scores, calibrate=True)
+    model.get_layer("score").set_weights(calibration)
+    return (*history, Epoch(len(history), history[-1].loss, metrics))
+
+
+def _batched(compiled: Any, prepared: tuple[Array, ...]) -> Array:
+    size = len(prepared[0])
+    chunks = [slice(start, start + _ENCODE) for start in range(0, size, _ENCODE)]
+    return np.concatenate([compiled(*(values[chunk] for values in prepared)).numpy() for chunk in chunks])
+
+
+def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
+    """(said [A, C, 2], signals [A, C, S], items [A, L] as places in the vocabulary, gaps [A, L + 1], there [A, C])."""
+    next_item = model.get_layer("next_item")
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
+    def ask(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
+        n, c = tf.shape(candidates)[0], tf.shape(candidates)[1]
+        spread = [tf.repeat(values, c, axis=0) for values in (items, marks, gaps)]
+        return tf.reshape(next_item(*spread, tf.reshape(candidates, [-1])), [n, c, 2])
+
+    items, candidates = index(lists.history).numpy(), index(lists.items).numpy()
+    said = [
+        ask(items[low:high], lists.marks[low:high], lists.gaps[low:high], candidates[low:high]).numpy()
+        for low, high in ((low, low + _ENCODE) for low in range(0, len(lists), _ENCODE))
+    ]
+    return np.concatenate(said), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
+
+
+def _scores(model: Any, net: Net, lists: Lists) -> Array:
+    """[A, C] as the model itself scores the lists."""
+    out = np.full(lists.items.shape, -np.inf, np.float32)
+    for low in range(0, len(lists), _ENCODE):
+        part = lists.part(slice(low, low + _ENCODE))
+        asks, places = np.nonzero(part.items != NO_CANDIDATE)
+        flat = part.rows(asks, places)
+        out[low + asks, places] = model({name: flat[name] for name in net.inputs}, training=False).numpy()[:, 0]
+    return out
+
+
+def _measured(lists: Lists, scores: Array, calibrate: bool) -> tuple[dict[str, float], list[Array]]:
+    """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
+    asks, places = np.nonzero(lists.items != NO_CANDIDATE)
+    labels = (places == lists.answers[asks]).astype(np.float64)
+    flat = scores[asks, places].astype(np.float64)
+    if not np.isfinite(flat).all():
+        raise Broken("scores are not finite; nothing was published")
+    scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
+    likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
+    metrics = place_metrics(places_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
+    return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
+
+
+def _logistic(scores: Array, labels: Array) -> tuple[float, float]:
+    """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling)."""
+    inputs = np.stack([scores, np.ones_like(scores)], axis=1)
+    weights = np.array([1.0, np.log(max(labels.mean(), 1e-6)) - scores.mean()])
+    for _ in range(50):
+        likely = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (labels - likely)
+        curve = (inputs * (likely * (1 - likely))[:, None]).T @ inputs + 1e-6 * np.eye(2)
+        change = np.linalg.solve(curve, slope)
+        weights = weights + np.clip(change, -2, 2)
+        if np.abs(change).max() < 1e-6:
+            break
+    return float(max(weights[0], 1e-3)), float(weights[1])

@@ -1,0 +1,99 @@
+"""`python -m offline.evaluation`: walk what comes after a base's history, and say how good each method's lists are."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from features.base import RELATIONS, Base
+from features.errors import BadInput
+from features.signals import SIGNALS
+from models.registry import list_models
+from models.training.runtime import code_revision, peak_megabytes
+from offline.datasets import Dataset, open_dataset
+from offline.evaluation.models import ModelMethod
+from offline.evaluation.report import Results, print_table, report_console, results, write_report
+from offline.evaluation.walked import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
+from offline.settings import add_data_arguments
+from offline.steps import run
+
+LATE: Final = {"1 s": 1_000, "30 s": 30_000, "1 min": 60_000, "5 min": 300_000, "1 h": 3_600_000, "never": NEVER}
+"""How late features are made, for the curve of what freshness is worth."""
+
+
+def _methods(models: Path, names: Sequence[str]) -> dict[str, Method]:
+    methods: dict[str, Method] = {f"signal {name}": by_signal(name) for name in SIGNALS}
+    methods["fusion of all signals' ranks"] = by_fusion_of_ranks(tuple(SIGNALS))
+    return methods | {f"model {name}": ModelMethod(models, name) for name in names}
+
+
+def evaluate(dataset: Dataset, base: Base, models: Path, names: Sequence[str], late: bool, out: Path) -> None:
+    """Print the tables and write the report. Raises BadInput where nothing comes after the base's history."""
+    first = int(base.manifest["history_rows"])
+    if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows) or first >= dataset.rows:
+        made_of = f"{base.manifest['dataset']}, {first} of {base.manifest['rows']} rows of history"
+        raise BadInput("--dataset", f"the base's own, with rows after its history ({made_of})", dataset.name)
+    began = time.monotonic()
+    console = report_console()
+    methods = _methods(models, names)
+    catalogue, relations = {item.item_id: item for item in dataset.items}, base.folder / RELATIONS
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+
+        def walked(label: str, which: dict[str, Method], late_ms: int) -> Results:
+            task = progress.add_task(label, total=dataset.rows - first)
+            asked, places = prequential(
+                dataset, catalogue, relations, first, which, late_ms,
+                lambda row: progress.update(task, completed=row + 1 - first),
+            )  # fmt: skip
+            progress.update(task, completed=dataset.rows - first)
+            found = results(asked, places)
+            print_table(console, label, asked, found)
+            if late_ms == 0:
+                whole.append(asked)
+            return found
+
+        whole: list = []  # type: ignore[type-arg]
+        found = walked("features live, weights as trained", methods, 0)
+        few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names)) if name in methods}
+        curve = {label: walked(f"features late by {label}", few, ms) for label, ms in LATE.items()} if late else {}
+    facts = {
+        "data set": f"{dataset.name}, {dataset.rows} rows, the first {first} history",
+        "base": base.manifest["number"],
+        "code": code_revision() or "unknown",
+        "seed": "7 (of the intervals)",
+        "seconds": round(time.monotonic() - began, 1),
+        "peak memory, MB": peak_megabytes(),
+    }
+    write_report(out, facts, whole[0], found, curve)
+    console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m offline.evaluation", description=__doc__)
+    add_data_arguments(parser)
+    parser.add_argument("--base", type=Path, required=True, help="the base that the home started from")
+    parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
+    parser.add_argument("--model", action="append", help="may be given again (all that are published)")
+    parser.add_argument("--late", action="store_true", help="also with features that are late: what freshness is worth")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the report")
+    given = parser.parse_args(argv)
+    return run(
+        lambda: evaluate(
+            open_dataset(given.dataset, given.data_dir),
+            Base(given.base),
+            given.models,
+            given.model or list_models(given.models),
+            given.late,
+            given.out,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What an evaluation came to: the place of each answer, by method, and measures of it with intervals."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+TOP: Final = 10
+NO_PLACE: Final = 1 << 30
+SESSION_GAP_MS: Final = 3_600_000
+RESAMPLES: Final = 1_000
+MEASURES: Final = ("hr", "ndcg", "mrr")
+
+
+@dataclass
+class Asked:
+    """One row for each ask. gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
+    ages: ms since the item's first event."""
+
+    users: list[int] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    ages: list[int] = field(default_factory=list)
+
+    def add(self, user_id: int, gap: int, events: int, age: int) -> None:
+        self.users.append(user_id)
+        self.gaps.append(gap)
+        self.events.append(events)
+        self.ages.append(age)
+
+    def slices(self) -> dict[str, Bools]:
+        """Which asks belong to which group, by the name of the group."""
+        gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
+        day = 86_400_000
+        return {
+            "all": np.ones(len(gaps), bool),
+            "session starts": (gaps < 0) | (gaps > SESSION_GAP_MS),
+            "same second": gaps == 0,
+            "no event before": events == 0,
+            "1-5 before": (events > 0) & (events <= 5),
+            "6-20 before": (events > 5) & (events <= 20),
+            "21-100 before": (events > 20) & (events <= 100),
+            "more before": events > 100,
+            "item new for 30 days": ages <= 30 * day,
+            "item older": ages > 30 * day,
+        }
+
+
+def gains(places: Ints) -> dict[str, npt.NDArray[np.float64]]:
+    """Of each ask, from the place of its answer (from 0; NO_PLACE where no list had it): hit, discounted gain and reciprocal
+    rank, within the top 10."""
+    shown = places < TOP
+    near = np.minimum(places, TOP)
+    return {
+        "hr": shown.astype(np.float64),
+        "ndcg": np.where(shown, 1 / np.log2(2.0 + near), 0.0),
+        "mrr": np.where(shown, 1 / (1.0 + near), 0.0),
+    }
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A mean, and the interval in which 95 % of resamplings of users put it (a user's asks go together)."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def measure(places: Ints, users: Ints, seed: int = 7) -> dict[str, Measure]:
+    """hr, ndcg and mrr at 10 of asks; empty where there are none.
+
+    The interval is a bootstrap over users, not over asks: asks of one user are alike.
+    """
+    if not len(places):
+        return {}
+    known, place = np.unique(users, return_inverse=True)
+    counts = np.bincount(place).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
+    asks = drawn @ counts
+    out = {}
+    for name, values in gains(places).items():
+        sums = np.bincount(place, values)
+        means = (drawn @ sums) / np.maximum(asks, 1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        out[name] = Measure(float(values.mean()), float(low), float(high))
+    return out

@@ -1,0 +1,108 @@
+"""The protocol in memory: a walk through the rows (`offline.walk`), and any number of methods that each give a list."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from features.signals import Moment, Signals, candidates, find_signals
+from features.words import Item, ItemId
+from offline.datasets import Dataset, rows_between
+from offline.evaluation.places import NO_PLACE, TOP, Asked, Ints
+from offline.walk import Walk, item_ids
+
+CANDIDATES: Final = 300
+"""As many as the API ranks."""
+NEVER: Final = 1 << 60
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a method sees: the moment, its signals, and the rows of its candidates."""
+
+    moment: Moment
+    signals: Signals
+    rows: Ints
+
+
+Method = Callable[[Ask], Ints]
+"""Rows of the best items, best first, at least the top 10 where there are so many."""
+
+
+def by_signal(name: str) -> Method:
+    """What one signal alone would show."""
+    return lambda ask: ask.signals.orders[name][:TOP]
+
+
+def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
+    """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
+
+    def method(ask: Ask) -> Ints:
+        scores = np.zeros(len(ask.moment.items))
+        for name in names:
+            order = ask.signals.orders[name]
+            scores[order] += 1 / (constant + 1 + np.arange(len(order)))
+        best = np.argsort(-scores, kind="stable")[:TOP]
+        return best[scores[best] > 0]
+
+    return method
+
+
+def prequential(
+    dataset: Dataset,
+    catalogue: dict[ItemId, Item],
+    relations: Path,
+    first: int,
+    methods: Mapping[str, Method],
+    late_ms: int = 0,
+    tell: Callable[[int], None] = lambda _: None,
+) -> tuple[Asked, dict[str, Ints]]:
+    """Walk all rows, ask from row `first` on: what was asked, and of each method the places of the answers.
+
+    late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
+    is never shown all the same.) The weights between items in `relations` stay as they are.
+    """
+    ids = item_ids(dataset, dataset.rows)
+    walk = Walk(dataset.name, catalogue, ids, relations)
+    late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
+    waiting: deque[tuple[int, int, float, int]] = deque()
+    asked, places = Asked(), {name: [] for name in methods}
+    counts: dict[int, int] = defaultdict(int)
+    newest: dict[int, int] = {}
+    seen_first: dict[int, int] = {}
+    row = 0
+    for batch in rows_between(dataset, 0, dataset.rows):
+        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
+        for user_id, item_id, rating, ts in zip(*columns, strict=True):
+            if row >= first and rating >= 4 and item_id in seen_first:
+                while waiting and waiting[0][3] <= ts - late_ms:
+                    late.fold(*waiting.popleft())
+                moment = late.moment(user_id, ts)
+                if late is not walk:
+                    moment = replace(moment, allowed=walk.allowed(user_id))
+                signals = find_signals(moment)
+                rows, _ = candidates(signals.orders, CANDIDATES)
+                ask, wanted = Ask(moment, signals, rows), walk.index.row_of[item_id]
+                asked.add(
+                    user_id,
+                    ts - newest[user_id] if user_id in newest else -1,
+                    counts[user_id],
+                    ts - seen_first[item_id],
+                )
+                for name, method in methods.items():
+                    found = np.flatnonzero(method(ask)[:TOP] == wanted)
+                    places[name].append(int(found[0]) if len(found) else NO_PLACE)
+                tell(row)
+            walk.fold(user_id, item_id, rating, ts)
+            if late is not walk and row < first:
+                late.fold(user_id, item_id, rating, ts)
+            elif late is not walk:
+                waiting.append((user_id, item_id, rating, ts))
+            counts[user_id] += 1
+            newest[user_id] = ts
+            seen_first.setdefault(item_id, ts)
+            row += 1
+    return asked, {name: np.asarray(values, np.int64) for name, values in places.items()}
