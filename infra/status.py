@@ -61,7 +61,7 @@ def collect(home: Home) -> dict[str, Any]:
         return report
     ports = Ports(**status["ports"])
     report["pages"] = {
-        "user": f"{status['address']}/user.html?id=6&model=neuralcf",
+        "user": f"{status['address']}/user.html?id=6",
         "openapi": f"{status['address']}/openapi.json",
         "flink": f"http://{LOOPBACK}:{ports.flink_rest}",
         "metrics": [f"{status['address']}/metrics", f"http://{LOOPBACK}:{ports.watch}/metrics"],

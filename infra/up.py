@@ -204,9 +204,7 @@ class Up:
             up_steps=self._steps.seconds,
         )
         self._serving = True
-        self._steps.say(
-            f"Martlet is up after {time.monotonic() - began:.1f} s: {address}/user.html?id=6&model=neuralcf"
-        )
+        self._steps.say(f"Martlet is up after {time.monotonic() - began:.1f} s: {address}/user.html?id=6")
         return keeper
 
     def _format_kafka(self, ports: Ports, record: HomeRecord) -> None:

@@ -9,8 +9,11 @@ import { shownTitle } from "./words.js";
 const THUMB = "M2 21h4V9H2v12Zm20-11a2 2 0 0 0-2-2h-6.300l.95-4.570.03-.32a1.500 1.500 0 0 0-.44-1.060L13.200 1 6.600 7.600A2 2 0 0 0 6 9v10a2 2 0 0 0 2 2h9c.8 0 1.500-.5 1.840-1.220l3.020-7.050c.09-.23.140-.47.140-.73v-2Z";
 const DOUBLE_MS = 500;
 const WHY = {
+  ease: "goes with all that this user liked",
   similar: "liked by others next to what this user liked",
+  together: "liked together with it right now",
   genre: "of a genre this user likes",
+  popular_day: "popular today",
   popular: "popular lately",
 };
 
@@ -168,10 +171,11 @@ function update(tile, item, rank, change, scale) {
   tile.querySelector(".chips").replaceChildren(...item.channels.map((name) => el("li", { title: WHY[name] }, name)));
 }
 
-/** Scores from 0 to 1 are shown as they are; a model may give others, then the bar spans the list's worst to best. */
+/** Scores from 0 to 1 are shares, told as they are, with bars against the best of the list; a model may give others, then the bar
+ *  spans the list's worst to best. */
 function scaleOf(scores) {
   const low = Math.min(...scores);
   const high = Math.max(...scores);
-  if (low >= 0 && high <= 1) return { share: (score) => score, text: (score) => `${(score * 100).toFixed(1)} %` };
+  if (low >= 0 && high <= 1) return { share: (score) => (high > 0 ? score / high : 0), text: (score) => `${(score * 100).toFixed(1)} %` };
   return { share: (score) => (high > low ? (score - low) / (high - low) : 1), text: (score) => score.toFixed(3) };
 }

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from features.signals import SIGNALS
 from tests.e2e.conftest import Martlet
 
 
@@ -14,21 +15,21 @@ def test_a_known_user_gets_a_ranked_list_of_unseen_films(martlet: Martlet) -> No
     assert len(answer["items"]) == 30
     scores = [item["score"] for item in answer["items"]]
     assert scores == sorted(scores, reverse=True)
-    assert {channel for item in answer["items"] for channel in item["channels"]} <= {"popular", "genre", "similar"}
+    assert {channel for item in answer["items"] for channel in item["channels"]} <= set(SIGNALS)
     seen = {int(item) for item in martlet.redis.smembers("{u:6}:seen")}
     assert seen
     assert not seen & {item["item_id"] for item in answer["items"]}
 
 
-def test_models_rank_differently_and_the_default_is_widedeep(martlet: Martlet) -> None:
+def test_models_rank_differently_and_the_default_is_fusion(martlet: Martlet) -> None:
     lists = {
         name: [item["item_id"] for item in martlet.recommend(6, model=name)["items"]]
-        for name in ("neuralcf", "widedeep")
+        for name in ("neuralcf", "widedeep", "fusion")
     }
-    assert lists["neuralcf"] != lists["widedeep"]
-    assert martlet.recommend(6)["model"] == "widedeep"
+    assert len({tuple(each) for each in lists.values()}) == 3
+    assert martlet.recommend(6)["model"] == "fusion"
     models = martlet.http.get("/v1/models").json()
-    assert [model["name"] for model in models["models"]] == ["neuralcf", "widedeep"]
+    assert [model["name"] for model in models["models"]] == ["fusion", "neuralcf", "widedeep"]
     assert models["refused"] == []
     assert all(model["metrics"] for model in models["models"])
 
@@ -42,7 +43,7 @@ def test_an_unknown_user_gets_a_newcomers_list(martlet: Martlet) -> None:
 def test_an_unknown_model_is_a_404_that_names_those_there_are(martlet: Martlet) -> None:
     answer = martlet.http.get("/v1/recommendations", params={"user_id": 6, "model": "din"})
     assert answer.status_code == 404
-    assert answer.json()["models"] == ["neuralcf", "widedeep"]
+    assert answer.json()["models"] == ["fusion", "neuralcf", "widedeep"]
     assert "./martlet train --model din" in answer.json()["detail"]
 
 
