@@ -248,6 +248,19 @@ def train(
 
 
 @app.command()
+def embeddings(
+    home: HomeOption = DEFAULT_HOME,
+    master: Annotated[str | None, typer.Option(help="Spark master.  [default: local]")] = None,
+) -> None:
+    """Spark: embeddings of items and users by ALS, Item2vec and DeepWalk; `evaluate` then compares them too."""
+    from infra import offline
+    from infra.record import HomeRecord
+
+    target = _home(home)
+    typer.echo(f"embeddings in {offline.embed(target, HomeRecord(target), typer.echo, master)}")
+
+
+@app.command()
 def evaluate(
     home: HomeOption = DEFAULT_HOME,
     model: Annotated[list[str] | None, typer.Option("--model", help="May be given again.  [default: all]")] = None,

@@ -29,6 +29,9 @@ def in_memory(home: Home, number: int, names: list[str], late: bool, out: Path, 
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models), "--out", str(out)]
     for name in names:
         argv += ["--model", name]
+    embeddings = offline.embeddings_folder(home, HomeRecord(home).base().data_base)
+    if embeddings.is_dir():
+        argv += ["--embeddings", str(embeddings)]
     offline.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", say)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -113,6 +114,21 @@ def samples_folder(home: Home, number: int) -> Path:
 
 def asks_folder(home: Home, number: int) -> Path:
     return home.data / f"asks-{number}"
+
+
+def embeddings_folder(home: Home, number: int) -> Path:
+    return home.data / f"embeddings-{number}"
+
+
+def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: str | None = None) -> Path:
+    """Spark: embeddings of the history that the home's base goes back to; where they are. What was made before goes."""
+    number = record.base().data_base
+    out = embeddings_folder(home, number)
+    shutil.rmtree(out, ignore_errors=True)
+    argv = ["offline.embeddings", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv += ["--base", str(home.bases / str(number)), "--out", str(out)]
+    _run_spark(home, argv, say, master)
+    return out
 
 
 def train(home: Home, number: int, names: list[str], say: Callable[[str], None]) -> None:

@@ -15,6 +15,7 @@ from features.signals import SIGNAL_COLUMNS
 from models.nets.parts.ids import IdIndex
 from models.nets.parts.inputs import history_inputs
 from models.nets.parts.net import LISTS, Net, NetContext
+from models.nets.parts.score import Calibration
 from models.nets.parts.sequence import NextItem, SequenceEncoder
 
 HIDDEN: Final = 32
@@ -47,18 +48,6 @@ class Weighing(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
         return (None, 1)
-
-
-class Calibration(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
-    """sigmoid(scale · logit + shift), float32 [n, 1]: set after training, so that scores are the share liked among such rows."""
-
-    def __init__(self, name: str = "score") -> None:
-        super().__init__(name=name)
-        self.scale = self.add_weight(name="scale", shape=(), initializer="ones", trainable=False)
-        self.shift = self.add_weight(name="shift", shape=(), initializer="zeros", trainable=False)
-
-    def call(self, logit: Any) -> Any:
-        return tf.sigmoid(self.scale * logit + self.shift)
 
 
 def build(context: NetContext) -> Any:

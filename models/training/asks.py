@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from features.errors import Broken
 from features.history import LENGTH, gap_of
-from features.inputs import InputMaps
+from features.inputs import InputMaps, normalise
 from features.signals import SIGNAL_COLUMNS
 from models.training.samples import Part, parquet_files, read_json, widths_of
 
@@ -41,6 +41,7 @@ class Lists:
     items                     int64 [A, C], NO_CANDIDATE where a list is shorter
     history, marks, gaps      int64 [A, L], [A, L], [A, L + 1]
     signals                   float32 [A, C, S]
+    columns                   float32 [A, U + 3G] user columns, normalised
     """
 
     seqs: Ints
@@ -52,6 +53,7 @@ class Lists:
     marks: Ints
     gaps: Ints
     signals: Floats
+    columns: Floats
 
     def __len__(self) -> int:
         return len(self.seqs)
@@ -76,6 +78,7 @@ class Lists:
             "history_marks": self.marks[asks],
             "history_gaps": self.gaps[asks],
             "signals": self.signals[asks, places],
+            "user": self.columns[asks],
         }
 
 
@@ -138,8 +141,8 @@ def _square(table: pa.Table, name: str, width: int, folder: Path) -> Ints:
     return np.asarray(values.reshape(-1, width), np.int64)
 
 
-def _lists(folder: Path) -> Lists:
-    names = ("seq", "user_id", "at", "answer", "history", "history_marks", "history_gaps", "items", "signals")
+def _lists(folder: Path, maps: InputMaps) -> Lists:
+    names = ("seq", "user_id", "at", "answer", "history", "history_marks", "history_gaps", "items", "signals", "user")
     table = _table(folder, names)
     ids, lengths = _flat(table, "items")
     signals, _ = _flat(table, "signals")
@@ -159,7 +162,11 @@ def _lists(folder: Path) -> Lists:
         raise Broken(f"{folder}: column answer names a candidate that is not there")
     widths = (LENGTH, LENGTH, LENGTH + 1)
     history, marks, gaps = (_square(table, name, width, folder) for name, width in zip(names[4:7], widths, strict=True))
-    whole = Lists(seqs, users, at, answers, items, history, marks, gaps, matrix)
+    try:
+        columns = normalise(_flat(table, "user")[0].reshape(len(lengths), -1), maps.user_mean, maps.user_std)
+    except ValueError as error:
+        raise Broken(f"{folder}: column user: {error}") from error
+    whole = Lists(seqs, users, at, answers, items, history, marks, gaps, matrix, columns)
     return whole.part(np.argsort(seqs, kind="stable"))
 
 
@@ -174,7 +181,7 @@ def read_asks(folder: Path) -> Asks:
     """Raises Broken, naming file and column, for what can't be read or is no such thing."""
     maps: InputMaps = read_json(folder / "maps.json", InputMaps)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
-    lists, histories = _lists(folder / "asks"), _histories(folder / "sequences")
+    lists, histories = _lists(folder / "asks", maps), _histories(folder / "sequences")
     cut = int(len(lists) * (1 - VALIDATION))
     if len(lists) < LEAST:
         raise Broken(f"{folder} has {len(lists)} asks: expected at least {LEAST}, to learn from and to measure on")

@@ -13,7 +13,8 @@ from features.errors import Broken
 from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.training.asks import NO_CANDIDATE, Asks, Lists, windows
 from models.training.fit import Epoch, Fitted
-from models.training.metrics import measure
+from models.training.listwise import fit_whole
+from models.training.places import measured, place_metrics, places_of
 from models.training.sequences import LATE_RATE, fit_encoder, indexed
 
 Array = npt.NDArray[Any]
@@ -27,32 +28,14 @@ MAX_EVENTS: Final = 2_000_000
 LIST_EPOCHS: Final = 30
 PATIENCE: Final = 4
 LIST_L2: Final = 1e-5
-PLACES: Final = 10
 _ENCODE: Final = 256
-
-
-def place_metrics(places: Array) -> dict[str, float]:
-    """hr, ndcg and mrr at 10 of the places (from 0) at which the liked items stand; what no list has stands far below."""
-    shown = places < PLACES
-    return {
-        "hr10": round(float(shown.mean()), 6),
-        "ndcg10": round(float(np.where(shown, 1 / np.log2(2.0 + places), 0).mean()), 6),
-        "mrr10": round(float(np.where(shown, 1 / (1.0 + places), 0).mean()), 6),
-    }
-
-
-def places_of(lists: Lists, scores: Array) -> Array:
-    """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
-    rows = np.arange(len(lists))
-    mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
-    ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
-    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1))
 
 
 def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_: None) -> Fitted:
     """Train a net of SEQUENCES or LISTS. The same seed and asks give the same model.
 
-    The encoder learns from the rows before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on
+    A net without a sequence model learns whole (`models.training.listwise`). Of one with it the encoder learns from the rows
+    before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on
     the newest ones. At last the encoder goes on over all rows, as what is served should know the newest.
 
     Raises Broken where a loss or score stops being a finite number.
@@ -60,11 +43,13 @@ def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_
     keras.utils.set_random_seed(seed)
     context = NetContext(np.unique([0]), np.unique(asks.histories.items), asks.widths, seed)
     model = net.build(context)
+    if not any(layer.name == "next_item" for layer in model.layers):
+        return Fitted(model, context, fit_whole(net, model, asks, seed, progress))
     encoder = model.get_layer("next_item").encoder
     data = indexed(windows(asks.histories, asks.first, MAX_EVENTS), context.item_ids)
     loss = fit_encoder(net, encoder, data, SEQUENCE_EPOCHS, seed, progress)
     if net.learns == SEQUENCES:
-        metrics, _ = _measured(asks.validation_lists, _scores(model, net, asks.validation_lists), calibrate=False)
+        metrics, _ = measured(asks.validation_lists, _scores(model, net, asks.validation_lists), calibrate=False)
         epochs: tuple[Epoch, ...] = (Epoch(SEQUENCE_EPOCHS, loss, metrics),)
     else:
         epochs = _fit_weighing(net, model, asks, seed, partial(progress, SEQUENCE_EPOCHS))
@@ -123,7 +108,7 @@ def _fit_weighing(
             break
     weighing.set_weights(best)
     scores = _batched(compiled, validation)
-    metrics, calibration = _measured(lists, scores, calibrate=True)
+    metrics, calibration = measured(lists, scores, calibrate=True)
     model.get_layer("score").set_weights(calibration)
     return (*history, Epoch(len(history), history[-1].loss, metrics))
 
@@ -161,31 +146,3 @@ def _scores(model: Any, net: Net, lists: Lists) -> Array:
         flat = part.rows(asks, places)
         out[low + asks, places] = model({name: flat[name] for name in net.inputs}, training=False).numpy()[:, 0]
     return out
-
-
-def _measured(lists: Lists, scores: Array, calibrate: bool) -> tuple[dict[str, float], list[Array]]:
-    """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
-    asks, places = np.nonzero(lists.items != NO_CANDIDATE)
-    labels = (places == lists.answers[asks]).astype(np.float64)
-    flat = scores[asks, places].astype(np.float64)
-    if not np.isfinite(flat).all():
-        raise Broken("scores are not finite; nothing was published")
-    scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
-    likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
-    metrics = place_metrics(places_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
-    return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
-
-
-def _logistic(scores: Array, labels: Array) -> tuple[float, float]:
-    """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling)."""
-    inputs = np.stack([scores, np.ones_like(scores)], axis=1)
-    weights = np.array([1.0, np.log(max(labels.mean(), 1e-6)) - scores.mean()])
-    for _ in range(50):
-        likely = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        slope = inputs.T @ (labels - likely)
-        curve = (inputs * (likely * (1 - likely))[:, None]).T @ inputs + 1e-6 * np.eye(2)
-        change = np.linalg.solve(curve, slope)
-        weights = weights + np.clip(change, -2, 2)
-        if np.abs(change).max() < 1e-6:
-            break
-    return float(max(weights[0], 1e-3)), float(weights[1])

@@ -15,6 +15,7 @@ from features.signals import SIGNALS
 from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes
 from offline.datasets import Dataset, open_dataset
+from offline.evaluation.embeddings import EmbeddingMethod
 from offline.evaluation.models import ModelMethod
 from offline.evaluation.report import Results, print_table, report_console, results, write_report
 from offline.evaluation.walked import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
@@ -25,13 +26,24 @@ LATE: Final = {"1 s": 1_000, "30 s": 30_000, "1 min": 60_000, "5 min": 300_000, 
 """How late features are made, for the curve of what freshness is worth."""
 
 
-def _methods(models: Path, names: Sequence[str]) -> dict[str, Method]:
+def _methods(models: Path, names: Sequence[str], embeddings: Path | None) -> dict[str, Method]:
     methods: dict[str, Method] = {f"signal {name}": by_signal(name) for name in SIGNALS}
+    if embeddings is not None:
+        kinds = sorted(folder.name for folder in embeddings.iterdir() if folder.is_dir())
+        methods |= {f"embedding {kind}": EmbeddingMethod(embeddings / kind) for kind in kinds}
     methods["fusion of all signals' ranks"] = by_fusion_of_ranks(tuple(SIGNALS))
     return methods | {f"model {name}": ModelMethod(models, name) for name in names}
 
 
-def evaluate(dataset: Dataset, base: Base, models: Path, names: Sequence[str], late: bool, out: Path) -> None:
+def evaluate(
+    dataset: Dataset,
+    base: Base,
+    models: Path,
+    names: Sequence[str],
+    out: Path,
+    late: bool = False,
+    embeddings: Path | None = None,
+) -> None:
     """Print the tables and write the report. Raises BadInput where nothing comes after the base's history."""
     first = int(base.manifest["history_rows"])
     if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows) or first >= dataset.rows:
@@ -39,7 +51,7 @@ def evaluate(dataset: Dataset, base: Base, models: Path, names: Sequence[str], l
         raise BadInput("--dataset", f"the base's own, with rows after its history ({made_of})", dataset.name)
     began = time.monotonic()
     console = report_console()
-    methods = _methods(models, names)
+    methods = _methods(models, names, embeddings)
     catalogue, relations = {item.item_id: item for item in dataset.items}, base.folder / RELATIONS
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -80,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", type=Path, required=True, help="the base that the home started from")
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
     parser.add_argument("--model", action="append", help="may be given again (all that are published)")
+    parser.add_argument("--embeddings", type=Path, help="folder of embeddings, as offline.embeddings makes them")
     parser.add_argument("--late", action="store_true", help="also with features that are late: what freshness is worth")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     given = parser.parse_args(argv)
@@ -89,8 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             Base(given.base),
             given.models,
             given.model or list_models(given.models),
-            given.late,
             given.out,
+            given.late,
+            given.embeddings,
         )
     )
 

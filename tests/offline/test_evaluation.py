@@ -119,7 +119,7 @@ def test_methods_give_their_own_lists(made: Any) -> None:
 def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset, base = made
     out = tmp_path / "report"
-    evaluate(dataset, base, tmp_path / "no-models", [], True, out)
+    evaluate(dataset, base, tmp_path / "no-models", [], out, late=True)
     told = json.loads((out / "report.json").read_text())
     assert told["asks"]["all"] > 20
     assert set(told["late"]) == {"1 s", "30 s", "1 min", "5 min", "1 h", "never"}

@@ -13,7 +13,8 @@ from models.training.runtime import import_tensorflow
 import_tensorflow()
 
 from models.training.asks import NO_CANDIDATE, OTHER, Histories, Lists, read_asks, windows  # noqa: E402
-from models.training.lists import _logistic, fit_on_lists, place_metrics, places_of  # noqa: E402
+from models.training.lists import fit_on_lists  # noqa: E402
+from models.training.places import _logistic, place_metrics, places_of  # noqa: E402
 from models.training.sequences import indexed  # noqa: E402
 from tests.models.asks import write_asks  # noqa: E402
 
@@ -63,7 +64,8 @@ def a_list(items: list[list[int]], answers: list[int]) -> Lists:
     empty = np.zeros((n, LENGTH), np.int64)
     signals = np.zeros((n, len(items[0]), 2), np.float32)
     numbers = np.arange(n)
-    return Lists(numbers, numbers, numbers, np.array(answers), np.array(items), empty, empty, empty, signals)
+    columns = np.zeros((n, 3), np.float32)
+    return Lists(numbers, numbers, numbers, np.array(answers), np.array(items), empty, empty, empty, signals, columns)
 
 
 def test_the_place_is_among_the_candidates_alone_ties_by_id() -> None:

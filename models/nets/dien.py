@@ -1,0 +1,74 @@
+"""DIEN: G. Zhou et al., Deep Interest Evolution Network for Click-Through Rate Prediction, AAAI 2019.
+
+A first recurrent layer reads the events; a second one goes on over its states, each step's update scaled by how much the
+candidate cares for that state (AUGRU). The paper's auxiliary loss on the next click is left out: lists teach what comes next.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from features.history import LENGTH
+from models.nets.parts.history import WIDTH, Interests
+from models.nets.parts.ids import IdIndex, dense
+from models.nets.parts.inputs import history_inputs
+from models.nets.parts.net import LISTS, Net, NetContext
+from models.nets.parts.score import Calibration
+
+LAYERS = (64, 32)
+
+
+class Evolution(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """states [n, L, WIDTH], there [n, L], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A place that is not
+    there leaves the state as it is."""
+
+    def __init__(self, seed: int, name: str = "evolution") -> None:
+        super().__init__(name=name)
+        init = keras.initializers.GlorotUniform
+        self.care = keras.layers.Dense(WIDTH, use_bias=False, kernel_initializer=init(seed), name="care")
+        self.gates = keras.layers.Dense(2 * WIDTH, kernel_initializer=init(seed + 1), name="gates")
+        self.thought = keras.layers.Dense(WIDTH, activation="tanh", kernel_initializer=init(seed + 2), name="thought")
+
+    def call(self, states: Any, there: Any, candidate: Any) -> Any:
+        caring = tf.einsum("nlw,nw->nl", self.care(states), candidate) / WIDTH**0.5
+        attention = tf.nn.softmax(caring + (there - 1) * 1e9, axis=1) * there
+        state = tf.zeros_like(candidate)
+        for place in range(LENGTH):
+            event = states[:, place]
+            update, reset = tf.split(tf.sigmoid(self.gates(tf.concat([event, state], axis=1))), 2, axis=1)
+            update *= attention[:, place, None]
+            state = (1 - update) * state + update * self.thought(tf.concat([event, reset * state], axis=1))
+        return state
+
+    def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[int | None, ...]:
+        return (None, WIDTH)
+
+
+def build(context: NetContext) -> Any:
+    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
+    inputs = history_inputs() | {
+        "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
+        "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
+    }
+    seed, index = context.seed, IdIndex(context.item_ids, "item_index")
+    events, there, candidate = Interests(len(context.item_ids), seed)(
+        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
+    )
+    states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(events)
+    interest = Evolution(seed + 10)(states, there, candidate)
+    both = keras.layers.Multiply(name="both")([interest, candidate])
+    deep = keras.layers.Concatenate(name="deep_columns")([interest, candidate, both, inputs["user"]])
+    for place, width in enumerate(LAYERS):
+        deep = dense(deep, width, f"deep_{place}", seed + 20 + place)
+    return keras.Model(inputs, Calibration()(dense(deep, 1, "logit", seed + 29, activation=None)), name="dien")
+
+
+NET = Net(
+    "dien",
+    ("movieId", "history", "history_marks", "history_gaps", "user"),
+    build,
+    learning_rate=2e-3,
+    batch_size=64,
+    learns=LISTS,
+)

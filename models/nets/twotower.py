@@ -1,0 +1,59 @@
+"""Two towers: P. Covington et al., Deep Neural Networks for YouTube Recommendations, RecSys 2016; X. Yi et al., Sampling-Bias-
+Corrected Neural Modeling for Large Corpus Item Recommendations, RecSys 2019.
+
+One tower makes a vector of the user's events and columns, the other one of the item; the score is their cosine, sharpened. The
+towers are layers of their own ("user_vector", "item_vector"), so that vectors can be taken out for recall.
+"""
+
+from typing import Any
+
+import keras
+
+from models.nets.parts.history import WIDTH, Interests
+from models.nets.parts.ids import IdIndex, dense
+from models.nets.parts.inputs import history_inputs
+from models.nets.parts.net import LISTS, Net, NetContext
+from models.nets.parts.score import Calibration
+
+LAYERS = (64,)
+SHARPNESS = 12.0
+
+
+def build(context: NetContext) -> Any:
+    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
+    inputs = history_inputs() | {
+        "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
+        "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
+    }
+    seed, index = context.seed, IdIndex(context.item_ids, "item_index")
+    events, there, candidate = Interests(len(context.item_ids), seed)(
+        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
+    )
+    # Newer events weigh more: a weight for each place, learned.
+    length = events.shape[1]
+    placed = keras.layers.Dense(length, activation="softplus", kernel_initializer="zeros", name="place_weights")(there)
+    weights = keras.layers.Multiply(name="weights")([placed, there])
+    liked = keras.layers.Reshape((WIDTH,), name="liked")(keras.layers.Dot(1, name="pooled")([weights, events]))
+    user = keras.layers.Concatenate(name="user_columns")([liked, inputs["user"]])
+    item = candidate
+    for place, width in enumerate(LAYERS):
+        user = dense(user, width, f"user_{place}", seed + 10 + place)
+        item = dense(item, width, f"item_{place}", seed + 20 + place)
+    user = keras.layers.UnitNormalization(name="user_vector")(
+        dense(user, WIDTH, "user_out", seed + 19, activation=None)
+    )
+    item = keras.layers.UnitNormalization(name="item_vector")(
+        dense(item, WIDTH, "item_out", seed + 29, activation=None)
+    )
+    logit = keras.layers.Rescaling(SHARPNESS, name="logit")(keras.layers.Dot(1, name="cosine")([user, item]))
+    return keras.Model(inputs, Calibration()(logit), name="twotower")
+
+
+NET = Net(
+    "twotower",
+    ("movieId", "history", "history_marks", "history_gaps", "user"),
+    build,
+    learning_rate=3e-3,
+    batch_size=64,
+    learns=LISTS,
+)

@@ -1,0 +1,60 @@
+"""How good ranked lists are: the places of what was liked, and scores as shares."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import Broken
+from models.training.asks import NO_CANDIDATE, Lists
+from models.training.metrics import measure
+
+Array = npt.NDArray[Any]
+
+PLACES: Final = 10
+
+
+def place_metrics(places: Array) -> dict[str, float]:
+    """hr, ndcg and mrr at 10 of the places (from 0) at which the liked items stand; what no list has stands far below."""
+    shown = places < PLACES
+    return {
+        "hr10": round(float(shown.mean()), 6),
+        "ndcg10": round(float(np.where(shown, 1 / np.log2(2.0 + places), 0).mean()), 6),
+        "mrr10": round(float(np.where(shown, 1 / (1.0 + places), 0).mean()), 6),
+    }
+
+
+def places_of(lists: Lists, scores: Array) -> Array:
+    """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
+    rows = np.arange(len(lists))
+    mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
+    ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
+    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1))
+
+
+def measured(lists: Lists, scores: Array, calibrate: bool) -> tuple[dict[str, float], list[Array]]:
+    """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
+    asks, places = np.nonzero(lists.items != NO_CANDIDATE)
+    labels = (places == lists.answers[asks]).astype(np.float64)
+    flat = scores[asks, places].astype(np.float64)
+    if not np.isfinite(flat).all():
+        raise Broken("scores are not finite; nothing was published")
+    scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
+    likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
+    metrics = place_metrics(places_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
+    return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
+
+
+def _logistic(scores: Array, labels: Array) -> tuple[float, float]:
+    """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling)."""
+    inputs = np.stack([scores, np.ones_like(scores)], axis=1)
+    weights = np.array([1.0, np.log(max(labels.mean(), 1e-6)) - scores.mean()])
+    for _ in range(50):
+        likely = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (labels - likely)
+        curve = (inputs * (likely * (1 - likely))[:, None]).T @ inputs + 1e-6 * np.eye(2)
+        change = np.linalg.solve(curve, slope)
+        weights = weights + np.clip(change, -2, 2)
+        if np.abs(change).max() < 1e-6:
+            break
+    return float(max(weights[0], 1e-3)), float(weights[1])

@@ -1,0 +1,238 @@
+"""Makes embeddings of items and users from a base's history, by Spark's own estimators.
+
+python -m offline.embeddings --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR [--kind als …]
+
+<out>/<kind>/items.ids.npy, items.npy    int64 [n] ascending, float32 [n, WIDTH]
+             users.ids.npy, users.npy    the same of users: for als its own factors, else the mean of their last positive items
+      meta.json                          what they were made of
+
+als       alternating least squares on positives (Y. Hu, Y. Koren, C. Volinsky, ICDM 2008)
+item2vec  skip-grams over each user's positive items in order (O. Barkan, N. Koenigstein, MLSP 2016)
+deepwalk  skip-grams over random walks on the graph of which item followed which (B. Perozzi, R. Al-Rfou, S. Skiena, KDD 2014)
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from features.base import Base
+from features.errors import BadInput
+from features.inputs import Floats, Ints
+from offline.datasets import Dataset, open_dataset
+from offline.folding import Batches, Worker
+from offline.settings import add_data_arguments
+from offline.spark import history_events, partitions, spark_session
+from offline.steps import run, step
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+WIDTH: Final = 32
+SEED: Final = 7
+WALKS, WALK_LENGTH = 10, 20
+"""Random walks from each item, and items in each."""
+LAST: Final = 20
+"""So many of a user's newest positive items make the user's vector."""
+WORDS: Final = pa.schema([("words", pa.list_(pa.string()))])
+
+
+def _positives(events: "DataFrame") -> "DataFrame":
+    return events.where("rating >= 4").select("user_id", "seq", "item_id")
+
+
+def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
+    from pyspark.ml.recommendation import ALS
+    from pyspark.sql import functions as f
+
+    # ALS takes 32-bit ids: number users and items by their rank.
+    pairs = _positives(events).groupBy("user_id", "item_id").agg(f.lit(1.0).alias("rating"))
+    numbered = {name: pairs.select(name).distinct().orderBy(name) for name in ("user_id", "item_id")}
+    tables = {name: _number(spark, frame, name) for name, frame in numbered.items()}
+    rows = pairs.join(tables["user_id"], "user_id").join(tables["item_id"], "item_id")
+    als = ALS(
+        rank=WIDTH, maxIter=10, regParam=0.05, alpha=10.0, implicitPrefs=True, seed=SEED, userCol="user_id_number",
+        itemCol="item_id_number", ratingCol="rating",
+    )  # fmt: skip
+    model = als.fit(rows)
+
+    def named(factors: "DataFrame", name: str) -> "DataFrame":
+        number = factors.withColumnRenamed("id", f"{name}_number")
+        return number.join(tables[name], f"{name}_number").select(
+            f.col(name).alias("id"), f.col("features").alias("vector")
+        )
+
+    return named(model.itemFactors, "item_id"), named(model.userFactors, "user_id")
+
+
+def _number(spark: "SparkSession", ordered: "DataFrame", name: str) -> "DataFrame":
+    """(name, name_number): ids of one column and their places, from 0; the same in every run."""
+    from pyspark.sql.types import LongType, StructField, StructType
+
+    schema = StructType([StructField(name, LongType()), StructField(f"{name}_number", LongType())])
+    pairs = ordered.rdd.zipWithIndex().map(lambda pair: (int(pair[0][0]), int(pair[1])))
+    return spark.createDataFrame(pairs, schema)
+
+
+def _skip_grams(sentences: "DataFrame", parts: int) -> "DataFrame":
+    """(id, vector) of the items in columns `words` of item ids as text."""
+    from pyspark.ml.feature import Word2Vec
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as f
+
+    words = Word2Vec(
+        vectorSize=WIDTH, windowSize=5, minCount=1, maxIter=5, seed=SEED, numPartitions=parts, inputCol="words",
+        outputCol="unused",
+    )  # fmt: skip
+    found = words.fit(sentences).getVectors()
+    return found.select(f.col("word").cast("bigint").alias("id"), vector_to_array("vector", "float32").alias("vector"))
+
+
+def _item2vec(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
+    from pyspark.sql import functions as f
+
+    ordered = (
+        _positives(events).groupBy("user_id").agg(f.sort_array(f.collect_list(f.struct("seq", "item_id"))).alias("all"))
+    )
+    sentences = ordered.select(f.transform("all", lambda each: each["item_id"].cast("string")).alias("words"))
+    return _skip_grams(sentences, 1), None
+
+
+def _deepwalk(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as f
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    by_user = Window.partitionBy("user_id").orderBy("seq")
+    following = _positives(events).withColumn("next", f.lead("item_id").over(by_user)).where("next != item_id")
+    edges = following.groupBy("item_id", "next").agg(f.count("*").alias("times"))
+    graph: dict[int, tuple[Ints, Floats]] = {}
+    table = edges.orderBy("item_id", "next").toArrow()  # bounded by the catalogue, not by the events
+    sources, targets, times = (table[name].to_numpy() for name in ("item_id", "next", "times"))
+    for source in np.unique(sources).tolist():
+        of_source = sources == source
+        graph[source] = (targets[of_source], np.cumsum(times[of_source] / times[of_source].sum()))
+    known = spark.sparkContext.broadcast(graph)
+    starts = spark.createDataFrame([(int(source),) for source in graph], "item_id long")
+    walks = starts.mapInArrow(_walker(known), from_arrow_schema(WORDS))
+    return _skip_grams(walks, 1), None
+
+
+def _walker(graph: Any) -> Worker:
+    """Rows (item_id) → WALKS random walks from each; the same in every run, since each item has its own seed."""
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Batches:
+        for batch in batches:
+            walks = [walk for item_id in batch["item_id"].to_pylist() for walk in random_walks(graph.value, item_id)]
+            yield pa.RecordBatch.from_arrays([pa.array(walks, WORDS.field("words").type)], schema=WORDS)
+
+    return work
+
+
+def random_walks(graph: dict[int, tuple[Ints, Floats]], start: int) -> list[list[str]]:
+    """WALKS walks of at most WALK_LENGTH items, as text. graph: item → (followers, their cumulated shares)."""
+    rng = np.random.default_rng((SEED, start % 2**63))
+    walks = []
+    for _ in range(WALKS):
+        at, walk = start, [str(start)]
+        while len(walk) < WALK_LENGTH and at in graph:
+            followers, cumulated = graph[at]
+            at = int(followers[min(int(np.searchsorted(cumulated, rng.random(), side="right")), len(followers) - 1)])
+            walk.append(str(at))
+        walks.append(walk)
+    return walks
+
+
+Maker = Callable[["SparkSession", "DataFrame"], tuple["DataFrame", "DataFrame | None"]]
+KINDS: Final[dict[str, Maker]] = {"als": _als, "item2vec": _item2vec, "deepwalk": _deepwalk}
+"""Each makes (id, vector) of items, and of users where it has vectors of their own."""
+
+
+def _users_of_items(events: "DataFrame", items: "DataFrame") -> "DataFrame":
+    """(id, vector): the mean of the vectors of each user's LAST newest positive items."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as f
+
+    newest = Window.partitionBy("user_id").orderBy(f.desc("seq"))
+    last = _positives(events).withColumn("place", f.row_number().over(newest)).where(f.col("place") <= LAST)
+    joined = last.join(items.withColumnRenamed("id", "item_id"), "item_id")
+    mean = f.array(*(f.avg(f.col("vector")[at]).cast("float") for at in range(WIDTH)))
+    return joined.groupBy("user_id").agg(mean.alias("vector")).withColumnRenamed("user_id", "id")
+
+
+def _save(frame: "DataFrame", folder: Path, name: str) -> int:
+    """Write (id, vector) rows as two arrays, by id; how many they are."""
+    table = frame.orderBy("id").toArrow()
+    ids = table["id"].to_numpy()
+    vectors = np.array(table["vector"].to_pylist(), np.float32).reshape(-1, WIDTH)
+    np.save(folder / f"{name}.ids.npy", ids.astype(np.int64))
+    np.save(folder / f"{name}.npy", vectors)
+    return len(ids)
+
+
+def make_embeddings(
+    spark: "SparkSession", dataset: Dataset, base: Base, out: Path, kinds: Sequence[str] = tuple(KINDS)
+) -> dict[str, Any]:
+    """Make those kinds of a base's history; what meta.json says. Raises BadInput for an unknown kind, an `out` that is there, or
+    a history without a positive row."""
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise BadInput("--kind", f"one of {', '.join(KINDS)}", unknown[0])
+    if out.exists():
+        raise BadInput("--out", "a folder that is not there yet", str(out))
+    rows = int(base.manifest["history_rows"])
+    events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id").cache()
+    if _positives(events).isEmpty():
+        raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
+    aside = out.with_name(out.name + ".tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    meta: dict[str, Any] = {"dataset": dataset.name, "history_rows": rows, "width": WIDTH, "seed": SEED, "kinds": {}}
+    try:
+        for kind in kinds:
+            began = time.monotonic()
+            (aside / kind).mkdir(parents=True)
+            with step(f"  {kind}") as this:
+                items, users = KINDS[kind](spark, events)
+                items = items.cache()
+                counts = {
+                    "items": _save(items, aside / kind, "items"),
+                    "users": _save(users or _users_of_items(events, items), aside / kind, "users"),
+                }
+                items.unpersist()
+                this.note = f"{counts['items']} items, {counts['users']} users"
+            meta["kinds"][kind] = counts | {"seconds": round(time.monotonic() - began, 1)}
+        (aside / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return meta
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m offline.embeddings", description="Embeddings of items and users.")
+    add_data_arguments(parser)
+    parser.add_argument("--base", type=Path, required=True, help="the base whose history they are made of")
+    parser.add_argument("--kind", action="append", choices=tuple(KINDS), help="may be given again (all)")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to make")
+    given = parser.parse_args(argv)
+
+    def make() -> None:
+        dataset = open_dataset(given.dataset, given.data_dir)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        with spark_session(given.out.parent, given.master) as spark, step("embeddings"):
+            make_embeddings(spark, dataset, Base(given.base), given.out, given.kind or tuple(KINDS))
+
+    return run(make)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
