@@ -36,8 +36,8 @@ def build(context: NetContext) -> Any:
         ),
     ]
     fields = [
-        embedding(user, users, FACTORS, "user_field", seed + 4),
-        embedding(item, items, FACTORS, "item_field", seed + 5),
+        embedding(user, users, FACTORS, "user_id_field", seed + 4),
+        embedding(item, items, FACTORS, "item_id_field", seed + 5),
         *(dense(inputs[n], FACTORS, f"{n}_field", seed + 6 + at, activation=None) for at, n in enumerate(COLUMNS)),
     ]
     # Σ of all products of two is half of (Σ)² − Σ of squares.

@@ -40,7 +40,7 @@ def test_both_models(samples_folder, tmp_path):
 
 def test_an_unknown_model(tmp_path, capsys):
     assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "nope"]) == 1
-    assert capsys.readouterr().err.startswith("error: model: expected one of fusion, neuralcf")
+    assert capsys.readouterr().err.startswith("error: model: expected one of deepfm, dien")
 
 
 def test_no_samples(tmp_path, capsys):
