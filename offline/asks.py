@@ -33,6 +33,8 @@ from features.inputs import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMap
 from features.signals import candidates, find_signals, signal_matrix
 from features.state import FOLD_VERSION
 from features.words import RATING
+from offline.aside import written_aside
+from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
 from offline.folding import Batches, Worker, genre_names
 from offline.maps import Moments, matrix
@@ -139,16 +141,11 @@ def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, se
     not the one that the base was made of."""
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
-    if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows):
-        made_of = f"{base.manifest['dataset']} with {base.manifest['rows']} rows"
-        raise BadInput("--dataset", f"what the base was made of ({made_of})", f"{dataset.name} with {dataset.rows}")
+    check_made_of(base, dataset)
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
     first = first_asked(dataset, rows, settings.most)
-    aside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
+    with written_aside(out) as aside:
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, aside / RELATIONS, aside / "scratch")
         with step("  asks walked") as this:
@@ -174,10 +171,6 @@ def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, se
             "seconds": round(time.monotonic() - began, 1),
         }
         (aside / META).write_text(json.dumps(meta, indent=1) + "\n")
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return meta
 
 

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.base import CATALOGUE, MANIFEST, RELATIONS
+from features.base import CATALOGUE, MANIFEST, RELATIONS, Base
 from features.errors import BadInput
 from features.state import FOLD_VERSION
 from offline import folding, states
+from offline.aside import written_aside
 from offline.datasets import Dataset, cut_row, open_dataset, ts_of_row
 from offline.relations import write_history_relations
 from offline.settings import BaseSettings, add_base_arguments, base_settings
@@ -39,6 +40,13 @@ def base_number(out: Path) -> int:
     return int(out.name)
 
 
+def check_made_of(base: Base, dataset: Dataset) -> None:
+    """Raise BadInput if the base was made of another data set."""
+    if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows):
+        made_of = f"{base.manifest['dataset']} with {base.manifest['rows']} rows"
+        raise BadInput("--dataset", f"what the base was made of ({made_of})", f"{dataset.name} with {dataset.rows}")
+
+
 def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path) -> dict[str, Any]:
     """Make the base `out` of the data set's first `history` of rows; its manifest.
 
@@ -48,10 +56,8 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     began = time.monotonic()
     rows = cut_row(dataset, history)
     cut = ts_of_row(dataset, rows - 1) if rows else 0
-    aside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    (aside / "features").mkdir(parents=True)
-    try:
+    with written_aside(out) as aside:
+        (aside / "features").mkdir()
         counts = _write_tables(spark, dataset, rows, cut, aside)
         digests = states.digests(aside)
         manifest: dict[str, Any] = {
@@ -71,10 +77,6 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return manifest
 
 

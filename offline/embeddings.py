@@ -13,7 +13,6 @@ deepwalk  skip-grams over random walks on the graph of which item followed which
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +25,8 @@ import pyarrow as pa
 from features.base import Base
 from features.errors import BadInput
 from features.inputs import Floats, Ints
+from offline.aside import written_aside
+from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
 from offline.folding import Batches, Worker
 from offline.settings import add_data_arguments
@@ -181,23 +182,22 @@ def make_embeddings(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, kinds: Sequence[str] = tuple(KINDS)
 ) -> dict[str, Any]:
     """Make those kinds of a base's history; what meta.json says. Raises BadInput for an unknown kind, an `out` that is there, or
-    a history without a positive row."""
+    a data set that the base was not made of, or a history without a positive row."""
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise BadInput("--kind", f"one of {', '.join(KINDS)}", unknown[0])
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
+    check_made_of(base, dataset)
     rows = int(base.manifest["history_rows"])
     events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id").cache()
     if _positives(events).isEmpty():
         raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
-    aside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
     meta: dict[str, Any] = {"dataset": dataset.name, "history_rows": rows, "width": WIDTH, "seed": SEED, "kinds": {}}
-    try:
+    with written_aside(out) as aside:
         for kind in kinds:
             began = time.monotonic()
-            (aside / kind).mkdir(parents=True)
+            (aside / kind).mkdir()
             with step(f"  {kind}") as this:
                 items, users = KINDS[kind](spark, events)
                 items = items.cache()
@@ -209,10 +209,6 @@ def make_embeddings(
                 this.note = f"{counts['items']} items, {counts['users']} users"
             meta["kinds"][kind] = counts | {"seconds": round(time.monotonic() - began, 1)}
         (aside / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return meta
 
 

@@ -24,6 +24,7 @@ from features.names import EVENTS, SERVED
 from features.state import FOLD_VERSION
 from features.verdicts import REJECTED, REROUTED
 from offline import states
+from offline.aside import written_aside
 from offline.base import BASE_VERSION, base_number
 from offline.log import EVENT, TAKEN, KafkaLog, Log, Span, taking_worker
 from offline.log_folding import FATES, KNOWN, LOG_USERS, log_users_worker
@@ -81,10 +82,8 @@ def make_log_base(
             "make one of the data set first (./martlet features)"
         )
     began = time.monotonic()
-    aside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    (aside / "features").mkdir(parents=True)
-    try:
+    with written_aside(out) as aside:
+        (aside / "features").mkdir()
         told = _write_tables(spark, previous, log, spans, clock, aside)
         offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
         for span in spans:
@@ -103,10 +102,6 @@ def make_log_base(
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return manifest
 
 

@@ -9,7 +9,6 @@ python -m offline.samples --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --dat
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,8 @@ from features.base import Base
 from features.errors import BadInput
 from features.inputs import INPUTS_VERSION
 from features.state import FOLD_VERSION
+from offline.aside import written_aside
+from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
 from offline.drawing import drawn, labelled
 from offline.folding import genre_names
@@ -59,15 +60,11 @@ def make_samples(
     """
     check(settings, out)
     rows = int(base.manifest["history_rows"])
-    if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows):
-        made_of = f"{base.manifest['dataset']} with {base.manifest['rows']} rows"
-        raise BadInput("--dataset", f"what the base was made of ({made_of})", f"{dataset.name} with {dataset.rows}")
+    check_made_of(base, dataset)
     began = time.monotonic()
     positives = count_positives(dataset, rows)
     share = min(1.0, settings.max_positives / positives) if positives else 1.0
-    aside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
+    with written_aside(out) as aside:
         with step("  samples joined"):
             _write(spark, dataset, rows, share, settings, aside)
         with step("  mean and spread"):
@@ -87,10 +84,6 @@ def make_samples(
             "seconds": round(time.monotonic() - began, 1),
         }
         (aside / META).write_text(json.dumps(meta, indent=1) + "\n")
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return meta
 
 
@@ -113,7 +106,7 @@ def _write(
     )
     samples = items.join(users, "seq").select("seq", "user_id", "item_id", "at", "label", "user", "item")
     ordered = samples.repartitionByRange(partitions(spark, 2 * rows), "seq").sortWithinPartitions("seq", "item_id")
-    ordered.write.parquet(str(folder))
+    ordered.write.mode("append").parquet(str(folder))  # the folder is there already, and empty
     for checksum in folder.glob(".*.crc"):
         checksum.unlink()
     catalogue.destroy()

@@ -14,6 +14,7 @@ from features.errors import BadInput
 from features.signals import SIGNALS
 from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes
+from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
 from offline.evaluation.embeddings import EmbeddingMethod
 from offline.evaluation.models import ModelMethod
@@ -45,10 +46,10 @@ def evaluate(
     embeddings: Path | None = None,
 ) -> None:
     """Print the tables and write the report. Raises BadInput where nothing comes after the base's history."""
+    check_made_of(base, dataset)
     first = int(base.manifest["history_rows"])
-    if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows) or first >= dataset.rows:
-        made_of = f"{base.manifest['dataset']}, {first} of {base.manifest['rows']} rows of history"
-        raise BadInput("--dataset", f"the base's own, with rows after its history ({made_of})", dataset.name)
+    if first >= dataset.rows:
+        raise BadInput("--base", "one with rows after its history", f"all {dataset.rows} rows are history")
     began = time.monotonic()
     console = report_console()
     methods = _methods(models, names, embeddings)
