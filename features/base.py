@@ -8,8 +8,8 @@
                      relations/        weights between items, a folder for each kind (`features.relations`)
                      features/         the same features as Parquet columns, for people and training
 
-The tables are mapped, not read: the job, the API and `verify` open the same files. This is the kernel's only contact with
-a file system, and it only reads.
+The tables are mapped, not read: the job, the API and `verify` open the same files (the API alone reads the weights between
+items). This is the kernel's only contact with a file system, and it only reads.
 """
 
 import json
@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from features.errors import Broken
 from features.mapped import MappedTable
 from features.names import EVENTS, PARTITIONS, SERVED, partition_of
 from features.pairs import Pairs
-from features.relations import Ints, Relations, read_relations
+from features.relations import ARRAYS, Ints, Relations
 from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.words import Item
 
@@ -47,6 +48,21 @@ _item_decoder = msgspec.msgpack.Decoder(Item)
 
 def encode_catalogue_item(item: Item) -> bytes:
     return _encoder.encode(item)
+
+
+def read_relations(folder: Path, rows: Ints) -> Relations:
+    """Raises Broken where the folder does not hold them."""
+    arrays: list[Any] = []
+    for name, kind in ARRAYS.items():
+        path = folder / f"{name}.npy"
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise Broken(f"{path} can't be read: {error}") from error
+        if array.dtype != kind or array.ndim != 1:
+            raise Broken(f"{path}: expected {np.dtype(kind)} in one dimension, got {array.dtype} in {array.ndim}")
+        arrays.append(array)
+    return Relations(rows, *arrays)
 
 
 class Base:

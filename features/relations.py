@@ -1,13 +1,14 @@
-"""Weights between items, as arrays that are read where they lie: item → its nearest others, for a whole catalogue.
+"""Weights between items: item → its nearest others, for a whole catalogue. 12 bytes a neighbour in memory.
 
-<folder>/items.npy    int64 [n], ascending: the items that have neighbours
-         starts.npy   int64 [n + 1]: those of items[k] are starts[k] … starts[k + 1] − 1
-         others.npy   int64 [m]: the neighbours, best first
-         weights.npy  float32 [m]
+As arrays, which `features.base` reads and `offline.relations` writes:
+
+items    int64 [n], ascending: the items that have neighbours
+starts   int64 [n + 1]: those of items[k] are starts[k] … starts[k + 1] − 1
+others   int64 [m]: the neighbours, best first
+weights  float32 [m]
 """
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,8 @@ from features.errors import Broken
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-NEAREST: Final = 200
-"""Neighbours kept of an item."""
-_FILES: Final = {"items": np.int64, "starts": np.int64, "others": np.int64, "weights": np.float32}
+ARRAYS: Final = {"items": np.int64, "starts": np.int64, "others": np.int64, "weights": np.float32}
+"""By name and type, in this order."""
 
 
 class Relations:
@@ -71,44 +71,3 @@ def _rows_of(ids: Ints, rows: Ints, order: Ints) -> tuple[Ints, npt.NDArray[np.b
     place = np.minimum(np.searchsorted(rows, ids, sorter=order), len(rows) - 1)
     found = order[place]
     return found, rows[found] == ids
-
-
-def read_relations(folder: Path, rows: Ints) -> Relations:
-    """Raises Broken where the folder does not hold them."""
-    arrays: list[npt.NDArray[Any]] = []
-    for name, kind in _FILES.items():
-        path = folder / f"{name}.npy"
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise Broken(f"{path} can't be read: {error}") from error
-        if array.dtype != kind or array.ndim != 1:
-            raise Broken(f"{path}: expected {np.dtype(kind)} in one dimension, got {array.dtype} in {array.ndim}")
-        arrays.append(array)
-    return Relations(rows, *arrays)
-
-
-def write_relations(folder: Path, items: Ints, starts: Ints, others: Ints, weights: Floats) -> None:
-    """Write the arrays into a new folder."""
-    folder.mkdir(parents=True)
-    for name, array in zip(_FILES, (items, starts, others, weights), strict=True):
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(array, _FILES[name]))
-
-
-def nearest(weights: npt.NDArray[Any], count: int = NEAREST) -> tuple[Ints, Ints, Floats]:
-    """(starts [n + 1], columns [m], values [m]) of the largest weights above 0 in each row of a matrix [n, n], best first,
-    equal ones by column."""
-    n = weights.shape[1]
-    count = min(count, n)
-    if not count:
-        return np.zeros(len(weights) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
-    best = (
-        np.argpartition(-weights, count - 1, axis=1)[:, :count]
-        if count < n
-        else np.tile(np.arange(n), (len(weights), 1))
-    )
-    values = np.take_along_axis(weights, best, 1)
-    order = np.lexsort((best, -values), axis=1)
-    best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
-    kept = values > 0
-    return np.r_[0, np.cumsum(kept.sum(axis=1))], best[kept].astype(np.int64), values[kept].astype(np.float32)

@@ -50,7 +50,7 @@ class Together:
         total = sum(weight for _, weight in neighbours.top)
         for place, (item_id, weight) in enumerate(neighbours.top):
             other = row_of.get(item_id)
-            if other is not None:
+            if other is not None and weight > 0:  # what has faded to nothing has no share
                 self._others[row, place] = other
                 self._shares[row, place] = weight / total
 

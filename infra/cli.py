@@ -289,7 +289,9 @@ def evaluate(
         if model and len(model) > 1:
             raise BadInput("--model", "one model with --live, as events can be posted once", ", ".join(model))
         address = str(_running_status(target)["address"])
-        evaluation.over_http(target, address, HomeRecord(target).base(), model[0] if model else None, rows, folder)
+        bootstrap = f"127.0.0.1:{_ports(target)['kafka']}"
+        chosen = model[0] if model else None
+        evaluation.over_http(target, address, bootstrap, HomeRecord(target).base(), chosen, rows, folder)
     else:
         evaluation.in_memory(target, number, model or [], late, folder, typer.echo)
 

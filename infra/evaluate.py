@@ -7,10 +7,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from features.base import Base
 from features.errors import BadInput, Unavailable
+from features.names import EVENTS, PARTITIONS
 from infra import offline
 from infra.home import Home
 from infra.record import HomeRecord
@@ -35,12 +38,16 @@ def in_memory(home: Home, number: int, names: list[str], late: bool, out: Path, 
     offline.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", say)
 
 
-def over_http(home: Home, address: str, base: Base, model: str | None, most: int | None, out: Path) -> None:
-    """Ask a running home, then post the row, one row after the other; needs a home into which nothing was replayed yet, as what
-    it knows already counts as a duplicate and would be asked with its answer known.
+def over_http(
+    home: Home, address: str, bootstrap: str, base: Base, model: str | None, most: int | None, out: Path
+) -> None:
+    """Ask a running home, then post the row, one row after the other.
 
-    Raises BadInput where nothing comes after the history, Unavailable where the home does not answer.
+    Raises BadInput where nothing comes after the history, or the home has events already (it may know the answers),
+    Unavailable where the home does not answer.
     """
+    if events := _events_in_log(bootstrap):
+        raise BadInput("--live", "a home without events: up --home anew", f"{events} events in the log of {home.path}")
     dataset = open_dataset(HomeRecord(home).dataset, home.data)
     first = int(base.manifest["history_rows"])
     end = dataset.rows if most is None else min(dataset.rows, first + most)
@@ -55,7 +62,7 @@ def over_http(home: Home, address: str, base: Base, model: str | None, most: int
     ):
         task = progress.add_task("asking", total=end - first)
         try:
-            asked, places, degraded = _ask_all(
+            asked, places, degraded = ask_all(
                 client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
             )
         except httpx.HTTPError as error:
@@ -73,7 +80,19 @@ def over_http(home: Home, address: str, base: Base, model: str | None, most: int
     console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
 
 
-def _ask_all(
+def _events_in_log(bootstrap: str) -> int:
+    """How many records the topic of events has. Raises Unavailable."""
+    try:
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=int(WITHIN * 1000))
+        try:
+            return sum(consumer.end_offsets([TopicPartition(EVENTS, part) for part in range(PARTITIONS)]).values())
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {bootstrap} did not tell its offsets: {error}") from error
+
+
+def ask_all(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
 ) -> tuple[Asked, list[int], int]:
     """What was asked, the places, and how many lists were degraded or did not know the user's last event."""

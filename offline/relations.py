@@ -1,13 +1,14 @@
 """The weights between items that a history gives, as arrays in a folder (`features.relations`): `ease` and `similar`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from features.base import EASE, SIMILAR
-from features.relations import Ints, nearest, write_relations
+from features.relations import ARRAYS, Floats, Ints
 from offline.datasets import Dataset, rows_between
 from offline.ease import ease
 from offline.similar import similar_items
@@ -16,6 +17,9 @@ from offline.tables import part_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+NEAREST: Final = 200
+"""Neighbours kept of an item."""
 
 
 def write_history_relations(spark: "SparkSession", dataset: Dataset, rows: int, out: Path, scratch: Path) -> int:
@@ -45,3 +49,29 @@ def positives(dataset: Dataset, rows: int) -> tuple[Ints, Ints]:
         users.append(batch["user_id"].to_numpy()[good])
         items.append(batch["item_id"].to_numpy()[good])
     return np.concatenate(users), np.concatenate(items)
+
+
+def write_relations(folder: Path, items: Ints, starts: Ints, others: Ints, weights: Floats) -> None:
+    """Write the arrays into a new folder."""
+    folder.mkdir(parents=True)
+    for name, array in zip(ARRAYS, (items, starts, others, weights), strict=True):
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array, ARRAYS[name]))
+
+
+def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tuple[Ints, Ints, Floats]:
+    """(starts [n + 1], columns [m], values [m]) of the largest weights above 0 in each row of a matrix [n, n], best first,
+    equal ones by column."""
+    n = weights.shape[1]
+    count = min(count, n)
+    if not count:
+        return np.zeros(len(weights) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    best = (
+        np.argpartition(-weights, count - 1, axis=1)[:, :count]
+        if count < n
+        else np.tile(np.arange(n), (len(weights), 1))
+    )
+    values = np.take_along_axis(weights, best, 1)
+    order = np.lexsort((best, -values), axis=1)
+    best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
+    kept = values > 0
+    return np.r_[0, np.cumsum(kept.sum(axis=1))], best[kept].astype(np.int64), values[kept].astype(np.float32)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from features.base import EASE, SIMILAR
+from features.base import EASE, SIMILAR, read_relations
 from features.fold import UserState, fold_user
 from features.inputs import ClickWeights, Ints, ItemColumns
 from features.item_fold import fold_item
 from features.pairs import Pairs, slots_of
-from features.relations import read_relations
 from features.signals import Bools, ItemIndex, Moment, Together
 from features.state import ItemFeatures, UserFeatures
 from features.words import Item, ItemId, Millis, UserId

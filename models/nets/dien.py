@@ -10,9 +10,8 @@ import keras
 import tensorflow as tf
 
 from features.history import LENGTH
-from models.nets.parts.history import WIDTH, Interests
-from models.nets.parts.ids import IdIndex, dense
-from models.nets.parts.inputs import history_inputs
+from models.nets.parts.history import WIDTH, interests_of
+from models.nets.parts.ids import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 
@@ -47,14 +46,8 @@ class Evolution(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
 
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
-    inputs = history_inputs() | {
-        "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
-        "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
-    }
-    seed, index = context.seed, IdIndex(context.item_ids, "item_index")
-    events, there, candidate = Interests(len(context.item_ids), seed)(
-        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
-    )
+    inputs, events, there, candidate = interests_of(context)
+    seed = context.seed
     states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(events)
     interest = Evolution(seed + 10)(states, there, candidate)
     both = keras.layers.Multiply(name="both")([interest, candidate])

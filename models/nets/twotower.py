@@ -9,9 +9,8 @@ from typing import Any
 
 import keras
 
-from models.nets.parts.history import WIDTH, Interests
-from models.nets.parts.ids import IdIndex, dense
-from models.nets.parts.inputs import history_inputs
+from models.nets.parts.history import WIDTH, interests_of
+from models.nets.parts.ids import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 
@@ -21,14 +20,8 @@ SHARPNESS = 12.0
 
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
-    inputs = history_inputs() | {
-        "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
-        "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
-    }
-    seed, index = context.seed, IdIndex(context.item_ids, "item_index")
-    events, there, candidate = Interests(len(context.item_ids), seed)(
-        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
-    )
+    inputs, events, there, candidate = interests_of(context)
+    seed = context.seed
     # Newer events weigh more: a weight for each place, learned.
     length = events.shape[1]
     placed = keras.layers.Dense(length, activation="softplus", kernel_initializer="zeros", name="place_weights")(there)

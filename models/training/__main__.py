@@ -19,9 +19,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--base", type=Path, help="the base whose features the samples carry; recorded in the manifest")
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
     parser.add_argument("--model", action="append", required=True, help="a net of models/nets; may be given repeatedly")
-    parser.add_argument("--epochs", type=int, default=5, help="at most this many passes (default 5)")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=5,
+        help="at most so many passes over rows (default 5)",
+    )
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--max-rows", type=int, default=4_000_000, help="train on at most the newest N rows")
+    parser.add_argument("--max-rows", type=int, default=4_000_000, help="at most the newest N rows")
     parser.add_argument("--force", action="store_true", help="publish even if worse than the live version")
     return parser
 

@@ -1,7 +1,7 @@
 """Fitting one net: a plain loop over fixed seeds, stopped when validation gets no better."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -39,11 +39,34 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model (weights of its best epoch) and its epochs."""
+    """A trained model (weights of its best epoch), its epochs, and what else was measured of these weights on validation."""
 
     model: Any
     context: NetContext
     epochs: tuple[Epoch, ...]
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Stopper:
+    """Early stopping: keeps the weights of the epoch that is best by one metric, and says when no better one has come for
+    `patience` epochs. `weights` is anything with get_weights and set_weights."""
+
+    def __init__(self, weights: Any, metric: str, patience: int) -> None:
+        self.epochs: list[Epoch] = []
+        self._weights, self._metric, self._patience = weights, metric, patience
+        self._best: list[Array] = weights.get_weights()
+
+    def take(self, epoch: Epoch) -> bool:
+        """Note an epoch; True if it is time to stop."""
+        self.epochs.append(epoch)
+        top = max(self.epochs, key=lambda each: each.metrics[self._metric])  # the first of equal ones
+        if top is epoch:
+            self._best = self._weights.get_weights()
+        return epoch.number - top.number >= self._patience
+
+    def restore(self) -> None:
+        """Put the best weights back."""
+        self._weights.set_weights(self._best)
 
 
 def context_of(samples: Samples, seed: int) -> NetContext:
@@ -135,8 +158,7 @@ def fit(net: Net, samples: Samples, epochs: int, seed: int, progress: Progress =
     model = net.build(context)
     step, predict = _stepper(net, model, samples.widths), predictor(net, model, samples.widths)
     rng = np.random.default_rng(seed)
-    history: list[Epoch] = []
-    best: list[Array] = model.get_weights()
+    stopper = Stopper(model, "auc", PATIENCE)
     for number in range(1, epochs + 1):
         loss = _epoch(net, samples.train, step, rng, partial(progress, number))
         scores = predict(samples.validation.inputs)
@@ -144,11 +166,7 @@ def fit(net: Net, samples: Samples, epochs: int, seed: int, progress: Progress =
             raise Broken(f"training of {net.name} diverged: scores of epoch {number} are not finite; nothing published")
         labels = samples.validation.labels
         metrics = {"auc": auc(labels, scores), "log_loss": log_loss(labels, scores)}
-        history.append(Epoch(number, loss, metrics))
-        top = max(history, key=lambda epoch: epoch.metrics["auc"])
-        if top is history[-1]:
-            best = model.get_weights()
-        elif number - top.number >= PATIENCE:
+        if stopper.take(Epoch(number, loss, metrics)):
             break
-    model.set_weights(best)
-    return Fitted(model, context, tuple(history))
+    stopper.restore()
+    return Fitted(model, context, tuple(stopper.epochs))

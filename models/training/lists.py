@@ -12,7 +12,7 @@ import tensorflow as tf
 from features.errors import Broken
 from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.training.asks import NO_CANDIDATE, Asks, Lists, windows
-from models.training.fit import Epoch, Fitted
+from models.training.fit import Epoch, Fitted, Stopper
 from models.training.listwise import fit_whole
 from models.training.places import measured, place_metrics, places_of
 from models.training.sequences import LATE_RATE, fit_encoder, indexed
@@ -35,8 +35,9 @@ def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_
     """Train a net of SEQUENCES or LISTS. The same seed and asks give the same model.
 
     A net without a sequence model learns whole (`models.training.listwise`). Of one with it the encoder learns from the rows
-    before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on
-    the newest ones. At last the encoder goes on over all rows, as what is served should know the newest.
+    before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on the newest ones. At last the
+    encoder goes on over all rows, as what is served should know the newest: metrics and calibration are of the model before
+    that, since after it no row is left that it has not seen.
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -44,7 +45,7 @@ def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_
     context = NetContext(np.unique([0]), np.unique(asks.histories.items), asks.widths, seed)
     model = net.build(context)
     if not any(layer.name == "next_item" for layer in model.layers):
-        return Fitted(model, context, fit_whole(net, model, asks, seed, progress))
+        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress))
     encoder = model.get_layer("next_item").encoder
     data = indexed(windows(asks.histories, asks.first, MAX_EVENTS), context.item_ids)
     loss = fit_encoder(net, encoder, data, SEQUENCE_EPOCHS, seed, progress)
@@ -52,15 +53,16 @@ def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_
         metrics, _ = measured(asks.validation_lists, _scores(model, net, asks.validation_lists), calibrate=False)
         epochs: tuple[Epoch, ...] = (Epoch(SEQUENCE_EPOCHS, loss, metrics),)
     else:
-        epochs = _fit_weighing(net, model, asks, seed, partial(progress, SEQUENCE_EPOCHS))
+        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, SEQUENCE_EPOCHS))
     newest = indexed(windows(asks.histories, np.iinfo(np.int64).max, MAX_EVENTS), context.item_ids)
     fit_encoder(net, encoder, newest, LAST_EPOCHS, seed + 1, progress, LATE_RATE)
-    return Fitted(model, context, epochs)
+    return Fitted(model, context, epochs, metrics)
 
 
 def _fit_weighing(
     net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, float], None]
-) -> tuple[Epoch, ...]:
+) -> tuple[tuple[Epoch, ...], dict[str, float]]:
+    """Train what weighs, in place, with the encoder as it is; its epochs, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
     parts = [_prepared(model, index, lists) for lists in (asks.train_lists, asks.validation_lists)]
     variables = weighing.trainable_variables
@@ -88,8 +90,7 @@ def _fit_weighing(
     train, validation = parts
     lists = asks.validation_lists
     rng = np.random.default_rng(seed)
-    history: list[Epoch] = []
-    best = weighing.get_weights()
+    stopper = Stopper(weighing, "ndcg10", PATIENCE)
     for number in range(1, LIST_EPOCHS + 1):
         order, total = rng.permutation(len(asks.train_lists)), 0.0
         for start in range(0, len(order), net.batch_size):
@@ -100,17 +101,13 @@ def _fit_weighing(
             total += loss * len(rows)
             progress(start + len(rows), loss)
         scores = _batched(compiled, validation)
-        history.append(Epoch(number, total / len(order), place_metrics(places_of(lists, scores))))
-        top = max(history, key=lambda epoch: epoch.metrics["ndcg10"])
-        if top is history[-1]:
-            best = weighing.get_weights()
-        elif number - top.number >= PATIENCE:
+        if stopper.take(Epoch(number, total / len(order), place_metrics(places_of(lists, scores)))):
             break
-    weighing.set_weights(best)
+    stopper.restore()
     scores = _batched(compiled, validation)
     metrics, calibration = measured(lists, scores, calibrate=True)
     model.get_layer("score").set_weights(calibration)
-    return (*history, Epoch(len(history), history[-1].loss, metrics))
+    return tuple(stopper.epochs), metrics
 
 
 def _batched(compiled: Any, prepared: tuple[Array, ...]) -> Array:

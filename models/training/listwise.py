@@ -11,7 +11,7 @@ import tensorflow as tf
 from features.errors import Broken
 from models.nets.parts.net import Net
 from models.training.asks import NO_CANDIDATE, Asks, Lists
-from models.training.fit import Epoch, input_specs
+from models.training.fit import Epoch, Stopper, input_specs
 from models.training.places import measured, place_metrics, places_of
 
 Array = npt.NDArray[Any]
@@ -54,8 +54,8 @@ def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists],
 
 def fit_whole(
     net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, int, float], None]
-) -> tuple[Epoch, ...]:
-    """Train all of the model in place, stopped by NDCG on the newest lists; its epochs, the last one with all metrics.
+) -> tuple[tuple[Epoch, ...], dict[str, float]]:
+    """Train all of the model in place, stopped by NDCG on the newest lists; its epochs, and all metrics of the best one.
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -79,8 +79,7 @@ def fit_whole(
     lists, newest = asks.train_lists, asks.validation_lists
     some = newest.part(np.unique(np.linspace(0, len(newest) - 1, MEASURED).astype(np.int64)))
     rng = np.random.default_rng(seed)
-    history: list[Epoch] = []
-    best: list[Array] = model.get_weights()
+    stopper = Stopper(model, "ndcg10", PATIENCE)
     for number in range(1, EPOCHS + 1):
         order, total, chosen = rng.permutation(len(lists)), 0.0, drawn(lists, rng)
         for start in range(0, len(order), net.batch_size):
@@ -94,13 +93,9 @@ def fit_whole(
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(asked)
             progress(number, start + len(asked), loss)
-        history.append(Epoch(number, total / len(order), place_metrics(places_of(some, score(some)))))
-        top = max(history, key=lambda epoch: epoch.metrics["ndcg10"])
-        if top is history[-1]:
-            best = model.get_weights()
-        elif number - top.number >= PATIENCE:
+        if stopper.take(Epoch(number, total / len(order), place_metrics(places_of(some, score(some))))):
             break
-    model.set_weights(best)
+    stopper.restore()
     metrics, calibration = measured(newest, score(newest), calibrate=True)
     model.get_layer("score").set_weights(calibration)
-    return (*history, Epoch(len(history), history[-1].loss, metrics))
+    return tuple(stopper.epochs), metrics

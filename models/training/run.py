@@ -86,7 +86,7 @@ def _train(net: Net, lessons: Lessons, options: Options, progress: Any) -> tuple
         task = progress.add_task(net.name, total=None, loss=float("nan"))
         fitted = fit_on_lists(net, lessons, options.seed, lambda _, done, loss: progress.update(task, loss=loss))
         progress.update(task, total=1, completed=1)
-        return fitted, fitted.epochs[-1].metrics
+        return fitted, fitted.metrics
     rows = len(lessons.train)
     task = progress.add_task(net.name, total=rows * options.epochs, loss=float("nan"))
 

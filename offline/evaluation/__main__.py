@@ -18,6 +18,7 @@ from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
 from offline.evaluation.embeddings import EmbeddingMethod
 from offline.evaluation.models import ModelMethod
+from offline.evaluation.places import Asked
 from offline.evaluation.report import Results, print_table, report_console, results, write_report
 from offline.evaluation.walked import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
 from offline.settings import add_data_arguments
@@ -57,7 +58,7 @@ def evaluate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def walked(label: str, which: dict[str, Method], late_ms: int) -> Results:
+        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, Results]:
             task = progress.add_task(label, total=dataset.rows - first)
             asked, places = prequential(
                 dataset, catalogue, relations, first, which, late_ms,
@@ -66,14 +67,11 @@ def evaluate(
             progress.update(task, completed=dataset.rows - first)
             found = results(asked, places)
             print_table(console, label, asked, found)
-            if late_ms == 0:
-                whole.append(asked)
-            return found
+            return asked, found
 
-        whole: list = []  # type: ignore[type-arg]
-        found = walked("features live, weights as trained", methods, 0)
-        few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names)) if name in methods}
-        curve = {label: walked(f"features late by {label}", few, ms) for label, ms in LATE.items()} if late else {}
+        asked, found = walked("features live, weights as trained", methods, 0)
+        few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names))}
+        curve = {label: walked(f"features late by {label}", few, ms)[1] for label, ms in LATE.items()} if late else {}
     facts = {
         "data set": f"{dataset.name}, {dataset.rows} rows, the first {first} history",
         "base": base.manifest["number"],
@@ -82,7 +80,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 1),
         "peak memory, MB": peak_megabytes(),
     }
-    write_report(out, facts, whole[0], found, curve)
+    write_report(out, facts, asked, found, curve)
     console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from features.errors import BadInput
 from offline.evaluation.places import MEASURES, Asked, Ints, Measure, measure
 
 Results = dict[str, dict[str, dict[str, Measure]]]
@@ -25,7 +26,9 @@ def report_console() -> Console:
 
 
 def results(asked: Asked, places: dict[str, Ints]) -> Results:
-    """Measures of every method over every group that has asks."""
+    """Measures of every method over every group that has asks. Raises BadInput if nothing was asked at all."""
+    if not asked.users:
+        raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")
     users = np.asarray(asked.users, np.int64)
     groups = {name: inside for name, inside in asked.slices().items() if inside.any()}
     return {

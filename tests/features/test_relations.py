@@ -1,5 +1,6 @@
 """Weights between items: what is written is read, in whatever rows the items stand."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.base import read_relations
 from features.errors import Broken
-from features.relations import Relations, nearest, read_relations, write_relations
+from features.relations import Relations
+from offline.relations import nearest, write_relations
 
 
 def some(rows: list[int]) -> Relations:
@@ -48,7 +51,7 @@ def test_what_has_no_row_is_left_out() -> None:
 
 @settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 15), st.randoms(use_true_random=False))
-def test_the_nearest_are_the_largest_best_first(size: int, count: int, chance: object) -> None:
+def test_the_nearest_are_the_largest_best_first(size: int, count: int, chance: random.Random) -> None:
     rng = np.random.default_rng(chance.randrange(1 << 30))
     weights = rng.integers(-3, 4, (size, size)).astype(float)
     starts, columns, values = nearest(weights, count)

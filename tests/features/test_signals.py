@@ -127,3 +127,9 @@ def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[i
 
 def test_no_order_is_longer_than_there_are_places() -> None:
     assert len(best_rows(np.ones(2 * PLACES, np.float32), PLACES)) == PLACES
+
+
+def test_neighbours_that_have_all_faded_say_nothing() -> None:
+    together = Together(2)
+    together.put(0, Neighbours(1, 3, AT, [(2, 0)]), {1: 0, 2: 1})
+    assert together.spread(np.array([0]), np.ones(1, np.float32), 2).tolist() == [0, 0]

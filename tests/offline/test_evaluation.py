@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.base import RELATIONS, Base
+from features.errors import BadInput
 from features.inputs import Ints
 from offline.base import make_base
 from offline.datasets import open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
 from offline.evaluation.places import NO_PLACE, Asked, gains, measure
+from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
 
 Write = Callable[..., Path]
@@ -114,6 +116,11 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     _, places = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
     assert (places["popular"] < 10).any()
     assert places["popular"].tolist() != places["both"].tolist()
+
+
+def test_nothing_asked_is_an_error() -> None:
+    with pytest.raises(BadInput, match="rows to evaluate: expected at least one"):
+        results(Asked(), {})
 
 
 def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

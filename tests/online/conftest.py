@@ -21,9 +21,9 @@ from features.base import (
 from features.fold import UserState, fold_user, freeze_user
 from features.item_fold import fold_item
 from features.mapped import table_parts
-from features.relations import write_relations
 from features.state import ItemFeatures, UserFeatures, encode_features
 from features.words import RATING, Contribution, Event, Item
+from offline.relations import write_relations
 
 DAY = 86_400_000
 FILMS = [

@@ -6,6 +6,9 @@ import keras
 import tensorflow as tf
 
 from features.history import GAPS, LENGTH, MARKS
+from models.nets.parts.ids import IdIndex
+from models.nets.parts.inputs import history_inputs
+from models.nets.parts.net import NetContext
 
 WIDTH: Final = 32
 
@@ -34,3 +37,17 @@ class Interests(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[tuple[int | None, ...], ...]:
         return (None, LENGTH, WIDTH), (None, LENGTH), (None, WIDTH)
+
+
+def interests_of(context: NetContext) -> tuple[dict[str, Any], Any, Any, Any]:
+    """(inputs, events, there, candidate): the inputs movieId int64 [n], history, marks, gaps, and user float32 [n, U + 3G]; and
+    what `Interests` makes of them."""
+    inputs = history_inputs() | {
+        "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
+        "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
+    }
+    index = IdIndex(context.item_ids, "item_index")
+    events, there, candidate = Interests(len(context.item_ids), context.seed)(
+        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
+    )
+    return inputs, events, there, candidate
