@@ -1,7 +1,6 @@
 """How good the lists are: in memory (`offline.evaluation`), or of a running home, asked over HTTP as anybody would."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from features.names import EVENTS, PARTITIONS
 from infra import offline
 from infra.home import Home
 from infra.record import HomeRecord
-from offline.datasets import Dataset, event_id, open_dataset, rows_between
+from offline.datasets import Dataset, event_id, open_dataset
 from offline.evaluation.places import NO_PLACE, TOP, Asked
+from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.report import print_table, report_console, results, write_report
 
 WITHIN = 10.0
@@ -97,32 +97,26 @@ def ask_all(
 ) -> tuple[Asked, list[int], int]:
     """What was asked, the places, and how many lists were degraded or did not know the user's last event."""
     asked, places, degraded = Asked(), [], 0
-    counts: dict[int, int] = defaultdict(int)
-    newest: dict[int, int] = {}
-    seen_first: dict[int, int] = {}
     tokens: dict[int, str] = {}
-    row = 0
-    for batch in rows_between(dataset, 0, end):
-        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
-        for user_id, item_id, rating, ts in zip(*columns, strict=True):
-            if row >= first:
-                if rating >= 4 and item_id in seen_first:
-                    gap = ts - newest[user_id] if user_id in newest else -1
-                    asked.add(user_id, gap, counts[user_id], ts - seen_first[item_id])
-                    parameters = {"user_id": user_id, "size": TOP, "at": ts}
-                    parameters |= {"model": model} if model else {}
-                    parameters |= {"seen": tokens[user_id]} if user_id in tokens else {}
-                    answer = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
-                    shown = [item["item_id"] for item in answer["items"]]
-                    places.append(shown.index(item_id) if item_id in shown else NO_PLACE)
-                    degraded += bool(answer["degraded"]) or answer["freshness"]["seen_applied"] is False
-                name = event_id(dataset.name, user_id, item_id, ts)
-                event = {"type": "rating", "event_id": name, "user_id": user_id, "item_id": item_id, "rating": rating}
-                posted = client.post("/v1/events", json=event | {"ts": ts}).raise_for_status().json()
-                tokens[user_id] = posted["seen"]
-                tell(row)
-            counts[user_id] += 1
-            newest[user_id] = ts
-            seen_first.setdefault(item_id, ts)
-            row += 1
+    for row in protocol_rows(dataset, first, end, asked):
+        if row.number < first:
+            continue
+        if row.asked:
+            parameters: dict[str, str | int] = {"user_id": row.user_id, "size": TOP, "at": row.ts}
+            parameters |= {"model": model} if model else {}
+            parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
+            answer = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
+            shown = [item["item_id"] for item in answer["items"]]
+            places.append(shown.index(row.item_id) if row.item_id in shown else NO_PLACE)
+            degraded += bool(answer["degraded"]) or answer["freshness"]["seen_applied"] is False
+        event = {
+            "type": "rating",
+            "event_id": event_id(dataset.name, row.user_id, row.item_id, row.ts),
+            "user_id": row.user_id,
+            "item_id": row.item_id,
+            "rating": row.rating,
+            "ts": row.ts,
+        }
+        tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
+        tell(row.number)
     return asked, places, degraded

@@ -1,6 +1,6 @@
 """The protocol in memory: a walk through the rows (`offline.walk`), and any number of methods that each give a list."""
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +10,9 @@ import numpy as np
 
 from features.signals import Moment, Signals, candidates, find_signals
 from features.words import Item, ItemId
-from offline.datasets import Dataset, rows_between
+from offline.datasets import Dataset
 from offline.evaluation.places import NO_PLACE, TOP, Asked, Ints
+from offline.evaluation.protocol import protocol_rows
 from offline.walk import Walk, item_ids
 
 CANDIDATES: Final = 300
@@ -70,39 +71,24 @@ def prequential(
     late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
     asked, places = Asked(), {name: [] for name in methods}
-    counts: dict[int, int] = defaultdict(int)
-    newest: dict[int, int] = {}
-    seen_first: dict[int, int] = {}
-    row = 0
-    for batch in rows_between(dataset, 0, dataset.rows):
-        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
-        for user_id, item_id, rating, ts in zip(*columns, strict=True):
-            if row >= first and rating >= 4 and item_id in seen_first:
-                while waiting and waiting[0][3] <= ts - late_ms:
-                    late.fold(*waiting.popleft())
-                moment = late.moment(user_id, ts)
-                if late is not walk:
-                    moment = replace(moment, allowed=walk.allowed(user_id))
-                signals = find_signals(moment)
-                rows, _ = candidates(signals.orders, CANDIDATES)
-                ask, wanted = Ask(moment, signals, rows), walk.index.row_of[item_id]
-                asked.add(
-                    user_id,
-                    ts - newest[user_id] if user_id in newest else -1,
-                    counts[user_id],
-                    ts - seen_first[item_id],
-                )
-                for name, method in methods.items():
-                    found = np.flatnonzero(method(ask)[:TOP] == wanted)
-                    places[name].append(int(found[0]) if len(found) else NO_PLACE)
-                tell(row)
-            walk.fold(user_id, item_id, rating, ts)
-            if late is not walk and row < first:
-                late.fold(user_id, item_id, rating, ts)
-            elif late is not walk:
-                waiting.append((user_id, item_id, rating, ts))
-            counts[user_id] += 1
-            newest[user_id] = ts
-            seen_first.setdefault(item_id, ts)
-            row += 1
+    for row in protocol_rows(dataset, first, dataset.rows, asked):
+        event = (row.user_id, row.item_id, row.rating, row.ts)
+        if row.asked:
+            while waiting and waiting[0][3] <= row.ts - late_ms:
+                late.fold(*waiting.popleft())
+            moment = late.moment(row.user_id, row.ts)
+            if late is not walk:
+                moment = replace(moment, allowed=walk.allowed(row.user_id))
+            signals = find_signals(moment)
+            rows, _ = candidates(signals.orders, CANDIDATES)
+            ask, wanted = Ask(moment, signals, rows), walk.index.row_of[row.item_id]
+            for name, method in methods.items():
+                found = np.flatnonzero(method(ask)[:TOP] == wanted)
+                places[name].append(int(found[0]) if len(found) else NO_PLACE)
+            tell(row.number)
+        walk.fold(*event)
+        if late is not walk and row.number < first:
+            late.fold(*event)
+        elif late is not walk:
+            waiting.append(event)
     return asked, {name: np.asarray(values, np.int64) for name, values in places.items()}

@@ -1,0 +1,41 @@
+"""The rows of the protocol: which of them are asked for, and what is known of each ask before it is learned."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from features.words import ItemId, Millis, UserId
+from offline.datasets import Dataset, rows_between
+from offline.evaluation.places import Asked
+
+
+class ProtocolRow(NamedTuple):
+    """One row. asked: whether the system is asked for it before it learns it."""
+
+    number: int
+    user_id: UserId
+    item_id: ItemId
+    rating: float
+    ts: Millis
+    asked: bool
+
+
+def protocol_rows(dataset: Dataset, first: int, end: int, asked: Asked) -> Iterator[ProtocolRow]:
+    """The first `end` rows in order. From row `first` on a row rated at least 4 is asked for, if its item has been seen before;
+    what is known of it then goes into `asked`."""
+    events: dict[UserId, int] = defaultdict(int)
+    newest: dict[UserId, Millis] = {}
+    since: dict[ItemId, Millis] = {}
+    number = 0
+    for batch in rows_between(dataset, 0, end):
+        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
+        for user_id, item_id, rating, ts in zip(*columns, strict=True):
+            asks = number >= first and rating >= 4 and item_id in since
+            if asks:
+                gap = ts - newest[user_id] if user_id in newest else -1
+                asked.add(user_id, gap, events[user_id], ts - since[item_id])
+            yield ProtocolRow(number, user_id, item_id, rating, ts, asks)
+            events[user_id] += 1
+            newest[user_id] = ts
+            since.setdefault(item_id, ts)
+            number += 1
