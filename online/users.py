@@ -18,6 +18,9 @@ from features.words import ItemId, UserId
 logger = logging.getLogger(__name__)
 
 POLL_FIRST, POLL_LAST = 0.001, 0.008
+FAILURES_TO_REST, REST = 3, 0.5
+"""After so many reads in a row without an answer Redis is taken to be away, and not asked for so many seconds. One late answer
+costs one list its freshness, not all lists of half a second."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class UserStore:
         self._base = base
         self._timeout = timeout
         self._away_until = 0.0
+        self._failures = 0
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -71,8 +75,11 @@ class UserStore:
                 (value, broker, applied), seen = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
-            self._away_until = time.monotonic() + 0.5  # one caller a half-second finds out, the others don't wait
+            self._failures += 1
+            if self._failures >= FAILURES_TO_REST:
+                self._away_until = time.monotonic() + REST  # one caller a rest finds out, the others don't wait
             return self._from_base(user_id)
+        self._failures = 0
         if value is None:
             return LiveUser(UserFeatures(user_id))
         broker_ts = int(broker)

@@ -1,0 +1,74 @@
+"""Reading a user from a real Redis: late once, away, and back."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from features.base import Base
+from features.names import APPLIED_TS, BROKER_TS, VALUE, user_key
+from features.state import UserFeatures, encode_features
+from online.users import FAILURES_TO_REST, REST, LiveUser, UserStore
+from tests.redis_process import RedisProcess, redis_process
+
+USER = 5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as running:
+        value = encode_features(UserFeatures(USER, last_ts=77))
+        running.client.hset(user_key(USER), mapping={VALUE: value, BROKER_TS: 0, APPLIED_TS: 0})
+        yield running
+
+
+def ask(server: RedisProcess, base: Base, steps: Callable[[UserStore], Awaitable[None]]) -> None:
+    async def run() -> None:
+        store = UserStore("127.0.0.1", server.port, 1, base)
+        try:
+            assert (await store.get(USER)).live  # connected
+            await steps(store)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+def stop(server: RedisProcess) -> None:
+    server.process.send_signal(signal.SIGSTOP)
+
+
+def go_on(server: RedisProcess) -> None:
+    server.process.send_signal(signal.SIGCONT)
+
+
+def test_one_late_answer_costs_one_list_and_not_the_next(server: RedisProcess, base: Base) -> None:
+    async def steps(store: UserStore) -> None:
+        stop(server)
+        assert not (await store.get(USER)).live
+        go_on(server)
+        again: LiveUser = await store.get(USER)
+        assert (again.live, again.features.last_ts) == (True, 77)
+
+    ask(server, base, steps)
+
+
+def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisProcess, base: Base) -> None:
+    async def steps(store: UserStore) -> None:
+        stop(server)
+        began = time.monotonic()
+        for _ in range(FAILURES_TO_REST):
+            assert not (await store.get(USER)).live
+        waited = time.monotonic() - began
+        began = time.monotonic()
+        for _ in range(50):
+            assert not (await store.get(USER)).live
+        assert time.monotonic() - began < waited  # fifty without a wait take less than three with one
+        go_on(server)
+        await asyncio.sleep(REST)
+        assert (await store.get(USER)).live
+
+    ask(server, base, steps)
