@@ -22,7 +22,7 @@ from streaming.settings import JobSettings
 
 PREPARE_WITHIN = 4 * 3600
 TRAIN_WITHIN = 4 * 3600
-NICE = 10
+NICE = 19
 """Priority of the offline steps: they often run beside a home that serves."""
 FIRST_MODELS = ("neuralcf", "widedeep", "fusion")
 
