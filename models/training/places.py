@@ -46,15 +46,28 @@ def measured(lists: Lists, scores: Array, calibrate: bool) -> tuple[dict[str, fl
 
 
 def _logistic(scores: Array, labels: Array) -> tuple[float, float]:
-    """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling)."""
-    inputs = np.stack([scores, np.ones_like(scores)], axis=1)
-    weights = np.array([1.0, np.log(max(labels.mean(), 1e-6)) - scores.mean()])
+    """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling); the scale is above 0.
+
+    On standardised scores, from the constant that fits best, and no step that makes it worse: scores of any size will do.
+    """
+    mean, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
+    inputs = np.stack([(scores - mean) / spread, np.ones_like(scores)], axis=1)
+    share = min(max(float(labels.mean()), 1e-6), 1 - 1e-6)
+    weights = np.array([0.0, np.log(share / (1 - share))])
+    loss = _loss(inputs @ weights, labels)
     for _ in range(50):
         likely = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        slope = inputs.T @ (labels - likely)
-        curve = (inputs * (likely * (1 - likely))[:, None]).T @ inputs + 1e-6 * np.eye(2)
-        change = np.linalg.solve(curve, slope)
-        weights = weights + np.clip(change, -2, 2)
-        if np.abs(change).max() < 1e-6:
+        curve = (inputs * (likely * (1 - likely))[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        change = np.linalg.solve(curve, inputs.T @ (labels - likely))
+        while (new := _loss(inputs @ (weights + change), labels)) > loss and np.abs(change).max() > 1e-6:
+            change = change / 2
+        if new >= loss or np.abs(change).max() < 1e-6:
             break
-    return float(max(weights[0], 1e-3)), float(weights[1])
+        weights, loss = weights + change, new
+    scale = max(weights[0], 1e-3) / spread
+    return float(scale), float(weights[1] - scale * mean)
+
+
+def _loss(logits: Array, labels: Array) -> float:
+    """Mean cross entropy."""
+    return float(np.mean(np.logaddexp(0, logits) - labels * logits))

@@ -75,11 +75,19 @@ def test_the_place_is_among_the_candidates_alone_ties_by_id() -> None:
     assert place_metrics(np.array([1, 1, 0])) == {"hr10": 1.0, "ndcg10": 0.753953, "mrr10": 0.666667}
 
 
-def test_calibration_finds_the_share_of_positives() -> None:
+@pytest.mark.parametrize(("size", "middle"), [(1.0, 0.0), (1e-3, 0.0), (80.0, -300.0)])
+def test_calibration_finds_the_share_of_positives_whatever_the_size_of_scores(size: float, middle: float) -> None:
     rng = np.random.default_rng(3)
-    scores = rng.normal(size=20_000)
-    labels = (rng.random(20_000) < 1 / (1 + np.exp(-(2 * scores - 4)))).astype(float)
-    assert _logistic(scores, labels) == pytest.approx((2, -4), abs=0.2)
+    plain = rng.normal(size=40_000)
+    labels = (rng.random(40_000) < 1 / (1 + np.exp(-(2 * plain - 6)))).astype(float)
+    scale, shift = _logistic(plain * size + middle, labels)
+    assert (scale * size, shift + scale * middle) == pytest.approx((2, -6), abs=0.3)
+
+
+def test_scores_that_rank_backwards_are_not_turned_around() -> None:
+    scores = np.linspace(-1, 1, 100)
+    scale, _ = _logistic(scores, (scores < 0).astype(float))
+    assert scale > 0
 
 
 def test_fusion_ranks_by_what_follows_and_by_the_signals(asks, fitted) -> None:
