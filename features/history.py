@@ -41,15 +41,11 @@ def history_of(recent: Recent, at: int) -> tuple[Ints, Ints, Ints]:
     A gap stands before its event: gaps[0] is that of the first event shown, which is none, the last one is that up to `at`.
     """
     recent = recent[-LENGTH:]
-    items = np.full(LENGTH, NOTHING, np.int64)
-    marks = np.zeros(LENGTH, np.int64)
-    gaps = np.zeros(LENGTH + 1, np.int64)
-    first = LENGTH - len(recent)
-    before = None
-    for place, (item_id, ts, kind, centi) in enumerate(recent, start=first):
-        items[place] = item_id
-        marks[place] = mark_of(kind, centi)
-        gaps[place] = 0 if before is None else gap_of(ts - before)
-        before = ts
-    gaps[-1] = 0 if before is None else gap_of(at - before)
-    return items, marks, gaps
+    before = LENGTH - len(recent)
+    times = [ts for _, ts, _, _ in recent]
+    items = [NOTHING] * before + [item_id for item_id, _, _, _ in recent]
+    marks = [0] * before + [mark_of(kind, centi) for _, _, kind, centi in recent]
+    after = [*times[1:], at] if recent else []
+    gaps = [gap_of(then - ts) for ts, then in zip(times, after, strict=True)]
+    gaps = [0] * (LENGTH + 1 - len(gaps)) + gaps
+    return np.array(items, np.int64), np.array(marks, np.int64), np.array(gaps, np.int64)

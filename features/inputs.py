@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.decay import DAY, HALF_LIVES, ONE
-from features.state import ItemFeatures, UserFeatures
+from features.state import ItemSummary, UserFeatures
 from features.words import RATING, Item
 
 Floats = npt.NDArray[np.float32]
@@ -46,6 +46,8 @@ ITEM_COLUMNS: Final = (
 CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
 LATELY: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
 """The popularities kept of an item: half-life in days, and whether of positives alone."""
+_FADES: Final = tuple(1 / half_life for half_life, positives in LATELY if not positives)
+"""Halvings a day, of each half-life of LATELY, which has them for events first, then for positives."""
 PRIOR_MEAN: Final = 3.5
 """Ratings are drawn towards this mean by PRIOR_WEIGHT imagined ones, so that a single rating says little."""
 PRIOR_WEIGHT: Final = 5.0
@@ -113,7 +115,7 @@ class ItemColumns:
                 if at is not None:
                     self.genres[row, at] = 1
 
-    def set_features(self, row: int, features: ItemFeatures) -> None:
+    def set_features(self, row: int, features: ItemSummary) -> None:
         """What the stream says of it."""
         self.sums[row] = (
             features.counts[RATING],
@@ -127,9 +129,8 @@ class ItemColumns:
         if features.days:
             table = np.asarray(features.days, np.int64)
             self.newest_day[row] = newest = table[-1, 0]
-            for place, (half_life_days, positives) in enumerate(LATELY):
-                weights = np.exp2((table[:, 0] - newest) / half_life_days)
-                self.lately[row, place] = weights @ table[:, 4 if positives else 3]
+            faded = np.exp2(np.multiply.outer(_FADES, table[:, 0] - newest)) @ table[:, 3:5]
+            self.lately[row] = faded.T.ravel()  # events, then positives
 
 
 def popularity(
@@ -140,6 +141,13 @@ def popularity(
     counts = columns.lately[rows, LATELY.index((half_life_days, positives))]
     days = np.maximum(np.asarray(at) // DAY - columns.newest_day[rows], 0)
     return np.asarray(counts * np.exp2(-days / half_life_days), np.float32)
+
+
+def trending(day: Floats, weeks: Floats) -> Floats:
+    """How far the last day stands above an item's usual day, in standard deviations of a count; `day` and `weeks` are events
+    halved every day and every 14 days, so that a steady item has 14 times as many weeks as day."""
+    usual = weeks / 14
+    return np.asarray((day - usual) / np.sqrt(usual + 1), np.float32)
 
 
 def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Floats:
@@ -168,8 +176,11 @@ def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Flo
     return np.concatenate([raw.astype(np.float32), columns.genres[rows]], axis=1)
 
 
-def user_vector(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> Floats:
-    """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks.
+def user_vector(
+    features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights, liking: Floats | None = None
+) -> Floats:
+    """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks; `liking` is what
+    `tastes` gives, for who has it already.
 
     A taste is the user's decayed weight for the genre over all weights of that half-life, from −1 to 1.
     """
@@ -189,18 +200,20 @@ def user_vector(features: UserFeatures, at: int, genres: Sequence[str], weights:
         np.log1p(hours),
         np.log1p(features.session[2] if at - features.session[1] < 1_800_000 else 0),
     )
-    out[len(USER_COLUMNS) :] = tastes(features, at, genres, weights).ravel()
+    out[len(USER_COLUMNS) :] = (tastes(features, at, genres, weights) if liking is None else liking).ravel()
     return out
+
+
+_NO_TASTE: Final = (0,) * 9
 
 
 def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> Floats:
     """[3, G] blended, normalised tastes by half-life (hour, day, weeks) as they stand at `at`."""
-    raw = np.zeros((3, 3, len(genres)))  # kind, half-life, genre
-    fade = fades(features, at)
-    for column, name in enumerate(genres):
-        taste = features.tastes.get(name)
-        if taste is not None:
-            raw[:, :, column] = np.asarray(taste[1:10], np.float64).reshape(3, 3) * fade
+    known = [features.tastes.get(name) for name in genres]
+    weighed = [_NO_TASTE if taste is None else taste[1:10] for taste in known]
+    raw = (
+        np.array(weighed, np.float64).reshape(-1, 3, 3).transpose(1, 2, 0) * fades(features, at)[:, None]
+    )  # kind, half-life
     kinds = np.array([weights.click, weights.positive, weights.negative])
     blended = np.einsum("k,khg->hg", kinds, raw)
     norm = np.abs(raw).sum(axis=(0, 2))[:, None]

@@ -3,7 +3,7 @@
 n rows, one a candidate; L = 20 events of history; U, I, G, C, S columns as in `features.inputs` and `features.signals`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -29,6 +29,8 @@ from features.signals import SIGNAL_COLUMNS
 
 HISTORY_INPUTS: Final = ("history", "history_marks", "history_gaps")
 ID_INPUTS: Final = ("userId", "movieId")
+OF_USER: Final = ("userId", "user", *HISTORY_INPUTS)
+"""Those that are the same for all candidates of a request."""
 INPUT_NAMES: Final = (*ID_INPUTS, "user", "item", "cross", *HISTORY_INPUTS, "signals")
 """userId, movieId               int64 [n]
 history, history_marks        int64 [n, L], history_gaps int64 [n, L + 1]: see `features.history`
@@ -84,14 +86,16 @@ class RawInputs:
     signals: Floats | None = None
 
 
-def model_inputs(names: Sequence[str], maps: InputMaps, raw: RawInputs) -> dict[str, npt.NDArray[np.generic]]:
-    """The named inputs, one row a candidate. Raises ValueError for a name that is not of INPUT_NAMES, or columns that are not
-    those of the maps."""
-    return {name: np.ascontiguousarray(_made(name, maps, raw)) for name in names}
+def model_inputs(
+    names: Sequence[str], maps: InputMaps, raw: RawInputs, shared: Collection[str] = ()
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The named inputs, one row a candidate; of those of OF_USER that are in `shared` one row for all, where `raw` has one.
+    Raises ValueError for a name that is not of INPUT_NAMES, or columns that are not those of the maps."""
+    return {name: np.ascontiguousarray(_made(name, maps, raw, name in shared)) for name in names}
 
 
-def _made(name: str, maps: InputMaps, raw: RawInputs) -> npt.NDArray[np.generic]:
-    n = len(raw.item_ids)
+def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool) -> npt.NDArray[np.generic]:
+    n = 1 if shared and len(raw.users) == 1 else len(raw.item_ids)
     match name:
         case "userId":
             return np.broadcast_to(np.asarray(raw.user_ids, np.int64), (n,))

@@ -18,7 +18,7 @@ BROKER_TS, APPLIED_TS = "b", "a"
 CLOCK_KEY: Final = "clock"
 """The newest event time folded, ms."""
 ITEMS_CHANNEL: Final = "items"
-"""Redis channel on which the ids of items with changed features or neighbours are told, separated by commas."""
+"""Redis channel on which the keys of items and pairs that have changed are told, separated by commas."""
 
 
 def user_key(user_id: int) -> str:

@@ -32,8 +32,8 @@ class Relations:
         if len(starts) != len(items) + 1 or len(others) != len(weights) or (len(starts) and starts[-1] != len(others)):
             raise Broken(f"weights between items: {len(items)} items, {len(starts)} starts, {len(others)} neighbours")
         order = np.argsort(rows, kind="stable")
-        sources, there = _rows_of(items, rows, order)
-        columns, known = _rows_of(others, rows, order)
+        sources, there = rows_of(items, rows, order)
+        columns, known = rows_of(others, rows, order)
         counts = np.diff(starts)
         known &= np.repeat(there, counts)
         self._others = columns[known].astype(np.int32)
@@ -56,15 +56,17 @@ class Relations:
 
     def spread(self, rows: Ints, shares: Floats, size: int) -> Floats:
         """[size] for each row of the catalogue the sum of its weights to `rows` [k], each times its share [k]."""
-        parts = [self.near(row) for row in rows.tolist()]
-        if not parts:
+        known = rows < len(self._at)  # others are newer than these weights
+        starts, counts = self._at[rows[known]], self._count[rows[known]]
+        ends = np.cumsum(counts)
+        if not len(ends) or not ends[-1]:
             return np.zeros(size, np.float32)
-        columns = np.concatenate([others for others, _ in parts])
-        values = np.concatenate([weights * share for (_, weights), share in zip(parts, shares, strict=True)])
-        return np.bincount(columns, values, size).astype(np.float32)
+        places = np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
+        values = self._weights[places] * np.repeat(shares[known], counts)
+        return np.bincount(self._others[places], values, size).astype(np.float32)
 
 
-def _rows_of(ids: Ints, rows: Ints, order: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def rows_of(ids: Ints, rows: Ints, order: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """(row, whether there is one) of each id."""
     if not len(rows):
         return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from features.contract import read_json
 from features.errors import BadEvent, BadInput
@@ -32,6 +32,7 @@ class ServedItem(msgspec.Struct, frozen=True):
     score       what it was ranked by; of `degraded` lists not a model's
     channels    names of the recall channels that found it
     propensity  probability, 0 to 1, with which it was shown at this place; 1 without exploration
+    team        of a list that interleaves two models, the one whose pick it was
     """
 
     item_id: Id
@@ -39,6 +40,7 @@ class ServedItem(msgspec.Struct, frozen=True):
     score: float
     channels: tuple[Name, ...]
     propensity: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    team: Name | UnsetType = UNSET
 
 
 class ServedCandidates(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     candidates     what it was chosen from, at most 500
     features       None where no features were made (no model was there to take them, or they were too large)
     degraded       what was missing, in the words of the answer
+    arms           experiment → the arm that made the list
     """
 
     request_id: Name
@@ -98,6 +101,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     candidates: ServedCandidates
     features: ServedFeatures | None = None
     degraded: tuple[str, ...] = ()
+    arms: Annotated[dict[Name, Name], Meta(max_length=20)] | UnsetType = UNSET
 
 
 class ServedHead(msgspec.Struct, frozen=True):

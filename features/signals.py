@@ -7,6 +7,7 @@ N rows of a catalogue, S signals, n candidates.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -54,6 +55,12 @@ class Together:
                 self._others[row, place] = other
                 self._shares[row, place] = weight / total
 
+    def near(self, row: int) -> tuple[npt.NDArray[np.int32], Floats]:
+        """As `Relations.near`."""
+        shares = self._shares[row]
+        best = np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]
+        return self._others[row, best], shares[best]
+
     def spread(self, rows: Ints, shares: Floats, size: int) -> Floats:
         """As `Relations.spread`."""
         weights = self._shares[rows] * shares[:, None]
@@ -81,6 +88,11 @@ class ItemIndex:
     def __len__(self) -> int:
         return len(self.row_of)
 
+    @property
+    def kinds(self) -> dict[str, Relations | Together]:
+        """What tells which items are near an item, by name."""
+        return {"similar": self.similar, "ease": self.ease, "together": self.together}
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -91,6 +103,16 @@ class Moment:
     items: ItemIndex
     weights: ClickWeights
     allowed: Bools
+
+    @cached_property
+    def popular(self) -> Floats:
+        """[N] positives, halved every 14 days."""
+        return popularity(self.items.columns, slice(0, len(self.items)), self.at, 14.0, positives=True)
+
+    @cached_property
+    def tastes(self) -> Floats:
+        """[3, G]: see `features.inputs.tastes`."""
+        return tastes(self.user, self.at, self.items.genres, self.weights)
 
     def liked(self, count: int, fade: float) -> tuple[Ints, Floats]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
@@ -113,7 +135,7 @@ def _similar(moment: Moment) -> Floats:
 def _together(moment: Moment) -> Floats:
     """What is liked by all is liked together with anything: that much is taken off."""
     found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
-    return np.asarray(found / np.sqrt(1 + _popular(moment)), np.float32)
+    return np.asarray(found / np.sqrt(1 + moment.popular), np.float32)
 
 
 def _popular_day(moment: Moment) -> Floats:
@@ -121,17 +143,17 @@ def _popular_day(moment: Moment) -> Floats:
 
 
 def _popular(moment: Moment) -> Floats:
-    return popularity(moment.items.columns, slice(0, len(moment.items)), moment.at, 14.0, positives=True)
+    return moment.popular
 
 
 def _genre(moment: Moment) -> Floats:
     """The genres that the user likes, now and lately, in what is popular."""
     if not moment.user.tastes:
         return np.zeros(len(moment.items), np.float32)
-    liking = np.maximum(tastes(moment.user, moment.at, moment.items.genres, moment.weights).sum(axis=0), 0)
+    liking = np.maximum(moment.tastes.sum(axis=0), 0)
     genres = moment.items.columns.genres[: len(moment.items)]
     share = genres @ liking / np.maximum(genres.sum(axis=1), 1)
-    return np.asarray(share * np.sqrt(_popular(moment)), np.float32)
+    return np.asarray(share * np.sqrt(moment.popular), np.float32)
 
 
 Scorer = Callable[[Moment], Floats]
@@ -167,6 +189,10 @@ class Signals:
             self.orders[name] = best_rows(strengths, PLACES)
         return self.orders[name]
 
+    def find_all(self) -> None:
+        for name in SIGNALS:
+            self.order(name)
+
 
 def best_rows(strengths: Floats, limit: int) -> Ints:
     """Rows with a strength above 0, best first, at most `limit`; ties by row."""
@@ -181,23 +207,24 @@ def best_rows(strengths: Floats, limit: int) -> Ints:
 def find_signals(moment: Moment) -> Signals:
     """All signals of a moment."""
     found = Signals(moment)
-    for name in SIGNALS:
-        found.order(name)
+    found.find_all()
     return found
 
 
 def candidates(orders: Mapping[str, Ints], limit: int) -> tuple[Ints, Ints]:
     """(rows [n ≤ limit], found_by [n]): by the best place that any order gives, ties by the order's place among the orders;
     bit k of found_by is set where the k-th order has the row."""
-    rows = np.concatenate([*orders.values(), np.zeros(0, np.int64)])
-    places = np.concatenate([*(np.arange(len(order)) for order in orders.values()), np.zeros(0, np.int64)])
-    by = np.repeat(np.arange(len(orders)), [len(order) for order in orders.values()])
-    order = np.lexsort((by, places))
-    unique, first = np.unique(rows[order], return_index=True)
-    chosen = unique[np.argsort(first)][:limit]
-    found_by = np.zeros(len(unique), np.int64)
-    np.bitwise_or.at(found_by, np.searchsorted(unique, rows), 1 << by)
-    return chosen, found_by[np.searchsorted(unique, chosen)]
+    if not orders:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    places = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
+    for at, order in enumerate(orders.values()):
+        places[: len(order), at] = order
+    there = places.ravel() >= 0  # by place, then by order
+    rows, bits = places.ravel()[there], np.tile(1 << np.arange(len(orders)), len(places))[there]
+    unique, first, each = np.unique(rows, return_index=True, return_inverse=True)
+    found_by = np.bincount(each, bits, len(unique)).astype(np.int64)  # an order has a row once: sums are unions
+    chosen = np.argsort(first)[:limit]
+    return unique[chosen], found_by[chosen]
 
 
 def signal_matrix(found: Signals, rows: Ints) -> Floats:

@@ -68,7 +68,22 @@ class UserFeatures(msgspec.Struct, array_like=True):
     epochs: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
 
 
-class ItemFeatures(msgspec.Struct, array_like=True):
+class ItemSummary(msgspec.Struct, array_like=True):
+    """What ranking reads of an item: the first part of `ItemFeatures`."""
+
+    item_id: int
+    n: int = 0
+    first_ts: int = 0
+    last_ts: int = 0
+    counts: list[int] = msgspec.field(default_factory=_counts)
+    rating_sum: int = 0
+    rating_sq: int = 0
+    positives: int = 0
+    negatives: int = 0
+    days: list[list[int]] = msgspec.field(default_factory=list)
+
+
+class ItemFeatures(ItemSummary, array_like=True):
     """What is known of an item, at most 3 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
     such by time: the order of contributions does not matter. A bucket is [number, impressions, clicks, events, positives],
     its number the time divided by its length; events are all but impressions. Rates and windows are read from the buckets
@@ -88,16 +103,6 @@ class ItemFeatures(msgspec.Struct, array_like=True):
     fives       the newest 24 spans of 5 minutes with contributions, as buckets, ascending
     """
 
-    item_id: int
-    n: int = 0
-    first_ts: int = 0
-    last_ts: int = 0
-    counts: list[int] = msgspec.field(default_factory=_counts)
-    rating_sum: int = 0
-    rating_sq: int = 0
-    positives: int = 0
-    negatives: int = 0
-    days: list[list[int]] = msgspec.field(default_factory=list)
     hours: list[list[int]] = msgspec.field(default_factory=list)
     fives: list[list[int]] = msgspec.field(default_factory=list)
 
@@ -105,6 +110,7 @@ class ItemFeatures(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserFeatures)
 _item_decoder = msgspec.msgpack.Decoder(ItemFeatures)
+_summary_decoder = msgspec.msgpack.Decoder(ItemSummary)
 
 
 def encode_features(features: UserFeatures | ItemFeatures) -> bytes:
@@ -120,6 +126,11 @@ def decode_user(data: bytes) -> UserFeatures:
 def decode_item(data: bytes) -> ItemFeatures:
     """Raises msgspec.DecodeError where the bytes are no ItemFeatures."""
     return _item_decoder.decode(data)
+
+
+def summary_of_item(data: bytes) -> ItemSummary:
+    """As `decode_item`, in half the time."""
+    return _summary_decoder.decode(data)
 
 
 class StoredUser(msgspec.Struct, array_like=True):

@@ -2,9 +2,9 @@
 
 python -m offline.embeddings --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR [--kind als …]
 
-<out>/<kind>/items.ids.npy, items.npy    int64 [n] ascending, float32 [n, WIDTH]
+<out>/<kind>/items.ids.npy, items.npy    int64 [n] ascending, float32 [n, WIDTH]: what the API reads (`features.vectors`)
              users.ids.npy, users.npy    the same of users: for als its own factors, else the mean of their last positive items
-      meta.json                          what they were made of
+      meta.json                          what they were made of, and digests
 
 als       alternating least squares on positives (Y. Hu, Y. Koren, C. Volinsky, ICDM 2008)
 item2vec  skip-grams over each user's positive items in order (O. Barkan, N. Koenigstein, MLSP 2016)
@@ -12,19 +12,21 @@ deepwalk  skip-grams over random walks on the graph of which item followed which
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from features.base import Base
 from features.errors import BadInput
 from features.inputs import Floats, Ints
+from features.vectors import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, VECTORS_FILE, EmbeddingsMeta, KindMeta
+from models.registry.manifest import file_digest
 from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 WIDTH: Final = 32
+ALPHA, REGULARIZATION = 10.0, 0.05
 SEED: Final = 7
 WALKS, WALK_LENGTH = 10, 20
 """Random walks from each item, and items in each."""
@@ -50,7 +53,7 @@ def _positives(events: "DataFrame") -> "DataFrame":
 
 
 def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
-    from pyspark.ml.recommendation import ALS
+    from pyspark.ml.recommendation import ALS as Als
     from pyspark.sql import functions as f
 
     # ALS takes 32-bit ids: number users and items by their rank.
@@ -58,9 +61,10 @@ def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "Data
     numbered = {name: pairs.select(name).distinct().orderBy(name) for name in ("user_id", "item_id")}
     tables = {name: _number(spark, frame, name) for name, frame in numbered.items()}
     rows = pairs.join(tables["user_id"], "user_id").join(tables["item_id"], "item_id")
-    als = ALS(
-        rank=WIDTH, maxIter=10, regParam=0.05, alpha=10.0, implicitPrefs=True, seed=SEED, userCol="user_id_number",
-        itemCol="item_id_number", ratingCol="rating",
+    blocks = events.rdd.getNumPartitions()  # its default of ten is ten tasks a step, however few the rows
+    als = Als(
+        rank=WIDTH, maxIter=10, regParam=REGULARIZATION, alpha=ALPHA, implicitPrefs=True, seed=SEED, userCol="user_id_number",
+        itemCol="item_id_number", ratingCol="rating", numUserBlocks=blocks, numItemBlocks=blocks,
     )  # fmt: skip
     model = als.fit(rows)
 
@@ -117,9 +121,10 @@ def _deepwalk(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", 
     graph: dict[int, tuple[Ints, Floats]] = {}
     table = edges.orderBy("item_id", "next").toArrow()  # bounded by the catalogue, not by the events
     sources, targets, times = (table[name].to_numpy() for name in ("item_id", "next", "times"))
-    for source in np.unique(sources).tolist():
-        of_source = sources == source
-        graph[source] = (targets[of_source], np.cumsum(times[of_source] / times[of_source].sum()))
+    there, firsts = np.unique(sources, return_index=True)
+    for source, first, end in zip(there.tolist(), firsts, [*firsts[1:], len(sources)], strict=True):
+        shares = times[first:end] / times[first:end].sum()
+        graph[source] = (targets[first:end], np.cumsum(shares))
     known = spark.sparkContext.broadcast(graph)
     starts = spark.createDataFrame([(int(source),) for source in graph], "item_id long")
     walks = starts.mapInArrow(_walker(known), from_arrow_schema(WORDS))
@@ -152,7 +157,7 @@ def random_walks(graph: dict[int, tuple[Ints, Floats]], start: int) -> list[list
 
 
 Maker = Callable[["SparkSession", "DataFrame"], tuple["DataFrame", "DataFrame | None"]]
-KINDS: Final[dict[str, Maker]] = {"als": _als, "item2vec": _item2vec, "deepwalk": _deepwalk}
+KINDS: Final[dict[str, Maker]] = {ALS: _als, ITEM2VEC: _item2vec, DEEPWALK: _deepwalk}
 """Each makes (id, vector) of items, and of users where it has vectors of their own."""
 
 
@@ -180,7 +185,7 @@ def _save(frame: "DataFrame", folder: Path, name: str) -> int:
 
 def make_embeddings(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, kinds: Sequence[str] = tuple(KINDS)
-) -> dict[str, Any]:
+) -> EmbeddingsMeta:
     """Make those kinds of a base's history; what meta.json says. Raises BadInput for an unknown kind, an `out` that is there, or
     a data set that the base was not made of, or a history without a positive row."""
     unknown = [kind for kind in kinds if kind not in KINDS]
@@ -193,7 +198,7 @@ def make_embeddings(
     events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id").cache()
     if _positives(events).isEmpty():
         raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
-    meta: dict[str, Any] = {"dataset": dataset.name, "history_rows": rows, "width": WIDTH, "seed": SEED, "kinds": {}}
+    made: dict[str, KindMeta] = {}
     with written_aside(out) as aside:
         for kind in kinds:
             began = time.monotonic()
@@ -201,14 +206,18 @@ def make_embeddings(
             with step(f"  {kind}") as this:
                 items, users = KINDS[kind](spark, events)
                 items = items.cache()
-                counts = {
-                    "items": _save(items, aside / kind, "items"),
-                    "users": _save(users or _users_of_items(events, items), aside / kind, "users"),
-                }
+                count = _save(items, aside / kind, "items")
+                user_count = _save(users or _users_of_items(events, items), aside / kind, "users")
                 items.unpersist()
-                this.note = f"{counts['items']} items, {counts['users']} users"
-            meta["kinds"][kind] = counts | {"seconds": round(time.monotonic() - began, 1)}
-        (aside / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+                this.note = f"{count} items, {user_count} users"
+            solved = (ALPHA, REGULARIZATION) if kind == ALS else (0.0, 0.0)
+            made[kind] = KindMeta(count, user_count, *solved, round(time.monotonic() - began, 1))
+        digests = {
+            f"{kind}/{name}": file_digest(aside / kind / name) for kind in kinds for name in (IDS_FILE, VECTORS_FILE)
+        }
+        number = int(base.manifest["number"])
+        meta = EmbeddingsMeta(dataset.name, number, rows, WIDTH, SEED, made, digests)
+        (aside / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
     return meta
 
 

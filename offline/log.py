@@ -13,7 +13,7 @@ import pyarrow as pa
 from features.admission import Misplaced, admit, admit_list
 from features.clock import Clock
 from features.errors import BadEvent, Broken, Unavailable
-from features.names import EVENTS
+from features.names import EVENTS, PARTITIONS
 from features.verdicts import REJECTED, REROUTED
 from offline.folding import Batches, Worker
 from offline.runs import Rows
@@ -56,6 +56,25 @@ class KafkaLog:
 
     bootstrap: str
     patience: float = 60.0
+
+    def spans(self, topic: str) -> list[Span]:
+        """All that a topic holds now, a span a partition. Raises Unavailable."""
+        from kafka import KafkaConsumer, TopicPartition
+        from kafka.errors import KafkaError
+
+        try:
+            consumer = KafkaConsumer(
+                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=int(1000 * self.patience),
+                request_timeout_ms=int(1000 * self.patience),
+            )  # fmt: skip
+            try:
+                parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+                first, last = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
+            finally:
+                consumer.close()
+        except KafkaError as error:
+            raise Unavailable(f"{topic}: {error}") from error
+        return [Span(topic, part.partition, first[part], last[part]) for part in parts]
 
     def read(self, span: Span) -> Iterator[Record]:
         from kafka import KafkaConsumer, TopicPartition

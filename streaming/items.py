@@ -2,7 +2,8 @@
 
 A delta is folded at once into decoded copies, and kept as it is in Flink's state (one cheap step); copies are encoded, stored
 and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.8 s at most (3 s while the
-stream is behind by that much). After a crash the kept deltas are folded again.
+stream is behind by that much). What was only shown waits for that longest interval: a list moves all its items, and what they
+were shown for changes little. After a crash the kept deltas are folded again.
 """
 
 import time
@@ -20,7 +21,7 @@ from features.item_fold import fold_item
 from features.names import item_key, pairs_key
 from features.pairs import Pairs, encode_neighbours
 from features.state import ItemFeatures, decode_item, encode_features
-from features.words import Contribution
+from features.words import IMPRESSION, Contribution
 from streaming.deltas import lane_of_delta, read_delta
 from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.lanes import LABELS
@@ -101,8 +102,15 @@ class _Lane:
         self.pairs: dict[int, _Live[Pairs]] = {}
         self.unsent: set[str] = set()
         self.flush_due = 0.0
+        self.shown_due = 0.0
+        self.shown_only = True
+        """Whether nothing but impressions has come since the last flush."""
         self.broker_ts = 0
         self.timer_for = 0.0
+
+    @property
+    def due(self) -> float:
+        return self.shown_due if self.shown_only else self.flush_due
 
 
 class ItemFold(KeyedProcessFunction):
@@ -140,18 +148,18 @@ class ItemFold(KeyedProcessFunction):
         lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(ctx)
         self._fold(lane, value)
         now = time.monotonic()
-        if now >= lane.flush_due:
+        if now >= lane.due:
             self._flush(lane)
             return iter(())
         self._kept.add(value)
-        if lane.timer_for != lane.flush_due:
-            lane.timer_for = lane.flush_due
-            set_timer(ctx, 1 + int((lane.flush_due - now) * 1000))
+        if lane.timer_for != lane.due:
+            lane.timer_for = lane.due
+            set_timer(ctx, 1 + int((lane.due - now) * 1000))
         return iter(())
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
-        if (lane.items or lane.pairs) and time.monotonic() >= lane.flush_due:
+        if (lane.items or lane.pairs) and time.monotonic() >= lane.due:
             self._flush(lane)
         if is_tick(timestamp):
             self._writer.tick()
@@ -181,11 +189,13 @@ class ItemFold(KeyedProcessFunction):
         delta = read_delta(value)
         lane.broker_ts = delta.broker_ts
         for item_id, ts, kind, centi, sign in delta.events:
+            lane.shown_only &= kind == IMPRESSION
             item = lane.items.get(item_id)
             if item is None:
                 item = lane.items[item_id] = self._items.load(item_id)
             item.broker_ts = max(item.broker_ts, delta.broker_ts)
             fold_item(item.state, Contribution(item_id, ts, kind, centi, sign))
+        lane.shown_only &= not delta.slots
         for item_id, ts, key, other, sign in delta.slots:
             pairs = lane.pairs.get(item_id)
             if pairs is None:
@@ -209,5 +219,13 @@ class ItemFold(KeyedProcessFunction):
         self._unsent.update(encode(list(lane.unsent)))
         self._writer.put(writes)
         now = time.monotonic()
-        longest = max(LONGEST, min(BEHIND, time.time() - lane.broker_ts / 1000))
-        lane.flush_due = now + min(longest, max(SHORTEST, SHARE * len(self._lanes) * (now - began)))
+        behind = time.time() - lane.broker_ts / 1000 if lane.broker_ts else 0.0
+        soon, late = pauses((now - began) * len(self._lanes), behind)
+        lane.flush_due, lane.shown_due, lane.shown_only = now + soon, now + late, True
+
+
+def pauses(took: float, behind: float) -> tuple[float, float]:
+    """Seconds until the next flush, and until one of what was only shown. took: by a flush, times the lanes; behind: how long ago
+    the broker took what was flushed."""
+    longest = max(LONGEST, min(BEHIND, behind))
+    return min(longest, max(SHORTEST, SHARE * took)), longest

@@ -107,7 +107,7 @@ class FeatureWriter:
         newest = max(write.event_ts for write in writes.values())
         if newest:
             commands.append(hiredis.pack_command(("EVALSHA", SHA[ADVANCE_CLOCK], 1, CLOCK_KEY, newest)))
-        items = {key[2:] for key in writes if key.startswith(("i:", "p:"))}
+        items = [key for key in writes if key.startswith(("i:", "p:"))]
         if items:
             commands.append(hiredis.pack_command(("PUBLISH", ITEMS_CHANNEL, ",".join(items))))
         if time.monotonic() >= self._report_due:

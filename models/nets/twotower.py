@@ -2,7 +2,7 @@
 Corrected Neural Modeling for Large Corpus Item Recommendations, RecSys 2019.
 
 One tower makes a vector of the user's events and columns, the other one of the item; the score is their cosine, sharpened. The
-towers are layers of their own ("user_vector", "item_vector"), so that vectors can be taken out for recall.
+towers are layers of their own, so that a version has a signature for the user's vector and brings the items' for recall.
 """
 
 from typing import Any
@@ -49,4 +49,5 @@ NET = Net(
     learning_rate=3e-3,
     batch_size=64,
     learns=LISTS,
+    towers=("user_vector", "item_vector"),
 )

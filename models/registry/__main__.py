@@ -10,8 +10,9 @@ from features.errors import BadInput, Broken, MartletError
 from models.registry import list_models, list_versions, read_manifest, rollback, verify_digests, version_folder
 
 
-def _show(models_dir: Path, names: Sequence[str]) -> None:
-    for name in names:
+def show(models_dir: Path, names: Sequence[str] | None = None) -> None:
+    """Print a line for each version, the newest first: when it was made, of how many rows, how good it is."""
+    for name in list_models(models_dir) if names is None else names:
         for version in reversed(list_versions(models_dir, name)):
             try:
                 manifest = read_manifest(version_folder(models_dir, name, version))
@@ -19,7 +20,7 @@ def _show(models_dir: Path, names: Sequence[str]) -> None:
                 print(f"{name} {version}  broken: {error}")
                 continue
             made = datetime.fromtimestamp(manifest.created / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            known = [key for key in ("auc", "gauc") if key in manifest.metrics]
+            known = [key for key in ("hr10", "ndcg10", "auc", "gauc") if key in manifest.metrics]
             metrics = "  ".join(f"{key} {manifest.metrics[key]:.4f}" for key in known)
             print(f"{name} {version}  {made}  {manifest.data.rows} rows  {metrics}")
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{options.model} is back at version {rollback(options.models, options.model)}")
             return 0
         names = [options.model] if options.model else list_models(options.models)
-        (_show if options.command == "list" else _verify)(options.models, names)
+        (show if options.command == "list" else _verify)(options.models, names)
     except (MartletError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

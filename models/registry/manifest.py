@@ -18,11 +18,12 @@ MANIFEST: Final = "manifest.json"
 
 
 class ModelInput(msgspec.Struct, frozen=True):
-    """One named input, [n, width]; a width of 0 stands for [n], as ids are."""
+    """One named input, [n, width]; a width of 0 stands for [n], as ids are. shared: one row is taken for all n, too."""
 
     name: str
     dtype: Literal["int64", "float32"]
     width: int = 0
+    shared: bool = False
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -33,6 +34,20 @@ class Golden(msgspec.Struct, frozen=True):
 
     inputs: dict[str, int | list[int | float]]
     scores: list[float]
+
+
+class Towers(msgspec.Struct, frozen=True):
+    """Vectors for recall: a score grows with the inner product of the user's and the item's.
+
+    signature  gives the user's, float32 [n, width], as its one output, of `inputs` (as ModelInput: exactly these)
+    folder     within the version: the items' vectors, as `features.vectors` names the files
+    """
+
+    signature: str
+    output: str
+    inputs: tuple[ModelInput, ...]
+    width: int
+    folder: str
 
 
 class DataSeen(msgspec.Struct, frozen=True):
@@ -61,6 +76,7 @@ class Manifest(msgspec.Struct, frozen=True):
     metrics        on the newest tenth of the data: auc, gauc, log_loss, and the same of baselines
     code_revision  git's, "" where unknown; created: ms since 1970
     digests        SHA-256 of every other file of the version, by path within it
+    towers         of a model that gives vectors for recall
     """
 
     name: str
@@ -75,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True):
     code_revision: str
     created: int
     digests: dict[str, str]
+    towers: Towers | None = None
 
 
 _decoder = msgspec.json.Decoder(Manifest)

@@ -9,20 +9,39 @@ from typing import NoReturn
 PROGRAM = "model-server"
 
 _WITHOUT_EFFECT = (
+    "batching_parameters_file",
     "enable_batching",
+    "enable_per_model_batching_parameters",
+    "enable_profiler",
+    "enable_serialization_as_tensor_content",
     "flush_filesystem_caches",
+    "grpc_channel_arguments",
     "grpc_max_threads",
     "load_retry_interval_micros",
     "max_num_load_retries",
-    "monitoring_config_file",
+    "mixed_precision",
     "num_load_threads",
+    "num_request_iterations_for_warmup",
+    "num_tflite_interpreters_per_pool",
+    "num_tflite_pools",
     "num_unload_threads",
+    "per_process_gpu_memory_fraction",
+    "prefer_tflite_model",
+    "remove_unused_fields_from_bundle_metagraph",
     "rest_api_num_threads",
+    "skip_initialize_tpu",
     "tensorflow_inter_op_parallelism",
     "tensorflow_intra_op_parallelism",
+    "tensorflow_session_config_file",
     "tensorflow_session_parallelism",
+    "thread_pool_factory_config_file",
+    "xla_cpu_compilation_enabled",
+    "xla_gpu_compilation_enabled",
 )
-"""Flags of the real server that only tune what this one settles itself: taken, so that its command lines work here."""
+"""Flags of the real server that only tune what this one settles itself: taken, so that its command lines work here.
+
+What would change who may connect, or which models load (TLS, a socket, tags, platforms), is refused instead.
+"""
 
 
 class UsageError(Exception):
@@ -42,8 +61,10 @@ class Flags:
     config_poll_seconds: float
     versions_poll_seconds: float
     rest_timeout_seconds: float
+    monitoring_config_file: Path | None
     any_label: bool
     warm_up: bool
+    cors: bool
     without_effect: tuple[str, ...] = ()
 
 
@@ -75,11 +96,17 @@ def parse(argv: Sequence[str] | None) -> Flags:
         help="look for versions every S s (1)",
     )
     add("--rest_api_timeout_in_ms", type=_seconds, default=30000.0, metavar="MS", help="for a body to arrive (30000)")
-    for name, meaning in (
-        ("allow_version_labels_for_unavailable_models", "a new label may come before its version (default true)"),
-        ("enable_model_warmup", "send a version its warm-up requests before it serves (default true)"),
+    add(
+        "--monitoring_config_file",
+        type=Path,
+        help="a MonitoringConfig in text format: whether and where the figures are",
+    )
+    for name, default, meaning in (
+        ("allow_version_labels_for_unavailable_models", True, "a new label may come before its version (default true)"),
+        ("enable_model_warmup", True, "send a version its warm-up requests before it serves (default true)"),
+        ("rest_api_enable_cors_support", False, "let pages of other servers read answers (default false)"),
     ):
-        add(f"--{name}", type=_truth, nargs="?", const=True, default=True, metavar="BOOL", help=meaning)
+        add(f"--{name}", type=_truth, nargs="?", const=True, default=default, metavar="BOOL", help=meaning)
     for name in _WITHOUT_EFFECT:
         add(f"--{name}", nargs="?", const="true", help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
@@ -99,8 +126,10 @@ def parse(argv: Sequence[str] | None) -> Flags:
         config_poll_seconds=given.model_config_file_poll_wait_seconds,
         versions_poll_seconds=given.file_system_poll_wait_seconds,
         rest_timeout_seconds=given.rest_api_timeout_in_ms / 1000,
+        monitoring_config_file=given.monitoring_config_file,
         any_label=given.allow_version_labels_for_unavailable_models,
         warm_up=given.enable_model_warmup,
+        cors=given.rest_api_enable_cors_support,
         without_effect=tuple(name for name in _WITHOUT_EFFECT if getattr(given, name) is not None),
     )
 

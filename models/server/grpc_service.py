@@ -33,7 +33,7 @@ _MAX_CONCURRENT = 1000
 _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
-_MAX_MESSAGE = 4000  # characters; clients refuse an answer whose trailers are larger than 8 kB
+_MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class GrpcService:
             except Exception:
                 _log.exception("%s failed", name)
                 failure = ServingError(Code.INTERNAL, "internal error; the server's log has the details")
-            await context.abort(_STATUS[failure.code.value], failure.message[:_MAX_MESSAGE])
+            await context.abort(_STATUS[failure.code.value], _cut(failure.message))
             raise failure  # abort has raised already
 
         return grpc.unary_unary_rpc_method_handler(handle)
@@ -181,3 +181,9 @@ class GrpcService:
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = int(Code.OK)
         return response
+
+
+def _cut(message: str) -> str:
+    """As much of a message as fits: clients refuse an answer whose trailers are larger than 8 kB."""
+    data = message.encode("utf-8", "replace")
+    return message if len(data) <= _MAX_MESSAGE else data[:_MAX_MESSAGE].decode("utf-8", "ignore") + "...TRUNCATED"

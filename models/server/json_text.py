@@ -4,7 +4,8 @@ TensorFlow Serving reads JSON with rapidjson, which takes more than the standard
 first value) and says where it stopped. orjson reads nearly every body there is; what it refuses is read again here, by
 rapidjson's rules and with its messages and byte offsets.
 
-Text is kept as str with ``surrogateescape``: bytes that are not UTF-8 come back out as they came in.
+Text is kept as str with ``surrogateescape``: bytes that are not UTF-8 come back out as they came in. Of a key that an
+object has twice the first one counts, where orjson takes the last; that is looked at for the keys of a request alone.
 """
 
 import json
@@ -19,6 +20,8 @@ from models.server.json_debug import format_error
 MAX_DEPTH = 1000
 """Lists and objects nested deeper than this are refused (orjson stops at 1,024)."""
 
+_REQUEST_KEYS = (b'"signature_name"', b'"instances"', b'"inputs"', b'"examples"', b'"context"')
+
 EXACT_BYTES = 64 * 1024
 """Bodies up to this size are read exactly; that is slow, so a longer one gets the standard library's text."""
 
@@ -30,6 +33,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     document: Any
     try:
         document = orjson.loads(body)
+        if any(body.count(key) > 1 for key in _REQUEST_KEYS):
+            document = _read_large(body)
     except orjson.JSONDecodeError:
         document = _Reader(body).read() if len(body) <= EXACT_BYTES else _read_large(body)
     if not isinstance(document, dict):
@@ -40,7 +45,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def _read_large(body: bytes) -> Any:
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").lstrip(" \n\r\t")
     try:
-        return json.JSONDecoder().raw_decode(text)[0]
+        return json.JSONDecoder(object_pairs_hook=_first_wins).raw_decode(text)[0]
     except json.JSONDecodeError as error:
         offset = len(body) - len(text[error.pos :].encode("utf-8", "surrogateescape"))
         raise invalid(f"JSON Parse error: {error.msg}. at offset: {offset}") from None
@@ -48,6 +53,11 @@ def _read_large(body: bytes) -> Any:
         raise _too_deep() from None
     except ValueError as error:  # a whole number of thousands of digits
         raise invalid(f"JSON Parse error: {error}") from None
+
+
+def _first_wins(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    first = dict(reversed(members))
+    return {key: first[key] for key, _ in members}
 
 
 def _too_deep() -> ServingError:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 
 from models.server.errors import Code
 
-PATH = "/monitoring/prometheus/metrics"
 _BOUNDS = [10 * 1.8**power for power in range(33)]  # microseconds: 10 µs to 25 minutes
 
 _COUNT = ":tensorflow:serving:request_count"

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -18,7 +19,6 @@ from models.server.errors import Code, ServingError, http_status, invalid
 from models.server.json_text import parse_object
 from models.server.lanes import Lanes
 from models.server.manager import Manager
-from models.server.metrics import PATH as METRICS_PATH
 from models.server.metrics import Metrics
 from models.server.routes import Route
 from models.server.servable import DEFAULT_SIGNATURE, Servable, Signature
@@ -34,6 +34,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+)
+_GZIP = 16 + zlib.MAX_WBITS
 _TOO_LARGE = f"a request may have {MAX_REQUEST_BYTES} bytes at most"
 
 
@@ -41,14 +47,25 @@ class _TooLarge(Exception):
     """The body is, or says it is, larger than MAX_REQUEST_BYTES."""
 
 
-class RestApp:
-    """The API over one manager. ``body_timeout`` is how many seconds a request's body may take to arrive."""
+_NO_GZIP = "the body is not the gzip that its Content-Encoding says"
 
-    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes, body_timeout: float) -> None:
+
+class RestApp:
+    """The API over one manager.
+
+    ``body_timeout`` is how many seconds a request's body may take to arrive, ``metrics_path`` where the figures are (""
+    is nowhere), ``cors`` whether browsers may read answers on pages of other servers.
+    """
+
+    def __init__(
+        self, manager: Manager, metrics: Metrics, lanes: Lanes, body_timeout: float, metrics_path: str, cors: bool
+    ) -> None:
         self._manager = manager
         self._metrics = metrics
         self._lanes = lanes
         self._body_timeout = body_timeout
+        self._metrics_path = metrics_path
+        self._headers = _CORS if cors else ()
         self._buffered = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -57,14 +74,14 @@ class RestApp:
         if scope["query_string"]:
             path += "?" + scope["query_string"].decode("latin-1")
         method: str = scope["method"]
-        if path == METRICS_PATH and method == "GET":
+        if path == self._metrics_path and method == "GET":
             page = self._metrics.page(self._manager.available())
             await _answer(send, 200, page.encode(), b"text/plain")
         elif not routes.is_api(path):
             await _answer(send, 404, json_answer.error_body(f"nothing is served at {path}"))
         elif method == "OPTIONS":
             origin = _header(scope["headers"], b"origin")
-            await _answer(send, 200 if _ORIGIN.search(origin) else 400, b"")
+            await _answer(send, 200 if _ORIGIN.search(origin) else 400, b"", headers=self._headers)
         else:
             await self._request(method, path, scope["headers"], receive, send)
 
@@ -75,8 +92,12 @@ class RestApp:
         chunks: list[bytes] = []
         try:
             body = await self._body(headers, receive, chunks)
-            status, answer = await self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
-            await _answer(send, status, answer)
+            if b"gzip" in _header(headers, b"content-encoding"):
+                work = self._lanes.run_aside(lambda: self._handle(method, path, _inflated(body), began))
+            else:
+                work = self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
+            status, answer = await work
+            await _answer(send, status, answer, headers=self._headers)
         except _TooLarge:
             await _answer(send, 413, json_answer.error_body(_TOO_LARGE), close=True)
         except ServingError as error:
@@ -180,11 +201,30 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
     return next((value for key, value in headers if key == name), b"")
 
 
+def _inflated(body: bytes) -> bytes:
+    """A body that came as gzip. Raises _TooLarge before there is too much of it, INVALID_ARGUMENT for what is no gzip."""
+    stream = zlib.decompressobj(_GZIP)
+    try:
+        plain = stream.decompress(body, MAX_REQUEST_BYTES + 1)
+    except zlib.error:
+        raise invalid(_NO_GZIP) from None
+    if len(plain) > MAX_REQUEST_BYTES:
+        raise _TooLarge
+    if body and not stream.eof:
+        raise invalid(_NO_GZIP)
+    return plain
+
+
 async def _answer(
-    send: Send, status: int, body: bytes, content_type: bytes = b"application/json", close: bool = False
+    send: Send,
+    status: int,
+    body: bytes,
+    content_type: bytes = b"application/json",
+    close: bool = False,
+    headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    every = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
     if close:  # the rest of the request is not read
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+        every.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": every})
     await send({"type": "http.response.body", "body": body})

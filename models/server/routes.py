@@ -40,11 +40,11 @@ def parse(method: str, path: str) -> Route:
     verb = match["verb"] or "status"
     if method == "POST" and verb != verb.lower():
         raise _malformed(method, path)
-    if not match["name"]:
-        raise invalid("Missing model name in request.")
     version = int(match["version"]) if match["version"] else None
     if version is not None and version > _MAX_VERSION:
         raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+    if not match["name"]:
+        raise invalid("Missing model name in request.")
     label = unquote(match["label"]) if match["label"] else None
     return Route("status" if verb not in _VERBS else verb, unquote(match["name"]), version, label)
 

@@ -26,6 +26,7 @@ from models.server.grpc_service import GrpcService
 from models.server.lanes import Lanes
 from models.server.manager import Manager
 from models.server.metrics import Metrics
+from models.server.monitoring import metrics_path
 from models.server.rest import RestApp
 
 _log = logging.getLogger(__name__)
@@ -54,10 +55,11 @@ def run(flags: Flags) -> None:
     gc.freeze()  # TensorFlow's objects are there for good, and walking them stops every request for a tenth of a second
     try:
         models = _read(flags)
+        figures = metrics_path(flags.monitoring_config_file)
         manager = Manager(models, flags.versions_poll_seconds, flags.warm_up, flags.any_label)
     except ServingError as error:
         raise StartError(error.message) from None
-    asyncio.run(_serve(flags, models, manager))
+    asyncio.run(_serve(flags, models, manager, figures))
 
 
 def _read(flags: Flags) -> Config:
@@ -66,39 +68,44 @@ def _read(flags: Flags) -> Config:
     return config.single_model(flags.model_name, flags.model_base_path)
 
 
-async def _serve(flags: Flags, models: Config, manager: Manager) -> None:
+async def _serve(flags: Flags, models: Config, manager: Manager, figures: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics, lanes = Metrics(), Lanes()
+    rest = RestApp(manager, metrics, lanes, flags.rest_timeout_seconds, figures, flags.cors)
     rest_socket = _bind(flags.host, flags.rest_port, "--rest_api_port") if flags.rest_port else None
     if flags.grpc_port:
         _bind(flags.host, flags.grpc_port, "--port").close()  # gRPC binds below; a taken port is known before loading
     manager.start()
-    lanes = Lanes()
     try:
         while not manager.first_pass.is_set() and not stop.is_set():
             await asyncio.sleep(0.02)
         if not stop.is_set():
-            await _serve_ports(flags, models, manager, lanes, rest_socket, stop)
+            poll = asyncio.create_task(_poll_config(flags, models, manager, lanes))
+            await _serve_ports(flags, manager, GrpcService(manager, metrics, lanes), rest, rest_socket, stop)
+            poll.cancel()
     finally:
         manager.stop()
         lanes.close()
 
 
 async def _serve_ports(
-    flags: Flags, models: Config, manager: Manager, lanes: Lanes, rest_socket: socket.socket | None, stop: asyncio.Event
+    flags: Flags,
+    manager: Manager,
+    service: GrpcService,
+    rest: RestApp,
+    rest_socket: socket.socket | None,
+    stop: asyncio.Event,
 ) -> None:
-    metrics = Metrics()
-    grpc_server = await _start_grpc(flags, manager, metrics, lanes)
-    http = _http(RestApp(manager, metrics, lanes, flags.rest_timeout_seconds)) if rest_socket else None
+    grpc_server = await _start_grpc(flags, service)
+    http = _http(rest) if rest_socket else None
     http_task = asyncio.create_task(http.serve(sockets=[rest_socket])) if http and rest_socket else None
     while http and http_task and not http.started and not http_task.done():
         await asyncio.sleep(0.005)
-    poll = asyncio.create_task(_poll_config(flags, models, manager, lanes))
     _announce(flags, manager)
     await stop.wait()
     _log.info("stopping: requests under way have %d s", GRACE_SECONDS)
-    poll.cancel()
     if http:
         http.should_exit = True
     if grpc_server:
@@ -107,10 +114,10 @@ async def _serve_ports(
         await http_task
 
 
-async def _start_grpc(flags: Flags, manager: Manager, metrics: Metrics, lanes: Lanes) -> Any:
+async def _start_grpc(flags: Flags, service: GrpcService) -> Any:
     if not flags.grpc_port:
         return None
-    server = GrpcService(manager, metrics, lanes).server()
+    server = service.server()
     try:
         server.add_insecure_port(f"{flags.host}:{flags.grpc_port}")
     except RuntimeError as error:

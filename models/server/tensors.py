@@ -79,6 +79,8 @@ def from_proto(proto: Any, alias: str) -> Array:
     A typed field shorter than its shape repeats its last value, an empty one means zeros, a longer one is cut: so
     TensorFlow reads them. Raises INVALID_ARGUMENT when shape and content do not agree.
     """
+    if proto.dtype not in types_pb2.DataType.values() or proto.dtype == types_pb2.DT_INVALID:
+        raise _unparsed(alias)
     dtype = dtype_of(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape) or len(shape) > 32:

@@ -27,6 +27,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--max-rows", type=int, default=4_000_000, help="at most the newest N rows")
+    parser.add_argument(
+        "--go-on",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="VERSION",
+        help="from this version (the newest), on what is newer than all that it learned from",
+    )
     parser.add_argument("--force", action="store_true", help="publish even if worse than the live version")
     return parser
 
@@ -55,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.seed,
             given.force,
             given.max_rows,
+            given.go_on,
         )
         train_all(options, Console(highlight=False, soft_wrap=True))
     except (MartletError, OSError) as error:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.errors import Broken
+from features.errors import BadInput, Broken
 from features.history import LENGTH, gap_of
 from features.inputs import InputMaps, normalise
 from features.signals import SIGNAL_COLUMNS
@@ -96,18 +96,43 @@ class Histories:
 
 @dataclass(frozen=True)
 class Asks:
-    """All that a training on lists or sequences reads. first: the row from which on there are asks; from_ms, to_ms: the time of
-    the oldest and the newest row."""
+    """All that a training on lists or sequences reads. histories: None for lists that were shown, which bring the newest events
+    alone; first: the row from which on there are asks; from_ms, to_ms: the time of the oldest and the newest row."""
 
     train_lists: Lists
     validation_lists: Lists
-    histories: Histories
+    histories: Histories | None
     first: int
     maps: InputMaps
     widths: dict[str, int]
     dataset: str
     from_ms: int
     to_ms: int
+
+    @property
+    def rows(self) -> int:
+        """Events that teach."""
+        return len(self.train_lists) if self.histories is None else len(self.histories.seqs)
+
+    def item_ids(self) -> Ints:
+        """Ids of the items that histories have, or lists; among them may be −1 for none."""
+        if self.histories is not None:
+            ids = self.histories.items
+        else:
+            ids = np.concatenate([self.train_lists.items.ravel(), self.train_lists.history.ravel()])
+        return np.unique(ids)
+
+    def past(self, most: int) -> "Windows":
+        """What came before the first ask, as `windows`. Raises BadInput where there are lists alone."""
+        if self.histories is None:
+            raise BadInput("a sequence model's lessons", "histories, or a version to go on from", "lists alone")
+        return windows(self.histories, self.first, most)
+
+    def everything(self, most: int) -> "Windows":
+        """All that came, that which measures included."""
+        if self.histories is not None:
+            return windows(self.histories, np.iinfo(np.int64).max, most)
+        return windows_of(self.train_lists, self.validation_lists)
 
     @property
     def train(self) -> Part:
@@ -177,14 +202,21 @@ def _histories(folder: Path) -> Histories:
     return Histories(np.asarray(seqs, np.int64), items, marks, times, np.r_[0, np.cumsum(lengths)])
 
 
-def read_asks(folder: Path) -> Asks:
-    """Raises Broken, naming file and column, for what can't be read or is no such thing."""
+def read_asks(folder: Path, since: int = -1) -> Asks:
+    """Those after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is no such thing or too
+    little."""
     maps: InputMaps = read_json(folder / "maps.json", InputMaps)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
-    lists, histories = _lists(folder / "asks", maps), _histories(folder / "sequences")
+    lists = _lists(folder / "asks", maps)
+    lists = lists.part(np.flatnonzero(lists.at > since))
+    histories = None if meta.get("shown") else _histories(folder / "sequences")
     cut = int(len(lists) * (1 - VALIDATION))
     if len(lists) < LEAST:
-        raise Broken(f"{folder} has {len(lists)} asks: expected at least {LEAST}, to learn from and to measure on")
+        after = f" after {since} ms" if since >= 0 else ""
+        raise Broken(
+            f"{folder} has {len(lists)} asks{after}: expected at least {LEAST}, to learn from and to measure on"
+        )
+    times = lists.at if histories is None else histories.times
     return Asks(
         lists.part(slice(0, cut)),
         lists.part(slice(cut, None)),
@@ -193,8 +225,8 @@ def read_asks(folder: Path) -> Asks:
         maps,
         widths_of(maps),
         str(meta.get("dataset", "")),
-        int(histories.times.min()),
-        int(histories.times.max()),
+        int(times.min()),
+        int(times.max()),
     )
 
 
@@ -221,6 +253,18 @@ LIKED_MARK: Final = 8
 """Marks from here on are positive ratings (a like is 13, a dislike 14)."""
 OTHER: Final = 0.2
 """Weight of a next event that is not positive: it tells what the user came across."""
+
+
+def windows_of(*parts: Lists) -> Windows:
+    """Asks as windows: after the newest event of each history comes the item that was liked."""
+    items, marks, gaps, seqs = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("history", "marks", "gaps", "seqs")
+    )
+    liked = np.concatenate([part.items[np.arange(len(part)), part.answers] for part in parts])
+    weights = np.zeros(items.shape, np.float32)
+    weights[:, -1] = 1
+    following = np.concatenate([items[:, 1:], liked[:, None]], axis=1)
+    return Windows(items, marks, gaps, following, weights, np.repeat(seqs[:, None], items.shape[1], axis=1))
 
 
 def windows(histories: Histories, before: int, most: int) -> Windows:

@@ -11,13 +11,23 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from features.inputs import INPUTS_VERSION
-from features.model_inputs import is_integer
+from features.model_inputs import OF_USER
 from models.nets.parts.net import UNKNOWN_ID, Net
-from models.registry import MANIFEST, DataSeen, Golden, Manifest, ModelInput, encode_manifest, folder_digests
+from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
 from models.training.asks import Asks
-from models.training.fit import input_specs, predictor
+from models.training.fit import Fitted, input_specs, predictor
 from models.training.runtime import code_revision
 from models.training.samples import Samples
+from models.training.towers import (
+    SIGNATURE,
+    as_towers,
+    declared,
+    user_inputs,
+    user_specs,
+    user_tower,
+    write_item_vectors,
+)
+from models.training.weights import write_weights
 
 Array = npt.NDArray[Any]
 
@@ -28,7 +38,9 @@ WARM_UP_ROWS: Final = (1, 128)
 
 
 def export_model(net: Net, model: Any, widths: dict[str, int], folder: Path) -> None:
-    """Write the SavedModel into `folder`: serving_default takes exactly net.inputs and gives `score`, float32 [n, 1].
+    """Write the SavedModel into `folder`: serving_default takes exactly net.inputs and gives `score`, float32 [n, 1]. Inputs of
+    OF_USER have n rows, or one for all: a request with 500 copies of a history would be five times as long. A net with towers
+    also has the signature of the user's vector.
 
     Through keras.export, not tf.saved_model.save: a Keras 3 model saved by the latter loads, then fails in TF Serving.
     """
@@ -36,23 +48,38 @@ def export_model(net: Net, model: Any, widths: dict[str, int], folder: Path) -> 
     archive.track(model)
     archive.add_endpoint(
         "serving_default",
-        lambda inputs: {OUTPUT: model(inputs, training=False)},
+        lambda inputs: {OUTPUT: model(_alike(inputs), training=False)},
         input_signature=[input_specs(net, widths)],
     )
+    if net.towers:
+        archive.add_endpoint(SIGNATURE, user_tower(net, model), input_signature=[user_specs(net, widths)])
     archive.write_out(str(folder), verbose=False)
 
 
+def _alike(inputs: dict[str, Any]) -> dict[str, Any]:
+    """All inputs with as many rows as those of the candidates."""
+    rows = tf.shape(next(value for name, value in inputs.items() if name not in OF_USER))[:1]
+    return {
+        name: tf.broadcast_to(value, tf.concat([rows, tf.shape(value)[1:]], axis=0)) if name in OF_USER else value
+        for name, value in inputs.items()
+    }
+
+
 def write_warm_up(net: Net, inputs: dict[str, Array], folder: Path) -> None:
-    """Write requests of 1 and 128 rows, taken from `inputs` (repeated where there are fewer), as TFRecords."""
+    """Write requests of 1 and 128 rows, taken from `inputs` (repeated where there are fewer), as TFRecords; and one of 1 row to
+    the user's tower."""
+    asked = [("serving_default", net.inputs, rows) for rows in WARM_UP_ROWS]
+    if net.towers:
+        asked.append((SIGNATURE, user_inputs(net), 1))
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     size = len(inputs[net.inputs[0]])
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for rows in WARM_UP_ROWS:
+        for signature, names, rows in asked:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = net.name
-            request.model_spec.signature_name = "serving_default"
-            for name in net.inputs:
+            request.model_spec.signature_name = signature
+            for name in names:
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(inputs[name][np.arange(rows) % size]))
             log = prediction_log_pb2.PredictLog(request=request)
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
@@ -78,20 +105,22 @@ def golden_rows(net: Net, inputs: dict[str, Array], scores: Array) -> tuple[Gold
 
 
 def stage(
-    net: Net, model: Any, samples: Samples | Asks, metrics: dict[str, float], data: DataSeen, folder: Path
+    net: Net, fitted: Fitted, samples: Samples | Asks, metrics: dict[str, float], data: DataSeen, folder: Path
 ) -> Manifest:
-    """Write SavedModel, warm-up requests and manifest (version 0: not published yet) into `folder`."""
+    """Write SavedModel, weights, warm-up requests and manifest (version 0: not published yet) into `folder`."""
+    model = fitted.model
     rows_of = samples.validation.inputs
     validation = {name: rows_of[name] for name in net.inputs}
     export_model(net, model, samples.widths, folder)
+    write_weights(model, fitted.context, folder)
+    if net.towers:
+        write_item_vectors(net, fitted, samples.widths, folder)
     write_warm_up(net, validation, folder)
     rows = golden_inputs(net, validation)
     manifest = Manifest(
         name=net.name,
         version=0,
-        inputs=tuple(
-            ModelInput(name, "int64" if is_integer(name) else "float32", samples.widths[name]) for name in net.inputs
-        ),
+        inputs=declared(net.inputs, samples.widths),
         maps=samples.maps,
         inputs_version=INPUTS_VERSION,
         outputs=(OUTPUT,),
@@ -101,6 +130,7 @@ def stage(
         code_revision=code_revision(),
         created=time.time_ns() // 1_000_000,
         digests=folder_digests(folder),
+        towers=as_towers(net, model, samples.widths),
     )
     (folder / MANIFEST).write_bytes(encode_manifest(manifest))
     return manifest

@@ -14,7 +14,10 @@ from features.errors import Broken
 from features.model_inputs import is_integer
 from models.nets.parts.net import UNKNOWN_ID, Net, NetContext
 from models.training.metrics import auc, log_loss
+from models.training.resume import NO_RESUME, Resume
 from models.training.samples import Part, Samples
+from models.training.stopping import Epoch, Stopper
+from models.training.weights import Earlier, take_over, with_new
 
 Array = npt.NDArray[Any]
 
@@ -29,15 +32,6 @@ Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to: the mean loss, and metrics on validation by name."""
-
-    number: int
-    loss: float
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
 class Fitted:
     """A trained model (weights of its best epoch), its epochs, and what else was measured of these weights on validation."""
 
@@ -47,32 +41,13 @@ class Fitted:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-class Stopper:
-    """Early stopping: keeps the weights of the epoch that is best by one metric, and says when no better one has come for
-    `patience` epochs. `weights` is anything with get_weights and set_weights."""
-
-    def __init__(self, weights: Any, metric: str, patience: int) -> None:
-        self.epochs: list[Epoch] = []
-        self._weights, self._metric, self._patience = weights, metric, patience
-        self._best: list[Array] = weights.get_weights()
-
-    def take(self, epoch: Epoch) -> bool:
-        """Note an epoch; True if it is time to stop."""
-        self.epochs.append(epoch)
-        top = max(self.epochs, key=lambda each: each.metrics[self._metric])  # the first of equal ones
-        if top is epoch:
-            self._best = self._weights.get_weights()
-        return epoch.number - top.number >= self._patience
-
-    def restore(self) -> None:
-        """Put the best weights back."""
-        self._weights.set_weights(self._best)
-
-
-def context_of(samples: Samples, seed: int) -> NetContext:
-    """Vocabularies from the training part alone: who first appears in validation is unknown, as in life."""
+def context_of(samples: Samples, seed: int, earlier: Earlier | None = None) -> NetContext:
+    """Vocabularies from the training part alone (and of the version that it goes on from): who first appears in validation is
+    unknown, as in life."""
     ids = samples.train.inputs
-    return NetContext(np.unique(ids["userId"]), np.unique(ids["movieId"]), samples.widths, seed)
+    none = np.zeros(0, np.int64)
+    users, items = (none, none) if earlier is None else (earlier.user_ids, earlier.item_ids)
+    return NetContext(with_new(users, ids["userId"]), with_new(items, ids["movieId"]), samples.widths, seed)
 
 
 def input_specs(net: Net, widths: Mapping[str, int]) -> dict[str, tf.TensorSpec]:
@@ -108,9 +83,8 @@ def predictor(net: Net, model: Any, widths: Mapping[str, int]) -> Callable[[dict
     return predict
 
 
-def _stepper(net: Net, model: Any, widths: Mapping[str, int]) -> Step:
+def _stepper(net: Net, model: Any, optimizer: Any, widths: Mapping[str, int]) -> Step:
     """One step of training as a compiled function: (inputs, labels [n]) → mean loss."""
-    optimizer = keras.optimizers.Adam(net.learning_rate)
     optimizer.build(model.trainable_variables)
     loss_of = keras.losses.BinaryCrossentropy()
 
@@ -148,25 +122,41 @@ def _epoch(
     return total / done
 
 
-def fit(net: Net, samples: Samples, epochs: int, seed: int, progress: Progress = lambda *_: None) -> Fitted:
-    """Train `net` on the training part; stops early by validation AUC. The same seed and samples give the same model.
+def fit(
+    net: Net,
+    samples: Samples,
+    epochs: int,
+    seed: int,
+    progress: Progress = lambda *_: None,
+    earlier: Earlier | None = None,
+    resume: Resume = NO_RESUME,
+) -> Fitted:
+    """Train `net` on the training part, on from an earlier version if one is given; stops early by validation AUC. The same
+    seed, samples and version give the same model.
 
     Raises Broken where loss or scores stop being finite numbers.
     """
     keras.utils.set_random_seed(seed)
-    context = context_of(samples, seed)
+    context = context_of(samples, seed, earlier)
     model = net.build(context)
-    step, predict = _stepper(net, model, samples.widths), predictor(net, model, samples.widths)
+    if earlier is not None:
+        take_over(model, context, earlier)
+    optimizer = keras.optimizers.Adam(net.learning_rate)
+    step, predict = _stepper(net, model, optimizer, samples.widths), predictor(net, model, samples.widths)
     rng = np.random.default_rng(seed)
     stopper = Stopper(model, "auc", PATIENCE)
-    for number in range(1, epochs + 1):
+    state = [*model.variables, *optimizer.variables]
+    done = resume.restore("rows", state, rng, stopper)
+    for number in range(done + 1, epochs + 1):
+        if stopper.over:
+            break
         loss = _epoch(net, samples.train, step, rng, partial(progress, number))
         scores = predict(samples.validation.inputs)
         if not np.isfinite(scores).all():
             raise Broken(f"training of {net.name} diverged: scores of epoch {number} are not finite; nothing published")
         labels = samples.validation.labels
         metrics = {"auc": auc(labels, scores), "log_loss": log_loss(labels, scores)}
-        if stopper.take(Epoch(number, loss, metrics)):
-            break
+        stopper.take(Epoch(number, loss, metrics))
+        resume.keep("rows", number, state, rng, stopper)
     stopper.restore()
     return Fitted(model, context, tuple(stopper.epochs))

@@ -5,6 +5,7 @@ would hide a model that serves nothing.
 """
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from features.errors import Broken
 from models.registry import (
     Manifest,
+    ModelInput,
     list_versions,
     read_manifest,
     require_current_inputs,
@@ -25,11 +27,15 @@ from models.registry import (
     version_folder,
 )
 from models.training.export import WARM_UP
+from models.training.towers import read_item_vectors
 
 Array = npt.NDArray[Any]
 
+DEFAULT: Final = "serving_default"
 TOLERANCE: Final = 1e-4
 """A golden score may differ by this much between the machine that trained and the one that serves."""
+LIVE_AUC: Final = "live_auc"
+"""The live version's AUC on the validation of this one, in the metrics of a version that went on from an earlier one."""
 AUC_MARGIN: Final = 0.02
 """A version may have this much less validation AUC than the live one: validation parts differ from day to day."""
 
@@ -49,16 +55,16 @@ Kind = tuple[str, list[int]]
 """Element type and shape, -1 for the rows."""
 
 
-def check_signature(signature: Any, manifest: Manifest, folder: Path) -> None:
-    """Raise Broken where the signature's inputs or outputs are other than the manifest declares."""
-    expected: dict[str, Kind] = {i.name: (i.dtype, [-1, i.width] if i.width else [-1]) for i in manifest.inputs}
+def check_signature(signature: Any, inputs: tuple[ModelInput, ...], outputs: Mapping[str, int], folder: Path) -> None:
+    """Raise Broken where a signature has other inputs or outputs (name → width) than the manifest declares."""
+    expected: dict[str, Kind] = {i.name: (i.dtype, [-1, i.width] if i.width else [-1]) for i in inputs}
     got = {name: _kind(info) for name, info in signature.inputs.items()}
     if got != expected:
         raise Broken(f"{folder}: expected the inputs {_text(expected)}, got {_text(got)}")
-    outputs = {name: _kind(info) for name, info in signature.outputs.items()}
-    wanted: dict[str, Kind] = {name: ("float32", [-1, 1]) for name in manifest.outputs}
-    if outputs != wanted:
-        raise Broken(f"{folder}: expected the outputs {_text(wanted)}, got {_text(outputs)}")
+    given = {name: _kind(info) for name, info in signature.outputs.items()}
+    wanted: dict[str, Kind] = {name: ("float32", [-1, width]) for name, width in outputs.items()}
+    if given != wanted:
+        raise Broken(f"{folder}: expected the outputs {_text(wanted)}, got {_text(given)}")
 
 
 def _kind(info: Any) -> Kind:
@@ -86,7 +92,26 @@ def check_scores(scores: Array, manifest: Manifest, folder: Path) -> None:
         raise Broken(f"{folder}: golden row {worst}: expected {expected[worst]}, got {scores[worst]}")
 
 
-def _warm_up_feeds(folder: Path, name: str) -> list[dict[str, Array]]:
+def check_towers(vectors: Array, manifest: Manifest, folder: Path) -> None:
+    """Raise Broken where the items' vectors are not whole, or rank the golden rows otherwise than their scores. vectors: of the
+    golden rows' users."""
+    assert manifest.towers is not None
+    ids, items = read_item_vectors(folder / manifest.towers.folder)
+    if items.shape != (len(ids), manifest.towers.width) or not np.isfinite(items).all():
+        raise Broken(f"{folder}: expected finite vectors of {len(ids)} items, width {manifest.towers.width}")
+    if not np.isfinite(vectors).all():
+        raise Broken(f"{folder}: vectors of users are not finite")
+    asked = golden_arrays(manifest)["movieId"]
+    place = np.minimum(np.searchsorted(ids, asked), max(0, len(ids) - 1))
+    known = np.flatnonzero(ids[place] == asked) if len(ids) else np.zeros(0, np.int64)
+    products = (vectors[known] * items[place[known]]).sum(axis=1)
+    scores = np.asarray([manifest.golden[row].scores[0] for row in known])[np.argsort(products)]
+    if (np.diff(scores) < -TOLERANCE).any():
+        raise Broken(f"{folder}: vectors of users and items rank the golden rows otherwise than the scores do")
+
+
+def _warm_up_feeds(folder: Path, name: str) -> list[tuple[str, dict[str, Array]]]:
+    """(signature, inputs) of each request."""
     path = folder / WARM_UP
     if not path.is_file():
         raise Broken(f"{path} is missing: a version ships with warm-up requests")
@@ -95,28 +120,37 @@ def _warm_up_feeds(folder: Path, name: str) -> list[dict[str, Array]]:
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         if request.model_spec.name != name:
             raise Broken(f"{path}: expected requests to {name}, got one to {request.model_spec.name!r}")
-        feeds.append({key: tf.make_ndarray(value) for key, value in request.inputs.items()})
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        feeds.append((request.model_spec.signature_name, inputs))
     return feeds
 
 
 def _run(folder: Path, manifest: Manifest) -> None:
     """Load into a fresh Session, then golden rows and warm-up requests."""
+    declared = {DEFAULT: (manifest.inputs, dict.fromkeys(manifest.outputs, 1))}
+    if (towers := manifest.towers) is not None:
+        declared[towers.signature] = (towers.inputs, {towers.output: towers.width})
     graph = tf.Graph()
     with graph.as_default(), v1.Session(graph=graph) as session:
         loaded = v1.saved_model.load(session, ["serve"], str(folder))
-        if "serving_default" not in loaded.signature_def:
-            raise Broken(f"{folder} has no signature serving_default")
-        signature = loaded.signature_def["serving_default"]
-        check_signature(signature, manifest, folder)
-        fetch = signature.outputs[manifest.outputs[0]].name
+        for name, (inputs, outputs) in declared.items():
+            if name not in loaded.signature_def:
+                raise Broken(f"{folder} has no signature {name}")
+            check_signature(loaded.signature_def[name], inputs, outputs, folder)
 
-        def ask(rows: dict[str, Array]) -> Array:
-            feeds = {signature.inputs[name].name: values for name, values in rows.items()}
-            return np.asarray(session.run(fetch, feeds))
+        def ask(name: str, rows: dict[str, Array]) -> Array:
+            signature = loaded.signature_def[name]
+            inputs, outputs = declared[name]
+            feeds = {signature.inputs[each.name].name: rows[each.name] for each in inputs}
+            return np.asarray(session.run(signature.outputs[next(iter(outputs))].name, feeds))
 
-        check_scores(ask(golden_arrays(manifest)), manifest, folder)
-        for feeds in _warm_up_feeds(folder, manifest.name):
-            if set(feeds) != {i.name for i in manifest.inputs} or not np.isfinite(ask(feeds)).all():
+        golden = golden_arrays(manifest)
+        check_scores(ask(DEFAULT, golden), manifest, folder)
+        if towers is not None:
+            check_towers(ask(towers.signature, golden), manifest, folder)
+        for name, feeds in _warm_up_feeds(folder, manifest.name):
+            fits = name in declared and set(feeds) == {i.name for i in declared[name][0]}
+            if not fits or not np.isfinite(ask(name, feeds)).all():
                 raise Broken(f"{folder / WARM_UP}: a request does not fit the model or gets scores that are not finite")
 
 
@@ -147,12 +181,16 @@ def live_version(models_dir: Path, name: str) -> Manifest | None:
 
 
 def check_not_worse(manifest: Manifest, live: Manifest | None, margin: float = AUC_MARGIN) -> None:
-    """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none."""
+    """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none. Its own metrics
+    say how good the live one was on the same validation, if that is another than the live one's."""
     auc = manifest.metrics.get("auc")
     if auc is None:
         raise Broken(f"{manifest.name}: the manifest records no auc")
-    if live is not None and auc < live.metrics.get("auc", 0.0) - margin:
+    if live is None:
+        return
+    expected = manifest.metrics.get(LIVE_AUC, live.metrics.get("auc", 0.0))
+    if auc < expected - margin:
         raise Broken(
-            f"{manifest.name}: auc {auc:.4f} is more than {margin} below the {live.metrics['auc']:.4f} of live version "
+            f"{manifest.name}: auc {auc:.4f} is more than {margin} below the {expected:.4f} of live version "
             f"{live.version} (--force publishes all the same)"
         )

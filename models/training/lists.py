@@ -11,11 +11,14 @@ import tensorflow as tf
 
 from features.errors import Broken
 from models.nets.parts.net import SEQUENCES, Net, NetContext
-from models.training.asks import NO_CANDIDATE, Asks, Lists, windows
-from models.training.fit import Epoch, Fitted, Stopper
+from models.training.asks import NO_CANDIDATE, Asks, Lists, windows_of
+from models.training.fit import Fitted
 from models.training.listwise import fit_whole
 from models.training.places import measured, place_metrics, places_of
-from models.training.sequences import LATE_RATE, fit_encoder, indexed
+from models.training.resume import NO_RESUME, Resume
+from models.training.sequences import ENCODER, LATE_RATE, fit_encoder, indexed
+from models.training.stopping import Epoch, Stopper
+from models.training.weights import Earlier, take_over, with_new
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int, float], None]
@@ -31,43 +34,67 @@ LIST_L2: Final = 1e-5
 _ENCODE: Final = 256
 
 
-def fit_on_lists(net: Net, asks: Asks, seed: int, progress: Progress = lambda *_: None) -> Fitted:
-    """Train a net of SEQUENCES or LISTS. The same seed and asks give the same model.
+def fit_on_lists(
+    net: Net,
+    asks: Asks,
+    seed: int,
+    progress: Progress = lambda *_: None,
+    earlier: Earlier | None = None,
+    resume: Resume = NO_RESUME,
+) -> Fitted:
+    """Train a net of SEQUENCES or LISTS, on from an earlier version if one is given: on asks that are all newer than what that
+    one learned from. The same seed, asks and version give the same model.
 
     A net without a sequence model learns whole (`models.training.listwise`). Of one with it the encoder learns from the rows
     before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on the newest ones. At last the
     encoder goes on over all rows, as what is served should know the newest: metrics and calibration are of the model before
-    that, since after it no row is left that it has not seen.
+    that, since after it no row is left that it has not seen. An earlier version's encoder has not seen the asks: it goes on
+    only at last.
 
     Raises Broken where a loss or score stops being a finite number.
     """
     keras.utils.set_random_seed(seed)
-    context = NetContext(np.unique([0]), np.unique(asks.histories.items), asks.widths, seed)
+    known = np.zeros(0, np.int64) if earlier is None else earlier.item_ids
+    context = NetContext(np.unique([0]), with_new(known, asks.item_ids()), asks.widths, seed)
     model = net.build(context)
+    if earlier is not None:
+        take_over(model, context, earlier)
     if not any(layer.name == "next_item" for layer in model.layers):
-        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress))
+        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress, resume))
     encoder = model.get_layer("next_item").encoder
-    data = indexed(windows(asks.histories, asks.first, MAX_EVENTS), context.item_ids)
-    loss = fit_encoder(net, encoder, data, SEQUENCE_EPOCHS, seed, progress)
+    number, loss = 0, float("nan")
+    if earlier is None:
+        number = SEQUENCE_EPOCHS
+        if not resume.passed(ENCODER):
+            data = indexed(asks.past(MAX_EVENTS), context.item_ids)
+            loss = fit_encoder(net, encoder, data, number, seed, progress, resume=resume)
+    elif net.learns == SEQUENCES:
+        number = LAST_EPOCHS
+        data = indexed(windows_of(asks.train_lists), context.item_ids)
+        loss = fit_encoder(net, encoder, data, number, seed, progress, LATE_RATE)
     if net.learns == SEQUENCES:
-        metrics, _ = measured(asks.validation_lists, _scores(model, net, asks.validation_lists), calibrate=False)
-        epochs: tuple[Epoch, ...] = (Epoch(SEQUENCE_EPOCHS, loss, metrics),)
+        metrics, _ = measured(asks.validation_lists, scores_of(model, net, asks.validation_lists), calibrate=False)
+        epochs: tuple[Epoch, ...] = (Epoch(number, loss, metrics),)
     else:
-        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, SEQUENCE_EPOCHS))
-    newest = indexed(windows(asks.histories, np.iinfo(np.int64).max, MAX_EVENTS), context.item_ids)
+        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, number), resume)
+    newest = indexed(asks.everything(MAX_EVENTS), context.item_ids)
     fit_encoder(net, encoder, newest, LAST_EPOCHS, seed + 1, progress, LATE_RATE)
     return Fitted(model, context, epochs, metrics)
 
 
 def _fit_weighing(
-    net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, float], None]
+    net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, float], None], resume: Resume
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
     """Train what weighs, in place, with the encoder as it is; its epochs, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
-    parts = [_prepared(model, index, lists) for lists in (asks.train_lists, asks.validation_lists)]
     variables = weighing.trainable_variables
     optimizer = keras.optimizers.Adam(net.learning_rate)
     optimizer.build(variables)
+    rng = np.random.default_rng(seed)
+    stopper = Stopper(weighing, "ndcg10", PATIENCE)
+    state = [*model.variables, *optimizer.variables]
+    done = resume.restore("weighing", state, rng, stopper)
+    parts = [_prepared(model, index, lists) for lists in (asks.train_lists, asks.validation_lists)]
 
     def logits(said: Any, signals: Any, items: Any, gaps: Any, there: Any) -> Any:
         """[n, C] of lists."""
@@ -89,9 +116,9 @@ def _fit_weighing(
 
     train, validation = parts
     lists = asks.validation_lists
-    rng = np.random.default_rng(seed)
-    stopper = Stopper(weighing, "ndcg10", PATIENCE)
-    for number in range(1, LIST_EPOCHS + 1):
+    for number in range(done + 1, LIST_EPOCHS + 1):
+        if stopper.over:
+            break
         order, total = rng.permutation(len(asks.train_lists)), 0.0
         for start in range(0, len(order), net.batch_size):
             rows = order[start : start + net.batch_size]
@@ -101,8 +128,8 @@ def _fit_weighing(
             total += loss * len(rows)
             progress(start + len(rows), loss)
         scores = _batched(compiled, validation)
-        if stopper.take(Epoch(number, total / len(order), place_metrics(places_of(lists, scores)))):
-            break
+        stopper.take(Epoch(number, total / len(order), place_metrics(places_of(lists, scores))))
+        resume.keep("weighing", number, state, rng, stopper, (ENCODER,))
     stopper.restore()
     scores = _batched(compiled, validation)
     metrics, calibration = measured(lists, scores, calibrate=True)
@@ -134,8 +161,8 @@ def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
     return np.concatenate(said), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
 
 
-def _scores(model: Any, net: Net, lists: Lists) -> Array:
-    """[A, C] as the model itself scores the lists."""
+def scores_of(model: Any, net: Net, lists: Lists) -> Array:
+    """[A, C] as the model itself scores the lists, −inf where there is no candidate. model: inputs → scores [n, 1]."""
     out = np.full(lists.items.shape, -np.inf, np.float32)
     for low in range(0, len(lists), _ENCODE):
         part = lists.part(slice(low, low + _ENCODE))

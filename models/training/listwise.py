@@ -11,8 +11,10 @@ import tensorflow as tf
 from features.errors import Broken
 from models.nets.parts.net import Net
 from models.training.asks import NO_CANDIDATE, Asks, Lists
-from models.training.fit import Epoch, Stopper, input_specs
+from models.training.fit import input_specs
 from models.training.places import measured, place_metrics, places_of
+from models.training.resume import NO_RESUME, Resume
+from models.training.stopping import Epoch, Stopper
 
 Array = npt.NDArray[Any]
 
@@ -53,7 +55,12 @@ def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists],
 
 
 def fit_whole(
-    net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, int, float], None]
+    net: Net,
+    model: Any,
+    asks: Asks,
+    seed: int,
+    progress: Callable[[int, int, float], None],
+    resume: Resume = NO_RESUME,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
     """Train all of the model in place, stopped by NDCG on the newest lists; its epochs, and all metrics of the best one.
 
@@ -80,7 +87,10 @@ def fit_whole(
     some = newest.part(np.unique(np.linspace(0, len(newest) - 1, MEASURED).astype(np.int64)))
     rng = np.random.default_rng(seed)
     stopper = Stopper(model, "ndcg10", PATIENCE)
-    for number in range(1, EPOCHS + 1):
+    state = [*model.variables, *optimizer.variables]
+    for number in range(resume.restore("whole", state, rng, stopper) + 1, EPOCHS + 1):
+        if stopper.over:
+            break
         order, total, chosen = rng.permutation(len(lists)), 0.0, drawn(lists, rng)
         for start in range(0, len(order), net.batch_size):
             asked = order[start : start + net.batch_size]
@@ -93,8 +103,8 @@ def fit_whole(
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(asked)
             progress(number, start + len(asked), loss)
-        if stopper.take(Epoch(number, total / len(order), place_metrics(places_of(some, score(some))))):
-            break
+        stopper.take(Epoch(number, total / len(order), place_metrics(places_of(some, score(some)))))
+        resume.keep("whole", number, state, rng, stopper)
     stopper.restore()
     metrics, calibration = measured(newest, score(newest), calibrate=True)
     model.get_layer("score").set_weights(calibration)

@@ -65,12 +65,28 @@ def gauc(users: Ints, labels: Floats, scores: Floats) -> float:
     return float(np.average(values[good], weights=sizes[good])) if good.any() else float("nan")
 
 
+def calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:
+    """How far scores are from shares: the mean over bins of as many rows each, in order of score, of |mean score − share of
+    positives| (expected calibration error: M. Naeini, G. Cooper, M. Hauskrecht, AAAI 2015); NaN for no rows.
+
+    >>> calibration_error(np.array([0.0, 1.0]), np.array([0.5, 0.5]), bins=1)
+    0.0
+    """
+    if len(labels) == 0:
+        return float("nan")
+    order = np.argsort(scores, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [len(part) * abs(float(np.mean(scores[part])) - float(np.mean(labels[part]))) for part in parts]
+    return sum(gaps) / len(labels)
+
+
 def measure(users: Ints, labels: Floats, scores: Floats, prefix: str = "") -> dict[str, float]:
-    """log_loss, auc and gauc by name, those that are defined, each with `prefix` before its name."""
+    """log_loss, auc, gauc and calibration_error by name, those that are defined, each with `prefix` before its name."""
     values = {
         "log_loss": log_loss(labels, scores),
         "auc": auc(labels, scores),
         "gauc": gauc(users, labels, scores),
+        "calibration_error": calibration_error(labels, scores),
     }
     return {prefix + name: round(value, 6) for name, value in values.items() if not np.isnan(value)}
 

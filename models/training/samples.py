@@ -113,12 +113,16 @@ def _matrix(batch: pa.RecordBatch, name: str, width: int, path: Path) -> Array:
     return flat.reshape(-1, width)
 
 
-def _bounds(files: Sequence[Path], max_rows: int) -> tuple[int, int, int, int, int]:
+def _bounds(files: Sequence[Path], max_rows: int, since: int) -> tuple[int, int, int, int, int]:
     """(lowest seq taken, first seq of validation, rows of training, rows of validation, rows dropped)."""
-    seqs = [_column(batch, "seq", np.int64, path) for path in files for batch in _batches(path, ["seq"])]
+    seqs = [
+        _column(batch, "seq", np.int64, path)[_column(batch, "at", np.int64, path) > since]
+        for path in files
+        for batch in _batches(path, ["seq", "at"])
+    ]
     seq = np.sort(np.concatenate(seqs)) if seqs else np.zeros(0, np.int64)
     if len(seq) == 0:
-        raise Broken(f"{files[0].parent} holds no samples")
+        raise Broken(f"{files[0].parent} holds no samples" + (f" after {since} ms" if since >= 0 else ""))
     low = int(seq[max(len(seq) - max_rows, 0)])
     taken = seq[np.searchsorted(seq, low) :]
     cut = int(taken[int(len(taken) * (1 - VALIDATION))])
@@ -151,8 +155,9 @@ class _Filler:
         return self.part
 
 
-def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS) -> Samples:
-    """Read the samples that offline wrote into `folder`, with the model inputs `names`, split by seq.
+def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, since: int = -1) -> Samples:
+    """Read the samples after the time `since` (ms) that offline wrote into `folder`, with the model inputs `names`, split by
+    seq.
 
     Rows of one seq stay on one side of the split. Raises Broken, naming file and column, for what can't be read, values
     that are not finite, labels outside 0 to 1, a part with labels of one class only.
@@ -160,7 +165,7 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS) -
     maps: InputMaps = read_json(folder / "maps.json", InputMaps)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
     files, widths = parquet_files(folder), widths_of(maps)
-    low, cut, train_rows, validation_rows, dropped = _bounds(files, max_rows)
+    low, cut, train_rows, validation_rows, dropped = _bounds(files, max_rows, since)
     wanted = ["userId", "movieId", *(name for name in names if name in _FLOAT_INPUTS)]
     train, validation = (_Filler(size, wanted, widths) for size in (train_rows, validation_rows))
     users, items = ("user" in names or "cross" in names), ("item" in names or "cross" in names)
@@ -174,15 +179,16 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS) -
                 raise Broken(f"{path}: column label: expected numbers from 0 to 1")
             user = _matrix(batch, "user", widths["user"], path) if users else np.zeros((len(seq), 0), np.float32)
             item = _matrix(batch, "item", widths["item"], path) if items else np.zeros((len(seq), 0), np.float32)
-            at = _column(batch, "at", np.int64, path)[seq >= low]
-            if len(at):
-                from_ms, to_ms = min(from_ms, int(at.min())), max(to_ms, int(at.max()))
+            at = _column(batch, "at", np.int64, path)
+            taken = (seq >= low) & (at > since)
+            if taken.any():
+                from_ms, to_ms = min(from_ms, int(at[taken].min())), max(to_ms, int(at[taken].max()))
             user_ids, item_ids = (_column(batch, name, np.int64, path) for name in ("user_id", "item_id"))
             try:
                 made = model_inputs(wanted, maps, RawInputs(user_ids, user, item_ids, item))
             except ValueError as error:
                 raise Broken(f"{path} and {folder / 'maps.json'} don't fit: {error}") from error
-            for filler, rows in ((train, (seq >= low) & (seq < cut)), (validation, seq >= cut)):
+            for filler, rows in ((train, taken & (seq < cut)), (validation, taken & (seq >= cut))):
                 filler.add({name: values[rows] for name, values in made.items()}, labels[rows], seq[rows])
     parts = train.done(), validation.done()
     for name, part in zip(("training", "validation"), parts, strict=True):

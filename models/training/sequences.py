@@ -13,12 +13,14 @@ from features.errors import Broken
 from features.history import LENGTH
 from models.nets.parts.net import Net
 from models.training.asks import Windows
+from models.training.resume import NO_RESUME, Resume
 
+ENCODER: Final = "encoder"
 BATCH: Final = 64
 RATE: Final = 2e-3
 LATE_RATE: Final = 6e-4
 """Of Adam, in the last third of the epochs."""
-FULL_SOFTMAX: Final = 20_000
+FULL_SOFTMAX: Final = 5_000
 SAMPLED: Final = 2_048
 """A larger vocabulary than FULL_SOFTMAX is compared with so many items, drawn evenly for each step (with what follows
 elsewhere in the batch, which is drawn by popularity)."""
@@ -52,9 +54,18 @@ def indexed(windows: Windows, vocabulary: Array) -> Indexed:
     return Indexed(places(windows.items), windows.marks, windows.gaps, following, weights)
 
 
-def fit_encoder(net: Net, encoder: Any, data: Indexed, epochs: int, seed: int, tell: Tell, rate: float = RATE) -> float:
-    """Train the encoder in place for so many epochs; the mean loss of the last one. Raises Broken as soon as a loss is not
-    finite."""
+def fit_encoder(
+    net: Net,
+    encoder: Any,
+    data: Indexed,
+    epochs: int,
+    seed: int,
+    tell: Tell,
+    rate: float = RATE,
+    resume: Resume = NO_RESUME,
+) -> float:
+    """Train the encoder in place for so many epochs; the mean loss of the last one, NaN if none was left to train. Raises
+    Broken as soon as a loss is not finite."""
     encoder.build()
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(encoder.trainable_variables)
@@ -84,7 +95,8 @@ def fit_encoder(net: Net, encoder: Any, data: Indexed, epochs: int, seed: int, t
     compiled = tf.function(step, input_signature=signature)
     rng = np.random.default_rng(seed)
     mean = float("nan")
-    for epoch in range(1, epochs + 1):
+    state = [*encoder.variables, *optimizer.variables]
+    for epoch in range(resume.restore(ENCODER, state, rng, None) + 1, epochs + 1):
         if epoch > epochs - epochs // 3:
             optimizer.learning_rate = min(rate, LATE_RATE)
         order, total, done = rng.permutation(len(data)), 0.0, 0
@@ -99,6 +111,7 @@ def fit_encoder(net: Net, encoder: Any, data: Indexed, epochs: int, seed: int, t
             total += loss * len(rows)
             tell(epoch, done, loss)
         mean = total / max(done, 1)
+        resume.keep(ENCODER, epoch, state, rng, None)
     return mean
 
 

@@ -16,10 +16,12 @@ from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
+from offline.evaluation.beyond import beyond, shelf
 from offline.evaluation.embeddings import EmbeddingMethod
-from offline.evaluation.models import ModelMethod
-from offline.evaluation.places import Asked
-from offline.evaluation.report import Results, print_table, report_console, results, write_report
+from offline.evaluation.models import ModelMethod, newest_manifest
+from offline.evaluation.peers.exchange import read_peers
+from offline.evaluation.places import Asked, Ints
+from offline.evaluation.report import Asides, print_asides, print_table, report_console, results, write_report
 from offline.evaluation.walked import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
 from offline.settings import add_data_arguments
 from offline.steps import run
@@ -45,8 +47,12 @@ def evaluate(
     out: Path,
     late: bool = False,
     embeddings: Path | None = None,
+    peers: Path | None = None,
 ) -> None:
-    """Print the tables and write the report. Raises BadInput where nothing comes after the base's history."""
+    """Print the tables and write the report. peers: lists of other libraries, as `offline.evaluation.peers` writes them.
+
+    Raises BadInput where nothing comes after the base's history.
+    """
     check_made_of(base, dataset)
     first = int(base.manifest["history_rows"])
     if first >= dataset.rows:
@@ -58,20 +64,37 @@ def evaluate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, Results]:
+        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, dict[str, Ints]]:
             task = progress.add_task(label, total=dataset.rows - first)
-            asked, places = prequential(
+            asked, lists = prequential(
                 dataset, catalogue, relations, first, which, late_ms,
                 lambda row: progress.update(task, completed=row + 1 - first),
             )  # fmt: skip
             progress.update(task, completed=dataset.rows - first)
-            found = results(asked, places)
-            print_table(console, label, asked, found)
-            return asked, found
+            return asked, lists
 
-        asked, found = walked("features live, weights as trained", methods, 0)
+        label = "features live, weights as trained"
+        asked, lists = walked(label, methods, 0)
+        others = read_peers(peers) if peers else {}
+        lists |= {f"library {name}": peer.lists for name, peer in others.items()}
+        found = results(asked, lists)
+        print_table(console, label, asked, found)
+        of = shelf(dataset, first)
+        asides: Asides = {"the lists themselves": {method: beyond(shown, of) for method, shown in lists.items()}}
+        if names:
+            asides["models on lists or rows newer than they learned from"] = {
+                name: newest_manifest(models, name).metrics for name in names
+            }
+        if others:
+            asides["other libraries, seconds"] = {
+                name: {"to learn": peer.learned, "for all asks": peer.answered} for name, peer in others.items()
+            }
+        print_asides(console, asides)
         few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names))}
-        curve = {label: walked(f"features late by {label}", few, ms)[1] for label, ms in LATE.items()} if late else {}
+        curve = {}
+        for label, ms in LATE.items() if late else ():
+            curve[label] = results(*walked(label, few, ms))
+            print_table(console, f"features late by {label}", asked, curve[label])
     facts = {
         "data set": f"{dataset.name}, {dataset.rows} rows, the first {first} history",
         "base": base.manifest["number"],
@@ -80,7 +103,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 1),
         "peak memory, MB": peak_megabytes(),
     }
-    write_report(out, facts, asked, found, curve)
+    write_report(out, facts, asked, found, curve, asides)
     console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
 
 
@@ -92,6 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
     parser.add_argument("--model", action="append", help="may be given again (all that are published)")
     parser.add_argument("--embeddings", type=Path, help="folder of embeddings, as offline.embeddings makes them")
+    parser.add_argument("--peers", type=Path, help="file of lists, as offline.evaluation.peers makes it")
     parser.add_argument("--late", action="store_true", help="also with features that are late: what freshness is worth")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     given = parser.parse_args(argv)
@@ -104,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             given.out,
             given.late,
             given.embeddings,
+            given.peers,
         )
     )
 

@@ -9,18 +9,23 @@ from features.history import history_of
 from features.inputs import Ints, item_matrix, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.signals import signal_matrix
-from models.registry import list_versions, read_manifest, version_folder
+from models.registry import Manifest, list_versions, read_manifest, version_folder
 from models.training.runtime import import_tensorflow
 from offline.evaluation.places import TOP
 from offline.evaluation.walked import Ask
+
+
+def newest_manifest(models: Path, name: str) -> Manifest:
+    """Of a model's newest version. Raises BadInput if it has none, Broken for one that can't be read."""
+    return read_manifest(version_folder(models, name, max(list_versions(models, name), default=0)))
 
 
 class ModelMethod:
     """The lists of a model's newest version. Raises BadInput if it has none, Broken for one that can't be read."""
 
     def __init__(self, models: Path, name: str) -> None:
-        folder = version_folder(models, name, max(list_versions(models, name), default=0))
-        self._manifest = read_manifest(folder)
+        self._manifest = newest_manifest(models, name)
+        folder = version_folder(models, name, self._manifest.version)
         self._names = [each.name for each in self._manifest.inputs]
         import_tensorflow()
         import tensorflow as tf

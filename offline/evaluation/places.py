@@ -1,5 +1,6 @@
-"""What an evaluation came to: the place of each answer, by method, and measures of it with intervals."""
+"""What an evaluation came to: the lists of each method, the places of the answers in them, and measures with intervals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -7,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 TOP: Final = 10
 NO_PLACE: Final = 1 << 30
+NO_ITEM: Final = -1
 SESSION_GAP_MS: Final = 3_600_000
 RESAMPLES: Final = 1_000
 MEASURES: Final = ("hr", "ndcg", "mrr")
@@ -18,16 +21,19 @@ MEASURES: Final = ("hr", "ndcg", "mrr")
 
 @dataclass
 class Asked:
-    """One row for each ask. gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
+    """One row for each ask. wanted: the item that came next;
+    gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
     ages: ms since the item's first event."""
 
     users: list[int] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     ages: list[int] = field(default_factory=list)
 
-    def add(self, user_id: int, gap: int, events: int, age: int) -> None:
+    def add(self, user_id: int, item_id: int, gap: int, events: int, age: int) -> None:
         self.users.append(user_id)
+        self.wanted.append(item_id)
         self.gaps.append(gap)
         self.events.append(events)
         self.ages.append(age)
@@ -48,6 +54,19 @@ class Asked:
             "item new for 30 days": ages <= 30 * day,
             "item older": ages > 30 * day,
         }
+
+
+def as_list(item_ids: Sequence[int] | Ints) -> Ints:
+    """[TOP] ids of a list's items, best first, NO_ITEM where it has no more."""
+    out = np.full(TOP, NO_ITEM, np.int64)
+    out[: len(item_ids[:TOP])] = item_ids[:TOP]
+    return out
+
+
+def places_of(lists: Ints, wanted: Sequence[int]) -> Ints:
+    """[A] of each ask, from lists [A, TOP]: the place of the item that came next (from 0), NO_PLACE where no list had it."""
+    found = lists == np.asarray(wanted, np.int64)[:, None]
+    return np.where(found.any(1), found.argmax(1), NO_PLACE)
 
 
 def gains(places: Ints) -> dict[str, npt.NDArray[np.float64]]:

@@ -33,7 +33,7 @@ def protocol_rows(dataset: Dataset, first: int, end: int, asked: Asked) -> Itera
             asks = number >= first and rating >= 4 and item_id in since
             if asks:
                 gap = ts - newest[user_id] if user_id in newest else -1
-                asked.add(user_id, gap, events[user_id], ts - since[item_id])
+                asked.add(user_id, item_id, gap, events[user_id], ts - since[item_id])
             yield ProtocolRow(number, user_id, item_id, rating, ts, asks)
             events[user_id] += 1
             newest[user_id] = ts

@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from features.errors import BadInput
-from offline.evaluation.places import MEASURES, Asked, Ints, Measure, measure
+from offline.evaluation.places import MEASURES, Asked, Ints, Measure, measure, places_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
 """Group of asks → method → measures."""
+Asides = dict[str, dict[str, dict[str, float]]]
+"""Title of a table → method → column → value: what is told beside the places."""
 WIDTH: Final = 170
 """Of tables that go to a file."""
 
@@ -25,11 +28,12 @@ def report_console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def results(asked: Asked, places: dict[str, Ints]) -> Results:
-    """Measures of every method over every group that has asks. Raises BadInput if nothing was asked at all."""
+def results(asked: Asked, lists: dict[str, Ints]) -> Results:
+    """Measures of every method's lists [A, TOP] over every group that has asks. Raises BadInput if nothing was asked."""
     if not asked.users:
         raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")
     users = np.asarray(asked.users, np.int64)
+    places = {method: places_of(shown, asked.wanted) for method, shown in lists.items()}
     groups = {name: inside for name, inside in asked.slices().items() if inside.any()}
     return {
         group: {method: measure(values[inside], users[inside]) for method, values in places.items()}
@@ -56,7 +60,28 @@ def _interval(value: Measure) -> str:
     return f"{value.mean:.4f} ({value.low:.3f}-{value.high:.3f})"
 
 
-def write_report(folder: Path, facts: dict[str, Any], asked: Asked, found: Results, late: dict[str, Results]) -> None:
+def print_asides(console: Console, asides: Asides) -> None:
+    for title, methods in asides.items():
+        table = Table(title=title, title_justify="left")
+        columns = _columns(methods)
+        for name in ("method", *columns):
+            table.add_column(name, no_wrap=True)
+        for method, values in methods.items():
+            table.add_row(method, *(_number(values.get(name)) for name in columns))
+        console.print(table)
+
+
+def _columns(methods: dict[str, dict[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for values in methods.values() for name in values))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.4g}"
+
+
+def write_report(
+    folder: Path, facts: dict[str, Any], asked: Asked, found: Results, late: dict[str, Results], asides: Asides
+) -> None:
     """Write report.json, report.html and the plots into `folder`. late: how late features were → results."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = {name: int(inside.sum()) for name, inside in asked.slices().items()}
@@ -65,12 +90,13 @@ def write_report(folder: Path, facts: dict[str, Any], asked: Asked, found: Resul
         "asks": sizes,
         "results": _plain(found),
         "late": {name: _plain(each) for name, each in late.items()},
+        "asides": asides,
     }
     (folder / "report.json").write_text(json.dumps(told, indent=1) + "\n")
     plots = {"groups.png": _plot_groups(folder, found, sizes)}
     if late:
         plots["freshness.png"] = _plot_late(folder, found, late)
-    (folder / "report.html").write_text(_page(facts, sizes, found, plots))
+    (folder / "report.html").write_text(_page(facts, sizes, found, plots, asides))
 
 
 def _plain(found: Results) -> dict[str, Any]:
@@ -124,7 +150,7 @@ def _plot_late(folder: Path, found: Results, late: dict[str, Results]) -> str:
     return "What freshness is worth: the same lists from features that are late"
 
 
-def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: dict[str, str]) -> str:
+def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: dict[str, str], asides: Asides) -> str:
     def row(cells: list[str], kind: str = "td") -> str:
         return "<tr>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells) + "</tr>"
 
@@ -134,6 +160,12 @@ def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: d
         rows = [row([method, *(_interval(methods[method][name]) for name in MEASURES)]) for method in order]
         head = row(["method", "HR@10", "NDCG@10", "MRR@10"], "th")
         tables.append(f"<h2>{html.escape(group)} ({sizes[group]} asks)</h2><table>{head}{''.join(rows)}</table>")
+    for title, told in asides.items():
+        columns = _columns(told)
+        rows = [row([method, *(_number(values.get(name)) for name in columns)]) for method, values in told.items()]
+        tables.insert(
+            1, f"<h2>{html.escape(title)}</h2><table>{row(['method', *columns], 'th')}{''.join(rows)}</table>"
+        )
     said = row(["what", "value"], "th") + "".join(row([name, str(value)]) for name, value in facts.items())
     images = "".join(
         f'<figure><img src="{name}" alt="{html.escape(text)}"><figcaption>{html.escape(text)}</figcaption></figure>'

@@ -11,7 +11,7 @@ import numpy as np
 from features.signals import Moment, Signals, candidates, find_signals
 from features.words import Item, ItemId
 from offline.datasets import Dataset
-from offline.evaluation.places import NO_PLACE, TOP, Asked, Ints
+from offline.evaluation.places import TOP, Asked, Ints, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.walk import Walk, item_ids
 
@@ -61,7 +61,7 @@ def prequential(
     late_ms: int = 0,
     tell: Callable[[int], None] = lambda _: None,
 ) -> tuple[Asked, dict[str, Ints]]:
-    """Walk all rows, ask from row `first` on: what was asked, and of each method the places of the answers.
+    """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
 
     late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
     is never shown all the same.) The weights between items in `relations` stay as they are.
@@ -70,7 +70,7 @@ def prequential(
     walk = Walk(dataset.name, catalogue, ids, relations)
     late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
-    asked, places = Asked(), {name: [] for name in methods}
+    asked, lists = Asked(), {name: [] for name in methods}
     for row in protocol_rows(dataset, first, dataset.rows, asked):
         event = (row.user_id, row.item_id, row.rating, row.ts)
         if row.asked:
@@ -81,14 +81,13 @@ def prequential(
                 moment = replace(moment, allowed=walk.allowed(row.user_id))
             signals = find_signals(moment)
             rows, _ = candidates(signals.orders, CANDIDATES)
-            ask, wanted = Ask(moment, signals, rows), walk.index.row_of[row.item_id]
+            ask = Ask(moment, signals, rows)
             for name, method in methods.items():
-                found = np.flatnonzero(method(ask)[:TOP] == wanted)
-                places[name].append(int(found[0]) if len(found) else NO_PLACE)
+                lists[name].append(as_list(ids[method(ask)[:TOP]]))
             tell(row.number)
         walk.fold(*event)
         if late is not walk and row.number < first:
             late.fold(*event)
         elif late is not walk:
             waiting.append(event)
-    return asked, {name: np.asarray(values, np.int64) for name, values in places.items()}
+    return asked, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}

@@ -20,15 +20,23 @@ ITEMS = 60
 FIRST_SHARE = 0.6
 
 
-def write_asks(folder: Path, users: int = 120, events: int = 24, candidates: int = 12, seed: int = 1) -> None:
-    """Write asks, sequences, maps.json and meta.json into `folder`. Ids are sparse, 3 apart from 10 on."""
+def write_asks(
+    folder: Path, users: int = 120, events: int = 24, candidates: int = 12, seed: int = 1, later: int = 0
+) -> None:
+    """Write asks, sequences, maps.json and meta.json into `folder`. Ids are sparse, 3 apart from 10 on. With `later` they are
+    asks of lists that were shown so many ms later: without sequences."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(users):
         item = int(rng.integers(0, ITEMS))
         for place in range(events):
             rows.append(
-                (START + (user * 7 + place * 300) * 1000, user * 3 + 10, item * 3 + 10, rng.choice([3.0, 4.0, 5.0]))
+                (
+                    START + later + (user * 7 + place * 300) * 1000,
+                    user * 3 + 10,
+                    item * 3 + 10,
+                    rng.choice([3.0, 4.0, 5.0]),
+                )
             )
             item = (item + 1) % ITEMS if rng.random() < 0.8 else int(rng.integers(0, ITEMS))
     rows.sort()
@@ -58,7 +66,7 @@ def write_asks(folder: Path, users: int = 120, events: int = 24, candidates: int
     for name in ("asks", "sequences"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
-    (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "first": first}))
+    (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "first": first, "shown": later > 0}))
     half = len(asks) // 2
     for part, some in enumerate((asks[:half], asks[half:])):
         table = pa.table({name: [each[name] for each in some] for name in asks[0]})
@@ -70,4 +78,5 @@ def write_asks(folder: Path, users: int = 120, events: int = 24, candidates: int
             for name, at in (("seqs", 0), ("items", 1), ("marks", 4), ("times", 2))
         },
     }
-    pq.write_table(pa.table(columns), folder / "sequences" / "part-0.parquet")
+    if not later:
+        pq.write_table(pa.table(columns), folder / "sequences" / "part-0.parquet")

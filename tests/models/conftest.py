@@ -79,7 +79,7 @@ def staged_once(
     def one(name: str) -> Path:
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
-            stage(nets.find(name), fitted(name).model, lessons(name), {"auc": 0.7}, DataSeen("synthetic"), made[name])
+            stage(nets.find(name), fitted(name), lessons(name), {"auc": 0.7}, DataSeen("synthetic"), made[name])
         return made[name]
 
     return one

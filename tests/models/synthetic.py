@@ -22,10 +22,11 @@ def write_samples(
     files: int = 2,
     seed: int = 1,
     noise: bool = False,
+    later: int = 0,
 ) -> InputMaps:
     """Write samples, maps.json and meta.json into `folder`; returns the maps. Ids are sparse, 3 apart from 10 on.
 
-    With `noise` labels are coins tossed: nothing can be learned.
+    With `noise` labels are coins tossed: nothing can be learned. later: ms by which all came later.
     """
     rng = np.random.default_rng(seed)
     width, item_width = len(USER_COLUMNS) + 3 * len(genres), len(ITEM_COLUMNS) + len(genres)
@@ -53,7 +54,7 @@ def write_samples(
         {
             "user_id": pa.array(user * 3 + 10, pa.int64()),
             "item_id": pa.array(item * 3 + 10, pa.int64()),
-            "at": pa.array(np.arange(rows) * 1000 + 883_000_000_000, pa.int64()),
+            "at": pa.array(np.arange(rows) * 1000 + 883_000_000_000 + later, pa.int64()),
             "label": pa.array(label, pa.float32()),
             "user": pa.array(list(user_rows), lists),
             "item": pa.array(list(item_rows), lists),

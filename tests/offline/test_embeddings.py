@@ -10,9 +10,11 @@ import pytest
 
 from features.base import Base
 from features.errors import BadInput
+from features.vectors import ALS, FoldIn
 from offline.base import make_base
 from offline.datasets import open_dataset
 from offline.embeddings import KINDS, WALK_LENGTH, WALKS, make_embeddings, random_walks
+from online.vectors.files import read_meta, read_vectors
 
 Write = Callable[..., Path]
 
@@ -33,7 +35,10 @@ def test_every_kind_separates_two_worlds_and_has_users_in_theirs(
     dataset = open_dataset(str(two_worlds(write_folder)), tmp_path / "data")
     make_base(spark, dataset, 1.0, tmp_path / "1")
     meta = make_embeddings(spark, dataset, Base(tmp_path / "1"), tmp_path / "embeddings")
-    assert set(meta["kinds"]) == set(KINDS)
+    assert set(meta.kinds) == set(KINDS)
+    assert read_meta(tmp_path / "embeddings") == meta
+    digests = {path.removeprefix("als/"): digest for path, digest in meta.digests.items()}
+    assert len(read_vectors(tmp_path / "embeddings" / ALS, meta.width, digests)[0]) == 16
     for kind in KINDS:
         folder = tmp_path / "embeddings" / kind
         ids, items, user_ids, users = (
@@ -50,6 +55,10 @@ def test_every_kind_separates_two_worlds_and_has_users_in_theirs(
         odd = user_ids % 2 == 1
         mine = np.where(odd[:, None], ids > 9, ids < 9)  # user n + 1 of an odd n likes 1 to 8
         assert (np.where(mine, liking, 0).sum(1) > np.where(mine, 0, liking).sum(1)).mean() > 0.95, kind
+        if kind == ALS:  # what the API folds in from what a user likes is what Spark found
+            fold_in = FoldIn(items, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
+            assert users[0] == pytest.approx(fold_in(items[ids > 9]), abs=1e-5)
+            assert users[1] == pytest.approx(fold_in(items[ids < 9]), abs=1e-5)
 
 
 def test_walks_follow_edges_and_are_the_same_again() -> None:

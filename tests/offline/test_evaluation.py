@@ -16,7 +16,7 @@ from features.inputs import Ints
 from offline.base import make_base
 from offline.datasets import open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
-from offline.evaluation.places import NO_PLACE, Asked, gains, measure
+from offline.evaluation.places import NO_PLACE, Asked, as_list, gains, measure, places_of
 from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
 
@@ -49,7 +49,7 @@ def test_of_one_user_there_is_no_spread() -> None:
 def test_groups_are_by_silence_history_and_age() -> None:
     asked = Asked()
     for user, gap, events, age in ((1, -1, 0, 5), (1, 0, 1, 5), (2, 3_600_001, 30, 40 * 86_400_000)):
-        asked.add(user, gap, events, age)
+        asked.add(user, 1, gap, events, age)
     inside = {name: np.flatnonzero(each).tolist() for name, each in asked.slices().items()}
     assert inside["all"] == [0, 1, 2]
     assert inside["session starts"] == [0, 2]
@@ -75,7 +75,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
         return ask.rows
 
     first = int(base.manifest["history_rows"])
-    asked, places = prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy})
+    asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy})
     rows = [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
     before: dict[int, int] = {}
     expected = []
@@ -84,7 +84,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
             expected.append((user_id, ts, before.get(user_id, 0)))
         before[user_id] = before.get(user_id, 0) + 1
     assert asks == expected
-    assert len(asked.users) == len(places["spy"]) == len(expected)
+    assert len(asked.users) == len(asked.wanted) == len(lists["spy"]) == len(expected)
     assert asked.events == [count for _, _, count in expected]
 
 
@@ -113,9 +113,16 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     methods = {"popular": by_signal("popular"), "both": by_fusion_of_ranks(("popular", "ease"))}
     first = int(base.manifest["history_rows"])
-    _, places = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
-    assert (places["popular"] < 10).any()
-    assert places["popular"].tolist() != places["both"].tolist()
+    asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
+    assert (places_of(lists["popular"], asked.wanted) < 10).any()
+    assert lists["popular"].tolist() != lists["both"].tolist()
+
+
+def test_places_are_those_in_the_lists() -> None:
+    lists = np.stack([as_list([5, 6, 7]), as_list([]), as_list(list(range(20)))])
+    assert lists.shape == (3, 10)
+    assert places_of(lists, [7, 7, 10]).tolist() == [2, NO_PLACE, NO_PLACE]
+    assert places_of(np.zeros((0, 10), np.int64), []).tolist() == []
 
 
 def test_nothing_asked_is_an_error() -> None:
@@ -131,6 +138,7 @@ def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.Capture
     assert told["asks"]["all"] > 20
     assert set(told["late"]) == {"1 s", "30 s", "1 min", "5 min", "1 h", "never"}
     assert 0 <= told["results"]["all"]["signal popular"]["hr"]["low"] <= 1
+    assert set(told["asides"]["the lists themselves"]["signal popular"]) == {"coverage", "novelty", "diversity"}
     page = (out / "report.html").read_text()
     for name in ("groups.png", "freshness.png"):
         assert (out / name).read_bytes()[:4] == b"\x89PNG"

@@ -80,6 +80,18 @@ def test_what_was_written_is_read(bootstrap: str, written: SmallLog) -> None:
     assert list(log.read(Span(EVENTS, 3, 9, 9))) == []
 
 
+def test_a_topics_spans_are_all_of_it(bootstrap: str, written: SmallLog) -> None:
+    spans = KafkaLog(bootstrap).spans(EVENTS)
+    assert [(span.topic, span.partition, span.start) for span in spans] == [(EVENTS, at, 0) for at in range(len(spans))]
+    assert {span.partition: span.end for span in spans if span.end} == {
+        partition: len(records)
+        for (topic, partition), records in written.records.items()
+        if topic == EVENTS and records
+    }
+    with pytest.raises(Unavailable, match="events"):
+        KafkaLog("127.0.0.1:1", patience=1).spans(EVENTS)
+
+
 def test_what_is_not_there_is_said(bootstrap: str, written: SmallLog) -> None:
     log = KafkaLog(bootstrap)
     size = len(written.records[EVENTS, 3])

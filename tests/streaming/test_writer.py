@@ -18,7 +18,7 @@ from infra.processes import free_ports, spawn
 from streaming.stored import StoredLane
 from streaming.writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
 from streaming.writes import LaneWrite, StateWrite, UserWrite
-from tests.e2e.conftest import until
+from tests.home import until
 
 
 def start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":

@@ -54,6 +54,8 @@ class Net:
     learning_rate  of Adam
     batch_size     rows a training step
     learns         from ROWS, SEQUENCES or LISTS
+    towers         layers whose outputs are a user's and an item's vector, float32 [n, W], if scores grow with their inner
+                   product alone; every input but movieId is the user's then
 
     Raises BadInput for an input that features.model_inputs does not make.
     """
@@ -65,6 +67,7 @@ class Net:
     learning_rate: float = 2e-3
     batch_size: int = 2048
     learns: str = ROWS
+    towers: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         for name in self.inputs:

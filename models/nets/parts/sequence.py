@@ -24,13 +24,13 @@ class _Block(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     def __init__(self, name: str, seed: int) -> None:
         super().__init__(name=name)
         init = keras.initializers.GlorotUniform
-        self.norm_1 = keras.layers.LayerNormalization(epsilon=1e-6)
+        self.norm_1 = keras.layers.LayerNormalization(epsilon=1e-6, name="norm_1")
         self.attention = keras.layers.MultiHeadAttention(
-            HEADS, WIDTH // HEADS, dropout=DROPOUT, kernel_initializer=init(seed), seed=seed
+            HEADS, WIDTH // HEADS, dropout=DROPOUT, kernel_initializer=init(seed), seed=seed, name="attention"
         )
-        self.norm_2 = keras.layers.LayerNormalization(epsilon=1e-6)
-        self.wide = keras.layers.Dense(2 * WIDTH, activation="gelu", kernel_initializer=init(seed + 1))
-        self.narrow = keras.layers.Dense(WIDTH, kernel_initializer=init(seed + 2))
+        self.norm_2 = keras.layers.LayerNormalization(epsilon=1e-6, name="norm_2")
+        self.wide = keras.layers.Dense(2 * WIDTH, activation="gelu", kernel_initializer=init(seed + 1), name="wide")
+        self.narrow = keras.layers.Dense(WIDTH, kernel_initializer=init(seed + 2), name="narrow")
         self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
 
     def call(self, values: Any, mask: Any, training: bool = False) -> Any:
@@ -61,7 +61,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         self.until = table(GAPS, 3, "until")
         self.places = table(LENGTH, 4, "places")
         self.blocks = [_Block(f"block_{at}", seed + 10 * (at + 1)) for at in range(BLOCKS)]
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6)
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
         self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
         self.made = False
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.model_inputs import ID_INPUTS
+from features.model_inputs import ID_INPUTS, OF_USER
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import read_manifest
@@ -70,6 +70,17 @@ def test_a_row_scores_the_same_alone_and_among_others(net, lessons, staged_once)
     assert alone[0, 0] == pytest.approx(together[3, 0], abs=1e-5)
 
 
+def test_one_row_of_the_user_stands_for_all(net, lessons, staged_once):
+    shared = {each.name for each in read_manifest(staged_once(net.name)).inputs if each.shared}
+    assert shared == set(net.inputs) & set(OF_USER)
+    rows = golden_inputs(net, lessons(net.name).validation.inputs)
+    once = {name: values[:1] if name in shared else values for name, values in rows.items()}
+    copied = {
+        name: np.repeat(values[:1], len(values), axis=0) if name in shared else values for name, values in rows.items()
+    }
+    assert serve(staged_once(net.name), once) == pytest.approx(serve(staged_once(net.name), copied), abs=1e-6)
+
+
 def test_unknown_ids_all_get_the_same_finite_score(net, lessons, staged_once):
     rows = {name: np.repeat(lessons(net.name).validation.inputs[name][:1], 4, axis=0) for name in net.inputs}
     for name in set(ID_INPUTS) & set(net.inputs):
@@ -92,11 +103,19 @@ def test_the_graph_has_no_lookup_tables(net, staged_once):
 
 
 def test_warm_up_requests_are_of_1_and_128_rows(net, staged_once):
-    feeds = gate._warm_up_feeds(staged_once(net.name), net.name)
-    assert [len(feed[net.inputs[0]]) for feed in feeds] == [1, 128]
+    requests = gate._warm_up_feeds(staged_once(net.name), net.name)
+    rows = [(name, len(next(iter(feed.values())))) for name, feed in requests]
+    towers = [("user_vector", 1)] if net.towers else []
+    assert rows == [("serving_default", 1), ("serving_default", 128), *towers]
 
 
 def test_golden_rows_are_what_rest_takes(net, staged_once):
     for row in read_manifest(staged_once(net.name)).golden:
         for name, value in row.inputs.items():
             assert isinstance(value, int if name in ID_INPUTS else list)
+
+
+def test_its_weights_have_the_same_names_each_time_it_is_built(net, fitted):
+    names = [each.path for each in net.build(fitted(net.name).context).weights]
+    assert names == [each.path for each in fitted(net.name).model.weights]
+    assert len(names) == len(set(names))

@@ -27,6 +27,20 @@ def test_a_command_line_of_the_real_server() -> None:
     assert given.without_effect == ("enable_batching", "num_load_threads")
 
 
+def test_what_images_and_charts_pass() -> None:
+    given = flags.parse(
+        [
+            *("--port=8500", "--rest_api_port=8501", "--model_config_file=/f", "--monitoring_config_file=/g"),
+            *("--enable_batching=true", "--batching_parameters_file=/b", "--grpc_channel_arguments=grpc.max=1"),
+            *("--per_process_gpu_memory_fraction=0.5", "--num_request_iterations_for_warmup=2"),
+            "--rest_api_enable_cors_support",
+        ]
+    )
+    assert given.monitoring_config_file == Path("/g")
+    assert given.cors
+    assert len(given.without_effect) == 5
+
+
 @pytest.mark.parametrize(
     ("argv", "complaint"),
     [

@@ -158,6 +158,10 @@ def test_what_is_wrong_with_a_predict_request(prediction: Any, library: Any) -> 
     request = library.request("linear", x=ROWS)
     request.inputs["x"].tensor_shape.dim[0].size = -1
     cases.append((request, invalid, "tensor parsing error: x"))
+    for number in (0, 4711):  # no type, and none that there is
+        request = library.request("linear", x=ROWS)
+        request.inputs["x"].dtype = number
+        cases.append((request, invalid, "tensor parsing error: x"))
     request = library.request("linear", x=1.0)
     request.inputs["x"].tensor_shape.dim.add().size = 10**12
     cases.append((request, grpc.StatusCode.RESOURCE_EXHAUSTED, "input x: a tensor may hold "))
@@ -165,6 +169,14 @@ def test_what_is_wrong_with_a_predict_request(prediction: Any, library: Any) -> 
         got_code, got_text = failure(prediction.Predict, request)
         assert got_code is code
         assert got_text.startswith(text)
+
+
+def test_a_long_message_is_cut(prediction: Any, library: Any) -> None:
+    code, text = failure(prediction.Predict, library.request("é" * 3000, x=ROWS))
+    assert code is grpc.StatusCode.NOT_FOUND
+    assert text.startswith("Servable not found for request: Latest(éé")
+    assert text.endswith("é...TRUNCATED")
+    assert len(text.encode()) <= 1024 + len("...TRUNCATED")
 
 
 def examples(request: Any, *rows: list[float]) -> Any:

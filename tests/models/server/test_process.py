@@ -16,6 +16,8 @@ import pytest
 from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from models.server.__main__ import main
+from models.server.errors import ServingError
+from models.server.monitoring import DEFAULT_PATH, metrics_path
 from models.server.testing import ServerProcess
 
 X = np.array([[1, 0]], dtype=np.float32)
@@ -159,6 +161,37 @@ def test_a_request_that_has_not_arrived_does_not_hold_up_the_end(
     # A call that comes while the door is being closed is told either.
     assert "StatusCode.UNAVAILABLE" in last["gRPC"] or "StatusCode.CANCELLED" in last["gRPC"]
     assert "Traceback" not in server.log
+
+
+def test_where_the_figures_are_and_who_may_read_answers(tmp_path: Path, library: Any) -> None:
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text('prometheus_config { enable: true, path: "/figures" }')
+    library.put(library.linear(1), tmp_path / "m")
+    more = (f"--monitoring_config_file={monitoring}", "--rest_api_enable_cors_support=true", "--enable_batching")
+    with ServerProcess("--model_name=m", f"--model_base_path={tmp_path}/m", *more) as server:
+        assert httpx.get(f"{server.url}/figures", timeout=10).status_code == 200
+        assert httpx.get(f"{server.url}/monitoring/prometheus/metrics", timeout=10).status_code == 404
+        for answer in (
+            httpx.post(server.url + URL, content=BODY, timeout=10),
+            httpx.post(server.url + URL, content="{", timeout=10),
+            httpx.options(server.url + URL, headers={"Origin": "https://x"}, timeout=10),
+        ):
+            assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_figures_switched_off(tmp_path: Path) -> None:
+    file = tmp_path / "monitoring.config"
+    for text, path in (
+        ("", ""),
+        ("prometheus_config { path: '/x' }", ""),
+        ("prometheus_config { enable: true }", DEFAULT_PATH),
+    ):
+        file.write_text(text)
+        assert metrics_path(file) == path
+    assert metrics_path(None) == DEFAULT_PATH
+    file.write_text("prometheus_config { enabled: true }")
+    with pytest.raises(ServingError, match="is no MonitoringConfig"):
+        metrics_path(file)
 
 
 def test_a_port_that_is_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

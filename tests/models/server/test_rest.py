@@ -1,5 +1,6 @@
 """The REST API over a real socket."""
 
+import gzip
 import json
 import socket
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ CASES = [
     Case("name in another case", "/V1/MODELS/linear:predict", X, 200, {"predictions": [{"half": 2.0, "score": 4.0}]}),
     Case("name escaped", "/v1/models/line%61r:predict", X, 200, {"predictions": [{"half": 2.0, "score": 4.0}]}),
     Case("after the document", f"{LINEAR}:predict", X + "]]", 200, {"predictions": [{"half": 2.0, "score": 4.0}]}),
+    Case(
+        "a key twice: the first",
+        f"{LINEAR}:predict",
+        '{"instances": [[1, 0]], "signature_name": "one", "instances": [[9, 9]], "signature_name": "nope"}',
+        200,
+        {"predictions": [4.0]},
+    ),
     Case("no such version", f"{LINEAR}/versions/9:predict", X, 404, error="request: Specific(linear, 9)"),
     Case("no such model", "/v1/models/nope:predict", X, 404, error="request: Latest(nope)"),
     Case("no such label", f"{LINEAR}/labels/nope:predict", X, 400, error="Unrecognized servable version label: nope"),
@@ -57,6 +65,8 @@ CASES = [
     Case("query", f"{LINEAR}:predict?a=b", X, 400, {"error": f"Malformed request: POST {LINEAR}:predict?a=b"}),
     Case("verb", f"{LINEAR}:explain", X, 400, {"error": f"Malformed request: POST {LINEAR}:explain"}),
     Case("method", LINEAR, None, 400, {"error": f"Malformed request: DELETE {LINEAR}"}, method="DELETE"),
+    Case("head", LINEAR, None, 400, method="HEAD"),
+    Case("no name, but a version", f"/v1/models/versions/{2**63}", None, 400, error="to numeric", method="GET"),
     Case("no name", "/v1/models", None, 400, {"error": "Missing model name in request."}, method="GET"),
     Case("outside", "/v2/models", None, 404, error="/v2/models", method="GET"),
     Case(
@@ -215,6 +225,20 @@ def test_a_body_that_grows_over_the_limit_is_refused(server: ServerProcess) -> N
     chunks = (b" " * 1_000_000 for _ in range(MAX_REQUEST_BYTES // 1_000_000 + 2))
     response = httpx.post(f"{server.url}{LINEAR}:predict", content=chunks, timeout=30)
     assert response.status_code == 413
+
+
+def post_gzip(server: ServerProcess, body: bytes) -> httpx.Response:
+    return httpx.post(f"{server.url}{LINEAR}:predict", content=body, headers={"Content-Encoding": "gzip"}, timeout=30)
+
+
+def test_a_body_may_come_as_gzip(server: ServerProcess) -> None:
+    whole = gzip.compress(X.encode())
+    assert post_gzip(server, whole).json() == {"predictions": [{"half": 2.0, "score": 4.0}]}
+    for broken in (whole[:-12], X.encode()):
+        answer = post_gzip(server, broken)
+        assert (answer.status_code, "not the gzip" in answer.text) == (400, True)
+    assert "document is empty" in post_gzip(server, b"").text
+    assert post_gzip(server, gzip.compress(b" " * (MAX_REQUEST_BYTES + 1))).status_code == 413
 
 
 @pytest.mark.parametrize(

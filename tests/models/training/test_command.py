@@ -45,7 +45,10 @@ def test_an_unknown_model(tmp_path, capsys):
 
 def test_no_samples(tmp_path, capsys):
     assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "neuralcf"]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path}/maps.json can't be read: No such file or directory\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: neuralcf refused: {tmp_path}/maps.json can't be read: No such file or directory\n"
+    )
 
 
 def test_no_base(samples_folder, tmp_path, capsys):

@@ -64,7 +64,8 @@ def test_a_cut_file(staged, refused, name, sealed):
 
 
 def test_a_weight_that_no_golden_row_looks_at(fitted, samples, staged, refused):
-    model = fitted("neuralcf").model
+    whole = fitted("neuralcf")
+    model = whole.model
     table = model.get_layer("gmf_user").embeddings
     before = table.numpy()
     spoiled = before.copy()
@@ -74,7 +75,7 @@ def test_a_weight_that_no_golden_row_looks_at(fitted, samples, staged, refused):
         file.unlink()
     try:
         table.assign(spoiled)
-        stage(NET, model, samples, {"auc": 0.7}, DataSeen(), folder)
+        stage(NET, whole, samples, {"auc": 0.7}, DataSeen(), folder)
     finally:
         table.assign(before)
     refused(folder, "the variable .* holds values that are not finite")
@@ -155,3 +156,27 @@ def test_a_broken_live_version_does_not_block_the_next(staged, tmp_path):
     (models / "neuralcf" / "2" / MANIFEST).write_text("{")
     assert gate.live_version(models, "neuralcf").version == 1
     assert gate_and_publish(staged("neuralcf"), models, "neuralcf") == 3
+
+
+def test_vectors_that_rank_otherwise_than_the_scores(staged):
+    folder = staged("twotower")
+    path = folder / "vectors" / "items.npy"
+    np.save(path, -np.load(path))
+    seal(folder)
+    with pytest.raises(Broken, match="rank the golden rows otherwise"):
+        gate.check_version(folder)
+
+
+def test_vectors_that_are_not_finite_or_not_there(staged):
+    folder = staged("twotower")
+    path = folder / "vectors" / "items.npy"
+    vectors = np.load(path)
+    vectors[-1, 0] = np.inf
+    np.save(path, vectors)
+    seal(folder)
+    with pytest.raises(Broken, match="expected finite vectors"):
+        gate.check_version(folder)
+    path.unlink()
+    seal(folder)
+    with pytest.raises(Broken, match="holds no vectors of items"):
+        gate.check_version(folder)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.training.metrics import auc, gauc, log_loss, measure, popularity_scores
+from models.training.metrics import auc, calibration_error, gauc, log_loss, measure, popularity_scores
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 5)), min_size=1, max_size=40)
 
@@ -43,7 +43,18 @@ def test_log_loss():
 
 
 def test_what_is_not_defined_is_left_out():
-    assert measure(np.array([1, 1]), np.array([1.0, 1.0]), np.array([0.5, 0.6]), "x_").keys() == {"x_log_loss"}
+    told = measure(np.array([1, 1]), np.array([1.0, 1.0]), np.array([0.5, 0.6]), "x_")
+    assert told.keys() == {"x_log_loss", "x_calibration_error"}
+
+
+def test_calibration_is_by_bins_of_as_many_rows():
+    scores = np.array([0.9, 0.1, 0.1, 0.9])
+    assert calibration_error(np.array([1.0, 0.0, 0.0, 1.0]), scores, bins=2) == pytest.approx(0.1)
+    assert calibration_error(np.array([0.0, 1.0, 1.0, 0.0]), scores, bins=2) == pytest.approx(0.9)
+    assert calibration_error(np.array([0.0, 1.0, 1.0, 0.0]), scores, bins=1) == pytest.approx(
+        0
+    )  # one bin sees no order
+    assert math.isnan(calibration_error(np.zeros(0), np.zeros(0)))
 
 
 def test_popularity_draws_rare_items_to_the_mean():

@@ -1,0 +1,49 @@
+"""The contract of the topic `items`: new and changed items of the catalogue, under their id, the newest of each kept.
+
+One JSON object an item. Unknown fields are ignored; every refusal is a `BadEvent` that names the field, what was expected and
+what came.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from features.contract import read_json
+from features.events import Id
+from features.words import Item
+
+ITEM_LIMIT: Final = 16 << 10
+"""Bytes of one value."""
+Title = Annotated[str, Meta(min_length=1, max_length=500)]
+Genre = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ItemRecord(msgspec.Struct, frozen=True):
+    """
+    title, genres  as shown; genres that the base's catalogue does not have count for nothing until the next base
+    year           of release, 0 where unknown
+    ts             the home's clock when it was put, ms
+    """
+
+    item_id: Id
+    title: Title
+    genres: Annotated[tuple[Genre, ...], Meta(max_length=20)] = ()
+    year: Annotated[int, Meta(ge=0, le=9999)] = 0
+    ts: Id = 0
+
+    def item(self) -> Item:
+        return Item(self.item_id, self.title, tuple(sorted(set(self.genres))), self.year)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(ItemRecord)
+
+
+def write_item(record: ItemRecord) -> bytes:
+    return _encoder.encode(record)
+
+
+def read_item(value: bytes) -> ItemRecord:
+    """Raises BadEvent for anything that the contract does not allow."""
+    return read_json(_decoder, value, "item")

@@ -1,0 +1,63 @@
+"""`python -m offline.evaluation.peers --rows FILE --out FILE`: the lists of other libraries, in their own environment."""
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from offline.evaluation.peers.exchange import Peer, Rows, write_peers
+from offline.evaluation.peers.log import Library, ask_all, learnable
+
+
+def run(rows: Rows, library: Library, positive: bool) -> Peer:
+    log = learnable(rows, positive)
+    began = time.monotonic()
+    library.learn(log)
+    learned = time.monotonic()
+    lists = ask_all(rows, log, positive, library)
+    return Peer(lists, learned - began, time.monotonic() - learned)
+
+
+def _ndcg(lists: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
+    hits, places = np.nonzero(lists == wanted[:, None])
+    return len(hits) / len(lists), float((1 / np.log2(places + 2)).sum() / len(lists))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m offline.evaluation.peers", description=__doc__)
+    parser.add_argument("--rows", type=Path, required=True, help="as exchange.Rows writes them")
+    parser.add_argument("--out", type=Path, required=True, help="file of the lists")
+    parser.add_argument("--tune", action="store_true", help="try all settings on the history's newest tenth instead")
+    parser.add_argument("--only", default="", help="those methods whose name has this in it")
+    given = parser.parse_args(argv)
+    warnings.simplefilter("ignore")  # of the libraries, which are not ours to mend
+    from offline.evaluation.peers.libraries import CHOICES, settings
+
+    rows = Rows.read(given.rows)
+    if given.tune:
+        rows = rows.between(rows.first * 9 // 10, rows.first)
+    told: dict[str, Peer] = {}
+    for name, choice in CHOICES.items():
+        if given.only not in name:
+            continue
+        for positive, values in settings(choice):
+            peer = run(rows, choice.make(**values), positive)
+            told.setdefault(name, peer)
+            hr, ndcg = _ndcg(peer.lists, rows.items[rows.asked])
+            said = " ".join(f"{key}={value}" for key, value in values.items()) + ("" if positive else " all rows")
+            print(
+                f"{name} {said}: hr {hr:.4f} ndcg {ndcg:.4f}, learned {peer.learned:.1f} s, asked {peer.answered:.1f} s",
+                flush=True,
+            )
+            if not given.tune:
+                break
+    write_peers(given.out, told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

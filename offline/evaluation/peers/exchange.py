@@ -1,0 +1,65 @@
+"""The files between Martlet's environment and the peers': rows one way, lists the other. NumPy alone reads and writes them."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a data set in the protocol's order, and which of them are asked for.
+
+    users, items, ratings, times   [R] ids, stars, ms
+    first                          rows before it are the history: what may be learned from
+    asked                          [A] numbers of the rows that are asked for before they are known
+    """
+
+    users: Ints
+    items: Ints
+    ratings: npt.NDArray[np.float64]
+    times: Ints
+    first: int
+    asked: Ints
+
+    def write(self, path: Path) -> None:
+        np.savez(path, **asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> "Rows":
+        with np.load(path) as file:
+            return cls(**{name: file[name] for name in cls.__dataclass_fields__} | {"first": int(file["first"])})
+
+    def between(self, first: int, end: int) -> "Rows":
+        """The same protocol over the rows before `end` alone, with those before `first` as history."""
+        users, items, ratings, times = (each[:end] for each in (self.users, self.items, self.ratings, self.times))
+        known_before = np.ones(end, bool)
+        known_before[np.unique(items, return_index=True)[1]] = False
+        asked = np.flatnonzero((ratings >= 4) & known_before)
+        return Rows(users, items, ratings, times, first, asked[asked >= first])
+
+
+@dataclass(frozen=True)
+class Peer:
+    """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all asks."""
+
+    lists: Ints
+    learned: float
+    answered: float
+
+
+def write_peers(path: Path, peers: dict[str, Peer]) -> None:
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for name, peer in peers.items():
+        arrays[f"{name}|lists"] = peer.lists
+        arrays[f"{name}|seconds"] = np.array([peer.learned, peer.answered])
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def read_peers(path: Path) -> dict[str, Peer]:
+    with np.load(path) as file:
+        names = [key.removesuffix("|lists") for key in file.files if key.endswith("|lists")]
+        return {name: Peer(file[f"{name}|lists"], *map(float, file[f"{name}|seconds"])) for name in names}

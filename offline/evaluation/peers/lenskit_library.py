@@ -1,0 +1,55 @@
+"""Models of LensKit (M. Ekstrand et al.): each is asked with the user's newest rows as the query's items."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from lenskit.data import ItemList, RecQuery, from_interactions_df
+from lenskit.pipeline import Component
+from lenskit.training import TrainingOptions
+
+from offline.evaluation.peers.exchange import Ints
+from offline.evaluation.peers.log import Floats, Log
+
+SEED = 7
+
+
+class LensKit:
+    """Any of LensKit's scorers that reads the query's items. newest: how many of them it is told, all where None."""
+
+    def __init__(self, scorer: Component[ItemList], newest: int | None = None) -> None:
+        self._scorer = scorer
+        self._newest = newest
+
+    def learn(self, log: Log) -> None:
+        frame = pd.DataFrame({"user_id": log.users, "item_id": log.items, "timestamp": log.times})
+        self._scorer.train(from_interactions_df(frame), TrainingOptions(rng=SEED))
+        self._learned = np.isin(np.arange(len(log.ids)), log.items)  # items it was not taught make it fail
+        self._rows = np.flatnonzero(self._learned)
+        self._all = ItemList(item_ids=self._rows)
+
+    def score(self, histories: Sequence[Ints]) -> Floats:
+        out = np.full((len(histories), len(self._learned)), np.nan)
+        for row, history in enumerate(histories):
+            told = history[self._learned[history]]
+            told = told if self._newest is None else told[-self._newest :]
+            query = RecQuery(history_items=ItemList(item_ids=told))
+            answer = self._scorer(query, self._all).scores() if len(told) else None
+            if answer is not None:
+                out[row, self._rows] = answer
+        return out
+
+
+class LensKitPopular:
+    """How often each item was rated."""
+
+    def __init__(self, scorer: Component[ItemList]) -> None:
+        self._scorer = scorer
+
+    def learn(self, log: Log) -> None:
+        frame = pd.DataFrame({"user_id": log.users, "item_id": log.items, "timestamp": log.times})
+        self._scorer.train(from_interactions_df(frame), TrainingOptions(rng=SEED))
+        self._scores = self._scorer(ItemList(item_ids=np.arange(len(log.ids)))).scores()
+
+    def score(self, histories: Sequence[Ints]) -> Floats:
+        return np.tile(self._scores, (len(histories), 1))

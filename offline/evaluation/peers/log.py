@@ -1,0 +1,88 @@
+"""What a library is given: the history with users and items as row numbers, and each ask's user's newest rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from offline.evaluation.peers.exchange import Ints, Rows
+
+Floats = npt.NDArray[np.floating]
+TOP = 10
+NO_ITEM = -1
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Log:
+    """What may be learned from, in time order.
+
+    ids           [N] item ids, ascending: `items` are rows of it
+    users, items  [R] row numbers; times [R] ms
+    """
+
+    ids: Ints
+    users: Ints
+    items: Ints
+    times: Ints
+
+
+class Library(Protocol):
+    """One method of one library."""
+
+    def learn(self, log: Log) -> None: ...
+
+    def score(self, histories: Sequence[Ints]) -> Floats:
+        """[B, N] of users by the items of their newest rows, the newest last; NaN or −inf where it has no opinion."""
+
+
+def learnable(rows: Rows, positive: bool) -> Log:
+    """The history as a log, of its rows rated at least 4 or of all; items are those of all history rows either way."""
+    ids = np.unique(rows.items[: rows.first])
+    kept = np.flatnonzero(rows.ratings[: rows.first] >= (4 if positive else 0))
+    users = np.unique(rows.users[kept], return_inverse=True)[1]
+    return Log(ids, users, np.searchsorted(ids, rows.items[kept]), rows.times[kept])
+
+
+def ask_all(rows: Rows, log: Log, positive: bool, library: Library) -> Ints:
+    """[A, 10] item ids of every ask, −1 where a list ends. What the user rated before is never shown, and popularity in the
+    log fills a list up where the library has no opinion, as anybody would have it."""
+    popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)
+    place = np.searchsorted(log.ids, rows.items)
+    known = place < len(log.ids)
+    known[known] = log.ids[place[known]] == rows.items[known]
+    liked = known & (rows.ratings >= 4) if positive else known
+    of_user: dict[int, list[int]] = {}
+    asked = set(rows.asked.tolist())
+    lists: list[Ints] = []
+    histories: list[Ints] = []
+    seen: list[Ints] = []
+
+    def flush() -> None:
+        scores = np.asarray(library.score(histories), np.float64)
+        for line, mine in zip(scores, seen, strict=True):
+            ours = np.isfinite(line)
+            ours[mine] = False
+            filled = np.where(ours, line, -np.inf)
+            rest = popularity.copy()
+            rest[mine] = -np.inf
+            order = np.lexsort((-rest, -filled))[:TOP]
+            order = order[np.isfinite(rest[order])]  # what was seen stands last by both
+            lists.append(np.r_[log.ids[order], np.full(TOP - len(order), NO_ITEM)])
+        histories.clear()
+        seen.clear()
+
+    for number, user in enumerate(rows.users.tolist()):
+        mine = of_user.setdefault(user, [])
+        if number in asked:
+            so_far = np.array(mine, np.int64)
+            histories.append(place[so_far[liked[so_far]]])
+            seen.append(place[so_far[known[so_far]]])
+            if len(histories) == BATCH:
+                flush()
+        mine.append(number)
+    if histories:
+        flush()
+    return np.array(lists, np.int64).reshape(-1, TOP)
