@@ -3,6 +3,7 @@
 import argparse
 import gc
 import logging
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,19 @@ import uvicorn
 from features.errors import MartletError
 from online.app import make_app
 from online.settings import read_settings
+from online.watched import UserWatch
+
+
+class _Process(uvicorn.Server):
+    """Uvicorn waits for open answers before it stops; streams are told first."""
+
+    def __init__(self, config: uvicorn.Config, watched: UserWatch) -> None:
+        super().__init__(config)
+        self._watched = watched
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._watched.end()
+        await super().shutdown(sockets)
 
 
 def main() -> int:
@@ -28,7 +42,7 @@ def main() -> int:
         return 1
     gc.collect()
     gc.freeze()  # a full collection over the catalogue would stall requests
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -38,6 +52,7 @@ def main() -> int:
         limit_concurrency=512,
         backlog=512,
     )
+    _Process(config, app.state.server.watched).run()
     return 0
 
 

@@ -3,47 +3,62 @@
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+import msgspec
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from features.base import Base
+from features.errors import Broken
+from features.inputs import ClickWeights
 from online import metrics, problems
+from online.access import OPEN, AccessGuard, read_access
+from online.acted import ActedOn
+from online.admission import Gate, Overload
 from online.clock import HomeClock
+from online.followed import FollowedFile
 from online.items import ItemFollower, ItemStore
 from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
+from online.listing import Listing
 from online.log import EventLog
+from online.measured import Measured
+from online.new_items import NewItems
+from online.policy import NO_SERVING, Serving, read_serving
 from online.ranking.catalogue import ModelCatalogue
 from online.ranking.client import ModelClient
 from online.recommend import Recommender
-from online.routes import catalogue, events, health, recommendations
+from online.routes import catalogue, events, health, listing, ops, recommendations, stream
 from online.served_log import ServedLog
-from online.settings import ApiSettings, WeightsFile
+from online.settings import ApiSettings
 from online.state import Server
 from online.users import UserStore
+from online.vectors import VectorShelf
+from online.watch import WatchClient
+from online.watched import UserWatch
 
 PAGES = Path(__file__).with_name("pages")
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-
 logger = logging.getLogger(__name__)
 
 
 def build_server(settings: ApiSettings) -> Server:
-    """Wire everything; nothing is connected yet. Raises Broken if the base can't be read."""
+    """Wire everything; nothing is connected yet. Raises Broken if the base, or who may call, can't be read."""
     base = Base(Path(settings.base))
     items = ItemStore(base)
     clock = HomeClock(settings.cut, settings.cut_since, settings.horizon)
     users = UserStore(settings.redis_host, settings.redis_port, settings.generation, base)
-    client = ModelClient(settings.model_grpc)
-    weights = WeightsFile(settings.click_weights)
+    client = ModelClient(settings.model_server)
+    weights = FollowedFile(settings.click_weights, msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
+    serving: FollowedFile[Serving] = FollowedFile(settings.serving, read_serving, NO_SERVING)
+    access = FollowedFile(settings.access, read_access, OPEN, required=settings.access is not None)
+    for file in (weights, serving, access):
+        file.refresh()  # the first list knows them
+    if access.error is not None:  # a door whose lock can't be read stays shut
+        raise Broken(access.error)
     models = ModelCatalogue(Path(settings.models), client)
+    vectors = VectorShelf(settings.embeddings, Path(settings.models), models, items)
     return Server(
         settings=settings,
         clock=clock,
@@ -51,22 +66,33 @@ def build_server(settings: ApiSettings) -> Server:
         served=ServedLog(settings.bootstrap),
         users=users,
         items=items,
+        listing=Listing(items),
+        new_items=NewItems(settings.bootstrap, items),
         follower=ItemFollower(items, settings.redis_host, settings.redis_port),
         client=client,
         models=models,
-        recommender=Recommender(models, users, items, client, clock, weights, settings.deadline_ms / 1000),
+        vectors=vectors,
+        recommender=Recommender(models, users, items, client, clock, weights, settings.deadline_ms / 1000, vectors),
         weights=weights,
+        serving=serving,
+        access=access,
+        gate=Gate(),
+        watched=UserWatch(settings.redis_host, settings.redis_port),
         job=JobNumbers(settings.redis_host, settings.redis_port, settings.generation),
+        watch=WatchClient(settings.watch_port),
+        acted=ActedOn(),
     )
 
 
 async def _each_second(server: Server) -> None:
-    """The clock follows the newest event folded; the weights follow their file."""
+    """The clock follows the newest event folded; the weights and the policy follow their files."""
     while True:
         newest = await server.users.newest_event()
         if newest is not None:
             server.clock.saw(newest)
-        server.weights.refresh()
+        for file in (server.weights, server.serving, server.access):
+            file.refresh()
+            metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
         metrics.ITEMS_FRESH.set(server.follower.fresh)
         await asyncio.sleep(0.5)
 
@@ -80,21 +106,27 @@ def make_app(settings: ApiSettings) -> FastAPI:
         await server.log.start()
         server.served.start()
         await server.follower.start()
+        await server.new_items.start()
         await server.client.start()
         await server.models.start()
+        await server.vectors.start()
         chores = asyncio.create_task(_each_second(server), name="each-second")
         try:
             yield
         finally:
             chores.cancel()
             for stop in (
+                server.watched.stop,
+                server.vectors.stop,
                 server.models.stop,
+                server.new_items.stop,
                 server.follower.stop,
                 server.served.stop,
                 server.log.stop,
                 server.client.close,
                 server.users.close,
                 server.job.close,
+                server.watch.close,
             ):
                 try:
                     await asyncio.wait_for(stop(), 5)
@@ -106,22 +138,12 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    for part in (events, recommendations, catalogue, health):
+    for part in (events, recommendations, stream, listing, catalogue, ops, health):
         app.include_router(part.router)
 
-    @app.middleware("http")
-    async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        began = time.perf_counter()
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "pages")
-        metrics.REQUESTS.labels(route, str(response.status_code)).inc()
-        metrics.SECONDS.labels(route).observe(time.perf_counter() - began)
-        if not request.url.path.startswith(("/v1/", "/openapi")):
-            response.headers["Cache-Control"] = "no-cache"  # asked again each time; unchanged files are a 304
-            response.headers["Content-Security-Policy"] = CSP
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
     app.add_middleware(BodyLimit)
+    app.add_middleware(Overload, gate=server.gate)
+    app.add_middleware(AccessGuard, access=server.access)
+    app.add_middleware(Measured)  # the last one stands first
     app.mount("/", StaticFiles(directory=PAGES, html=True), name="pages")
     return app

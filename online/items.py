@@ -15,15 +15,17 @@ from redis.backoff import NoBackoff
 
 from features.base import EASE, SIMILAR, Base
 from features.inputs import Ints, ItemColumns
-from features.names import ITEMS_CHANNEL, VALUE, item_key, pairs_key
+from features.names import ITEMS_CHANNEL, VALUE
 from features.pairs import Neighbours, decode_neighbours
 from features.signals import ItemIndex, Together
-from features.state import ItemFeatures, decode_item
+from features.state import ItemSummary, summary_of_item
 from features.words import Item, ItemId
 
 logger = logging.getLogger(__name__)
 
 RENEW_EVERY = 0.2
+NEWEST = 1000
+NEW_FOR_MS = 30 * 86_400_000
 CHUNK = 1000
 BREATH = 16
 """Items put into the store before the event loop may serve requests again."""
@@ -37,11 +39,14 @@ class ItemStore:
         self.genres: tuple[str, ...] = tuple(sorted({name for item in self.catalogue.values() for name in item.genres}))
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
         self.columns = ItemColumns(len(ids), self.genres)
+        self.news: list[tuple[int, int]] = []
+        self.changes = 0
+        """Rises with each item that is new or has another title, genre or year."""
         self._row_of: dict[ItemId, int] = {}
         for item_id in ids:
             self._place(item_id)
         for item_id, value in base.all_item_features():
-            self.columns.set_features(self._row_of[item_id], decode_item(value))
+            self.columns.set_features(self._row_of[item_id], summary_of_item(value))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)))
 
@@ -56,6 +61,7 @@ class ItemStore:
             self.index.together.grow(more)
         self._row_of[item_id] = row
         self.columns.set_item(row, item_id, self.catalogue.get(item_id))
+        self.changes += 1
         return row
 
     def row(self, item_id: ItemId) -> int | None:
@@ -65,12 +71,30 @@ class ItemStore:
         """Rows of those that are known."""
         return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
 
-    def similar(self, row: int) -> list[tuple[int, float]]:
-        """(row, weight) of an item's neighbours in the base, best first."""
-        others, weights = self.index.similar.near(row)
-        return list(zip(others.tolist(), weights.tolist(), strict=True))
+    def put_item(self, item: Item, ts: int) -> None:
+        """Take a new or changed item into the catalogue; `ts`: when it was put, ms. The newest NEWEST of those that the base
+        does not have are remembered, newest first."""
+        known = self.catalogue.get(item.item_id)
+        self.catalogue[item.item_id] = item
+        self.changes += 1
+        row = self._row_of.get(item.item_id)
+        if row is None:
+            row = self._place(item.item_id)
+        else:
+            self.columns.set_item(row, item.item_id, item)
+        if known is None:
+            self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
 
-    def put(self, item_id: ItemId, features: ItemFeatures) -> None:
+    def genres_of(self, row: int) -> tuple[str, ...]:
+        """All genres of an item, those too that no column has."""
+        item = self.catalogue.get(int(self.columns.ids[row]))
+        return () if item is None else item.genres
+
+    def newest(self, at: int) -> Ints:
+        """Rows of items that were put in the NEW_FOR before `at`, newest first."""
+        return np.array([row for row, ts in self.news if at - ts <= NEW_FOR_MS], np.int64)
+
+    def put(self, item_id: ItemId, features: ItemSummary) -> None:
         row = self._row_of.get(item_id)
         self.columns.set_features(self._place(item_id) if row is None else row, features)
 
@@ -116,39 +140,38 @@ class ItemFollower:
                 await asyncio.sleep(0.5)
 
     async def _read_all(self) -> None:
-        batch: list[ItemId] = []
-        async for key in self._client.scan_iter(match="i:*", count=CHUNK):
-            batch.append(int(key[2:]))
-            if len(batch) >= CHUNK:
-                await self._read(batch)
-                batch = []
-        await self._read(batch)
+        for pattern in ("i:*", "p:*"):  # features first: neighbours are kept of items that have some
+            batch: list[str] = []
+            async for key in self._client.scan_iter(match=pattern, count=CHUNK):
+                batch.append(key.decode())
+                if len(batch) >= CHUNK:
+                    await self._read(batch)
+                    batch = []
+            await self._read(batch)
 
-    async def _read(self, item_ids: list[ItemId]) -> None:
+    async def _read(self, keys: list[str]) -> None:
         pipe = self._client.pipeline(transaction=False)
-        for item_id in item_ids:
-            pipe.hget(item_key(item_id), VALUE)
-            pipe.hget(pairs_key(item_id), VALUE)
-        values = await pipe.execute()
-        for count, (item_id, value, near) in enumerate(zip(item_ids, values[::2], values[1::2], strict=True), start=1):
-            if value is not None:
-                self._store.put(item_id, decode_item(value))
-            if near is not None:
-                self._store.put_neighbours(decode_neighbours(near))
+        for key in keys:
+            pipe.hget(key, VALUE)
+        for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
+            if value is not None and key.startswith("i:"):
+                self._store.put(int(key[2:]), summary_of_item(value))
+            elif value is not None:
+                self._store.put_neighbours(decode_neighbours(value))
             if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them
                 await asyncio.sleep(0)
 
     async def _listen(self, channel: redis.client.PubSub) -> None:
         loop = asyncio.get_running_loop()
-        changed: set[ItemId] = set()
+        changed: set[str] = set()
         renew_at = loop.time() + RENEW_EVERY
         while True:
             message = await channel.get_message(timeout=max(0.01, renew_at - loop.time()))
             if message is not None:
-                changed.update(map(int, message["data"].split(b",")))
+                changed.update(message["data"].decode().split(","))
             if loop.time() >= renew_at:
-                ids = list(changed)
+                keys = sorted(changed)  # an item's features before its neighbours
                 changed.clear()
-                for start in range(0, len(ids), CHUNK):
-                    await self._read(ids[start : start + CHUNK])
+                for start in range(0, len(keys), CHUNK):
+                    await self._read(keys[start : start + CHUNK])
                 renew_at = loop.time() + RENEW_EVERY

@@ -6,6 +6,7 @@ A scrape never fails and never waits long for them: what Redis does not give wit
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import redis.asyncio as redis
 from prometheus_client import CollectorRegistry, generate_latest
@@ -33,6 +34,14 @@ logger = logging.getLogger(__name__)
 Writers = dict[tuple[str, int], FreshnessHistogram]
 
 
+@dataclass(frozen=True)
+class JobSight:
+    """Lanes by number, of the home's generation; histograms by (operator, subtask)."""
+
+    lanes: dict[int, Lane]
+    writers: Writers
+
+
 class JobNumbers:
     """Reads `job:*`, bounded by `timeout` seconds. Counters never go back: a job restored from a checkpoint tells less for a
     moment, and Prometheus would take that for a reset and count everything again."""
@@ -53,16 +62,20 @@ class JobNumbers:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def exposition(self) -> bytes:
-        """The text of one scrape. Never raises for what Redis does or holds."""
+    async def look(self) -> JobSight | None:
+        """The job's numbers as they are now; None if Redis does not give them in time. Never raises for what it does or holds."""
         try:
             async with asyncio.timeout(self._timeout):
                 writers = await self._read()
         except (redis.RedisError, OSError, TimeoutError, Broken, ValueError) as error:
-            logger.warning("no numbers of the job for this scrape: %s: %s", type(error).__name__, error)
-            families = [_readable(False)]
-        else:
-            families = [_readable(True), *_lane_families(self._lanes), _freshness(writers)]
+            logger.warning("no numbers of the job: %s: %s", type(error).__name__, error)
+            return None
+        return JobSight(dict(self._lanes), writers)
+
+    async def exposition(self) -> bytes:
+        """The text of one scrape."""
+        sight = await self.look()
+        families = [_readable(False)] if sight is None else families_of(sight)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Fixed(families))
         return generate_latest(registry)
@@ -91,6 +104,11 @@ class _Fixed(Collector):
 
     def collect(self) -> list[Metric]:
         return self._families
+
+
+def families_of(sight: JobSight) -> list[Metric]:
+    """The numbers in Prometheus' words."""
+    return [_readable(True), *_lane_families(sight.lanes), _freshness(sight.writers)]
 
 
 def _readable(value: bool) -> Metric:

@@ -31,3 +31,20 @@ APPLIED = Histogram(
     registry=REGISTRY,
 )
 ITEMS_FRESH = Gauge("martlet_items_followed", "1 while item features are followed live.", registry=REGISTRY)
+BAD_SETTINGS = Gauge(
+    "martlet_settings_refused", "1 while a settings file holds something wrong, by file.", ["file"], registry=REGISTRY
+)
+LISTS = Counter("martlet_lists_total", "Lists shown, by experiment and arm.", ["experiment", "arm"], registry=REGISTRY)
+ACTED = Counter(
+    "martlet_lists_acted_total",
+    "Lists shown that were acted on, by experiment, arm and outcome: acted, in any way; liked, something of it.",
+    ["experiment", "arm", "outcome"],
+    registry=REGISTRY,
+)
+STREAMS = Gauge("martlet_streams", "Open streams of lists.", registry=REGISTRY)
+REFUSED_CALLS = Counter(
+    "martlet_refused_calls_total",
+    "Calls refused for their key or their number, by status.",
+    ["status"],
+    registry=REGISTRY,
+)

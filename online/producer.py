@@ -42,7 +42,6 @@ class KafkaConnection:
                 bootstrap_servers=self._bootstrap,
                 acks="all",
                 enable_idempotence=True,
-                linger_ms=0,
                 request_timeout_ms=int(self._within * 1000),
                 metadata_max_age_ms=30_000,
                 max_request_size=2 << 20,

@@ -1,35 +1,57 @@
-"""One recommendation: the user's freshest features → recall → model inputs → ranking → list, within a deadline.
+"""One recommendation: the user's freshest features → recall → model inputs → ranking → rules → list, within a deadline.
 
 The ladder when things break, each rung a good answer: no live features (the base's), no model (recall order and popularity
 rank), down to popularity from memory, which needs no network at all.
 """
 
+import asyncio
+import contextlib
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
 
+import msgspec
 import numpy as np
 
 from features.errors import Unavailable
-from features.inputs import Floats, Ints
-from features.signals import Moment
+from features.inputs import ClickWeights, Floats, Ints
+from features.signals import Bools, Moment
+from features.vectors import TWOTOWER
 from features.words import ItemId, UserId
 from online.clock import HomeClock
+from online.digits import told
+from online.followed import FollowedFile
 from online.items import ItemStore
+from online.policy import Chosen, Policy
 from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient, VersionGone
-from online.ranking.features import RawFeatures, inputs_of, raw_features
-from online.recall import CHANNELS, Candidates, Query, merge
-from online.settings import WeightsFile
+from online.ranking.client import ModelClient
+from online.ranking.features import RawFeatures, raw_features
+from online.ranking.ranker import Models, Ranker, Scored, models_for
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall, Query
+from online.rerank import Listed, by_score, diverse, listed, team_draft
 from online.users import LiveUser, UserStore
+from online.vectors import UserTower, VectorShelf
 
-CANDIDATES = 300
+CANDIDATES = 500
+LEAST = 0.02
+"""Seconds that recall has in any case."""
+RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
+"""Of the deadline: recall must be done by then, and a vector of the user must have come."""
 NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall channel failed: "
+NO_OTHER = "model left out: "
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a caller asks for."""
+    """What a caller asks for.
+
+    model   what ranks; None if nothing is trained
+    chosen  the user's policy and arms. Where the caller has named the model, it alone ranks, and the list is in no experiment
+    items   rank these, seen or not, instead of what recall finds
+    explain keep what `online.explain` reads: it is as large as the catalogue
+    """
 
     user_id: UserId
     model: LiveModel | None
@@ -37,26 +59,47 @@ class Request:
     at: int | None = None
     genre: str | None = None
     exclude: frozenset[ItemId] = frozenset()
+    chosen: Chosen = field(default_factory=lambda: Chosen(Policy(), {}, Policy()))
+    named: bool = False
+    items: tuple[ItemId, ...] | None = None
+    explain: bool = False
+
+    def policy(self) -> Policy:
+        if self.named:
+            return msgspec.structs.replace(self.chosen.plain, model=None, blend={}, interleave=())
+        return self.chosen.policy
+
+    def arms(self) -> Mapping[str, str]:
+        return {} if self.named else self.chosen.arms
 
 
 @dataclass(frozen=True)
 class Shown:
+    """place: among the candidates; propensity: see `online.rerank.Listed`; team: the model whose pick it was, if interleaved."""
+
     item_id: ItemId
     title: str
     genres: tuple[str, ...]
     year: int
     score: float
     channels: tuple[str, ...]
+    place: int
+    propensity: float = 1.0
+    team: str | None = None
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """How the list came about: the n candidates [n], what each was ranked by [n], and the features of the shown items, in
-    the list's order (None where no model was there to take any)."""
+    """How the list came about: the query, if it is to be explained; the n candidates [n], what each was ranked by [n], by each
+    model [n], what moved which; and the features of the shown items, in the list's order (None where no model was there to
+    take any)."""
 
+    query: Query | None
     item_ids: Ints
     found: Candidates
     scores: Floats
+    by_model: Mapping[str, Floats]
+    listed: Listed
     features: RawFeatures | None
 
 
@@ -65,7 +108,8 @@ class Recommendation:
     """
     ts             the home's clock when the list was made, ms
     at             the time that features were decayed to, ms
-    last_event_ts, applied_in_ms  of the user: see `online.users.LiveUser`
+    last_event_ts, applied_in_ms, n  of the user: see `online.users.LiveUser`
+    arms           experiment → the arm that made the list
     """
 
     request_id: str
@@ -78,6 +122,8 @@ class Recommendation:
     model: LiveModel | None
     degraded: tuple[str, ...]
     ranked: Ranked
+    arms: Mapping[str, str] = field(default_factory=dict)
+    n: int | None = None
 
 
 class Recommender:
@@ -90,82 +136,160 @@ class Recommender:
         items: ItemStore,
         client: ModelClient,
         clock: HomeClock,
-        weights: WeightsFile,
+        weights: FollowedFile[ClickWeights],
         deadline: float,
+        vectors: VectorShelf,
+        chance: Random | None = None,
     ) -> None:
         self._models = models
         self._users = users
         self._items = items
-        self._client = client
+        self._ranker = Ranker(models, client, items.genres)
+        self._vectors, self._tower = vectors, UserTower(client)
         self._clock = clock
         self._weights = weights
         self._deadline = deadline
+        self._chance = chance or Random()
 
-    async def recommend(self, request: Request) -> Recommendation:
-        """Never raises for a remote fault; `degraded` says what was missing."""
-        began = time.monotonic()
+    async def recommend(self, request: Request, waited: float = 0.0) -> Recommendation:
+        """Never raises for a remote fault; `degraded` says what was missing. waited: seconds of the deadline that are gone."""
+        began = time.monotonic() - waited
+        policy = request.policy()
         user = await self._users.get(request.user_id)
         degraded = [] if user.live else [NO_LIVE_FEATURES]
         ts = self._clock.now()
         at = ts if request.at is None else request.at
-        moment = Moment(user.features, at, self._items.index, self._weights.weights, self._allowed(user, request))
-        query = Query(moment)
-        found = merge(CHANNELS, query, CANDIDATES)
+        allowed = self._allowed(user, request, policy)
+        moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
+        query = Query(moment, self._items.newest(ts), self._vectors.now())
+        found = await self._recalled(query, request, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed]
-        left = self._deadline * 0.8 - (time.monotonic() - began)
-        model, raw = request.model, None
         item_ids = self._items.columns.ids[found.rows]
-        try:
-            if model is None:
-                raise Unavailable("no model is ready")
-            raw = raw_features(query, found.rows, [each.name for each in model.manifest.inputs])
+        models = None if request.model is None else models_for(request.model, policy, self._models)
+        raw, scored = None, None
+        if models is not None:
+            degraded += [NO_OTHER + name for name in models.missing]
+            raw = raw_features(query, found.rows, models.inputs)
+            left = self._deadline * 0.8 - (time.monotonic() - began)
             try:
-                scores = await self._rank(model, request.user_id, item_ids, raw, left)
-            except VersionGone:
-                model = self._models.before(model)
-                scores = await self._rank(model, request.user_id, item_ids, raw, left)
-        except Unavailable:
-            scores = fallback_scores(found)
+                scored = await self._ranker.rank(models, request.user_id, item_ids, raw, max(0.005, left))
+                degraded += [NO_OTHER + name for name in scored.gone]
+            except Unavailable:
+                degraded.append(NO_MODEL)
+        else:
             degraded.append(NO_MODEL)
-        order = np.lexsort((item_ids, -scores))[: request.size]
+        scores = fallback_scores(found) if scored is None else scored.scores
+        made = self._listed(policy, found, item_ids, scores, models, scored, request.size)
+        score_of = told(scores)
         return Recommendation(
             uuid.uuid4().hex,
             request.user_id,
-            [self._show(int(item_ids[place]), float(scores[place]), found.channels(place)) for place in order.tolist()],
+            [
+                self._show(int(item_ids[place]), score_of[place], found.channels(place), place, made, propensity)
+                for place, propensity in zip(made.places, made.propensities, strict=True)
+            ],
             ts,
             at,
             user.features.last_ts or None,
             user.applied_in_ms,
-            model,
+            request.model if scored is None else scored.model,
             tuple(degraded),
-            Ranked(item_ids, found, scores, None if raw is None else raw.of(order)),
+            Ranked(
+                query if request.explain else None,
+                item_ids,
+                found,
+                scores,
+                {} if scored is None else scored.by_model,
+                made,
+                None if raw is None else raw.of(np.asarray(made.places, np.int64)),
+            ),
+            request.arms(),
+            user.n,
         )
 
-    def _allowed(self, user: LiveUser, request: Request) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        allowed = np.ones(len(self._items), bool)
+    async def _recalled(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
+        if request.items is not None:
+            query.signals.find_all()
+            rows = self._items.rows(list(request.items))
+            return Candidates(rows, np.zeros(len(rows), np.int64), ())
+        now = time.monotonic()
+        until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
+        within = min(TOWER_SHARE * self._deadline, until - now)
+        asking = Asking(query, CANDIDATES, policy.channels, until)
+        there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
+        remote = [each for each in there if each.name == TWOTOWER]
+        answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]
+        for _ in range(2 * len(remote)):  # turns of the loop: it goes out, and is answered while the others are at work
+            await asyncio.sleep(0)
+        if policy.pin:
+            rows = self._items.rows(list(policy.pin))
+            asking.ask([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
+        asking.ask(SIGNAL_CHANNELS)
+        asking.ask([each for each in there if each not in remote])
+        await asyncio.gather(*answers)
+        asking.ask(remote)
+        return asking.merged()
+
+    async def _asked_tower(self, query: Query, within: float) -> None:
+        """Puts the user's vector into the query; leaves it out where none comes in time."""
+        with contextlib.suppress(Unavailable, ValueError):  # the channel fails then, and is named
+            query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, within)
+
+    def _listed(
+        self,
+        policy: Policy,
+        found: Candidates,
+        item_ids: Ints,
+        scores: Floats,
+        models: Models | None,
+        scored: Scored | None,
+        size: int,
+    ) -> Listed:
+        """The list: by score or by two models' picks, made diverse, and the rules applied."""
+        order = by_score(item_ids, scores)
+        teams: dict[int, str] = {}
+        places: list[int]
+        if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
+            orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
+            places, teams = team_draft(orders, list(scored.by_model), size, self._chance)
+            places += [place for place in order.tolist() if place not in teams]
+        elif policy.diversity and len(item_ids):
+            places = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
+        else:
+            places = order.tolist()
+        news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
+        return listed(policy, item_ids, places, size, self._chance, teams, news)
+
+    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> Bools:
+        """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
+        among what the user might be shown, whatever else they are."""
+        columns, size = self._items.columns, len(self._items)
+        allowed = np.ones(size, bool)
         allowed[self._items.rows(list(user.seen | request.exclude))] = False
+        if request.items is not None:
+            allowed[self._items.rows(list(request.items))] = True
+            return allowed
         if request.genre is not None:
-            column = self._items.genres.index(request.genre)
-            allowed &= self._items.columns.genres[: len(allowed), column] > 0
+            allowed &= columns.genres[:size, self._items.genres.index(request.genre)] > 0
+        hide = policy.hide
+        for genre in hide.genres:
+            if genre in self._items.genres:
+                allowed &= columns.genres[:size, self._items.genres.index(genre)] == 0
+            else:  # of new items alone: the base's catalogue has no such genre
+                allowed[[row for row, _ in self._items.news if genre in self._items.genres_of(row)]] = False
+        years = columns.years[:size]
+        if hide.before is not None:
+            allowed &= (years == 0) | (years >= hide.before)
+        if hide.after is not None:
+            allowed &= years <= hide.after
         return allowed
 
-    async def _rank(
-        self, model: LiveModel | None, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
-    ) -> Floats:
-        if model is None:
-            raise Unavailable("no model is ready")
-        if not len(item_ids):
-            return np.zeros(0, np.float32)
-        if model.manifest.maps.genres != self._items.genres:
-            raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
-        inputs = inputs_of(model, user_id, item_ids, raw)
-        return await self._client.scores(model.name, model.version, inputs, len(item_ids), max(0.005, within))
-
-    def _show(self, item_id: ItemId, score: float, channels: tuple[str, ...]) -> Shown:
+    def _show(
+        self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
+    ) -> Shown:
         item = self._items.catalogue.get(item_id)
-        if item is None:
-            return Shown(item_id, f"Item {item_id}", (), 0, score, channels)
-        return Shown(item_id, item.title, item.genres, item.year, score, channels)
+        title, genres, year = (f"Item {item_id}", (), 0) if item is None else (item.title, item.genres, item.year)
+        return Shown(item_id, title, genres, year, score, channels, place, propensity, made.teams.get(place))
 
 
 def fallback_scores(found: Candidates) -> Floats:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from dataclasses import replace
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -26,6 +27,10 @@ AFTER = 0.005
 """Seconds between an answer and the work of logging it: the answer goes out first."""
 
 
+TOGETHER_MS = 100
+"""Lists of so many milliseconds go to Kafka together: each alone would cost broker and job as much as all of them."""
+
+
 class ServedLog:
     """
     limit       lists in the queue
@@ -35,7 +40,7 @@ class ServedLog:
 
     def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, within: float = 5.0) -> None:
         # A connection of its own: on that of the events, an event would queue behind lists.
-        self._kafka = KafkaConnection(bootstrap, within, max_batch_size=SERVED_LIMIT)
+        self._kafka = KafkaConnection(bootstrap, within, max_batch_size=SERVED_LIMIT, linger_ms=TOGETHER_MS)
         self._limit = limit
         self._byte_limit = byte_limit
         self._queue: deque[tuple[int, Recommendation]] = deque()
@@ -55,6 +60,8 @@ class ServedLog:
 
     def put(self, answer: Recommendation) -> None:
         """Log a list some time soon, or drop it. Never waits, never raises."""
+        if answer.ranked.query is not None:  # it holds all of a catalogue, and was for the answer alone
+            answer = replace(answer, ranked=replace(answer.ranked, query=None))
         size = weight(answer)
         if self._stopping:
             self._drop("stopped")

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import msgspec
 
-from features.inputs import ClickWeights
-
 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     host, port          where the API listens
     bootstrap           Kafka, host:port
     redis_host, redis_port
-    model_grpc          the model server's gRPC address, host:port
+    model_server        the model server's address: host:port for gRPC, http://host:port for REST
     models              the model base: <name>/<version>/ with a manifest beside each SavedModel
+    embeddings          item vectors: <version>/<kind>/ (see `features.vectors`), followed; or None
     base                folder of the base: catalogue, similar items, and what remains when Redis is gone
     generation          fence of the writes that a token waits for
     cut, cut_since      the home's clock stood at `cut` (ms, event time) when wall time was `cut_since` (ms);
@@ -21,6 +20,10 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     horizon             the latest event time of the data set, ms: replay may go there
     default_model       what ranks when no model is named
     click_weights       how kinds of click are blended (a JSON file of ClickWeights, read again when it changes), or None
+    serving             how lists are made and compared (a JSON file, see `online.policy`, read again when it changes), or None
+    access              who may call (a JSON file, see `online.access`, read again when it changes; it must be there), or None
+    watch_port          of the supervisor's watch, on loopback, or None where nobody watches
+    control             folder through which a supervisor is asked for a replay (see `online.replay`), or None where there is none
     deadline_ms         bound of one recommendation
     seen_wait_ms        bound of a wait for a token
     """
@@ -30,7 +33,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: str
     redis_host: str = "127.0.0.1"
     redis_port: int
-    model_grpc: str
+    model_server: str
     models: str
     base: str
     generation: int
@@ -39,6 +42,11 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     horizon: int = 0
     default_model: str = "fusion"
     click_weights: str | None = None
+    serving: str | None = None
+    access: str | None = None
+    embeddings: str | None = None
+    watch_port: int | None = None
+    control: str | None = None
     deadline_ms: int = 200
     seen_wait_ms: int = 200
 
@@ -46,28 +54,3 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 def read_settings(path: Path) -> ApiSettings:
     """Raises msgspec.ValidationError naming the field that is wrong."""
     return msgspec.json.decode(path.read_bytes(), type=ApiSettings)
-
-
-class WeightsFile:
-    """Click weights from a file that is read again when it changes; what is wrong in it leaves the last good ones."""
-
-    def __init__(self, path: str | None) -> None:
-        self._path = None if path is None else Path(path)
-        self._stamp: tuple[int, int] | None = None
-        self.weights = ClickWeights()
-        self.error: str | None = None
-
-    def refresh(self) -> None:
-        if self._path is None:
-            return
-        try:
-            status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self.weights = msgspec.json.decode(self._path.read_bytes(), type=ClickWeights)
-                self.error = None
-        except FileNotFoundError:
-            self.weights, self._stamp = ClickWeights(), None
-        except (OSError, msgspec.DecodeError) as error:
-            self.error = f"{self._path}: {error}"

@@ -26,13 +26,15 @@ costs one list its freshness, not all lists of half a second."""
 @dataclass(frozen=True)
 class LiveUser:
     """A user as known now. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
-    features being readable; None if nothing was folded from the stream yet. `live`: read from Redis, not from the base."""
+    features being readable; None if nothing was folded from the stream yet. `live`: read from Redis, not from the base.
+    `n`: the log's offset after the newest record folded in; it tells states apart whose event times are equal."""
 
     features: UserFeatures
     seen: frozenset[ItemId] = field(default_factory=frozenset)
     applied_in_ms: int | None = None
     known: bool = False
     live: bool = True
+    n: int | None = None
 
 
 class UserStore:
@@ -70,9 +72,9 @@ class UserStore:
         try:
             async with asyncio.timeout(self._timeout):
                 pipe = self._client.pipeline(transaction=False)
-                pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS)
+                pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
                 pipe.smembers(seen_key(user_id))
-                (value, broker, applied), seen = await pipe.execute()
+                (value, broker, applied, n), seen = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
             self._failures += 1
@@ -81,13 +83,14 @@ class UserStore:
             return self._from_base(user_id)
         self._failures = 0
         if value is None:
-            return LiveUser(UserFeatures(user_id))
+            return LiveUser(UserFeatures(user_id), n=0)
         broker_ts = int(broker)
         return LiveUser(
             decode_user(value),
             frozenset(map(int, seen)),
             max(0, int(applied) - broker_ts) if broker_ts else None,
             known=True,
+            n=None if n is None else int(n),
         )
 
     def _from_base(self, user_id: UserId) -> LiveUser:

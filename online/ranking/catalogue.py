@@ -1,4 +1,5 @@
-"""Which model versions rank: the newest whose manifest was read and whose golden scores came out right.
+"""Which model versions rank: the newest whose manifest was read, whose golden scores came out right and whose files are those
+that the manifest lists.
 
 Versions are asked for by number, so a version that the server has loaded but that we have not checked never ranks for a
 user; and a version that fails is named, while the one before it goes on.
@@ -14,8 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import MartletError
-from models.registry import Manifest, list_models, list_versions, read_manifest, require_current_inputs, version_folder
+from models.registry import (
+    Manifest,
+    list_models,
+    list_versions,
+    read_manifest,
+    require_current_inputs,
+    verify_digests,
+    version_folder,
+)
 from online.ranking.client import ModelClient
+from online.ranking.transport import VersionGone
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +51,7 @@ class ModelCatalogue:
         self._before: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._task: asyncio.Task[None] | None = None
-        self.on_disk = 0
+        self.on_disk: set[str] = set()
         """Models that have a version on disk, whether it ranks or not."""
 
     async def start(self) -> None:
@@ -75,9 +85,11 @@ class ModelCatalogue:
 
     async def _look(self) -> None:
         names = await asyncio.to_thread(list_models, self._models)
-        self.on_disk = len(names)
+        self.on_disk = set(names)
         for name in names:
             await self._look_at(name)
+        for name in self._live.keys() - self.on_disk:
+            await self._require_served(self._live[name])
 
     async def _look_at(self, name: str) -> None:
         versions = await asyncio.to_thread(list_versions, self._models, name)
@@ -93,7 +105,21 @@ class ModelCatalogue:
             if self.refused.get((name, version)) != problem:
                 logger.warning("model %s version %d does not rank: %s", name, version, problem)
                 self.refused[name, version] = problem
-        # No version on disk is good: one that ranked and whose folder has vanished goes on while the server has it.
+        if current is not None:  # no version on disk is good
+            await self._require_served(current)
+
+    async def _require_served(self, model: LiveModel) -> None:
+        """One that ranks though its folder has vanished goes on while the server has it, and no longer: a server that was started
+        again since can't have it."""
+        inputs, expected = _golden_arrays(model.manifest)
+        try:
+            await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_WITHIN)
+        except VersionGone as error:
+            logger.warning("model %s version %d ranks no more: %s", model.name, model.version, error)
+            self._live.pop(model.name)
+            self._before.pop(model.name, None)
+        except MartletError:
+            pass  # no answer says nothing of it
 
     async def _check(self, name: str, version: int) -> str | None:
         """Take a version into service; or say why not."""
@@ -102,6 +128,9 @@ class ModelCatalogue:
             require_current_inputs(manifest)
             inputs, expected = _golden_arrays(manifest)
             scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_WITHIN)
+            await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
+        except VersionGone as error:  # loaded no more: what was wrong with it before still is
+            return self.refused.get((name, version), str(error))
         except MartletError as error:
             return str(error)
         if not np.allclose(scores, expected, atol=TOLERANCE):

@@ -3,91 +3,81 @@ breaker that stops asking one that does not answer."""
 
 import asyncio
 import time
-from typing import Any
 
-import grpc
-import grpc.aio
 import numpy as np
-import numpy.typing as npt
 
 from features.errors import Unavailable
-from online.ranking.wire import PREDICT, decode_response, encode_request
+from online.ranking.by_grpc import GrpcTransport
+from online.ranking.by_rest import RestTransport
+from online.ranking.transport import Inputs, Numbers, Refused, Transport
 
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0
 
 
-class VersionGone(Unavailable):
-    """The server does not have the version asked for: it was withdrawn a moment ago."""
-
-
 class ModelClient:
-    """gRPC client of a model server."""
+    """Client of a model server. address: host:port for gRPC, http://host:port for REST."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
-        self._channel: grpc.aio.Channel | None = None
-        self._call: Any = None
+        by_rest = address.startswith(("http://", "https://"))
+        self._transport: Transport = RestTransport(address) if by_rest else GrpcTransport(address)
         self._failures = 0
         self._open_until = 0.0
 
     async def start(self) -> None:
-        """Open the channel; it belongs to the running event loop. Does not wait for the server."""
-        self._channel = grpc.aio.insecure_channel(
-            self._address,
-            options=[
-                ("grpc.enable_retries", 0),
-                ("grpc.max_receive_message_length", 16 << 20),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 1000),
-                ("grpc.enable_http_proxy", 0),
-            ],
-        )
-        self._call = self._channel.unary_unary(PREDICT)
+        """Belongs to the running event loop from now on. Does not wait for the server."""
+        await self._transport.start()
 
     async def close(self) -> None:
-        if self._channel is not None:
-            await self._channel.close(0.5)
+        await self._transport.close()
 
     @property
     def broken(self) -> bool:
         """Whether the breaker is open: asking would only cost time."""
         return time.monotonic() < self._open_until
 
-    async def scores(
-        self, name: str, version: int, inputs: dict[str, npt.NDArray[np.generic]], count: int, within: float
-    ) -> npt.NDArray[np.float32]:
+    async def scores(self, name: str, version: int, inputs: Inputs, count: int, within: float) -> Numbers:
         """[count] scores. Raises Unavailable for no answer within `within` s, an error, or scores that are not `count`
-        finite numbers."""
+        finite numbers; VersionGone for a version that the server does not have."""
+        return await self._ask(name, version, inputs, "", count, within)
+
+    async def vector(
+        self, name: str, version: int, signature: str, inputs: Inputs, width: int, within: float
+    ) -> Numbers:
+        """[width] what a signature gives for one row. Raises as `scores`. A late answer does not open the breaker: recall waits
+        for less long than ranking would."""
+        return await self._ask(name, version, inputs, signature, width, within, counts=False)
+
+    async def _ask(
+        self, name: str, version: int, inputs: Inputs, signature: str, count: int, within: float, counts: bool = True
+    ) -> Numbers:
         if self.broken:
             raise Unavailable("the model server did not answer just now")
+        model = f"model {name} version {version}"
         try:
             async with asyncio.timeout(within):
-                answer = await self._call(encode_request(name, version, inputs), timeout=within)
-        except (grpc.aio.AioRpcError, TimeoutError) as error:
-            code = error.code() if isinstance(error, grpc.aio.AioRpcError) else None
-            if code not in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
-                self._failed()
-            detail = (
-                f"{code}: {error.details()}"
-                if isinstance(error, grpc.aio.AioRpcError)
-                else f"no answer in {within:.3f} s"
-            )
-            kind = VersionGone if code == grpc.StatusCode.NOT_FOUND else Unavailable
-            raise kind(f"model {name} version {version}: {detail[:300]}") from error
-        self._failures = 0
-        try:
-            scores = decode_response(answer)
-        except ValueError as error:
-            raise Unavailable(f"model {name} version {version}: {error}") from error
-        if scores.shape != (count,) or not np.isfinite(scores).all():
-            raise Unavailable(
-                f"model {name} version {version} gave {scores.shape} scores for {count} items, or not finite ones"
-            )
-        return scores
+                numbers = await self._transport.predict(name, version, inputs, within, signature)
+        except Refused as error:
+            self._answered(counts)
+            raise type(error)(f"{model}: {error}") from error
+        except TimeoutError as error:
+            self._failed(counts)
+            raise Unavailable(f"{model}: no answer in {within:.3f} s") from error
+        except Unavailable as error:
+            self._failed(counts)
+            raise Unavailable(f"{model}: {error}") from error
+        self._answered(counts)
+        if numbers.shape != (count,) or not np.isfinite(numbers).all():
+            raise Unavailable(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
+        return numbers
 
-    def _failed(self) -> None:
+    def _answered(self, counts: bool) -> None:
+        if counts:
+            self._failures = 0
+
+    def _failed(self, counts: bool) -> None:
+        if not counts:
+            return
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
             self._open_until = time.monotonic() + OPEN_FOR

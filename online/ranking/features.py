@@ -1,6 +1,6 @@
 """Features as one request ranks with them: made once, then turned into any model's inputs, and logged as they were."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,12 +48,12 @@ class RawFeatures:
         return sum(each.nbytes for each in parts if each is not None)
 
 
-def raw_features(query: Query, rows: Ints, names: Sequence[str]) -> RawFeatures:
+def raw_features(query: Query, rows: Ints, names: Collection[str]) -> RawFeatures:
     """Features of the user and of the items at `rows` of the store, as they stand at the query's time; `names`: the inputs that
     a model takes."""
     moment = query.moment
     genres = moment.items.genres
-    user = user_vector(moment.user, moment.at, genres, moment.weights)[None]
+    user = user_vector(moment.user, moment.at, genres, moment.weights, moment.tastes)[None]
     items = item_matrix(moment.items.columns, rows, moment.at)
     return RawFeatures(
         layout(genres),
@@ -66,8 +66,10 @@ def raw_features(query: Query, rows: Ints, names: Sequence[str]) -> RawFeatures:
 
 
 def inputs_of(model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures) -> dict[str, npt.NDArray[Any]]:
-    """What a model is asked with, one row an item. Raises ValueError where its columns are not these."""
+    """What a model is asked with, one row an item, or one for all where the model takes that. Raises ValueError where its columns
+    are not these."""
     names = [each.name for each in model.manifest.inputs]
+    shared = [each.name for each in model.manifest.inputs if each.shared]
     users = np.array([user_id], np.int64)
     made = RawInputs(users, raw.user, item_ids, raw.items, raw.cross, raw.history, raw.signals)
-    return model_inputs(names, model.manifest.maps, made)
+    return model_inputs(names, model.manifest.maps, made, shared)

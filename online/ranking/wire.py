@@ -5,11 +5,13 @@ server must not load. Field names and numbers are those of tensorflow_serving/ap
 tensorflow/core/framework/tensor.proto.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
 
@@ -61,11 +63,15 @@ def _build() -> dict[str, Any]:
 _CLASSES: Final = _build()
 
 
-def encode_request(name: str, version: int, inputs: dict[str, npt.NDArray[np.generic]]) -> bytes:
-    """A PredictRequest for one version of a model; arrays go as tensor_content (little-endian)."""
+def encode_request(
+    name: str, version: int, inputs: Mapping[str, npt.NDArray[np.generic]], signature: str = ""
+) -> bytes:
+    """A PredictRequest for one version of a model, to its default signature or another; arrays go as tensor_content
+    (little-endian)."""
     request = _CLASSES["PredictRequest"]()
     request.model_spec.name = name
     request.model_spec.version.value = version
+    request.model_spec.signature_name = signature
     for key, array in inputs.items():
         entry = request.inputs.add(key=key)
         entry.value.dtype = _DTYPES[array.dtype]
@@ -78,7 +84,10 @@ def encode_request(name: str, version: int, inputs: dict[str, npt.NDArray[np.gen
 def decode_response(data: bytes) -> npt.NDArray[np.float32]:
     """The one output of a PredictResponse, flat, as float32. Raises ValueError for anything else."""
     response = _CLASSES["PredictResponse"]()
-    response.ParseFromString(data)
+    try:
+        response.ParseFromString(data)
+    except DecodeError as error:
+        raise ValueError(f"expected a PredictResponse: {error}") from error
     if len(response.outputs) != 1:
         raise ValueError(f"expected one output, got {len(response.outputs)}")
     tensor = response.outputs[0].value

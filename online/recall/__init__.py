@@ -3,11 +3,29 @@ new signal in `features.signals` if rankers should read it too."""
 
 from features.signals import SIGNALS
 from online.recall.channel import Query, Recall
-from online.recall.merge import Candidates, merge
-from online.recall.signal import PopularRecall, SignalRecall
+from online.recall.lately import EraRecall, NewestRecall, SessionRecall, TrendingRecall
+from online.recall.merge import Asking, Candidates, merge
+from online.recall.signal import GivenRecall, NewRecall, PopularRecall, SignalRecall
+from online.recall.vectors import VECTOR_CHANNELS
 
-CHANNELS: tuple[Recall, ...] = tuple(
-    PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in SIGNALS
+SIGNAL_CHANNELS: tuple[Recall, ...] = (
+    *(PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in SIGNALS),
+    NewRecall(),
+    SessionRecall(),
+    TrendingRecall(),
+    NewestRecall(),
+    EraRecall(),
 )
+CHANNELS: tuple[Recall, ...] = (*SIGNAL_CHANNELS, *VECTOR_CHANNELS)
 
-__all__ = ["CHANNELS", "Candidates", "Query", "Recall", "merge"]
+__all__ = [
+    "CHANNELS",
+    "SIGNAL_CHANNELS",
+    "VECTOR_CHANNELS",
+    "Asking",
+    "Candidates",
+    "GivenRecall",
+    "Query",
+    "Recall",
+    "merge",
+]

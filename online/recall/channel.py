@@ -1,23 +1,45 @@
 """What a recall channel is asked and what it answers."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
 
-from features.inputs import Ints
+import numpy as np
+
+from features.inputs import Floats, Ints
 from features.signals import Moment, Signals
+from online.vectors.shelf import Kind
+
+ALL: Final = 10_000
+"""More than a list has candidates."""
+NONE: Final = np.zeros(0, np.int64)
 
 
 class Query:
-    """One request as recall and ranking see it: a user at a time, and the signals found so far."""
+    """One request as recall and ranking see it: a user at a time, and what was found so far.
 
-    def __init__(self, moment: Moment) -> None:
+    news         rows of new items, newest first
+    vectors      kinds of item vectors that are there, by name
+    user_vector  the two-tower model's, once it has come
+    found        what vectors found: (rows, inner products), by name
+    orders       what each channel gave, by its name
+    """
+
+    def __init__(self, moment: Moment, news: Ints = NONE, vectors: Mapping[str, Kind] = MappingProxyType({})) -> None:
         self.moment = moment
+        self.news = news
+        self.vectors = vectors
+        self.user_vector: Floats | None = None
         self.signals = Signals(moment)
+        self.found: dict[str, tuple[Ints, Floats]] = {}
+        self.orders: dict[str, Ints] = {}
 
 
 class Recall(Protocol):
-    """A way to find candidates. `recall` gives rows of the item store, best first, at most `limit`, allowed ones only;
-    none where the channel has nothing to say (an unknown user, say)."""
+    """A way to find candidates. `recall` gives rows of the item store, best first, at most `limit`, allowed ones only; none
+    where the channel has nothing to say (an unknown user, say). most: how many it gives where no policy says otherwise."""
 
     name: str
+    most: int
 
     def recall(self, query: Query, limit: int) -> Ints: ...

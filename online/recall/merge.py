@@ -1,14 +1,18 @@
 """Many channels → one candidate list, and what each candidate was found by."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
 
 import numpy as np
 
+from features.errors import Unavailable
 from features.inputs import Floats, Ints
 from features.signals import candidates
-from online.recall.channel import Query, Recall
+from online.recall.channel import NONE, Query, Recall
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +41,42 @@ class Candidates:
         return np.asarray(sum((self.found_by >> bit & 1) for bit in range(len(self.names))), np.float32)
 
 
-def merge(channels: Sequence[Recall], query: Query, limit: int) -> Candidates:
-    """Ask every channel; of all that they give the `limit` with the best places. A channel that fails is skipped."""
-    orders: dict[str, Ints] = {}
-    failed: list[str] = []
-    for channel in channels:
-        try:
-            orders[channel.name] = channel.recall(query, limit)
-        except Exception:
-            logger.exception("recall channel %s failed", channel.name)
-            failed.append(channel.name)
-            orders[channel.name] = np.zeros(0, np.int64)
-    rows, found_by = candidates(orders, limit)
-    return Candidates(rows, found_by, tuple(orders), tuple(failed))
+class Asking:
+    """Channels being asked, in parts: what must be waited for comes last. Times are of `time.monotonic`."""
+
+    def __init__(self, query: Query, limit: int, quotas: Mapping[str, int], until: float = inf) -> None:
+        self._query, self._limit, self._quotas, self._until = query, limit, quotas, until
+        self._orders = query.orders
+        self._failed: list[str] = []
+
+    def ask(self, channels: Sequence[Recall]) -> None:
+        """One after the other. One that fails is skipped; so is what is left when the time is over, once anything was found. One
+        with a quota of 0 is asked too, as rankers read what it says."""
+        for channel in channels:
+            order = NONE
+            if time.monotonic() > self._until and any(map(len, self._orders.values())):
+                self._failed.append(channel.name)
+            else:
+                try:
+                    order = channel.recall(self._query, self._limit)[: self._quotas.get(channel.name, channel.most)]
+                except Unavailable as error:
+                    logger.debug("recall channel %s: %s", channel.name, error)  # `degraded` tells, and is counted
+                    self._failed.append(channel.name)
+                except Exception:
+                    logger.exception("recall channel %s failed", channel.name)
+                    self._failed.append(channel.name)
+            self._orders[channel.name] = order
+
+    def merged(self) -> Candidates:
+        """Of all that they gave the `limit` with the best places."""
+        rows, found_by = candidates(self._orders, self._limit)
+        return Candidates(rows, found_by, tuple(self._orders), tuple(self._failed))
+
+
+def merge(
+    channels: Sequence[Recall], query: Query, limit: int, quotas: Mapping[str, int] = MappingProxyType({})
+) -> Candidates:
+    """Ask every channel; of all that they give the `limit` with the best places, from each at most its quota."""
+    asking = Asking(query, limit, quotas)
+    asking.ask(channels)
+    return asking.merged()

@@ -3,11 +3,14 @@
 import numpy as np
 
 from features.inputs import Ints
-from online.recall.channel import Query
+from features.signals import PLACES
+from online.recall.channel import ALL, Query
 
 
 class SignalRecall:
     """What is strongest by one signal."""
+
+    most = ALL
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -19,12 +22,40 @@ class SignalRecall:
 class PopularRecall:
     """What is liked now by everyone; then, so that no list is shorter than it must be, what nobody has liked yet."""
 
-    name = "popular"
+    name, most = "popular", ALL
 
     def recall(self, query: Query, limit: int) -> Ints:
         liked = query.signals.order(self.name)[:limit]
-        if len(liked) == limit:
+        if len(liked) == min(limit, PLACES):
             return liked
         others = query.moment.allowed.copy()
         others[liked] = False
         return np.concatenate([liked, np.flatnonzero(others)[: limit - len(liked)]])
+
+
+class GivenRecall:
+    """What was chosen beforehand: rows that a rule brings, in its order."""
+
+    most = ALL
+
+    def __init__(self, name: str, rows: Ints) -> None:
+        self.name, self._rows = name, rows
+
+    def recall(self, query: Query, limit: int) -> Ints:
+        return self._rows[:limit]
+
+
+class NewRecall:
+    """What has just come into the catalogue: those first that are of genres that the user likes, then the newest."""
+
+    name, most = "new", ALL
+
+    def recall(self, query: Query, limit: int) -> Ints:
+        moment = query.moment
+        rows: Ints = query.news[moment.allowed[query.news]]
+        if not len(rows):
+            return rows
+        liking = moment.tastes.sum(axis=0)
+        genres = moment.items.columns.genres[rows]
+        liked = genres @ liking / np.maximum(genres.sum(axis=1), 1)
+        return np.asarray(rows[np.argsort(-liked, kind="stable")][:limit], np.int64)

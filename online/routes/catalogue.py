@@ -1,14 +1,19 @@
-"""What is known of users and items: GET /v1/users/{id}, /v1/items/{id}, /v1/items/{id}/similar."""
+"""What is known of users and items: GET /v1/users/{id} and /v1/items/{id}; and PUT /v1/items/{id}."""
 
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path
+from msgspec import Meta
 
+from features.catalogue import Genre, ItemRecord, Title
+from features.errors import Unavailable
 from features.inputs import fades, popularity, tastes
 from features.words import KINDS, MAX_ID, RATING
+from online.followed import UNREADABLE
 from online.problems import Problem
-from online.state import Server, server_of
+from online.state import Server, body_of, server_of
 
 router = APIRouter()
 
@@ -29,7 +34,7 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
     """A user's features and history as they are now; a user nobody has heard of has empty ones."""
     user = await server.users.get(user_id)
     features, now = user.features, server.clock.now()
-    liking = tastes(features, now, server.items.genres, server.weights.weights)
+    liking = tastes(features, now, server.items.genres, server.weights.value)
     fade = fades(features, now)
     return {
         "user_id": user_id,
@@ -71,7 +76,8 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
     }
 
 
-def _item_row(server: Server, item_id: int) -> int:
+def item_row(server: Server, item_id: int) -> int:
+    """The row of an item; 404 for one that is not there."""
     row = server.items.row(item_id)
     if row is None:
         raise Problem(404, f"no item {item_id}")
@@ -81,7 +87,7 @@ def _item_row(server: Server, item_id: int) -> int:
 @router.get("/v1/items/{item_id}")
 async def get_item(server: Annotated[Server, Depends(server_of)], item_id: IdPath) -> dict[str, Any]:
     """An item of the catalogue and its live features."""
-    row = _item_row(server, item_id)
+    row = item_row(server, item_id)
     item = server.items.catalogue.get(item_id)
     ratings, total, squares, positives, events, first = server.items.columns.sums[row].tolist()
     spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else None
@@ -104,15 +110,30 @@ async def get_item(server: Annotated[Server, Depends(server_of)], item_id: IdPat
     }
 
 
-@router.get("/v1/items/{item_id}/similar")
-async def get_similar(
-    server: Annotated[Server, Depends(server_of)], item_id: IdPath, size: Annotated[int, Query(ge=1, le=100)] = 20
+class ItemBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an item is."""
+
+    title: Title
+    genres: Annotated[tuple[Genre, ...], Meta(max_length=20)] = ()
+    year: Annotated[int, Meta(ge=1800, le=9999)] | None = None
+
+
+@router.put("/v1/items/{item_id}")
+async def put_item(
+    server: Annotated[Server, Depends(server_of)], item_id: IdPath, body: Annotated[bytes, Depends(body_of)]
 ) -> dict[str, Any]:
-    """Items that were liked next to this one, best first."""
-    near = []
-    for row, weight in server.items.similar(_item_row(server, item_id)):
-        other = int(server.items.columns.ids[row])
-        near.append({"item_id": other, "title": _title(server, other), "weight": round(weight, 5)})
-        if len(near) == size:
-            break
-    return {"item_id": item_id, "similar": near}
+    """A new or changed item: {"title": ..., "genres": [...], "year": ...}. It is shown, recalled as new, and kept in the topic
+    `items` from now on. Genres that the catalogue does not have yet are named in `unknown_genres`: they count for nothing until
+    the next base."""
+    try:
+        given = msgspec.json.decode(body, type=ItemBody)
+    except UNREADABLE as error:
+        raise Problem(422, f"expected what an item is: {error}") from error
+    known = server.items.row(item_id) is not None
+    record = ItemRecord(item_id, given.title, given.genres, given.year or 0, server.clock.now())
+    try:
+        await server.new_items.put(record)
+    except Unavailable as error:
+        raise Problem(503, str(error), {"Retry-After": "1"}) from error
+    strange = [genre for genre in given.genres if genre not in server.items.genres]
+    return {"item_id": item_id, "created": not known, "unknown_genres": strange}

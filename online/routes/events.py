@@ -85,4 +85,5 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
         return problem_response(503, str(error), {"Retry-After": "1"}, event_ids=ids)
     for event in events:
         metrics.EVENTS.labels(KINDS[event.kind]).inc()
+    server.acted.came(events)
     return JSONResponse({"accepted": len(events), "event_ids": ids, "seen": make_token(places)}, 202)

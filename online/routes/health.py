@@ -18,6 +18,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
+def models_ready(server: Server) -> bool:
+    """Whether of every model that is on disk a version ranks."""
+    return server.models.on_disk <= {each.name for each in server.models.all()} and not server.client.broken
+
+
 @router.get("/readyz")
 async def readyz(server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
     """Each dependency by name; 503 while one is missing (recommendations are answered all the same)."""
@@ -25,7 +30,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
     parts = {
         "redis": await server.users.ping(),
         "kafka": server.log.connected,
-        "models": len(models) == server.models.on_disk and not server.client.broken,
+        "models": models_ready(server),
         "items": server.follower.fresh,
     }
     ready = all(parts.values())

@@ -24,6 +24,8 @@ from features.mapped import table_parts
 from features.state import ItemFeatures, UserFeatures, encode_features
 from features.words import RATING, Contribution, Event, Item
 from offline.relations import write_relations
+from online.items import ItemStore
+from online.settings import ApiSettings
 
 DAY = 86_400_000
 FILMS = [
@@ -69,3 +71,22 @@ def write_base(folder: Path) -> Base:
 @pytest.fixture
 def base(tmp_path: Path) -> Base:
     return write_base(tmp_path / "base" / "1")
+
+
+@pytest.fixture
+def store(base: Base) -> ItemStore:
+    return ItemStore(base)
+
+
+def api_settings(folder: Path, **more: str) -> ApiSettings:
+    """Settings of an API whose base lies in folder/base and whose services are nowhere."""
+    nowhere = "127.0.0.1:9"
+    return ApiSettings(
+        bootstrap=nowhere,
+        redis_port=9,
+        model_server=nowhere,
+        models=str(folder / "models"),
+        base=str(folder / "base"),
+        generation=1,
+        **more,
+    )

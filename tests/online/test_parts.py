@@ -2,15 +2,17 @@
 
 import os
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.inputs import ClickWeights
 from features.words import MAX_ID
 from online.clock import HomeClock
+from online.followed import FollowedFile
 from online.ranking.wire import decode_response, encode_request
-from online.settings import WeightsFile
 from online.tokens import make_token, read_token
 
 ids = st.integers(0, MAX_ID)
@@ -65,18 +67,18 @@ def test_without_a_data_set_the_clock_is_wall_time() -> None:
     assert (clock.now(), clock.limit()) == (77, 77)
 
 
-def test_click_weights_follow_their_file_and_survive_a_bad_one(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_settings_follow_their_file_and_survive_a_bad_one(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "weights.json"
-    file = WeightsFile(str(path))
+    file = FollowedFile(str(path), msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
     file.refresh()
-    assert file.weights.click == 0.3
+    assert file.value.click == 0.3
     path.write_text('{"click": 0.7}')
     file.refresh()
-    assert (file.weights.click, file.weights.positive) == (0.7, 1.0)
+    assert (file.value.click, file.value.positive) == (0.7, 1.0)
     path.write_text('{"click": "much"}')
     os.utime(path, ns=(1, 1))
     file.refresh()
-    assert file.weights.click == 0.7
+    assert file.value.click == 0.7
     assert file.error is not None
     assert "click" in file.error
 

@@ -1,17 +1,23 @@
 """One contract for every recall channel, and the merge of them."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from features.base import Base
 from features.fold import thaw_user
-from features.inputs import ClickWeights, Ints
+from features.inputs import ClickWeights, Ints, tastes
 from features.pairs import Neighbours
-from features.signals import Moment
+from features.signals import Moment, candidates
 from features.state import UserFeatures
-from online.items import ItemStore
-from online.recall import CHANNELS, Query, Recall, merge
+from features.words import CLICK, DISLIKE, Item
+from online.items import NEW_FOR_MS, ItemStore
+from online.policy import MAX_RULED
+from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
+from online.recall.lately import SESSION_MS
+from online.recommend import CANDIDATES
 from tests.online.conftest import DAY
+from tests.online.vectors import WIDTH, kinds_of
 
 AT = 101 * DAY
 CHANNEL = {channel.name: channel for channel in CHANNELS}
@@ -20,7 +26,9 @@ CHANNEL = {channel.name: channel for channel in CHANNELS}
 def query_for(store: ItemStore, features: UserFeatures, hidden: list[int] | None = None) -> Query:
     allowed = np.ones(len(store), bool)
     allowed[store.rows(hidden or [])] = False
-    return Query(Moment(features, AT, store.index, ClickWeights(), allowed))
+    query = Query(Moment(features, AT, store.index, ClickWeights(), allowed), vectors=kinds_of(store))
+    query.user_vector = np.ones(WIDTH, np.float32)
+    return query
 
 
 def known_user(base: Base) -> UserFeatures:
@@ -55,14 +63,78 @@ def ids(store: ItemStore, rows: Ints) -> list[int]:
     return [int(each) for each in store.columns.ids[rows]]
 
 
+def test_new_items_come_first_where_their_genres_are_liked(base: Base) -> None:
+    store = ItemStore(base)
+    user = known_user(base)
+    liking = tastes(user, AT, store.genres, ClickWeights()).sum(axis=0)
+    liked, other = store.genres[int(liking.argmax())], store.genres[int(liking.argmin())]
+    assert liking.max() > liking.min()
+    for number, genre in enumerate((liked, other, other)):
+        store.put_item(Item(900 + number, "New", (genre,), 2020), AT - 3 + number)
+    store.put_item(Item(1, "Changed", (other,), 1999), AT)
+    query = Query(query_for(store, user, [902]).moment, store.newest(AT))
+    assert ids(store, CHANNEL["new"].recall(query, 10)) == [900, 901]
+    assert ids(store, store.newest(AT)) == [902, 901, 900]
+    assert store.newest(AT + NEW_FOR_MS + 5).tolist() == []
+    assert store.catalogue[1].title == "Changed"
+
+
+@pytest.mark.parametrize("channel", VECTOR_CHANNELS, ids=lambda channel: channel.name)
+class TestEveryChannelByVectors:
+    def test_it_is_silent_without_its_vectors(self, channel: Recall, base: Base) -> None:
+        query = Query(query_for(ItemStore(base), known_user(base)).moment)
+        assert channel.recall(query, 10).tolist() == []
+
+    def test_it_says_what_it_found_and_how_strongly(self, channel: Recall, base: Base) -> None:
+        query = query_for(ItemStore(base), known_user(base))
+        rows = channel.recall(query, 10)
+        assert len(rows) == 10
+        found, strengths = query.found[channel.name]
+        assert found.tolist() == rows.tolist()
+        assert (np.diff(strengths) <= 0).all()
+
+    def test_a_user_without_positive_items_is_asked_of_the_tower_alone(self, channel: Recall, base: Base) -> None:
+        rows = channel.recall(query_for(ItemStore(base), UserFeatures(99)), 10)
+        assert len(rows) == (10 if channel.name == "twotower" else 0)
+
+
+def test_what_was_just_liked_moves_every_channel_by_the_users_items(base: Base) -> None:
+    store = ItemStore(base)
+    user = known_user(base)
+    before = query_for(store, user)
+    after = query_for(store, msgspec.structs.replace(user, sequence=[*user.sequence, (20, AT)]))
+    for name in ("als", "item2vec", "deepwalk"):
+        assert CHANNEL[name].recall(before, 10).tolist() != CHANNEL[name].recall(after, 10).tolist()
+
+
+def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> None:
+    query = query_for(ItemStore(base), known_user(base))
+    query.user_vector = None
+    assert merge(CHANNELS, query, 20).failed == ("twotower",)
+
+
+def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
+    query = query_for(ItemStore(base), UserFeatures(99))
+    asking = Asking(query, 20, {}, until=0.0)
+    asking.ask(SIGNAL_CHANNELS)
+    found = asking.merged()
+    assert len(found.rows) == 20
+    assert found.names == tuple(channel.name for channel in SIGNAL_CHANNELS)
+    assert found.failed == found.names[4:]  # the first that has something to say to a newcomer is popular_day
+
+
 def test_each_channel_does_what_its_name_says(base: Base) -> None:
     store = ItemStore(base)
     query = query_for(store, known_user(base))
-    found = {channel.name: ids(store, channel.recall(query, 5)) for channel in CHANNELS}
+    found = {channel.name: ids(store, channel.recall(query, 5)) for channel in SIGNAL_CHANNELS}
     assert found["popular"] == [40, 39, 38, 37, 36]
     assert found["genre"] == [39, 37, 35, 33, 31]  # the user has liked comedies only
     assert found["similar"] == found["ease"] == [6, 5, 3]  # 6 is near both films that were liked
     assert found["together"] == []
+    assert found["newest"] == [40, 39, 38, 37, 36]
+    assert found["trending"] == [40, 39, 38, 37, 36]  # all that is known of any film happened yesterday
+    assert found["era"] == [9, 8, 7, 6, 5]  # films 1 and 3 are of the eighties
+    assert found["session"] == []  # it was yesterday
     near = Neighbours(3, 1, AT, [(9, 3), (10, 1), (12345, 1)])
     store.put_neighbours(near)
     assert ids(store, CHANNEL["together"].recall(query_for(store, known_user(base)), 5)) == [9, 10]
@@ -70,24 +142,49 @@ def test_each_channel_does_what_its_name_says(base: Base) -> None:
 
 def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(base: Base) -> None:
     class Failing:
-        name = "failing"
+        name, most = "failing", 10
 
         def recall(self, query: Query, limit: int) -> Ints:
             raise RuntimeError("out of order")
 
     store = ItemStore(base)
-    found = merge((Failing(), *CHANNELS), query_for(store, known_user(base)), 20)
+    found = merge((Failing(), *SIGNAL_CHANNELS), query_for(store, known_user(base)), 20)
     assert found.failed == ("failing",)
     assert len(found.rows) == 20
     assert len(set(found.rows.tolist())) == 20
     place_of_39 = found.rows.tolist().index(store.row(39))
-    assert found.channels(place_of_39) == ("popular_day", "popular", "genre")
-    assert found.votes()[place_of_39] == 3
+    assert found.channels(place_of_39) == ("popular_day", "popular", "genre", "trending", "newest")
+    assert found.votes()[place_of_39] == 5
     assert ids(store, found.rows[:3]) == [
         6,
         40,
         39,
     ]  # best of all first: of ease and similar, of the popular, of the genre
+
+
+def test_a_channel_gives_its_few_unless_a_policy_says_more(base: Base) -> None:
+    class Many:
+        name, most = "many", 3
+
+        def recall(self, query: Query, limit: int) -> Ints:
+            return np.arange(limit)
+
+    query = query_for(ItemStore(base), known_user(base))
+    assert len(merge((Many(),), query, 20).rows) == 3
+    assert query.orders["many"].tolist() == [0, 1, 2]
+    assert len(merge((Many(),), query, 20, {"many": 7}).rows) == 7
+    assert len(merge((Many(),), query, 20, {"many": 0}).rows) == 0
+
+
+def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
+    store = ItemStore(base)
+    user = UserFeatures(99, recent=[(1, AT - 60_000, CLICK, 0), (3, AT - 30_000, DISLIKE, 0)])
+    assert ids(store, CHANNEL["session"].recall(query_for(store, user), 5)) == [5, 6, 3]
+    user.recent.append((1, AT - 10_000, DISLIKE, 0))
+    assert CHANNEL["session"].recall(query_for(store, user), 5).tolist() == []  # it was clicked, then disliked
+    user.recent.pop()
+    late = Query(Moment(user, AT + SESSION_MS, store.index, ClickWeights(), np.ones(len(store), bool)))
+    assert CHANNEL["session"].recall(late, 5).tolist() == []
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
@@ -102,3 +199,12 @@ def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -
     store.put(5000, features)
     popular = CHANNEL["popular"].recall(query_for(store, UserFeatures(1)), 3)
     assert ids(store, popular)[0] == 5000
+
+
+def test_as_many_items_as_a_policy_may_pin_are_all_candidates() -> None:
+    size = 5_000
+    rng = np.random.default_rng(3)
+    orders = {f"channel {number}": rng.permutation(size)[:CANDIDATES] for number in range(len(CHANNELS))}
+    pinned = rng.permutation(size)[:MAX_RULED]
+    rows, _ = candidates({"pinned": pinned, **orders}, CANDIDATES)
+    assert set(pinned.tolist()) <= set(rows.tolist())

@@ -19,7 +19,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import MessageSizeTooLargeError
 
 from features.base import Base
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps
+from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
 from features.model_inputs import layout
 from features.names import PARTITIONS, SAMPLES, SERVED, partition_of
 from features.samples import SAMPLE_LIMIT
@@ -33,14 +33,15 @@ from models.registry import DataSeen, Manifest
 from models.registry.manifest import ModelInput
 from online import metrics
 from online.clock import HomeClock
+from online.followed import FollowedFile
 from online.items import ItemStore
 from online.ranking.catalogue import LiveModel, ModelCatalogue
 from online.ranking.client import ModelClient
 from online.recommend import NO_LIVE_FEATURES, NO_MODEL, Recommendation, Recommender, Request
 from online.served import served_of, weight
 from online.served_log import ServedLog
-from online.settings import WeightsFile
 from online.users import UserStore
+from online.vectors import VectorShelf
 
 AT = 101 * 86_400_000
 
@@ -68,7 +69,9 @@ async def recommender(base: Base) -> AsyncIterator[tuple[Recommender, ItemStore]
     clock = HomeClock(AT, 0, AT, lambda: 5)
     await client.start()
     try:
-        yield Recommender(models, users, items, client, clock, WeightsFile(None), 5.0), items
+        vectors = VectorShelf(None, Path("/nonexistent"), models, items)
+        weights = FollowedFile(None, bytes, ClickWeights())
+        yield Recommender(models, users, items, client, clock, weights, 5.0, vectors), items
     finally:
         await client.close()
         await users.close()
@@ -135,9 +138,8 @@ def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendat
     assert features is not None
     assert features.layout == layout(("Comedy", "Drama", "War"))
     # Column 0 of an item is the logarithm of one more than its ratings: film n has n.
-    assert [row[0] for row in features.items] == np.log1p([item.item_id for item in served.items]).astype(
-        np.float32
-    ).tolist()
+    ratings = np.log1p([item.item_id for item in served.items]).astype(np.float32)
+    assert np.array_equal(np.array([row[0] for row in features.items], np.float32), ratings)
     assert features.cross is not None
     assert len(features.cross) == 10
     taste_of_comedy = features.user[len(USER_COLUMNS)]

@@ -1,0 +1,108 @@
+"""Candidates and their features → what the list is ordered by: one model, several blended, or two to be interleaved."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from features.errors import Unavailable
+from features.inputs import Floats, Ints
+from features.words import UserId
+from online.policy import Policy
+from online.ranking.catalogue import LiveModel, ModelCatalogue
+from online.ranking.client import ModelClient
+from online.ranking.features import RawFeatures, inputs_of
+from online.ranking.transport import VersionGone
+from online.rerank import rank_shares
+
+
+@dataclass(frozen=True)
+class Models:
+    """What ranks one list. first: the model asked for; others: those of the policy beside it, with their weights where they are
+    blended; missing: names of the policy's that are not there."""
+
+    first: LiveModel
+    others: tuple[LiveModel, ...] = ()
+    weights: tuple[float, ...] = ()
+    interleaved: bool = False
+    missing: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> set[str]:
+        return {each.name for model in (self.first, *self.others) for each in model.manifest.inputs}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """model: the version that ranked; scores: [n] what the list is ordered by; by_model: [n] of each model by name; gone: those
+    beside it that gave no scores."""
+
+    model: LiveModel
+    scores: Floats
+    by_model: dict[str, Floats] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+
+
+def models_for(model: LiveModel, policy: Policy, catalogue: ModelCatalogue) -> Models:
+    """The models of a policy; one that is not there is left out, and named."""
+    if len(policy.interleave) == 2:
+        there = [found for name in policy.interleave if (found := catalogue.get(name)) is not None]
+        if len(there) == 2:
+            return Models(there[0], (there[1],), interleaved=True)
+        missing = tuple(name for name in policy.interleave if catalogue.get(name) is None)
+        return Models(there[0] if there else model, missing=missing)
+    wanted = () if policy.model in (None, model.name) else (policy.model,)
+    beside = {name: weight for name, weight in policy.blend.items() if name != model.name}
+    others = tuple(each for name in beside if (each := catalogue.get(name)) is not None)
+    missing = tuple(name for name in (*wanted, *beside) if catalogue.get(name) is None)
+    return Models(model, others, tuple(beside[each.name] for each in others), missing=missing)
+
+
+class Ranker:
+    """Asks the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
+
+    def __init__(self, catalogue: ModelCatalogue, client: ModelClient, genres: Sequence[str]) -> None:
+        self._catalogue = catalogue
+        self._client = client
+        self._genres = tuple(genres)
+
+    async def rank(self, models: Models, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float) -> Scored:
+        """Raises Unavailable where the first of the models gives no scores within so many seconds; another one is left out."""
+        everyone = (models.first, *models.others)
+        asked = (self._ask(each, user_id, item_ids, raw, within) for each in everyone)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and (answer is answers[0] or not isinstance(answer, Unavailable)):
+                raise answer
+        there = [
+            (each.name, weight, answer)
+            for each, weight, answer in zip(
+                everyone, (1.0, *models.weights, *[1.0] * len(everyone)), answers, strict=False
+            )
+            if not isinstance(answer, BaseException)
+        ]
+        by_model = {name: scores for name, _, (_, scores) in there}
+        model, scores = there[0][2]
+        if len(there) > 1 and not models.interleaved:
+            scores = rank_shares(item_ids, list(by_model.values()), [weight for _, weight, _ in there])
+        gone = tuple(each.name for each in everyone if each.name not in by_model)
+        return Scored(model, scores, by_model, gone)
+
+    async def _ask(
+        self, model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
+    ) -> tuple[LiveModel, Floats]:
+        """The version that answered, and its scores: the one before, if the newest was withdrawn just now."""
+        if not len(item_ids):
+            return model, np.zeros(0, np.float32)
+        if model.manifest.maps.genres != self._genres:
+            raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
+        inputs = inputs_of(model, user_id, item_ids, raw)
+        try:
+            return model, await self._client.scores(model.name, model.version, inputs, len(item_ids), within)
+        except VersionGone:
+            before = self._catalogue.before(model)
+            if before is None:
+                raise Unavailable("no model is ready") from None
+            inputs = inputs_of(before, user_id, item_ids, raw)
+            return before, await self._client.scores(before.name, before.version, inputs, len(item_ids), within)

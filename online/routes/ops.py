@@ -1,0 +1,46 @@
+"""GET /v1/ops: how the home fares. POST /v1/admin/replay: start, hasten or stop a replay."""
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends
+from fastapi.responses import ORJSONResponse
+
+from online.access import require_admin
+from online.followed import UNREADABLE
+from online.ops import ops
+from online.problems import Problem
+from online.replay import WISH, ReplayWish, write_file
+from online.state import Server, body_of, server_of
+
+router = APIRouter()
+
+
+@router.get("/v1/ops")
+async def get_ops(server: Annotated[Server, Depends(server_of)]) -> ORJSONResponse:
+    """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. What a
+    service that is away would have told is null."""
+    return ORJSONResponse(await ops(server))
+
+
+@router.post("/v1/admin/replay", status_code=202, dependencies=[Depends(require_admin)])
+async def post_replay(
+    server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
+) -> dict[str, Any]:
+    """{"speed": 1000}, {"speed": "max"}: what is left of the home's data set, as an event stream at that many times its own pace;
+    one that runs goes on at the new speed. {"speed": null}: stop. The supervisor does it within a second; `replay` of
+    GET /v1/ops tells, under the `id` that this answers. 503 where no supervisor runs."""
+    try:
+        wish = msgspec.json.decode(body, type=ReplayWish)
+    except UNREADABLE as error:
+        raise Problem(422, f'expected {{"speed": a positive number, "max" or null}}: {error}') from error
+    if server.settings.control is None:
+        raise Problem(503, "no supervisor carries out a replay here; ./martlet replay does")
+    wish = msgspec.structs.replace(wish, id=uuid.uuid4().hex)
+    try:
+        write_file(Path(server.settings.control) / WISH, wish)
+    except OSError as error:
+        raise Problem(503, f"the wish can't be written: {error}") from error
+    return {"id": wish.id, "speed": wish.speed}

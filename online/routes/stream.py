@@ -1,0 +1,90 @@
+"""GET /v1/stream: a user's list, pushed again whenever the user's features have moved (server-sent events)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+
+from online import metrics
+from online.problems import Problem
+from online.routes.recommendations import ModelQuery, UserIdQuery, answer_of, ask, find_model, note_shown
+from online.state import Server, server_of
+
+router = APIRouter()
+
+MAX_STREAMS = 100
+"""Of the 512 connections that one process takes at once: events, pages and health checks keep the others."""
+KEEP_ALIVE = 15.0
+"""Seconds without a list after which a comment says that the stream lives."""
+QUIET = 0.02
+"""Seconds for which moves are gathered into one list."""
+Each = Callable[[], AsyncIterator[tuple[bytes, bytes]]]
+"""What is told of a move: (event's name, data)."""
+
+
+async def _events(server: Server, request: Request, user_id: int, each: Each) -> AsyncIterator[bytes]:
+    metrics.STREAMS.inc()
+    try:
+        async with server.watched.moves(user_id) as moved:
+            number = 0
+            while not (server.watched.ended or await request.is_disconnected()):
+                moved.clear()
+                number += 1
+                try:
+                    async for name, body in each():
+                        yield b"id: %d\nevent: %b\ndata: %b\n\n" % (number, name, body)
+                except Problem as problem:  # the status has gone out: the next move is another try
+                    yield b": %b\n\n" % str(problem).encode()
+                while True:
+                    try:
+                        await asyncio.wait_for(moved.wait(), KEEP_ALIVE)
+                        await asyncio.sleep(QUIET)
+                        break
+                    except TimeoutError:
+                        yield b": alive\n\n"
+    finally:
+        metrics.STREAMS.dec()
+
+
+def _lists(server: Server, user_id: int, model: str | None, size: int) -> Each:
+    async def one() -> AsyncIterator[tuple[bytes, bytes]]:
+        answer = await ask(server, user_id, model, size, aside=True)
+        yield b"list", orjson.dumps(answer_of(answer, None))
+        note_shown(server, answer)
+
+    return one
+
+
+def _moves(server: Server, user_id: int) -> Each:
+    async def one() -> AsyncIterator[tuple[bytes, bytes]]:
+        user = await server.users.get(user_id)
+        told = {"n": user.n, "last_event_ts": user.features.last_ts or None, "applied_in_ms": user.applied_in_ms}
+        yield b"move", orjson.dumps(told)
+
+    return one
+
+
+@router.get("/v1/stream")
+async def get_stream(
+    request: Request,
+    server: Annotated[Server, Depends(server_of)],
+    user_id: UserIdQuery,
+    model: ModelQuery = None,
+    size: Annotated[int, Query(ge=1, le=100)] = 20,
+    lists: bool = True,
+) -> StreamingResponse:
+    """Events named `list`, each as GET /v1/recommendations answers: one at once, then one for each move of the user's features.
+    With `lists=0` they are named `move` and tell only that, for who asks for lists in ways of its own: `n`, which grows with each
+    event and which an explained list names, too (null while Redis is away), `last_event_ts` and `applied_in_ms`. A browser's
+    EventSource connects again by itself and gets the newest first. 503 beyond 100 open streams."""
+    if server.watched.listeners >= MAX_STREAMS:
+        raise Problem(503, f"{MAX_STREAMS} streams are open, as many as one API process keeps")
+    find_model(server, model)  # an unknown one is said now, with a status of its own
+    return StreamingResponse(
+        _events(server, request, user_id, _lists(server, user_id, model, size) if lists else _moves(server, user_id)),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

@@ -1,0 +1,62 @@
+"""Item vectors on disk, read with distrust: what is cut, changed, not finite or of another width is refused, and said why."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from features.errors import Broken
+from features.inputs import Floats, Ints
+from features.vectors import IDS_FILE, META, VECTORS_FILE, EmbeddingsMeta
+
+MAX_BYTES: Final = 1 << 30
+"""Of one kind's vectors: four million of 64 columns."""
+_meta = msgspec.json.Decoder(EmbeddingsMeta)
+
+
+def read_meta(folder: Path) -> EmbeddingsMeta:
+    """Raises Broken, naming the file."""
+    path = folder / META
+    try:
+        return _meta.decode(path.read_bytes())
+    except OSError as error:
+        raise Broken(f"{path} can't be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Broken(f"{path} does not say what the embeddings are: {error}") from error
+
+
+def read_vectors(folder: Path, width: int, digests: dict[str, str]) -> tuple[Ints, Floats]:
+    """(ids [n] ascending, vectors [n, width]). digests: SHA-256 by file name. Raises Broken, naming the file and
+    what is wrong."""
+    ids, vectors = (
+        _array(folder / name, digests.get(name), kind) for name, kind in ((IDS_FILE, "i8"), (VECTORS_FILE, "f4"))
+    )
+    if vectors.shape != (len(ids), width):
+        raise Broken(f"{folder / VECTORS_FILE}: expected the shape {[len(ids), width]}, got {list(vectors.shape)}")
+    if ids.ndim != 1 or (len(ids) and (ids[0] < 0 or not bool((np.diff(ids) > 0).all()))):
+        raise Broken(f"{folder / IDS_FILE}: expected item ids, ascending, each once")
+    strange = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(strange):
+        raise Broken(
+            f"{folder / VECTORS_FILE}: the vector of item {ids[strange[0]]} is not finite ({len(strange)} such)"
+        )
+    return ids, vectors
+
+
+def _array(path: Path, digest: str | None, kind: str) -> Any:
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise Broken(f"{path}: expected at most {MAX_BYTES >> 20} MB, got {size >> 20}")
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+            if got != digest:
+                raise Broken(f"{path} was changed or cut: expected SHA-256 {str(digest)[:12]}…, got {got[:12]}…")
+            file.seek(0)
+            array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise Broken(f"{path} can't be read: {error}") from error
+    if array.dtype != np.dtype(kind):
+        raise Broken(f"{path}: expected numbers of type {np.dtype(kind).name}, got {array.dtype.name}")
+    return array
