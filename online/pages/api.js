@@ -1,13 +1,18 @@
 // Speaks to /v1. Every fault becomes a Fault with a sentence for a person: problem details (RFC 9457), a timeout, no network.
 
+import { askKey, keyHeaders, keyOf } from "./keys.js";
+
 const TIMEOUT_MS = 10_000;
+const BUSY_TIMES = 2;
+const BUSY_S = 2;
 
 export class Fault extends Error {
-  /** `status`: of HTTP, 0 where nothing answered. `body`: the problem details, {} without. */
-  constructor(message, status = 0, body = {}) {
+  /** `status`: of HTTP, 0 where nothing answered. `body`: the problem details, {} without. `again`: seconds until a try may do. */
+  constructor(message, status = 0, body = {}, again = null) {
     super(message);
     this.status = status;
     this.body = body;
+    this.again = again;
   }
 }
 
@@ -15,11 +20,26 @@ export const getModels = (signal) => call("/v1/models", { signal });
 
 export const getUser = (userId, signal) => call(`/v1/users/${userId}`, { signal });
 
-/** `asked`: user_id, model, size, seen; what is null or undefined is left out. */
-export function getRecommendations(asked, signal) {
-  const given = Object.entries(asked).filter(([, value]) => value !== null && value !== undefined);
-  return call(`/v1/recommendations?${new URLSearchParams(given)}`, { signal });
-}
+/** `asked`: user_id, model, size, seen, explain; what is null or undefined is left out. */
+export const getRecommendations = (asked, signal) => call(`/v1/recommendations?${query(asked)}`, { signal });
+
+export const getItem = (itemId, signal) => call(`/v1/items/${itemId}`, { signal });
+
+/** `asked`: genre, decade, q, sort, limit, cursor. */
+export const getItems = (asked, signal) => call(`/v1/items?${query(asked)}`, { signal });
+
+export const getGenres = (signal) => call("/v1/genres", { signal });
+
+/** `by`: which weights between items; null: the server's first. */
+export const getSimilar = (itemId, by, size, signal) => call(`/v1/items/${itemId}/similar?${query({ by, size })}`, { signal });
+
+export const getOps = (signal) => call("/v1/ops", { signal });
+
+/** `speed`: a number, "max", or null to stop. */
+export const postReplay = (speed) =>
+  call("/v1/admin/replay", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ speed }), kinds: ["admin"] });
+
+const query = (asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
 
 /**
  * Send one event; gives {accepted, event_ids, seen}. A 503 may have written the event: it is sent once more under the id
@@ -46,12 +66,34 @@ function eventBody({ user_id, item_id, ...rest }) {
 }
 
 /** JSON, but whole numbers that a JavaScript number can't hold stay strings of digits (where the browser tells the source). */
-const parse = (text) =>
-  JSON.parse(text, (key, value, context) =>
-    typeof value === "number" && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? "") ? context.source : value,
-  );
+export const parse = (text) => (/(?<![.\d])\d{16}/.test(text) ? JSON.parse(text, exact) : JSON.parse(text));
 
-async function call(url, { signal, ...options }) {
+const exact = (key, value, context) =>
+  typeof value === "number" && !Number.isSafeInteger(value) && /^\d+$/.test(context?.source ?? "") ? context.source : value;
+
+/**
+ * Asks for a key where the server wants one, for as long as a person goes on giving keys; and what changes nothing is asked for again
+ * where a busy server says when to come back.
+ */
+async function call(url, { kinds = ["api"], ...options }) {
+  const kind = kinds.at(-1);
+  for (let times = 0; ; times++) {
+    const key = keyOf(kind);
+    options.signal?.throwIfAborted(); // nobody wants the answer any more: a busy server is not asked again
+    try {
+      return await once(url, { ...options, headers: { ...options.headers, ...keyHeaders(kinds) } });
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (fault.status === 401 || fault.status === 403) {
+        if (!(await askKey(kind, key))) throw fault;
+      } else if (!options.method && times < BUSY_TIMES && fault.again !== null && fault.again <= BUSY_S) {
+        await new Promise((done) => setTimeout(done, fault.again * 1000));
+      } else throw fault;
+    }
+  }
+}
+
+async function once(url, { signal, ...options }) {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), TIMEOUT_MS);
   const stop = () => late.abort();
@@ -82,5 +124,5 @@ function faultOf(response, text) {
   }
   const wait = response.headers.get("Retry-After");
   const said = body.detail || body.title || `The server answered ${response.status} ${response.statusText}.`;
-  return new Fault(wait ? `${said} (try again in ${wait} s)` : said, response.status, body);
+  return new Fault(wait ? `${said} (try again in ${wait} s)` : said, response.status, body, wait ? Number(wait) : null);
 }

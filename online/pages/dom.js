@@ -13,18 +13,16 @@ export function el(what, attributes = {}, ...children) {
   return node;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
+/** The same for a picture: svg("path", {d: "…"}). */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) node.setAttribute(name, value);
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
 
 /** A picture of one path, 24 by 24, in the colour of the text around it. */
-export function icon(path) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const shape = document.createElementNS(SVG, "path");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
-}
+export const icon = (path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
 
 /**
  * Make the children of `parent` be `wanted`, in that order, and reuse what is there: an element that stays keeps its focus

@@ -17,23 +17,28 @@ export function flip(parent, change) {
   const before = new Map();
   for (const node of parent.children) if (isReal(node)) before.set(node, node.getBoundingClientRect());
   change();
-  for (const node of parent.children) if (isReal(node)) for (const each of node.getAnimations()) each.cancel();
-  for (const node of parent.children) {
-    if (!isReal(node)) continue;
+  for (const node of parent.children) running.get(node)?.cancel();
+  // All is measured before anything is animated: each turn from one to the other would lay the page out again.
+  const after = [...parent.children].filter(isReal).map((node) => [node, node.getBoundingClientRect()]);
+  for (const [node, to] of after) {
     const from = before.get(node);
-    if (from) move(node, from, node.getBoundingClientRect());
-    else if (before.size) node.animate([{ opacity: 0, transform: "scale(.92)" }, { opacity: 1, transform: "none" }], COME);
+    if (from) move(node, from, to);
+    else if (before.size && inSight(to)) running.set(node, node.animate([{ opacity: 0, transform: "scale(.92)" }, { opacity: 1, transform: "none" }], COME));
   }
-  for (const [node, from] of before) if (node.parentElement !== parent) leave(parent, node, from, frame);
+  for (const [node, from] of before) if (node.parentElement !== parent && inSight(from)) leave(parent, node, from, frame);
 }
+
+const running = new WeakMap(); // node → its animation; to ask the browser for them would cost a style pass
+
+const inSight = ({ top, bottom }) => bottom > 0 && top < innerHeight;
 
 const isReal = (node) => node.dataset.key !== undefined;
 
 function move(node, from, to) {
   const x = from.left - to.left;
   const y = from.top - to.top;
-  if (Math.abs(x) < 1 && Math.abs(y) < 1) return;
-  node.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], MOVE);
+  if ((Math.abs(x) < 1 && Math.abs(y) < 1) || !(inSight(from) || inSight(to))) return;
+  running.set(node, node.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], MOVE));
 }
 
 /** What was removed stays a moment as a ghost: out of the flow, and not there for keyboards and screen readers. */
@@ -43,7 +48,7 @@ function leave(parent, node, from, frame) {
   node.inert = true;
   node.setAttribute("aria-hidden", "true");
   Object.assign(node.style, {
-    left: `${from.left - frame.left}px`,
+    left: `${from.left - frame.left + parent.scrollLeft}px`,
     top: `${from.top - frame.top}px`,
     width: `${from.width}px`,
     height: `${from.height}px`,

@@ -1,18 +1,94 @@
-// The first page: the models that rank now, each a link. Without an answer the page is whole all the same.
+// The first page: what this is, its pulse, what it would show you, what is trending, and rows of films by genre.
 
-import { getModels } from "./api.js";
+import { getGenres, getItems, getOps } from "./api.js";
+import { genrePage, poster, skeletons, stars } from "./cards.js";
 import { el } from "./dom.js";
+import { becomeUser, me, readId, userPage } from "./me.js";
+import { showMine } from "./mine.js";
+import { pulseOf } from "./pulse.js";
+import { makeRail } from "./rails.js";
+import { every } from "./timing.js";
+import { count } from "./words.js";
 
-const list = document.getElementById("models");
-const line = document.getElementById("models-line");
-try {
-  const { models } = await getModels();
-  list.replaceChildren(
-    ...models.map(({ name, version }) =>
-      el("li", {}, el("a.pill", { href: `/user.html?${new URLSearchParams({ id: 6, model: name })}` }, name, el("small", {}, `version ${version}`))),
-    ),
-  );
-  line.textContent = models.length ? "User 6, ranked by:" : "No model ranks yet: ./martlet train";
-} catch (fault) {
-  line.textContent = fault.message;
+const SIZE = 14;
+const GENRES = 10;
+const PULSE_MS = 4000;
+
+const $ = (id) => document.getElementById(id);
+// "Change" comes back here with ?id=: it is kept in the browser, not in the address.
+const wanted = readId(new URLSearchParams(location.search).get("id"));
+if (wanted !== null) {
+  becomeUser(wanted);
+  history.replaceState(null, "", "/");
 }
+const user = wanted ?? me();
+
+$("id").value = user;
+$("new").href = `/?id=${1_000_000 + Math.floor(Math.random() * 9_000_000)}`;
+$("for-you-name").textContent = `Your list, user ${user}`;
+$("for-you-all").href = $("my-list").href = userPage(user);
+
+/** Fill a row; what goes wrong stands in its place. */
+async function fill(section, ask, make) {
+  const row = section.querySelector(".row");
+  row.replaceChildren(...skeletons(8));
+  try {
+    const items = await ask();
+    row.replaceChildren(...items.map(make));
+    if (!items.length) row.replaceWith(el("p.soft", {}, "No film here yet."));
+  } catch (fault) {
+    row.replaceWith(el("p.note.bad", {}, fault.message));
+  }
+  row.removeAttribute("aria-busy");
+}
+
+showMine($("for-you"), user, SIZE);
+makeRail($("for-you"));
+makeRail($("trending"));
+fill($("trending"), async () => (await getItems({ sort: "trending", limit: SIZE })).items, (item) => poster(item, { note: stars(item) }));
+
+// --- Rows by genre: each is asked for when it comes near -----------------------------------------------------------------
+
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      fill(target, async () => (await getItems({ genre: target.dataset.genre, sort: "popular", limit: SIZE })).items, (item) => poster(item, { note: stars(item), genre: target.dataset.genre }));
+    }
+  },
+  { rootMargin: "300px" },
+);
+
+try {
+  const { genres } = await getGenres();
+  const most = [...genres].sort((a, b) => b.items - a.items).slice(0, GENRES);
+  for (const { name, items } of most) {
+    const section = el(
+      "section", { "aria-label": name },
+      el("div.row-head", {}, el("h2", {}, name), el("span.soft", {}, count(items, "film")), el("a", { href: genrePage(name), "aria-label": `All ${name} films` }, "All")),
+      el("ol.row", { "aria-busy": "true" }, ...skeletons(8)),
+    );
+    section.dataset.genre = name;
+    $("genres").append(section);
+    makeRail(section);
+    near.observe(section);
+  }
+} catch (fault) {
+  $("genres-fault").textContent = fault.message;
+  $("genres-fault").hidden = false;
+}
+
+// --- The pulse ------------------------------------------------------------------------------------------------------------
+
+every(PULSE_MS, async () => {
+  let pulse;
+  try {
+    pulse = pulseOf(await getOps());
+  } catch (fault) {
+    pulse = { state: "ill", word: fault.message };
+  }
+  $("pulse").className = `pulse card ${pulse.state}`;
+  $("pulse-word").textContent = pulse.word;
+  for (const part of ["read", "fresh", "pending", "models"]) $(`pulse-${part}`).textContent = pulse[part] ?? "–";
+});

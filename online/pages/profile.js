@@ -7,7 +7,7 @@ import { ago, count, date, isoDate, number } from "./words.js";
 export function showProfile(lead, facts, user) {
   const { counts, mean_rating: mean, last_event_ts: last, now, session } = user;
   if (!user.known) lead.textContent = "Nobody has heard of this user yet. The list is what others like; rate a film and it becomes this user's own.";
-  else if (!user.live) lead.textContent = "The live features can't be read: these are the older, stored ones.";
+  else if (!user.live) lead.textContent = "What is newest of this user does not answer: for a moment these are older figures.";
   else lead.textContent = `${count(user.positives, "film")} liked, ${number(user.negatives)} not; ${count(session.events, "event")} in the newest session.`;
   const rows = [
     ["Ratings", number(counts.rating)],
@@ -16,7 +16,7 @@ export function showProfile(lead, facts, user) {
     ["Clicks · views", `${number(counts.click)} · ${number(counts.view)}`],
     ["Films seen", number(user.seen)],
     ["Newest event", last === null ? "none" : moment(last, ago(last, now))],
-    ["Home's clock", moment(now)],
+    ["Now, in the data's time", moment(now)],
   ];
   facts.replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }

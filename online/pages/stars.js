@@ -1,9 +1,16 @@
 // One to five stars: a group of radio buttons. A click rates at once. The arrow keys only choose, as a list that changes
 // under each key press could not be used; Enter or Space then rates.
 
-import { el } from "./dom.js";
+import { el, icon } from "./dom.js";
 
 const VALUES = [1, 2, 3, 4, 5];
+const THUMB = "M2 21h4V9H2v12Zm20-11a2 2 0 0 0-2-2h-6.300l.95-4.570.03-.32a1.500 1.500 0 0 0-.44-1.060L13.200 1 6.600 7.600A2 2 0 0 0 6 9v10a2 2 0 0 0 2 2h9c.8 0 1.500-.5 1.840-1.220l3.020-7.050c.09-.23.140-.47.140-.73v-2Z";
+
+/** Like and dislike. `onAct` is called with {type: "like"} or {type: "dislike"}. */
+export function makeThumbs(title, onAct) {
+  const thumb = (type, label) => el(`button.thumb.${type}`, { type: "button", "aria-label": `${label} ${title}`, title: label, onclick: () => onAct({ type }) }, icon(THUMB));
+  return el("span.thumbs", {}, thumb("like", "Like"), thumb("dislike", "Dislike"));
+}
 
 /** `onRate(stars)` is called once a person has decided. */
 export function makeStars(title, itemId, onRate) {
@@ -20,6 +27,7 @@ export function makeStars(title, itemId, onRate) {
   const radios = [...group.querySelectorAll("input")];
   const choose = (radio) => {
     radio.checked = true;
+    group.dataset.value = radio.value;
     radio.focus();
     tell();
   };
@@ -39,7 +47,10 @@ export function makeStars(title, itemId, onRate) {
     if (press.key === " ") press.preventDefault(); // Firefox would click now
   });
   group.addEventListener("pointerdown", () => (choosing = false));
-  group.addEventListener("change", () => choosing && tell());
+  group.addEventListener("change", (change) => {
+    group.dataset.value = change.target.value;
+    if (choosing) tell();
+  });
   group.addEventListener("click", (click) => {
     if (click.target instanceof HTMLInputElement && !choosing) onRate(Number(click.target.value));
   });
@@ -55,5 +66,6 @@ export function makeStars(title, itemId, onRate) {
 /** Fill `value` stars; 0 empties. */
 export function showStars(group, value) {
   for (const radio of group.querySelectorAll("input")) radio.checked = Number(radio.value) === value;
+  group.dataset.value = value;
   group.querySelector(".hint").hidden = true;
 }

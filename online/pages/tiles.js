@@ -1,27 +1,26 @@
 // The recommended list: one tile a film, renewed in place so that a person sees what a rating moved.
 
-import { el, icon, reconcile } from "./dom.js";
+import { moviePage, poster } from "./cards.js";
+import { channelName, channelWords } from "./channels.js";
+import { el, reconcile } from "./dom.js";
+import { paint } from "./faces.js";
 import { flip } from "./flip.js";
-import { paint } from "./genres.js";
-import { makeStars, showStars } from "./stars.js";
+import { gain, showMove } from "./moves.js";
+import { makeStars, makeThumbs, showStars } from "./stars.js";
 import { shownTitle } from "./words.js";
 
-const THUMB = "M2 21h4V9H2v12Zm20-11a2 2 0 0 0-2-2h-6.300l.95-4.570.03-.32a1.500 1.500 0 0 0-.44-1.060L13.200 1 6.600 7.600A2 2 0 0 0 6 9v10a2 2 0 0 0 2 2h9c.8 0 1.500-.5 1.840-1.220l3.020-7.050c.09-.23.140-.47.140-.73v-2Z";
 const DOUBLE_MS = 500;
-const WHY = {
-  ease: "goes with all that this user liked",
-  similar: "liked by others next to what this user liked",
-  together: "liked together with it right now",
-  genre: "of a genre this user likes",
-  popular_day: "popular today",
-  popular: "popular lately",
-};
+const CHIPS = 2;
 
-/** `onAct(item, act)` is called with {type: "rating", rating} or {type: "like"} or {type: "dislike"}. */
 export class Tiles {
-  constructor(list, onAct) {
+  /**
+   * `onAct(item, act)` is called with {type: "rating", rating} or {type: "like"} or {type: "dislike"}. `kind`: how a tile is made and
+   * updated, as CARD below.
+   */
+  constructor(list, onAct, kind = CARD) {
     this.list = list;
     this.onAct = onAct;
+    this.kind = kind;
     this.order = []; // keys, as shown
     this.waiting = new Map(); // key → stars (0 for a like): acts not in the list's features yet
     this.#guard();
@@ -47,12 +46,8 @@ export class Tiles {
     });
   }
 
-  /** Show `items`. With `compare`, mark what is new and what changed its place against what was shown. */
-  show(items, { compare = false } = {}) {
-    // Closing up behind a film that left is no news: places are compared among the films that are in both lists.
-    const now = items.map((item) => String(item.item_id));
-    const stayed = this.order.filter((key) => now.includes(key));
-    const kept = now.filter((key) => stayed.includes(key));
+  /** Show `items` of list `request`, and mark what moved. `moves`: see moves.js; null: nothing is compared. */
+  show(items, request, moves = null) {
     const scale = scaleOf(items.map((item) => item.score));
     const focus = this.#focus();
     flip(this.list, () =>
@@ -63,14 +58,17 @@ export class Tiles {
           make: () => this.#make(item),
           update: (tile) => {
             const key = String(item.item_id);
-            const change = !compare ? 0 : stayed.includes(key) ? stayed.indexOf(key) - kept.indexOf(key) : NaN;
-            update(tile, item, at + 1, change, scale);
+            const move = moves?.get(key);
+            const change = gain(move);
+            showMove(tile.querySelector(".change"), move);
+            tile.classList.toggle("rose", change > 0 || Number.isNaN(change));
+            this.kind.update(tile, item, at, request, scale);
             this.#setWaiting(tile, key);
           },
         })),
       ),
     );
-    this.order = now;
+    this.order = items.map((item) => String(item.item_id));
     this.list.classList.add("renewed");
     this.#refocus(focus);
   }
@@ -112,29 +110,9 @@ export class Tiles {
   }
 
   #make(item) {
-    const title = shownTitle(item.title);
-    const act = (what) => {
+    return this.kind.make(item, (what) => {
       if (!this.waiting.has(String(item.item_id))) this.onAct(item, what);
-    };
-    const thumb = (type, label) =>
-      el(`button.thumb.${type}`, { type: "button", "aria-label": `${label} ${title}`, title: label, onclick: () => act({ type }) }, icon(THUMB));
-    const face = el(
-      "div.face", {},
-      el("div.place", {}, el("span.rank"), el("span.change")),
-      el("h3", { title }, title),
-    );
-    paint(face, item.item_id, item.genres);
-    return el(
-      "li.tile", {},
-      face,
-      el(
-        "div.body", {},
-        el("p.genres", {}, [item.year, item.genres.join(", ")].filter(Boolean).join(" · ") || "no genres known"),
-        el("div.score", {}, el("span.bar", { "aria-hidden": "true" }, el("span.fill")), el("span.value")),
-        el("ul.chips", { "aria-label": "Found by" }),
-        el("div.acts", {}, makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })), el("span.thumbs", {}, thumb("like", "Like"), thumb("dislike", "Dislike"))),
-      ),
-    );
+    });
   }
 
   /** Which tile has the keyboard, and on what: a moved element loses it, and a tile that leaves takes it along. */
@@ -148,34 +126,76 @@ export class Tiles {
     const stays = focus.tile.dataset.key !== undefined && focus.tile.isConnected;
     const tile = stays ? focus.tile : this.list.children[Math.min(focus.at, this.order.length - 1)];
     // To the same kind of control in the tile that took the place.
-    const control = stays ? focus.control : tile?.querySelector(focus.control.type === "radio" ? ".star input" : ".thumb");
+    const control = stays ? focus.control : tile?.querySelector(focus.control.type === "radio" ? ".star input" : focus.control.tagName === "A" ? "a" : ".thumb");
     control?.focus({ preventScroll: true });
   }
 }
 
-/** `change`: places gained (lost: negative), 0 for none, NaN for a film that was not there. */
-function update(tile, item, rank, change, scale) {
-  tile.querySelector(".rank").textContent = rank;
-  const mark = tile.querySelector(".change");
-  const places = Math.abs(change) === 1 ? "place" : "places";
-  mark.className = `change ${Number.isNaN(change) ? "new" : change > 0 ? "up" : change < 0 ? "down" : "none"}`;
-  mark.textContent = Number.isNaN(change) ? "new" : change > 0 ? `▲ ${change}` : change < 0 ? `▼ ${-change}` : "";
-  if (change) mark.setAttribute("aria-label", `${change > 0 ? "up" : "down"} ${Math.abs(change)} ${places}`);
-  else mark.removeAttribute("aria-label");
-  mark.setAttribute("role", "img");
-  mark.hidden = change === 0;
-  if (Number.isNaN(change)) mark.removeAttribute("role");
-  tile.querySelector(".fill").style.setProperty("--share", scale.share(item.score));
-  tile.querySelector(".value").textContent = scale.text(item.score);
-  tile.querySelector(".value").setAttribute("title", `score ${item.score}`);
-  tile.querySelector(".chips").replaceChildren(...item.channels.map((name) => el("li", { title: WHY[name] }, name)));
+/** A tile of the user page. */
+const CARD = {
+  make(item, act) {
+    const title = shownTitle(item.title);
+    const face = el("div.face", {}, el("div.place", {}, el("span.rank"), el("span.change")), el("h3", {}, el("a", { title }, title)));
+    paint(face, item.item_id, item.genres, { broad: true });
+    return el(
+      "li.tile", {},
+      face,
+      el(
+        "div.body", {},
+        el("p.genres", {}, [item.year, item.genres.join(", ")].filter(Boolean).join(" · ") || "no genres known"),
+        el("div.score", {}, el("span", { "aria-hidden": "true" }, "match"), el("span.bar", { role: "img" }, el("span.fill")), el("button.ask", { type: "button", "aria-expanded": "false", "aria-label": `Why ${title}` }, "why")),
+        el("ul.chips", { "aria-label": "Found by" }),
+        el("div.acts", {}, makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })), makeThumbs(title, act)),
+      ),
+    );
+  },
+
+  update(tile, item, at, request, scale) {
+    tile.querySelector(".rank").textContent = at + 1;
+    tile.querySelector("h3 a").href = moviePage(item.item_id, { list: request, at });
+    const share = scale(item.score);
+    tile.querySelector(".fill").style.setProperty("--share", share);
+    const bar = tile.querySelector(".bar");
+    bar.setAttribute("aria-label", `match, against the best of this list: ${Math.round(share * 100)} %`);
+    bar.setAttribute("title", `match, against the best of this list; the model's score: ${item.score}`);
+    const shown = chips(item);
+    const said = shown.map((chip) => chip.title).join("\n");
+    if (tile.dataset.chips === said) return;
+    tile.dataset.chips = said;
+    tile.querySelector(".chips").replaceChildren(...shown);
+  },
+};
+
+/** A poster with stars, for a row. */
+export const POSTER = {
+  make(item, act) {
+    const title = shownTitle(item.title);
+    const tile = poster(item);
+    tile.classList.add("tile");
+    tile.querySelector(".face").append(el("span.change"));
+    tile.append(makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })));
+    return tile;
+  },
+
+  update(tile, item, at, request) {
+    tile.querySelector("a").href = moviePage(item.item_id, { list: request, at });
+  },
+};
+
+/** What found it, those first that rank it highest; the rest are counted. */
+function chips({ channels, explain }) {
+  const place = (name) => explain?.channels?.[name]?.place ?? Infinity;
+  const names = [...channels].sort((one, other) => place(one) - place(other));
+  const rest = names.slice(CHIPS);
+  return [
+    ...names.slice(0, CHIPS).map((name) => el("li", { title: channelWords(name) }, channelName(name))),
+    ...(rest.length ? [el("li.rest", { title: rest.map(channelWords).join("\n") }, `+ ${rest.length}`)] : []),
+  ];
 }
 
-/** Scores from 0 to 1 are shares, told as they are, with bars against the best of the list; a model may give others, then the bar
- *  spans the list's worst to best. */
+/** Bars against the best of the list where no score is below 0; a model may give others, then they span the list's worst to best. */
 function scaleOf(scores) {
-  const low = Math.min(...scores);
+  const low = Math.min(0, ...scores);
   const high = Math.max(...scores);
-  if (low >= 0 && high <= 1) return { share: (score) => (high > 0 ? score / high : 0), text: (score) => `${(score * 100).toFixed(1)} %` };
-  return { share: (score) => (high > low ? (score - low) / (high - low) : 1), text: (score) => score.toFixed(3) };
+  return (score) => (high > low ? (score - low) / (high - low) : 1);
 }

@@ -1,38 +1,56 @@
 // The user page: who the user is, the recommended list, and a rating's way back into it.
 
-import { getModels, getRecommendations, getUser, postEvent } from "./api.js";
+import { getModels, getRecommendations, getUser } from "./api.js";
+import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./acts.js";
+import { Channels } from "./channels.js";
 import { el } from "./dom.js";
 import { showHistory } from "./history.js";
+import { becomeUser, readId, userPage } from "./me.js";
+import { gain, movesOf } from "./moves.js";
 import { showProfile } from "./profile.js";
+import { showSides } from "./sides.js";
+import { follow } from "./stream.js";
 import { showTastes } from "./taste.js";
 import { Tiles } from "./tiles.js";
-import { degradedSentence, number, shownTitle } from "./words.js";
+import { Why } from "./why.js";
+import { comesBack, degradedSentence, number, shownTitle } from "./words.js";
 
 const SIZE = 20;
 // While an event is not in the features, ask again: patient enough for a stream job that starts again.
 const ASK_AGAIN_MS = 700;
 const ASK_AGAIN = 25;
+const DEGRADED_MS = 3000;
+const DEGRADED_MOST_MS = 60_000;
 
 const $ = (id) => document.getElementById(id);
-const page = { userId: null, model: null };
+const page = { userId: null, model: null, beside: null };
 const tiles = new Tiles($("list"), act);
+const why = new Why($("list"));
+const channels = new Channels($("channels"), $("list"));
+const acts = new Acts($("undo"), {
+  focus: $("recommended"),
+  onSent: ({ token, began, what }) => renew({ token, began, what }),
+  onFailed: (key) => tiles.settle(key),
+});
 
 // --- What the address says ------------------------------------------------------------------------------------------
 
 function readAddress() {
   const asked = new URLSearchParams(location.search);
   const id = (asked.get("id") ?? "").trim();
-  page.userId = /^\d{1,19}$/.test(id) ? String(BigInt(id)) : null; // an id can be more than a JavaScript number holds
+  page.userId = readId(id);
   page.model = asked.get("model") || null;
+  page.beside = asked.get("beside") || null;
   $("go-id").value = id;
   return id;
 }
 
-function writeModel(model) {
+function writeAddress(name, value) {
   const address = new URL(location.href);
-  address.searchParams.set("model", model);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
   history.pushState(null, "", address);
-  page.model = model;
+  page[name] = value || null;
   keepModel();
 }
 
@@ -49,12 +67,17 @@ async function loadModels() {
     const { models, default: usual } = await getModels();
     const names = models.map(({ name }) => name);
     const chosen = page.model ?? usual;
-    const options = models.map(({ name, version }) => el("option", { value: name }, `${name} · version ${version}`));
+    const option = ({ name, version }) => el("option", { value: name }, `${name} · version ${version}`);
+    const options = models.map(option);
     // What the address names stays visible, even if it does not rank: the list then says why.
     if (!names.includes(chosen)) options.unshift(el("option", { value: chosen }, `${chosen} · not ready`));
     $("model").replaceChildren(...options);
     $("model").value = chosen;
     $("model").disabled = false;
+    $("beside").replaceChildren(el("option", { value: "" }, "no other"), ...models.map(option));
+    if (page.beside && !names.includes(page.beside)) $("beside").append(el("option", { value: page.beside }, `${page.beside} · not ready`));
+    $("beside").value = page.beside ?? "";
+    $("beside").disabled = false;
   } catch {
     // The list's own error tells more; the switch stays as it is.
     if (page.model !== null) $("model").replaceChildren(el("option", { value: page.model }, page.model));
@@ -77,7 +100,7 @@ async function loadUser() {
     const user = await getUser(page.userId);
     if (turn !== userTurn) return;
     showProfile($("lead"), $("facts"), user);
-    showTastes($("tastes"), user.tastes);
+    showTastes($("tastes"), $("all-tastes"), user.tastes);
     showHistory($("history"), user.history, user.now);
     $("no-tastes").hidden = Object.keys(user.tastes).length > 0;
     $("no-history").hidden = user.history.length > 0;
@@ -90,24 +113,32 @@ async function loadUser() {
 // --- The list -------------------------------------------------------------------------------------------------------
 
 let list = new AbortController();
-let shownFor = null; // the model that the tiles were asked of
+let shownFor = null; // the models that the page shows lists of
 let shownAs = null; // the request_id of the list that the tiles show: what is done about it names it
+let newest = null; // how far the log is folded into the shown list
+
+const askedOf = () => `${page.model} ${page.beside}`;
 
 /**
- * Get the list and show it. `acted`: the act that this answers, {token, began, what}, or null. The newest call wins:
- * an older one's answer would show the past. Gives false if it was overtaken or failed.
+ * Get the list (two of them side by side) and show it. `acted`: what this answers, {token, began, what}, or null; without a
+ * token it is a move that the stream told. The newest call wins: an older one's answer would show the past. Gives false if it
+ * was overtaken or failed.
  */
 async function loadList(acted = null) {
   list.abort();
   const mine = (list = new AbortController());
   $("list").setAttribute("aria-busy", "true");
   try {
-    const asked = { user_id: page.userId, model: page.model, size: SIZE, seen: acted?.token };
-    if (shownFor !== page.model) acted &&= { ...acted, compare: false };
-    const answer = await getRecommendations(asked, mine.signal);
+    const asked = { user_id: page.userId, model: page.model, size: SIZE, seen: acted?.token, explain: 1 };
+    const what = askedOf();
+    if (shownFor !== what) acted &&= { ...acted, compare: false };
+    const [answer, beside] = await Promise.all([
+      getRecommendations(asked, mine.signal),
+      page.beside ? getRecommendations({ ...asked, model: page.beside, explain: null }, mine.signal) : null,
+    ]);
     if (mine.signal.aborted) return false;
-    showList(answer, acted);
-    shownFor = page.model;
+    showList(answer, beside, acted);
+    shownFor = what;
     return true;
   } catch (fault) {
     if (mine.signal.aborted) return false;
@@ -118,41 +149,77 @@ async function loadList(acted = null) {
   }
 }
 
-function showList(answer, acted) {
+function showList(answer, beside, acted) {
   $("fault").hidden = true;
-  const { seen_applied: applied, applied_in_ms: ms } = answer.freshness;
-  if (acted && applied !== false) settleAll();
+  const { seen_applied: seen, applied_in_ms: ms } = answer.freshness;
+  // The event may be in the features, but not in a list that could not read them.
+  const applied = seen && !answer.degraded.includes("no live features");
+  if (acted?.token && applied) settleAll();
   shownAs = answer.request_id;
-  tiles.show(answer.items, { compare: acted !== null && acted.compare !== false });
+  newest = answer.explain.user.n;
+  const since = new Set(answer.explain.user.newest.map(({ item_id: id }) => String(id)));
+  const compared = acted !== null && acted.compare !== false;
+  const again = acted?.before !== undefined; // asked for again, an act has still moved the list that it was done in
+  if (acted) acted.before ??= tiles.order;
+  const moves = compared ? movesOf(acted.before, answer.items.map(({ item_id: id }) => String(id)), since) : null;
+  why.close();
+  tiles.show(answer.items, answer.request_id, moves);
   // Now the list is in the page: this is what a click costs.
-  const whole = acted ? performance.now() - acted.began : 0;
+  const whole = acted?.began ? performance.now() - acted.began : 0;
+  why.show(answer, moves, again);
+  channels.show(answer.items);
+  $("list").hidden = $("channels").hidden = beside !== null;
+  $("sides").hidden = $("sides-said").hidden = beside === null;
+  if (beside) showSides($("sides"), answer, beside);
+  else $("sides").replaceChildren();
   $("empty").hidden = answer.items.length > 0;
   showRanker(answer);
-  showDegraded(answer.degraded);
+  const degraded = [...new Set([...answer.degraded, ...(beside?.degraded ?? [])])];
+  showDegraded(degraded);
+  askAgainSoon(comesBack(degraded));
+  sayOf(acted, applied, ms, whole, moves);
+}
+
+function sayOf(acted, applied, inside, ms, moves) {
   if (!acted) {
-    say(ms === null ? "Rate a film: the list renews itself with it." : `Newest event applied ${number(ms)} ms after the broker's acknowledgement.`);
-  } else if (applied === false) {
-    say(`Not applied yet: ${acted.what} is in the log, but not in the features. Asking again …`, "waits");
-  } else {
-    const features = ms === null ? "" : `${number(ms)} ms from the broker's acknowledgement to your features; `;
-    say(`Applied: ${features}${number(Math.round(whole))} ms from your click to this list.`, "applied");
-  }
+    const invited = page.beside ? "These lists renew themselves." : "Rate a film: your list renews itself.";
+    say(invited, "", inside === null ? "" : `Your newest event took ${number(inside)} ms from the log to your features.`);
+  } else if (acted.token === undefined) {
+    // What moved nothing is no news.
+    if ([...(moves?.values() ?? [])].some((move) => gain(move) !== 0)) sayRenewed(null, { inside, moves });
+  } else if (applied) sayRenewed(acted.what, { ms, inside, moves });
+  else sayWaits(acted.what);
+}
+
+let soon = 0;
+let pause = DEGRADED_MS / 2;
+
+/** A list that misses what comes back by itself is asked for again until it is whole, less and less often: each one counts as shown. */
+function askAgainSoon(degraded) {
+  clearTimeout(soon);
+  pause = degraded ? Math.min(2 * pause, DEGRADED_MOST_MS) : DEGRADED_MS / 2;
+  if (degraded) soon = setTimeout(() => (document.hidden ? askAgainSoon(true) : current || acts.busy || renewNow()), pause);
 }
 
 /** A newer list holds every act sent before it. */
 function settleAll() {
-  for (const key of [...tiles.waiting.keys()]) if (!unsent.has(key)) tiles.settle(key);
+  for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
 }
 
 function showDegraded(degraded) {
   const note = $("degraded");
   note.hidden = degraded.length === 0;
-  note.replaceChildren(el("strong", {}, "A degraded list. "), degraded.map(degradedSentence).join(" "));
+  note.textContent = degraded.map(degradedSentence).join(" ");
 }
 
 function showFault(fault, acted) {
   // A list that was there stays after a failed renewal; of another model or user it would be a lie.
-  if (!acted || shownFor !== page.model) tiles.clear();
+  if (!acted || shownFor !== askedOf()) {
+    tiles.clear();
+    channels.show([]);
+    $("sides").hidden = $("sides-said").hidden = true;
+    $("list").hidden = false;
+  }
   $("empty").hidden = true;
   showDegraded([]);
   const [, text, command] = fault.message.match(/^(.*?)(\.\/martlet [\w. =-]+)?$/s);
@@ -160,59 +227,19 @@ function showFault(fault, acted) {
   $("fault-command").textContent = command ?? "";
   $("fault-command").hidden = !command;
   $("fault").hidden = false;
-  say(acted ? "Sent, but the list could not be renewed." : "", "waits");
-}
-
-/** The freshness line: screen readers are told, when they have a pause. */
-function say(text, state = "") {
-  const line = $("freshness");
-  line.className = state;
-  if (line.textContent !== text) line.textContent = text;
+  say(acted ? "It is kept, but the list could not be renewed." : "", "waits");
 }
 
 // --- An act: event → features → list ----------------------------------------------------------------------------------
 
-const unsent = new Set(); // keys of items whose event is not acknowledged yet
-let sending = Promise.resolve();
-let undoable = null; // the event that "Take back" takes back
-
-/** `what`: {type: "rating", rating}, {type: "like"} or {type: "dislike"}. */
 function act(item, what) {
-  const began = performance.now();
   const key = String(item.item_id);
-  const title = shownTitle(item.title);
   tiles.wait(key, what.rating ?? 0);
-  unsent.add(key);
   const event = { type: what.type, user_id: page.userId, item_id: item.item_id };
   const position = tiles.order.indexOf(key);
   if (position >= 0) Object.assign(event, { request_id: shownAs, position });
   if (what.rating !== undefined) event.rating = what.rating;
-  const did = what.rating === undefined ? `your ${what.type} of “${title}”` : `${what.rating} ★ for “${title}”`;
-  send(event, did, began, key);
-}
-
-function takeBack() {
-  const { id, did, request } = undoable;
-  offerUndo(null);
-  $("recommended").focus({ preventScroll: true }); // the button that had the focus is gone
-  send({ type: "undo", user_id: page.userId, target: id, request_id: request }, `taking back ${did}`, performance.now());
-}
-
-/** One event after the other, as a person meant them; the lists that answer them may overtake each other. */
-function send(event, did, began, key) {
-  say(`Sending ${did} …`);
-  sending = sending.then(async () => {
-    try {
-      const posted = await postEvent(event);
-      unsent.delete(key);
-      offerUndo(event.type === "undo" ? null : { id: posted.event_ids[0], did, request: event.request_id });
-      renew({ token: posted.seen, began, what: did });
-    } catch (fault) {
-      unsent.delete(key);
-      if (key !== undefined) tiles.settle(key);
-      say(`Not sent: ${did}. ${fault.message}`, "failed");
-    }
-  });
+  acts.send(event, shownTitle(item.title), key);
 }
 
 let renewal = 0;
@@ -230,18 +257,34 @@ async function renew(acted) {
     if (!shown) return; // "Try again" goes on from here
     if (!$("freshness").classList.contains("waits")) {
       current = null;
+      if (told > newest) onMove("move", { n: told });
       return;
     }
     await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
     if (mine !== renewal) return;
   }
-  say(`Not applied: ${acted.what} is in the log, but the features stand still. Does the stream run? ./martlet status`, "failed");
+  current = null; // the stream tells when it moves after all
+  sayStuck(acted.what);
 }
 
-function offerUndo(event) {
-  undoable = event;
-  $("undo").hidden = event === null;
-  if (event) $("undo").setAttribute("aria-label", `Take back ${event.did}`);
+// --- The stream: what happens elsewhere -------------------------------------------------------------------------------
+
+let following = new AbortController();
+let told = 0; // the newest place in the log that the stream has told
+
+function followUser() {
+  following.abort();
+  following = new AbortController();
+  const url = `/v1/stream?${new URLSearchParams({ user_id: page.userId, lists: 0 })}`;
+  follow(url, following.signal, onMove, (live) => ($("live").hidden = !live));
+}
+
+function onMove(name, { n }) {
+  told = n ?? 0;
+  // What the shown list knows, or an act of this page is about to show, is no news.
+  if (name !== "move" || (n !== null && n === newest) || acts.busy || current || shownFor === null) return;
+  loadUser();
+  loadList({});
 }
 
 // --- Begin ------------------------------------------------------------------------------------------------------------
@@ -252,35 +295,42 @@ function begin() {
   loadModels();
   renewal++;
   if (page.userId === null) {
-    $("lead").textContent = id ? `“${id}” is not a user id: a whole number from 0 on is expected.` : "Choose a user by id, above.";
+    $("lead").textContent = id ? `“${id}” is not a user id: a whole number from 0 on is expected.` : "Choose a user by id.";
     $("profile").removeAttribute("aria-busy");
     document.body.classList.add("nobody");
     $("go-id").focus();
     return;
   }
+  becomeUser(page.userId);
+  $("my-list").href = $("alone").href = userPage(page.userId);
   $("name").textContent = `User ${page.userId}`;
   document.title = `User ${page.userId} · Martlet`;
   if (!tiles.order.length) tiles.showSkeleton(8);
   loadUser();
   loadList();
+  followUser();
 }
 
-$("model").addEventListener("change", () => {
-  writeModel($("model").value);
-  if (current) renew(current);
-  else loadList();
-});
-$("retry").addEventListener("click", () => {
-  $("fault").hidden = true;
-  if (!tiles.order.length) tiles.showSkeleton(8);
-  loadModels();
+function renewNow() {
   if (current) {
     renew(current);
   } else {
     loadUser();
     loadList();
   }
+}
+
+for (const name of ["model", "beside"]) {
+  $(name).addEventListener("change", () => {
+    writeAddress(name, $(name).value);
+    renewNow();
+  });
+}
+$("retry").addEventListener("click", () => {
+  $("fault").hidden = true;
+  if (!tiles.order.length) tiles.showSkeleton(8);
+  loadModels();
+  renewNow();
 });
-$("undo").addEventListener("click", takeBack);
 addEventListener("popstate", begin);
 begin();

@@ -22,10 +22,27 @@ export const shownTitle = (title) => title.replace(/^(.+), (The|A|An)$/, "$2 $1"
 
 export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 
+/** 1st, 2nd, 3rd, … */
+export function ordinal(n) {
+  const tens = n % 100 > 10 && n % 100 < 14;
+  return `${number(n)}${tens ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th")}`;
+}
+
+/** A taste from −1 to 1, as +62 %; with a real minus sign; "−0" is nothing. */
+export function signed(value) {
+  const rounded = Math.round(value * 100);
+  return `${rounded < 0 ? "−" : rounded > 0 ? "+" : ""}${Math.abs(rounded)}\u00a0%`;
+}
+
+/** Does a list that misses this become whole by itself? Then it is asked for again. */
+export const comesBack = (degraded) => degraded.some((what) => what === "no live features" || what === "no model");
+
 /** What a word of `degraded` means for who looks at the list. */
 export function degradedSentence(what) {
-  if (what === "no live features") return "The live features can't be read: this list uses the older, stored ones.";
-  if (what === "no model") return "The model did not answer in time: this list is in the order of recall and popularity.";
+  if (what === "no live features") return "What is newest of you does not answer (Redis): your newest ratings may be missing for a moment.";
+  if (what === "no model") return "The model did not answer in time: for a moment the films are in a simpler order.";
   const channel = what.match(/^recall channel failed: (.+)$/);
-  return channel ? `The recall channel “${channel[1]}” failed: its films are missing.` : what;
+  if (channel) return `One way of finding films (“${channel[1]}”) does not answer: some films may be missing for a moment.`;
+  const model = what.match(/^model left out: (.+)$/);
+  return model ? `One of the models that rank together (${model[1]}) does not answer: the order may be a little different for a moment.` : what;
 }

@@ -1,0 +1,91 @@
+// An act of a person: an event, on its way into the features, and back as what a page shows. The line says how it went.
+
+import { postEvent } from "./api.js";
+import { el } from "./dom.js";
+import { movedWords } from "./moves.js";
+import { number } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+
+/** The line that says what an act did: screen readers are told, when they have a pause. `more`: smaller, how long it took inside. */
+export function say(text, state = "", more = "") {
+  const line = $("freshness");
+  line.className = state;
+  const small = more ? el("small", { title: "The log: Kafka has acknowledged it. Your features: what is known of you, readable in Redis." }, more) : null;
+  if (line.textContent !== `${text} ${more}`.trim()) line.replaceChildren(...(small ? [text, " ", small] : [text]));
+}
+
+/**
+ * A list was renewed. `what`: what the person did, or null for something elsewhere; `ms`: from the click to the list; `inside`: from the log
+ * to the features, or null where it is not known; `moves`: see moves.js; `more`: a sentence of the page's own.
+ */
+export function sayRenewed(what, { ms, inside, moves = null, more = "" }) {
+  const renewed = what === null ? "Something you did elsewhere: your list was renewed." : `${what}: your list was renewed ${number(Math.round(ms))} ms later.`;
+  say(`${renewed}${movedWords(moves)}${more}`, "applied", inside === null ? "" : `${number(inside)} ms${what === null ? "" : " of that"} from the log to your features`);
+}
+
+/** What was done is acknowledged, and not in the list yet. */
+export const sayWaits = (what) => say(`${what}: it is kept, but not in your list yet. Asking again …`, "waits");
+
+/** … and does not come. */
+export const sayStuck = (what) => say(`${what}: it is kept, but nothing takes it in at the moment. Does the stream run? ./martlet status`, "failed");
+
+/**
+ * Sends events one after the other, as a person meant them, and offers to take the newest back.
+ *
+ * `onSent({token, began, what, key})` is called once the broker has an event, `onFailed(key)` where it could not be sent. `undo` is a button.
+ */
+export class Acts {
+  constructor(undo, { onSent, onFailed = () => {}, focus = null }) {
+    this.unsent = new Set(); // keys of items whose event is not acknowledged yet
+    this.busy = 0; // events on their way
+    this.undo = undo;
+    this.onSent = onSent;
+    this.onFailed = onFailed;
+    this.focus = focus; // takes the focus when the button that had it goes
+    this.sending = Promise.resolve();
+    this.last = null;
+    undo.addEventListener("click", () => this.#takeBack());
+  }
+
+  /** `title`: the film's, for people; `key`: the item's. */
+  send(event, title, key, did = didWhat(event, title)) {
+    const began = performance.now();
+    if (key !== undefined) this.unsent.add(key);
+    this.busy++;
+    say(`${did} …`);
+    this.sending = this.sending.then(async () => {
+      try {
+        const posted = await postEvent(event);
+        this.unsent.delete(key);
+        this.#offer(event.type === "undo" ? null : { id: posted.event_ids[0], title, event });
+        this.onSent({ token: posted.seen, began, what: did, key });
+      } catch (fault) {
+        this.unsent.delete(key);
+        if (key !== undefined) this.onFailed(key);
+        say(`${did}: not sent. ${fault.message}`, "failed");
+      } finally {
+        this.busy--;
+      }
+    });
+  }
+
+  #takeBack() {
+    const { id, title, event } = this.last;
+    this.#offer(null);
+    this.focus?.focus({ preventScroll: true });
+    this.send({ type: "undo", user_id: event.user_id, target: id, request_id: event.request_id }, title, undefined, `You took back ${your(event, title)}`);
+  }
+
+  #offer(last) {
+    this.last = last;
+    this.undo.hidden = last === null;
+    if (last) this.undo.setAttribute("aria-label", `Take back ${your(last.event, last.title)}`);
+  }
+}
+
+const DID = { like: "liked", dislike: "disliked", click: "opened" };
+
+/** What a person did, as a sentence's beginning: “You gave “Heat” 5 ★”; and as a thing: “your 5 ★ for “Heat””. */
+const didWhat = ({ type, rating }, title) => (rating === undefined ? `You ${DID[type]} “${title}”` : `You gave “${title}” ${rating} ★`);
+const your = ({ type, rating }, title) => (rating === undefined ? `your ${type} of “${title}”` : `your ${rating} ★ for “${title}”`);

@@ -1,0 +1,67 @@
+// Recall channels: what found a film. Each is a button that shows its films among the others.
+
+import { el } from "./dom.js";
+
+/** name: [what a person calls it, what it does]. */
+const KNOWN = {
+  ease: ["your taste", "goes with all that this user liked"],
+  similar: ["like yours", "liked by others next to what this user liked"],
+  together: ["right now", "liked together with what this user liked, counted live"],
+  genre: ["your genres", "of a genre that this user likes"],
+  popular_day: ["popular today", "most liked in the last day"],
+  popular: ["popular", "most liked lately"],
+  trending: ["rising", "more than usual today"],
+  new: ["just added", "new in the catalogue"],
+  newest: ["new films", "came out last"],
+  era: ["your era", "of the years that this user likes"],
+  session: ["this session", "near to what this user just did"],
+  als: ["ALS", "near to this user by the factors of alternating least squares"],
+  item2vec: ["Item2vec", "near to what this user liked, films as words"],
+  deepwalk: ["DeepWalk", "near to what this user liked, by walks from film to film"],
+  twotower: ["two towers", "near to this user by the two-tower model"],
+};
+
+export const channelName = (name) => KNOWN[name]?.[0] ?? name;
+export const channelWords = (name) => (KNOWN[name] ? `${name}: ${KNOWN[name][1]}` : name);
+
+export class Channels {
+  /** `group`: where the buttons go; `list`: whose tiles are shown or put back. */
+  constructor(group, list) {
+    this.group = group;
+    this.list = list;
+    this.chosen = null;
+    this.by = new Map(); // key → names
+  }
+
+  show(items) {
+    this.by = new Map(items.map((item) => [String(item.item_id), item.channels]));
+    const counts = new Map();
+    for (const name of items.flatMap((item) => item.channels)) counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (!counts.has(this.chosen)) this.chosen = null;
+    this.group.hidden = counts.size === 0;
+    const focused = this.group.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
+    this.group.replaceChildren(
+      el("span", {}, "Found by"),
+      ...[...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => {
+        const button = el("button", { type: "button", title: channelWords(name), "aria-pressed": name === this.chosen, onclick: () => this.#choose(name) }, channelName(name), el("small", {}, String(count)));
+        button.dataset.name = name;
+        return button;
+      }),
+    );
+    if (focused) [...this.group.children].find((button) => button.dataset.name === focused)?.focus();
+    this.#mark();
+  }
+
+  #choose(name) {
+    this.chosen = this.chosen === name ? null : name;
+    for (const button of this.group.querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset.name === this.chosen);
+    this.#mark();
+  }
+
+  #mark() {
+    for (const tile of this.list.children) {
+      const names = this.by.get(tile.dataset.key) ?? [];
+      tile.classList.toggle("aside", this.chosen !== null && !names.includes(this.chosen));
+    }
+  }
+}

@@ -1,0 +1,28 @@
+// Whom a visitor plays: a user's id, kept in this browser, so that a rating on any page is that user's.
+
+const KEY = "martlet.user";
+const FIRST = "6";
+
+/** An id as digits, or null: it can be more than a JavaScript number holds. */
+export function readId(text) {
+  const id = (text ?? "").trim();
+  return /^\d{1,19}$/.test(id) && BigInt(id) < 2n ** 63n ? String(BigInt(id)) : null;
+}
+
+export function me() {
+  try {
+    return readId(localStorage.getItem(KEY)) ?? FIRST;
+  } catch {
+    return FIRST; // storage is closed to us
+  }
+}
+
+export function becomeUser(id) {
+  try {
+    localStorage.setItem(KEY, id);
+  } catch {
+    // Then it holds for this page.
+  }
+}
+
+export const userPage = (id, more = {}) => `/user.html?${new URLSearchParams({ id, ...more })}`;

@@ -1,0 +1,75 @@
+// One's own list as a row of posters that can be rated there: a click renews it.
+
+import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./acts.js";
+import { getRecommendations } from "./api.js";
+import { skeletons } from "./cards.js";
+import { movesOf } from "./moves.js";
+import { POSTER, Tiles } from "./tiles.js";
+import { comesBack, degradedSentence, shownTitle } from "./words.js";
+
+const AGAIN_MS = 1000;
+const AGAIN = 20;
+const MOST_MS = 60_000;
+
+/** Fill the row in `section` with `size` films for `user`. */
+export function showMine(section, user, size) {
+  const row = section.querySelector(".row");
+  const note = section.querySelector(".note");
+  const tiles = new Tiles(row, act, POSTER);
+  const acts = new Acts(section.querySelector("#undo"), { focus: row, onSent: (acted) => load(acted), onFailed: (key) => tiles.settle(key) });
+  let shownAs = null;
+  let turn = 0;
+
+  function act(item, { type, rating }) {
+    const key = String(item.item_id);
+    tiles.wait(key, rating);
+    acts.send({ type, user_id: user, item_id: item.item_id, rating, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), key);
+  }
+
+  /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
+   *  less and less often: each one counts as shown. */
+  async function load(acted = null) {
+    const mine = ++turn;
+    for (let times = 0, pause = AGAIN_MS; ; times++) {
+      let answer;
+      try {
+        answer = await getRecommendations({ user_id: user, size, seen: acted?.token });
+      } catch (fault) {
+        if (mine === turn) tell(fault.message);
+        if (mine === turn && acted) say("It is kept, but the list could not be renewed.", "waits");
+        return;
+      }
+      if (mine !== turn) return;
+      if (show(answer, acted)) acted = null; // it is in the list, and told
+      if (acted && times >= AGAIN) return sayStuck(acted.what);
+      if (!acted && !comesBack(answer.degraded)) return;
+      do await new Promise((done) => setTimeout(done, pause));
+      while (document.hidden && mine === turn);
+      if (mine !== turn) return;
+      if (!acted) pause = Math.min(2 * pause, MOST_MS);
+    }
+  }
+
+  function show({ items, request_id: request, degraded, freshness }, acted) {
+    const applied = freshness.seen_applied !== false && !degraded.includes("no live features");
+    if (acted && applied) for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
+    if (acted) acted.before ??= tiles.order; // asked for again, it is still that list that it moved
+    const moves = acted ? movesOf(acted.before, items.map(({ item_id: id }) => String(id)), new Set([acted.key])) : null;
+    tiles.show(items, request, moves);
+    shownAs = request;
+    row.removeAttribute("aria-busy");
+    tell(degraded.length ? degraded.map(degradedSentence).join(" ") : items.length ? "" : "No film here yet.");
+    if (acted && applied) sayRenewed(acted.what, { ms: performance.now() - acted.began, inside: freshness.applied_in_ms, moves });
+    else if (acted) sayWaits(acted.what);
+    return applied;
+  }
+
+  function tell(words) {
+    note.textContent = words;
+    note.hidden = !words;
+    row.hidden = !tiles.order.length;
+  }
+
+  row.replaceChildren(...skeletons(8));
+  load();
+}

@@ -1,0 +1,210 @@
+// A film: what it is, its live counters, rating it as the user one plays, and films like it by each kind of weight.
+
+import { getItem, getRecommendations, getSimilar } from "./api.js";
+import { Acts, say, sayRenewed } from "./acts.js";
+import { genrePage, poster, skeletons } from "./cards.js";
+import { el } from "./dom.js";
+import { paint } from "./faces.js";
+import { me, readId, userPage } from "./me.js";
+import { makeStars, makeThumbs, showStars } from "./stars.js";
+import { every } from "./timing.js";
+import { date, number, shownTitle } from "./words.js";
+
+const SIZE = 18;
+const PREVIEW = 3;
+const LOOK_MS = 2000;
+const SOON_MS = 250;
+const KIND = {
+  similar: ["Liked together", "Liked by the same people, by cosine over the history."],
+  ease: ["EASE", "What a linear model of the whole history (EASE) finds beside it."],
+  together: ["Right now", "Liked close together in time, counted live by the stream."],
+  als: ["ALS", "Neighbours by the factors of alternating least squares."],
+  item2vec: ["Item2vec", "Neighbours by Item2vec: films as words, histories as sentences."],
+  deepwalk: ["DeepWalk", "Neighbours by DeepWalk: random walks from film to film."],
+  twotower: ["Two towers", "Neighbours by the item tower of the two-tower model."],
+};
+
+const $ = (id) => document.getElementById(id);
+const asked = new URLSearchParams(location.search);
+const itemId = readId(asked.get("movieId"));
+const user = me();
+// The list that led here, if any: what is done here answers it.
+const from = asked.get("list") ? { request_id: asked.get("list"), position: Number(asked.get("at")) || 0 } : {};
+let title = "this film";
+
+// --- The film and its counters ---------------------------------------------------------------------------------------------
+
+const shown = new Map();
+
+function showCounters(item) {
+  const { ratings, mean_rating: mean, positives, events, popularity, rating_spread: spread } = item;
+  const round = (value, places = 2) => (value === null ? "none" : value.toFixed(places));
+  const rows = [
+    ["Ratings", number(ratings)],
+    ["Mean of 5", mean === null ? "none" : `★ ${round(mean)}`],
+    ["Likes, or 4 ★ and more", number(positives)],
+    ["All events", number(events)],
+    ["Popularity, a day", round(popularity.day)],
+    ["Popularity, weeks", round(popularity.weeks, 1)],
+    ["Spread of ratings", spread === null ? "none" : `± ${round(spread)}`],
+  ];
+  if (!$("counters").children.length) $("counters").append(...rows.map(([name]) => el("div", {}, el("dt", {}, name), el("dd", {}, ""))));
+  rows.forEach(([name, value], at) => {
+    if (shown.get(name) === value) return;
+    const dd = $("counters").children[at].lastElementChild;
+    dd.textContent = value;
+    dd.classList.remove("moved");
+    // What fades by itself all the time is no news.
+    if (shown.has(name) && !name.startsWith("Popularity")) requestAnimationFrame(() => dd.classList.add("moved"));
+    shown.set(name, value);
+  });
+}
+
+async function look() {
+  const item = await getItem(itemId);
+  if (!shown.size) showFilm(item);
+  showCounters(item);
+}
+
+function showFilm(item) {
+  title = shownTitle(item.title);
+  document.title = `${title} · Martlet`;
+  $("title").textContent = title;
+  paint($("face"), item.item_id, item.genres);
+  $("lead").replaceChildren(
+    el("span", {}, item.year ? String(item.year) : "year unknown"),
+    ...item.genres.map((genre) => el("a", { href: genrePage(genre) }, genre)),
+    ...(item.first_event_ts ? [el("span", {}, `first event ${date(item.first_event_ts).split(",")[0]}`)] : []),
+  );
+  $("player").textContent = `user ${user}`;
+  $("player").href = $("to-list").href = userPage(user);
+  const rate = (what) => act(what);
+  $("acts").append(makeStars(title, itemId, (rating) => rate({ type: "rating", rating })), makeThumbs(title, rate));
+  $("film").removeAttribute("aria-busy");
+  if (from.request_id) opened();
+  else say("Rate it: your list renews itself.");
+}
+
+/** Who comes here out of a list has clicked on it: that is an event, once, and not again when the page is loaded anew. */
+function opened() {
+  const address = new URL(location.href);
+  for (const name of ["list", "at"]) address.searchParams.delete(name);
+  history.replaceState(null, "", address);
+  acts.send({ type: "click", user_id: user, item_id: itemId, ...from }, title);
+}
+
+// --- An act ------------------------------------------------------------------------------------------------------------------
+
+const acts = new Acts($("undo"), {
+  focus: $("title"),
+  // What is told of the list is what is asked for: its first films, which are named here.
+  onSent: async ({ token, began, what }) => {
+    try {
+      const { items, freshness } = await getRecommendations({ user_id: user, size: PREVIEW, seen: token });
+      const first = items.map((item) => shownTitle(item.title)).join(", ");
+      if (freshness.seen_applied === false) say(`${what}: it is kept, and on its way into your list.`, "waits");
+      else sayRenewed(what, { ms: performance.now() - began, inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
+    } catch {
+      say(`${what}: it is kept.`, "waits");
+    }
+    $("to-list").hidden = false;
+    for (let times = 0; times < 6; times++) {
+      await new Promise((done) => setTimeout(done, SOON_MS));
+      await look().catch(() => {});
+    }
+  },
+});
+
+function act(what) {
+  showStars($("acts").querySelector(".stars"), what.rating ?? 0);
+  const event = { type: what.type, user_id: user, item_id: itemId, ...from };
+  if (what.rating !== undefined) event.rating = what.rating;
+  acts.send(event, title);
+}
+
+// --- Films like it -------------------------------------------------------------------------------------------------------------
+
+let kind = asked.get("by");
+let turn = new AbortController();
+
+async function loadNear(by) {
+  turn.abort();
+  const mine = (turn = new AbortController());
+  const near = $("near");
+  near.setAttribute("aria-busy", "true");
+  if (!near.children.length) near.replaceChildren(...skeletons(6));
+  try {
+    const answer = await getSimilar(itemId, by, SIZE, mine.signal);
+    if (mine.signal.aborted) return;
+    kind = answer.by;
+    showKinds(answer.kinds ?? [kind]);
+    const most = Math.max(...answer.similar.map(({ weight }) => weight), 1e-9);
+    near.replaceChildren(
+      ...answer.similar.map((item) => {
+        const bar = el("span.weight", { role: "img", "aria-label": `weight ${item.weight}`, title: `weight ${item.weight}` });
+        bar.style.setProperty("--share", Math.max(0, item.weight / most));
+        return poster({ genres: [], year: null, ...item }, { note: bar });
+      }),
+    );
+    $("kind-words").textContent = answer.similar.length ? (KIND[kind]?.[1] ?? "") : kind === "together" ? "Nobody has liked it close to another film since the stream began." : "Too little is known of it.";
+  } catch (fault) {
+    if (mine.signal.aborted) return;
+    near.replaceChildren();
+    $("kind-words").textContent = fault.message;
+  } finally {
+    if (turn === mine) near.removeAttribute("aria-busy");
+  }
+}
+
+function showKinds(kinds) {
+  if ($("kinds").children.length !== kinds.length) {
+    $("kinds").replaceChildren(
+      ...kinds.map((name) => {
+        const tab = el("button", { type: "button", role: "tab", id: `kind-${name}`, "aria-controls": "panel", onclick: () => loadNear(name) }, KIND[name]?.[0] ?? name);
+        tab.dataset.kind = name;
+        return tab;
+      }),
+    );
+  }
+  for (const tab of $("kinds").children) {
+    const chosen = tab.dataset.kind === kind;
+    tab.setAttribute("aria-selected", chosen);
+    tab.tabIndex = chosen ? 0 : -1;
+    if (chosen) $("panel").setAttribute("aria-labelledby", tab.id);
+  }
+}
+
+$("kinds").addEventListener("keydown", (press) => {
+  const tabs = [...$("kinds").children];
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[press.key];
+  if (!step) return;
+  press.preventDefault();
+  const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+  next.focus();
+  next.click();
+});
+
+// --- Begin -----------------------------------------------------------------------------------------------------------------
+
+function fail(text) {
+  $("fault").textContent = text;
+  $("fault").hidden = false;
+  $("film").hidden = $("similar").hidden = true;
+}
+
+if (itemId === null) {
+  fail(`“${asked.get("movieId") ?? ""}” is not a film's id: a whole number from 0 on is expected.`);
+} else {
+  loadNear(kind);
+  every(LOOK_MS, async () => {
+    try {
+      await look();
+      $("fault").hidden = true;
+    } catch (fault) {
+      if (shown.size) {
+        $("fault").textContent = fault.message;
+        $("fault").hidden = false;
+      } else fail(fault.message);
+    }
+  });
+}

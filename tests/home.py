@@ -1,0 +1,108 @@
+"""A running home, started as a newcomer would start it, and ways to talk to it."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+from kafka import KafkaProducer
+
+from infra.home import REPO
+from infra.processes import free_ports
+
+UP_WITHIN = 900
+
+
+@dataclass(frozen=True)
+class Martlet:
+    """A running home and ways to talk to it."""
+
+    home: Path
+    address: str
+    http: httpx.Client
+    redis: redis.Redis
+    producer: KafkaProducer
+    repo: Path = REPO
+
+    def command(self, *arguments: str, within: float = 300) -> subprocess.CompletedProcess[str]:
+        return run_martlet(*arguments, "--home", str(self.home), within=within, repo=self.repo)
+
+    def status(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads((self.home / "run" / "status.json").read_text())
+        return value
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.status()['ports']['kafka']}"
+
+    def post(self, events: object) -> httpx.Response:
+        return self.http.post("/v1/events", json=events)
+
+    def recommend(self, user_id: int, **more: object) -> dict[str, Any]:
+        answer = self.http.get("/v1/recommendations", params={"user_id": user_id, **more})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def user(self, user_id: int) -> dict[str, Any]:
+        answer = self.http.get(f"/v1/users/{user_id}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+def run_martlet(*arguments: str, within: float = 300, repo: Path = REPO) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(repo / "martlet"), *arguments], capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL
+    )
+
+
+def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> Any:
+    """The first true value of `check`, asked again and again within a bound."""
+    deadline = time.monotonic() + within
+    while True:
+        value = check()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} did not happen within {within} s"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(home: Path, *options: str, repo: Path = REPO) -> Iterator[Martlet]:
+    """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running."""
+    port = free_ports(1)[0]
+    done = run_martlet(
+        "up", "--detach", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        ports = json.loads((home / "run" / "status.json").read_text())["ports"]
+        address = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=address, timeout=20, trust_env=False) as http:
+            client = redis.Redis(port=ports["redis"], socket_timeout=10)
+            producer = KafkaProducer(
+                bootstrap_servers=f"127.0.0.1:{ports['kafka']}", acks="all", max_request_size=4 << 20
+            )
+            yield Martlet(home, address, http, client, producer, repo)
+            producer.close(5)
+            client.close()
+    finally:
+        pids = {
+            name: entry["pid"]
+            for name, entry in json.loads((home / "run" / "status.json").read_text())["services"].items()
+        }
+        down = run_martlet("down", "--home", str(home), within=240, repo=repo)
+        assert down.returncode == 0, down.stdout + down.stderr
+        left = [
+            name
+            for name, pid in pids.items()
+            if Path(f"/proc/{pid}/cmdline").exists() and str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert not left, f"left running after down: {left}"

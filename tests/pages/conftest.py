@@ -1,0 +1,69 @@
+"""A real browser on a real home. Where there is no Chromium the tests of the pages do not run, and the summary says so; in CI
+(CI=true) that is a failure."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.home import Martlet
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE_MS = 20_000
+MISSING = f"the pages were NOT tested: no browser on PATH (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium"
+
+Visit = Callable[..., Page]
+
+
+# Playwright keeps an event loop in this thread: it must be gone when other files' tests want theirs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        # A root user's Chromium has no sandbox; --disable-dev-shm-usage: containers have little shared memory.
+        options = ["--disable-dev-shm-usage"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What pages said on the console, errors and warnings. It must be empty at the end: a test that provokes one takes it out."""
+    return []
+
+
+@pytest.fixture
+def visit(browser: Browser, martlet: Martlet, complaints: list[str]) -> Iterator[Visit]:
+    """Opens a page of the home, each call in a browser of its own: visit("/", width=360, dark=True)."""
+    contexts: list[BrowserContext] = []
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.type}: {message.text}")
+
+    def open_page(path: str, width: int = 1280, height: int = 900, dark: bool = False) -> Page:
+        context = browser.new_context(
+            base_url=martlet.address,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        context.on("console", told)
+        context.on("weberror", lambda error: complaints.append(f"error: {error.error}"))
+        page = context.new_page()
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -1,0 +1,54 @@
+"""Where the operator has set API keys, a page asks for one, and keeps it to itself."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.home import Martlet, until
+from tests.pages.conftest import Visit
+
+KEY = "k" * 24
+
+
+@pytest.fixture
+def keyed(martlet: Martlet) -> Iterator[Martlet]:
+    """The home, asking for a key while the test runs."""
+    file = martlet.home / "access.json"
+    before = file.read_bytes()
+    file.write_text(json.dumps(json.loads(before) | {"keys": {"page": KEY}}))
+    try:
+        until(lambda: martlet.http.get("/v1/models").status_code == 401, 30, "the key is asked for")
+        yield martlet
+    finally:
+        file.write_bytes(before)
+        until(lambda: martlet.http.get("/v1/models").status_code == 200, 30, "no key is asked for")
+
+
+def test_a_key_is_asked_for_once_and_the_page_is_whole_with_it(
+    visit: Visit, keyed: Martlet, complaints: list[str]
+) -> None:
+    page = visit("/user.html?id=6")
+    page.get_by_role("textbox", name="API key").fill("x" * 24)
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.get_by_role("dialog")).to_contain_text("That key was refused")
+    page.get_by_role("textbox", name="API key").fill(KEY)
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.locator("#list .tile:not(.skeleton)")).to_have_count(20)
+    expect(page.locator("#live")).to_be_visible()
+    assert KEY not in page.content()
+    assert KEY not in page.evaluate("JSON.stringify([localStorage, sessionStorage, location.href, document.cookie])")
+    assert all(re.search("40[13]", each) for each in complaints)
+    complaints.clear()
+
+
+def test_who_gives_no_key_is_told_so_and_not_asked_again(visit: Visit, keyed: Martlet, complaints: list[str]) -> None:
+    page = visit("/ops.html")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#verdict-why")).to_contain_text("expected a key in the header X-API-Key")
+    page.wait_for_timeout(2500)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert all("401" in each for each in complaints)
+    complaints.clear()

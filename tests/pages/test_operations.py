@@ -1,0 +1,105 @@
+"""The operator's page: live figures, and a replay that is started, hastened and stopped from it."""
+
+import json
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.home import Martlet, until
+from tests.pages.conftest import Visit
+
+WITHIN_MS = 60_000
+
+
+def admin_key(martlet: Martlet) -> str:
+    key: str = json.loads((martlet.home / "access.json").read_text())["admin_key"]
+    return key
+
+
+def figure(page: Page, name: str) -> str:
+    return page.locator(".figure", has=page.get_by_role("heading", name=name)).locator(".value").inner_text()
+
+
+def test_what_is_shown_is_what_is_counted(visit: Visit, martlet: Martlet) -> None:
+    answer = martlet.post({"type": "click", "user_id": 930_600, "item_id": 1})
+    martlet.recommend(930_600, seen=answer.json()["seen"])
+    page = visit("/ops.html")
+    expect(page.locator("#verdict-word")).to_have_text(re.compile("All well|alarm|Degraded"))
+    expect(page.locator("#ledger")).to_contain_text("✓ adds up")
+    ops = martlet.http.get("/v1/ops").json()
+    assert ops["job"]["read"] == sum(ops["job"]["verdicts"].values())
+    assert figure(page, "waiting to be folded") != "–"
+    until(lambda: martlet.http.get("/v1/ops").json()["flow"]["job"]["checkpoint"]["completed"], 60, "a checkpoint")
+    expect(page.locator(".figure", has_text="newest checkpoint").locator(".value")).to_have_text(
+        re.compile(r"^\d+ s ago$"), timeout=WITHIN_MS
+    )
+    ranking = [model["name"] for model in martlet.http.get("/v1/models").json()["models"]]
+    expect(page.locator("#models tbody tr")).to_have_count(len(ranking))
+    expect(page.locator("#models")).to_contain_text("default")
+    expect(page.locator(".histogram")).to_have_count(2)
+    expect(page.locator("#flink")).to_have_attribute("href", re.compile(r"^http://127\.0\.0\.1:\d+/#/job/running/"))
+
+
+def test_experiments_are_counted_by_arm(visit: Visit, martlet: Martlet) -> None:
+    file = martlet.home / "serving.json"
+    arm = {"share": 1.0, "policy": {"diversity": 0.2}}
+    file.write_text(json.dumps({"experiments": [{"name": "tried", "layer": "l", "arms": {"mixed": arm}}]}))
+    try:
+        until(lambda: martlet.recommend(930_500).get("arms"), 30, "the experiment")
+        shown = martlet.recommend(930_500)
+        liked = {
+            "type": "like",
+            "user_id": 930_500,
+            "item_id": shown["items"][0]["item_id"],
+            "request_id": shown["request_id"],
+        }
+        assert martlet.post([liked, liked | {"type": "click"}]).status_code == 202
+        (experiment,) = martlet.http.get("/v1/ops").json()["experiments"]
+        (mixed,) = (each for each in experiment["arms"] if each["name"] == "mixed")
+        assert mixed["lists"] >= 2
+        assert (mixed["acted"], mixed["liked"]) == (1, 1)
+        page = visit("/ops.html")
+        expect(page.locator("#experiments tbody th").first).to_have_text("mixed")
+    finally:
+        file.unlink()
+
+
+def test_a_replay_wants_the_operators_key(martlet: Martlet) -> None:
+    assert martlet.http.post("/v1/admin/replay", json={"speed": 10}).status_code == 401
+    wrong = martlet.http.post("/v1/admin/replay", json={"speed": 10}, headers={"X-Admin-Key": "wrong" * 8})
+    assert wrong.status_code == 403
+    right = {"X-Admin-Key": admin_key(martlet)}
+    for body in ({"speed": 0}, {"speed": "fast"}, {}, {"speed": 1, "more": 2}):
+        assert martlet.http.post("/v1/admin/replay", json=body, headers=right).status_code == 422, body
+
+
+def test_a_replay_is_started_hastened_and_stopped(visit: Visit, martlet: Martlet, complaints: list[str]) -> None:
+    key = admin_key(martlet)
+    page = visit("/ops.html")
+    said = page.locator("#replay-said")
+    expect(said).not_to_have_text("Asking …")
+    page.get_by_text("1,000×", exact=True).click()
+    page.locator("#replay-start").click()
+    page.get_by_role("textbox", name="Admin key").fill("wrong" * 8)
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.get_by_role("dialog")).to_contain_text("That key was refused")
+    page.get_by_role("textbox", name="Admin key").fill(key)
+    page.get_by_role("button", name="Use this key").click()
+    expect(said).to_contain_text("Sending at 1,000× its own pace", timeout=WITHIN_MS)
+    assert "replay" in martlet.status()["services"]
+    assert key not in page.content()
+    assert (
+        page.evaluate("JSON.stringify([localStorage, sessionStorage, location.href, document.cookie])").find(key) == -1
+    )
+    page.get_by_text("10,000×", exact=True).click()
+    page.get_by_role("button", name="Change speed").click()
+    expect(said).to_contain_text("Sending at 10,000× its own pace", timeout=WITHIN_MS)
+    other = martlet.http.post("/v1/admin/replay", json={"speed": 700}, headers={"X-Admin-Key": key})
+    assert other.status_code == 202
+    expect(said).to_contain_text("Sending at 700× its own pace", timeout=WITHIN_MS)
+    expect(page.get_by_role("radio", name="700×", exact=True)).to_be_checked()
+    page.get_by_role("button", name="Stop").click()
+    expect(said).to_contain_text(re.compile("Stopped after|Not started"), timeout=WITHIN_MS)
+    until(lambda: "replay" not in martlet.status()["services"], 30, "the replay's end")
+    assert all(re.search("40[13]", each) for each in complaints)
+    complaints.clear()
