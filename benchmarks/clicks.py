@@ -7,18 +7,26 @@ that answers without the click applied counts as a miss, and is reported.
 import os
 import statistics
 import time
+from pathlib import Path
 
 import httpx
 
 from benchmarks.common import percentile
+from benchmarks.homes import Running
+from benchmarks.traffic import beside as traffic_beside
+from infra.home import Home
 
 USER = 6
 
 
-def run(address: str, clicks: int) -> None:
-    """Print p50 and p99 of each leg, ms."""
+def run(home: Path, clicks: int, beside: float) -> None:
+    """Print p50 and p99 of each leg, ms. beside: events a second that stream in meanwhile."""
+    running = Running(Home(home))
     post_ms, list_ms, fold_ms, missed = [], [], [], 0
-    with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+    with (
+        traffic_beside(running, beside, clicks / 5 + 60, "clicks"),
+        httpx.Client(base_url=running.api, timeout=10, trust_env=False) as client,
+    ):
         items = [item["item_id"] for item in _list(client)["items"]]
         for number in range(clicks + 10):
             event = {"type": "like", "user_id": USER, "item_id": items[number % len(items)]}
@@ -35,7 +43,10 @@ def run(address: str, clicks: int) -> None:
             post_ms.append((acknowledged - began) * 1000)
             list_ms.append((shown - acknowledged) * 1000)
     load = os.getloadavg()[0]
-    print(f"{clicks} clicks one after another, load average {load:.1f}, {missed} lists without the click")
+    print(
+        f"{clicks} clicks one after another, {beside:.0f} events/s beside, load average {load:.1f}, "
+        f"{missed} lists without the click"
+    )
     for name, values in (
         ("click → acknowledged", post_ms),
         ("acknowledged → list with it applied", list_ms),

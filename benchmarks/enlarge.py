@@ -3,10 +3,12 @@
 Copy 0 is the original. In every other copy each user is someone else (user + copy · offset) who does the same things in the
 same order and at the same intervals, all of it earlier or later by up to `--jitter` days: what is popular when, what follows
 what and how ratings come in bursts stays as it was, while users, rows and load grow. No event leaves the original's time span.
+With `--items` each copy has items of its own too, so that the catalogue grows as well.
 """
 
 import csv
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,7 +26,7 @@ DAY: Final = 86_400
 Ints = npt.NDArray[np.int64]
 
 
-def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY) -> int:
+def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY, own_items: bool = False) -> int:
     """Write `times` copies as ratings.csv and movies.csv into `folder`; how many ratings that is. `jitter` in seconds.
 
     Memory grows with the number of users, not of rows. The same seed gives the same bytes. Raises BadInput where user ids
@@ -37,11 +39,14 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
     offset = 10 ** len(str(users[-1]))  # so that ids can be read: user 7 of copy 3 is 3007
     if users[-1] + offset * (times - 1) > MAX_ID:
         raise BadInput("copies", f"user ids up to {MAX_ID}", f"{users[-1] + offset * (times - 1)}")
+    item_offset = 10 ** len(str(max(item.item_id for item in dataset.items))) if own_items else 0
     low = np.maximum(dataset.first_ts // 1000 - earliest, -jitter)
     high = np.minimum(dataset.last_ts // 1000 - latest, jitter)
     shifts = np.random.default_rng(seed).integers(low, high, size=(times, len(users)), endpoint=True)
     shifts[0] = 0
-    _write_items(dataset.items, folder / "movies.csv")
+    _write_items(
+        dataset.items, folder / "movies.csv", [copy * item_offset for copy in range(times if own_items else 1)]
+    )
     aside = folder / "ratings.csv.part"
     schema = pa.schema(
         [("userId", pa.int64()), ("movieId", pa.int64()), ("rating", pa.float64()), ("timestamp", pa.int64())]
@@ -51,7 +56,8 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
         for user, item, rating, seconds in _batches(dataset):
             at = np.searchsorted(users, user)
             for copy in range(times):
-                arrays = [pa.array(user + copy * offset), item, rating, pa.array(seconds + shifts[copy][at])]
+                items = pa.array(item.to_numpy() + copy * item_offset)
+                arrays = [pa.array(user + copy * offset), items, rating, pa.array(seconds + shifts[copy][at])]
                 writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
                 rows += len(at)
     aside.replace(folder / "ratings.csv")
@@ -75,13 +81,13 @@ def _users(dataset: Dataset) -> tuple[list[int], Ints, Ints]:
     return users, earliest, latest
 
 
-def _write_items(items: list[Item], path: Path) -> None:
+def _write_items(items: list[Item], path: Path, offsets: list[int]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow(["movieId", "title", "genres"])
-        for item in items:
+        for offset, item in product(offsets, items):
             title = f"{item.title} ({item.year})" if item.year else item.title
-            out.writerow([item.item_id, title, "|".join(item.genres) or "(no genres listed)"])
+            out.writerow([item.item_id + offset, title, "|".join(item.genres) or "(no genres listed)"])
 
 
 def main(
@@ -92,10 +98,11 @@ def main(
     jitter: Annotated[
         float, typer.Option(min=0, help="Days by which a copied user is earlier or later at most.")
     ] = 1.0,
+    items: Annotated[bool, typer.Option("--items", help="Each copy has items of its own.")] = False,
     data: Annotated[Path, typer.Option(help="Where data sets are kept once read.")] = Path(".martlet/data"),
 ) -> None:
     """Make a data set of `times` as many users and ratings."""
-    rows = enlarge(open_dataset(dataset, data), times, folder, seed, int(jitter * DAY))
+    rows = enlarge(open_dataset(dataset, data), times, folder, seed, int(jitter * DAY), items)
     typer.echo(f"{rows} ratings in {folder}; use it with --dataset {folder}")
 
 

@@ -68,6 +68,12 @@ class Running:
                 raise Unavailable(f"the spare TaskManager is not warm after {within:.0f} s")
             time.sleep(0.5)
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor time that each process has taken since it began."""
+        found = {name: target.process() for name, target in self.services().items()}
+        times = {name: process.cpu_times() for name, process in found.items() if process is not None}
+        return {name: each.user + each.system for name, each in times.items()}
+
     def memory(self) -> dict[str, int]:
         """Resident memory of each process, MiB."""
         return {name: memory_mib(target) for name, target in self.services().items()}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -136,6 +137,17 @@ def traffic(running: Running, plan: Plan, folder: Path, name: str) -> Iterator[T
         yield both
     finally:
         both.kill()
+
+
+@contextmanager
+def beside(running: Running, rate: float, span: float, name: str) -> Iterator[None]:
+    """So many events a second of 10,000 users for at most `span` s, begun before the context is entered; 0: none."""
+    if not rate:
+        yield
+        return
+    with TemporaryDirectory() as folder, traffic(running, Plan(rate, span, 10_000), Path(folder), name):
+        time.sleep(2)
+        yield
 
 
 def drain(running: Running) -> None:

@@ -1,6 +1,8 @@
 """Small questions to running services, each with a deadline: what `ready`, `status` and the job's keeper ask."""
 
+import contextlib
 import json
+import socket
 import urllib.error
 import urllib.request
 from typing import Any
@@ -8,8 +10,9 @@ from typing import Any
 from features.errors import Unavailable
 
 
-def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None) -> Any:
-    """The JSON that a local HTTP service answers. Raises Unavailable for no answer, an error status or no JSON."""
+def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None, also: int = 200) -> Any:
+    """The JSON that a local HTTP service answers. Raises Unavailable for no answer, no JSON, or an error status other than
+    `also`."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
     try:
@@ -17,8 +20,11 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
             raw = answer.read(16 << 20)
             return json.loads(raw) if raw else None
     except urllib.error.HTTPError as error:
-        detail = error.read(2000).decode(errors="replace")
-        raise Unavailable(f"{method} {url} answered {error.code}: {detail[:400]}") from error
+        raw = error.read(1 << 20)
+        if error.code == also:
+            with contextlib.suppress(ValueError):
+                return json.loads(raw)
+        raise Unavailable(f"{method} {url} answered {error.code}: {raw[:400].decode(errors='replace')}") from error
     except (OSError, ValueError) as error:
         raise Unavailable(f"{method} {url}: {error}") from error
 
@@ -54,6 +60,10 @@ def kafka_ready(port: int) -> None:
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    try:  # a client that is refused tries again less and less often, for seconds
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError as error:
+        raise Unavailable(f"Kafka on port {port}: {error}") from error
     try:
         admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=3000)
         try:

@@ -7,7 +7,6 @@ import typer
 
 from features.errors import BadInput
 from infra.flink import MEMORY, ROCKSDB
-from infra.home import Home
 
 if TYPE_CHECKING:
     from benchmarks.homes import Shape
@@ -29,6 +28,7 @@ Parallelism = Annotated[
     int | None, typer.Option(min=1, max=8, help="As with `up`, for a home of its own.  [default: 1]")
 ]
 State = Annotated[str | None, typer.Option(help="As with `up`, for a home of its own.  [default: memory]")]
+Beside = Annotated[float, typer.Option(min=0, help="Events a second that stream in meanwhile.")]
 HERE = Path(".martlet")
 
 
@@ -41,16 +41,15 @@ def _shape(parallelism: int | None, state: str | None) -> "Shape":
 
 
 @app.callback()
-def bench(context: typer.Context, home: RunningHome = HERE, clicks: Clicks = 200) -> None:
+def bench(context: typer.Context, home: RunningHome = HERE, clicks: Clicks = 200, beside: Beside = 0.0) -> None:
     """Performance figures. Alone: from a click to the list that knows of it, in the running home."""
     if context.invoked_subcommand is not None:
-        if (home, clicks) != (HERE, 200):
+        if (home, clicks, beside) != (HERE, 200, 0.0):
             raise BadInput("bench", f"options behind {context.invoked_subcommand}", "options before it")
         return
     from benchmarks.clicks import run
-    from benchmarks.homes import Running
 
-    run(Running(Home(home.resolve())).api, clicks)
+    run(home.resolve(), clicks, beside)
 
 
 @app.command()
@@ -69,6 +68,24 @@ def backlog(
     from benchmarks.backlog import run
 
     run(events, runs, _shape(parallelism, state), users_only, shuffled, json)
+
+
+@app.command()
+def requests(
+    home: RunningHome = HERE,
+    model: Annotated[str | None, typer.Option(help="What ranks.  [default: the API's default]")] = None,
+    callers: Annotated[
+        list[int] | None, typer.Option(min=1, max=256, help="May be given again.  [default: 1, 8]")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="For each number of callers.")] = 10,
+    size: Annotated[int, typer.Option(min=1, max=100, help="Of a list.")] = 20,
+    given: Annotated[int, typer.Option(min=0, max=500, help="Rank so many candidates instead (POST /v1/rank).")] = 0,
+    beside: Beside = 0.0,
+) -> None:
+    """Lists or rankings a second, and how long one takes, for one caller and for many."""
+    from benchmarks.requests import run
+
+    run(home.resolve(), model, callers or [1, 8], seconds, size, given, beside)
 
 
 @app.command()
@@ -135,3 +152,61 @@ def growth(
     from benchmarks.growth import run
 
     run(users, events, runs, _shape(parallelism, state), json)
+
+
+@app.command()
+def ann(
+    size: Annotated[int, typer.Option(min=1000, help="Vectors of 64 columns.")] = 1_000_000,
+    library: Annotated[list[str] | None, typer.Option(help="May be given again.  [default: all]")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Of vectors; may be given again.  [default: all]")] = None,
+    json: Json = None,
+) -> None:
+    """Libraries for nearest vectors: time to build, memory, recall against comparing with all, time of a query."""
+    from benchmarks.ann import CANDIDATES, MAKERS, run
+    from benchmarks.common import work_folder
+
+    for what, given, known in (("--library", library, CANDIDATES), ("--kind", kind, MAKERS)):
+        if strange := set(given or ()) - set(known):
+            raise BadInput(what, f"one of {', '.join(known)}", strange.pop())
+    with work_folder() as folder:
+        run(size, library or list(CANDIDATES), kind or list(MAKERS), json, folder)
+
+
+@app.command()
+def recall(
+    home: Annotated[Path | None, typer.Option("--home", help="A home with a base, running or not.")] = None,
+    size: Annotated[int, typer.Option(min=0, help="Also over so many vectors of 64 columns.")] = 0,
+    rounds: Annotated[int, typer.Option(min=10, help="Requests.")] = 500,
+    json: Json = None,
+) -> None:
+    """How long each recall channel takes in a request."""
+    from benchmarks.recall import run
+
+    if home is None and not size:
+        raise BadInput("bench recall", "--home, --size or both", "neither")
+    run(home and home.resolve(), size, rounds, json)
+
+
+@app.command()
+def ladder(
+    home: RunningHome = HERE,
+    user: Annotated[int, typer.Option(min=0, help="Whose lists are asked for.")] = 6,
+) -> None:
+    """Lists while Redis, the model server and Kafka stand still: what they miss and how long they take. These processes are
+    stopped for a moment, so it is for a home that nobody else uses."""
+    from benchmarks.ladder import run
+
+    run(home.resolve(), user)
+
+
+@app.command()
+def pages(
+    home: RunningHome = HERE,
+    visits: Annotated[int, typer.Option(min=1, max=100, help="Of each page, nothing cached.")] = 5,
+    ratings: Annotated[int, typer.Option(min=1, max=1000, help="One after another, by somebody new.")] = 50,
+    json: Json = None,
+) -> None:
+    """First paint and bytes of each page, and from a rating to the list that shows it, in a real browser (Chromium)."""
+    from benchmarks.pages import run
+
+    run(home.resolve(), visits, ratings, json)

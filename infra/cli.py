@@ -1,6 +1,7 @@
 """The command line. Each command says one clear line when it can't do its work, and exits with a code that is not 0."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from features.errors import BadInput, Broken, MartletError, Unavailable
-from infra import bench, options
-from infra.home import REPO, Home, read_json
-from infra.processes import ProcessId
+from features.errors import BadInput, MartletError
+from infra import bench, cli_models, options
+from infra.cli_home import DEFAULT_HOME, HomeOption, home_of, ports_of, running_status
+from infra.home import REPO
 from infra.provoke import Provocation
 from infra.steps import Steps
 
@@ -23,27 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_models.app)
 app.add_typer(bench.app, name="bench")
-
-HomeOption = Annotated[Path, typer.Option("--home", help="The folder that holds all that Martlet keeps.")]
-DEFAULT_HOME = Path(".martlet")
-
-
-def _home(path: Path) -> Home:
-    return Home(path.resolve())
-
-
-def _running_status(home: Home) -> dict[str, object]:
-    status = read_json(home.status_file)
-    if status is None or ProcessId.from_json(status["supervisor"]).process() is None:
-        raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
-    return status
-
-
-def _ports(home: Home) -> dict[str, int]:
-    ports = _running_status(home)["ports"]
-    assert isinstance(ports, dict)
-    return ports
 
 
 @app.command()
@@ -73,6 +55,14 @@ def up(
             min=1, max=86_400, help="Seconds that a shown list waits for what is done about it.  [default: 1800]"
         ),
     ] = None,
+    model_server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Rank by a TensorFlow Serving that runs elsewhere, this time: HOST:PORT for gRPC, http://HOST:PORT for REST. "
+            "run/models.config in the home tells it what to serve.  [default: the embedded one]",
+        ),
+    ] = None,
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
     from infra.detached import detach as run_detached
@@ -81,21 +71,23 @@ def up(
 
     if state not in (None, MEMORY, ROCKSDB):
         raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
+    if model_server is not None and not re.fullmatch(r"(https?://)?[\w.-]+:\d{1,5}", model_server):
+        raise BadInput("--model-server", "HOST:PORT or http://HOST:PORT", model_server)
 
     if dataset is not None and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
-    target = _home(home)
+    target = home_of(home)
     if detach:
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), "--port", str(port)]
         given = {
             "dataset": dataset, "history": history, "master": master, "parallelism": parallelism, "state": state,
-            "attribution": attribution,
+            "attribution": attribution, "model-server": model_server,
         }  # fmt: skip
         for name, value in given.items():
             argv += [] if value is None else [f"--{name}", str(value)]
         raise typer.Exit(run_detached(target, argv, Steps()))
     try:
-        Up(target, port, dataset, history, master, parallelism, state, attribution).run()
+        Up(target, port, dataset, history, master, parallelism, state, attribution, model_server=model_server).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None
@@ -107,7 +99,7 @@ def down(home: HomeOption = DEFAULT_HOME) -> None:
     from infra.detached import down as stop
 
     began = time.monotonic()
-    if not stop(_home(home), Steps()):
+    if not stop(home_of(home), Steps()):
         typer.echo(f"nothing runs in {home}")
         return
     typer.echo(f"down after {time.monotonic() - began:.1f} s")
@@ -121,7 +113,7 @@ def status(
     """What runs, where, since when; the ledger, lags, pending records, freshness, checkpoints and alarms."""
     from infra.status import print_status
 
-    print_status(_home(home), as_json)
+    print_status(home_of(home), as_json)
 
 
 @app.command()
@@ -129,7 +121,7 @@ def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(mi
     """What is missing on this machine; exit code 1 if anything is."""
     from infra.doctor import examine
 
-    raise typer.Exit(0 if examine(_home(home), port, typer.echo) else 1)
+    raise typer.Exit(0 if examine(home_of(home), port, typer.echo) else 1)
 
 
 @app.command(cls=options.command_with(options.PROVOKED))
@@ -152,9 +144,9 @@ def replay(
     --shuffle, --duplicate and --late provoke the job, and combine: afterwards ./martlet verify must still say equal."""
     from infra.replay import replay_home
 
-    target = _home(home)
+    target = home_of(home)
     provocation = Provocation.chosen(shuffle, duplicate, late, seed)
-    bootstrap = f"127.0.0.1:{_ports(target)['kafka']}"
+    bootstrap = f"127.0.0.1:{ports_of(target)['kafka']}"
     replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
 
 
@@ -174,8 +166,8 @@ def verify(
     from infra.verify import verify as run
     from streaming.settings import JobSettings
 
-    target = _home(home)
-    _running_status(target)
+    target = home_of(home)
+    running_status(target)
     settings = msgspec.json.decode((target.flink / "job.json").read_bytes(), type=JobSettings)
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
@@ -192,111 +184,6 @@ def verify(
 
 
 @app.command()
-def features(
-    home: HomeOption = DEFAULT_HOME,
-    from_log: Annotated[
-        bool,
-        typer.Option(
-            "--from-log", help="A base of what the running home has folded, instead of the data set's history."
-        ),
-    ] = False,
-    master: Annotated[str | None, typer.Option(help="Spark master.  [default: local]")] = None,
-) -> None:
-    """Spark: make a new base for the next `up`: of the home's data set, with training samples, or of its log."""
-    from infra import from_log as log
-    from infra import offline
-    from infra.record import HomeRecord
-
-    target = _home(home).make()
-    if from_log:
-        _running_status(target)
-    record = HomeRecord(target)
-    if record.is_new:
-        record.describe(None, None)
-        record.save()
-    number = record.free_base_number()
-    if not from_log:
-        offline.prepare(target, record, number, typer.echo, master)
-        after = "folds the whole log again"
-    elif log.make(target, record, number, typer.echo, master):
-        after = "folds what came into the log since"
-    else:
-        typer.echo(f"nothing to do: the job has folded nothing since base {record.base_number} was made")
-        return
-    record = HomeRecord(target)  # it took minutes: what others have noted since stays
-    record.put_flag("next_base", number)
-    record.save()
-    typer.echo(f"base {number} made; the next ./martlet up starts from it and {after}")
-
-
-@app.command()
-def train(
-    home: HomeOption = DEFAULT_HOME,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", help="A model of models/nets; may be given again.")
-    ] = None,
-) -> None:
-    """Keras: train models on the home's samples, check them, and publish them as new versions."""
-    from infra import offline
-    from infra.record import HomeRecord
-
-    target = _home(home)
-    number = HomeRecord(target).base_number
-    if number is None:
-        raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
-    offline.train(target, number, model or list(offline.FIRST_MODELS), typer.echo)
-
-
-@app.command()
-def embeddings(
-    home: HomeOption = DEFAULT_HOME,
-    master: Annotated[str | None, typer.Option(help="Spark master.  [default: local]")] = None,
-) -> None:
-    """Spark: embeddings of items and users by ALS, Item2vec and DeepWalk; `evaluate` then compares them too."""
-    from infra import offline
-    from infra.record import HomeRecord
-
-    target = _home(home)
-    typer.echo(f"embeddings in {offline.embed(target, HomeRecord(target), typer.echo, master)}")
-
-
-@app.command()
-def evaluate(
-    home: HomeOption = DEFAULT_HOME,
-    model: Annotated[list[str] | None, typer.Option("--model", help="May be given again.  [default: all]")] = None,
-    late: Annotated[
-        bool, typer.Option("--late", help="Also with features that are late: what freshness is worth.")
-    ] = False,
-    live: Annotated[
-        bool,
-        typer.Option(
-            "--live", help="Ask the running home over HTTP and post each row: a home with nothing replayed yet."
-        ),
-    ] = False,
-    rows: Annotated[int | None, typer.Option(min=1, help="With --live: only so many rows.  [default: all]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: HOME/evaluation]")] = None,
-) -> None:
-    """How good the lists are: walk what comes after the home's history in time order, ask before each row is learned."""
-    from infra import evaluate as evaluation
-    from infra.record import HomeRecord
-
-    target = _home(home)
-    number = HomeRecord(target).base_number
-    if number is None:
-        raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
-    folder = (out or target.path / "evaluation").resolve()
-    if live:
-        if model and len(model) > 1:
-            raise BadInput("--model", "one model with --live, as events can be posted once", ", ".join(model))
-        address = str(_running_status(target)["address"])
-        bootstrap = f"127.0.0.1:{_ports(target)['kafka']}"
-        chosen = model[0] if model else None
-        evaluation.over_http(target, address, bootstrap, HomeRecord(target).base(), chosen, rows, folder)
-    else:
-        evaluation.in_memory(target, number, model or [], late, folder, typer.echo)
-
-
-@app.command()
 def upgrade(
     home: HomeOption = DEFAULT_HOME,
     parallelism: Annotated[int | None, typer.Option(min=1, max=8, help="Of the job from now on.")] = None,
@@ -307,7 +194,7 @@ def upgrade(
     """
     from infra.requests import UPGRADE, ask_up
 
-    typer.echo(ask_up(_home(home), UPGRADE, within=600, parallelism=parallelism))
+    typer.echo(ask_up(home_of(home), UPGRADE, within=600, parallelism=parallelism))
 
 
 @app.command()
@@ -315,36 +202,7 @@ def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
     """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
     from infra.requests import REBUILD, ask_up
 
-    typer.echo(ask_up(_home(home), REBUILD, within=600))
-
-
-@app.command()
-def publish(
-    folder: Annotated[
-        Path, typer.Argument(help="A version's folder: SavedModel and manifest.json, as training exports it.")
-    ],
-    model: Annotated[str, typer.Option("--model", help="The name to publish it under.")],
-    home: HomeOption = DEFAULT_HOME,
-    force: Annotated[
-        bool, typer.Option("--force", help="Even if its metric is worse than the live version's.")
-    ] = False,
-) -> None:
-    """Hold an exported model to the gate, and publish it as the next version."""
-    from infra import offline
-
-    offline.publish(_home(home).make(), folder.resolve(), model, force, typer.echo)
-
-
-@app.command()
-def rollback(
-    model: Annotated[str, typer.Option("--model", help="The model whose newest version is withdrawn.")],
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Withdraw a model's newest version: the one before it answers within the server's poll time."""
-    from models.registry import rollback as withdraw
-
-    now = withdraw(_home(home).models, model)
-    typer.echo(f"{model} is back at version {now}")
+    typer.echo(ask_up(home_of(home), REBUILD, within=600))
 
 
 @app.command(

@@ -15,17 +15,21 @@ from features.errors import BadInput, Unavailable
 from features.names import EVENTS, PARTITIONS
 from infra import offline
 from infra.home import Home
+from infra.peers import ask_peers
 from infra.record import HomeRecord
 from offline.datasets import Dataset, event_id, open_dataset
-from offline.evaluation.places import NO_PLACE, TOP, Asked
+from offline.evaluation.beyond import beyond, shelf
+from offline.evaluation.places import TOP, Asked, Ints, as_list
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.report import print_table, report_console, results, write_report
+from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
 
 WITHIN = 10.0
 """Seconds for one answer."""
 
 
-def in_memory(home: Home, number: int, names: list[str], late: bool, out: Path, say: Callable[[str], None]) -> None:
+def in_memory(
+    home: Home, number: int, names: list[str], late: bool, peers: bool, out: Path, say: Callable[[str], None]
+) -> None:
     """Walk what comes after the history in a process of its own: the table goes to `say`, the report into `out`."""
     record = HomeRecord(home)
     argv = ["offline.evaluation", "--dataset", record.dataset, "--data-dir", str(home.data)]
@@ -33,9 +37,21 @@ def in_memory(home: Home, number: int, names: list[str], late: bool, out: Path, 
     for name in names:
         argv += ["--model", name]
     embeddings = offline.embeddings_folder(home, HomeRecord(home).base().data_base)
-    if embeddings.is_dir():
+    if embeddings is not None:
         argv += ["--embeddings", str(embeddings)]
+    if peers:
+        argv += ["--peers", str(ask_peers(home, record, number, say))]
     offline.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", say)
+
+
+def recall(home: Home, number: int, say: Callable[[str], None]) -> None:
+    """The same walk, for what recall finds: the table goes to `say`."""
+    record = HomeRecord(home)
+    argv = ["offline.evaluation.recall", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv += ["--base", str(home.bases / str(number)), "--models", str(home.models)]
+    embeddings = offline.embeddings_folder(home, record.base().data_base)
+    argv += ["--embeddings", str(embeddings)] if embeddings is not None else []
+    offline.run_module(argv, home.logs / "evaluation.log", say)
 
 
 def over_http(
@@ -62,21 +78,23 @@ def over_http(
     ):
         task = progress.add_task("asking", total=end - first)
         try:
-            asked, places, degraded = ask_all(
+            asked, lists, degraded = ask_all(
                 client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
             )
         except httpx.HTTPError as error:
             raise Unavailable(f"{address} did not answer as it should: {error}") from error
     label = f"over HTTP, model {model or 'default'}"
-    found = results(asked, {label: np.asarray(places, np.int64)})
+    found = results(asked, {label: lists})
+    asides = {"the lists themselves": {label: beyond(lists, shelf(dataset, first))}}
     print_table(console, label, asked, found)
+    print_asides(console, asides)
     seconds = time.monotonic() - began
     facts = {
         "data set": f"{dataset.name}, rows {first} to {end - 1}",
         "asked": f"{address}, one row after the other, {seconds:.0f} s",
         "lists without all they should have": degraded,
     }
-    write_report(out, facts, asked, found, {})
+    write_report(out, facts, asked, found, {}, asides)
     console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
 
 
@@ -94,9 +112,9 @@ def _events_in_log(bootstrap: str) -> int:
 
 def ask_all(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
-) -> tuple[Asked, list[int], int]:
-    """What was asked, the places, and how many lists were degraded or did not know the user's last event."""
-    asked, places, degraded = Asked(), [], 0
+) -> tuple[Asked, Ints, int]:
+    """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
+    asked, lists, degraded = Asked(), [], 0
     tokens: dict[int, str] = {}
     for row in protocol_rows(dataset, first, end, asked):
         if row.number < first:
@@ -106,8 +124,7 @@ def ask_all(
             parameters |= {"model": model} if model else {}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
             answer = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
-            shown = [item["item_id"] for item in answer["items"]]
-            places.append(shown.index(row.item_id) if row.item_id in shown else NO_PLACE)
+            lists.append(as_list([item["item_id"] for item in answer["items"]]))
             degraded += bool(answer["degraded"]) or answer["freshness"]["seen_applied"] is False
         event = {
             "type": "rating",
@@ -119,4 +136,4 @@ def ask_all(
         }
         tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
         tell(row.number)
-    return asked, places, degraded
+    return asked, np.array(lists, np.int64).reshape(-1, TOP), degraded

@@ -54,6 +54,10 @@ def _java_options() -> str:
             "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
             "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
             "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+            # Compiling again what runs often, and better, took a core for minutes after each start, and gave nothing that
+            # could be measured: the work is Python's (decision 0017). The heaps are small.
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
         ]
     )
 

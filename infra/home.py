@@ -48,6 +48,11 @@ class Home:
         return self.path / "models"
 
     @property
+    def embeddings(self) -> Path:
+        """Vectors of items: <version>/<kind>/."""
+        return self.path / "embeddings"
+
+    @property
     def bases(self) -> Path:
         """Immutable bases: <number>/."""
         return self.path / "base"
@@ -65,6 +70,11 @@ class Home:
     def record_file(self) -> Path:
         """What this home is: data set, history, generation (see infra.record)."""
         return self.path / "home.json"
+
+    @property
+    def access_file(self) -> Path:
+        """Who may call the API (see `online.access`)."""
+        return self.path / "access.json"
 
     def make(self) -> "Home":
         """Create the folders; returns itself."""

@@ -1,5 +1,7 @@
 """Loads a base into Redis: the same fenced writes as the stream's, so loading again, or beside the stream, harms nothing."""
 
+import time
+
 import redis
 
 from features.base import Base
@@ -12,6 +14,23 @@ from features.state import decode_item
 
 BATCH = 500
 LOADED_KEY = "loaded"
+KEYS_A_SECOND = 20_000
+"""At most: requests and the stream that Redis serves meanwhile wait for one batch, not for the load."""
+
+
+class Pace:
+    """Sends what a pipeline holds, and takes its time."""
+
+    def __init__(self, pipe: redis.client.Pipeline) -> None:
+        self._pipe = pipe
+        self._due = time.monotonic()
+
+    def send(self) -> int:
+        """Returns how many of the writes were taken."""
+        answers = self._pipe.execute()
+        self._due = max(self._due, time.monotonic() - 1) + len(answers) / KEYS_A_SECOND
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        return sum(answers)
 
 
 def loaded_generation(port: int) -> int | None:
@@ -33,25 +52,26 @@ def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
         write_user, write_item = client.register_script(WRITE_USER), client.register_script(WRITE_ITEM)
         users = items = 0
         pipe = client.pipeline(transaction=False)
+        pace = Pace(pipe)
         for count, (user_id, stored) in enumerate(base.users(), start=1):
             seen = [item for item, _ in thaw_stored(stored).seen.items()]
             arguments = user_arguments(generation, base.place_of(user_id), 0, stored.features, REPLACE, (), seen)
             write_user(keys=[user_key(user_id), seen_key(user_id)], args=arguments, client=pipe)
             if count % BATCH == 0:
-                users += sum(pipe.execute())
-        users += sum(pipe.execute())
+                users += pace.send()
+        users += pace.send()
         for count, (item_id, value) in enumerate(base.all_item_features(), start=1):
             arguments = item_arguments(generation, decode_item(value).n, 0, value)
             write_item(keys=[item_key(item_id)], args=arguments, client=pipe)
             if count % BATCH == 0:
-                items += sum(pipe.execute())
-        items += sum(pipe.execute())
+                items += pace.send()
+        items += pace.send()
         for count, (item_id, pairs) in enumerate(base.all_pairs(), start=1):
             arguments = item_arguments(generation, pairs.n, 0, encode_neighbours(pairs.neighbours()))
             write_item(keys=[pairs_key(item_id)], args=arguments, client=pipe)
             if count % BATCH == 0:
-                pipe.execute()
-        pipe.execute()
+                pace.send()
+        pace.send()
         client.set(LOADED_KEY, generation)
         return users, items
     except redis.RedisError as error:

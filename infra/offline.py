@@ -13,8 +13,9 @@ import psutil
 
 from features.base import Base, Offsets
 from features.errors import MartletError
+from features.vectors import META
 from infra import artefacts
-from infra.home import REPO, Home
+from infra.home import REPO, Home, read_json
 from infra.processes import tail
 from infra.record import HomeRecord
 from infra.services import python_env
@@ -27,11 +28,18 @@ NICE = 19
 FIRST_MODELS = ("neuralcf", "widedeep", "fusion")
 
 
-def _run(argv: list[str], log: Path, within: float, say: Callable[[str], None], env: dict[str, str]) -> None:
+def _run(
+    argv: list[str],
+    log: Path,
+    within: float,
+    say: Callable[[str], None],
+    env: dict[str, str],
+    python: Path = Path(sys.executable),
+) -> None:
     """Run a module; its lines on standard output are shown, all else goes to the log. Raises MartletError if it fails."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", *argv],
+            [str(python), "-m", *argv],
             cwd=REPO,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -103,9 +111,9 @@ def _run_spark(home: Home, argv: list[str], say: Callable[[str], None], master: 
     _run(argv + (["--master", master] if master else []), home.logs / "spark.log", PREPARE_WITHIN, say, env)
 
 
-def run_module(argv: list[str], log: Path, say: Callable[[str], None]) -> None:
+def run_module(argv: list[str], log: Path, say: Callable[[str], None], python: Path = Path(sys.executable)) -> None:
     """A module of offline or models that needs neither Java nor a home that runs. Raises MartletError if it fails."""
-    _run(argv, log, TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
+    _run(argv, log, TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
 
 
 def samples_folder(home: Home, number: int) -> Path:
@@ -116,18 +124,32 @@ def asks_folder(home: Home, number: int) -> Path:
     return home.data / f"asks-{number}"
 
 
-def embeddings_folder(home: Home, number: int) -> Path:
-    return home.data / f"embeddings-{number}"
+def embeddings_folder(home: Home, number: int) -> Path | None:
+    """The newest embeddings that were made of a base, None where there are none."""
+    for version in reversed(_embeddings_versions(home)):
+        folder = home.embeddings / str(version)
+        if (read_json(folder / META) or {}).get("base") == number:
+            return folder
+    return None
+
+
+def _embeddings_versions(home: Home) -> list[int]:
+    if not home.embeddings.is_dir():
+        return []
+    return sorted(int(path.name) for path in home.embeddings.iterdir() if path.name.isdecimal())
 
 
 def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: str | None = None) -> Path:
-    """Spark: embeddings of the history that the home's base goes back to; where they are. What was made before goes."""
+    """Spark: embeddings of the history that the home's base goes back to, as the next version; where they are. The two newest
+    versions are kept: the API goes on with the one before should this one be bad."""
     number = record.base().data_base
-    out = embeddings_folder(home, number)
-    shutil.rmtree(out, ignore_errors=True)
+    versions = _embeddings_versions(home)
+    out = home.embeddings / str(max(versions, default=0) + 1)
     argv = ["offline.embeddings", "--dataset", record.dataset, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--out", str(out)]
     _run_spark(home, argv, say, master)
+    for old in versions[:-1]:
+        shutil.rmtree(home.embeddings / str(old), ignore_errors=True)
     return out
 
 
@@ -135,10 +157,38 @@ def train(home: Home, number: int, names: list[str], say: Callable[[str], None])
     """Keras: train and publish models on the samples of a base; of one made from the log, those of the data set it goes back
     to."""
     made_of = Base(home.bases / str(number)).data_base
-    argv = ["models.training", "--samples", str(samples_folder(home, made_of)), "--base", str(home.bases / str(number))]
-    argv += ["--asks", str(asks_folder(home, made_of)), "--models", str(home.models)]
+    _train(home, number, samples_folder(home, made_of), asks_folder(home, made_of), names, [], say)
+
+
+def train_on(
+    home: Home,
+    number: int,
+    bootstrap: str,
+    names: list[str],
+    version: int | None,
+    say: Callable[[str], None],
+    master: str | None = None,
+) -> None:
+    """Spark: lessons of what was shown (topic `samples`); Keras: models go on with them, from their newest version or a given
+    one, and are published."""
+    made_of = Base(home.bases / str(number)).data_base
+    out = home.data / "shown"
+    shutil.rmtree(out, ignore_errors=True)
+    argv = ["offline.shown", "--bootstrap", bootstrap, "--out", str(out)]
+    argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(asks_folder(home, made_of))]
+    _run_spark(home, argv, say, master)
+    more = ["--go-on", *([str(version)] if version else [])]
+    _train(home, number, out / "samples", out / "asks", names, more, say)
+
+
+def _train(
+    home: Home, number: int, samples: Path, asks: Path, names: list[str], more: list[str], say: Callable[[str], None]
+) -> None:
+    argv = ["models.training", "--samples", str(samples), "--base", str(home.bases / str(number))]
+    argv += ["--asks", str(asks), "--models", str(home.models)]
     for name in names:
         argv += ["--model", name]
+    argv += more
     _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
 
 

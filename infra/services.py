@@ -214,7 +214,7 @@ def api(home: Home, ports: Ports, settings: Path) -> Service:
         "api",
         (sys.executable, "-m", "online", "--settings", settings),
         ready,
-        env=python_env({"OPENBLAS_NUM_THREADS": "1"}),
+        env=python_env({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}),
         cwd=home.path,
         address=f"http://{LOOPBACK}:{ports.api}",
     )

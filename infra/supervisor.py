@@ -20,7 +20,8 @@ BACKOFF_FIRST, BACKOFF_LAST, CALM = 0.5, 30.0, 60.0
 
 @dataclass(frozen=True)
 class Service:
-    """A process that `up` starts. `ready` asks it something and raises until it answers right."""
+    """A process that `up` starts. `ready` asks it something and raises until it answers right. One that does not last ends by
+    itself once its work is done, and is not started again."""
 
     name: str
     argv: tuple[str | Path, ...]
@@ -30,6 +31,7 @@ class Service:
     ready_within: float = 60.0
     grace: float = 15.0
     address: str = ""
+    lasts: bool = True
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
+        self._ended: dict[str, int] = {}
+        """Exit codes of services that did not last."""
         self._facts: dict[str, object] = {}
         self._chores: list[Callable[[], object]] = []
         self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
@@ -100,6 +104,7 @@ class Supervisor:
             child.peak_mib = previous.peak_mib
             child.backoff = min(BACKOFF_LAST, previous.backoff * 2)
         self._children[service.name] = child
+        self._ended.pop(service.name, None)
         self._write()
 
     def await_ready(self, service: Service) -> None:
@@ -132,6 +137,15 @@ class Supervisor:
         child.popen.poll()
         return clean
 
+    def runs(self, name: str) -> bool:
+        with self._lock:
+            return name in self._children
+
+    def exit_code(self, name: str) -> int | None:
+        """How a service that does not last ended; None while it runs, and where it never did or was stopped."""
+        with self._lock:
+            return self._ended.get(name)
+
     def child_id(self, name: str) -> ProcessId:
         with self._lock:
             return self._children[name].id
@@ -160,7 +174,11 @@ class Supervisor:
                 child.backoff = BACKOFF_FIRST
             return
         child.last_exit = code
-        child.again_at = now + child.backoff
+        if child.service.lasts:
+            child.again_at = now + child.backoff
+        else:
+            del self._children[child.service.name]
+            self._ended[child.service.name] = code
         self._write()
 
     def _do_chores(self) -> None:
@@ -168,8 +186,10 @@ class Supervisor:
         for chore in self._chores:
             try:
                 chore()
-            except (MartletError, OSError) as error:
-                troubles.append(str(error)[:300])
+            except Exception as error:  # a chore that fails must not end the watch over processes
+                troubles.append(
+                    f"{'' if isinstance(error, MartletError) else type(error).__name__ + ': '}{error}"[:300]
+                )
         self.note(troubles=troubles or None)
 
     def _housekeeping(self) -> None:

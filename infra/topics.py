@@ -4,7 +4,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from features.errors import Unavailable
-from features.names import EVENTS, PARTITIONS, REJECTED, SAMPLES, SERVED
+from features.names import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED
 from features.samples import SAMPLE_LIMIT
 from features.served import SERVED_LIMIT
 
@@ -30,6 +30,7 @@ def create(bootstrap: str) -> None:
         NewTopic(EVENTS, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(EVENT_LIMIT)}),
         NewTopic(REJECTED, 1, 1, topic_configs={**common, "max.message.bytes": str(REJECT_LIMIT)}),
         NewTopic(SERVED, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(SERVED_BATCH)}),
+        NewTopic(ITEMS, 1, 1, topic_configs={**common, "cleanup.policy": "compact"}),
         NewTopic(SAMPLES, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SAMPLE_LIMIT + (64 << 10))}),
     ]
     try:

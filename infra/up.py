@@ -17,7 +17,8 @@ import msgspec
 
 from features.base import Base
 from features.errors import BadInput, MartletError
-from infra import artefacts, checkpoints, flink, offline, services, serving_config, topics
+from infra import artefacts, checkpoints, flink, offline, services, topics
+from infra.access import ensure_access
 from infra.gather import gatherer_of
 from infra.home import Home
 from infra.job import BASE, Job
@@ -26,7 +27,9 @@ from infra.load import load_base, loaded_generation
 from infra.processes import require_free, tail
 from infra.record import HomeRecord
 from infra.redis_run import RedisRun
+from infra.replays import Replays
 from infra.services import LOOPBACK, Ports
+from infra.serving_config import ServingConfig
 from infra.spare import Spare
 from infra.steps import Steps
 from infra.supervisor import Service, Supervisor, stop_leftovers
@@ -67,6 +70,7 @@ class Up:
         state: str | None = None,
         attribution: int | None = None,
         users_only: bool = False,
+        model_server: str | None = None,
     ) -> None:
         self._home = home
         self._port = port
@@ -75,6 +79,7 @@ class Up:
         self._master = master
         self._flags = {"parallelism": parallelism, "state": state, "attribution": attribution}
         self._users_only = users_only
+        self._model_server = model_server
         self._steps = Steps()
         self._stop = threading.Event()
         self._serving = False
@@ -183,18 +188,26 @@ class Up:
         self._ensure_base(record, ports)
         self._ensure_models(record)
         record.save()
-        model_server = services.model_server(home, ports, serving_config.write(home))
-        keeper = self._start_stream(record, supervisor, ports, partial(supervisor.begin, model_server))
-        with step("model server"):
-            supervisor.await_ready(model_server)
+        serving = ServingConfig(home, f"http://{LOOPBACK}:{ports.api}")
+        serving.write()  # an outside model server may read it, too
+        if self._model_server is None:
+            embedded = services.model_server(home, ports, serving.path)
+            keeper = self._start_stream(record, supervisor, ports, partial(supervisor.begin, embedded))
+            with step("model server"):
+                supervisor.await_ready(embedded)
+        else:
+            keeper = self._start_stream(record, supervisor, ports)
         settings = home.run / "api.json"
         settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(record, ports, record.base()))))
+        ensure_access(home)
         with step("API"):
             supervisor.start(services.api(home, ports, settings))
         keeper.begin_watch()
-        supervisor.add_chore(partial(serving_config.write, home))
+        supervisor.add_chore(serving.write)
+        supervisor.add_chore(Replays(home, supervisor).look)
         supervisor.start_monitor()
-        self._watch = Watch(gatherer_of(ports, record), ports.watch, supervisor.note, self._steps.say)
+        flink_page = f"http://{LOOPBACK}:{ports.flink_rest}"
+        self._watch = Watch(gatherer_of(ports, record), ports.watch, supervisor.note, self._steps.say, flink=flink_page)
         self._watch.start()
         address = f"http://{LOOPBACK}:{ports.api}"
         supervisor.note(
@@ -204,6 +217,8 @@ class Up:
             up_steps=self._steps.seconds,
         )
         self._serving = True
+        if not home.embeddings.is_dir():
+            self._steps.say("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
         self._steps.say(f"Martlet is up after {time.monotonic() - began:.1f} s: {address}/user.html?id=6")
         return keeper
 
@@ -271,7 +286,7 @@ class Up:
             port=ports.api,
             bootstrap=f"{LOOPBACK}:{ports.kafka}",
             redis_port=ports.redis,
-            model_grpc=f"{LOOPBACK}:{ports.model_grpc}",
+            model_server=self._model_server or f"{LOOPBACK}:{ports.model_grpc}",
             models=str(self._home.models),
             base=str(base.folder),
             generation=record.generation,
@@ -279,4 +294,9 @@ class Up:
             cut_since=record.clock_since,
             horizon=base.horizon,
             click_weights=str(self._home.path / "click_weights.json"),
+            serving=str(self._home.path / "serving.json"),
+            access=str(self._home.access_file),
+            embeddings=str(self._home.embeddings),
+            watch_port=ports.watch,
+            control=str(self._home.run),
         )

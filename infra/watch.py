@@ -11,14 +11,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
+from features.freshness import FreshnessHistogram
 from features.job_keys import OPERATORS
+from features.names import EVENTS
 from infra.alarms import LOOK_BACK_MS, Alarm, evaluate
 from infra.flow import Flow, fresh_since, latest
-from infra.flow_report import quantiles
+from infra.flow_report import flow_report, quantiles
 from infra.gather import Gatherer
 from infra.watch_metrics import WatchCollector
+from infra.watch_page import WatchPage
 
 EVERY = 5.0
 KEPT = 32
@@ -26,10 +29,17 @@ KEPT = 32
 
 
 class Watch:
-    """`note` takes facts for `status` (Supervisor.note); `say` takes a line for each alarm that comes or goes."""
+    """`note` takes facts for `status` (Supervisor.note); `say` takes a line for each alarm that comes or goes; `flink` is the
+    address of Flink's page."""
 
     def __init__(
-        self, gatherer: Gatherer, port: int, note: Callable[..., None], say: Callable[[str], None], every: float = EVERY
+        self,
+        gatherer: Gatherer,
+        port: int,
+        note: Callable[..., None],
+        say: Callable[[str], None],
+        every: float = EVERY,
+        flink: str = "",
     ) -> None:
         self._gatherer = gatherer
         self._note = note
@@ -39,15 +49,17 @@ class Watch:
         self._since: dict[str, int] = {}
         self._collector = WatchCollector()
         self._port = port
+        self._flink = flink
+        self._sight: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._server: Any = None
+        self._page: WatchPage | None = None
 
     def start(self) -> None:
         registry = CollectorRegistry()
         registry.register(self._collector)
         try:
-            self._server, _ = start_http_server(self._port, addr="127.0.0.1", registry=registry)
+            self._page = WatchPage(self._port, registry, lambda: self._sight)
         except OSError as error:  # alarms are worth having without the page
             self._say(f"the watch's /metrics can't be had on port {self._port}: {error}")
         self._thread.start()
@@ -57,9 +69,8 @@ class Watch:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        if self._page is not None:
+            self._page.close()
         with contextlib.suppress(Exception):
             self._gatherer.close()
 
@@ -79,11 +90,18 @@ class Watch:
         alarms = evaluate(tuple(self._sights))
         self._tell(flow.asked_at, alarms)
         self._collector.show(flow, alarms)
+        held = [{"name": alarm.name, "since": self._since[alarm.name], "text": alarm.text} for alarm in alarms]
+        minute = self._last_minute()
         self._note(
-            alarms=[{"name": alarm.name, "since": self._since[alarm.name], "text": alarm.text} for alarm in alarms],
+            alarms=held,
             alarms_at=flow.asked_at,
-            fresh_last_minute=self._last_minute(),
+            fresh_last_minute={name: quantiles(each) for name, each in minute.items()} or None,
         )
+        self._sight = flow_report(flow, self._flink) | {
+            "alarms": held,
+            "freshness_last_minute": {name: quantiles(each) | {"counts": each.counts} for name, each in minute.items()},
+            "history": [_point(each) for each in self._sights],
+        }
         return alarms
 
     def _tell(self, now: int, alarms: list[Alarm]) -> None:
@@ -96,10 +114,15 @@ class Watch:
             since = self._since.pop(name)
             self._say(f"{_clock(now)} alarm over: {name}, after {(now - since) / 1000:.0f} s")
 
-    def _last_minute(self) -> dict[str, Any] | None:
+    def _last_minute(self) -> dict[str, FreshnessHistogram]:
         sights = latest(self._sights, LOOK_BACK_MS)
         found = {operator: fresh_since(sights, operator) for operator in OPERATORS}
-        return {operator: quantiles(each) for operator, each in found.items() if each is not None} or None
+        return {operator: each for operator, each in found.items() if each is not None}
+
+
+def _point(flow: Flow) -> dict[str, int | None]:
+    """What is drawn over time."""
+    return {"at": flow.asked_at, "read": flow.total("read"), "pending": flow.pending(EVENTS)}
 
 
 def _clock(ms: int) -> str:

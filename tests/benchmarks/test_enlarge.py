@@ -69,3 +69,12 @@ def test_what_does_not_fit_is_refused(small: Dataset, tmp_path: Path) -> None:
     assert rows_of(open_dataset(str(tmp_path / "one"), tmp_path / "data")) == rows_of(small)
     with pytest.raises(BadInput, match="a folder without a data set"):
         enlarge(small, 2, tmp_path / "one", seed=1)
+
+
+def test_with_items_of_its_own_each_copy_is_a_catalogue_apart(small: Dataset, tmp_path: Path) -> None:
+    enlarge(small, 2, tmp_path / "apart", seed=1, own_items=True)
+    large = open_dataset(str(tmp_path / "apart"), tmp_path / "data")
+    ids = {item.item_id for item in small.items}
+    assert {item.item_id for item in large.items} == ids | {item_id + 10_000 for item_id in ids}
+    rated = {user: {row[1] for row in rows} for user, rows in by_user(rows_of(large)).items()}
+    assert all((item > 10_000) == (user > 1000) for user, items in rated.items() for item in items)

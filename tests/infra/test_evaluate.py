@@ -11,7 +11,7 @@ import pytest
 
 from infra.evaluate import ask_all
 from offline.datasets import Dataset
-from offline.evaluation.places import NO_PLACE
+from offline.evaluation.places import NO_PLACE, places_of
 
 HOUR = 3_600_000
 ROWS = [  # user, item, rating, ts
@@ -52,7 +52,7 @@ class Home:
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     home, told = Home(), []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    asked, places, degraded = ask_all(client, dataset, 2, len(ROWS), "fusion", told.append)
+    asked, lists, degraded = ask_all(client, dataset, 2, len(ROWS), "fusion", told.append)
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
     first, second = (what for name, what in home.calls if name == "ask")
     assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR), "model": "fusion"}
@@ -61,7 +61,8 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
         (what["user_id"], what["item_id"], what["rating"], what["ts"]) for name, what in home.calls if name == "post"
     ]
     assert posted == ROWS[2:]
-    assert places == [0, NO_PLACE]
+    assert lists.tolist() == [[11, 10] + [-1] * 8] * 2
+    assert places_of(lists, asked.wanted).tolist() == [0, NO_PLACE]
     assert (asked.users, asked.gaps, asked.events, asked.ages) == (
         [1, 1],
         [2 * HOUR, 3 * HOUR],

@@ -1,9 +1,10 @@
 """The watch: what it notes, says and answers to Prometheus, on sights that a test deals it."""
 
-import urllib.request
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from infra.flow import Flow
@@ -43,11 +44,10 @@ def desk() -> Desk:
     return Desk()
 
 
-def scrape(port: int) -> str:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        text: str = answer.read().decode()
-        return text
+def scrape(port: int, path: str = "/metrics", status: int = 200) -> str:
+    answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5, trust_env=False)
+    assert answer.status_code == status
+    return answer.text
 
 
 def away(at: int) -> Flow:
@@ -105,6 +105,19 @@ def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Watch, int, D
     ):
         assert line in text.splitlines()
     assert "martlet_pending_records{" not in text  # nobody knows: not 0
+
+
+def test_the_newest_sight_is_told_whole(running: tuple[Watch, int, Dealt], desk: Desk) -> None:
+    from tests.infra.test_supervisor import until
+
+    _, port, _ = running
+    until(lambda: desk.facts)
+    told = json.loads(scrape(port, "/sight"))
+    assert told["unreachable"] == {"redis": "Connection refused"}
+    assert [alarm["name"] for alarm in told["alarms"]] == ["redis_unreachable"]
+    assert told["job"]["checkpoint"]["age_ms"] == 4_000
+    assert told["history"][-1] == {"at": told["asked_at"], "read": None, "pending": None}
+    assert "/metrics and /sight" in scrape(port, "/other", 404)
 
 
 def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:

@@ -1,0 +1,145 @@
+"""How long each recall channel takes in a request, `./martlet bench recall`: over the catalogue of a home, with its users as the
+base knows them; and those by vectors over a large catalogue of vectors alone. In this process; the two-tower model's vector of
+a user is taken as come, since what it costs to ask for is the model server's.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+
+from benchmarks.ann import MAKERS
+from benchmarks.common import Report, spread
+from features.base import Base
+from features.fold import thaw_user
+from features.inputs import ClickWeights
+from features.signals import Moment
+from features.state import UserFeatures
+from features.vectors import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
+from infra.home import Home
+from infra.record import HomeRecord
+from models.registry import newest
+from online.items import ItemStore
+from online.ranking.catalogue import LiveModel
+from online.recall import CHANNELS, VECTOR_CHANNELS, Query, Recall
+from online.recommend import CANDIDATES
+from online.vectors import Kind, VectorIndex, VectorShelf
+
+WIDTH: Final = 64
+LIKED: Final = 50
+SEEN: Final = 200
+
+
+class _OnDisk:
+    """The models of a home that nothing serves."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+
+    def get(self, name: str) -> LiveModel | None:
+        manifest = newest(self._models, name)
+        return None if manifest is None else LiveModel(name, manifest.version, manifest)
+
+
+class _Rows:
+    """A catalogue of items that are their rows."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def row_of(self) -> "_Rows":
+        return self
+
+    def get(self, item_id: int) -> int:
+        return item_id
+
+
+def time_channels(report: Report, group: str, channels: Sequence[Recall], queries: Iterator[Query]) -> None:
+    """ms of each channel, by the clock and of the processor, which other work on the machine does not lengthen; the first query
+    not counted."""
+    clocks = {"ms": time.perf_counter_ns, "CPU ms": time.thread_time_ns}
+    took: dict[str, dict[str, list[float]]] = {channel.name: {kind: [] for kind in clocks} for channel in channels}
+    for number, query in enumerate(queries):
+        for channel in channels:
+            began = {kind: clock() for kind, clock in clocks.items()}
+            channel.recall(query, CANDIDATES)
+            if number:
+                for kind, clock in clocks.items():
+                    took[channel.name][kind].append((clock() - began[kind]) / 1e6)
+    together = {kind: [sum(each) for each in zip(*(of[kind] for of in took.values()), strict=True)] for kind in clocks}
+    for name, of in {**took, "all of these": together}.items():
+        report.add(spread("ms", of["ms"]) | spread("CPU ms", of["CPU ms"]), f"{group}: {name}")
+
+
+def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
+    """How many items, and a query for each of so many users."""
+    base = Base(home.bases / str(HomeRecord(home).base_number))
+    store = ItemStore(base)
+    models: Any = _OnDisk(home.models)
+    shelf = VectorShelf(str(home.embeddings), home.models, models, store)
+    asyncio.run(shelf.look())
+    rng = np.random.default_rng(7)
+
+    def queries() -> Iterator[Query]:
+        for user_id in rng.choice([int(each) for each in base.user_ids], rounds + 1):
+            stored = base.stored_user(int(user_id))
+            assert stored is not None
+            user = thaw_user(stored).features
+            allowed = np.ones(len(store), bool)
+            allowed[store.rows([item_id for item_id, _ in user.sequence])] = False
+            query = Query(
+                Moment(user, user.last_ts, store.index, ClickWeights(), allowed), store.newest(0), shelf.now()
+            )
+            tower = query.vectors.get(TWOTOWER)
+            if tower is not None:
+                query.user_vector = unit(rng.standard_normal((1, tower.index.width), np.float32))[0]
+            yield query
+
+    return len(store), queries()
+
+
+def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
+    """Queries over so many vectors of 64 columns, one index for all channels: as long as each of its own takes."""
+    rng = np.random.default_rng(7)
+    vectors, users = MAKERS["tastes"](size, rng)
+    process = psutil.Process()
+    before, began = process.memory_info().rss, time.monotonic()
+    index = VectorIndex(np.arange(size), vectors)
+    seconds, memory = time.monotonic() - began, (process.memory_info().rss - before) / 1e6
+    report.note(
+        f"an index of {size:,} vectors: built in {seconds:.0f} s, {memory:.0f} MB beside the vectors it was made of"
+    )
+    fold_in = FoldIn(vectors, 10.0, 0.05)
+    kinds = {name: Kind(name, 1, index, fold_in=fold_in) for name in (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)}
+    del vectors
+    items: Any = _Rows(size)
+    for number in range(rounds + 1):
+        sequence = [(int(each), 0) for each in rng.integers(0, size, LIKED)]
+        allowed = np.ones(size, bool)
+        allowed[rng.integers(0, size, SEEN)] = False
+        query = Query(Moment(UserFeatures(1, sequence=sequence), 0, items, ClickWeights(), allowed), vectors=kinds)
+        query.user_vector = users[number % len(users)]
+        yield query
+
+
+def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> None:
+    report = Report("recall", {"size": size, "rounds": rounds, "candidates": CANDIDATES})
+    if home is not None:
+        count, queries = of_home(Home(home), rounds)
+        time_channels(report, f"{count:,} items", CHANNELS, queries)
+    if size:
+        time_channels(report, f"{size:,} vectors", VECTOR_CHANNELS, of_vectors(size, rounds, report))
+    for group in report.groups:
+        figures = report.medians(group)
+        report.note(
+            f"{group}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items() if value is not None)
+        )  # type: ignore[str-format]
+    report.save(json_file)

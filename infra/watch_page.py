@@ -1,0 +1,46 @@
+"""The watch's own port: /metrics for Prometheus, /sight for the API. Loopback, read only, out of memory."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+PATIENCE = 5.0
+"""Seconds that a caller may take to ask, and then to read."""
+
+
+class WatchPage:
+    """Answers until it is closed. Raises OSError if the port can't be had."""
+
+    def __init__(self, port: int, registry: CollectorRegistry, sight: Callable[[], Mapping[str, Any]]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            timeout = PATIENCE
+
+            def do_GET(self) -> None:
+                if self.path == "/sight":
+                    self._answer(200, "application/json", json.dumps(sight()).encode())
+                elif self.path.split("?")[0] in ("/", "/metrics"):
+                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+                else:
+                    self._answer(404, "text/plain", b"there are /metrics and /sight\n")
+
+            def _answer(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="watch-page", daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
