@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from features.signals import SIGNALS
-from tests.e2e.conftest import Martlet
+from online.recall import CHANNELS
+from tests.home import Martlet
 
 
 def test_a_known_user_gets_a_ranked_list_of_unseen_films(martlet: Martlet) -> None:
@@ -15,7 +15,7 @@ def test_a_known_user_gets_a_ranked_list_of_unseen_films(martlet: Martlet) -> No
     assert len(answer["items"]) == 30
     scores = [item["score"] for item in answer["items"]]
     assert scores == sorted(scores, reverse=True)
-    assert {channel for item in answer["items"] for channel in item["channels"]} <= set(SIGNALS)
+    assert {channel for item in answer["items"] for channel in item["channels"]} <= {each.name for each in CHANNELS}
     seen = {int(item) for item in martlet.redis.smembers("{u:6}:seen")}
     assert seen
     assert not seen & {item["item_id"] for item in answer["items"]}

@@ -11,7 +11,7 @@ from features.model_inputs import RawInputs, layout, model_inputs
 from features.names import SERVED, partition_of
 from features.served import Served, read_served, read_served_list
 from models.registry import read_manifest, version_folder
-from tests.e2e.conftest import Martlet, until
+from tests.home import Martlet, until
 
 
 def lists_of(martlet: Martlet, user: int, request_ids: set[str]) -> dict[str, Served]:

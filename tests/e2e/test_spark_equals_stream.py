@@ -18,7 +18,7 @@ from infra.home import Home
 from infra.recompute import read_log_ends
 from infra.record import HomeRecord
 from streaming.settings import JobSettings, read_settings
-from tests.e2e.conftest import Martlet, until
+from tests.home import Martlet, until
 
 T = TypeVar("T")
 USERS = range(920_001, 920_021)

@@ -13,7 +13,7 @@ from features.names import EVENTS
 from infra.alarms import NAMES
 from infra.home import Home
 from infra.record import HomeRecord
-from tests.e2e.conftest import Martlet, until
+from tests.home import Martlet, until
 
 
 def report(martlet: Martlet) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -18,8 +19,8 @@ from features.events import write_event
 from features.names import EVENTS, partition_of
 from features.words import CLICK, Event
 from infra import ask
-from infra.home import REPO
-from tests.e2e.conftest import Martlet, running, until
+from infra.home import REPO, read_json, write_json
+from tests.home import Martlet, running, until
 
 CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
@@ -160,3 +161,36 @@ def click(martlet: Martlet, user: int, item: int = 1, within: float = 30) -> Non
         within,
         f"the click of user {user} is applied",
     )
+
+
+def kill(martlet: Martlet, service: str) -> None:
+    """`kill -9`; the supervisor starts it again."""
+    entry = martlet.status()["services"][service]
+    os.kill(entry["pid"], signal.SIGKILL)
+    until(lambda: martlet.status()["services"][service]["restarts"] > entry["restarts"], 30, f"{service} starts again")
+
+
+def ready(martlet: Martlet) -> bool:
+    try:
+        return martlet.http.get("/readyz").status_code == 200
+    except Exception:
+        return False
+
+
+@contextlib.contextmanager
+def api_with(martlet: Martlet, **changed: Any) -> Iterator[None]:
+    """The API started again with other settings, for as long as the context lasts."""
+    settings = martlet.home / "run" / "api.json"
+    before = read_json(settings)
+    assert before is not None
+
+    def start_again(values: dict[str, Any]) -> None:
+        write_json(settings, values)
+        kill(martlet, "api")
+        until(lambda: ready(martlet), 90, "the API is ready")
+
+    try:
+        start_again(before | changed)
+        yield
+    finally:
+        start_again(before)

@@ -9,8 +9,8 @@ from features.events import write_event
 from features.memory import REMEMBERED
 from features.names import EVENTS, partition_of, seen_key, user_key, user_of
 from features.words import CLICK, RATING, Event
-from tests.e2e.conftest import Martlet, until
 from tests.faults.conftest import Traffic, click, verify
+from tests.home import Martlet, until
 
 YEAR_2100 = 4_102_444_800_000
 

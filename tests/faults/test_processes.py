@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import Martlet, run_martlet, until
 from tests.faults.conftest import (
     Traffic,
     alive,
@@ -21,6 +20,7 @@ from tests.faults.conftest import (
     verify,
     working,
 )
+from tests.home import Martlet, run_martlet, until
 
 
 def kill(martlet: Martlet, service: str, number: int = signal.SIGKILL) -> int:

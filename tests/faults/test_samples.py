@@ -10,8 +10,8 @@ from features.names import SAMPLES, item_key, partition_of
 from features.samples import Sample, read_sample
 from features.state import decode_item
 from features.words import IMPRESSION
-from tests.e2e.conftest import Martlet, until
 from tests.faults.conftest import await_job, click, new_checkpoint, pid_of, verify, working
+from tests.home import Martlet, until
 
 
 def samples_of(martlet: Martlet, user: int) -> dict[str, Sample]:

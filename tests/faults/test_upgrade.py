@@ -3,7 +3,7 @@ gives."""
 
 import shutil
 
-from tests.e2e.conftest import Martlet, until
+from tests.home import Martlet, until
 
 
 def test_an_upgrade_takes_changed_code_into_the_job(broken: Martlet) -> None:

@@ -1,0 +1,139 @@
+"""What must hold at the API's door: more callers than there is room for, bodies made to hurt, a stop under load, and a Redis that
+takes no writes."""
+
+import os
+import signal
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from tests.home import Martlet, until
+
+CALLERS = 48
+"""Six times as many as lists are made at once."""
+
+
+def api(martlet: Martlet) -> psutil.Process:
+    return psutil.Process(martlet.status()["services"]["api"]["pid"])
+
+
+def timed(http: httpx.Client) -> tuple[int, float]:
+    """(status, seconds) of a list."""
+    began = time.monotonic()
+    answer = http.get("/v1/recommendations", params={"user_id": 6})
+    if answer.status_code == 503:
+        assert int(answer.headers["retry-after"]) >= 1
+    return answer.status_code, time.monotonic() - began
+
+
+def test_under_overload_some_are_answered_in_time_and_the_rest_are_told_at_once(martlet: Martlet) -> None:
+    alone = statistics.median(timed(martlet.http)[1] for _ in range(40))
+    done = threading.Event()
+    memory = api(martlet).memory_info().rss
+
+    def ask() -> list[tuple[int, float]]:
+        out = []
+        with httpx.Client(base_url=martlet.address, timeout=20, trust_env=False) as http:
+            while not done.is_set():
+                out.append(timed(http))
+                if out[-1][0] == 503:
+                    done.wait(0.05)
+        return out
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        asking = [pool.submit(ask) for _ in range(CALLERS)]
+        time.sleep(4)
+        alive = martlet.http.get("/healthz")
+        done.set()
+        answers = [each for one in asking for each in one.result(30)]
+    assert alive.status_code == 200
+    counts = Counter(status for status, _ in answers)
+    assert set(counts) == {200, 503}
+    # In a queue of all callers each would take CALLERS times as long as alone; the callers take their part of the cores, too.
+    assert statistics.median(took for status, took in answers if status == 200) < CALLERS * alone / 2
+    assert api(martlet).memory_info().rss < memory + (100 << 20)
+    until(lambda: not martlet.recommend(6)["degraded"], 30, "a whole list again")
+
+
+HOSTILE = {
+    "sixty megabytes": b'{"user_id":6,"item_ids":[1],"model":"' + b"x" * (60 << 20) + b'"}',
+    "a million items": b'{"user_id":6,"item_ids":[' + b"1," * 999_999 + b"1]}",
+    "six hundred items": b'{"user_id":6,"item_ids":[' + b"1," * 599 + b"1]}",
+    "deep nesting": b"[" * 200_000,
+    "deep in an object": b'{"user_id":' * 50_000,
+    "NaN": b'{"user_id":NaN,"item_ids":[1]}',
+    "a huge number": b'{"user_id":1e400,"item_ids":[1]}',
+    "bad UTF-8": b'{"user_id":6,"item_ids":[1],"model":"\xff\xfe"}',
+    "nothing": b"",
+    "cut short": b'{"user_id":6,"item_',
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/rank", "/v1/recommendations", "/v1/events"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_body_made_to_hurt_is_refused_and_hurts_nobody(martlet: Martlet, path: str, name: str) -> None:
+    try:
+        answer = martlet.http.post(path, content=HOSTILE[name])
+    except httpx.WriteError:  # the server has closed the door on what it does not read
+        assert name == "sixty megabytes"
+    else:
+        assert answer.status_code in (413, 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert martlet.http.get("/healthz").status_code == 200
+
+
+def test_what_is_being_answered_when_the_api_is_told_to_stop_is_answered(martlet: Martlet) -> None:
+    before = martlet.status()["services"]["api"]["pid"]
+    with ThreadPoolExecutor(1) as pool:
+        many = pool.submit(martlet.http.post, "/v1/recommendations", json={"user_ids": list(range(1, 101))})
+        time.sleep(0.1)
+        assert not many.done()
+        os.kill(before, signal.SIGTERM)
+        answer = many.result(30)
+    assert answer.status_code == 200
+    assert len(answer.json()["lists"]) == 100
+
+    def again() -> bool:
+        try:
+            ready = martlet.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+        return ready and martlet.status()["services"]["api"]["pid"] != before
+
+    until(again, 60, "the API again")
+
+
+@contextmanager
+def setting(martlet: Martlet, name: str, value: str) -> Iterator[None]:
+    before = martlet.redis.config_get(name)[name]
+    martlet.redis.config_set(name, value)
+    try:
+        yield
+    finally:
+        martlet.redis.config_set(name, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "user"), [("maxmemory", "1", 940_001), ("min-replicas-to-write", "1", 940_002)]
+)
+def test_a_redis_that_takes_no_writes_is_read_and_waited_for(
+    martlet: Martlet, name: str, value: str, user: int
+) -> None:
+    """Out of memory, and read-only."""
+    with setting(martlet, name, value):
+        posted = martlet.post([{"type": "like", "user_id": user, "item_id": item} for item in range(1, 6)])
+        assert posted.status_code == 202
+        for _ in range(5):
+            answer = martlet.recommend(6)
+            assert len(answer["items"]) == 20
+        waited = martlet.recommend(user, seen=posted.json()["seen"])
+        assert waited["freshness"]["seen_applied"] is False
+    until(lambda: martlet.user(user)["counts"]["like"] == 5, 30, "what waited is written")

@@ -1,0 +1,104 @@
+"""Recall by vectors in a running home: channels appear when vectors were made, and go on with what is good."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.home import Martlet, until
+
+EMBEDDINGS = {"als", "item2vec", "deepwalk"}
+
+
+def vectors(martlet: Martlet) -> dict[str, int]:
+    """Kind → version, of those in use."""
+    return {each["name"]: each["version"] for each in martlet.http.get("/v1/models").json()["vectors"]}
+
+
+def refused(martlet: Martlet) -> dict[str, str]:
+    return {each["name"]: each["reason"] for each in martlet.http.get("/v1/models").json()["refused"]}
+
+
+def by_channel(martlet: Martlet) -> dict[str, int]:
+    """Of a list that nothing was left out of: on a machine that is busy with a training one may be a rung down."""
+
+    def whole() -> dict[str, Any] | None:
+        answer = martlet.recommend(6, explain=1)
+        return None if answer["degraded"] else answer
+
+    found: dict[str, int] = until(whole, what="a whole list")["explain"]["stages"]["by_channel"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def embedded(martlet: Martlet) -> Martlet:
+    """A home whose embeddings were made while it served."""
+    assert not EMBEDDINGS & set(by_channel(martlet))
+    done = martlet.command("embeddings", within=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: set(vectors(martlet)) >= EMBEDDINGS, what="taking the embeddings in")
+    return martlet
+
+
+@pytest.fixture(scope="module")
+def towered(martlet: Martlet) -> Iterator[Martlet]:
+    """A home with a two-tower model, for as long as these tests last."""
+    done = martlet.command("train", "--model", "twotower", within=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: "twotower" in vectors(martlet), what="taking the towers in")
+    yield martlet
+    shutil.rmtree(martlet.home / "models" / "twotower")
+
+
+def test_embeddings_are_channels_without_a_restart(embedded: Martlet) -> None:
+    found = by_channel(embedded)
+    assert all(found[name] > 20 for name in EMBEDDINGS)
+    items = embedded.recommend(6, explain=1, size=100)["items"]
+    told = [item["explain"]["channels"]["als"] for item in items if "als" in item["channels"]]
+    assert told
+    assert all(each["place"] >= 0 and isinstance(each["strength"], float) for each in told)
+    seen = {int(item) for item in embedded.redis.smembers("{u:6}:seen")}
+    assert not seen & {item["item_id"] for item in items}
+
+
+def test_what_was_just_liked_moves_them(embedded: Martlet) -> None:
+    user_id = 700_001
+    assert "als" not in {name for item in embedded.recommend(user_id)["items"] for name in item["channels"]}
+    token = embedded.post({"type": "like", "user_id": user_id, "item_id": 50}).json()["seen"]
+    items = embedded.recommend(user_id, seen=token, size=100)["items"]
+    assert {name for item in items for name in item["channels"]} >= EMBEDDINGS
+
+
+def test_a_bad_version_is_named_and_the_one_before_goes_on(embedded: Martlet) -> None:
+    good = vectors(embedded)["als"]
+    folder = embedded.home / "embeddings"
+    shutil.copytree(folder / str(good), folder / "bad")
+    path: Path = folder / "bad" / "als" / "items.npy"
+    path.write_bytes(path.read_bytes()[:1000])
+    (folder / "bad").rename(folder / str(good + 1))
+    try:
+        until(lambda: "als" in refused(embedded), what="the refusal")
+        assert "was changed or cut" in refused(embedded)["als"]
+        used = vectors(embedded)
+        assert [used[name] for name in ("als", "item2vec", "deepwalk")] == [good, good + 1, good + 1]
+        assert by_channel(embedded)["als"] > 50
+    finally:
+        shutil.rmtree(folder / str(good + 1))
+    until(lambda: not refused(embedded), what="forgetting it")
+
+
+def test_the_tower_is_asked_for_the_user_and_named_when_it_does_not_answer(towered: Martlet) -> None:
+    until(lambda: by_channel(towered).get("twotower", 0) > 5, what="the first vector of a user")
+    pid = towered.status()["services"]["model-server"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = towered.recommend(6)
+        assert "recall channel failed: twotower" in answer["degraded"]
+        assert len(answer["items"]) == 20
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: towered.recommend(6)["degraded"] == [], what="answers as before")

@@ -1,0 +1,322 @@
+"""Faults of the model server and of what it serves (rows 10 to 12), as users of the API see them."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.registry import MANIFEST, encode_manifest, folder_digests, read_manifest
+from tests.faults.conftest import api_with, kill, ready
+from tests.faults.proxy import Proxy
+from tests.home import Martlet, until
+
+MODEL = "widedeep"
+LATE_S = 2.0
+"""Ten times the deadline of a list: on a small machine that is busy with other tests."""
+NO_MODEL = "no model"
+
+
+class Asking:
+    """Asks for lists without a pause until the context ends; every answer must be a 200 in good time, which it checks then."""
+
+    def __init__(self, martlet: Martlet) -> None:
+        self._http = martlet.http
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self.answers: list[tuple[float, float, int, dict[str, Any]]] = []
+
+    def _ask(self) -> None:
+        while not self._done.is_set():
+            began = time.monotonic()
+            answer = self._http.get("/v1/recommendations", params={"user_id": 6, "model": MODEL, "size": 5})
+            body = answer.json() if answer.status_code == 200 else {"error": answer.text}
+            self.answers.append((began, time.monotonic() - began, answer.status_code, body))
+
+    def __enter__(self) -> "Asking":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        assert [body for _, _, status, body in self.answers if status != 200] == []
+        assert all(len(body["items"]) == 5 for *_, body in self.answers)
+        assert max(seconds for _, seconds, _, _ in self.answers) < LATE_S
+
+    def since(self, when: float) -> list[tuple[float, float, int, dict[str, Any]]]:
+        return [answer for answer in self.answers if answer[0] >= when]
+
+    @property
+    def last(self) -> int | None:
+        """The version that ranked the newest list; None is no model, or no list yet."""
+        return version_of(self.answers[-1][3]) if self.answers else None
+
+    def ranked_by(self) -> Counter[int | None]:
+        """How many lists each version ranked; None is no model."""
+        return Counter(version_of(body) for *_, body in self.answers)
+
+    def require_only(self, *versions: int) -> None:
+        """That no other version ranked a list. On a busy machine a model may miss a deadline now and then."""
+        ranked = self.ranked_by()
+        without = ranked.pop(None, 0)
+        assert set(ranked) == set(versions)
+        assert without <= 0.03 * ranked.total(), f"{without} lists of {ranked.total()} without a model"
+
+
+def version_of(body: dict[str, Any]) -> int | None:
+    return None if NO_MODEL in body["degraded"] else body["model_version"]
+
+
+@pytest.fixture(scope="module")
+def proxy(martlet: Martlet) -> Iterator[Proxy]:
+    """Stands between the API and the model server, by gRPC."""
+    with Proxy() as between, ranking_by(martlet, f"127.0.0.1:{between.port}", between, "model_grpc"):
+        yield between
+
+
+@contextmanager
+def ranking_by(martlet: Martlet, address: str, proxy: Proxy, port: str) -> Iterator[None]:
+    """The API, started again, with another address of the model server, behind which is this port of it."""
+    target = proxy.target
+    proxy.target = martlet.status()["ports"][port]
+    with api_with(martlet, model_server=address):
+        try:
+            yield
+        finally:  # before the API is started as it was, which may ask through the same proxy
+            proxy.target = target
+
+
+def ranks(martlet: Martlet) -> bool:
+    return version_of(martlet.recommend(6, model=MODEL)) is not None
+
+
+@contextmanager
+def stopped(martlet: Martlet, proxy: Proxy) -> Iterator[None]:
+    pid = martlet.status()["services"]["model-server"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def dripping(martlet: Martlet, proxy: Proxy) -> Iterator[None]:
+    before = proxy.dripped
+    proxy.become("drip")
+    try:
+        yield
+        assert proxy.dripped > before, "nothing dripped"
+    finally:
+        proxy.become("pass")
+
+
+@contextmanager
+def cut_off(martlet: Martlet, proxy: Proxy) -> Iterator[None]:
+    proxy.become("reset")
+    try:
+        yield
+    finally:
+        proxy.become("pass")
+
+
+@pytest.mark.parametrize("fault", [stopped, dripping, cut_off])
+def test_a_model_server_that_gives_no_answer(martlet: Martlet, proxy: Proxy, fault: Any) -> None:
+    """Row 10: lists without a model, few calls, back by itself."""
+    until(lambda: ranks(martlet), 60, "a model ranks")
+    with Asking(martlet) as asking:
+        until(lambda: len(asking.answers) >= 20, 30, "twenty lists")
+        a_call = proxy.sent / len(asking.answers)
+        before = len(asking.answers)
+        with fault(martlet, proxy):
+            began = time.monotonic()
+            until(lambda: asking.last is None, 10, "a list without a model")
+            until(lambda: not martlet.http.get("/readyz").json()["dependencies"]["models"], 10, "/readyz names it")
+            sent, counted = proxy.sent, time.monotonic()
+            time.sleep(3)
+            calls, seconds = (proxy.sent - sent) / a_call, time.monotonic() - counted
+        during = [answer for answer in asking.since(began + 0.5) if answer[0] < counted + 3]
+        until(lambda: asking.last, 60, "a model ranks again")
+    assert {version_of(body) for *_, body in during} == {None}
+    assert calls <= 4 * seconds, "a retry storm"
+    assert len(during) > 4 * calls
+    # While the breaker is open nobody waits for the model server: most lists come as fast as before.
+    assert median(took for _, took, _, _ in during) <= 3 * median(took for _, took, _, _ in asking.answers[:before])
+
+
+def test_ranking_over_rest_and_a_model_server_that_stops(martlet: Martlet, proxy: Proxy) -> None:
+    """The other protocol: the same lists, the same ladder."""
+    first = martlet.recommend(6, model=MODEL)
+    with ranking_by(martlet, f"http://127.0.0.1:{proxy.port}", proxy, "model_rest"):
+        until(lambda: not martlet.recommend(6, model=MODEL)["degraded"], 30, "a whole list over REST")
+        assert martlet.recommend(6, model=MODEL)["model_version"] == first["model_version"]
+        for fault in (dripping, stopped):
+            with Asking(martlet) as asking:
+                with fault(martlet, proxy):
+                    until(lambda: asking.ranked_by()[None] > 20, 20, "lists without a model")
+                until(lambda: asking.last, 60, "a model ranks again")
+
+
+def cut_file(version: Path) -> None:
+    model = version / "saved_model.pb"
+    model.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
+
+
+def no_variables(version: Path) -> None:
+    shutil.rmtree(version / "variables")
+
+
+def half_copied(version: Path) -> None:
+    (version / MANIFEST).unlink()
+    no_variables(version)
+
+
+def no_numbers(version: Path) -> None:
+    another_model(version, read_inputs(version))
+
+
+def wrong_inputs(version: Path) -> None:
+    another_model(version, {"somethingElse": ("float32", 1)})
+
+
+def read_inputs(version: Path) -> dict[str, tuple[str, int]]:
+    return {each.name: (each.dtype, each.width) for each in read_manifest(version).inputs}
+
+
+def another_model(version: Path, inputs: dict[str, tuple[str, int]]) -> None:
+    """In the place of the version's own: it loads, and all that it says is NaN."""
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec([None, width] if width else [None], dtype, name) for name, (dtype, width) in inputs.items()]
+    weights = tf.Variable(float("nan"))
+
+    def score(*columns: Any) -> dict[str, Any]:
+        return {"score": weights + tf.zeros([tf.shape(columns[0])[0], 1])}
+
+    manifest = read_manifest(version)
+    for name in ("variables", "assets", "assets.extra"):
+        shutil.rmtree(version / name, ignore_errors=True)
+    module = tf.Module()
+    module.weights, module.score = weights, tf.function(score, input_signature=specs)
+    tf.saved_model.save(module, str(version), signatures={"serving_default": module.score})
+    whole = msgspec.structs.replace(manifest, digests=folder_digests(version))
+    (version / MANIFEST).write_bytes(encode_manifest(whole))
+
+
+BAD: dict[Callable[[Path], None], str] = {
+    cut_file: "Servable not found",
+    no_numbers: "not finite",
+    no_variables: "Servable not found",
+    wrong_inputs: "input size does not match signature",
+    half_copied: "manifest.json can't be read",
+}
+"""What is wrong with a version, and what is said of it."""
+
+
+@pytest.fixture
+def base(martlet: Martlet) -> Iterator[Path]:
+    """Where the model's versions lie; what comes beside the first is taken away again."""
+    folder = martlet.home / "models" / MODEL
+    before = {path.name for path in folder.iterdir()}
+    yield folder
+    for path in folder.iterdir():
+        if path.name.isdecimal() and path.name not in before:
+            shutil.rmtree(path)
+    until(lambda: not refused(martlet), 30, "nothing is refused any more")
+
+
+def refused(martlet: Martlet) -> dict[int, str]:
+    listed = martlet.http.get("/v1/models").json()["refused"]
+    return {each["version"]: each["reason"] for each in listed if each["name"] == MODEL}
+
+
+def copied(martlet: Martlet, base: Path, first: int, number: int) -> Path:
+    """A copy of the first version, numbered, aside; one rename brings it to the others."""
+    aside = martlet.home / "models" / ".staging" / f"{MODEL}-{number}"
+    shutil.copytree(base / str(first), aside)
+    numbered = msgspec.structs.replace(read_manifest(base / str(first)), version=number)
+    (aside / MANIFEST).write_bytes(encode_manifest(numbered))
+    return aside
+
+
+def test_bad_versions_never_rank_and_are_named(martlet: Martlet, base: Path) -> None:
+    """Row 11: one kind after another, and none of them goes away; then the model server is killed, too."""
+    first = int(martlet.recommend(6, model=MODEL)["model_version"])
+    bad = {}
+    for number, spoil in enumerate(BAD, start=first + 1):
+        bad[number] = copied(martlet, base, first, number)
+        spoil(bad[number])
+    said = dict(zip(bad, BAD.values(), strict=True))
+    with Asking(martlet) as asking:
+        for number, aside in bad.items():
+            aside.rename(base / str(number))
+            until(lambda: said[number] in refused(martlet).get(number, ""), 30, f"{said[number]}: {number}")  # noqa: B023
+        time.sleep(3)  # the server has looked again, and loads and drops what it will
+    asking.require_only(first)
+    status = " ".join(martlet.command("status").stdout.split())
+    for number, reason in said.items():
+        assert f"refused: {MODEL} version {number}: " in status
+        assert reason in refused(martlet)[number]
+    with Asking(martlet) as asking:
+        kill(martlet, "model-server")
+        until(lambda: asking.ranked_by()[None], 30, "a list without a model")
+        until(lambda: asking.last, 90, "a model ranks again")
+    assert set(asking.ranked_by()) <= {first, None}
+
+
+@pytest.mark.parametrize("where", ["its folder", "all of them"])
+def test_a_folder_of_models_that_vanishes_for_a_while(martlet: Martlet, where: str) -> None:
+    """Row 12: what is loaded goes on."""
+    folder = martlet.home / "models" / (MODEL if where == "its folder" else "")
+    version = martlet.recommend(6, model=MODEL)["model_version"]
+    with Asking(martlet) as asking:
+        aside = folder.rename(martlet.home / "vanished")
+        try:
+            time.sleep(4)  # everyone has looked
+        finally:
+            aside.rename(folder)
+        until(lambda: ready(martlet), 20, "all is ready")
+        time.sleep(2)
+    asking.require_only(version)
+
+
+def test_a_vanished_model_is_let_go_of_once_the_server_has_lost_it(martlet: Martlet) -> None:
+    """Row 12: nobody goes on asking a server that was started again for what it can't have."""
+
+    def asked() -> int:
+        return martlet.http.get("/v1/recommendations", params={"user_id": 6, "model": MODEL}).status_code
+
+    folder = martlet.home / "models" / MODEL
+    aside = folder.rename(martlet.home / "vanished")
+    try:
+        kill(martlet, "model-server")
+        until(lambda: asked() == 404, 90, "no such model")
+        until(lambda: not martlet.recommend(6)["degraded"], 30, "the others rank")
+    finally:
+        aside.rename(folder)
+    until(lambda: asked() == 200, 30, "it is there again")
+    until(lambda: ready(martlet), 20, "all is ready")
+
+
+def test_a_version_that_is_taken_away_by_hand(martlet: Martlet, base: Path) -> None:
+    """Row 12: a rollback without the command; the one before ranks again within the time of a look or two."""
+    first = int(martlet.recommend(6, model=MODEL)["model_version"])
+    aside = copied(martlet, base, first, first + 1)
+    with Asking(martlet) as asking:
+        aside.rename(base / str(first + 1))
+        until(lambda: asking.last == first + 1, 30, "the new one ranks")
+        shutil.rmtree(base / str(first + 1))
+        until(lambda: asking.last == first, 30, "the old one ranks")
+        time.sleep(2)
+    asking.require_only(first, first + 1)

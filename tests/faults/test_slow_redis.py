@@ -1,0 +1,43 @@
+"""A Redis that answers, but late (row 9), as users of the API see it."""
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import pytest
+
+from tests.faults.conftest import api_with
+from tests.faults.proxy import Proxy
+from tests.home import Martlet, until
+
+WITHIN_S = 2.0
+"""Ten times the deadline of a list: on a small machine that is busy with other tests."""
+NO_LIVE_FEATURES = "no live features"
+
+
+@pytest.fixture
+def between(martlet: Martlet) -> Iterator[Proxy]:
+    """Stands between the API and Redis."""
+    with Proxy() as proxy:
+        proxy.target = martlet.status()["ports"]["redis"]
+        with api_with(martlet, redis_port=proxy.port):
+            yield proxy
+
+
+def test_a_redis_that_answers_late(martlet: Martlet, between: Proxy) -> None:
+    until(lambda: not martlet.recommend(6)["degraded"], what="a whole list")
+    between.late = 0.002
+    until(lambda: not martlet.recommend(6)["degraded"], what="a whole list though each answer is 2 ms late")
+    between.late, held = 1.0, between.held
+    took = []
+    for _ in range(40):
+        began = time.monotonic()
+        answer = martlet.recommend(6)
+        took.append(time.monotonic() - began)
+        assert NO_LIVE_FEATURES in answer["degraded"]
+        assert len(answer["items"]) == 20
+    assert between.held > held
+    assert max(took) < WITHIN_S
+    assert median(took[20:]) < max(took[:3]), "who has waited in vain some times waits no more"
+    between.late = 0.0
+    until(lambda: not martlet.recommend(6)["degraded"], what="a whole list again")
