@@ -19,8 +19,8 @@ LAYERS = (64, 32)
 
 
 class Evolution(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
-    """states [n, L, WIDTH], there [n, L], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A place that is not
-    there leaves the state as it is."""
+    """states [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A place that
+    is not there leaves the state as it is."""
 
     def __init__(self, seed: int, name: str = "evolution") -> None:
         super().__init__(name=name)
@@ -29,8 +29,9 @@ class Evolution(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         self.gates = keras.layers.Dense(2 * WIDTH, kernel_initializer=init(seed + 1), name="gates")
         self.thought = keras.layers.Dense(WIDTH, activation="tanh", kernel_initializer=init(seed + 2), name="thought")
 
-    def call(self, states: Any, there: Any, candidate: Any) -> Any:
-        caring = tf.einsum("nlw,nw->nl", self.care(states), candidate) / WIDTH**0.5
+    def call(self, states: Any, there: Any, whose: Any, candidate: Any) -> Any:
+        caring = tf.einsum("nlw,nw->nl", tf.gather(self.care(states), whose), candidate) / WIDTH**0.5
+        states, there = tf.gather(states, whose), tf.gather(there, whose)
         attention = tf.nn.softmax(caring + (there - 1) * 1e9, axis=1) * there
         state = tf.zeros_like(candidate)
         for place in range(LENGTH):
@@ -46,15 +47,15 @@ class Evolution(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
 
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
-    inputs, events, there, candidate = interests_of(context)
-    seed = context.seed
-    states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(events)
-    interest = Evolution(seed + 10)(states, there, candidate)
+    begun, seed = interests_of(context), context.seed
+    states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(begun.events)
+    candidate = begun.candidate
+    interest = Evolution(seed + 10)(states, begun.there, begun.whose, candidate)
     both = keras.layers.Multiply(name="both")([interest, candidate])
-    deep = keras.layers.Concatenate(name="deep_columns")([interest, candidate, both, inputs["user"]])
+    deep = keras.layers.Concatenate(name="deep_columns")([interest, candidate, both, begun.inputs["user"]])
     for place, width in enumerate(LAYERS):
         deep = dense(deep, width, f"deep_{place}", seed + 20 + place)
-    return keras.Model(inputs, Calibration()(dense(deep, 1, "logit", seed + 29, activation=None)), name="dien")
+    return keras.Model(begun.inputs, Calibration()(dense(deep, 1, "logit", seed + 29, activation=None)), name="dien")
 
 
 NET = Net(

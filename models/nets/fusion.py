@@ -13,7 +13,7 @@ import tensorflow as tf
 from features.history import GAPS, LENGTH
 from features.signals import SIGNAL_COLUMNS
 from models.nets.parts.ids import IdIndex
-from models.nets.parts.inputs import history_inputs
+from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 from models.nets.parts.sequence import NextItem, SequenceEncoder
@@ -24,7 +24,8 @@ WIDTH: Final = 2 + len(SIGNAL_COLUMNS)
 
 
 class Weighing(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
-    """said [n, 2] as `NextItem` gives it, signals [n, S], items [n, L] as places in the vocabulary, gaps [n, L + 1] → [n, 1].
+    """said [n, 2] as `NextItem` gives it, signals [n, S], items [m, L] as places in the vocabulary, gaps [m, L + 1], whose [n] of
+    these each row has → [n, 1].
 
     A weighted sum of what was said, with weights that depend on the situation, and a small perceptron over both.
     """
@@ -38,13 +39,13 @@ class Weighing(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         self.hidden = keras.layers.Dense(HIDDEN, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
         self.out = keras.layers.Dense(1, use_bias=False, kernel_initializer=init(seed + 2), name="out")
 
-    def call(self, said: Any, signals: Any, items: Any, gaps: Any) -> Any:
+    def call(self, said: Any, signals: Any, items: Any, gaps: Any, whose: Any) -> Any:
         filled = tf.reduce_sum(tf.cast(items > 0, tf.int64), axis=1)
         situation = tf.concat([self.silent(gaps[:, -1]), self.known(filled)], axis=1)
         scaled = tf.concat([said[:, :1] / 5, tf.maximum(said[:, 1:] / 10, -1)], axis=1)
         told = tf.concat([scaled, signals], axis=1)
-        summed = tf.reduce_sum(told * self.weights_of(situation), axis=1, keepdims=True)
-        return summed + self.out(self.hidden(tf.concat([told, situation], axis=1)))
+        summed = tf.reduce_sum(told * tf.gather(self.weights_of(situation), whose), axis=1, keepdims=True)
+        return summed + self.out(self.hidden(tf.concat([told, tf.gather(situation, whose)], axis=1)))
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
         return (None, 1)
@@ -59,9 +60,10 @@ def build(context: NetContext) -> Any:
     }
     index = IdIndex(context.item_ids, "item_index")
     following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
-    items, gaps = index(inputs["history"]), inputs["history_gaps"]
-    said = following(items, inputs["history_marks"], gaps, index(inputs["movieId"]))
-    logit = Weighing(context.seed)(said, inputs["signals"], items, gaps)
+    history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
+    items = index(history)
+    said = following(items, marks, gaps, whose, index(inputs["movieId"]))
+    logit = Weighing(context.seed)(said, inputs["signals"], items, gaps, whose)
     return keras.Model(inputs, Calibration()(logit), name="fusion")
 
 

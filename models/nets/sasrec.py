@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from models.nets.parts.ids import IdIndex
-from models.nets.parts.inputs import history_inputs
+from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.nets.parts.sequence import NextItem, SequenceEncoder
 
@@ -14,11 +14,10 @@ def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1] → float32 [n, 1]: p / (p + 1 / items), where p is
     the item's share among all: 0.5 for what is as likely as any."""
     inputs = history_inputs() | {"movieId": keras.Input(shape=(), dtype="int64", name="movieId")}
+    history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     index = IdIndex(context.item_ids, "item_index")
     following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
-    said = following(
-        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
-    )
+    said = following(index(history), marks, gaps, whose, index(inputs["movieId"]))
     odds = keras.ops.log(float(len(context.item_ids)))
     score = keras.layers.Lambda(lambda told: keras.ops.sigmoid(told[:, :1] + odds), name="score")(said)
     return keras.Model(inputs, score, name="sasrec")

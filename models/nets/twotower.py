@@ -20,15 +20,15 @@ SHARPNESS = 12.0
 
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
-    inputs, events, there, candidate = interests_of(context)
-    seed = context.seed
+    begun, seed = interests_of(context), context.seed
+    events, there = begun.events, begun.there
     # Newer events weigh more: a weight for each place, learned.
     length = events.shape[1]
     placed = keras.layers.Dense(length, activation="softplus", kernel_initializer="zeros", name="place_weights")(there)
     weights = keras.layers.Multiply(name="weights")([placed, there])
     liked = keras.layers.Reshape((WIDTH,), name="liked")(keras.layers.Dot(1, name="pooled")([weights, events]))
-    user = keras.layers.Concatenate(name="user_columns")([liked, inputs["user"]])
-    item = candidate
+    user = keras.layers.Concatenate(name="user_columns")([keras.ops.take(liked, begun.whose, 0), begun.inputs["user"]])
+    item = begun.candidate
     for place, width in enumerate(LAYERS):
         user = dense(user, width, f"user_{place}", seed + 10 + place)
         item = dense(item, width, f"item_{place}", seed + 20 + place)
@@ -39,7 +39,7 @@ def build(context: NetContext) -> Any:
         dense(item, WIDTH, "item_out", seed + 29, activation=None)
     )
     logit = keras.layers.Rescaling(SHARPNESS, name="logit")(keras.layers.Dot(1, name="cosine")([user, item]))
-    return keras.Model(inputs, Calibration()(logit), name="twotower")
+    return keras.Model(begun.inputs, Calibration()(logit), name="twotower")
 
 
 NET = Net(

@@ -99,8 +99,8 @@ def _fit_weighing(
     def logits(said: Any, signals: Any, items: Any, gaps: Any, there: Any) -> Any:
         """[n, C] of lists."""
         n, c = tf.shape(said)[0], tf.shape(said)[1]
-        spread = [tf.repeat(values, c, axis=0) for values in (items, gaps)]
-        flat = weighing(tf.reshape(said, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), *spread)
+        whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
+        flat = weighing(tf.reshape(said, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), items, gaps, whose)
         return tf.where(there, tf.reshape(flat, [n, c]), -1e9)
 
     compiled = tf.function(logits, reduce_retracing=True)
@@ -150,8 +150,8 @@ def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
     def ask(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
         n, c = tf.shape(candidates)[0], tf.shape(candidates)[1]
-        spread = [tf.repeat(values, c, axis=0) for values in (items, marks, gaps)]
-        return tf.reshape(next_item(*spread, tf.reshape(candidates, [-1])), [n, c, 2])
+        whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
+        return tf.reshape(next_item(items, marks, gaps, whose, tf.reshape(candidates, [-1])), [n, c, 2])
 
     items, candidates = index(lists.history).numpy(), index(lists.items).numpy()
     said = [

@@ -1,5 +1,6 @@
 """Histories as vectors that a candidate's vector can be compared with: one table of items for both."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -7,15 +8,15 @@ import tensorflow as tf
 
 from features.history import GAPS, LENGTH, MARKS
 from models.nets.parts.ids import IdIndex
-from models.nets.parts.inputs import history_inputs
+from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import NetContext
 
 WIDTH: Final = 32
 
 
 class Interests(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
-    """items [n, L] as places in the vocabulary (0: none or unknown), marks [n, L], gaps [n, L + 1], candidate [n] → the events'
-    vectors [n, L, WIDTH], which of them are there [n, L] (1 or 0), and the candidate's vector [n, WIDTH].
+    """items [m, L] as places in the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the events'
+    vectors [m, L, WIDTH], which of them are there [m, L] (1 or 0), and the candidate's vector [n, WIDTH].
 
     An event's vector is its item's, with how it was taken and how long ago it was in the order of events added.
     """
@@ -39,15 +40,33 @@ class Interests(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         return (None, LENGTH, WIDTH), (None, LENGTH), (None, WIDTH)
 
 
-def interests_of(context: NetContext) -> tuple[dict[str, Any], Any, Any, Any]:
-    """(inputs, events, there, candidate): the inputs movieId int64 [n], history, marks, gaps, and user float32 [n, U + 3G]; and
-    what `Interests` makes of them."""
+@dataclass(frozen=True)
+class Compared:
+    """What nets that compare a candidate with a user's events begin with.
+
+    inputs     movieId int64 [n], history, marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G]
+    events     vectors of the distinct histories' events, [m, L, WIDTH]
+    there      which of them are there, [m, L]
+    whose      the history that each row has, [n]
+    candidate  vectors of the candidates, [n, WIDTH]
+    """
+
+    inputs: dict[str, Any]
+    events: Any
+    there: Any
+    whose: Any
+    candidate: Any
+
+
+def interests_of(context: NetContext) -> Compared:
+    """The inputs of such a net, and what `Interests` makes of them."""
     inputs = history_inputs() | {
         "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
         "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
     }
+    history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     index = IdIndex(context.item_ids, "item_index")
     events, there, candidate = Interests(len(context.item_ids), context.seed)(
-        index(inputs["history"]), inputs["history_marks"], inputs["history_gaps"], index(inputs["movieId"])
+        index(history), marks, gaps, index(inputs["movieId"])
     )
-    return inputs, events, there, candidate
+    return Compared(inputs, events, there, whose, candidate)

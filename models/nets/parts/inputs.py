@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from features.history import LENGTH
 
@@ -11,3 +12,22 @@ def history_inputs() -> dict[str, Any]:
     """history, history_marks int64 [n, L], history_gaps int64 [n, L + 1]: see `features.history`."""
     widths = {"history": LENGTH, "history_marks": LENGTH, "history_gaps": LENGTH + 1}
     return {name: keras.Input(shape=(width,), dtype="int64", name=name) for name, width in widths.items()}
+
+
+class Distinct(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """Histories [n, L], marks [n, L], gaps [n, L + 1] → the distinct ones among them, m of each, and which of these each row
+    has, int64 [n].
+
+    Rows of one request have the same history: what a net makes of it alone is made once, not once a candidate.
+    """
+
+    def __init__(self, name: str = "distinct") -> None:
+        super().__init__(name=name, dtype="int64")
+
+    def call(self, history: Any, marks: Any, gaps: Any) -> Any:
+        rows = tf.concat([history, marks, gaps], axis=1)
+        distinct, whose = tf.raw_ops.UniqueV2(x=rows, axis=[0], out_idx=tf.int64)
+        return *tf.split(distinct, [LENGTH, LENGTH, LENGTH + 1], axis=1), whose
+
+    def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[tuple[int | None, ...], ...]:
+        return (None, LENGTH), (None, LENGTH), (None, LENGTH + 1), (None,)

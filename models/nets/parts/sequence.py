@@ -89,32 +89,28 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
 
 
 class NextItem(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
-    """What a history says of a candidate: [n, 2] the logarithm of its share among all items, and how far its logit is below
-    the best. An item that is not in the vocabulary has the share of the least likely.
-
-    Rows of one request have the same history: each distinct one is encoded once.
+    """What histories say of candidates: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the logarithm of
+    its share among all items, and how far its logit is below the best. An item that is not in the vocabulary has the share of
+    the least likely.
     """
 
     def __init__(self, encoder: SequenceEncoder, name: str = "next_item") -> None:
         super().__init__(name=name)
         self.encoder = encoder
 
-    def build(self, _shape: Any = None) -> None:
+    def build(self, *_shapes: Any, **_named: Any) -> None:
         self.encoder.build()
         self.built = True
 
-    def call(self, items: Any, marks: Any, gaps: Any, candidate: Any) -> Any:
-        together = tf.concat([items, marks, gaps], axis=1)
-        distinct, place = tf.raw_ops.UniqueV2(x=together, axis=[0], out_idx=tf.int64)
-        items, marks, gaps = tf.split(distinct, [LENGTH, LENGTH, LENGTH + 1], axis=1)
+    def call(self, items: Any, marks: Any, gaps: Any, whose: Any, candidate: Any) -> Any:
         logits = self.encoder.logits(self.encoder(items, marks, gaps)[:, -1])
         best = tf.reduce_max(logits, axis=1, keepdims=True)
         least = tf.reduce_min(logits, axis=1, keepdims=True)
         whole = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
         known = tf.concat([least, logits], axis=1)
         size = tf.shape(known, out_type=tf.int64)[1]
-        mine = tf.gather(tf.reshape(known, [-1]), place * size + candidate)
-        return tf.stack([mine - tf.gather(whole[:, 0], place), mine - tf.gather(best[:, 0], place)], axis=1)
+        mine = tf.gather(tf.reshape(known, [-1]), whose * size + candidate)
+        return tf.stack([mine - tf.gather(whole[:, 0], whose), mine - tf.gather(best[:, 0], whose)], axis=1)
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
         return (None, 2)
