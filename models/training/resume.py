@@ -38,7 +38,7 @@ class Resume:
         if self._path is None:
             return {}
         try:
-            with np.load(self._path) as file:
+            with self._path.open("rb") as opened, np.load(opened) as file:  # numpy leaves a cut file open
                 kept = {name: file[name] for name in file.files}
             told = json.loads(str(kept.pop("told")))
         except (OSError, ValueError, KeyError, BadZipFile):

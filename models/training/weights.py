@@ -44,7 +44,7 @@ def read_earlier(models: Path, name: str, version: int) -> Earlier:
     if not (folder / WEIGHTS).exists():
         raise BadInput(f"{name} version {version}", "a version with weights to go on from", f"none in {folder}")
     try:
-        with np.load(folder / WEIGHTS) as file:
+        with (folder / WEIGHTS).open("rb") as opened, np.load(opened) as file:
             values = {key: file[key] for key in file.files}
     except (OSError, ValueError, BadZipFile) as error:
         raise Broken(f"{folder / WEIGHTS} can't be read: {error}") from error
