@@ -14,10 +14,13 @@ from features.fold import thaw_stored
 from features.names import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
 from features.state import UserFeatures, decode_user
 from features.words import ItemId, UserId
+from online.bound import bounded
+from online.breaker import Breaker
 
 logger = logging.getLogger(__name__)
 
 POLL_FIRST, POLL_LAST = 0.001, 0.008
+BACKSTOP = 1.0
 FAILURES_TO_REST, REST = 3, 0.5
 """After so many reads in a row without an answer Redis is taken to be away, and not asked for so many seconds. One late answer
 costs one list its freshness, not all lists of half a second."""
@@ -44,44 +47,42 @@ class UserStore:
         self._client = redis.Redis(
             host=host,
             port=port,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
+            socket_timeout=BACKSTOP,  # each call below has a bound of its own
+            socket_connect_timeout=BACKSTOP,
             max_connections=256,
             retry=Retry(NoBackoff(), 0),
         )
         self._generation = generation
         self._base = base
         self._timeout = timeout
-        self._away_until = 0.0
-        self._failures = 0
+        self._breaker = Breaker(FAILURES_TO_REST, REST)
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def ping(self) -> bool:
         try:
-            async with asyncio.timeout(0.5):
+            async with bounded(0.5):
                 return bool(await self._client.ping())
         except (redis.RedisError, OSError, TimeoutError):
             return False
 
     async def get(self, user_id: UserId) -> LiveUser:
         """The user's live state; what the base knows while Redis does not answer. Never raises for a remote fault."""
-        if time.monotonic() < self._away_until:
+        if self._breaker.open:
             return self._from_base(user_id)
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with bounded(self._timeout):
                 pipe = self._client.pipeline(transaction=False)
                 pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
                 pipe.smembers(seen_key(user_id))
                 (value, broker, applied, n), seen = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
-            self._failures += 1
-            if self._failures >= FAILURES_TO_REST:
-                self._away_until = time.monotonic() + REST  # one caller a rest finds out, the others don't wait
+            self._breaker.failed(began)
             return self._from_base(user_id)
-        self._failures = 0
+        self._breaker.answered()
         if value is None:
             return LiveUser(UserFeatures(user_id), n=0)
         broker_ts = int(broker)
@@ -111,7 +112,7 @@ class UserStore:
         left = dict(places)
         while True:
             try:
-                async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
+                async with bounded(max(0.001, deadline - time.monotonic())):
                     pipe = self._client.pipeline(transaction=False)
                     for user_id in left:
                         pipe.hmget(user_key(user_id), GENERATION, N)
@@ -131,7 +132,7 @@ class UserStore:
     async def newest_event(self) -> int | None:
         """The newest event time folded, ms; None if unknown."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with bounded(self._timeout):
                 value = await self._client.get(CLOCK_KEY)
         except (redis.RedisError, OSError, TimeoutError):
             return None

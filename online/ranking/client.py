@@ -1,12 +1,13 @@
 """Asks a TensorFlow Serving (or the embedded model server) for scores: one batched call, a deadline, no retries, and a
 breaker that stops asking one that does not answer."""
 
-import asyncio
 import time
 
 import numpy as np
 
 from features.errors import Unavailable
+from online.bound import bounded
+from online.breaker import Breaker
 from online.ranking.by_grpc import GrpcTransport
 from online.ranking.by_rest import RestTransport
 from online.ranking.transport import Inputs, Numbers, Refused, Transport
@@ -21,8 +22,7 @@ class ModelClient:
     def __init__(self, address: str) -> None:
         by_rest = address.startswith(("http://", "https://"))
         self._transport: Transport = RestTransport(address) if by_rest else GrpcTransport(address)
-        self._failures = 0
-        self._open_until = 0.0
+        self._breaker = Breaker(FAILURES_TO_OPEN, OPEN_FOR)
 
     async def start(self) -> None:
         """Belongs to the running event loop from now on. Does not wait for the server."""
@@ -34,7 +34,7 @@ class ModelClient:
     @property
     def broken(self) -> bool:
         """Whether the breaker is open: asking would only cost time."""
-        return time.monotonic() < self._open_until
+        return self._breaker.open
 
     async def scores(self, name: str, version: int, inputs: Inputs, count: int, within: float) -> Numbers:
         """[count] scores. Raises Unavailable for no answer within `within` s, an error, or scores that are not `count`
@@ -53,18 +53,18 @@ class ModelClient:
     ) -> Numbers:
         if self.broken:
             raise Unavailable("the model server did not answer just now")
-        model = f"model {name} version {version}"
+        model, began = f"model {name} version {version}", time.monotonic()
         try:
-            async with asyncio.timeout(within):
+            async with bounded(within):
                 numbers = await self._transport.predict(name, version, inputs, within, signature)
         except Refused as error:
             self._answered(counts)
             raise type(error)(f"{model}: {error}") from error
         except TimeoutError as error:
-            self._failed(counts)
+            self._failed(counts, began)
             raise Unavailable(f"{model}: no answer in {within:.3f} s") from error
         except Unavailable as error:
-            self._failed(counts)
+            self._failed(counts, began)
             raise Unavailable(f"{model}: {error}") from error
         self._answered(counts)
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
@@ -73,11 +73,8 @@ class ModelClient:
 
     def _answered(self, counts: bool) -> None:
         if counts:
-            self._failures = 0
+            self._breaker.answered()
 
-    def _failed(self, counts: bool) -> None:
-        if not counts:
-            return
-        self._failures += 1
-        if self._failures >= FAILURES_TO_OPEN:
-            self._open_until = time.monotonic() + OPEN_FOR
+    def _failed(self, counts: bool, began: float) -> None:
+        if counts:
+            self._breaker.failed(began)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends
-from fastapi.responses import ORJSONResponse
 
 from online.access import require_admin
+from online.answer import JsonResponse
 from online.followed import UNREADABLE
 from online.ops import ops
 from online.problems import Problem
@@ -19,10 +19,10 @@ router = APIRouter()
 
 
 @router.get("/v1/ops")
-async def get_ops(server: Annotated[Server, Depends(server_of)]) -> ORJSONResponse:
+async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. What a
     service that is away would have told is null."""
-    return ORJSONResponse(await ops(server))
+    return JsonResponse(await ops(server))
 
 
 @router.post("/v1/admin/replay", status_code=202, dependencies=[Depends(require_admin)])

@@ -5,13 +5,13 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import ORJSONResponse
 from msgspec import Meta
 
 from features.events import Id
 from features.words import MAX_ID
 from online import metrics
 from online.admission import ASIDE
+from online.answer import JsonResponse
 from online.explain import explain_items, explain_list
 from online.followed import UNREADABLE
 from online.problems import Problem
@@ -152,7 +152,7 @@ async def get_recommendations(
     genre: Annotated[str | None, Query(max_length=64)] = None,
     exclude: Annotated[str | None, Query(max_length=32_768)] = None,
     explain: bool = False,
-) -> ORJSONResponse:
+) -> JsonResponse:
     """The user's list as of now: recalled, ranked by `model` with the freshest features. With `seen` (a token of a POST)
     it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
     topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`.
@@ -162,7 +162,7 @@ async def get_recommendations(
     answer = await ask(server, user_id, model, size, at, genre, excluded, explain=explain)
     if answer.applied_in_ms is not None and seen_applied:
         metrics.APPLIED.observe(answer.applied_in_ms / 1000)
-    response = ORJSONResponse(answer_of(answer, seen_applied, explain))
+    response = JsonResponse(answer_of(answer, seen_applied, explain))
     note_shown(server, answer)
     return response
 
@@ -200,7 +200,7 @@ def _read(kind: type[T], body: bytes) -> T:
 @router.post("/v1/recommendations")
 async def post_recommendations(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
-) -> ORJSONResponse:
+) -> JsonResponse:
     """The same for up to 100 users at once: {"user_ids": [...], ...} → {"lists": [...]}, in their order."""
     given = _read(Many, body)
     seen_applied = await wait_for(server, given.seen)
@@ -216,7 +216,7 @@ async def post_recommendations(
             f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_WITHIN:.0f} s: ask for fewer, or later"
         )
         raise Problem(503, told, {"Retry-After": "5"}) from None
-    response = ORJSONResponse({"lists": [answer_of(answer, seen_applied, given.explain) for answer in answers]})
+    response = JsonResponse({"lists": [answer_of(answer, seen_applied, given.explain) for answer in answers]})
     for answer in answers:
         note_shown(server, answer)
     return response
@@ -231,7 +231,7 @@ async def _one_of_many(server: Server, given: Many, user_id: int, excluded: froz
 @router.post("/v1/rank")
 async def post_rank(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
-) -> ORJSONResponse:
+) -> JsonResponse:
     """Candidates of the caller's own, up to 500, ranked for a user: {"user_id": 6, "item_ids": [...]}. What the user has seen is
     ranked too; ids that are no items are named in `unknown`. Such a list is not logged to `served`: what becomes of it is the
     caller's."""
@@ -239,7 +239,7 @@ async def post_rank(
     wanted = tuple(dict.fromkeys(given.item_ids))
     answer = await ask(server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain)
     unknown = [item_id for item_id in wanted if server.items.row(item_id) is None]
-    return ORJSONResponse(answer_of(answer, None, given.explain) | {"unknown": unknown})
+    return JsonResponse(answer_of(answer, None, given.explain) | {"unknown": unknown})
 
 
 def refused_versions(server: Server) -> list[dict[str, Any]]:

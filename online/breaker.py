@@ -1,0 +1,34 @@
+"""Who does not answer is left alone for a while: asking would only cost the list its time."""
+
+import time
+from collections.abc import Callable
+
+
+class Breaker:
+    """Opens for `rest` seconds after `failures` in a row.
+
+    Calls that waited side by side fail together when somebody stands still for a moment, and tell no more than one of them: a
+    failure counts if its call began after the one that was counted before it.
+    """
+
+    def __init__(self, failures: int, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._rest, self._clock = failures, rest, clock
+        self._failures = 0
+        self._counted = 0.0
+        self._open_until = 0.0
+
+    @property
+    def open(self) -> bool:
+        return self._clock() < self._open_until
+
+    def answered(self) -> None:
+        self._failures = 0
+
+    def failed(self, began: float) -> None:
+        """began: when the call did, by the clock."""
+        if began < self._counted:
+            return
+        self._counted = self._clock()
+        self._failures += 1
+        if self._failures >= self._most:  # from then on one caller a rest finds out, the others don't wait
+            self._open_until = self._counted + self._rest
