@@ -200,6 +200,20 @@ def ladder(
 
 
 @app.command()
+def swap(
+    home: RunningHome = HERE,
+    model: Annotated[str, typer.Option(help="Whose version changes, and what ranks.")] = "fusion",
+    callers: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    seconds: Annotated[float, typer.Option(min=4, max=600, help="For each run.")] = 12,
+    runs: Runs = 3,
+) -> None:
+    """Lists while a version of their model is published and withdrawn, beside runs without."""
+    from benchmarks.swap import run
+
+    run(home.resolve(), model, callers, seconds, runs)
+
+
+@app.command()
 def pages(
     home: RunningHome = HERE,
     visits: Annotated[int, typer.Option(min=1, max=100, help="Of each page, nothing cached.")] = 5,

@@ -1,0 +1,59 @@
+"""Lists while the version of their model changes in a running home: `./martlet bench swap`.
+
+Two runs by turns, one with nothing beside it; in the other a copy of the newest version is published after a quarter of the
+time, and withdrawn after three. The home ends with the versions that it had; two numbers are used up.
+"""
+
+import os
+import shutil
+import statistics
+import threading
+import time
+from pathlib import Path
+
+from benchmarks.common import percentile
+from benchmarks.homes import Running
+from benchmarks.requests import WARM, Answers, Asker, load
+from features.errors import BadInput
+from infra.home import Home
+from models.registry import list_versions, publish, rollback, staging_folder, version_folder
+
+
+def _swap(models: Path, name: str, seconds: float) -> None:
+    """Publish and withdraw, by the registry's own ways: what is copied is copied before the figures begin."""
+    staged = staging_folder(models, name)
+    shutil.copytree(version_folder(models, name, list_versions(models, name)[-1]), staged, dirs_exist_ok=True)
+    time.sleep(WARM + seconds / 4)
+    publish(staged, models, name)
+    time.sleep(seconds / 2)
+    rollback(models, name)
+
+
+def run(home: Path, model: str, callers: int, seconds: float, runs: int) -> None:
+    """Print a line a run, and how the medians compare. Raises BadInput for a model that has no version."""
+    running, models = Running(Home(home)), Home(home).models
+    if not list_versions(models, model):
+        raise BadInput("--model", "one that is trained", model)
+    base = running.base()
+    asker = Asker(model, 20, 0, [int(each) for each in base.user_ids], sorted(base.catalogue))
+    print(f"lists of 20 by {model}, {callers} callers, load average before {os.getloadavg()[0]:.1f}")
+    p99: dict[bool, list[float]] = {False: [], True: []}
+    for swapped in (False, True) * runs:
+        thread = threading.Thread(target=_swap, args=(models, model, seconds)) if swapped else None
+        if thread is not None:
+            thread.start()
+        answers, rate = load(running.api, asker, callers, seconds)
+        if thread is not None:
+            thread.join(seconds)
+        p99[swapped].append(_told("published, withdrawn" if swapped else "nothing beside", answers, rate))
+    with_swaps, without = statistics.median(p99[True]), statistics.median(p99[False])
+    print(f"  p99 with swaps {with_swaps:.1f} ms, without {without:.1f}: {with_swaps / without:.2f} times")
+
+
+def _told(what: str, answers: Answers, rate: float) -> float:
+    p99 = percentile(answers.ms, 0.99)
+    print(
+        f"  {what:<21} {rate:5.0f} a second, p50 {statistics.median(answers.ms):.1f} ms, p99 {p99:.1f}, worst "
+        f"{max(answers.ms):.1f}; {answers.degraded} of {len(answers.ms)} degraded, {answers.failed} more failed"
+    )
+    return p99
