@@ -172,7 +172,7 @@ class Recommender:
             raw = raw_features(query, found.rows, models.inputs)
             left = self._deadline * 0.8 - (time.monotonic() - began)
             try:
-                scored = await self._ranker.rank(models, request.user_id, item_ids, raw, max(0.005, left))
+                scored = await self._ranker.rank(models, request.user_id, item_ids, raw, left)
                 degraded += [NO_OTHER + name for name in scored.gone]
             except Unavailable:
                 degraded.append(NO_MODEL)

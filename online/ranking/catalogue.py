@@ -51,6 +51,7 @@ class ModelCatalogue:
         self._before: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._task: asyncio.Task[None] | None = None
+        self._looks: dict[str, asyncio.Task[None]] = {}
         self.on_disk: set[str] = set()
         """Models that have a version on disk, whether it ranks or not."""
 
@@ -75,9 +76,26 @@ class ModelCatalogue:
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
 
-    def before(self, model: LiveModel) -> LiveModel | None:
-        """What ranked before this version and may again, when the server has dropped it before we looked: a rollback."""
-        earlier = self._before.get(model.name)
+    async def instead_of(self, model: LiveModel, within: float) -> LiveModel | None:
+        """What ranks now that the server has dropped a version before we looked, as in a rollback: what is known to, else what a
+        look finds within so many seconds. Who asks while somebody looks waits for the same look."""
+        if (other := self._other_than(model)) is not None:
+            return other
+        look = self._looks.get(model.name)
+        if look is None:
+            look = self._looks[model.name] = asyncio.create_task(
+                self._look_at(model.name), name=f"look at {model.name}"
+            )
+            look.add_done_callback(lambda _: self._looks.pop(model.name))
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(within):
+                await asyncio.shield(look)
+        return self._other_than(model)
+
+    def _other_than(self, model: LiveModel) -> LiveModel | None:
+        live, earlier = self._live.get(model.name), self._before.get(model.name)
+        if live is not None and live.version != model.version:
+            return live
         return earlier if earlier is not None and earlier.version < model.version else None
 
     def all(self) -> list[LiveModel]:

@@ -1,6 +1,7 @@
 """Candidates and their features → what the list is ordered by: one model, several blended, or two to be interleaved."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from online.ranking.client import ModelClient
 from online.ranking.features import RawFeatures, inputs_of
 from online.ranking.transport import VersionGone
 from online.rerank import rank_shares
+
+LEAST = 0.005
+"""Seconds that the model server has in any case."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Ranker:
 
     async def rank(self, models: Models, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float) -> Scored:
         """Raises Unavailable where the first of the models gives no scores within so many seconds; another one is left out."""
-        everyone = (models.first, *models.others)
+        everyone, within = (models.first, *models.others), max(LEAST, within)
         asked = (self._ask(each, user_id, item_ids, raw, within) for each in everyone)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         for answer in answers:
@@ -92,17 +96,18 @@ class Ranker:
     async def _ask(
         self, model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
     ) -> tuple[LiveModel, Floats]:
-        """The version that answered, and its scores: the one before, if the newest was withdrawn just now."""
+        """The version that answered, and its scores: another one, if this was withdrawn just now."""
         if not len(item_ids):
             return model, np.zeros(0, np.float32)
         if model.manifest.maps.genres != self._genres:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
+        until = time.monotonic() + within
         inputs = inputs_of(model, user_id, item_ids, raw)
         try:
             return model, await self._client.scores(model.name, model.version, inputs, len(item_ids), within)
         except VersionGone:
-            before = self._catalogue.before(model)
-            if before is None:
+            other = await self._catalogue.instead_of(model, until - time.monotonic())
+            if other is None:
                 raise Unavailable("no model is ready") from None
-            inputs = inputs_of(before, user_id, item_ids, raw)
-            return before, await self._client.scores(before.name, before.version, inputs, len(item_ids), within)
+            inputs, left = inputs_of(other, user_id, item_ids, raw), max(LEAST, until - time.monotonic())
+            return other, await self._client.scores(other.name, other.version, inputs, len(item_ids), left)

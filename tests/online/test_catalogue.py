@@ -1,0 +1,109 @@
+"""Which version ranks when the server drops one before anybody has looked."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.registry import list_versions, rollback
+from online.ranking.catalogue import LiveModel, ModelCatalogue
+from online.ranking.transport import VersionGone
+from tests.models.fake_version import publish_one
+
+GOLDEN = 0.75
+
+
+class Server:
+    """Has the versions that are on disk, as a model server does once it has looked; answers golden rows."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self.asked: list[int] = []
+
+    async def scores(self, name: str, version: int, *_: Any) -> Any:
+        self.asked.append(version)
+        await asyncio.sleep(0.005)
+        if version not in list_versions(self._models, name):
+            raise VersionGone(f"no version {version}")
+        return np.array([GOLDEN], np.float32)
+
+
+Scene = Callable[[ModelCatalogue, Server], Any]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[int, Scene], None]:
+    """Versions 1 to n of a model, a catalogue that has seen them all or the newest alone, and what happens then."""
+
+    def play(versions: int, scene: Scene, seen: bool = False) -> None:
+        async def run() -> None:
+            server = Server(tmp_path)
+            client: Any = server
+            catalogue = ModelCatalogue(tmp_path, client)
+            for _ in range(versions):
+                publish_one(tmp_path)
+                if seen:
+                    await catalogue._look()
+            await catalogue._look()
+            server.asked.clear()
+            await scene(catalogue, server)
+
+        asyncio.run(run())
+
+    return play
+
+
+def live(catalogue: ModelCatalogue) -> LiveModel:
+    found = catalogue.get("toy")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_after_a_rollback_the_version_before_ranks_at_once(play: Any, tmp_path: Path, seen: bool) -> None:
+    """Also in a process that was started after the newest version came, and has never seen the one before."""
+
+    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+        gone = live(catalogue)
+        rollback(tmp_path, "toy")
+        other = await catalogue.instead_of(gone, 1.0)
+        assert other is not None
+        assert other.version == 1
+
+    play(2, scene, seen=seen)
+
+
+def test_who_was_asked_for_the_old_one_while_it_was_looked_gets_the_new_one(play: Any, tmp_path: Path) -> None:
+    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+        gone = live(catalogue)
+        rollback(tmp_path, "toy")
+        await catalogue._look()
+        assert await catalogue.instead_of(gone, 1.0) == live(catalogue)
+        assert live(catalogue).version == 1
+
+    play(2, scene)
+
+
+def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_path: Path) -> None:
+    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+        gone = live(catalogue)
+        rollback(tmp_path, "toy")
+        others = await asyncio.gather(*(catalogue.instead_of(gone, 1.0) for _ in range(8)))
+        assert {each.version for each in others} == {1}
+        assert server.asked == [1]
+
+    play(2, scene)
+
+
+def test_where_nothing_else_is_there_or_in_time_nothing_ranks(play: Any, tmp_path: Path) -> None:
+    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+        assert await catalogue.instead_of(live(catalogue), 1.0) is None
+        gone = live(catalogue)
+        publish_one(tmp_path)
+        assert await catalogue.instead_of(gone, 0.0) is None
+        assert (await catalogue.instead_of(gone, 1.0) or gone).version == 2
+
+    play(1, scene)
