@@ -1,28 +1,32 @@
 """Lists while the version of their model changes in a running home: `./martlet bench swap`.
 
 Two runs by turns, one with nothing beside it; in the other a copy of the newest version is published after a quarter of the
-time, and withdrawn after three. The home ends with the versions that it had; two numbers are used up.
+time, and withdrawn after three. The home ends with the versions that it had; each such run uses up a number.
 """
 
 import os
 import shutil
 import statistics
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.common import percentile
 from benchmarks.homes import Running
 from benchmarks.requests import WARM, Answers, Asker, load
-from features.errors import BadInput
+from features.errors import BadInput, Unavailable
 from infra.home import Home
 from models.registry import list_versions, publish, rollback, staging_folder, version_folder
 
 
-def _swap(models: Path, name: str, seconds: float) -> None:
-    """Publish and withdraw, by the registry's own ways: what is copied is copied before the figures begin."""
+def _stage(models: Path, name: str) -> Path:
     staged = staging_folder(models, name)
-    shutil.copytree(version_folder(models, name, list_versions(models, name)[-1]), staged, dirs_exist_ok=True)
+    newest = version_folder(models, name, list_versions(models, name)[-1])
+    return Path(shutil.copytree(newest, staged, dirs_exist_ok=True))
+
+
+def _swap(models: Path, name: str, staged: Path, seconds: float) -> None:
+    """Publish and withdraw, by the registry's own ways."""
     time.sleep(WARM + seconds / 4)
     publish(staged, models, name)
     time.sleep(seconds / 2)
@@ -30,7 +34,8 @@ def _swap(models: Path, name: str, seconds: float) -> None:
 
 
 def run(home: Path, model: str, callers: int, seconds: float, runs: int) -> None:
-    """Print a line a run, and how the medians compare. Raises BadInput for a model that has no version."""
+    """Print a line a run, and how the medians compare. Raises BadInput for a model that has no version, Unavailable where no
+    list is answered."""
     running, models = Running(Home(home)), Home(home).models
     if not list_versions(models, model):
         raise BadInput("--model", "one that is trained", model)
@@ -38,14 +43,15 @@ def run(home: Path, model: str, callers: int, seconds: float, runs: int) -> None
     asker = Asker(model, 20, 0, [int(each) for each in base.user_ids], sorted(base.catalogue))
     print(f"lists of 20 by {model}, {callers} callers, load average before {os.getloadavg()[0]:.1f}")
     p99: dict[bool, list[float]] = {False: [], True: []}
-    for swapped in (False, True) * runs:
-        thread = threading.Thread(target=_swap, args=(models, model, seconds)) if swapped else None
-        if thread is not None:
-            thread.start()
-        answers, rate = load(running.api, asker, callers, seconds)
-        if thread is not None:
-            thread.join(seconds)
-        p99[swapped].append(_told("published, withdrawn" if swapped else "nothing beside", answers, rate))
+    with ThreadPoolExecutor(1) as beside:
+        for swapped in (False, True) * runs:
+            swap = beside.submit(_swap, models, model, _stage(models, model), seconds) if swapped else None
+            answers, rate = load(running.api, asker, callers, seconds)
+            if swap is not None:
+                swap.result(seconds)
+            if not answers.ms:
+                raise Unavailable(f"no list was answered in {seconds:.0f} s")
+            p99[swapped].append(_told("published, withdrawn" if swapped else "nothing beside", answers, rate))
     with_swaps, without = statistics.median(p99[True]), statistics.median(p99[False])
     print(f"  p99 with swaps {with_swaps:.1f} ms, without {without:.1f}: {with_swaps / without:.2f} times")
 

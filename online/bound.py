@@ -7,27 +7,35 @@ from typing import Final
 
 LOOKS: Final = 3
 """Turns of the loop between the bound's end and the error: what came meanwhile is read, then handed to whom waits for it."""
-_SOON: Final = 0.0005
+_SOON: Final = 0.001
+
+
+class _Timer:
+    """Ends the timeout when it has looked LOOKS times more."""
+
+    def __init__(self, bound: asyncio.Timeout, seconds: float) -> None:
+        self._bound, self._loop = bound, asyncio.get_running_loop()
+        self._handle = self._loop.call_later(seconds, self._look, LOOKS)
+
+    def _look(self, left: int) -> None:
+        if left:
+            self._handle = self._loop.call_later(_SOON, self._look, left - 1)
+        else:
+            self._bound.reschedule(self._loop.time())
+
+    def cancel(self) -> None:
+        self._handle.cancel()
 
 
 @contextlib.asynccontextmanager
 async def bounded(seconds: float) -> AsyncIterator[None]:
     """`asyncio.timeout`, but an answer that has come while the loop was busy with other lists is taken, though the time is over.
 
-    The loop sees that the time is over before it reads its sockets. So where it was busy for longer than the bound, a plain
-    timeout would say of a service that had answered at once that it did not. Raises TimeoutError.
+    A loop that was busy for longer than the bound gives up before it has handed over what came meanwhile. So a plain timeout
+    would say of a service that had answered at once that it did not. Raises TimeoutError.
     """
-    loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as bound:
-        timer: asyncio.TimerHandle = loop.call_later(seconds, lambda: look(LOOKS))
-
-        def look(left: int) -> None:
-            nonlocal timer
-            if left:
-                timer = loop.call_later(_SOON, look, left - 1)
-            else:
-                bound.reschedule(loop.time())
-
+        timer = _Timer(bound, seconds)
         try:
             yield
         finally:

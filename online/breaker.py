@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """Opens for `rest` seconds after `failures` in a row.
+    """Opens for `rest` seconds after `failures` in a row; then one call may find out for all.
 
     Calls that waited side by side fail together when somebody stands still for a moment, and tell no more than one of them: a
-    failure counts if its call began after the one that was counted before it.
+    failure counts if its call began after the one that was counted before it, and so does an answer.
     """
 
     def __init__(self, failures: int, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,14 +21,23 @@ class Breaker:
     def open(self) -> bool:
         return self._clock() < self._open_until
 
-    def answered(self) -> None:
-        self._failures = 0
+    def lets(self) -> bool:
+        """Whether a call may be made. After a rest the first may, and the others only once it has been answered."""
+        if self.open:
+            return False
+        if self._failures >= self._most:
+            self._open_until = self._clock() + self._rest
+        return True
+
+    def answered(self, began: float) -> None:
+        """began: when the call did, by the clock."""
+        if began >= self._counted:
+            self._failures, self._open_until = 0, 0.0
 
     def failed(self, began: float) -> None:
-        """began: when the call did, by the clock."""
         if began < self._counted:
             return
         self._counted = self._clock()
         self._failures += 1
-        if self._failures >= self._most:  # from then on one caller a rest finds out, the others don't wait
+        if self._failures >= self._most:
             self._open_until = self._counted + self._rest

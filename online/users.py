@@ -69,7 +69,7 @@ class UserStore:
 
     async def get(self, user_id: UserId) -> LiveUser:
         """The user's live state; what the base knows while Redis does not answer. Never raises for a remote fault."""
-        if self._breaker.open:
+        if not self._breaker.lets():
             return self._from_base(user_id)
         began = time.monotonic()
         try:
@@ -82,7 +82,7 @@ class UserStore:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
             self._breaker.failed(began)
             return self._from_base(user_id)
-        self._breaker.answered()
+        self._breaker.answered(began)
         if value is None:
             return LiveUser(UserFeatures(user_id), n=0)
         broker_ts = int(broker)

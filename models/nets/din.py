@@ -21,28 +21,26 @@ LAYERS = (64, 32)
 class Attention(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     """events [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → each candidate's weighted sum, [n, WIDTH].
 
-    The perceptron compares by the event, the candidate and their product. Its first layer has weights of their own for the
-    three, so the event's part is made once for all candidates; the paper's difference of the two adds nothing to such a layer.
+    The perceptron compares by the event, the candidate, their difference and their product. Its first layer is a sum of a part
+    of each, so what the event and the candidate alone say is computed once for each, not once for each pair.
     """
 
     def __init__(self, seed: int, name: str = "attention") -> None:
         super().__init__(name=name)
-
-        def layer(width: int, at: int, label: str, **settings: Any) -> Any:
-            init = keras.initializers.GlorotUniform(seed=seed + at)
-            return keras.layers.Dense(width, kernel_initializer=init, name=label, **settings)
-
         first, second = ATTENTION
-        self.of_event = layer(first, 0, "of_event", use_bias=False)
-        self.of_candidate = layer(first, 1, "of_candidate")
-        self.of_both = layer(first, 2, "of_both", use_bias=False)
-        self.hidden = layer(second, 3, "hidden", activation="relu")
-        self.weight = layer(1, 4, "weight")
+        init = keras.initializers.GlorotUniform
+        self.compares = self.add_weight(name="compares", shape=(4 * WIDTH, first), initializer=init(seed))
+        self.bias = self.add_weight(name="bias", shape=(first,), initializer="zeros")
+        self.hidden = keras.layers.Dense(second, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
+        self.weight = keras.layers.Dense(1, kernel_initializer=init(seed + 4), name="weight")
 
     def call(self, events: Any, there: Any, whose: Any, candidate: Any) -> Any:
+        event, same, apart, both = tf.split(self.compares, 4)
         mine = tf.gather(events, whose)
-        compared = tf.gather(self.of_event(events), whose) + self.of_both(mine * candidate[:, None])
-        compared = tf.nn.relu(compared + self.of_candidate(candidate)[:, None])
+        of_event = tf.gather(tf.tensordot(events, event + apart, 1), whose)
+        of_candidate = tf.matmul(candidate, same - apart) + self.bias
+        of_both = tf.tensordot(mine * candidate[:, None], both, 1)
+        compared = tf.nn.relu(of_event + of_candidate[:, None] + of_both)
         weights = self.weight(self.hidden(compared))[:, :, 0] * tf.gather(there, whose)
         return tf.einsum("nl,nlw->nw", weights, mine)
 

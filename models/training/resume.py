@@ -41,7 +41,7 @@ class Resume:
             with self._path.open("rb") as opened, np.load(opened) as file:  # numpy leaves a cut file open
                 kept = {name: file[name] for name in file.files}
             told = json.loads(str(kept.pop("told")))
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return {}
         return {"values": kept, **told} if told["key"] == self._key else {}
 

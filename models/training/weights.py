@@ -46,7 +46,7 @@ def read_earlier(models: Path, name: str, version: int) -> Earlier:
     try:
         with (folder / WEIGHTS).open("rb") as opened, np.load(opened) as file:
             values = {key: file[key] for key in file.files}
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise Broken(f"{folder / WEIGHTS} can't be read: {error}") from error
     user_ids, item_ids = (values.pop(key) for key in _IDS)
     return Earlier(read_manifest(folder), user_ids, item_ids, values)

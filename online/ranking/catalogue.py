@@ -8,6 +8,7 @@ user; and a version that fails is named, while the one before it goes on.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,10 @@ class ModelCatalogue:
         self._task = asyncio.create_task(self._follow(), name="models")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        tasks = [*([] if self._task is None else [self._task]), *self._looks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self) -> None:
         while True:
@@ -72,31 +73,25 @@ class ModelCatalogue:
                 await self._look()
             except OSError as error:
                 logger.warning("the model base can't be read: %s", error)
+            except Exception:
+                logger.exception("the model base can't be followed")
 
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
 
-    async def instead_of(self, model: LiveModel, within: float) -> LiveModel | None:
-        """What ranks now that the server has dropped a version before we looked, as in a rollback: what is known to, else what a
-        look finds within so many seconds. Who asks while somebody looks waits for the same look."""
-        if (other := self._other_than(model)) is not None:
+    async def instead_of(self, name: str, gone: Set[int], within: float) -> LiveModel | None:
+        """What ranks now that the server has dropped versions before we looked, as in a rollback: what is known to, else what a
+        look finds within so many seconds."""
+        if (other := self._other_than(name, gone)) is not None:
             return other
-        look = self._looks.get(model.name)
-        if look is None:
-            look = self._looks[model.name] = asyncio.create_task(
-                self._look_at(model.name), name=f"look at {model.name}"
-            )
-            look.add_done_callback(lambda _: self._looks.pop(model.name))
-        with contextlib.suppress(TimeoutError, OSError):
+        with contextlib.suppress(Exception):  # the follower, which looks each second, tells what is wrong
             async with asyncio.timeout(within):
-                await asyncio.shield(look)
-        return self._other_than(model)
+                await asyncio.shield(self._look_at(name))
+        return self._other_than(name, gone)
 
-    def _other_than(self, model: LiveModel) -> LiveModel | None:
-        live, earlier = self._live.get(model.name), self._before.get(model.name)
-        if live is not None and live.version != model.version:
-            return live
-        return earlier if earlier is not None and earlier.version < model.version else None
+    def _other_than(self, name: str, gone: Set[int]) -> LiveModel | None:
+        known = (self._live.get(name), self._before.get(name))
+        return next((each for each in known if each is not None and each.version not in gone), None)
 
     def all(self) -> list[LiveModel]:
         return sorted(self._live.values(), key=lambda model: model.name)
@@ -104,12 +99,23 @@ class ModelCatalogue:
     async def _look(self) -> None:
         names = await asyncio.to_thread(list_models, self._models)
         self.on_disk = set(names)
-        for name in names:
+        for name in {*names, *self._live}:
             await self._look_at(name)
-        for name in self._live.keys() - self.on_disk:
-            await self._require_served(self._live[name])
 
-    async def _look_at(self, name: str) -> None:
+    def _look_at(self, name: str) -> asyncio.Task[None]:
+        """One look at a model at a time: who wants one while somebody looks waits for the same."""
+        look = self._looks.get(name)
+        if look is None:
+            look = self._looks[name] = asyncio.create_task(self._see(name), name=f"look at {name}")
+            look.add_done_callback(lambda done: self._seen(name, done))
+        return look
+
+    def _seen(self, name: str, look: asyncio.Task[None]) -> None:
+        self._looks.pop(name)
+        if not look.cancelled():
+            look.exception()  # who waits for it is told; where nobody does any more, the next look comes soon
+
+    async def _see(self, name: str) -> None:
         versions = await asyncio.to_thread(list_versions, self._models, name)
         current = self._live.get(name)
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:

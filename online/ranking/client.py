@@ -14,6 +14,8 @@ from online.ranking.transport import Inputs, Numbers, Refused, Transport
 
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0
+COUNTS_FROM = 0.03
+"""Seconds: a server that was given less says nothing of itself by not answering, and is not asked first after a rest."""
 
 
 class ModelClient:
@@ -51,14 +53,15 @@ class ModelClient:
     async def _ask(
         self, name: str, version: int, inputs: Inputs, signature: str, count: int, within: float, counts: bool = True
     ) -> Numbers:
-        if self.broken:
+        counts = counts and within >= COUNTS_FROM
+        if self.broken or (counts and not self._breaker.lets()):
             raise Unavailable("the model server did not answer just now")
         model, began = f"model {name} version {version}", time.monotonic()
         try:
             async with bounded(within):
                 numbers = await self._transport.predict(name, version, inputs, within, signature)
         except Refused as error:
-            self._answered(counts)
+            self._answered(counts, began)
             raise type(error)(f"{model}: {error}") from error
         except TimeoutError as error:
             self._failed(counts, began)
@@ -66,14 +69,14 @@ class ModelClient:
         except Unavailable as error:
             self._failed(counts, began)
             raise Unavailable(f"{model}: {error}") from error
-        self._answered(counts)
+        self._answered(counts, began)
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
             raise Unavailable(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
         return numbers
 
-    def _answered(self, counts: bool) -> None:
+    def _answered(self, counts: bool, began: float) -> None:
         if counts:
-            self._breaker.answered()
+            self._breaker.answered(began)
 
     def _failed(self, counts: bool, began: float) -> None:
         if counts:

@@ -19,6 +19,8 @@ from online.rerank import rank_shares
 
 LEAST = 0.005
 """Seconds that the model server has in any case."""
+GONE_AT_MOST = 2
+"""Versions that may be withdrawn under one list."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +99,27 @@ class Ranker:
         self, model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
     ) -> tuple[LiveModel, Floats]:
         """The version that answered, and its scores: another one, if this was withdrawn just now."""
+        until, gone = time.monotonic() + within, set[int]()
+        while True:
+            left = max(LEAST, until - time.monotonic())
+            try:
+                return model, await self._scores(model, user_id, item_ids, raw, left)
+            except VersionGone:
+                gone.add(model.version)
+            other = await self._catalogue.instead_of(model.name, gone, until - time.monotonic())
+            if other is None or len(gone) > GONE_AT_MOST:
+                raise Unavailable("no model is ready")
+            model = other
+
+    async def _scores(
+        self, model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
+    ) -> Floats:
         if not len(item_ids):
-            return model, np.zeros(0, np.float32)
+            return np.zeros(0, np.float32)
         if model.manifest.maps.genres != self._genres:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
-        until = time.monotonic() + within
-        inputs = inputs_of(model, user_id, item_ids, raw)
         try:
-            return model, await self._client.scores(model.name, model.version, inputs, len(item_ids), within)
-        except VersionGone:
-            other = await self._catalogue.instead_of(model, until - time.monotonic())
-            if other is None:
-                raise Unavailable("no model is ready") from None
-            inputs, left = inputs_of(other, user_id, item_ids, raw), max(LEAST, until - time.monotonic())
-            return other, await self._client.scores(other.name, other.version, inputs, len(item_ids), left)
+            inputs = inputs_of(model, user_id, item_ids, raw)
+        except ValueError as error:  # another version may take what was not made for the one that was asked for
+            raise Unavailable(f"model {model.name} version {model.version}: {error}") from error
+        return await self._client.scores(model.name, model.version, inputs, len(item_ids), within)

@@ -37,7 +37,7 @@ def test_it_opens_after_so_many_failures_and_closes_after_a_rest(clock):
 def test_an_answer_between_failures_begins_the_count_anew(clock):
     breaker = Breaker(2, 1.0, clock)
     fails(breaker, clock, 10.0, 10.1)
-    breaker.answered()
+    breaker.answered(10.1)
     fails(breaker, clock, 10.2, 10.3)
     assert not breaker.open
 
@@ -49,4 +49,22 @@ def test_calls_that_fail_side_by_side_are_one_failure(clock):
     assert not breaker.open
     for began in (10.3, 10.31, 10.5):
         fails(breaker, clock, began, began + 0.15)
+    assert breaker.open
+
+
+def test_after_a_rest_one_asks_for_all(clock):
+    breaker = Breaker(1, 1.0, clock)
+    fails(breaker, clock, 10.0, 10.2)
+    clock.now = 11.3
+    assert [breaker.lets() for _ in range(3)] == [True, False, False]
+    breaker.answered(11.3)
+    assert breaker.lets()
+    assert breaker.lets()
+
+
+def test_an_answer_to_a_call_from_before_the_failure_says_nothing(clock):
+    breaker = Breaker(2, 1.0, clock)
+    fails(breaker, clock, 10.0, 10.2)
+    breaker.answered(10.1)
+    fails(breaker, clock, 10.3, 10.4)
     assert breaker.open

@@ -1,6 +1,7 @@
 """Which version ranks when the server drops one before anybody has looked."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def test_after_a_rollback_the_version_before_ranks_at_once(play: Any, tmp_path: 
     async def scene(catalogue: ModelCatalogue, server: Server) -> None:
         gone = live(catalogue)
         rollback(tmp_path, "toy")
-        other = await catalogue.instead_of(gone, 1.0)
+        other = await catalogue.instead_of("toy", {gone.version}, 1.0)
         assert other is not None
         assert other.version == 1
 
@@ -81,7 +82,7 @@ def test_who_was_asked_for_the_old_one_while_it_was_looked_gets_the_new_one(play
         gone = live(catalogue)
         rollback(tmp_path, "toy")
         await catalogue._look()
-        assert await catalogue.instead_of(gone, 1.0) == live(catalogue)
+        assert await catalogue.instead_of("toy", {gone.version}, 1.0) == live(catalogue)
         assert live(catalogue).version == 1
 
     play(2, scene)
@@ -91,7 +92,7 @@ def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_pa
     async def scene(catalogue: ModelCatalogue, server: Server) -> None:
         gone = live(catalogue)
         rollback(tmp_path, "toy")
-        others = await asyncio.gather(*(catalogue.instead_of(gone, 1.0) for _ in range(8)))
+        others = await asyncio.gather(*(catalogue.instead_of("toy", {gone.version}, 1.0) for _ in range(8)))
         assert {each.version for each in others} == {1}
         assert server.asked == [1]
 
@@ -100,10 +101,35 @@ def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_pa
 
 def test_where_nothing_else_is_there_or_in_time_nothing_ranks(play: Any, tmp_path: Path) -> None:
     async def scene(catalogue: ModelCatalogue, server: Server) -> None:
-        assert await catalogue.instead_of(live(catalogue), 1.0) is None
+        assert await catalogue.instead_of("toy", {1}, 1.0) is None
         gone = live(catalogue)
         publish_one(tmp_path)
-        assert await catalogue.instead_of(gone, 0.0) is None
-        assert (await catalogue.instead_of(gone, 1.0) or gone).version == 2
+        assert await catalogue.instead_of("toy", {gone.version}, 0.0) is None
+        assert (await catalogue.instead_of("toy", {gone.version}, 1.0) or gone).version == 2
+
+    play(1, scene)
+
+
+def test_a_vanished_model_is_let_go_of_once_however_many_look(play: Any, tmp_path: Path) -> None:
+    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+        shutil.rmtree(tmp_path / "toy")
+        looks = (catalogue.instead_of("toy", {1}, 1.0) for _ in range(4))
+        assert await asyncio.gather(catalogue._look(), *looks) == [None] * 5
+        assert catalogue.get("toy") is None
+        await catalogue._look()
+        publish_one(tmp_path)
+        await catalogue._look()
+        assert live(catalogue).version >= 1
+        await catalogue.stop()
+
+    play(1, scene)
+
+
+def test_a_version_that_was_taken_twice_at_once_keeps_the_one_before(play: Any, tmp_path: Path) -> None:
+    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+        publish_one(tmp_path)
+        await asyncio.gather(catalogue._look(), catalogue.instead_of("toy", {1}, 1.0))
+        assert live(catalogue).version == 2
+        assert (await catalogue.instead_of("toy", {2}, 0.0) or live(catalogue)).version == 1
 
     play(1, scene)
