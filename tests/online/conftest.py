@@ -1,5 +1,6 @@
 """A small base on disk, as Spark would write it, for fast tests of the parts of the API."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from features.state import ItemFeatures, UserFeatures, encode_features
 from features.words import RATING, Contribution, Event, Item
 from offline.relations import write_relations
 from online.items import ItemStore
+from online.recommend import Recommendation
 from online.settings import ApiSettings
+from tests.online.served import a_list
 
 DAY = 86_400_000
 FILMS = [
@@ -90,3 +93,9 @@ def api_settings(folder: Path, **more: str) -> ApiSettings:
         generation=1,
         **more,
     )
+
+
+@pytest.fixture
+def answer(base: Base) -> Recommendation:
+    """A list for user 7, with features."""
+    return asyncio.run(a_list(base))

@@ -1,0 +1,84 @@
+"""A list made without Redis and without a model server, and what is counted of lists on their way into Kafka."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from features.base import Base
+from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
+from infra.processes import free_ports
+from infra.services import LOOPBACK
+from models.registry import DataSeen, Manifest
+from models.registry.manifest import ModelInput
+from online import metrics
+from online.clock import HomeClock
+from online.followed import FollowedFile
+from online.items import ItemStore
+from online.ranking.catalogue import LiveModel, ModelCatalogue
+from online.ranking.client import ModelClient
+from online.recommend import Recommendation, Recommender, Request
+from online.users import UserStore
+from online.vectors import VectorShelf
+
+AT = 101 * 86_400_000
+
+
+def model_of(items: ItemStore) -> LiveModel:
+    """A model that takes all there is; no server has it."""
+    genres = len(items.genres)
+    user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
+    maps = InputMaps(
+        items.genres,
+        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),
+    )
+    inputs = (ModelInput("user", "float32", user), ModelInput("cross", "float32", cross))
+    return LiveModel("widedeep", 3, Manifest("widedeep", 3, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
+
+
+@asynccontextmanager
+async def recommender(base: Base) -> AsyncIterator[tuple[Recommender, ItemStore]]:
+    """The real one, with neither Redis nor a model server: it answers all the same."""
+    redis_port, model_port = free_ports(2)
+    items = ItemStore(base)
+    users = UserStore(LOOPBACK, redis_port, 1, base)
+    client = ModelClient(f"{LOOPBACK}:{model_port}")
+    models = ModelCatalogue(Path("/nonexistent"), client)
+    clock = HomeClock(AT, 0, AT, lambda: 5)
+    await client.start()
+    try:
+        vectors = VectorShelf(None, Path("/nonexistent"), models, items)
+        weights = FollowedFile(None, bytes, ClickWeights())
+        yield Recommender(models, users, items, client, clock, weights, 5.0, vectors), items
+    finally:
+        await client.close()
+        await users.close()
+
+
+async def a_list(base: Base) -> Recommendation:
+    """A list for user 7, with features."""
+    async with recommender(base) as (made, items):
+        return await made.recommend(Request(7, model_of(items), 10))
+
+
+def numbered(answer: Recommendation, number: int) -> Recommendation:
+    """Another list, of another user."""
+    return dataclasses.replace(answer, request_id=f"r{number}", user_id=number)
+
+
+class Counts:
+    """What was counted since it was made."""
+
+    def __init__(self) -> None:
+        self._before = self._now()
+
+    @staticmethod
+    def _now() -> dict[str, float]:
+        reasons = ("full", "kafka", "stopped", "error", "features")
+        read = metrics.REGISTRY.get_sample_value
+        dropped = {each: read("martlet_served_dropped_total", {"reason": each}) or 0 for each in reasons}
+        return {"sent": read("martlet_served_sent_total") or 0, **dropped}
+
+    def get(self) -> dict[str, int]:
+        now = {name: int(value - self._before[name]) for name, value in self._now().items()}
+        return {name: value for name, value in now.items() if value}
