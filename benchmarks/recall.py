@@ -141,5 +141,5 @@ def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> No
         figures = report.medians(group)
         report.note(
             f"{group}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items() if value is not None)
-        )  # type: ignore[str-format]
+        )
     report.save(json_file)
