@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
-from infra import bench, cli_models, options
+from infra import cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of, ports_of, running_status
 from infra.home import REPO
 from infra.provoke import Provocation
@@ -25,7 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_models.app)
-app.add_typer(bench.app, name="bench")
+HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""For a command whose arguments, --help among them, another program reads."""
 
 
 @app.command()
@@ -205,9 +206,13 @@ def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
     typer.echo(ask_up(home_of(home), REBUILD, within=600))
 
 
-@app.command(
-    "model-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-)
+@app.command("bench", context_settings=HANDED_ON)
+def bench(context: typer.Context) -> None:
+    """Performance figures: `bench --help` lists them. Alone: from a click to the list that knows of it."""
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *context.args])
+
+
+@app.command("model-server", context_settings=HANDED_ON)
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
@@ -230,7 +235,7 @@ def test(
 def main() -> None:
     """Run the command line; an error that is meant for the user is one line, not a traceback."""
     try:
-        app()
+        app(prog_name="./martlet")
     except MartletError as error:
         typer.echo(f"martlet: {error}", err=True)
         sys.exit(1)
