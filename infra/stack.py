@@ -13,6 +13,7 @@ from pathlib import Path
 
 from features.errors import BadInput, MartletError
 from infra import artefacts, checkpoints, flink, offline, services, topics
+from infra.flink_client import FlinkClient
 from infra.home import Home
 from infra.job import BASE, Job
 from infra.keeper import JobKeeper
@@ -159,7 +160,7 @@ class Stack:
 
         assert self._redis_run is not None
         job = Job(self.home, self.ports, env, self._job_settings(), self.supervisor)
-        warmed = Spare(self.home, self.ports.flink, env, self.supervisor, spare)
+        warmed = Spare(self.home, FlinkClient(self.ports.flink), env, self.supervisor, spare)
         return JobKeeper(
             self.home,
             self.supervisor,
