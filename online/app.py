@@ -25,10 +25,10 @@ from online.limits import BodyLimit
 from online.listing import Listing
 from online.log import EventLog
 from online.measured import Measured
+from online.model_client.client import ModelClient
+from online.model_client.live_models import ModelCatalogue
 from online.new_items import NewItems
 from online.policy import NO_SERVING, Serving, read_serving
-from online.ranking.catalogue import ModelCatalogue
-from online.ranking.client import ModelClient
 from online.recommend import Recommender
 from online.routes import catalogue, events, health, listing, ops, recommendations, stream
 from online.served_log import ServedLog

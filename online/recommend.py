@@ -24,12 +24,13 @@ from online.clock import HomeClock
 from online.digits import told
 from online.followed import FollowedFile
 from online.items import ItemStore
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.policy import Chosen, Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.query import Query
 from online.ranking.features import RawFeatures, raw_features
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall, Query
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall
 from online.rerank import Listed, by_score, diverse, listed, team_draft
 from online.users import LiveUser, UserStore
 from online.vectors import UserTower, VectorShelf

@@ -14,8 +14,8 @@ from online.admission import ASIDE
 from online.answer import JsonResponse
 from online.explain import explain_items, explain_list
 from online.followed import UNREADABLE
+from online.model_client.live_models import LiveModel
 from online.problems import Problem
-from online.ranking.catalogue import LiveModel
 from online.recommend import Recommendation, Request
 from online.state import Server, body_of, server_of
 from online.tokens import read_token
