@@ -289,8 +289,18 @@ class Recommender:
         self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
     ) -> Shown:
         item = self._items.catalogue.get(item_id)
-        title, genres, year = (f"Item {item_id}", (), 0) if item is None else (item.title, item.genres, item.year)
-        return Shown(item_id, title, genres, year, score, channels, place, propensity, made.teams.get(place))
+        genres, year = ((), 0) if item is None else (item.genres, item.year)
+        return Shown(
+            item_id,
+            self._items.title_of(item_id),
+            genres,
+            year,
+            score,
+            channels,
+            place,
+            propensity,
+            made.teams.get(place),
+        )
 
 
 def fallback_scores(found: Candidates) -> Floats:
