@@ -15,8 +15,8 @@ from online import metrics
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import VectorShelf

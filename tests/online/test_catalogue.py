@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models.registry import list_versions, rollback
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.transport import VersionGone
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.transport import VersionGone
 from tests.models.fake_version import publish_one
 
 GOLDEN = 0.75

@@ -15,7 +15,7 @@ from features.inputs import ClickWeights
 from features.words import MAX_ID
 from online.clock import HomeClock
 from online.followed import FollowedFile
-from online.ranking.wire import decode_response, encode_request
+from online.model_client.predict_wire import decode_response, encode_request
 from online.tokens import make_token, read_token
 
 ids = st.integers(0, MAX_ID)

@@ -17,8 +17,8 @@ from models.registry import DataSeen, Manifest, ModelInput, Towers
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.items import ItemStore
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.policy import Chosen, Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
 from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import Kind
