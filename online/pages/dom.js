@@ -1,5 +1,24 @@
 // Makes elements. Text goes in as text, never as markup: titles come from data.
 
+/**
+ * The element of that id, which the page's HTML has. `kind`: what it is, where more is wanted of it than of any element.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+export function $(id, kind) {
+  const node = document.getElementById(id);
+  if (!(node instanceof (kind ?? HTMLElement))) throw new Error(`the page has no ${kind?.name ?? "element"} “${id}”`);
+  return /** @type {T} */ (node);
+}
+
+/** An element's children, which are HTML's here: `dataset` and the like are theirs. @returns {HTMLElement[]} */
+export const childrenOf = (/** @type {Element} */ parent) => /** @type {HTMLElement[]} */ ([...parent.children]);
+
+/** What has the keyboard. @returns {HTMLElement | null} */
+export const focused = () => (document.activeElement instanceof HTMLElement ? document.activeElement : null);
+
 /** el("p.note.big", {title: "…"}, "text", child) → <p class="note big" title="…">text…</p>; null children are left out. */
 export function el(what, attributes = {}, ...children) {
   const [tag, ...classes] = what.split(".");

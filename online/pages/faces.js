@@ -71,11 +71,17 @@ const SCENES = [
   },
 ];
 
-/** Give `face` its colours and its picture, a broad one if `broad`; gives the genre that it names and signs, if any: `genre`, if it is one. */
+/**
+ * Give `face` its colours and its picture, a broad one if `broad`; gives the genre that it names and signs, if any: `genre`, if it is one.
+ * @param {HTMLElement} face
+ * @param {string | number | null} itemId
+ * @param {string[]} genres
+ * @param {{broad?: boolean, genre?: string | null}} how
+ */
 export function paint(face, itemId, genres, { broad = false, genre = null } = {}) {
   const roll = dice(itemId);
   const shown = genreShown(genres);
-  const named = genres.includes(genre) ? genre : shown;
+  const named = genre !== null && genres.includes(genre) ? genre : shown;
   const other = genres.find((genre) => genre !== shown);
   const first = shown === undefined ? 260 : hue(shown);
   // The other genre's hue, brought near enough that the two go together.

@@ -17,7 +17,7 @@ export function showModels(root, said, refused, { default: usual, ranking, refus
       ? table(
           ["model", "version", ...names.map((name) => METRICS[name])],
           ranking.map(({ name, version, metrics }) => [
-            el("th", { scope: "row" }, el("a", { href: `/user.html?${new URLSearchParams({ id: 6, model: name })}` }, name), name === usual ? el("span.tag", {}, "default") : null),
+            el("th", { scope: "row" }, el("a", { href: `/user.html?${new URLSearchParams({ id: "6", model: name })}` }, name), name === usual ? el("span.tag", {}, "default") : null),
             el("td", {}, String(version)),
             ...names.map((each) => cell(each, metrics[each])),
           ]),

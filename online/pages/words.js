@@ -9,6 +9,7 @@ export const number = (value) => NUMBER.format(value);
 export const date = (ts) => `${DATE.format(ts)} UTC`;
 export const isoDate = (ts) => new Date(ts).toISOString();
 
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [["year", 31_557_600_000], ["month", 2_629_800_000], ["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
 
 /** "2d ago", as seen from `now`, which is the home's clock and not the browser's. */
