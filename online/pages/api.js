@@ -39,13 +39,13 @@ export const getOps = (signal) => call("/v1/ops", { signal });
 export const postReplay = (speed) =>
   call("/v1/admin/replay", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ speed }), kinds: ["admin"] });
 
-const query = (asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+const query = (/** @type {Record<string, any>} */ asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
 
 /**
  * Send one event; gives {accepted, event_ids, seen}. A 503 may have written the event: it is sent once more under the id
  * that the answer names, which is safe. Nothing else is sent again, since without an id that could be a second rating.
  */
-export async function postEvent(event) {
+export async function postEvent(/** @type {Record<string, any>} */ event) {
   try {
     return await post(event);
   } catch (fault) {

@@ -16,7 +16,7 @@ export const genrePage = (genre) => `/collection.html?${new URLSearchParams({ ty
 export function poster(item, { note = null, more = {}, genre = null } = {}) {
   const title = shownTitle(item.title);
   const face = el("span.face", {}, el("span.kind"), el("span.title", { title }, title));
-  face.querySelector(".kind").textContent = paint(face, item.item_id, item.genres, { genre }) ?? "";
+  /** @type {HTMLElement} */ (face.querySelector(".kind")).textContent = paint(face, item.item_id, item.genres, { genre }) ?? "";
   return el("li.poster", {}, el("a", { href: moviePage(item.item_id, more) }, face, el("span.under", {}, el("span", {}, item.year ? String(item.year) : "year unknown"), note)));
 }
 

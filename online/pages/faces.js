@@ -86,8 +86,8 @@ export function paint(face, itemId, genres, { broad = false, genre = null } = {}
   const first = shown === undefined ? 260 : hue(shown);
   // The other genre's hue, brought near enough that the two go together.
   const apart = other === undefined ? 40 : ((hue(other) - first + 540) % 360) - 180;
-  face.style.setProperty("--hue", first);
-  face.style.setProperty("--hue-2", first + Math.max(-70, Math.min(70, apart)) + (Math.abs(apart) < 14 ? 34 : 0));
+  face.style.setProperty("--hue", String(first));
+  face.style.setProperty("--hue-2", String(first + Math.max(-70, Math.min(70, apart)) + (Math.abs(apart) < 14 ? 34 : 0)));
   face.classList.toggle("plain", shown === undefined);
   const scene = SCENES[Math.floor(roll() * SCENES.length)](roll);
   const size = 3.6 + roll() * 1.1;

@@ -19,7 +19,7 @@ export function movesOf(before, now, seen) {
 }
 
 /** Places gained (lost: negative), 0 for none, NaN for a film that was not there. */
-export const gain = (move) => (move === undefined ? 0 : move.was < 0 ? NaN : move.was - move.at);
+export const gain = (/** @type {{was: number, at: number} | undefined} */ move) => (move === undefined ? 0 : move.was < 0 ? NaN : move.was - move.at);
 
 /** "6 up, 3 down, 5 new." `moves`: as above, or null where nothing is compared. @param {Moves | null} moves */
 export function movedWords(moves) {

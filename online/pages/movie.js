@@ -142,7 +142,7 @@ async function loadNear(by) {
     near.replaceChildren(
       ...answer.similar.map((item) => {
         const bar = el("span.weight", { role: "img", "aria-label": `weight ${item.weight}`, title: `weight ${item.weight}` });
-        bar.style.setProperty("--share", Math.max(0, item.weight / most));
+        bar.style.setProperty("--share", String(Math.max(0, item.weight / most)));
         return poster({ genres: [], year: null, ...item }, { note: bar });
       }),
     );

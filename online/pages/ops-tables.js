@@ -52,7 +52,7 @@ export function showExperiments(root, experiments) {
 function rate(some, all) {
   if (!all) return null;
   const bar = el("span.weigh", { "aria-hidden": "true" });
-  bar.style.setProperty("--share", Math.min(1, some / all));
+  bar.style.setProperty("--share", String(Math.min(1, some / all)));
   return el("span", {}, ` (${((some / all) * 100).toFixed(1)} %)`, bar);
 }
 

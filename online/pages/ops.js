@@ -75,7 +75,7 @@ function showFigures({ job, flow, asked_at: now }) {
 
 const boxes = new Map();
 
-function figure(name, value, unit, more, chart = null) {
+function figure(name, value, unit, more, /** @type {Element | null} */ chart = null) {
   if (!boxes.has(name)) {
     const box = el("section.figure", {}, el("h2", {}, name), el("div.value"), el("p.more"));
     boxes.set(name, box);

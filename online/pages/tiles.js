@@ -178,7 +178,7 @@ export const POSTER = {
     const title = shownTitle(item.title);
     const tile = poster(item);
     tile.classList.add("tile");
-    tile.querySelector(".face").append(el("span.change"));
+    tile.querySelector(".face")?.append(el("span.change"));
     tile.append(makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })));
     return tile;
   },
