@@ -46,24 +46,26 @@ def modules_with_examples(repo: Path = REPO) -> list[str]:
     return sorted(str(path) for path in modules if path.parts[0] not in WITHOUT_EXAMPLES)
 
 
-def check_pages() -> int:
+def check_pages(repo: Path = REPO) -> int:
     """Check the types of online/pages by the TypeScript that package-lock.json pins; say aloud where that can't be done."""
     if not shutil.which("node") or not shutil.which("npm"):
         print("gate: pages: NOT CHECKED, since node and npm are not both on PATH", flush=True)
         return 0
-    if not _has_typescript() and (code := _run("npm ci", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"])):
+    if not _has_typescript(repo) and (
+        code := _run("npm ci", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], repo)
+    ):
         if os.environ.get("CI") == "true":
             return code
         print("gate: pages: NOT CHECKED, since npm could not install what package-lock.json names", flush=True)
         return 0
-    return _run("pages", ["node", "node_modules/typescript/bin/tsc", "--project", "tsconfig.json"])
+    return _run("pages", ["node", "node_modules/typescript/bin/tsc", "--project", "tsconfig.json"], repo)
 
 
-def _has_typescript() -> bool:
+def _has_typescript(repo: Path) -> bool:
     """Whether the version that is pinned is the one that is installed."""
-    pinned = json.loads((REPO / "package.json").read_text())["devDependencies"]["typescript"]
+    pinned = json.loads((repo / "package.json").read_text())["devDependencies"]["typescript"]
     try:
-        there = json.loads((REPO / "node_modules" / "typescript" / "package.json").read_text())["version"]
+        there = json.loads((repo / "node_modules" / "typescript" / "package.json").read_text())["version"]
     except (OSError, ValueError, KeyError):
         return False
     return bool(there == pinned)

@@ -42,3 +42,29 @@ def test_where_node_is_missing_the_gate_says_so_and_goes_on(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gate.check_pages() == 0
     assert capsys.readouterr().out == "gate: pages: NOT CHECKED, since node and npm are not both on PATH\n"
+
+
+@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 7)])
+def test_what_npm_can_not_install_is_a_failure_in_ci_alone(
+    ci: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("node", "npm"):
+        write(tmp_path, f"bin/{name}", "#!/bin/sh\nexit 7\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    write(tmp_path, "package.json", '{"devDependencies": {"typescript": "6.0.3"}}')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("CI", ci)
+    assert gate.check_pages(tmp_path) == code
+    assert ("NOT CHECKED" in capsys.readouterr().out) is (code == 0)
+
+
+def test_the_types_of_pages_are_checked_where_the_pinned_version_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, status in (("node", 2), ("npm", 7)):
+        write(tmp_path, f"bin/{name}", f"#!/bin/sh\nexit {status}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    write(tmp_path, "package.json", '{"devDependencies": {"typescript": "6.0.3"}}')
+    write(tmp_path, "node_modules/typescript/package.json", '{"version": "6.0.3"}')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert gate.check_pages(tmp_path) == 2
