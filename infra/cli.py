@@ -218,7 +218,7 @@ def test(
     all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
     arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
 ) -> None:
-    """The gate (lint, format, types) and the test suite, on the real services."""
+    """The gate (lint, format, types, examples) and the test suite, on the real services."""
     from infra.gate import run_gate
 
     if not arguments and (code := run_gate()) != 0:

@@ -105,7 +105,7 @@ def _fit_weighing(
 
     compiled = tf.function(logits, reduce_retracing=True)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step(*batch: Any) -> Any:
         with tf.GradientTape() as tape:
             answers, *rest = batch
@@ -147,7 +147,7 @@ def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
     """(said [A, C, 2], signals [A, C, S], items [A, L] as places in the vocabulary, gaps [A, L + 1], there [A, C])."""
     next_item = model.get_layer("next_item")
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def ask(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
         n, c = tf.shape(candidates)[0], tf.shape(candidates)[1]
         whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
