@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 from features.version import VERSION
 from infra.cli import app
 from infra.home import REPO
+from tests.home import until
 
 COMMANDS: Any = typer.main.get_command(app)
 BECOME_ANOTHER = {"model-server"}
@@ -37,6 +39,9 @@ case "$*" in
     "-m pip install "*)
         echo pip >>"$NOTES"
         cp "$UV" "${0%/*}/uv" ;;
+    "-c "*flock*)
+        echo "$$" >>"$NOTES.at-lock"
+        exec REAL "$@" ;;
     "-m infra "*) shift 2; echo "infra: $*" ;;
     *) exec REAL "$@" ;;
 esac
@@ -176,29 +181,55 @@ def test_a_security_release_of_the_same_python_changes_nothing(made: Clone) -> N
     assert made.done() == []
 
 
-def test_starts_at_the_same_time_install_once(clone: Clone) -> None:
+class Paused:
+    """uv, held up in the middle of an installation until `go_on`."""
+
+    def __init__(self, clone: Clone) -> None:
+        self._ends = []
+        for name in ("here", "go"):
+            os.mkfifo(clone.folder / name)
+            self._ends.append(os.open(clone.folder / name, os.O_RDWR | os.O_NONBLOCK))
+        clone.script("./uv", UV + 'echo here >"$HOME/here"; read -r go <"$HOME/go"')
+
+    def wait(self) -> None:
+        """Until uv is there."""
+        assert select.select(self._ends[:1], [], [], WITHIN)[0], "uv was not called"
+
+    def go_on(self) -> None:
+        os.write(self._ends[1], b"go\n")
+
+    def close(self) -> None:
+        for end in self._ends:
+            os.close(end)
+
+
+@pytest.fixture
+def paused(clone: Clone) -> Iterator[Paused]:
     clone.equip()
-    starts = [clone.start() for _ in range(4)]
+    uv = Paused(clone)
+    yield uv
+    uv.close()
+
+
+def test_starts_at_the_same_time_install_once(clone: Clone, paused: Paused) -> None:
+    starts = [clone.start()]
+    paused.wait()
+    starts += [clone.start() for _ in range(3)]
+    at_lock = clone.notes.with_name("notes.at-lock")
+    until(lambda: len(at_lock.read_text().split()) == 4, WITHIN, "all wait for the first")
+    paused.go_on()
     said = [start.communicate(timeout=WITHIN) for start in starts]
     assert [start.returncode for start in starts] == [0] * 4, said
     assert [out for out, _ in said] == ["infra: status\n"] * 4
     assert clone.done() == ["venv", "pip", "uv"]
 
 
-def test_a_killed_installer_holds_up_nobody(clone: Clone) -> None:
-    clone.equip()
-    os.mkfifo(clone.folder / "reached")
-    clone.script("./uv", 'echo reached >"$HOME/reached"; read -r never <"$HOME/reached"')
-    reached = os.open(clone.folder / "reached", os.O_RDONLY | os.O_NONBLOCK)
+def test_a_killed_installer_holds_up_nobody(clone: Clone, paused: Paused) -> None:
     first = clone.start()
-    try:
-        assert select.select([reached], [], [], WITHIN)[0]
-        assert os.read(reached, 100) == b"reached\n"
-    finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.communicate(timeout=WITHIN)
-        os.close(reached)
-    clone.done()
+    paused.wait()
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate(timeout=WITHIN)
+    assert clone.done() == ["venv", "pip", "uv"]
     clone.script("./uv", UV)
     assert clone.launch().returncode == 0
     assert clone.done() == ["pip", "uv"]
