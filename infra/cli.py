@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from features.version import VERSION
 from infra import cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
 from infra.home import REPO
@@ -20,7 +21,6 @@ from infra.steps import Steps
 from infra.up_options import UpOptions
 
 app = typer.Typer(
-    help="Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,6 +29,21 @@ app = typer.Typer(
 app.add_typer(cli_models.app)
 HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """For a command whose arguments, --help among them, another program reads."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"martlet {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def martlet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds."""
 
 
 @app.command()
@@ -211,6 +226,22 @@ def bench(context: typer.Context) -> None:
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
+
+
+@app.command()
+def check() -> None:
+    """The gate alone (lint, format, types): what every change passes first."""
+    from infra.gate import run_gate
+
+    raise typer.Exit(run_gate())
+
+
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities of the locked packages. Exit code 1 if there are any, or if the database does not answer."""
+    from infra.system.audit import audit as run
+
+    raise typer.Exit(0 if run(typer.echo) else 1)
 
 
 @app.command()
