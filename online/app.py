@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from features.base import Base
@@ -156,5 +157,11 @@ def make_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(Overload, gate=server.gate)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(Measured)  # the last one stands first
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        """The API for people: a page that shows /openapi.json."""
+        return FileResponse(PAGES / "docs.html")
+
     app.mount("/", StaticFiles(directory=PAGES, html=True), name="pages")
     return app
