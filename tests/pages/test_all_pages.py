@@ -21,6 +21,7 @@ ADDRESSES = {
     "movie": "/movie.html?movieId=50",
     "collection": "/collection.html?type=genre&value=Sci-Fi",
     "ops": "/ops.html",
+    "docs": "/docs",
 }
 READY = {
     "home": "#trending .poster:not(.skeleton)",
@@ -29,6 +30,7 @@ READY = {
     "movie": "#near .poster:not(.skeleton)",
     "collection": "#films .poster:not(.skeleton)",
     "ops": "#models table",
+    "docs": "#calls details",
 }
 LIMIT = 300_000
 
