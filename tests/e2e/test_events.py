@@ -4,6 +4,8 @@ import pytest
 
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 RATING = {"type": "rating", "user_id": 900_001, "item_id": 1, "rating": 5}
 
 

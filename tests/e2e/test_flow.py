@@ -13,6 +13,8 @@ from features.names import EVENTS, REJECTED, partition_of
 from infra.home import REPO
 from tests.home import Martlet, run_martlet, until
 
+pytestmark = pytest.mark.home
+
 GARBAGE = [
     b"\xff\x00 garbage | with | bars",
     b'{"type": "rating", "user_id"',

@@ -2,7 +2,11 @@
 
 import threading
 
+import pytest
+
 from tests.home import Martlet, until
+
+pytestmark = pytest.mark.home
 
 
 def test_a_new_version_and_its_rollback_fail_no_request(martlet: Martlet) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 CALLERS = 48
 """Six times as many as lists are made at once."""
 

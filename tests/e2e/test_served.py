@@ -13,6 +13,8 @@ from features.served import Served, read_served, read_served_list
 from models.registry import read_manifest, version_folder
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 
 def lists_of(martlet: Martlet, user: int, request_ids: set[str]) -> dict[str, Served]:
     """What the log holds of a user's lists once all of `request_ids` have come, looked for in the user's partition alone."""

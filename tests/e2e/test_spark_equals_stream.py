@@ -20,6 +20,8 @@ from infra.record import HomeRecord
 from streaming.settings import JobSettings, read_settings
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 T = TypeVar("T")
 USERS = range(920_001, 920_021)
 

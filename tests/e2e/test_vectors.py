@@ -11,6 +11,8 @@ import pytest
 
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 EMBEDDINGS = {"als", "item2vec", "deepwalk"}
 
 

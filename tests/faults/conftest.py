@@ -25,7 +25,7 @@ from tests.home import Martlet, running, until
 CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
     """A home without history, in which shown lists are closed after 5 s, run from a copy of the code."""
     repo = tmp_path_factory.mktemp("code")

@@ -4,6 +4,7 @@ import threading
 import time
 
 import httpx
+import pytest
 
 from features.events import write_event
 from features.memory import REMEMBERED
@@ -11,6 +12,8 @@ from features.names import EVENTS, partition_of, seen_key, user_key, user_of
 from features.words import CLICK, RATING, Event
 from tests.faults.conftest import Traffic, click, verify
 from tests.home import Martlet, until
+
+pytestmark = pytest.mark.broken
 
 YEAR_2100 = 4_102_444_800_000
 

@@ -10,6 +10,8 @@ import pytest
 
 from infra.home import REPO
 
+pytestmark = pytest.mark.services
+
 TOOLS = ("sh", "dirname", "uname", "cksum", "awk", "df", "cat", "rm", "mkdir", "sleep", "env")
 
 

@@ -22,6 +22,8 @@ from offline.relations import write_history_relations
 from offline.settings import AskSettings
 from offline.walk import Walk, item_ids
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 SETTINGS = AskSettings(most=60, candidates=5)
 

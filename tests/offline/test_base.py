@@ -21,6 +21,8 @@ from offline.datasets import Dataset, cut_row, event_of, open_dataset, rows_betw
 from offline.steps import spark_message
 from offline.tables import sha256
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

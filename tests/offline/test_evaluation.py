@@ -20,6 +20,8 @@ from offline.evaluation.places import NO_PLACE, Asked, as_list, gains, measure, 
 from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

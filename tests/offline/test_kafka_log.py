@@ -25,6 +25,8 @@ from offline.log_base import make_log_base, spans_of
 from offline.steps import spark_message
 from tests.offline.small_log import WALL, Reference, SmallLog
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

@@ -21,6 +21,8 @@ from offline.log_base import main, make_log_base, read_offsets, spans_of
 from offline.tables import sha256
 from tests.offline.small_log import BUSY, WALL, FileLog, Reference, SmallLog
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 CLOCK = Clock(1_000_000_000_000, WALL - 1000)
 

@@ -29,6 +29,8 @@ from offline.datasets import Dataset, event_of, open_dataset, rows_between
 from offline.samples import make_samples
 from offline.settings import SampleSettings
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 SETTINGS = SampleSettings(negatives=2, seed=5)
 

@@ -20,6 +20,8 @@ from models.server.errors import ServingError
 from models.server.monitoring import DEFAULT_PATH, metrics_path
 from models.server.testing import ServerProcess
 
+pytestmark = pytest.mark.keras
+
 X = np.array([[1, 0]], dtype=np.float32)
 URL = "/v1/models/m:predict"
 BODY = '{"signature_name": "one", "instances": [[1, 0]]}'

@@ -21,6 +21,8 @@ import_tensorflow()
 
 from models.training import run  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 def test_both_models(samples_folder, tmp_path):
     command = [sys.executable, "-m", "models.training", "--samples", str(samples_folder), "--models", str(tmp_path)]

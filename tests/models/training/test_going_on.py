@@ -22,6 +22,8 @@ from models.training.lists import fit_on_lists  # noqa: E402
 from models.training.run import Options, train_all  # noqa: E402
 from models.training.weights import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 DAY = 86_400_000
 
 

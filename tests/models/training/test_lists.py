@@ -18,6 +18,8 @@ from models.training.places import _logistic, place_metrics, places_of  # noqa: 
 from models.training.sequences import indexed  # noqa: E402
 from tests.models.asks import write_asks  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 def histories(*lengths: int) -> Histories:
     """Users with so many events, a second apart; item ids count on; every third event is no positive one."""

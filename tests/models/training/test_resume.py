@@ -15,6 +15,8 @@ from models.training.fit import fit  # noqa: E402
 from models.training.lists import fit_on_lists  # noqa: E402
 from models.training.resume import LEAST_SECONDS, Resume  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 class Pulled(Exception):
     """The plug."""
