@@ -16,26 +16,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra import offline
-from infra.home import REPO, Home
-from infra.record import HomeRecord
+from infra import artefacts
+from infra.home import REPO
 from infra.services import python_env
 
 MADE_OF = ("features", "offline", "models", "requirements.lock")
 KEPT = 3
 """Digests: as many branches as one works on at a time. A seed is some 100 MB."""
-TRAIN_WITHIN = 900.0
+DATASET = "ml-100k"
+MAKE_WITHIN = 900.0
+"""Seconds, for each of the programs that make a seed."""
 HISTORY = "history"
 """MovieLens 100K, 80 % of it loaded, and the models that `up` trains first."""
-NOTHING = "nothing"
-"""No history, and so nothing to learn from."""
 LATER = "later"
 """What HISTORY does not have: embeddings and a two-tower model, in the folders where a home would keep them."""
 
 
 def digest() -> str:
     """Of all that decides what a seed holds; its making in this file and the training's effort included."""
-    files = [Path(__file__), Path(__file__).with_name("small_training.py"), Path(offline.__file__)]
+    files = [Path(__file__), Path(__file__).with_name("small_training.py")]
     for name in MADE_OF:
         path = REPO / name
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
@@ -51,7 +50,7 @@ def cache() -> Path:
 
 def seed(name: str, folder: Path) -> Path:
     """The seed of a name below `folder`, made now where it is not there. Processes that ask at once wait for the one that
-    makes it. Raises MartletError where it can't be made."""
+    makes it. Raises CalledProcessError where it can't be made: its output says why."""
     kept = folder / digest()
     kept.mkdir(parents=True, exist_ok=True)
     with _locked(kept / f"{name}.lock"):
@@ -83,20 +82,22 @@ def _forget_old(folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _prepare(path: Path, history: float) -> HomeRecord:
-    """A base and what it is trained on, made by the code that `up` calls."""
-    home = Home(path).make()
-    record = HomeRecord(home)
-    record.describe(None, history)
-    offline.prepare(home, record, 1, print)
-    record.take_base(1)
-    return record
+def _run(*argv: object, java: bool = False) -> None:
+    more = {"JAVA_HOME": str(artefacts.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"} if java else {}
+    env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2", **more})
+    subprocess.run([sys.executable, "-m", *map(str, argv)], check=True, cwd=REPO, env=env, timeout=MAKE_WITHIN)
 
 
-def _train(source: Home, models: Path, *names: str) -> None:
-    folders = (offline.samples_folder(source, 1), offline.asks_folder(source, 1), source.bases / "1", models)
-    argv = [sys.executable, "-m", "tests.small_training", *map(str, folders), *names]
-    subprocess.run(argv, check=True, cwd=REPO, env=python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), timeout=TRAIN_WITHIN)
+def _prepare(home: Path, history: float) -> None:
+    """The first base of a home, and what models are trained on, as `up` makes them."""
+    made = ("--out", home / "base" / "1", "--samples", home / "data" / "samples-1", "--asks", home / "data" / "asks-1")
+    data = ("--dataset", DATASET, "--data-dir", home / "data", "--history", history)
+    _run("offline.prepare", *data, *made, java=True)
+
+
+def _train(home: Path, models: Path, *names: str) -> None:
+    folders = (home / "data" / "samples-1", home / "data" / "asks-1", home / "base" / "1", models)
+    _run("tests.small_training", *folders, *names)
 
 
 def _keep(path: Path, *names: str) -> None:
@@ -107,28 +108,19 @@ def _keep(path: Path, *names: str) -> None:
 
 def _history(aside: Path, folder: Path) -> None:
     _prepare(aside, 0.8)
-    _train(Home(aside), Home(aside).models, *offline.FIRST_MODELS)
+    _train(aside, aside / "models", "neuralcf", "widedeep", "fusion")
     _keep(aside, "base", "data", "models")
 
 
-def _nothing(aside: Path, folder: Path) -> None:
-    _prepare(aside, 0.0)
-    _keep(aside, "base", "data")
-
-
 def _later(aside: Path, folder: Path) -> None:
-    shutil.copytree(seed(HISTORY, folder), aside, dirs_exist_ok=True)
-    home = Home(aside).make()
-    record = HomeRecord(home)
-    record.describe(None, 0.8)
-    record.take_base(1)
-    offline.embed(home, record, print)
-    shutil.rmtree(home.models)
-    _train(home, home.models, "twotower")
+    home = seed(HISTORY, folder)
+    made = ("--base", home / "base" / "1", "--out", aside / "embeddings" / "1")
+    _run("offline.embeddings", "--dataset", DATASET, "--data-dir", home / "data", *made, java=True)
+    _train(home, aside / "models", "twotower")
     _keep(aside, "embeddings", "models")
 
 
-MAKERS: dict[str, Callable[[Path, Path], None]] = {HISTORY: _history, NOTHING: _nothing, LATER: _later}
+MAKERS: dict[str, Callable[[Path, Path], None]] = {HISTORY: _history, LATER: _later}
 
 
 if __name__ == "__main__":  # to fill the cache before a run: python -m tests.seed [NAME…]
