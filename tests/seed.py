@@ -34,7 +34,7 @@ LATER = "later"
 
 def digest() -> str:
     """Of all that decides what a seed holds; its making in this file and the training's effort included."""
-    files = [Path(__file__), Path(__file__).with_name("small_training.py")]
+    files = [Path(__file__).with_name(name) for name in ("seed.py", "small_training.py", "effort.py")]
     for name in MADE_OF:
         path = REPO / name
         files += sorted(path.rglob("*.py")) if path.is_dir() else [path]

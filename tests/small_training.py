@@ -12,10 +12,8 @@ from models.training.runtime import import_tensorflow
 
 import_tensorflow()
 
-from models.training.effort import Effort  # noqa: E402
 from models.training.run import Options, train_all  # noqa: E402
-
-SMALL = Effort(sequence=2, last=1, lists=4, whole=2)
+from tests.effort import SMALL  # noqa: E402
 
 if __name__ == "__main__":
     samples, asks, base, models = (Path(argument) for argument in sys.argv[1:5])
