@@ -18,6 +18,8 @@ from infra.home import REPO
 from infra.processes import ProcessId, free_ports
 
 UP_WITHIN = 900
+WATCHFUL = {"watch_every": 1.0}
+"""An alarm comes and goes within seconds."""
 ALIVE: list[Path] = []
 """The homes that run now, or are being started or stopped: whose logs a failing test shows (see `tests.evidence`)."""
 
@@ -88,11 +90,15 @@ def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> A
 
 
 @contextmanager
-def running(home: Path, *options: str, repo: Path = REPO, seed: Path | None = None) -> Iterator[Martlet]:
+def running(
+    home: Path, *options: str, repo: Path = REPO, seed: Path | None = None, timings: dict[str, float] = WATCHFUL
+) -> Iterator[Martlet]:
     """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running. With a
-    seed (see `tests.seed`) it begins with what that holds."""
+    seed (see `tests.seed`) it begins with what that holds; for its timings see `infra.timings`."""
     if seed is not None:
         shutil.copytree(seed, home, dirs_exist_ok=True)
+    (home / "run").mkdir(parents=True, exist_ok=True)
+    (home / "run" / "times.json").write_text(json.dumps(timings))
     port = free_ports(1)[0]
     ALIVE.append(home)
     done = run_martlet(

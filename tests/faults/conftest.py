@@ -22,8 +22,10 @@ from features.names import EVENTS, partition_of
 from features.words import CLICK, Event
 from infra import ask
 from infra.home import REPO, read_json, write_json
-from tests.home import Martlet, running, until
+from tests.home import WATCHFUL, Martlet, running, until
 
+HURRIED = WATCHFUL | {"spare_calm": 3.0}
+"""Faults follow one another: the spare TaskManager must be there for each."""
 CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
 
@@ -36,7 +38,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
     for name in ("martlet", "pyproject.toml", "requirements.lock"):
         shutil.copy(REPO / name, repo / name)
     (repo / ".venv").symlink_to(REPO / ".venv")
-    with running(tmp_path_factory.mktemp("faults"), "--history", "0", "--attribution", "5", repo=repo) as home:
+    with running(
+        tmp_path_factory.mktemp("faults"), "--history", "0", "--attribution", "5", repo=repo, timings=HURRIED
+    ) as home:
         yield home
 
 
