@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
                 ).returncode
         if code == 0 and not quick:
             with _seeds(fresh=everything):
-                code = _run_lanes(_lanes(chosen), times)
+                code = run_lanes(_lanes(chosen), times)
     finally:
         times.show()
     return code
@@ -107,8 +107,8 @@ def _reported(name: str) -> list[str]:
     return [f"--junitxml={Path(out) / f'{name}.xml'}"] if out else []
 
 
-def _run_lanes(lanes: dict[str, Commands], times: Times) -> int:
-    """All of them at once, to their ends; the first exit code that is not 0, or 0."""
+def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
+    """All of them at once, to their ends, each line behind its lane's name; the first exit code that is not 0, or 0."""
     codes: dict[str, int] = {}
 
     def run(name: str, commands: Commands) -> None:
