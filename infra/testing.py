@@ -50,7 +50,7 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
     arguments: those of one plain pytest instead, without the gate. That no test ran is a failure."""
     chosen = [] if everything else ["-m", "not soak"]
     if everything:
-        os.environ["MARTLET_HYPOTHESIS"] = "nightly"
+        os.environ["MARTLET_TEST_PROFILE"] = "nightly"
     if arguments:
         print("gate: not run, as arguments for pytest were given", flush=True)
         return subprocess.run(_pytest([*chosen, *arguments]), cwd=REPO, env=python_env()).returncode
