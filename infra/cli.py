@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,6 @@ from features.errors import BadInput, MartletError
 from features.version import VERSION
 from infra import cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
-from infra.home import REPO
 from infra.provoke import Provocation
 from infra.running import ports_of, running_status
 from infra.steps import Steps
@@ -244,18 +242,20 @@ def audit() -> None:
     raise typer.Exit(0 if run(typer.echo) else 1)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})
 def test(
-    all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The gate and the tests that need no service.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Faults and soaks at full length, too, from fresh seeds and random examples.")
+    ] = False,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on to one pytest, which then runs without the gate.")
+    ] = None,
 ) -> None:
-    """The gate (lint, format, types, examples) and the test suite, on the real services."""
-    from infra.gate import run_gate
+    """The gate (lint, format, types, examples, pages) and the test suite, on the real services."""
+    from infra.testing import run_tests
 
-    if not arguments and (code := run_gate()) != 0:
-        raise typer.Exit(code)
-    argv = [sys.executable, "-m", "pytest", *([] if all_ else ["-m", "not soak"]), *(arguments or [])]
-    raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
+    raise typer.Exit(run_tests(quick, all_, arguments or []))
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ from offline.steps import spark_message
 from tests.offline.conftest import Row
 from tests.offline.small_log import WALL, Reference, SmallLog
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

@@ -22,6 +22,8 @@ from offline.tables import sha256
 from tests.offline.conftest import Row
 from tests.offline.small_log import BUSY, WALL, FileLog, Reference, SmallLog
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 CLOCK = Clock(1_000_000_000_000, WALL - 1000)
 

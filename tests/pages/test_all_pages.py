@@ -14,6 +14,8 @@ from online.app import PAGES
 from tests.home import Martlet
 from tests.pages.conftest import Visit
 
+pytestmark = pytest.mark.home
+
 ADDRESSES = {
     "home": "/",
     "user": "/user.html?id=6",

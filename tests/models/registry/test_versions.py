@@ -66,10 +66,19 @@ def test_folders_are_read_as_tensorflow_serving_reads_them(tmp_path: Path) -> No
 def test_concurrent_publishers_get_a_number_each(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.models.fake_version import publish_one\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
         "print(*(publish_one(Path(sys.argv[1])) for _ in range(8)))"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    for process in running:  # all are there before one begins
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     given = [int(number) for process in running for number in process.communicate(timeout=60)[0].split()]
     assert sorted(given) == list(range(1, 25))
     assert list_versions(tmp_path, "toy") == list(range(1, 25))
