@@ -1,10 +1,25 @@
-"""One Martlet for all tests that need a whole one, started once."""
+"""One Martlet for all tests that need a whole one, started once; and how many examples a property is tried with."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.home import Martlet, running
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200, print_blob=True)
+settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
+PROFILE = os.environ.get("MARTLET_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
+
+
+def pytest_report_header() -> str:
+    """Which examples this run tries: the same ones each time, or others."""
+    chosen = settings.default
+    which = "the same each time" if chosen.derandomize else "others each time"
+    return f"hypothesis profile: {PROFILE} ({chosen.max_examples} examples a property, {which})"
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ from offline.datasets import open_dataset
 from offline.log import KafkaLog, Record, Span
 from offline.log_base import make_log_base, spans_of
 from offline.steps import spark_message
-from tests.offline.small_log import WALL, Reference, SmallLog
+from tests.offline.small_log import WALL, SmallLog
+from tests.pure_fold import Reference
 
 Write = Callable[..., Path]
 
