@@ -1,6 +1,10 @@
 """Laws of the fold: deterministic, duplicates change nothing, undo takes back, items do not depend on order."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +17,7 @@ from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
-from tests.features.strategies import CATALOGUE, USER, events
+from tests.features.strategies import CATALOGUE, USER, logs
 
 
 def outcome(state: UserState, event: Event, n: int) -> Outcome:
@@ -36,12 +40,41 @@ def rating(event_id: str, item_id: int, centi: int, ts: int) -> Event:
     return Event(event_id, RATING, USER, item_id, centi, "", ts)
 
 
-@given(st.lists(events(), max_size=60))
-def test_the_same_log_gives_the_same_bytes(log: list[Event]) -> None:
-    assert freeze_user(fold(log)) == freeze_user(fold(log))
+_FOLD_ELSEWHERE = """
+import sys
+from tests.features.test_fold import one_long_log, fold, freeze_user
+sys.stdout.write(freeze_user(fold(one_long_log())).hex())
+"""
 
 
-@given(st.lists(events(), max_size=60), st.integers(0, 60))
+def one_long_log() -> list[Event]:
+    """Everything a log may hold, 600 events."""
+    chance = random.Random(5)
+    log: list[Event] = []
+    for number in range(600):
+        kind = chance.choice([CLICK, VIEW, LIKE, RATING, RATING, IMPRESSION, UNDO])
+        target = chance.choice(log).event_id if kind == UNDO and log else ""
+        item_id = -1 if kind == UNDO else chance.randrange(1, 41)
+        centi = chance.choice([100, 300, 450]) if kind == RATING else 0
+        log.append(Event(f"e{number}", kind, USER, item_id, centi, target, 1_000_000 + number * 70_000))
+    return log
+
+
+@pytest.mark.parametrize("seed", ["0", "4242"])
+def test_the_same_log_gives_the_same_bytes_in_every_process(seed: str) -> None:
+    """Whatever the order in which this process' sets and dictionaries hash."""
+    told = subprocess.run(
+        [sys.executable, "-c", _FOLD_ELSEWHERE],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert told.stdout == freeze_user(fold(one_long_log())).hex()
+
+
+@given(logs(), st.integers(0, 120))
 def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(log: list[Event], stop: int) -> None:
     state = thaw_user(freeze_user(fold(log[:stop])))
     for n, event in enumerate(log[stop:], start=stop + 1):
@@ -49,7 +82,7 @@ def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(lo
     assert freeze_user(state) == freeze_user(fold(log))
 
 
-@given(st.lists(events(), max_size=40), st.randoms(use_true_random=False))
+@given(logs(), st.randoms(use_true_random=False))
 def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Event], chance: random.Random) -> None:
     once = [event for event in log if event.kind != FORGET_USER]
     often = [copy for event in once for copy in [event] * chance.randint(1, 3)]
@@ -60,7 +93,7 @@ def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Eve
     assert {item for item, _ in plain.seen.items()} == {item for item, _ in repeated.seen.items()}
 
 
-@given(st.lists(events(), max_size=200))
+@given(logs(max_size=250))
 def test_a_user_stays_bounded(log: list[Event]) -> None:
     state = fold(log)
     features = state.features
@@ -160,7 +193,7 @@ def test_partners_are_the_latest_other_likes_close_in_time() -> None:
         assert partners_of([like(1, start), Event("x", kind, USER, 2, centi, "", start)]) == ()
 
 
-@given(st.lists(events(), min_size=1, max_size=40))
+@given(logs())
 def test_activity_counts_events_by_age(log: list[Event]) -> None:
     """Against decay from each event's own time; what is undone or forgotten is left out of the logs."""
     log = [event for event in log if event.kind < UNDO]

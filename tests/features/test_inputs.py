@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.decay import DAY, HOUR
@@ -25,7 +25,7 @@ from features.item_fold import fold_item
 from features.model_inputs import RawInputs, model_inputs
 from features.state import ItemFeatures, UserFeatures
 from features.words import CLICK, RATING, Contribution, Event, Item
-from tests.features.strategies import CATALOGUE, contributions, events
+from tests.features.strategies import CATALOGUE, contributions, logs
 
 GENRES = ("Comedy", "Drama", "War")
 AT = 200 * 86_400_000
@@ -40,8 +40,7 @@ def columns_of(items: list[ItemFeatures]) -> ItemColumns:
     return columns
 
 
-@settings(max_examples=40)
-@given(st.lists(st.lists(contributions(), max_size=20), min_size=1, max_size=6))
+@given(st.lists(contributions(max_size=40), min_size=1, max_size=6))
 def test_rows_do_not_depend_on_their_neighbours(histories: list[list[Contribution]]) -> None:
     items = []
     for history in histories:
@@ -63,8 +62,7 @@ def test_more_taken_back_than_given_is_still_a_number() -> None:
     assert np.isfinite(item_matrix(columns_of([features]), slice(None), AT)).all()
 
 
-@settings(max_examples=40)
-@given(st.lists(events(), max_size=40), st.integers(0, 10**13))
+@given(logs(), st.integers(0, 10**13))
 def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:
     state = UserState(UserFeatures(7))
     for n, event in enumerate(log):
