@@ -16,7 +16,7 @@ from features.inputs import fades
 from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.verdicts import APPLIED, DUPLICATE, LATE
-from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
+from features.words import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, USER, logs
 
 
@@ -213,3 +213,73 @@ def test_an_event_out_of_order_joins_its_session() -> None:
     before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP)
     long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP)
     assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP, 100 * SESSION_GAP, 2, 2]
+
+
+def test_a_silence_of_exactly_half_an_hour_does_not_end_a_session() -> None:
+    def clicks_after(silence: int) -> int:
+        log = [Event("a", CLICK, USER, 1, 0, "", HOUR), Event("b", CLICK, USER, 1, 0, "", HOUR + silence)]
+        return fold(log).features.session[2]
+
+    assert (clicks_after(SESSION_GAP), clicks_after(SESSION_GAP + 1)) == (2, 1)
+
+
+def test_an_undo_takes_activity_back() -> None:
+    like, undo = Event("a", LIKE, USER, 1, 0, "", 1000), Event("u", UNDO, USER, -1, 0, "a", 2000)
+    assert all(fold([like]).features.activity)
+    assert fold([like, undo]).features.activity == [0, 0, 0]
+
+
+def test_an_impression_is_no_activity_and_is_in_no_list() -> None:
+    features = fold([Event("a", IMPRESSION, USER, 1, 0, "", 1000)]).features
+    assert (features.activity, features.recent, features.sequence) == ([0, 0, 0], [], [])
+    assert features.counts[IMPRESSION] == 1
+
+
+def test_of_too_many_tastes_the_one_not_touched_for_longest_goes() -> None:
+    state = UserState(UserFeatures(USER))
+    for number in range(TASTES + 1):
+        like = Event(f"e{number}", LIKE, USER, 1, 0, "", 1000 + number)
+        fold_user(state, like, Item(1, "x", (f"G{number}",), 0), number + 1)
+    assert set(state.features.tastes) == {f"G{number}" for number in range(1, TASTES + 1)}
+
+
+def test_an_item_stays_seen_while_another_event_holds_it() -> None:
+    both = [rating("a", 1, 500, 1000), rating("b", 1, 300, 2000)]
+    first = [*both, Event("u", UNDO, USER, -1, 0, "a", 3000)]
+    assert 1 in fold(first).seen
+    assert 1 not in fold([*first, Event("v", UNDO, USER, -1, 0, "b", 4000)]).seen
+
+
+def test_an_item_that_was_only_viewed_or_shown_is_not_seen() -> None:
+    for kind, seen in ((IMPRESSION, False), (VIEW, False), (CLICK, True), (LIKE, True), (DISLIKE, True)):
+        assert (1 in fold([Event("a", kind, USER, 1, 0, "", 1000)]).seen) == seen
+
+
+def test_what_is_late_is_counted_and_changes_nothing_else() -> None:
+    state = fold([Event("f", FORGET_USER, USER, -1, 0, "", 5000), Event("a", CLICK, USER, 1, 0, "", 4000)])
+    assert state.features == UserFeatures(USER, late=1)
+
+
+def test_the_newest_of_a_bounded_list_stay() -> None:
+    log = [Event(f"e{number}", LIKE, USER, number, 0, "", 1000 + number) for number in range(SEQUENCE + 7)]
+    features = fold(log).features
+    assert [item for item, _ in features.sequence] == list(range(7, SEQUENCE + 7))
+    assert [item for item, *_ in features.recent] == list(range(SEQUENCE + 7 - RECENT, SEQUENCE + 7))
+
+
+@pytest.mark.parametrize(
+    ("kind", "centi", "positive", "negative"),
+    [
+        (RATING, 400, 1, 0),
+        (RATING, 399, 0, 0),
+        (RATING, 251, 0, 0),
+        (RATING, 250, 0, 1),
+        (LIKE, 0, 1, 0),
+        (DISLIKE, 0, 0, 1),
+        (CLICK, 0, 0, 0),
+        (VIEW, 0, 0, 0),
+    ],
+)
+def test_what_is_positive_and_what_is_negative(kind: int, centi: int, positive: int, negative: int) -> None:
+    features = fold([Event("a", kind, USER, 1, centi, "", 1000)]).features
+    assert (features.positives, features.negatives, len(features.sequence)) == (positive, negative, positive)

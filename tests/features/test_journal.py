@@ -9,7 +9,7 @@ from features.fold import UserState, fold_user, undone_item
 from features.journal import CHUNK, Journal, replay_journal, write_journal
 from features.memory import REMEMBERED, Applied, DedupeMemory, SeenItems
 from features.state import UserFeatures
-from features.words import CLICK, FORGET_USER, UNDO, Event
+from features.words import CLICK, FORGET_USER, LIKE, UNDO, Event
 from tests.features.strategies import CATALOGUE, USER, logs
 
 Piece = tuple[int, bytes]
@@ -137,3 +137,26 @@ def test_what_is_forgotten_stays_forgotten() -> None:
     memory, seen = replay_journal(store.pieces(), state.memory.floor)
     assert contents(memory, seen) == contents(state.memory, state.seen) == (50, [], [])
     assert store.pieces() == [(0, b"")]
+
+
+def journalled(*log: Event) -> tuple[UserState, Store]:
+    """A user after some events, and what a shell keeps of it."""
+    state, store = UserState(UserFeatures(USER)), Store()
+    for n, event in enumerate(log, 1):
+        fold(state, event, n)
+        store.take(state.memory, state.seen)
+    return state, store
+
+
+def test_an_undone_event_is_undone_in_the_journal() -> None:
+    """Else, after a restart, it could be undone once more."""
+    state, store = journalled(Event("a", LIKE, USER, 1, 0, "", 1000), Event("u", UNDO, USER, -1, 0, "a", 2000))
+    memory, _ = replay_journal(store.pieces(), -1)
+    assert dict(memory.items()) == dict(state.memory.items())
+    assert [entry.undone for _, entry in memory.items()] == [True, False]
+
+
+def test_a_forgotten_users_journal_is_written_anew_once() -> None:
+    like, forget = Event("a", LIKE, USER, 1, 0, "", 1000), Event("f", FORGET_USER, USER, -1, 0, "", 2000)
+    state, store = journalled(like, forget, Event("b", LIKE, USER, 1, 0, "", 3000))
+    assert not store.journal.is_mostly_history(state.memory, state.seen)

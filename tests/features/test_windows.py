@@ -99,3 +99,9 @@ def test_a_burst_trends_and_a_steady_pace_does_not() -> None:
     assert abs(trending(steady, NOW)) < 0.5
     assert trending(burst, NOW) > 3
     assert trending(burst, NOW + DAY) < 0.5
+
+
+def test_the_last_hour_is_read_to_five_minutes() -> None:
+    """NOW is seven minutes past: half an hour ago the clock's hour was another, and 65 minutes ago is over an hour."""
+    features = item([(CLICK, NOW - ago * 60_000) for ago in (30, 65)])
+    assert in_window(features, WINDOWS["1h"], NOW) == (0, 1, 1)
