@@ -1,10 +1,13 @@
-"""One Martlet for all tests that need a whole one, started once; the order of tests, and what a failing one leaves behind."""
+"""One Martlet for all tests that need a whole one; the order of tests, how many examples a property is tried with, and what a
+failing test leaves behind."""
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.evidence import pytest_runtest_makereport
 from tests.home import Martlet, running
@@ -20,6 +23,19 @@ __all__ = [
 ]
 
 _users = count(960_000)
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200, print_blob=True)
+settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
+PROFILE = os.environ.get("MARTLET_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
+
+
+def pytest_report_header() -> str:
+    """Which examples this run tries: the same ones each time, or others."""
+    chosen = settings()
+    which = "the same each time" if chosen.derandomize else "others each time"
+    return f"hypothesis profile: {PROFILE} ({chosen.max_examples} examples a property, {which})"
 
 
 @pytest.fixture(scope="session")
