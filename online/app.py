@@ -22,6 +22,7 @@ from online.admission import Gate, Overload
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.http import openapi
+from online.http.origin_guard import OriginGuard
 from online.items import ItemFollower, ItemStore
 from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
@@ -156,6 +157,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Overload, gate=server.gate)
     app.add_middleware(AccessGuard, access=server.access)
+    app.add_middleware(OriginGuard, access=server.access, host=settings.host)
     app.add_middleware(Measured)  # the last one stands first
 
     @app.get("/docs", include_in_schema=False)
