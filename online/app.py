@@ -22,6 +22,7 @@ from online.admission import Gate, Overload
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.http import openapi
+from online.http.origin_guard import OriginGuard
 from online.items import ItemFollower, ItemStore
 from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
@@ -43,6 +44,7 @@ from online.watch import WatchClient
 from online.watched import UserWatch
 
 PAGES = Path(__file__).with_name("pages")
+REFRESH_EVERY = 0.5
 logger = logging.getLogger(__name__)
 
 
@@ -87,8 +89,8 @@ def build_server(settings: ApiSettings) -> Server:
     )
 
 
-async def _each_second(server: Server) -> None:
-    """The clock follows the newest event folded; the weights and the policy follow their files."""
+async def _refresh(server: Server) -> None:
+    """Every REFRESH_EVERY seconds the clock follows the newest event folded, and the settings follow their files."""
     while True:
         newest = await server.users.newest_event()
         if newest is not None:
@@ -97,7 +99,7 @@ async def _each_second(server: Server) -> None:
             file.refresh()
             metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
         metrics.ITEMS_FRESH.set(server.follower.fresh)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(REFRESH_EVERY)
 
 
 def make_app(settings: ApiSettings) -> FastAPI:
@@ -113,7 +115,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
         await server.client.start()
         await server.models.start()
         await server.vectors.start()
-        chores = asyncio.create_task(_each_second(server), name="each-second")
+        chores = asyncio.create_task(_refresh(server), name="refresh")
         try:
             yield
         finally:
@@ -156,6 +158,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Overload, gate=server.gate)
     app.add_middleware(AccessGuard, access=server.access)
+    app.add_middleware(OriginGuard, access=server.access, host=settings.host)
     app.add_middleware(Measured)  # the last one stands first
 
     @app.get("/docs", include_in_schema=False)
