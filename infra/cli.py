@@ -210,15 +210,22 @@ def model_server(context: typer.Context) -> None:
 @app.command()
 def test(
     all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Plant faults in a copy: do tests catch them?")
+    ] = False,
     arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
 ) -> None:
     """The gate (lint, format, types) and the test suite, on the real services."""
     from infra.gate import run_gate
 
+    if mutations:
+        argv = [sys.executable, "-m", "tests.mutations", *(arguments or [])]
+        raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
     if not arguments and (code := run_gate()) != 0:
         raise typer.Exit(code)
     argv = [sys.executable, "-m", "pytest", *([] if all_ else ["-m", "not soak"]), *(arguments or [])]
-    raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
+    env = os.environ | ({"MARTLET_TEST_PROFILE": "nightly"} if all_ else {})
+    raise typer.Exit(subprocess.run(argv, cwd=REPO, env=env).returncode)
 
 
 def main() -> None:
