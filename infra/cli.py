@@ -167,6 +167,7 @@ def verify(
     wait: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")
     ] = 10.0,
+    json_: Annotated[bool, typer.Option("--json", help="For programs: one line of JSON.")] = False,
 ) -> None:
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
 
@@ -180,16 +181,9 @@ def verify(
     settings = read_settings(target.flink / "job.json")
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
-    ledger = finding.expected.total()
-    if finding.difference is not None:
-        typer.echo(f"{'still moving' if finding.moving else 'DIFFERENT'}: {finding.difference[:2000]}")
-        raise typer.Exit(3 if finding.moving else 1)
-    counts = ", ".join(f"{name} {ledger[name]}" for name in ("applied", "duplicate", "late", "rejected", "rerouted"))
-    typer.echo(
-        f"equal: {len(finding.expected.users)} users and {len(finding.expected.items)} items touched by the log, "
-        f"and the rest of the base; "
-        f"read {ledger['read']} = {counts}; {time.monotonic() - began:.1f} s"
-    )
+    seconds = time.monotonic() - began
+    typer.echo(finding.json_line(seconds) if json_ else finding.text(seconds))
+    raise typer.Exit(finding.exit_code)
 
 
 @app.command()
@@ -248,13 +242,18 @@ def test(
     all_: Annotated[
         bool, typer.Option("--all", help="Faults and soaks at full length, too, from fresh seeds and random examples.")
     ] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Plant faults in a copy: do the tests catch them?")
+    ] = False,
     arguments: Annotated[
         list[str] | None, typer.Argument(help="Passed on to one pytest, which then runs without the gate.")
     ] = None,
 ) -> None:
     """The gate (lint, format, types, examples, pages) and the test suite, on the real services."""
-    from infra.testing import run_tests
+    from infra.testing import plant_faults, run_tests
 
+    if mutations:
+        raise typer.Exit(plant_faults(arguments or []))
     raise typer.Exit(run_tests(quick, all_, arguments or []))
 
 

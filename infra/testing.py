@@ -73,6 +73,11 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
     return code
 
 
+def plant_faults(arguments: Sequence[str]) -> int:
+    """Whether the tests catch the planted faults (tests/mutations); the exit code."""
+    return subprocess.run([sys.executable, "-m", "tests.mutations", *arguments], cwd=REPO, env=python_env()).returncode
+
+
 @contextmanager
 def _seeds(fresh: bool) -> Iterator[None]:
     """What homes start from (tests/seed.py): kept from run to run, or made for this run alone."""

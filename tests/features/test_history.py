@@ -47,3 +47,8 @@ def test_it_is_within_bounds_at_any_time(log: list[Event], at: int) -> None:
 @given(st.integers(-(10**12), 10**15), st.integers(0, 10**15))
 def test_a_longer_gap_never_has_a_smaller_number(shorter: int, more: int) -> None:
     assert 1 <= gap_of(shorter) <= gap_of(shorter + more) < GAPS
+
+
+def test_the_newest_events_are_the_history() -> None:
+    recent = [(number, 1000 * number, CLICK, 0) for number in range(LENGTH + 5)]
+    assert history_of(recent, 10**9)[0].tolist() == list(range(5, LENGTH + 5))

@@ -12,7 +12,7 @@ import pytest
 from features.errors import BadInput
 from features.events import read_event, write_event
 from features.words import RATING, Item
-from offline.datasets import Dataset, cut_row, event_id, event_of, open_dataset, rows_between, ts_of_row
+from offline.datasets import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
 from tests.offline.conftest import Row
 
 Write = Callable[..., Path]
@@ -181,6 +181,14 @@ def test_rows_and_cuts(tmp_path: Path, some_rows: list[Row], write_folder: Write
     for share in (-0.1, 1.1, float("nan")):
         with pytest.raises(BadInput, match="a share from 0 to 1"):
             cut_row(dataset, share)
+
+
+def test_the_first_row_at_or_after_a_time(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    times = [row[3] for row in rows_of(dataset)]
+    for ts in (0, times[0], times[0] + 1, times[200], times[200] - 1, times[-1]):
+        assert row_at(dataset, ts) == next(row for row, each in enumerate(times) if each >= ts)
+    assert row_at(dataset, times[-1] + 1) == dataset.rows
 
 
 def test_events_are_valid_and_their_ids_stable() -> None:

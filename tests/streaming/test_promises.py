@@ -297,3 +297,26 @@ def test_with_a_full_buffer_the_operator_waits_for_redis(redis: RedisProcess) ->
 def test_an_operator_can_be_sent_to_where_it_runs(small_base: Base, operator: Any) -> None:
     made = operator(settings_of(small_base.folder, 9))
     assert vars(pickle.loads(pickle.dumps(made))).keys() == vars(made).keys()
+
+
+def test_a_kept_delta_is_written_without_another_record(bench: Bench) -> None:
+    """By its own timer, well before the next full second."""
+    bench.feed(bench.event("a", LIKE))
+    bench.job.advance(5.0)
+    there = int(bench.client.hget(item_key(5), N))
+    bench.feed(bench.event("b", LIKE))
+    bench.feed(bench.event("c", LIKE))
+    bench.job.advance(4 * SETTLE)
+    assert int(bench.client.hget(item_key(5), N)) == there + 2
+
+
+def test_what_was_only_shown_waits_for_the_longest_interval(bench: Bench) -> None:
+    bench.feed(bench.event("a", LIKE))
+    bench.job.advance(5.0)
+    there = int(bench.client.hget(item_key(5), N))
+    bench.feed(bench.shown("r1", broker_ts=bench.time.wall_ms()))  # a calm lane says it at once
+    bench.feed(bench.shown("r2", broker_ts=bench.time.wall_ms()))
+    bench.job.advance(LONGEST - 0.1)
+    assert int(bench.client.hget(item_key(5), N)) == there + 1
+    bench.job.advance(0.2)
+    assert int(bench.client.hget(item_key(5), N)) == there + 2

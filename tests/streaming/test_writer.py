@@ -201,3 +201,14 @@ def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -
         assert client.hget("job:0", "applied") == wanted
     writer.close()
     client.close()
+
+
+def test_a_users_whole_write_replaces_the_seen_set(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    port, _ = server
+    writer, key = FeatureWriter("127.0.0.1", port, 1, "users", 0), user_key(7)
+    for write in (UserWrite(1, 100, b"v", 0, {1: True}), UserWrite(2, 100, b"v", 0, {2: True}, True)):
+        writer.put({key: write})
+        settle(writer, key)
+    with redis.Redis(port=port) as client:
+        assert client.smembers(seen_key(7)) == {b"2"}
+    writer.close()
