@@ -106,10 +106,11 @@ def test_golden_bytes() -> None:
     assert encode_neighbours(golden_pairs().neighbours()).hex() == GOLDEN_NEIGHBOURS
 
 
-# What version 3 of the fold stored of `long_log`: a digest of each user, of all items and of all pairs.
+# What version 3 of the fold stored of `long_log`: a digest of each user's features after every event and of the whole user at
+# the end, of all items and of all pairs.
 LONG_LOG = {
-    "user 1": "df295527fc2bc94495705fac",
-    "user 2": "334cecf3f6d77fa45a48133c",
+    "user 1": "781861a21dd49288b6d77958",
+    "user 2": "067050e97fbf70f2231ad6d9",
     "items": "ba439ca505bb70b2124853b0",
     "pairs": "790bb3b5c7fc8167dcfb29bf",
 }
@@ -145,18 +146,20 @@ def test_golden_bytes_of_a_long_log() -> None:
     genres = ("Comedy", "Crime", "Drama", "War")
     catalogue = {at: Item(at, f"t{at}", genres[at % 4 : at % 4 + 2], 1950 + at if at % 5 else 0) for at in range(30)}
     users = {user_id: UserState(UserFeatures(user_id)) for user_id in (1, 2)}
+    features: dict[int, list[bytes]] = {1: [], 2: []}
     items, pairs = {at: ItemFeatures(at) for at in range(32)}, {at: Pairs(at) for at in range(32)}
     for n, event in enumerate(long_log(), start=1):
         state = users[event.user_id]
         known = undone_item(state, event) if event.kind == UNDO else event.item_id
         added = fold_user(state, event, None if known is None else catalogue.get(known), n).contribution
+        features[event.user_id].append(encode_features(state.features))
         if added is not None:
             items[added.item_id] = fold_item(items[added.item_id], added)
             for item_id, ts, key, other, sign in slots_of(added):
                 pairs[item_id].fold(ts, key, other, sign)
     assert {
-        **{f"user {user_id}": digest(freeze_user(state)) for user_id, state in users.items()},
-        "items": digest(*(encode_features(features) for features in items.values())),
+        **{f"user {user_id}": digest(*features[user_id], freeze_user(state)) for user_id, state in users.items()},
+        "items": digest(*(encode_features(each) for each in items.values())),
         "pairs": digest(*(each.encode() for each in pairs.values())),
     } == LONG_LOG
 
