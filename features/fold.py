@@ -4,7 +4,7 @@ One definition for Flink, Spark and `verify`. Deterministic and free of I/O: no 
 A state passed in is consumed: use the one that the call leaves (it is changed in place, for speed).
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from features.decay import HALF_LIVES, lifted
 from features.events import id_hash
@@ -22,6 +22,7 @@ from features.state import (
     encode_features,
     encode_stored_user,
 )
+from features.units import ends_session
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import (
     CLICK,
@@ -38,8 +39,6 @@ from features.words import (
     is_negative,
     is_positive,
 )
-
-SESSION_GAP: Final = 30 * 60_000
 
 # Places in a taste: its time, then three half-lives each of clicks, positives, negatives.
 _CLICKS, _POSITIVES, _NEGATIVES = 1, 4, 7
@@ -204,10 +203,10 @@ def _touch_session(features: UserFeatures, event: Event) -> None:
     session = features.session
     start, newest, events, clicks = session
     click = 1 if event.kind in (CLICK, VIEW) else 0
-    if events == 0 or event.ts > newest + SESSION_GAP:
+    if events == 0 or ends_session(event.ts - newest):
         features.gap = event.ts - newest if events else 0
         session[:] = (event.ts, event.ts, 1, click)
-    elif event.ts >= start - SESSION_GAP:
+    elif not ends_session(start - event.ts):
         session[:] = (min(start, event.ts), max(newest, event.ts), events + 1, clicks + click)
 
 

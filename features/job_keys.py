@@ -11,12 +11,13 @@ from typing import Final
 import msgspec
 
 from features.errors import Broken
+from features.units import DAY_S
 
 OPERATORS: Final = ("users", "items")
 """The operators that write features."""
 MAX_SUBTASKS: Final = 64
 """Writers of one operator at most. They are asked for by name: searching for them would walk all users' keys."""
-FRESH_TTL_S: Final = 86_400
+FRESH_TTL_S: Final = DAY_S
 """A writer that is gone for good is forgotten after a day."""
 
 VERDICTS: Final = ("applied", "duplicate", "late", "rejected", "rerouted")

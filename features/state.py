@@ -4,11 +4,12 @@ They are stored as msgpack arrays, so a field's place is its name on the wire: o
 reader skips what it does not know; a new reader takes the default for what is not there.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from features.words import KINDS
+from features.words import CLICK, KINDS, UNDO
 
 FOLD_VERSION: Final = 3
 """Rises when the same log would give other features: the generation of every write rises with it."""
@@ -23,6 +24,11 @@ FIVES: Final = 24
 
 def _counts() -> list[int]:
     return [0] * len(KINDS)
+
+
+def count_acts(counts: Sequence[int]) -> int:
+    """Events on items other than impressions, from counts by kind in the order of KINDS."""
+    return sum(counts[CLICK:UNDO])
 
 
 class UserFeatures(msgspec.Struct, array_like=True):

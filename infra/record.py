@@ -9,6 +9,7 @@ from typing import Any
 from features.base import MANIFEST, Base
 from features.errors import BadInput, Broken
 from features.state import FOLD_VERSION
+from features.units import ATTRIBUTION_S
 from infra.home import Home, read_json, write_json
 
 
@@ -81,7 +82,7 @@ class HomeRecord:
     @property
     def attribution(self) -> int:
         """Seconds that a shown list waits for what is done about it."""
-        return int(self._values.get("attribution", 1800))
+        return int(self._values.get("attribution", ATTRIBUTION_S))
 
     @property
     def state(self) -> str:

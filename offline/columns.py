@@ -1,12 +1,12 @@
 """Raw columns → numbers within the contract, without a Python loop over rows. What does not fit becomes null."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import AnyArray
 from features.words import MAX_ID
 from offline.raw import is_text
 
@@ -65,6 +65,6 @@ def _whole_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return _where(pc.less_equal(digits, str(MAX_ID)), digits).cast(pa.int64())
 
 
-def numbers(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+def numbers(column: pa.ChunkedArray) -> AnyArray:
     """A column without nulls as a numpy array."""
     return np.ascontiguousarray(column.to_numpy())

@@ -12,7 +12,7 @@ from features.fold import UserState, fold_user, freeze_user
 from features.inputs import ClickWeights, ItemColumns, popularity, tastes
 from features.item_fold import fold_item
 from features.pairs import Pairs
-from features.state import ItemFeatures, UserFeatures, encode_features
+from features.state import ItemFeatures, UserFeatures, count_acts, encode_features
 from features.words import RATING, Contribution, Item, Millis
 from offline.datasets import event_of
 from offline.runs import Rows, runs, streams
@@ -192,7 +192,7 @@ def _counts(features: UserFeatures | ItemFeatures) -> tuple[Any, ...]:
     ratings = features.counts[RATING]
     mean = features.rating_sum / 100 / ratings if ratings else 0.0
     spread = math.sqrt(max(features.rating_sq / 10_000 / ratings - mean * mean, 0.0)) if ratings else 0.0
-    events = sum(features.counts[1:6])
+    events = count_acts(features.counts)
     return (
         events,
         ratings,

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Floats, tastes
+from features.arrays import FloatArray
+from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
 from features.signals import SIGNAL_COLUMNS
 from online.recall import Query
 from online.recommend import Recommendation
@@ -95,7 +96,7 @@ def _strength(query: Query, name: str, row: int) -> dict[str, float]:
     return {}
 
 
-def _named(names: tuple[str, ...], values: Floats) -> dict[str, float]:
+def _named(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
     return {name: round(float(value), DIGITS) for name, value in zip(names, values, strict=False)}
 
 

@@ -13,19 +13,21 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from features.arrays import IntArray
 from features.base import EASE, SIMILAR, Base
-from features.inputs import Ints, ItemColumns
+from features.inputs import ItemColumns
 from features.names import ITEMS_CHANNEL, VALUE
 from features.pairs import Neighbours, decode_neighbours
 from features.signals import ItemIndex, Together
 from features.state import ItemSummary, summary_of_item
+from features.units import DAY_MS
 from features.words import Item, ItemId
 
 logger = logging.getLogger(__name__)
 
 RENEW_EVERY = 0.2
 NEWEST = 1000
-NEW_FOR_MS = 30 * 86_400_000
+NEW_FOR_MS = 30 * DAY_MS
 CHUNK = 1000
 BREATH = 16
 """Items put into the store before the event loop may serve requests again."""
@@ -67,7 +69,7 @@ class ItemStore:
     def row(self, item_id: ItemId) -> int | None:
         return self._row_of.get(item_id)
 
-    def rows(self, item_ids: list[ItemId]) -> Ints:
+    def rows(self, item_ids: list[ItemId]) -> IntArray:
         """Rows of those that are known."""
         return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
 
@@ -90,7 +92,7 @@ class ItemStore:
         item = self.catalogue.get(int(self.columns.ids[row]))
         return () if item is None else item.genres
 
-    def newest(self, at: int) -> Ints:
+    def newest(self, at: int) -> IntArray:
         """Rows of items that were put in the NEW_FOR before `at`, newest first."""
         return np.array([row for row, ts in self.news if at - ts <= NEW_FOR_MS], np.int64)
 

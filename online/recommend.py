@@ -15,9 +15,10 @@ from random import Random
 import msgspec
 import numpy as np
 
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Unavailable
-from features.inputs import ClickWeights, Floats, Ints
-from features.signals import Bools, Moment
+from features.inputs import ClickWeights
+from features.signals import Moment
 from features.vectors import TWOTOWER
 from features.words import ItemId, UserId
 from online.clock import HomeClock
@@ -95,10 +96,10 @@ class Ranked:
     take any)."""
 
     query: Query | None
-    item_ids: Ints
+    item_ids: IntArray
     found: Candidates
-    scores: Floats
-    by_model: Mapping[str, Floats]
+    scores: FloatArray
+    by_model: Mapping[str, FloatArray]
     listed: Listed
     features: RawFeatures | None
 
@@ -239,8 +240,8 @@ class Recommender:
         self,
         policy: Policy,
         found: Candidates,
-        item_ids: Ints,
-        scores: Floats,
+        item_ids: IntArray,
+        scores: FloatArray,
         models: Models | None,
         scored: Scored | None,
         size: int,
@@ -260,7 +261,7 @@ class Recommender:
         news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
         return listed(policy, item_ids, places, size, self._chance, teams, news)
 
-    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> Bools:
+    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
         """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
         among what the user might be shown, whatever else they are."""
         columns, size = self._items.columns, len(self._items)
@@ -292,7 +293,7 @@ class Recommender:
         return Shown(item_id, title, genres, year, score, channels, place, propensity, made.teams.get(place))
 
 
-def fallback_scores(found: Candidates) -> Floats:
+def fallback_scores(found: Candidates) -> FloatArray:
     """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
     count = len(found.rows)
     place = np.arange(count, dtype=np.float32)

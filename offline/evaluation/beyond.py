@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.arrays import DoubleArray, IntArray
 from features.words import ItemId, UserId
 from offline.datasets import Dataset, rows_between
-from offline.evaluation.places import TOP, Floats, Ints
+from offline.evaluation.places import TOP
 
 BEYOND = ("coverage", "novelty", "diversity")
 
@@ -24,9 +25,9 @@ class Shelf:
     genres  [N, G] 1 where the item has the genre
     """
 
-    ids: Ints
-    shares: Floats
-    genres: Floats
+    ids: IntArray
+    shares: DoubleArray
+    genres: DoubleArray
 
 
 def shelf(dataset: Dataset, first: int) -> Shelf:
@@ -51,7 +52,7 @@ def shelf(dataset: Dataset, first: int) -> Shelf:
     return Shelf(np.array(ids, np.int64), shares, genres)
 
 
-def beyond(lists: Ints, of: Shelf) -> dict[str, float]:
+def beyond(lists: IntArray, of: Shelf) -> dict[str, float]:
     """Of lists [A, TOP] of item ids:
 
     coverage   share of all items that any list shows

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import IntArray
 from features.history import history_of
-from features.inputs import Ints, item_matrix, user_vector
+from features.inputs import item_matrix, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
@@ -34,7 +35,7 @@ class ModelMethod:
         self._loaded = tf.saved_model.load(str(folder))
         self._call = self._loaded.signatures["serving_default"]
 
-    def __call__(self, ask: Ask) -> Ints:
+    def __call__(self, ask: Ask) -> IntArray:
         moment, rows, names = ask.moment, ask.rows, self._names
         if not len(rows):
             return rows

@@ -5,11 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from features.arrays import BoolArray, DoubleArray, IntArray
 
 TOP: Final = 10
 NO_PLACE: Final = 1 << 30
@@ -38,7 +35,7 @@ class Asked:
         self.events.append(events)
         self.ages.append(age)
 
-    def slices(self) -> dict[str, Bools]:
+    def slices(self) -> dict[str, BoolArray]:
         """Which asks belong to which group, by the name of the group."""
         gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
         day = 86_400_000
@@ -56,20 +53,20 @@ class Asked:
         }
 
 
-def as_list(item_ids: Sequence[int] | Ints) -> Ints:
+def as_list(item_ids: Sequence[int] | IntArray) -> IntArray:
     """[TOP] ids of a list's items, best first, NO_ITEM where it has no more."""
     out = np.full(TOP, NO_ITEM, np.int64)
     out[: len(item_ids[:TOP])] = item_ids[:TOP]
     return out
 
 
-def places_of(lists: Ints, wanted: Sequence[int]) -> Ints:
+def places_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
     """[A] of each ask, from lists [A, TOP]: the place of the item that came next (from 0), NO_PLACE where no list had it."""
     found = lists == np.asarray(wanted, np.int64)[:, None]
     return np.where(found.any(1), found.argmax(1), NO_PLACE)
 
 
-def gains(places: Ints) -> dict[str, npt.NDArray[np.float64]]:
+def gains(places: IntArray) -> dict[str, DoubleArray]:
     """Of each ask, from the place of its answer (from 0; NO_PLACE where no list had it): hit, discounted gain and reciprocal
     rank, within the top 10."""
     shown = places < TOP
@@ -90,7 +87,7 @@ class Measure:
     high: float
 
 
-def measure(places: Ints, users: Ints, seed: int = 7) -> dict[str, Measure]:
+def measure(places: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
     """hr, ndcg and mrr at 10 of asks; empty where there are none.
 
     The interval is a bootstrap over users, not over asks: asks of one user are alike.

@@ -8,10 +8,11 @@ from typing import Final
 
 import numpy as np
 
+from features.arrays import IntArray
 from features.signals import Moment, Signals, candidates, find_signals
 from features.words import Item, ItemId
 from offline.datasets import Dataset
-from offline.evaluation.places import TOP, Asked, Ints, as_list
+from offline.evaluation.places import TOP, Asked, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.walk import Walk, item_ids
 
@@ -26,10 +27,10 @@ class Ask:
 
     moment: Moment
     signals: Signals
-    rows: Ints
+    rows: IntArray
 
 
-Method = Callable[[Ask], Ints]
+Method = Callable[[Ask], IntArray]
 """Rows of the best items, best first, at least the top 10 where there are so many."""
 
 
@@ -41,7 +42,7 @@ def by_signal(name: str) -> Method:
 def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
     """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
 
-    def method(ask: Ask) -> Ints:
+    def method(ask: Ask) -> IntArray:
         scores = np.zeros(len(ask.moment.items))
         for name in names:
             order = ask.signals.orders[name]
@@ -60,7 +61,7 @@ def prequential(
     methods: Mapping[str, Method],
     late_ms: int = 0,
     tell: Callable[[int], None] = lambda _: None,
-) -> tuple[Asked, dict[str, Ints]]:
+) -> tuple[Asked, dict[str, IntArray]]:
     """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
 
     late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from features.units import DAY_MS
 from features.words import (
     CLICK,
     DISLIKE,
@@ -23,7 +24,7 @@ CATALOGUE = {
 }
 
 ids = st.integers(0, 30).map(lambda number: f"e{number}")
-times = st.integers(0, 40 * 86_400_000)
+times = st.integers(0, 40 * DAY_MS)
 ratings = st.sampled_from([50, 150, 250, 300, 370, 400, 450, 500])
 
 
@@ -48,7 +49,7 @@ def contributions(draw: st.DrawFn) -> Contribution:
     kind = draw(st.sampled_from([IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE]))
     return Contribution(
         3,
-        draw(st.integers(0, 200 * 86_400_000)),
+        draw(st.integers(0, 200 * DAY_MS)),
         kind,
         draw(ratings) if kind == RATING else 0,
         draw(st.sampled_from([1, 1, -1])),

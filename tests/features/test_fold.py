@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HOUR, decay
-from features.fold import SESSION_GAP, Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
+from features.decay import decay
+from features.fold import Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.inputs import fades
 from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
+from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, USER, events
@@ -148,7 +149,7 @@ def test_partners_are_the_latest_other_likes_close_in_time() -> None:
         assert last is not None
         return last.partners
 
-    start = 30 * DAY
+    start = 30 * DAY_MS
     many = [like(item, start + item) for item in range(1, 7)]
     assert partners_of([*many, like(9, start + 9)]) == (6, 5, 4)[:PARTNERS]
     assert partners_of([like(1, start), like(2, start + 1), like(1, start + 2)]) == (2,), "never itself"
@@ -170,13 +171,13 @@ def test_activity_counts_events_by_age(log: list[Event]) -> None:
     ]
     features = state.features
     rates = features.activity * fades(features, features.last_ts)
-    for got, half_life in zip(rates, (HOUR, DAY, 14 * DAY), strict=True):
+    for got, half_life in zip(rates, (HOUR_MS, DAY_MS, 14 * DAY_MS), strict=True):
         wanted = sum(decay(1 << 16, features.last_ts - event.ts, half_life) for event in counted) / (1 << 16)
         assert got == pytest.approx(wanted, rel=0.006, abs=0.001 * (1 + len(counted)))
 
 
 def test_an_event_out_of_order_joins_its_session() -> None:
-    first = Event("a", CLICK, USER, 1, 0, "", 100 * SESSION_GAP)
-    before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP)
-    long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP)
-    assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP, 100 * SESSION_GAP, 2, 2]
+    first = Event("a", CLICK, USER, 1, 0, "", 100 * SESSION_GAP_MS)
+    before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP_MS)
+    long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP_MS)
+    assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP_MS, 100 * SESSION_GAP_MS, 2, 2]

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.decay import DAY, HOUR
 from features.fold import UserState, fold_user
 from features.inputs import (
     CROSS_COLUMNS,
@@ -24,11 +23,12 @@ from features.inputs import (
 from features.item_fold import fold_item
 from features.model_inputs import RawInputs, model_inputs
 from features.state import ItemFeatures, UserFeatures
+from features.units import DAY_MS, HOUR_MS
 from features.words import CLICK, RATING, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, contributions, events
 
 GENRES = ("Comedy", "Drama", "War")
-AT = 200 * 86_400_000
+AT = 200 * DAY_MS
 WEIGHTS = ClickWeights()
 
 
@@ -90,15 +90,15 @@ def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() ->
     for number in range(3):
         fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT + 12_345), None, number)
     activity = np.asarray(state.features.activity)
-    for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR, 1.5)):
+    for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR_MS, 1.5)):
         assert (activity * fades(state.features, at))[0] == pytest.approx(left, rel=0.003)
-    assert (activity * fades(state.features, AT + 12_345 + 14 * DAY))[2] == pytest.approx(1.5, rel=0.003)
+    assert (activity * fades(state.features, AT + 12_345 + 14 * DAY_MS))[2] == pytest.approx(1.5, rel=0.003)
 
 
 def test_popularity_halves_with_its_half_life() -> None:
     features = fold_item(ItemFeatures(3), Contribution(3, AT, RATING, 500, 1))
     columns = columns_of([features])
-    later = AT + 14 * 86_400_000
+    later = AT + 14 * DAY_MS
     assert popularity(columns, slice(None), AT, 14.0).tolist() == [1.0]
     assert popularity(columns, slice(None), later, 14.0).tolist() == [0.5]
     assert popularity(columns, slice(None), AT - 10**9, 14.0).tolist() == [1.0]

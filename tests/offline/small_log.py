@@ -21,6 +21,7 @@ from features.memory import DedupeMemory
 from features.names import EVENTS, PARTITIONS, SERVED, partition_of
 from features.pairs import Pairs, slots_of
 from features.state import ItemFeatures, UserFeatures, decode_stored_user, encode_features, encode_stored_user
+from features.units import DAY_MS
 from features.verdicts import REJECTED, REROUTED
 from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
 from offline.datasets import event_id
@@ -86,7 +87,7 @@ class SmallLog:
         for _ in range(steps):
             self.now += chance.choice([1_000, 60_000, 40 * 60_000])
             user = chance.choice([1, 2, 3, BUSY, 5, 31, 32, 2**62 + 5])
-            ts = self.now - chance.choice([0, 0, 0, 5_000, 3 * 86_400_000])
+            ts = self.now - chance.choice([0, 0, 0, 5_000, 3 * DAY_MS])
             act = chance.random()
             kind = chance.choice([CLICK, VIEW, RATING, RATING, RATING, LIKE, LIKE, IMPRESSION])
             item = chance.choice([1, 2, 3, 4, 5, 6, 70, 2**62, chance.randrange(2**40)])

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.arrays import IntArray
 from features.base import RELATIONS, Base
 from features.errors import BadInput
-from features.inputs import Ints
+from features.units import DAY_MS
 from offline.base import make_base
 from offline.datasets import open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
@@ -48,7 +49,7 @@ def test_of_one_user_there_is_no_spread() -> None:
 
 def test_groups_are_by_silence_history_and_age() -> None:
     asked = Asked()
-    for user, gap, events, age in ((1, -1, 0, 5), (1, 0, 1, 5), (2, 3_600_001, 30, 40 * 86_400_000)):
+    for user, gap, events, age in ((1, -1, 0, 5), (1, 0, 1, 5), (2, 3_600_001, 30, 40 * DAY_MS)):
         asked.add(user, 1, gap, events, age)
     inside = {name: np.flatnonzero(each).tolist() for name, each in asked.slices().items()}
     assert inside["all"] == [0, 1, 2]
@@ -70,7 +71,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     asks: list[tuple[int, int, int]] = []
 
-    def spy(ask: Ask) -> Ints:
+    def spy(ask: Ask) -> IntArray:
         asks.append((ask.moment.user.user_id, ask.moment.at, sum(ask.moment.user.counts)))
         return ask.rows
 
@@ -97,7 +98,7 @@ def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> No
         counts: list[int] = []
         seen: list[int] = []
 
-        def spy(ask: Ask, counts: list[int] = counts, seen: list[int] = seen) -> Ints:
+        def spy(ask: Ask, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
             counts.append(sum(ask.moment.user.counts))
             seen.append(int((~ask.moment.allowed).sum()))
             return ask.rows

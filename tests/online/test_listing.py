@@ -8,9 +8,9 @@ import pytest
 from features.inputs import trending
 from online.items import ItemStore
 from online.listing import SORTS, Listing, Place, Wanted, read_cursor, words_of, write_cursor
-from tests.online.conftest import DAY
+from tests.online.conftest import DAY_MS
 
-NOW = 101 * DAY
+NOW = 101 * DAY_MS
 
 
 def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:

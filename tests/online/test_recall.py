@@ -4,9 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from features.arrays import IntArray
 from features.base import Base
 from features.fold import thaw_user
-from features.inputs import ClickWeights, Ints, tastes
+from features.inputs import ClickWeights, tastes
 from features.pairs import Neighbours
 from features.signals import Moment, candidates
 from features.state import UserFeatures
@@ -16,10 +17,10 @@ from online.policy import MAX_RULED
 from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
 from online.recall.lately import SESSION_MS
 from online.recommend import CANDIDATES
-from tests.online.conftest import DAY
+from tests.online.conftest import DAY_MS
 from tests.online.vectors import WIDTH, kinds_of
 
-AT = 101 * DAY
+AT = 101 * DAY_MS
 CHANNEL = {channel.name: channel for channel in CHANNELS}
 
 
@@ -59,7 +60,7 @@ class TestEveryChannel:
         assert channel.recall(query_for(store, known_user(base), everything), 10).tolist() == []
 
 
-def ids(store: ItemStore, rows: Ints) -> list[int]:
+def ids(store: ItemStore, rows: IntArray) -> list[int]:
     return [int(each) for each in store.columns.ids[rows]]
 
 
@@ -144,7 +145,7 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
     class Failing:
         name, most = "failing", 10
 
-        def recall(self, query: Query, limit: int) -> Ints:
+        def recall(self, query: Query, limit: int) -> IntArray:
             raise RuntimeError("out of order")
 
     store = ItemStore(base)
@@ -166,7 +167,7 @@ def test_a_channel_gives_its_few_unless_a_policy_says_more(base: Base) -> None:
     class Many:
         name, most = "many", 3
 
-        def recall(self, query: Query, limit: int) -> Ints:
+        def recall(self, query: Query, limit: int) -> IntArray:
             return np.arange(limit)
 
     query = query_for(ItemStore(base), known_user(base))

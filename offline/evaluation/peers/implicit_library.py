@@ -7,8 +7,8 @@ from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
 
-from offline.evaluation.peers.exchange import Ints
-from offline.evaluation.peers.log import Floats, Log
+from features.arrays import IntArray, RealArray
+from offline.evaluation.peers.log import Log
 
 SEED = 7
 
@@ -31,7 +31,7 @@ class ImplicitALS:
     def learn(self, log: Log) -> None:
         self._model.fit(matrix(log), show_progress=False)
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         counts = [len(each) for each in histories]
         items = np.concatenate(histories)
         rows = csr_matrix(
@@ -56,7 +56,7 @@ class ImplicitBPR:
     def learn(self, log: Log) -> None:
         self._model.fit(matrix(log), show_progress=False)
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         factors = self._model.item_factors[:, :-1]  # the last column is the item's bias
         unit = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), 1e-9)
         nobody = np.full(factors.shape[1], np.nan)

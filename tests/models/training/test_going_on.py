@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from features.errors import BadInput, Broken
+from features.units import DAY_MS
 from models import nets
 from models.nets.parts.net import UNKNOWN_ID, NetContext
 from models.registry import newest, publish
@@ -21,8 +22,6 @@ from models.training.asks import read_asks  # noqa: E402
 from models.training.lists import fit_on_lists  # noqa: E402
 from models.training.run import Options, train_all  # noqa: E402
 from models.training.weights import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
-
-DAY = 86_400_000
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ def test_rows_that_are_newer_alone_teach(samples_folder, tmp_path):
     first = newest(models, "widedeep")
     with pytest.raises(Broken, match="holds no samples after"):
         train_all(Options(samples_folder, models, ("widedeep",), epochs=1, go_on=0), quiet())
-    write_samples(newer, later=DAY)
+    write_samples(newer, later=DAY_MS)
     shutil.copy(samples_folder / "samples" / "part-0.parquet", newer / "samples" / "old.parquet")
     train_all(Options(newer, models, ("widedeep",), epochs=1, go_on=0), quiet())
     second = newest(models, "widedeep")
@@ -99,7 +98,7 @@ def test_rows_that_are_newer_alone_teach(samples_folder, tmp_path):
 def test_maps_of_another_base_are_refused(samples_folder, tmp_path):
     models, newer = tmp_path / "models", tmp_path / "newer"
     train_all(Options(samples_folder, models, ("neuralcf",), epochs=1), quiet())
-    write_samples(newer, later=DAY, seed=2)
+    write_samples(newer, later=DAY_MS, seed=2)
     with pytest.raises(Broken, match="maps of another base"):
         train_all(Options(newer, models, ("neuralcf",), epochs=1, go_on=1), quiet())
 
@@ -107,7 +106,7 @@ def test_maps_of_another_base_are_refused(samples_folder, tmp_path):
 @pytest.mark.parametrize("name", ["fusion", "sasrec"])
 def test_shown_lists_teach_a_sequence_model_too(name, published, tmp_path):
     models, newer = published(name), tmp_path / "newer"
-    write_asks(newer, users=40, later=30 * DAY, seed=5)
+    write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
     asks = read_asks(newer)
     assert asks.histories is None
     train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1), quiet())
