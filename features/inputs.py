@@ -16,7 +16,7 @@ import numpy as np
 from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.decay import HALF_LIVES, ONE
 from features.state import ItemSummary, UserFeatures, count_acts
-from features.units import DAY_MS, HOUR_MS
+from features.units import DAY_MS, HOUR_MS, ends_session
 from features.words import RATING, Item
 
 INPUTS_VERSION: Final = 1
@@ -191,7 +191,7 @@ def user_vector(
         spread,
         (features.positives + 1) / (max(events, 0) + 2),
         np.log1p(hours),
-        np.log1p(features.session[2] if at - features.session[1] < 1_800_000 else 0),
+        np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
     )
     out[len(USER_COLUMNS) :] = (tastes(features, at, genres, weights) if liking is None else liking).ravel()
     return out

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 
 from features.arrays import BoolArray, DoubleArray, IntArray
+from features.units import DAY_MS, ends_session
 
 TOP: Final = 10
 NO_PLACE: Final = 1 << 30
 NO_ITEM: Final = -1
-SESSION_GAP_MS: Final = 3_600_000
 RESAMPLES: Final = 1_000
 MEASURES: Final = ("hr", "ndcg", "mrr")
 
@@ -38,18 +38,18 @@ class Asked:
     def slices(self) -> dict[str, BoolArray]:
         """Which asks belong to which group, by the name of the group."""
         gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
-        day = 86_400_000
+        starts = np.array([gap < 0 or ends_session(gap) for gap in self.gaps], bool)
         return {
             "all": np.ones(len(gaps), bool),
-            "session starts": (gaps < 0) | (gaps > SESSION_GAP_MS),
+            "session starts": starts,
             "same second": gaps == 0,
             "no event before": events == 0,
             "1-5 before": (events > 0) & (events <= 5),
             "6-20 before": (events > 5) & (events <= 20),
             "21-100 before": (events > 20) & (events <= 100),
             "more before": events > 100,
-            "item new for 30 days": ages <= 30 * day,
-            "item older": ages > 30 * day,
+            "item new for 30 days": ages <= 30 * DAY_MS,
+            "item older": ages > 30 * DAY_MS,
         }
 
 

@@ -11,12 +11,11 @@ from features.arrays import FloatArray, IntArray
 from features.inputs import popularity
 from features.inputs import trending as rise
 from features.signals import best_rows
+from features.units import ends_session
 from features.words import CLICK, VIEW, is_negative, is_positive
 from online.recall.channel import Query
 
 FEW: Final = 40
-SESSION_MS: Final = 1_800_000
-"""Silence that ends a session, as in the fold."""
 
 
 class TrendingRecall:
@@ -68,7 +67,7 @@ class SessionRecall:
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        session = [event for event in moment.user.recent if moment.at - event[1] < SESSION_MS]
+        session = [event for event in moment.user.recent if not ends_session(moment.at - event[1])]
         disliked = {item_id for item_id, _, kind, centi in session if is_negative(kind, centi)}
         touched = [
             row

@@ -119,6 +119,8 @@ def test_forgetting_leaves_a_tombstone() -> None:
 def test_a_session_ends_after_half_an_hour_of_silence() -> None:
     click = [Event(f"c{at}", CLICK, USER, 1, 0, "", at * 60_000) for at in (1, 20, 45)]
     assert fold(click).features.session == [60_000, 45 * 60_000, 3, 3]
+    half_an_hour = [*click, Event("d", LIKE, USER, 1, 0, "", 75 * 60_000)]
+    assert fold(half_an_hour).features.session == [60_000, 75 * 60_000, 4, 3]  # a silence of exactly that ends none
     later = [*click, Event("d", LIKE, USER, 1, 0, "", 76 * 60_000)]
     assert fold(later).features.session == [76 * 60_000, 76 * 60_000, 1, 0]
     assert fold(later).features.gap == 76 * 60_000 - 45 * 60_000

@@ -23,7 +23,7 @@ from features.inputs import (
 from features.item_fold import fold_item
 from features.model_inputs import RawInputs, model_inputs
 from features.state import ItemFeatures, UserFeatures
-from features.units import DAY_MS, HOUR_MS
+from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.words import CLICK, RATING, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, contributions, events
 
@@ -93,6 +93,17 @@ def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() ->
     for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR_MS, 1.5)):
         assert (activity * fades(state.features, at))[0] == pytest.approx(left, rel=0.003)
     assert (activity * fades(state.features, AT + 12_345 + 14 * DAY_MS))[2] == pytest.approx(1.5, rel=0.003)
+
+
+def test_a_session_lasts_as_long_as_the_fold_says() -> None:
+    column = USER_COLUMNS.index("log_session_events")
+    for gap, inside in ((SESSION_GAP_MS, 2), (SESSION_GAP_MS + 1, 0)):
+        state = UserState(UserFeatures(7))
+        for number in range(2):
+            fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT), None, number)
+        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS)[column] == np.float32(np.log1p(inside))
+        fold_user(state, Event("next", CLICK, 7, 1, 0, "", AT + gap), None, 2)
+        assert state.features.session[2] == inside + 1
 
 
 def test_popularity_halves_with_its_half_life() -> None:

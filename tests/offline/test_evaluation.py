@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.arrays import IntArray
 from features.base import RELATIONS, Base
 from features.errors import BadInput
-from features.units import DAY_MS
+from features.units import DAY_MS, SESSION_GAP_MS
 from offline.base import make_base
 from offline.datasets import open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
@@ -49,14 +49,19 @@ def test_of_one_user_there_is_no_spread() -> None:
 
 def test_groups_are_by_silence_history_and_age() -> None:
     asked = Asked()
-    for user, gap, events, age in ((1, -1, 0, 5), (1, 0, 1, 5), (2, 3_600_001, 30, 40 * DAY_MS)):
+    for user, gap, events, age in (
+        (1, -1, 0, 5),
+        (1, 0, 1, 5),
+        (2, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
+        (2, SESSION_GAP_MS, 7, 5),
+    ):
         asked.add(user, 1, gap, events, age)
     inside = {name: np.flatnonzero(each).tolist() for name, each in asked.slices().items()}
-    assert inside["all"] == [0, 1, 2]
+    assert inside["all"] == [0, 1, 2, 3]
     assert inside["session starts"] == [0, 2]
     assert inside["same second"] == [1]
     assert (inside["no event before"], inside["1-5 before"], inside["21-100 before"]) == ([0], [1], [2])
-    assert (inside["item new for 30 days"], inside["item older"]) == ([0, 1], [2])
+    assert (inside["item new for 30 days"], inside["item older"]) == ([0, 1, 3], [2])
 
 
 @pytest.fixture

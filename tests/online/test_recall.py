@@ -11,11 +11,11 @@ from features.inputs import ClickWeights, tastes
 from features.pairs import Neighbours
 from features.signals import Moment, candidates
 from features.state import UserFeatures
+from features.units import SESSION_GAP_MS
 from features.words import CLICK, DISLIKE, Item
 from online.items import NEW_FOR_MS, ItemStore
 from online.policy import MAX_RULED
 from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
-from online.recall.lately import SESSION_MS
 from online.recommend import CANDIDATES
 from tests.online.conftest import DAY_MS
 from tests.online.vectors import WIDTH, kinds_of
@@ -184,8 +184,10 @@ def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
     user.recent.append((1, AT - 10_000, DISLIKE, 0))
     assert CHANNEL["session"].recall(query_for(store, user), 5).tolist() == []  # it was clicked, then disliked
     user.recent.pop()
-    late = Query(Moment(user, AT + SESSION_MS, store.index, ClickWeights(), np.ones(len(store), bool)))
-    assert CHANNEL["session"].recall(late, 5).tolist() == []
+    clicked = user.recent[0][1]
+    for at, some in ((clicked + SESSION_GAP_MS, True), (clicked + SESSION_GAP_MS + 1, False)):
+        later = Query(Moment(user, at, store.index, ClickWeights(), np.ones(len(store), bool)))
+        assert (len(CHANNEL["session"].recall(later, 5)) > 0) is some
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
