@@ -4,6 +4,7 @@ One JSON object an item. Unknown fields are ignored; every refusal is a `BadEven
 what came.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -34,6 +35,15 @@ class ItemRecord(msgspec.Struct, frozen=True):
 
     def item(self) -> Item:
         return Item(self.item_id, self.title, tuple(sorted(set(self.genres))), self.year)
+
+
+def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
+    """The genre vocabulary: all names of the catalogue, sorted. Models are trained on it and served with the same alone.
+
+    >>> genre_names([Item(1, "a", ("War", "Drama")), Item(2, "b", ("Drama",))])
+    ('Drama', 'War')
+    """
+    return tuple(sorted({name for item in catalogue for name in item.genres}))
 
 
 _encoder = msgspec.json.Encoder()

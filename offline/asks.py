@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.base import RELATIONS, Base
+from features.catalogue import genre_names
 from features.errors import BadInput
 from features.history import history_of, mark_of
 from features.inputs import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMaps, user_vector
@@ -36,7 +37,7 @@ from features.words import RATING
 from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
-from offline.folding import Batches, Worker, genre_names
+from offline.folding import Batches, Worker
 from offline.maps import Moments, matrix
 from offline.relations import write_history_relations
 from offline.runs import Rows, runs

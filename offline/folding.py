@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from features.base import Base
+from features.catalogue import genre_names
 from features.fold import UserState, fold_user, freeze_user
 from features.inputs import ClickWeights, ItemColumns, popularity, tastes
 from features.item_fold import fold_item
@@ -105,11 +106,6 @@ class FoldedUsers:
     def _put(self, row: tuple[Any, ...], size: int) -> Batches:
         if self._rows.add(row, size + 60 * len(row[len(USERS) - 1])):
             yield from self._rows.take()
-
-
-def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
-    """The genre vocabulary: all names of the catalogue, sorted."""
-    return tuple(sorted({name for item in catalogue for name in item.genres}))
 
 
 def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:

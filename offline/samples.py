@@ -19,6 +19,7 @@ import msgspec
 import pyarrow.compute as pc
 
 from features.base import Base
+from features.catalogue import genre_names
 from features.errors import BadInput
 from features.inputs import INPUTS_VERSION
 from features.state import FOLD_VERSION
@@ -26,7 +27,6 @@ from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
 from offline.drawing import drawn, labelled
-from offline.folding import genre_names
 from offline.maps import input_maps
 from offline.settings import SampleSettings, add_data_arguments, add_sample_arguments, sample_settings
 from offline.spark import history_events, partitions, spark_session

@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from features.catalogue import genre_names
 from features.fold import UserState, fold_user
 from features.inputs import ClickWeights, ItemColumns, item_matrix, user_vector
 from features.item_fold import fold_item
 from features.state import ItemFeatures, UserFeatures
 from features.words import RATING, Contribution, Item
 from offline.datasets import event_of
-from offline.folding import Batches, Worker, genre_names
+from offline.folding import Batches, Worker
 from offline.runs import Rows, runs
 
 _VECTOR: Final = pa.list_(pa.float32())

@@ -7,6 +7,7 @@ import numpy as np
 
 from features.arrays import BoolArray, IntArray
 from features.base import EASE, SIMILAR, read_relations
+from features.catalogue import genre_names
 from features.fold import UserState, fold_user
 from features.inputs import ClickWeights, ItemColumns
 from features.item_fold import fold_item
@@ -15,7 +16,6 @@ from features.signals import ItemIndex, Moment, Together
 from features.state import ItemFeatures, UserFeatures
 from features.words import Item, ItemId, Millis, UserId
 from offline.datasets import Dataset, event_of, rows_between
-from offline.folding import genre_names
 
 
 class Walk:

@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 
 from features.arrays import IntArray
 from features.base import EASE, SIMILAR, Base
+from features.catalogue import genre_names
 from features.inputs import ItemColumns
 from features.names import ITEMS_CHANNEL, VALUE
 from features.pairs import Neighbours, decode_neighbours
@@ -38,7 +39,7 @@ class ItemStore:
 
     def __init__(self, base: Base) -> None:
         self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
-        self.genres: tuple[str, ...] = tuple(sorted({name for item in self.catalogue.values() for name in item.genres}))
+        self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
         self.columns = ItemColumns(len(ids), self.genres)
         self.news: list[tuple[int, int]] = []

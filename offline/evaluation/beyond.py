@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.arrays import DoubleArray, IntArray
+from features.catalogue import genre_names
 from features.words import ItemId, UserId
 from offline.datasets import Dataset, rows_between
 from offline.evaluation.places import TOP
@@ -42,7 +43,7 @@ def shelf(dataset: Dataset, first: int) -> Shelf:
             raters[item_id].add(user_id)
             users.add(user_id)
     ids = sorted(known)
-    names = sorted({genre for item in dataset.items for genre in item.genres})
+    names = genre_names(dataset.items)
     catalogue = {item.item_id: item for item in dataset.items}
     genres = np.zeros((len(ids), len(names)))
     for row, item_id in enumerate(ids):
