@@ -18,9 +18,10 @@ from infra import offline
 from infra.home import Home
 from infra.peers import ask_peers
 from infra.record import HomeRecord
+from models.training.metrics import TOP
 from offline.datasets import Dataset, event_id, open_dataset
 from offline.evaluation.beyond import beyond, shelf
-from offline.evaluation.places import TOP, Asked, as_list
+from offline.evaluation.places import Asked, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
 

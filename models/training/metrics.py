@@ -7,8 +7,26 @@ import numpy as np
 from features.arrays import DoubleArray, IntArray, RealArray
 
 EPSILON: Final = 1e-7
+TOP: Final = 10
+"""Ranks that count: what stands further down is not seen."""
 POPULARITY_PRIOR: Final = 20.0
 """The popularity baseline draws an item's share of positives to the overall one by this many imagined rows."""
+
+
+def rank_gains(ranks: IntArray) -> dict[str, DoubleArray]:
+    """What each list is worth by the rank (from 0) of its one right item, within the TOP ranks; one below them counts nothing.
+
+    hr    1 for a hit
+    ndcg  1 / log₂(2 + rank), normalised already, since one item is right
+    mrr   1 / (1 + rank)
+    """
+    hit = ranks < TOP
+    near = np.minimum(ranks, TOP)
+    return {
+        "hr": hit.astype(np.float64),
+        "ndcg": np.where(hit, 1 / np.log2(2.0 + near), 0.0),
+        "mrr": np.where(hit, 1 / (1.0 + near), 0.0),
+    }
 
 
 def log_loss(labels: RealArray, scores: RealArray) -> float:

@@ -1,33 +1,24 @@
 """How good ranked lists are: the places of what was liked, and scores as shares."""
 
-from typing import Final
-
 import numpy as np
 
-from features.arrays import AnyArray
+from features.arrays import AnyArray, IntArray
 from features.errors import Broken
 from models.training.asks import NO_CANDIDATE, Lists
-from models.training.metrics import measure
-
-PLACES: Final = 10
+from models.training.metrics import TOP, measure, rank_gains
 
 
-def place_metrics(places: AnyArray) -> dict[str, float]:
-    """hr, ndcg and mrr at 10 of the places (from 0) at which the liked items stand; what no list has stands far below."""
-    shown = places < PLACES
-    return {
-        "hr10": round(float(shown.mean()), 6),
-        "ndcg10": round(float(np.where(shown, 1 / np.log2(2.0 + places), 0).mean()), 6),
-        "mrr10": round(float(np.where(shown, 1 / (1.0 + places), 0).mean()), 6),
-    }
+def place_metrics(places: IntArray) -> dict[str, float]:
+    """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
+    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(places).items()}
 
 
-def places_of(lists: Lists, scores: AnyArray) -> AnyArray:
+def places_of(lists: Lists, scores: AnyArray) -> IntArray:
     """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
     rows = np.arange(len(lists))
     mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
     ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
-    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1))
+    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1), np.int64)
 
 
 def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str, float], list[AnyArray]]:

@@ -11,8 +11,8 @@ import numpy as np
 from features.arrays import DoubleArray, IntArray
 from features.catalogue import genre_names
 from features.words import ItemId, UserId
+from models.training.metrics import TOP
 from offline.datasets import Dataset, rows_between
-from offline.evaluation.places import TOP
 
 BEYOND = ("coverage", "novelty", "diversity")
 

@@ -7,7 +7,7 @@ import numpy as np
 from features.arrays import FloatArray, IntArray
 from features.errors import Broken
 from features.signals import RECENT_FADE, RECENT_LIKED
-from offline.evaluation.places import TOP
+from models.training.metrics import TOP
 from offline.evaluation.walked import Ask
 
 

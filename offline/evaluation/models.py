@@ -11,8 +11,8 @@ from features.inputs import item_matrix, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
+from models.training.metrics import TOP
 from models.training.runtime import import_tensorflow
-from offline.evaluation.places import TOP
 from offline.evaluation.walked import Ask
 
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import BoolArray, DoubleArray, IntArray
+from features.arrays import BoolArray, IntArray
 from features.units import DAY_MS, ends_session
+from models.training.metrics import TOP, rank_gains
 
-TOP: Final = 10
 NO_PLACE: Final = 1 << 30
 NO_ITEM: Final = -1
 RESAMPLES: Final = 1_000
@@ -66,18 +66,6 @@ def places_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
     return np.where(found.any(1), found.argmax(1), NO_PLACE)
 
 
-def gains(places: IntArray) -> dict[str, DoubleArray]:
-    """Of each ask, from the place of its answer (from 0; NO_PLACE where no list had it): hit, discounted gain and reciprocal
-    rank, within the top 10."""
-    shown = places < TOP
-    near = np.minimum(places, TOP)
-    return {
-        "hr": shown.astype(np.float64),
-        "ndcg": np.where(shown, 1 / np.log2(2.0 + near), 0.0),
-        "mrr": np.where(shown, 1 / (1.0 + near), 0.0),
-    }
-
-
 @dataclass(frozen=True)
 class Measure:
     """A mean, and the interval in which 95 % of resamplings of users put it (a user's asks go together)."""
@@ -100,7 +88,7 @@ def measure(places: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measu
     drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
     asks = drawn @ counts
     out = {}
-    for name, values in gains(places).items():
+    for name, values in rank_gains(places).items():
         sums = np.bincount(place, values)
         means = (drawn @ sums) / np.maximum(asks, 1)
         low, high = np.percentile(means, [2.5, 97.5])

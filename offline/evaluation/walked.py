@@ -11,8 +11,9 @@ import numpy as np
 from features.arrays import IntArray
 from features.signals import Moment, Signals, candidates, find_signals
 from features.words import Item, ItemId
+from models.training.metrics import TOP
 from offline.datasets import Dataset
-from offline.evaluation.places import TOP, Asked, as_list
+from offline.evaluation.places import Asked, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.walk import Walk, item_ids
 

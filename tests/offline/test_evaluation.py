@@ -17,18 +17,11 @@ from features.units import DAY_MS, SESSION_GAP_MS
 from offline.base import make_base
 from offline.datasets import open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
-from offline.evaluation.places import NO_PLACE, Asked, as_list, gains, measure, places_of
+from offline.evaluation.places import NO_PLACE, Asked, as_list, measure, places_of
 from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
 
 Write = Callable[..., Path]
-
-
-def test_gains_are_those_of_the_place() -> None:
-    told = gains(np.array([0, 2, 9, 10, NO_PLACE]))
-    assert told["hr"].tolist() == [1, 1, 1, 0, 0]
-    assert told["ndcg"] == pytest.approx([1, 0.5, 1 / np.log2(11), 0, 0])
-    assert told["mrr"] == pytest.approx([1, 1 / 3, 0.1, 0, 0])
 
 
 @settings(max_examples=30)
