@@ -18,6 +18,7 @@ import numpy as np
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Unavailable
 from features.inputs import ClickWeights
+from features.served import MAX_CANDIDATES
 from features.signals import Moment
 from features.vectors import TWOTOWER
 from features.words import ItemId, UserId
@@ -35,7 +36,6 @@ from online.rerank import Listed, by_score, diverse, listed, team_draft
 from online.users import LiveUser, UserStore
 from online.vectors import UserTower, VectorShelf
 
-CANDIDATES = 500
 LEAST = 0.02
 """Seconds that recall has in any case."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
@@ -216,7 +216,7 @@ class Recommender:
         now = time.monotonic()
         until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
         within = min(TOWER_SHARE * self._deadline, until - now)
-        asking = Asking(query, CANDIDATES, policy.channels, until)
+        asking = Asking(query, MAX_CANDIDATES, policy.channels, until)
         there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
         remote = [each for each in there if each.name == TWOTOWER]
         answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from features.arrays import IntArray
+from features.served import MAX_CANDIDATES
 from features.signals import Moment, Signals, candidates, find_signals
 from features.words import Item, ItemId
 from models.training.metrics import TOP
@@ -17,8 +18,6 @@ from offline.evaluation.places import Asked, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.walk import Walk, item_ids
 
-CANDIDATES: Final = 300
-"""As many as the API ranks."""
 NEVER: Final = 1 << 60
 
 
@@ -82,7 +81,7 @@ def prequential(
             if late is not walk:
                 moment = replace(moment, allowed=walk.allowed(row.user_id))
             signals = find_signals(moment)
-            rows, _ = candidates(signals.orders, CANDIDATES)
+            rows, _ = candidates(signals.orders, MAX_CANDIDATES)
             ask = Ask(moment, signals, rows)
             for name, method in methods.items():
                 lists[name].append(as_list(ids[method(ask)[:TOP]]))

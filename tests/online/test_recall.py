@@ -9,6 +9,7 @@ from features.base import Base
 from features.fold import thaw_user
 from features.inputs import ClickWeights, tastes
 from features.pairs import Neighbours
+from features.served import MAX_CANDIDATES
 from features.signals import Moment, candidates
 from features.state import UserFeatures
 from features.units import SESSION_GAP_MS
@@ -16,7 +17,6 @@ from features.words import CLICK, DISLIKE, Item
 from online.items import NEW_FOR_MS, ItemStore
 from online.policy import MAX_RULED
 from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
-from online.recommend import CANDIDATES
 from tests.online.conftest import DAY_MS
 from tests.online.vectors import WIDTH, kinds_of
 
@@ -207,7 +207,7 @@ def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -
 def test_as_many_items_as_a_policy_may_pin_are_all_candidates() -> None:
     size = 5_000
     rng = np.random.default_rng(3)
-    orders = {f"channel {number}": rng.permutation(size)[:CANDIDATES] for number in range(len(CHANNELS))}
+    orders = {f"channel {number}": rng.permutation(size)[:MAX_CANDIDATES] for number in range(len(CHANNELS))}
     pinned = rng.permutation(size)[:MAX_RULED]
-    rows, _ = candidates({"pinned": pinned, **orders}, CANDIDATES)
+    rows, _ = candidates({"pinned": pinned, **orders}, MAX_CANDIDATES)
     assert set(pinned.tolist()) <= set(rows.tolist())
