@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from features.decay import HALF_LIVES, lifted
 from features.events import id_hash
 from features.journal import replay_journal, write_journal
-from features.memory import Applied, DedupeMemory, SeenItems
+from features.memory import Applied, Changes, DedupeMemory, SeenItems
 from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import (
     RECENT,
@@ -55,6 +55,19 @@ class UserState:
         self.features = features
         self.memory = DedupeMemory() if memory is None else memory
         self.seen = SeenItems() if seen is None else seen
+
+    def collect_changes(self) -> None:
+        """From now on folds collect what they change in memory and seen set, for a shell that stores changes alone. Without this
+        call nothing is collected, and nothing needs to be drained."""
+        self.memory.changes, self.seen.changes = [], []
+
+    def drain_changes(self) -> Changes:
+        """What folds changed since the last call. Raises ValueError where nothing is collected."""
+        memory, seen = self.memory.changes, self.seen.changes
+        if memory is None or seen is None:
+            raise ValueError("the changes of this user are not collected; call collect_changes first")
+        self.memory.changes, self.seen.changes = [], []
+        return Changes(memory, seen)
 
 
 class Outcome(NamedTuple):

@@ -121,8 +121,6 @@ def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
             state = UserState(UserFeatures(user_id))
             for n, (item_id, rating, ts) in enumerate(zip(item_ids, ratings, times, strict=True), 1 - len(item_ids)):
                 outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
-                state.memory.changes.clear()
-                state.seen.changes.clear()
                 yield from out.add(outcome.contribution)
             yield from out.finish(user_id, freeze_user(state), state.features)
         yield from out.rest()

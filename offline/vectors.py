@@ -46,8 +46,6 @@ def user_vectors_worker(name: str, catalogue: Any) -> Worker:
                 if wanted and out.add((seq, user_vector(state.features, ts, genres, weights))):
                     yield from out.take()
                 fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
-                state.memory.changes.clear()
-                state.seen.changes.clear()
         yield from out.take()
 
     return work

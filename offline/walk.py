@@ -49,8 +49,6 @@ class Walk:
         state = self.user(user_id)
         event = event_of(self._name, user_id, item_id, rating, ts)
         _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded)
-        state.memory.changes.clear()
-        state.seen.changes.clear()
         if added is None:
             return
         items, pairs = self._changed

@@ -42,6 +42,23 @@ def test_the_same_log_gives_the_same_bytes(log: list[Event]) -> None:
     assert freeze_user(fold(log)) == freeze_user(fold(log))
 
 
+@given(st.lists(events(), max_size=60))
+def test_changes_are_collected_where_asked_for_and_drained_whole(log: list[Event]) -> None:
+    plain, noted = UserState(UserFeatures(USER)), UserState(UserFeatures(USER))
+    noted.collect_changes()
+    seen: dict[int, int | None] = {}
+    for n, event in enumerate(log, start=1):
+        apply(plain, event, n)
+        apply(noted, event, n)
+        seen.update(noted.drain_changes().seen)
+        assert noted.drain_changes() == ([], [])
+    assert (plain.memory.changes, plain.seen.changes) == (None, None)
+    assert {item_id: n for item_id, n in seen.items() if n is not None} == dict(plain.seen.items())
+    assert freeze_user(noted) == freeze_user(plain)
+    with pytest.raises(ValueError, match="collect_changes"):
+        plain.drain_changes()
+
+
 @given(st.lists(events(), max_size=60), st.integers(0, 60))
 def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(log: list[Event], stop: int) -> None:
     state = thaw_user(freeze_user(fold(log[:stop])))
