@@ -18,6 +18,7 @@ import pyarrow.csv as pacsv
 import typer
 
 from features.arrays import IntArray
+from features.durable import atomic_file
 from features.errors import BadInput
 from features.units import DAY_S
 from features.words import MAX_ID, Item
@@ -45,12 +46,11 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
     _write_items(
         dataset.items, folder / "movies.csv", [copy * item_offset for copy in range(times if own_items else 1)]
     )
-    aside = folder / "ratings.csv.part"
     schema = pa.schema(
         [("userId", pa.int64()), ("movieId", pa.int64()), ("rating", pa.float64()), ("timestamp", pa.int64())]
     )
     rows = 0
-    with pacsv.CSVWriter(aside, schema) as writer:
+    with atomic_file(folder / "ratings.csv") as beside, pacsv.CSVWriter(beside, schema) as writer:
         for user, item, rating, seconds in _batches(dataset):
             at = np.searchsorted(users, user)
             for copy in range(times):
@@ -58,7 +58,6 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
                 arrays = [pa.array(user + copy * offset), items, rating, pa.array(seconds + shifts[copy][at])]
                 writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
                 rows += len(at)
-    aside.replace(folder / "ratings.csv")
     return rows
 
 

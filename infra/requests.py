@@ -17,7 +17,7 @@ def ask_up(home: Home, wish: str, within: float, **more: Any) -> str:
     if status is None or ProcessId.from_json(status["supervisor"]).process() is None:
         raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
     number = uuid.uuid4().hex
-    write_json(home.run / "request.json", {"id": number, "wish": wish, **more})
+    write_json(home.run / "request.json", {"id": number, "wish": wish, **more}, sync=False)
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         answer = read_json(home.run / "answer.json")
@@ -39,4 +39,4 @@ def next_request(home: Home) -> dict[str, Any] | None:
 
 
 def answer(home: Home, request: dict[str, Any], done: str = "", error: str = "") -> None:
-    write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error})
+    write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error}, sync=False)

@@ -24,10 +24,10 @@ import pyarrow as pa
 
 from features.arrays import FloatArray, IntArray
 from features.base import Base
+from features.durable import atomic_folder
 from features.errors import BadInput
 from features.vectors import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, VECTORS_FILE, EmbeddingsMeta, KindMeta
 from models.registry.manifest import file_digest
-from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
 from offline.folding import Batches, Worker
@@ -199,7 +199,7 @@ def make_embeddings(
     if _positives(events).isEmpty():
         raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
     made: dict[str, KindMeta] = {}
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         for kind in kinds:
             began = time.monotonic()
             (aside / kind).mkdir()

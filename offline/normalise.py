@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.arrays import DoubleArray, IntArray
+from features.durable import atomic_file, write_whole
 from features.errors import BadInput
 from features.words import MAX_ID
 from offline import columns
@@ -50,14 +51,10 @@ def normalise(source: Source, ratings: Path, items: Path, rejects: Rejects, data
     catalogue = read_items(source.movies, rejects, data_dir)
     rows = _read_rows(source.ratings, rejects, data_dir)
     order, duplicates = _order(rows)
-    aside = ratings.with_name(ratings.name + ".part")
-    with pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+    with atomic_file(ratings) as beside, pq.ParquetWriter(beside, SCHEMA, compression="zstd") as writer:
         for batch in _sorted_batches(rows, order):
             writer.write_batch(batch, row_group_size=GROUP_ROWS)
-    aside.replace(ratings)
-    aside = items.with_name(items.name + ".part")
-    aside.write_bytes(msgspec.msgpack.encode(catalogue))
-    aside.replace(items)
+    write_whole(items, msgspec.msgpack.encode(catalogue))
     seconds = rows[3]
     return {
         "rows": len(order),

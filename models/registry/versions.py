@@ -17,9 +17,10 @@ from typing import Final
 
 import msgspec
 
+from features.durable import sync_path, sync_tree, write_whole
 from features.errors import BadInput, Broken
 from features.units import DAY_S
-from models.registry.disk import locked, sync_path, sync_tree, write_whole
+from models.registry.disk import locked
 from models.registry.manifest import MANIFEST, Manifest, encode_manifest, read_manifest, verify_digests
 
 STAGING: Final = ".staging"
