@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from features.job_keys import VERDICTS
 from features.units import ATTRIBUTION_S, DAY_S
 from infra import bench, cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of, ports_of, running_status
@@ -178,7 +179,7 @@ def verify(
     if finding.difference is not None:
         typer.echo(f"{'still moving' if finding.moving else 'DIFFERENT'}: {finding.difference[:2000]}")
         raise typer.Exit(3 if finding.moving else 1)
-    counts = ", ".join(f"{name} {ledger[name]}" for name in ("applied", "duplicate", "late", "rejected", "rerouted"))
+    counts = ", ".join(f"{name} {ledger[name]}" for name in VERDICTS)
     typer.echo(
         f"equal: {len(finding.expected.users)} users and {len(finding.expected.items)} items touched by the log, "
         f"and the rest of the base; "

@@ -17,7 +17,7 @@ from features.arrays import IntArray
 from features.base import EASE, SIMILAR, Base
 from features.catalogue import genre_names
 from features.inputs import ItemColumns
-from features.names import ITEMS_CHANNEL, VALUE
+from features.names import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from features.pairs import Neighbours, decode_neighbours
 from features.signals import ItemIndex, Together
 from features.state import ItemSummary, summary_of_item
@@ -143,7 +143,7 @@ class ItemFollower:
                 await asyncio.sleep(0.5)
 
     async def _read_all(self) -> None:
-        for pattern in ("i:*", "p:*"):  # features first: neighbours are kept of items that have some
+        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: neighbours are kept of items that have some
             batch: list[str] = []
             async for key in self._client.scan_iter(match=pattern, count=CHUNK):
                 batch.append(key.decode())
@@ -157,8 +157,8 @@ class ItemFollower:
         for key in keys:
             pipe.hget(key, VALUE)
         for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
-            if value is not None and key.startswith("i:"):
-                self._store.put(int(key[2:]), summary_of_item(value))
+            if value is not None and (item_id := item_of(key)) is not None:
+                self._store.put(item_id, summary_of_item(value))
             elif value is not None:
                 self._store.put_neighbours(decode_neighbours(value))
             if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them

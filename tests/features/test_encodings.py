@@ -10,7 +10,18 @@ from features.errors import Broken
 from features.fold import UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.item_fold import fold_item
 from features.mapped import MappedTable, table_parts
-from features.names import murmur2, partition_of, seen_key, user_key
+from features.names import (
+    CLOCK_KEY,
+    is_of_item,
+    item_key,
+    item_of,
+    item_of_pairs,
+    murmur2,
+    pairs_key,
+    partition_of,
+    seen_key,
+    user_key,
+)
 from features.pairs import Pairs, decode_neighbours, encode_neighbours, slots_of
 from features.state import (
     ItemFeatures,
@@ -273,6 +284,15 @@ def test_a_cut_or_foreign_table_is_refused() -> None:
 def test_names_are_what_producers_rely_on() -> None:
     assert user_key(6) == "{u:6}"
     assert seen_key(6) == "{u:6}:seen"
+    assert (item_key(6), pairs_key(6)) == ("i:6", "p:6")
+    assert [is_of_item(key) for key in (item_key(6), pairs_key(6), user_key(6), CLOCK_KEY)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [item_of(key) for key in (item_key(6), pairs_key(6), user_key(6))] == [6, None, None]
+    assert [item_of_pairs(key) for key in (item_key(6), pairs_key(6), user_key(6))] == [None, 6, None]
     # Kafka's own test vectors of murmur2 (UtilsTest.testMurmur2), as unsigned numbers.
     vectors = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     assert {key: murmur2(key) for key in vectors} == {key: value & 0xFFFFFFFF for key, value in vectors.items()}
