@@ -1,4 +1,7 @@
-"""What is read from an item's buckets as of a time: rates in sliding windows, popularity, trend.
+"""Dead: nothing reads this. It leaves with the fold's next version, and with it the buckets `hours` and `fives` of items.
+
+What would be read from an item's buckets as of a time: rates in sliding windows, popularity, trend. (What ranks is read from
+`days`, by `features.inputs`.)
 
 Readers, not states: the fold stores sums alone, which any order and any merge leaves right; these may change without a new
 generation.
