@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from features.contract import read_json
+from features.errors import BadEvent, BadInput
 from features.events import Id
 from features.words import Item
 
 ITEM_LIMIT: Final = 16 << 10
-"""Bytes of one value."""
+"""Bytes of one value; the longest title and genres take 11 kB at most."""
 Title = Annotated[str, Meta(min_length=1, max_length=500)]
 Genre = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -51,9 +52,15 @@ _decoder = msgspec.json.Decoder(ItemRecord)
 
 
 def write_item(record: ItemRecord) -> bytes:
-    return _encoder.encode(record)
+    """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
+    value = _encoder.encode(record)
+    if len(value) > ITEM_LIMIT:
+        raise BadInput("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
+    return value
 
 
 def read_item(value: bytes) -> ItemRecord:
-    """Raises BadEvent for anything that the contract does not allow."""
+    """Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
+    if len(value) > ITEM_LIMIT:
+        raise BadEvent("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
     return read_json(_decoder, value, "item")
