@@ -10,7 +10,6 @@ from features.arrays import AnyArray
 from features.words import MAX_ID
 from offline.raw import is_text
 
-MAX_SECONDS: Final = MAX_ID // 1000
 _WHOLE: Final = r"^[ \t]*[0-9]{1,19}(\.0*)?[ \t]*$"
 _DECIMAL: Final = r"^[ \t]*[0-9]{1,9}(\.[0-9]{0,12})?([eE][+-]?[0-9])?[ \t]*$"
 

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -17,7 +17,8 @@ from features.inputs import popularity, trending
 from features.words import ItemId
 from online.items import ItemStore
 
-SORTS: Final = ("popular", "trending", "newest", "rating", "title")
+Sort = Literal["popular", "trending", "newest", "rating", "title"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 WORDS: Final = 8
 """Words of a search at most."""
 _WORD: Final = re.compile(r"\w+")
@@ -27,7 +28,7 @@ _WORD: Final = re.compile(r"\w+")
 class Wanted:
     """genre, decade (1990: 1990 to 1999) and words (each begins a word of the title); None or empty asks for all."""
 
-    sort: str = "popular"
+    sort: Sort = "popular"
     genre: str | None = None
     decade: int | None = None
     words: tuple[str, ...] = ()

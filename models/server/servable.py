@@ -5,7 +5,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +78,6 @@ class Servable:
         self._lock = threading.Lock()
         self._users = 0
         self._on_idle: Callable[[], None] | None = None
-
-    @cached_property
-    def signature_protos(self) -> dict[str, Any]:
-        """The SignatureDefs by name, as metadata lists them."""
-        return {name: signature.proto for name, signature in self.signatures.items()}
 
     def run(self, feeds: Sequence[tuple[str, AnyArray]], fetches: Sequence[str]) -> list[AnyArray]:
         """The values of the tensors named ``fetches`` when those named in ``feeds`` have the given values.

@@ -14,8 +14,6 @@ from features.words import ItemId, UserId
 from models.training.metrics import TOP
 from offline.datasets import Dataset, rows_between
 
-BEYOND = ("coverage", "novelty", "diversity")
-
 
 @dataclass(frozen=True)
 class Shelf:
