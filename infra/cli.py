@@ -13,11 +13,13 @@ import typer
 from features.errors import BadInput, MartletError
 from features.job_keys import VERDICTS
 from features.units import ATTRIBUTION_S, DAY_S
-from infra import bench, cli_models, options
-from infra.cli_home import DEFAULT_HOME, HomeOption, home_of, ports_of, running_status
+from infra import cli_models, options
+from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
 from infra.home import REPO
 from infra.provoke import Provocation
+from infra.running import ports_of, running_status
 from infra.steps import Steps
+from infra.up_options import UpOptions
 
 app = typer.Typer(
     help="Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds.",
@@ -27,7 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_models.app)
-app.add_typer(bench.app, name="bench")
+HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""For a command whose arguments, --help among them, another program reads."""
 
 
 @app.command()
@@ -81,17 +84,12 @@ def up(
     if dataset is not None and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
+    given = UpOptions(port, dataset, history, master, parallelism, state, attribution, model_server)
     if detach:
-        argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), "--port", str(port)]
-        given = {
-            "dataset": dataset, "history": history, "master": master, "parallelism": parallelism, "state": state,
-            "attribution": attribution, "model-server": model_server,
-        }  # fmt: skip
-        for name, value in given.items():
-            argv += [] if value is None else [f"--{name}", str(value)]
+        argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
         raise typer.Exit(run_detached(target, argv, Steps()))
     try:
-        Up(target, port, dataset, history, master, parallelism, state, attribution, model_server=model_server).run()
+        Up(target, given).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None
@@ -150,7 +148,7 @@ def replay(
 
     target = home_of(home)
     provocation = Provocation.chosen(shuffle, duplicate, late, seed)
-    bootstrap = f"127.0.0.1:{ports_of(target)['kafka']}"
+    bootstrap = ports_of(target).bootstrap
     replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
 
 
@@ -164,15 +162,13 @@ def verify(
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
 
     Exit code 1: a difference, the first is named. 3: the log kept growing while it compared."""
-    import msgspec
-
     from infra.record import HomeRecord
     from infra.verify import verify as run
-    from streaming.settings import JobSettings
+    from streaming.settings import read_settings
 
     target = home_of(home)
     running_status(target)
-    settings = msgspec.json.decode((target.flink / "job.json").read_bytes(), type=JobSettings)
+    settings = read_settings(target.flink / "job.json")
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
     ledger = finding.expected.total()
@@ -209,9 +205,13 @@ def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
     typer.echo(ask_up(home_of(home), REBUILD, within=600))
 
 
-@app.command(
-    "model-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-)
+@app.command("bench", context_settings=HANDED_ON)
+def bench(context: typer.Context) -> None:
+    """Performance figures: `bench --help` lists them. Alone: from a click to the list that knows of it."""
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *context.args])
+
+
+@app.command("model-server", context_settings=HANDED_ON)
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
@@ -234,7 +234,7 @@ def test(
 def main() -> None:
     """Run the command line; an error that is meant for the user is one line, not a traceback."""
     try:
-        app()
+        app(prog_name="./martlet")
     except MartletError as error:
         typer.echo(f"martlet: {error}", err=True)
         sys.exit(1)

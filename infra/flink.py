@@ -5,8 +5,9 @@ import sysconfig
 from pathlib import Path
 
 from features.errors import Unavailable
-from infra import artefacts, ask
+from infra import artefacts
 from infra.checkpoints import RETAINED
+from infra.flink_client import FlinkClient
 from infra.home import REPO, Home
 from infra.services import LOOPBACK, Ports, python_env
 from infra.supervisor import Service
@@ -168,16 +169,13 @@ def _link_lib(lib: Path) -> None:
 
 
 def job_manager(home: Home, ports: Ports, env: dict[str, str]) -> Service:
-    def ready() -> None:
-        ask.http_json(f"http://{LOOPBACK}:{ports.flink_rest}/overview")
-
     return Service(
         "jobmanager",
         (artefacts.flink_home() / "bin" / "jobmanager.sh", "start-foreground"),
-        ready,
+        lambda: FlinkClient(ports.flink).task_managers(),
         env=env,
         cwd=home.flink,
-        address=f"http://{LOOPBACK}:{ports.flink_rest}",
+        address=ports.flink,
     )
 
 
@@ -185,8 +183,7 @@ def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int) -> 
     name = f"taskmanager-{number}"
 
     def ready() -> None:
-        known = ask.http_json(f"http://{LOOPBACK}:{ports.flink_rest}/taskmanagers")["taskmanagers"]
-        if not any(each["id"].startswith(name) for each in known):
+        if not any(each["id"].startswith(name) for each in FlinkClient(ports.flink).task_managers()):
             raise Unavailable(f"{name} has not registered with the JobManager yet")
 
     return Service(

@@ -8,7 +8,7 @@ from infra.home import REPO
 CHECKS = (
     ("lint", ["-m", "ruff", "check", "."]),
     ("format", ["-m", "ruff", "format", "--check", "."]),
-    ("types", ["-m", "mypy", "features", "online", "models"]),
+    ("types", ["-m", "mypy", "."]),
 )
 
 

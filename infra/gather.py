@@ -104,9 +104,9 @@ class Gatherer:
             socket_connect_timeout=REDIS_WITHIN,
             retry=Retry(NoBackoff(), 0),
         )
-        rest = f"http://127.0.0.1:{flink_port}"
+        flink = f"http://127.0.0.1:{flink_port}"
         self._kafka_service = _Service(KAFKA, self._ask_kafka, KAFKA_WITHIN)
-        self._flink_service = _Service(FLINK, lambda: flink_rest.ask_job(rest, FLINK_WITHIN), FLINK_WITHIN)
+        self._flink_service = _Service(FLINK, lambda: flink_rest.ask_job(flink, FLINK_WITHIN), FLINK_WITHIN)
         self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_WITHIN)
         self._oldest: dict[int, int] = {}
         self._redis_service = _Service(REDIS, self._ask_redis, REDIS_WITHIN)

@@ -11,12 +11,12 @@ import time
 import msgspec
 
 from features.errors import Unavailable
-from infra import ask, checkpoints
+from infra import checkpoints
 from infra.checkpoints import Checkpoint
-from infra.flink_rest import ALIVE, JOB_NAME
+from infra.flink_client import FlinkClient, all_run
 from infra.home import REPO, Home
 from infra.processes import tail
-from infra.services import LOOPBACK, Ports
+from infra.services import Ports
 from infra.supervisor import Supervisor
 from streaming.settings import JobSettings
 
@@ -48,7 +48,7 @@ class Job:
         self, home: Home, ports: Ports, env: dict[str, str], settings: JobSettings, supervisor: Supervisor
     ) -> None:
         self._home = home
-        self._rest = f"http://{LOOPBACK}:{ports.flink_rest}"
+        self._flink = FlinkClient(ports.flink)
         self._env = env
         self._supervisor = supervisor
         self._file = home.flink / "job.json"
@@ -62,8 +62,7 @@ class Job:
 
     def running(self) -> str | None:
         """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
-        jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
-        return next((job["jid"] for job in jobs if job["name"] == JOB_NAME and job["state"] in ALIVE), None)
+        return self._flink.live_job()
 
     def start(self, before: float | None = None) -> str:
         """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
@@ -126,10 +125,10 @@ class Job:
             try:
                 job = self.running()
                 if job is not None:
-                    detail = ask.http_json(f"{self._rest}/jobs/{job}")
+                    detail = self._flink.job(job)
                     states = {vertex["status"] for vertex in detail["vertices"]}
                     state = f"{detail['state']} ({', '.join(sorted(states))})"
-                    if states == {"RUNNING"}:
+                    if all_run(detail):
                         self._supervisor.note(job=job)
                         return
                 if (trouble := self.trouble()) and _fault(trouble) is CheckpointUnreadable:
@@ -145,20 +144,13 @@ class Job:
 
     def trouble(self) -> str:
         """What Flink names as the newest failure of the newest job; "" if there is none. Raises Unavailable."""
-        jobs = [job for job in ask.http_json(f"{self._rest}/jobs/overview")["jobs"] if job["name"] == JOB_NAME]
-        if not jobs:
-            return ""
-        job = max(jobs, key=lambda each: each["start-time"])
-        entries = ask.http_json(f"{self._rest}/jobs/{job['jid']}/exceptions")["exceptionHistory"]["entries"]
-        return str(entries[0]["stacktrace"]) if entries else ""
+        job = self._flink.newest_job()
+        return "" if job is None else self._flink.newest_failure(job)
 
     def restores_in_vain(self) -> bool:
         """Whether the job keeps failing on the checkpoint it goes back to. Raises Unavailable."""
         job = self.running()
-        if job is None:
-            return False
-        detail = ask.http_json(f"{self._rest}/jobs/{job}")
-        if detail["state"] == "RUNNING" and {each["status"] for each in detail["vertices"]} == {"RUNNING"}:
+        if job is None or all_run(self._flink.job(job)):
             return False
         return _fault(self.trouble()) is CheckpointUnreadable
 
@@ -168,7 +160,7 @@ class Job:
         while (job := self.running()) is not None:
             if time.monotonic() > deadline:
                 raise Unavailable(f"job {job} was not cancelled within {within:.0f} s")
-            ask.http_json(f"{self._rest}/jobs/{job}", method="PATCH", body={})
+            self._flink.cancel(job)
             time.sleep(0.3)
 
     def just_began(self) -> bool:
@@ -182,13 +174,10 @@ class Job:
         job = self.running()
         if job is None:
             raise Unavailable("no job runs")
-        target = self._home.checkpoints.as_uri()
-        request = ask.http_json(
-            f"{self._rest}/jobs/{job}/stop", method="POST", body={"targetDirectory": target, "drain": False}
-        )["request-id"]
+        request = self._flink.stop_with_savepoint(job, self._home.checkpoints.as_uri())
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
-            answer = ask.http_json(f"{self._rest}/jobs/{job}/savepoints/{request}")
+            answer = self._flink.savepoint(job, request)
             if answer["status"]["id"] == "COMPLETED":
                 if "location" in answer.get("operation", {}):
                     return

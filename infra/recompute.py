@@ -46,6 +46,7 @@ class Recomputer:
     def __init__(self, base: Base, settings: JobSettings) -> None:
         self._base = base
         self._clock = settings.clock()
+        self._items = settings.items
         self._lists: dict[int, DedupeMemory] = {}
         self.expected = Expected()
 
@@ -109,6 +110,8 @@ class Recomputer:
         return state
 
     def _add(self, added: Contribution) -> None:
+        if not self._items:
+            return
         items, pairs = self.expected.items, self.expected.pairs
         item = items.get(added.item_id)
         if item is None:

@@ -30,6 +30,21 @@ class Ports:
     model_grpc: int
     watch: int
 
+    @property
+    def address(self) -> str:
+        """Of the API and the pages."""
+        return f"http://{LOOPBACK}:{self.api}"
+
+    @property
+    def bootstrap(self) -> str:
+        """Of Kafka, as its clients want it."""
+        return f"{LOOPBACK}:{self.kafka}"
+
+    @property
+    def flink(self) -> str:
+        """Of Flink's page and REST interface."""
+        return f"http://{LOOPBACK}:{self.flink_rest}"
+
     @classmethod
     def choose(cls, api: int, before: Mapping[str, int]) -> "Ports":
         """The ports of last time where they are still free, else free ones."""

@@ -25,7 +25,7 @@ class Service:
 
     name: str
     argv: tuple[str | Path, ...]
-    ready: Callable[[], None]
+    ready: Callable[[], object]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
     ready_within: float = 60.0

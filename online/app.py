@@ -25,12 +25,12 @@ from online.limits import BodyLimit
 from online.listing import Listing
 from online.log import EventLog
 from online.measured import Measured
+from online.model_client.client import ModelClient
+from online.model_client.live_models import ModelCatalogue
 from online.new_items import NewItems
 from online.policy import NO_SERVING, Serving, read_serving
-from online.ranking.catalogue import ModelCatalogue
-from online.ranking.client import ModelClient
 from online.recommend import Recommender
-from online.routes import catalogue, events, health, listing, ops, recommendations, stream
+from online.routes import catalogue, events, health, listing, models, ops, recommendations, stream, users
 from online.served_log import ServedLog
 from online.settings import ApiSettings
 from online.state import Server
@@ -138,7 +138,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    for part in (events, recommendations, stream, listing, catalogue, ops, health):
+    for part in (events, recommendations, models, stream, listing, users, catalogue, ops, health):
         app.include_router(part.router)
 
     app.add_middleware(BodyLimit)

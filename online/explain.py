@@ -7,7 +7,7 @@ import numpy as np
 from features.arrays import FloatArray
 from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
 from features.signals import SIGNAL_COLUMNS
-from online.recall import Query
+from online.query import Query
 from online.recommend import Recommendation
 from online.rerank import by_score
 

@@ -88,6 +88,11 @@ class ItemStore:
         if known is None:
             self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
 
+    def title_of(self, item_id: ItemId) -> str:
+        """An item's title; "Item 7" where none is known."""
+        item = self.catalogue.get(item_id)
+        return f"Item {item_id}" if item is None else item.title
+
     def genres_of(self, row: int) -> tuple[str, ...]:
         """All genres of an item, those too that no column has."""
         item = self.catalogue.get(int(self.columns.ids[row]))

@@ -26,12 +26,13 @@ from online.clock import HomeClock
 from online.digits import told
 from online.followed import FollowedFile
 from online.items import ItemStore
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.policy import Chosen, Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.query import Query
 from online.ranking.features import RawFeatures, raw_features
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall, Query
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall
 from online.rerank import Listed, by_score, diverse, listed, team_draft
 from online.users import LiveUser, UserStore
 from online.vectors import UserTower, VectorShelf
@@ -289,8 +290,18 @@ class Recommender:
         self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
     ) -> Shown:
         item = self._items.catalogue.get(item_id)
-        title, genres, year = (f"Item {item_id}", (), 0) if item is None else (item.title, item.genres, item.year)
-        return Shown(item_id, title, genres, year, score, channels, place, propensity, made.teams.get(place))
+        genres, year = ((), 0) if item is None else (item.genres, item.year)
+        return Shown(
+            item_id,
+            self._items.title_of(item_id),
+            genres,
+            year,
+            score,
+            channels,
+            place,
+            propensity,
+            made.teams.get(place),
+        )
 
 
 def fallback_scores(found: Candidates) -> FloatArray:

@@ -113,7 +113,7 @@ class _Lane:
         return self.shown_due if self.shown_only else self.flush_due
 
 
-class ItemFold(KeyedProcessFunction):
+class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """See the module. One element is a `Delta` of one lane of items."""
 
     def __init__(self, settings: JobSettings) -> None:

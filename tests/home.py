@@ -44,7 +44,7 @@ class Martlet:
     def post(self, events: object) -> httpx.Response:
         return self.http.post("/v1/events", json=events)
 
-    def recommend(self, user_id: int, **more: object) -> dict[str, Any]:
+    def recommend(self, user_id: int, **more: Any) -> dict[str, Any]:
         answer = self.http.get("/v1/recommendations", params={"user_id": user_id, **more})
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.arrays import FloatArray, IntArray
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Broken
 from features.signals import RECENT_FADE, RECENT_LIKED
 from models.training.metrics import TOP
@@ -36,5 +36,6 @@ class EmbeddingMethod:
         if known.any():
             scores[self._rows] = self._unit @ (shares[known] @ self._unit[place[liked[known]]])
         scores[~ask.moment.allowed] = -np.inf
-        best = np.argsort(-scores, kind="stable")[:TOP]
-        return best[np.isfinite(scores[best])]
+        best: IntArray = np.argsort(-scores, kind="stable")[:TOP]
+        finite: BoolArray = np.isfinite(scores[best])
+        return best[finite]

@@ -109,7 +109,8 @@ def tower(models: Path) -> Channel:
         given: FloatArray = call(**{name: tf.constant(values) for name, values in inputs.items()})[
             towers.output
         ].numpy()
-        return given[0]
+        first: FloatArray = given[0]
+        return first
 
     return Vectors(folder / towers.folder, user, False)
 

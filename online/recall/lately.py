@@ -13,7 +13,7 @@ from features.inputs import trending as rise
 from features.signals import best_rows
 from features.units import ends_session
 from features.words import CLICK, VIEW, is_negative, is_positive
-from online.recall.channel import Query
+from online.query import Query
 
 FEW: Final = 40
 

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from online import metrics
+from online.routes.readiness import models_ready
 from online.state import Server, server_of
 
 router = APIRouter()
@@ -16,11 +17,6 @@ router = APIRouter()
 async def healthz() -> dict[str, str]:
     """The process lives."""
     return {"status": "alive"}
-
-
-def models_ready(server: Server) -> bool:
-    """Whether of every model that is on disk a version ranks."""
-    return server.models.on_disk <= {each.name for each in server.models.all()} and not server.client.broken
 
 
 @router.get("/readyz")

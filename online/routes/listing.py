@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from features.inputs import popularity
 from online.listing import WORDS, Sort, Wanted, read_cursor, words_of, write_cursor
 from online.problems import Problem
-from online.routes.catalogue import IdPath, item_row
+from online.routes.parameters import IdPath, item_row
 from online.state import Server, server_of
 
 router = APIRouter()
@@ -21,7 +21,7 @@ def outline(server: Server, row: int) -> dict[str, Any]:
     item = server.items.catalogue.get(item_id)
     return {
         "item_id": item_id,
-        "title": item.title if item else f"Item {item_id}",
+        "title": server.items.title_of(item_id),
         "genres": item.genres if item else (),
         "year": (item.year or None) if item else None,
     }

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends
 from online.access import require_admin
 from online.answer import JsonResponse
 from online.followed import UNREADABLE
-from online.ops import ops
 from online.problems import Problem
 from online.replay import WISH, ReplayWish, write_file
+from online.routes.ops_overview import ops
 from online.state import Server, body_of, server_of
 
 router = APIRouter()

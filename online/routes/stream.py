@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 
 from online import metrics
 from online.problems import Problem
-from online.routes.recommendations import ModelQuery, UserIdQuery, answer_of, ask, find_model, note_shown
+from online.routes.list_answers import answer_of, ask, find_model, note_shown
+from online.routes.parameters import ModelQuery, UserIdQuery
 from online.state import Server, server_of
 
 router = APIRouter()

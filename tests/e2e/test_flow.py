@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
@@ -125,7 +126,7 @@ def test_replay_is_exact_and_changes_nothing_the_second_time(martlet: Martlet) -
 
 def test_verify_finds_a_planted_byte(martlet: Martlet) -> None:
     value = martlet.redis.hget("{u:6}", "v")
-    assert value is not None
+    assert isinstance(value, bytes)
     martlet.redis.hset("{u:6}", "v", value[:-1] + bytes([value[-1] ^ 1]))
     try:
         found = martlet.command("verify", "--wait", "0")
@@ -183,7 +184,7 @@ def test_status_says_what_runs(martlet: Martlet) -> None:
         assert word in said.stdout
 
 
-def test_without_a_home_commands_say_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_home_commands_say_what_to_do(tmp_path: Path) -> None:
     said = run_martlet("status", "--home", str(tmp_path / "none"))
     assert said.returncode == 1
     assert "./martlet up" in said.stderr

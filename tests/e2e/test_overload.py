@@ -114,6 +114,7 @@ def test_what_is_being_answered_when_the_api_is_told_to_stop_is_answered(martlet
 @contextmanager
 def setting(martlet: Martlet, name: str, value: str) -> Iterator[None]:
     before = martlet.redis.config_get(name)[name]
+    assert before is not None
     martlet.redis.config_set(name, value)
     try:
         yield

@@ -1,5 +1,7 @@
 """GET /v1/recommendations and its neighbours: the contract of the API, on the real services."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -62,7 +64,7 @@ def test_an_unknown_model_is_a_404_that_names_those_there_are(martlet: Martlet) 
         {"user_id": 6, "at": -1},
     ],
 )
-def test_a_bad_parameter_is_a_422_with_problem_details(martlet: Martlet, parameters: dict[str, object]) -> None:
+def test_a_bad_parameter_is_a_422_with_problem_details(martlet: Martlet, parameters: dict[str, Any]) -> None:
     answer = martlet.http.get("/v1/recommendations", params=parameters)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -62,6 +62,10 @@ def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, m
     features = served.features
     assert features is not None
     assert features.layout == layout(manifest.maps.genres)
+    histories = None
+    if features.history is not None:
+        items, marks, gaps = (np.array(part) for part in features.history)
+        histories = items, marks, gaps
     columns = model_inputs(
         [each.name for each in manifest.inputs],
         manifest.maps,
@@ -71,7 +75,7 @@ def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, m
             np.array([item.item_id for item in served.items]),
             np.array(features.items, np.float32),
             None if features.cross is None else np.array(features.cross, np.float32),
-            None if features.history is None else tuple(np.array(part) for part in features.history),
+            histories,
             None if features.signals is None else np.array(features.signals, np.float32),
         ),
     )

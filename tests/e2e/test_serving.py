@@ -236,7 +236,7 @@ def test_a_bad_item_is_refused(martlet: Martlet, body: dict[str, Any], said: str
 
 
 @pytest.fixture
-def access(martlet: Martlet) -> Iterator[Callable[..., None]]:
+def access(martlet: Martlet) -> Iterator[Callable[..., int]]:
     """Changes who may call, and in the end changes it back."""
     path = martlet.home / "access.json"
     before = path.read_text()
@@ -245,7 +245,7 @@ def access(martlet: Martlet) -> Iterator[Callable[..., None]]:
     until(lambda: martlet.http.get("/v1/models").status_code == 200, what="the door as it was")
 
 
-def test_keys_and_limits_hold_from_the_next_second_on(martlet: Martlet, access: Callable[..., None]) -> None:
+def test_keys_and_limits_hold_from_the_next_second_on(martlet: Martlet, access: Callable[..., int]) -> None:
     path, key = "/v1/items?limit=1", "the-key-of-a-shop"
     assert martlet.http.get(path).status_code == 200
     access(keys={"shop": key}, limit={"per_second": 0.1, "burst": 5})
@@ -261,7 +261,7 @@ def test_keys_and_limits_hold_from_the_next_second_on(martlet: Martlet, access: 
 def test_the_catalogue_is_looked_through(martlet: Martlet) -> None:
     genres = {each["name"]: each["items"] for each in martlet.http.get("/v1/genres").json()["genres"]}
     assert genres["Drama"] > genres["Western"] > 0
-    query = {"genre": "Western", "sort": "rating", "limit": 10}
+    query: dict[str, str | int] = {"genre": "Western", "sort": "rating", "limit": 10}
     found: list[dict[str, Any]] = []
     cursor = None
     while True:

@@ -8,7 +8,7 @@ import pytest
 
 from features.base import Base, Offsets
 from features.fold import thaw_user
-from features.job_keys import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
+from features.job_keys import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
 from features.names import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
 from features.pairs import encode_neighbours
 from features.state import UserFeatures, decode_user, encode_features
@@ -141,9 +141,14 @@ def test_neighbours(martlet: Martlet, made: Base) -> None:
     assert {key.decode() for key in martlet.redis.scan_iter("p:*", count=5000)} == set(wanted)
 
 
+def lane_of(martlet: Martlet, number: int) -> Lane | None:
+    fields: Any = martlet.redis.hgetall(lane_key(number))
+    return read_lane(number, fields)
+
+
 def test_the_ledger(martlet: Martlet, made: Base) -> None:
     """What became of each record, as Spark counted it and as the job did."""
-    told = (read_lane(number, martlet.redis.hgetall(lane_key(number))) for number in range(PARTITIONS))
+    told = (lane_of(martlet, number) for number in range(PARTITIONS))
     lanes = [lane for lane in told if lane is not None]
     names = {EVENTS: ("read", *VERDICTS), SERVED: ("served_read", *(f"served_{name}" for name in SERVED_VERDICTS))}
     for topic, ledger in made.manifest["ledger"].items():
@@ -176,7 +181,7 @@ def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, t
     verified = martlet.command("verify", "--wait", "60")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     # The job has read what the base does not hold, and nothing else.
-    lanes = [read_lane(number, martlet.redis.hgetall(lane_key(number))) for number in range(PARTITIONS)]
+    lanes = [lane_of(martlet, number) for number in range(PARTITIONS)]
     new = sum(ends_of(martlet)[EVENTS].values()) - sum(base.offsets[EVENTS].values())
     assert sum(lane.read for lane in lanes if lane is not None and lane.generation == record.generation) == new
     # Where a next base would end: what a lane has not touched since, the base says.

@@ -29,7 +29,7 @@ def samples_of(martlet: Martlet, user: int) -> dict[str, Sample]:
 
 def impressions(martlet: Martlet, item: int) -> int:
     value = martlet.redis.hget(item_key(item), "v")
-    return 0 if value is None else decode_item(value).counts[IMPRESSION]
+    return decode_item(value).counts[IMPRESSION] if isinstance(value, bytes) else 0
 
 
 def test_a_shown_list_becomes_impressions_and_a_sample_though_the_job_dies(broken: Martlet) -> None:

@@ -16,8 +16,8 @@ from online import metrics
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import VectorShelf
@@ -31,7 +31,7 @@ def model_of(items: ItemStore) -> LiveModel:
     user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
     maps = InputMaps(
         items.genres,
-        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),
+        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),  # type: ignore[arg-type]  # six: no version
     )
     inputs = (ModelInput("user", "float32", user), ModelInput("cross", "float32", cross))
     return LiveModel("widedeep", 3, Manifest("widedeep", 3, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
@@ -49,7 +49,7 @@ async def recommender(base: Base) -> AsyncIterator[tuple[Recommender, ItemStore]
     await client.start()
     try:
         vectors = VectorShelf(None, Path("/nonexistent"), models, items)
-        weights = FollowedFile(None, bytes, ClickWeights())
+        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
         yield Recommender(models, users, items, client, clock, weights, 5.0, vectors), items
     finally:
         await client.close()

@@ -12,12 +12,12 @@ from features.pairs import Neighbours
 from features.served import MAX_CANDIDATES
 from features.signals import Moment, candidates
 from features.state import UserFeatures
-from features.units import SESSION_GAP_MS
+from features.units import DAY_MS, SESSION_GAP_MS
 from features.words import CLICK, DISLIKE, Item
 from online.items import NEW_FOR_MS, ItemStore
 from online.policy import MAX_RULED
-from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
-from tests.online.conftest import DAY_MS
+from online.query import Query
+from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Recall, merge
 from tests.online.vectors import WIDTH, kinds_of
 
 AT = 101 * DAY_MS

@@ -41,6 +41,11 @@ class NoBase:
         return None
 
 
+def states_in(context: Any) -> UserStates:
+    base: Any = NoBase()
+    return UserStates(context, base)
+
+
 @st.composite
 def logs(draw: st.DrawFn) -> list[Event]:
     events: list[Event] = []
@@ -67,7 +72,7 @@ def apply(state: UserState, event: Event, n: int) -> None:
 @given(logs(), st.integers(1, 30))
 def test_restarts_change_nothing(log: list[Event], every: int) -> None:
     plain, context = UserState(UserFeatures(7)), Context()
-    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    states = states_in(context)
     for n, event in enumerate(log, start=1):
         apply(plain, event, n)
         user = states.load(7)
@@ -77,7 +82,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
         write = states.store({7: user})[7]
         assert write.value == encode_features(plain.features)
         if n % every == 0:
-            states = UserStates(context, NoBase())  # type: ignore[arg-type]
+            states = states_in(context)
     stored = states.load(7).state
     assert dict(stored.memory.items()) == dict(plain.memory.items())
     assert list(stored.seen.items()) == list(plain.seen.items())
@@ -87,7 +92,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
 
 def test_a_long_history_is_kept_in_bounded_state() -> None:
     context = Context()
-    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    states = states_in(context)
     for n in range(1, 20_001):
         user = states.load(7)
         apply(user.state, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
@@ -96,12 +101,12 @@ def test_a_long_history_is_kept_in_bounded_state() -> None:
     sizes = [len(value) for values in context.maps.values() for value in values.values()]
     assert sum(sizes) < 800_000
     assert len(freeze_user(states.load(7).state)) < 400_000
-    again = UserStates(context, NoBase())  # type: ignore[arg-type]
+    again = states_in(context)
     assert dict(again.load(7).state.memory.items()) == dict(states.load(7).state.memory.items())
 
 
 def test_two_copies_of_a_user_are_refused() -> None:
-    states = UserStates(Context(), NoBase())  # type: ignore[arg-type]
+    states = states_in(Context())
     one, other = states.load(7), states.load(7)
     states.store({7: one})
     with pytest.raises(RuntimeError, match="two copies of user 7"):

@@ -1,6 +1,9 @@
 """Learning from sequences and lists: windows of histories, places, calibration, and that the net uses what it is told."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +93,7 @@ def test_scores_that_rank_backwards_are_not_turned_around() -> None:
     assert scale > 0
 
 
-def test_fusion_ranks_by_what_follows_and_by_the_signals(asks, fitted) -> None:
+def test_fusion_ranks_by_what_follows_and_by_the_signals(asks: Any, fitted: Callable[[str], Any]) -> None:
     done = fitted("fusion")
     metrics = done.metrics
     chance = np.mean(1 / (asks.validation_lists.items != NO_CANDIDATE).sum(1))
@@ -102,23 +105,23 @@ def test_fusion_ranks_by_what_follows_and_by_the_signals(asks, fitted) -> None:
     assert np.abs(done.model({name: changed[name] for name in nets.find("fusion").inputs}).numpy() - told).max() > 1e-3
 
 
-def test_sasrec_knows_what_comes_next(fitted) -> None:
+def test_sasrec_knows_what_comes_next(fitted: Callable[[str], Any]) -> None:
     assert fitted("sasrec").metrics["mrr10"] > 0.5
 
 
-def test_the_same_seed_gives_the_same_model(asks, fitted) -> None:
+def test_the_same_seed_gives_the_same_model(asks: Any, fitted: Callable[[str], Any]) -> None:
     again = fit_on_lists(nets.find("fusion"), asks, seed=3)
     for one, other in zip(fitted("fusion").model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_a_diverging_training_is_an_error(asks) -> None:
+def test_a_diverging_training_is_an_error(asks: Any) -> None:
     net = replace(nets.find("fusion"), learning_rate=float("nan"))
     with pytest.raises(Broken, match="training of fusion diverged: loss nan"):
         fit_on_lists(net, asks, seed=3)
 
 
-def test_too_few_asks_are_refused(tmp_path) -> None:
+def test_too_few_asks_are_refused(tmp_path: Path) -> None:
     write_asks(tmp_path, users=2, events=3)
     with pytest.raises(Broken, match=r"has \d asks: expected at least 8"):
         read_asks(tmp_path)

@@ -14,8 +14,7 @@ from online import metrics
 from online.job_numbers import JobSight
 from online.policy import CONTROL
 from online.replay import read_state
-from online.routes.health import models_ready
-from online.routes.recommendations import refused_versions
+from online.routes.readiness import models_ready, refused_versions
 from online.state import Server
 
 

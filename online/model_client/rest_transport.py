@@ -6,7 +6,7 @@ import orjson
 
 from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.ranking.transport import MAX_ANSWER, Inputs, Refused, VersionGone
+from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionGone
 
 _REFUSALS = {404: VersionGone, 400: Refused}
 _CONNECTIONS = 64
