@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,16 +12,15 @@ import typer
 from features.errors import BadInput, MartletError
 from features.job_keys import VERDICTS
 from features.units import ATTRIBUTION_S, DAY_S
+from features.version import VERSION
 from infra import cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
-from infra.home import REPO
 from infra.provoke import Provocation
 from infra.running import ports_of, running_status
 from infra.steps import Steps
 from infra.up_options import UpOptions
 
 app = typer.Typer(
-    help="Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,6 +29,21 @@ app = typer.Typer(
 app.add_typer(cli_models.app)
 HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """For a command whose arguments, --help among them, another program reads."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"martlet {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def martlet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds."""
 
 
 @app.command()
@@ -218,17 +231,35 @@ def model_server(context: typer.Context) -> None:
 
 
 @app.command()
-def test(
-    all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
-) -> None:
-    """The gate (lint, format, types) and the test suite, on the real services."""
+def check() -> None:
+    """The gate alone (lint, format, types): what every change passes first."""
     from infra.gate import run_gate
 
-    if not arguments and (code := run_gate()) != 0:
-        raise typer.Exit(code)
-    argv = [sys.executable, "-m", "pytest", *([] if all_ else ["-m", "not soak"]), *(arguments or [])]
-    raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
+    raise typer.Exit(run_gate())
+
+
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities of the locked packages. Exit code 1 if there are any, or if the database does not answer."""
+    from infra.system.audit import audit as run
+
+    raise typer.Exit(0 if run(typer.echo) else 1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def test(
+    quick: Annotated[bool, typer.Option("--quick", help="The gate and the tests that need no service.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Faults and soaks at full length, too, from fresh seeds and random examples.")
+    ] = False,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on to one pytest, which then runs without the gate.")
+    ] = None,
+) -> None:
+    """The gate (lint, format, types, examples, pages) and the test suite, on the real services."""
+    from infra.testing import run_tests
+
+    raise typer.Exit(run_tests(quick, all_, arguments or []))
 
 
 def main() -> None:

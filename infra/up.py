@@ -19,6 +19,7 @@ from infra.services import LOOPBACK
 from infra.serving_config import ServingConfig
 from infra.stack import Stack
 from infra.steps import Steps
+from infra.timings import read_timings
 from infra.up_options import UpOptions
 from infra.watch import Watch
 from models.registry import list_versions
@@ -80,7 +81,8 @@ class Up:
         supervisor.add_chore(Replays(home, supervisor).look)
         stack.begin_watch()
         gatherer = gatherer_of(ports, stack.record)
-        self._watch = Watch(gatherer, ports.watch, supervisor.note, self._steps.say, flink=ports.flink)
+        every = read_timings(home).watch_every
+        self._watch = Watch(gatherer, ports.watch, supervisor.note, self._steps.say, every, flink=ports.flink)
         self._watch.start()
         supervisor.note(
             state="up",

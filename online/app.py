@@ -8,17 +8,20 @@ from pathlib import Path
 
 import msgspec
 from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from features.base import Base
 from features.errors import Broken
 from features.inputs import ClickWeights
+from features.version import VERSION
 from online import metrics, problems
 from online.access import OPEN, AccessGuard, read_access
 from online.acted import ActedOn
 from online.admission import Gate, Overload
 from online.clock import HomeClock
 from online.followed import FollowedFile
+from online.http import openapi
 from online.items import ItemFollower, ItemStore
 from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
@@ -134,16 +137,31 @@ def make_app(settings: ApiSettings) -> FastAPI:
                     logger.exception("while stopping")
 
     app = FastAPI(
-        title="Martlet", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan
+        title="Martlet",
+        description="Lists that follow each click. Errors are problem details (RFC 9457).",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
     )
     app.state.server = server
     problems.install(app)
-    for part in (events, recommendations, models, stream, listing, users, catalogue, ops, health):
-        app.include_router(part.router)
+    parts = (events, recommendations, models, stream, listing, users, catalogue, ops, health)
+    routers = [part.router for part in parts]
+    for router in routers:
+        app.include_router(router)
+    openapi.install(app, routers)
 
     app.add_middleware(BodyLimit)
     app.add_middleware(Overload, gate=server.gate)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(Measured)  # the last one stands first
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        """The API for people: a page that shows /openapi.json."""
+        return FileResponse(PAGES / "docs.html")
+
     app.mount("/", StaticFiles(directory=PAGES, html=True), name="pages")
     return app

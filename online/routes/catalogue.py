@@ -1,47 +1,55 @@
 """What is known of an item: GET and PUT /v1/items/{id}."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import msgspec
-import numpy as np
 from fastapi import APIRouter, Depends
 from msgspec import Meta
 
 from features.catalogue import ITEM_LIMIT, Genre, ItemRecord, Title
 from features.errors import Unavailable
-from features.inputs import popularity
+from online.answer import JsonResponse
 from online.followed import UNREADABLE
+from online.http.openapi import contract
 from online.problems import Problem
+from online.routes.item_answers import ItemOutline, Popularity, outline
 from online.routes.parameters import IdPath, item_row
 from online.state import Server, body_of, server_of
 
 router = APIRouter()
 
 
+class ItemAnswer(ItemOutline, frozen=True, kw_only=True):
+    """An item and its live features. mean_rating, rating_spread: stars, null without ratings."""
+
+    ratings: int
+    mean_rating: float | None
+    rating_spread: float | None
+    positives: int
+    events: int
+    first_event_ts: int | None
+    popularity: Popularity
+
+
 @router.get("/v1/items/{item_id}")
-async def get_item(server: Annotated[Server, Depends(server_of)], item_id: IdPath) -> dict[str, Any]:
+@contract(ItemAnswer, problems=(404,))
+async def get_item(server: Annotated[Server, Depends(server_of)], item_id: IdPath) -> JsonResponse:
     """An item of the catalogue and its live features."""
     row = item_row(server, item_id)
-    item = server.items.catalogue.get(item_id)
-    ratings, total, squares, positives, events, first = server.items.columns.sums[row].tolist()
-    spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else None
-    rows, now = np.array([row]), server.clock.now()
-    return {
-        "item_id": item_id,
-        "title": server.items.title_of(item_id),
-        "genres": item.genres if item else (),
-        "year": (item.year or None) if item else None,
-        "ratings": int(ratings),
-        "mean_rating": round(total / ratings, 3) if ratings else None,
-        "rating_spread": None if spread is None else round(spread, 3),
-        "positives": int(positives),
-        "events": int(events),
-        "first_event_ts": int(first) or None,
-        "popularity": {
-            "day": float(popularity(server.items.columns, rows, now, 1.0)[0]),
-            "weeks": float(popularity(server.items.columns, rows, now, 14.0)[0]),
-        },
-    }
+    totals = server.items.totals(row)
+    (popularity,) = server.items.popularity([row], server.clock.now())
+    return JsonResponse(
+        ItemAnswer(**outline(server.items.item_at(row)), **asdict(totals), popularity=Popularity(*popularity))
+    )
+
+
+class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """created: it is new; unknown_genres: those that count for nothing until the next base."""
+
+    item_id: int
+    created: bool
+    unknown_genres: list[str]
 
 
 class ItemBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,9 +71,10 @@ def read_item_body(body: bytes) -> ItemBody:
 
 
 @router.put("/v1/items/{item_id}")
+@contract(ItemTaken, body=ItemBody, problems=(503,))
 async def put_item(
     server: Annotated[Server, Depends(server_of)], item_id: IdPath, body: Annotated[bytes, Depends(body_of)]
-) -> dict[str, Any]:
+) -> JsonResponse:
     """A new or changed item: {"title": ..., "genres": [...], "year": ...}. It is shown, recalled as new, and kept in the topic
     `items` from now on. Genres that the catalogue does not have yet are named in `unknown_genres`: they count for nothing until
     the next base."""
@@ -77,4 +86,4 @@ async def put_item(
     except Unavailable as error:
         raise Problem(503, str(error), {"Retry-After": "1"}) from error
     strange = [genre for genre in given.genres if genre not in server.items.genres]
-    return {"item_id": item_id, "created": not known, "unknown_genres": strange}
+    return JsonResponse(ItemTaken(item_id=item_id, created=not known, unknown_genres=strange))

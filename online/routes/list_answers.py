@@ -1,14 +1,54 @@
 """What all routes of lists share: which model ranks, the list itself, what is counted and logged of it, and its JSON."""
 
-from typing import Any
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from online import metrics
-from online.explain import explain_items, explain_list
+from online.explain import ItemExplanation, ListExplanation, explain_items, explain_list
 from online.model_client.live_models import LiveModel
 from online.problems import Problem
 from online.recommend import Recommendation, Request
 from online.state import Server
 from online.tokens import read_token
+
+
+class ListedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a list, with the recall channels that found it; `team`: the model whose pick it was, where two are
+    interleaved."""
+
+    item_id: int
+    title: str
+    genres: tuple[str, ...]
+    year: int | None
+    score: float
+    channels: tuple[str, ...]
+    team: str | UnsetType = UNSET
+    explain: ItemExplanation | UnsetType = UNSET
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How new the user's features were. `seen_applied`: whether the events of the token `seen` were in them; null without."""
+
+    last_event_ts: int | None
+    applied_in_ms: int | None
+    seen_applied: bool | None
+
+
+class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's list, best first. `degraded` names what was missing when it was made; `arms` the experiments that it is in."""
+
+    request_id: str
+    user_id: int
+    model: str | None
+    model_version: int | None
+    at: int
+    items: list[ListedItem]
+    freshness: Freshness
+    degraded: tuple[str, ...]
+    arms: dict[str, str] | UnsetType = UNSET
+    explain: ListExplanation | UnsetType = UNSET
 
 
 def find_model(server: Server, name: str | None, preferred: str | None = None) -> LiveModel | None:
@@ -61,41 +101,34 @@ def note_shown(server: Server, answer: Recommendation) -> None:
     server.served.put(answer)
 
 
-def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> dict[str, Any]:
-    """The JSON of a list."""
-    items: list[dict[str, Any]] = [
-        {
-            "item_id": item.item_id,
-            "title": item.title,
-            "genres": item.genres,
-            "year": item.year or None,
-            "score": item.score,
-            "channels": item.channels,
-        }
-        | ({"team": item.team} if item.team else {})
-        for item in answer.items
-    ]
-    body: dict[str, Any] = {
-        "request_id": answer.request_id,
-        "user_id": answer.user_id,
-        "model": answer.model.name if answer.model else None,
-        "model_version": answer.model.version if answer.model else None,
-        "at": answer.at,
-        "items": items,
-        "freshness": {
-            "last_event_ts": answer.last_event_ts,
-            "applied_in_ms": answer.applied_in_ms,
-            "seen_applied": seen_applied,
-        },
-        "degraded": list(answer.degraded),
-    }
-    if answer.arms:
-        body["arms"] = dict(answer.arms)
-    if explained:
-        body["explain"] = explain_list(answer)
-        for item, why in zip(items, explain_items(answer), strict=True):
-            item["explain"] = why
-    return body
+def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> ListAnswer:
+    """A list as it is answered with."""
+    reasons: Sequence[ItemExplanation | UnsetType] = explain_items(answer) if explained else [UNSET] * len(answer.items)
+    model = answer.model
+    return ListAnswer(
+        request_id=answer.request_id,
+        user_id=answer.user_id,
+        model=model.name if model else None,
+        model_version=model.version if model else None,
+        at=answer.at,
+        items=[
+            ListedItem(
+                item_id=item.item_id,
+                title=item.title,
+                genres=item.genres,
+                year=item.year or None,
+                score=item.score,
+                channels=item.channels,
+                team=item.team or UNSET,
+                explain=why,
+            )
+            for item, why in zip(answer.items, reasons, strict=True)
+        ],
+        freshness=Freshness(answer.last_event_ts, answer.applied_in_ms, seen_applied),
+        degraded=answer.degraded,
+        arms=dict(answer.arms) or UNSET,
+        explain=explain_list(answer) if explained else UNSET,
+    )
 
 
 async def wait_for(server: Server, seen: str | None) -> bool | None:

@@ -1,8 +1,29 @@
 """Whether the models are ready, and which versions are not used: told by several routes."""
 
-from typing import Any
+import msgspec
 
 from online.state import Server
+
+
+class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether Redis and Kafka answer, of every model on disk a version ranks, and item features are followed live."""
+
+    redis: bool
+    kafka: bool
+    models: bool
+    items: bool
+
+    @property
+    def all_ready(self) -> bool:
+        return self.redis and self.kafka and self.models and self.items
+
+
+class RefusedVersion(msgspec.Struct, frozen=True):
+    """A version of a model or of vectors that is not used, and why."""
+
+    name: str
+    version: int
+    reason: str
 
 
 def models_ready(server: Server) -> bool:
@@ -10,7 +31,7 @@ def models_ready(server: Server) -> bool:
     return server.models.on_disk <= {each.name for each in server.models.all()} and not server.client.broken
 
 
-def refused_versions(server: Server) -> list[dict[str, Any]]:
+def refused_versions(server: Server) -> list[RefusedVersion]:
     """Versions of models and of vectors that are not used, and why."""
     refused = server.models.refused | server.vectors.refused
-    return [{"name": name, "version": version, "reason": why} for (name, version), why in sorted(refused.items())]
+    return [RefusedVersion(name, version, why) for (name, version), why in sorted(refused.items())]

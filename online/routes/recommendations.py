@@ -14,9 +14,10 @@ from online import metrics
 from online.admission import ASIDE
 from online.answer import JsonResponse
 from online.followed import UNREADABLE
+from online.http.openapi import contract
 from online.problems import Problem
 from online.recommend import Recommendation
-from online.routes.list_answers import answer_of, ask, note_shown, wait_for
+from online.routes.list_answers import ListAnswer, answer_of, ask, note_shown, wait_for
 from online.routes.parameters import ModelQuery, UserIdQuery
 from online.state import Server, body_of, server_of
 
@@ -42,6 +43,7 @@ def read_excluded(text: str | None) -> frozenset[int]:
 
 
 @router.get("/v1/recommendations")
+@contract(ListAnswer, problems=(404, 503))
 async def get_recommendations(
     server: Annotated[Server, Depends(server_of)],
     user_id: UserIdQuery,
@@ -65,6 +67,18 @@ async def get_recommendations(
     response = JsonResponse(answer_of(answer, seen_applied, explain))
     note_shown(server, answer)
     return response
+
+
+class Lists(msgspec.Struct, frozen=True):
+    """A list for each user that was asked for, in their order."""
+
+    lists: list[ListAnswer]
+
+
+class RankedList(ListAnswer, frozen=True, kw_only=True):
+    """The given candidates as a list; `unknown`: those that are no items."""
+
+    unknown: list[int]
 
 
 class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +112,7 @@ def _read(kind: type[T], body: bytes) -> T:
 
 
 @router.post("/v1/recommendations")
+@contract(Lists, body=Many, problems=(404, 503))
 async def post_recommendations(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
@@ -116,7 +131,7 @@ async def post_recommendations(
             f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_WITHIN:.0f} s: ask for fewer, or later"
         )
         raise Problem(503, told, {"Retry-After": "5"}) from None
-    response = JsonResponse({"lists": [answer_of(answer, seen_applied, given.explain) for answer in answers]})
+    response = JsonResponse(Lists([answer_of(answer, seen_applied, given.explain) for answer in answers]))
     for answer in answers:
         note_shown(server, answer)
     return response
@@ -129,6 +144,7 @@ async def _one_of_many(server: Server, given: Many, user_id: int, excluded: froz
 
 
 @router.post("/v1/rank")
+@contract(RankedList, body=Given, problems=(404, 503))
 async def post_rank(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
@@ -139,4 +155,5 @@ async def post_rank(
     wanted = tuple(dict.fromkeys(given.item_ids))
     answer = await ask(server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain)
     unknown = [item_id for item_id in wanted if server.items.row(item_id) is None]
-    return JsonResponse(answer_of(answer, None, given.explain) | {"unknown": unknown})
+    fields = msgspec.structs.asdict(answer_of(answer, None, given.explain))
+    return JsonResponse(RankedList(**fields, unknown=unknown))

@@ -8,6 +8,8 @@ import pytest
 from online.recall import CHANNELS
 from tests.home import Martlet
 
+pytestmark = pytest.mark.home
+
 
 def test_a_known_user_gets_a_ranked_list_of_unseen_films(martlet: Martlet) -> None:
     answer = martlet.recommend(6, model="neuralcf", size=30)

@@ -15,7 +15,7 @@ BENCHMARKS: Any = typer.main.get_command(benchmarks)
 TOLD = sorted(
     {
         tuple(words.split())
-        for path in [REPO / "README.md", REPO / "CHANGELOG.md", *(REPO / "docs").glob("**/*.md")]
+        for path in [*REPO.glob("*.md"), *(REPO / "docs").glob("**/*.md")]
         for words in re.findall(r"\./martlet ([a-z][a-z-]*(?: [a-z]+)?)", path.read_text())
     }
 )

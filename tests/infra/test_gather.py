@@ -20,6 +20,8 @@ from online.clock import HomeClock
 from tests.infra.sights import lane
 from tests.redis_process import RedisProcess, redis_process
 
+pytestmark = pytest.mark.services
+
 BOUND = gather.KAFKA_WITHIN + gather.REDIS_WITHIN + gather.RECORDS_WITHIN
 
 

@@ -23,6 +23,8 @@ from offline.settings import AskSettings
 from offline.walk import Walk, item_ids
 from tests.offline.conftest import Row
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 SETTINGS = AskSettings(most=60, candidates=5)
 

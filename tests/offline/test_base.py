@@ -22,6 +22,8 @@ from offline.steps import spark_message
 from offline.tables import sha256
 from tests.offline.conftest import Row
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

@@ -22,6 +22,8 @@ from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
 from tests.offline.conftest import Row
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

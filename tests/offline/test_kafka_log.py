@@ -24,7 +24,10 @@ from offline.log import KafkaLog, Record, Span
 from offline.log_base import make_log_base, spans_of
 from offline.steps import spark_message
 from tests.offline.conftest import Row
-from tests.offline.small_log import WALL, Reference, SmallLog
+from tests.offline.small_log import WALL, SmallLog
+from tests.pure_fold import Reference
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 

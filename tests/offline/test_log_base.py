@@ -20,7 +20,10 @@ from offline.datasets import open_dataset
 from offline.log_base import main, make_log_base, read_offsets, spans_of
 from offline.tables import sha256
 from tests.offline.conftest import Row
-from tests.offline.small_log import BUSY, WALL, FileLog, Reference, SmallLog
+from tests.offline.small_log import BUSY, WALL, FileLog, SmallLog
+from tests.pure_fold import Reference
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 CLOCK = Clock(1_000_000_000_000, WALL - 1000)

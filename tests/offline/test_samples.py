@@ -30,6 +30,8 @@ from offline.samples import make_samples
 from offline.settings import SampleSettings
 from tests.offline.conftest import Row
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 SETTINGS = SampleSettings(negatives=2, seed=5)
 

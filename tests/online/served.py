@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from features.base import Base
 from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
@@ -38,21 +39,23 @@ def model_of(items: ItemStore) -> LiveModel:
 
 
 @asynccontextmanager
-async def recommender(base: Base) -> AsyncIterator[tuple[Recommender, ItemStore]]:
-    """The real one, with neither Redis nor a model server: it answers all the same."""
+async def recommender(
+    base: Base, deadline: float = 5.0, client: Any = None
+) -> AsyncIterator[tuple[Recommender, ItemStore]]:
+    """The real one, with neither Redis nor a model server: it answers all the same. `client` stands for the model server's."""
     redis_port, model_port = free_ports(2)
     items = ItemStore(base)
     users = UserStore(LOOPBACK, redis_port, 1, base)
-    client = ModelClient(f"{LOOPBACK}:{model_port}")
-    models = ModelCatalogue(Path("/nonexistent"), client)
+    nowhere = ModelClient(f"{LOOPBACK}:{model_port}")
+    models = ModelCatalogue(Path("/nonexistent"), nowhere)
     clock = HomeClock(AT, 0, AT, lambda: 5)
-    await client.start()
+    await nowhere.start()
     try:
         vectors = VectorShelf(None, Path("/nonexistent"), models, items)
         weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
-        yield Recommender(models, users, items, client, clock, weights, 5.0, vectors), items
+        yield Recommender(models, users, items, client or nowhere, clock, weights, deadline, vectors), items
     finally:
-        await client.close()
+        await nowhere.close()
         await users.close()
 
 

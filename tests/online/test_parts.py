@@ -1,5 +1,6 @@
 """Small parts of the API: tokens, the clock, click weights, and the wire of the model server."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from features.words import MAX_ID
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.model_client.predict_wire import decode_response, encode_request
-from online.tokens import make_token, read_token
+from online.tokens import MAX_USERS, make_token, read_token
 
 ids = st.integers(0, MAX_ID)
 
@@ -103,3 +104,16 @@ def test_requests_are_what_tensorflow_servings_own_messages_read() -> None:
     assert decode_response(response.SerializeToString()).tolist() == [0.25, 0.75]
     with pytest.raises(ValueError, match="one output"):
         decode_response(predict_pb2.PredictResponse().SerializeToString())
+
+
+def forged(users: int) -> str:
+    """A token that nobody gave out."""
+    pairs = msgspec.msgpack.encode([(user, 1) for user in range(users)])
+    return base64.urlsafe_b64encode(pairs).decode().rstrip("=")
+
+
+def test_a_token_may_name_a_hundred_users_and_a_forged_one_no_more() -> None:
+    assert make_token(dict.fromkeys(range(MAX_USERS), 1)) == forged(MAX_USERS)
+    assert len(read_token(forged(MAX_USERS))) == MAX_USERS == 100
+    with pytest.raises(ValueError, match="token"):
+        read_token(forged(MAX_USERS + 1))

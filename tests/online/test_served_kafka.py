@@ -30,6 +30,8 @@ from online.served import served_of
 from online.served_log import ServedLog
 from tests.online.served import Counts, numbered
 
+pytestmark = pytest.mark.services
+
 
 @dataclass(frozen=True)
 class Broker:

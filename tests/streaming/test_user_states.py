@@ -3,17 +3,14 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.fold import UserState, fold_user, freeze_user, undone_item
 from features.state import UserFeatures, encode_features
-from features.words import CLICK, FORGET_USER, LIKE, RATING, UNDO, Event, Item
+from features.words import CLICK, UNDO, Event
 from streaming.user_states import UserStates
-
-CATALOGUE = {
-    number: Item(number, str(number), ("Drama", "Comedy")[: number % 3], 1900 + number) for number in range(40)
-}
+from tests.features.strategies import CATALOGUE, logs
 
 
 class Map(dict[Any, Any]):
@@ -46,30 +43,12 @@ def states_in(context: Any) -> UserStates:
     return UserStates(context, base)
 
 
-@st.composite
-def logs(draw: st.DrawFn) -> list[Event]:
-    events: list[Event] = []
-    for number in range(draw(st.integers(1, 200))):
-        kind = draw(
-            st.sampled_from((CLICK, CLICK, LIKE, RATING, RATING, UNDO, FORGET_USER) if number % 40 else (CLICK,))
-        )
-        kind = CLICK if kind == FORGET_USER and draw(st.integers(0, 9)) else kind
-        ts = 1_000_000 + 1000 * number + draw(st.integers(-5000, 5000))
-        target = draw(st.sampled_from(events)).event_id if kind == UNDO and events else "none"
-        name = draw(st.sampled_from(events)).event_id if events and not draw(st.integers(0, 9)) else f"e{number}"
-        item = draw(st.integers(0, 50)) if kind < UNDO else -1
-        centi = draw(st.sampled_from((100, 250, 400, 500))) if kind == RATING else 0
-        events.append(Event(name, kind, 7, item, centi, target if kind == UNDO else "", ts))
-    return events
-
-
 def apply(state: UserState, event: Event, n: int) -> None:
     item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
     fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
 
 
-@settings(max_examples=60, deadline=None)
-@given(logs(), st.integers(1, 30))
+@given(logs(min_size=1, max_size=200), st.integers(1, 30))
 def test_restarts_change_nothing(log: list[Event], every: int) -> None:
     plain, context = UserState(UserFeatures(7)), Context()
     states = states_in(context)

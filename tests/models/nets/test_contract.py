@@ -21,6 +21,8 @@ from models.training import gate  # noqa: E402
 from models.training.export import OUTPUT, golden_inputs  # noqa: E402
 from models.training.fit import predictor  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 v1 = tf.compat.v1
 
 

@@ -11,6 +11,8 @@ import_tensorflow()
 from models.nets.din import Attention  # noqa: E402
 from models.nets.parts.history import WIDTH  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 def test_parts_give_what_one_layer_over_all_four_gives() -> None:
     rng = np.random.default_rng(5)

@@ -1,8 +1,10 @@
 """Versions only grow, appear whole, and are never used twice."""
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from models.registry import (
     version_folder,
 )
 from models.registry.__main__ import main
+from models.registry.versions import STALE_STAGING_S
 from tests.models.fake_version import a_staged_version, publish_one
 
 
@@ -64,12 +67,22 @@ def test_folders_are_read_as_tensorflow_serving_reads_them(tmp_path: Path) -> No
 
 
 def test_concurrent_publishers_get_a_number_each(tmp_path: Path) -> None:
+    """Each begins when all are there: else the first is done before the last has started."""
     code = (
         "import sys; from pathlib import Path; from tests.models.fake_version import publish_one\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
         "print(*(publish_one(Path(sys.argv[1])) for _ in range(8)))"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    for process in running:  # all are there before one begins
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     given = [int(number) for process in running for number in process.communicate(timeout=60)[0].split()]
     assert sorted(given) == list(range(1, 25))
     assert list_versions(tmp_path, "toy") == list(range(1, 25))
@@ -162,3 +175,29 @@ def test_it_imports_no_tensorflow() -> None:
         "assert not {'tensorflow', 'keras'} & {name.split('.')[0] for name in sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_another_training_writes_is_left_alone_for_a_day(tmp_path: Path) -> None:
+    fresh, dead = staging_folder(tmp_path, "toy"), staging_folder(tmp_path, "toy")
+    (fresh / "half").write_text("written")
+    long_ago = time.time() - STALE_STAGING_S - 60
+    os.utime(dead, (long_ago, long_ago))
+    staging_folder(tmp_path, "other")
+    assert (fresh / "half").is_file()
+    assert not dead.exists()
+
+
+def test_the_record_of_numbers_is_written_with_each_version(tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        publish_one(tmp_path)
+        assert (tmp_path / "toy" / ".last").read_text() == f"{number}\n"
+
+
+def test_each_retired_version_is_kept(tmp_path: Path) -> None:
+    """The same number, put back by hand and taken away again, is kept beside the first."""
+    publish_one(tmp_path)
+    publish_one(tmp_path)
+    rollback(tmp_path, "toy")
+    shutil.copytree(tmp_path / ".retired" / "toy" / "2-1", tmp_path / "toy" / "2")
+    assert rollback(tmp_path, "toy") == 1
+    assert sorted(path.name for path in (tmp_path / ".retired" / "toy").iterdir()) == ["2-1", "2-2"]

@@ -23,6 +23,8 @@ import_tensorflow()
 
 from models.training import run  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 def test_both_models(samples_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "models.training", "--samples", str(samples_folder), "--models", str(tmp_path)]

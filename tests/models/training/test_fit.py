@@ -16,6 +16,8 @@ import_tensorflow()
 
 from models.training.fit import drop_ids, fit  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 def test_the_same_seed_gives_the_same_model(samples: Any, fitted: Callable[[str], Any]) -> None:
     again = fit(nets.find("neuralcf"), samples, epochs=1, seed=3)

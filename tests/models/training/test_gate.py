@@ -32,6 +32,8 @@ from models.training.export import OUTPUT, WARM_UP, stage, write_warm_up  # noqa
 from models.training.fit import input_specs  # noqa: E402
 from models.training.run import gate_and_publish  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 NET = nets.find("neuralcf")
 
 

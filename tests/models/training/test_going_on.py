@@ -15,6 +15,7 @@ from models import nets
 from models.nets.parts.net import UNKNOWN_ID, NetContext
 from models.registry import Manifest, newest, publish
 from models.training.runtime import import_tensorflow
+from tests.effort import SMALL
 from tests.models.asks import write_asks
 from tests.models.fake_version import a_manifest
 from tests.models.synthetic import write_samples
@@ -26,6 +27,8 @@ from models.training.asks import read_asks  # noqa: E402
 from models.training.lists import fit_on_lists  # noqa: E402
 from models.training.run import Options, train_all  # noqa: E402
 from models.training.weights import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
+
+pytestmark = pytest.mark.keras
 
 
 @pytest.fixture
@@ -119,7 +122,7 @@ def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[
     write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
     asks = read_asks(newer)
     assert asks.histories is None
-    train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1), quiet())
+    train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1, effort=SMALL), quiet())
     second = newest(models, name)
     assert second is not None
     assert second.version == 2

@@ -17,6 +17,8 @@ import tensorflow as tf  # noqa: E402
 
 from models.training.towers import read_item_vectors  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 
 def test_cosines_of_both_towers_are_the_models(
     fitted: Callable[[str], Any], asks: Any, staged: Callable[[str], Path]
