@@ -17,6 +17,7 @@ from benchmarks.common import Report, spread
 from features.base import Base
 from features.fold import thaw_user
 from features.inputs import ClickWeights
+from features.served import MAX_CANDIDATES
 from features.signals import Moment
 from features.state import UserFeatures
 from features.vectors import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
@@ -27,7 +28,6 @@ from online.items import ItemStore
 from online.model_client.live_models import LiveModel
 from online.query import Query
 from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
-from online.recommend import CANDIDATES
 from online.vectors import Kind, VectorIndex, VectorShelf
 
 WIDTH: Final = 64
@@ -71,7 +71,7 @@ def time_channels(report: Report, group: str, channels: Sequence[Recall], querie
     for number, query in enumerate(queries):
         for channel in channels:
             began = {kind: clock() for kind, clock in clocks.items()}
-            channel.recall(query, CANDIDATES)
+            channel.recall(query, MAX_CANDIDATES)
             if number:
                 for kind, clock in clocks.items():
                     took[channel.name][kind].append((clock() - began[kind]) / 1e6)
@@ -132,7 +132,7 @@ def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
 
 
 def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> None:
-    report = Report("recall", {"size": size, "rounds": rounds, "candidates": CANDIDATES})
+    report = Report("recall", {"size": size, "rounds": rounds, "candidates": MAX_CANDIDATES})
     if home is not None:
         count, queries = of_home(Home(home), rounds)
         time_channels(report, f"{count:,} items", CHANNELS, queries)

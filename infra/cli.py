@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from features.units import ATTRIBUTION_S, DAY_S
 from features.version import VERSION
 from infra import cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
@@ -68,7 +69,9 @@ def up(
     attribution: Annotated[
         int | None,
         typer.Option(
-            min=1, max=86_400, help="Seconds that a shown list waits for what is done about it.  [default: 1800]"
+            min=1,
+            max=DAY_S,
+            help=f"Seconds that a shown list waits for what is done about it.  [default: {ATTRIBUTION_S}]",
         ),
     ] = None,
     model_server: Annotated[

@@ -83,8 +83,6 @@ class Recomputer:
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._base.catalogue.get(item_id)
         verdict, added = fold_user(state, event, item, offset + 1)
-        state.memory.changes.clear()
-        state.seen.changes.clear()
         expected.places[event.user_id] = offset + 1
         if added is not None:
             self._add(added)

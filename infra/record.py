@@ -10,6 +10,7 @@ import msgspec
 from features.base import MANIFEST, Base
 from features.errors import BadInput, Broken
 from features.state import FOLD_VERSION
+from features.units import ATTRIBUTION_S
 from infra.home import Home, read_json, write_json
 
 
@@ -48,7 +49,7 @@ class Settings(msgspec.Struct):
     clock_since: int | None = None
     parallelism: int = 1
     state: str = "memory"
-    attribution: int = 1800
+    attribution: int = ATTRIBUTION_S
     items: bool = True
     fold_items: bool = True
 

@@ -15,7 +15,7 @@ def ask_up(home: Home, wish: str, within: float, **more: Any) -> str:
     """Ask, and wait for the answer; what was done. Raises Unavailable if nothing runs, it fails, or takes too long."""
     running_status(home)
     number = uuid.uuid4().hex
-    write_json(home.run / "request.json", {"id": number, "wish": wish, **more})
+    write_json(home.run / "request.json", {"id": number, "wish": wish, **more}, sync=False)
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         answer = read_json(home.run / "answer.json")
@@ -37,4 +37,4 @@ def next_request(home: Home) -> dict[str, Any] | None:
 
 
 def answer(home: Home, request: dict[str, Any], done: str = "", error: str = "") -> None:
-    write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error})
+    write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error}, sync=False)

@@ -92,13 +92,11 @@ def redis(home: Home, ports: Ports) -> Service:
         "daemonize": "no",
         "tcp-backlog": "128",
     }
-    argv: list[str | Path] = [artefacts.redis_server(), "-"]
     config = home.redis / "redis.conf"
     config.write_text("".join(f'{key} "{value}"\n' for key, value in options.items()))
-    argv[1] = config
     return Service(
         "redis",
-        tuple(argv),
+        (artefacts.redis_server(), config),
         lambda: ask.redis_ready(ports.redis),
         env=python_env(),
         cwd=home.redis,

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from features.freshness import BUCKETS_MS
 from features.job_keys import SERVED_VERDICTS, VERDICTS
 from features.names import EVENTS
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 from infra.times import show_time
 
 QUIET_WATCH_MS = 30_000
@@ -155,10 +156,10 @@ def _ms(value: float | None) -> str:
     """Milliseconds in a unit that reads well."""
     if value is None:
         return "unknown"
-    for limit, divisor, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (7_200_000, 60_000, "min")):
+    for limit, divisor, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (2 * HOUR_MS, MINUTE_MS, "min")):
         if value < limit:
             return f"{value / divisor:.{0 if divisor == 1 else 1}f} {unit}"
-    return f"{value / 3_600_000:.1f} h" if value < 172_800_000 else f"{value / 86_400_000:.1f} days"
+    return f"{value / HOUR_MS:.1f} h" if value < 2 * DAY_MS else f"{value / DAY_MS:.1f} days"
 
 
 def _bytes(value: int | None) -> str:

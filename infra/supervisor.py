@@ -219,6 +219,7 @@ class Supervisor:
                     for name, child in self._children.items()
                 },
             },
+            sync=False,
         )
 
     def stop_all(self, say: Callable[[str], None] = lambda _: None) -> dict[str, bool]:

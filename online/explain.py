@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Floats, tastes
+from features.arrays import FloatArray
+from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
 from features.signals import SIGNAL_COLUMNS
 from online.query import Query
 from online.ranking.features import RawFeatures
@@ -162,7 +163,7 @@ def _strength(query: Query, name: str, row: int) -> float | UnsetType:
     return UNSET
 
 
-def _named(names: tuple[str, ...], values: Floats) -> dict[str, float]:
+def _named(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
     return {name: round(float(value), DIGITS) for name, value in zip(names, values, strict=False)}
 
 

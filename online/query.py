@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from features.inputs import Floats, Ints
+from features.arrays import FloatArray, IntArray
 from features.signals import Moment, Signals
 from online.vectors.shelf import Kind
 
@@ -24,11 +24,13 @@ class Query:
     orders       what each channel gave, by its name
     """
 
-    def __init__(self, moment: Moment, news: Ints = NONE, vectors: Mapping[str, Kind] = MappingProxyType({})) -> None:
+    def __init__(
+        self, moment: Moment, news: IntArray = NONE, vectors: Mapping[str, Kind] = MappingProxyType({})
+    ) -> None:
         self.moment = moment
         self.news = news
         self.vectors = vectors
-        self.user_vector: Floats | None = None
+        self.user_vector: FloatArray | None = None
         self.signals = Signals(moment)
-        self.found: dict[str, tuple[Ints, Floats]] = {}
-        self.orders: dict[str, Ints] = {}
+        self.found: dict[str, tuple[IntArray, FloatArray]] = {}
+        self.orders: dict[str, IntArray] = {}

@@ -15,9 +15,11 @@ from random import Random
 import msgspec
 import numpy as np
 
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Unavailable
-from features.inputs import ClickWeights, Floats, Ints
-from features.signals import Bools, Moment
+from features.inputs import ClickWeights
+from features.served import MAX_CANDIDATES
+from features.signals import Moment
 from features.vectors import TWOTOWER
 from features.words import ItemId, UserId
 from online.clock import HomeClock
@@ -35,7 +37,6 @@ from online.rerank import Listed, by_score, diverse, listed, team_draft
 from online.users import LiveUser, UserStore
 from online.vectors import UserTower, VectorShelf
 
-CANDIDATES = 500
 LEAST = 0.02
 """Seconds that recall has in any case."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
@@ -96,10 +97,10 @@ class Ranked:
     take any)."""
 
     query: Query | None
-    item_ids: Ints
+    item_ids: IntArray
     found: Candidates
-    scores: Floats
-    by_model: Mapping[str, Floats]
+    scores: FloatArray
+    by_model: Mapping[str, FloatArray]
     listed: Listed
     features: RawFeatures | None
 
@@ -216,7 +217,7 @@ class Recommender:
         now = time.monotonic()
         until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
         within = min(TOWER_SHARE * self._deadline, until - now)
-        asking = Asking(query, CANDIDATES, policy.channels, until)
+        asking = Asking(query, MAX_CANDIDATES, policy.channels, until)
         there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
         remote = [each for each in there if each.name == TWOTOWER]
         answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]
@@ -240,8 +241,8 @@ class Recommender:
         self,
         policy: Policy,
         found: Candidates,
-        item_ids: Ints,
-        scores: Floats,
+        item_ids: IntArray,
+        scores: FloatArray,
         models: Models | None,
         scored: Scored | None,
         size: int,
@@ -261,7 +262,7 @@ class Recommender:
         news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
         return listed(policy, item_ids, places, size, self._chance, teams, news)
 
-    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> Bools:
+    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
         """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
         among what the user might be shown, whatever else they are."""
         columns, size = self._items.columns, len(self._items)
@@ -302,7 +303,7 @@ class Recommender:
         )
 
 
-def fallback_scores(found: Candidates) -> Floats:
+def fallback_scores(found: Candidates) -> FloatArray:
     """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
     count = len(found.rows)
     place = np.arange(count, dtype=np.float32)

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from features.clock import Clock
+from features.units import ATTRIBUTION_S
 
 
 class JobSettings(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon: int
     horizon_since: int | None
     parallelism: int = 1
-    attribution: int = 1800
+    attribution: int = ATTRIBUTION_S
     items: bool = True
 
     def clock(self) -> Clock:

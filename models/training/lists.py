@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.training.asks import NO_CANDIDATE, Asks, Lists, windows_of
@@ -21,7 +21,6 @@ from models.training.sequences import ENCODER, LATE_RATE, fit_encoder, indexed
 from models.training.stopping import Epoch, Stopper
 from models.training.weights import Earlier, take_over, with_new
 
-Array = npt.NDArray[Any]
 Progress = Callable[[int, int, float], None]
 
 MAX_EVENTS: Final = 2_000_000
@@ -141,13 +140,13 @@ def _fit_weighing(
     return tuple(stopper.epochs), metrics
 
 
-def _batched(compiled: Any, prepared: tuple[Array, ...]) -> Array:
+def _batched(compiled: Any, prepared: tuple[AnyArray, ...]) -> AnyArray:
     size = len(prepared[0])
     chunks = [slice(start, start + _ENCODE) for start in range(0, size, _ENCODE)]
     return np.concatenate([compiled(*(values[chunk] for values in prepared)).numpy() for chunk in chunks])
 
 
-def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
+def _prepared(model: Any, index: Any, lists: Lists) -> tuple[AnyArray, ...]:
     """(said [A, C, 2], signals [A, C, S], items [A, L] as places in the vocabulary, gaps [A, L + 1], there [A, C])."""
     next_item = model.get_layer("next_item")
 
@@ -165,7 +164,7 @@ def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
     return np.concatenate(said), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
 
 
-def scores_of(model: Any, net: Net, lists: Lists) -> Array:
+def scores_of(model: Any, net: Net, lists: Lists) -> AnyArray:
     """[A, C] as the model itself scores the lists, −inf where there is no candidate. model: inputs → scores [n, 1]."""
     out = np.full(lists.items.shape, -np.inf, np.float32)
     for low in range(0, len(lists), _ENCODE):

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from models.nets.parts.net import Net
 from models.training.asks import NO_CANDIDATE, Asks, Lists
@@ -17,8 +17,6 @@ from models.training.places import measured, place_metrics, places_of
 from models.training.resume import NO_RESUME, Resume
 from models.training.stopping import Epoch, Stopper
 
-Array = npt.NDArray[Any]
-
 OTHERS: Final = 15
 """Candidates that stand against the liked one in a step."""
 PATIENCE: Final = 2
@@ -27,7 +25,7 @@ MEASURED: Final = 400
 _ROWS: Final = 16_384
 
 
-def drawn(lists: Lists, rng: np.random.Generator) -> Array:
+def drawn(lists: Lists, rng: np.random.Generator) -> AnyArray:
     """[A, 1 + OTHERS] places of candidates: the answer, then others drawn evenly without repetition; where a list is shorter,
     places that have no candidate, or the answer again."""
     size = lists.items.shape[1]
@@ -37,12 +35,12 @@ def drawn(lists: Lists, rng: np.random.Generator) -> Array:
     return np.concatenate([lists.answers[:, None], others], axis=1)
 
 
-def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists], Array]:
+def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists], AnyArray]:
     """A function from lists to the logits of all candidates, [A, C]; −inf where there is none."""
     ranking = keras.Model(model.input, model.get_layer("logit").output)
     call = tf.function(lambda inputs: ranking(inputs, training=False), input_signature=[input_specs(net, widths)])
 
-    def score(lists: Lists) -> Array:
+    def score(lists: Lists) -> AnyArray:
         out = np.full(lists.items.shape, -np.inf, np.float32)
         asks, places = np.nonzero(lists.items != NO_CANDIDATE)
         for low in range(0, len(asks), _ROWS):

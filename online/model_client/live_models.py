@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import FloatArray
 from features.errors import MartletError
 from models.registry import (
     Manifest,
@@ -167,7 +168,7 @@ class ModelCatalogue:
         return None
 
 
-def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.float32]]:
+def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:
     """The golden rows as one batch of inputs, and the [n] scores they must give."""
     inputs = {
         each.name: np.asarray([row.inputs[each.name] for row in manifest.golden], each.dtype)

@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from features.inputs import Ints
+from features.arrays import IntArray
 from online.query import Query
 
 ALL: Final = 10_000
@@ -16,4 +16,4 @@ class Recall(Protocol):
     name: str
     most: int
 
-    def recall(self, query: Query, limit: int) -> Ints: ...
+    def recall(self, query: Query, limit: int) -> IntArray: ...

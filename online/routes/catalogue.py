@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends
 from msgspec import Meta
 
-from features.catalogue import Genre, ItemRecord, Title
+from features.catalogue import ITEM_LIMIT, Genre, ItemRecord, Title
 from features.errors import Unavailable
 from online.answer import JsonResponse
 from online.followed import UNREADABLE
@@ -60,6 +60,16 @@ class ItemBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     year: Annotated[int, Meta(ge=1800, le=9999)] | None = None
 
 
+def read_item_body(body: bytes) -> ItemBody:
+    """Raises Problem: 413 for more than ITEM_LIMIT bytes, 422 for what is no item."""
+    if len(body) > ITEM_LIMIT:
+        raise Problem(413, f"expected an item of at most {ITEM_LIMIT} bytes, got {len(body)} bytes")
+    try:
+        return msgspec.json.decode(body, type=ItemBody)
+    except UNREADABLE as error:
+        raise Problem(422, f"expected what an item is: {error}") from error
+
+
 @router.put("/v1/items/{item_id}")
 @contract(ItemTaken, body=ItemBody, problems=(503,))
 async def put_item(
@@ -68,10 +78,7 @@ async def put_item(
     """A new or changed item: {"title": ..., "genres": [...], "year": ...}. It is shown, recalled as new, and kept in the topic
     `items` from now on. Genres that the catalogue does not have yet are named in `unknown_genres`: they count for nothing until
     the next base."""
-    try:
-        given = msgspec.json.decode(body, type=ItemBody)
-    except UNREADABLE as error:
-        raise Problem(422, f"expected what an item is: {error}") from error
+    given = read_item_body(body)
     known = server.items.row(item_id) is not None
     record = ItemRecord(item_id, given.title, given.genres, given.year or 0, server.clock.now())
     try:

@@ -1,7 +1,7 @@
 """The catalogue to look through: GET /v1/items, /v1/genres and /v1/items/{id}/similar."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from online.answer import JsonResponse
 from online.http.openapi import contract
 from online.items import ItemStore
-from online.listing import WORDS, Wanted, read_cursor, words_of, write_cursor
+from online.listing import WORDS, Sort, Wanted, read_cursor, words_of, write_cursor
 from online.problems import Problem
 from online.routes.item_answers import ItemOutline, Popularity, outline
 from online.routes.parameters import IdPath, item_row
@@ -68,7 +68,7 @@ async def get_items(
     genre: Annotated[str | None, Query(max_length=64)] = None,
     decade: Annotated[int | None, Query(ge=1800, le=9990, multiple_of=10)] = None,
     q: Annotated[str, Query(max_length=100)] = "",
-    sort: Literal["popular", "trending", "newest", "rating", "title"] = "popular",
+    sort: Sort = "popular",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> JsonResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from msgspec import Meta
 
 from features.events import Id
+from features.served import MAX_CANDIDATES
 from features.words import MAX_ID
 from online import metrics
 from online.admission import ASIDE
@@ -97,7 +98,7 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Candidates to rank for a user."""
 
     user_id: Id
-    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=500)]
+    item_ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_CANDIDATES)]
     model: Annotated[str, Meta(max_length=64)] | None = None
     at: Id | None = None
     explain: bool = False

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 from fastapi import APIRouter, Depends
 
-from features.inputs import Floats, fades, tastes
+from features.arrays import FloatArray
+from features.inputs import fades, tastes
 from features.words import KINDS, RATING
 from online.answer import JsonResponse
 from online.http.openapi import contract
@@ -84,7 +85,7 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
     return JsonResponse(_user_answer(user, now, liking, server.items))
 
 
-def _user_answer(user: LiveUser, now: int, liking: Floats, items: ItemStore) -> UserAnswer:
+def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore) -> UserAnswer:
     """liking: [3, G] the user's tastes at `now` by horizon and genre."""
     features = user.features
     fade = fades(features, now)

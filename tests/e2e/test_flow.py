@@ -11,6 +11,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from features.names import EVENTS, REJECTED, partition_of
+from features.units import DAY_MS
 from infra.home import REPO
 from tests.home import Martlet, run_martlet, until
 from tests.ledger import ledger, verify
@@ -91,7 +92,7 @@ def test_the_clock_goes_on_from_the_end_of_history(martlet: Martlet) -> None:
     assert base["cut"] <= answer["freshness"]["last_event_ts"]
     # Nothing was replayed yet beyond a few days, so "just after" is what it must be.
     assert answer["freshness"]["last_event_ts"] <= max(base["cut"], base["last_ts"]) + 3_600_000
-    far = martlet.post({"type": "like", "user_id": user, "item_id": 3, "ts": base["last_ts"] + 400 * 86_400_000})
+    far = martlet.post({"type": "like", "user_id": user, "item_id": 3, "ts": base["last_ts"] + 400 * DAY_MS})
     assert far.status_code == 422
     assert "clock" in far.json()["detail"]
 

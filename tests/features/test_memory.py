@@ -1,7 +1,5 @@
 """The dedupe window and the seen set: bounded, and never counting an event twice."""
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +39,8 @@ def test_the_newest_are_remembered(arrivals: list[tuple[int, int]]) -> None:
 def test_changes_replay_to_the_same_memory(acts: list[tuple[bool, int]]) -> None:
     """A shell that stores only `changes` holds what the memory holds."""
     seen = SeenItems(limit=5)
-    stored: dict[int, Any] = {}
+    stored: dict[int, int] = {}
+    seen.changes = []
     for n, (add, item) in enumerate(acts):
         if add:
             seen.add(item, n)

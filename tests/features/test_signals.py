@@ -23,10 +23,10 @@ from features.signals import (
     signal_matrix,
 )
 from features.state import ItemFeatures, UserFeatures
+from features.units import DAY_MS
 from features.words import LIKE, Contribution, Item
 
-DAY = 86_400_000
-AT = 200 * DAY + DAY // 2
+AT = 200 * DAY_MS + DAY_MS // 2
 GENRES = ("Comedy", "Drama", "War")
 ITEMS = [Item(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
 

@@ -23,7 +23,7 @@ from infra.home import REPO
 from tests.home import until
 
 COMMANDS: Any = typer.main.get_command(app)
-BECOME_ANOTHER = {"model-server"}
+BECOME_ANOTHER = {"bench", "model-server"}
 """Commands that hand all their words over to another program, --help too."""
 TOOLS = ("sh", "awk", "cat", "chmod", "cksum", "cp", "df", "dirname", "env", "mkdir", "rm", "uname")
 SHELLS = [found for name in ("dash", "bash", "ksh", "mksh", "yash") if (found := shutil.which(name))]

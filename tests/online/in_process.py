@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from features.catalogue import ItemRecord
 from features.freshness import FreshnessHistogram
 from features.job_keys import Lane
+from features.units import DAY_MS
 from features.words import Event, UserId
 from online.app import make_app
 from online.clock import HomeClock
@@ -20,10 +21,10 @@ from online.job_numbers import JobSight
 from online.model_client.live_models import LiveModel
 from online.recommend import Recommender
 from online.state import Server
-from tests.online.conftest import DAY, api_settings, write_base
+from tests.online.conftest import api_settings, write_base
 from tests.online.served import model_of
 
-NOW = 101 * DAY
+NOW = 101 * DAY_MS
 
 
 class FakeLog:

@@ -8,6 +8,7 @@ from typing import Any
 
 from features.base import Base
 from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
+from features.units import DAY_MS
 from infra.processes import free_ports
 from infra.services import LOOPBACK
 from models.registry import DataSeen, Manifest
@@ -22,7 +23,7 @@ from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import VectorShelf
 
-AT = 101 * 86_400_000
+AT = 101 * DAY_MS
 
 
 def model_of(items: ItemStore) -> LiveModel:

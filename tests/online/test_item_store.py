@@ -2,11 +2,11 @@
 
 import pytest
 
+from features.units import DAY_MS
 from features.words import Item
 from online.items import ItemStore
-from tests.online.conftest import DAY
 
-NOW = 101 * DAY
+NOW = 101 * DAY_MS
 
 
 def row_of(store: ItemStore, item_id: int) -> int:
@@ -19,7 +19,7 @@ def test_totals_are_of_all_events(store: ItemStore) -> None:
     totals = store.totals(row_of(store, 3))
     assert (totals.ratings, totals.positives, totals.events) == (3, 3, 3)
     assert (totals.mean_rating, totals.rating_spread) == (4.0, 0.0)
-    assert totals.first_event_ts == 100 * DAY
+    assert totals.first_event_ts == 100 * DAY_MS
 
 
 def test_an_item_without_events_has_no_mean(store: ItemStore) -> None:

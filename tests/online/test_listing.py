@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from features.inputs import trending
+from features.units import DAY_MS
 from online.items import ItemStore
-from online.listing import SORTS, Listing, Place, Wanted, read_cursor, words_of, write_cursor
-from tests.online.conftest import DAY
+from online.listing import SORTS, Listing, Place, Sort, Wanted, read_cursor, words_of, write_cursor
 
-NOW = 101 * DAY
+NOW = 101 * DAY_MS
 
 
 def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:
@@ -27,7 +27,7 @@ def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("limit", [1, 7, 40, 100])
-def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: str, limit: int) -> None:
+def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: Sort, limit: int) -> None:
     listing = Listing(store)
     whole = all_pages(listing, Wanted(sort), 100)
     assert sorted(whole) == list(range(len(store)))

@@ -3,15 +3,14 @@
 import base64
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.arrays import AnyArray
 from features.inputs import ClickWeights
 from features.words import MAX_ID
 from online.clock import HomeClock
@@ -92,7 +91,7 @@ def test_requests_are_what_tensorflow_servings_own_messages_read() -> None:
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
-    inputs: dict[str, npt.NDArray[Any]] = {
+    inputs: dict[str, AnyArray] = {
         "userId": np.array([6, 7], np.int64),
         "user": np.array([[0.5, -1], [2, 3]], np.float32),
     }

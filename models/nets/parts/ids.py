@@ -3,11 +3,9 @@
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-Ints = npt.NDArray[np.int64]
+from features.arrays import IntArray
 
 EMBEDDING_L2 = 2e-6
 """Weight of the squared embeddings of a batch in the loss: only rows that were looked up are drawn to zero."""
@@ -20,7 +18,7 @@ class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     not trained.
     """
 
-    def __init__(self, vocabulary: Ints, name: str) -> None:
+    def __init__(self, vocabulary: IntArray, name: str) -> None:
         super().__init__(name=name, dtype="int64", trainable=False)
         self.vocabulary = self.add_weight(
             name="vocabulary",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from features.arrays import DoubleArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Rows:
     asked                          [A] numbers of the rows that are asked for before they are known
     """
 
-    users: Ints
-    items: Ints
-    ratings: npt.NDArray[np.float64]
-    times: Ints
+    users: IntArray
+    items: IntArray
+    ratings: DoubleArray
+    times: IntArray
     first: int
-    asked: Ints
+    asked: IntArray
 
     def write(self, path: Path) -> None:
         np.savez(path, **asdict(self))
@@ -48,7 +48,7 @@ class Rows:
 class Peer:
     """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all asks."""
 
-    lists: Ints
+    lists: IntArray
     learned: float
     answered: float
 

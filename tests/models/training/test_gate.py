@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from features.arrays import IntArray
 from features.errors import Broken
-from features.inputs import Ints
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import (
@@ -93,9 +93,9 @@ def test_a_weight_that_no_golden_row_looks_at(
     refused(folder, "the variable .* holds values that are not finite")
 
 
-def golden_users(folder: Path, fitted: Callable[[str], Any]) -> Ints:
+def golden_users(folder: Path, fitted: Callable[[str], Any]) -> IntArray:
     ids = [row.inputs["userId"] for row in read_manifest(folder).golden]
-    rows: Ints = np.searchsorted(fitted("neuralcf").context.user_ids, ids)
+    rows: IntArray = np.searchsorted(fitted("neuralcf").context.user_ids, ids)
     return rows + 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from features.errors import BadInput, Broken
+from features.units import DAY_MS
 from models import nets
 from models.nets.parts.net import UNKNOWN_ID, NetContext
 from models.registry import Manifest, newest, publish
@@ -28,8 +29,6 @@ from models.training.run import Options, train_all  # noqa: E402
 from models.training.weights import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
 
 pytestmark = pytest.mark.keras
-
-DAY = 86_400_000
 
 
 @pytest.fixture
@@ -98,7 +97,7 @@ def test_rows_that_are_newer_alone_teach(samples_folder: Path, tmp_path: Path) -
     assert first is not None
     with pytest.raises(Broken, match="holds no samples after"):
         train_all(Options(samples_folder, models, ("widedeep",), epochs=1, go_on=0), quiet())
-    write_samples(newer, later=DAY)
+    write_samples(newer, later=DAY_MS)
     shutil.copy(samples_folder / "samples" / "part-0.parquet", newer / "samples" / "old.parquet")
     train_all(Options(newer, models, ("widedeep",), epochs=1, go_on=0), quiet())
     second = newest(models, "widedeep")
@@ -112,7 +111,7 @@ def test_rows_that_are_newer_alone_teach(samples_folder: Path, tmp_path: Path) -
 def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) -> None:
     models, newer = tmp_path / "models", tmp_path / "newer"
     train_all(Options(samples_folder, models, ("neuralcf",), epochs=1), quiet())
-    write_samples(newer, later=DAY, seed=2)
+    write_samples(newer, later=DAY_MS, seed=2)
     with pytest.raises(Broken, match="maps of another base"):
         train_all(Options(newer, models, ("neuralcf",), epochs=1, go_on=1), quiet())
 
@@ -120,7 +119,7 @@ def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["fusion", "sasrec"])
 def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[str], Path], tmp_path: Path) -> None:
     models, newer = published(name), tmp_path / "newer"
-    write_asks(newer, users=40, later=30 * DAY, seed=5)
+    write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
     asks = read_asks(newer)
     assert asks.histories is None
     train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1, effort=SMALL), quiet())

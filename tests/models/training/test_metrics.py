@@ -3,13 +3,12 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.inputs import Floats
-from models.training.metrics import auc, calibration_error, gauc, log_loss, measure, popularity_scores
+from features.arrays import IntArray, RealArray
+from models.training.metrics import auc, calibration_error, gauc, log_loss, measure, popularity_scores, rank_gains
 
 Row = tuple[int, bool, int]
 rows = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 5)), min_size=1, max_size=40)
@@ -20,7 +19,7 @@ def by_pairs(rows: list[Row]) -> float:
     return sum(pairs) / len(pairs) if pairs else math.nan
 
 
-def arrays(rows: list[Row]) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+def arrays(rows: list[Row]) -> tuple[IntArray, RealArray, RealArray]:
     users, labels, scores = (np.array(column) for column in zip(*rows, strict=True))
     return users, labels.astype(np.float32), scores.astype(np.float32)
 
@@ -65,3 +64,10 @@ def test_popularity_draws_rare_items_to_the_mean() -> None:
     loved, rare, unknown = popularity_scores(items, labels, np.array([1, 2, 3]))
     assert loved > unknown > rare > 0.9
     assert unknown == pytest.approx(100 / 101)
+
+
+def test_gains_are_those_of_the_rank() -> None:
+    worth = rank_gains(np.array([0, 2, 9, 10, 1 << 30]))
+    assert worth["hr"].tolist() == [1, 1, 1, 0, 0]
+    assert worth["ndcg"] == pytest.approx([1, 0.5, 1 / np.log2(11), 0, 0])
+    assert worth["mrr"] == pytest.approx([1, 1 / 3, 0.1, 0, 0])
