@@ -79,7 +79,7 @@ def running(home: Path, *options: str, repo: Path = REPO) -> Iterator[Martlet]:
     """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running."""
     port = free_ports(1)[0]
     done = run_martlet(
-        "up", "--detach", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
+        "up", "--detach", "--wait", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
     )
     assert done.returncode == 0, done.stdout + done.stderr
     try:
