@@ -114,6 +114,7 @@ def _ivf(kind: str) -> Callable[[Floats], Built]:
         faiss.omp_set_num_threads(2)
         lists = int(4 * len(vectors) ** 0.5)
         index = faiss.index_factory(WIDTH, f"IVF{lists},{kind}", faiss.METRIC_INNER_PRODUCT)
+        assert isinstance(index, faiss.IndexIVF)
         index.cp.niter = 10
         index.cp.max_points_per_centroid = 50
         index.train(vectors[:: max(1, len(vectors) // (50 * lists))])
@@ -298,7 +299,7 @@ def run(size: int, names: list[str], kinds: list[str], json_file: Path | None, f
                     report.add(row, f"{kind}, {each:,}: {name} {setting}".strip())
     for group in report.groups:
         figures = report.medians(group)
-        report.note(f"{group}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))  # type: ignore[str-format]
+        report.note(f"{group}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
     report.save(json_file)
 
 

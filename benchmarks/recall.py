@@ -24,8 +24,9 @@ from infra.home import Home
 from infra.record import HomeRecord
 from models.registry import newest
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel
-from online.recall import CHANNELS, VECTOR_CHANNELS, Query, Recall
+from online.model_client.live_models import LiveModel
+from online.query import Query
+from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
 from online.recommend import CANDIDATES
 from online.vectors import Kind, VectorIndex, VectorShelf
 
@@ -141,5 +142,5 @@ def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> No
         figures = report.medians(group)
         report.note(
             f"{group}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items() if value is not None)
-        )  # type: ignore[str-format]
+        )
     report.save(json_file)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,16 +10,15 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from features.version import VERSION
 from infra import cli_models, options
 from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
-from infra.home import REPO
 from infra.provoke import Provocation
 from infra.running import ports_of, running_status
 from infra.steps import Steps
 from infra.up_options import UpOptions
 
 app = typer.Typer(
-    help="Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,6 +27,21 @@ app = typer.Typer(
 app.add_typer(cli_models.app)
 HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """For a command whose arguments, --help among them, another program reads."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"martlet {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def martlet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds."""
 
 
 @app.command()
@@ -159,6 +172,7 @@ def verify(
     wait: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")
     ] = 10.0,
+    json_: Annotated[bool, typer.Option("--json", help="For programs: one line of JSON.")] = False,
 ) -> None:
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
 
@@ -172,16 +186,9 @@ def verify(
     settings = read_settings(target.flink / "job.json")
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
-    ledger = finding.expected.total()
-    if finding.difference is not None:
-        typer.echo(f"{'still moving' if finding.moving else 'DIFFERENT'}: {finding.difference[:2000]}")
-        raise typer.Exit(3 if finding.moving else 1)
-    counts = ", ".join(f"{name} {ledger[name]}" for name in ("applied", "duplicate", "late", "rejected", "rerouted"))
-    typer.echo(
-        f"equal: {len(finding.expected.users)} users and {len(finding.expected.items)} items touched by the log, "
-        f"and the rest of the base; "
-        f"read {ledger['read']} = {counts}; {time.monotonic() - began:.1f} s"
-    )
+    seconds = time.monotonic() - began
+    typer.echo(finding.json_line(seconds) if json_ else finding.text(seconds))
+    raise typer.Exit(finding.exit_code)
 
 
 @app.command()
@@ -219,17 +226,40 @@ def model_server(context: typer.Context) -> None:
 
 
 @app.command()
-def test(
-    all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
-) -> None:
-    """The gate (lint, format, types) and the test suite, on the real services."""
+def check() -> None:
+    """The gate alone (lint, format, types): what every change passes first."""
     from infra.gate import run_gate
 
-    if not arguments and (code := run_gate()) != 0:
-        raise typer.Exit(code)
-    argv = [sys.executable, "-m", "pytest", *([] if all_ else ["-m", "not soak"]), *(arguments or [])]
-    raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
+    raise typer.Exit(run_gate())
+
+
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities of the locked packages. Exit code 1 if there are any, or if the database does not answer."""
+    from infra.system.audit import audit as run
+
+    raise typer.Exit(0 if run(typer.echo) else 1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def test(
+    quick: Annotated[bool, typer.Option("--quick", help="The gate and the tests that need no service.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Faults and soaks at full length, too, from fresh seeds and random examples.")
+    ] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Plant faults in a copy: do the tests catch them?")
+    ] = False,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on to one pytest, which then runs without the gate.")
+    ] = None,
+) -> None:
+    """The gate (lint, format, types, examples, pages) and the test suite, on the real services."""
+    from infra.testing import plant_faults, run_tests
+
+    if mutations:
+        raise typer.Exit(plant_faults(arguments or []))
+    raise typer.Exit(run_tests(quick, all_, arguments or []))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -176,3 +177,28 @@ def read_log_ends(bootstrap: str) -> Ends:
         return {(part.topic, part.partition): end for part, end in consumer.end_offsets(_partitions()).items()}
     finally:
         consumer.close()
+
+
+class LogReader(Protocol):
+    """The log, for `verify`."""
+
+    def read(self, recomputer: Recomputer) -> Ends:
+        """Feed all of it, up to where it ends now; those ends."""
+        ...
+
+    def ends(self) -> Ends:
+        """Where it ends now."""
+        ...
+
+
+class KafkaReader:
+    """The log in Kafka. Raises Unavailable where it can't be read."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    def read(self, recomputer: Recomputer) -> Ends:
+        return read_log(self._bootstrap, recomputer)
+
+    def ends(self) -> Ends:
+        return read_log_ends(self._bootstrap)

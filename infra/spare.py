@@ -12,11 +12,9 @@ from infra.flink_client import FlinkClient
 from infra.home import REPO, Home
 from infra.processes import ProcessId, spawn, stop
 from infra.supervisor import Service, Supervisor
+from infra.timings import read_timings
 
 LOOK_EVERY = 2.0
-CALM = 60.0
-"""Seconds for which all tasks must have run: right after a start or a fault the processors are for what is to be caught up. (To
-start a TaskManager and to warm it takes some 20 s of a processor.)"""
 WARM_WITHIN = 120.0
 AGAIN_AFTER = 30.0
 WARM = "warm"
@@ -32,6 +30,7 @@ class Spare:
     ) -> None:
         """`service` is the first one, not started yet."""
         self._home = home
+        self._calm = read_timings(home).spare_calm
         self._first: Service | None = service
         self._flink = flink
         self._env = env
@@ -89,7 +88,7 @@ class Spare:
             self._calm_since = None
         elif self._calm_since is None:
             self._calm_since = time.monotonic()
-        return self._calm_since is not None and time.monotonic() - self._calm_since > CALM
+        return self._calm_since is not None and time.monotonic() - self._calm_since > self._calm
 
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm"]

@@ -21,6 +21,7 @@ from infra.stack import Stack
 from infra.start_plan import Plan
 from infra.steps import Steps
 from infra.supervisor import Service, Supervisor
+from infra.timings import read_timings
 from infra.up_options import UpOptions
 from infra.watch import Watch
 from models.registry import list_models, list_versions
@@ -107,16 +108,16 @@ class Up:
         supervisor.add_chore(Replays(self._home, supervisor).look)
         stack.begin_watch()
         gatherer = gatherer_of(ports, stack.record)
+        every = read_timings(self._home).watch_every
         self._watch = Watch(
-            gatherer, ports.watch, supervisor.note, self._steps.say, flink=ports.flink, pending=plan.pending
+            gatherer, ports.watch, supervisor.note, self._steps.say, every, flink=ports.flink, pending=plan.pending
         )
         self._watch.start()
         took = time.monotonic() - self._began
         self._steps.say(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
-        if any(each.name == MODELS for each in plan.pending()):
-            self._steps.say(
-                f"  lists are ranked without a trained model until {offline.FIRST_MODELS[0]} is there, in some two minutes"
-            )
+        default = offline.FIRST_MODELS[0]
+        if not list_versions(self._home.models, default) and any(each.name == MODELS for each in plan.pending()):
+            self._steps.say(f"  lists are ranked without a trained model until {default} is ready, in some two minutes")
         if not self._home.embeddings.is_dir():
             self._steps.say("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
         self._serving = True

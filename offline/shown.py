@@ -77,10 +77,10 @@ def labels_of(sample: Sample) -> dict[ItemId, float]:
     undone = {action.target for action in sample.actions if action.type == "undo"}
     shown = {item.item_id for item in sample.served.items}
     acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in shown]
-    seen = {each.item_id for each in acted}
+    seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
     if not any(each.type == "impression" for each in acted):
         seen = shown
-    labels: dict[ItemId, float] = {item_id: 0.0 for item_id in seen if isinstance(item_id, int)}
+    labels: dict[ItemId, float] = dict.fromkeys(seen, 0.0)
     for each in acted:
         if isinstance(each.item_id, int) and each.type in ("click", "view"):
             labels[each.item_id] = 1.0

@@ -90,4 +90,5 @@ class Walk:
 def item_ids(dataset: Dataset, rows: int) -> Ints:
     """Ids of all items that the catalogue or the first `rows` rows name, ascending: what a walk's index is made of."""
     known = [np.unique(batch["item_id"].to_numpy()) for batch in rows_between(dataset, 0, rows)]
-    return np.unique(np.concatenate([np.array([item.item_id for item in dataset.items], np.int64), *known]))
+    ids: Ints = np.unique(np.concatenate([np.array([item.item_id for item in dataset.items], np.int64), *known]))
+    return ids

@@ -7,6 +7,7 @@ lost connection everything is read again, since what was told meanwhile is not k
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import redis.asyncio as redis
@@ -14,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from features.base import EASE, SIMILAR, Base
-from features.inputs import Ints, ItemColumns
+from features.inputs import Ints, ItemColumns, popularity
 from features.names import ITEMS_CHANNEL, VALUE
 from features.pairs import Neighbours, decode_neighbours
 from features.signals import ItemIndex, Together
@@ -29,6 +30,19 @@ NEW_FOR_MS = 30 * 86_400_000
 CHUNK = 1000
 BREATH = 16
 """Items put into the store before the event loop may serve requests again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemTotals:
+    """What all events of an item add up to. mean_rating, rating_spread (standard deviation): stars, None without ratings;
+    first_event_ts: ms, None before any."""
+
+    ratings: int
+    mean_rating: float | None
+    rating_spread: float | None
+    positives: int
+    events: int
+    first_event_ts: int | None
 
 
 class ItemStore:
@@ -85,10 +99,43 @@ class ItemStore:
         if known is None:
             self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
 
+    def title_of(self, item_id: ItemId) -> str:
+        """An item's title; "Item 7" where none is known."""
+        item = self.catalogue.get(item_id)
+        return f"Item {item_id}" if item is None else item.title
+
     def genres_of(self, row: int) -> tuple[str, ...]:
         """All genres of an item, those too that no column has."""
-        item = self.catalogue.get(int(self.columns.ids[row]))
-        return () if item is None else item.genres
+        return self.item_at(row).genres
+
+    def item_at(self, row: int) -> Item:
+        """The item in a row; of one that the catalogue does not have only the id is known."""
+        item_id = int(self.columns.ids[row])
+        return self.catalogue.get(item_id) or Item(item_id, self.title_of(item_id))
+
+    def totals(self, row: int) -> ItemTotals:
+        """All events of the item in a row."""
+        ratings, total, squares, positives, events, first = self.columns.sums[row].tolist()
+        spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else None
+        return ItemTotals(
+            ratings=int(ratings),
+            mean_rating=round(total / ratings, 3) if ratings else None,
+            rating_spread=None if spread is None else round(spread, 3),
+            positives=int(positives),
+            events=int(events),
+            first_event_ts=int(first) or None,
+        )
+
+    def popularity(self, rows: list[int], at: int) -> list[tuple[float, float]]:
+        """(day, weeks) for each row: its events, halved every day and every 14 days up to `at` (ms)."""
+        some = np.asarray(rows, np.int64)
+        day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
+        return list(zip(day, weeks, strict=True))
+
+    def count_by_genre(self) -> dict[str, int]:
+        """How many items each genre of the vocabulary has."""
+        counts = (self.columns.genres[: len(self)] > 0).sum(axis=0).tolist()
+        return dict(zip(self.genres, counts, strict=True))
 
     def newest(self, at: int) -> Ints:
         """Rows of items that were put in the NEW_FOR before `at`, newest first."""

@@ -4,8 +4,9 @@ Timers are in Flink's state, so they fire after a restart too, with no record co
 """
 
 import gc
-import time
 from typing import Any
+
+from features.words import Millis
 
 TICK_MS = 1000
 
@@ -20,21 +21,16 @@ def subtask_of(context: Any) -> int:
     return int(context._runtime_context.getTaskInfo().getIndexOfThisSubtask())
 
 
-def set_tick(ctx: Any) -> None:
-    """A timer of the current key at the next full second: set twice, it fires once."""
-    ctx.timer_service().register_processing_time_timer((_now() // TICK_MS + 1) * TICK_MS)
+def set_tick(ctx: Any, now: Millis) -> None:
+    """A timer of the current key at the first full second after `now`: set twice, it fires once."""
+    ctx.timer_service().register_processing_time_timer((now // TICK_MS + 1) * TICK_MS)
 
 
-def set_timer(ctx: Any, after_ms: int) -> None:
-    """A timer of the current key in `after_ms` ms."""
-    ctx.timer_service().register_processing_time_timer(_now() + after_ms)
+def set_timer(ctx: Any, at: Millis) -> None:
+    """A timer of the current key at that wall time."""
+    ctx.timer_service().register_processing_time_timer(at)
 
 
 def is_tick(timestamp: int) -> bool:
     """Whether a timer that fires was set by set_tick."""
     return timestamp % TICK_MS == 0
-
-
-def _now() -> int:
-    """Wall time, ms: Flink's processing time, without a crossing into Java."""
-    return int(time.time() * 1000)

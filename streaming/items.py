@@ -6,7 +6,6 @@ stream is behind by that much). What was only shown waits for that longest inter
 were shown for changes little. After a crash the kept deltas are folded again.
 """
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,13 +21,15 @@ from features.names import item_key, pairs_key
 from features.pairs import Pairs, encode_neighbours
 from features.state import ItemFeatures, decode_item, encode_features
 from features.words import IMPRESSION, Contribution
+from streaming.connection import Connection
 from streaming.deltas import lane_of_delta, read_delta
 from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.lanes import LABELS
 from streaming.settings import JobSettings
 from streaming.stored import STATE_VERSION, StoredState, decode_keys, decode_state, encode
+from streaming.time_source import SYSTEM_TIME, TimeSource
 from streaming.user_states import BYTES
-from streaming.writer import FeatureWriter
+from streaming.writer import Connect, FeatureWriter
 from streaming.writes import StateWrite, Write
 
 CACHED_ITEMS = 20_000
@@ -113,11 +114,15 @@ class _Lane:
         return self.shown_due if self.shown_only else self.flush_due
 
 
-class ItemFold(KeyedProcessFunction):
+class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """See the module. One element is a `Delta` of one lane of items."""
 
-    def __init__(self, settings: JobSettings) -> None:
+    def __init__(
+        self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
+    ) -> None:
         self._settings = settings
+        self._connect = connect
+        self._time = time_source
 
     def open(self, context: RuntimeContext) -> None:
         tune_interpreter()
@@ -137,7 +142,15 @@ class ItemFold(KeyedProcessFunction):
         self._kept = context.get_list_state(ListStateDescriptor(f"deltas-{STATE_VERSION}", BYTES))
         self._unsent = context.get_state(ValueStateDescriptor(f"unsent-{STATE_VERSION}", BYTES))
         settings, subtask = self._settings, subtask_of(context)
-        self._writer = FeatureWriter(settings.redis_host, settings.redis_port, settings.generation, "items", subtask)
+        self._writer = FeatureWriter(
+            settings.redis_host,
+            settings.redis_port,
+            settings.generation,
+            "items",
+            subtask,
+            connect=self._connect,
+            time_source=self._time,
+        )
         self._lanes: dict[int, _Lane] = {}
 
     def close(self) -> None:
@@ -147,23 +160,23 @@ class ItemFold(KeyedProcessFunction):
         # The lane is known without asking Flink for the key, which is a crossing.
         lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(ctx)
         self._fold(lane, value)
-        now = time.monotonic()
+        now = self._time.monotonic()
         if now >= lane.due:
             self._flush(lane)
             return iter(())
         self._kept.add(value)
         if lane.timer_for != lane.due:
             lane.timer_for = lane.due
-            set_timer(ctx, 1 + int((lane.due - now) * 1000))
+            set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))
         return iter(())
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
-        if (lane.items or lane.pairs) and time.monotonic() >= lane.due:
+        if (lane.items or lane.pairs) and self._time.monotonic() >= lane.due:
             self._flush(lane)
         if is_tick(timestamp):
             self._writer.tick()
-            set_tick(ctx)
+            set_tick(ctx, self._time.wall_ms())
         return iter(())
 
     def _lane(self, ctx: Any) -> _Lane:
@@ -182,7 +195,7 @@ class ItemFold(KeyedProcessFunction):
                 else:
                     lane.pairs.setdefault(int(item_id), self._pairs.load(int(item_id)))
             self._flush(lane)
-            set_tick(ctx)
+            set_tick(ctx, self._time.wall_ms())
         return lane
 
     def _fold(self, lane: _Lane, value: bytes) -> None:
@@ -204,7 +217,7 @@ class ItemFold(KeyedProcessFunction):
             pairs.state.fold(ts, key, other, sign)
 
     def _flush(self, lane: _Lane) -> None:
-        began = time.monotonic()
+        began = self._time.monotonic()
         writes: dict[str, Write] = {}
         for item_id, value in self._items.store(lane.items).items():
             item = lane.items[item_id]
@@ -218,8 +231,8 @@ class ItemFold(KeyedProcessFunction):
         lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
         self._unsent.update(encode(list(lane.unsent)))
         self._writer.put(writes)
-        now = time.monotonic()
-        behind = time.time() - lane.broker_ts / 1000 if lane.broker_ts else 0.0
+        now = self._time.monotonic()
+        behind = (self._time.wall_ms() - lane.broker_ts) / 1000 if lane.broker_ts else 0.0
         soon, late = pauses((now - began) * len(self._lanes), behind)
         lane.flush_due, lane.shown_due, lane.shown_only = now + soon, now + late, True
 

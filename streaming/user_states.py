@@ -101,15 +101,15 @@ class UserStates:
             value = encode_features(state.features)
             heads[user_id] = encode(
                 StoredLive(
-                    value,
-                    state.memory.floor,
-                    user.n,
-                    user.broker_ts,
-                    journal.first,
-                    journal.next,
-                    journal.total,
-                    journal.open_count,
-                    bytes(journal.open),
+                    features=value,
+                    floor=state.memory.floor,
+                    n=user.n,
+                    broker_ts=user.broker_ts,
+                    first=journal.first,
+                    next=journal.next,
+                    total=journal.total,
+                    open_count=journal.open_count,
+                    open=bytes(journal.open),
                 )
             )
             writes[user_id] = UserWrite(user.n, user.broker_ts, value, user.event_ts, user.seen)

@@ -6,7 +6,6 @@ writes them again as soon as it is touched, by a record or by its timer. Repeati
 Users are written at once; what a lane says to items, and of itself, gathers for a moment (`SETTLE`).
 """
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from features.names import EVENTS, SERVED, user_key, user_of
 from features.samples import action_of
 from features.verdicts import APPLIED, REJECTED, REROUTED
 from features.words import FORGET_USER, UNDO, Contribution, Event, Item
+from streaming.connection import Connection
 from streaming.deltas import deltas_of
 from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.lanes import LABELS, LANE_OF
@@ -33,8 +33,9 @@ from streaming.open_lists import LaneLists, OpenLists
 from streaming.record import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.settings import JobSettings
 from streaming.stored import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
+from streaming.time_source import SYSTEM_TIME, TimeSource
 from streaming.user_states import BYTES, LiveUser, UserStates
-from streaming.writer import FeatureWriter
+from streaming.writer import Connect, FeatureWriter
 from streaming.writes import LaneWrite, Write
 
 SETTLE = 0.1
@@ -53,23 +54,27 @@ _TOPIC_NAMES = ("events", "served")
 class _Lane:
     """A lane as this subtask holds it: Flink's state of it, decoded."""
 
-    def __init__(self, number: int, stored: StoredLane, lists: LaneLists) -> None:
+    def __init__(self, number: int, stored: StoredLane, lists: LaneLists, now: float) -> None:
         self.number = number
         self.stored = stored
         self.lists = lists
         self.unsent = set(stored.unsent)
-        self.touched_at = time.monotonic()
+        self.touched_at = now
         self.due = 0.0
         """When what waits is to go on …"""
         self.waits = bool(stored.pending)
         """… and whether anything does; a timer is set then."""
 
 
-class UserFold(KeyedProcessFunction):
+class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """See the module. One element is a batch of records of a lane; what comes out is (label, `Delta`) for lanes of items."""
 
-    def __init__(self, settings: JobSettings) -> None:
+    def __init__(
+        self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
+    ) -> None:
         self._settings = settings
+        self._connect = connect
+        self._time = time_source
 
     def open(self, context: RuntimeContext) -> None:
         tune_interpreter()
@@ -82,7 +87,15 @@ class UserFold(KeyedProcessFunction):
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
         self._list_memories = context.get_map_state(MapStateDescriptor(f"lists-{STATE_VERSION}", Types.LONG(), BYTES))
         subtask = subtask_of(context)
-        self._writer = FeatureWriter(settings.redis_host, settings.redis_port, settings.generation, "users", subtask)
+        self._writer = FeatureWriter(
+            settings.redis_host,
+            settings.redis_port,
+            settings.generation,
+            "users",
+            subtask,
+            connect=self._connect,
+            time_source=self._time,
+        )
         self._lanes: dict[int, _Lane] = {}
         group = context.get_metrics_group().add_group("martlet")
         self._counters = {name: group.counter(name) for name in VERDICTS}
@@ -104,16 +117,16 @@ class UserFold(KeyedProcessFunction):
                 yield from self._list(lane, record)
                 stored.s = record.offset + 1
             stored.broker_ts = max(stored.broker_ts, record.broker_ts)
-        lane.touched_at = time.monotonic()
+        lane.touched_at = self._time.monotonic()
         yield from self._close_lists(lane, silent=False)
         yield from self._store(lane, changed, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
         closed = []
-        if lane.lists.closing and time.monotonic() - lane.touched_at > SILENT_S:
+        if lane.lists.closing and self._time.monotonic() - lane.touched_at > SILENT_S:
             closed = list(self._close_lists(lane, silent=True))
-        if closed or (lane.waits and time.monotonic() >= lane.due):
+        if closed or (lane.waits and self._time.monotonic() >= lane.due):
             yield from closed
             yield from self._store(lane, {}, ctx)
         if not is_tick(timestamp):
@@ -123,7 +136,7 @@ class UserFold(KeyedProcessFunction):
             if count:  # each call crosses into Java, so not for every event
                 self._counters[name].inc(count)
                 self._counted[name] = 0
-        set_tick(ctx)
+        set_tick(ctx, self._time.wall_ms())
 
     def _lane(self, ctx: Any) -> _Lane:
         """The current lane; met for the first time since the start, it writes again what may not have reached Redis."""
@@ -134,12 +147,12 @@ class UserFold(KeyedProcessFunction):
             number, offsets = LANE_OF[label], self._base.offsets
             begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
             stored = begin if data is None else decode_lane(data)
-            lane = self._lanes[label] = _Lane(number, stored, self._lists.lane())
+            lane = self._lanes[label] = _Lane(number, stored, self._lists.lane(), self._time.monotonic())
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
             again = self._states.whole_writes(map(user_of, stored.unsent))
             self._writer.put({user_key(user_id): write for user_id, write in again.items()} | self._numbers(lane))
-            set_tick(ctx)
+            set_tick(ctx, self._time.wall_ms())
         return lane
 
     def _event(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
@@ -218,7 +231,7 @@ class UserFold(KeyedProcessFunction):
         return list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
 
     def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
-        now = int(time.time() * 1000)
+        now = self._time.wall_ms()
         for user_id, sample in self._lists.close(lane.lists, lane.stored.broker_ts, now, silent):
             lane.stored.samples += 1
             yield SAMPLES_TAG, Row(k=str(user_id), v=sample.decode("latin-1"))
@@ -229,7 +242,7 @@ class UserFold(KeyedProcessFunction):
 
     def _store(self, lane: _Lane, changed: dict[int, LiveUser], ctx: Any) -> Iterator[Any]:
         """The end of a batch: everything into Flink's state, and on its way to Redis and to items."""
-        stored, now = lane.stored, time.monotonic()
+        stored, now = lane.stored, self._time.monotonic()
         writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
         lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
         settled: list[Contribution] = []
@@ -239,7 +252,7 @@ class UserFold(KeyedProcessFunction):
             writes |= self._numbers(lane)
         elif not lane.waits:
             lane.waits = True
-            set_timer(ctx, 1 + int((lane.due - now) * 1000))
+            set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))
         stored.unsent = list(lane.unsent)
         self._stored_lane.update(encode(stored))
         self._writer.put(writes)

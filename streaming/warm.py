@@ -17,7 +17,7 @@ from streaming.remote import remote_environment
 NAME = "martlet-warm"
 
 
-class _Import(MapFunction):
+class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
     """Imports in each task, whether an element comes or not."""
 
     def open(self, runtime_context: RuntimeContext) -> None:

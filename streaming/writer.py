@@ -8,9 +8,8 @@ A write that waits is not in Flink's state, but the state it came from is, and s
 acknowledged: they are written again after a restart (see streaming.users).
 """
 
-import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import hiredis
 
@@ -20,6 +19,7 @@ from features.job_keys import FRESH_TTL_S, fresh_key
 from features.names import CLOCK_KEY, ITEMS_CHANNEL
 from features.redis_writes import ADVANCE_CLOCK
 from streaming.connection import Connection
+from streaming.time_source import SYSTEM_TIME, TimeSource
 from streaming.writes import SHA, Write
 
 IN_FLIGHT = 4
@@ -34,6 +34,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 
 _TIME = hiredis.pack_command(("TIME",))
 
+Connect = Callable[[str, int, float], Connection]
+"""Opens a connection: host, port, seconds that each wait may take. Raises Unavailable."""
 _Batch = tuple[dict[str, Write], int]
 """Writes by key, and how many answers their commands get."""
 
@@ -41,7 +43,19 @@ _Batch = tuple[dict[str, Write], int]
 class FeatureWriter:
     """Sends writes by Redis key; of writes to one key the latest counts."""
 
-    def __init__(self, host: str, port: int, generation: int, operator: str, subtask: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        generation: int,
+        operator: str,
+        subtask: int,
+        *,
+        connect: Connect = Connection,
+        time_source: TimeSource = SYSTEM_TIME,
+    ) -> None:
+        self._connect = connect
+        self._time = time_source
         self._address = host, port
         self._generation = generation
         self._connection: Connection | None = None
@@ -59,7 +73,7 @@ class FeatureWriter:
         self._keep(writes)
         self._advance()
         while len(self._waiting) >= BUFFER_KEYS:
-            time.sleep(max(0.0, self._retry_at - time.monotonic()))
+            self._time.sleep(max(0.0, self._retry_at - self._time.monotonic()))
             self._advance()
 
     def unsent(self, keys: set[str]) -> set[str]:
@@ -72,10 +86,10 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Send what is left, within a bound; what is not sent is in Flink's state and is written after the restart."""
-        deadline = time.monotonic() + CLOSE_WITHIN
+        deadline = self._time.monotonic() + CLOSE_WITHIN
         self._advance(last=True)
         while (self._waiting or self._in_flight) and self._retry_at < deadline:
-            time.sleep(max(0.0, self._retry_at - time.monotonic()))
+            self._time.sleep(max(0.0, self._retry_at - self._time.monotonic()))
             self._advance(last=True)
         if self._connection is not None:
             self._connection.close()
@@ -87,11 +101,11 @@ class FeatureWriter:
 
     def _advance(self, last: bool = False) -> None:
         """Send what waits, unless it is too early to try again; `last`: and read all answers."""
-        if time.monotonic() < self._retry_at:
+        if self._time.monotonic() < self._retry_at:
             return
         try:
             if self._connection is None:
-                self._connection = Connection(*self._address, CALL_TIMEOUT)
+                self._connection = self._connect(*self._address, CALL_TIMEOUT)
             if self._waiting:
                 while len(self._in_flight) >= IN_FLIGHT:
                     self._finish(self._connection)
@@ -110,8 +124,8 @@ class FeatureWriter:
         items = [key for key in writes if key.startswith(("i:", "p:"))]
         if items:
             commands.append(hiredis.pack_command(("PUBLISH", ITEMS_CHANNEL, ",".join(items))))
-        if time.monotonic() >= self._report_due:
-            self._report_due = time.monotonic() + REPORT_EVERY
+        if self._time.monotonic() >= self._report_due:
+            self._report_due = self._time.monotonic() + REPORT_EVERY
             commands.append(hiredis.pack_command(("SET", self._fresh_key, self._fresh.to_json(), "EX", FRESH_TTL_S)))
         commands.append(_TIME)
         self._in_flight.append((writes, len(commands)))
@@ -139,7 +153,7 @@ class FeatureWriter:
         self._in_flight.clear()
         self._keep(later)
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or SHORTEST_PAUSE)
-        self._retry_at = time.monotonic() + self._pause
+        self._retry_at = self._time.monotonic() + self._pause
         if self._failures % 50 == 0:
             print(f"feature writer: Redis does not take writes ({error}); trying again", flush=True)
         self._failures += 1

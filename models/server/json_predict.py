@@ -139,7 +139,8 @@ def _whole(value: Any, dtype: DType) -> Array:
             return array
     column = Column(dtype)
     column.add(value)
-    return column.batch()[0]  # type: ignore[no-any-return]
+    whole: Array = column.batch()[0]
+    return whole
 
 
 def _is_named(value: Any) -> bool:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from features.errors import Broken
 from models.nets.parts.net import Net
 from models.training.asks import NO_CANDIDATE, Asks, Lists
+from models.training.effort import FULL
 from models.training.fit import input_specs
 from models.training.places import measured, place_metrics, places_of
 from models.training.resume import NO_RESUME, Resume
@@ -20,7 +21,6 @@ Array = npt.NDArray[Any]
 
 OTHERS: Final = 15
 """Candidates that stand against the liked one in a step."""
-EPOCHS: Final = 12
 PATIENCE: Final = 2
 MEASURED: Final = 400
 """So many lists, spread evenly over the newest ones, measure each epoch; all of them measure the best."""
@@ -61,8 +61,10 @@ def fit_whole(
     seed: int,
     progress: Callable[[int, int, float], None],
     resume: Resume = NO_RESUME,
+    epochs: int = FULL.whole,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
-    """Train all of the model in place, stopped by NDCG on the newest lists; its epochs, and all metrics of the best one.
+    """Train all of the model in place, at most `epochs` times over the lists, stopped by NDCG on the newest ones; what each
+    epoch gave, and all metrics of the best one.
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -88,7 +90,7 @@ def fit_whole(
     rng = np.random.default_rng(seed)
     stopper = Stopper(model, "ndcg10", PATIENCE)
     state = [*model.variables, *optimizer.variables]
-    for number in range(resume.restore("whole", state, rng, stopper) + 1, EPOCHS + 1):
+    for number in range(resume.restore("whole", state, rng, stopper) + 1, epochs + 1):
         if stopper.over:
             break
         order, total, chosen = rng.permutation(len(lists)), 0.0, drawn(lists, rng)

@@ -7,7 +7,7 @@ import numpy as np
 from features.errors import Broken
 from features.inputs import Floats, Ints
 from features.signals import RECENT_FADE, RECENT_LIKED
-from offline.evaluation.places import TOP
+from offline.evaluation.places import TOP, Bools
 from offline.evaluation.walked import Ask
 
 
@@ -36,5 +36,6 @@ class EmbeddingMethod:
         if known.any():
             scores[self._rows] = self._unit @ (shares[known] @ self._unit[place[liked[known]]])
         scores[~ask.moment.allowed] = -np.inf
-        best = np.argsort(-scores, kind="stable")[:TOP]
-        return best[np.isfinite(scores[best])]
+        best: Ints = np.argsort(-scores, kind="stable")[:TOP]
+        finite: Bools = np.isfinite(scores[best])
+        return best[finite]

@@ -51,4 +51,5 @@ class ModelMethod:
         inputs: dict[str, Any] = model_inputs(names, self._manifest.maps, raw)
         answer = self._call(**{name: self._constant(values) for name, values in inputs.items()})
         scores = answer[self._manifest.outputs[0]].numpy()[:, 0]
-        return rows[np.lexsort((item_ids, -scores))[:TOP]]
+        best: Ints = np.lexsort((item_ids, -scores))[:TOP]
+        return rows[best]

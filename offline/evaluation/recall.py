@@ -104,7 +104,8 @@ def tower(models: Path) -> Channel:
         )
         inputs = model_inputs(names, manifest.maps, raw)
         given: Floats = call(**{name: tf.constant(values) for name, values in inputs.items()})[towers.output].numpy()
-        return given[0]
+        first: Floats = given[0]
+        return first
 
     return Vectors(folder / towers.folder, user, False)
 

@@ -46,7 +46,7 @@ def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
         for name in names:
             order = ask.signals.orders[name]
             scores[order] += 1 / (constant + 1 + np.arange(len(order)))
-        best = np.argsort(-scores, kind="stable")[:TOP]
+        best: Ints = np.argsort(-scores, kind="stable")[:TOP]
         return best[scores[best] > 0]
 
     return method
@@ -70,7 +70,8 @@ def prequential(
     walk = Walk(dataset.name, catalogue, ids, relations)
     late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
-    asked, lists = Asked(), {name: [] for name in methods}
+    asked = Asked()
+    lists: dict[str, list[Ints]] = {name: [] for name in methods}
     for row in protocol_rows(dataset, first, dataset.rows, asked):
         event = (row.user_id, row.item_id, row.rating, row.ts)
         if row.asked:

@@ -12,8 +12,8 @@ from features.inputs import Floats, Ints, cross_matrix, item_matrix, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
 from features.signals import signal_matrix
 from features.words import UserId
-from online.ranking.catalogue import LiveModel
-from online.recall import Query
+from online.model_client.live_models import LiveModel
+from online.query import Query
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 from features.errors import Unavailable
 from features.inputs import Floats, Ints
 from features.words import UserId
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.transport import VersionGone
 from online.policy import Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
 from online.ranking.features import RawFeatures, inputs_of
-from online.ranking.transport import VersionGone
 from online.rerank import rank_shares
 
 LEAST = 0.005

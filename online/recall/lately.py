@@ -11,7 +11,7 @@ from features.inputs import Floats, Ints, popularity
 from features.inputs import trending as rise
 from features.signals import best_rows
 from features.words import CLICK, VIEW, is_negative, is_positive
-from online.recall.channel import Query
+from online.query import Query
 
 FEW: Final = 40
 SESSION_MS: Final = 1_800_000

@@ -12,7 +12,8 @@ import numpy as np
 from features.errors import Unavailable
 from features.inputs import Floats, Ints
 from features.signals import candidates
-from online.recall.channel import NONE, Query, Recall
+from online.query import NONE, Query
+from online.recall.channel import Recall
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from features.inputs import Ints
 from features.signals import PLACES
-from online.recall.channel import ALL, Query
+from online.query import Query
+from online.recall.channel import ALL
 
 
 class SignalRecall:

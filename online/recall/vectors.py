@@ -7,7 +7,8 @@ from features.errors import Unavailable
 from features.inputs import Floats, Ints
 from features.signals import RECENT_FADE, RECENT_LIKED
 from features.vectors import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
-from online.recall.channel import NONE, Query, Recall
+from online.query import NONE, Query
+from online.recall.channel import Recall
 from online.vectors.shelf import Kind
 
 

@@ -19,7 +19,7 @@ from features.inputs import Floats, Ints
 from features.relations import rows_of
 from features.vectors import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.vectors.files import read_meta, read_vectors
 from online.vectors.index import EXACT_UP_TO, VectorIndex
 

@@ -7,7 +7,7 @@ from features.history import history_of
 from features.inputs import Floats, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.signals import Moment
-from online.ranking.client import ModelClient
+from online.model_client.client import ModelClient
 from online.vectors.shelf import Kind
 
 

@@ -1,7 +1,14 @@
-"""Hypothesis strategies for events, and small helpers that several tests share."""
+"""Hypothesis strategies for logs that hit something: their length is drawn, what they take back is there, bounds are reached.
+
+An element of a log is made of a few bytes, drawn at once: a log of a hundred events costs a hundred draws, and Hypothesis can
+still cut it and make each element simpler.
+"""
+
+from typing import Final
 
 from hypothesis import strategies as st
 
+from features.served import ServedHead
 from features.words import (
     CLICK,
     DISLIKE,
@@ -16,40 +23,116 @@ from features.words import (
     Item,
 )
 
-USER = 7
-CATALOGUE = {
-    number: Item(number, f"Film {number}", ("Drama", "Comedy", "War")[: number % 4], 1950 + 7 * number)
-    for number in range(1, 9)
+USER: Final = 7
+START: Final = 30 * 86_400_000
+"""Where the times of a log begin, ms."""
+CATALOGUE: Final = {
+    number: Item(
+        number,
+        f"Film {number}",
+        ("Drama", "Comedy", "War")[: number % 4] if number < 9 else (f"Genre {number}",),
+        1950 + 7 * number,
+    )
+    for number in range(1, 41)
+    if number != 9
 }
+"""Items 1 … 8, a few genres among them; 9 is unknown; 10 … 40 have a genre and a decade each, more than a user keeps."""
 
-ids = st.integers(0, 30).map(lambda number: f"e{number}")
-times = st.integers(0, 40 * 86_400_000)
-ratings = st.sampled_from([50, 150, 250, 300, 370, 400, 450, 500])
+_KINDS: Final = (CLICK, VIEW, RATING, RATING, RATING, RATING, LIKE, LIKE, LIKE, LIKE, DISLIKE, IMPRESSION)
+_RATINGS: Final = (400, 450, 500, 500, 370, 300, 250, 50)
+_STEPS: Final = (0, 1, 1_000, 60_000, 60_000, 20 * 60_000, 3_600_000, 26 * 3_600_000)
+
+
+def _pick(options: tuple[int, ...], byte: int) -> int:
+    return options[byte % len(options)]
+
+
+@st.composite
+def logs(draw: st.DrawFn, min_size: int = 0, max_size: int = 120) -> list[Event]:
+    """A user's log. Times move on, some events come late, one in ten comes again; a sixth are undos, most of an earlier event;
+    now and then all is forgotten."""
+    log: list[Event] = []
+    now = START
+    for number in range(draw(st.integers(min_size, max_size))):
+        which, kind, item, step, other, rest = draw(st.binary(min_size=6, max_size=6))
+        now += _pick(_STEPS, step)
+        earlier = log[-1 - other % min(len(log), 30)] if log else None
+        if earlier is not None and which >= 230:
+            log.append(earlier)
+        elif which >= 190:
+            target = "none" if earlier is None or rest < 50 else earlier.event_id
+            log.append(Event(f"e{number}", UNDO, USER, -1, 0, target, now))
+        elif which == 189:
+            log.append(Event(f"e{number}", FORGET_USER, USER, -1, 0, "", now))
+        else:
+            code = _pick(_KINDS, kind)
+            late = _pick(_STEPS, rest) if rest >= 200 else 0
+            item_id = 1 + item % 9 if which < 60 else 1 + item % 40
+            log.append(
+                Event(f"e{number}", code, USER, item_id, _pick(_RATINGS, other) * (code == RATING), "", now - late)
+            )
+    return log
 
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    """Any event of one user: few ids and items, so that duplicates, undos and repeats happen."""
-    kind = draw(st.sampled_from([IMPRESSION, CLICK, VIEW, RATING, RATING, RATING, LIKE, DISLIKE, UNDO, FORGET_USER]))
-    item_id = draw(st.integers(1, 9)) if kind < UNDO else -1
+    """Any event that the contract allows."""
+    kind = draw(st.sampled_from([IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER]))
+    names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=64)
     return Event(
-        draw(ids),
+        draw(names),
         kind,
-        USER,
-        item_id,
-        draw(ratings) if kind == RATING else 0,
-        draw(ids) if kind == UNDO else "",
-        draw(times),
+        draw(st.integers(0, 2**63 - 1)),
+        draw(st.integers(0, 2**63 - 1)) if kind < UNDO else -1,
+        draw(st.integers(10, 100)) * 5 if kind == RATING else 0,
+        draw(names) if kind == UNDO else "",
+        draw(st.integers(0, 2**53)),
     )
+
+
+_ITEM_STEPS: Final = (0, 1_000, 240_000, 300_000, 3_000_000, 3_600_000, 20 * 3_600_000, 30 * 3_600_000)
 
 
 @st.composite
-def contributions(draw: st.DrawFn) -> Contribution:
-    kind = draw(st.sampled_from([IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE]))
-    return Contribution(
-        3,
-        draw(st.integers(0, 200 * 86_400_000)),
-        kind,
-        draw(ratings) if kind == RATING else 0,
-        draw(st.sampled_from([1, 1, -1])),
-    )
+def contributions(draw: st.DrawFn, min_size: int = 0, max_size: int = 200) -> list[Contribution]:
+    """What one item is given and what is taken back of it, most of that given before; more spans of each size than are kept."""
+    given: list[Contribution] = []
+    now, scale = START, draw(st.sampled_from([1, 30, 400]))
+    for _ in range(draw(st.integers(min_size, max_size))):
+        which, kind, step, other, rest = draw(st.binary(min_size=5, max_size=5))
+        now += scale * _pick(_ITEM_STEPS, step)
+        if given and which >= 200:
+            given.append(given[other % len(given)]._replace(sign=-1))
+            continue
+        code = _pick(_KINDS, kind)
+        back = scale * _pick(_ITEM_STEPS, rest) * 3 if rest >= 200 else 0
+        given.append(Contribution(3, max(0, now - back), code, _pick(_RATINGS, other) * (code == RATING), 1))
+    return given
+
+
+@st.composite
+def shown_lists(draw: st.DrawFn, min_size: int = 0, max_size: int = 80) -> list[ServedHead]:
+    """Lists shown to one user, one in seven of them again."""
+    lists: list[ServedHead] = []
+    now = START
+    for number in range(draw(st.integers(min_size, max_size))):
+        which, step, size, item, back = draw(st.binary(min_size=5, max_size=5))
+        now += _pick((0, 1, 60_000), step)
+        if lists and which >= 220:
+            lists.append(lists[item % len(lists)])
+        else:
+            item_ids = tuple((item + at) % 40 for at in range(size % 6))
+            lists.append(ServedHead(f"r{number}", USER, now - (back if back >= 128 else 0), item_ids))
+    return lists
+
+
+@st.composite
+def co_visits(draw: st.DrawFn, min_size: int = 0, max_size: int = 60) -> list[tuple[int, int, int]]:
+    """(ts, key, other item) of one item, each once, over some half-lives; several at the same time."""
+    found: dict[tuple[int, int, int], None] = {}
+    now = START
+    for _ in range(draw(st.integers(min_size, max_size))):
+        step, high, low, other = draw(st.binary(min_size=4, max_size=4))
+        now += _pick((0, 0, 1, 3_600_000, 86_400_000, 5 * 86_400_000), step)
+        found[now, (high - 128) * 2**56 + low, 1 + other % 25] = None
+    return list(found)

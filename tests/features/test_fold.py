@@ -1,6 +1,10 @@
 """Laws of the fold: deterministic, duplicates change nothing, undo takes back, items do not depend on order."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +16,8 @@ from features.inputs import fades
 from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.verdicts import APPLIED, DUPLICATE, LATE
-from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
-from tests.features.strategies import CATALOGUE, USER, events
+from features.words import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
+from tests.features.strategies import CATALOGUE, USER, logs
 
 
 def outcome(state: UserState, event: Event, n: int) -> Outcome:
@@ -36,12 +40,41 @@ def rating(event_id: str, item_id: int, centi: int, ts: int) -> Event:
     return Event(event_id, RATING, USER, item_id, centi, "", ts)
 
 
-@given(st.lists(events(), max_size=60))
-def test_the_same_log_gives_the_same_bytes(log: list[Event]) -> None:
-    assert freeze_user(fold(log)) == freeze_user(fold(log))
+_FOLD_ELSEWHERE = """
+import sys
+from tests.features.test_fold import one_long_log, fold, freeze_user
+sys.stdout.write(freeze_user(fold(one_long_log())).hex())
+"""
 
 
-@given(st.lists(events(), max_size=60), st.integers(0, 60))
+def one_long_log() -> list[Event]:
+    """Everything a log may hold, 600 events."""
+    chance = random.Random(5)
+    log: list[Event] = []
+    for number in range(600):
+        kind = chance.choice([CLICK, VIEW, LIKE, RATING, RATING, IMPRESSION, UNDO])
+        target = chance.choice(log).event_id if kind == UNDO and log else ""
+        item_id = -1 if kind == UNDO else chance.randrange(1, 41)
+        centi = chance.choice([100, 300, 450]) if kind == RATING else 0
+        log.append(Event(f"e{number}", kind, USER, item_id, centi, target, 1_000_000 + number * 70_000))
+    return log
+
+
+@pytest.mark.parametrize("seed", ["0", "4242"])
+def test_the_same_log_gives_the_same_bytes_in_every_process(seed: str) -> None:
+    """Whatever the order in which this process' sets and dictionaries hash."""
+    told = subprocess.run(
+        [sys.executable, "-c", _FOLD_ELSEWHERE],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert told.stdout == freeze_user(fold(one_long_log())).hex()
+
+
+@given(logs(), st.integers(0, 120))
 def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(log: list[Event], stop: int) -> None:
     state = thaw_user(freeze_user(fold(log[:stop])))
     for n, event in enumerate(log[stop:], start=stop + 1):
@@ -49,7 +82,7 @@ def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(lo
     assert freeze_user(state) == freeze_user(fold(log))
 
 
-@given(st.lists(events(), max_size=40), st.randoms(use_true_random=False))
+@given(logs(), st.randoms(use_true_random=False))
 def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Event], chance: random.Random) -> None:
     once = [event for event in log if event.kind != FORGET_USER]
     often = [copy for event in once for copy in [event] * chance.randint(1, 3)]
@@ -60,7 +93,7 @@ def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Eve
     assert {item for item, _ in plain.seen.items()} == {item for item, _ in repeated.seen.items()}
 
 
-@given(st.lists(events(), max_size=200))
+@given(logs(max_size=250))
 def test_a_user_stays_bounded(log: list[Event]) -> None:
     state = fold(log)
     features = state.features
@@ -160,7 +193,7 @@ def test_partners_are_the_latest_other_likes_close_in_time() -> None:
         assert partners_of([like(1, start), Event("x", kind, USER, 2, centi, "", start)]) == ()
 
 
-@given(st.lists(events(), min_size=1, max_size=40))
+@given(logs())
 def test_activity_counts_events_by_age(log: list[Event]) -> None:
     """Against decay from each event's own time; what is undone or forgotten is left out of the logs."""
     log = [event for event in log if event.kind < UNDO]
@@ -180,3 +213,73 @@ def test_an_event_out_of_order_joins_its_session() -> None:
     before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP)
     long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP)
     assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP, 100 * SESSION_GAP, 2, 2]
+
+
+def test_a_silence_of_exactly_half_an_hour_does_not_end_a_session() -> None:
+    def clicks_after(silence: int) -> int:
+        log = [Event("a", CLICK, USER, 1, 0, "", HOUR), Event("b", CLICK, USER, 1, 0, "", HOUR + silence)]
+        return fold(log).features.session[2]
+
+    assert (clicks_after(SESSION_GAP), clicks_after(SESSION_GAP + 1)) == (2, 1)
+
+
+def test_an_undo_takes_activity_back() -> None:
+    like, undo = Event("a", LIKE, USER, 1, 0, "", 1000), Event("u", UNDO, USER, -1, 0, "a", 2000)
+    assert all(fold([like]).features.activity)
+    assert fold([like, undo]).features.activity == [0, 0, 0]
+
+
+def test_an_impression_is_no_activity_and_is_in_no_list() -> None:
+    features = fold([Event("a", IMPRESSION, USER, 1, 0, "", 1000)]).features
+    assert (features.activity, features.recent, features.sequence) == ([0, 0, 0], [], [])
+    assert features.counts[IMPRESSION] == 1
+
+
+def test_of_too_many_tastes_the_one_not_touched_for_longest_goes() -> None:
+    state = UserState(UserFeatures(USER))
+    for number in range(TASTES + 1):
+        like = Event(f"e{number}", LIKE, USER, 1, 0, "", 1000 + number)
+        fold_user(state, like, Item(1, "x", (f"G{number}",), 0), number + 1)
+    assert set(state.features.tastes) == {f"G{number}" for number in range(1, TASTES + 1)}
+
+
+def test_an_item_stays_seen_while_another_event_holds_it() -> None:
+    both = [rating("a", 1, 500, 1000), rating("b", 1, 300, 2000)]
+    first = [*both, Event("u", UNDO, USER, -1, 0, "a", 3000)]
+    assert 1 in fold(first).seen
+    assert 1 not in fold([*first, Event("v", UNDO, USER, -1, 0, "b", 4000)]).seen
+
+
+def test_an_item_that_was_only_viewed_or_shown_is_not_seen() -> None:
+    for kind, seen in ((IMPRESSION, False), (VIEW, False), (CLICK, True), (LIKE, True), (DISLIKE, True)):
+        assert (1 in fold([Event("a", kind, USER, 1, 0, "", 1000)]).seen) == seen
+
+
+def test_what_is_late_is_counted_and_changes_nothing_else() -> None:
+    state = fold([Event("f", FORGET_USER, USER, -1, 0, "", 5000), Event("a", CLICK, USER, 1, 0, "", 4000)])
+    assert state.features == UserFeatures(USER, late=1)
+
+
+def test_the_newest_of_a_bounded_list_stay() -> None:
+    log = [Event(f"e{number}", LIKE, USER, number, 0, "", 1000 + number) for number in range(SEQUENCE + 7)]
+    features = fold(log).features
+    assert [item for item, _ in features.sequence] == list(range(7, SEQUENCE + 7))
+    assert [item for item, *_ in features.recent] == list(range(SEQUENCE + 7 - RECENT, SEQUENCE + 7))
+
+
+@pytest.mark.parametrize(
+    ("kind", "centi", "positive", "negative"),
+    [
+        (RATING, 400, 1, 0),
+        (RATING, 399, 0, 0),
+        (RATING, 251, 0, 0),
+        (RATING, 250, 0, 1),
+        (LIKE, 0, 1, 0),
+        (DISLIKE, 0, 0, 1),
+        (CLICK, 0, 0, 0),
+        (VIEW, 0, 0, 0),
+    ],
+)
+def test_what_is_positive_and_what_is_negative(kind: int, centi: int, positive: int, negative: int) -> None:
+    features = fold([Event("a", kind, USER, 1, centi, "", 1000)]).features
+    assert (features.positives, features.negatives, len(features.sequence)) == (positive, negative, positive)

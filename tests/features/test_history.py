@@ -7,7 +7,7 @@ from features.fold import UserState, fold_user
 from features.history import GAPS, LENGTH, MARKS, NOTHING, gap_of, history_of, mark_of
 from features.state import UserFeatures
 from features.words import CLICK, DISLIKE, LIKE, RATING, VIEW, Event
-from tests.features.strategies import CATALOGUE, events
+from tests.features.strategies import CATALOGUE, logs
 
 
 def test_it_is_padded_on_the_left_and_gaps_stand_before_their_events() -> None:
@@ -32,7 +32,7 @@ def test_marks_tell_ratings_and_kinds_apart() -> None:
     assert len({*ratings, *kinds}) == MARKS - 1
 
 
-@given(st.lists(events(), max_size=60), st.integers(0, 10**13))
+@given(logs(), st.integers(0, 10**13))
 def test_it_is_within_bounds_at_any_time(log: list[Event], at: int) -> None:
     state = UserState(UserFeatures(7))
     for n, event in enumerate(log):
@@ -47,3 +47,8 @@ def test_it_is_within_bounds_at_any_time(log: list[Event], at: int) -> None:
 @given(st.integers(-(10**12), 10**15), st.integers(0, 10**15))
 def test_a_longer_gap_never_has_a_smaller_number(shorter: int, more: int) -> None:
     assert 1 <= gap_of(shorter) <= gap_of(shorter + more) < GAPS
+
+
+def test_the_newest_events_are_the_history() -> None:
+    recent = [(number, 1000 * number, CLICK, 0) for number in range(LENGTH + 5)]
+    assert history_of(recent, 10**9)[0].tolist() == list(range(5, LENGTH + 5))

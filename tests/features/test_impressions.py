@@ -8,14 +8,7 @@ from features.memory import DedupeMemory
 from features.served import ServedHead
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import IMPRESSION, Contribution
-
-heads = st.builds(
-    ServedHead,
-    st.integers(0, 30).map(lambda number: f"r{number}"),
-    st.just(7),
-    st.integers(0, 1000),
-    st.lists(st.integers(0, 20), unique=True, max_size=5).map(tuple),
-)
+from tests.features.strategies import shown_lists
 
 
 def head(name: str, ts: int, *items: int) -> ServedHead:
@@ -52,7 +45,7 @@ def test_what_is_older_than_all_that_is_remembered_is_late_once_memory_is_full()
     assert fold_list(memory, head("early", 1, 1)) == (LATE, []), "forgotten, so it can't be told from a repetition"
 
 
-@given(st.lists(heads, max_size=60), st.integers(0, 60))
+@given(shown_lists(), st.integers(0, 80))
 def test_stopping_anywhere_and_going_on_from_what_is_stored_changes_nothing(log: list[ServedHead], stop: int) -> None:
     whole = list_memory([])
     wanted = [fold_list(whole, each) for each in log]

@@ -1,7 +1,7 @@
 """The journal of memory and seen set: read from its start it is the state, and it stays bounded."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import Broken
@@ -9,8 +9,8 @@ from features.fold import UserState, fold_user, undone_item
 from features.journal import CHUNK, Journal, replay_journal, write_journal
 from features.memory import REMEMBERED, Applied, DedupeMemory, SeenItems
 from features.state import UserFeatures
-from features.words import CLICK, FORGET_USER, UNDO, Event
-from tests.features.strategies import CATALOGUE, USER, events
+from features.words import CLICK, FORGET_USER, LIKE, UNDO, Event
+from tests.features.strategies import CATALOGUE, USER, logs
 
 Piece = tuple[int, bytes]
 
@@ -49,21 +49,22 @@ def contents(memory: DedupeMemory, seen: SeenItems) -> tuple[int, list[tuple[int
     return memory.floor, list(memory.items()), list(seen.items())
 
 
-@settings(max_examples=150)
-@given(st.lists(st.tuples(events(), st.booleans()), max_size=120), st.sampled_from([1, 5, CHUNK]))
-def test_replaying_gives_the_state_again(log: list[tuple[Event, bool]], every: int) -> None:
+@given(logs(max_size=150), st.sampled_from([1, 5, CHUNK]), st.integers(0, 40))
+def test_replaying_gives_the_state_again(log: list[Event], every: int, looks: int) -> None:
     """Undos, forgetting and repetitions among the events; compacted here and there."""
     state, store = UserState(UserFeatures(USER)), Store()
-    for n, (event, compact) in enumerate(log, 1):
+    for n, event in enumerate(log, 1):
         fold(state, event, n)
-        store.take(state.memory, state.seen, compact and n % every == 0)
+        store.take(state.memory, state.seen, n % (every * 7) == 0)
+        if n % (looks + 1) and n < len(log):
+            continue
         memory, seen = replay_journal(store.pieces(), state.memory.floor)
         assert sorted(memory.items()) == sorted(state.memory.items())
         assert list(seen.items()) == list(state.seen.items())
         assert (memory.floor, memory.changes, seen.changes) == (state.memory.floor, [], [])
 
 
-@given(st.lists(events(), max_size=80))
+@given(logs())
 def test_the_shortest_journal_is_one_piece_in_the_same_order(log: list[Event]) -> None:
     state = UserState(UserFeatures(USER))
     for n, event in enumerate(log, 1):
@@ -136,3 +137,26 @@ def test_what_is_forgotten_stays_forgotten() -> None:
     memory, seen = replay_journal(store.pieces(), state.memory.floor)
     assert contents(memory, seen) == contents(state.memory, state.seen) == (50, [], [])
     assert store.pieces() == [(0, b"")]
+
+
+def journalled(*log: Event) -> tuple[UserState, Store]:
+    """A user after some events, and what a shell keeps of it."""
+    state, store = UserState(UserFeatures(USER)), Store()
+    for n, event in enumerate(log, 1):
+        fold(state, event, n)
+        store.take(state.memory, state.seen)
+    return state, store
+
+
+def test_an_undone_event_is_undone_in_the_journal() -> None:
+    """Else, after a restart, it could be undone once more."""
+    state, store = journalled(Event("a", LIKE, USER, 1, 0, "", 1000), Event("u", UNDO, USER, -1, 0, "a", 2000))
+    memory, _ = replay_journal(store.pieces(), -1)
+    assert dict(memory.items()) == dict(state.memory.items())
+    assert [entry.undone for _, entry in memory.items()] == [True, False]
+
+
+def test_a_forgotten_users_journal_is_written_anew_once() -> None:
+    like, forget = Event("a", LIKE, USER, 1, 0, "", 1000), Event("f", FORGET_USER, USER, -1, 0, "", 2000)
+    state, store = journalled(like, forget, Event("b", LIKE, USER, 1, 0, "", 3000))
+    assert not store.journal.is_mostly_history(state.memory, state.seen)

@@ -1,5 +1,7 @@
 """The dedupe window and the seen set: bounded, and never counting an event twice."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +40,8 @@ def test_the_newest_are_remembered(arrivals: list[tuple[int, int]]) -> None:
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=80))
 def test_changes_replay_to_the_same_memory(acts: list[tuple[bool, int]]) -> None:
     """A shell that stores only `changes` holds what the memory holds."""
-    seen, stored = SeenItems(limit=5), {}
+    seen = SeenItems(limit=5)
+    stored: dict[int, Any] = {}
     for n, (add, item) in enumerate(acts):
         if add:
             seen.add(item, n)

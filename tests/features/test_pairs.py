@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from features.decay import DAY, HALF_LIVES, decay, lifted
 from features.pairs import NEIGHBOURS, SLOTS, Neighbours, Pairs, decode_neighbours, encode_neighbours, slots_of
 from features.words import LIKE, Contribution
+from tests.features.strategies import co_visits
 
 ONE = 1 << 16
 HALF_LIFE = HALF_LIVES[-1]
 Visit = tuple[int, int, int]
 """(ts, key, other): what tells one co-visit from another."""
 
-visits = st.tuples(st.integers(0, 60 * DAY), st.integers(-(2**63), 2**63 - 1), st.integers(1, 8))
-histories = st.lists(visits, unique=True, max_size=40)
+undos = st.sets(st.integers(0, 59), max_size=20)
 
 
 def acts_of(history: list[Visit], undone: set[int], chance: random.Random) -> list[tuple[Visit, int]]:
@@ -54,7 +54,7 @@ def reference(acts: list[tuple[Visit, int]], limit: int) -> Neighbours:
     )
 
 
-@given(histories, st.sets(st.integers(0, 39)), st.sampled_from([1, 3, 8, SLOTS]), st.randoms(use_true_random=False))
+@given(co_visits(), undos, st.sampled_from([1, 3, 8, SLOTS]), st.randoms(use_true_random=False))
 def test_any_order_gives_the_same_and_what_the_reference_says(
     history: list[Visit], undone: set[int], limit: int, chance: random.Random
 ) -> None:
@@ -65,7 +65,7 @@ def test_any_order_gives_the_same_and_what_the_reference_says(
     assert len(first) <= limit
 
 
-@given(histories, st.sets(st.integers(0, 39)), st.integers(0, 80), st.randoms(use_true_random=False))
+@given(co_visits(), undos, st.integers(0, 80), st.randoms(use_true_random=False))
 def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(
     history: list[Visit], undone: set[int], stop: int, chance: random.Random
 ) -> None:

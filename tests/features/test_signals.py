@@ -61,7 +61,8 @@ def moment(liked: list[int], hidden: tuple[int, ...] = ()) -> Moment:
 
 
 def ids(found: Signals, name: str) -> list[int]:
-    return found.moment.items.columns.ids[found.order(name)].tolist()
+    known: list[int] = found.moment.items.columns.ids[found.order(name)].tolist()
+    return known
 
 
 def test_each_says_what_its_name_says() -> None:
@@ -116,7 +117,7 @@ def test_the_best_rows_are_the_strongest_ties_by_row(values: list[int], limit: i
 def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[int]], limit: int) -> None:
     named = {str(at): np.array(order, np.int64) for at, order in enumerate(orders)}
     rows, found_by = candidates(named, limit)
-    best = {}
+    best: dict[int, tuple[int, int]] = {}
     for by, order in enumerate(orders):
         for place, row in enumerate(order):
             best[row] = min(best.get(row, (99, 99)), (place, by))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.decay import DAY, HOUR
 from features.item_fold import FIVE_MS, fold_item
-from features.state import ItemFeatures
+from features.state import FIVES, ItemFeatures
 from features.windows import WINDOWS, in_window, popularity, smoothed_ctr, trending
 from features.words import CLICK, IMPRESSION, LIKE, VIEW, Contribution
 
@@ -24,20 +24,28 @@ def item(acts: list[tuple[int, int]]) -> ItemFeatures:
     return features
 
 
-acts = st.lists(
-    st.tuples(st.sampled_from([IMPRESSION, CLICK, VIEW, LIKE]), st.integers(NOW - 9 * DAY, NOW)), max_size=60
-)
+@st.composite
+def acts(draw: st.DrawFn, within: int = 9 * DAY, spans: int = 60) -> list[tuple[int, int]]:
+    """(kind, ts) of an item's acts in so many ms up to NOW, in no more than so many spans of time."""
+    times = draw(st.lists(st.integers(NOW - within, NOW), min_size=1, max_size=spans))
+    kinds = st.sampled_from([IMPRESSION, CLICK, VIEW, LIKE])
+    count = draw(st.integers(1, 60))
+    return [(draw(kinds), draw(st.sampled_from(times))) for _ in range(count)]
 
 
-@given(acts, st.sampled_from(list(WINDOWS)))
-def test_a_window_counts_whole_buckets(given_ones: list[tuple[int, int]], name: str) -> None:
+@st.composite
+def around_a_window(draw: st.DrawFn) -> tuple[str, list[tuple[int, int]]]:
+    """A window, and acts most of which lie in it; no more buckets than are kept."""
+    name = draw(st.sampled_from(list(WINDOWS)))
+    return name, draw(acts(WINDOWS[name] * 3 // 2, FIVES))
+
+
+@given(around_a_window())
+def test_a_window_counts_whole_buckets(given_one: tuple[str, list[tuple[int, int]]]) -> None:
     """A window of k buckets up to `at` is the one `at` lies in and the k − 1 before it."""
+    name, given_ones = given_one
     window, size = WINDOWS[name], SIZES[name]
     inside = [kind for kind, ts in given_ones if NOW // size - ts // size < window // size]
-    # Buckets that are not kept any more are missing; within the newest 24, 48 and 60 of contributions none is.
-    buckets = {ts // size for _, ts in given_ones}
-    if len(buckets) > 24:
-        return
     assert in_window(item(given_ones), window, NOW) == (
         inside.count(IMPRESSION),
         inside.count(CLICK) + inside.count(VIEW),
@@ -61,7 +69,7 @@ def test_a_click_rate_is_drawn_towards_five_percent() -> None:
     assert smoothed_ctr(many, window, NOW + 2 * DAY) == pytest.approx(0.05)
 
 
-@given(acts, st.sampled_from([HOUR, DAY]))
+@given(acts(), st.sampled_from([HOUR, DAY]))
 def test_popularity_halves_with_its_half_life(given_ones: list[tuple[int, int]], half_life: int) -> None:
     """Whole buckets later, so that only age counts."""
     features = item(given_ones)
@@ -91,3 +99,9 @@ def test_a_burst_trends_and_a_steady_pace_does_not() -> None:
     assert abs(trending(steady, NOW)) < 0.5
     assert trending(burst, NOW) > 3
     assert trending(burst, NOW + DAY) < 0.5
+
+
+def test_the_last_hour_is_read_to_five_minutes() -> None:
+    """NOW is seven minutes past: half an hour ago the clock's hour was another, and 65 minutes ago is over an hour."""
+    features = item([(CLICK, NOW - ago * 60_000) for ago in (30, 65)])
+    assert in_window(features, WINDOWS["1h"], NOW) == (0, 1, 1)

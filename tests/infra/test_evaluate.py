@@ -50,7 +50,8 @@ class Home:
 
 
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
-    home, told = Home(), []
+    home = Home()
+    told: list[int] = []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
     asked, lists, degraded = ask_all(client, dataset, 2, len(ROWS), "fusion", told.append)
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]

@@ -114,7 +114,11 @@ def test_the_first_failure_is_raised_and_nothing_begins_after_it() -> None:
 
 def test_an_error_in_a_step_itself_is_raised_too() -> None:
     plan = Plan()
-    plan.add("a", lambda: {}["missing"])
+
+    def work() -> None:
+        raise KeyError("missing")
+
+    plan.add("a", work)
     with pytest.raises(KeyError):
         plan.run()
 

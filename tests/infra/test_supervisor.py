@@ -4,8 +4,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,17 +28,17 @@ def supervisor(home: Home) -> Iterator[Supervisor]:
     made.stop_all()
 
 
-def service(code: str, flag: Path, **more: object) -> Service:
+def service(code: str, flag: Path, **more: Any) -> Service:
     """A Python child that is ready once it has made `flag`."""
 
     def ready() -> None:
         if not flag.exists():
             raise Unavailable("no flag yet")
 
-    return Service("child", (sys.executable, "-c", code), ready, **more)  # type: ignore[arg-type]
+    return Service("child", (sys.executable, "-c", code), ready, **more)
 
 
-def until(check, within: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+def until(check: Callable[[], object], within: float = 10.0) -> None:
     deadline = time.monotonic() + within
     while not check():
         assert time.monotonic() < deadline, "did not happen in time"

@@ -1,28 +1,17 @@
-"""A small log with everything that a log may hold, and what the pure fold makes of it, record by record."""
+"""A small log with everything that a log may hold."""
 
 import json
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from features.admission import Misplaced, admit, admit_list
-from features.base import Base, Offsets
-from features.clock import Clock
-from features.errors import BadEvent
+from features.base import Offsets
 from features.events import write_event
-from features.fold import UserState, fold_user, freeze_user, thaw_user, undone_item
-from features.impressions import fold_list, list_memory
-from features.item_fold import fold_item
-from features.memory import DedupeMemory
 from features.names import EVENTS, PARTITIONS, SERVED, partition_of
-from features.pairs import Pairs, slots_of
-from features.state import ItemFeatures, UserFeatures, decode_stored_user, encode_features, encode_stored_user
-from features.verdicts import REJECTED, REROUTED
-from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
+from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
 from offline.datasets import event_id
 from offline.log import Record, Span
 
@@ -119,6 +108,23 @@ class SmallLog:
                 shown = chance.sample([1, 2, 3, 4, 5, 6, 70, 2**61], chance.randrange(8))
                 self.show(user, f"r{chance.randrange(400)}", ts, shown)
 
+    def answer_lists(self, lists: int) -> None:
+        """Lists shown and answered, twice each on the average; a third of the answers are taken back, some users forgotten."""
+        chance = self.chance
+        for number in range(lists):
+            self.now += 1_000
+            user, name = chance.choice([1, 2, 3, 5, 31, 32]), f"a{number}"
+            if chance.random() < 0.9:
+                self.show(user, name, self.now, chance.sample(range(1, 30), 5))
+            for _ in range(chance.randrange(5)):
+                kind, answer = chance.choice([CLICK, LIKE]), f"{user}-{len(self.sent)}"
+                self.event(Event(answer, kind, user, chance.randrange(1, 30), 0, "", self.now, name, 0))
+                if chance.random() < 0.33:
+                    self.event(Event(f"{answer}-undo", UNDO, user, -1, 0, answer, self.now + 1))
+            if chance.random() < 0.02:
+                self.event(Event(f"forget-{number}", FORGET_USER, user, -1, 0, "", self.now))
+                self.forgotten.add(user)
+
     def go_beyond_memory(self) -> None:
         """The busy user: more events and lists than are remembered, then some too old; and one that is forgotten."""
         for number in range(5_200):
@@ -132,70 +138,3 @@ class SmallLog:
         for event in [each for each in self.sent if each.user_id == 3][-20:]:
             self.event(event)
         self.forgotten.add(3)
-
-
-class Reference:
-    """The pure fold over base and log in this process."""
-
-    def __init__(self, base: Base, clock: Clock) -> None:
-        self._base, self._clock = base, clock
-        self._users = {user_id: thaw_user(base.stored_user(user_id) or b"") for user_id in base.user_ids}
-        self._lists: dict[int, DedupeMemory] = {user_id: list_memory(stored.lists) for user_id, stored in base.users()}
-        self._items = {item_id: base.item_features(item_id) or ItemFeatures(item_id) for item_id in base.item_ids}
-        self._pairs = dict(base.all_pairs())
-        self.ledger = {EVENTS: Counter[str](), SERVED: Counter[str]()}
-
-    def feed(self, records: dict[tuple[str, int], list[Record]], start: Offsets, end: Offsets) -> None:
-        for (topic, partition), each in records.items():
-            for record in each[start[topic][partition] : end[topic][partition]]:
-                fate = (self._event if topic == EVENTS else self._list)(partition, record)
-                self.ledger[topic].update((fate, "read"))
-
-    def _event(self, partition: int, record: Record) -> str:
-        key = (record.key or b"").decode("latin-1")
-        try:
-            event = admit(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts))
-        except BadEvent:
-            return REJECTED
-        except Misplaced:
-            return REROUTED
-        state = self._users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
-        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        item = None if item_id is None else self._base.catalogue.get(item_id)
-        verdict, contribution = fold_user(state, event, item, record.offset + 1)
-        if contribution is not None:
-            self._add(contribution)
-        return verdict
-
-    def _list(self, partition: int, record: Record) -> str:
-        key = (record.key or b"").decode("latin-1")
-        try:
-            head = admit_list(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts))
-        except BadEvent:
-            return REJECTED
-        verdict, contributions = fold_list(self._lists.setdefault(head.user_id, list_memory([])), head)
-        for contribution in contributions:
-            self._add(contribution)
-        return verdict
-
-    def _add(self, contribution: Contribution) -> None:
-        item_id = contribution.item_id
-        fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution)
-        for item_id, *slot in slots_of(contribution):
-            self._pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
-
-    def users(self) -> dict[int, bytes]:
-        out = {}
-        for user_id in self._users.keys() | self._lists.keys():
-            state = self._users.get(user_id) or UserState(UserFeatures(user_id))
-            stored = decode_stored_user(freeze_user(state))
-            lists = self._lists.get(user_id, list_memory([]))
-            stored.lists = [(key, entry.ts) for key, entry in lists.items()]
-            out[user_id] = encode_stored_user(stored)
-        return out
-
-    def items(self) -> dict[int, bytes]:
-        return {item_id: encode_features(features) for item_id, features in self._items.items()}
-
-    def pairs(self) -> dict[int, bytes]:
-        return {item_id: pairs.encode() for item_id, pairs in self._pairs.items()}

@@ -14,11 +14,14 @@ from features.base import RELATIONS, Base
 from features.errors import BadInput
 from features.inputs import Ints
 from offline.base import make_base
-from offline.datasets import open_dataset, rows_between
+from offline.datasets import Dataset, open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
 from offline.evaluation.places import NO_PLACE, Asked, as_list, gains, measure, places_of
 from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
+from tests.offline.conftest import Row
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 
@@ -59,7 +62,7 @@ def test_groups_are_by_silence_history_and_age() -> None:
 
 
 @pytest.fixture
-def made(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write):
+def made(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> tuple[Dataset, Base]:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.75, tmp_path / "1")
     return dataset, Base(tmp_path / "1")

@@ -1,6 +1,6 @@
 """Other libraries under our protocol: what they are told, and what is shown, with one of our own in their place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ def test_files_come_back_as_they_went(tmp_path: Path) -> None:
     assert (read.lists.tolist(), read.learned, read.answered) == (peers["one of them"].lists.tolist(), 1.5, 2.5)
 
 
-def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder) -> None:
+def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     rows = [(1, 10, 4.0, 1), (2, 10, 3.0, 2), (2, 11, 5.0, 3), (3, 11, 5.0, 4)]
     told = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), 2)
     assert (told.first, told.asked.tolist(), told.items.tolist()) == (2, [3], [10, 10, 11, 11])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def store(base: Base) -> ItemStore:
     return ItemStore(base)
 
 
-def api_settings(folder: Path, **more: str) -> ApiSettings:
+def api_settings(folder: Path, **more: Any) -> ApiSettings:
     """Settings of an API whose base lies in folder/base and whose services are nowhere."""
     nowhere = "127.0.0.1:9"
     return ApiSettings(

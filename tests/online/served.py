@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from features.base import Base
 from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
@@ -15,8 +16,8 @@ from online import metrics
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import VectorShelf
@@ -30,28 +31,30 @@ def model_of(items: ItemStore) -> LiveModel:
     user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
     maps = InputMaps(
         items.genres,
-        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),
+        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),  # type: ignore[arg-type]  # six: no version
     )
     inputs = (ModelInput("user", "float32", user), ModelInput("cross", "float32", cross))
     return LiveModel("widedeep", 3, Manifest("widedeep", 3, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
 
 
 @asynccontextmanager
-async def recommender(base: Base) -> AsyncIterator[tuple[Recommender, ItemStore]]:
-    """The real one, with neither Redis nor a model server: it answers all the same."""
+async def recommender(
+    base: Base, deadline: float = 5.0, client: Any = None
+) -> AsyncIterator[tuple[Recommender, ItemStore]]:
+    """The real one, with neither Redis nor a model server: it answers all the same. `client` stands for the model server's."""
     redis_port, model_port = free_ports(2)
     items = ItemStore(base)
     users = UserStore(LOOPBACK, redis_port, 1, base)
-    client = ModelClient(f"{LOOPBACK}:{model_port}")
-    models = ModelCatalogue(Path("/nonexistent"), client)
+    nowhere = ModelClient(f"{LOOPBACK}:{model_port}")
+    models = ModelCatalogue(Path("/nonexistent"), nowhere)
     clock = HomeClock(AT, 0, AT, lambda: 5)
-    await client.start()
+    await nowhere.start()
     try:
         vectors = VectorShelf(None, Path("/nonexistent"), models, items)
-        weights = FollowedFile(None, bytes, ClickWeights())
-        yield Recommender(models, users, items, client, clock, weights, 5.0, vectors), items
+        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
+        yield Recommender(models, users, items, client or nowhere, clock, weights, deadline, vectors), items
     finally:
-        await client.close()
+        await nowhere.close()
         await users.close()
 
 

@@ -151,3 +151,32 @@ def test_buckets_fill_again_and_are_bounded() -> None:
     buckets.take("two", limit, 10.5)
     buckets.take("three", limit, 10.5)
     assert buckets.take("one", limit, 10.5) == 0  # forgotten, so it begins anew
+
+
+def test_who_was_silent_for_long_has_one_burst_and_no_more() -> None:
+    buckets, limit = Buckets(), Limit(per_second=2, burst=3)
+    buckets.take("one", limit, 0.0)
+    assert [buckets.take("one", limit, 86_400.0) == 0 for _ in range(4)] == [True] * 3 + [False]
+
+
+def test_a_wait_is_as_long_as_the_next_call_needs() -> None:
+    buckets, limit = Buckets(), Limit(per_second=2, burst=1)
+    assert buckets.take("one", limit, 0.0) == 0
+    assert buckets.take("one", limit, 0.1) == pytest.approx(0.4)
+    assert buckets.take("other", limit, 0.1) == 0
+    assert buckets.take("one", limit, 0.5) == 0
+
+
+def test_without_keys_each_address_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    door.say(limit={"per_second": 0.01, "burst": 2})
+    one, other = (TestClient(door.http.app, client=(address, 1)) for address in ("10.0.0.1", "10.0.0.2"))
+    assert [one.get("/v1/thing").status_code for _ in range(3)] == [200, 200, 429]
+    assert other.get("/v1/thing").status_code == 200
+
+
+def test_any_site_may_call_where_the_file_says_so(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    door.say(origins=["*"])
+    answer = door.get(origin="https://anything.example")
+    assert answer.headers["access-control-allow-origin"] == "https://anything.example"

@@ -91,3 +91,18 @@ def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
         await asyncio.gather(*held)
 
     asyncio.run(play())
+
+
+def test_waits_that_were_in_vain_leave_no_trace_in_the_queue() -> None:
+    async def play() -> None:
+        gate, release = Gate(at_once=1, waiting=2), asyncio.Event()
+        first = asyncio.create_task(_hold(gate, release))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            with pytest.raises(Problem):
+                await _hold(gate, release)
+        assert not gate.full
+        release.set()
+        await first
+
+    asyncio.run(play())

@@ -71,8 +71,8 @@ def test_a_cursor_is_what_it_was_made_of() -> None:
 
 
 def test_trending_is_more_than_usual_and_a_little_says_little() -> None:
-    steady, risen, once = trending(np.float32([10, 20, 1]), np.float32([140, 140, 1]))
+    steady, risen, once = trending(np.array([10, 20, 1], np.float32), np.array([140, 140, 1], np.float32))
     assert steady == 0
     assert risen > once > steady
-    rising = trending(np.float32([1, 2, 4, 8]), np.float32([8, 8, 8, 8]))
+    rising = trending(np.array([1, 2, 4, 8], np.float32), np.array([8, 8, 8, 8], np.float32))
     assert all(one < other for one, other in pairwise(rising))

@@ -1,9 +1,13 @@
 """Small parts of the API: tokens, the clock, click weights, and the wire of the model server."""
 
+import base64
 import os
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +16,8 @@ from features.inputs import ClickWeights
 from features.words import MAX_ID
 from online.clock import HomeClock
 from online.followed import FollowedFile
-from online.ranking.wire import decode_response, encode_request
-from online.tokens import make_token, read_token
+from online.model_client.predict_wire import decode_response, encode_request
+from online.tokens import MAX_USERS, make_token, read_token
 
 ids = st.integers(0, MAX_ID)
 
@@ -67,7 +71,7 @@ def test_without_a_data_set_the_clock_is_wall_time() -> None:
     assert (clock.now(), clock.limit()) == (77, 77)
 
 
-def test_settings_follow_their_file_and_survive_a_bad_one(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_settings_follow_their_file_and_survive_a_bad_one(tmp_path: Path) -> None:
     path = tmp_path / "weights.json"
     file = FollowedFile(str(path), msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
     file.refresh()
@@ -88,7 +92,10 @@ def test_requests_are_what_tensorflow_servings_own_messages_read() -> None:
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
-    inputs = {"userId": np.array([6, 7], np.int64), "user": np.array([[0.5, -1], [2, 3]], np.float32)}
+    inputs: dict[str, npt.NDArray[Any]] = {
+        "userId": np.array([6, 7], np.int64),
+        "user": np.array([[0.5, -1], [2, 3]], np.float32),
+    }
     request = predict_pb2.PredictRequest.FromString(encode_request("widedeep", 3, inputs))
     assert (request.model_spec.name, request.model_spec.version.value) == ("widedeep", 3)
     for name, array in inputs.items():
@@ -98,3 +105,16 @@ def test_requests_are_what_tensorflow_servings_own_messages_read() -> None:
     assert decode_response(response.SerializeToString()).tolist() == [0.25, 0.75]
     with pytest.raises(ValueError, match="one output"):
         decode_response(predict_pb2.PredictResponse().SerializeToString())
+
+
+def forged(users: int) -> str:
+    """A token that nobody gave out."""
+    pairs = msgspec.msgpack.encode([(user, 1) for user in range(users)])
+    return base64.urlsafe_b64encode(pairs).decode().rstrip("=")
+
+
+def test_a_token_may_name_a_hundred_users_and_a_forged_one_no_more() -> None:
+    assert make_token(dict.fromkeys(range(MAX_USERS), 1)) == forged(MAX_USERS)
+    assert len(read_token(forged(MAX_USERS))) == MAX_USERS == 100
+    with pytest.raises(ValueError, match="token"):
+        read_token(forged(MAX_USERS + 1))

@@ -13,7 +13,8 @@ from features.state import UserFeatures
 from features.words import CLICK, DISLIKE, Item
 from online.items import NEW_FOR_MS, ItemStore
 from online.policy import MAX_RULED
-from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
+from online.query import Query
+from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Recall, merge
 from online.recall.lately import SESSION_MS
 from online.recommend import CANDIDATES
 from tests.online.conftest import DAY

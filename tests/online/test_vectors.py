@@ -228,7 +228,8 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
     from features.inputs import ClickWeights
     from features.signals import Moment
     from offline.evaluation.recall import vector_channels
-    from online.recall import VECTOR_CHANNELS, Query
+    from online.query import Query
+    from online.recall import VECTOR_CHANNELS
 
     write_embeddings(tmp_path / "1", np.arange(1, 36), drawn(35))
     store = ItemStore(base)

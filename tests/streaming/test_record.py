@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.record import FIELD, NO_KEY, RECORD, Record, partition_of_batch, unpack_batch
+from streaming.record import RECORD, Record, partition_of_batch, unpack_batch
+from streaming.testing.job_run import pack_batch
 
 RECORDS = st.lists(
     st.builds(
@@ -21,28 +22,21 @@ RECORDS = st.lists(
 )
 
 
-def pack(record: Record) -> str:
-    """What the job's SQL makes of a record."""
-    numbers = map(str, (record.topic, record.partition, record.offset, record.broker_ts))
-    key = NO_KEY if record.key is None else record.key
-    return FIELD.join((*numbers, key, record.value.decode("latin-1")))
-
-
 @given(RECORDS)
 def test_any_bytes_come_through_whatever_they_hold(records: list[Record]) -> None:
-    assert list(unpack_batch(RECORD.join(map(pack, records)))) == records
+    assert list(unpack_batch(pack_batch(records))) == records
 
 
 def test_a_missing_key_is_not_an_empty_one() -> None:
-    batch = RECORD.join((pack(Record(0, 1, 2, 3, None, b"x")), pack(Record(0, 1, 3, 3, "", b"x"))))
+    batch = pack_batch((Record(0, 1, 2, 3, None, b"x"), Record(0, 1, 3, 3, "", b"x")))
     assert [record.key for record in unpack_batch(batch)] == [None, ""]
 
 
 def test_what_is_no_batch_is_refused_and_shown() -> None:
-    good = pack(Record(0, 1, 2, 3, "7", b"x"))
+    good = pack_batch([Record(0, 1, 2, 3, "7", b"x")])
     with pytest.raises(ValueError, match="expected a packed record, got 'nonsense'"):
         list(unpack_batch(good + RECORD + "nonsense"))
 
 
 def test_a_batch_tells_its_partition() -> None:
-    assert [partition_of_batch(pack(Record(topic, 7, 2, 3, None, b""))) for topic in (0, 1)] == [7, 7]
+    assert [partition_of_batch(pack_batch([Record(topic, 7, 2, 3, None, b"")])) for topic in (0, 1)] == [7, 7]

@@ -3,17 +3,14 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.fold import UserState, fold_user, freeze_user, undone_item
 from features.state import UserFeatures, encode_features
-from features.words import CLICK, FORGET_USER, LIKE, RATING, UNDO, Event, Item
+from features.words import CLICK, UNDO, Event
 from streaming.user_states import UserStates
-
-CATALOGUE = {
-    number: Item(number, str(number), ("Drama", "Comedy")[: number % 3], 1900 + number) for number in range(40)
-}
+from tests.features.strategies import CATALOGUE, logs
 
 
 class Map(dict[Any, Any]):
@@ -41,21 +38,9 @@ class NoBase:
         return None
 
 
-@st.composite
-def logs(draw: st.DrawFn) -> list[Event]:
-    events: list[Event] = []
-    for number in range(draw(st.integers(1, 200))):
-        kind = draw(
-            st.sampled_from((CLICK, CLICK, LIKE, RATING, RATING, UNDO, FORGET_USER) if number % 40 else (CLICK,))
-        )
-        kind = CLICK if kind == FORGET_USER and draw(st.integers(0, 9)) else kind
-        ts = 1_000_000 + 1000 * number + draw(st.integers(-5000, 5000))
-        target = draw(st.sampled_from(events)).event_id if kind == UNDO and events else "none"
-        name = draw(st.sampled_from(events)).event_id if events and not draw(st.integers(0, 9)) else f"e{number}"
-        item = draw(st.integers(0, 50)) if kind < UNDO else -1
-        centi = draw(st.sampled_from((100, 250, 400, 500))) if kind == RATING else 0
-        events.append(Event(name, kind, 7, item, centi, target if kind == UNDO else "", ts))
-    return events
+def states_in(context: Any) -> UserStates:
+    base: Any = NoBase()
+    return UserStates(context, base)
 
 
 def apply(state: UserState, event: Event, n: int) -> None:
@@ -63,11 +48,10 @@ def apply(state: UserState, event: Event, n: int) -> None:
     fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
 
 
-@settings(max_examples=60, deadline=None)
-@given(logs(), st.integers(1, 30))
+@given(logs(min_size=1, max_size=200), st.integers(1, 30))
 def test_restarts_change_nothing(log: list[Event], every: int) -> None:
     plain, context = UserState(UserFeatures(7)), Context()
-    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    states = states_in(context)
     for n, event in enumerate(log, start=1):
         apply(plain, event, n)
         plain.memory.changes.clear()
@@ -79,7 +63,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
         write = states.store({7: user})[7]
         assert write.value == encode_features(plain.features)
         if n % every == 0:
-            states = UserStates(context, NoBase())  # type: ignore[arg-type]
+            states = states_in(context)
     stored = states.load(7).state
     assert dict(stored.memory.items()) == dict(plain.memory.items())
     assert list(stored.seen.items()) == list(plain.seen.items())
@@ -89,7 +73,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
 
 def test_a_long_history_is_kept_in_bounded_state() -> None:
     context = Context()
-    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    states = states_in(context)
     for n in range(1, 20_001):
         user = states.load(7)
         apply(user.state, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
@@ -98,12 +82,12 @@ def test_a_long_history_is_kept_in_bounded_state() -> None:
     sizes = [len(value) for values in context.maps.values() for value in values.values()]
     assert sum(sizes) < 800_000
     assert len(freeze_user(states.load(7).state)) < 400_000
-    again = UserStates(context, NoBase())  # type: ignore[arg-type]
+    again = states_in(context)
     assert dict(again.load(7).state.memory.items()) == dict(states.load(7).state.memory.items())
 
 
 def test_two_copies_of_a_user_are_refused() -> None:
-    states = UserStates(Context(), NoBase())  # type: ignore[arg-type]
+    states = states_in(Context())
     one, other = states.load(7), states.load(7)
     states.store({7: one})
     with pytest.raises(RuntimeError, match="two copies of user 7"):

@@ -16,6 +16,7 @@ from features.names import item_key, seen_key, user_key
 from infra import artefacts, ask
 from infra.processes import free_ports, spawn
 from streaming.stored import StoredLane
+from streaming.testing.manual_time import ManualTime
 from streaming.writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
 from streaming.writes import LaneWrite, StateWrite, UserWrite
 from tests.home import until
@@ -150,17 +151,44 @@ def test_freshness_is_by_the_moment_of_the_write_not_of_reading_its_answer(
     server: tuple[int, "subprocess.Popen[bytes]"],
 ) -> None:
     port, _ = server
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    time_source = ManualTime(0)
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0, time_source=time_source)
     writer.put({user_key(1): UserWrite(1, int(time.time() * 1000) - 50, b"one")})
-    time.sleep(REPORT_EVERY)
+    time.sleep(0.2)  # its answer is read late
     settle(writer, user_key(1))
-    writer.put({user_key(2): UserWrite(1, 0, b"two")})
-    settle(writer, user_key(2))
-    with redis.Redis(port=port) as client:
-        fresh = FreshnessHistogram.from_json(client.get(fresh_key("users", 0)))
-    assert fresh.count == 1
-    assert 50 <= fresh.sum_ms < 50 + 1000 * REPORT_EVERY
+    assert 50 <= reported(writer, time_source, port).sum_ms < 50 + 200
     writer.close()
+
+
+def test_a_write_that_says_nothing_of_freshness_is_not_counted(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    port, _ = server
+    time_source = ManualTime(0)
+    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0, time_source=time_source)
+    now = int(time.time() * 1000)
+    for user, broker_ts in enumerate((0, now, 0, now, 0)):
+        writer.put({user_key(user): UserWrite(1, broker_ts, b"x")})
+        settle(writer, user_key(user))
+    assert reported(writer, time_source, port).count == 2
+    writer.close()
+
+
+def reported(writer: FeatureWriter, time_source: ManualTime, port: int) -> FreshnessHistogram:
+    """What the writer reports with the next write, of all those before it."""
+    time_source.advance(2 * REPORT_EVERY)
+    writer.put({user_key(99): UserWrite(1, 0, b"reports")})
+    settle(writer, user_key(99))
+    with redis.Redis(port=port) as client:
+        return FreshnessHistogram.from_json(client.get(fresh_key("users", 0)))
+
+
+def test_a_later_generation_begins_with_a_seen_set_of_its_own(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    port, _ = server
+    for generation, item in ((1, 11), (2, 22)):
+        writer = FeatureWriter("127.0.0.1", port, generation, "users", 0)
+        writer.put({user_key(7): UserWrite(1, 100, b"v", 0, {item: True})})
+        writer.close()
+    with redis.Redis(port=port) as client:
+        assert client.smembers(seen_key(7)) == {b"22"}
 
 
 def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
@@ -173,3 +201,14 @@ def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -
         assert client.hget("job:0", "applied") == wanted
     writer.close()
     client.close()
+
+
+def test_a_users_whole_write_replaces_the_seen_set(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    port, _ = server
+    writer, key = FeatureWriter("127.0.0.1", port, 1, "users", 0), user_key(7)
+    for write in (UserWrite(1, 100, b"v", 0, {1: True}), UserWrite(2, 100, b"v", 0, {2: True}, True)):
+        writer.put({key: write})
+        settle(writer, key)
+    with redis.Redis(port=port) as client:
+        assert client.smembers(seen_key(7)) == {b"2"}
+    writer.close()

@@ -13,7 +13,7 @@ EMBEDDING_L2 = 2e-6
 """Weight of the squared embeddings of a batch in the loss: only rows that were looked up are drawn to zero."""
 
 
-class IdIndex(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Place of an id in a sorted vocabulary, from 1; 0 for an id that it does not hold.
 
     In: int64 raw ids of any shape. Out: int64 of that shape, from 0 to len(vocabulary). The vocabulary is a variable that is

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +32,12 @@ class Rows:
     @classmethod
     def read(cls, path: Path) -> "Rows":
         with np.load(path) as file:
-            return cls(**{name: file[name] for name in cls.__dataclass_fields__} | {"first": int(file["first"])})
+            arrays: dict[str, Any] = {name: file[name] for name in cls.__dataclass_fields__}
+            return cls(**arrays | {"first": int(file["first"])})
 
     def between(self, first: int, end: int) -> "Rows":
         """The same protocol over the rows before `end` alone, with those before `first` as history."""
-        users, items, ratings, times = (each[:end] for each in (self.users, self.items, self.ratings, self.times))
+        users, items, ratings, times = self.users[:end], self.items[:end], self.ratings[:end], self.times[:end]
         known_before = np.ones(end, bool)
         known_before[np.unique(items, return_index=True)[1]] = False
         asked = np.flatnonzero((ratings >= 4) & known_before)
@@ -56,7 +58,7 @@ def write_peers(path: Path, peers: dict[str, Peer]) -> None:
     for name, peer in peers.items():
         arrays[f"{name}|lists"] = peer.lists
         arrays[f"{name}|seconds"] = np.array([peer.learned, peer.answered])
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays)
 
 
 def read_peers(path: Path) -> dict[str, Peer]:

@@ -39,7 +39,7 @@ class ImplicitALS:
             (len(histories), self._model.item_factors.shape[0]),
         )
         vectors = np.atleast_2d(self._model.recalculate_user(np.arange(len(histories)), rows))
-        scores = vectors @ self._model.item_factors.T
+        scores: Floats = vectors @ self._model.item_factors.T
         scores[np.array(counts) == 0] = np.nan
         return scores
 
@@ -61,4 +61,5 @@ class ImplicitBPR:
         unit = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), 1e-9)
         nobody = np.full(factors.shape[1], np.nan)
         vectors = np.stack([unit[each[-self._newest :]].mean(0) if len(each) else nobody for each in histories])
-        return vectors @ unit.T
+        scores: Floats = vectors @ unit.T
+        return scores

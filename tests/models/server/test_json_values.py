@@ -12,6 +12,8 @@ from models.server.errors import Code, ServingError
 from models.server.json_values import Column, decode_base64, in_bulk
 from models.server.tensors import Array, dtype_of
 
+pytestmark = pytest.mark.keras
+
 DTYPES = [
     dtype_of(enum)
     for enum in (

@@ -6,8 +6,8 @@ import grpc
 import grpc.aio
 
 from features.errors import Unavailable
-from online.ranking.transport import MAX_ANSWER, Inputs, Numbers, Refused, VersionGone
-from online.ranking.wire import PREDICT, decode_response, encode_request
+from online.model_client.predict_wire import PREDICT, decode_response, encode_request
+from online.model_client.transport import MAX_ANSWER, Inputs, Numbers, Refused, VersionGone
 
 _REFUSALS = {grpc.StatusCode.NOT_FOUND: VersionGone, grpc.StatusCode.INVALID_ARGUMENT: Refused}
 

@@ -25,8 +25,8 @@ from models.registry import (
     verify_digests,
     version_folder,
 )
-from online.ranking.client import ModelClient
-from online.ranking.transport import VersionGone
+from online.model_client.client import ModelClient
+from online.model_client.transport import VersionGone
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import numpy as np
 import orjson
 
 from features.errors import Unavailable
-from online.ranking.transport import MAX_ANSWER, Inputs, Numbers, Refused, VersionGone
+from online.model_client.transport import MAX_ANSWER, Inputs, Numbers, Refused, VersionGone
 
 _REFUSALS = {404: VersionGone, 400: Refused}
 _CONNECTIONS = 64

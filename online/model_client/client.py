@@ -8,9 +8,9 @@ import numpy as np
 from features.errors import Unavailable
 from online.bound import bounded
 from online.breaker import Breaker
-from online.ranking.by_grpc import GrpcTransport
-from online.ranking.by_rest import RestTransport
-from online.ranking.transport import Inputs, Numbers, Refused, Transport
+from online.model_client.grpc_transport import GrpcTransport
+from online.model_client.rest_transport import RestTransport
+from online.model_client.transport import Inputs, Numbers, Refused, Transport
 
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0

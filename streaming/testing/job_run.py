@@ -1,0 +1,145 @@
+"""Users and items side by side, fed batch by batch."""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from features.words import Millis
+from streaming.items import ItemFold
+from streaming.lanes import LABELS, LANE_OF
+from streaming.record import FIELD, NO_KEY, RECORD, Record
+from streaming.settings import JobSettings
+from streaming.testing.keyed_state import ListState, MapState, Store, ValueState
+from streaming.testing.manual_time import ManualTime
+from streaming.testing.unsteady_redis import UnsteadyRedis
+from streaming.users import UserFold
+
+
+class _Subtask:
+    """One instance of an operator: it sees the keys it is given."""
+
+    def __init__(self, function: Any, store: Store, index: int) -> None:
+        self.function = function
+        self._store = store
+        self._key = -1
+        service = SimpleNamespace(register_processing_time_timer=lambda at: store.timers.add((at, self._key)))
+        self._ctx = SimpleNamespace(get_current_key=lambda: self._key, timer_service=lambda: service)
+        function.open(self._context(index))
+
+    def element(self, key: int, value: Any) -> Iterator[Any]:
+        self._key = key
+        yield from self.function.process_element(value, self._ctx)
+
+    def timer(self, at: Millis, key: int) -> Iterator[Any]:
+        self._key = key
+        yield from self.function.on_timer(at, self._ctx)
+
+    def _context(self, index: int) -> Any:
+        counter = SimpleNamespace(inc=lambda count: None)
+        group = SimpleNamespace(counter=lambda name: counter)
+        group.add_group = lambda name: group
+        task = SimpleNamespace(getIndexOfThisSubtask=lambda: index)
+        return SimpleNamespace(
+            get_map_state=lambda descriptor: MapState(self._current(descriptor.name)),
+            get_list_state=lambda descriptor: ListState(self._current(descriptor.name)),
+            get_state=lambda descriptor: ValueState(self._current(descriptor.name)),
+            get_metrics_group=lambda: group,
+            _runtime_context=SimpleNamespace(getTaskInfo=lambda: task),
+        )
+
+    def _current(self, name: str) -> Callable[[], dict[Any, Any]]:
+        keys = self._store.states.setdefault(name, {})
+        return lambda: keys.setdefault(self._key, {})
+
+
+class JobRun:
+    """Users and items side by side, `parallelism` subtasks each, and what came out of the job: `outputs` by the name of the side
+    output ("rejected", "rerouted", "samples"), rows in the order they came. Outputs are sent at once: after a crash they come
+    again."""
+
+    def __init__(
+        self, settings: JobSettings, time_source: ManualTime, redis: UnsteadyRedis, parallelism: int = 1
+    ) -> None:
+        self._settings, self._time, self._redis = settings, time_source, redis
+        self.outputs: dict[str, list[Any]] = {"rejected": [], "rerouted": [], "samples": []}
+        self._start(Store(), Store(), parallelism)
+        self.checkpoint()
+
+    def feed(self, records: Iterable[Record]) -> None:
+        """A batch of one partition number."""
+        batch = list(records)
+        label = LABELS[batch[0].partition]
+        self._take(self._users[self._subtask_of(label)].element(label, pack_batch(batch)))
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; timers fire when they are due."""
+        until = self._time.monotonic() + seconds
+        while (at := self._next_timer()) <= self._time.wall_ms() + int(1000 * (until - self._time.monotonic())):
+            self._time.advance((at - self._time.wall_ms()) / 1000)
+            self._fire(at)
+        self._time.advance(until - self._time.monotonic())
+
+    def checkpoint(self) -> None:
+        """Keep states and timers of both operators as they are."""
+        self._kept = self._user_store.copy(), self._item_store.copy()
+
+    def crash(self, parallelism: int | None = None) -> None:
+        """All subtasks are gone, with everything that was in no checkpoint; new ones, as many as are told or as before, go on."""
+        self._redis.drop()
+        users, items = self._kept
+        self._start(users.copy(), items.copy(), len(self._users) if parallelism is None else parallelism)
+
+    def touch_all(self) -> None:
+        """Let a timer of every lane of both operators fire now."""
+        for store in (self._user_store, self._item_store):
+            store.timers |= {(self._time.wall_ms(), label) for label in LABELS}
+        self.advance(0)
+
+    def state_bytes(self, name: str | None = None) -> int:
+        """Bytes in the states of both operators, or in those of one name."""
+        return self._user_store.size(name) + self._item_store.size(name)
+
+    def close(self) -> None:
+        """An orderly end."""
+        for subtask in (*self._users, *self._items):
+            subtask.function.close()
+        self._redis.drop()
+
+    def _start(self, users: Store, items: Store, parallelism: int) -> None:
+        self._user_store, self._item_store = users, items
+        seams: dict[str, Any] = {"connect": self._redis.connect, "time_source": self._time}
+        count = range(parallelism)
+        self._users = [_Subtask(UserFold(self._settings, **seams), users, index) for index in count]
+        self._items = [_Subtask(ItemFold(self._settings, **seams), items, index) for index in count]
+
+    def _subtask_of(self, label: int) -> int:
+        return LANE_OF[label] * len(self._users) // len(LABELS)
+
+    def _next_timer(self) -> Millis:
+        return min((at for at, _ in self._user_store.timers | self._item_store.timers), default=1 << 62)
+
+    def _fire(self, at: Millis) -> None:
+        for store, subtasks in ((self._user_store, self._users), (self._item_store, self._items)):
+            for timer in sorted(each for each in store.timers if each[0] <= at):
+                store.timers.discard(timer)
+                self._take(subtasks[self._subtask_of(timer[1])].timer(*timer))
+
+    def _take(self, out: Iterable[Any]) -> None:
+        for each in out:
+            if hasattr(each[0], "tag_id"):
+                self.outputs[each[0].tag_id].append(each[1])
+            else:
+                label, delta = each
+                for nothing in self._items[self._subtask_of(label)].element(label, delta):
+                    raise AssertionError(f"expected nothing from items, got {nothing!r}")
+
+
+def pack_batch(records: Iterable[Record]) -> str:
+    """What the job's SQL makes of records: the inverse of `streaming.record.unpack_batch`."""
+    return RECORD.join(map(_pack, records))
+
+
+def _pack(record: Record) -> str:
+    numbers = map(str, (record.topic, record.partition, record.offset, record.broker_ts))
+    key = NO_KEY if record.key is None else record.key
+    return FIELD.join((*numbers, key, record.value.decode("latin-1")))

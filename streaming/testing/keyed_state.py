@@ -1,0 +1,83 @@
+"""Keyed state and timers of an operator, in dictionaries. What is put into a state must be immutable, as Flink would have
+serialised it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from features.words import Millis
+
+_IMMUTABLE = (bytes, str, int)
+
+
+def _checked(value: Any) -> Any:
+    if not isinstance(value, _IMMUTABLE):
+        raise TypeError(f"expected bytes, str or int in a state, got {type(value).__name__}")
+    return value
+
+
+class MapState:
+    """Flink's map state of the current key, as far as it is used."""
+
+    def __init__(self, current: Callable[[], dict[Any, Any]]) -> None:
+        self._current = current
+
+    def get(self, key: Any) -> Any:
+        return self._current().get(key)
+
+    def put(self, key: Any, value: Any) -> None:
+        self._current()[_checked(key)] = _checked(value)
+
+    def put_all(self, values: dict[Any, Any]) -> None:
+        for key, value in values.items():
+            self.put(key, value)
+
+    def remove(self, key: Any) -> None:
+        self._current().pop(key, None)
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        return iter(list(self._current().items()))
+
+
+class ListState:
+    def __init__(self, current: Callable[[], dict[Any, Any]]) -> None:
+        self._current = current
+
+    def get(self) -> Iterator[Any]:
+        return iter(list(self._current().values()))
+
+    def add(self, value: Any) -> None:
+        current = self._current()
+        current[len(current)] = _checked(value)
+
+    def clear(self) -> None:
+        self._current().clear()
+
+
+class ValueState:
+    def __init__(self, current: Callable[[], dict[Any, Any]]) -> None:
+        self._current = current
+
+    def value(self) -> Any:
+        return self._current().get(0)
+
+    def update(self, value: Any) -> None:
+        self._current()[0] = _checked(value)
+
+
+class Store:
+    """The keyed state and the timers of one operator, all keys together: what a checkpoint holds of it."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, dict[int, dict[Any, Any]]] = {}
+        self.timers: set[tuple[Millis, int]] = set()
+
+    def copy(self) -> "Store":
+        made = Store()
+        made.timers = set(self.timers)
+        made.states = {name: {key: dict(each) for key, each in keys.items()} for name, keys in self.states.items()}
+        return made
+
+    def size(self, name: str | None = None) -> int:
+        """Bytes of all values, or of those of one state."""
+        maps = (each for state, keys in self.states.items() if name in (None, state) for each in keys.values())
+        return sum(len(value) for each in maps for value in each.values() if isinstance(value, bytes | str))

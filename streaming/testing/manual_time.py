@@ -1,0 +1,28 @@
+"""A clock that a test moves."""
+
+from features.words import Millis
+
+_START_S = 1000.0
+
+
+class ManualTime:
+    """A time source that moves only when it is told to, and by what is slept."""
+
+    def __init__(self, wall_ms: Millis) -> None:
+        self._start = wall_ms
+        self._passed = 0.0
+        self.slept = 0.0
+        """Seconds slept so far."""
+
+    def wall_ms(self) -> Millis:
+        return self._start + int(self._passed * 1000)
+
+    def monotonic(self) -> float:
+        return _START_S + self._passed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self._passed += max(0.0, seconds)

@@ -1,0 +1,85 @@
+"""The logs that properties are tried with must hit what they are about, or the properties say nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from features.fold import UserState, fold_user, undone_item
+from features.impressions import fold_list, list_memory
+from features.item_fold import fold_item
+from features.state import DAYS, FIVES, HOURS, RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures
+from features.verdicts import DUPLICATE
+from features.words import FORGET_USER, UNDO, Event
+from tests.features.strategies import CATALOGUE, USER, co_visits, contributions, logs, shown_lists
+
+EXAMPLES = 100
+
+
+def examples(strategy: st.SearchStrategy[Any]) -> list[Any]:
+    """As many as a property sees at least, the same each time."""
+    met: list[Any] = []
+
+    @settings(max_examples=EXAMPLES, phases=[Phase.generate], derandomize=True, database=None)
+    @given(strategy)
+    def collect(one: Any) -> None:
+        met.append(one)
+
+    collect()
+    return met
+
+
+def share(strategy: st.SearchStrategy[Any], hits: Callable[[Any], bool]) -> float:
+    met = examples(strategy)
+    return sum(map(hits, met)) / len(met)
+
+
+def fold(log: list[Event]) -> tuple[UserState, int, int]:
+    """(state, events taken back, duplicates)."""
+    state, taken, again = UserState(UserFeatures(USER)), 0, 0
+    for n, event in enumerate(log, start=1):
+        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+        verdict, added = fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+        taken += added is not None and added.sign < 0
+        again += verdict == DUPLICATE
+    return state, taken, again
+
+
+def test_logs_are_long_and_take_something_back_and_come_again() -> None:
+    assert share(logs(), lambda log: len(log) > 30) >= 0.4
+    assert share(logs(), lambda log: fold(log)[1] >= 1) >= 0.3
+    assert share(logs(), lambda log: fold(log)[1] >= 3) >= 0.3
+    assert share(logs(), lambda log: fold(log)[2] >= 1) >= 0.3
+    assert share(logs(), lambda log: any(event.kind == FORGET_USER for event in log)) >= 0.1
+
+
+def test_logs_reach_the_bounds_of_a_user() -> None:
+    assert share(logs(), lambda log: len(fold(log)[0].features.recent) == RECENT) >= 0.2
+    assert share(logs(), lambda log: len(fold(log)[0].features.tastes) == TASTES) >= 0.2
+    assert share(logs(150, 250), lambda log: len(fold(log)[0].features.sequence) == SEQUENCE) >= 0.2
+
+
+def test_contributions_fill_all_buckets_and_are_taken_back() -> None:
+    def buckets(given_ones: Any) -> tuple[int, int, int]:
+        features = ItemFeatures(3)
+        for each in given_ones:
+            fold_item(features, each)
+        return len(features.days), len(features.hours), len(features.fives)
+
+    assert share(contributions(), lambda each: any(one.sign < 0 for one in each)) >= 0.3
+    assert share(contributions(), lambda each: buckets(each)[0] == DAYS) >= 0.1
+    assert share(contributions(), lambda each: buckets(each)[1] == HOURS) >= 0.2
+    assert share(contributions(), lambda each: buckets(each)[2] == FIVES) >= 0.2
+
+
+def test_lists_come_again() -> None:
+    def again(lists: Any) -> bool:
+        memory = list_memory([])
+        return any(fold_list(memory, each)[0] == DUPLICATE for each in lists)
+
+    assert share(shown_lists(), again) >= 0.3
+
+
+def test_co_visits_are_more_than_the_smaller_limits_keep() -> None:
+    assert share(co_visits(), lambda each: len(each) > 8) >= 0.5

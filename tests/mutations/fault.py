@@ -1,0 +1,61 @@
+"""A planted fault, and the tests that must catch it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+REPO: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    name    what is wrong then, as a sentence
+    path    the file, from the repository's root
+    old     the text that is replaced: it stands in the file exactly once
+    new     what stands there instead
+    tests   names of test functions, any of which must fail; wherever they are
+    slow    a test that catches it where none of the quick ones does; it needs services, and is not run here
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = ()
+    slow: str = ""
+
+    def problem(self, root: Path = REPO) -> str | None:
+        """Why the fault can't be planted; None if it can."""
+        file = root / self.path
+        if not file.is_file():
+            return f"{self.path}: no such file"
+        count = file.read_text().count(self.old)
+        return None if count == 1 else f"{self.path}: expected the text once, got it {count} times: {self.old!r}"
+
+    def plant(self, root: Path) -> str:
+        """Make the tree at `root` wrong; the file's text as it was. Raises ValueError where that can't be done."""
+        if (problem := self.problem(root)) is not None:
+            raise ValueError(problem)
+        file = root / self.path
+        whole = file.read_text()
+        file.write_text(whole.replace(self.old, self.new))
+        return whole
+
+
+_TEST: Final = re.compile(r"^(?:async )?def (test_\w+)\(", re.MULTILINE)
+
+
+def files_of_tests(root: Path) -> dict[str, list[str]]:
+    """Name of each test function → the files that define it, from `root`."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((root / "tests").rglob("test_*.py")):
+        for name in _TEST.findall(path.read_text()):
+            found.setdefault(name, []).append(str(path.relative_to(root)))
+    return found
+
+
+def ids_of(fault: Fault, files: dict[str, list[str]]) -> list[str]:
+    """What pytest is given to run a fault's tests. Raises KeyError for one that is not there."""
+    return [f"{file}::{name}" for name in fault.tests for file in files[name]]

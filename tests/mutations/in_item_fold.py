@@ -1,0 +1,130 @@
+"""Faults of the fold of items, of co-visits and of decay."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+FAULTS: Final = (
+    Fault(
+        "decay is rounded up",
+        "features/decay.py",
+        "return (weight * factor) >> shift if weight >= 0",
+        "return -((-weight * factor) >> shift) if weight >= 0",
+        ("test_known_values", "test_what_was_added_can_be_taken_back", "test_the_factor_gives_the_same_integer"),
+    ),
+    Fault(
+        "decay goes backwards in time",
+        "features/decay.py",
+        ("    if elapsed <= 0:\n        return weight\n"),
+        ("    elapsed = abs(elapsed)\n    if not elapsed:\n        return weight\n"),
+        ("test_known_values", "test_more_time_never_leaves_more"),
+    ),
+    Fault(
+        "the weakest neighbours come first",
+        "features/pairs.py",
+        "best = sorted((-weight, other)",
+        "best = sorted((weight, other)",
+        ("test_weights_halve_in_a_fortnight_and_equal_ones_are_ordered_by_id",),
+    ),
+    Fault(
+        "a co-visit is taken back twice",
+        "features/pairs.py",
+        "if sign < 0 and place not in self._undone:",
+        "if sign < 0:",
+        ("test_what_is_taken_back_keeps_its_slot",),
+    ),
+    Fault(
+        "stored marks of taking back are inverted",
+        "features/pairs.py",
+        "strict=True) if undone}",
+        "strict=True) if not undone}",
+        ("test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing",),
+    ),
+    Fault(
+        "the oldest co-visits stay",
+        "features/pairs.py",
+        "place = self._places.pop(0)",
+        "place = self._places.pop()",
+        ("test_the_newest_are_kept_and_the_stored_forms_are_bounded",),
+    ),
+    Fault(
+        "a co-visit meets one side alone",
+        "features/pairs.py",
+        ("        slots.append((other, ts, key, item_id, sign))\n"),
+        "",
+        ("test_a_contribution_meets_each_partner_from_both_sides",),
+    ),
+    Fault(
+        "a window is one bucket longer",
+        "features/windows.py",
+        "if oldest < bucket[0] <= newest]",
+        "if oldest <= bucket[0] <= newest]",
+        ("test_a_window_counts_whole_buckets",),
+    ),
+    Fault(
+        "the last hour is read from whole hours",
+        "features/windows.py",
+        ("    if length <= HOUR:\n"),
+        ("    if length < HOUR:\n"),
+        ("test_the_last_hour_is_read_to_five_minutes",),
+    ),
+    Fault(
+        "an age counts from its bucket's start",
+        "features/windows.py",
+        "- size // 2)",
+        ")",
+        ("test_popularity_counts_events_but_no_impressions",),
+    ),
+    Fault(
+        "a click rate has no prior",
+        "features/windows.py",
+        "(impressions + PRIOR_WEIGHT)",
+        "(impressions + 1)",
+        ("test_a_click_rate_is_drawn_towards_five_percent",),
+    ),
+    Fault(
+        "an item's oldest bucket stays",
+        "features/item_fold.py",
+        "            del buckets[0]",
+        "            del buckets[-1]",
+        ("test_the_limits_of_buckets_do_not_depend_on_order_either",),
+    ),
+    Fault(
+        "an old contribution comes back into full buckets",
+        "features/item_fold.py",
+        "elif at == 0 and len(buckets) >= limit:",
+        "elif False:",
+        (
+            "test_the_limits_of_buckets_do_not_depend_on_order_either",
+            "test_buckets_are_the_newest_and_hold_what_fell_into_them",
+        ),
+    ),
+    Fault(
+        "an item's first time is its newest",
+        "features/item_fold.py",
+        "else min(features.first_ts, ts)",
+        "else max(features.first_ts, ts)",
+        ("test_totals_are_sums",),
+    ),
+    Fault(
+        "squares of ratings are not taken back",
+        "features/item_fold.py",
+        "features.rating_sq += sign * centi * centi",
+        "features.rating_sq += centi * centi",
+        ("test_totals_are_sums",),
+    ),
+    Fault(
+        "a list that comes again counts again",
+        "features/impressions.py",
+        ("    if memory.get(key) is not None:\n        return DUPLICATE, []\n"),
+        "",
+        ("test_a_list_that_comes_again_adds_nothing_whatever_it_says",),
+    ),
+    Fault(
+        "a late list counts",
+        "features/impressions.py",
+        ("    if memory.is_late(head.ts, key):\n        return LATE, []\n"),
+        "",
+        ("test_what_is_older_than_all_that_is_remembered_is_late_once_memory_is_full",),
+    ),
+)

@@ -1,0 +1,141 @@
+"""Faults of lists: recall, policy, ranking, rules."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+FAULTS: Final = (
+    Fault(
+        "exclude is ignored",
+        "online/recommend.py",
+        "list(user.seen | request.exclude)",
+        "list(user.seen)",
+        ("test_what_is_excluded_or_seen_is_not_in_the_list",),
+    ),
+    Fault(
+        "what was seen is shown again",
+        "online/recommend.py",
+        "list(user.seen | request.exclude)",
+        "list(request.exclude)",
+        ("test_what_is_excluded_or_seen_is_not_in_the_list",),
+    ),
+    Fault(
+        "ranking may take ten seconds",
+        "online/recommend.py",
+        "left = self._deadline * 0.8 - (time.monotonic() - began)",
+        "left = 10.0",
+        ("test_ranking_has_what_is_left_of_the_deadline",),
+    ),
+    Fault(
+        "what was waited for is not taken off the deadline",
+        "online/recommend.py",
+        "began = time.monotonic() - waited",
+        "began = time.monotonic()",
+        ("test_ranking_has_what_is_left_of_the_deadline",),
+    ),
+    Fault(
+        "a policy hides what it should show",
+        "online/recommend.py",
+        "allowed &= years <= hide.after",
+        "allowed &= years >= hide.after",
+        ("test_a_policy_hides_films_of_before_and_after",),
+    ),
+    Fault(
+        "a policy hides the later films",
+        "online/recommend.py",
+        "(years >= hide.before)",
+        "(years <= hide.before)",
+        ("test_a_policy_hides_films_of_before_and_after",),
+    ),
+    Fault(
+        "a hidden genre alone is shown",
+        "online/recommend.py",
+        "self._items.genres.index(genre)] == 0",
+        "self._items.genres.index(genre)] > 0",
+        ("test_a_policy_hides_a_genre",),
+    ),
+    Fault(
+        "without a model the worst come first",
+        "online/recommend.py",
+        "(found.votes() - place / max(count, 1))",
+        "(place / max(count, 1))",
+        ("test_without_a_model_what_more_channels_found_comes_first_then_what_recall_gave_first",),
+    ),
+    Fault(
+        "a request that names its model counts for an arm",
+        "online/recommend.py",
+        "return {} if self.named else self.chosen.arms",
+        "return self.chosen.arms",
+        ("test_a_request_that_names_its_model_is_in_no_experiment",),
+    ),
+    Fault(
+        "a request that names its model is blended",
+        "online/recommend.py",
+        "model=None, blend={}, interleave=()",
+        "model=None, interleave=()",
+        ("test_a_request_that_names_its_model_is_in_no_experiment",),
+    ),
+    Fault(
+        "ties of scores are by falling id",
+        "online/rerank.py",
+        "np.lexsort((item_ids, -scores))",
+        "np.lexsort((-item_ids, -scores))",
+        ("test_without_diversity_the_order_is_by_score",),
+    ),
+    Fault(
+        "diversity prefers what is alike",
+        "online/rerank.py",
+        "relevance - diversity * nearest",
+        "relevance + diversity * nearest",
+        ("test_diversity_brings_up_what_is_unlike_the_first",),
+    ),
+    Fault(
+        "a pinned item is also buried",
+        "online/rerank.py",
+        ".difference(first)",
+        "",
+        ("test_rules_move_items",),
+    ),
+    Fault(
+        "exploring takes a pinned place",
+        "online/rerank.py",
+        "if shown and shown[-1] not in moved:",
+        "if shown:",
+        ("test_what_is_buried_is_not_explored", "test_rules_move_items"),
+    ),
+    Fault(
+        "the probability of exploring is not shared out",
+        "online/rerank.py",
+        'for_old / len(old), "explored"',
+        'for_old, "explored"',
+        ("test_exploration_is_as_probable_as_it_says",),
+    ),
+    Fault(
+        "a blend ignores its weights",
+        "online/rerank.py",
+        "total += weight * shares",
+        "total += shares",
+        ("test_ranks_are_blended_by_weight",),
+    ),
+    Fault(
+        "an arm begins where another one ends",
+        "online/policy.py",
+        'int.from_bytes(digest, "big") / 2**64',
+        'int.from_bytes(digest[:1], "big") / 2**8',
+        ("test_arms_are_sticky_and_as_large_as_their_shares",),
+    ),
+    Fault(
+        "a session brings what is disliked",
+        "online/recall/lately.py",
+        ("            and item_id not in disliked\n"),
+        "",
+        ("test_who_has_only_clicked_gets_what_is_near",),
+    ),
+    Fault(
+        "the oldest items are the newest",
+        "online/recall/lately.py",
+        "np.where(years > 0, years + liked, 0)",
+        "np.where(years > 0, 3000 - years + liked, 0)",
+        ("test_each_channel_does_what_its_name_says",),
+    ),
+)

@@ -1,0 +1,278 @@
+"""Faults of the job's operators and of their writer."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+FAULTS: Final = (
+    Fault(
+        "a user's offset is one too small",
+        "streaming/users.py",
+        "user.n, user.broker_ts = record.offset + 1, record.broker_ts",
+        "user.n, user.broker_ts = record.offset, record.broker_ts",
+        ("test_a_record_that_can_not_be_read_ends_the_wait_for_it",),
+    ),
+    Fault(
+        "a lane's offset is one too small",
+        "streaming/users.py",
+        ("                stored.n = record.offset + 1\n"),
+        ("                stored.n = record.offset\n"),
+        ("test_a_good_event_under_another_key_is_sent_on_and_touches_nobody",),
+    ),
+    Fault(
+        "a reject moves nobody",
+        "streaming/users.py",
+        ("            if user_id is not None:\n                self._user(user_id, record, changed)\n"),
+        "",
+        ("test_a_record_that_can_not_be_read_ends_the_wait_for_it",),
+    ),
+    Fault(
+        "what was unsent is forgotten at the next batch",
+        "streaming/users.py",
+        "lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()",
+        "lane.unsent = set(writes)",
+        ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
+    ),
+    Fault(
+        "users that were unsent are not written after a crash",
+        "streaming/users.py",
+        "self._writer.put({user_key(user_id): write for user_id, write in again.items()} | self._numbers(lane))",
+        "self._writer.put(self._numbers(lane))",
+        ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
+    ),
+    Fault(
+        "the watermark goes back",
+        "streaming/users.py",
+        "max(lane.stored.watermark, event.ts)",
+        "event.ts",
+        ("test_the_watermark_never_goes_back",),
+    ),
+    Fault(
+        "contributions wait for ever",
+        "streaming/users.py",
+        "if now >= lane.due or len(stored.pending) >= SETTLE_AT:",
+        "if now >= lane.due:",
+        ("test_many_contributions_do_not_wait",),
+    ),
+    Fault(
+        "what gathers has no timer",
+        "streaming/users.py",
+        "            set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))",
+        "            pass",
+        ("test_what_a_lane_says_to_items_gathers_for_a_moment",),
+    ),
+    Fault(
+        "pending contributions are not kept",
+        "streaming/users.py",
+        "settled, stored.pending = stored.pending, []",
+        "settled = stored.pending",
+        ("test_what_a_lane_says_to_items_gathers_for_a_moment",),
+    ),
+    Fault(
+        "an undone action stays in a sample",
+        "streaming/users.py",
+        "            self._lists.take_back(lane.lists, event.user_id, event.target)",
+        "            pass",
+        ("test_what_was_undone_is_in_no_sample_and_answers_without_a_list_are_none",),
+    ),
+    Fault(
+        "a forgotten user's lists become samples",
+        "streaming/users.py",
+        "            self._lists.forget(lane.lists, event.user_id)",
+        "            pass",
+        ("test_what_was_shown_to_a_user_who_is_forgotten_leaves_no_sample",),
+    ),
+    Fault(
+        "a list is open twice as long",
+        "streaming/users.py",
+        "1000 * settings.attribution",
+        "2000 * settings.attribution",
+        ("test_a_list_closes_when_the_lane_is_half_an_hour_on",),
+    ),
+    Fault(
+        "open lists are not bounded",
+        "streaming/open_lists.py",
+        "len(lane.closing) > OPEN_LISTS)",
+        "len(lane.closing) > 100 * OPEN_LISTS)",
+        ("test_a_lane_keeps_no_more_lists_open_than_its_bound_the_oldest_is_closed",),
+    ),
+    Fault(
+        "the newest list is closed early",
+        "streaming/open_lists.py",
+        "heapq.heappush(lane.heap, (at, key))",
+        "heapq.heappush(lane.heap, (-at, key))",
+        ("test_a_lane_keeps_no_more_lists_open_than_its_bound_the_oldest_is_closed",),
+    ),
+    Fault(
+        "lists of a silent lane are never closed",
+        "streaming/open_lists.py",
+        "until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts",
+        "until = lane_ts",
+        ("test_the_lists_of_a_silent_lane_are_closed_by_wall_time",),
+    ),
+    Fault(
+        "an old log is closed by wall time",
+        "streaming/open_lists.py",
+        "until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts",
+        "until = max(lane_ts, now - SILENCE_MS)",
+        ("test_an_old_log_closes_no_list_by_wall_time_while_it_is_read",),
+    ),
+    Fault(
+        "actions of a list are not bounded",
+        "streaming/open_lists.py",
+        ("        if len(actions) < MAX_ACTIONS:\n            self._acted.put"),
+        ("        if True:\n            self._acted.put"),
+        ("test_a_list_keeps_no_more_actions_than_its_bound",),
+    ),
+    Fault(
+        "a closed list's actions stay in the state",
+        "streaming/open_lists.py",
+        "for state in (self._closing, self._shown, self._acted):",
+        "for state in (self._closing, self._shown):",
+        ("test_a_list_keeps_no_more_actions_than_its_bound",),
+    ),
+    Fault(
+        "kept deltas are not folded after a crash",
+        "streaming/items.py",
+        ("            for data in self._kept.get():\n                self._fold(lane, data)\n"),
+        "",
+        ("test_deltas_kept_in_state_are_folded_again_after_a_crash",),
+    ),
+    Fault(
+        "kept deltas are folded twice",
+        "streaming/items.py",
+        ("        self._kept.clear()\n"),
+        "",
+        ("test_deltas_kept_in_state_are_folded_again_after_a_crash",),
+    ),
+    Fault(
+        "items that were unsent are not written after a crash",
+        "streaming/items.py",
+        "lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()",
+        "lane.unsent = self._writer.unsent(lane.unsent)",
+        ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
+    ),
+    Fault(
+        "a kept delta has no timer",
+        "streaming/items.py",
+        "            set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))",
+        "            pass",
+        ("test_a_kept_delta_is_written_without_another_record",),
+    ),
+    Fault(
+        "a shown item is written at once",
+        "streaming/items.py",
+        "return self.shown_due if self.shown_only else self.flush_due",
+        "return self.flush_due",
+        ("test_what_was_only_shown_waits_for_the_longest_interval",),
+    ),
+    Fault(
+        "items wait for longer than the stream is behind",
+        "streaming/items.py",
+        "longest = max(LONGEST, min(BEHIND, behind))",
+        "longest = max(LONGEST, behind)",
+        ("test_pauses_grow_with_the_work_and_with_what_waits",),
+    ),
+    Fault(
+        "a full buffer does not wait for Redis",
+        "streaming/writer.py",
+        "while len(self._waiting) >= BUFFER_KEYS:",
+        "while len(self._waiting) >= 1000 * BUFFER_KEYS:",
+        ("test_with_a_full_buffer_the_operator_waits_for_redis",),
+    ),
+    Fault(
+        "after a failure older writes come behind newer",
+        "streaming/writer.py",
+        (
+            "        for writes, _ in self._in_flight:\n"
+            "            self._keep(writes)\n"
+            "        self._in_flight.clear()\n"
+            "        self._keep(later)\n"
+        ),
+        (
+            "        self._keep(later)\n"
+            "        for writes, _ in self._in_flight:\n"
+            "            self._keep(writes)\n"
+            "        self._in_flight.clear()\n"
+        ),
+        ("test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",),
+    ),
+    Fault(
+        "what was in flight is lost with its connection",
+        "streaming/writer.py",
+        ("        for writes, _ in self._in_flight:\n            self._keep(writes)\n        self._in_flight.clear()"),
+        "        self._in_flight.clear()",
+        ("test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",),
+    ),
+    Fault(
+        "what says nothing of freshness is counted",
+        "streaming/writer.py",
+        ("            if write.broker_ts:\n"),
+        ("            if True:\n"),
+        ("test_a_write_that_says_nothing_of_freshness_is_not_counted",),
+    ),
+    Fault(
+        "all batches are in flight at once",
+        "streaming/writer.py",
+        "while len(self._in_flight) >= IN_FLIGHT:",
+        "while len(self._in_flight) >= 100 * IN_FLIGHT:",
+        ("test_few_batches_are_on_their_way_at_once_and_the_rest_is_known_to_be_there",),
+    ),
+    Fault(
+        "of two writes the earlier seen set is lost",
+        "streaming/writes.py",
+        ("            self.seen = earlier.seen | self.seen\n"),
+        "",
+        ("test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",),
+    ),
+    Fault(
+        "a whole write adds to what is there",
+        "streaming/writes.py",
+        "mode = REPLACE if self.whole else CHANGE",
+        "mode = CHANGE",
+        ("test_a_users_whole_write_replaces_the_seen_set",),
+    ),
+    Fault(
+        "a journal's chunk is lost",
+        "streaming/user_states.py",
+        "            self._chunks.put_all(chunks)",
+        "            pass",
+        ("test_restarts_change_nothing",),
+    ),
+    Fault(
+        "a stale copy of a user is used",
+        "streaming/user_states.py",
+        (
+            "            self._cache.move_to_end(user_id)\n"
+            "            return user\n"
+            "        data = self._heads.get(user_id)"
+        ),
+        (
+            "            self._cache.pop(user_id)\n"
+            "            return self._from_base(user_id)\n"
+            "        data = self._heads.get(user_id)"
+        ),
+        ("test_restarts_change_nothing",),
+    ),
+    Fault(
+        "a missing key is an empty one",
+        "streaming/record.py",
+        "None if key == NO_KEY else key",
+        'key.replace(NO_KEY, "")',
+        ("test_a_missing_key_is_not_an_empty_one",),
+    ),
+    Fault(
+        "a lane's items are spread by their id alone",
+        "streaming/lanes.py",
+        "item_id * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF",
+        "item_id & 0xFFFFFFFFFFFFFFFF",
+        ("test_items_spread_over_the_lanes_whatever_the_stride_of_their_ids",),
+    ),
+    Fault(
+        "yesterday's state of a lane can't be read",
+        "streaming/stored.py",
+        ("    samples: int = 0\n    unsent: list[str]"),
+        ("    more: int = 0\n    samples: int = 0\n    unsent: list[str]"),
+        ("test_yesterdays_bytes_are_read",),
+    ),
+)

@@ -1,0 +1,211 @@
+"""Faults of the fold of users, its memory and its journal."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+FAULTS: Final = (
+    Fault(
+        "a session ends after exactly half an hour",
+        "features/fold.py",
+        "event.ts > newest + SESSION_GAP",
+        "event.ts >= newest + SESSION_GAP",
+        ("test_a_silence_of_exactly_half_an_hour_does_not_end_a_session",),
+    ),
+    Fault(
+        "an event before its session never joins it",
+        "features/fold.py",
+        "elif event.ts >= start - SESSION_GAP:",
+        "elif event.ts >= start:",
+        ("test_an_event_out_of_order_joins_its_session",),
+    ),
+    Fault(
+        "an undo leaves activity as it was",
+        "features/fold.py",
+        "_touch_activity(features.activity, gains, -1)",
+        "pass",
+        ("test_an_undo_takes_activity_back",),
+    ),
+    Fault(
+        "an undo gives instead of taking",
+        "features/fold.py",
+        "_count(features, target.kind, target.centi, -1)",
+        "_count(features, target.kind, target.centi, 1)",
+        ("test_undo_takes_back_counts_tastes_lists_and_seen",),
+    ),
+    Fault(
+        "an undo leaves tastes as they were",
+        "features/fold.py",
+        "_touch_tastes(features.tastes, item, target.kind, target.centi, target.ts, gains, -1)",
+        "pass",
+        ("test_undo_takes_back_counts_tastes_lists_and_seen",),
+    ),
+    Fault(
+        "of too many tastes the newest goes",
+        "features/fold.py",
+        "(tastes[name][0], name))[: len(tastes) - TASTES]",
+        "(tastes[name][0], name))[TASTES:]",
+        ("test_of_too_many_tastes_the_one_not_touched_for_longest_goes",),
+    ),
+    Fault(
+        "undoing one of two ratings of an item makes it unseen",
+        "features/fold.py",
+        "other.item_id == target.item_id and other.kind in SEEN_KINDS and not other.undone",
+        "False",
+        ("test_an_item_stays_seen_while_another_event_holds_it",),
+    ),
+    Fault(
+        "partners exactly seven days apart are none",
+        "features/fold.py",
+        "abs(event.ts - ts) <= PARTNER_WITHIN",
+        "abs(event.ts - ts) < PARTNER_WITHIN",
+        ("test_partners_are_the_latest_other_likes_close_in_time",),
+    ),
+    Fault(
+        "an item is its own partner",
+        "features/fold.py",
+        "item_id != event.item_id and abs(",
+        "abs(",
+        ("test_partners_are_the_latest_other_likes_close_in_time",),
+    ),
+    Fault(
+        "what is late is not counted",
+        "features/fold.py",
+        "features.late += 1",
+        "pass",
+        ("test_what_is_late_is_counted_and_changes_nothing_else",),
+    ),
+    Fault(
+        "a duplicate is not counted",
+        "features/fold.py",
+        "features.duplicates += 1",
+        "pass",
+        ("test_sending_events_again_changes_only_the_count_of_duplicates",),
+    ),
+    Fault(
+        "a second undo takes back again",
+        "features/fold.py",
+        (
+            "if target is None or target.undone or target.item_id < 0:\n"
+            "        return None\n"
+            "    features = state.features"
+        ),
+        ("if target is None or target.item_id < 0:\n        return None\n    features = state.features"),
+        ("test_an_undone_event_stays_a_duplicate_and_a_second_undo_does_nothing",),
+    ),
+    Fault(
+        "a view makes an item seen",
+        "features/words.py",
+        "frozenset({CLICK, RATING, LIKE, DISLIKE})",
+        "frozenset({CLICK, VIEW, RATING, LIKE, DISLIKE})",
+        ("test_an_item_that_was_only_viewed_or_shown_is_not_seen",),
+    ),
+    Fault(
+        "four stars are not positive",
+        "features/words.py",
+        "centi >= 400",
+        "centi > 400",
+        ("test_what_is_positive_and_what_is_negative",),
+    ),
+    Fault(
+        "two and a half stars are not negative",
+        "features/words.py",
+        "centi <= 250",
+        "centi < 250",
+        ("test_what_is_positive_and_what_is_negative",),
+    ),
+    Fault(
+        "the oldest of the last events stay",
+        "features/fold.py",
+        "del features.recent[:-RECENT]",
+        "del features.recent[RECENT:]",
+        ("test_the_newest_of_a_bounded_list_stay",),
+    ),
+    Fault(
+        "the sequence of likes is not bounded",
+        "features/fold.py",
+        "del features.sequence[:-SEQUENCE]",
+        "pass",
+        ("test_the_newest_of_a_bounded_list_stay",),
+    ),
+    Fault(
+        "impressions are activity",
+        "features/fold.py",
+        ("    if event.kind != IMPRESSION:\n        _touch_activity"),
+        ("    if True:\n        _touch_activity"),
+        ("test_an_impression_is_no_activity_and_is_in_no_list",),
+    ),
+    Fault(
+        "forgetting keeps the seen set",
+        "features/fold.py",
+        ("    state.seen.clear()\n"),
+        "",
+        ("test_forgetting_leaves_a_tombstone",),
+    ),
+    Fault(
+        "older events do not fade when time goes on",
+        "features/fold.py",
+        "features.activity[at] >>= behind",
+        "pass",
+        ("test_activity_counts_events_by_age",),
+    ),
+    Fault(
+        "an event of a past epoch weighs too much",
+        "features/fold.py",
+        "weight >>= -behind",
+        "pass",
+        ("test_activity_counts_events_by_age",),
+    ),
+    Fault(
+        "a forgotten user's journal is written anew at each event",
+        "features/journal.py",
+        "self._floor, self._outdated = memory.floor, False",
+        "self._floor = memory.floor",
+        ("test_a_forgotten_users_journal_is_written_anew_once",),
+    ),
+    Fault(
+        "the journal forgets that an event was undone",
+        "features/journal.py",
+        ("                elif undone:\n                    memory.mark_undone(key)\n"),
+        "",
+        ("test_an_undone_event_is_undone_in_the_journal",),
+    ),
+    Fault(
+        "the journal grows ten times as long",
+        "features/journal.py",
+        "> 2 * (len(memory) + len(seen)) + _SLACK",
+        "> 20 * (len(memory) + len(seen)) + _SLACK",
+        ("test_it_stays_bounded_however_long_a_user_lives",),
+    ),
+    Fault(
+        "the journal brings back what is no longer seen",
+        "features/journal.py",
+        "                seen.discard(record[0])",
+        "                pass",
+        ("test_replaying_gives_the_state_again",),
+    ),
+    Fault(
+        "the seen set forgets what was seen last",
+        "features/memory.py",
+        "oldest = next(iter(self._items))",
+        "oldest = next(reversed(self._items))",
+        ("test_the_least_recently_touched_item_goes_first",),
+    ),
+    Fault(
+        "the memory forgets the newest event",
+        "features/memory.py",
+        "return ts <= self.floor or (len(self._heap) >= self._limit and (ts, key) < self._heap[0])",
+        "return ts <= self.floor",
+        (
+            "test_what_is_older_than_all_that_is_remembered_is_late_once_memory_is_full",
+            "test_no_event_is_ever_applied_twice",
+        ),
+    ),
+    Fault(
+        "the tombstone lets its own moment through",
+        "features/memory.py",
+        "return ts <= self.floor or",
+        "return ts < self.floor or",
+        ("test_forgetting_leaves_a_tombstone",),
+    ),
+)

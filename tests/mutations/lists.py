@@ -1,0 +1,24 @@
+"""All planted faults."""
+
+from typing import Final
+
+from tests.mutations import (
+    in_contracts,
+    in_item_fold,
+    in_online,
+    in_others,
+    in_recommending,
+    in_streaming,
+    in_user_fold,
+)
+from tests.mutations.fault import Fault
+
+FAULTS: Final[tuple[Fault, ...]] = (
+    *in_contracts.FAULTS,
+    *in_item_fold.FAULTS,
+    *in_online.FAULTS,
+    *in_others.FAULTS,
+    *in_recommending.FAULTS,
+    *in_streaming.FAULTS,
+    *in_user_fold.FAULTS,
+)

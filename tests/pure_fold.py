@@ -1,0 +1,86 @@
+"""What base and log say, by the pure fold alone, record by record in this process: a second opinion, written without the
+product's own reader of the log (`infra.recompute`)."""
+
+from collections import Counter
+
+from features.admission import Misplaced, admit, admit_list
+from features.base import Base, Offsets
+from features.clock import Clock
+from features.errors import BadEvent
+from features.fold import UserState, fold_user, freeze_user, thaw_user, undone_item
+from features.impressions import fold_list, list_memory
+from features.item_fold import fold_item
+from features.memory import DedupeMemory
+from features.names import EVENTS, SERVED
+from features.pairs import Pairs, slots_of
+from features.state import ItemFeatures, UserFeatures, decode_stored_user, encode_features, encode_stored_user
+from features.verdicts import REJECTED, REROUTED
+from features.words import UNDO, Contribution
+from offline.log import Record
+
+
+class Reference:
+    """The pure fold over base and log in this process."""
+
+    def __init__(self, base: Base, clock: Clock) -> None:
+        self._base, self._clock = base, clock
+        self._users = {user_id: thaw_user(base.stored_user(user_id) or b"") for user_id in base.user_ids}
+        self._lists: dict[int, DedupeMemory] = {user_id: list_memory(stored.lists) for user_id, stored in base.users()}
+        self._items = {item_id: base.item_features(item_id) or ItemFeatures(item_id) for item_id in base.item_ids}
+        self._pairs = dict(base.all_pairs())
+        self.ledger = {EVENTS: Counter[str](), SERVED: Counter[str]()}
+
+    def feed(self, records: dict[tuple[str, int], list[Record]], start: Offsets, end: Offsets) -> None:
+        for (topic, partition), each in records.items():
+            for record in each[start[topic][partition] : end[topic][partition]]:
+                fate = (self._event if topic == EVENTS else self._list)(partition, record)
+                self.ledger[topic].update((fate, "read"))
+
+    def _event(self, partition: int, record: Record) -> str:
+        key = (record.key or b"").decode("latin-1")
+        try:
+            event = admit(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts))
+        except BadEvent:
+            return REJECTED
+        except Misplaced:
+            return REROUTED
+        state = self._users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
+        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+        item = None if item_id is None else self._base.catalogue.get(item_id)
+        verdict, contribution = fold_user(state, event, item, record.offset + 1)
+        if contribution is not None:
+            self._add(contribution)
+        return verdict
+
+    def _list(self, partition: int, record: Record) -> str:
+        key = (record.key or b"").decode("latin-1")
+        try:
+            head = admit_list(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts))
+        except BadEvent:
+            return REJECTED
+        verdict, contributions = fold_list(self._lists.setdefault(head.user_id, list_memory([])), head)
+        for contribution in contributions:
+            self._add(contribution)
+        return verdict
+
+    def _add(self, contribution: Contribution) -> None:
+        item_id = contribution.item_id
+        fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution)
+        for item_id, *slot in slots_of(contribution):
+            self._pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
+
+    def users(self) -> dict[int, bytes]:
+        out = {}
+        for user_id in self._users.keys() | self._lists.keys():
+            state = self._users.get(user_id) or UserState(UserFeatures(user_id))
+            stored = decode_stored_user(freeze_user(state))
+            lists = self._lists.get(user_id, list_memory([]))
+            stored.lists = [(key, entry.ts) for key, entry in lists.items()]
+            out[user_id] = encode_stored_user(stored)
+        return out
+
+    def items(self) -> dict[int, bytes]:
+        return {item_id: encode_features(features) for item_id, features in self._items.items()}
+
+    def pairs(self) -> dict[int, bytes]:
+        return {item_id: pairs.encode() for item_id, pairs in self._pairs.items()}

@@ -1,0 +1,166 @@
+"""A log fed to the job's two operators, with whatever may go wrong in between, and what must be in Redis afterwards."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.base import Base
+from features.fold import thaw_user
+from features.job_keys import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
+from features.names import CLOCK_KEY, EVENTS, GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.pairs import encode_neighbours
+from features.state import decode_item, encode_features
+from infra.load import LOADED_KEY
+from infra.recompute import Expected, Recomputer
+from streaming.record import EVENTS_TOPIC, SERVED_TOPIC, Record
+from streaming.settings import JobSettings
+from streaming.testing.job_run import JobRun
+from streaming.testing.manual_time import ManualTime
+from streaming.testing.unsteady_redis import UnsteadyRedis
+from tests.offline.small_log import START, WALL, SmallLog
+
+Contents = dict[str, object]
+"""Redis by key: (generation, n, value) of features, the set of a seen set, counts of a lane."""
+
+
+def settings_of(base: Path, redis_port: int, generation: int = 1) -> JobSettings:
+    """A job over a base and a Redis; its clock is the small log's."""
+    return JobSettings("", "127.0.0.1", redis_port, str(base), generation, START, WALL - 1000)
+
+
+def by_partition(log: SmallLog) -> dict[int, list[Record]]:
+    """The records of each partition number: events and lists side by side, as Flink may read them."""
+    found: dict[int, list[Record]] = {}
+    for (topic, number), records in log.records.items():
+        topic_number = EVENTS_TOPIC if topic == EVENTS else SERVED_TOPIC
+        found.setdefault(number, []).extend(
+            Record(topic_number, number, each.offset, each.broker_ts, _text(each.key), each.value) for each in records
+        )
+    return {number: sorted(each, key=lambda record: (record.offset, record.topic)) for number, each in found.items()}
+
+
+def _text(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("latin-1")
+
+
+def expected_of(log: SmallLog, base: Base, settings: JobSettings) -> Expected:
+    """What the pure fold makes of a log."""
+    recomputer = Recomputer(base, settings)
+    for (topic, number), records in log.records.items():
+        for each in records:
+            recomputer.feed(topic, number, each.offset, each.broker_ts, each.key, each.value)
+    return recomputer.expected
+
+
+def wanted(expected: Expected, base: Base, generation: int = 1) -> Contents:
+    """Redis as it must be: the base, and over it what the log has touched, and nothing else."""
+    contents: Contents = {}
+    users = {user_id: thaw_user(base.stored_user(user_id) or b"") for user_id in base.user_ids} | expected.users
+    items = {each: decode_item(value) for each, value in base.all_item_features()} | expected.items
+
+    def put(key: str, n: int, value: bytes) -> None:
+        contents[key] = str(generation).encode(), str(n).encode(), value
+
+    for user_id, state in users.items():
+        offset = expected.places.get(user_id, base.place_of(user_id))
+        put(user_key(user_id), offset, encode_features(state.features))
+        if seen := {str(item_id).encode() for item_id, _ in state.seen.items()}:
+            contents[seen_key(user_id)] = seen
+    for item_id, item in items.items():
+        put(item_key(item_id), item.n, encode_features(item))
+    for item_id, pairs in (dict(base.all_pairs()) | expected.pairs).items():
+        put(pairs_key(item_id), pairs.n, encode_neighbours(pairs.neighbours()))
+    for number in range(PARTITIONS):
+        events: Mapping[str, int] = expected.ledgers.get(number, {})
+        lists: Mapping[str, int] = expected.list_ledgers.get(number, {})
+        contents[lane_key(number)] = {
+            "n": sum(events.get(name, 0) for name in VERDICTS),
+            "s": sum(lists.get(name, 0) for name in SERVED_VERDICTS),
+            **{name: events.get(name, 0) for name in VERDICTS},
+            **{f"served_{name}": lists.get(name, 0) for name in SERVED_VERDICTS},
+        }
+    return contents
+
+
+def found(client: Any) -> Contents:
+    """Redis as it is."""
+    contents: Contents = {}
+    for key in sorted(each.decode() for each in client.scan_iter(count=1000)):
+        if key.endswith(":seen"):
+            contents[key] = client.smembers(key)
+        elif key.startswith("job:fresh:") or key in (CLOCK_KEY, LOADED_KEY):
+            continue
+        elif key.startswith("job:"):
+            lane = read_lane(int(key[4:]), client.hgetall(key))
+            assert lane is not None
+            assert lane.balanced
+            counts = {name: lane.count(name) for name in VERDICTS}
+            counts |= {f"served_{name}": lane.served_count(name) for name in SERVED_VERDICTS}
+            contents[key] = {"n": lane.next_offset, "s": lane.served_next, **counts}
+        else:
+            contents[key] = tuple(client.hmget(key, GENERATION, N, VALUE))
+    return contents
+
+
+def difference(is_there: Contents, must_be: Contents) -> str | None:
+    """The first key, in order, that is not what it must be."""
+    for key in sorted(is_there.keys() | must_be.keys()):
+        if is_there.get(key) != must_be.get(key):
+            return f"{key}: expected {must_be.get(key)}, got {is_there.get(key)}"
+    return None
+
+
+@dataclass
+class Story:
+    """One run over a log: what happened, in order, to be shown where it ended badly."""
+
+    job: JobRun
+    time: ManualTime
+    server: UnsteadyRedis
+    chance: random.Random
+    happened: list[str]
+
+    def tell(self, records: dict[int, list[Record]]) -> None:
+        """Feed all records, in batches of 1 to 20, while the world does what it likes; at the end all is left in peace."""
+        done = dict.fromkeys(records, 0)
+        kept = dict(done)
+        for act in self._acts():
+            left = [number for number, each in records.items() if done[number] < len(each)]
+            if not left:
+                break
+            self.happened.append(act)
+            if act == "checkpoint":
+                self.job.checkpoint()
+                kept = dict(done)
+            elif act == "crash":
+                self.job.crash(self.chance.choice([None, None, 1, 2, 4]))
+                done = dict(kept)
+            elif act == "away":
+                self.server.away(self.chance.choice([0.05, 1.0, 5.0]))
+            elif act == "answers lost":
+                self.server.lose_answers()
+            elif act == "a while":
+                self.job.advance(self.chance.choice([0.05, 0.3, 2.0]))
+            else:
+                number, size = self.chance.choice(left), self.chance.choice([1, 1, 3, 20])
+                self.job.feed(records[number][done[number] : done[number] + size])
+                done[number] += size
+        self.job.checkpoint()
+        self.job.crash()  # what was not sent is in nobody's hands but the checkpoint's
+        self.job.touch_all()
+        self.job.advance(12.0)
+
+    def _acts(self) -> Iterator[str]:
+        others = ("checkpoint", "crash", "away", "answers lost", "a while")
+        while True:
+            yield self.chance.choices(("feed", *others), (60, 8, 4, 3, 3, 22))[0]
+
+
+def story(settings: JobSettings, seed: int) -> Story:
+    """A run that has not begun. The same seed makes the same one."""
+    chance, time_source = random.Random(seed), ManualTime(WALL)
+    server = UnsteadyRedis(time_source)
+    job = JobRun(settings, time_source, server, chance.choice([1, 1, 2]))
+    return Story(job, time_source, server, chance, [])

@@ -1,0 +1,74 @@
+"""Users and items over a runtime that crashes: whatever is lost in between, Redis ends as the pure fold says, key by key."""
+
+import json
+import random
+from typing import Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from features.base import Base
+from infra.load import load_base
+from streaming.testing.job_run import JobRun
+from streaming.testing.manual_time import ManualTime
+from tests.offline.small_log import SmallLog
+from tests.redis_process import RedisProcess
+from tests.streaming.crashes import by_partition, difference, expected_of, found, settings_of, story, wanted
+
+ORDERS = settings(
+    max_examples=settings().max_examples // 4, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
+)
+"""A seed does not get simpler by being smaller."""
+
+
+def small_log(seed: int) -> SmallLog:
+    log = SmallLog(random.Random(seed))
+    log.go_on(250, [])
+    log.answer_lists(30)
+    return log
+
+
+@ORDERS
+@given(st.integers(0, 2**32))
+def test_whatever_is_lost_in_between_all_ends_as_the_pure_fold_says(
+    small_base: Base, redis_server: RedisProcess, seed: int
+) -> None:
+    redis_server.client.flushall()
+    load_base(small_base, redis_server.port, 1)
+    told, log = settings_of(small_base.folder, redis_server.port), small_log(seed)
+    expected = expected_of(log, small_base, told)
+    run = story(told, seed)
+    run.tell(by_partition(log))
+    left = difference(found(redis_server.client), wanted(expected, small_base))
+    assert left is None, f"after {run.happened}"
+    refused = {(row["topic"], row["part"], row["off"]) for row in run.job.outputs["rejected"]}
+    ledgers = (*expected.ledgers.values(), *expected.list_ledgers.values())
+    assert len(refused) == sum(ledger["rejected"] for ledger in ledgers)
+    run.job.close()
+
+
+def closed(job: JobRun, time_source: ManualTime) -> dict[tuple[int, str], Any]:
+    """The samples of a run by user and list, once its lists' time is over; what came again must be the same bytes."""
+    time_source.advance(2000.0)
+    job.advance(0)
+    values = {row["v"] for row in job.outputs["samples"]}
+    samples = {(sample["user_id"], sample["request_id"]): sample for sample in map(json.loads, values)}
+    assert len(samples) == len(values)
+    return samples
+
+
+@ORDERS
+@given(st.integers(0, 2**32))
+def test_samples_are_those_of_a_run_in_which_nothing_went_wrong(
+    small_base: Base, redis_server: RedisProcess, seed: int
+) -> None:
+    redis_server.client.flushall()
+    told, records = settings_of(small_base.folder, redis_server.port), by_partition(small_log(seed))
+    calm = story(told, 0)
+    for batch in filter(None, records.values()):
+        calm.job.feed(batch)
+    run = story(told, seed)
+    run.tell(records)
+    assert closed(run.job, run.time) == closed(calm.job, calm.time)
+    run.job.close()
+    calm.job.close()
