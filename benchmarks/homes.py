@@ -117,8 +117,11 @@ class StreamHome:
         with ExitStack() as cleanup:
             opened = Stack.opened(self._home, self._options, Steps(), self._fold_items)
             self._stack = cleanup.enter_context(opened)
-            self._stack.start_stores()
-            self._stack.ensure_base()
+            self._stack.fetch_packages()
+            self._stack.start_redis()
+            self._stack.start_kafka()
+            self._stack.make_base()
+            self._stack.load_base()
             self._cleanup = cleanup.pop_all()
         return self
 
@@ -133,6 +136,7 @@ class StreamHome:
 
     def start_job(self) -> Running:
         """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
+        self._stack.start_cluster()
         self._stack.start_job()
         self._stack.begin_watch()
         self._stack.supervisor.note(state="up")

@@ -51,6 +51,9 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it serves; it goes on in the background.")
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --detach: return only once its models are trained and rank, too.")
+    ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the pages, on loopback.")] = 8000,
     dataset: Annotated[
         str | None, typer.Option(help="ml-100k (default), ml-latest-small, ml-1m, ml-25m, ml-32m, or a folder.")
@@ -99,7 +102,9 @@ def up(
     given = UpOptions(port, dataset, history, master, parallelism, state, attribution, model_server)
     if detach:
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
-        raise typer.Exit(run_detached(target, argv, Steps()))
+        raise typer.Exit(run_detached(target, argv, Steps(), wait))
+    if wait:
+        raise BadInput("--wait", "--detach with it", "--wait alone")
     try:
         Up(target, given).run()
     except KeyboardInterrupt:

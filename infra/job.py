@@ -4,9 +4,8 @@ A checkpoint that does not load is refused, named in `status`, and the one befor
 starts from the base and folds the whole log again. So it never starts silently empty.
 """
 
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -14,13 +13,11 @@ from features.errors import Unavailable
 from infra import checkpoints
 from infra.checkpoints import Checkpoint
 from infra.flink_client import FlinkClient, all_run
-from infra.home import REPO, Home
-from infra.processes import tail
-from infra.services import Ports
+from infra.home import Home
+from infra.job_client import JobClient, NotSubmitted
 from infra.supervisor import Supervisor
 from streaming.settings import JobSettings
 
-SUBMIT_WITHIN = 120
 RUNS_WITHIN = 60.0
 RUNS_WITHIN_EACH = 40.0
 """Seconds until all tasks run: some, and more for each degree of parallelism, whose two TaskManagers share the machine's
@@ -37,6 +34,11 @@ _UNREADABLE = (
 """What Flink says where a checkpoint, not a service, is at fault."""
 
 
+def settings_file(home: Home) -> Path:
+    """Where the settings of a home's job stand, for its client and for who wants to know."""
+    return home.flink / "job.json"
+
+
 class CheckpointUnreadable(Unavailable):
     """The job did not start because of the checkpoint."""
 
@@ -45,20 +47,19 @@ class Job:
     """One home's job in its Flink cluster."""
 
     def __init__(
-        self, home: Home, ports: Ports, env: dict[str, str], settings: JobSettings, supervisor: Supervisor
+        self, home: Home, flink: FlinkClient, client: JobClient, settings: JobSettings, supervisor: Supervisor
     ) -> None:
         self._home = home
-        self._flink = FlinkClient(ports.flink)
-        self._env = env
+        self._flink = flink
+        self._client = client
         self._supervisor = supervisor
-        self._file = home.flink / "job.json"
         self._began: float | None = None
         self.use(settings)
 
     def use(self, settings: JobSettings) -> None:
         """Settings for the next start."""
         self.settings = settings
-        self._file.write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+        settings_file(self._home).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
 
     def running(self) -> str | None:
         """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
@@ -91,29 +92,10 @@ class Job:
         return origin
 
     def _submit(self, checkpoint: Checkpoint | None) -> None:
-        argv = [sys.executable, "-m", "streaming.job", "--settings", str(self._file)]
-        if checkpoint is not None:
-            argv += ["--from", checkpoint.folder.as_uri()]
-        log = self._home.logs / "submit.log"
-        with log.open("ab") as out:
-            before = out.tell()
-            try:
-                done = subprocess.run(
-                    argv,
-                    env=self._env,
-                    cwd=REPO,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    timeout=SUBMIT_WITHIN,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise Unavailable(f"the job was not submitted within {SUBMIT_WITHIN} s; see {log}") from error
-        if done.returncode != 0:
-            with log.open("rb") as said:
-                said.seek(before)
-                text = said.read(1 << 20).decode(errors="replace")
-            raise _fault(text)(f"the job was not submitted:\n{tail(log)}")
+        try:
+            self._client.submit(None if checkpoint is None else checkpoint.folder.as_uri())
+        except NotSubmitted as error:
+            raise _fault(error.said)(str(error)) from error
 
     def wait_running(self) -> None:
         """Return once every task of the job runs. Raises Unavailable where that takes too long, and CheckpointUnreadable as

@@ -218,10 +218,12 @@ def model_server(home: Home, ports: Ports, config: Path) -> Service:
 
 
 def api(home: Home, ports: Ports, settings: Path) -> Service:
+    """Ready once it answers lists, ranked by a model or not."""
+
     def ready() -> None:
-        answer = ask.http_json(f"http://{LOOPBACK}:{ports.api}/readyz")
-        if not answer.get("ready"):
-            raise Unavailable(f"the API is not ready: {answer}")
+        there = ask.http_json(f"{ports.address}/readyz", also=503)["dependencies"]
+        if away := [name for name, is_there in there.items() if not is_there and name != "models"]:
+            raise Unavailable(f"the API has no {', '.join(away)} yet")
 
     return Service(
         "api",
@@ -229,5 +231,5 @@ def api(home: Home, ports: Ports, settings: Path) -> Service:
         ready,
         env=python_env({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}),
         cwd=home.path,
-        address=f"http://{LOOPBACK}:{ports.api}",
+        address=ports.address,
     )

@@ -6,16 +6,18 @@
 import fcntl
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from features.errors import BadInput, MartletError
 from infra import artefacts, checkpoints, flink, offline, services, topics
 from infra.flink_client import FlinkClient
 from infra.home import Home
-from infra.job import BASE, Job
+from infra.job import BASE, Job, settings_file
+from infra.job_client import JobClient
 from infra.keeper import JobKeeper
 from infra.load import load_base, loaded_generation
 from infra.processes import require_free, tail
@@ -49,7 +51,8 @@ def home_lock(home: Home) -> Iterator[None]:
 
 
 class Stack:
-    """The engines of one home, started by the methods below in their order; made by `Stack.opened`.
+    """The engines of one home, each started by a method that says what must be there before; made by `Stack.opened`. Those that
+    do not need one another may be called in threads at the same time.
 
     home, record  the folder and what is kept about it; only this process writes the record meanwhile
     ports         where each service listens, chosen when the stack is opened
@@ -65,6 +68,9 @@ class Stack:
         self.keeper: JobKeeper | None = None
         self._master = options.master
         self._redis_run: RedisRun | None = None
+        self._client: JobClient | None = None
+        self._env: dict[str, str] = {}
+        """Of Flink's scripts and client, once the cluster is configured."""
         self.record.describe(options.dataset, options.history)
         self.record.configure(options.parallelism, options.state, options.attribution)
         self.ports = Ports.choose(options.port, self.record.ports)
@@ -91,52 +97,72 @@ class Stack:
             finally:
                 stack._close()
 
-    def start_stores(self) -> None:
-        """Redis and Kafka, with the topics. Raises Unavailable if one does not come up."""
-        step = self.steps.step
-        with step("packages beside Python"):
+    def fetch_packages(self) -> None:
+        """What is no Python package: fetched once a machine, checked by digest."""
+        with self.steps.step("packages beside Python"):
             artefacts.jars("kafka")
             artefacts.jars("connector")
-        with step("Redis"):
+
+    def start_redis(self) -> None:
+        """Raises Unavailable if it does not come up."""
+        with self.steps.step("Redis"):
             self.supervisor.start(services.redis(self.home, self.ports))
             self._redis_run = RedisRun(self.home.flink / "redis_run.json", self.ports.redis)
-        with step("Kafka"):
+
+    def start_kafka(self) -> None:
+        """With the topics. The packages must be there. Raises Unavailable if it does not come up."""
+        with self.steps.step("Kafka"):
             self._format_kafka()
             self.supervisor.start(services.kafka(self.home, self.ports))
             topics.create(self.ports.bootstrap)
 
-    def ensure_base(self) -> None:
-        """Make the base if there is none that this fold can go on from, and load it where the generation rose."""
-        record = self.record
-        number = record.next_base_number()
+    def make_base(self) -> None:
+        """Make the base by Spark if there is none that this fold can go on from, and take it for this home."""
+        number = self.record.next_base_number()
         if not (self.home.bases / str(number) / "manifest.json").exists():
-            with self.steps.step("base features and samples (Spark)"):
-                self.steps.make_room()
-                offline.prepare(self.home, record, number, self.steps.say, self._master)
-        record.take_base(number)
-        record.save()
-        if loaded_generation(self.ports.redis) == record.generation:
+            with self.steps.step("base (Spark)"):
+                self._prepare(number, "base", nice=0)
+        self.record.take_base(number)
+        self.record.save()
+
+    def make_training_data(self) -> None:
+        """Make by Spark what models are trained on. There must be a base. Raises MartletError if that fails."""
+        with self.steps.step("training data (Spark)"):
+            self._prepare(self.record.base().data_base, "training-data", offline.NICE)
+
+    def _prepare(self, number: int, part: Literal["base", "training-data"], nice: int) -> None:
+        attend = self.supervisor.attending
+        offline.prepare(self.home, self.record, number, self.steps.say, self._master, part, attend, nice)
+
+    def load_base(self) -> None:
+        """Put the base into Redis where the generation rose, or Redis has lost it. Redis must run, and a base be there."""
+        if loaded_generation(self.ports.redis) == self.record.generation:
             return
         # A new generation, or a Redis that has lost what it held: from the base, and the whole log once more.
         checkpoints.forget(self.home)
         with self.steps.step("base into Redis") as notes:
-            users, items = load_base(record.base(), self.ports.redis, record.generation)
+            users, items = load_base(self.record.base(), self.ports.redis, self.record.generation)
             notes.append(f"{users} users, {items} items")
 
-    def start_job(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Flink's cluster and the job, running; `meanwhile` is called before the wait for the job. The stores must run, and the
-        base be loaded. Raises Unavailable if the job does not come to run."""
-        env = flink.configure(self.home, self.ports, self.record.state)
-        *needed, spare = self._task_managers(env, self.record.parallelism)
+    def start_cluster(self) -> None:
+        """Flink's cluster, and the client that will submit the job: it warms itself and the TaskManagers until then. The packages
+        must be there. Raises Unavailable if the cluster does not come up."""
+        self._env = flink.configure(self.home, self.ports, self.record.state)
+        *needed, _ = self._task_managers(self.record.parallelism)
+        cluster = (flink.job_manager(self.home, self.ports, self._env), *needed)
+        log = self.home.logs / "submit.log"
+        self._client = JobClient(settings_file(self.home), log, self._env, self.supervisor)
         with self.steps.step("Flink cluster"):
-            cluster = (flink.job_manager(self.home, self.ports, env), *needed)
             for service in cluster:
                 self.supervisor.begin(service)
+            self._client.start_ahead(len(needed))
             for service in cluster:
                 self.supervisor.await_ready(service)
-        keeper = self._keeper(env, spare)
+
+    def start_job(self) -> None:
+        """The job, running. Stores and cluster must run, the base be loaded. Raises Unavailable if it does not come to run."""
+        keeper = self._keeper()
         with self.steps.step("Flink job") as notes:
-            meanwhile()
             origin = keeper.start()
             notes.append("from the base" if origin == BASE else f"from its last checkpoint, {Path(origin).name}")
         self.keeper = keeper
@@ -147,26 +173,31 @@ class Stack:
         self.keeper.begin_watch()
         self.supervisor.start_monitor()
 
-    def _task_managers(self, env: dict[str, str], parallelism: int) -> list[Service]:
+    def _task_managers(self, parallelism: int) -> list[Service]:
+        """The last one is to spare."""
         numbers = range(1, flink.task_managers(parallelism) + 1)
-        return [flink.task_manager(self.home, self.ports, env, number) for number in numbers]
+        state = self.record.state
+        return [flink.task_manager(self.home, self.ports, self._env, number, state) for number in numbers]
 
-    def _keeper(self, env: dict[str, str], spare: Service) -> JobKeeper:
-        record = self.record
+    def _keeper(self) -> JobKeeper:
+        record, env = self.record, self._env
 
         def keep_parallelism(parallelism: int) -> None:
             record.configure(parallelism=parallelism)
             record.save()
 
         assert self._redis_run is not None
-        job = Job(self.home, self.ports, env, self._job_settings(), self.supervisor)
-        warmed = Spare(self.home, FlinkClient(self.ports.flink), env, self.supervisor, spare)
+        assert self._client is not None
+        cluster = FlinkClient(self.ports.flink)
+        job = Job(self.home, cluster, self._client, self._job_settings(), self.supervisor)
+        spare = self._task_managers(record.parallelism)[-1]
+        warmed = Spare(self.home, cluster, env, self.supervisor, spare)
         return JobKeeper(
             self.home,
             self.supervisor,
             job,
             self._redis_run,
-            lambda parallelism: self._task_managers(env, parallelism),
+            self._task_managers,
             keep_parallelism,
             warmed,
         )

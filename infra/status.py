@@ -47,6 +47,7 @@ def collect(home: Home) -> dict[str, Any]:
         "supervised": alive,
         "memory_mib": sum(each["memory_mib"] for each in services.values()) + memory_mib(supervisor),
         "services": services,
+        "preparing": status.get("preparing", []),
         "troubles": status.get("troubles", []),
         "job_from": status.get("job_from"),
         "job_submitted_again": status.get("job_submitted_again"),

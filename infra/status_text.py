@@ -24,6 +24,8 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     )
     console.print(_services(report["services"]))
     console.print(f"resident memory of all: {report['memory_mib']} MiB")
+    if report["preparing"]:
+        console.print(f"still being prepared: {', then '.join(map(_pending, report['preparing']))}")
     for trouble in report["troubles"]:
         console.print(f"[red]trouble: {escape(trouble)}[/red]")
     if report["flow"] is not None:
@@ -31,6 +33,14 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         _print_flow(console, report["flow"])
         _print_alarms(console, report["alarms"])
         _print_api(console, report)
+
+
+def _pending(step: dict[str, Any]) -> str:
+    return (
+        escape(step["name"])
+        if step["since"] is None
+        else f"{escape(step['name'])} since {show_time(step['since'])} UTC"
+    )
 
 
 def _services(services: dict[str, Any]) -> Table:

@@ -3,27 +3,33 @@
 import signal
 import threading
 import time
-from functools import partial
+from dataclasses import asdict
 from types import FrameType
 
 import msgspec
 
-from features.errors import MartletError
-from infra import offline, services
+from features.errors import MartletError, Unavailable
+from infra import ask, offline, services
 from infra.access import ensure_access
 from infra.gather import gatherer_of
 from infra.home import Home
-from infra.record import HomeRecord
+from infra.processes import wait_until
 from infra.replays import Replays
 from infra.services import LOOPBACK
 from infra.serving_config import ServingConfig
 from infra.stack import Stack
+from infra.start_plan import Plan
 from infra.steps import Steps
+from infra.supervisor import Service, Supervisor
 from infra.timings import read_timings
 from infra.up_options import UpOptions
 from infra.watch import Watch
-from models.registry import list_versions
+from models.registry import list_models, list_versions
 from online.settings import ApiSettings
+
+MODEL_SERVER, MODELS = "model server", "models"
+RANK_WITHIN = 60.0
+"""Seconds from the last model's publication until all of them rank."""
 
 
 class Up:
@@ -34,6 +40,8 @@ class Up:
         self._options = options
         self._steps = Steps()
         self._stop = threading.Event()
+        self._noting = threading.Lock()
+        self._began = 0.0
         self._serving = False
         self._watch: Watch | None = None
 
@@ -41,12 +49,17 @@ class Up:
         """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        self._began = time.monotonic()
         with Stack.opened(self._home, self._options, self._steps) as stack:
+            serving = ServingConfig(self._home, stack.ports.address)
+            plan = self._plan(stack, serving)
             try:
-                self._bring_up(stack)
+                plan.run()
+                self._serve(stack, serving, plan)
                 self._stop.wait()
                 self._steps.say("stopping")
             finally:
+                plan.cancel()
                 if self._watch is not None:  # first: a job that is being stopped is no alarm
                     self._watch.stop()
 
@@ -57,59 +70,108 @@ class Up:
         if threading.current_thread() is threading.main_thread() and not self._serving:
             raise KeyboardInterrupt
 
-    def _bring_up(self, stack: Stack) -> None:
-        home, step, began = self._home, self._steps.step, time.monotonic()
-        supervisor, ports = stack.supervisor, stack.ports
-        stack.start_stores()
-        stack.ensure_base()
-        self._ensure_models(stack.record)
-        serving = ServingConfig(home, ports.address)
-        serving.write()  # an outside model server may read it, too
+    def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
+        """Engines, base and API first; the models that the home lacks once lists are answered."""
+        there = [name for name in offline.FIRST_MODELS if list_versions(self._home.models, name)]
+        missing = [name for name in offline.FIRST_MODELS if name not in there]
+        embedded = None
         if self._options.model_server is None:
-            embedded = services.model_server(home, ports, serving.path)
-            stack.start_job(partial(supervisor.begin, embedded))
-            with step("model server"):
-                supervisor.await_ready(embedded)
-        else:
-            stack.start_job()
-        settings = home.run / "api.json"
-        settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
-        ensure_access(home)
-        with step("API"):
-            supervisor.start(services.api(home, ports, settings))
+            embedded = services.model_server(self._home, stack.ports, serving.path)
+        plan = Plan()
+        plan.on_failure = lambda name, error: self._steps.say(f"  {name}: {error}")
+        plan.on_change = lambda: self._note_pending(stack.supervisor, plan)
+        plan.add("packages", stack.fetch_packages)
+        plan.add("Redis", stack.start_redis)
+        plan.add("base", stack.make_base)
+        plan.add("Kafka", stack.start_kafka, needs=("packages",))
+        # Not beside Spark: a list needs the base, and the cluster would take most of the processors while it starts.
+        plan.add("Flink cluster", stack.start_cluster, needs=("packages", "base"))
+        plan.add("base into Redis", stack.load_base, needs=("base", "Redis"))
+        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "Kafka"))
+        plan.add("Flink job", stack.start_job, needs=("base into Redis", "Kafka", "Flink cluster"))
+        serving.write()  # an outside model server may read it, too
+        lists = ("API", "Flink job")
+        if missing:
+            plan.add("training data", lambda: self._make_training_data(stack), needs=lists, later=True)
+            plan.add(MODELS, lambda: self._train(stack, missing), needs=("training data",), later=True)
+        if embedded is not None:
+            first = () if there else lists  # without a model it takes processor time that a first list needs more
+            plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not there)
+            last = (*lists, MODEL_SERVER, MODELS) if missing else (*lists, MODEL_SERVER)
+            plan.add("lists by models", lambda: self._await_models(stack), last, later=True)
+        return plan
+
+    def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:
+        """All that lists need is there: watch over it."""
+        supervisor, ports = stack.supervisor, stack.ports
         supervisor.add_chore(serving.write)
-        supervisor.add_chore(Replays(home, supervisor).look)
+        supervisor.add_chore(Replays(self._home, supervisor).look)
         stack.begin_watch()
         gatherer = gatherer_of(ports, stack.record)
-        every = read_timings(home).watch_every
-        self._watch = Watch(gatherer, ports.watch, supervisor.note, self._steps.say, every, flink=ports.flink)
-        self._watch.start()
-        supervisor.note(
-            state="up",
-            address=ports.address,
-            up_after_seconds=round(time.monotonic() - began, 1),
-            up_steps=self._steps.seconds,
+        every = read_timings(self._home).watch_every
+        self._watch = Watch(
+            gatherer, ports.watch, supervisor.note, self._steps.say, every, flink=ports.flink, pending=plan.pending
         )
-        self._serving = True
-        if not home.embeddings.is_dir():
+        self._watch.start()
+        took = time.monotonic() - self._began
+        self._steps.say(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
+        default = offline.FIRST_MODELS[0]
+        if not list_versions(self._home.models, default) and any(each.name == MODELS for each in plan.pending()):
+            self._steps.say(f"  lists are ranked without a trained model until {default} is ready, in some two minutes")
+        if not self._home.embeddings.is_dir():
             self._steps.say("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
-        self._steps.say(f"Martlet is up after {time.monotonic() - began:.1f} s: {ports.address}/user.html?id=6")
+        self._serving = True
+        supervisor.note(
+            state="up", address=ports.address, up_after_seconds=round(took, 1), up_steps=dict(self._steps.seconds)
+        )
 
-    def _ensure_models(self, record: HomeRecord) -> None:
+    def _start_api(self, stack: Stack) -> None:
+        settings = self._home.run / "api.json"
+        settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
+        ensure_access(self._home)
+        with self._steps.step("API") as notes:
+            stack.supervisor.start(services.api(self._home, stack.ports, settings))
+            notes.append("lists are answered from now on")
+
+    def _start_model_server(self, stack: Stack, embedded: Service) -> None:
+        with self._steps.step(MODEL_SERVER):
+            stack.supervisor.start(embedded)
+
+    def _make_training_data(self, stack: Stack) -> None:
+        record = stack.record
         number = record.base_number
         assert number is not None
-        missing = [name for name in offline.FIRST_MODELS if not list_versions(self._home.models, name)]
-        if missing and not record.base().user_count():
-            self._steps.say(
-                "  no history to learn from: lists are ranked without a model until ./martlet features and train"
+        if not record.base().user_count():
+            raise MartletError(
+                "no history to learn from: lists are ranked without a model until ./martlet features and train"
             )
-        elif missing:
-            try:
-                with self._steps.step(f"training {', '.join(missing)} (Keras)"):
-                    self._steps.make_room()
-                    offline.train(self._home, number, missing, self._steps.say)
-            except MartletError as error:  # a data set may be too small to learn from; lists come all the same
-                self._steps.say(f"  not all models could be trained: {error}")
+        if not offline.has_training_data(self._home, number):
+            stack.make_training_data()
+
+    def _train(self, stack: Stack, names: list[str]) -> None:
+        number = stack.record.base_number
+        assert number is not None
+        with self._steps.step(f"training {', '.join(names)} (Keras)"):
+            offline.train(self._home, number, names, self._steps.say, stack.supervisor.attending)
+
+    def _await_models(self, stack: Stack) -> None:
+        """Until a version of each model ranks. Raises Unavailable naming those that don't."""
+        deadline = time.monotonic() + RANK_WITHIN
+        while True:
+            ready = ask.http_json(f"{stack.ports.address}/readyz", also=503)
+            rank = {each.split("/")[0] for each in ready["models"]}
+            if not (missing := {*list_models(self._home.models)} - rank):
+                return
+            if not wait_until(deadline, 0.5):
+                raise Unavailable(f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why")
+
+    def _note_pending(self, supervisor: Supervisor, plan: Plan) -> None:
+        """For `status`, GET /v1/ops and the console."""
+        with self._noting:  # what was seen last is noted last
+            pending = plan.pending()
+            supervisor.note(preparing=[asdict(each) for each in pending])
+        if self._serving and not pending:
+            self._steps.say(f"nothing is left to prepare after {time.monotonic() - self._began:.1f} s")
 
     def _api_settings(self, stack: Stack) -> ApiSettings:
         home, ports, record = self._home, stack.ports, stack.record

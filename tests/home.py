@@ -102,7 +102,7 @@ def running(
     port = free_ports(1)[0]
     ALIVE.append(home)
     done = run_martlet(
-        "up", "--detach", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
+        "up", "--detach", "--wait", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
     )
     assert done.returncode == 0, done.stdout + done.stderr
     try:

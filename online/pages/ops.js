@@ -53,7 +53,9 @@ function showVerdict({ ready, flow, flow_trouble: trouble, settings, asked_at: n
   const ill = alarms.length > 0 || why.length > 0;
   $("verdict").className = `verdict ${ill ? "ill" : "well"}`;
   text("verdict-word", ill ? (alarms.length ? count(alarms.length, "alarm") : "Degraded") : "All well");
-  text("verdict-why", why.join("; ") || (ill ? "" : "Redis, Kafka, Flink, models and items answer; the ledger adds up; no alarm."));
+  const made = (flow?.preparing ?? []).map(({ name, since }) => (since ? `${name} since ${ago(since, now)}` : name));
+  const still = made.length ? ` Still being prepared: ${made.join(", then ")}.` : "";
+  text("verdict-why", (why.join("; ") || (ill ? "" : "Redis, Kafka, Flink, models and items answer; the ledger adds up; no alarm.")) + still);
   $("alarms").replaceChildren(...alarms.map(({ name, since, text }) => el("li", {}, el("strong", {}, `${name.replaceAll("_", " ")}, since ${ago(since, now)}`), text)));
 }
 

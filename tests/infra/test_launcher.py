@@ -321,6 +321,16 @@ def test_the_version_is_told() -> None:
     assert (done.returncode, done.stdout) == (0, f"martlet {VERSION}\n")
 
 
+def test_benchmarks_are_handed_over_with_their_options() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra", "bench", "backlog", "--help"],
+        cwd=REPO, capture_output=True, text=True, timeout=WITHIN,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Usage: ./martlet bench backlog" in done.stdout
+    assert "--users-only" in done.stdout
+
+
 @pytest.mark.parametrize("name", sorted(set(COMMANDS.commands) - BECOME_ANOTHER))
 def test_every_command_has_help(name: str) -> None:
     shown = CliRunner().invoke(COMMANDS, [name, "--help"])

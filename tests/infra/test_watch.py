@@ -148,7 +148,7 @@ def report(flow: Flow, **more: Any) -> dict[str, Any]:
 
     known: dict[str, Any] = {
         "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
-        "services": {}, "troubles": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
+        "services": {}, "troubles": [], "preparing": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(flow, "http://127.0.0.1:1") | {"freshness_last_minute": None},
@@ -165,6 +165,14 @@ def printed(what: dict[str, Any]) -> str:
     out = StringIO()
     print_report(Console(file=out, soft_wrap=True, width=200), what)
     return out.getvalue()
+
+
+def test_status_prints_what_is_still_being_prepared() -> None:
+    pending = [{"name": "training data", "since": 1_700_000_000_000}, {"name": "models", "since": None}]
+    assert "still being prepared: training data since 2023-11-14 22:13:20 UTC, then models" in printed(
+        report(sight(), preparing=pending)
+    )
+    assert "prepared" not in printed(report(sight()))
 
 
 def test_status_prints_the_flow_in_words() -> None:
