@@ -28,7 +28,7 @@ def test_what_was_added_can_be_taken_back(weight: int, gone: int, half_life: int
 
 def test_known_values() -> None:
     assert [decay(ONE, HOUR * step // 4, HOUR) for step in range(5)] == [65536, 55108, 46340, 38967, 32768]
-    assert decay(ONE, -5, HOUR) == ONE
+    assert decay(ONE, -5, HOUR) == decay(ONE, -HOUR, HOUR) == ONE
     assert decay(ONE, 100 * HOUR, HOUR) == 0
 
 

@@ -47,6 +47,8 @@ def test_titles_come_by_their_words(store: ItemStore) -> None:
 def test_a_page_is_of_one_genre_and_decade(store: ItemStore) -> None:
     rows = all_pages(Listing(store), Wanted("newest", "Comedy", 1990), 4)
     assert store.columns.years[rows].tolist() == [1999, 1997, 1995, 1993, 1991]
+    whole = all_pages(Listing(store), Wanted("newest", None, 1990), 4)
+    assert store.columns.years[whole].tolist() == list(range(1999, 1989, -1))
     assert all_pages(Listing(store), Wanted("newest", None, 1850), 4) == []
 
 
