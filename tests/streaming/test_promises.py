@@ -307,7 +307,10 @@ def test_a_kept_delta_is_written_without_another_record(bench: Bench) -> None:
     bench.job.advance(5.0)
     there = int(bench.client.hget(item_key(5), N))
     bench.feed(bench.event("b", LIKE))
-    bench.feed(bench.event("c", LIKE))
+    other = next(user for user in range(1000, 1100) if partition_of(user) != LANE)
+    value = write_event(Event("c", LIKE, other, 5, 0, "", START))
+    bench.feed(Record(EVENTS_TOPIC, partition_of(other), 0, WALL, str(other), value))
+    assert int(bench.client.hget(item_key(5), N)) == there + 1
     bench.job.advance(4 * SETTLE)
     assert int(bench.client.hget(item_key(5), N)) == there + 2
 
