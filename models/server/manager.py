@@ -74,6 +74,8 @@ class Manager:
         """
         check_change({}, config, {}, any_label)
         self.first_pass = threading.Event()
+        self.passes = 0
+        """How often all models have been looked at."""
         self._poll_seconds = poll_seconds
         self._warm_up = warm_up
         self._any_label = any_label
@@ -183,6 +185,7 @@ class Manager:
             self.first_pass.set()
             with self._lock:
                 self._generation_passed = generation
+                self.passes += 1
                 self._passed.notify_all()
             self._wake.wait(self._poll_seconds or None)
             self._wake.clear()

@@ -29,7 +29,7 @@ def test_what_was_added_can_be_taken_back(weight: int, gone: int, half_life: int
 
 def test_known_values() -> None:
     assert [decay(ONE, HOUR_MS * step // 4, HOUR_MS) for step in range(5)] == [65536, 55108, 46340, 38967, 32768]
-    assert decay(ONE, -5, HOUR_MS) == ONE
+    assert decay(ONE, -5, HOUR_MS) == decay(ONE, -HOUR_MS, HOUR_MS) == ONE
     assert decay(ONE, 100 * HOUR_MS, HOUR_MS) == 0
 
 

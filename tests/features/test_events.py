@@ -110,6 +110,19 @@ def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
         check_time(year + 5, wall=10 * year, clock=4)
 
 
+def test_an_undo_names_what_it_takes_back() -> None:
+    undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1000}
+    assert read_event(json.dumps(undo | {"target": "x"}).encode()).target == "x"
+    with pytest.raises(BadEvent, match="target: expected the event_id to take back, got nothing"):
+        read_event(json.dumps(undo).encode())
+
+
+def test_what_an_event_answers_is_written_and_read_again() -> None:
+    event = Event("x", RATING, 6, 3, 450, "", 1000, "request", 7)
+    assert read_event(write_event(event)) == event
+    assert read_event(write_event(event._replace(position=0))).position == 0
+
+
 def test_ratings_are_kept_in_hundredths() -> None:
-    for rating, centi in ((0.5, 50), (3.7, 370), (5, 500), (4.99, 499)):
+    for rating, centi in ((0.5, 50), (3.7, 370), (5, 500), (4.99, 499), (4.35, 435), (2.675, 268)):
         assert read_event(json.dumps(GOOD | {"rating": rating}).encode()) == Event("x", RATING, 6, 3, centi, "", 1000)

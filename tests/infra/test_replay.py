@@ -1,5 +1,6 @@
 """What provokes a replay loses nothing, is the same by seed, and holds a bounded number of events; progress is never ahead."""
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_copies_come_right_behind_or_far_later_but_within_the_bound() -> None:
     assert list(first) == list(range(count))  # first appearances keep their order
 
 
+def test_copies_that_were_to_come_later_come_at_the_end() -> None:
+    """However far the wheel has turned: of a thousand events as many copies as were drawn."""
+    for count in (1, 150, 1000):
+        sent = Counter(rows(duplicated(stream(count), 3, random.Random(5), 200)))
+        chance, drawn = random.Random(5), 0
+        for _ in range(count):
+            copies = int(chance.random() * 3)
+            drawn += copies
+            for _ in range(copies):
+                if chance.random() >= 0.5:
+                    chance.random()
+        assert sent.total() == count + drawn
+
+
 def test_all_together_hold_no_more_than_they_say() -> None:
     provocation, newest, seen = Provocation(shuffle=500, duplicate=3, late=0.02, seed=2), -1, set[int]()
 
@@ -197,6 +212,7 @@ def test_an_interrupted_replay_of_the_same_rows_is_known(tmp_path: Path, dataset
     write_json(home.data / "replay.json", {"dataset": "ml-100k", "first": 80, "last": 100, "row": 93})
     assert replayer.resume_row(80, 100) == 93
     assert replayer.resume_row(81, 100) == 81
+    assert replayer.resume_row(80, 99) == 80, "other rows"
     write_json(home.data / "replay.json", {"dataset": "ml-100k", "first": 80, "last": 100, "row": 100})
     assert replayer.resume_row(80, 100) == 80
 

@@ -90,16 +90,6 @@ FAULTS: Final = (
         ("test_the_limits_of_buckets_do_not_depend_on_order_either",),
     ),
     Fault(
-        "an old contribution comes back into full buckets",
-        "features/item_fold.py",
-        "elif at == 0 and len(buckets) >= limit:",
-        "elif False:",
-        (
-            "test_the_limits_of_buckets_do_not_depend_on_order_either",
-            "test_buckets_are_the_newest_and_hold_what_fell_into_them",
-        ),
-    ),
-    Fault(
         "an item's first time is its newest",
         "features/item_fold.py",
         "else min(features.first_ts, ts)",

@@ -195,14 +195,14 @@ FAULTS: Final = (
             "            self._keep(writes)\n"
             "        self._in_flight.clear()\n"
         ),
-        ("test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",),
+        ("test_after_a_failure_the_newest_of_a_key_counts",),
     ),
     Fault(
         "what was in flight is lost with its connection",
         "streaming/writer.py",
         ("        for writes, _ in self._in_flight:\n            self._keep(writes)\n        self._in_flight.clear()"),
         "        self._in_flight.clear()",
-        ("test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",),
+        ("test_what_was_in_flight_when_the_connection_broke_waits_again",),
     ),
     Fault(
         "what says nothing of freshness is counted",
@@ -223,7 +223,10 @@ FAULTS: Final = (
         "streaming/writes.py",
         ("            self.seen = earlier.seen | self.seen\n"),
         "",
-        ("test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",),
+        (
+            "test_after_a_failure_the_newest_of_a_key_counts",
+            "test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next",
+        ),
     ),
     Fault(
         "a whole write adds to what is there",

@@ -1,5 +1,8 @@
 """One contract for every recall channel, and the merge of them."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from features.base import Base
 from features.fold import thaw_user
 from features.inputs import ClickWeights, tastes
 from features.pairs import Neighbours
+from features.relations import Relations
 from features.served import MAX_CANDIDATES
 from features.signals import Moment, candidates
 from features.state import UserFeatures
@@ -38,6 +42,40 @@ def known_user(base: Base) -> UserFeatures:
     return thaw_user(stored).features
 
 
+NEW = (901, 902, 903, 904)
+
+
+def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
+    """A query that every channel has something to say about, well more than a few items."""
+    store = ItemStore(base)
+    for number, item_id in enumerate(NEW):
+        store.put_item(Item(item_id, f"New {number}", ("Comedy",), 2020), AT - 1 - number)
+    near = [(10 + other, 9 - other) for other in range(8)]
+    store.put_neighbours(Neighbours(3, 1, AT, near))
+    rows = store.columns.ids[: len(store)].copy()
+    weights = Relations(
+        rows,
+        np.array([1, 3]),
+        np.array([0, 8, 16]),
+        np.array([*range(20, 28), *range(10, 18)]),
+        np.linspace(1, 0.1, 16).astype(np.float32),
+    )
+    index = dataclasses.replace(store.index, ease=weights, similar=weights)
+    user = known_user(base)
+    user = msgspec.structs.replace(user, recent=[*user.recent, (3, AT - SESSION_GAP_MS // 2, CLICK, 0)])
+    allowed = np.ones(len(store), bool)
+    allowed[store.rows(list(hidden))] = False
+    query = Query(Moment(user, AT, index, ClickWeights(), allowed), store.newest(AT), kinds_of(store))
+    query.user_vector = np.ones(WIDTH, np.float32)
+    return query
+
+
+def ids(store: ItemStore, rows: IntArray) -> list[int]:
+    """Items of the base by their ids; new ones, which this store has not, by their place after them."""
+    known = store.columns.ids[: len(store)].tolist()
+    return [known[row] if row < len(known) else NEW[row - len(known)] for row in rows.tolist()]
+
+
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
 class TestEveryChannel:
     def test_it_gives_allowed_rows_once_and_no_more_than_asked(self, channel: Recall, base: Base) -> None:
@@ -50,18 +88,30 @@ class TestEveryChannel:
             assert len(set(rows.tolist())) == len(rows)
             assert not set(store.columns.ids[rows].tolist()) & set(hidden)
 
+    def test_asked_for_much_it_finds_some_and_what_is_hidden_is_not_among_them(
+        self, channel: Recall, base: Base
+    ) -> None:
+        found = ids(ItemStore(base), channel.recall(telling_query(base), 30))
+        assert len(found) >= 3
+        hidden = found[::2]
+        rest = ids(ItemStore(base), channel.recall(telling_query(base, hidden), 30))
+        assert rest
+        assert not set(rest) & set(hidden)
+        assert len(rest) == len(set(rest))
+
+    def test_asked_for_less_it_gives_the_best_of_what_it_gave(self, channel: Recall, base: Base) -> None:
+        whole = channel.recall(telling_query(base), 30).tolist()
+        for limit in (1, 2, len(whole) - 1):
+            assert channel.recall(telling_query(base), limit).tolist() == whole[:limit]
+
     def test_it_is_deterministic(self, channel: Recall, base: Base) -> None:
-        answers = [channel.recall(query_for(ItemStore(base), known_user(base)), 10).tolist() for _ in range(2)]
+        answers = [channel.recall(telling_query(base), 10).tolist() for _ in range(2)]
         assert answers[0] == answers[1]
 
     def test_with_nothing_allowed_it_gives_nothing(self, channel: Recall, base: Base) -> None:
         store = ItemStore(base)
-        everything = store.columns.ids.tolist()
-        assert channel.recall(query_for(store, known_user(base), everything), 10).tolist() == []
-
-
-def ids(store: ItemStore, rows: IntArray) -> list[int]:
-    return [int(each) for each in store.columns.ids[rows]]
+        everything = [*store.columns.ids.tolist(), *NEW]
+        assert channel.recall(telling_query(base, everything), 10).tolist() == []
 
 
 def test_new_items_come_first_where_their_genres_are_liked(base: Base) -> None:

@@ -73,7 +73,8 @@ def test_pinned_items_come_first_and_buried_ones_last(base: Base) -> None:
 
 
 def test_a_request_that_names_its_model_is_in_no_experiment() -> None:
-    chosen = Chosen(Policy(model="b", blend={"c": 1.0}, diversity=0.3), {"ranker": "b"}, Policy(diversity=0.3))
+    plain = Policy(model="a", blend={"d": 1.0}, interleave=("a", "b"), diversity=0.3)
+    chosen = Chosen(Policy(model="b", blend={"c": 1.0}, diversity=0.3), {"ranker": "b"}, plain)
     named, free = (Request(7, None, 10, chosen=chosen, named=each) for each in (True, False))
     assert (named.arms(), named.policy()) == ({}, Policy(diversity=0.3))
     assert (free.arms(), free.policy().model) == ({"ranker": "b"}, "b")

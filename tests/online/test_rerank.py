@@ -49,6 +49,13 @@ def test_rules_move_items() -> None:
     assert made.propensities == [1.0] * 4
     both = listed(Policy(pin=(13,), bury=(13, 10)), ids, [0, 1, 2, 3], 4, Random(1))  # of two experiments
     assert ids[both.places].tolist() == [13, 11, 12, 10]
+    assert both.rules == {3: ["pinned"], 0: ["buried"]}
+
+
+def test_a_place_that_a_rule_has_filled_is_not_explored() -> None:
+    ids, chance = np.arange(8), Random(5)
+    policy = Policy(pin=(4, 5), explore=1.0)
+    assert {tuple(listed(policy, ids, list(range(8)), 2, chance).places) for _ in range(50)} == {(4, 5)}
 
 
 def test_what_is_buried_is_not_explored() -> None:

@@ -269,14 +269,16 @@ def test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alo
     bench.server.away(3600.0)
     bench.feed(bench.event("a", LIKE))
     bench.job.advance(2.0)
-    bench.feed(bench.event("b", LIKE))  # another batch: what the first one changed is still unsent
+    other = next(user for user in range(1000, 1100) if partition_of(user) == LANE)
+    value = write_event(Event("b", LIKE, other, 6, 0, "", START))
+    bench.feed(bench.record(EVENTS_TOPIC, value, key=str(other)))  # what the first batch changed is still unsent
     bench.job.advance(2.0)
     bench.job.checkpoint()
     bench.server.away(0.0)
     bench.job.crash()
     bench.job.advance(5.0)
-    assert bench.place() == b"2"
-    assert bench.client.hget(item_key(5), N) is not None
+    assert (bench.place(), bench.client.hget(user_key(other), N)) == (b"1", b"2")
+    assert bench.client.exists(item_key(5), item_key(6)) == 2
 
 
 def test_with_a_full_buffer_the_operator_waits_for_redis(redis: RedisProcess) -> None:
@@ -305,7 +307,10 @@ def test_a_kept_delta_is_written_without_another_record(bench: Bench) -> None:
     bench.job.advance(5.0)
     there = int(bench.client.hget(item_key(5), N))
     bench.feed(bench.event("b", LIKE))
-    bench.feed(bench.event("c", LIKE))
+    other = next(user for user in range(1000, 1100) if partition_of(user) != LANE)
+    value = write_event(Event("c", LIKE, other, 5, 0, "", START))
+    bench.feed(Record(EVENTS_TOPIC, partition_of(other), 0, WALL, str(other), value))
+    assert int(bench.client.hget(item_key(5), N)) == there + 1
     bench.job.advance(4 * SETTLE)
     assert int(bench.client.hget(item_key(5), N)) == there + 2
 

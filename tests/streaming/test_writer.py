@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -17,6 +18,7 @@ from infra import artefacts, ask
 from infra.processes import free_ports, spawn
 from streaming.stored import StoredLane
 from streaming.testing.manual_time import ManualTime
+from streaming.testing.unsteady_redis import UnsteadyRedis
 from streaming.writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
 from streaming.writes import LaneWrite, StateWrite, UserWrite
 from tests.home import until
@@ -211,4 +213,43 @@ def test_a_users_whole_write_replaces_the_seen_set(server: tuple[int, "subproces
         settle(writer, key)
     with redis.Redis(port=port) as client:
         assert client.smembers(seen_key(7)) == {b"2"}
+    writer.close()
+
+
+def over_unsteady(port: int) -> tuple[FeatureWriter, ManualTime, UnsteadyRedis]:
+    time_source = ManualTime(0)
+    redis_server = UnsteadyRedis(time_source)
+    seams: dict[str, Any] = {"connect": redis_server.connect, "time_source": time_source}
+    return FeatureWriter("127.0.0.1", port, 1, "users", 0, **seams), time_source, redis_server
+
+
+def test_what_was_in_flight_when_the_connection_broke_waits_again(
+    server: tuple[int, "subprocess.Popen[bytes]"],
+) -> None:
+    writer, time_source, redis_server = over_unsteady(server[0])
+    one, two = user_key(1), user_key(2)
+    writer.put({one: UserWrite(1, 100, b"one")})
+    redis_server.away(1.0)
+    writer.put({two: UserWrite(1, 100, b"two")})
+    assert writer.unsent({one, two}) == {one, two}
+    time_source.advance(2.0)
+    settle(writer, one, two)
+    with redis.Redis(port=server[0]) as client:
+        assert [client.hget(key, "v") for key in (one, two)] == [b"one", b"two"]
+    writer.close()
+
+
+def test_after_a_failure_the_newest_of_a_key_counts(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    """Older ones are in flight, and fail, while a newer one waits."""
+    writer, time_source, redis_server = over_unsteady(server[0])
+    key = user_key(1)
+    for n in range(1, IN_FLIGHT + 1):
+        writer.put({key: UserWrite(n, 100, b"%d" % n, 0, {n: True})})
+    redis_server.lose_answers()
+    writer.put({key: UserWrite(99, 100, b"newest", 0, {99: True})})
+    time_source.advance(2.0)
+    settle(writer, key)
+    with redis.Redis(port=server[0]) as client:
+        assert client.hget(key, "v") == b"newest"
+        assert client.smembers(seen_key(1)) == {b"%d" % n for n in (*range(1, IN_FLIGHT + 1), 99)}
     writer.close()

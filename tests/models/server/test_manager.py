@@ -41,6 +41,12 @@ def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
+def wait_passes(manager: Manager) -> None:
+    """Until the manager has looked again, wholly from now on, twice."""
+    begun = manager.passes
+    wait_until(lambda: manager.passes >= begun + 3)
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., Manager]]:
     """Start a manager that looks 20 times a second, and wait for its first pass."""
@@ -138,7 +144,7 @@ def test_a_broken_version_is_tried_again_only_when_it_has_been_away(library: Any
     manager = start(model(tmp_path / "m"))
     assert states(manager) == [(2, "END", "NOT_FOUND")]
     shutil.copytree(library.linear(2), second, dirs_exist_ok=True)
-    manager.reload(model(tmp_path / "m"))  # it has looked once more
+    wait_passes(manager)
     assert states(manager)[0] == (2, "END", "NOT_FOUND")
     shutil.rmtree(second)
     wait_until(lambda: states(manager) == [(2, "END", "NOT_FOUND"), (1, "AVAILABLE", "OK")])
@@ -152,7 +158,7 @@ def test_a_version_in_use_stays_until_its_last_request_is_done(library: Any, tmp
     with manager.lease("m") as old:
         library.put(library.linear(2), tmp_path / "m")
         wait_until(lambda: states(manager) == [(2, "AVAILABLE", "OK"), (1, "UNLOADING", "OK")])
-        manager.reload(model(tmp_path / "m"))
+        wait_passes(manager)
         [score] = inference.predict(old, old.signatures["one"], {"x": X})["score"]
         assert score == 3
         assert bias_of(manager) == 2
@@ -178,7 +184,7 @@ def test_a_base_path_that_vanishes_changes_nothing(library: Any, tmp_path: Path,
     library.put(library.linear(1), tmp_path / "m")
     manager = start(model(tmp_path / "m"))
     (tmp_path / "m").rename(tmp_path / "gone")
-    manager.reload(model(tmp_path / "m"))
+    wait_passes(manager)
     assert bias_of(manager) == 1
     (tmp_path / "gone").rename(tmp_path / "m")
     library.put(library.linear(2), tmp_path / "m")

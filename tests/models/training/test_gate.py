@@ -31,6 +31,7 @@ from models.training import gate  # noqa: E402
 from models.training.export import OUTPUT, WARM_UP, stage, write_warm_up  # noqa: E402
 from models.training.fit import input_specs  # noqa: E402
 from models.training.run import gate_and_publish  # noqa: E402
+from models.training.towers import read_item_vectors  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -183,6 +184,34 @@ def test_vectors_that_rank_otherwise_than_the_scores(staged: Callable[[str], Pat
     np.save(path, -np.load(path))
     seal(folder)
     with pytest.raises(Broken, match="rank the golden rows otherwise"):
+        gate.check_version(folder)
+
+
+def test_vectors_that_rank_some_golden_rows_otherwise(staged: Callable[[str], Path]) -> None:
+    """Not all of them: two items have changed places."""
+    folder = staged("twotower")
+    manifest = read_manifest(folder)
+    assert manifest.towers is not None
+    ids, vectors = read_item_vectors(folder / manifest.towers.folder)
+    rows = [int(np.searchsorted(ids, row.inputs["movieId"])) for row in manifest.golden]
+    scores = np.array([row.scores[0] for row in manifest.golden])
+    best, worst = rows[int(scores.argmax())], rows[int(scores.argmin())]
+    vectors = np.array(vectors)
+    vectors[[best, worst]] = vectors[[worst, best]]
+    np.save(folder / "vectors" / "items.npy", vectors)
+    seal(folder)
+    with pytest.raises(Broken, match="rank the golden rows otherwise"):
+        gate.check_version(folder)
+
+
+def test_a_warm_up_request_that_gets_no_finite_score(staged: Callable[[str], Path], samples: Any, refused: Any) -> None:
+    folder = staged("widedeep")
+    net = nets.find("widedeep")
+    rows = {name: np.array(values[:3]) for name, values in samples.validation.inputs.items()}
+    rows["cross"] = np.full_like(rows["cross"], np.nan)
+    write_warm_up(net, rows, folder)
+    seal(folder)
+    with pytest.raises(Broken, match="gets scores that are not finite"):
         gate.check_version(folder)
 
 
