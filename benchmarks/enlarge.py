@@ -20,8 +20,8 @@ import typer
 from features.arrays import IntArray
 from features.durable import atomic_file
 from features.errors import BadInput
+from features.types import MAX_ID, Item
 from features.units import DAY_S
-from features.words import MAX_ID, Item
 from offline.datasets import Dataset, open_dataset, rows_between
 
 

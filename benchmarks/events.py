@@ -10,10 +10,10 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from features.contracts.events import write_event
 from features.errors import Unavailable
-from features.events import write_event
-from features.names import EVENTS, PARTITIONS, partition_of
-from features.words import CLICK, LIKE, RATING, Event
+from features.keys import EVENTS, PARTITIONS, partition_of
+from features.types import CLICK, LIKE, RATING, Event
 from offline.datasets import Dataset, event_of, rows_between
 
 BATCH_BYTES = 512 << 10

@@ -17,10 +17,10 @@ from benchmarks.cluster import Cluster
 from benchmarks.common import Figure, Report, work_folder
 from benchmarks.events import fill, grid
 from benchmarks.homes import Shape, StreamHome, share_base
-from features import state
-from features.fold import UserState, fold_user, freeze_user
-from features.state import UserFeatures, encode_features
-from features.words import Item
+from features.fold import state
+from features.fold.state import UserFeatures, encode_features
+from features.fold.user import UserState, fold_user, freeze_user
+from features.types import Item
 
 FOLDED_ALONE = 200
 """Users by whom the fold's own cost is measured; it does not depend on how many there are."""

@@ -13,7 +13,7 @@ from typing import Self
 
 import redis
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Unavailable
 from infra.home import REPO, Home
 from infra.processes import ProcessId, memory_mib

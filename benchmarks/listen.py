@@ -19,7 +19,7 @@ from pathlib import Path
 import hiredis
 import numpy as np
 
-from features.names import user_channel
+from features.keys import user_channel
 
 MOST = 50_000_000
 """Words noted at most (24 bytes each)."""

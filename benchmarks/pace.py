@@ -25,8 +25,8 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.events import mixed
-from features.events import write_event
-from features.names import EVENTS, partition_of
+from features.contracts.events import write_event
+from features.keys import EVENTS, partition_of
 
 COLUMNS = ("user", "lane", "offset", "due", "sent", "acked")
 LET_OTHERS_RUN = 16

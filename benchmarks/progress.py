@@ -9,8 +9,8 @@ import redis
 
 from benchmarks.cluster import Cluster
 from features.errors import Broken, Unavailable
-from features.job_keys import VERDICTS, lane_keys, read_lanes
-from features.names import EVENTS, PARTITIONS, N, item_key, pairs_key
+from features.keys import EVENTS, PARTITIONS, N, item_key, pairs_key
+from features.store.job_status import VERDICTS, lane_keys, read_lanes
 from infra.recompute import read_log_ends
 
 POLL, ITEMS_POLL = 0.02, 0.1

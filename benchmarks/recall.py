@@ -14,13 +14,13 @@ import psutil
 
 from benchmarks.ann import MAKERS
 from benchmarks.common import Report, spread
-from features.base import Base
-from features.fold import thaw_user
-from features.inputs import ClickWeights
-from features.served import MAX_CANDIDATES
-from features.signals import Moment
-from features.state import UserFeatures
-from features.vectors import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
+from features.base.reader import Base
+from features.contracts.served import MAX_CANDIDATES
+from features.fold.state import UserFeatures
+from features.fold.user import thaw_user
+from features.inputs.columns import ClickWeights
+from features.inputs.signals import Moment
 from infra.home import Home
 from infra.record import HomeRecord
 from models.registry import newest

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from features.job_keys import OPERATORS
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
+from features.store.job_status import OPERATORS
 from features.units import MINUTE_MS
 from infra.flow import FLINK, KAFKA, REDIS, Flow, fresh_since, latest, within
 

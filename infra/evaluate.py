@@ -11,9 +11,9 @@ from kafka.errors import KafkaError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from features.arrays import IntArray
-from features.base import Base
+from features.base.reader import Base
 from features.errors import BadInput, Unavailable
-from features.names import EVENTS, PARTITIONS
+from features.keys import EVENTS, PARTITIONS
 from infra import offline
 from infra.home import Home
 from infra.peers import ask_peers

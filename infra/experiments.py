@@ -10,9 +10,9 @@ from msgspec import UNSET
 from rich.console import Console
 from rich.table import Table
 
+from features.contracts.samples import Sample, read_sample
 from features.errors import BadEvent
-from features.names import SAMPLES
-from features.samples import Sample, read_sample
+from features.keys import SAMPLES
 from offline.log import KafkaLog
 from offline.shown import labels_of
 

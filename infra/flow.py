@@ -6,9 +6,9 @@ What a service did not answer is None here and named in `failures`; everything d
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import SERVED_VERDICTS, VERDICTS, Lane
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane
 
 KAFKA, REDIS, FLINK = "kafka", "redis", "flink"
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import OPERATORS, lane_fields
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import OPERATORS, lane_fields
 from infra.flow import Flow, Job
 
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}

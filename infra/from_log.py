@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import redis
 
-from features.base import Base, Offsets
+from features.base.reader import Base, Offsets
 from features.errors import Unavailable
-from features.job_keys import lane_keys, read_lanes
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
+from features.store.job_status import lane_keys, read_lanes
 from infra import offline
 from infra.home import Home
 from infra.record import HomeRecord

@@ -13,11 +13,11 @@ from kafka.errors import KafkaError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from features.base import Offsets
+from features.base.reader import Offsets
 from features.errors import MartletError, Unavailable
-from features.freshness import FreshnessHistogram
-from features.job_keys import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_keys, read_lanes
-from features.names import CLOCK_KEY, EVENTS, PARTITIONS, SERVED
+from features.keys import CLOCK_KEY, EVENTS, PARTITIONS, SERVED
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_keys, read_lanes
 from infra import flink_rest
 from infra.flow import FLINK, KAFKA, REDIS, Flow, Topic
 from infra.record import HomeRecord

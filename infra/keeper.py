@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import MartletError, Unavailable
 from infra import checkpoints, requests
 from infra.home import Home

@@ -4,13 +4,13 @@ import time
 
 import redis
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Unavailable
-from features.fold import thaw_stored
-from features.names import item_key, pairs_key, seen_key, user_key
-from features.pairs import encode_neighbours
-from features.redis_writes import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
-from features.state import decode_item
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import decode_item
+from features.fold.user import thaw_stored
+from features.keys import item_key, pairs_key, seen_key, user_key
+from features.store.redis_scripts import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
 
 BATCH = 500
 LOADED_KEY = "loaded"

@@ -13,9 +13,9 @@ from typing import Literal
 
 import psutil
 
-from features.base import Base, Offsets
+from features.base.embedding_files import META
+from features.base.reader import Base, Offsets
 from features.errors import MartletError
-from features.vectors import META
 from infra import artefacts
 from infra.home import REPO, Home, read_json
 from infra.processes import tail

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Unavailable
 from infra import offline
 from infra.home import REPO, Home

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from features.errors import Unavailable
-from features.names import EVENTS, PARTITIONS, partition_of
+from features.keys import EVENTS, PARTITIONS, partition_of
 
 BATCH_BYTES: Final = 128 << 10
 CLOSE_WITHIN: Final = 10.0

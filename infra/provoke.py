@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from features.errors import BadInput
-from features.words import Event, Millis
+from features.types import Event, Millis
 
 SHUFFLE: Final = 10_000
 """Rows that `--shuffle` mixes when no number is given."""

@@ -8,18 +8,18 @@ from typing import Protocol
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from features.admission import Misplaced, admit, admit_list, user_of_key
-from features.base import Base
+from features.base.reader import Base
+from features.contracts.admission import Misplaced, admit, admit_list, user_of_key
 from features.errors import BadEvent, Unavailable
-from features.fold import UserState, fold_user, thaw_user, undone_item
-from features.impressions import fold_list, list_memory
-from features.item_fold import fold_item
-from features.memory import DedupeMemory
-from features.names import EVENTS, PARTITIONS, SERVED
-from features.pairs import Pairs, slots_of
-from features.state import ItemFeatures, UserFeatures
+from features.fold.co_visits import Pairs, slots_of
+from features.fold.dedupe import DedupeMemory
+from features.fold.impressions import fold_list, list_memory
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user, thaw_user, undone_item
+from features.keys import EVENTS, PARTITIONS, SERVED
+from features.types import UNDO, Contribution
 from features.verdicts import REJECTED, REROUTED
-from features.words import UNDO, Contribution
 from streaming.settings import JobSettings
 
 READ_WITHIN = 600.0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from features.base import MANIFEST, Base
+from features.base.reader import MANIFEST, Base
 from features.errors import BadInput, Broken
-from features.state import FOLD_VERSION
+from features.fold.state import FOLD_VERSION
 from features.units import ATTRIBUTION_S
 from infra.home import Home, read_json, write_json
 

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from features.contracts.events import write_event
 from features.errors import BadInput, Unavailable
-from features.events import write_event
 from infra.home import Home, read_json, write_json
 from infra.producer import EventProducer
 from infra.provoke import NOT_PROVOKED, Outgoing, Provocation

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from features.freshness import BUCKETS_MS
-from features.job_keys import SERVED_VERDICTS, VERDICTS
-from features.names import EVENTS
+from features.keys import EVENTS
+from features.store.freshness import BUCKETS_MS
+from features.store.job_status import SERVED_VERDICTS, VERDICTS
 from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 from infra.times import show_time
 

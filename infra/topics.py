@@ -3,10 +3,10 @@
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from features.contracts.samples import SAMPLE_LIMIT
+from features.contracts.served import SERVED_LIMIT
 from features.errors import Unavailable
-from features.names import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED
-from features.samples import SAMPLE_LIMIT
-from features.served import SERVED_LIMIT
+from features.keys import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED
 from features.units import DAY_MS
 
 EVENT_LIMIT = 4 << 20

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import redis
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Unavailable
-from features.fold import thaw_user
-from features.job_keys import VERDICTS, lane_key, lane_keys, read_lanes
-from features.names import GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
-from features.pairs import encode_neighbours
-from features.state import decode_item, encode_features
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import decode_item, encode_features
+from features.fold.user import thaw_user
+from features.keys import GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
 from infra.recompute import Ends, Expected, KafkaReader, LogReader, Recomputer
 from streaming.settings import JobSettings
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import OPERATORS
-from features.names import EVENTS
+from features.keys import EVENTS
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import OPERATORS
 from infra.alarms import LOOK_BACK_MS, Alarm, evaluate
 from infra.flow import Flow, fresh_since, latest
 from infra.flow_report import flow_report, quantiles

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
 from infra.alarms import NAMES, Alarm
 from infra.flow import FLINK, KAFKA, REDIS, Flow
 

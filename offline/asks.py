@@ -4,7 +4,7 @@ python -m offline.asks --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-d
 
 <out>/asks/part-*.parquet       a row for each ask, see ASKS, by seq
       sequences/part-*.parquet  a row for each user: all rows of the history in order, see SEQUENCES
-      maps.json                 features.inputs.InputMaps of genres and user columns
+      maps.json                 features.inputs.columns.InputMaps of genres and user columns
       meta.json                 what it was made of, and the row where the asks begin
 
 The weights between items that candidates are found by are made of the rows before the first ask, so that no ask has taught
@@ -26,15 +26,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from features.base import RELATIONS, Base
-from features.catalogue import genre_names
+from features.base.reader import RELATIONS, Base
+from features.contracts.items import genre_names
 from features.durable import atomic_folder
 from features.errors import BadInput
-from features.history import history_of, mark_of
-from features.inputs import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMaps, user_vector
-from features.signals import candidates, find_signals, signal_matrix
-from features.state import FOLD_VERSION
-from features.words import RATING
+from features.fold.state import FOLD_VERSION
+from features.inputs.columns import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMaps, user_vector
+from features.inputs.history import history_of, mark_of
+from features.inputs.signals import candidates, find_signals, signal_matrix
+from features.types import RATING
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
 from offline.folding import Batches, Worker
@@ -68,7 +68,8 @@ ASKS: Final = pa.schema(
         ("signals", _F32),
     ]
 )
-"""seq: the row asked for; history…: `features.history`; user: `features.inputs.user_vector`; items: n candidates; answer: the
+"""seq: the row asked for; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
+candidates; answer: the
 place among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after candidate."""
 SEQUENCES: Final = pa.schema(
     [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64)]

@@ -2,7 +2,7 @@
 
     python -m offline.base --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER [--master M]
 
-It is written aside and renamed into place; the layout is that of `features.base`.
+It is written aside and renamed into place; the layout is that of `features.base.reader`.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.base import CATALOGUE, MANIFEST, RELATIONS, Base
+from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base
 from features.durable import atomic_folder
 from features.errors import BadInput
-from features.state import FOLD_VERSION
+from features.fold.state import FOLD_VERSION
 from offline import folding, states
 from offline.datasets import Dataset, cut_row, open_dataset, ts_of_row
 from offline.relations import write_history_relations

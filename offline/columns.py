@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.arrays import AnyArray
-from features.words import MAX_ID
+from features.types import MAX_ID
 from offline.raw import is_text
 
 _WHOLE: Final = r"^[ \t]*[0-9]{1,19}(\.0*)?[ \t]*$"

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from features.durable import write_whole
 from features.errors import BadInput, Broken
-from features.words import RATING, Event, Item
+from features.types import RATING, Event, Item
 from offline.normalise import NORMAL_VERSION, normalise
 from offline.rejects import FILE, Rejects
 from offline.sources import DEFAULT, KNOWN, Source, find_source

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from features.base import Base
-from features.catalogue import genre_names
-from features.fold import UserState, fold_user, freeze_user
-from features.inputs import ClickWeights, ItemColumns, popularity, tastes
-from features.item_fold import fold_item
-from features.pairs import Pairs
-from features.state import ItemFeatures, UserFeatures, count_acts, encode_features
-from features.words import RATING, Contribution, Item, Millis
+from features.base.reader import Base
+from features.contracts.items import genre_names
+from features.fold.co_visits import Pairs
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures, count_acts, encode_features
+from features.fold.user import UserState, fold_user, freeze_user
+from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
+from features.types import RATING, Contribution, Item, Millis
 from offline.datasets import event_of
 from offline.runs import Rows, runs, streams
 

@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from features.admission import Misplaced, admit, admit_list
 from features.clock import Clock
+from features.contracts.admission import Misplaced, admit, admit_list
 from features.errors import BadEvent, Broken, Unavailable
-from features.names import EVENTS, PARTITIONS
+from features.keys import EVENTS, PARTITIONS
 from features.verdicts import REJECTED, REROUTED
 from offline.folding import Batches, Worker
 from offline.runs import Rows

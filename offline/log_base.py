@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.base import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
+from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
 from features.durable import atomic_folder
 from features.errors import BadInput, Broken
-from features.names import EVENTS, SERVED
-from features.state import FOLD_VERSION
+from features.fold.state import FOLD_VERSION
+from features.keys import EVENTS, SERVED
 from features.verdicts import REJECTED, REROUTED
 from offline import states
 from offline.base import BASE_VERSION, base_number

@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from features.base import Base
-from features.fold import UserState, fold_user, freeze_user, thaw_stored, undone_item
-from features.impressions import fold_list, list_memory
-from features.memory import DedupeMemory
-from features.served import ServedHead
-from features.state import (
+from features.base.reader import Base
+from features.contracts.served import ServedHead
+from features.fold.dedupe import DedupeMemory
+from features.fold.impressions import fold_list, list_memory
+from features.fold.state import (
     StoredUser,
     UserFeatures,
     decode_stored_user,
@@ -19,8 +18,9 @@ from features.state import (
     encode_features,
     encode_stored_user,
 )
+from features.fold.user import UserState, fold_user, freeze_user, thaw_stored, undone_item
+from features.types import UNDO, Contribution, Event, Item, ItemId, Millis
 from features.verdicts import APPLIED, DUPLICATE, LATE
-from features.words import UNDO, Contribution, Event, Item, ItemId, Millis
 from offline.folding import USERS, Batches, FoldedUsers, Worker
 from offline.log import EVENT, LIST
 from offline.runs import streams

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrays import DoubleArray, FloatArray
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
 from offline.tables import batches
 
 LEAST_STD: Final = 1e-3

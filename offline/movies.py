@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from features.errors import BadInput
-from features.words import MAX_ID, Item
+from features.types import MAX_ID, Item
 from offline.raw import MOVIES, Layout, read_columns, text
 from offline.rejects import Rejects, refuse_if_too_many
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from features.arrays import DoubleArray, IntArray
 from features.durable import atomic_file, write_whole
 from features.errors import BadInput
-from features.words import MAX_ID
+from features.types import MAX_ID
 from offline import columns
 from offline.movies import read_items
 from offline.raw import RATINGS, line_of, read_columns

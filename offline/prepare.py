@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from features.base import Base
+from features.base.reader import Base
 from offline.asks import make_asks
 from offline.base import base_number, make_base
 from offline.datasets import cut_row, open_dataset

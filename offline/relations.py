@@ -1,4 +1,4 @@
-"""The weights between items that a history gives, as arrays in a folder (`features.relations`): `ease` and `similar`."""
+"""The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from features.arrays import FloatArray, IntArray
-from features.base import EASE, SIMILAR
-from features.relations import ARRAYS
+from features.base.item_weights import ARRAYS
+from features.base.reader import EASE, SIMILAR
 from offline.datasets import Dataset, rows_between
 from offline.ease import ease
 from offline.similar import similar_items

@@ -3,7 +3,7 @@
 python -m offline.samples --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
 <out>/part-*.parquet   seq, user_id, item_id, at int64; label float32; user [U + 3G], item [I + G] float32; by seq
-      maps.json        features.inputs.InputMaps: genres, mean and spread of each column
+      maps.json        features.inputs.columns.InputMaps: genres, mean and spread of each column
       meta.json        what it was made of and how much it is
 """
 
@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pyarrow.compute as pc
 
-from features.base import Base
-from features.catalogue import genre_names
+from features.base.reader import Base
+from features.contracts.items import genre_names
 from features.durable import atomic_folder
 from features.errors import BadInput
-from features.inputs import INPUTS_VERSION
-from features.state import FOLD_VERSION
+from features.fold.state import FOLD_VERSION
+from features.inputs.columns import INPUTS_VERSION
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
 from offline.drawing import drawn, labelled

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pyarrow as pa
 
+from features.contracts.samples import Action, Sample, read_sample
 from features.durable import atomic_folder
 from features.errors import BadEvent, BadInput, Broken
-from features.inputs import INPUTS_VERSION, InputMaps
-from features.model_inputs import layout
-from features.names import SAMPLES
-from features.samples import Action, Sample, read_sample
-from features.words import ItemId
+from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.model_inputs import layout
+from features.keys import SAMPLES
+from features.types import ItemId
 from offline.asks import ASKS
 from offline.folding import Batches, Worker
 from offline.log import KafkaLog, Log, Span
@@ -97,7 +97,7 @@ def _explicitly_liked(action: Action) -> bool:
 
 
 def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None]]:
-    """TOLD of one list. columns: the digest of the columns that features must have (`features.model_inputs.layout`)."""
+    """TOLD of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
     served = sample.served
     features = served.features
     if not sample.actions:

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.base import CATALOGUE, ITEMS, PAIRS, RELATIONS, USERS, Base, encode_catalogue_item
-from features.mapped import table_parts
-from features.pairs import SLOTS
-from features.words import Item, Millis
+from features.base.mapped_table import table_parts
+from features.base.reader import CATALOGUE, ITEMS, PAIRS, RELATIONS, USERS, Base, encode_catalogue_item
+from features.fold.co_visits import SLOTS
+from features.types import Item, Millis
 from offline import folding
 from offline.tables import sha256, write_parquet, write_table
 
@@ -82,7 +82,7 @@ def write_pairs(spark: "SparkSession", folded: Path, parts: int, scratch: Path, 
 
 
 def _slots(spark: "SparkSession", folded: Path) -> "DataFrame":
-    """Rows (item_id, ts, key, other, sign): `features.pairs.slots_of` every contribution."""
+    """Rows (item_id, ts, key, other, sign): `features.fold.co_visits.slots_of` every contribution."""
     liked = spark.read.parquet(str(folded)).selectExpr(
         "inline(arrays_zip(items, times, keys, partners, signs)) AS (item_id, ts, key, partners, sign)"
     )

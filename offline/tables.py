@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.base.mapped_table import layout
 from features.errors import Broken
-from features.mapped import layout
 
 _BATCH_ROWS = 2_000
 
@@ -35,7 +35,8 @@ def _keyed(folder: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 def write_table(folder: Path, key: str, value: str, path: Path) -> int:
-    """The rows (key, value) of the parts as a table (`features.mapped`), without those that have no key; how many they are.
+    """The rows (key, value) of the parts as a table (`features.base.mapped_table`), without those that have no key;
+    how many they are.
 
     Memory holds one batch. Raises Broken if the keys do not ascend strictly over all parts.
     """

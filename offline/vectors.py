@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from features.catalogue import genre_names
-from features.fold import UserState, fold_user
-from features.inputs import ClickWeights, ItemColumns, item_matrix, user_vector
-from features.item_fold import fold_item
-from features.state import ItemFeatures, UserFeatures
-from features.words import RATING, Contribution, Item
+from features.contracts.items import genre_names
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
+from features.types import RATING, Contribution, Item
 from offline.datasets import event_of
 from offline.folding import Batches, Worker
 from offline.runs import Rows, runs

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import BoolArray, IntArray
-from features.base import EASE, SIMILAR, read_relations
-from features.catalogue import genre_names
-from features.fold import UserState, fold_user
-from features.inputs import ClickWeights, ItemColumns
-from features.item_fold import fold_item
-from features.pairs import Pairs, slots_of
-from features.signals import ItemIndex, Moment, Together
-from features.state import ItemFeatures, UserFeatures
-from features.words import Item, ItemId, Millis, UserId
+from features.base.reader import EASE, SIMILAR, read_relations
+from features.contracts.items import genre_names
+from features.fold.co_visits import Pairs, slots_of
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.signals import ItemIndex, Moment, Together
+from features.types import Item, ItemId, Millis, UserId
 from offline.datasets import Dataset, event_of, rows_between
 
 

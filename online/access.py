@@ -19,7 +19,7 @@ from fastapi import Request
 from msgspec import Meta
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from features.events import Name
+from features.contracts.events import Name
 from online import metrics
 from online.followed import FollowedFile
 from online.problems import Problem, problem_response

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from features.words import IMPRESSION, UNDO, Event, is_positive
+from features.types import IMPRESSION, UNDO, Event, is_positive
 from online import metrics
 
 KEPT = 10_000

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Broken
-from features.inputs import ClickWeights
+from features.inputs.columns import ClickWeights
 from features.version import VERSION
 from online import metrics, problems
 from online.access import OPEN, AccessGuard, read_access

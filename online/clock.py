@@ -7,7 +7,7 @@ newest event folded; so a click in today's browser on 1998's ratings happens jus
 import time
 from collections.abc import Callable
 
-from features.words import Millis
+from features.types import Millis
 
 
 def wall_ms() -> Millis:

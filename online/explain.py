@@ -5,8 +5,8 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from features.arrays import FloatArray
-from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
-from features.signals import SIGNAL_COLUMNS
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
+from features.inputs.signals import SIGNAL_COLUMNS
 from online.query import Query
 from online.ranking.features import RawFeatures
 from online.recommend import Recommendation

@@ -15,15 +15,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from features.arrays import IntArray
-from features.base import EASE, SIMILAR, Base
-from features.catalogue import genre_names
-from features.inputs import ItemColumns, popularity
-from features.names import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
-from features.pairs import Neighbours, decode_neighbours
-from features.signals import ItemIndex, Together
-from features.state import ItemSummary, summary_of_item
+from features.base.reader import EASE, SIMILAR, Base
+from features.contracts.items import genre_names
+from features.fold.co_visits import Neighbours, decode_neighbours
+from features.fold.state import ItemSummary, summary_of_item
+from features.inputs.columns import ItemColumns, popularity
+from features.inputs.signals import ItemIndex, Together
+from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
+from features.types import Item, ItemId
 from features.units import DAY_MS
-from features.words import Item, ItemId
 
 logger = logging.getLogger(__name__)
 

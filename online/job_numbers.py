@@ -16,8 +16,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from features.errors import Broken
-from features.freshness import BUCKETS_MS, FreshnessHistogram
-from features.job_keys import (
+from features.keys import PARTITIONS
+from features.store.freshness import BUCKETS_MS, FreshnessHistogram
+from features.store.job_status import (
     MAX_SUBTASKS,
     OPERATORS,
     SERVED_VERDICTS,
@@ -27,7 +28,6 @@ from features.job_keys import (
     lane_keys,
     read_lanes,
 )
-from features.names import PARTITIONS
 
 logger = logging.getLogger(__name__)
 

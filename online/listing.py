@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 
 from features.arrays import FloatArray, IntArray, smoothed_mean
-from features.inputs import popularity, trending
-from features.words import ItemId
+from features.inputs.columns import popularity, trending
+from features.types import ItemId
 from online.items import ItemStore
 
 Sort = Literal["popular", "trending", "newest", "rating", "title"]

@@ -4,10 +4,10 @@ import asyncio
 
 from aiokafka.errors import KafkaError
 
+from features.contracts.events import write_event
 from features.errors import Unavailable
-from features.events import write_event
-from features.names import EVENTS, partition_of
-from features.words import Event
+from features.keys import EVENTS, partition_of
+from features.types import Event
 from online.producer import KafkaConnection
 
 

@@ -7,9 +7,9 @@ import logging
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from features.catalogue import ItemRecord, read_item, write_item
+from features.contracts.items import ItemRecord, read_item, write_item
 from features.errors import BadEvent, Unavailable
-from features.names import ITEMS
+from features.keys import ITEMS
 from online.items import ItemStore
 from online.producer import KafkaConnection
 

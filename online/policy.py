@@ -17,9 +17,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from features.contracts.events import Id, Name
 from features.errors import BadInput
-from features.events import Id, Name
-from features.words import UserId
+from features.types import UserId
 from online.recall import CHANNELS
 
 CONTROL: Final = "control"

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 
 from features.arrays import BoolArray, FloatArray, IntArray
+from features.base.embedding_files import TWOTOWER
+from features.contracts.served import MAX_CANDIDATES
 from features.errors import Unavailable
-from features.inputs import ClickWeights
-from features.served import MAX_CANDIDATES
-from features.signals import Moment
-from features.vectors import TWOTOWER
-from features.words import ItemId, UserId
+from features.inputs.columns import ClickWeights
+from features.inputs.signals import Moment
+from features.types import ItemId, UserId
 from online.clock import HomeClock
 from online.digits import told
 from online.followed import FollowedFile

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.words import ItemId
+from features.types import ItemId
 from online.policy import Policy
 
 POOL = 100

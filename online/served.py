@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from features.served import Served, ServedCandidates, ServedFeatures, ServedItem
+from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem
 from online.digits import told
 from online.ranking.features import RawFeatures
 from online.recommend import Recommendation

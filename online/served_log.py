@@ -13,9 +13,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from features.contracts.served import SERVED_LIMIT, write_served
 from features.errors import BadInput
-from features.names import SERVED, partition_of
-from features.served import SERVED_LIMIT, write_served
+from features.keys import SERVED, partition_of
 from online import metrics
 from online.producer import KafkaConnection
 from online.recommend import Recommendation

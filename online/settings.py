@@ -12,7 +12,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_host, redis_port
     model_server        the model server's address: host:port for gRPC, http://host:port for REST
     models              the model base: <name>/<version>/ with a manifest beside each SavedModel
-    embeddings          item vectors: <version>/<kind>/ (see `features.vectors`), followed; or None
+    embeddings          item vectors: <version>/<kind>/ (see `features.base.embedding_files`), followed; or None
     base                folder of the base: catalogue, similar items, and what remains when Redis is gone
     generation          fence of the writes that a token waits for
     cut, cut_since      the home's clock stood at `cut` (ms, event time) when wall time was `cut_since` (ms);

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from features.inputs import ClickWeights
+from features.inputs.columns import ClickWeights
 from online.access import Access
 from online.acted import ActedOn
 from online.admission import Gate

@@ -5,7 +5,7 @@ import binascii
 
 import msgspec
 
-from features.words import MAX_ID
+from features.types import MAX_ID
 
 MAX_USERS = 100
 

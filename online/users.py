@@ -9,11 +9,11 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from features.base import Base
-from features.fold import thaw_stored
-from features.names import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
-from features.state import UserFeatures, decode_user
-from features.words import ItemId, UserId
+from features.base.reader import Base
+from features.fold.state import UserFeatures, decode_user
+from features.fold.user import thaw_stored
+from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
+from features.types import ItemId, UserId
 from online.bound import bounded
 from online.breaker import Breaker
 

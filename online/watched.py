@@ -10,8 +10,8 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from features.names import user_channel
-from features.words import UserId
+from features.keys import user_channel
+from features.types import UserId
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from features.pairs import slots_of
-from features.words import Contribution
+from features.fold.co_visits import slots_of
+from features.types import Contribution
 from streaming.lanes import lane_of_item
 
 
@@ -14,7 +14,7 @@ class Delta(msgspec.Struct, array_like=True):
     lane       of the items
     broker_ts  when the broker took the newest record in it, ms
     events     (item id, ts, kind, rating in hundredths, sign)
-    slots      (item id, ts, event's hash, other item, sign): see `features.words.Slot`
+    slots      (item id, ts, event's hash, other item, sign): see `features.types.Slot`
     """
 
     lane: int

@@ -6,7 +6,7 @@ Timers are in Flink's state, so they fire after a restart too, with no record co
 import gc
 from typing import Any
 
-from features.words import Millis
+from features.types import Millis
 
 TICK_MS = 1000
 

@@ -15,12 +15,12 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 
-from features.base import Base
-from features.item_fold import fold_item
-from features.names import item_key, item_of, item_of_pairs, pairs_key
-from features.pairs import Pairs, encode_neighbours
-from features.state import ItemFeatures, decode_item, encode_features
-from features.words import IMPRESSION, Contribution
+from features.base.reader import Base
+from features.fold.co_visits import Pairs, encode_neighbours
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, decode_item, encode_features
+from features.keys import item_key, item_of, item_of_pairs, pairs_key
+from features.types import IMPRESSION, Contribution
 from streaming.connection import Connection
 from streaming.deltas import lane_of_delta, read_delta
 from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter

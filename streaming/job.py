@@ -18,8 +18,8 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
-from features.base import Base
-from features.names import EVENTS, REJECTED, SAMPLES, SERVED
+from features.base.reader import Base
+from features.keys import EVENTS, REJECTED, SAMPLES, SERVED
 from streaming.items import ItemFold
 from streaming.keyed import keyed
 from streaming.lanes import LABELS, MAX_PARALLELISM

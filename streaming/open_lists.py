@@ -13,9 +13,9 @@ from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from features.samples import MAX_ACTIONS, Action, write_sample
+from features.contracts.samples import MAX_ACTIONS, Action, write_sample
+from features.types import Millis
 from features.units import MINUTE_MS
-from features.words import Millis
 from streaming.stored import STATE_VERSION
 from streaming.user_states import BYTES
 

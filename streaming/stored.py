@@ -8,15 +8,15 @@ from typing import Final
 
 import msgspec
 
-from features.job_keys import Lane
-from features.words import Contribution
+from features.store.job_status import Lane
+from features.types import Contribution
 
 STATE_VERSION: Final = 1
 """Part of each state's name in Flink. A change that old bytes can't be read through raises it, and states start from the base."""
 
 
 class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
-    """A user: features as Redis has them, tombstone, place in the log, and its journal (see `features.journal`): chunks
+    """A user: features as Redis has them, tombstone, place in the log, and its journal (see `features.fold.journal`): chunks
     `first` … `next` − 1 lie beside, `open` is the last one."""
 
     features: bytes
@@ -31,7 +31,7 @@ class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
 
 
 class StoredLane(msgspec.Struct, array_like=True):
-    """What a lane of users has counted and how far it came (see `features.job_keys.Lane`), the keys whose last writes
+    """What a lane of users has counted and how far it came (see `features.store.job_status.Lane`), the keys whose last writes
     Redis had not acknowledged yet, and what has not gone to items yet."""
 
     n: int = 0

@@ -12,10 +12,10 @@ from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from features.base import Base
-from features.fold import UserState, thaw_user
-from features.journal import Journal, replay_journal
-from features.state import UserFeatures, decode_user, encode_features
+from features.base.reader import Base
+from features.fold.journal import Journal, replay_journal
+from features.fold.state import UserFeatures, decode_user, encode_features
+from features.fold.user import UserState, thaw_user
 from streaming.stored import STATE_VERSION, StoredLive, decode_live, encode
 from streaming.writes import UserWrite
 

@@ -14,17 +14,17 @@ from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
-from features.admission import Misplaced, admit, admit_list, user_of_key
-from features.base import Base
+from features.base.reader import Base
+from features.contracts.admission import Misplaced, admit, admit_list, user_of_key
+from features.contracts.samples import action_of
 from features.errors import BadEvent
-from features.fold import fold_user, undone_item
-from features.impressions import fold_list, list_memory
-from features.job_keys import VERDICTS, lane_key
-from features.memory import DedupeMemory
-from features.names import EVENTS, SERVED, user_key, user_of
-from features.samples import action_of
+from features.fold.dedupe import DedupeMemory
+from features.fold.impressions import fold_list, list_memory
+from features.fold.user import fold_user, undone_item
+from features.keys import EVENTS, SERVED, user_key, user_of
+from features.store.job_status import VERDICTS, lane_key
+from features.types import FORGET_USER, UNDO, Contribution, Event, Item
 from features.verdicts import APPLIED, REJECTED, REROUTED
-from features.words import FORGET_USER, UNDO, Contribution, Event, Item
 from streaming.connection import Connection
 from streaming.deltas import deltas_of
 from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter

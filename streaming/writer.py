@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 import hiredis
 
 from features.errors import Unavailable
-from features.freshness import FreshnessHistogram
-from features.job_keys import FRESH_TTL_S, fresh_key
-from features.names import CLOCK_KEY, ITEMS_CHANNEL, is_of_item
-from features.redis_writes import ADVANCE_CLOCK
+from features.keys import CLOCK_KEY, ITEMS_CHANNEL, is_of_item
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import FRESH_TTL_S, fresh_key
+from features.store.redis_scripts import ADVANCE_CLOCK
 from streaming.connection import Connection
 from streaming.time_source import SYSTEM_TIME, TimeSource
 from streaming.writes import SHA, Write

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import hiredis
 
-from features.job_keys import Lane
-from features.redis_writes import (
+from features.store.job_status import Lane
+from features.store.redis_scripts import (
     ADVANCE_CLOCK,
     CHANGE,
     REPLACE,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from features.base import Base, Offsets
-from features.job_keys import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
-from features.names import EVENTS, PARTITIONS, SERVED
+from features.base.reader import Base, Offsets
+from features.keys import EVENTS, PARTITIONS, SERVED
+from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
 from infra.from_log import folded_offsets
 from infra.home import Home
 from infra.recompute import read_log_ends

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from features.arrays import AnyArray, FloatArray, IntArray
 from features.errors import BadInput, Broken
-from features.history import LENGTH, gap_of
-from features.inputs import InputMaps, normalise
-from features.signals import SIGNAL_COLUMNS
+from features.inputs.columns import InputMaps, normalise
+from features.inputs.history import LENGTH, gap_of
+from features.inputs.signals import SIGNAL_COLUMNS
 from models.training.samples import Part, parquet_files, read_json, widths_of
 
 VALIDATION: Final = 0.15

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from features.arrays import AnyArray
-from features.inputs import INPUTS_VERSION
-from features.model_inputs import OF_USER
+from features.inputs.columns import INPUTS_VERSION
+from features.inputs.model_inputs import OF_USER
 from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
 from models.training.asks import Asks

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features.arrays import AnyArray
 from features.errors import Broken
-from features.model_inputs import is_integer
+from features.inputs.model_inputs import is_integer
 from models.nets.parts.net import UNKNOWN_ID, Net, NetContext
 from models.training.metrics import auc, log_loss
 from models.training.resume import NO_RESUME, Resume

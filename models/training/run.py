@@ -13,7 +13,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import BadInput, Broken
 from models import nets
 from models.nets.parts.net import ROWS, UNKNOWN_ID, Net

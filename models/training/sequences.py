@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from features.arrays import AnyArray
 from features.errors import Broken
-from features.history import LENGTH
+from features.inputs.history import LENGTH
 from models.nets.parts.net import Net
 from models.training.asks import Windows
 from models.training.resume import NO_RESUME, Resume

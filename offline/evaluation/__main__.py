@@ -10,9 +10,9 @@ from typing import Final
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from features.arrays import IntArray
-from features.base import RELATIONS, Base
+from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
-from features.signals import SIGNALS
+from features.inputs.signals import SIGNALS
 from features.units import HOUR_MS, MINUTE_MS, SECOND_MS
 from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes

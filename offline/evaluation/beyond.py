@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.arrays import DoubleArray, IntArray
-from features.catalogue import genre_names
-from features.words import ItemId, UserId
+from features.contracts.items import genre_names
+from features.types import ItemId, UserId
 from models.training.metrics import TOP
 from offline.datasets import Dataset, rows_between
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from features.arrays import IntArray
-from features.history import history_of
-from features.inputs import item_matrix, user_vector
-from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
-from features.signals import signal_matrix
+from features.inputs.columns import item_matrix, user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
+from features.inputs.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
 from models.training.metrics import TOP
 from models.training.runtime import import_tensorflow

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from features.words import ItemId, Millis, UserId
+from features.types import ItemId, Millis, UserId
 from offline.datasets import Dataset, rows_between
 from offline.evaluation.places import Asked
 

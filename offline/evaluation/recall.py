@@ -15,13 +15,13 @@ import numpy as np
 from rich.table import Table
 
 from features.arrays import FloatArray, IntArray
-from features.base import RELATIONS, Base
+from features.base.embedding_files import ALS, META, MOST, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
+from features.base.reader import RELATIONS, Base
 from features.errors import Broken
-from features.history import history_of
-from features.inputs import user_vector
-from features.model_inputs import RawInputs, model_inputs
-from features.signals import RECENT_FADE, RECENT_LIKED, SIGNALS, Moment, find_signals
-from features.vectors import ALS, META, MOST, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
+from features.inputs.columns import user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import RawInputs, model_inputs
+from features.inputs.signals import RECENT_FADE, RECENT_LIKED, SIGNALS, Moment, find_signals
 from models.registry import list_versions, version_folder
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
@@ -179,7 +179,8 @@ def turns_of(orders: Sequence[IntArray], size: int) -> IntArray:
 
 
 def candidates_before(turns: IntArray, row: int) -> int:
-    """How many candidates are taken before a row is, as `features.signals.candidates` takes them; NEVER where none has it."""
+    """How many candidates are taken before a row is, as `features.inputs.signals.candidates` takes them; NEVER where
+    none has it."""
     first = turns.min(axis=0)
     return NEVER if first[row] == NEVER else int((first < first[row]).sum())
 

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from features.arrays import IntArray
-from features.served import MAX_CANDIDATES
-from features.signals import Moment, Signals, candidates, find_signals
-from features.words import Item, ItemId
+from features.contracts.served import MAX_CANDIDATES
+from features.inputs.signals import Moment, Signals, candidates, find_signals
+from features.types import Item, ItemId
 from models.training.metrics import TOP
 from offline.datasets import Dataset
 from offline.evaluation.places import Asked, as_list

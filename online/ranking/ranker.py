@@ -9,7 +9,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
-from features.words import UserId
+from features.types import UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.model_client.transport import VersionGone

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.inputs import popularity
-from features.inputs import trending as rise
-from features.signals import best_rows
+from features.inputs.columns import popularity
+from features.inputs.columns import trending as rise
+from features.inputs.signals import best_rows
+from features.types import CLICK, VIEW, is_negative, is_positive
 from features.units import ends_session
-from features.words import CLICK, VIEW, is_negative, is_positive
 from online.query import Query
 
 FEW: Final = 40

@@ -4,9 +4,9 @@ there while they are."""
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
 from features.errors import Unavailable
-from features.signals import RECENT_FADE, RECENT_LIKED
-from features.vectors import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
+from features.inputs.signals import RECENT_FADE, RECENT_LIKED
 from online.query import NONE, Query
 from online.recall.channel import Recall
 from online.vectors.shelf import Kind

@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends
 from msgspec import Meta
 
-from features.catalogue import ITEM_LIMIT, Genre, ItemRecord, Title
+from features.contracts.items import ITEM_LIMIT, Genre, ItemRecord, Title
 from features.errors import Unavailable
 from online.answer import JsonResponse
 from online.followed import UNREADABLE

@@ -7,9 +7,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import UNSET, Meta
 
+from features.contracts.events import Wire, check_time, to_event, wire_from_json
 from features.errors import BadEvent, Unavailable
-from features.events import Wire, check_time, to_event, wire_from_json
-from features.words import KINDS, Event
+from features.types import KINDS, Event
 from online import metrics
 from online.answer import JsonResponse
 from online.http.openapi import contract

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from prometheus_client import Counter, Gauge
 
-from features.freshness import BUCKETS_MS, FreshnessHistogram
-from features.job_keys import OPERATORS, SERVED_VERDICTS, VERDICTS
+from features.store.freshness import BUCKETS_MS, FreshnessHistogram
+from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
 from online import metrics
 from online.job_numbers import JobSight
 from online.policy import CONTROL

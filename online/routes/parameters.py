@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from features.words import MAX_ID
+from features.types import MAX_ID
 from online.problems import Problem
 from online.state import Server
 

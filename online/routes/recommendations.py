@@ -7,9 +7,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from msgspec import Meta
 
-from features.events import Id
-from features.served import MAX_CANDIDATES
-from features.words import MAX_ID
+from features.contracts.events import Id
+from features.contracts.served import MAX_CANDIDATES
+from features.types import MAX_ID
 from online import metrics
 from online.admission import ASIDE
 from online.answer import JsonResponse

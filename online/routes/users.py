@@ -7,8 +7,8 @@ import numpy as np
 from fastapi import APIRouter, Depends
 
 from features.arrays import FloatArray
-from features.inputs import fades, tastes
-from features.words import KINDS, RATING
+from features.inputs.columns import fades, tastes
+from features.types import KINDS, RATING
 from online.answer import JsonResponse
 from online.http.openapi import contract
 from online.items import ItemStore

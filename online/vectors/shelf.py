@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
+from features.base.item_weights import rows_of
 from features.errors import Broken, MartletError
-from features.relations import rows_of
-from features.vectors import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
 from online.items import ItemStore
 from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.vectors.files import read_meta, read_vectors

@@ -4,10 +4,10 @@ import numpy as np
 
 from features.arrays import FloatArray
 from features.errors import Unavailable
-from features.history import history_of
-from features.inputs import user_vector
-from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
-from features.signals import Moment
+from features.inputs.columns import user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
+from features.inputs.signals import Moment
 from online.model_client.client import ModelClient
 from online.vectors.shelf import Kind
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from features.words import Millis
+from features.types import Millis
 from streaming.items import ItemFold
 from streaming.lanes import LABELS, LANE_OF
 from streaming.record import FIELD, NO_KEY, RECORD, Record

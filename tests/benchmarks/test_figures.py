@@ -11,10 +11,10 @@ from benchmarks.common import Report, percentile, show_figure, spread
 from benchmarks.events import copies, grid, mixed
 from benchmarks.growth import longer_sequence
 from benchmarks.progress import Timeline
-from features.events import read_event, write_event
-from features.fold import UserState, fold_user
-from features.state import SEQUENCE, UserFeatures
-from features.words import LIKE, Event
+from features.contracts.events import read_event, write_event
+from features.fold.state import SEQUENCE, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.types import LIKE, Event
 from offline.datasets import DEFAULT, open_dataset
 
 

@@ -13,9 +13,9 @@ from benchmarks.freshness import Seen
 from benchmarks.progress import Watch, contributions, folded, ledger
 from benchmarks.traffic import Helper
 from features.errors import Broken, Unavailable
-from features.job_keys import Lane, lane_fields, lane_key
-from features.names import PARTITIONS, item_key, pairs_key, seen_key, user_key
-from features.redis_writes import CHANGE, WRITE_USER, user_arguments
+from features.keys import PARTITIONS, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import Lane, lane_fields, lane_key
+from features.store.redis_scripts import CHANGE, WRITE_USER, user_arguments
 from tests.redis_process import redis_process
 
 NOWHERE = Cluster("http://127.0.0.1:1")

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from features.base import Base
-from features.fold import thaw_user
-from features.names import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
-from features.pairs import encode_neighbours
-from features.state import UserFeatures, decode_user, encode_features
+from features.base.reader import Base
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import UserFeatures, decode_user, encode_features
+from features.fold.user import thaw_user
+from features.keys import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
 from infra.home import Home
 from infra.record import HomeRecord
 from tests.home import Martlet, until

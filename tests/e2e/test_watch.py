@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from features.job_keys import VERDICTS
-from features.names import EVENTS
+from features.keys import EVENTS
+from features.store.job_status import VERDICTS
 from infra.alarms import NAMES
 from infra.home import Home
 from infra.record import HomeRecord

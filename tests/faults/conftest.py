@@ -16,10 +16,10 @@ from typing import Any, Self
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from features.contracts.events import write_event
 from features.errors import Unavailable
-from features.events import write_event
-from features.names import EVENTS, partition_of
-from features.words import CLICK, Event
+from features.keys import EVENTS, partition_of
+from features.types import CLICK, Event
 from infra import ask
 from infra.home import REPO, read_json, write_json
 from tests.home import WATCHFUL, Martlet, running, until

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import Lane
-from features.names import EVENTS, PARTITIONS, SERVED
+from features.keys import EVENTS, PARTITIONS, SERVED
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import Lane
 from infra.flow import Checkpoints, Flow, Job, Topic
 
 NOW = 1_700_000_000_000

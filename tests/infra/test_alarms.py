@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
 from infra.alarms import NAMES, evaluate
 from infra.flow import Checkpoints
 from infra.home import REPO

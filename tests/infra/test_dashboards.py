@@ -8,8 +8,8 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import Lane
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import Lane
 from infra.alarms import NAMES, Alarm
 from infra.flow import Checkpoints, Vertex
 from infra.home import REPO

@@ -7,8 +7,8 @@ import pytest
 from msgspec import UNSET, structs
 from rich.console import Console
 
-from features.samples import Action, Sample
-from features.served import Served, ServedCandidates, ServedItem
+from features.contracts.samples import Action, Sample
+from features.contracts.served import Served, ServedCandidates, ServedItem
 from infra import experiments
 from infra.experiments import report, results_of
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from features.freshness import FreshnessHistogram
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
+from features.store.freshness import FreshnessHistogram
 from infra.flow import Checkpoints, Topic, fresh_since, within
 from infra.flow_report import flow_report
 from tests.infra.sights import CLOCK, NOW, changed, fresh, job, lane, sight, sights, topic

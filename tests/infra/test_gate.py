@@ -15,7 +15,7 @@ def write(folder: Path, name: str, text: str) -> None:
 
 def test_modules_that_show_an_example_are_found_and_no_other() -> None:
     found = gate.modules_with_examples()
-    assert "features/decay.py" in found
+    assert "features/fold/decay.py" in found
     assert not [path for path in found if path.startswith((".", "tests/", "node_modules/"))]
 
 

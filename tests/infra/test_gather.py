@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import fresh_key, lane_fields, lane_key
-from features.names import CLOCK_KEY
+from features.keys import CLOCK_KEY
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import fresh_key, lane_fields, lane_key
 from infra import gather
 from infra.flink_rest import checkpoints_of, short_name
 from infra.flow import Checkpoints

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import Broken
-from features.state import FOLD_VERSION
+from features.fold.state import FOLD_VERSION
 from infra.home import Home
 from infra.record import HomeRecord
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import BadInput
-from features.words import RATING, Event
+from features.types import RATING, Event
 from infra.home import Home, write_json
 from infra.options import PROVOKED, filled
 from infra.provoke import FAR, HELD, Outgoing, Provocation, duplicated, held_back, shuffled

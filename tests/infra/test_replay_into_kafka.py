@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from features.contracts.events import read_event
 from features.errors import Unavailable
-from features.events import read_event
-from features.names import EVENTS, PARTITIONS, partition_of
+from features.keys import EVENTS, PARTITIONS, partition_of
 from infra import services, topics
 from infra.home import REPO, Home
 from infra.record import HomeRecord

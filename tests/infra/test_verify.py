@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from features.base import Base
+from features.base.reader import Base
 from features.clock import Clock
-from features.fold import freeze_user, thaw_user
-from features.job_keys import lane_key
-from features.names import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
-from features.state import encode_features
-from features.words import LIKE, Event
+from features.fold.state import encode_features
+from features.fold.user import freeze_user, thaw_user
+from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import lane_key
+from features.types import LIKE, Event
 from infra.load import load_base
 from infra.recompute import Ends, Recomputer
 from infra.verify import verify

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.history import history_of, mark_of
-from features.inputs import USER_COLUMNS, InputMaps
-from features.signals import SIGNAL_COLUMNS
-from features.words import RATING
+from features.inputs.columns import USER_COLUMNS, InputMaps
+from features.inputs.history import history_of, mark_of
+from features.inputs.signals import SIGNAL_COLUMNS
+from features.types import RATING
 from tests.models.synthetic import GENRES
 
 START = 883_000_000_000

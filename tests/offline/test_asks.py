@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import BadInput
-from features.history import history_of, mark_of
-from features.inputs import user_vector
-from features.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
-from features.words import RATING
+from features.inputs.columns import user_vector
+from features.inputs.history import history_of, mark_of
+from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
+from features.types import RATING
 from models.training.asks import read_asks
 from offline.asks import first_asked, make_asks
 from offline.base import make_base

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.base import EASE, MANIFEST, SIMILAR, Base
+from features.base.reader import EASE, MANIFEST, SIMILAR, Base
 from features.errors import BadInput, Broken
-from features.fold import UserState, fold_user, freeze_user
-from features.item_fold import fold_item
-from features.pairs import SLOTS, Pairs, slots_of
-from features.state import FOLD_VERSION, ItemFeatures, UserFeatures, decode_user, encode_features
+from features.fold.co_visits import SLOTS, Pairs, slots_of
+from features.fold.item import fold_item
+from features.fold.state import FOLD_VERSION, ItemFeatures, UserFeatures, decode_user, encode_features
+from features.fold.user import UserState, fold_user, freeze_user
 from offline.base import main, make_base
 from offline.datasets import Dataset, cut_row, event_of, open_dataset, rows_between
 from offline.steps import spark_message

@@ -9,9 +9,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+from features.contracts.events import read_event, write_event
 from features.errors import BadInput
-from features.events import read_event, write_event
-from features.words import RATING, Item
+from features.types import RATING, Item
 from offline.datasets import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
 from tests.offline.conftest import Row
 

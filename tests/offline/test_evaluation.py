@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.arrays import IntArray
-from features.base import RELATIONS, Base
+from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
 from features.units import DAY_MS, SESSION_GAP_MS
 from offline.base import make_base

@@ -9,10 +9,10 @@ import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from features.base import Base
+from features.base.reader import Base
 from features.clock import Clock
 from features.errors import Broken, Unavailable
-from features.names import EVENTS, SERVED
+from features.keys import EVENTS, SERVED
 from infra import services, topics
 from infra.home import Home
 from infra.record import HomeRecord

@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from features.base import MANIFEST, Base, Offsets
+from features.base.reader import MANIFEST, Base, Offsets
 from features.clock import Clock
 from features.errors import BadInput, Broken
-from features.fold import thaw_user
-from features.names import EVENTS, SERVED
-from features.pairs import SLOTS
-from features.state import decode_user
+from features.fold.co_visits import SLOTS
+from features.fold.state import decode_user
+from features.fold.user import thaw_user
+from features.keys import EVENTS, SERVED
 from offline.base import make_base
 from offline.datasets import open_dataset
 from offline.log_base import main, make_log_base, read_offsets, spans_of

@@ -10,20 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import BadInput
-from features.fold import UserState, fold_user
-from features.inputs import (
-    ClickWeights,
-    InputMaps,
-    ItemColumns,
-    cross_matrix,
-    item_matrix,
-    user_vector,
-)
-from features.item_fold import fold_item
-from features.model_inputs import RawInputs, model_inputs
-from features.state import ItemFeatures, UserFeatures
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, cross_matrix, item_matrix, user_vector
+from features.inputs.model_inputs import RawInputs, model_inputs
 from offline.base import make_base
 from offline.datasets import Dataset, event_of, open_dataset, rows_between
 from offline.samples import make_samples

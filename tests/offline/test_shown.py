@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from features.contracts.samples import Action, Sample, read_sample, write_sample
+from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem, write_served
 from features.errors import BadInput
-from features.history import LENGTH
-from features.inputs import ITEM_COLUMNS, USER_COLUMNS, InputMaps
-from features.model_inputs import layout
-from features.names import SAMPLES
-from features.samples import Action, Sample, read_sample, write_sample
-from features.served import Served, ServedCandidates, ServedFeatures, ServedItem, write_served
-from features.signals import SIGNAL_COLUMNS
+from features.inputs.columns import ITEM_COLUMNS, USER_COLUMNS, InputMaps
+from features.inputs.history import LENGTH
+from features.inputs.model_inputs import layout
+from features.inputs.signals import SIGNAL_COLUMNS
+from features.keys import SAMPLES
 from models.training.asks import read_asks
 from models.training.samples import read_samples
 from offline.log import Record, Span

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base import (
+from features.base.mapped_table import table_parts
+from features.base.reader import (
     CATALOGUE,
     EASE,
     ITEMS,
@@ -20,12 +21,11 @@ from features.base import (
     Base,
     encode_catalogue_item,
 )
-from features.fold import UserState, fold_user, freeze_user
-from features.item_fold import fold_item
-from features.mapped import table_parts
-from features.state import ItemFeatures, UserFeatures, encode_features
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures, encode_features
+from features.fold.user import UserState, fold_user, freeze_user
+from features.types import RATING, Contribution, Event, Item
 from features.units import DAY_MS
-from features.words import RATING, Contribution, Event, Item
 from offline.relations import write_relations
 from online.items import ItemStore
 from online.recommend import Recommendation

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI
 
-from features.catalogue import ItemRecord
-from features.freshness import FreshnessHistogram
-from features.job_keys import Lane
+from features.contracts.items import ItemRecord
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import Lane
+from features.types import Event, UserId
 from features.units import DAY_MS
-from features.words import Event, UserId
 from online.app import make_app
 from online.clock import HomeClock
 from online.items import ItemStore

@@ -1,6 +1,6 @@
 """Which lists of experiments were acted on: each once an outcome, a bounded number remembered."""
 
-from features.words import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
+from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
 from online import metrics
 from online.acted import ActedOn
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.catalogue import ITEM_LIMIT
+from features.contracts.items import ITEM_LIMIT
 from online.problems import Problem
 from online.routes.catalogue import ItemBody, read_item_body
 

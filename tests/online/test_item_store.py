@@ -2,8 +2,8 @@
 
 import pytest
 
+from features.types import Item
 from features.units import DAY_MS
-from features.words import Item
 from online.items import ItemStore
 
 NOW = 101 * DAY_MS

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import Lane, fresh_key, lane_fields, lane_key
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import Lane, fresh_key, lane_fields, lane_key
 from online.job_numbers import JobNumbers
 from tests.redis_process import RedisProcess, redis_process
 

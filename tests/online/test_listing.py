@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from features.inputs import trending
+from features.inputs.columns import trending
 from features.units import DAY_MS
 from online.items import ItemStore
 from online.listing import SORTS, Listing, Place, Sort, Wanted, read_cursor, words_of, write_cursor

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.arrays import AnyArray
-from features.inputs import ClickWeights
-from features.words import MAX_ID
+from features.inputs.columns import ClickWeights
+from features.types import MAX_ID
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.model_client.predict_wire import decode_response, encode_request

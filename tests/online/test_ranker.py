@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from features.errors import Unavailable
-from features.inputs import InputMaps
-from features.model_inputs import layout
+from features.inputs.columns import InputMaps
+from features.inputs.model_inputs import layout
 from models.registry import DataSeen, Manifest, ModelInput
 from online.model_client.live_models import LiveModel
 from online.model_client.transport import VersionGone

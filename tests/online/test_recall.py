@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from features.arrays import IntArray
-from features.base import Base
-from features.fold import thaw_user
-from features.inputs import ClickWeights, tastes
-from features.pairs import Neighbours
-from features.relations import Relations
-from features.served import MAX_CANDIDATES
-from features.signals import Moment, candidates
-from features.state import UserFeatures
+from features.base.item_weights import Relations
+from features.base.reader import Base
+from features.contracts.served import MAX_CANDIDATES
+from features.fold.co_visits import Neighbours
+from features.fold.state import UserFeatures
+from features.fold.user import thaw_user
+from features.inputs.columns import ClickWeights, tastes
+from features.inputs.signals import Moment, candidates
+from features.types import CLICK, DISLIKE, Item
 from features.units import DAY_MS, SESSION_GAP_MS
-from features.words import CLICK, DISLIKE, Item
 from online.items import NEW_FOR_MS, ItemStore
 from online.policy import MAX_RULED
 from online.query import Query
@@ -241,9 +241,9 @@ def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
-    from features.item_fold import fold_item
-    from features.state import ItemFeatures
-    from features.words import LIKE, Contribution
+    from features.fold.item import fold_item
+    from features.fold.state import ItemFeatures
+    from features.types import LIKE, Contribution
 
     store = ItemStore(base)
     features = ItemFeatures(5000)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Unavailable
 from online.policy import Chosen, Hide, Policy
 from online.recall import Candidates

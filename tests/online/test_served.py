@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from features.base import Base
-from features.inputs import USER_COLUMNS
-from features.model_inputs import layout
+from features.base.reader import Base
+from features.inputs.columns import USER_COLUMNS
+from features.inputs.model_inputs import layout
 from online.recommend import NO_LIVE_FEATURES, NO_MODEL, Recommendation, Request
 from online.served import served_of
 from tests.online.served import AT, model_of, recommender

@@ -17,9 +17,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import MessageSizeTooLargeError
 
-from features.names import PARTITIONS, SAMPLES, SERVED, partition_of
-from features.samples import SAMPLE_LIMIT
-from features.served import SERVED_LIMIT, read_served, read_served_list
+from features.contracts.samples import SAMPLE_LIMIT
+from features.contracts.served import SERVED_LIMIT, read_served, read_served_list
+from features.keys import PARTITIONS, SAMPLES, SERVED, partition_of
 from infra import services, topics
 from infra.home import Home
 from infra.processes import ProcessId, free_ports

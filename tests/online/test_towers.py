@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from features.base import Base
+from features.base.embedding_files import TWOTOWER
+from features.base.reader import Base
 from features.errors import Unavailable
-from features.inputs import INPUTS_VERSION, ClickWeights, InputMaps
+from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
 from features.units import DAY_MS
-from features.vectors import TWOTOWER
 from models.registry import DataSeen, Manifest, ModelInput, Towers
 from online.clock import HomeClock
 from online.followed import FollowedFile

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from features.base import Base
-from features.names import APPLIED_TS, BROKER_TS, GENERATION, VALUE, N, user_key
-from features.state import UserFeatures, encode_features
+from features.base.reader import Base
+from features.fold.state import UserFeatures, encode_features
+from features.keys import APPLIED_TS, BROKER_TS, GENERATION, VALUE, N, user_key
 from online.users import FAILURES_TO_REST, REST, LiveUser, UserStore
 from tests.redis_process import RedisProcess, redis_process
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base import Base
+from features.base.embedding_files import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
+from features.base.reader import Base
+from features.types import Item
 from features.units import DAY_MS
-from features.vectors import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
-from features.words import Item
 from online.items import ItemStore
 from online.vectors import VectorIndex, VectorShelf
 from tests.online.vectors import WIDTH, drawn, write_embeddings
@@ -224,9 +224,9 @@ def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, t
 
 
 def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> None:
-    from features.fold import thaw_user
-    from features.inputs import ClickWeights
-    from features.signals import Moment
+    from features.fold.user import thaw_user
+    from features.inputs.columns import ClickWeights
+    from features.inputs.signals import Moment
     from offline.evaluation.recall import vector_channels
     from online.query import Query
     from online.recall import VECTOR_CHANNELS
@@ -246,7 +246,7 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
 
 
 def test_what_is_taken_before_a_row_is_counted_as_candidates_are_taken() -> None:
-    from features.signals import candidates
+    from features.inputs.signals import candidates
     from offline.evaluation.recall import NEVER, candidates_before, turns_of
 
     rng = np.random.default_rng(4)

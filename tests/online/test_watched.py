@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from features.names import user_channel
+from features.keys import user_channel
 from online.watched import UserWatch
 from tests.redis_process import RedisProcess, redis_process
 

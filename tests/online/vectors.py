@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.vectors import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, TWOTOWER, VECTORS_FILE, FoldIn, unit
+from features.base.embedding_files import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, TWOTOWER, VECTORS_FILE, FoldIn, unit
 from online.items import ItemStore
 from online.vectors import Kind, VectorIndex
 

@@ -1,9 +1,9 @@
 """What a batch does to items, by lane."""
 
-from features.item_fold import fold_item
-from features.pairs import Pairs, slots_of
-from features.state import ItemFeatures
-from features.words import LIKE, Contribution
+from features.fold.co_visits import Pairs, slots_of
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures
+from features.types import LIKE, Contribution
 from streaming.deltas import deltas_of, lane_of_delta, read_delta
 from streaming.lanes import lane_of_item
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from features.base import Base
-from features.events import write_event
-from features.job_keys import Lane, lane_key, read_lane
-from features.names import APPLIED_TS, VALUE, N, item_key, partition_of, user_key
-from features.samples import MAX_ACTIONS
-from features.state import decode_item
-from features.words import CLICK, FORGET_USER, LIKE, UNDO, Event
+from features.base.reader import Base
+from features.contracts.events import write_event
+from features.contracts.samples import MAX_ACTIONS
+from features.fold.state import decode_item
+from features.keys import APPLIED_TS, VALUE, N, item_key, partition_of, user_key
+from features.store.job_status import Lane, lane_key, read_lane
+from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
 from streaming.items import LONGEST, ItemFold
 from streaming.open_lists import OPEN_LISTS, SILENCE_MS
 from streaming.record import EVENTS_TOPIC, SERVED_TOPIC, Record

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from features.words import RATING, Contribution
+from features.types import RATING, Contribution
 from streaming.stored import (
     StoredLane,
     StoredLive,

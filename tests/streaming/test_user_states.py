@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.fold import UserState, fold_user, freeze_user, undone_item
-from features.state import UserFeatures, encode_features
-from features.words import CLICK, UNDO, Event
+from features.fold.state import UserFeatures, encode_features
+from features.fold.user import UserState, fold_user, freeze_user, undone_item
+from features.types import CLICK, UNDO, Event
 from streaming.user_states import UserStates
 from tests.features.strategies import CATALOGUE, logs
 

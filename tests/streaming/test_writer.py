@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from features.freshness import FreshnessHistogram
-from features.job_keys import fresh_key
-from features.names import item_key, seen_key, user_key
+from features.keys import item_key, seen_key, user_key
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import fresh_key
 from infra import artefacts, ask
 from infra.processes import free_ports, spawn
 from streaming.stored import StoredLane

@@ -6,7 +6,7 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from features.history import GAPS, LENGTH, MARKS
+from features.inputs.history import GAPS, LENGTH, MARKS
 from models.nets.parts.ids import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import NetContext

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.model_inputs import ID_INPUTS, OF_USER
+from features.inputs.model_inputs import ID_INPUTS, OF_USER
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import read_manifest

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.history import LENGTH
+from features.inputs.history import LENGTH
 from models.training.runtime import import_tensorflow
 
 import_tensorflow()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from features.base import CATALOGUE, ITEMS, PAIRS, USERS
+from features.base.mapped_table import table_parts
+from features.base.reader import CATALOGUE, ITEMS, PAIRS, USERS
 from features.errors import Broken
-from features.mapped import table_parts
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import list_versions, newest

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.errors import Broken
-from features.history import LENGTH
+from features.inputs.history import LENGTH
 from models import nets
 from models.training.runtime import import_tensorflow
 
