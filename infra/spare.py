@@ -1,4 +1,4 @@
-"""Keeps the spare TaskManager warm, so that tasks which move there need not wait for Python's imports (see streaming.warm)."""
+"""Keeps the spare TaskManager warm, so that tasks which move there need not wait for Python's imports (see streaming.warm_up)."""
 
 import contextlib
 import subprocess
@@ -91,7 +91,7 @@ class Spare:
         return self._calm_since is not None and time.monotonic() - self._calm_since > self._calm
 
     def _begin(self, target: str) -> None:
-        argv = [sys.executable, "-m", "streaming.warm"]
+        argv = [sys.executable, "-m", "streaming.warm_up"]
         self._client = spawn(argv, self._home.logs / "warm.log", self._env, REPO)
         with contextlib.suppress(psutil.Error):  # it may have ended
             psutil.Process(self._client.pid).nice(POLITE)

@@ -14,7 +14,7 @@ from features.keys import CLOCK_KEY, EVENTS, GENERATION, PARTITIONS, VALUE, N, i
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
 from infra.load import LOADED_KEY
 from infra.recompute import Expected, Recomputer
-from streaming.record import EVENTS_TOPIC, SERVED_TOPIC, Record
+from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime

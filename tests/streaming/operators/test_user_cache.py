@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from features.fold.state import UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user, undone_item
 from features.types import CLICK, UNDO, Event
-from streaming.user_states import UserStates
+from streaming.operators.user_cache import UserStates
 from tests.features.strategies import CATALOGUE, logs
 
 

@@ -21,16 +21,16 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, decode_item, encode_features
 from features.keys import item_key, item_of, item_of_pairs, pairs_key
 from features.types import IMPRESSION, Contribution
-from streaming.connection import Connection
-from streaming.deltas import lane_of_delta, read_delta
-from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.lanes import LABELS
+from streaming.operators.item_deltas import lane_of_delta, read_delta
+from streaming.operators.stored_state import STATE_VERSION, StoredState, decode_keys, decode_state, encode
+from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.operators.user_cache import BYTES
+from streaming.redis_sink.redis_commands import StateWrite, Write
+from streaming.redis_sink.redis_connection import Connection
+from streaming.redis_sink.redis_writer import Connect, FeatureWriter
 from streaming.settings import JobSettings
-from streaming.stored import STATE_VERSION, StoredState, decode_keys, decode_state, encode
 from streaming.time_source import SYSTEM_TIME, TimeSource
-from streaming.user_states import BYTES
-from streaming.writer import Connect, FeatureWriter
-from streaming.writes import StateWrite, Write
 
 CACHED_ITEMS = 20_000
 CACHED_PAIRS = 5_000

@@ -4,8 +4,8 @@ from features.fold.co_visits import Pairs, slots_of
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures
 from features.types import LIKE, Contribution
-from streaming.deltas import deltas_of, lane_of_delta, read_delta
 from streaming.lanes import lane_of_item
+from streaming.operators.item_deltas import deltas_of, lane_of_delta, read_delta
 
 ADDED = [
     Contribution(item, 1000 + item, LIKE, 0, 1, 77 + item, tuple(range(item + 1, item + 4))) for item in range(1, 40)

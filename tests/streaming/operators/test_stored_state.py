@@ -3,7 +3,7 @@
 import msgspec
 
 from features.types import RATING, Contribution
-from streaming.stored import (
+from streaming.operators.stored_state import (
     StoredLane,
     StoredLive,
     StoredState,

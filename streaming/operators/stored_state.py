@@ -1,5 +1,5 @@
 """What the job keeps in Flink's state, as bytes: msgpack arrays that only ever grow at their end, so that a savepoint of an
-older job can be read (tests/streaming/test_stored.py holds yesterday's bytes). No pickled classes.
+older job can be read (tests/streaming/operators/test_stored_state.py holds yesterday's bytes). No pickled classes.
 """
 
 import struct

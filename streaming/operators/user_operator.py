@@ -25,18 +25,18 @@ from features.keys import EVENTS, SERVED, user_key, user_of
 from features.store.job_status import VERDICTS, lane_key
 from features.types import FORGET_USER, UNDO, Contribution, Event, Item
 from features.verdicts import APPLIED, REJECTED, REROUTED
-from streaming.connection import Connection
-from streaming.deltas import deltas_of
-from streaming.flink import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.batch_codec import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.lanes import LABELS, LANE_OF
-from streaming.open_lists import LaneLists, OpenLists
-from streaming.record import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
+from streaming.operators.impression_join import LaneLists, OpenLists
+from streaming.operators.item_deltas import deltas_of
+from streaming.operators.stored_state import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
+from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.operators.user_cache import BYTES, LiveUser, UserStates
+from streaming.redis_sink.redis_commands import LaneWrite, Write
+from streaming.redis_sink.redis_connection import Connection
+from streaming.redis_sink.redis_writer import Connect, FeatureWriter
 from streaming.settings import JobSettings
-from streaming.stored import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
 from streaming.time_source import SYSTEM_TIME, TimeSource
-from streaming.user_states import BYTES, LiveUser, UserStates
-from streaming.writer import Connect, FeatureWriter
-from streaming.writes import LaneWrite, Write
 
 SETTLE = 0.1
 """Seconds between a lane's messages to items, and between its own numbers in Redis, unless …"""

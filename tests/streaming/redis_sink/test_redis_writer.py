@@ -16,11 +16,11 @@ from features.store.freshness import FreshnessHistogram
 from features.store.job_status import fresh_key
 from infra import artefacts, ask
 from infra.processes import free_ports, spawn
-from streaming.stored import StoredLane
+from streaming.operators.stored_state import StoredLane
+from streaming.redis_sink.redis_commands import LaneWrite, StateWrite, UserWrite
+from streaming.redis_sink.redis_writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
-from streaming.writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
-from streaming.writes import LaneWrite, StateWrite, UserWrite
 from tests.home import until
 
 

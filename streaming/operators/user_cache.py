@@ -16,8 +16,8 @@ from features.base.reader import Base
 from features.fold.journal import Journal, replay_journal
 from features.fold.state import UserFeatures, decode_user, encode_features
 from features.fold.user import UserState, thaw_user
-from streaming.stored import STATE_VERSION, StoredLive, decode_live, encode
-from streaming.writes import UserWrite
+from streaming.operators.stored_state import STATE_VERSION, StoredLive, decode_live, encode
+from streaming.redis_sink.redis_commands import UserWrite
 
 CACHED_ENTRIES = 1_000_000
 """Bound of the decoded copies: one for each user, plus one for each event remembered and item seen."""

@@ -1,4 +1,4 @@
-"""Has TaskManagers import what the job's tasks need: `python -m streaming.warm` runs a job of one element on one that is free.
+"""Has TaskManagers import what the job's tasks need: `python -m streaming.warm_up` runs a job of one element on one that is free.
 
 A TaskManager keeps Python's modules from one job to the next. To import them takes 4 s of a processor, 8 while others are busy;
 that would be most of the time that the job stands still after a TaskManager has died, and Flink asks for a checkpoint soon after
@@ -12,7 +12,7 @@ from pyflink.common import Types
 from pyflink.datastream import MapFunction, RuntimeContext
 from pyflink.java_gateway import get_gateway
 
-from streaming.remote import remote_environment
+from streaming.remote_environment import remote_environment
 
 NAME = "martlet-warm"
 
@@ -21,7 +21,7 @@ class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
     """Imports in each task, whether an element comes or not."""
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        for module in ("streaming.users", "streaming.items"):
+        for module in ("streaming.operators.user_operator", "streaming.operators.item_operator"):
             import_module(module)
 
     def map(self, value: int) -> int:

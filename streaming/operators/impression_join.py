@@ -16,8 +16,8 @@ from pyflink.datastream.state import MapStateDescriptor
 from features.contracts.samples import MAX_ACTIONS, Action, write_sample
 from features.types import Millis
 from features.units import MINUTE_MS
-from streaming.stored import STATE_VERSION
-from streaming.user_states import BYTES
+from streaming.operators.stored_state import STATE_VERSION
+from streaming.operators.user_cache import BYTES
 
 SILENCE_MS = MINUTE_MS
 OPEN_LISTS = 256

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streaming.items import BEHIND, LONGEST, SHORTEST, pauses
+from streaming.operators.item_operator import BEHIND, LONGEST, SHORTEST, pauses
 
 
 @pytest.mark.parametrize(

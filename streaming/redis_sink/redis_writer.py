@@ -5,7 +5,7 @@ while the operator folds on. While Redis is away writes gather, those to one key
 the buffer is full the operator waits: nothing is dropped.
 
 A write that waits is not in Flink's state, but the state it came from is, and so is the list of keys whose last write is not
-acknowledged: they are written again after a restart (see streaming.users).
+acknowledged: they are written again after a restart (see streaming.operators.user_operator).
 """
 
 from collections import deque
@@ -18,9 +18,9 @@ from features.keys import CLOCK_KEY, ITEMS_CHANNEL, is_of_item
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import FRESH_TTL_S, fresh_key
 from features.store.redis_scripts import ADVANCE_CLOCK
-from streaming.connection import Connection
+from streaming.redis_sink.redis_commands import SHA, Write
+from streaming.redis_sink.redis_connection import Connection
 from streaming.time_source import SYSTEM_TIME, TimeSource
-from streaming.writes import SHA, Write
 
 IN_FLIGHT = 4
 """Batches sent whose answers have not been read, at most."""

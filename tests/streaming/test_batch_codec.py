@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.record import RECORD, Record, partition_of_batch, unpack_batch
+from streaming.batch_codec import RECORD, Record, partition_of_batch, unpack_batch
 from streaming.testing.job_run import pack_batch
 
 RECORDS = st.lists(

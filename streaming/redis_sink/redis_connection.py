@@ -6,7 +6,7 @@ from typing import Any
 import hiredis
 
 from features.errors import Unavailable
-from streaming.writes import SCRIPTS
+from streaming.redis_sink.redis_commands import SCRIPTS
 
 _CHUNK = 1 << 16
 
