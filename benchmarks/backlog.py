@@ -15,7 +15,7 @@ from benchmarks.events import Filled, copies, fill
 from benchmarks.homes import Shape, StreamHome
 from benchmarks.progress import Watch, log_ends
 from infra.home import Home
-from offline.datasets import DEFAULT, open_dataset
+from offline.datasets.dataset import DEFAULT, open_dataset
 
 WITHIN = 3600.0
 

@@ -14,7 +14,7 @@ from features.contracts.events import write_event
 from features.errors import Unavailable
 from features.keys import EVENTS, PARTITIONS, partition_of
 from features.types import CLICK, LIKE, RATING, Event
-from offline.datasets import Dataset, event_of, rows_between
+from offline.datasets.dataset import Dataset, event_of, rows_between
 
 BATCH_BYTES = 512 << 10
 BATCHES_UNDER_WAY = 32

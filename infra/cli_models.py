@@ -95,7 +95,7 @@ def experiments(home: HomeOption = DEFAULT_HOME) -> None:
     """What came of the experiments that serving.json declares: of each arm's lists, how many found something liked."""
     from rich.console import Console
 
-    from infra.experiments import report
+    from offline.evaluation.experiments import report
 
     report(Console(highlight=False), ports_of(home_of(home)).bootstrap)
 

@@ -19,10 +19,10 @@ from infra.home import Home
 from infra.peers import ask_peers
 from infra.record import HomeRecord
 from models.training.metrics import TOP
-from offline.datasets import Dataset, event_id, open_dataset
-from offline.evaluation.beyond import beyond, shelf
-from offline.evaluation.places import Asked, as_list
+from offline.datasets.dataset import Dataset, event_id, open_dataset
+from offline.evaluation.beyond_accuracy import beyond, shelf
 from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Asked, as_list
 from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
 
 WITHIN = 10.0
@@ -49,7 +49,7 @@ def in_memory(
 def recall(home: Home, number: int, say: Callable[[str], None]) -> None:
     """The same walk, for what recall finds: the table goes to `say`."""
     record = HomeRecord(home)
-    argv = ["offline.evaluation.recall", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv = ["offline.evaluation.recall_coverage", "--dataset", record.dataset, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models)]
     embeddings = offline.embeddings_folder(home, record.base().data_base)
     argv += ["--embeddings", str(embeddings)] if embeddings is not None else []

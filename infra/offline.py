@@ -123,7 +123,7 @@ def prepare_from_log(
     master: str | None = None,
 ) -> None:
     """Spark: the base `out` of the base `previous` and the log since, up to `until`."""
-    argv = ["offline.log_base", "--previous", str(previous), "--bootstrap", settings.bootstrap]
+    argv = ["offline.base.from_log", "--previous", str(previous), "--bootstrap", settings.bootstrap]
     argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
     if settings.horizon_since is not None:
         argv += ["--horizon-since", str(settings.horizon_since)]
@@ -212,7 +212,7 @@ def train_on(
     made_of = Base(home.bases / str(number)).data_base
     out = home.data / "shown"
     shutil.rmtree(out, ignore_errors=True)
-    argv = ["offline.shown", "--bootstrap", bootstrap, "--out", str(out)]
+    argv = ["offline.training_data.from_impressions", "--bootstrap", bootstrap, "--out", str(out)]
     argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(asks_folder(home, made_of))]
     _run_spark(home, argv, say, master)
     more = ["--go-on", *([str(version)] if version else [])]

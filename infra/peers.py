@@ -13,10 +13,10 @@ from features.errors import Unavailable
 from infra import offline
 from infra.home import REPO, Home
 from infra.record import HomeRecord
-from offline.datasets import Dataset, open_dataset
+from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.peers.exchange import Rows
-from offline.evaluation.places import Asked
 from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Asked
 
 LOCK = REPO / "requirements" / "peers.lock"
 VENV = REPO / ".venv-peers"

@@ -22,7 +22,7 @@ def _cluster_id() -> str:
 
 class Settings(msgspec.Struct):
     """
-    dataset       a name that offline.datasets knows, or a folder; None before the home is described
+    dataset       a name that offline.datasets.dataset knows, or a folder; None before the home is described
     history       share of it loaded as history
     cluster_id    Kafka's
     ports         of every service but the API, by name (infra.services.Ports), to be taken again if they are free

@@ -23,7 +23,7 @@ from infra.producer import EventProducer
 from infra.provoke import NOT_PROVOKED, Outgoing, Provocation
 from infra.record import HomeRecord
 from infra.times import parse_time
-from offline.datasets import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
+from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
 
 ACK_WITHIN: Final = 120.0
 """Seconds that the broker may take for a batch, restarts of its own included."""

@@ -38,12 +38,12 @@ from features.base.reader import Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from models.registry.manifest import file_digest
-from offline.base import check_made_of
-from offline.datasets import Dataset, open_dataset
-from offline.folding import Batches, Worker
+from offline.base.fold_workers import Batches, Worker
+from offline.base.from_dataset import check_made_of
+from offline.console import run, step
+from offline.datasets.dataset import Dataset, open_dataset
 from offline.settings import add_data_arguments
-from offline.spark import history_events, partitions, spark_session
-from offline.steps import run, step
+from offline.spark.session import history_events, partitions, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

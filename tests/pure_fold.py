@@ -16,7 +16,7 @@ from features.fold.user import UserState, fold_user, freeze_user, thaw_user, und
 from features.keys import EVENTS, SERVED
 from features.types import UNDO, Contribution
 from features.verdicts import REJECTED, REROUTED
-from offline.log import Record
+from offline.base.kafka_log import Record
 
 
 class Reference:

@@ -1,6 +1,6 @@
 """Weights between items: item → its nearest others, for a whole catalogue. 12 bytes a neighbour in memory.
 
-As arrays, which `features.base.reader` reads and `offline.relations` writes:
+As arrays, which `features.base.reader` reads and `offline.item_weights.build` writes:
 
 items    int64 [n], ascending: the items that have neighbours
 starts   int64 [n + 1]: those of items[k] are starts[k] … starts[k + 1] − 1

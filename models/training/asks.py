@@ -1,4 +1,5 @@
-"""Asks and sequences from Parquet, as `offline.asks` wrote them: what sequence models and rankers of lists learn from.
+"""Asks and sequences from Parquet, as `offline.training_data.ranking_lists` wrote them: what sequence models and
+rankers of lists learn from.
 
 An ask is a list of at most C candidates and the one among them that was liked. What it costs: 4 · C · S bytes an ask for the
 signals, 10 kB for 200 candidates; 30,000 asks are 350 MB.

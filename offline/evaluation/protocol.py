@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from features.types import ItemId, Millis, UserId
-from offline.datasets import Dataset, rows_between
-from offline.evaluation.places import Asked
+from offline.datasets.dataset import Dataset, rows_between
+from offline.evaluation.ranking_metrics import Asked
 
 
 class ProtocolRow(NamedTuple):

@@ -15,7 +15,7 @@ from features.contracts.events import read_event, write_event
 from features.fold.state import SEQUENCE, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.types import LIKE, Event
-from offline.datasets import DEFAULT, open_dataset
+from offline.datasets.dataset import DEFAULT, open_dataset
 
 
 def test_medians_are_over_the_runs_that_have_a_figure(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from features.units import HOUR_MS
 from infra.evaluate import ask_all
-from offline.datasets import Dataset
-from offline.evaluation.places import NO_PLACE, places_of
+from offline.datasets.dataset import Dataset
+from offline.evaluation.ranking_metrics import NO_PLACE, places_of
 
 ROWS = [  # user, item, rating, ts
     (1, 10, 5.0, 1 * HOUR_MS),

@@ -15,7 +15,7 @@ from infra.home import Home, write_json
 from infra.options import PROVOKED, filled
 from infra.provoke import FAR, HELD, Outgoing, Provocation, duplicated, held_back, shuffled
 from infra.replay import Plan, Replayer, Standing, events_of, parse_speed
-from offline.datasets import Dataset, open_dataset
+from offline.datasets.dataset import Dataset, open_dataset
 
 
 def stream(count: int) -> Iterator[Outgoing]:

@@ -23,7 +23,7 @@ from infra.record import HomeRecord
 from infra.replay import Plan, Replayer, Sent, events_of
 from infra.services import LOOPBACK, Ports
 from infra.supervisor import Supervisor
-from offline.datasets import Dataset, open_dataset
+from offline.datasets.dataset import Dataset, open_dataset
 
 pytestmark = pytest.mark.services
 

@@ -1,4 +1,5 @@
-"""A tiny generator of asks as offline/asks.py writes them: who likes an item likes the next one, and one signal says which."""
+"""A tiny generator of asks as offline/training_data/ranking_lists.py writes them: who likes an item likes the next
+one, and one signal says which."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A tiny generator of samples as offline/samples.py writes them: tastes by genre that a model can find."""
+"""A tiny generator of samples as offline/training_data/rows.py writes them: tastes by genre that a model can find."""
 
 import json
 from pathlib import Path

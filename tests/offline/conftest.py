@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.artefacts import spark_java_home
-from offline.spark import spark_session
+from offline.spark.session import spark_session
 
 Row = tuple[int, int, float, int]
 MOVIES = [

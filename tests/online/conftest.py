@@ -26,7 +26,7 @@ from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
 from features.types import RATING, Contribution, Event, Item
 from features.units import DAY_MS
-from offline.relations import write_relations
+from offline.item_weights.build import write_relations
 from online.items import ItemStore
 from online.recommend import Recommendation
 from online.settings import ApiSettings

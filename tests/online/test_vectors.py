@@ -227,7 +227,7 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
     from features.fold.user import thaw_user
     from features.inputs.columns import ClickWeights
     from features.inputs.signals import Moment
-    from offline.evaluation.recall import vector_channels
+    from offline.evaluation.recall_coverage import vector_channels
     from online.query import Query
     from online.recall import VECTOR_CHANNELS
 
@@ -247,7 +247,7 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
 
 def test_what_is_taken_before_a_row_is_counted_as_candidates_are_taken() -> None:
     from features.inputs.signals import candidates
-    from offline.evaluation.recall import NEVER, candidates_before, turns_of
+    from offline.evaluation.recall_coverage import NEVER, candidates_before, turns_of
 
     rng = np.random.default_rng(4)
     orders = [rng.permutation(60)[:20] for _ in range(4)]

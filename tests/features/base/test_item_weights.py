@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from features.base.item_weights import Relations
 from features.base.reader import read_relations
 from features.errors import Broken
-from offline.relations import nearest, write_relations
+from offline.item_weights.build import nearest, write_relations
 
 
 def some(rows: list[int]) -> Relations:
