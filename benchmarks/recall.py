@@ -24,10 +24,10 @@ from features.inputs.signals import Moment
 from infra.home import Home
 from infra.record import HomeRecord
 from models.registry import newest
-from online.items import ItemStore
 from online.model_client.live_models import LiveModel
 from online.query import Query
 from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
+from online.stores.item_store import ItemStore
 from online.vectors import Kind, VectorIndex, VectorShelf
 
 WIDTH: Final = 64

@@ -6,7 +6,7 @@ import secrets
 import msgspec
 
 from infra.home import Home
-from online.access import Access
+from online.http.access import Access
 
 
 def ensure_access(home: Home) -> None:

@@ -22,7 +22,7 @@ from infra import flink_rest
 from infra.flow import FLINK, KAFKA, REDIS, Flow, Topic
 from infra.record import HomeRecord
 from infra.services import Ports
-from online.clock import HomeClock
+from online.support.home_clock import HomeClock
 
 KAFKA_WITHIN, FLINK_WITHIN, REDIS_WITHIN, RECORDS_WITHIN = 2.0, 2.0, 1.0, 1.0
 """Seconds for each. Kafka and Flink are asked together, then Redis, then Kafka for the oldest pending records: a sight takes

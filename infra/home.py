@@ -73,7 +73,7 @@ class Home:
 
     @property
     def access_file(self) -> Path:
-        """Who may call the API (see `online.access`)."""
+        """Who may call the API (see `online.http.access`)."""
         return self.path / "access.json"
 
     def make(self) -> "Home":

@@ -7,7 +7,7 @@ from infra.home import Home, read_json
 from infra.processes import tail
 from infra.services import python_env
 from infra.supervisor import Service, Supervisor
-from online.replay import STATE, WISH, ReplayState, ReplayWish, read_wish, write_file
+from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWish, read_wish, write_file
 
 NAME = "replay"
 GRACE = 3.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.inputs.signals import Moment, Signals
-from online.vectors.shelf import Kind
+from online.vectors.vector_store import Kind
 
 NONE: Final = np.zeros(0, np.int64)
 """No rows."""

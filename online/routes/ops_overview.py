@@ -10,12 +10,12 @@ from prometheus_client import Counter, Gauge
 
 from features.store.freshness import BUCKETS_MS, FreshnessHistogram
 from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
-from online import metrics
-from online.job_numbers import JobSight
-from online.policy import CONTROL
-from online.replay import ReplayState, read_state
+from online.monitoring.job_metrics import JobSight
+from online.monitoring.replay_control import ReplayState, read_state
+from online.ranking.policy import CONTROL
 from online.routes.readiness import Dependencies, RefusedVersion, models_ready, refused_versions
-from online.state import Server
+from online.server import Server
+from online.support import metrics
 
 
 class Histogram(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ from infra.alarms import NAMES, Alarm
 from infra.flow import Checkpoints, Vertex
 from infra.home import REPO
 from infra.watch_metrics import WatchCollector
-from online import metrics
-from online.job_numbers import JobSight, families_of
+from online.monitoring.job_metrics import JobSight, families_of
+from online.support import metrics
 from tests.infra.sights import NOW, job, sight
 
 FOLDER = REPO / "infra" / "dashboards"

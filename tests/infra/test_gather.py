@@ -16,7 +16,7 @@ from infra.flink_rest import checkpoints_of, short_name
 from infra.flow import Checkpoints
 from infra.gather import Gatherer
 from infra.processes import free_ports
-from online.clock import HomeClock
+from online.support.home_clock import HomeClock
 from tests.infra.sights import lane
 from tests.redis_process import RedisProcess, redis_process
 

@@ -10,7 +10,7 @@ import pytest
 from infra.home import Home, write_json
 from infra.replays import NAME, Replays
 from infra.supervisor import Service, Supervisor
-from online.replay import STATE, WISH, ReplayState, ReplayWish, read_state, read_wish, write_file
+from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWish, read_state, read_wish, write_file
 from tests.home import until
 
 

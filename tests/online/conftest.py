@@ -27,10 +27,10 @@ from features.fold.user import UserState, fold_user, freeze_user
 from features.types import RATING, Contribution, Event, Item
 from features.units import DAY_MS
 from offline.item_weights.build import write_relations
-from online.items import ItemStore
-from online.recommend import Recommendation
+from online.recommend.recommender import Recommendation
 from online.settings import ApiSettings
-from tests.online.served import a_list
+from online.stores.item_store import ItemStore
+from tests.online.sample_lists import a_list
 
 FILMS = [
     Item(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)
