@@ -18,7 +18,7 @@ from infra import offline
 from infra.home import Home
 from infra.peers import ask_peers
 from infra.record import HomeRecord
-from models.training.metrics import TOP
+from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, event_id, open_dataset
 from offline.evaluation.beyond_accuracy import beyond, shelf
 from offline.evaluation.protocol import protocol_rows

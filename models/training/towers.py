@@ -14,7 +14,7 @@ from features.errors import Broken
 from features.inputs.model_inputs import OF_USER, is_integer
 from models.nets.parts.net import Net
 from models.registry import ModelInput, Towers
-from models.training.fit import Fitted, input_specs
+from models.training.fitting.fit_rows import Fitted, input_specs
 
 SIGNATURE: Final = "user_vector"
 OUTPUT: Final = "vector"

@@ -11,7 +11,7 @@ import numpy as np
 from features.arrays import DoubleArray, IntArray
 from features.contracts.items import genre_names
 from features.types import ItemId, UserId
-from models.training.metrics import TOP
+from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, rows_between
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Broken
 from features.inputs.signals import RECENT_FADE, RECENT_LIKED
-from models.training.metrics import TOP
+from models.training.row_metrics import TOP
 from offline.evaluation.prequential import Ask
 
 

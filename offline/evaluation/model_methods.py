@@ -11,7 +11,7 @@ from features.inputs.history import history_of
 from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.inputs.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
-from models.training.metrics import TOP
+from models.training.row_metrics import TOP
 from models.training.runtime import import_tensorflow
 from offline.evaluation.prequential import Ask
 

@@ -13,7 +13,7 @@ from features.arrays import IntArray
 from features.contracts.served import MAX_CANDIDATES
 from features.inputs.signals import Moment, Signals, candidates, find_signals
 from features.types import Item, ItemId
-from models.training.metrics import TOP
+from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Asked, as_list

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import BoolArray, IntArray
 from features.units import DAY_MS, ends_session
-from models.training.metrics import TOP, rank_gains
+from models.training.row_metrics import TOP, rank_gains
 
 NO_PLACE: Final = 1 << 30
 NO_ITEM: Final = -1

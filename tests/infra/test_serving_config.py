@@ -12,7 +12,7 @@ from infra.home import Home
 from infra.processes import free_ports
 from infra.serving_config import ServingConfig, wanted
 from models.server import config
-from models.server.policy import Latest, Specific
+from models.server.version_policy import Latest, Specific
 
 
 class Api(ThreadingHTTPServer):

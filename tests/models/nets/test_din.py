@@ -9,7 +9,7 @@ from models.training.runtime import import_tensorflow
 import_tensorflow()
 
 from models.nets.din import Attention  # noqa: E402
-from models.nets.parts.history import WIDTH  # noqa: E402
+from models.nets.parts.history_vectors import WIDTH  # noqa: E402
 
 pytestmark = pytest.mark.keras
 

@@ -18,8 +18,8 @@ from features.inputs.history import LENGTH
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES
-from models.training.asks import read_asks
-from models.training.samples import read_samples
+from models.training.list_data import read_asks
+from models.training.row_data import read_samples
 from offline.base.kafka_log import Record, Span
 from offline.training_data.from_impressions import labels_of, make_shown
 

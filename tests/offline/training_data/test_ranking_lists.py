@@ -14,7 +14,7 @@ from features.inputs.columns import user_vector
 from features.inputs.history import history_of, mark_of
 from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.types import RATING
-from models.training.asks import read_asks
+from models.training.list_data import read_asks
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.item_weights.build import write_history_relations
