@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.errors import BadInput, MartletError
-from infra.flink import MEMORY, ROCKSDB
+from infra.flink.cluster import MEMORY, ROCKSDB
 
 if TYPE_CHECKING:
     from benchmarks.homes import Shape

@@ -14,7 +14,7 @@ from benchmarks.common import Figure, Report, work_folder
 from benchmarks.events import Filled, copies, fill
 from benchmarks.homes import Shape, StreamHome
 from benchmarks.progress import Watch, log_ends
-from infra.home import Home
+from infra.home.paths import Home
 from offline.datasets.dataset import DEFAULT, open_dataset
 
 WITHIN = 3600.0

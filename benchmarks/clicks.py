@@ -15,7 +15,7 @@ import httpx
 from benchmarks.common import percentile
 from benchmarks.homes import Running
 from benchmarks.traffic import beside as traffic_beside
-from infra.home import Home
+from infra.home.paths import Home
 
 USER = 6
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.errors import Broken, Unavailable
-from infra.flink_client import FlinkClient, all_run
-from infra.processes import wait_until
+from infra.flink.client import FlinkClient, all_run
+from infra.system.processes import wait_until
 
 USERS = "users"
 _KNOWN = (USERS, "items", "Source")

@@ -15,14 +15,15 @@ import redis
 
 from features.base.reader import Base
 from features.errors import Unavailable
-from infra.home import REPO, Home
-from infra.processes import ProcessId, memory_mib
-from infra.record import HomeRecord
-from infra.running import ports_of, running_status
-from infra.services import python_env
-from infra.spare import WARM
+from infra.flink.standby import WARM
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.running import ports_of, running_status
+from infra.services.environment import python_env
 from infra.stack import Stack
-from infra.steps import Steps
+from infra.system.processes import ProcessId, memory_mib
+from infra.system.progress import Steps
+from infra.system.repository import REPO
 from infra.up_options import UpOptions
 from streaming.settings import JobSettings, read_settings
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.homes import Running
-from infra.home import Home
+from infra.home.paths import Home
 
 LISTS = 100
 WITHIN = 10.0

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.common import Report, spread
 from benchmarks.homes import Running
 from features.errors import Unavailable
-from infra.home import Home
+from infra.home.paths import Home
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 USER = 940_000

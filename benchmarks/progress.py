@@ -11,7 +11,7 @@ from benchmarks.cluster import Cluster
 from features.errors import Broken, Unavailable
 from features.keys import EVENTS, PARTITIONS, N, item_key, pairs_key
 from features.store.job_status import VERDICTS, lane_keys, read_lanes
-from infra.recompute import read_log_ends
+from infra.verify.recompute import read_log_ends
 
 POLL, ITEMS_POLL = 0.02, 0.1
 PAIRS_QUIET = 2.0

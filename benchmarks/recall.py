@@ -21,8 +21,8 @@ from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
-from infra.home import Home
-from infra.record import HomeRecord
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from models.registry import newest
 from online.model_client.live_models import LiveModel
 from online.query import Query

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 from benchmarks.common import percentile
 from benchmarks.homes import Running
 from benchmarks.traffic import beside as traffic_beside
-from infra.home import Home
+from infra.home.paths import Home
 
 WITHIN = 10.0
 WARM = 2.0

@@ -15,7 +15,7 @@ from benchmarks.common import percentile
 from benchmarks.homes import Running
 from benchmarks.requests import WARM, Answers, Asker, load
 from features.errors import BadInput, Unavailable
-from infra.home import Home
+from infra.home.paths import Home
 from models.registry import list_versions, publish, rollback, staging_folder, version_folder
 
 

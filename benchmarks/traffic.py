@@ -17,9 +17,9 @@ from benchmarks.freshness import Moments, Seen, Sent, readable_at
 from benchmarks.homes import Running
 from benchmarks.progress import folded, log_ends
 from features.errors import Unavailable
-from infra.home import REPO
-from infra.processes import wait_until
-from infra.services import python_env
+from infra.services.environment import python_env
+from infra.system.processes import wait_until
+from infra.system.repository import REPO
 
 FIRST_USER = 500_000_000
 """The users of this traffic are nobody's in a data set."""

@@ -12,7 +12,7 @@ class UpOptions:
     history       share of the data set loaded as history, 0 to 1
     master        of Spark
     parallelism   of the job, 1 to 8
-    state         where Flink keeps state: infra.flink.MEMORY or ROCKSDB
+    state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
     attribution   seconds that a shown list waits for what is done about it
     model_server  address of a TensorFlow Serving that runs elsewhere; None: the embedded one
     """

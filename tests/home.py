@@ -14,8 +14,8 @@ import httpx
 import redis
 from kafka import KafkaProducer
 
-from infra.home import REPO
-from infra.processes import ProcessId, free_ports
+from infra.system.processes import ProcessId, free_ports
+from infra.system.repository import REPO
 
 UP_WITHIN = 900
 WATCHFUL = {"watch_every": 1.0}
@@ -94,7 +94,7 @@ def running(
     home: Path, *options: str, repo: Path = REPO, seed: Path | None = None, timings: dict[str, float] = WATCHFUL
 ) -> Iterator[Martlet]:
     """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running. With a
-    seed (see `tests.seed`) it begins with what that holds; for its timings see `infra.timings`."""
+    seed (see `tests.seed`) it begins with what that holds; for its timings see `infra.home.timings`."""
     if seed is not None:
         shutil.copytree(seed, home, dirs_exist_ok=True)
     (home / "run").mkdir(parents=True, exist_ok=True)

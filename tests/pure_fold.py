@@ -1,5 +1,5 @@
 """What base and log say, by the pure fold alone, record by record in this process: a second opinion, written without the
-product's own reader of the log (`infra.recompute`)."""
+product's own reader of the log (`infra.verify.recompute`)."""
 
 from collections import Counter
 

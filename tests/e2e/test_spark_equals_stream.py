@@ -10,8 +10,8 @@ from features.fold.co_visits import encode_neighbours
 from features.fold.state import UserFeatures, decode_user, encode_features
 from features.fold.user import thaw_user
 from features.keys import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
-from infra.home import Home
-from infra.record import HomeRecord
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from tests.home import Martlet, until
 from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
 

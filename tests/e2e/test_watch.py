@@ -10,9 +10,9 @@ import pytest
 
 from features.keys import EVENTS
 from features.store.job_status import VERDICTS
-from infra.alarms import NAMES
-from infra.home import Home
-from infra.record import HomeRecord
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.monitoring.alarms import NAMES
 from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home

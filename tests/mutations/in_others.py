@@ -86,14 +86,14 @@ FAULTS: Final = (
     ),
     Fault(
         "held back events are lost beyond the bound",
-        "infra/provoke.py",
+        "infra/replay/perturbation.py",
         ("            yield held.popleft()\n    while held:"),
         ("            held.popleft()\n    while held:"),
         ("test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first",),
     ),
     Fault(
         "shuffled events keep their order",
-        "infra/provoke.py",
+        "infra/replay/perturbation.py",
         ("        chance.shuffle(block)\n"),
         "",
         (
@@ -103,21 +103,21 @@ FAULTS: Final = (
     ),
     Fault(
         "copies are lost at the end",
-        "infra/provoke.py",
+        "infra/replay/perturbation.py",
         ("    for copies in (*wheel[place:], *wheel[:place]):\n        yield from copies\n"),
         "",
         ("test_copies_that_were_to_come_later_come_at_the_end",),
     ),
     Fault(
         "a replay goes on behind what was not acknowledged",
-        "infra/replay.py",
+        "infra/replay/replayer.py",
         "return next(iter(self._open), self._next)",
         "return self._next",
         ("test_a_row_is_done_once_it_and_all_before_it_are_acknowledged",),
     ),
     Fault(
         "a replay of other rows goes on",
-        "infra/replay.py",
+        "infra/replay/replayer.py",
         'and noted.get("last") == last',
         "",
         ("test_an_interrupted_replay_of_the_same_rows_is_known",),

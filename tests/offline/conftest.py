@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.artefacts import spark_java_home
+from infra.system.packages import spark_java_home
 from offline.spark.session import spark_session
 
 Row = tuple[int, int, float, int]

@@ -9,8 +9,8 @@ from typing import Any
 from features.base.reader import Base
 from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
 from features.units import DAY_MS
-from infra.processes import free_ports
-from infra.services import LOOPBACK
+from infra.home.ports import LOOPBACK
+from infra.system.processes import free_ports
 from models.registry import DataSeen, Manifest
 from models.registry.manifest import ModelInput
 from online.model_client.client import ModelClient

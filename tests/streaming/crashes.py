@@ -12,8 +12,8 @@ from features.fold.state import decode_item, encode_features
 from features.fold.user import thaw_user
 from features.keys import CLOCK_KEY, EVENTS, GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
-from infra.load import LOADED_KEY
-from infra.recompute import Expected, Recomputer
+from infra.services.base_loader import LOADED_KEY
+from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun

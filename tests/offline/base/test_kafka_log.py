@@ -13,11 +13,11 @@ from features.base.reader import Base
 from features.clock import Clock
 from features.errors import Broken, Unavailable
 from features.keys import EVENTS, SERVED
-from infra import services, topics
-from infra.home import Home
-from infra.record import HomeRecord
-from infra.services import LOOPBACK, Ports
-from infra.supervisor import Supervisor
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.home.record import HomeRecord
+from infra.services import kafka, kafka_topics
+from infra.services.supervisor import Supervisor
 from offline.base.from_dataset import make_base
 from offline.base.from_log import make_log_base, spans_of
 from offline.base.kafka_log import KafkaLog, Record, Span
@@ -39,12 +39,12 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     record = HomeRecord(home)
     record.describe("ml-100k", 0.0)
     ports = Ports.choose(8000, {})
-    argv = [str(part) for part in services.kafka_format(home, ports, record.cluster_id)]
+    argv = [str(part) for part in kafka.kafka_format(home, ports, record.cluster_id)]
     subprocess.run(argv, check=True, timeout=60, capture_output=True)
     supervisor = Supervisor(home)
     try:
-        supervisor.start(services.kafka(home, ports))
-        topics.create(f"{LOOPBACK}:{ports.kafka}")
+        supervisor.start(kafka.kafka(home, ports))
+        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
         yield f"{LOOPBACK}:{ports.kafka}"
     finally:
         supervisor.stop_all()

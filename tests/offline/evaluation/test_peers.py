@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import IntArray, RealArray
-from infra.peers import protocol
+from infra.offline_jobs.peers import protocol
 from offline.datasets.dataset import open_dataset
 from offline.evaluation.peers.exchange import Peer, Rows, read_peers, write_peers
 from offline.evaluation.peers.interactions import Log, ask_all, learnable

@@ -6,8 +6,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from infra.processes import free_ports
-from infra.watch_page import WatchPage
+from infra.monitoring.http_endpoint import WatchPage
+from infra.system.processes import free_ports
 from online.monitoring.monitor_client import WatchClient
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from features.errors import BadInput
-from infra.home import REPO
+from infra.system.repository import REPO
 from online.ranking.policy import CONTROL, NO_SERVING, Policy, place_of, read_serving
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.processes import free_ports
-from infra.services import LOOPBACK
+from infra.home.ports import LOOPBACK
+from infra.system.processes import free_ports
 from online.recommend.impression import weight
 from online.recommend.impression_log import ServedLog
 from online.recommend.recommender import Recommendation

@@ -20,11 +20,11 @@ from kafka.errors import MessageSizeTooLargeError
 from features.contracts.samples import SAMPLE_LIMIT
 from features.contracts.served import SERVED_LIMIT, read_served, read_served_list
 from features.keys import PARTITIONS, SAMPLES, SERVED, partition_of
-from infra import services, topics
-from infra.home import Home
-from infra.processes import ProcessId, free_ports
-from infra.services import LOOPBACK, Ports
-from infra.supervisor import Supervisor
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.services import kafka, kafka_topics
+from infra.services.supervisor import Supervisor
+from infra.system.processes import ProcessId, free_ports
 from online.recommend.impression import served_of
 from online.recommend.impression_log import ServedLog
 from online.recommend.recommender import Recommendation
@@ -53,11 +53,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     home = Home(tmp_path_factory.mktemp("home")).make()
     ports = Ports.choose(free_ports(1)[0], {})
     supervisor = Supervisor(home)
-    argv = services.kafka_format(home, ports, "AAAAAAAAAAAAAAAAAAAAAA")
+    argv = kafka.kafka_format(home, ports, "AAAAAAAAAAAAAAAAAAAAAA")
     subprocess.run([str(part) for part in argv], check=True, capture_output=True, timeout=60)
     try:
-        supervisor.start(services.kafka(home, ports))
-        topics.create(f"{LOOPBACK}:{ports.kafka}")
+        supervisor.start(kafka.kafka(home, ports))
+        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
         yield Broker(f"{LOOPBACK}:{ports.kafka}", supervisor.child_id("kafka"))
     finally:
         supervisor.stop_all()

@@ -14,8 +14,8 @@ import redis
 from features.keys import item_key, seen_key, user_key
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import fresh_key
-from infra import artefacts, ask
-from infra.processes import free_ports, spawn
+from infra.system import packages, probes
+from infra.system.processes import free_ports, spawn
 from streaming.operators.stored_state import StoredLane
 from streaming.redis_sink.redis_commands import LaneWrite, StateWrite, UserWrite
 from streaming.redis_sink.redis_writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
@@ -26,7 +26,7 @@ from tests.home import until
 
 def start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     argv = [
-        str(artefacts.redis_server()),
+        str(packages.redis_server()),
         "--port",
         str(port),
         "--bind",
@@ -40,7 +40,7 @@ def start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
     def ready() -> bool:
         try:
-            ask.redis_ready(port)
+            probes.redis_ready(port)
         except Exception:
             return False
         return True
