@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.backlog import fold_backlog
-from benchmarks.cluster import Cluster
-from benchmarks.common import Figure, Report, work_folder
-from benchmarks.events import fill, grid
-from benchmarks.homes import Shape, StreamHome, share_base
+from benchmarks.harness.event_generator import fill, grid
+from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.homes import Shape, StreamHome, share_base
+from benchmarks.harness.run_report import Figure, Report, work_folder
 from features.fold import state
 from features.fold.state import UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user

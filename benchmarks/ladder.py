@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.homes import Running
+from benchmarks.harness.homes import Running
 from infra.home.paths import Home
 
 LISTS = 100

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Report, spread
-from benchmarks.homes import Running
+from benchmarks.harness.homes import Running
+from benchmarks.harness.run_report import Report, spread
 from features.errors import Unavailable
 from infra.home.paths import Home
 

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from benchmarks.ann import MAKERS
-from benchmarks.common import Report, spread
+from benchmarks.harness.run_report import Report, spread
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
 from features.base.reader import Base
 from features.contracts.served import MAX_CANDIDATES

@@ -11,8 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.common import percentile
-from benchmarks.homes import Running
+from benchmarks.harness.homes import Running
+from benchmarks.harness.run_report import percentile
 from benchmarks.requests import WARM, Answers, Asker, load
 from features.errors import BadInput, Unavailable
 from infra.home.paths import Home

@@ -1,6 +1,6 @@
 """The subscriber of `steady` and `recovery`: a process of its own that sees when a user's features become readable.
 
-    python -m benchmarks.listen --port REDIS --out F.npz
+    python -m benchmarks.harness.subscriber --port REDIS --out F.npz
 
 It listens on all users' channels and notes (user, n, moment in monotonic ns) of each word, which comes out of the script that
 writes the features. It prints "listening", goes on until SIGTERM, then writes the three arrays.

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from benchmarks.cluster import Cluster
-from benchmarks.freshness import Seen
-from benchmarks.progress import Watch, contributions, folded, ledger
-from benchmarks.traffic import Helper
+from benchmarks.harness.event_latency import Seen
+from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.job_progress import Watch, contributions, folded, ledger
+from benchmarks.harness.traffic import Helper
 from features.errors import Broken, Unavailable
 from features.keys import PARTITIONS, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import Lane, lane_fields, lane_key
@@ -44,7 +44,7 @@ def test_the_subscriber_notes_each_write_that_changed_something(
     port: int, client: "redis.Redis", tmp_path: Path
 ) -> None:
     out = tmp_path / "seen.npz"
-    listener = Helper("listen", "listening", ["--port", str(port), "--out", str(out)])
+    listener = Helper("subscriber", "listening", ["--port", str(port), "--out", str(out)])
     try:
         write = client.register_script(WRITE_USER)
         began = time.monotonic_ns()
@@ -61,8 +61,8 @@ def test_the_subscriber_notes_each_write_that_changed_something(
 
 
 def test_a_helper_that_fails_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"benchmarks\.listen said '', expected 'listening'"):
-        Helper("listen", "listening", ["--port", "1", "--out", str(tmp_path / "none.npz")])
+    with pytest.raises(Unavailable, match=r"benchmarks\.subscriber said '', expected 'listening'"):
+        Helper("subscriber", "listening", ["--port", "1", "--out", str(tmp_path / "none.npz")])
 
 
 def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:

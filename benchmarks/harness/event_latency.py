@@ -18,7 +18,7 @@ _LANE_BITS = 40
 
 @dataclass(frozen=True)
 class Sent:
-    """What the producer noted, one place an event: see `benchmarks.pace`."""
+    """What the producer noted, one place an event: see `benchmarks.harness.paced_producer`."""
 
     user: Moments
     offset: Moments

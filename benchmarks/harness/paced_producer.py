@@ -1,6 +1,7 @@
 """The producer of `steady` and `recovery`: a process of its own that sends events by the clock.
 
-    python -m benchmarks.pace --bootstrap B --rate R --seconds S --users U --items-from FILE --clock MS --run NAME --out F.npz
+    python -m benchmarks.harness.paced_producer --bootstrap B --rate R --seconds S --users U --items-from FILE
+    --clock MS --run NAME --out F.npz
 
 An open loop: the n-th event is due n / R seconds after the start, whatever became of those before it. All moments are
 monotonic ns, which on Linux and macOS are the same for all processes of a machine. It prints "started", sends until its time is
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from benchmarks.events import mixed
+from benchmarks.harness.event_generator import mixed
 from features.contracts.events import write_event
 from features.keys import EVENTS, partition_of
 

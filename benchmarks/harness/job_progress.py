@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from benchmarks.cluster import Cluster
+from benchmarks.harness.flink_cluster import Cluster
 from features.errors import Broken, Unavailable
 from features.keys import EVENTS, PARTITIONS, N, item_key, pairs_key
 from features.store.job_status import VERDICTS, lane_keys, read_lanes

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.common import Report, percentile, show_figure, spread
-from benchmarks.events import copies, grid, mixed
 from benchmarks.growth import longer_sequence
-from benchmarks.progress import Timeline
+from benchmarks.harness.event_generator import copies, grid, mixed
+from benchmarks.harness.job_progress import Timeline
+from benchmarks.harness.run_report import Report, percentile, show_figure, spread
 from features.contracts.events import read_event, write_event
 from features.fold.state import SEQUENCE, UserFeatures
 from features.fold.user import UserState, fold_user

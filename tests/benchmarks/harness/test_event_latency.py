@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.freshness import MS, NEVER, Moments, Outage, Seen, Sent, outage, readable_at, within
+from benchmarks.harness.event_latency import MS, NEVER, Moments, Outage, Seen, Sent, outage, readable_at, within
 from features.arrays import IntArray
 
 

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.freshness import Moments, Seen, Sent, readable_at
-from benchmarks.homes import Running
-from benchmarks.progress import folded, log_ends
+from benchmarks.harness.event_latency import Moments, Seen, Sent, readable_at
+from benchmarks.harness.homes import Running
+from benchmarks.harness.job_progress import folded, log_ends
 from features.errors import Unavailable
 from infra.services.environment import python_env
 from infra.system.processes import wait_until
@@ -33,7 +33,7 @@ class Helper:
 
     def __init__(self, module: str, word: str, arguments: list[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+            [sys.executable, "-m", f"benchmarks.harness.{module}", *arguments],
             env=python_env(), cwd=REPO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         lines: queue.Queue[str] = queue.Queue()
@@ -91,7 +91,7 @@ class Traffic:
         items = folder / "items.npy"
         np.save(items, np.array(sorted(running.base().catalogue), np.int64))
         self._listener = Helper(
-            "listen", "listening", ["--port", str(running.redis_port), "--out", str(self._files["seen"])]
+            "subscriber", "listening", ["--port", str(running.redis_port), "--out", str(self._files["seen"])]
         )
         options = {
             "bootstrap": running.bootstrap,
@@ -106,7 +106,7 @@ class Traffic:
         }
         try:
             arguments = [text for key, value in options.items() for text in (f"--{key}", str(value))]
-            self._pacer = Helper("pace", "started", arguments)
+            self._pacer = Helper("paced_producer", "started", arguments)
         except BaseException:
             self._listener.kill()
             raise
