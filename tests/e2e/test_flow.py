@@ -203,7 +203,7 @@ def test_after_a_kill_of_the_supervisor_the_next_up_cleans_up_and_goes_on(martle
     assert martlet.post({"type": "like", "user_id": user, "item_id": 1}).status_code == 202
     before = martlet.status()
     os.kill(before["supervisor"]["pid"], signal.SIGKILL)
-    started = martlet.command("up", "--detach", "--port", martlet.address.rsplit(":", 1)[1], within=300)
+    started = martlet.command("up", "--detach", "--wait", "--port", martlet.address.rsplit(":", 1)[1], within=300)
     assert started.returncode == 0, started.stdout + started.stderr
     assert "left by a supervisor that died" in started.stdout
     assert "from its last checkpoint" in started.stdout
@@ -224,7 +224,7 @@ def test_after_redis_has_lost_its_disk_the_next_up_makes_it_again_from_base_and_
     """It starts the shared home anew."""
     assert martlet.command("down", within=240).returncode == 0
     shutil.rmtree(martlet.home / "redis")
-    started = martlet.command("up", "--detach", "--port", martlet.address.rsplit(":", 1)[1], within=300)
+    started = martlet.command("up", "--detach", "--wait", "--port", martlet.address.rsplit(":", 1)[1], within=300)
     assert started.returncode == 0, started.stdout + started.stderr
     assert "base into Redis" in started.stdout
     verify(martlet)

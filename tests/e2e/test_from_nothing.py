@@ -21,7 +21,7 @@ def digests(home: Path) -> dict[str, str]:
 
 def test_the_first_up_makes_all_that_a_home_needs(tmp_path: Path, seeds: Path) -> None:
     with running(tmp_path / "home") as home:
-        until(lambda: not home.recommend(6)["degraded"], 300, "a list by the default model")
+        until(lambda: not home.recommend(6)["degraded"], 60, "a list by the default model")
         models = {model["name"]: model["metrics"] for model in home.http.get("/v1/models").json()["models"]}
         assert set(models) == {"fusion", "neuralcf", "widedeep"}
         assert models["fusion"]["ndcg10"] > 0.18, "what is served was trained with full effort"

@@ -149,7 +149,7 @@ def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base) -
     assert martlet.post({"type": "like", "user_id": user, "item_id": 99, "event_id": "after"}).status_code == 202
     assert martlet.command("down", within=240).returncode == 0
     port = martlet.address.rsplit(":", 1)[1]
-    started = martlet.command("up", "--detach", "--port", port, within=300)
+    started = martlet.command("up", "--detach", "--wait", "--port", port, within=300)
     assert started.returncode == 0, started.stdout + started.stderr
     assert "base into Redis" in started.stdout
     record = HomeRecord(Home(martlet.home))
