@@ -11,14 +11,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from features.base import Base, Offsets
 from features.errors import MartletError
 from features.vectors import META
 from infra import artefacts
 from infra.home import REPO, Home, read_json
-from infra.processes import tail
+from infra.processes import lower_priority, tail
 from infra.record import HomeRecord
 from infra.services import python_env
 from streaming.settings import JobSettings
@@ -61,8 +59,8 @@ def _run(
             text=True,
             start_new_session=True,
         )
-        with contextlib.suppress(psutil.Error):  # it may have ended; what serves goes first on a small machine
-            psutil.Process(process.pid).nice(nice)
+        if nice:  # what serves goes first on a small machine
+            lower_priority(process.pid, nice)
         deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
         deadline.start()
         try:

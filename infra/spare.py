@@ -1,16 +1,13 @@
 """Keeps the spare TaskManager warm, so that tasks which move there need not wait for Python's imports (see streaming.warm)."""
 
-import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 
-import psutil
-
 from infra.flink_client import FlinkClient
 from infra.home import REPO, Home
-from infra.processes import ProcessId, spawn, stop
+from infra.processes import ProcessId, lower_priority, spawn, stop
 from infra.supervisor import Service, Supervisor
 from infra.timings import read_timings
 
@@ -93,8 +90,7 @@ class Spare:
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm"]
         self._client = spawn(argv, self._home.logs / "warm.log", self._env, REPO)
-        with contextlib.suppress(psutil.Error):  # it may have ended
-            psutil.Process(self._client.pid).nice(POLITE)
+        lower_priority(self._client.pid, POLITE)
         self._target, self._deadline = target, time.monotonic() + WARM_WITHIN
         self._tell("warming")
 
