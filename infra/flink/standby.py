@@ -1,19 +1,16 @@
 """Keeps the spare TaskManager warm, so that tasks which move there need not wait for Python's imports (see streaming.warm_up)."""
 
-import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-
-import psutil
 
 from infra.flink.client import FlinkClient
 from infra.home.paths import Home
 from infra.home.timings import read_timings
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
-from infra.system.processes import ProcessId, spawn, stop
+from infra.system.processes import ProcessId, lower_priority, spawn, stop
 from infra.system.repository import REPO
 
 LOOK_EVERY = 2.0
@@ -95,8 +92,7 @@ class Spare:
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm_up"]
         self._client = spawn(argv, self._home.logs / "warm.log", self._env, REPO)
-        with contextlib.suppress(psutil.Error):  # it may have ended
-            psutil.Process(self._client.pid).nice(POLITE)
+        lower_priority(self._client.pid, POLITE)
         self._target, self._deadline = target, time.monotonic() + WARM_WITHIN
         self._tell("warming")
 

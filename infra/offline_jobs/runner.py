@@ -11,8 +11,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from features.base.embedding_files import META
 from features.base.reader import Base, Offsets
 from features.errors import MartletError
@@ -20,7 +18,7 @@ from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.services.environment import python_env
 from infra.system import packages
-from infra.system.processes import tail
+from infra.system.processes import lower_priority, tail
 from infra.system.repository import REPO
 from streaming.settings import JobSettings
 
@@ -60,8 +58,8 @@ def _run(
             text=True,
             start_new_session=True,
         )
-        with contextlib.suppress(psutil.Error):  # it may have ended; what serves goes first on a small machine
-            psutil.Process(process.pid).nice(nice)
+        if nice:  # what serves goes first on a small machine
+            lower_priority(process.pid, nice)
         deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
         deadline.start()
         try:

@@ -60,6 +60,14 @@ def spawn(argv: Sequence[str | Path], log: Path, env: Mapping[str, str], cwd: Pa
         )
 
 
+def lower_priority(pid: int, nice: int) -> None:
+    """Have a process that leads a session of its own, and what it starts, stand back by so many steps of niceness. Linux shares
+    processors out between sessions first, where it groups them (sched_autogroup), so the session stands back, too."""
+    with contextlib.suppress(psutil.Error, OSError):  # it may have ended; not every system groups sessions
+        psutil.Process(pid).nice(nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+
+
 def stop(target: ProcessId, grace: float) -> bool:
     """SIGTERM, then after `grace` seconds SIGKILL, to the process and what it started. True if it went by itself."""
     process = target.process()

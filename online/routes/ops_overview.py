@@ -95,9 +95,9 @@ class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, null with the reason
-    in `flow_trouble`; settings: by file, why its newest state does not hold, else null; replay: null where no
-    supervisor carries one out."""
+    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, with what a start
+    has still to make (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its newest state does not
+    hold, else null; replay: null where no supervisor carries one out."""
 
     asked_at: int
     clock: int

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from features.errors import BadInput, Unavailable
 from infra.home.paths import Home, read_json
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
-from infra.system.processes import ProcessId, free_ports, require_free, rotate, spawn, stop
+from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, rotate, spawn, stop
 
 
 @pytest.fixture
@@ -151,6 +152,21 @@ def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None
     assert real.process() is not None
     stop(real, grace=5)
     popen.wait(5)
+
+
+def test_work_that_nobody_waits_for_stands_back_with_all_of_its_session(tmp_path: Path) -> None:
+    started = spawn([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log", {}, tmp_path)
+    known = ProcessId.of(started.pid)
+    assert known is not None
+    try:
+        lower_priority(started.pid, 19)
+        assert psutil.Process(started.pid).nice() == 19
+        group = Path(f"/proc/{started.pid}/autogroup")
+        if group.exists():
+            assert group.read_text().endswith("nice 19\n")
+    finally:
+        stop(known, grace=5)
+    lower_priority(started.pid, 19)  # it has ended: nothing happens
 
 
 def test_a_log_is_kept_below_its_limit_without_its_writer_knowing(tmp_path: Path) -> None:
