@@ -21,14 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 
 from benchmarks.common import Report, percentile
+from features.arrays import FloatArray, IntArray
 from features.errors import MartletError
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 WIDTH: Final = 64
 QUERIES: Final = 300
@@ -40,11 +37,11 @@ WITHIN: Final = 1_800.0
 """Seconds for one candidate."""
 
 
-def clusters(size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def clusters(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """(vectors [size, WIDTH], queries [QUERIES, WIDTH])"""
     centres = rng.standard_normal((CENTRES, WIDTH)).astype(np.float32)
 
-    def near(count: int) -> Floats:
+    def near(count: int) -> FloatArray:
         out = centres[rng.integers(0, CENTRES, count)]
         out += 0.6 * rng.standard_normal((count, WIDTH), dtype=np.float32)
         return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
@@ -52,13 +49,13 @@ def clusters(size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     return near(size), near(QUERIES)
 
 
-def tastes(size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def tastes(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """As `clusters`."""
     genres = rng.standard_normal((20, WIDTH)).astype(np.float32)
     centres = genres[rng.integers(0, 20, 2 * CENTRES)]
     centres += 0.8 * rng.standard_normal(centres.shape, dtype=np.float32)
 
-    def near(which: Ints) -> Floats:
+    def near(which: IntArray) -> FloatArray:
         out = centres[which] + 0.8 * rng.standard_normal((len(which), WIDTH), dtype=np.float32)
         return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
 
@@ -67,18 +64,18 @@ def tastes(size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     return items * np.exp(0.5 * rng.standard_normal((size, 1), dtype=np.float32)), np.array(users, np.float32)
 
 
-def factors(size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def factors(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """As `clusters`."""
     spectrum = np.arange(1, WIDTH + 1, dtype=np.float32) ** -0.5
 
-    def drawn(count: int) -> Floats:
+    def drawn(count: int) -> FloatArray:
         return rng.standard_normal((count, WIDTH), dtype=np.float32) * spectrum
 
     norms = np.exp(0.5 * rng.standard_normal(size, dtype=np.float32))
     return drawn(size) * norms[:, None], drawn(QUERIES)
 
 
-MAKERS: Final[dict[str, Callable[[int, np.random.Generator], tuple[Floats, Floats]]]] = {
+MAKERS: Final[dict[str, Callable[[int, np.random.Generator], tuple[FloatArray, FloatArray]]]] = {
     "clusters": clusters,
     "tastes": tastes,
     "factors": factors,
@@ -90,30 +87,31 @@ class Built:
     """An index. search: (query [WIDTH], k) → ids; add: one vector with an id, None where it can't be added alone; settings: what
     makes its search wider, one after the other."""
 
-    search: Callable[[Floats, int], Ints]
-    add: Callable[[int, Floats], object] | None
+    search: Callable[[FloatArray, int], IntArray]
+    add: Callable[[int, FloatArray], object] | None
     settings: dict[str, Callable[[], object]]
 
 
-def _exact(vectors: Floats) -> Built:
-    def search(query: Floats, count: int) -> Ints:
+def _exact(vectors: FloatArray) -> Built:
+    def search(query: FloatArray, count: int) -> IntArray:
         scores = vectors @ query
         best = np.argpartition(scores, max(0, len(scores) - count))[-count:]
         return best[np.argsort(-scores[best])]
 
-    def add(row: int, vector: Floats) -> None:
+    def add(row: int, vector: FloatArray) -> None:
         vectors[row % len(vectors)] = vector
 
     return Built(search, add, {"": lambda: None})
 
 
-def _ivf(kind: str) -> Callable[[Floats], Built]:
-    def build(vectors: Floats) -> Built:
+def _ivf(kind: str) -> Callable[[FloatArray], Built]:
+    def build(vectors: FloatArray) -> Built:
         import faiss
 
         faiss.omp_set_num_threads(2)
         lists = int(4 * len(vectors) ** 0.5)
         index = faiss.index_factory(WIDTH, f"IVF{lists},{kind}", faiss.METRIC_INNER_PRODUCT)
+        assert isinstance(index, faiss.IndexIVF)
         index.cp.niter = 10
         index.cp.max_points_per_centroid = 50
         index.train(vectors[:: max(1, len(vectors) // (50 * lists))])
@@ -132,7 +130,7 @@ def _ivf(kind: str) -> Callable[[Floats], Built]:
     return build
 
 
-def _faiss_hnsw(vectors: Floats) -> Built:
+def _faiss_hnsw(vectors: FloatArray) -> Built:
     import faiss
 
     faiss.omp_set_num_threads(2)
@@ -151,7 +149,7 @@ def _faiss_hnsw(vectors: Floats) -> Built:
     )
 
 
-def _hnswlib(vectors: Floats) -> Built:
+def _hnswlib(vectors: FloatArray) -> Built:
     import hnswlib
 
     index = hnswlib.Index("ip", WIDTH)
@@ -169,8 +167,8 @@ def _hnswlib(vectors: Floats) -> Built:
     )
 
 
-def _usearch(dtype: str) -> Callable[[Floats], Built]:
-    def build(vectors: Floats) -> Built:
+def _usearch(dtype: str) -> Callable[[FloatArray], Built]:
+    def build(vectors: FloatArray) -> Built:
         from usearch.index import Index
 
         index = Index(ndim=WIDTH, metric="ip", dtype=dtype, connectivity=16, expansion_add=80)
@@ -188,7 +186,7 @@ def _usearch(dtype: str) -> Callable[[Floats], Built]:
     return build
 
 
-def _voyager(vectors: Floats) -> Built:
+def _voyager(vectors: FloatArray) -> Built:
     import voyager
 
     index = voyager.Index(voyager.Space.InnerProduct, WIDTH, M=16, ef_construction=80)
@@ -205,7 +203,7 @@ def _voyager(vectors: Floats) -> Built:
     )
 
 
-CANDIDATES: Final[dict[str, tuple[str, Callable[[Floats], Built]]]] = {
+CANDIDATES: Final[dict[str, tuple[str, Callable[[FloatArray], Built]]]] = {
     "numpy, exact": ("numpy", _exact),
     "faiss IVF,Flat": ("faiss", _ivf("Flat")),
     "faiss IVF,SQfp16": ("faiss", _ivf("SQfp16")),
@@ -218,7 +216,7 @@ CANDIDATES: Final[dict[str, tuple[str, Callable[[Floats], Built]]]] = {
 """Name → what is imported, and how it is built."""
 
 
-def _truth(vectors: Floats, queries: Floats, folder: Path, name: str) -> Ints:
+def _truth(vectors: FloatArray, queries: FloatArray, folder: Path, name: str) -> IntArray:
     """[QUERIES, WANTED] ids of the best, found once for all candidates."""
     path = folder / f"{name}.npy"
     if not path.exists():
@@ -298,7 +296,7 @@ def run(size: int, names: list[str], kinds: list[str], json_file: Path | None, f
                     report.add(row, f"{kind}, {each:,}: {name} {setting}".strip())
     for group in report.groups:
         figures = report.medians(group)
-        report.note(f"{group}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))  # type: ignore[str-format]
+        report.note(f"{group}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
     report.save(json_file)
 
 

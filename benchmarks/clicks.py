@@ -8,6 +8,7 @@ import os
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -58,9 +59,9 @@ def run(home: Path, clicks: int, beside: float) -> None:
         )
 
 
-def _list(client: httpx.Client, seen: str | None = None) -> dict:  # type: ignore[type-arg]
+def _list(client: httpx.Client, seen: str | None = None) -> dict[str, Any]:
     parameters = {"user_id": USER, "size": 20} | ({"seen": seen} if seen else {})
     answer = client.get("/v1/recommendations", params=parameters)
     answer.raise_for_status()
-    body: dict = answer.json()  # type: ignore[type-arg]
+    body: dict[str, Any] = answer.json()
     return body

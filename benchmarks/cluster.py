@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.errors import Broken, Unavailable
-from infra import ask
-from infra.flink_rest import ALIVE, JOB_NAME
+from infra.flink_client import FlinkClient, all_run
 from infra.processes import wait_until
 
 USERS = "users"
@@ -37,16 +36,14 @@ class Cluster:
     """One home's Flink. Every question is bounded and raises Unavailable where there is no answer."""
 
     def __init__(self, rest: str) -> None:
-        self.rest = rest
+        self._flink = FlinkClient(rest)
 
     def job(self) -> dict[str, Any]:
         """The job's details. Raises Unavailable if there is none that runs or starts."""
-        jobs = ask.http_json(f"{self.rest}/jobs/overview")["jobs"]
-        alive = [job["jid"] for job in jobs if job["name"] == JOB_NAME and job["state"] in ALIVE]
-        if not alive:
-            raise Unavailable(f"{self.rest} knows of no job that runs")
-        details: dict[str, Any] = ask.http_json(f"{self.rest}/jobs/{alive[0]}")
-        return details
+        job = self._flink.live_job()
+        if job is None:
+            raise Unavailable(f"{self._flink.address} knows of no job that runs")
+        return self._flink.job(job)
 
     def running_since(self) -> int | None:
         """When the newest task of the job was started (wall ms), if all of them run; None while they don't, or no answer
@@ -55,7 +52,7 @@ class Cluster:
             job = self.job()
         except Unavailable:
             return None
-        if job["state"] != "RUNNING" or any(vertex["status"] != "RUNNING" for vertex in job["vertices"]):
+        if not all_run(job):
             return None
         return max(int(vertex["start-time"]) for vertex in job["vertices"])
 
@@ -65,7 +62,7 @@ class Cluster:
         names: dict[str, set[str]] = {service: set() for service in services if service.startswith("taskmanager")}
         for vertex in job["vertices"]:
             kinds = {kind for kind in _KNOWN if kind in vertex["name"]} or {"sinks"}
-            for subtask in ask.http_json(f"{self.rest}/jobs/{job['jid']}/vertices/{vertex['id']}")["subtasks"]:
+            for subtask in self._flink.subtasks(job["jid"], vertex["id"]):
                 service = next((name for name in names if subtask["taskmanager-id"].startswith(name)), None)
                 if service is not None:
                     names[service] |= kinds
@@ -74,7 +71,7 @@ class Cluster:
     def checkpoints(self) -> list[Checkpoint]:
         """The newest completed checkpoints (Flink remembers ten), oldest first."""
         job = self.job()["jid"]
-        history = ask.http_json(f"{self.rest}/jobs/{job}/checkpoints")["history"]
+        history = self._flink.checkpoints(job)["history"]
         return [
             Checkpoint(
                 job,
@@ -109,16 +106,15 @@ class Cluster:
         if len(vertices) != 1:
             names = ", ".join(vertex["name"] for vertex in job["vertices"])
             raise Broken(f"expected one task with {USERS!r} in its name, the job has: {names}")
-        url = f"{self.rest}/jobs/{checkpoint.job}/checkpoints/details/{checkpoint.number}/subtasks/{vertices[0]}"
-        return int(ask.http_json(url)["state_size"])
+        return int(self._flink.vertex_checkpoint(checkpoint.job, checkpoint.number, vertices[0])["state_size"])
 
     def exceptions(self) -> str:
         """The job's newest failure in one line, for an error message."""
         try:
-            entries = ask.http_json(f"{self.rest}/jobs/{self.job()['jid']}/exceptions")["exceptionHistory"]["entries"]
+            failure = self._flink.newest_failure(self.job()["jid"])
         except (Unavailable, KeyError) as error:
             return f"Flink says no more ({error})"
-        return f"the job's newest failure: {entries[0]['stacktrace'][:600]}" if entries else "the job has not failed"
+        return f"the job's newest failure: {failure[:600]}" if failure else "the job has not failed"
 
 
 class CheckpointLog(threading.Thread):

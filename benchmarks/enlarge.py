@@ -10,23 +10,22 @@ import csv
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import typer
 
+from features.arrays import IntArray
+from features.durable import atomic_file
 from features.errors import BadInput
+from features.units import DAY_S
 from features.words import MAX_ID, Item
 from offline.datasets import Dataset, open_dataset, rows_between
 
-DAY: Final = 86_400
-Ints = npt.NDArray[np.int64]
 
-
-def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY, own_items: bool = False) -> int:
+def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY_S, own_items: bool = False) -> int:
     """Write `times` copies as ratings.csv and movies.csv into `folder`; how many ratings that is. `jitter` in seconds.
 
     Memory grows with the number of users, not of rows. The same seed gives the same bytes. Raises BadInput where user ids
@@ -47,12 +46,11 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
     _write_items(
         dataset.items, folder / "movies.csv", [copy * item_offset for copy in range(times if own_items else 1)]
     )
-    aside = folder / "ratings.csv.part"
     schema = pa.schema(
         [("userId", pa.int64()), ("movieId", pa.int64()), ("rating", pa.float64()), ("timestamp", pa.int64())]
     )
     rows = 0
-    with pacsv.CSVWriter(aside, schema) as writer:
+    with atomic_file(folder / "ratings.csv") as beside, pacsv.CSVWriter(beside, schema) as writer:
         for user, item, rating, seconds in _batches(dataset):
             at = np.searchsorted(users, user)
             for copy in range(times):
@@ -60,17 +58,16 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
                 arrays = [pa.array(user + copy * offset), items, rating, pa.array(seconds + shifts[copy][at])]
                 writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
                 rows += len(at)
-    aside.replace(folder / "ratings.csv")
     return rows
 
 
-def _batches(dataset: Dataset) -> Iterator[tuple[Ints, pa.Array, pa.Array, Ints]]:
+def _batches(dataset: Dataset) -> Iterator[tuple[IntArray, pa.Array, pa.Array, IntArray]]:
     """Users, items, ratings, seconds of the rows, a part at a time."""
     for batch in rows_between(dataset, 0, dataset.rows):
         yield batch["user_id"].to_numpy(), batch["item_id"], batch["rating"], batch["ts"].to_numpy() // 1000
 
 
-def _users(dataset: Dataset) -> tuple[list[int], Ints, Ints]:
+def _users(dataset: Dataset) -> tuple[list[int], IntArray, IntArray]:
     """The users, ascending, and the seconds of each one's first and last event."""
     spans: dict[int, tuple[int, int]] = {}
     for user, _, _, seconds in _batches(dataset):
@@ -102,7 +99,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Where data sets are kept once read.")] = Path(".martlet/data"),
 ) -> None:
     """Make a data set of `times` as many users and ratings."""
-    rows = enlarge(open_dataset(dataset, data), times, folder, seed, int(jitter * DAY), items)
+    rows = enlarge(open_dataset(dataset, data), times, folder, seed, int(jitter * DAY_S), items)
     typer.echo(f"{rows} ratings in {folder}; use it with --dataset {folder}")
 
 

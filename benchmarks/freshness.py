@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Moments = NDArray[np.int64]
+from features.arrays import BoolArray, IntArray
+
+Moments = IntArray
 NEVER = np.iinfo(np.int64).max
 MS = 1_000_000
 _LANE_BITS = 40
@@ -33,7 +34,7 @@ class Sent:
             return cls(**columns, cpu_seconds=float(file["cpu_seconds"]))
 
     @property
-    def acknowledged(self) -> NDArray[np.bool_]:
+    def acknowledged(self) -> BoolArray:
         return self.offset >= 0
 
     def only(self, chosen: Any) -> "Sent":
@@ -81,7 +82,7 @@ def readable_at(sent: Sent, seen: Seen) -> Moments:
     return np.where(same, seen.at[order][found], NEVER)
 
 
-def within(moments: Moments, intervals: list[tuple[int, int]]) -> NDArray[np.bool_]:
+def within(moments: Moments, intervals: list[tuple[int, int]]) -> BoolArray:
     """Which moments lie in any of the intervals [from, to], given in ascending order and apart."""
     inside = np.zeros(len(moments), bool)
     for start, end in intervals:

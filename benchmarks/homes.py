@@ -9,19 +9,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import redis
 
 from features.base import Base
 from features.errors import Unavailable
-from infra.home import REPO, Home, read_json
+from infra.home import REPO, Home
 from infra.processes import ProcessId, memory_mib
 from infra.record import HomeRecord
-from infra.services import LOOPBACK, python_env
+from infra.running import ports_of, running_status
+from infra.services import python_env
 from infra.spare import WARM
-from infra.supervisor import Supervisor, stop_leftovers
-from infra.up import Up, home_lock
+from infra.stack import Stack
+from infra.steps import Steps
+from infra.up_options import UpOptions
 from streaming.settings import JobSettings, read_settings
 
 VERIFY_WITHIN = 3600.0
@@ -39,31 +41,24 @@ DEFAULT = Shape()
 
 
 class Running:
-    """A home that runs, as its status file tells."""
+    """A home that runs, as its status file tells. Raises Unavailable if nothing runs in it."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        ports = self._status()["ports"]
-        self.bootstrap = f"{LOOPBACK}:{ports['kafka']}"
-        self.redis_port = int(ports["redis"])
-        self.api = f"http://{LOOPBACK}:{ports['api']}"
-        self.rest = f"http://{LOOPBACK}:{ports['flink_rest']}"
-
-    def _status(self) -> dict[str, Any]:
-        status = read_json(self.home.status_file)
-        if status is None or ProcessId.from_json(status["supervisor"]).process() is None:
-            path = self.home.path
-            raise Unavailable(f"nothing runs in {path}; start it with: ./martlet up --detach --home {path}")
-        return status
+        ports = ports_of(home)
+        self.bootstrap = ports.bootstrap
+        self.redis_port = ports.redis
+        self.api = ports.address
+        self.rest = ports.flink
 
     def services(self) -> dict[str, ProcessId]:
         """The processes by name, as they are now."""
-        return {name: ProcessId.from_json(entry) for name, entry in self._status()["services"].items()}
+        return {name: ProcessId.from_json(entry) for name, entry in running_status(self.home)["services"].items()}
 
     def await_spare(self, within: float = 300.0) -> None:
         """Wait until the spare TaskManager is warm. Raises Unavailable if it does not come to that."""
         deadline = time.monotonic() + within
-        while self._status().get("spare") != WARM:
+        while running_status(self.home).get("spare") != WARM:
             if time.monotonic() > deadline:
                 raise Unavailable(f"the spare TaskManager is not warm after {within:.0f} s")
             time.sleep(0.5)
@@ -104,7 +99,7 @@ class Running:
         return done.returncode == 0, line
 
 
-class StreamHome(Up):
+class StreamHome:
     """Redis, Kafka and Flink in a folder of their own, with `up`'s own settings and supervision; no API, no models.
 
     Entering starts Redis (emptied) and Kafka (its log kept), so that the log can be filled; `start_job` lets the job
@@ -112,26 +107,22 @@ class StreamHome(Up):
     """
 
     def __init__(self, folder: Path, shape: Shape = DEFAULT, users_only: bool = False) -> None:
-        super().__init__(
-            Home(folder), 0, None, 0.0, parallelism=shape.parallelism, state=shape.state, users_only=users_only
-        )
+        self._home = Home(folder)
+        self._options = UpOptions(history=0.0, parallelism=shape.parallelism, state=shape.state)
+        self._fold_items = not users_only
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        home = self._home
-        shutil.rmtree(home.redis, ignore_errors=True)
-        home.make()
-        with ExitStack() as stack:
-            stack.enter_context(home_lock(home))
-            stop_leftovers(home, self._steps.say)
-            self._record = HomeRecord(home)
-            self._describe(self._record)
-            self._supervisor = Supervisor(home)
-            stack.callback(self._supervisor.stop_all)
-            self._ports = self._start_stores(self._record, self._supervisor)
-            self._ensure_base(self._record, self._ports)
-            self._record.save()
-            self._cleanup = stack.pop_all()
+        shutil.rmtree(self._home.redis, ignore_errors=True)
+        with ExitStack() as cleanup:
+            opened = Stack.opened(self._home, self._options, Steps(), self._fold_items)
+            self._stack = cleanup.enter_context(opened)
+            self._stack.fetch_packages()
+            self._stack.start_redis()
+            self._stack.start_kafka()
+            self._stack.make_base()
+            self._stack.load_base()
+            self._cleanup = cleanup.pop_all()
         return self
 
     def __exit__(
@@ -145,11 +136,10 @@ class StreamHome(Up):
 
     def start_job(self) -> Running:
         """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
-        keeper = self._start_stream(self._record, self._supervisor, self._ports)
-        self._cleanup.callback(keeper.stop)
-        self._supervisor.start_monitor()
-        keeper.begin_watch()
-        self._supervisor.note(state="up")
+        self._stack.start_cluster()
+        self._stack.start_job()
+        self._stack.begin_watch()
+        self._stack.supervisor.note(state="up")
         return self.running
 
 

@@ -9,7 +9,7 @@ import redis
 
 from benchmarks.cluster import Cluster
 from features.errors import Broken, Unavailable
-from features.job_keys import VERDICTS, lane_key, read_lane
+from features.job_keys import VERDICTS, lane_keys, read_lanes
 from features.names import EVENTS, PARTITIONS, N, item_key, pairs_key
 from infra.recompute import read_log_ends
 
@@ -28,18 +28,18 @@ def log_ends(bootstrap: str) -> list[int]:
 def folded(client: "redis.Redis") -> list[int]:
     """How far each lane is folded, features written: the next offset of its partition; 0 before the first."""
     pipe = client.pipeline(transaction=False)
-    for lane in range(PARTITIONS):
-        pipe.hget(lane_key(lane), N)
+    for key in lane_keys():
+        pipe.hget(key, N)
     return [int(value or 0) for value in pipe.execute()]
 
 
 def ledger(client: "redis.Redis") -> dict[str, int]:
     """How many records of `events` all lanes together gave each of the VERDICTS."""
     pipe = client.pipeline(transaction=False)
-    for number in range(PARTITIONS):
-        pipe.hgetall(lane_key(number))
-    lanes = [read_lane(number, fields) for number, fields in enumerate(pipe.execute())]
-    return {verdict: sum(lane.count(verdict) for lane in lanes if lane is not None) for verdict in VERDICTS}
+    for key in lane_keys():
+        pipe.hgetall(key)
+    lanes = read_lanes(pipe.execute()).values()
+    return {verdict: sum(lane.count(verdict) for lane in lanes) for verdict in VERDICTS}
 
 
 def contributions(client: "redis.Redis", items: Sequence[int]) -> tuple[int, int]:

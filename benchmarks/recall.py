@@ -17,6 +17,7 @@ from benchmarks.common import Report, spread
 from features.base import Base
 from features.fold import thaw_user
 from features.inputs import ClickWeights
+from features.served import MAX_CANDIDATES
 from features.signals import Moment
 from features.state import UserFeatures
 from features.vectors import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
@@ -24,9 +25,9 @@ from infra.home import Home
 from infra.record import HomeRecord
 from models.registry import newest
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel
-from online.recall import CHANNELS, VECTOR_CHANNELS, Query, Recall
-from online.recommend import CANDIDATES
+from online.model_client.live_models import LiveModel
+from online.query import Query
+from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
 from online.vectors import Kind, VectorIndex, VectorShelf
 
 WIDTH: Final = 64
@@ -70,7 +71,7 @@ def time_channels(report: Report, group: str, channels: Sequence[Recall], querie
     for number, query in enumerate(queries):
         for channel in channels:
             began = {kind: clock() for kind, clock in clocks.items()}
-            channel.recall(query, CANDIDATES)
+            channel.recall(query, MAX_CANDIDATES)
             if number:
                 for kind, clock in clocks.items():
                     took[channel.name][kind].append((clock() - began[kind]) / 1e6)
@@ -131,7 +132,7 @@ def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
 
 
 def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> None:
-    report = Report("recall", {"size": size, "rounds": rounds, "candidates": CANDIDATES})
+    report = Report("recall", {"size": size, "rounds": rounds, "candidates": MAX_CANDIDATES})
     if home is not None:
         count, queries = of_home(Home(home), rounds)
         time_channels(report, f"{count:,} items", CHANNELS, queries)
@@ -141,5 +142,5 @@ def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> No
         figures = report.medians(group)
         report.note(
             f"{group}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items() if value is not None)
-        )  # type: ignore[str-format]
+        )
     report.save(json_file)

@@ -1,1 +1,4 @@
-"""The shared kernel: words, the fold, encodings, model inputs. Pure: no I/O, no clock, imports nothing of Martlet."""
+"""The shared kernel: words, the fold, encodings, model inputs. It imports nothing else of Martlet.
+
+Pure, without I/O or a clock; only `base` reads files, and `durable` writes them whole.
+"""

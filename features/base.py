@@ -22,11 +22,12 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from features.arrays import IntArray
 from features.errors import Broken
 from features.mapped import MappedTable
 from features.names import EVENTS, PARTITIONS, SERVED, partition_of
 from features.pairs import Pairs
-from features.relations import ARRAYS, Ints, Relations
+from features.relations import ARRAYS, Relations
 from features.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.words import Item
 
@@ -50,7 +51,7 @@ def encode_catalogue_item(item: Item) -> bytes:
     return _encoder.encode(item)
 
 
-def read_relations(folder: Path, rows: Ints) -> Relations:
+def read_relations(folder: Path, rows: IntArray) -> Relations:
     """Raises Broken where the folder does not hold them."""
     arrays: list[Any] = []
     for name, kind in ARRAYS.items():
@@ -172,6 +173,6 @@ class Base:
         """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
         return {item_id: _item_decoder.decode(value) for item_id, value in self._catalogue.items()}
 
-    def relations(self, kind: str, rows: Ints) -> Relations:
+    def relations(self, kind: str, rows: IntArray) -> Relations:
         """The weights of a kind, between items in these rows (ids [N])."""
         return read_relations(self.folder / RELATIONS / kind, rows)

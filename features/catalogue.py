@@ -4,17 +4,19 @@ One JSON object an item. Unknown fields are ignored; every refusal is a `BadEven
 what came.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from features.contract import read_json
+from features.errors import BadEvent, BadInput
 from features.events import Id
 from features.words import Item
 
 ITEM_LIMIT: Final = 16 << 10
-"""Bytes of one value."""
+"""Bytes of one value; the longest title and genres take 11 kB at most."""
 Title = Annotated[str, Meta(min_length=1, max_length=500)]
 Genre = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -36,14 +38,29 @@ class ItemRecord(msgspec.Struct, frozen=True):
         return Item(self.item_id, self.title, tuple(sorted(set(self.genres))), self.year)
 
 
+def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
+    """The genre vocabulary: all names of the catalogue, sorted. Models are trained on it and served with the same alone.
+
+    >>> genre_names([Item(1, "a", ("War", "Drama")), Item(2, "b", ("Drama",))])
+    ('Drama', 'War')
+    """
+    return tuple(sorted({name for item in catalogue for name in item.genres}))
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ItemRecord)
 
 
 def write_item(record: ItemRecord) -> bytes:
-    return _encoder.encode(record)
+    """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
+    value = _encoder.encode(record)
+    if len(value) > ITEM_LIMIT:
+        raise BadInput("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
+    return value
 
 
 def read_item(value: bytes) -> ItemRecord:
-    """Raises BadEvent for anything that the contract does not allow."""
+    """Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
+    if len(value) > ITEM_LIMIT:
+        raise BadEvent("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
     return read_json(_decoder, value, "item")

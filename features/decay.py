@@ -8,6 +8,8 @@ once in decimal arithmetic, which is specified to the digit.
 from decimal import Context, Decimal
 from typing import Final
 
+from features.units import DAY_MS, HOUR_MS
+
 ONE: Final = 1 << 16
 STEPS: Final = 256
 SCALE_BITS: Final = 32
@@ -27,16 +29,14 @@ _RISE: Final = tuple(
     for step in range(STEPS)
 )
 
-HOUR: Final = 3_600_000
-DAY: Final = 86_400_000
-HALF_LIVES: Final = (HOUR, DAY, 14 * DAY)
+HALF_LIVES: Final = (HOUR_MS, DAY_MS, 14 * DAY_MS)
 """The half-lives (ms) of every decayed statistic, short to long."""
 
 
 def decay(weight: int, elapsed: int, half_life: int) -> int:
     """`weight` after `elapsed` ms, rounded down. `elapsed` ≤ 0 leaves it as it is.
 
-    >>> decay(ONE, HOUR, HOUR) == ONE // 2
+    >>> decay(ONE, 1_000, 1_000) == ONE // 2
     True
     """
     if elapsed <= 0:

@@ -13,11 +13,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from features.contract import read_json, refusal
 from features.errors import BadEvent
+from features.units import DAY_MS, MINUTE_MS
 from features.words import KIND_OF, KINDS, MAX_ID, RATING, UNDO, Event, Millis
 
-FUTURE_SLACK_MS: Final = 60_000
+FUTURE_SLACK_MS: Final = MINUTE_MS
 """An event may be this far ahead of wall time (the broker's, once it is in the log)."""
-CLOCK_SLACK_MS: Final = 365 * 86_400_000
+CLOCK_SLACK_MS: Final = 365 * DAY_MS
 """An event may be this far ahead of the home's clock."""
 
 Id = Annotated[int, Meta(ge=0, le=MAX_ID)]

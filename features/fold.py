@@ -4,12 +4,12 @@ One definition for Flink, Spark and `verify`. Deterministic and free of I/O: no 
 A state passed in is consumed: use the one that the call leaves (it is changed in place, for speed).
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from features.decay import HALF_LIVES, lifted
 from features.events import id_hash
 from features.journal import replay_journal, write_journal
-from features.memory import Applied, DedupeMemory, SeenItems
+from features.memory import Applied, Changes, DedupeMemory, SeenItems
 from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import (
     RECENT,
@@ -22,6 +22,7 @@ from features.state import (
     encode_features,
     encode_stored_user,
 )
+from features.units import ends_session
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import (
     CLICK,
@@ -39,8 +40,6 @@ from features.words import (
     is_positive,
 )
 
-SESSION_GAP: Final = 30 * 60_000
-
 # Places in a taste: its time, then three half-lives each of clicks, positives, negatives.
 _CLICKS, _POSITIVES, _NEGATIVES = 1, 4, 7
 
@@ -56,6 +55,19 @@ class UserState:
         self.features = features
         self.memory = DedupeMemory() if memory is None else memory
         self.seen = SeenItems() if seen is None else seen
+
+    def collect_changes(self) -> None:
+        """From now on folds collect what they change in memory and seen set, for a shell that stores changes alone. Without this
+        call nothing is collected, and nothing needs to be drained."""
+        self.memory.changes, self.seen.changes = [], []
+
+    def drain_changes(self) -> Changes:
+        """What folds changed since the last call. Raises ValueError where nothing is collected."""
+        memory, seen = self.memory.changes, self.seen.changes
+        if memory is None or seen is None:
+            raise ValueError("the changes of this user are not collected; call collect_changes first")
+        self.memory.changes, self.seen.changes = [], []
+        return Changes(memory, seen)
 
 
 class Outcome(NamedTuple):
@@ -204,10 +216,10 @@ def _touch_session(features: UserFeatures, event: Event) -> None:
     session = features.session
     start, newest, events, clicks = session
     click = 1 if event.kind in (CLICK, VIEW) else 0
-    if events == 0 or event.ts > newest + SESSION_GAP:
+    if events == 0 or ends_session(event.ts - newest):
         features.gap = event.ts - newest if events else 0
         session[:] = (event.ts, event.ts, 1, click)
-    elif event.ts >= start - SESSION_GAP:
+    elif not ends_session(start - event.ts):
         session[:] = (min(start, event.ts), max(newest, event.ts), events + 1, clicks + click)
 
 

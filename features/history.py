@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from features.inputs import Ints
+from features.arrays import IntArray
 from features.state import RECENT
 from features.words import CLICK, DISLIKE, LIKE, RATING, VIEW
 
@@ -35,7 +35,7 @@ def gap_of(milliseconds: int) -> int:
     return min(GAPS - 1, (max(milliseconds, 0) // 1000 + 1).bit_length())
 
 
-def history_of(recent: Recent, at: int) -> tuple[Ints, Ints, Ints]:
+def history_of(recent: Recent, at: int) -> tuple[IntArray, IntArray, IntArray]:
     """(items [L], marks [L], gaps [L + 1]) of a user's newest events at `at` (ms).
 
     A gap stands before its event: gaps[0] is that of the first event shown, which is none, the last one is that up to `at`.

@@ -28,5 +28,4 @@ def fold_list(memory: DedupeMemory, head: ServedHead) -> tuple[str, list[Contrib
     if memory.is_late(head.ts, key):
         return LATE, []
     memory.add(key, Applied(head.ts, -1, IMPRESSION, 0, False))
-    memory.changes.clear()
     return APPLIED, [Contribution(item_id, head.ts, IMPRESSION, 0, 1) for item_id in head.item_ids]

@@ -12,14 +12,12 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from features.decay import DAY, HALF_LIVES, ONE
-from features.state import ItemSummary, UserFeatures
+from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
+from features.decay import HALF_LIVES, ONE
+from features.state import ItemSummary, UserFeatures, count_acts
+from features.units import DAY_MS, HOUR_MS, ends_session
 from features.words import RATING, Item
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 INPUTS_VERSION: Final = 1
 """Rises when a column changes its meaning: a model trained on another version is not served."""
@@ -48,9 +46,6 @@ LATELY: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
 """The popularities kept of an item: half-life in days, and whether of positives alone."""
 _FADES: Final = tuple(1 / half_life for half_life, positives in LATELY if not positives)
 """Halvings a day, of each half-life of LATELY, which has them for events first, then for positives."""
-PRIOR_MEAN: Final = 3.5
-"""Ratings are drawn towards this mean by PRIOR_WEIGHT imagined ones, so that a single rating says little."""
-PRIOR_WEIGHT: Final = 5.0
 
 
 class ClickWeights(msgspec.Struct, frozen=True):
@@ -83,14 +78,12 @@ class ItemColumns:
 
     def __init__(self, size: int, genres: Sequence[str]) -> None:
         self._genre_at = {name: at for at, name in enumerate(genres)}
-        self.ids: Ints = np.zeros(size, np.int64)
-        self.sums: npt.NDArray[np.float64] = np.zeros(
-            (size, 6), np.float64
-        )  # ratings, sum, squares, positives, events, first ts
-        self.newest_day: Ints = np.zeros(size, np.int64)
-        self.lately: npt.NDArray[np.float64] = np.zeros((size, len(LATELY)), np.float64)  # as of the newest day
-        self.genres: Floats = np.zeros((size, len(genres)), np.float32)
-        self.years: Ints = np.zeros(size, np.int64)
+        self.ids: IntArray = np.zeros(size, np.int64)
+        self.sums: DoubleArray = np.zeros((size, 6), np.float64)  # ratings, sum, squares, positives, events, first ts
+        self.newest_day: IntArray = np.zeros(size, np.int64)
+        self.lately: DoubleArray = np.zeros((size, len(LATELY)), np.float64)  # as of the newest day
+        self.genres: FloatArray = np.zeros((size, len(genres)), np.float32)
+        self.years: IntArray = np.zeros(size, np.int64)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -122,7 +115,7 @@ class ItemColumns:
             features.rating_sum / 100,
             features.rating_sq / 10_000,
             features.positives,
-            sum(features.counts[1:6]),
+            count_acts(features.counts),
             features.first_ts,
         )
         self.lately[row] = 0
@@ -134,32 +127,32 @@ class ItemColumns:
 
 
 def popularity(
-    columns: ItemColumns, rows: Ints | slice, at: Ints | int, half_life_days: float, positives: bool = False
-) -> Floats:
+    columns: ItemColumns, rows: IntArray | slice, at: IntArray | int, half_life_days: float, positives: bool = False
+) -> FloatArray:
     """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row). An `at`
     before an item's newest day does not decay it. Raises ValueError for a kind that LATELY does not have."""
     counts = columns.lately[rows, LATELY.index((half_life_days, positives))]
-    days = np.maximum(np.asarray(at) // DAY - columns.newest_day[rows], 0)
+    days = np.maximum(np.asarray(at) // DAY_MS - columns.newest_day[rows], 0)
     return np.asarray(counts * np.exp2(-days / half_life_days), np.float32)
 
 
-def trending(day: Floats, weeks: Floats) -> Floats:
+def trending(day: FloatArray, weeks: FloatArray) -> FloatArray:
     """How far the last day stands above an item's usual day, in standard deviations of a count; `day` and `weeks` are events
     halved every day and every 14 days, so that a steady item has 14 times as many weeks as day."""
     usual = weeks / 14
     return np.asarray((day - usual) / np.sqrt(usual + 1), np.float32)
 
 
-def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Floats:
+def item_matrix(columns: ItemColumns, rows: IntArray | slice, at: IntArray | int) -> FloatArray:
     """[n, I + G] raw item columns, then genres as 0 or 1; as they stand at `at`."""
     ratings, total, squares, positives, events, first = columns.sums[rows].T
-    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (np.maximum(ratings, 0) + PRIOR_WEIGHT)
+    mean = smoothed_mean(total, ratings)
     spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
     when = np.broadcast_to(np.asarray(at, np.int64), ratings.shape)
     known = first > 0
-    age_days = np.where(known, np.maximum(when - first, 0) / DAY, 0)
+    age_days = np.where(known, np.maximum(when - first, 0) / DAY_MS, 0)
     years = columns.years[rows]
-    year_now = 1970 + when / (365.2425 * DAY)
+    year_now = 1970 + when / (365.2425 * DAY_MS)
     raw = np.stack(
         [
             np.log1p(np.maximum(ratings, 0)),
@@ -177,19 +170,19 @@ def item_matrix(columns: ItemColumns, rows: Ints | slice, at: Ints | int) -> Flo
 
 
 def user_vector(
-    features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights, liking: Floats | None = None
-) -> Floats:
+    features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights, liking: FloatArray | None = None
+) -> FloatArray:
     """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks; `liking` is what
     `tastes` gives, for who has it already.
 
     A taste is the user's decayed weight for the genre over all weights of that half-life, from −1 to 1.
     """
-    events = sum(features.counts[1:6])
+    events = count_acts(features.counts)
     ratings = features.counts[RATING]
     total, squares = features.rating_sum / 100, features.rating_sq / 10_000
-    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (ratings + PRIOR_WEIGHT)
+    mean = smoothed_mean(total, float(ratings))
     spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else 0.0
-    hours = max(at - features.last_ts, 0) / 3_600_000 if features.last_ts else 24 * 365.0
+    hours = max(at - features.last_ts, 0) / HOUR_MS if features.last_ts else 24 * 365.0
     out = np.zeros(len(USER_COLUMNS) + 3 * len(genres), np.float32)
     out[: len(USER_COLUMNS)] = (
         np.log1p(max(events, 0)),
@@ -198,7 +191,7 @@ def user_vector(
         spread,
         (features.positives + 1) / (max(events, 0) + 2),
         np.log1p(hours),
-        np.log1p(features.session[2] if at - features.session[1] < 1_800_000 else 0),
+        np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
     )
     out[len(USER_COLUMNS) :] = (tastes(features, at, genres, weights) if liking is None else liking).ravel()
     return out
@@ -207,7 +200,7 @@ def user_vector(
 _NO_TASTE: Final = (0,) * 9
 
 
-def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> Floats:
+def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> FloatArray:
     """[3, G] blended, normalised tastes by half-life (hour, day, weeks) as they stand at `at`."""
     known = [features.tastes.get(name) for name in genres]
     weighed = [_NO_TASTE if taste is None else taste[1:10] for taste in known]
@@ -220,7 +213,7 @@ def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: Clic
     return np.asarray(np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0), np.float32)
 
 
-def fades(features: UserFeatures, at: int) -> npt.NDArray[np.float64]:
+def fades(features: UserFeatures, at: int) -> DoubleArray:
     """[3] what makes events, as they stand at `at`, of a user's stored weights, for each half-life. An `at` before the
     user's newest event applies no decay."""
     when = max(at, features.last_ts)
@@ -228,7 +221,7 @@ def fades(features: UserFeatures, at: int) -> npt.NDArray[np.float64]:
     return np.asarray(np.exp2(-np.asarray(ages)) / ONE, np.float64)
 
 
-def cross_matrix(users: Floats, items: Floats) -> Floats:
+def cross_matrix(users: FloatArray, items: FloatArray) -> FloatArray:
     """[n, C] columns of user and item together, from raw user rows [n or 1, U + 3G] and raw item rows [n, I + G]."""
     genre_count = items.shape[1] - len(ITEM_COLUMNS)
     genres = items[:, len(ITEM_COLUMNS) :]
@@ -240,7 +233,7 @@ def cross_matrix(users: Floats, items: Floats) -> Floats:
     return np.asarray(both, np.float32)
 
 
-def normalise(values: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:
+def normalise(values: FloatArray, mean: Sequence[float], std: Sequence[float]) -> FloatArray:
     """(values − mean) / std, clipped to ±5; raises ValueError where the columns are not those of the maps."""
     if values.shape[1] != len(mean):
         raise ValueError(f"expected {len(mean)} columns, got {values.shape[1]}: model and features do not fit")

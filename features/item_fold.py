@@ -3,11 +3,10 @@
 from typing import Final
 
 from features.state import DAYS, FIVES, HOURS, ItemFeatures
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 from features.words import CLICK, IMPRESSION, RATING, VIEW, Contribution, is_negative, is_positive
 
-FIVE_MS: Final = 300_000
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
+FIVE_MS: Final = 5 * MINUTE_MS
 
 
 def fold_item(features: ItemFeatures, contribution: Contribution) -> ItemFeatures:

@@ -5,29 +5,37 @@ A *lane* is what the job folds of one partition. Its hash is written with the fe
 job's own state, so after any crash it tells what was folded, not what was tried.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from features.errors import Broken
+from features.names import PARTITIONS
+from features.units import DAY_S
+from features.verdicts import APPLIED, DUPLICATE, LATE, REJECTED, REROUTED
 
 OPERATORS: Final = ("users", "items")
 """The operators that write features."""
 MAX_SUBTASKS: Final = 64
 """Writers of one operator at most. They are asked for by name: searching for them would walk all users' keys."""
-FRESH_TTL_S: Final = 86_400
+FRESH_TTL_S: Final = DAY_S
 """A writer that is gone for good is forgotten after a day."""
 
-VERDICTS: Final = ("applied", "duplicate", "late", "rejected", "rerouted")
+VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED, REROUTED)
 """What becomes of a record of `events`: read is the sum of these."""
-SERVED_VERDICTS: Final = ("applied", "duplicate", "late", "rejected")
+SERVED_VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED)
 """What becomes of a record of `served`: served_read is the sum of these."""
 
 
 def lane_key(lane: int) -> str:
     """The hash of a lane, 0 … PARTITIONS − 1: the fields of `Lane` by their short names, decimal."""
     return f"job:{lane}"
+
+
+def lane_keys() -> list[str]:
+    """The hashes of all lanes, in the order of their numbers; `read_lanes` reads what they hold."""
+    return [lane_key(number) for number in range(PARTITIONS)]
 
 
 def fresh_key(operator: str, subtask: int) -> str:
@@ -107,3 +115,14 @@ def read_lane(number: int, fields: Mapping[bytes, bytes]) -> Lane | None:
         return msgspec.convert({key.decode(): value.decode() for key, value in fields.items()}, Lane, strict=False)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise Broken(f"Redis key {lane_key(number)}: {error}") from error
+
+
+def read_lanes(hashes: Iterable[Mapping[bytes, bytes]], generation: int | None = None) -> dict[int, Lane]:
+    """Lanes by number, from the hashes of `lane_keys` in their order: those that are there and, where a generation is given, of
+    that one. Raises Broken as `read_lane` does."""
+    lanes = {number: read_lane(number, fields) for number, fields in enumerate(hashes)}
+    return {
+        number: lane
+        for number, lane in lanes.items()
+        if lane is not None and (generation is None or lane.generation == generation)
+    }

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from features.errors import Broken
-from features.memory import Applied, DedupeMemory, SeenItems
+from features.memory import Applied, Changes, DedupeMemory, SeenItems
 
 CHUNK: Final = 64
 _SLACK: Final = 256
@@ -59,8 +59,6 @@ def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[Ded
                 seen.add(record[0], record[1])
             else:
                 seen.discard(record[0])
-    memory.changes.clear()
-    seen.changes.clear()
     return memory, seen
 
 
@@ -83,16 +81,16 @@ class Journal:
         self.closed: list[tuple[int, int, bytes]] = []
         """(number, records, bytes) of chunks closed since the shell last took them."""
 
-    def append(self, memory: DedupeMemory, seen: SeenItems) -> None:
-        """Take over the changes that the last fold noted in memory and seen set (which stay noted)."""
-        if memory.floor != self._floor:  # the user was forgotten: so is all that was written
-            self._floor = memory.floor
+    def append(self, changes: Changes, floor: int) -> None:
+        """Write what folds changed. `floor` is the memory's tombstone after them."""
+        if floor != self._floor:  # the user was forgotten: so is all that was written
+            self._floor = floor
             self._outdated = True
             return
-        for key, entry in memory.changes:
+        for key, entry in changes.memory:
             if entry is not None:
                 self._add(_encode((key, *entry)))
-        for item_id, n in seen.changes:
+        for item_id, n in changes.seen:
             self._add(_encode((item_id,) if n is None else (item_id, n)))
 
     def _add(self, record: bytes) -> None:

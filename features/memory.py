@@ -1,7 +1,7 @@
 """What a user's operator remembers beside the features: the events it has applied, and the items the user has seen.
 
-Both are bounded, and both note what the last call changed (`changes`), so that a shell with incremental storage writes
-only that.
+Both are bounded. A shell with incremental storage lets them collect what changes (`UserState.collect_changes`) and drains it
+after each fold; for all others nothing is collected.
 """
 
 import heapq
@@ -26,6 +26,17 @@ class Applied(NamedTuple):
     partners: tuple[int, ...] = ()
 
 
+class Changes(NamedTuple):
+    """What folds did to a memory and a seen set, in order.
+
+    memory  (id hash, the entry that was added or marked; None: dropped)
+    seen    (item id, log position n; None: no longer seen)
+    """
+
+    memory: list[tuple[int, Applied | None]]
+    seen: list[tuple[int, int | None]]
+
+
 class DedupeMemory:
     """The newest 4,096 applied events of one user, by (ts, id hash).
 
@@ -41,7 +52,8 @@ class DedupeMemory:
         heapq.heapify(self._heap)
         self._limit = limit
         self.floor = floor
-        self.changes: list[tuple[int, Applied | None]] = []
+        self.changes: list[tuple[int, Applied | None]] | None = None
+        """Collected since they were last drained; None: not collected."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -59,20 +71,25 @@ class DedupeMemory:
     def add(self, key: int, entry: Applied) -> None:
         self._entries[key] = entry
         heapq.heappush(self._heap, (entry.ts, key))
-        self.changes.append((key, entry))
+        changes = self.changes
+        if changes is not None:
+            changes.append((key, entry))
         if len(self._heap) > self._limit:
             _, oldest = heapq.heappop(self._heap)
             del self._entries[oldest]
-            self.changes.append((oldest, None))
+            if changes is not None:
+                changes.append((oldest, None))
 
     def mark_undone(self, key: int) -> None:
         entry = self._entries[key]._replace(undone=True)
         self._entries[key] = entry
-        self.changes.append((key, entry))
+        if self.changes is not None:
+            self.changes.append((key, entry))
 
     def forget(self, floor: Millis) -> None:
         """Drop all entries, and take everything up to `floor` for late."""
-        self.changes.extend((key, None) for key in self._entries)
+        if self.changes is not None:
+            self.changes.extend((key, None) for key in self._entries)
         self._entries.clear()
         self._heap.clear()
         self.floor = max(self.floor, floor)
@@ -87,7 +104,8 @@ class SeenItems:
     def __init__(self, items: Iterable[tuple[int, int]] = (), limit: int = SEEN_LIMIT) -> None:
         self._items = dict(sorted(items, key=lambda pair: pair[1]))
         self._limit = limit
-        self.changes: list[tuple[int, int | None]] = []
+        self.changes: list[tuple[int, int | None]] | None = None
+        """As those of DedupeMemory."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -101,16 +119,20 @@ class SeenItems:
     def add(self, item_id: int, n: int) -> None:
         self._items.pop(item_id, None)
         self._items[item_id] = n
-        self.changes.append((item_id, n))
+        changes = self.changes
+        if changes is not None:
+            changes.append((item_id, n))
         if len(self._items) > self._limit:
             oldest = next(iter(self._items))
             del self._items[oldest]
-            self.changes.append((oldest, None))
+            if changes is not None:
+                changes.append((oldest, None))
 
     def discard(self, item_id: int) -> None:
-        if self._items.pop(item_id, None) is not None:
+        if self._items.pop(item_id, None) is not None and self.changes is not None:
             self.changes.append((item_id, None))
 
     def clear(self) -> None:
-        self.changes.extend((item_id, None) for item_id in self._items)
+        if self.changes is not None:
+            self.changes.extend((item_id, None) for item_id in self._items)
         self._items.clear()

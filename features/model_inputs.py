@@ -13,15 +13,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import FloatArray, IntArray
 from features.history import LENGTH
 from features.inputs import (
     CROSS_COLUMNS,
     INPUTS_VERSION,
     ITEM_COLUMNS,
     USER_COLUMNS,
-    Floats,
     InputMaps,
-    Ints,
     cross_matrix,
     normalise,
 )
@@ -77,13 +76,13 @@ class RawInputs:
     and signals [n, S] must be there.
     """
 
-    user_ids: Ints
-    users: Floats
-    item_ids: Ints
-    items: Floats
-    cross: Floats | None = None
-    history: tuple[Ints, Ints, Ints] | None = None
-    signals: Floats | None = None
+    user_ids: IntArray
+    users: FloatArray
+    item_ids: IntArray
+    items: FloatArray
+    cross: FloatArray | None = None
+    history: tuple[IntArray, IntArray, IntArray] | None = None
+    signals: FloatArray | None = None
 
 
 def model_inputs(

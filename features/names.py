@@ -45,6 +45,31 @@ def pairs_key(item_id: int) -> str:
     return f"p:{item_id}"
 
 
+ITEM_KEYS: Final = "i:*"
+"""Pattern that matches every `item_key` and nothing else in a home's Redis; PAIRS_KEYS the same of `pairs_key`."""
+PAIRS_KEYS: Final = "p:*"
+_OF_ITEMS: Final = ("i:", "p:")
+
+
+def is_of_item(key: str) -> bool:
+    """Whether it is an `item_key` or a `pairs_key`."""
+    return key.startswith(_OF_ITEMS)
+
+
+def item_of(key: str) -> int | None:
+    """The item of an `item_key`; None of any other key.
+
+    >>> item_of(item_key(7)), item_of(pairs_key(7))
+    (7, None)
+    """
+    return int(key[2:]) if key.startswith("i:") else None
+
+
+def item_of_pairs(key: str) -> int | None:
+    """The item of a `pairs_key`; None of any other key."""
+    return int(key[2:]) if key.startswith("p:") else None
+
+
 def user_channel(user_id: int) -> str:
     """Redis channel on which a user's new n is told."""
     return f"u:{user_id}"

@@ -12,11 +12,12 @@ from typing import Final
 import msgspec
 
 from features.decay import HALF_LIVES, decay, lifted
+from features.units import DAY_MS
 from features.words import Contribution, ItemId, Millis, Slot
 
 PARTNERS: Final = 3
 """A positive event pairs its item with so many of the user's latest other positive items …"""
-PARTNER_WITHIN: Final = 7 * 86_400_000
+PARTNER_WITHIN: Final = 7 * DAY_MS
 """… that lie at most this far from it in event time (ms)."""
 SLOTS: Final = 192
 NEIGHBOURS: Final = 20

@@ -13,10 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Broken
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 ARRAYS: Final = {"items": np.int64, "starts": np.int64, "others": np.int64, "weights": np.float32}
 """By name and type, in this order."""
@@ -28,7 +26,9 @@ class Relations:
     `rows` are the ids of the rows, in the order of rows. Raises Broken where the arrays don't fit together.
     """
 
-    def __init__(self, rows: Ints, items: Ints, starts: Ints, others: Ints, weights: Floats) -> None:
+    def __init__(
+        self, rows: IntArray, items: IntArray, starts: IntArray, others: IntArray, weights: FloatArray
+    ) -> None:
         if len(starts) != len(items) + 1 or len(others) != len(weights) or (len(starts) and starts[-1] != len(others)):
             raise Broken(f"weights between items: {len(items)} items, {len(starts)} starts, {len(others)} neighbours")
         order = np.argsort(rows, kind="stable")
@@ -46,7 +46,7 @@ class Relations:
         self._at[sources[there]] = (ends - left)[there]
         self._count[sources[there]] = left[there]
 
-    def near(self, row: int) -> tuple[npt.NDArray[np.int32], Floats]:
+    def near(self, row: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
         """(rows, weights) of a row's neighbours, best first."""
         if row >= len(self._at):  # an item newer than these weights
             return self._others[:0], self._weights[:0]
@@ -54,7 +54,7 @@ class Relations:
         end = start + self._count[row]
         return self._others[start:end], self._weights[start:end]
 
-    def spread(self, rows: Ints, shares: Floats, size: int) -> Floats:
+    def spread(self, rows: IntArray, shares: FloatArray, size: int) -> FloatArray:
         """[size] for each row of the catalogue the sum of its weights to `rows` [k], each times its share [k]."""
         known = rows < len(self._at)  # others are newer than these weights
         starts, counts = self._at[rows[known]], self._count[rows[known]]
@@ -66,7 +66,7 @@ class Relations:
         return np.bincount(self._others[places], values, size).astype(np.float32)
 
 
-def rows_of(ids: Ints, rows: Ints, order: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def rows_of(ids: IntArray, rows: IntArray, order: IntArray) -> tuple[IntArray, BoolArray]:
     """(row, whether there is one) of each id."""
     if not len(rows):
         return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)

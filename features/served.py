@@ -23,6 +23,7 @@ SERVED_LIMIT: Final = 256 << 10
 """Bytes of one value."""
 MAX_SHOWN: Final = 100
 MAX_CANDIDATES: Final = 500
+"""A list is chosen from at most so many: what recall gives, rankers score, `served` holds and the evaluation walks."""
 
 
 class ServedItem(msgspec.Struct, frozen=True):

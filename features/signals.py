@@ -13,13 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from features.inputs import PRIOR_MEAN, PRIOR_WEIGHT, ClickWeights, Floats, Ints, ItemColumns, popularity, tastes
+from features.arrays import PRIOR_MEAN, BoolArray, FloatArray, IntArray, smoothed_mean
+from features.inputs import ClickWeights, ItemColumns, popularity, tastes
 from features.pairs import NEIGHBOURS, Neighbours
 from features.relations import Relations
 from features.state import UserFeatures
 from features.words import ItemId
-
-Bools = npt.NDArray[np.bool_]
 
 LIKED_FADE: Final = 0.97
 """What an older positive item weighs against the next newer one, for `ease`."""
@@ -38,7 +37,7 @@ class Together:
 
     def __init__(self, size: int) -> None:
         self._others: npt.NDArray[np.int32] = np.zeros((size, NEIGHBOURS), np.int32)
-        self._shares: Floats = np.zeros((size, NEIGHBOURS), np.float32)
+        self._shares: FloatArray = np.zeros((size, NEIGHBOURS), np.float32)
 
     def grow(self, more: int) -> None:
         """Add room for `more` rows."""
@@ -55,13 +54,13 @@ class Together:
                 self._others[row, place] = other
                 self._shares[row, place] = weight / total
 
-    def near(self, row: int) -> tuple[npt.NDArray[np.int32], Floats]:
+    def near(self, row: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
         """As `Relations.near`."""
         shares = self._shares[row]
         best = np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]
         return self._others[row, best], shares[best]
 
-    def spread(self, rows: Ints, shares: Floats, size: int) -> Floats:
+    def spread(self, rows: IntArray, shares: FloatArray, size: int) -> FloatArray:
         """As `Relations.spread`."""
         weights = self._shares[rows] * shares[:, None]
         return np.bincount(self._others[rows].ravel(), weights.ravel(), size).astype(np.float32)
@@ -102,19 +101,19 @@ class Moment:
     at: int
     items: ItemIndex
     weights: ClickWeights
-    allowed: Bools
+    allowed: BoolArray
 
     @cached_property
-    def popular(self) -> Floats:
+    def popular(self) -> FloatArray:
         """[N] positives, halved every 14 days."""
         return popularity(self.items.columns, slice(0, len(self.items)), self.at, 14.0, positives=True)
 
     @cached_property
-    def tastes(self) -> Floats:
+    def tastes(self) -> FloatArray:
         """[3, G]: see `features.inputs.tastes`."""
         return tastes(self.user, self.at, self.items.genres, self.weights)
 
-    def liked(self, count: int, fade: float) -> tuple[Ints, Floats]:
+    def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
         of the next."""
         rows = [
@@ -124,29 +123,29 @@ class Moment:
         return np.asarray(rows, np.int64), np.asarray(shares, np.float32)
 
 
-def _ease(moment: Moment) -> Floats:
+def _ease(moment: Moment) -> FloatArray:
     return moment.items.ease.spread(*moment.liked(len(moment.user.sequence), LIKED_FADE), len(moment.items))
 
 
-def _similar(moment: Moment) -> Floats:
+def _similar(moment: Moment) -> FloatArray:
     return moment.items.similar.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
 
 
-def _together(moment: Moment) -> Floats:
+def _together(moment: Moment) -> FloatArray:
     """What is liked by all is liked together with anything: that much is taken off."""
     found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
     return np.asarray(found / np.sqrt(1 + moment.popular), np.float32)
 
 
-def _popular_day(moment: Moment) -> Floats:
+def _popular_day(moment: Moment) -> FloatArray:
     return popularity(moment.items.columns, slice(0, len(moment.items)), moment.at, 1.0, positives=True)
 
 
-def _popular(moment: Moment) -> Floats:
+def _popular(moment: Moment) -> FloatArray:
     return moment.popular
 
 
-def _genre(moment: Moment) -> Floats:
+def _genre(moment: Moment) -> FloatArray:
     """The genres that the user likes, now and lately, in what is popular."""
     if not moment.user.tastes:
         return np.zeros(len(moment.items), np.float32)
@@ -156,7 +155,7 @@ def _genre(moment: Moment) -> Floats:
     return np.asarray(share * np.sqrt(moment.popular), np.float32)
 
 
-Scorer = Callable[[Moment], Floats]
+Scorer = Callable[[Moment], FloatArray]
 """Strengths [N], 0 or less where there is nothing to say."""
 SIGNALS: Final[dict[str, Scorer]] = {
     "ease": _ease,
@@ -178,10 +177,10 @@ class Signals:
 
     def __init__(self, moment: Moment) -> None:
         self.moment = moment
-        self.strengths: dict[str, Floats] = {}
-        self.orders: dict[str, Ints] = {}
+        self.strengths: dict[str, FloatArray] = {}
+        self.orders: dict[str, IntArray] = {}
 
-    def order(self, name: str) -> Ints:
+    def order(self, name: str) -> IntArray:
         """The order of a signal, found once."""
         if name not in self.orders:
             strengths = np.where(self.moment.allowed, SIGNALS[name](self.moment), np.float32(0))
@@ -194,7 +193,7 @@ class Signals:
             self.order(name)
 
 
-def best_rows(strengths: Floats, limit: int) -> Ints:
+def best_rows(strengths: FloatArray, limit: int) -> IntArray:
     """Rows with a strength above 0, best first, at most `limit`; ties by row."""
     if limit < len(strengths):
         least = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
@@ -211,7 +210,7 @@ def find_signals(moment: Moment) -> Signals:
     return found
 
 
-def candidates(orders: Mapping[str, Ints], limit: int) -> tuple[Ints, Ints]:
+def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, IntArray]:
     """(rows [n ≤ limit], found_by [n]): by the best place that any order gives, ties by the order's place among the orders;
     bit k of found_by is set where the k-th order has the row."""
     if not orders:
@@ -227,7 +226,7 @@ def candidates(orders: Mapping[str, Ints], limit: int) -> tuple[Ints, Ints]:
     return unique[chosen], found_by[chosen]
 
 
-def signal_matrix(found: Signals, rows: Ints) -> Floats:
+def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
     1/log2(2 + place), 0 without a place; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
@@ -244,12 +243,11 @@ def signal_matrix(found: Signals, rows: Ints) -> Floats:
         places[order] = 0
     out[:, -3:-1] = _likeness(moment, rows)
     ratings, total = moment.items.columns.sums[rows, 0], moment.items.columns.sums[rows, 1]
-    mean = (total + PRIOR_MEAN * PRIOR_WEIGHT) / (np.maximum(ratings, 0) + PRIOR_WEIGHT)
-    out[:, -1] = mean - PRIOR_MEAN
+    out[:, -1] = smoothed_mean(total, ratings) - PRIOR_MEAN
     return out
 
 
-def _likeness(moment: Moment, rows: Ints) -> Floats:
+def _likeness(moment: Moment, rows: IntArray) -> FloatArray:
     """[n, 2]: alike, era."""
     columns = moment.items.columns
     liked, shares = moment.liked(LATEST_LIKED, LATEST_FADE)
@@ -263,5 +261,5 @@ def _likeness(moment: Moment, rows: Ints) -> Floats:
     return np.asarray(np.stack([_unit(columns.genres[rows]) @ taste, era], axis=1), np.float32)
 
 
-def _unit(genres: Floats) -> Floats:
+def _unit(genres: FloatArray) -> FloatArray:
     return np.asarray(genres / np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1), np.float32)

@@ -4,11 +4,12 @@ They are stored as msgpack arrays, so a field's place is its name on the wire: o
 reader skips what it does not know; a new reader takes the default for what is not there.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from features.words import KINDS
+from features.words import CLICK, KINDS, UNDO
 
 FOLD_VERSION: Final = 3
 """Rises when the same log would give other features: the generation of every write rises with it."""
@@ -23,6 +24,11 @@ FIVES: Final = 24
 
 def _counts() -> list[int]:
     return [0] * len(KINDS)
+
+
+def count_acts(counts: Sequence[int]) -> int:
+    """Events on items other than impressions, from counts by kind in the order of KINDS."""
+    return sum(counts[CLICK:UNDO])
 
 
 class UserFeatures(msgspec.Struct, array_like=True):
@@ -86,8 +92,8 @@ class ItemSummary(msgspec.Struct, array_like=True):
 class ItemFeatures(ItemSummary, array_like=True):
     """What is known of an item, at most 3 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
     such by time: the order of contributions does not matter. A bucket is [number, impressions, clicks, events, positives],
-    its number the time divided by its length; events are all but impressions. Rates and windows are read from the buckets
-    (`features.windows`).
+    its number the time divided by its length; events are all but impressions. Popularity and trend are read from `days`
+    (`features.inputs`).
 
     item_id     the item
     n           contributions folded in, undone ones included: the fence of its writes
@@ -99,8 +105,8 @@ class ItemFeatures(ItemSummary, array_like=True):
     positives   ratings ≥ 4 and likes
     negatives   ratings ≤ 2.5 and dislikes
     days        the newest 60 days (UTC) with contributions, as buckets, ascending
-    hours       the newest 48 hours with contributions, as buckets, ascending
-    fives       the newest 24 spans of 5 minutes with contributions, as buckets, ascending
+    hours       the newest 48 hours with contributions, as buckets, ascending; read by nothing, leaves with the next version
+    fives       the newest 24 spans of 5 minutes with contributions, as buckets, ascending; as hours
     """
 
     hours: list[list[int]] = msgspec.field(default_factory=list)

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from features.inputs import Floats
+from features.arrays import FloatArray
 
 ALS, ITEM2VEC, DEEPWALK, TWOTOWER = "als", "item2vec", "deepwalk", "twotower"
 MOST: Final = {ALS: 500, ITEM2VEC: 500, DEEPWALK: 50, TWOTOWER: 20}
@@ -44,12 +44,12 @@ class EmbeddingsMeta(msgspec.Struct, frozen=True):
     digests: dict[str, str]
 
 
-def unit(vectors: Floats) -> Floats:
+def unit(vectors: FloatArray) -> FloatArray:
     """Rows of length 1; rows of nothing stay so."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def faded_mean(vectors: Floats, shares: Floats) -> Floats:
+def faded_mean(vectors: FloatArray, shares: FloatArray) -> FloatArray:
     """[W] the mean of vectors [k, W] by shares [k]; at least one of them."""
     return np.asarray(shares @ vectors / shares.sum(), np.float32)
 
@@ -63,11 +63,11 @@ class FoldIn:
     with a confidence of 1 + α in what is liked and 1 in all else, and λ weighed by k, as Spark does.
     """
 
-    def __init__(self, items: Floats, alpha: float, regularization: float) -> None:
+    def __init__(self, items: FloatArray, alpha: float, regularization: float) -> None:
         self._gram = items.T.astype(np.float64) @ items
         self._alpha, self._regularization = alpha, regularization
 
-    def __call__(self, liked: Floats) -> Floats:
+    def __call__(self, liked: FloatArray) -> FloatArray:
         """[W] from the factors of the items liked, [k, W], each once; at least one of them."""
         rows = liked.astype(np.float64)
         matrix = self._gram + self._alpha * rows.T @ rows

@@ -1,4 +1,7 @@
-"""What is read from an item's buckets as of a time: rates in sliding windows, popularity, trend.
+"""Dead: nothing reads this. It leaves with the fold's next version, and with it the buckets `hours` and `fives` of items.
+
+What would be read from an item's buckets as of a time: rates in sliding windows, popularity, trend. (What ranks is read from
+`days`, by `features.inputs`.)
 
 Readers, not states: the fold stores sums alone, which any order and any merge leaves right; these may change without a new
 generation.
@@ -7,12 +10,13 @@ generation.
 import math
 from typing import Final
 
-from features.decay import DAY, HALF_LIVES, HOUR
+from features.decay import HALF_LIVES
 from features.item_fold import FIVE_MS
 from features.state import ItemFeatures
+from features.units import DAY_MS, HOUR_MS
 from features.words import Millis
 
-WINDOWS: Final = {"1h": HOUR, "1d": DAY, "7d": 7 * DAY}
+WINDOWS: Final = {"1h": HOUR_MS, "1d": DAY_MS, "7d": 7 * DAY_MS}
 PRIOR_CTR: Final = 0.05
 PRIOR_WEIGHT: Final = 20.0
 """A click rate is smoothed as if 20 impressions with a rate of 5 % had been seen before (a Beta prior)."""
@@ -21,9 +25,9 @@ _IMPRESSIONS, _CLICKS, _EVENTS = 1, 2, 3
 
 def _buckets(features: ItemFeatures, length: Millis) -> tuple[Millis, list[list[int]]]:
     """The finest buckets that still cover a span of `length`."""
-    if length <= HOUR:
+    if length <= HOUR_MS:
         return FIVE_MS, features.fives
-    return (HOUR, features.hours) if length <= DAY else (DAY, features.days)
+    return (HOUR_MS, features.hours) if length <= DAY_MS else (DAY_MS, features.days)
 
 
 def in_window(features: ItemFeatures, window: Millis, at: Millis) -> tuple[int, int, int]:

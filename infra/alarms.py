@@ -9,12 +9,13 @@ from itertools import pairwise
 
 from features.job_keys import OPERATORS
 from features.names import EVENTS, SERVED
+from features.units import MINUTE_MS
 from infra.flow import FLINK, KAFKA, REDIS, Flow, fresh_since, latest, within
 
-LOOK_BACK_MS = 60_000
+LOOK_BACK_MS = MINUTE_MS
 NOT_RUNNING_MS = 30_000
 """A start or a restart may take that long."""
-CHECKPOINT_MS = 60_000
+CHECKPOINT_MS = MINUTE_MS
 FAILED_IN_A_ROW = 2
 GROWING_MS = 30_000
 GROWING_BY = 100

@@ -6,7 +6,6 @@ the virtual environment, so a second start asks the network for nothing.
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import stat
 import sys
@@ -15,6 +14,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from features.durable import atomic_file
 from features.errors import Broken, Unavailable
 
 COORDINATES = {
@@ -53,10 +53,9 @@ exec "{java_home()}/bin/java" "$@"
 """
     if not java.exists() or java.read_text() != text:
         java.parent.mkdir(parents=True, exist_ok=True)
-        aside = java.with_name(f"java.{os.getpid()}")
-        aside.write_text(text)
-        aside.chmod(aside.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-        aside.replace(java)
+        with atomic_file(java) as beside:
+            beside.write_text(text)
+            beside.chmod(beside.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     return shim
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,21 +10,39 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
-from infra import bench, cli_models, options
-from infra.cli_home import DEFAULT_HOME, HomeOption, home_of, ports_of, running_status
-from infra.home import REPO
+from features.units import ATTRIBUTION_S, DAY_S
+from features.version import VERSION
+from infra import cli_models, options
+from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
 from infra.provoke import Provocation
+from infra.running import ports_of, running_status
 from infra.steps import Steps
+from infra.up_options import UpOptions
 
 app = typer.Typer(
-    help="Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_models.app)
-app.add_typer(bench.app, name="bench")
+HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""For a command whose arguments, --help among them, another program reads."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"martlet {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def martlet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds."""
 
 
 @app.command()
@@ -33,6 +50,9 @@ def up(
     home: HomeOption = DEFAULT_HOME,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it serves; it goes on in the background.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --detach: return only once its models are trained and rank, too.")
     ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the pages, on loopback.")] = 8000,
     dataset: Annotated[
@@ -52,7 +72,9 @@ def up(
     attribution: Annotated[
         int | None,
         typer.Option(
-            min=1, max=86_400, help="Seconds that a shown list waits for what is done about it.  [default: 1800]"
+            min=1,
+            max=DAY_S,
+            help=f"Seconds that a shown list waits for what is done about it.  [default: {ATTRIBUTION_S}]",
         ),
     ] = None,
     model_server: Annotated[
@@ -77,17 +99,14 @@ def up(
     if dataset is not None and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
+    given = UpOptions(port, dataset, history, master, parallelism, state, attribution, model_server)
     if detach:
-        argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), "--port", str(port)]
-        given = {
-            "dataset": dataset, "history": history, "master": master, "parallelism": parallelism, "state": state,
-            "attribution": attribution, "model-server": model_server,
-        }  # fmt: skip
-        for name, value in given.items():
-            argv += [] if value is None else [f"--{name}", str(value)]
-        raise typer.Exit(run_detached(target, argv, Steps()))
+        argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
+        raise typer.Exit(run_detached(target, argv, Steps(), wait))
+    if wait:
+        raise BadInput("--wait", "--detach with it", "--wait alone")
     try:
-        Up(target, port, dataset, history, master, parallelism, state, attribution, model_server=model_server).run()
+        Up(target, given).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None
@@ -146,7 +165,7 @@ def replay(
 
     target = home_of(home)
     provocation = Provocation.chosen(shuffle, duplicate, late, seed)
-    bootstrap = f"127.0.0.1:{ports_of(target)['kafka']}"
+    bootstrap = ports_of(target).bootstrap
     replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
 
 
@@ -161,15 +180,13 @@ def verify(
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
 
     Exit code 1: a difference, the first is named. 3: the log kept growing while it compared."""
-    import msgspec
-
     from infra.record import HomeRecord
     from infra.verify import verify as run
-    from streaming.settings import JobSettings
+    from streaming.settings import read_settings
 
     target = home_of(home)
     running_status(target)
-    settings = msgspec.json.decode((target.flink / "job.json").read_bytes(), type=JobSettings)
+    settings = read_settings(target.flink / "job.json")
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait)
     seconds = time.monotonic() - began
@@ -199,39 +216,59 @@ def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
     typer.echo(ask_up(home_of(home), REBUILD, within=600))
 
 
-@app.command(
-    "model-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-)
+@app.command("bench", context_settings=HANDED_ON)
+def bench(context: typer.Context) -> None:
+    """Performance figures: `bench --help` lists them. Alone: from a click to the list that knows of it."""
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *context.args])
+
+
+@app.command("model-server", context_settings=HANDED_ON)
 def model_server(context: typer.Context) -> None:
     """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
     os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
 
 
 @app.command()
-def test(
-    all_: Annotated[bool, typer.Option("--all", help="Faults and soaks at full length, too.")] = False,
-    mutations: Annotated[
-        bool, typer.Option("--mutations", help="Plant faults in a copy: do tests catch them?")
-    ] = False,
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to pytest.")] = None,
-) -> None:
-    """The gate (lint, format, types) and the test suite, on the real services."""
+def check() -> None:
+    """The gate alone (lint, format, types): what every change passes first."""
     from infra.gate import run_gate
 
+    raise typer.Exit(run_gate())
+
+
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities of the locked packages. Exit code 1 if there are any, or if the database does not answer."""
+    from infra.system.audit import audit as run
+
+    raise typer.Exit(0 if run(typer.echo) else 1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def test(
+    quick: Annotated[bool, typer.Option("--quick", help="The gate and the tests that need no service.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Faults and soaks at full length, too, from fresh seeds and random examples.")
+    ] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Plant faults in a copy: do the tests catch them?")
+    ] = False,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on to one pytest, which then runs without the gate.")
+    ] = None,
+) -> None:
+    """The gate (lint, format, types, examples, pages) and the test suite, on the real services."""
+    from infra.testing import plant_faults, run_tests
+
     if mutations:
-        argv = [sys.executable, "-m", "tests.mutations", *(arguments or [])]
-        raise typer.Exit(subprocess.run(argv, cwd=REPO).returncode)
-    if not arguments and (code := run_gate()) != 0:
-        raise typer.Exit(code)
-    argv = [sys.executable, "-m", "pytest", *([] if all_ else ["-m", "not soak"]), *(arguments or [])]
-    env = os.environ | ({"MARTLET_TEST_PROFILE": "nightly"} if all_ else {})
-    raise typer.Exit(subprocess.run(argv, cwd=REPO, env=env).returncode)
+        raise typer.Exit(plant_faults(arguments or []))
+    raise typer.Exit(run_tests(quick, all_, arguments or []))
 
 
 def main() -> None:
     """Run the command line; an error that is meant for the user is one line, not a traceback."""
     try:
-        app()
+        app(prog_name="./martlet")
     except MartletError as error:
         typer.echo(f"martlet: {error}", err=True)
         sys.exit(1)

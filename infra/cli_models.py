@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, Broken
-from infra.cli_home import DEFAULT_HOME, HomeOption, home_of, ports_of, running_status
+from infra.cli_home import DEFAULT_HOME, HomeOption, home_of
+from infra.running import ports_of, running_status
 
 app = typer.Typer()
 
@@ -44,7 +45,7 @@ def features(
         typer.echo(f"nothing to do: the job has folded nothing since base {record.base_number} was made")
         return
     record = HomeRecord(target)  # it took minutes: what others have noted since stays
-    record.put_flag("next_base", number)
+    record.ask_for_base(number)
     record.save()
     typer.echo(f"base {number} made; the next ./martlet up starts from it and {after}")
 
@@ -73,7 +74,7 @@ def train(
         raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     names = model or list(offline.FIRST_MODELS)
     if go_on:
-        bootstrap = f"127.0.0.1:{ports_of(target)['kafka']}"
+        bootstrap = ports_of(target).bootstrap
         offline.train_on(target, number, bootstrap, names, version, typer.echo)
     elif version is not None:
         raise BadInput("--from", "--go-on with it", str(version))
@@ -96,7 +97,7 @@ def experiments(home: HomeOption = DEFAULT_HOME) -> None:
 
     from infra.experiments import report
 
-    report(Console(highlight=False), f"127.0.0.1:{ports_of(home_of(home))['kafka']}")
+    report(Console(highlight=False), ports_of(home_of(home)).bootstrap)
 
 
 @app.command()
@@ -151,7 +152,7 @@ def evaluate(
         if model and len(model) > 1:
             raise BadInput("--model", "one model with --live, as events can be posted once", ", ".join(model))
         address = str(running_status(target)["address"])
-        bootstrap = f"127.0.0.1:{ports_of(target)['kafka']}"
+        bootstrap = ports_of(target).bootstrap
         chosen = model[0] if model else None
         evaluation.over_http(target, address, bootstrap, HomeRecord(target).base(), chosen, rows, folder)
     elif recall:

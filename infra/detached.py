@@ -30,8 +30,9 @@ def down(home: Home, steps: Steps) -> bool:
     return True
 
 
-def detach(home: Home, argv: list[str], steps: Steps) -> int:
-    """Run `up` in the background and show its lines until it serves; its exit code if it gives up."""
+def detach(home: Home, argv: list[str], steps: Steps, whole: bool = False) -> int:
+    """Run `up` in the background and show its lines until it serves, or if `whole` until it has nothing left to prepare; its
+    exit code if it gives up."""
     home.make()
     log = home.logs / "up.log"
     start = log.stat().st_size if log.exists() else 0
@@ -47,7 +48,8 @@ def detach(home: Home, argv: list[str], steps: Steps) -> int:
                 steps.say(file.read().decode(errors="replace").rstrip())
                 return code or 1
             status = read_json(home.status_file)
-            if status and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid:
+            serves = status is not None and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid
+            if status is not None and serves and not (whole and status.get("preparing")):
                 steps.say(file.read().decode(errors="replace").rstrip())
                 return 0
             time.sleep(0.1)

@@ -5,15 +5,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psutil
 
-from features.errors import MartletError
+from features.errors import MartletError, Unavailable
 from infra import artefacts
 from infra.home import Home
-from infra.processes import is_free, port_holder
+from infra.processes import ProcessId, is_free, memory_mib, port_holder
+from infra.running import running_status
 
-DISK_GIB, MEMORY_GIB = 3, 6
+DISK_GB, PACKAGES_GB, MEMORY_GB = 6, 3, 4
+"""What Martlet takes, as the README tells and the launcher asks for: disk for the packages and a first start, of it what is taken
+once this runs; memory while it serves and trains (10⁹ bytes)."""
 
 
 def examine(home: Home, port: int, say: Callable[[str], None]) -> bool:
@@ -41,15 +46,39 @@ def examine(home: Home, port: int, say: Callable[[str], None]) -> bool:
             check(True, f"jars of {group}", f"{len(artefacts.jars(group))}, checked by digest when fetched")
         except MartletError as error:
             check(False, f"jars of {group}", str(error))
-    folder = home.path if home.path.exists() else home.path.parent
-    free = shutil.disk_usage(folder).free >> 30
-    check(free >= DISK_GIB, "disk", f"{free} GiB free under {folder}", f"make room: a home wants {DISK_GIB} GiB")
-    memory = psutil.virtual_memory().available >> 30
-    check(memory >= MEMORY_GIB, "memory", f"{memory} GiB available", f"a running Martlet wants about {MEMORY_GIB} GiB")
+    folder, wanted = _existing(home.path), DISK_GB - PACKAGES_GB
+    free = shutil.disk_usage(folder).free / 1e9
+    check(free >= wanted, "disk", f"{free:.0f} GB free under {folder}", f"make room: a home wants {wanted} GB")
+    own = _running(home)
+    memory = psutil.virtual_memory().available / 1e9 + _resident_mib(own) * 2**20 / 1e9
     check(
-        is_free(port),
-        "port",
-        f"{port} {'is free' if is_free(port) else 'is taken by ' + port_holder(port)}",
-        "choose another: up --port",
+        memory >= MEMORY_GB,
+        "memory",
+        f"{memory:.0f} GB available{', with what this home has taken' if own else ''}",
+        f"a running Martlet wants about {MEMORY_GB} GB",
     )
+    if own is not None and own["ports"]["api"] == port:
+        check(True, "port", f"{port} is taken by this home's own API, which runs")
+    else:
+        found = "is free" if is_free(port) else f"is taken by {port_holder(port)}"
+        check(is_free(port), "port", f"{port} {found}", "choose another: up --port")
     return well
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest above it that there is."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _running(home: Home) -> dict[str, Any] | None:
+    """The status of the home if it runs."""
+    try:
+        return running_status(home)
+    except Unavailable:
+        return None
+
+
+def _resident_mib(status: dict[str, Any] | None) -> int:
+    """What the processes of a running home hold."""
+    services = {} if status is None else status["services"]
+    return sum(memory_mib(ProcessId.from_json(entry)) for entry in services.values())

@@ -10,6 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from features.arrays import IntArray
 from features.base import Base
 from features.errors import BadInput, Unavailable
 from features.names import EVENTS, PARTITIONS
@@ -17,9 +18,10 @@ from infra import offline
 from infra.home import Home
 from infra.peers import ask_peers
 from infra.record import HomeRecord
+from models.training.metrics import TOP
 from offline.datasets import Dataset, event_id, open_dataset
 from offline.evaluation.beyond import beyond, shelf
-from offline.evaluation.places import TOP, Asked, Ints, as_list
+from offline.evaluation.places import Asked, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
 
@@ -112,7 +114,7 @@ def _events_in_log(bootstrap: str) -> int:
 
 def ask_all(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
-) -> tuple[Asked, Ints, int]:
+) -> tuple[Asked, IntArray, int]:
     """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
     asked, lists, degraded = Asked(), [], 0
     tokens: dict[int, str] = {}

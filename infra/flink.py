@@ -5,8 +5,9 @@ import sysconfig
 from pathlib import Path
 
 from features.errors import Unavailable
-from infra import artefacts, ask
+from infra import artefacts, flink_java
 from infra.checkpoints import RETAINED
+from infra.flink_client import FlinkClient
 from infra.home import REPO, Home
 from infra.services import LOOPBACK, Ports, python_env
 from infra.supervisor import Service
@@ -30,63 +31,25 @@ logger.pekko.name = org.apache.pekko
 logger.pekko.level = WARN
 """
 
-# What Flink's own classes reach into under Java 21.
-_OPENS = (
-    "lang",
-    "net",
-    "io",
-    "nio",
-    "lang.reflect",
-    "text",
-    "time",
-    "util",
-    "util.concurrent",
-    "util.concurrent.atomic",
-    "util.concurrent.locks",
-)
-
-
-def _java_options() -> str:
-    opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS]
-    return " ".join(
-        [
-            *opens,
-            "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-            "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
-            "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
-            # Compiling again what runs often, and better, took a core for minutes after each start, and gave nothing that
-            # could be measured: the work is Python's (decision 0017). The heaps are small.
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-        ]
-    )
-
-
 MEMORY, ROCKSDB = "memory", "rocksdb"
 _STATE = {
     # All in the heap: fastest, for up to some 100,000 users. Each checkpoint writes all of it.
-    MEMORY: {"state.backend.type": "hashmap", "taskmanager.memory.managed.size": "16m"},
+    MEMORY: {"state.backend.type": "hashmap"},
     # On disk with a cache in managed memory, checkpoints incremental: for millions of users.
-    ROCKSDB: {
-        "state.backend.type": "rocksdb",
-        "execution.checkpointing.incremental": "true",
-        "taskmanager.memory.managed.size": "160m",
-        "taskmanager.memory.process.size": "1296m",
-    },
+    ROCKSDB: {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"},
 }
+_MANAGED_MIB = {MEMORY: 16, ROCKSDB: 160}
 
 
 def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
     """Write the cluster's configuration, state in MEMORY or ROCKSDB;
-    returns the environment in which its scripts and its client run."""
-    conf, lib = home.flink / "conf", home.flink / "lib"
+    returns the environment in which its processes and its client run."""
+    conf, lib = _conf(home), _lib(home)
     conf.mkdir(parents=True, exist_ok=True)
     settings = {
         "jobmanager.rpc.address": LOOPBACK,
         "jobmanager.rpc.port": ports.flink_rpc,
         "jobmanager.bind-host": LOOPBACK,
-        "jobmanager.memory.process.size": "896m",
-        "jobmanager.memory.jvm-metaspace.size": "192m",
         "rest.address": LOOPBACK,
         "rest.bind-address": LOOPBACK,
         "rest.port": ports.flink_rest,
@@ -95,11 +58,6 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "taskmanager.bind-host": LOOPBACK,
         "taskmanager.host": LOOPBACK,
         "taskmanager.numberOfTaskSlots": 1,
-        "taskmanager.memory.process.size": "1152m",
-        "taskmanager.memory.network.min": "48m",
-        "taskmanager.memory.network.max": "48m",
-        "taskmanager.memory.jvm-metaspace.size": "192m",
-        "taskmanager.memory.task.off-heap.size": "64m",
         "heartbeat.interval": "500 ms",
         "heartbeat.timeout": "5 s",
         # All start together: a TaskManager that finds no JobManager yet asks again soon, not after 10 s.
@@ -108,7 +66,8 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": home.checkpoints.as_uri(),
         "execution.checkpointing.interval": "10 s",
-        "execution.checkpointing.min-pause": "2 s",
+        # Flink asks for the first checkpoint so long after the first task runs: all of them should, by then.
+        "execution.checkpointing.min-pause": "10 s",
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.num-retained": RETAINED,
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
@@ -121,10 +80,12 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "python.execution-mode": "thread",
         "python.executable": str(Path(sysconfig.get_path("scripts")) / "python"),
         "python.client.executable": str(Path(sysconfig.get_path("scripts")) / "python"),
-        "env.java.opts.all": _java_options(),
+        "env.java.opts.all": " ".join(flink_java.options()),
         "env.log.dir": str(home.logs),
         "env.pid.dir": str(home.run / "flink"),
         "io.tmp.dirs": str(home.flink / "tmp"),
+        **flink_java.job_manager_memory().settings,
+        **flink_java.task_manager_memory(_MANAGED_MIB[state]).settings,
         **_STATE[state],
     }
     (home.flink / "tmp").mkdir(exist_ok=True)
@@ -141,11 +102,20 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
             "FLINK_HOME": str(artefacts.flink_home()),
             "FLINK_CONF_DIR": str(conf),
             "FLINK_LIB_DIR": str(lib),
+            "FLINK_PLUGINS_DIR": str(artefacts.flink_home() / "plugins"),
             "FLINK_LOG_DIR": str(home.logs),
             "FLINK_IDENT_STRING": "martlet",
             "PYTHONPATH": os.pathsep.join([str(REPO), sysconfig.get_path("purelib")]),
         }
     )
+
+
+def _conf(home: Home) -> Path:
+    return home.flink / "conf"
+
+
+def _lib(home: Home) -> Path:
+    return home.flink / "lib"
 
 
 def _yaml(value: object) -> str:
@@ -168,30 +138,33 @@ def _link_lib(lib: Path) -> None:
 
 
 def job_manager(home: Home, ports: Ports, env: dict[str, str]) -> Service:
-    def ready() -> None:
-        ask.http_json(f"http://{LOOPBACK}:{ports.flink_rest}/overview")
-
     return Service(
         "jobmanager",
-        (artefacts.flink_home() / "bin" / "jobmanager.sh", "start-foreground"),
-        ready,
+        flink_java.command(flink_java.JOB_MANAGER, flink_java.job_manager_memory(), _conf(home), _lib(home)),
+        lambda: FlinkClient(ports.flink).task_managers(),
         env=env,
         cwd=home.flink,
-        address=f"http://{LOOPBACK}:{ports.flink_rest}",
+        address=ports.flink,
     )
 
 
-def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int) -> Service:
+def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, state: str = MEMORY) -> Service:
+    """`state` as for `configure`."""
     name = f"taskmanager-{number}"
 
     def ready() -> None:
-        known = ask.http_json(f"http://{LOOPBACK}:{ports.flink_rest}/taskmanagers")["taskmanagers"]
-        if not any(each["id"].startswith(name) for each in known):
+        if not any(each["id"].startswith(name) for each in FlinkClient(ports.flink).task_managers()):
             raise Unavailable(f"{name} has not registered with the JobManager yet")
 
     return Service(
         name,
-        (artefacts.flink_home() / "bin" / "taskmanager.sh", "start-foreground", f"-Dtaskmanager.resource-id={name}"),
+        flink_java.command(
+            flink_java.TASK_MANAGER,
+            flink_java.task_manager_memory(_MANAGED_MIB[state]),
+            _conf(home),
+            _lib(home),
+            f"-Dtaskmanager.resource-id={name}",
+        ),
         ready,
         env=env,
         cwd=home.flink,

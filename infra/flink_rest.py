@@ -1,53 +1,41 @@
-"""What Flink's REST interface says of the job."""
+"""The job and its checkpoints, as Flink's REST interface tells of them, in the words of infra.flow."""
 
-import time
 from typing import Any
 
-from infra import ask
+from infra.flink_client import FlinkClient
 from infra.flow import Checkpoints, Job, Vertex
 
-ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING", "CANCELLING"})
-JOB_NAME = "martlet"
+BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 
 
-def ask_job(rest: str, seconds: float) -> Job | None:
+def ask_job(address: str, seconds: float) -> Job | None:
     """The job that lives, or the one that ended last; None if Flink knows of none. Raises Unavailable."""
-    deadline = time.monotonic() + seconds
-
-    def get(path: str) -> Any:
-        return ask.http_json(f"{rest}{path}", timeout=max(0.05, deadline - time.monotonic()))
-
-    jobs = [job for job in get("/jobs/overview")["jobs"] if job["name"] == JOB_NAME]
-    if not jobs:
+    flink = FlinkClient(address, within=seconds)
+    job = flink.newest_job()
+    if job is None:
         return None
-    job = max(jobs, key=lambda each: (each["state"] in ALIVE, each["start-time"]))
-    path = f"/jobs/{job['jid']}"
-    detail = get(path)
-    metrics = {each["id"]: each.get("value") for each in get(f"{path}/metrics?get=numRestarts") or ()}
+    detail = flink.job(job)
     return Job(
-        id=job["jid"],
+        id=job,
         state=detail["state"],
         started_at=detail["start-time"],
         tasks=sum(detail["status-counts"].values()),
         tasks_running=detail["status-counts"].get("RUNNING", 0),
-        restarts=_number(metrics.get("numRestarts")),
-        checkpoints=checkpoints_of(get(f"{path}/checkpoints")),
+        restarts=_number(flink.job_metrics(job, ("numRestarts",)).get("numRestarts")),
+        checkpoints=checkpoints_of(flink.checkpoints(job)),
         vertices=tuple(
-            _vertex(vertex, get(f"{path}/vertices/{vertex['id']}{_SHARES}")) for vertex in detail["vertices"]
+            _vertex(vertex, flink.vertex_metrics(job, vertex["id"], (BUSY, BACKPRESSURED)))
+            for vertex in detail["vertices"]
         ),
     )
 
 
-_SHARES = "/subtasks/metrics?get=busyTimeMsPerSecond,backPressuredTimeMsPerSecond&agg=max"
-
-
-def _vertex(vertex: dict[str, Any], metrics: list[dict[str, Any]] | None) -> Vertex:
-    shares = {each["id"]: _share(each.get("max")) for each in metrics or ()}
+def _vertex(vertex: dict[str, Any], metrics: dict[str, Any]) -> Vertex:
     return Vertex(
         short_name(vertex["name"]),
         vertex["parallelism"],
-        shares.get("busyTimeMsPerSecond"),
-        shares.get("backPressuredTimeMsPerSecond"),
+        _share(metrics.get(BUSY)),
+        _share(metrics.get(BACKPRESSURED)),
     )
 
 

@@ -6,8 +6,8 @@ import redis
 
 from features.base import Base, Offsets
 from features.errors import Unavailable
-from features.job_keys import lane_key, read_lane
-from features.names import EVENTS, PARTITIONS, SERVED
+from features.job_keys import lane_keys, read_lanes
+from features.names import EVENTS, SERVED
 from infra import offline
 from infra.home import Home
 from infra.record import HomeRecord
@@ -24,13 +24,11 @@ def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
     offsets = {topic: dict(partitions) for topic, partitions in base.offsets.items()}
     try:
         pipe = client.pipeline(transaction=False)
-        for number in range(PARTITIONS):
-            pipe.hgetall(lane_key(number))
-        for number, fields in enumerate(pipe.execute()):
-            lane = read_lane(number, fields)
-            if lane is not None and lane.generation == settings.generation:
-                offsets[EVENTS][number] = max(offsets[EVENTS][number], lane.next_offset)
-                offsets[SERVED][number] = max(offsets[SERVED][number], lane.served_next)
+        for key in lane_keys():
+            pipe.hgetall(key)
+        for number, lane in read_lanes(pipe.execute(), settings.generation).items():
+            offsets[EVENTS][number] = max(offsets[EVENTS][number], lane.next_offset)
+            offsets[SERVED][number] = max(offsets[SERVED][number], lane.served_next)
     except redis.RedisError as error:
         raise Unavailable(f"Redis could not be asked how far the job is: {error}") from error
     finally:

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from features.base import Offsets
 from features.errors import MartletError, Unavailable
 from features.freshness import FreshnessHistogram
-from features.job_keys import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_key, read_lane
+from features.job_keys import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_keys, read_lanes
 from features.names import CLOCK_KEY, EVENTS, PARTITIONS, SERVED
 from infra import flink_rest
 from infra.flow import FLINK, KAFKA, REDIS, Flow, Topic
@@ -104,9 +104,9 @@ class Gatherer:
             socket_connect_timeout=REDIS_WITHIN,
             retry=Retry(NoBackoff(), 0),
         )
-        rest = f"http://127.0.0.1:{flink_port}"
+        flink = f"http://127.0.0.1:{flink_port}"
         self._kafka_service = _Service(KAFKA, self._ask_kafka, KAFKA_WITHIN)
-        self._flink_service = _Service(FLINK, lambda: flink_rest.ask_job(rest, FLINK_WITHIN), FLINK_WITHIN)
+        self._flink_service = _Service(FLINK, lambda: flink_rest.ask_job(flink, FLINK_WITHIN), FLINK_WITHIN)
         self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_WITHIN)
         self._oldest: dict[int, int] = {}
         self._redis_service = _Service(REDIS, self._ask_redis, REDIS_WITHIN)
@@ -211,16 +211,15 @@ class Gatherer:
     def _ask_redis(self) -> tuple[dict[int, Lane], dict[tuple[str, int], FreshnessHistogram], int]:
         writers = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
         pipe = self._redis.pipeline(transaction=False)
-        for number in range(PARTITIONS):
-            pipe.hgetall(lane_key(number))
+        for key in lane_keys():
+            pipe.hgetall(key)
         for operator, subtask in writers:
             pipe.get(fresh_key(operator, subtask))
         pipe.get(CLOCK_KEY)
         answers = pipe.execute()
-        lanes = {number: read_lane(number, answers[number]) for number in range(PARTITIONS)}
         histograms = zip(writers, answers[PARTITIONS:-1], strict=True)
         return (
-            {number: lane for number, lane in lanes.items() if lane and lane.generation == self._generation},
+            read_lanes(answers[:PARTITIONS], self._generation),
             {writer: FreshnessHistogram.from_json(data) for writer, data in histograms if data is not None},
             int(answers[-1] or 0),
         )

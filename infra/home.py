@@ -1,11 +1,11 @@
 """The home: the one folder under which a Martlet keeps all that it has."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from features.durable import write_whole
 from features.errors import Broken
 
 REPO = Path(__file__).resolve().parent.parent
@@ -105,8 +105,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a JSON file in one step: a reader sees the old or the new, never half."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    aside.write_text(json.dumps(value, indent=1) + "\n")
-    aside.replace(path)
+def write_json(path: Path, value: dict[str, Any], sync: bool = True) -> None:
+    """Replace a JSON file in one step. sync=False: not safe from a power cut (see `features.durable.atomic_file`)."""
+    write_whole(path, (json.dumps(value, indent=1) + "\n").encode(), sync)

@@ -4,23 +4,20 @@ A checkpoint that does not load is refused, named in `status`, and the one befor
 starts from the base and folds the whole log again. So it never starts silently empty.
 """
 
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import msgspec
 
 from features.errors import Unavailable
-from infra import ask, checkpoints
+from infra import checkpoints
 from infra.checkpoints import Checkpoint
-from infra.flink_rest import ALIVE, JOB_NAME
-from infra.home import REPO, Home
-from infra.processes import tail
-from infra.services import LOOPBACK, Ports
+from infra.flink_client import FlinkClient, all_run
+from infra.home import Home
+from infra.job_client import JobClient, NotSubmitted
 from infra.supervisor import Supervisor
 from streaming.settings import JobSettings
 
-SUBMIT_WITHIN = 120
 RUNS_WITHIN = 60.0
 RUNS_WITHIN_EACH = 40.0
 """Seconds until all tasks run: some, and more for each degree of parallelism, whose two TaskManagers share the machine's
@@ -37,6 +34,11 @@ _UNREADABLE = (
 """What Flink says where a checkpoint, not a service, is at fault."""
 
 
+def settings_file(home: Home) -> Path:
+    """Where the settings of a home's job stand, for its client and for who wants to know."""
+    return home.flink / "job.json"
+
+
 class CheckpointUnreadable(Unavailable):
     """The job did not start because of the checkpoint."""
 
@@ -45,25 +47,23 @@ class Job:
     """One home's job in its Flink cluster."""
 
     def __init__(
-        self, home: Home, ports: Ports, env: dict[str, str], settings: JobSettings, supervisor: Supervisor
+        self, home: Home, flink: FlinkClient, client: JobClient, settings: JobSettings, supervisor: Supervisor
     ) -> None:
         self._home = home
-        self._rest = f"http://{LOOPBACK}:{ports.flink_rest}"
-        self._env = env
+        self._flink = flink
+        self._client = client
         self._supervisor = supervisor
-        self._file = home.flink / "job.json"
         self._began: float | None = None
         self.use(settings)
 
     def use(self, settings: JobSettings) -> None:
         """Settings for the next start."""
         self.settings = settings
-        self._file.write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+        settings_file(self._home).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
 
     def running(self) -> str | None:
         """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
-        jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
-        return next((job["jid"] for job in jobs if job["name"] == JOB_NAME and job["state"] in ALIVE), None)
+        return self._flink.live_job()
 
     def start(self, before: float | None = None) -> str:
         """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
@@ -92,29 +92,10 @@ class Job:
         return origin
 
     def _submit(self, checkpoint: Checkpoint | None) -> None:
-        argv = [sys.executable, "-m", "streaming.job", "--settings", str(self._file)]
-        if checkpoint is not None:
-            argv += ["--from", checkpoint.folder.as_uri()]
-        log = self._home.logs / "submit.log"
-        with log.open("ab") as out:
-            before = out.tell()
-            try:
-                done = subprocess.run(
-                    argv,
-                    env=self._env,
-                    cwd=REPO,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    timeout=SUBMIT_WITHIN,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise Unavailable(f"the job was not submitted within {SUBMIT_WITHIN} s; see {log}") from error
-        if done.returncode != 0:
-            with log.open("rb") as said:
-                said.seek(before)
-                text = said.read(1 << 20).decode(errors="replace")
-            raise _fault(text)(f"the job was not submitted:\n{tail(log)}")
+        try:
+            self._client.submit(None if checkpoint is None else checkpoint.folder.as_uri())
+        except NotSubmitted as error:
+            raise _fault(error.said)(str(error)) from error
 
     def wait_running(self) -> None:
         """Return once every task of the job runs. Raises Unavailable where that takes too long, and CheckpointUnreadable as
@@ -126,10 +107,10 @@ class Job:
             try:
                 job = self.running()
                 if job is not None:
-                    detail = ask.http_json(f"{self._rest}/jobs/{job}")
+                    detail = self._flink.job(job)
                     states = {vertex["status"] for vertex in detail["vertices"]}
                     state = f"{detail['state']} ({', '.join(sorted(states))})"
-                    if states == {"RUNNING"}:
+                    if all_run(detail):
                         self._supervisor.note(job=job)
                         return
                 if (trouble := self.trouble()) and _fault(trouble) is CheckpointUnreadable:
@@ -145,20 +126,13 @@ class Job:
 
     def trouble(self) -> str:
         """What Flink names as the newest failure of the newest job; "" if there is none. Raises Unavailable."""
-        jobs = [job for job in ask.http_json(f"{self._rest}/jobs/overview")["jobs"] if job["name"] == JOB_NAME]
-        if not jobs:
-            return ""
-        job = max(jobs, key=lambda each: each["start-time"])
-        entries = ask.http_json(f"{self._rest}/jobs/{job['jid']}/exceptions")["exceptionHistory"]["entries"]
-        return str(entries[0]["stacktrace"]) if entries else ""
+        job = self._flink.newest_job()
+        return "" if job is None else self._flink.newest_failure(job)
 
     def restores_in_vain(self) -> bool:
         """Whether the job keeps failing on the checkpoint it goes back to. Raises Unavailable."""
         job = self.running()
-        if job is None:
-            return False
-        detail = ask.http_json(f"{self._rest}/jobs/{job}")
-        if detail["state"] == "RUNNING" and {each["status"] for each in detail["vertices"]} == {"RUNNING"}:
+        if job is None or all_run(self._flink.job(job)):
             return False
         return _fault(self.trouble()) is CheckpointUnreadable
 
@@ -168,7 +142,7 @@ class Job:
         while (job := self.running()) is not None:
             if time.monotonic() > deadline:
                 raise Unavailable(f"job {job} was not cancelled within {within:.0f} s")
-            ask.http_json(f"{self._rest}/jobs/{job}", method="PATCH", body={})
+            self._flink.cancel(job)
             time.sleep(0.3)
 
     def just_began(self) -> bool:
@@ -182,13 +156,10 @@ class Job:
         job = self.running()
         if job is None:
             raise Unavailable("no job runs")
-        target = self._home.checkpoints.as_uri()
-        request = ask.http_json(
-            f"{self._rest}/jobs/{job}/stop", method="POST", body={"targetDirectory": target, "drain": False}
-        )["request-id"]
+        request = self._flink.stop_with_savepoint(job, self._home.checkpoints.as_uri())
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
-            answer = ask.http_json(f"{self._rest}/jobs/{job}/savepoints/{request}")
+            answer = self._flink.savepoint(job, request)
             if answer["status"]["id"] == "COMPLETED":
                 if "location" in answer.get("operation", {}):
                     return

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -24,8 +26,16 @@ from streaming.settings import JobSettings
 PREPARE_WITHIN = 4 * 3600
 TRAIN_WITHIN = 4 * 3600
 NICE = 19
-"""Priority of the offline steps: they often run beside a home that serves."""
-FIRST_MODELS = ("neuralcf", "widedeep", "fusion")
+"""Niceness of the offline steps: they often run beside a home that serves."""
+FIRST_MODELS = ("fusion", "widedeep", "neuralcf")
+"""What a new home trains, the default model first."""
+
+Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
+"""A context in which somebody knows of a process, by a name, and ends it should everything be stopped."""
+
+
+def _unattended(_: str, __: "subprocess.Popen[str]") -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
 
 
 def _run(
@@ -35,8 +45,11 @@ def _run(
     say: Callable[[str], None],
     env: dict[str, str],
     python: Path = Path(sys.executable),
+    attend: Attend = _unattended,
+    nice: int = NICE,
 ) -> None:
-    """Run a module; its lines on standard output are shown, all else goes to the log. Raises MartletError if it fails."""
+    """Run a module; its lines on standard output are shown, all else goes to the log, by whose name it is attended. Raises
+    MartletError if it fails."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [str(python), "-m", *argv],
@@ -46,17 +59,19 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            start_new_session=True,
         )
         with contextlib.suppress(psutil.Error):  # it may have ended; what serves goes first on a small machine
-            psutil.Process(process.pid).nice(NICE)
+            psutil.Process(process.pid).nice(nice)
         deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
         deadline.start()
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                if line.strip():
-                    say(f"    {line.rstrip()}")
-            code = process.wait(timeout=60)
+            with attend(log.stem, process):
+                for line in process.stdout:
+                    if line.strip():
+                        say(f"    {line.rstrip()}")
+                code = process.wait(timeout=60)
         except BaseException:
             process.terminate()
             try:
@@ -73,8 +88,17 @@ def _run(
         raise MartletError(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}")
 
 
-def prepare(home: Home, record: HomeRecord, number: int, say: Callable[[str], None], master: str | None = None) -> None:
-    """Spark: the base and the training samples of a data set."""
+def prepare(
+    home: Home,
+    record: HomeRecord,
+    number: int,
+    say: Callable[[str], None],
+    master: str | None = None,
+    part: Literal["all", "base", "training-data"] = "all",
+    attend: Attend = _unattended,
+    nice: int = NICE,
+) -> None:
+    """Spark: the base of a data set and what models are trained on, or one of these (of the latter what is not there yet)."""
     argv = [
         "offline.prepare",
         "--dataset",
@@ -85,8 +109,8 @@ def prepare(home: Home, record: HomeRecord, number: int, say: Callable[[str], No
         str(record.history),
     ]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
-    argv += ["--asks", str(asks_folder(home, number))]
-    _run_spark(home, argv, say, master)
+    argv += ["--asks", str(asks_folder(home, number)), "--part", part]
+    _run_spark(home, argv, say, master, attend, nice)
 
 
 def prepare_from_log(
@@ -106,9 +130,17 @@ def prepare_from_log(
     _run_spark(home, argv, say, master)
 
 
-def _run_spark(home: Home, argv: list[str], say: Callable[[str], None], master: str | None) -> None:
+def _run_spark(
+    home: Home,
+    argv: list[str],
+    say: Callable[[str], None],
+    master: str | None,
+    attend: Attend = _unattended,
+    nice: int = NICE,
+) -> None:
     env = python_env({"JAVA_HOME": str(artefacts.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"})
-    _run(argv + (["--master", master] if master else []), home.logs / "spark.log", PREPARE_WITHIN, say, env)
+    more, log = ["--master", master] if master else [], home.logs / "spark.log"
+    _run(argv + more, log, PREPARE_WITHIN, say, env, attend=attend, nice=nice)
 
 
 def run_module(argv: list[str], log: Path, say: Callable[[str], None], python: Path = Path(sys.executable)) -> None:
@@ -153,11 +185,17 @@ def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: st
     return out
 
 
-def train(home: Home, number: int, names: list[str], say: Callable[[str], None]) -> None:
+def has_training_data(home: Home, number: int) -> bool:
+    """Whether all is there that models are trained on, of the data set that a base goes back to."""
+    made_of = Base(home.bases / str(number)).data_base
+    return samples_folder(home, made_of).exists() and asks_folder(home, made_of).exists()
+
+
+def train(home: Home, number: int, names: list[str], say: Callable[[str], None], attend: Attend = _unattended) -> None:
     """Keras: train and publish models on the samples of a base; of one made from the log, those of the data set it goes back
     to."""
     made_of = Base(home.bases / str(number)).data_base
-    _train(home, number, samples_folder(home, made_of), asks_folder(home, made_of), names, [], say)
+    _train(home, number, samples_folder(home, made_of), asks_folder(home, made_of), names, [], say, attend)
 
 
 def train_on(
@@ -182,14 +220,22 @@ def train_on(
 
 
 def _train(
-    home: Home, number: int, samples: Path, asks: Path, names: list[str], more: list[str], say: Callable[[str], None]
+    home: Home,
+    number: int,
+    samples: Path,
+    asks: Path,
+    names: list[str],
+    more: list[str],
+    say: Callable[[str], None],
+    attend: Attend = _unattended,
 ) -> None:
     argv = ["models.training", "--samples", str(samples), "--base", str(home.bases / str(number))]
     argv += ["--asks", str(asks), "--models", str(home.models)]
     for name in names:
         argv += ["--model", name]
     argv += more
-    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
+    env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2"})
+    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, env, attend=attend)
 
 
 def publish(home: Home, folder: Path, name: str, force: bool, say: Callable[[str], None]) -> None:

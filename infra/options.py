@@ -1,7 +1,7 @@
 """What provokes a replay, as options of the command line; and options whose value may be left out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -66,7 +66,7 @@ def command_with(values: Mapping[str, object]) -> type[TyperCommand]:
     """A command class for Typer, which knows no options with a value that may be left out."""
 
     class WithOptionalValues(TyperCommand):
-        def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             return super().parse_args(ctx, filled(args, values))
 
     return WithOptionalValues

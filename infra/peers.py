@@ -1,4 +1,4 @@
-"""Other libraries for comparison: an environment of their own from requirements-peers.lock, and a run in it."""
+"""Other libraries for comparison: an environment of their own from requirements/peers.lock, and a run in it."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from offline.evaluation.peers.exchange import Rows
 from offline.evaluation.places import Asked
 from offline.evaluation.protocol import protocol_rows
 
-LOCK = REPO / "requirements-peers.lock"
+LOCK = REPO / "requirements" / "peers.lock"
 VENV = REPO / ".venv-peers"
 INSTALL_WITHIN = 1800
 

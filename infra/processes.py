@@ -118,7 +118,8 @@ def port_holder(port: int) -> str:
     """Who listens on a port, for an error message."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.pid
+            if listens and connection.laddr and connection.laddr.port == port:
                 name = " ".join(psutil.Process(connection.pid).cmdline()[:3])
                 return f"process {connection.pid} ({name[:80]})"
     return "another process"

@@ -47,6 +47,7 @@ class Recomputer:
     def __init__(self, base: Base, settings: JobSettings) -> None:
         self._base = base
         self._clock = settings.clock()
+        self._items = settings.items
         self._lists: dict[int, DedupeMemory] = {}
         self.expected = Expected()
 
@@ -82,8 +83,6 @@ class Recomputer:
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._base.catalogue.get(item_id)
         verdict, added = fold_user(state, event, item, offset + 1)
-        state.memory.changes.clear()
-        state.seen.changes.clear()
         expected.places[event.user_id] = offset + 1
         if added is not None:
             self._add(added)
@@ -112,6 +111,8 @@ class Recomputer:
         return state
 
     def _add(self, added: Contribution) -> None:
+        if not self._items:
+            return
         items, pairs = self.expected.items, self.expected.pairs
         item = items.get(added.item_id)
         if item is None:

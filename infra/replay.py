@@ -138,15 +138,15 @@ class Replayer:
         )
         task, began = bar.add_task("replay", total=plan.last - plan.first, rate=0.0), time.monotonic()
 
-        def note() -> None:
+        def note(sync: bool) -> None:
             progress = {"dataset": self._dataset.name, "first": plan_first, "last": plan.last, "row": standing.row}
-            write_json(self._file, progress)
+            write_json(self._file, progress, sync)
             bar.update(task, completed=standing.rows, rate=standing.records / max(time.monotonic() - began, 1e-9))
 
         async def keep_noting() -> None:
             while True:
                 await asyncio.sleep(NOTE_EVERY)
-                note()
+                note(sync=False)  # a disk that is slow must not hold up events
 
         with bar:
             noting = asyncio.create_task(keep_noting())
@@ -157,7 +157,7 @@ class Replayer:
                 noting.cancel()
                 with suppress(asyncio.CancelledError):
                     await noting
-                note()
+                note(sync=True)
 
     async def _send(self, plan: Plan, producer: EventProducer, standing: Standing) -> None:
         began = ship_at = time.monotonic()

@@ -53,8 +53,10 @@ class Replays:
             self._done.id,
             self._supervisor.runs(NAME),
             self._done.speed,
-            *(int(noted.get(name, 0)) for name in ("first", "row", "last")),
-            error,
+            first=int(noted.get("first", 0)),
+            row=int(noted.get("row", 0)),
+            last=int(noted.get("last", 0)),
+            error=error,
         )
         if state != self._told:
             write_file(self._home.run / STATE, state)

@@ -6,18 +6,16 @@ from typing import Any
 
 from features.errors import Unavailable
 from infra.home import Home, read_json, write_json
-from infra.processes import ProcessId
+from infra.running import running_status
 
 UPGRADE, REBUILD = "upgrade", "rebuild"
 
 
 def ask_up(home: Home, wish: str, within: float, **more: Any) -> str:
     """Ask, and wait for the answer; what was done. Raises Unavailable if nothing runs, it fails, or takes too long."""
-    status = read_json(home.status_file)
-    if status is None or ProcessId.from_json(status["supervisor"]).process() is None:
-        raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
+    running_status(home)
     number = uuid.uuid4().hex
-    write_json(home.run / "request.json", {"id": number, "wish": wish, **more})
+    write_json(home.run / "request.json", {"id": number, "wish": wish, **more}, sync=False)
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         answer = read_json(home.run / "answer.json")
@@ -39,4 +37,4 @@ def next_request(home: Home) -> dict[str, Any] | None:
 
 
 def answer(home: Home, request: dict[str, Any], done: str = "", error: str = "") -> None:
-    write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error})
+    write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error}, sync=False)

@@ -30,6 +30,21 @@ class Ports:
     model_grpc: int
     watch: int
 
+    @property
+    def address(self) -> str:
+        """Of the API and the pages."""
+        return f"http://{LOOPBACK}:{self.api}"
+
+    @property
+    def bootstrap(self) -> str:
+        """Of Kafka, as its clients want it."""
+        return f"{LOOPBACK}:{self.kafka}"
+
+    @property
+    def flink(self) -> str:
+        """Of Flink's page and REST interface."""
+        return f"http://{LOOPBACK}:{self.flink_rest}"
+
     @classmethod
     def choose(cls, api: int, before: Mapping[str, int]) -> "Ports":
         """The ports of last time where they are still free, else free ones."""
@@ -77,13 +92,11 @@ def redis(home: Home, ports: Ports) -> Service:
         "daemonize": "no",
         "tcp-backlog": "128",
     }
-    argv: list[str | Path] = [artefacts.redis_server(), "-"]
     config = home.redis / "redis.conf"
     config.write_text("".join(f'{key} "{value}"\n' for key, value in options.items()))
-    argv[1] = config
     return Service(
         "redis",
-        tuple(argv),
+        (artefacts.redis_server(), config),
         lambda: ask.redis_ready(ports.redis),
         env=python_env(),
         cwd=home.redis,
@@ -205,10 +218,12 @@ def model_server(home: Home, ports: Ports, config: Path) -> Service:
 
 
 def api(home: Home, ports: Ports, settings: Path) -> Service:
+    """Ready once it answers lists, ranked by a model or not."""
+
     def ready() -> None:
-        answer = ask.http_json(f"http://{LOOPBACK}:{ports.api}/readyz")
-        if not answer.get("ready"):
-            raise Unavailable(f"the API is not ready: {answer}")
+        there = ask.http_json(f"{ports.address}/readyz", also=503)["dependencies"]
+        if away := [name for name, is_there in there.items() if not is_there and name != "models"]:
+            raise Unavailable(f"the API has no {', '.join(away)} yet")
 
     return Service(
         "api",
@@ -216,5 +231,5 @@ def api(home: Home, ports: Ports, settings: Path) -> Service:
         ready,
         env=python_env({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}),
         cwd=home.path,
-        address=f"http://{LOOPBACK}:{ports.api}",
+        address=ports.address,
     )

@@ -6,6 +6,7 @@ answers is never unloaded for them. Where none ranks, a few more are loaded, so 
 
 from collections.abc import Mapping
 
+from features.durable import write_whole
 from features.errors import Unavailable
 from infra import ask
 from infra.home import Home
@@ -43,9 +44,7 @@ class ServingConfig:
         )
         text = f"model_config_list {{\n{text}}}\n"
         if not self.path.exists() or self.path.read_text() != text:
-            aside = self.path.with_suffix(".tmp")
-            aside.write_text(text)
-            aside.replace(self.path)
+            write_whole(self.path, text.encode())
 
     def _ask(self) -> None:
         """Which versions rank. An API that does not answer changes nothing."""

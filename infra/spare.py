@@ -8,16 +8,13 @@ from collections.abc import Mapping
 
 import psutil
 
-from infra import ask
-from infra.flink_rest import JOB_NAME
+from infra.flink_client import FlinkClient
 from infra.home import REPO, Home
 from infra.processes import ProcessId, spawn, stop
 from infra.supervisor import Service, Supervisor
+from infra.timings import read_timings
 
 LOOK_EVERY = 2.0
-CALM = 60.0
-"""Seconds for which all tasks must have run: right after a start or a fault the processors are for what is to be caught up. (To
-start a TaskManager and to warm it takes some 20 s of a processor.)"""
 WARM_WITHIN = 120.0
 AGAIN_AFTER = 30.0
 WARM = "warm"
@@ -28,11 +25,14 @@ POLITE = 10
 class Spare:
     """The spare TaskManager of a cluster, whichever of them it is at the moment."""
 
-    def __init__(self, home: Home, rest: str, env: Mapping[str, str], supervisor: Supervisor, service: Service) -> None:
+    def __init__(
+        self, home: Home, flink: FlinkClient, env: Mapping[str, str], supervisor: Supervisor, service: Service
+    ) -> None:
         """`service` is the first one, not started yet."""
         self._home = home
+        self._calm = read_timings(home).spare_calm
         self._first: Service | None = service
-        self._rest = rest
+        self._flink = flink
         self._env = env
         self._supervisor = supervisor
         self._warm: set[str] = set()
@@ -69,7 +69,7 @@ class Spare:
 
     def _cold(self) -> str | None:
         """The address of the one free TaskManager, if it is cold; with two free the job that warms could go to either."""
-        managers = ask.http_json(f"{self._rest}/taskmanagers")["taskmanagers"]
+        managers = self._flink.task_managers()
         free = [each["path"] for each in managers if each["freeSlots"]]
         working = {each["path"] for each in managers if not each["freeSlots"]}
         self._warm = self._warm & {*free, *working} | working
@@ -84,12 +84,11 @@ class Spare:
         return address
 
     def _is_calm(self) -> bool:
-        jobs = ask.http_json(f"{self._rest}/jobs/overview")["jobs"]
-        if not any(job["name"] == JOB_NAME and job["tasks"]["running"] == job["tasks"]["total"] for job in jobs):
+        if not any(job["tasks"]["running"] == job["tasks"]["total"] for job in self._flink.jobs()):
             self._calm_since = None
         elif self._calm_since is None:
             self._calm_since = time.monotonic()
-        return self._calm_since is not None and time.monotonic() - self._calm_since > CALM
+        return self._calm_since is not None and time.monotonic() - self._calm_since > self._calm
 
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm"]

@@ -6,13 +6,14 @@ from typing import Any
 
 from rich.console import Console
 
-from features.errors import MartletError, Unavailable
+from features.errors import MartletError
 from infra import ask
 from infra.flow_report import flow_report
 from infra.gather import gatherer_of
-from infra.home import Home, read_json
+from infra.home import Home
 from infra.processes import ProcessId, memory_mib
 from infra.record import HomeRecord
+from infra.running import is_supervised, last_status
 from infra.services import LOOPBACK, Ports
 from infra.status_text import print_report
 
@@ -33,11 +34,9 @@ def print_status(home: Home, as_json: bool) -> None:
 def collect(home: Home) -> dict[str, Any]:
     """All that `status` tells, as one JSON object. A service that does not answer is named, the others are told all the
     same, within some ten seconds. Raises Unavailable if nothing runs."""
-    status = read_json(home.status_file)
-    if status is None:
-        raise Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
+    status = last_status(home)
     supervisor = ProcessId.from_json(status["supervisor"])
-    alive = supervisor.process() is not None
+    alive = is_supervised(status)
     record = HomeRecord(home)
     services = {name: _service(entry) for name, entry in status["services"].items()}
     report: dict[str, Any] = {
@@ -48,6 +47,7 @@ def collect(home: Home) -> dict[str, Any]:
         "supervised": alive,
         "memory_mib": sum(each["memory_mib"] for each in services.values()) + memory_mib(supervisor),
         "services": services,
+        "preparing": status.get("preparing", []),
         "troubles": status.get("troubles", []),
         "job_from": status.get("job_from"),
         "job_submitted_again": status.get("job_submitted_again"),
@@ -63,7 +63,7 @@ def collect(home: Home) -> dict[str, Any]:
     report["pages"] = {
         "user": f"{status['address']}/user.html?id=6",
         "openapi": f"{status['address']}/openapi.json",
-        "flink": f"http://{LOOPBACK}:{ports.flink_rest}",
+        "flink": ports.flink,
         "metrics": [f"{status['address']}/metrics", f"http://{LOOPBACK}:{ports.watch}/metrics"],
     }
     report["alarms"] = {
@@ -97,7 +97,7 @@ def _age(then: int | None) -> int | None:
 def _flow(ports: Ports, record: HomeRecord) -> dict[str, Any]:
     gatherer = gatherer_of(ports, record)
     try:
-        return flow_report(gatherer.look(), f"http://{LOOPBACK}:{ports.flink_rest}")
+        return flow_report(gatherer.look(), ports.flink)
     finally:
         gatherer.close()
 

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from features.freshness import BUCKETS_MS
 from features.job_keys import SERVED_VERDICTS, VERDICTS
 from features.names import EVENTS
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 from infra.times import show_time
 
 QUIET_WATCH_MS = 30_000
@@ -23,6 +24,8 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     )
     console.print(_services(report["services"]))
     console.print(f"resident memory of all: {report['memory_mib']} MiB")
+    if report["preparing"]:
+        console.print(f"still being prepared: {', then '.join(map(_pending, report['preparing']))}")
     for trouble in report["troubles"]:
         console.print(f"[red]trouble: {escape(trouble)}[/red]")
     if report["flow"] is not None:
@@ -30,6 +33,14 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         _print_flow(console, report["flow"])
         _print_alarms(console, report["alarms"])
         _print_api(console, report)
+
+
+def _pending(step: dict[str, Any]) -> str:
+    return (
+        escape(step["name"])
+        if step["since"] is None
+        else f"{escape(step['name'])} since {show_time(step['since'])} UTC"
+    )
 
 
 def _services(services: dict[str, Any]) -> Table:
@@ -155,10 +166,10 @@ def _ms(value: float | None) -> str:
     """Milliseconds in a unit that reads well."""
     if value is None:
         return "unknown"
-    for limit, divisor, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (7_200_000, 60_000, "min")):
+    for limit, divisor, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (2 * HOUR_MS, MINUTE_MS, "min")):
         if value < limit:
             return f"{value / divisor:.{0 if divisor == 1 else 1}f} {unit}"
-    return f"{value / 3_600_000:.1f} h" if value < 172_800_000 else f"{value / 86_400_000:.1f} days"
+    return f"{value / HOUR_MS:.1f} h" if value < 2 * DAY_MS else f"{value / DAY_MS:.1f} days"
 
 
 def _bytes(value: int | None) -> str:

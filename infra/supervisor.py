@@ -7,9 +7,11 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from features.errors import MartletError, Unavailable
 from infra.home import Home, read_json, write_json
@@ -25,7 +27,7 @@ class Service:
 
     name: str
     argv: tuple[str | Path, ...]
-    ready: Callable[[], None]
+    ready: Callable[[], object]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
     ready_within: float = 60.0
@@ -55,6 +57,7 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
+        self._gone = False
         self._ended: dict[str, int] = {}
         """Exit codes of services that did not last."""
         self._facts: dict[str, object] = {}
@@ -85,9 +88,37 @@ class Supervisor:
         return self._home.logs / f"{name}.log"
 
     def begin(self, service: Service) -> None:
-        """Start a service without waiting for it."""
+        """Start a service without waiting for it. Raises Unavailable where everything is being stopped."""
         with self._lock:
+            self._refuse_when_stopping()
             self._spawn(service, None)
+
+    @contextmanager
+    def attending(self, name: str, process: subprocess.Popen[Any], grace: float = 10.0) -> Iterator[None]:
+        """A process that somebody else has started for a piece of work, and waits for: while the context lasts it is known in
+        `status`, and is stopped with everything else, by a successor too. Raises Unavailable where everything is being stopped,
+        in the beginning or in the end."""
+        service = Service(name, (), lambda: None, grace=grace, lasts=False)
+        child = _Child(service, process, _id_of(process), time.monotonic())
+        with self._lock:
+            if not self._stopping.is_set():
+                self._children[name] = child
+                self._write()
+        try:
+            self._refuse_when_stopping()
+            yield
+            self._refuse_when_stopping()  # it was ended then, whatever its exit code looks like
+        finally:
+            with self._lock:
+                if self._children.get(name) is child:
+                    del self._children[name]
+                    self._write()
+            if process.poll() is None:
+                stop(child.id, grace)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Unavailable("everything is being stopped")
 
     def start(self, service: Service) -> None:
         """Start a service and wait until it has answered. Raises Unavailable with the end of its log if it does not."""
@@ -96,8 +127,7 @@ class Supervisor:
 
     def _spawn(self, service: Service, previous: _Child | None) -> None:
         popen = spawn(service.argv, self.log_of(service.name), service.env, service.cwd)
-        process = ProcessId.of(popen.pid) or ProcessId(popen.pid, time.time())
-        child = _Child(service, popen, process, time.monotonic())
+        child = _Child(service, popen, _id_of(popen), time.monotonic())
         if previous is not None:
             child.restarts = previous.restarts + 1
             child.last_exit = previous.last_exit
@@ -108,15 +138,19 @@ class Supervisor:
         self._write()
 
     def await_ready(self, service: Service) -> None:
-        """Ask until the service answers, within its bound. Raises Unavailable with the reason and the end of its log."""
+        """Ask until the service answers, within its bound. Raises Unavailable with the reason and the end of its log, and at
+        once where everything is being stopped."""
         deadline = time.monotonic() + service.ready_within
         while True:
+            self._refuse_when_stopping()
             try:
                 service.ready()
                 return
             except Exception as error:  # whatever a client raises before its server is there
                 reason = f"{type(error).__name__}: {error}"
-            child = self._children[service.name]
+            child = self._children.get(service.name)
+            if child is None:
+                raise Unavailable(f"{service.name} was stopped")
             if child.popen.poll() is not None and not self._monitor.is_alive():
                 reason = f"it exited with {child.popen.returncode}"
             elif wait_until(deadline):
@@ -200,6 +234,8 @@ class Supervisor:
             self._write()
 
     def _write(self) -> None:
+        if self._gone:
+            return
         write_json(
             self._home.status_file,
             {
@@ -219,11 +255,13 @@ class Supervisor:
                     for name, child in self._children.items()
                 },
             },
+            sync=False,
         )
 
     def stop_all(self, say: Callable[[str], None] = lambda _: None) -> dict[str, bool]:
         """Stop every child, the last started first, and forget what was written down; which went by themselves."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         if self._monitor.is_alive():
             self._monitor.join(timeout=60)
         clean: dict[str, bool] = {}
@@ -232,8 +270,14 @@ class Supervisor:
             clean[name] = self.end(name)
             how = "" if clean[name] else " (killed: it did not go by itself)"
             say(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
-        self._home.status_file.unlink(missing_ok=True)
+        with self._lock:  # whoever still works for us has nothing to write down any more
+            self._gone = True
+            self._home.status_file.unlink(missing_ok=True)
         return clean
+
+
+def _id_of(process: subprocess.Popen[Any]) -> ProcessId:
+    return ProcessId.of(process.pid) or ProcessId(process.pid, time.time())
 
 
 def stop_leftovers(home: Home, say: Callable[[str], None]) -> None:

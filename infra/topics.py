@@ -7,13 +7,13 @@ from features.errors import Unavailable
 from features.names import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED
 from features.samples import SAMPLE_LIMIT
 from features.served import SERVED_LIMIT
+from features.units import DAY_MS
 
 EVENT_LIMIT = 4 << 20
 REJECT_LIMIT = 6 << 20
 """A reject is the refused value and its headers, so its topic takes more than `events` lets in."""
 SERVED_BATCH = 2 * SERVED_LIMIT
 """A broker's limit is of a batch: what the API's producer gathers, or the largest list with its key and headers."""
-DAY_MS = 86_400_000
 LEARN_FROM_MS = 30 * DAY_MS
 """How long samples are kept, by the broker's time: training reads the newest, and no feature depends on them."""
 

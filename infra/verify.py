@@ -12,7 +12,7 @@ import redis
 from features.base import Base
 from features.errors import Unavailable
 from features.fold import thaw_user
-from features.job_keys import VERDICTS, lane_key, read_lane
+from features.job_keys import VERDICTS, lane_key, lane_keys, read_lanes
 from features.names import GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
 from features.pairs import encode_neighbours
 from features.state import decode_item, encode_features
@@ -93,8 +93,12 @@ class Comparison:
 
     def _ledger(self) -> str | None:
         """The job's own count of what became of each record."""
+        pipe = self._client.pipeline(transaction=False)
+        for key in lane_keys():
+            pipe.hgetall(key)
+        lanes = read_lanes(pipe.execute())
         for number in range(PARTITIONS):
-            lane = read_lane(number, self._client.hgetall(lane_key(number)))
+            lane = lanes.get(number)
             for topic, ledgers, prefix in (
                 ("events", self._expected.ledgers, ""),
                 ("served", self._expected.list_ledgers, "served_"),

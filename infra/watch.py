@@ -8,7 +8,8 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -20,6 +21,7 @@ from infra.alarms import LOOK_BACK_MS, Alarm, evaluate
 from infra.flow import Flow, fresh_since, latest
 from infra.flow_report import flow_report, quantiles
 from infra.gather import Gatherer
+from infra.start_plan import Pending
 from infra.watch_metrics import WatchCollector
 from infra.watch_page import WatchPage
 
@@ -30,7 +32,7 @@ KEPT = 32
 
 class Watch:
     """`note` takes facts for `status` (Supervisor.note); `say` takes a line for each alarm that comes or goes; `flink` is the
-    address of Flink's page."""
+    address of Flink's page; `pending` gives what is still being prepared."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Watch:
         say: Callable[[str], None],
         every: float = EVERY,
         flink: str = "",
+        pending: Callable[[], Sequence[Pending]] = tuple,
     ) -> None:
         self._gatherer = gatherer
         self._note = note
@@ -50,6 +53,7 @@ class Watch:
         self._collector = WatchCollector()
         self._port = port
         self._flink = flink
+        self._pending = pending
         self._sight: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -99,6 +103,7 @@ class Watch:
         )
         self._sight = flow_report(flow, self._flink) | {
             "alarms": held,
+            "preparing": [asdict(each) for each in self._pending()],
             "freshness_last_minute": {name: quantiles(each) | {"counts": each.counts} for name, each in minute.items()},
             "history": [_point(each) for each in self._sights],
         }

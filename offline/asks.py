@@ -27,16 +27,17 @@ import numpy as np
 import pyarrow as pa
 
 from features.base import RELATIONS, Base
+from features.catalogue import genre_names
+from features.durable import atomic_folder
 from features.errors import BadInput
 from features.history import history_of, mark_of
 from features.inputs import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMaps, user_vector
 from features.signals import candidates, find_signals, signal_matrix
 from features.state import FOLD_VERSION
 from features.words import RATING
-from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
-from offline.folding import Batches, Worker, genre_names
+from offline.folding import Batches, Worker
 from offline.maps import Moments, matrix
 from offline.relations import write_history_relations
 from offline.runs import Rows, runs
@@ -145,7 +146,7 @@ def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, se
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
     first = first_asked(dataset, rows, settings.most)
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, aside / RELATIONS, aside / "scratch")
         with step("  asks walked") as this:

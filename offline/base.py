@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.base import CATALOGUE, MANIFEST, RELATIONS, Base
+from features.durable import atomic_folder
 from features.errors import BadInput
 from features.state import FOLD_VERSION
 from offline import folding, states
-from offline.aside import written_aside
 from offline.datasets import Dataset, cut_row, open_dataset, ts_of_row
 from offline.relations import write_history_relations
 from offline.settings import BaseSettings, add_base_arguments, base_settings
@@ -56,7 +56,7 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     began = time.monotonic()
     rows = cut_row(dataset, history)
     cut = ts_of_row(dataset, rows - 1) if rows else 0
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         (aside / "features").mkdir()
         counts = _write_tables(spark, dataset, rows, cut, aside)
         digests = states.digests(aside)

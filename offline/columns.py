@@ -1,16 +1,15 @@
 """Raw columns → numbers within the contract, without a Python loop over rows. What does not fit becomes null."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import AnyArray
 from features.words import MAX_ID
 from offline.raw import is_text
 
-MAX_SECONDS: Final = MAX_ID // 1000
 _WHOLE: Final = r"^[ \t]*[0-9]{1,19}(\.0*)?[ \t]*$"
 _DECIMAL: Final = r"^[ \t]*[0-9]{1,9}(\.[0-9]{0,12})?([eE][+-]?[0-9])?[ \t]*$"
 
@@ -65,6 +64,6 @@ def _whole_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return _where(pc.less_equal(digits, str(MAX_ID)), digits).cast(pa.int64())
 
 
-def numbers(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+def numbers(column: pa.ChunkedArray) -> AnyArray:
     """A column without nulls as a numpy array."""
     return np.ascontiguousarray(column.to_numpy())

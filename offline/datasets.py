@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.durable import write_whole
 from features.errors import BadInput, Broken
 from features.words import RATING, Event, Item
 from offline.normalise import NORMAL_VERSION, normalise
@@ -80,7 +81,7 @@ def open_dataset(name_or_folder: str, data_dir: Path) -> Dataset:
         if rejects.count:
             rejects.write(data_dir)
             print(f"{source.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)
-        _replace(stamp, json.dumps(known, indent=1).encode())
+        write_whole(stamp, json.dumps(known, indent=1).encode())
     return Dataset(
         source.name,
         ratings,
@@ -101,12 +102,6 @@ def _read_stamp(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return stamp if isinstance(stamp, dict) else {}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(data)
-    aside.replace(path)
 
 
 def event_id(name: str, user_id: int, item_id: int, ts: int) -> str:

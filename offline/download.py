@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from features.durable import atomic_file
 from features.errors import Broken, Unavailable
 
 BASE_URL: Final = "https://files.grouplens.org/datasets/movielens"
@@ -87,13 +88,11 @@ def _unpack(name: str, archive: Archive, path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as packed:
             for member in sorted(archive.members, key=lambda member: member.startswith("ratings")):
-                aside = folder / f"{member}.part"
-                with packed.open(f"{name}/{member}") as inside, aside.open("wb") as file:
-                    shutil.copyfileobj(inside, file, _CHUNK)
-                if archive.lines and member.startswith("ratings") and (got := _lines(aside)) != archive.lines:
-                    aside.unlink()
-                    raise Broken(f"{name}/{member} has {got} lines, expected {archive.lines}: not used; try again")
-                aside.replace(folder / member)
+                with packed.open(f"{name}/{member}") as inside, atomic_file(folder / member) as beside:
+                    with beside.open("wb") as file:
+                        shutil.copyfileobj(inside, file, _CHUNK)
+                    if archive.lines and member.startswith("ratings") and (got := _lines(beside)) != archive.lines:
+                        raise Broken(f"{name}/{member} has {got} lines, expected {archive.lines}: not used; try again")
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise Broken(f"{name}.zip is not the archive expected: {error}; try again") from error
 

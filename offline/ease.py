@@ -8,16 +8,15 @@ P = (G + λI)⁻¹ the weights are B = −P / diag(P), its diagonal 0. The Gram 
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from features.inputs import Floats, Ints
+from features.arrays import DoubleArray, FloatArray, IntArray
 
 ITEMS: Final = 10_000
 LAMBDA: Final = 200.0
 _PAIRS: Final = 1 << 22
 
 
-def gram(users: Ints, items: Ints, size: int) -> Floats:
+def gram(users: IntArray, items: IntArray, size: int) -> FloatArray:
     """[size, size] how many users have both items, from rows (user, item), items from 0 to size − 1. Repetitions count once."""
     rows = np.unique(np.stack([users, items], axis=1), axis=0)
     starts = np.flatnonzero(np.r_[True, rows[1:, 0] != rows[:-1, 0]]) if len(rows) else np.zeros(0, np.int64)
@@ -37,7 +36,7 @@ def gram(users: Ints, items: Ints, size: int) -> Floats:
     return out.reshape(size, size)
 
 
-def ease(users: Ints, items: Ints, limit: int = ITEMS) -> tuple[Ints, npt.NDArray[np.float64]]:
+def ease(users: IntArray, items: IntArray, limit: int = ITEMS) -> tuple[IntArray, DoubleArray]:
     """(ids [k] ascending, weights [k, k]) from the positive rows (user, item id). Row i says what liking item i makes of the
     others; k is at most `limit`, the items with most rows."""
     ids, counts = np.unique(items, return_counts=True)

@@ -22,12 +22,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from features.arrays import FloatArray, IntArray
 from features.base import Base
+from features.durable import atomic_folder
 from features.errors import BadInput
-from features.inputs import Floats, Ints
 from features.vectors import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, VECTORS_FILE, EmbeddingsMeta, KindMeta
 from models.registry.manifest import file_digest
-from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset
 from offline.folding import Batches, Worker
@@ -118,7 +118,7 @@ def _deepwalk(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", 
     by_user = Window.partitionBy("user_id").orderBy("seq")
     following = _positives(events).withColumn("next", f.lead("item_id").over(by_user)).where("next != item_id")
     edges = following.groupBy("item_id", "next").agg(f.count("*").alias("times"))
-    graph: dict[int, tuple[Ints, Floats]] = {}
+    graph: dict[int, tuple[IntArray, FloatArray]] = {}
     table = edges.orderBy("item_id", "next").toArrow()  # bounded by the catalogue, not by the events
     sources, targets, times = (table[name].to_numpy() for name in ("item_id", "next", "times"))
     there, firsts = np.unique(sources, return_index=True)
@@ -142,7 +142,7 @@ def _walker(graph: Any) -> Worker:
     return work
 
 
-def random_walks(graph: dict[int, tuple[Ints, Floats]], start: int) -> list[list[str]]:
+def random_walks(graph: dict[int, tuple[IntArray, FloatArray]], start: int) -> list[list[str]]:
     """WALKS walks of at most WALK_LENGTH items, as text. graph: item → (followers, their cumulated shares)."""
     rng = np.random.default_rng((SEED, start % 2**63))
     walks = []
@@ -199,7 +199,7 @@ def make_embeddings(
     if _positives(events).isEmpty():
         raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
     made: dict[str, KindMeta] = {}
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         for kind in kinds:
             began = time.monotonic()
             (aside / kind).mkdir()

@@ -8,11 +8,12 @@ from typing import Any, Final
 import pyarrow as pa
 
 from features.base import Base
+from features.catalogue import genre_names
 from features.fold import UserState, fold_user, freeze_user
 from features.inputs import ClickWeights, ItemColumns, popularity, tastes
 from features.item_fold import fold_item
 from features.pairs import Pairs
-from features.state import ItemFeatures, UserFeatures, encode_features
+from features.state import ItemFeatures, UserFeatures, count_acts, encode_features
 from features.words import RATING, Contribution, Item, Millis
 from offline.datasets import event_of
 from offline.runs import Rows, runs, streams
@@ -107,11 +108,6 @@ class FoldedUsers:
             yield from self._rows.take()
 
 
-def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
-    """The genre vocabulary: all names of the catalogue, sorted."""
-    return tuple(sorted({name for item in catalogue for name in item.genres}))
-
-
 def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
     """Folds rows (user_id, item_id, rating, ts), sorted by user and then by the data set's order, into USERS.
 
@@ -125,8 +121,6 @@ def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
             state = UserState(UserFeatures(user_id))
             for n, (item_id, rating, ts) in enumerate(zip(item_ids, ratings, times, strict=True), 1 - len(item_ids)):
                 outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
-                state.memory.changes.clear()
-                state.seen.changes.clear()
                 yield from out.add(outcome.contribution)
             yield from out.finish(user_id, freeze_user(state), state.features)
         yield from out.rest()
@@ -192,7 +186,7 @@ def _counts(features: UserFeatures | ItemFeatures) -> tuple[Any, ...]:
     ratings = features.counts[RATING]
     mean = features.rating_sum / 100 / ratings if ratings else 0.0
     spread = math.sqrt(max(features.rating_sq / 10_000 / ratings - mean * mean, 0.0)) if ratings else 0.0
-    events = sum(features.counts[1:6])
+    events = count_acts(features.counts)
     return (
         events,
         ratings,

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from features.base import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
+from features.durable import atomic_folder
 from features.errors import BadInput, Broken
 from features.names import EVENTS, SERVED
 from features.state import FOLD_VERSION
 from features.verdicts import REJECTED, REROUTED
 from offline import states
-from offline.aside import written_aside
 from offline.base import BASE_VERSION, base_number
 from offline.log import EVENT, TAKEN, KafkaLog, Log, Span, taking_worker
 from offline.log_folding import FATES, KNOWN, LOG_USERS, log_users_worker
@@ -82,7 +82,7 @@ def make_log_base(
             "make one of the data set first (./martlet features)"
         )
     began = time.monotonic()
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         (aside / "features").mkdir()
         told = _write_tables(spark, previous, log, spans, clock, aside)
         offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}

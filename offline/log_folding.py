@@ -51,8 +51,6 @@ class _User:
             state = self._state = thaw_stored(self._stored)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         fate, contribution = fold_user(state, event, None if item_id is None else catalogue.get(item_id), n)
-        state.memory.changes.clear()
-        state.seen.changes.clear()
         self.fates[EVENT, fate] += 1
         return contribution
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from features.arrays import DoubleArray, FloatArray
 from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
 from offline.tables import batches
 
@@ -21,11 +21,11 @@ class Moments:
     def __init__(self, width: int) -> None:
         self.width = width
         self.count = 0
-        self._shift: npt.NDArray[np.float64] | None = None
+        self._shift: DoubleArray | None = None
         self._sum = np.zeros(width)
         self._squares = np.zeros(width)
 
-    def add(self, values: npt.NDArray[np.float32]) -> None:
+    def add(self, values: FloatArray) -> None:
         """`values` is [n, width], n > 0."""
         wide = values.astype(np.float64)
         if self._shift is None:
@@ -49,12 +49,12 @@ class Moments:
         return _rounded(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), LEAST_STD))
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+def _rounded(values: DoubleArray) -> tuple[float, ...]:
     """Eight digits: what is beyond depends on how the rows happened to be cut into batches."""
     return tuple(float(f"{value:.8g}") for value in values.tolist())
 
 
-def matrix(column: pa.ListArray, width: int) -> npt.NDArray[np.float32]:
+def matrix(column: pa.ListArray, width: int) -> FloatArray:
     """A column of lists, all `width` long, as [n, width]."""
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(column), width)
 

@@ -7,11 +7,12 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.arrays import DoubleArray, IntArray
+from features.durable import atomic_file, write_whole
 from features.errors import BadInput
 from features.words import MAX_ID
 from offline import columns
@@ -39,7 +40,7 @@ _WHY: Final = (
     "timestamp not in whole seconds from 1970 to now",
 )
 
-Rows = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]
+Rows = tuple[IntArray, IntArray, DoubleArray, IntArray]
 
 
 def normalise(source: Source, ratings: Path, items: Path, rejects: Rejects, data_dir: Path) -> dict[str, int]:
@@ -50,14 +51,10 @@ def normalise(source: Source, ratings: Path, items: Path, rejects: Rejects, data
     catalogue = read_items(source.movies, rejects, data_dir)
     rows = _read_rows(source.ratings, rejects, data_dir)
     order, duplicates = _order(rows)
-    aside = ratings.with_name(ratings.name + ".part")
-    with pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+    with atomic_file(ratings) as beside, pq.ParquetWriter(beside, SCHEMA, compression="zstd") as writer:
         for batch in _sorted_batches(rows, order):
             writer.write_batch(batch, row_group_size=GROUP_ROWS)
-    aside.replace(ratings)
-    aside = items.with_name(items.name + ".part")
-    aside.write_bytes(msgspec.msgpack.encode(catalogue))
-    aside.replace(items)
+    write_whole(items, msgspec.msgpack.encode(catalogue))
     seconds = rows[3]
     return {
         "rows": len(order),
@@ -100,7 +97,7 @@ def _read_rows(path: Path, rejects: Rejects, data_dir: Path) -> Rows:
     return users, items, values, seconds
 
 
-def _order(rows: Rows) -> tuple[npt.NDArray[np.int64], int]:
+def _order(rows: Rows) -> tuple[IntArray, int]:
     """Positions of the rows by (seconds, user, item), of equal ones the first alone; and how many are left out."""
     users, items, _, seconds = rows
     order = np.lexsort((items, users, seconds))  # stable
@@ -114,7 +111,7 @@ def _order(rows: Rows) -> tuple[npt.NDArray[np.int64], int]:
     return order, duplicates
 
 
-def _sorted_batches(rows: Rows, order: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
+def _sorted_batches(rows: Rows, order: IntArray) -> Iterator[pa.RecordBatch]:
     users, items, values, seconds = rows
     for start in range(0, len(order), GROUP_ROWS):
         at = order[start : start + GROUP_ROWS]

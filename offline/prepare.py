@@ -1,4 +1,5 @@
-"""The base, its training samples and asks, one after the other in one Spark session.
+"""The base, its training samples and asks, one after the other in one Spark session; or the base alone, or what is still
+missing of samples and asks.
 
 python -m offline.prepare --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER --samples DIR --asks DIR
 """
@@ -27,11 +28,23 @@ from offline.settings import (
 from offline.spark import spark_session
 from offline.steps import run, step
 
+ALL, BASE, TRAINING_DATA = "all", "base", "training-data"
 
-def prepare(settings: BaseSettings, samples: Path, sampling: SampleSettings, asks: Path, asking: AskSettings) -> None:
-    """Make all of them. What is there already is refused before anything starts; a base stays if the samples fail."""
-    base_number(settings.out)
-    check(sampling, samples)
+
+def prepare(
+    settings: BaseSettings,
+    samples: Path,
+    sampling: SampleSettings,
+    asks: Path,
+    asking: AskSettings,
+    part: str = ALL,
+) -> None:
+    """Make a part of them. A base, or samples of a new one, that are there already are refused before anything starts; a base
+    stays if the samples fail, and is gone on from by TRAINING_DATA."""
+    if part != TRAINING_DATA:
+        base_number(settings.out)
+    if part == ALL:
+        check(sampling, samples)
     with step("data set") as this:
         dataset = open_dataset(settings.dataset, settings.data_dir)
         this.note = f"{dataset.name}, {dataset.rows} ratings, {len(dataset.items)} items"
@@ -39,15 +52,20 @@ def prepare(settings: BaseSettings, samples: Path, sampling: SampleSettings, ask
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     samples.parent.mkdir(parents=True, exist_ok=True)
     with spark_session(settings.out.parent, settings.master) as spark:
-        with step("base") as this:
-            manifest = make_base(spark, dataset, settings.history, settings.out)
-            this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
-        with step("samples") as this:
-            meta = make_samples(spark, dataset, Base(settings.out), samples, sampling)
-            this.note = f"{meta['samples']}, {meta['positives']} of them positive"
-        with step("asks") as this:
-            meta = make_asks(spark, dataset, Base(settings.out), asks, asking)
-            this.note = f"{meta['asks']} from row {meta['first']} on"
+        if part != TRAINING_DATA:
+            with step("base") as this:
+                manifest = make_base(spark, dataset, settings.history, settings.out)
+                this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
+        if part == BASE:
+            return
+        if not samples.exists():
+            with step("samples") as this:
+                meta = make_samples(spark, dataset, Base(settings.out), samples, sampling)
+                this.note = f"{meta['samples']}, {meta['positives']} of them positive"
+        if not asks.exists():
+            with step("asks") as this:
+                meta = make_asks(spark, dataset, Base(settings.out), asks, asking)
+                this.note = f"{meta['asks']} from row {meta['first']} on"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,10 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_sample_arguments(parser)
     parser.add_argument("--asks", type=Path, required=True, help="the folder of asks to make")
     add_ask_arguments(parser)
-    given = parser.parse_args(argv)
-    return run(
-        lambda: prepare(base_settings(given), given.samples, sample_settings(given), given.asks, ask_settings(given))
+    parser.add_argument(
+        "--part", choices=(ALL, BASE, TRAINING_DATA), default=ALL, help="the base alone, or all but it (%(default)s)"
     )
+    given = parser.parse_args(argv)
+
+    def work() -> None:
+        sampling, asking = sample_settings(given), ask_settings(given)
+        prepare(base_settings(given), given.samples, sampling, given.asks, asking, given.part)
+
+    return run(work)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from features.arrays import FloatArray, IntArray
 from features.base import EASE, SIMILAR
-from features.relations import ARRAYS, Floats, Ints
+from features.relations import ARRAYS
 from offline.datasets import Dataset, rows_between
 from offline.ease import ease
 from offline.similar import similar_items
@@ -41,7 +42,7 @@ def write_history_relations(spark: "SparkSession", dataset: Dataset, rows: int, 
     return len(np.union1d(ids, known))
 
 
-def positives(dataset: Dataset, rows: int) -> tuple[Ints, Ints]:
+def positives(dataset: Dataset, rows: int) -> tuple[IntArray, IntArray]:
     """(users, items) of the rows rated at least 4 among the first `rows`, in their order."""
     users, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for batch in rows_between(dataset, 0, rows):
@@ -51,14 +52,14 @@ def positives(dataset: Dataset, rows: int) -> tuple[Ints, Ints]:
     return np.concatenate(users), np.concatenate(items)
 
 
-def write_relations(folder: Path, items: Ints, starts: Ints, others: Ints, weights: Floats) -> None:
+def write_relations(folder: Path, items: IntArray, starts: IntArray, others: IntArray, weights: FloatArray) -> None:
     """Write the arrays into a new folder."""
     folder.mkdir(parents=True)
     for name, array in zip(ARRAYS, (items, starts, others, weights), strict=True):
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array, ARRAYS[name]))
 
 
-def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tuple[Ints, Ints, Floats]:
+def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tuple[IntArray, IntArray, FloatArray]:
     """(starts [n + 1], columns [m], values [m]) of the largest weights above 0 in each row of a matrix [n, n], best first,
     equal ones by column."""
     n = weights.shape[1]

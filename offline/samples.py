@@ -19,14 +19,14 @@ import msgspec
 import pyarrow.compute as pc
 
 from features.base import Base
+from features.catalogue import genre_names
+from features.durable import atomic_folder
 from features.errors import BadInput
 from features.inputs import INPUTS_VERSION
 from features.state import FOLD_VERSION
-from offline.aside import written_aside
 from offline.base import check_made_of
 from offline.datasets import Dataset, open_dataset, rows_between
 from offline.drawing import drawn, labelled
-from offline.folding import genre_names
 from offline.maps import input_maps
 from offline.settings import SampleSettings, add_data_arguments, add_sample_arguments, sample_settings
 from offline.spark import history_events, partitions, spark_session
@@ -64,7 +64,7 @@ def make_samples(
     began = time.monotonic()
     positives = count_positives(dataset, rows)
     share = min(1.0, settings.max_positives / positives) if positives else 1.0
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         with step("  samples joined"):
             _write(spark, dataset, rows, share, settings, aside)
         with step("  mean and spread"):

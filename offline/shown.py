@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pyarrow as pa
 
+from features.durable import atomic_folder
 from features.errors import BadEvent, BadInput, Broken
 from features.inputs import INPUTS_VERSION, InputMaps
 from features.model_inputs import layout
 from features.names import SAMPLES
 from features.samples import Action, Sample, read_sample
 from features.words import ItemId
-from offline.aside import written_aside
 from offline.asks import ASKS
 from offline.folding import Batches, Worker
 from offline.log import KafkaLog, Log, Span
@@ -77,10 +77,10 @@ def labels_of(sample: Sample) -> dict[ItemId, float]:
     undone = {action.target for action in sample.actions if action.type == "undo"}
     shown = {item.item_id for item in sample.served.items}
     acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in shown]
-    seen = {each.item_id for each in acted}
+    seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
     if not any(each.type == "impression" for each in acted):
         seen = shown
-    labels: dict[ItemId, float] = {item_id: 0.0 for item_id in seen if isinstance(item_id, int)}
+    labels: dict[ItemId, float] = dict.fromkeys(seen, 0.0)
     for each in acted:
         if isinstance(each.item_id, int) and each.type in ("click", "view"):
             labels[each.item_id] = 1.0
@@ -165,7 +165,7 @@ def make_shown(
     maps = _maps(samples / MAPS)
     if _maps(asks / MAPS).genres != maps.genres:
         raise BadInput("--asks", f"asks made with {samples}", str(asks))
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         told = numbers.repartitionByRange(max(len(spans), 1), "id")
         write_parts(told, shown_worker(log, spans, layout(maps.genres)), TOLD, aside / "told")

@@ -39,7 +39,7 @@ def write_table(folder: Path, key: str, value: str, path: Path) -> int:
 
     Memory holds one batch. Raises Broken if the keys do not ascend strictly over all parts.
     """
-    count = sum(batch.num_rows for batch in _keyed(folder, (key,)))
+    count: int = sum(batch.num_rows for batch in _keyed(folder, (key,)))
     head, _, offsets_at, values_at = layout(count)
     done, end, last = 0, 0, -1
     with path.open("wb") as ids, path.open("r+b") as offsets, path.open("r+b") as values:

@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from features.catalogue import genre_names
 from features.fold import UserState, fold_user
 from features.inputs import ClickWeights, ItemColumns, item_matrix, user_vector
 from features.item_fold import fold_item
 from features.state import ItemFeatures, UserFeatures
 from features.words import RATING, Contribution, Item
 from offline.datasets import event_of
-from offline.folding import Batches, Worker, genre_names
+from offline.folding import Batches, Worker
 from offline.runs import Rows, runs
 
 _VECTOR: Final = pa.list_(pa.float32())
@@ -45,8 +46,6 @@ def user_vectors_worker(name: str, catalogue: Any) -> Worker:
                 if wanted and out.add((seq, user_vector(state.features, ts, genres, weights))):
                     yield from out.take()
                 fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
-                state.memory.changes.clear()
-                state.seen.changes.clear()
         yield from out.take()
 
     return work

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from features.arrays import BoolArray, IntArray
 from features.base import EASE, SIMILAR, read_relations
+from features.catalogue import genre_names
 from features.fold import UserState, fold_user
-from features.inputs import ClickWeights, Ints, ItemColumns
+from features.inputs import ClickWeights, ItemColumns
 from features.item_fold import fold_item
 from features.pairs import Pairs, slots_of
-from features.signals import Bools, ItemIndex, Moment, Together
+from features.signals import ItemIndex, Moment, Together
 from features.state import ItemFeatures, UserFeatures
 from features.words import Item, ItemId, Millis, UserId
 from offline.datasets import Dataset, event_of, rows_between
-from offline.folding import genre_names
 
 
 class Walk:
@@ -26,7 +27,7 @@ class Walk:
     relations  folder of the weights between items, made of rows before the walk asks anything
     """
 
-    def __init__(self, name: str, catalogue: dict[ItemId, Item], ids: Ints, relations: Path) -> None:
+    def __init__(self, name: str, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path) -> None:
         self._name = name
         self._catalogue = catalogue
         self.genres = genre_names(catalogue.values())
@@ -48,8 +49,6 @@ class Walk:
         state = self.user(user_id)
         event = event_of(self._name, user_id, item_id, rating, ts)
         _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded)
-        state.memory.changes.clear()
-        state.seen.changes.clear()
         if added is None:
             return
         items, pairs = self._changed
@@ -79,7 +78,7 @@ class Walk:
         pairs.clear()
         return Moment(self.user(user_id).features, at, self.index, ClickWeights(), self.allowed(user_id))
 
-    def allowed(self, user_id: UserId) -> Bools:
+    def allowed(self, user_id: UserId) -> BoolArray:
         """[N] False for the items that the user has seen."""
         seen = self.user(user_id).seen
         allowed = np.ones(len(self.index), bool)
@@ -87,7 +86,8 @@ class Walk:
         return allowed
 
 
-def item_ids(dataset: Dataset, rows: int) -> Ints:
+def item_ids(dataset: Dataset, rows: int) -> IntArray:
     """Ids of all items that the catalogue or the first `rows` rows name, ascending: what a walk's index is made of."""
     known = [np.unique(batch["item_id"].to_numpy()) for batch in rows_between(dataset, 0, rows)]
-    return np.unique(np.concatenate([np.array([item.item_id for item in dataset.items], np.int64), *known]))
+    ids: IntArray = np.unique(np.concatenate([np.array([item.item_id for item in dataset.items], np.int64), *known]))
+    return ids

@@ -1,9 +1,10 @@
 """Who may call, from where and how often: one file, `access.json` in the home.
 
-{"keys": {"shop": "…"}, "admin_key": "…", "origins": ["https://shop.example"], "limit": {"per_second": 50, "burst": 100}}
+{"keys": {"shop": "…"}, "admin_key": "…", "origins": ["https://shop.example"], "hosts": ["films.example"],
+ "limit": {"per_second": 50, "burst": 100}}
 
-Without keys everyone may call /v1; without an admin key nobody may call /v1/admin. Pages, health and metrics are open: they
-hold nothing of a person.
+Without keys everyone may call /v1 but other sites' pages; without an admin key nobody may call /v1/admin. Pages, health and
+metrics are open: they hold nothing of a person.
 """
 
 import hmac
@@ -25,6 +26,8 @@ from online.problems import Problem, problem_response
 
 API_KEY, ADMIN_KEY = "x-api-key", "x-admin-key"
 Key = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+HostName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$")]
+"""A name or an address, without port; an IPv6 address without brackets."""
 CALLERS: Final = 10_000
 """Callers whose calls are counted at once; beyond that the one longest silent is forgotten."""
 PREFLIGHT_FOR: Final = "600"
@@ -42,13 +45,21 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys       name of a caller → the key it sends as X-API-Key; none: no key is asked for
     admin_key  what /v1/admin asks for as X-Admin-Key; None: nobody may
     origins    sites whose pages may call from a browser (CORS); "*" is any
+    hosts      names under which the API is called beside this machine's own, without port, as behind a proxy; they count where
+               no keys are set (see `online.http.origin_guard`)
     limit      of each caller: of a key where there are keys, else of an address; None is no limit
     """
 
     keys: dict[Name, Key] = {}
     admin_key: Key | None = None
     origins: tuple[str, ...] = ()
+    hosts: tuple[HostName, ...] = ()
     limit: Limit | None = None
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """`hosts` in lower case, as headers are compared."""
+        return tuple(name.lower() for name in self.hosts)
 
 
 OPEN: Final = Access()

@@ -8,29 +8,33 @@ from pathlib import Path
 
 import msgspec
 from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from features.base import Base
 from features.errors import Broken
 from features.inputs import ClickWeights
+from features.version import VERSION
 from online import metrics, problems
 from online.access import OPEN, AccessGuard, read_access
 from online.acted import ActedOn
 from online.admission import Gate, Overload
 from online.clock import HomeClock
 from online.followed import FollowedFile
+from online.http import openapi
+from online.http.origin_guard import OriginGuard
 from online.items import ItemFollower, ItemStore
 from online.job_numbers import JobNumbers
 from online.limits import BodyLimit
 from online.listing import Listing
 from online.log import EventLog
 from online.measured import Measured
+from online.model_client.client import ModelClient
+from online.model_client.live_models import ModelCatalogue
 from online.new_items import NewItems
 from online.policy import NO_SERVING, Serving, read_serving
-from online.ranking.catalogue import ModelCatalogue
-from online.ranking.client import ModelClient
 from online.recommend import Recommender
-from online.routes import catalogue, events, health, listing, ops, recommendations, stream
+from online.routes import catalogue, events, health, listing, models, ops, recommendations, stream, users
 from online.served_log import ServedLog
 from online.settings import ApiSettings
 from online.state import Server
@@ -40,6 +44,7 @@ from online.watch import WatchClient
 from online.watched import UserWatch
 
 PAGES = Path(__file__).with_name("pages")
+REFRESH_EVERY = 0.5
 logger = logging.getLogger(__name__)
 
 
@@ -84,8 +89,8 @@ def build_server(settings: ApiSettings) -> Server:
     )
 
 
-async def _each_second(server: Server) -> None:
-    """The clock follows the newest event folded; the weights and the policy follow their files."""
+async def _refresh(server: Server) -> None:
+    """Every REFRESH_EVERY seconds the clock follows the newest event folded, and the settings follow their files."""
     while True:
         newest = await server.users.newest_event()
         if newest is not None:
@@ -94,7 +99,7 @@ async def _each_second(server: Server) -> None:
             file.refresh()
             metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
         metrics.ITEMS_FRESH.set(server.follower.fresh)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(REFRESH_EVERY)
 
 
 def make_app(settings: ApiSettings) -> FastAPI:
@@ -110,7 +115,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
         await server.client.start()
         await server.models.start()
         await server.vectors.start()
-        chores = asyncio.create_task(_each_second(server), name="each-second")
+        chores = asyncio.create_task(_refresh(server), name="refresh")
         try:
             yield
         finally:
@@ -134,16 +139,32 @@ def make_app(settings: ApiSettings) -> FastAPI:
                     logger.exception("while stopping")
 
     app = FastAPI(
-        title="Martlet", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan
+        title="Martlet",
+        description="Lists that follow each click. Errors are problem details (RFC 9457).",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
     )
     app.state.server = server
     problems.install(app)
-    for part in (events, recommendations, stream, listing, catalogue, ops, health):
-        app.include_router(part.router)
+    parts = (events, recommendations, models, stream, listing, users, catalogue, ops, health)
+    routers = [part.router for part in parts]
+    for router in routers:
+        app.include_router(router)
+    openapi.install(app, routers)
 
     app.add_middleware(BodyLimit)
     app.add_middleware(Overload, gate=server.gate)
     app.add_middleware(AccessGuard, access=server.access)
+    app.add_middleware(OriginGuard, access=server.access, host=settings.host)
     app.add_middleware(Measured)  # the last one stands first
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        """The API for people: a page that shows /openapi.json."""
+        return FileResponse(PAGES / "docs.html")
+
     app.mount("/", StaticFiles(directory=PAGES, html=True), name="pages")
     return app

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from features.inputs import Floats
+from features.arrays import FloatArray
 
 
-def told(values: Floats) -> Any:
+def told(values: FloatArray) -> Any:
     """The same shape as lists of floats, each the double with the fewest digits that is nearest to these 32 bits."""
     whole = np.ascontiguousarray(values, np.float32)
     return orjson.loads(orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -7,28 +7,45 @@ lost connection everything is read again, since what was told meanwhile is not k
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from features.arrays import IntArray
 from features.base import EASE, SIMILAR, Base
-from features.inputs import Ints, ItemColumns
-from features.names import ITEMS_CHANNEL, VALUE
+from features.catalogue import genre_names
+from features.inputs import ItemColumns, popularity
+from features.names import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from features.pairs import Neighbours, decode_neighbours
 from features.signals import ItemIndex, Together
 from features.state import ItemSummary, summary_of_item
+from features.units import DAY_MS
 from features.words import Item, ItemId
 
 logger = logging.getLogger(__name__)
 
 RENEW_EVERY = 0.2
 NEWEST = 1000
-NEW_FOR_MS = 30 * 86_400_000
+NEW_FOR_MS = 30 * DAY_MS
 CHUNK = 1000
 BREATH = 16
 """Items put into the store before the event loop may serve requests again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemTotals:
+    """What all events of an item add up to. mean_rating, rating_spread (standard deviation): stars, None without ratings;
+    first_event_ts: ms, None before any."""
+
+    ratings: int
+    mean_rating: float | None
+    rating_spread: float | None
+    positives: int
+    events: int
+    first_event_ts: int | None
 
 
 class ItemStore:
@@ -36,7 +53,7 @@ class ItemStore:
 
     def __init__(self, base: Base) -> None:
         self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
-        self.genres: tuple[str, ...] = tuple(sorted({name for item in self.catalogue.values() for name in item.genres}))
+        self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
         self.columns = ItemColumns(len(ids), self.genres)
         self.news: list[tuple[int, int]] = []
@@ -67,7 +84,7 @@ class ItemStore:
     def row(self, item_id: ItemId) -> int | None:
         return self._row_of.get(item_id)
 
-    def rows(self, item_ids: list[ItemId]) -> Ints:
+    def rows(self, item_ids: list[ItemId]) -> IntArray:
         """Rows of those that are known."""
         return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
 
@@ -85,12 +102,45 @@ class ItemStore:
         if known is None:
             self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
 
+    def title_of(self, item_id: ItemId) -> str:
+        """An item's title; "Item 7" where none is known."""
+        item = self.catalogue.get(item_id)
+        return f"Item {item_id}" if item is None else item.title
+
     def genres_of(self, row: int) -> tuple[str, ...]:
         """All genres of an item, those too that no column has."""
-        item = self.catalogue.get(int(self.columns.ids[row]))
-        return () if item is None else item.genres
+        return self.item_at(row).genres
 
-    def newest(self, at: int) -> Ints:
+    def item_at(self, row: int) -> Item:
+        """The item in a row; of one that the catalogue does not have only the id is known."""
+        item_id = int(self.columns.ids[row])
+        return self.catalogue.get(item_id) or Item(item_id, self.title_of(item_id))
+
+    def totals(self, row: int) -> ItemTotals:
+        """All events of the item in a row."""
+        ratings, total, squares, positives, events, first = self.columns.sums[row].tolist()
+        spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else None
+        return ItemTotals(
+            ratings=int(ratings),
+            mean_rating=round(total / ratings, 3) if ratings else None,
+            rating_spread=None if spread is None else round(spread, 3),
+            positives=int(positives),
+            events=int(events),
+            first_event_ts=int(first) or None,
+        )
+
+    def popularity(self, rows: list[int], at: int) -> list[tuple[float, float]]:
+        """(day, weeks) for each row: its events, halved every day and every 14 days up to `at` (ms)."""
+        some = np.asarray(rows, np.int64)
+        day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
+        return list(zip(day, weeks, strict=True))
+
+    def count_by_genre(self) -> dict[str, int]:
+        """How many items each genre of the vocabulary has."""
+        counts = (self.columns.genres[: len(self)] > 0).sum(axis=0).tolist()
+        return dict(zip(self.genres, counts, strict=True))
+
+    def newest(self, at: int) -> IntArray:
         """Rows of items that were put in the NEW_FOR before `at`, newest first."""
         return np.array([row for row, ts in self.news if at - ts <= NEW_FOR_MS], np.int64)
 
@@ -140,7 +190,7 @@ class ItemFollower:
                 await asyncio.sleep(0.5)
 
     async def _read_all(self) -> None:
-        for pattern in ("i:*", "p:*"):  # features first: neighbours are kept of items that have some
+        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: neighbours are kept of items that have some
             batch: list[str] = []
             async for key in self._client.scan_iter(match=pattern, count=CHUNK):
                 batch.append(key.decode())
@@ -154,8 +204,8 @@ class ItemFollower:
         for key in keys:
             pipe.hget(key, VALUE)
         for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
-            if value is not None and key.startswith("i:"):
-                self._store.put(int(key[2:]), summary_of_item(value))
+            if value is not None and (item_id := item_of(key)) is not None:
+                self._store.put(item_id, summary_of_item(value))
             elif value is not None:
                 self._store.put_neighbours(decode_neighbours(value))
             if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them

@@ -24,8 +24,8 @@ from features.job_keys import (
     VERDICTS,
     Lane,
     fresh_key,
-    lane_key,
-    read_lane,
+    lane_keys,
+    read_lanes,
 )
 from features.names import PARTITIONS
 
@@ -83,17 +83,15 @@ class JobNumbers:
     async def _read(self) -> Writers:
         names = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
         pipe = self._client.pipeline(transaction=False)
-        for number in range(PARTITIONS):
-            pipe.hgetall(lane_key(number))
+        for key in lane_keys():
+            pipe.hgetall(key)
         for operator, subtask in names:
             pipe.get(fresh_key(operator, subtask))
         answers = await pipe.execute()
-        for number in range(PARTITIONS):
-            lane = read_lane(number, answers[number])
-            if lane is not None and lane.generation == self._generation:
-                known = self._lanes.get(number)
-                if known is None or lane.progress >= known.progress:
-                    self._lanes[number] = lane
+        for number, lane in read_lanes(answers[:PARTITIONS], self._generation).items():
+            known = self._lanes.get(number)
+            if known is None or lane.progress >= known.progress:
+                self._lanes[number] = lane
         histograms = zip(names, answers[PARTITIONS:], strict=True)
         return {name: FreshnessHistogram.from_json(data) for name, data in histograms if data is not None}
 

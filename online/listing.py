@@ -7,16 +7,18 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
 import msgspec
 import numpy as np
 
-from features.inputs import PRIOR_MEAN, PRIOR_WEIGHT, Floats, Ints, popularity, trending
+from features.arrays import FloatArray, IntArray, smoothed_mean
+from features.inputs import popularity, trending
 from features.words import ItemId
 from online.items import ItemStore
 
-SORTS: Final = ("popular", "trending", "newest", "rating", "title")
+Sort = Literal["popular", "trending", "newest", "rating", "title"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 WORDS: Final = 8
 """Words of a search at most."""
 _WORD: Final = re.compile(r"\w+")
@@ -26,7 +28,7 @@ _WORD: Final = re.compile(r"\w+")
 class Wanted:
     """genre, decade (1990: 1990 to 1999) and words (each begins a word of the title); None or empty asks for all."""
 
-    sort: str = "popular"
+    sort: Sort = "popular"
     genre: str | None = None
     decade: int | None = None
     words: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class Titles:
     def __init__(self, items: ItemStore) -> None:
         self._items = items
         self._words: dict[ItemId, tuple[str, str]] = {}
-        self._order: tuple[int, Ints] = (-1, np.zeros(0, np.int64))
+        self._order: tuple[int, IntArray] = (-1, np.zeros(0, np.int64))
 
     def words(self, item_id: ItemId) -> str:
         """The title's words, a space before each."""
@@ -76,7 +78,7 @@ class Titles:
             known = self._words[item_id] = (title, "".join(f" {word}" for word in words_of(title)))
         return known[1]
 
-    def places(self) -> Ints:
+    def places(self) -> IntArray:
         """[N] of each row its place by title, then by id; found anew when the catalogue has changed."""
         changes = self._items.changes
         if self._order[0] != changes:
@@ -87,7 +89,7 @@ class Titles:
             self._order = changes, places
         return self._order[1]
 
-    def matching(self, rows: Ints, words: tuple[str, ...]) -> Iterator[int]:
+    def matching(self, rows: IntArray, words: tuple[str, ...]) -> Iterator[int]:
         """Those of the rows whose titles have a word that begins with each of `words`."""
         ids = self._items.columns.ids
         for row in rows.tolist():
@@ -136,7 +138,7 @@ class Listing:
         item_id = int(self._items.columns.ids[row])
         return self._titles.words(item_id), item_id
 
-    def _rows(self, wanted: Wanted) -> Ints:
+    def _rows(self, wanted: Wanted) -> IntArray:
         columns, size = self._items.columns, len(self._items)
         there = np.ones(size, bool)
         if wanted.genre is not None:
@@ -148,7 +150,7 @@ class Listing:
             return rows
         return np.fromiter(self._titles.matching(rows, wanted.words), np.int64)
 
-    def _strengths(self, sort: str, rows: Ints, now: int) -> Floats:
+    def _strengths(self, sort: str, rows: IntArray, now: int) -> FloatArray:
         columns = self._items.columns
         if sort == "popular":
             return popularity(columns, rows, now, 14.0, positives=True)
@@ -157,4 +159,4 @@ class Listing:
         if sort == "newest":
             return np.asarray(columns.years[rows], np.float32)
         ratings, total = columns.sums[rows, 0], columns.sums[rows, 1]
-        return np.asarray((total + PRIOR_MEAN * PRIOR_WEIGHT) / (ratings + PRIOR_WEIGHT), np.float32)
+        return np.asarray(smoothed_mean(total, ratings), np.float32)

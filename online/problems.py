@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from msgspec import UNSET, UnsetType
 from starlette.exceptions import HTTPException
 
 TITLES = {
@@ -13,12 +15,35 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Request too slow",
     413: "Body too large",
     422: "Invalid input",
     429: "Too many requests",
     500: "Internal error",
     503: "Temporarily unavailable",
 }
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with a request; `index`: of which event."""
+
+    field: str
+    received: str
+    index: int | UnsetType = UNSET
+    expected: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """An error (RFC 9457). `models`: those that are ready, where one is not there; `event_ids`: to send again with."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] | UnsetType = UNSET
+    models: list[str] | UnsetType = UNSET
+    event_ids: list[str] | UnsetType = UNSET
 
 
 class Problem(Exception):

@@ -15,26 +15,28 @@ from random import Random
 import msgspec
 import numpy as np
 
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Unavailable
-from features.inputs import ClickWeights, Floats, Ints
-from features.signals import Bools, Moment
+from features.inputs import ClickWeights
+from features.served import MAX_CANDIDATES
+from features.signals import Moment
 from features.vectors import TWOTOWER
 from features.words import ItemId, UserId
 from online.clock import HomeClock
 from online.digits import told
 from online.followed import FollowedFile
 from online.items import ItemStore
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.policy import Chosen, Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.query import Query
 from online.ranking.features import RawFeatures, raw_features
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall, Query
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall
 from online.rerank import Listed, by_score, diverse, listed, team_draft
 from online.users import LiveUser, UserStore
 from online.vectors import UserTower, VectorShelf
 
-CANDIDATES = 500
 LEAST = 0.02
 """Seconds that recall has in any case."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
@@ -73,7 +75,7 @@ class Request:
         return {} if self.named else self.chosen.arms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """place: among the candidates; propensity: see `online.rerank.Listed`; team: the model whose pick it was, if interleaved."""
 
@@ -88,22 +90,22 @@ class Shown:
     team: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
     """How the list came about: the query, if it is to be explained; the n candidates [n], what each was ranked by [n], by each
     model [n], what moved which; and the features of the shown items, in the list's order (None where no model was there to
     take any)."""
 
     query: Query | None
-    item_ids: Ints
+    item_ids: IntArray
     found: Candidates
-    scores: Floats
-    by_model: Mapping[str, Floats]
+    scores: FloatArray
+    by_model: Mapping[str, FloatArray]
     listed: Listed
     features: RawFeatures | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recommendation:
     """
     ts             the home's clock when the list was made, ms
@@ -182,29 +184,29 @@ class Recommender:
         made = self._listed(policy, found, item_ids, scores, models, scored, request.size)
         score_of = told(scores)
         return Recommendation(
-            uuid.uuid4().hex,
-            request.user_id,
-            [
+            request_id=uuid.uuid4().hex,
+            user_id=request.user_id,
+            items=[
                 self._show(int(item_ids[place]), score_of[place], found.channels(place), place, made, propensity)
                 for place, propensity in zip(made.places, made.propensities, strict=True)
             ],
-            ts,
-            at,
-            user.features.last_ts or None,
-            user.applied_in_ms,
-            request.model if scored is None else scored.model,
-            tuple(degraded),
-            Ranked(
-                query if request.explain else None,
-                item_ids,
-                found,
-                scores,
-                {} if scored is None else scored.by_model,
-                made,
-                None if raw is None else raw.of(np.asarray(made.places, np.int64)),
+            ts=ts,
+            at=at,
+            last_event_ts=user.features.last_ts or None,
+            applied_in_ms=user.applied_in_ms,
+            model=request.model if scored is None else scored.model,
+            degraded=tuple(degraded),
+            ranked=Ranked(
+                query=query if request.explain else None,
+                item_ids=item_ids,
+                found=found,
+                scores=scores,
+                by_model={} if scored is None else scored.by_model,
+                listed=made,
+                features=None if raw is None else raw.of(np.asarray(made.places, np.int64)),
             ),
-            request.arms(),
-            user.n,
+            arms=request.arms(),
+            n=user.n,
         )
 
     async def _recalled(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
@@ -215,7 +217,7 @@ class Recommender:
         now = time.monotonic()
         until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
         within = min(TOWER_SHARE * self._deadline, until - now)
-        asking = Asking(query, CANDIDATES, policy.channels, until)
+        asking = Asking(query, MAX_CANDIDATES, policy.channels, until)
         there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
         remote = [each for each in there if each.name == TWOTOWER]
         answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]
@@ -239,8 +241,8 @@ class Recommender:
         self,
         policy: Policy,
         found: Candidates,
-        item_ids: Ints,
-        scores: Floats,
+        item_ids: IntArray,
+        scores: FloatArray,
         models: Models | None,
         scored: Scored | None,
         size: int,
@@ -260,7 +262,7 @@ class Recommender:
         news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
         return listed(policy, item_ids, places, size, self._chance, teams, news)
 
-    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> Bools:
+    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
         """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
         among what the user might be shown, whatever else they are."""
         columns, size = self._items.columns, len(self._items)
@@ -288,11 +290,20 @@ class Recommender:
         self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
     ) -> Shown:
         item = self._items.catalogue.get(item_id)
-        title, genres, year = (f"Item {item_id}", (), 0) if item is None else (item.title, item.genres, item.year)
-        return Shown(item_id, title, genres, year, score, channels, place, propensity, made.teams.get(place))
+        return Shown(
+            item_id=item_id,
+            title=self._items.title_of(item_id),
+            genres=item.genres if item else (),
+            year=item.year if item else 0,
+            score=score,
+            channels=channels,
+            place=place,
+            propensity=propensity,
+            team=made.teams.get(place),
+        )
 
 
-def fallback_scores(found: Candidates) -> Floats:
+def fallback_scores(found: Candidates) -> FloatArray:
     """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
     count = len(found.rows)
     place = np.arange(count, dtype=np.float32)

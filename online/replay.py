@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from features.durable import write_whole
+
 WISH, STATE = "replay_wish.json", "replay_state.json"
 """In the folder that `ApiSettings.control` names."""
 
@@ -38,10 +40,8 @@ class ReplayState(msgspec.Struct, frozen=True):
 
 
 def write_file(path: Path, value: msgspec.Struct) -> None:
-    """Replace a file in one step."""
-    aside = path.with_suffix(".tmp")
-    aside.write_bytes(msgspec.json.encode(value))
-    aside.replace(path)
+    """Replace a file in one step. What is wished for and told here means nothing after a restart of the machine."""
+    write_whole(path, msgspec.json.encode(value), sync=False)
 
 
 def read_wish(folder: Path) -> ReplayWish | None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from features.inputs import Floats, Ints
+from features.arrays import FloatArray, IntArray
 from features.words import ItemId
 from online.policy import Policy
 
@@ -31,12 +31,12 @@ class Listed:
     teams: dict[int, str] = field(default_factory=dict)
 
 
-def by_score(item_ids: Ints, scores: Floats) -> Ints:
+def by_score(item_ids: IntArray, scores: FloatArray) -> IntArray:
     """[n] places by score, ties by id."""
     return np.asarray(np.lexsort((item_ids, -scores)), np.int64)
 
 
-def rank_shares(item_ids: Ints, scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
+def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
     """[n] what several models' orders say together: the weighted mean of each one's rank, as a share from 1, its first, down to
     0. Ranks and not scores, since models' scores are of different kinds (J. Aslam, M. Montague, SIGIR 2001, Borda's count)."""
     n = len(item_ids)
@@ -48,7 +48,7 @@ def rank_shares(item_ids: Ints, scores: Sequence[Floats], weights: Sequence[floa
     return np.asarray(total / sum(weights), np.float32)
 
 
-def diverse(order: Ints, scores: Floats, genres: Floats, diversity: float, size: int) -> list[int]:
+def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: float, size: int) -> list[int]:
     """The first `size` places by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), the rest by score.
 
     genres: [n, G]; two items are as alike as the cosine of their genres. Relevance is the score's share of the pool's spread.
@@ -89,7 +89,7 @@ def team_draft(
 
 def listed(
     policy: Policy,
-    item_ids: Ints,
+    item_ids: IntArray,
     order: Sequence[int],
     size: int,
     chance: Random,

@@ -14,10 +14,10 @@ from online.items import ItemFollower, ItemStore
 from online.job_numbers import JobNumbers
 from online.listing import Listing
 from online.log import EventLog
+from online.model_client.client import ModelClient
+from online.model_client.live_models import ModelCatalogue
 from online.new_items import NewItems
 from online.policy import Serving
-from online.ranking.catalogue import ModelCatalogue
-from online.ranking.client import ModelClient
 from online.recommend import Recommender
 from online.served_log import ServedLog
 from online.settings import ApiSettings

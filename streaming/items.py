@@ -17,7 +17,7 @@ from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, Va
 
 from features.base import Base
 from features.item_fold import fold_item
-from features.names import item_key, pairs_key
+from features.names import item_key, item_of, item_of_pairs, pairs_key
 from features.pairs import Pairs, encode_neighbours
 from features.state import ItemFeatures, decode_item, encode_features
 from features.words import IMPRESSION, Contribution
@@ -114,7 +114,7 @@ class _Lane:
         return self.shown_due if self.shown_only else self.flush_due
 
 
-class ItemFold(KeyedProcessFunction):
+class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """See the module. One element is a `Delta` of one lane of items."""
 
     def __init__(
@@ -189,11 +189,10 @@ class ItemFold(KeyedProcessFunction):
                 self._fold(lane, data)
             unsent = self._unsent.value()
             for key in [] if unsent is None else decode_keys(unsent):
-                kind, _, item_id = key.partition(":")
-                if kind == "i":
-                    lane.items.setdefault(int(item_id), self._items.load(int(item_id)))
-                else:
-                    lane.pairs.setdefault(int(item_id), self._pairs.load(int(item_id)))
+                if (item_id := item_of(key)) is not None:
+                    lane.items.setdefault(item_id, self._items.load(item_id))
+                elif (item_id := item_of_pairs(key)) is not None:
+                    lane.pairs.setdefault(item_id, self._pairs.load(item_id))
             self._flush(lane)
             set_tick(ctx, self._time.wall_ms())
         return lane

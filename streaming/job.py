@@ -1,4 +1,4 @@
-"""Builds the job and submits it: `python -m streaming.job --settings FILE [--from CHECKPOINT]`; prints the job's id.
+"""Builds the job and submits it when it is told to: `echo '{}' | python -m streaming.job --settings FILE`; prints the job's id.
 
 Kafka `events` ─┐ SQL: the records of a partition
 Kafka `served` ─┴ number within 4 ms in one string ─▶ by lane ▶ UserFold ─▶ by lane of items ▶ ItemFold
@@ -8,9 +8,12 @@ Kafka `served` ─┴ number within 4 ms in one string ─▶ by lane ▶ UserFo
 """
 
 import argparse
+import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pyflink.common import Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
@@ -25,6 +28,7 @@ from streaming.remote import remote_environment
 from streaming.settings import JobSettings, read_settings
 from streaming.user_states import BYTES
 from streaming.users import REJECTED_TAG, REROUTED_TAG, SAMPLES_TAG, UserFold
+from streaming.warm import warm
 
 USERS_SLOT = "users"
 """The slots of the user fold, half of the work; source, items and sinks share the default ones. With one slot a
@@ -160,13 +164,37 @@ def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: 
     statements.attach_as_datastream()
 
 
+class Order(msgspec.Struct):
+    """What this client is told on its standard input, a line of JSON: to submit the job now, from a checkpoint or savepoint
+    (None: from the base)."""
+
+    restore: str | None = None
+
+
+def _warm(slots: int) -> None:
+    """All that a start needs and that does not depend on the base: it may be made meanwhile."""
+    try:
+        warm(slots)
+        StreamTableEnvironment.create(remote_environment()).explain_sql("SELECT 1")
+    except Exception:  # the job starts all the same, only slower
+        traceback.print_exc()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True)
-    parser.add_argument("--from", dest="restore", help="checkpoint or savepoint to start from")
+    parser.add_argument(
+        "--warm", type=int, default=0, metavar="SLOTS", help="first warm so many TaskManagers, and this client"
+    )
     arguments = parser.parse_args()
+    if arguments.warm:
+        _warm(arguments.warm)
+    order = sys.stdin.readline()
+    if not order:  # whoever would have given it has gone
+        return
+    restore = msgspec.json.decode(order, type=Order).restore
     settings = read_settings(arguments.settings)
-    env = remote_environment(arguments.restore)
+    env = remote_environment(restore)
     env.set_parallelism(settings.parallelism)
     env.set_max_parallelism(MAX_PARALLELISM)
     build(env, settings)

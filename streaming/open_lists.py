@@ -14,11 +14,12 @@ from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from features.samples import MAX_ACTIONS, Action, write_sample
+from features.units import MINUTE_MS
 from features.words import Millis
 from streaming.stored import STATE_VERSION
 from streaming.user_states import BYTES
 
-SILENCE_MS = 60_000
+SILENCE_MS = MINUTE_MS
 OPEN_LISTS = 256
 """A lane keeps at most so many open; the oldest is closed early. A list with its features takes some 17 kB, so all lanes hold
 35 MB, which in memory every checkpoint writes."""

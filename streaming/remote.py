@@ -7,9 +7,9 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
 
-def remote_environment(restore: str | None = None) -> StreamExecutionEnvironment:
-    """An environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings for the job too; the job goes
-    on from the checkpoint or savepoint `restore`, if given.
+def remote_environment(restore: str | None = None, checkpoints: bool = True) -> StreamExecutionEnvironment:
+    """An environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings for the job too, but for
+    its checkpoints if it is to have none; the job goes on from the checkpoint or savepoint `restore`, if given.
 
     `get_execution_environment` would start a cluster inside this process.
     """
@@ -17,6 +17,11 @@ def remote_environment(restore: str | None = None) -> StreamExecutionEnvironment
     configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(
         os.environ["FLINK_CONF_DIR"]
     )
+    # It may be started together with the cluster.
+    configuration.setString("rest.retry.delay", "200 ms")
+    configuration.setString("rest.retry.max-attempts", "300")
+    if not checkpoints:
+        configuration.removeKey("execution.checkpointing.interval")
     if restore:
         configuration.setString("execution.state-recovery.path", restore)
     host = configuration.getString("rest.address", "127.0.0.1")

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from features.clock import Clock
+from features.units import ATTRIBUTION_S
 
 
 class JobSettings(msgspec.Struct, frozen=True):
@@ -17,7 +18,8 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
     parallelism     of the fold, at most 8
     attribution     for so long (s) a shown list waits for what is done about it before it becomes a sample
-    items           whether items and pairs are folded; without them, the benchmark of users alone
+    items           whether what users do is also folded into items and pairs. Without, a home whose lists need only what is
+                    known of users is spared half of the job's work: items and pairs stay as they are in the base
     """
 
     bootstrap: str
@@ -28,7 +30,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon: int
     horizon_since: int | None
     parallelism: int = 1
-    attribution: int = 1800
+    attribution: int = ATTRIBUTION_S
     items: bool = True
 
     def clock(self) -> Clock:

@@ -15,7 +15,7 @@ STATE_VERSION: Final = 1
 """Part of each state's name in Flink. A change that old bytes can't be read through raises it, and states start from the base."""
 
 
-class StoredLive(msgspec.Struct, array_like=True):
+class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
     """A user: features as Redis has them, tombstone, place in the log, and its journal (see `features.journal`): chunks
     `first` … `next` − 1 lie beside, `open` is the last one."""
 

@@ -32,6 +32,7 @@ class LiveUser:
     __slots__ = ("broker_ts", "event_ts", "journal", "n", "seen", "state", "weight")
 
     def __init__(self, state: UserState, journal: Journal, n: int = 0, broker_ts: int = 0) -> None:
+        state.collect_changes()
         self.state = state
         self.journal = journal
         self.n = n
@@ -42,12 +43,10 @@ class LiveUser:
 
     def note_changes(self) -> None:
         """After a fold: what it changed in memory and seen set goes into the journal and to Redis."""
-        memory, seen = self.state.memory, self.state.seen
-        self.journal.append(memory, seen)
-        memory.changes.clear()
-        for item_id, n in seen.changes:
+        changes = self.state.drain_changes()
+        self.journal.append(changes, self.state.memory.floor)
+        for item_id, n in changes.seen:
             self.seen[item_id] = n is not None
-        seen.changes.clear()
 
 
 class UserStates:
@@ -101,15 +100,15 @@ class UserStates:
             value = encode_features(state.features)
             heads[user_id] = encode(
                 StoredLive(
-                    value,
-                    state.memory.floor,
-                    user.n,
-                    user.broker_ts,
-                    journal.first,
-                    journal.next,
-                    journal.total,
-                    journal.open_count,
-                    bytes(journal.open),
+                    features=value,
+                    floor=state.memory.floor,
+                    n=user.n,
+                    broker_ts=user.broker_ts,
+                    first=journal.first,
+                    next=journal.next,
+                    total=journal.total,
+                    open_count=journal.open_count,
+                    open=bytes(journal.open),
                 )
             )
             writes[user_id] = UserWrite(user.n, user.broker_ts, value, user.event_ts, user.seen)

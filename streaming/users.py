@@ -66,7 +66,7 @@ class _Lane:
         """… and whether anything does; a timer is set then."""
 
 
-class UserFold(KeyedProcessFunction):
+class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """See the module. One element is a batch of records of a lane; what comes out is (label, `Delta`) for lanes of items."""
 
     def __init__(

@@ -16,7 +16,7 @@ import hiredis
 from features.errors import Unavailable
 from features.freshness import FreshnessHistogram
 from features.job_keys import FRESH_TTL_S, fresh_key
-from features.names import CLOCK_KEY, ITEMS_CHANNEL
+from features.names import CLOCK_KEY, ITEMS_CHANNEL, is_of_item
 from features.redis_writes import ADVANCE_CLOCK
 from streaming.connection import Connection
 from streaming.time_source import SYSTEM_TIME, TimeSource
@@ -121,7 +121,7 @@ class FeatureWriter:
         newest = max(write.event_ts for write in writes.values())
         if newest:
             commands.append(hiredis.pack_command(("EVALSHA", SHA[ADVANCE_CLOCK], 1, CLOCK_KEY, newest)))
-        items = [key for key in writes if key.startswith(("i:", "p:"))]
+        items = [key for key in writes if is_of_item(key)]
         if items:
             commands.append(hiredis.pack_command(("PUBLISH", ITEMS_CHANNEL, ",".join(items))))
         if self._time.monotonic() >= self._report_due:

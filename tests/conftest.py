@@ -1,12 +1,28 @@
-"""One Martlet for all tests that need a whole one, started once; and how many examples a property is tried with."""
+"""One Martlet for all tests that need a whole one; the order of tests, how many examples a property is tried with, and what a
+failing test leaves behind."""
 
 import os
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
 
+from tests.evidence import pytest_runtest_makereport
 from tests.home import Martlet, running
+from tests.seed import HISTORY, LATER, cache, seed
+from tests.stages import pytest_addoption, pytest_collection_modifyitems, pytest_configure, pytest_ignore_collect
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_ignore_collect",
+    "pytest_runtest_makereport",
+]
+
+_users = count(960_000)
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200, print_blob=True)
@@ -20,13 +36,31 @@ settings.load_profile(PROFILE)
 
 def pytest_report_header() -> str:
     """Which examples this run tries: the same ones each time, or others."""
-    chosen = settings.default
+    chosen = settings()
     which = "the same each time" if chosen.derandomize else "others each time"
     return f"hypothesis profile: {PROFILE} ({chosen.max_examples} examples a property, {which})"
 
 
 @pytest.fixture(scope="session")
-def martlet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
-    """A home with MovieLens 100K, 80 % history."""
-    with running(tmp_path_factory.mktemp("home")) as home:
+def seeds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of seeds: the kept ones, or one of this run alone (--fresh)."""
+    return tmp_path_factory.mktemp("seeds") if request.config.getoption("--fresh") else cache()
+
+
+@pytest.fixture(scope="session")
+def martlet(tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Martlet]:
+    """A home with MovieLens 100K, 80 % history, and small models."""
+    with running(tmp_path_factory.mktemp("home"), seed=seed(HISTORY, seeds)) as home:
         yield home
+
+
+@pytest.fixture(scope="session")
+def later(seeds: Path) -> Path:
+    """Embeddings and a two-tower model that the home does not have yet, laid out as in a home."""
+    return seed(LATER, seeds)
+
+
+@pytest.fixture
+def new_user() -> int:
+    """A user whom no other test knows."""
+    return next(_users)

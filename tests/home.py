@@ -1,6 +1,7 @@
 """A running home, started as a newcomer would start it, and ways to talk to it."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +15,13 @@ import redis
 from kafka import KafkaProducer
 
 from infra.home import REPO
-from infra.processes import free_ports
+from infra.processes import ProcessId, free_ports
 
 UP_WITHIN = 900
+WATCHFUL = {"watch_every": 1.0}
+"""An alarm comes and goes within seconds."""
+ALIVE: list[Path] = []
+"""The homes that run now, or are being started or stopped: whose logs a failing test shows (see `tests.evidence`)."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,21 @@ class Martlet:
     def post(self, events: object) -> httpx.Response:
         return self.http.post("/v1/events", json=events)
 
-    def recommend(self, user_id: int, **more: object) -> dict[str, Any]:
+    def recommend(self, user_id: int, **more: Any) -> dict[str, Any]:
         answer = self.http.get("/v1/recommendations", params={"user_id": user_id, **more})
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    def applied(self, user_id: int, token: str, within: float = 20, **more: object) -> dict[str, Any]:
+        """The user's list once all that `token` stands for is in it. One request waits 200 ms for that at most."""
+
+        def seen() -> dict[str, Any] | None:
+            answer = self.recommend(user_id, seen=token, **more)
+            return answer if answer["freshness"]["seen_applied"] else None
+
+        answer: dict[str, Any] = until(seen, within, f"what user {user_id} did is applied")
+        return answer
 
     def user(self, user_id: int) -> dict[str, Any]:
         answer = self.http.get(f"/v1/users/{user_id}")
@@ -75,11 +90,19 @@ def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> A
 
 
 @contextmanager
-def running(home: Path, *options: str, repo: Path = REPO) -> Iterator[Martlet]:
-    """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running."""
+def running(
+    home: Path, *options: str, repo: Path = REPO, seed: Path | None = None, timings: dict[str, float] = WATCHFUL
+) -> Iterator[Martlet]:
+    """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running. With a
+    seed (see `tests.seed`) it begins with what that holds; for its timings see `infra.timings`."""
+    if seed is not None:
+        shutil.copytree(seed, home, dirs_exist_ok=True)
+    (home / "run").mkdir(parents=True, exist_ok=True)
+    (home / "run" / "times.json").write_text(json.dumps(timings))
     port = free_ports(1)[0]
+    ALIVE.append(home)
     done = run_martlet(
-        "up", "--detach", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
+        "up", "--detach", "--wait", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
     )
     assert done.returncode == 0, done.stdout + done.stderr
     try:
@@ -94,15 +117,15 @@ def running(home: Path, *options: str, repo: Path = REPO) -> Iterator[Martlet]:
             producer.close(5)
             client.close()
     finally:
-        pids = {
-            name: entry["pid"]
-            for name, entry in json.loads((home / "run" / "status.json").read_text())["services"].items()
-        }
-        down = run_martlet("down", "--home", str(home), within=240, repo=repo)
-        assert down.returncode == 0, down.stdout + down.stderr
-        left = [
-            name
-            for name, pid in pids.items()
-            if Path(f"/proc/{pid}/cmdline").exists() and str(home).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
-        assert not left, f"left running after down: {left}"
+        stop_home(home, repo)
+        ALIVE.remove(home)
+
+
+def stop_home(home: Path, repo: Path = REPO) -> None:
+    """`down`, after which no process that the supervisor had started may be left."""
+    status = json.loads((home / "run" / "status.json").read_text())
+    services = {name: ProcessId.from_json(entry) for name, entry in status["services"].items()}
+    down = run_martlet("down", "--home", str(home), within=240, repo=repo)
+    assert down.returncode == 0, down.stdout + down.stderr
+    left = [name for name, each in services.items() if each.process() is not None]
+    assert not left, f"left running after down: {left}"

@@ -18,7 +18,7 @@ from models.nets.parts.score import Calibration
 LAYERS = (64, 32)
 
 
-class Evolution(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """states [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A place that
     is not there leaves the state as it is."""
 

@@ -18,7 +18,7 @@ ATTENTION = (32, 16)
 LAYERS = (64, 32)
 
 
-class Attention(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """events [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → each candidate's weighted sum, [n, WIDTH].
 
     The perceptron compares by the event, the candidate, their difference and their product. Its first layer is a sum of a part

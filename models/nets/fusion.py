@@ -23,7 +23,7 @@ _SITUATION: Final = 8
 WIDTH: Final = 2 + len(SIGNAL_COLUMNS)
 
 
-class Weighing(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """said [n, 2] as `NextItem` gives it, signals [n, S], items [m, L] as places in the vocabulary, gaps [m, L + 1], whose [n] of
     these each row has → [n, 1].
 

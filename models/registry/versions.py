@@ -17,15 +17,17 @@ from typing import Final
 
 import msgspec
 
+from features.durable import sync_path, sync_tree, write_whole
 from features.errors import BadInput, Broken
-from models.registry.disk import locked, sync_path, sync_tree, write_whole
+from features.units import DAY_S
+from models.registry.disk import locked
 from models.registry.manifest import MANIFEST, Manifest, encode_manifest, read_manifest, verify_digests
 
 STAGING: Final = ".staging"
 RETIRED: Final = ".retired"
 LAST: Final = ".last"
 LOCK: Final = ".lock"
-STALE_STAGING_S: Final = 86_400
+STALE_STAGING_S: Final = DAY_S
 """A staged folder this old (seconds) was left by a training that died."""
 
 

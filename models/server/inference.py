@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from tensorflow_serving.apis import classification_pb2, inference_pb2, predict_pb2, regression_pb2
 
+from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, invalid
 from models.server.servable import DEFAULT_SIGNATURE, Servable, Signature
-from models.server.tensors import Array, dtype_of_array, fill_proto, from_proto
+from models.server.tensors import dtype_of_array, fill_proto, from_proto
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
 
 
 def predict(
-    servable: Servable, signature: Signature, inputs: Mapping[str, Array], output_filter: Sequence[str] = ()
-) -> dict[str, Array]:
+    servable: Servable, signature: Signature, inputs: Mapping[str, AnyArray], output_filter: Sequence[str] = ()
+) -> dict[str, AnyArray]:
     """Outputs by alias, all of the signature's or those in ``output_filter``.
 
     Raises INVALID_ARGUMENT when the aliases of inputs or filter are not the signature's.
@@ -49,7 +50,7 @@ def predict(
     return dict(zip(aliases, values, strict=True))
 
 
-def _wrong_inputs(inputs: Mapping[str, Array], signature: Signature) -> ServingError:
+def _wrong_inputs(inputs: Mapping[str, AnyArray], signature: Signature) -> ServingError:
     sent, wanted = sorted(inputs), sorted(signature.inputs)
     return invalid(
         f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{','.join(sent)}}}) != "
@@ -192,7 +193,7 @@ def _regression(signature: Signature) -> tuple[str, str]:
     return signature.inputs["inputs"].name, signature.outputs["outputs"].name
 
 
-def _examples(request_input: Any) -> Array:
+def _examples(request_input: Any) -> AnyArray:
     """Serialised tf.Examples, shape [n]; a context is put before each, so that the example's own features win."""
     if request_input.WhichOneof("kind") == "example_list_with_context":
         listed = request_input.example_list_with_context
@@ -206,7 +207,7 @@ def _examples(request_input: Any) -> Array:
     return examples
 
 
-def _fill_classes(result: Any, signature: Signature, values: Mapping[str, Array], count: int) -> None:
+def _fill_classes(result: Any, signature: Signature, values: Mapping[str, AnyArray], count: int) -> None:
     classes, scores = (
         values[signature.outputs[alias].name] if alias in signature.outputs else None for alias in ("classes", "scores")
     )
@@ -235,7 +236,7 @@ def _fill_classes(result: Any, signature: Signature, values: Mapping[str, Array]
                 entry.score = numbers[row][column]
 
 
-def _fill_regressions(result: Any, values: Array, count: int) -> None:
+def _fill_regressions(result: Any, values: AnyArray, count: int) -> None:
     if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         raise invalid(
             f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape_text(values)}"
@@ -248,7 +249,7 @@ def _fill_regressions(result: Any, values: Array, count: int) -> None:
         result.regressions.add().value = value
 
 
-def _shape_text(array: Array) -> str:
+def _shape_text(array: AnyArray) -> str:
     return f"[{','.join(map(str, array.shape))}]"
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, invalid
 from models.server.json_debug import INDENT, quote
 from models.server.json_predict import Format
-from models.server.tensors import Array, dtype_of_array
+from models.server.tensors import dtype_of_array
 
 _CHUNK = 10_000
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
@@ -25,7 +26,7 @@ def error_body(message: str) -> bytes:
     return _encode(_object([("error", quote(message))], 0))
 
 
-def predict_body(outputs: Mapping[str, Array], layout: Format) -> bytes:
+def predict_body(outputs: Mapping[str, AnyArray], layout: Format) -> bytes:
     """The answer to predict. Raises INVALID_ARGUMENT for outputs that can't be laid out by example."""
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
@@ -55,7 +56,7 @@ def regress_body(result: Any) -> bytes:
     return _encode(_object([("results", f"[{', '.join(values)}]")], 0))
 
 
-def _rows(outputs: Mapping[str, Array]) -> str:
+def _rows(outputs: Mapping[str, AnyArray]) -> str:
     count = -1
     for alias, array in outputs.items():
         if array.ndim == 0:
@@ -74,14 +75,14 @@ def _rows(outputs: Mapping[str, Array]) -> str:
     return _lines(rows, 1)
 
 
-def _columns(outputs: Mapping[str, Array]) -> str:
+def _columns(outputs: Mapping[str, AnyArray]) -> str:
     if len(outputs) == 1:
         [(alias, array)] = outputs.items()
         return _column(alias, array, 1)
     return _object([(alias, _column(alias, array, 2)) for alias, array in outputs.items()], 1)
 
 
-def _column(alias: str, array: Array, level: int) -> str:
+def _column(alias: str, array: AnyArray, level: int) -> str:
     """One whole array, every value on its own line; ``level`` is how many containers it stands in."""
     items = _leaves(alias, array, level + array.ndim)
     for axis in reversed(range(array.ndim)):
@@ -101,7 +102,7 @@ def _folded(leaves: list[str], shape: tuple[int, ...], count: int) -> list[str]:
     return items
 
 
-def _leaves(alias: str, array: Array, level: int) -> list[str]:
+def _leaves(alias: str, array: AnyArray, level: int) -> list[str]:
     """The texts of all values of an array, in row order; ``level`` is how many containers they stand in."""
     name = dtype_of_array(array).name
     flat = array.reshape(-1)
@@ -118,7 +119,7 @@ def _leaves(alias: str, array: Array, level: int) -> list[str]:
     raise ServingError(Code.INVALID_ARGUMENT, f"Failed to write JSON value for tensor type: {name}")
 
 
-def float_texts(flat: Array) -> list[str]:
+def float_texts(flat: AnyArray) -> list[str]:
     """The texts of a one-dimensional array of floats or doubles."""
     if flat.size > _CHUNK:  # each step below holds the interpreter until it is done
         return [text for at in range(0, flat.size, _CHUNK) for text in float_texts(flat[at : at + _CHUNK])]

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from features.arrays import AnyArray
 from models.server.errors import ServingError, invalid
 from models.server.json_debug import describe, format_error
 from models.server.json_values import Column, in_bulk, is_base64
 from models.server.servable import TensorSpec
-from models.server.tensors import Array, DType, dtype_of
+from models.server.tensors import DType, dtype_of
 
 
 class Format(Enum):
@@ -30,7 +31,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
     return name
 
 
-def read_inputs(document: dict[str, Any], inputs: Mapping[str, TensorSpec]) -> tuple[Format, dict[str, Array]]:
+def read_inputs(document: dict[str, Any], inputs: Mapping[str, TensorSpec]) -> tuple[Format, dict[str, AnyArray]]:
     """The arrays in a request for a signature that takes ``inputs``. Raises INVALID_ARGUMENT, naming the element."""
     dtypes = {alias: dtype_of(spec.enum) for alias, spec in inputs.items()}
     if "instances" in document and "inputs" in document:
@@ -49,7 +50,7 @@ def read_inputs(document: dict[str, Any], inputs: Mapping[str, TensorSpec]) -> t
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
-def _rows(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, Array]:
+def _rows(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, AnyArray]:
     if not isinstance(instances[0], dict) and len(dtypes) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
@@ -62,7 +63,7 @@ def _rows(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, Array]
     return {alias: array} if array is not None else _plain_rows(instances, alias, dtype)
 
 
-def _rows_in_bulk(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, Array] | None:
+def _rows_in_bulk(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, AnyArray] | None:
     """All columns of a list of objects with the right keys and plain values; None if it is anything else."""
     try:
         if set(map(len, instances)) != {len(dtypes)}:
@@ -70,7 +71,7 @@ def _rows_in_bulk(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str
         columns = {alias: [row[alias] for row in instances] for alias in dtypes}
     except (KeyError, TypeError, IndexError):
         return None
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, AnyArray] = {}
     for alias, dtype in dtypes.items():
         array = in_bulk(columns[alias], dtype)
         if array is None:
@@ -79,7 +80,7 @@ def _rows_in_bulk(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str
     return arrays
 
 
-def _named_rows(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, Array]:
+def _named_rows(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, AnyArray]:
     columns = {alias: Column(dtype) for alias, dtype in dtypes.items()}
     for index, element in enumerate(instances):
         if not _is_named(element):
@@ -101,7 +102,7 @@ def _named_rows(instances: list[Any], dtypes: Mapping[str, DType]) -> dict[str, 
     return {alias: column.batch() for alias, column in columns.items()}
 
 
-def _plain_rows(instances: list[Any], alias: str, dtype: DType) -> dict[str, Array]:
+def _plain_rows(instances: list[Any], alias: str, dtype: DType) -> dict[str, AnyArray]:
     column = Column(dtype)
     for index, element in enumerate(instances):
         if _is_named(element):
@@ -115,7 +116,7 @@ def _plain_rows(instances: list[Any], alias: str, dtype: DType) -> dict[str, Arr
     return {alias: column.batch()}
 
 
-def _columns(value: Any, dtypes: Mapping[str, DType]) -> dict[str, Array]:
+def _columns(value: Any, dtypes: Mapping[str, DType]) -> dict[str, AnyArray]:
     if not _is_named(value):
         if len(dtypes) > 1:
             raise invalid(
@@ -132,14 +133,15 @@ def _columns(value: Any, dtypes: Mapping[str, DType]) -> dict[str, Array]:
     return arrays
 
 
-def _whole(value: Any, dtype: DType) -> Array:
+def _whole(value: Any, dtype: DType) -> AnyArray:
     if isinstance(value, list):
         array = in_bulk(value, dtype)
         if array is not None:
             return array
     column = Column(dtype)
     column.add(value)
-    return column.batch()[0]  # type: ignore[no-any-return]
+    whole: AnyArray = column.batch()[0]
+    return whole
 
 
 def _is_named(value: Any) -> bool:

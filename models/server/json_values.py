@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, invalid
 from models.server.json_debug import describe, format_error, type_error
-from models.server.tensors import Array, DType
+from models.server.tensors import DType
 
 MAX_RANK = 32  # numpy's own bound
 _BOUNDS: dict[str, tuple[int, int]] = {
@@ -31,7 +32,7 @@ _FLOATS = ("float", "double")
 _JSON_TYPES = (*_BOUNDS, *_FLOATS, "bool", "string")
 
 
-def in_bulk(values: list[Any], dtype: DType) -> Array | None:
+def in_bulk(values: list[Any], dtype: DType) -> AnyArray | None:
     """``values`` as one array of ``dtype`` if they are a full, flat or nested list of its kind; None if unsure."""
     flattened = _flat(values)
     if flattened is None:
@@ -68,7 +69,7 @@ def _flat(values: list[Any]) -> tuple[list[Any], tuple[int, ...], set[type]] | N
     return None if list in kinds else (values, tuple(shape), kinds)
 
 
-def _strings(values: list[str]) -> Array:
+def _strings(values: list[str]) -> AnyArray:
     array = np.empty(len(values), dtype=object)
     array[:] = [value.encode("utf-8", "surrogateescape") for value in values]
     return array
@@ -112,10 +113,10 @@ class Column:
             raise invalid(f"Expecting shape {_shape_text(self._shape)} but got: {_shape_text(shape)}")
         self._count += 1
 
-    def batch(self) -> Array:
+    def batch(self) -> AnyArray:
         """All examples as one array, [examples, …]."""
         if self._dtype.name == "string":
-            flat: Array = np.empty(len(self._values), dtype=object)
+            flat: AnyArray = np.empty(len(self._values), dtype=object)
             flat[:] = self._values
         else:
             with np.errstate(over="ignore"):

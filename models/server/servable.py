@@ -5,7 +5,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
+from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, from_tensorflow, invalid
-from models.server.tensors import Array, dtype_of, dtype_of_array, from_proto
+from models.server.tensors import dtype_of, dtype_of_array, from_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 INIT_SIGNATURE = "__saved_model_init_op"
@@ -39,7 +39,7 @@ class Signature:
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
-    defaults: dict[str, Array]
+    defaults: dict[str, AnyArray]
     proto: Any
 
     @classmethod
@@ -79,12 +79,7 @@ class Servable:
         self._users = 0
         self._on_idle: Callable[[], None] | None = None
 
-    @cached_property
-    def signature_protos(self) -> dict[str, Any]:
-        """The SignatureDefs by name, as metadata lists them."""
-        return {name: signature.proto for name, signature in self.signatures.items()}
-
-    def run(self, feeds: Sequence[tuple[str, Array]], fetches: Sequence[str]) -> list[Array]:
+    def run(self, feeds: Sequence[tuple[str, AnyArray]], fetches: Sequence[str]) -> list[AnyArray]:
         """The values of the tensors named ``fetches`` when those named in ``feeds`` have the given values.
 
         Raises what TensorFlow raises, as ServingError; INVALID_ARGUMENT when a value has another type than its tensor.
@@ -163,7 +158,7 @@ class Servable:
         self._session.close()
 
 
-def _as_array(value: Any) -> Array:
+def _as_array(value: Any) -> AnyArray:
     """A fetched value as an array; a single string comes as bytes, which numpy would give a type of its own."""
     return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
 

@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 
+from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, invalid
-
-Array = NDArray[Any]
 
 MAX_TENSOR_BYTES = 256 * 1024 * 1024
 """A shape is a few bytes that can ask for any amount of memory: this is where we stop believing it."""
@@ -68,12 +66,12 @@ def dtype_of(enum: int) -> DType:
         raise ServingError(Code.UNIMPLEMENTED, f"tensors of type {name} are not served") from None
 
 
-def dtype_of_array(array: Array) -> DType:
+def dtype_of_array(array: AnyArray) -> DType:
     """The element type of a fetched array."""
     return _BY_NUMPY[array.dtype]
 
 
-def from_proto(proto: Any, alias: str) -> Array:
+def from_proto(proto: Any, alias: str) -> AnyArray:
     """The array a ``TensorProto`` stands for; ``alias`` names it in the error.
 
     A typed field shorter than its shape repeats its last value, an empty one means zeros, a longer one is cut: so
@@ -107,7 +105,7 @@ def from_proto(proto: Any, alias: str) -> Array:
     return _filled(flat, count, dtype).reshape(shape)
 
 
-def _filled(flat: Array, count: int, dtype: DType) -> Array:
+def _filled(flat: AnyArray, count: int, dtype: DType) -> AnyArray:
     if flat.size == count:
         return flat
     if flat.size > count:
@@ -118,7 +116,7 @@ def _filled(flat: Array, count: int, dtype: DType) -> Array:
     return filled
 
 
-def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: int, alias: str) -> Array:
+def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: int, alias: str) -> AnyArray:
     if dtype.enum == types_pb2.DT_STRING:
         flat = np.empty(count, dtype=object)
         flat[:] = _split_strings(content, count, alias)
@@ -156,7 +154,7 @@ def _unparsed(alias: str) -> ServingError:
     return invalid(f"tensor parsing error: {alias}")
 
 
-def fill_proto(array: Array, proto: Any) -> None:
+def fill_proto(array: AnyArray, proto: Any) -> None:
     """Write ``array`` into an empty ``TensorProto``: type, shape, and one typed value an element."""
     dtype = dtype_of_array(array)
     proto.dtype = dtype.enum

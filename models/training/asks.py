@@ -10,19 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.arrays import AnyArray, FloatArray, IntArray
 from features.errors import BadInput, Broken
 from features.history import LENGTH, gap_of
 from features.inputs import InputMaps, normalise
 from features.signals import SIGNAL_COLUMNS
 from models.training.samples import Part, parquet_files, read_json, widths_of
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 VALIDATION: Final = 0.15
 """Share of the asks, the newest ones, that measures and never trains."""
@@ -44,16 +40,16 @@ class Lists:
     columns                   float32 [A, U + 3G] user columns, normalised
     """
 
-    seqs: Ints
-    users: Ints
-    at: Ints
-    answers: Ints
-    items: Ints
-    history: Ints
-    marks: Ints
-    gaps: Ints
-    signals: Floats
-    columns: Floats
+    seqs: IntArray
+    users: IntArray
+    at: IntArray
+    answers: IntArray
+    items: IntArray
+    history: IntArray
+    marks: IntArray
+    gaps: IntArray
+    signals: FloatArray
+    columns: FloatArray
 
     def __len__(self) -> int:
         return len(self.seqs)
@@ -69,7 +65,7 @@ class Lists:
         labels = (places == some.answers[asks]).astype(np.float32)
         return Part(some.rows(asks, places), labels, np.arange(len(asks)))
 
-    def rows(self, asks: Ints, places: Ints) -> dict[str, Array]:
+    def rows(self, asks: IntArray, places: IntArray) -> dict[str, AnyArray]:
         """Model inputs of candidates, by ask and place."""
         return {
             "userId": self.users[asks],
@@ -87,11 +83,11 @@ class Histories:
     """All rows of all users, one user after the other, each in order. seqs, items, marks, times (ms): int64 [n]; starts:
     int64 [users + 1]."""
 
-    seqs: Ints
-    items: Ints
-    marks: Ints
-    times: Ints
-    starts: Ints
+    seqs: IntArray
+    items: IntArray
+    marks: IntArray
+    times: IntArray
+    starts: IntArray
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class Asks:
         """Events that teach."""
         return len(self.train_lists) if self.histories is None else len(self.histories.seqs)
 
-    def item_ids(self) -> Ints:
+    def item_ids(self) -> IntArray:
         """Ids of the items that histories have, or lists; among them may be −1 for none."""
         if self.histories is not None:
             ids = self.histories.items
@@ -153,13 +149,13 @@ def _table(folder: Path, columns: Sequence[str]) -> pa.Table:
     return table.combine_chunks()
 
 
-def _flat(table: pa.Table, name: str) -> tuple[Array, Ints]:
+def _flat(table: pa.Table, name: str) -> tuple[AnyArray, IntArray]:
     """(values, lengths) of a list column."""
     column = table[name].chunk(0)
     return column.flatten().to_numpy(zero_copy_only=False), np.diff(column.offsets.to_numpy())
 
 
-def _square(table: pa.Table, name: str, width: int, folder: Path) -> Ints:
+def _square(table: pa.Table, name: str, width: int, folder: Path) -> IntArray:
     values, lengths = _flat(table, name)
     if (lengths != width).any():
         raise Broken(f"{folder}: column {name}: expected lists of {width}, got {lengths.min()} to {lengths.max()}")
@@ -235,12 +231,12 @@ class Windows:
     """Parts of histories, L + 1 events each. inputs: items, marks [n, L] and gaps [n, L + 1]; following: int64 [n, L] the item
     that comes after each place; weights: float32 [n, L], 0 where nothing does."""
 
-    items: Ints
-    marks: Ints
-    gaps: Ints
-    following: Ints
-    weights: Floats
-    seqs: Ints
+    items: IntArray
+    marks: IntArray
+    gaps: IntArray
+    following: IntArray
+    weights: FloatArray
+    seqs: IntArray
 
     def __len__(self) -> int:
         return len(self.items)
@@ -271,7 +267,7 @@ def windows(histories: Histories, before: int, most: int) -> Windows:
     """The rows with seq < `before` as windows, at most `most` events, the newest: each event follows in exactly one of them, with
     at least L / 2 events before it where there are so many. The first event follows nothing at all."""
     step = LENGTH // 2
-    rows: list[tuple[Ints, int]] = []
+    rows: list[tuple[IntArray, int]] = []
     oldest = np.sort(histories.seqs[histories.seqs < before])[-most:][:1]
     least = int(oldest[0]) if len(oldest) else 0
     for start, end in zip(histories.starts[:-1].tolist(), histories.starts[1:].tolist(), strict=True):

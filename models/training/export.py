@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from features.arrays import AnyArray
 from features.inputs import INPUTS_VERSION
 from features.model_inputs import OF_USER
 from models.nets.parts.net import UNKNOWN_ID, Net
@@ -28,8 +28,6 @@ from models.training.towers import (
     write_item_vectors,
 )
 from models.training.weights import write_weights
-
-Array = npt.NDArray[Any]
 
 OUTPUT: Final = "score"
 GOLDEN_ROWS: Final = 12
@@ -65,7 +63,7 @@ def _alike(inputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_warm_up(net: Net, inputs: dict[str, Array], folder: Path) -> None:
+def write_warm_up(net: Net, inputs: dict[str, AnyArray], folder: Path) -> None:
     """Write requests of 1 and 128 rows, taken from `inputs` (repeated where there are fewer), as TFRecords; and one of 1 row to
     the user's tower."""
     asked = [("serving_default", net.inputs, rows) for rows in WARM_UP_ROWS]
@@ -85,7 +83,7 @@ def write_warm_up(net: Net, inputs: dict[str, Array], folder: Path) -> None:
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
 
 
-def golden_inputs(net: Net, inputs: dict[str, Array]) -> dict[str, Array]:
+def golden_inputs(net: Net, inputs: dict[str, AnyArray]) -> dict[str, AnyArray]:
     """A few rows spread over `inputs`; the last two have an unknown user, and an unknown user and item."""
     size = len(inputs[net.inputs[0]])
     rows = np.linspace(0, size - 1, GOLDEN_ROWS).astype(np.int64)
@@ -96,7 +94,7 @@ def golden_inputs(net: Net, inputs: dict[str, Array]) -> dict[str, Array]:
     return out
 
 
-def golden_rows(net: Net, inputs: dict[str, Array], scores: Array) -> tuple[Golden, ...]:
+def golden_rows(net: Net, inputs: dict[str, AnyArray], scores: AnyArray) -> tuple[Golden, ...]:
     """Inputs and the scores expected of them as manifest rows."""
     return tuple(
         Golden({name: inputs[name][row].tolist() for name in net.inputs}, [float(score)])

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from features.model_inputs import is_integer
 from models.nets.parts.net import UNKNOWN_ID, Net, NetContext
@@ -19,13 +19,11 @@ from models.training.samples import Part, Samples
 from models.training.stopping import Epoch, Stopper
 from models.training.weights import Earlier, take_over, with_new
 
-Array = npt.NDArray[Any]
-
 PATIENCE: Final = 1
 """Epochs without a better validation AUC after which training stops; the best epoch's weights are kept."""
 _PREDICT_ROWS: Final = 8192
 
-Step = Callable[[dict[str, Array], Array], float]
+Step = Callable[[dict[str, AnyArray], AnyArray], float]
 """One step of training: inputs and labels of a batch → its mean loss."""
 Progress = Callable[[int, int, float], None]
 """Called after each step with (epoch from 1, rows done in it, loss)."""
@@ -60,7 +58,7 @@ def input_specs(net: Net, widths: Mapping[str, int]) -> dict[str, tf.TensorSpec]
     }
 
 
-def drop_ids(net: Net, batch: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+def drop_ids(net: Net, batch: dict[str, AnyArray], rng: np.random.Generator) -> dict[str, AnyArray]:
     """The batch with the net's share of ids replaced by an unknown one."""
     out = dict(batch)
     for name, share in net.id_dropout.items():
@@ -68,11 +66,11 @@ def drop_ids(net: Net, batch: dict[str, Array], rng: np.random.Generator) -> dic
     return out
 
 
-def predictor(net: Net, model: Any, widths: Mapping[str, int]) -> Callable[[dict[str, Array]], Array]:
+def predictor(net: Net, model: Any, widths: Mapping[str, int]) -> Callable[[dict[str, AnyArray]], AnyArray]:
     """A function from inputs (any number of rows) to scores, float32 [n], computed in batches."""
     call = tf.function(lambda inputs: model(inputs, training=False), input_signature=[input_specs(net, widths)])
 
-    def predict(inputs: dict[str, Array]) -> Array:
+    def predict(inputs: dict[str, AnyArray]) -> AnyArray:
         size = len(inputs[net.inputs[0]])
         chunks = (
             {name: inputs[name][start : start + _PREDICT_ROWS] for name in net.inputs}

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from models.registry import (
     Manifest,
@@ -28,8 +28,6 @@ from models.registry import (
 )
 from models.training.export import WARM_UP
 from models.training.towers import read_item_vectors
-
-Array = npt.NDArray[Any]
 
 DEFAULT: Final = "serving_default"
 TOLERANCE: Final = 1e-4
@@ -75,12 +73,12 @@ def _text(kinds: dict[str, Kind]) -> str:
     return ", ".join(f"{name} {dtype}{shape}" for name, (dtype, shape) in sorted(kinds.items()))
 
 
-def golden_arrays(manifest: Manifest) -> dict[str, Array]:
+def golden_arrays(manifest: Manifest) -> dict[str, AnyArray]:
     """The golden rows as one batch."""
     return {i.name: np.asarray([row.inputs[i.name] for row in manifest.golden], i.dtype) for i in manifest.inputs}
 
 
-def check_scores(scores: Array, manifest: Manifest, folder: Path) -> None:
+def check_scores(scores: AnyArray, manifest: Manifest, folder: Path) -> None:
     """Raise Broken where a golden score is not finite or not the recorded one."""
     expected = np.asarray([row.scores for row in manifest.golden])
     if scores.shape != expected.shape:
@@ -92,7 +90,7 @@ def check_scores(scores: Array, manifest: Manifest, folder: Path) -> None:
         raise Broken(f"{folder}: golden row {worst}: expected {expected[worst]}, got {scores[worst]}")
 
 
-def check_towers(vectors: Array, manifest: Manifest, folder: Path) -> None:
+def check_towers(vectors: AnyArray, manifest: Manifest, folder: Path) -> None:
     """Raise Broken where the items' vectors are not whole, or rank the golden rows otherwise than their scores. vectors: of the
     golden rows' users."""
     assert manifest.towers is not None
@@ -110,7 +108,7 @@ def check_towers(vectors: Array, manifest: Manifest, folder: Path) -> None:
         raise Broken(f"{folder}: vectors of users and items rank the golden rows otherwise than the scores do")
 
 
-def _warm_up_feeds(folder: Path, name: str) -> list[tuple[str, dict[str, Array]]]:
+def _warm_up_feeds(folder: Path, name: str) -> list[tuple[str, dict[str, AnyArray]]]:
     """(signature, inputs) of each request."""
     path = folder / WARM_UP
     if not path.is_file():
@@ -138,7 +136,7 @@ def _run(folder: Path, manifest: Manifest) -> None:
                 raise Broken(f"{folder} has no signature {name}")
             check_signature(loaded.signature_def[name], inputs, outputs, folder)
 
-        def ask(name: str, rows: dict[str, Array]) -> Array:
+        def ask(name: str, rows: dict[str, AnyArray]) -> AnyArray:
             signature = loaded.signature_def[name]
             inputs, outputs = declared[name]
             feeds = {signature.inputs[each.name].name: rows[each.name] for each in inputs}

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.training.asks import NO_CANDIDATE, Asks, Lists, windows_of
+from models.training.effort import FULL, Effort
 from models.training.fit import Fitted
 from models.training.listwise import fit_whole
 from models.training.places import measured, place_metrics, places_of
@@ -20,15 +21,10 @@ from models.training.sequences import ENCODER, LATE_RATE, fit_encoder, indexed
 from models.training.stopping import Epoch, Stopper
 from models.training.weights import Earlier, take_over, with_new
 
-Array = npt.NDArray[Any]
 Progress = Callable[[int, int, float], None]
 
-SEQUENCE_EPOCHS: Final = 12
-LAST_EPOCHS: Final = 4
-"""Epochs over all rows, the asked ones included, that a sequence model goes on for once it has been measured."""
 MAX_EVENTS: Final = 2_000_000
 """The newest of a longer history teach."""
-LIST_EPOCHS: Final = 30
 PATIENCE: Final = 4
 LIST_L2: Final = 1e-5
 _ENCODE: Final = 256
@@ -41,9 +37,10 @@ def fit_on_lists(
     progress: Progress = lambda *_: None,
     earlier: Earlier | None = None,
     resume: Resume = NO_RESUME,
+    effort: Effort = FULL,
 ) -> Fitted:
     """Train a net of SEQUENCES or LISTS, on from an earlier version if one is given: on asks that are all newer than what that
-    one learned from. The same seed, asks and version give the same model.
+    one learned from. The same seed, asks, version and effort give the same model.
 
     A net without a sequence model learns whole (`models.training.listwise`). Of one with it the encoder learns from the rows
     before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on the newest ones. At last the
@@ -60,32 +57,38 @@ def fit_on_lists(
     if earlier is not None:
         take_over(model, context, earlier)
     if not any(layer.name == "next_item" for layer in model.layers):
-        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress, resume))
+        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress, resume, effort.whole))
     encoder = model.get_layer("next_item").encoder
     number, loss = 0, float("nan")
     if earlier is None:
-        number = SEQUENCE_EPOCHS
+        number = effort.sequence
         if not resume.passed(ENCODER):
             data = indexed(asks.past(MAX_EVENTS), context.item_ids)
             loss = fit_encoder(net, encoder, data, number, seed, progress, resume=resume)
     elif net.learns == SEQUENCES:
-        number = LAST_EPOCHS
+        number = effort.last
         data = indexed(windows_of(asks.train_lists), context.item_ids)
         loss = fit_encoder(net, encoder, data, number, seed, progress, LATE_RATE)
     if net.learns == SEQUENCES:
         metrics, _ = measured(asks.validation_lists, scores_of(model, net, asks.validation_lists), calibrate=False)
         epochs: tuple[Epoch, ...] = (Epoch(number, loss, metrics),)
     else:
-        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, number), resume)
+        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, number), resume, effort.lists)
     newest = indexed(asks.everything(MAX_EVENTS), context.item_ids)
-    fit_encoder(net, encoder, newest, LAST_EPOCHS, seed + 1, progress, LATE_RATE)
+    fit_encoder(net, encoder, newest, effort.last, seed + 1, progress, LATE_RATE)
     return Fitted(model, context, epochs, metrics)
 
 
 def _fit_weighing(
-    net: Net, model: Any, asks: Asks, seed: int, progress: Callable[[int, float], None], resume: Resume
+    net: Net,
+    model: Any,
+    asks: Asks,
+    seed: int,
+    progress: Callable[[int, float], None],
+    resume: Resume,
+    epochs: int,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
-    """Train what weighs, in place, with the encoder as it is; its epochs, and all metrics of the best one."""
+    """Train what weighs, in place, with the encoder as it is; what each epoch gave, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
     variables = weighing.trainable_variables
     optimizer = keras.optimizers.Adam(net.learning_rate)
@@ -105,7 +108,7 @@ def _fit_weighing(
 
     compiled = tf.function(logits, reduce_retracing=True)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step(*batch: Any) -> Any:
         with tf.GradientTape() as tape:
             answers, *rest = batch
@@ -116,7 +119,7 @@ def _fit_weighing(
 
     train, validation = parts
     lists = asks.validation_lists
-    for number in range(done + 1, LIST_EPOCHS + 1):
+    for number in range(done + 1, epochs + 1):
         if stopper.over:
             break
         order, total = rng.permutation(len(asks.train_lists)), 0.0
@@ -137,17 +140,17 @@ def _fit_weighing(
     return tuple(stopper.epochs), metrics
 
 
-def _batched(compiled: Any, prepared: tuple[Array, ...]) -> Array:
+def _batched(compiled: Any, prepared: tuple[AnyArray, ...]) -> AnyArray:
     size = len(prepared[0])
     chunks = [slice(start, start + _ENCODE) for start in range(0, size, _ENCODE)]
     return np.concatenate([compiled(*(values[chunk] for values in prepared)).numpy() for chunk in chunks])
 
 
-def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
+def _prepared(model: Any, index: Any, lists: Lists) -> tuple[AnyArray, ...]:
     """(said [A, C, 2], signals [A, C, S], items [A, L] as places in the vocabulary, gaps [A, L + 1], there [A, C])."""
     next_item = model.get_layer("next_item")
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator,unused-ignore]
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def ask(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
         n, c = tf.shape(candidates)[0], tf.shape(candidates)[1]
         whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
@@ -161,7 +164,7 @@ def _prepared(model: Any, index: Any, lists: Lists) -> tuple[Array, ...]:
     return np.concatenate(said), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
 
 
-def scores_of(model: Any, net: Net, lists: Lists) -> Array:
+def scores_of(model: Any, net: Net, lists: Lists) -> AnyArray:
     """[A, C] as the model itself scores the lists, −inf where there is no candidate. model: inputs → scores [n, 1]."""
     out = np.full(lists.items.shape, -np.inf, np.float32)
     for low in range(0, len(lists), _ENCODE):

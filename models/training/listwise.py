@@ -5,29 +5,27 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from models.nets.parts.net import Net
 from models.training.asks import NO_CANDIDATE, Asks, Lists
+from models.training.effort import FULL
 from models.training.fit import input_specs
 from models.training.places import measured, place_metrics, places_of
 from models.training.resume import NO_RESUME, Resume
 from models.training.stopping import Epoch, Stopper
 
-Array = npt.NDArray[Any]
-
 OTHERS: Final = 15
 """Candidates that stand against the liked one in a step."""
-EPOCHS: Final = 12
 PATIENCE: Final = 2
 MEASURED: Final = 400
 """So many lists, spread evenly over the newest ones, measure each epoch; all of them measure the best."""
 _ROWS: Final = 16_384
 
 
-def drawn(lists: Lists, rng: np.random.Generator) -> Array:
+def drawn(lists: Lists, rng: np.random.Generator) -> AnyArray:
     """[A, 1 + OTHERS] places of candidates: the answer, then others drawn evenly without repetition; where a list is shorter,
     places that have no candidate, or the answer again."""
     size = lists.items.shape[1]
@@ -37,12 +35,12 @@ def drawn(lists: Lists, rng: np.random.Generator) -> Array:
     return np.concatenate([lists.answers[:, None], others], axis=1)
 
 
-def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists], Array]:
+def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists], AnyArray]:
     """A function from lists to the logits of all candidates, [A, C]; −inf where there is none."""
     ranking = keras.Model(model.input, model.get_layer("logit").output)
     call = tf.function(lambda inputs: ranking(inputs, training=False), input_signature=[input_specs(net, widths)])
 
-    def score(lists: Lists) -> Array:
+    def score(lists: Lists) -> AnyArray:
         out = np.full(lists.items.shape, -np.inf, np.float32)
         asks, places = np.nonzero(lists.items != NO_CANDIDATE)
         for low in range(0, len(asks), _ROWS):
@@ -61,8 +59,10 @@ def fit_whole(
     seed: int,
     progress: Callable[[int, int, float], None],
     resume: Resume = NO_RESUME,
+    epochs: int = FULL.whole,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
-    """Train all of the model in place, stopped by NDCG on the newest lists; its epochs, and all metrics of the best one.
+    """Train all of the model in place, at most `epochs` times over the lists, stopped by NDCG on the newest ones; what each
+    epoch gave, and all metrics of the best one.
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -88,7 +88,7 @@ def fit_whole(
     rng = np.random.default_rng(seed)
     stopper = Stopper(model, "ndcg10", PATIENCE)
     state = [*model.variables, *optimizer.variables]
-    for number in range(resume.restore("whole", state, rng, stopper) + 1, EPOCHS + 1):
+    for number in range(resume.restore("whole", state, rng, stopper) + 1, epochs + 1):
         if stopper.over:
             break
         order, total, chosen = rng.permutation(len(lists)), 0.0, drawn(lists, rng)

@@ -3,17 +3,33 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from features.arrays import DoubleArray, IntArray, RealArray
 
 EPSILON: Final = 1e-7
+TOP: Final = 10
+"""Ranks that count: what stands further down is not seen."""
 POPULARITY_PRIOR: Final = 20.0
 """The popularity baseline draws an item's share of positives to the overall one by this many imagined rows."""
 
 
-def log_loss(labels: Floats, scores: Floats) -> float:
+def rank_gains(ranks: IntArray) -> dict[str, DoubleArray]:
+    """What each list is worth by the rank (from 0) of its one right item, within the TOP ranks; one below them counts nothing.
+
+    hr    1 for a hit
+    ndcg  1 / log₂(2 + rank), normalised already, since one item is right
+    mrr   1 / (1 + rank)
+    """
+    hit = ranks < TOP
+    near = np.minimum(ranks, TOP)
+    return {
+        "hr": hit.astype(np.float64),
+        "ndcg": np.where(hit, 1 / np.log2(2.0 + near), 0.0),
+        "mrr": np.where(hit, 1 / (1.0 + near), 0.0),
+    }
+
+
+def log_loss(labels: RealArray, scores: RealArray) -> float:
     """Mean negative log-likelihood, nats a row, of probabilities clipped to 1e-7 from 0 and 1; NaN for no rows."""
     if len(labels) == 0:
         return float("nan")
@@ -21,7 +37,7 @@ def log_loss(labels: Floats, scores: Floats) -> float:
     return float(-np.mean(labels * np.log(p) + (1 - labels) * np.log1p(-p)))
 
 
-def grouped_auc(groups: Ints, labels: Floats, scores: Floats) -> tuple[npt.NDArray[np.float64], Ints]:
+def grouped_auc(groups: IntArray, labels: RealArray, scores: RealArray) -> tuple[DoubleArray, IntArray]:
     """AUC within each group, NaN where it lacks positives or negatives, and rows a group; in ascending order of groups.
 
     The probability that a positive of the group scores above a negative of it; ties count half (Mann and Whitney).
@@ -36,7 +52,7 @@ def grouped_auc(groups: Ints, labels: Floats, scores: Floats) -> tuple[npt.NDArr
     ties = np.flatnonzero(first_of_tie)
     tie_sizes = np.diff(np.r_[ties, len(group)])
     sizes = np.diff(np.r_[starts, len(group)])
-    mean_rank: npt.NDArray[np.float64] = np.repeat(ties + (tie_sizes - 1) / 2, tie_sizes) - np.repeat(starts, sizes)
+    mean_rank: DoubleArray = np.repeat(ties + (tie_sizes - 1) / 2, tie_sizes) - np.repeat(starts, sizes)
     positives = np.add.reduceat(positive.astype(np.float64), starts)
     ranks = np.add.reduceat(np.where(positive, mean_rank, 0.0), starts)
     pairs = positives * (sizes - positives)
@@ -45,7 +61,7 @@ def grouped_auc(groups: Ints, labels: Floats, scores: Floats) -> tuple[npt.NDArr
     return auc, sizes.astype(np.int64)
 
 
-def auc(labels: Floats, scores: Floats) -> float:
+def auc(labels: RealArray, scores: RealArray) -> float:
     """Area under the ROC curve, ties counted half; NaN where one class is missing.
 
     >>> auc(np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.1]))
@@ -55,7 +71,7 @@ def auc(labels: Floats, scores: Floats) -> float:
     return float(values[0]) if len(values) else float("nan")
 
 
-def gauc(users: Ints, labels: Floats, scores: Floats) -> float:
+def gauc(users: IntArray, labels: RealArray, scores: RealArray) -> float:
     """Mean AUC within users, weighted by their rows (G. Zhou et al., Deep Interest Network, KDD 2018, section 6.3).
 
     Users without both classes are left out; NaN where no user has both.
@@ -65,7 +81,7 @@ def gauc(users: Ints, labels: Floats, scores: Floats) -> float:
     return float(np.average(values[good], weights=sizes[good])) if good.any() else float("nan")
 
 
-def calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:
+def calibration_error(labels: RealArray, scores: RealArray, bins: int = 10) -> float:
     """How far scores are from shares: the mean over bins of as many rows each, in order of score, of |mean score − share of
     positives| (expected calibration error: M. Naeini, G. Cooper, M. Hauskrecht, AAAI 2015); NaN for no rows.
 
@@ -80,7 +96,7 @@ def calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:
     return sum(gaps) / len(labels)
 
 
-def measure(users: Ints, labels: Floats, scores: Floats, prefix: str = "") -> dict[str, float]:
+def measure(users: IntArray, labels: RealArray, scores: RealArray, prefix: str = "") -> dict[str, float]:
     """log_loss, auc, gauc and calibration_error by name, those that are defined, each with `prefix` before its name."""
     values = {
         "log_loss": log_loss(labels, scores),
@@ -91,7 +107,7 @@ def measure(users: Ints, labels: Floats, scores: Floats, prefix: str = "") -> di
     return {prefix + name: round(value, 6) for name, value in values.items() if not np.isnan(value)}
 
 
-def popularity_scores(train_items: Ints, train_labels: Floats, items: Ints) -> npt.NDArray[np.float64]:
+def popularity_scores(train_items: IntArray, train_labels: RealArray, items: IntArray) -> DoubleArray:
     """For each of `items` its share of positives in training, smoothed; the overall share for an unknown item."""
     overall = float(np.mean(train_labels))
     known, place = np.unique(train_items, return_inverse=True)

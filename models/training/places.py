@@ -1,38 +1,27 @@
 """How good ranked lists are: the places of what was liked, and scores as shares."""
 
-from typing import Any, Final
-
 import numpy as np
-import numpy.typing as npt
 
+from features.arrays import AnyArray, IntArray
 from features.errors import Broken
 from models.training.asks import NO_CANDIDATE, Lists
-from models.training.metrics import measure
-
-Array = npt.NDArray[Any]
-
-PLACES: Final = 10
+from models.training.metrics import TOP, measure, rank_gains
 
 
-def place_metrics(places: Array) -> dict[str, float]:
-    """hr, ndcg and mrr at 10 of the places (from 0) at which the liked items stand; what no list has stands far below."""
-    shown = places < PLACES
-    return {
-        "hr10": round(float(shown.mean()), 6),
-        "ndcg10": round(float(np.where(shown, 1 / np.log2(2.0 + places), 0).mean()), 6),
-        "mrr10": round(float(np.where(shown, 1 / (1.0 + places), 0).mean()), 6),
-    }
+def place_metrics(places: IntArray) -> dict[str, float]:
+    """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
+    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(places).items()}
 
 
-def places_of(lists: Lists, scores: Array) -> Array:
+def places_of(lists: Lists, scores: AnyArray) -> IntArray:
     """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
     rows = np.arange(len(lists))
     mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
     ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
-    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1))
+    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1), np.int64)
 
 
-def measured(lists: Lists, scores: Array, calibrate: bool) -> tuple[dict[str, float], list[Array]]:
+def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str, float], list[AnyArray]]:
     """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
     asks, places = np.nonzero(lists.items != NO_CANDIDATE)
     labels = (places == lists.answers[asks]).astype(np.float64)
@@ -45,7 +34,7 @@ def measured(lists: Lists, scores: Array, calibrate: bool) -> tuple[dict[str, fl
     return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
 
 
-def _logistic(scores: Array, labels: Array) -> tuple[float, float]:
+def _logistic(scores: AnyArray, labels: AnyArray) -> tuple[float, float]:
     """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling); the scale is above 0.
 
     On standardised scores, from the constant that fits best, and no step that makes it worse: scores of any size will do.
@@ -68,6 +57,6 @@ def _logistic(scores: Array, labels: Array) -> tuple[float, float]:
     return float(scale), float(weights[1] - scale * mean)
 
 
-def _loss(logits: Array, labels: Array) -> float:
+def _loss(logits: AnyArray, labels: AnyArray) -> float:
     """Mean cross entropy."""
     return float(np.mean(np.logaddexp(0, logits) - labels * logits))

@@ -17,8 +17,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from features.durable import write_whole
 from features.errors import Broken
-from models.registry.disk import write_whole
 from models.training.stopping import Epoch, Stopper
 
 FOLDER: Final = ".training"

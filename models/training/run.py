@@ -20,6 +20,7 @@ from models.nets.parts.net import ROWS, UNKNOWN_ID, Net
 from models.registry import DataSeen, list_versions, publish, staging_folder, version_folder
 from models.training import gate
 from models.training.asks import Asks, read_asks
+from models.training.effort import FULL, Effort
 from models.training.export import stage
 from models.training.fit import Fitted, fit, predictor
 from models.training.lists import fit_on_lists, scores_of
@@ -37,7 +38,8 @@ Lessons = Samples | Asks
 class Options:
     """What to train on and how. asks: the folder for nets that learn from lists or sequences; base: the base whose features the
     samples carry, None where it is not known; go_on: from this version of each model (its newest one where 0), on what is newer
-    than all that it learned from; None is anew, on everything."""
+    than all that it learned from; None is anew, on everything; epochs: at most so many over rows; effort: those over lists and
+    sequences."""
 
     samples: Path
     models: Path
@@ -49,6 +51,7 @@ class Options:
     force: bool = False
     max_rows: int = MAX_ROWS
     go_on: int | None = None
+    effort: Effort = FULL
 
 
 def evaluate(net: Net, fitted: Fitted, samples: Samples) -> dict[str, float]:
@@ -94,7 +97,13 @@ def _train(
     if isinstance(lessons, Asks):
         task = progress.add_task(net.name, total=None, loss=float("nan"))
         fitted = fit_on_lists(
-            net, lessons, options.seed, lambda _, done, loss: progress.update(task, loss=loss), earlier, resume
+            net,
+            lessons,
+            options.seed,
+            lambda _, done, loss: progress.update(task, loss=loss),
+            earlier,
+            resume,
+            options.effort,
         )
         progress.update(task, total=1, completed=1)
         return fitted, fitted.metrics
@@ -176,6 +185,7 @@ def _key(net: Net, lessons: Lessons, options: Options) -> str:
             seen,
             options.seed,
             options.epochs,
+            options.effort,
             options.go_on,
             options.max_rows,
             code_revision(),

@@ -11,17 +11,14 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.arrays import AnyArray, IntArray
 from features.errors import Broken
 from features.inputs import InputMaps
 from features.model_inputs import INPUT_NAMES, RawInputs, model_inputs, width_of
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 VALIDATION: Final = 0.1
 """Share of the rows, the newest ones, that measures and never trains."""
@@ -38,9 +35,9 @@ class Part:
     places of the rows in the order of events, whatever the order of the files.
     """
 
-    inputs: dict[str, Array]
-    labels: Array
-    order: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    inputs: dict[str, AnyArray]
+    labels: AnyArray
+    order: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -94,14 +91,14 @@ def _batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         raise Broken(f"{path} can't be read: {error}") from error
 
 
-def _column(batch: pa.RecordBatch, name: str, dtype: Any, path: Path) -> Array:
+def _column(batch: pa.RecordBatch, name: str, dtype: Any, path: Path) -> AnyArray:
     column = batch.column(name)
     if column.null_count:
         raise Broken(f"{path}: column {name} has empty values")
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype)
 
 
-def _matrix(batch: pa.RecordBatch, name: str, width: int, path: Path) -> Array:
+def _matrix(batch: pa.RecordBatch, name: str, width: int, path: Path) -> AnyArray:
     """A list column as float32 [n, width]; every list must have that length and finite numbers."""
     column = batch.column(name)
     lengths = pc.min_max(pc.list_value_length(column)).as_py()
@@ -142,7 +139,7 @@ class _Filler:
         self._seq = np.empty(size, np.int64)
         self._at = 0
 
-    def add(self, inputs: dict[str, Array], labels: Array, seq: Ints) -> None:
+    def add(self, inputs: dict[str, AnyArray], labels: AnyArray, seq: IntArray) -> None:
         end = self._at + len(labels)
         for name, values in inputs.items():
             self.part.inputs[name][self._at : end] = values

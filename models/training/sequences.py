@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from features.history import LENGTH
 from models.nets.parts.net import Net
@@ -25,7 +25,6 @@ SAMPLED: Final = 2_048
 """A larger vocabulary than FULL_SOFTMAX is compared with so many items, drawn evenly for each step (with what follows
 elsewhere in the batch, which is drawn by popularity)."""
 
-Array = npt.NDArray[Any]
 Tell = Callable[[int, int, float], None]
 """Called after each step with (epoch from 1, windows done in it, loss)."""
 
@@ -34,18 +33,18 @@ Tell = Callable[[int, int, float], None]
 class Indexed:
     """Windows with places in a vocabulary instead of ids: what is not in it is 0, and weighs nothing where it follows."""
 
-    items: Array
-    marks: Array
-    gaps: Array
-    following: Array
-    weights: Array
+    items: AnyArray
+    marks: AnyArray
+    gaps: AnyArray
+    following: AnyArray
+    weights: AnyArray
 
     def __len__(self) -> int:
         return len(self.items)
 
 
-def indexed(windows: Windows, vocabulary: Array) -> Indexed:
-    def places(ids: Array) -> Array:
+def indexed(windows: Windows, vocabulary: AnyArray) -> Indexed:
+    def places(ids: AnyArray) -> AnyArray:
         at = np.minimum(np.searchsorted(vocabulary, ids), len(vocabulary) - 1)
         return np.where(vocabulary[at] == ids, at + 1, 0)
 

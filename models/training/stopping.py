@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
+from features.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Stopper:
     def __init__(self, weights: Any, metric: str, patience: int) -> None:
         self.epochs: list[Epoch] = []
         self._weights, self._metric, self._patience = weights, metric, patience
-        self.best: list[Array] = weights.get_weights()
+        self.best: list[AnyArray] = weights.get_weights()
 
     def _top(self) -> Epoch:
         return max(self.epochs, key=lambda each: each.metrics[self._metric])  # the first of equal ones
@@ -40,7 +38,7 @@ class Stopper:
         """Whether it is time to stop."""
         return bool(self.epochs) and self.epochs[-1].number - self._top().number >= self._patience
 
-    def go_on(self, epochs: list[Epoch], best: list[Array]) -> None:
+    def go_on(self, epochs: list[Epoch], best: list[AnyArray]) -> None:
         """Be as one that has taken these epochs."""
         self.epochs, self.best = epochs, best
 

@@ -6,17 +6,15 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from features.arrays import AnyArray
 from features.errors import Broken
 from features.model_inputs import OF_USER, is_integer
 from features.vectors import IDS_FILE, VECTORS_FILE
 from models.nets.parts.net import Net
 from models.registry import ModelInput, Towers
 from models.training.fit import Fitted, input_specs
-
-Array = npt.NDArray[Any]
 
 SIGNATURE: Final = "user_vector"
 OUTPUT: Final = "vector"
@@ -74,7 +72,7 @@ def write_item_vectors(net: Net, fitted: Fitted, widths: Mapping[str, int], fold
     np.save(out / VECTORS_FILE, np.concatenate(parts).astype(np.float32))
 
 
-def read_item_vectors(folder: Path) -> tuple[Array, Array]:
+def read_item_vectors(folder: Path) -> tuple[AnyArray, AnyArray]:
     """(ids, vectors). Raises Broken where they can't be read."""
     try:
         return np.load(folder / IDS_FILE), np.load(folder / VECTORS_FILE)

@@ -6,14 +6,11 @@ from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
-import numpy.typing as npt
 
+from features.arrays import AnyArray, IntArray
 from features.errors import BadInput, Broken
 from models.nets.parts.net import NetContext
 from models.registry import Manifest, read_manifest, version_folder
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 WEIGHTS: Final = Path("assets.extra") / "weights.npz"
 _IDS: Final = ("user_ids", "item_ids")
@@ -25,9 +22,9 @@ class Earlier:
     """A version to go on from. user_ids, item_ids: what its tables have rows for; values: its weights by path."""
 
     manifest: Manifest
-    user_ids: Ints
-    item_ids: Ints
-    values: dict[str, Array]
+    user_ids: IntArray
+    item_ids: IntArray
+    values: dict[str, AnyArray]
 
 
 def write_weights(model: Any, context: NetContext, folder: Path) -> None:
@@ -52,7 +49,7 @@ def read_earlier(models: Path, name: str, version: int) -> Earlier:
     return Earlier(read_manifest(folder), user_ids, item_ids, values)
 
 
-def with_new(known: Ints, ids: Ints) -> Ints:
+def with_new(known: IntArray, ids: IntArray) -> IntArray:
     """A vocabulary that also has the ids that are new."""
     return np.union1d(known, ids[ids >= 0]).astype(np.int64)
 
@@ -80,13 +77,13 @@ def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:
             raise Broken(f"{path}: expected {list(shape)}, version {earlier.manifest.version} has {list(value.shape)}")
 
 
-def _ids(path: str, of: Any) -> Ints:
+def _ids(path: str, of: Any) -> IntArray:
     """What the rows of a table stand for: users where its name says so."""
-    ids: Ints = of.user_ids if "user" in path else of.item_ids
+    ids: IntArray = of.user_ids if "user" in path else of.item_ids
     return ids
 
 
-def _is_table(path: str, value: Array, earlier: Earlier) -> bool:
+def _is_table(path: str, value: AnyArray, earlier: Earlier) -> bool:
     """Whether a weight has a row for each id: embeddings whose layer is named after users or items, and the encoder's bias."""
     layer, _, what = path.rpartition("/")
     named = what == "embeddings" and any(kind in layer.rpartition("/")[2] for kind in ("user", "item"))

@@ -9,9 +9,11 @@ from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from features.arrays import IntArray
 from features.base import RELATIONS, Base
 from features.errors import BadInput
 from features.signals import SIGNALS
+from features.units import HOUR_MS, MINUTE_MS, SECOND_MS
 from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes
 from offline.base import check_made_of
@@ -20,13 +22,20 @@ from offline.evaluation.beyond import beyond, shelf
 from offline.evaluation.embeddings import EmbeddingMethod
 from offline.evaluation.models import ModelMethod, newest_manifest
 from offline.evaluation.peers.exchange import read_peers
-from offline.evaluation.places import Asked, Ints
+from offline.evaluation.places import Asked
 from offline.evaluation.report import Asides, print_asides, print_table, report_console, results, write_report
 from offline.evaluation.walked import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
 from offline.settings import add_data_arguments
 from offline.steps import run
 
-LATE: Final = {"1 s": 1_000, "30 s": 30_000, "1 min": 60_000, "5 min": 300_000, "1 h": 3_600_000, "never": NEVER}
+LATE: Final = {
+    "1 s": SECOND_MS,
+    "30 s": 30 * SECOND_MS,
+    "1 min": MINUTE_MS,
+    "5 min": 5 * MINUTE_MS,
+    "1 h": HOUR_MS,
+    "never": NEVER,
+}
 """How late features are made, for the curve of what freshness is worth."""
 
 
@@ -64,7 +73,7 @@ def evaluate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, dict[str, Ints]]:
+        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, dict[str, IntArray]]:
             task = progress.add_task(label, total=dataset.rows - first)
             asked, lists = prequential(
                 dataset, catalogue, relations, first, which, late_ms,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.arrays import DoubleArray, IntArray
+from features.catalogue import genre_names
 from features.words import ItemId, UserId
+from models.training.metrics import TOP
 from offline.datasets import Dataset, rows_between
-from offline.evaluation.places import TOP, Floats, Ints
-
-BEYOND = ("coverage", "novelty", "diversity")
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Shelf:
     genres  [N, G] 1 where the item has the genre
     """
 
-    ids: Ints
-    shares: Floats
-    genres: Floats
+    ids: IntArray
+    shares: DoubleArray
+    genres: DoubleArray
 
 
 def shelf(dataset: Dataset, first: int) -> Shelf:
@@ -41,7 +41,7 @@ def shelf(dataset: Dataset, first: int) -> Shelf:
             raters[item_id].add(user_id)
             users.add(user_id)
     ids = sorted(known)
-    names = sorted({genre for item in dataset.items for genre in item.genres})
+    names = genre_names(dataset.items)
     catalogue = {item.item_id: item for item in dataset.items}
     genres = np.zeros((len(ids), len(names)))
     for row, item_id in enumerate(ids):
@@ -51,7 +51,7 @@ def shelf(dataset: Dataset, first: int) -> Shelf:
     return Shelf(np.array(ids, np.int64), shares, genres)
 
 
-def beyond(lists: Ints, of: Shelf) -> dict[str, float]:
+def beyond(lists: IntArray, of: Shelf) -> dict[str, float]:
     """Of lists [A, TOP] of item ids:
 
     coverage   share of all items that any list shows

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Broken
-from features.inputs import Floats, Ints
 from features.signals import RECENT_FADE, RECENT_LIKED
-from offline.evaluation.places import TOP
+from models.training.metrics import TOP
 from offline.evaluation.walked import Ask
 
 
@@ -17,14 +17,14 @@ class EmbeddingMethod:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._ids: Ints = np.load(folder / "items.ids.npy")
-            vectors: Floats = np.load(folder / "items.npy")
+            self._ids: IntArray = np.load(folder / "items.ids.npy")
+            vectors: FloatArray = np.load(folder / "items.npy")
         except (OSError, ValueError) as error:
             raise Broken(f"{folder} holds no embeddings: {error}") from error
         self._unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-        self._rows: Ints | None = None
+        self._rows: IntArray | None = None
 
-    def __call__(self, ask: Ask) -> Ints:
+    def __call__(self, ask: Ask) -> IntArray:
         row_of, size = ask.moment.items.row_of, len(ask.moment.items)
         if self._rows is None:  # of one walk: its rows do not change
             self._rows = np.array([row_of[item_id] for item_id in self._ids.tolist()], np.int64)
@@ -36,5 +36,6 @@ class EmbeddingMethod:
         if known.any():
             scores[self._rows] = self._unit @ (shares[known] @ self._unit[place[liked[known]]])
         scores[~ask.moment.allowed] = -np.inf
-        best = np.argsort(-scores, kind="stable")[:TOP]
-        return best[np.isfinite(scores[best])]
+        best: IntArray = np.argsort(-scores, kind="stable")[:TOP]
+        finite: BoolArray = np.isfinite(scores[best])
+        return best[finite]

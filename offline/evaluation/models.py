@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import IntArray
 from features.history import history_of
-from features.inputs import Ints, item_matrix, user_vector
+from features.inputs import item_matrix, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
+from models.training.metrics import TOP
 from models.training.runtime import import_tensorflow
-from offline.evaluation.places import TOP
 from offline.evaluation.walked import Ask
 
 
@@ -34,7 +35,7 @@ class ModelMethod:
         self._loaded = tf.saved_model.load(str(folder))
         self._call = self._loaded.signatures["serving_default"]
 
-    def __call__(self, ask: Ask) -> Ints:
+    def __call__(self, ask: Ask) -> IntArray:
         moment, rows, names = ask.moment, ask.rows, self._names
         if not len(rows):
             return rows
@@ -51,4 +52,5 @@ class ModelMethod:
         inputs: dict[str, Any] = model_inputs(names, self._manifest.maps, raw)
         answer = self._call(**{name: self._constant(values) for name, values in inputs.items()})
         scores = answer[self._manifest.outputs[0]].numpy()[:, 0]
-        return rows[np.lexsort((item_ids, -scores))[:TOP]]
+        best: IntArray = np.lexsort((item_ids, -scores))[:TOP]
+        return rows[best]

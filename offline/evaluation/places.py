@@ -5,16 +5,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from features.arrays import BoolArray, IntArray
+from features.units import DAY_MS, ends_session
+from models.training.metrics import TOP, rank_gains
 
-TOP: Final = 10
 NO_PLACE: Final = 1 << 30
 NO_ITEM: Final = -1
-SESSION_GAP_MS: Final = 3_600_000
 RESAMPLES: Final = 1_000
 MEASURES: Final = ("hr", "ndcg", "mrr")
 
@@ -38,47 +35,35 @@ class Asked:
         self.events.append(events)
         self.ages.append(age)
 
-    def slices(self) -> dict[str, Bools]:
+    def slices(self) -> dict[str, BoolArray]:
         """Which asks belong to which group, by the name of the group."""
         gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
-        day = 86_400_000
+        starts = np.array([gap < 0 or ends_session(gap) for gap in self.gaps], bool)
         return {
             "all": np.ones(len(gaps), bool),
-            "session starts": (gaps < 0) | (gaps > SESSION_GAP_MS),
+            "session starts": starts,
             "same second": gaps == 0,
             "no event before": events == 0,
             "1-5 before": (events > 0) & (events <= 5),
             "6-20 before": (events > 5) & (events <= 20),
             "21-100 before": (events > 20) & (events <= 100),
             "more before": events > 100,
-            "item new for 30 days": ages <= 30 * day,
-            "item older": ages > 30 * day,
+            "item new for 30 days": ages <= 30 * DAY_MS,
+            "item older": ages > 30 * DAY_MS,
         }
 
 
-def as_list(item_ids: Sequence[int] | Ints) -> Ints:
+def as_list(item_ids: Sequence[int] | IntArray) -> IntArray:
     """[TOP] ids of a list's items, best first, NO_ITEM where it has no more."""
     out = np.full(TOP, NO_ITEM, np.int64)
     out[: len(item_ids[:TOP])] = item_ids[:TOP]
     return out
 
 
-def places_of(lists: Ints, wanted: Sequence[int]) -> Ints:
+def places_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
     """[A] of each ask, from lists [A, TOP]: the place of the item that came next (from 0), NO_PLACE where no list had it."""
     found = lists == np.asarray(wanted, np.int64)[:, None]
     return np.where(found.any(1), found.argmax(1), NO_PLACE)
-
-
-def gains(places: Ints) -> dict[str, npt.NDArray[np.float64]]:
-    """Of each ask, from the place of its answer (from 0; NO_PLACE where no list had it): hit, discounted gain and reciprocal
-    rank, within the top 10."""
-    shown = places < TOP
-    near = np.minimum(places, TOP)
-    return {
-        "hr": shown.astype(np.float64),
-        "ndcg": np.where(shown, 1 / np.log2(2.0 + near), 0.0),
-        "mrr": np.where(shown, 1 / (1.0 + near), 0.0),
-    }
 
 
 @dataclass(frozen=True)
@@ -90,7 +75,7 @@ class Measure:
     high: float
 
 
-def measure(places: Ints, users: Ints, seed: int = 7) -> dict[str, Measure]:
+def measure(places: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
     """hr, ndcg and mrr at 10 of asks; empty where there are none.
 
     The interval is a bootstrap over users, not over asks: asks of one user are alike.
@@ -103,7 +88,7 @@ def measure(places: Ints, users: Ints, seed: int = 7) -> dict[str, Measure]:
     drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
     asks = drawn @ counts
     out = {}
-    for name, values in gains(places).items():
+    for name, values in rank_gains(places).items():
         sums = np.bincount(place, values)
         means = (drawn @ sums) / np.maximum(asks, 1)
         low, high = np.percentile(means, [2.5, 97.5])

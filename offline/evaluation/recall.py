@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
+from features.arrays import FloatArray, IntArray
 from features.base import RELATIONS, Base
 from features.errors import Broken
 from features.history import history_of
-from features.inputs import Floats, Ints, user_vector
+from features.inputs import user_vector
 from features.model_inputs import RawInputs, model_inputs
 from features.signals import RECENT_FADE, RECENT_LIKED, SIGNALS, Moment, find_signals
 from features.vectors import ALS, META, MOST, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
@@ -35,23 +36,25 @@ from offline.walk import Walk, item_ids
 SIZES: Final = (300, 500)
 NEVER: Final = 1 << 40
 BOUNDED: Final = "the same, each its number (features.vectors.MOST)"
-Channel = Callable[[Moment], Ints]
+Channel = Callable[[Moment], IntArray]
 """Rows, best first, at most as many as the largest of SIZES."""
 
 
 class Vectors:
     """Vectors of the items of a walk: those nearest to a vector of the user. Raises Broken for a folder that holds none."""
 
-    def __init__(self, folder: Path, user: Callable[[Moment, Floats, Ints], Floats | None], normal: bool) -> None:
+    def __init__(
+        self, folder: Path, user: Callable[[Moment, FloatArray, IntArray], FloatArray | None], normal: bool
+    ) -> None:
         try:
             self._ids, vectors = np.load(folder / "items.ids.npy"), np.load(folder / "items.npy")
         except (OSError, ValueError) as error:
             raise Broken(f"{folder} holds no vectors: {error}") from error
-        self._vectors: Floats = unit(vectors) if normal else vectors
+        self._vectors: FloatArray = unit(vectors) if normal else vectors
         self._user = user
-        self._place: Ints | None = None
+        self._place: IntArray | None = None
 
-    def __call__(self, moment: Moment) -> Ints:
+    def __call__(self, moment: Moment) -> IntArray:
         if self._place is None:  # rows of a walk do not change
             self._place = np.full(len(moment.items), -1, np.int64)
             self._place[[moment.items.row_of[item_id] for item_id in self._ids.tolist()]] = np.arange(len(self._ids))
@@ -62,17 +65,17 @@ class Vectors:
         return rows[np.argsort(-(self._vectors[self._place[rows]] @ vector), kind="stable")][: max(SIZES)]
 
 
-def newest_mean(moment: Moment, vectors: Floats, place: Ints) -> Floats | None:
+def newest_mean(moment: Moment, vectors: FloatArray, place: IntArray) -> FloatArray | None:
     """As the API's channels by Item2vec and DeepWalk."""
     liked, shares = moment.liked(RECENT_LIKED, RECENT_FADE)
     known = place[liked] >= 0
     return faded_mean(vectors[place[liked[known]]], shares[known]) if known.any() else None
 
 
-def folded_in(fold_in: FoldIn) -> Callable[[Moment, Floats, Ints], Floats | None]:
+def folded_in(fold_in: FoldIn) -> Callable[[Moment, FloatArray, IntArray], FloatArray | None]:
     """As the API's channel by ALS."""
 
-    def user(moment: Moment, vectors: Floats, place: Ints) -> Floats | None:
+    def user(moment: Moment, vectors: FloatArray, place: IntArray) -> FloatArray | None:
         liked = place[np.unique(moment.liked(len(moment.user.sequence), 1.0)[0])]
         return fold_in(vectors[liked[liked >= 0]]) if (liked >= 0).any() else None
 
@@ -94,7 +97,7 @@ def tower(models: Path) -> Channel:
     loaded = tf.saved_model.load(str(folder))
     call, names = loaded.signatures[towers.signature], [each.name for each in towers.inputs]
 
-    def user(moment: Moment, _vectors: Floats, _place: Ints, _kept: Any = loaded) -> Floats:
+    def user(moment: Moment, _vectors: FloatArray, _place: IntArray, _kept: Any = loaded) -> FloatArray:
         raw = RawInputs(
             np.array([moment.user.user_id]),
             user_vector(moment.user, moment.at, moment.items.genres, moment.weights)[None],
@@ -103,8 +106,11 @@ def tower(models: Path) -> Channel:
             history=history_of(moment.user.recent, moment.at),
         )
         inputs = model_inputs(names, manifest.maps, raw)
-        given: Floats = call(**{name: tf.constant(values) for name, values in inputs.items()})[towers.output].numpy()
-        return given[0]
+        given: FloatArray = call(**{name: tf.constant(values) for name, values in inputs.items()})[
+            towers.output
+        ].numpy()
+        first: FloatArray = given[0]
+        return first
 
     return Vectors(folder / towers.folder, user, False)
 
@@ -163,7 +169,7 @@ def recall(
     return asks, {label: [hit / max(1, asks) for hit in counts] for label, counts in hits.items()}
 
 
-def turns_of(orders: Sequence[Ints], size: int) -> Ints:
+def turns_of(orders: Sequence[IntArray], size: int) -> IntArray:
     """[orders, size] of each row its turn when candidates are taken by place, and of one place from each order in turn; NEVER
     where an order does not have it."""
     turns = np.full((len(orders), size), NEVER)
@@ -172,7 +178,7 @@ def turns_of(orders: Sequence[Ints], size: int) -> Ints:
     return turns
 
 
-def candidates_before(turns: Ints, row: int) -> int:
+def candidates_before(turns: IntArray, row: int) -> int:
     """How many candidates are taken before a row is, as `features.signals.candidates` takes them; NEVER where none has it."""
     first = turns.min(axis=0)
     return NEVER if first[row] == NEVER else int((first < first[row]).sum())

@@ -12,8 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from features.arrays import IntArray
 from features.errors import BadInput
-from offline.evaluation.places import MEASURES, Asked, Ints, Measure, measure, places_of
+from offline.evaluation.places import MEASURES, Asked, Measure, measure, places_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
 """Group of asks → method → measures."""
@@ -28,7 +29,7 @@ def report_console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def results(asked: Asked, lists: dict[str, Ints]) -> Results:
+def results(asked: Asked, lists: dict[str, IntArray]) -> Results:
     """Measures of every method's lists [A, TOP] over every group that has asks. Raises BadInput if nothing was asked."""
     if not asked.users:
         raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")

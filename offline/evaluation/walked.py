@@ -8,15 +8,16 @@ from typing import Final
 
 import numpy as np
 
+from features.arrays import IntArray
+from features.served import MAX_CANDIDATES
 from features.signals import Moment, Signals, candidates, find_signals
 from features.words import Item, ItemId
+from models.training.metrics import TOP
 from offline.datasets import Dataset
-from offline.evaluation.places import TOP, Asked, Ints, as_list
+from offline.evaluation.places import Asked, as_list
 from offline.evaluation.protocol import protocol_rows
 from offline.walk import Walk, item_ids
 
-CANDIDATES: Final = 300
-"""As many as the API ranks."""
 NEVER: Final = 1 << 60
 
 
@@ -26,10 +27,10 @@ class Ask:
 
     moment: Moment
     signals: Signals
-    rows: Ints
+    rows: IntArray
 
 
-Method = Callable[[Ask], Ints]
+Method = Callable[[Ask], IntArray]
 """Rows of the best items, best first, at least the top 10 where there are so many."""
 
 
@@ -41,12 +42,12 @@ def by_signal(name: str) -> Method:
 def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
     """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
 
-    def method(ask: Ask) -> Ints:
+    def method(ask: Ask) -> IntArray:
         scores = np.zeros(len(ask.moment.items))
         for name in names:
             order = ask.signals.orders[name]
             scores[order] += 1 / (constant + 1 + np.arange(len(order)))
-        best = np.argsort(-scores, kind="stable")[:TOP]
+        best: IntArray = np.argsort(-scores, kind="stable")[:TOP]
         return best[scores[best] > 0]
 
     return method
@@ -60,7 +61,7 @@ def prequential(
     methods: Mapping[str, Method],
     late_ms: int = 0,
     tell: Callable[[int], None] = lambda _: None,
-) -> tuple[Asked, dict[str, Ints]]:
+) -> tuple[Asked, dict[str, IntArray]]:
     """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
 
     late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
@@ -70,7 +71,8 @@ def prequential(
     walk = Walk(dataset.name, catalogue, ids, relations)
     late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
-    asked, lists = Asked(), {name: [] for name in methods}
+    asked = Asked()
+    lists: dict[str, list[IntArray]] = {name: [] for name in methods}
     for row in protocol_rows(dataset, first, dataset.rows, asked):
         event = (row.user_id, row.item_id, row.rating, row.ts)
         if row.asked:
@@ -80,7 +82,7 @@ def prequential(
             if late is not walk:
                 moment = replace(moment, allowed=walk.allowed(row.user_id))
             signals = find_signals(moment)
-            rows, _ = candidates(signals.orders, CANDIDATES)
+            rows, _ = candidates(signals.orders, MAX_CANDIDATES)
             ask = Ask(moment, signals, rows)
             for name, method in methods.items():
                 lists[name].append(as_list(ids[method(ask)[:TOP]]))

@@ -1,11 +1,15 @@
 // An act of a person: an event, on its way into the features, and back as what a page shows. The line says how it went.
 
 import { postEvent } from "./api.js";
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 import { movedWords } from "./moves.js";
 import { number } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
+/**
+ * What a list answers: an act of this page, or, without a token, a move that the stream told of.
+ *   token, began, what, key  as `onSent` has them    before  keys of the list that it moved    compare  false: another list, nothing to compare
+ * @typedef {{token?: string, began?: number, what?: string, key?: string, before?: string[], compare?: boolean}} Acted
+ */
 
 /** The line that says what an act did: screen readers are told, when they have a pause. `more`: smaller, how long it took inside. */
 export function say(text, state = "", more = "") {
@@ -18,8 +22,10 @@ export function say(text, state = "", more = "") {
 /**
  * A list was renewed. `what`: what the person did, or null for something elsewhere; `ms`: from the click to the list; `inside`: from the log
  * to the features, or null where it is not known; `moves`: see moves.js; `more`: a sentence of the page's own.
+ * @param {string | null | undefined} what
+ * @param {{ms?: number, inside: number | null, moves?: import("./moves.js").Moves | null, more?: string}} how
  */
-export function sayRenewed(what, { ms, inside, moves = null, more = "" }) {
+export function sayRenewed(what, { ms = 0, inside, moves = null, more = "" }) {
   const renewed = what === null ? "Something you did elsewhere: your list was renewed." : `${what}: your list was renewed ${number(Math.round(ms))} ms later.`;
   say(`${renewed}${movedWords(moves)}${more}`, "applied", inside === null ? "" : `${number(inside)} ms${what === null ? "" : " of that"} from the log to your features`);
 }
@@ -36,6 +42,10 @@ export const sayStuck = (what) => say(`${what}: it is kept, but nothing takes it
  * `onSent({token, began, what, key})` is called once the broker has an event, `onFailed(key)` where it could not be sent. `undo` is a button.
  */
 export class Acts {
+  /**
+   * @param {HTMLElement} undo
+   * @param {{onSent: (acted: Acted) => unknown, onFailed?: (key: string) => unknown, focus?: HTMLElement | null}} then
+   */
   constructor(undo, { onSent, onFailed = () => {}, focus = null }) {
     this.unsent = new Set(); // keys of items whose event is not acknowledged yet
     this.busy = 0; // events on their way
@@ -44,6 +54,7 @@ export class Acts {
     this.onFailed = onFailed;
     this.focus = focus; // takes the focus when the button that had it goes
     this.sending = Promise.resolve();
+    /** @type {any} what `undo` takes back: {id, title, event} */
     this.last = null;
     undo.addEventListener("click", () => this.#takeBack());
   }

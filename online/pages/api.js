@@ -8,7 +8,7 @@ const BUSY_S = 2;
 
 export class Fault extends Error {
   /** `status`: of HTTP, 0 where nothing answered. `body`: the problem details, {} without. `again`: seconds until a try may do. */
-  constructor(message, status = 0, body = {}, again = null) {
+  constructor(/** @type {string} */ message, status = 0, /** @type {any} */ body = {}, /** @type {number | null} */ again = null) {
     super(message);
     this.status = status;
     this.body = body;
@@ -39,13 +39,13 @@ export const getOps = (signal) => call("/v1/ops", { signal });
 export const postReplay = (speed) =>
   call("/v1/admin/replay", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ speed }), kinds: ["admin"] });
 
-const query = (asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+const query = (/** @type {Record<string, any>} */ asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
 
 /**
  * Send one event; gives {accepted, event_ids, seen}. A 503 may have written the event: it is sent once more under the id
  * that the answer names, which is safe. Nothing else is sent again, since without an id that could be a second rating.
  */
-export async function postEvent(event) {
+export async function postEvent(/** @type {Record<string, any>} */ event) {
   try {
     return await post(event);
   } catch (fault) {
@@ -74,9 +74,11 @@ const exact = (key, value, context) =>
 /**
  * Asks for a key where the server wants one, for as long as a person goes on giving keys; and what changes nothing is asked for again
  * where a busy server says when to come back.
+ * @param {string} url
+ * @param {RequestInit & {kinds?: string[]}} options
  */
 async function call(url, { kinds = ["api"], ...options }) {
-  const kind = kinds.at(-1);
+  const kind = kinds[kinds.length - 1];
   for (let times = 0; ; times++) {
     const key = keyOf(kind);
     options.signal?.throwIfAborted(); // nobody wants the answer any more: a busy server is not asked again
@@ -87,12 +89,13 @@ async function call(url, { kinds = ["api"], ...options }) {
       if (fault.status === 401 || fault.status === 403) {
         if (!(await askKey(kind, key))) throw fault;
       } else if (!options.method && times < BUSY_TIMES && fault.again !== null && fault.again <= BUSY_S) {
-        await new Promise((done) => setTimeout(done, fault.again * 1000));
+        await new Promise((done) => setTimeout(done, 1000 * (fault.again ?? 0)));
       } else throw fault;
     }
   }
 }
 
+/** @param {string} url @param {RequestInit} options */
 async function once(url, { signal, ...options }) {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), TIMEOUT_MS);

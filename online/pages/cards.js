@@ -7,12 +7,16 @@ import { number, shownTitle } from "./words.js";
 export const moviePage = (itemId, more = {}) => `/movie.html?${new URLSearchParams({ movieId: itemId, ...more })}`;
 export const genrePage = (genre) => `/collection.html?${new URLSearchParams({ type: "genre", value: genre })}`;
 
-/** `item`: {item_id, title, genres, year, …}; `note`: what stands below at the right; `more`: goes into the film's address; `genre`: whose films
- *  are shown here, if it is one genre's. */
+/**
+ * `item`: {item_id, title, genres, year, …}; `note`: what stands below at the right; `more`: goes into the film's address; `genre`: whose films
+ *  are shown here, if it is one genre's.
+ * @param {any} item
+ * @param {{note?: Node | null, more?: Record<string, any>, genre?: string | null}} how
+ */
 export function poster(item, { note = null, more = {}, genre = null } = {}) {
   const title = shownTitle(item.title);
   const face = el("span.face", {}, el("span.kind"), el("span.title", { title }, title));
-  face.querySelector(".kind").textContent = paint(face, item.item_id, item.genres, { genre }) ?? "";
+  /** @type {HTMLElement} */ (face.querySelector(".kind")).textContent = paint(face, item.item_id, item.genres, { genre }) ?? "";
   return el("li.poster", {}, el("a", { href: moviePage(item.item_id, more) }, face, el("span.under", {}, el("span", {}, item.year ? String(item.year) : "year unknown"), note)));
 }
 

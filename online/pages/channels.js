@@ -1,6 +1,6 @@
 // Recall channels: what found a film. Each is a button that shows its films among the others.
 
-import { el } from "./dom.js";
+import { childrenOf, el, focused } from "./dom.js";
 
 /** name: [what a person calls it, what it does]. */
 const KNOWN = {
@@ -26,7 +26,7 @@ export const channelWords = (name) => (KNOWN[name] ? `${name}: ${KNOWN[name][1]}
 
 export class Channels {
   /** `group`: where the buttons go; `list`: whose tiles are shown or put back. */
-  constructor(group, list) {
+  constructor(/** @type {HTMLElement} */ group, /** @type {HTMLElement} */ list) {
     this.group = group;
     this.list = list;
     this.chosen = null;
@@ -39,7 +39,7 @@ export class Channels {
     for (const name of items.flatMap((item) => item.channels)) counts.set(name, (counts.get(name) ?? 0) + 1);
     if (!counts.has(this.chosen)) this.chosen = null;
     this.group.hidden = counts.size === 0;
-    const focused = this.group.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
+    const had = this.group.contains(document.activeElement) ? focused()?.dataset.name : undefined;
     this.group.replaceChildren(
       el("span", {}, "Found by"),
       ...[...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => {
@@ -48,18 +48,18 @@ export class Channels {
         return button;
       }),
     );
-    if (focused) [...this.group.children].find((button) => button.dataset.name === focused)?.focus();
+    if (had) childrenOf(this.group).find((button) => button.dataset.name === had)?.focus();
     this.#mark();
   }
 
   #choose(name) {
     this.chosen = this.chosen === name ? null : name;
-    for (const button of this.group.querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset.name === this.chosen);
+    for (const button of this.group.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.name === this.chosen));
     this.#mark();
   }
 
   #mark() {
-    for (const tile of this.list.children) {
+    for (const tile of childrenOf(this.list)) {
       const names = this.by.get(tile.dataset.key) ?? [];
       tile.classList.toggle("aside", this.chosen !== null && !names.includes(this.chosen));
     }

@@ -2,32 +2,32 @@
 
 import { getGenres, getItems } from "./api.js";
 import { genrePage, poster, skeletons, stars } from "./cards.js";
-import { el } from "./dom.js";
+import { $, childrenOf, el } from "./dom.js";
 import { count, number } from "./words.js";
 
 const SIZE = 36;
 const DECADES = [2020, 2010, 2000, 1990, 1980, 1970, 1960, 1950, 1940, 1930, 1920];
 
-const $ = (id) => document.getElementById(id);
-const choice = {};
+/** @type {{genre: string | null, q: string | null, sort: string, decade: string}} */
+const choice = { genre: null, q: null, sort: "popular", decade: "" };
 let turn = new AbortController();
 
 $("decade").append(...DECADES.map((decade) => el("option", { value: decade }, `${decade}s`)));
 
 function readAddress() {
   const asked = new URLSearchParams(location.search);
-  const of = (select, given) => ([...$(select).options].some(({ value }) => value === given) ? given : "");
+  const of = (select, given) => ([...$(select, HTMLSelectElement).options].some(({ value }) => value === given) ? given : "");
   choice.genre = asked.get("type") === "genre" ? asked.get("value") : null;
   choice.q = asked.get("q");
   choice.sort = of("sort", asked.get("sort")) || "popular";
   choice.decade = of("decade", asked.get("decade"));
-  $("sort").value = choice.sort;
-  $("decade").value = choice.decade;
-  $("search").value = choice.q ?? "";
+  $("sort", HTMLSelectElement).value = choice.sort;
+  $("decade", HTMLSelectElement).value = choice.decade;
+  $("search", HTMLInputElement).value = choice.q ?? "";
   const name = choice.genre ?? (choice.q ? `“${choice.q}”` : "All films");
   $("name").textContent = name;
   document.title = `${name} · Martlet`;
-  for (const pill of $("genres").children) pill.toggleAttribute("aria-current", pill.dataset.genre === (choice.genre ?? ""));
+  for (const pill of childrenOf($("genres"))) pill.toggleAttribute("aria-current", pill.dataset.genre === (choice.genre ?? ""));
 }
 
 async function load(cursor = null) {
@@ -36,7 +36,7 @@ async function load(cursor = null) {
   const films = $("films");
   films.setAttribute("aria-busy", "true");
   $("fault").hidden = $("empty").hidden = true;
-  $("more").disabled = true;
+  $("more", HTMLButtonElement).disabled = true;
   if (cursor === null) films.replaceChildren(...skeletons(12));
   try {
     const { items, next } = await getItems({ ...choice, limit: SIZE, cursor }, mine.signal);
@@ -60,7 +60,7 @@ async function load(cursor = null) {
   } finally {
     if (turn === mine) {
       films.removeAttribute("aria-busy");
-      $("more").disabled = false;
+      $("more", HTMLButtonElement).disabled = false;
     }
   }
 }
@@ -73,7 +73,8 @@ function begin() {
 $("choice").addEventListener("change", () => {
   const address = new URL(location.href);
   for (const name of ["sort", "decade"]) {
-    if ($(name).value) address.searchParams.set(name, $(name).value);
+    const { value } = $(name, HTMLSelectElement);
+    if (value) address.searchParams.set(name, value);
     else address.searchParams.delete(name);
   }
   history.pushState(null, "", address);

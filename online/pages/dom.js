@@ -1,6 +1,30 @@
 // Makes elements. Text goes in as text, never as markup: titles come from data.
 
-/** el("p.note.big", {title: "…"}, "text", child) → <p class="note big" title="…">text…</p>; null children are left out. */
+/**
+ * The element of that id, which the page's HTML has. `kind`: what it is, where more is wanted of it than of any element.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind]
+ * @returns {T}
+ */
+export function $(id, kind) {
+  const node = document.getElementById(id);
+  if (!(node instanceof (kind ?? HTMLElement))) throw new Error(`the page has no ${kind?.name ?? "element"} “${id}”`);
+  return /** @type {T} */ (node);
+}
+
+/** An element's children, which are HTML's here: `dataset` and the like are theirs. @returns {HTMLElement[]} */
+export const childrenOf = (/** @type {Element} */ parent) => /** @type {HTMLElement[]} */ ([...parent.children]);
+
+/** What has the keyboard. @returns {HTMLElement | null} */
+export const focused = () => (document.activeElement instanceof HTMLElement ? document.activeElement : null);
+
+/**
+ * el("p.note.big", {title: "…"}, "text", child) → <p class="note big" title="…">text…</p>; null children are left out.
+ * @param {string} what
+ * @param {Record<string, any>} attributes
+ * @param {(Node | string | null | undefined)[]} children
+ */
 export function el(what, attributes = {}, ...children) {
   const [tag, ...classes] = what.split(".");
   const node = document.createElement(tag);
@@ -13,7 +37,12 @@ export function el(what, attributes = {}, ...children) {
   return node;
 }
 
-/** The same for a picture: svg("path", {d: "…"}). */
+/**
+ * The same for a picture: svg("path", {d: "…"}).
+ * @param {string} tag
+ * @param {Record<string, any>} attributes
+ * @param {(Node | string | null | undefined)[]} children
+ */
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) node.setAttribute(name, value);
@@ -22,15 +51,18 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 /** A picture of one path, 24 by 24, in the colour of the text around it. */
-export const icon = (path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
+export const icon = (/** @type {string} */ path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
 
 /**
  * Make the children of `parent` be `wanted`, in that order, and reuse what is there: an element that stays keeps its focus
  * and its animations. `wanted` is [{key, make, update}]; `make` gives a new element, `update` gets the element in either case.
+ * @param {HTMLElement} parent
+ * @param {{key: string | number, make: () => HTMLElement, update: (node: any) => unknown}[]} wanted
  */
 export function reconcile(parent, wanted) {
+  /** @type {Map<string, HTMLElement>} */
   const there = new Map();
-  for (const node of [...parent.children]) {
+  for (const node of childrenOf(parent)) {
     if (node.dataset.key !== undefined) there.set(node.dataset.key, node);
     else if (!node.classList.contains("ghost")) node.remove(); // a skeleton, or a note
   }
@@ -41,7 +73,7 @@ export function reconcile(parent, wanted) {
     let node = there.get(String(key));
     if (node === undefined) {
       node = make();
-      node.dataset.key = key;
+      node.dataset.key = String(key);
     }
     update(node);
     if (node === next) next = node.nextElementSibling;

@@ -71,17 +71,23 @@ const SCENES = [
   },
 ];
 
-/** Give `face` its colours and its picture, a broad one if `broad`; gives the genre that it names and signs, if any: `genre`, if it is one. */
+/**
+ * Give `face` its colours and its picture, a broad one if `broad`; gives the genre that it names and signs, if any: `genre`, if it is one.
+ * @param {HTMLElement} face
+ * @param {string | number | null} itemId
+ * @param {string[]} genres
+ * @param {{broad?: boolean, genre?: string | null}} how
+ */
 export function paint(face, itemId, genres, { broad = false, genre = null } = {}) {
   const roll = dice(itemId);
   const shown = genreShown(genres);
-  const named = genres.includes(genre) ? genre : shown;
+  const named = genre !== null && genres.includes(genre) ? genre : shown;
   const other = genres.find((genre) => genre !== shown);
   const first = shown === undefined ? 260 : hue(shown);
   // The other genre's hue, brought near enough that the two go together.
   const apart = other === undefined ? 40 : ((hue(other) - first + 540) % 360) - 180;
-  face.style.setProperty("--hue", first);
-  face.style.setProperty("--hue-2", first + Math.max(-70, Math.min(70, apart)) + (Math.abs(apart) < 14 ? 34 : 0));
+  face.style.setProperty("--hue", String(first));
+  face.style.setProperty("--hue-2", String(first + Math.max(-70, Math.min(70, apart)) + (Math.abs(apart) < 14 ? 34 : 0)));
   face.classList.toggle("plain", shown === undefined);
   const scene = SCENES[Math.floor(roll() * SCENES.length)](roll);
   const size = 3.6 + roll() * 1.1;

@@ -7,7 +7,11 @@ const GO = { duration: 300, easing: "ease-in", fill: "forwards" };
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Run `change`, which adds, removes and moves children of `parent`, and animate what it did. */
+/**
+ * Run `change`, which adds, removes and moves children of `parent`, and animate what it did.
+ * @param {HTMLElement} parent
+ * @param {() => unknown} change
+ */
 export function flip(parent, change) {
   if (still.matches) {
     change();
@@ -19,7 +23,7 @@ export function flip(parent, change) {
   change();
   for (const node of parent.children) running.get(node)?.cancel();
   // All is measured before anything is animated: each turn from one to the other would lay the page out again.
-  const after = [...parent.children].filter(isReal).map((node) => [node, node.getBoundingClientRect()]);
+  const after = [...parent.children].filter(isReal).map((node) => /** @type {[HTMLElement, DOMRect]} */ ([node, node.getBoundingClientRect()]));
   for (const [node, to] of after) {
     const from = before.get(node);
     if (from) move(node, from, to);

@@ -2,7 +2,7 @@
 
 import { getGenres, getItems, getOps } from "./api.js";
 import { genrePage, poster, skeletons, stars } from "./cards.js";
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 import { becomeUser, me, readId, userPage } from "./me.js";
 import { showMine } from "./mine.js";
 import { pulseOf } from "./pulse.js";
@@ -14,7 +14,6 @@ const SIZE = 14;
 const GENRES = 10;
 const PULSE_MS = 4000;
 
-const $ = (id) => document.getElementById(id);
 // "Change" comes back here with ?id=: it is kept in the browser, not in the address.
 const wanted = readId(new URLSearchParams(location.search).get("id"));
 if (wanted !== null) {
@@ -23,10 +22,10 @@ if (wanted !== null) {
 }
 const user = wanted ?? me();
 
-$("id").value = user;
-$("new").href = `/?id=${1_000_000 + Math.floor(Math.random() * 9_000_000)}`;
+$("id", HTMLInputElement).value = user;
+$("new", HTMLAnchorElement).href = `/?id=${1_000_000 + Math.floor(Math.random() * 9_000_000)}`;
 $("for-you-name").textContent = `Your list, user ${user}`;
-$("for-you-all").href = $("my-list").href = userPage(user);
+$("for-you-all", HTMLAnchorElement).href = $("my-list", HTMLAnchorElement).href = userPage(user);
 
 /** Fill a row; what goes wrong stands in its place. */
 async function fill(section, ask, make) {
@@ -52,9 +51,10 @@ fill($("trending"), async () => (await getItems({ sort: "trending", limit: SIZE 
 const near = new IntersectionObserver(
   (entries) => {
     for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
+      if (!isIntersecting || !(target instanceof HTMLElement)) continue;
       near.unobserve(target);
-      fill(target, async () => (await getItems({ genre: target.dataset.genre, sort: "popular", limit: SIZE })).items, (item) => poster(item, { note: stars(item), genre: target.dataset.genre }));
+      const { genre } = target.dataset;
+      fill(target, async () => (await getItems({ genre, sort: "popular", limit: SIZE })).items, (item) => poster(item, { note: stars(item), genre }));
     }
   },
   { rootMargin: "300px" },
@@ -82,6 +82,7 @@ try {
 // --- The pulse ------------------------------------------------------------------------------------------------------------
 
 every(PULSE_MS, async () => {
+  /** @type {any} */
   let pulse;
   try {
     pulse = pulseOf(await getOps());

@@ -36,7 +36,8 @@ export function askKey(kind, refused) {
 
 function ask({ name, why }, refused) {
   return new Promise((done) => {
-    const input = el("input", { id: "key", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
+    const input = /** @type {HTMLInputElement} */ (el("input", { id: "key", type: "password", autocomplete: "off", required: true, spellcheck: "false" }));
+    /** @type {any} a dialog */
     const dialog = el(
       "dialog", { "aria-labelledby": "key-name" },
       el(

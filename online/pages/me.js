@@ -4,7 +4,7 @@ const KEY = "martlet.user";
 const FIRST = "6";
 
 /** An id as digits, or null: it can be more than a JavaScript number holds. */
-export function readId(text) {
+export function readId(/** @type {string | null | undefined} */ text) {
   const id = (text ?? "").trim();
   return /^\d{1,19}$/.test(id) && BigInt(id) < 2n ** 63n ? String(BigInt(id)) : null;
 }
@@ -17,7 +17,7 @@ export function me() {
   }
 }
 
-export function becomeUser(id) {
+export function becomeUser(/** @type {string} */ id) {
   try {
     localStorage.setItem(KEY, id);
   } catch {
@@ -25,4 +25,4 @@ export function becomeUser(id) {
   }
 }
 
-export const userPage = (id, more = {}) => `/user.html?${new URLSearchParams({ id, ...more })}`;
+export const userPage = (/** @type {string} */ id, /** @type {Record<string, string>} */ more = {}) => `/user.html?${new URLSearchParams({ id, ...more })}`;

@@ -11,12 +11,13 @@ const AGAIN_MS = 1000;
 const AGAIN = 20;
 const MOST_MS = 60_000;
 
-/** Fill the row in `section` with `size` films for `user`. */
+/** Fill the row in `section` with `size` films for `user`. @param {HTMLElement} section */
 export function showMine(section, user, size) {
-  const row = section.querySelector(".row");
-  const note = section.querySelector(".note");
+  const row = /** @type {HTMLElement} */ (section.querySelector(".row"));
+  const note = /** @type {HTMLElement} */ (section.querySelector(".note"));
   const tiles = new Tiles(row, act, POSTER);
-  const acts = new Acts(section.querySelector("#undo"), { focus: row, onSent: (acted) => load(acted), onFailed: (key) => tiles.settle(key) });
+  const acts = new Acts(/** @type {HTMLElement} */ (section.querySelector("#undo")), { focus: row, onSent: (acted) => load(acted), onFailed: (key) => tiles.settle(key) });
+  /** @type {string | null} */
   let shownAs = null;
   let turn = 0;
 
@@ -27,7 +28,9 @@ export function showMine(section, user, size) {
   }
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
-   *  less and less often: each one counts as shown. */
+   *  less and less often: each one counts as shown.
+   * @param {import("./acts.js").Acted | null} acted
+   */
   async function load(acted = null) {
     const mine = ++turn;
     for (let times = 0, pause = AGAIN_MS; ; times++) {
@@ -59,7 +62,7 @@ export function showMine(section, user, size) {
     shownAs = request;
     row.removeAttribute("aria-busy");
     tell(degraded.length ? degraded.map(degradedSentence).join(" ") : items.length ? "" : "No film here yet.");
-    if (acted && applied) sayRenewed(acted.what, { ms: performance.now() - acted.began, inside: freshness.applied_in_ms, moves });
+    if (acted && applied) sayRenewed(acted.what, { ms: performance.now() - (acted.began ?? 0), inside: freshness.applied_in_ms, moves });
     else if (acted) sayWaits(acted.what);
     return applied;
   }

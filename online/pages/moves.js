@@ -2,9 +2,15 @@
 
 import { number } from "./words.js";
 
+/** @typedef {Map<string, {was: number, at: number, gone: number}>} Moves */
+
 /**
  * Of keys in their order before and now: key → {was, at, gone}, places from 0; was: −1 for a film that was not there. What the user has
  * `seen` since is taken out of the list before: closing up behind it is no news. `gone`: how many that were.
+ * @param {string[]} before
+ * @param {string[]} now
+ * @param {Set<string | undefined>} seen
+ * @returns {Moves}
  */
 export function movesOf(before, now, seen) {
   const stayed = before.filter((key) => now.includes(key) || !seen.has(key));
@@ -13,9 +19,9 @@ export function movesOf(before, now, seen) {
 }
 
 /** Places gained (lost: negative), 0 for none, NaN for a film that was not there. */
-export const gain = (move) => (move === undefined ? 0 : move.was < 0 ? NaN : move.was - move.at);
+export const gain = (/** @type {{was: number, at: number} | undefined} */ move) => (move === undefined ? 0 : move.was < 0 ? NaN : move.was - move.at);
 
-/** "6 up, 3 down, 5 new." `moves`: as above, or null where nothing is compared. */
+/** "6 up, 3 down, 5 new." `moves`: as above, or null where nothing is compared. @param {Moves | null} moves */
 export function movedWords(moves) {
   if (moves === null) return "";
   const gains = [...moves.values()].map(gain);

@@ -3,7 +3,7 @@
 import { getItem, getRecommendations, getSimilar } from "./api.js";
 import { Acts, say, sayRenewed } from "./acts.js";
 import { genrePage, poster, skeletons } from "./cards.js";
-import { el } from "./dom.js";
+import { $, childrenOf, el, focused } from "./dom.js";
 import { paint } from "./faces.js";
 import { me, readId, userPage } from "./me.js";
 import { makeStars, makeThumbs, showStars } from "./stars.js";
@@ -24,7 +24,6 @@ const KIND = {
   twotower: ["Two towers", "Neighbours by the item tower of the two-tower model."],
 };
 
-const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const itemId = readId(asked.get("movieId"));
 const user = me();
@@ -51,7 +50,7 @@ function showCounters(item) {
   if (!$("counters").children.length) $("counters").append(...rows.map(([name]) => el("div", {}, el("dt", {}, name), el("dd", {}, ""))));
   rows.forEach(([name, value], at) => {
     if (shown.get(name) === value) return;
-    const dd = $("counters").children[at].lastElementChild;
+    const dd = /** @type {HTMLElement} */ ($("counters").children[at].lastElementChild);
     dd.textContent = value;
     dd.classList.remove("moved");
     // What fades by itself all the time is no news.
@@ -77,7 +76,7 @@ function showFilm(item) {
     ...(item.first_event_ts ? [el("span", {}, `first event ${date(item.first_event_ts).split(",")[0]}`)] : []),
   );
   $("player").textContent = `user ${user}`;
-  $("player").href = $("to-list").href = userPage(user);
+  $("player", HTMLAnchorElement).href = $("to-list", HTMLAnchorElement).href = userPage(user);
   const rate = (what) => act(what);
   $("acts").append(makeStars(title, itemId, (rating) => rate({ type: "rating", rating })), makeThumbs(title, rate));
   $("film").removeAttribute("aria-busy");
@@ -103,7 +102,7 @@ const acts = new Acts($("undo"), {
       const { items, freshness } = await getRecommendations({ user_id: user, size: PREVIEW, seen: token });
       const first = items.map((item) => shownTitle(item.title)).join(", ");
       if (freshness.seen_applied === false) say(`${what}: it is kept, and on its way into your list.`, "waits");
-      else sayRenewed(what, { ms: performance.now() - began, inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
+      else sayRenewed(what, { ms: performance.now() - (began ?? 0), inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
     } catch {
       say(`${what}: it is kept.`, "waits");
     }
@@ -117,6 +116,7 @@ const acts = new Acts($("undo"), {
 
 function act(what) {
   showStars($("acts").querySelector(".stars"), what.rating ?? 0);
+  /** @type {any} */
   const event = { type: what.type, user_id: user, item_id: itemId, ...from };
   if (what.rating !== undefined) event.rating = what.rating;
   acts.send(event, title);
@@ -142,7 +142,7 @@ async function loadNear(by) {
     near.replaceChildren(
       ...answer.similar.map((item) => {
         const bar = el("span.weight", { role: "img", "aria-label": `weight ${item.weight}`, title: `weight ${item.weight}` });
-        bar.style.setProperty("--share", Math.max(0, item.weight / most));
+        bar.style.setProperty("--share", String(Math.max(0, item.weight / most)));
         return poster({ genres: [], year: null, ...item }, { note: bar });
       }),
     );
@@ -166,20 +166,20 @@ function showKinds(kinds) {
       }),
     );
   }
-  for (const tab of $("kinds").children) {
+  for (const tab of childrenOf($("kinds"))) {
     const chosen = tab.dataset.kind === kind;
-    tab.setAttribute("aria-selected", chosen);
+    tab.setAttribute("aria-selected", String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
     if (chosen) $("panel").setAttribute("aria-labelledby", tab.id);
   }
 }
 
 $("kinds").addEventListener("keydown", (press) => {
-  const tabs = [...$("kinds").children];
+  const tabs = childrenOf($("kinds"));
   const step = { ArrowRight: 1, ArrowLeft: -1 }[press.key];
   if (!step) return;
   press.preventDefault();
-  const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+  const next = tabs[(tabs.indexOf(/** @type {HTMLElement} */ (focused())) + step + tabs.length) % tabs.length];
   next.focus();
   next.click();
 });

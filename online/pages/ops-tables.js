@@ -17,7 +17,7 @@ export function showModels(root, said, refused, { default: usual, ranking, refus
       ? table(
           ["model", "version", ...names.map((name) => METRICS[name])],
           ranking.map(({ name, version, metrics }) => [
-            el("th", { scope: "row" }, el("a", { href: `/user.html?${new URLSearchParams({ id: 6, model: name })}` }, name), name === usual ? el("span.tag", {}, "default") : null),
+            el("th", { scope: "row" }, el("a", { href: `/user.html?${new URLSearchParams({ id: "6", model: name })}` }, name), name === usual ? el("span.tag", {}, "default") : null),
             el("td", {}, String(version)),
             ...names.map((each) => cell(each, metrics[each])),
           ]),
@@ -52,7 +52,7 @@ export function showExperiments(root, experiments) {
 function rate(some, all) {
   if (!all) return null;
   const bar = el("span.weigh", { "aria-hidden": "true" });
-  bar.style.setProperty("--share", Math.min(1, some / all));
+  bar.style.setProperty("--share", String(Math.min(1, some / all)));
   return el("span", {}, ` (${((some / all) * 100).toFixed(1)} %)`, bar);
 }
 

@@ -2,7 +2,7 @@
 
 import { getOps, postReplay } from "./api.js";
 import { bars, line } from "./charts.js";
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 import { showExperiments, showModels } from "./ops-tables.js";
 import { every } from "./timing.js";
 import { ago, count, date, number } from "./words.js";
@@ -10,8 +10,6 @@ import { ago, count, date, number } from "./words.js";
 const LOOK_MS = 2000;
 const KEPT_MS = 180_000;
 const VERDICTS = ["applied", "duplicate", "late", "rejected", "rerouted"];
-
-const $ = (id) => document.getElementById(id);
 
 /** [[ms, records read], …]: of the watch's sights at first, then of our own looks. */
 let reads = [];
@@ -55,7 +53,9 @@ function showVerdict({ ready, flow, flow_trouble: trouble, settings, asked_at: n
   const ill = alarms.length > 0 || why.length > 0;
   $("verdict").className = `verdict ${ill ? "ill" : "well"}`;
   text("verdict-word", ill ? (alarms.length ? count(alarms.length, "alarm") : "Degraded") : "All well");
-  text("verdict-why", why.join("; ") || (ill ? "" : "Redis, Kafka, Flink, models and items answer; the ledger adds up; no alarm."));
+  const made = (flow?.preparing ?? []).map(({ name, since }) => (since ? `${name} since ${ago(since, now)}` : name));
+  const still = made.length ? ` Still being prepared: ${made.join(", then ")}.` : "";
+  text("verdict-why", (why.join("; ") || (ill ? "" : "Redis, Kafka, Flink, models and items answer; the ledger adds up; no alarm.")) + still);
   $("alarms").replaceChildren(...alarms.map(({ name, since, text }) => el("li", {}, el("strong", {}, `${name.replaceAll("_", " ")}, since ${ago(since, now)}`), text)));
 }
 
@@ -77,7 +77,7 @@ function showFigures({ job, flow, asked_at: now }) {
 
 const boxes = new Map();
 
-function figure(name, value, unit, more, chart = null) {
+function figure(name, value, unit, more, /** @type {Element | null} */ chart = null) {
   if (!boxes.has(name)) {
     const box = el("section.figure", {}, el("h2", {}, name), el("div.value"), el("p.more"));
     boxes.set(name, box);
@@ -158,7 +158,7 @@ function showLists({ api, job, settings }) {
 function showJob(flow) {
   const job = flow?.job;
   $("flink").hidden = !job;
-  if (job) $("flink").href = job.page;
+  if (job) $("flink", HTMLAnchorElement).href = job.page;
   if (!job) {
     $("job").replaceChildren(pair(["State", flow?.unreachable?.flink ? "Flink does not answer" : flow ? "no job" : "not known", ""]));
     return;
@@ -176,7 +176,7 @@ function showJob(flow) {
   );
 }
 
-const pair = ([name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more ? el("small", {}, ` ${more}`) : null));
+const pair = (/** @type {any[]} */ [name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more ? el("small", {}, ` ${more}`) : null));
 const mib = (bytes) => (bytes === null || bytes === undefined ? "–" : `${number(Math.round((bytes / 2 ** 20) * 10) / 10)} MiB`);
 const seconds = (ms) => (ms < 10_000 ? `${number(Math.round(ms / 100) / 10)} s` : ms < 600_000 ? `${number(Math.round(ms / 1000))} s` : ms < 172_800_000 ? `${number(Math.round(ms / 360_000) / 10)} h` : `${number(Math.round(ms / 86_400_000))} days`);
 
@@ -199,8 +199,8 @@ function showReplay(replay) {
   const pace = speed === "max" ? "as fast as it goes" : `at ${number(speed ?? 0)}× its own pace`;
   if (running && String(speed) !== paced) showSpeed(String(speed));
   paced = running ? String(speed) : null;
-  $("replay-start").disabled = $("replay-stop").disabled = replay === null || waiting;
-  $("replay-stop").disabled ||= !running;
+  $("replay-start", HTMLButtonElement).disabled = $("replay-stop", HTMLButtonElement).disabled = replay === null || waiting;
+  $("replay-stop", HTMLButtonElement).disabled ||= !running;
   text("replay-start", running ? "Change speed" : sent && !done ? "Go on" : "Start");
   text(
     "replay-said",
@@ -217,12 +217,13 @@ function showReplay(replay) {
               : "Not started. Watch events a second and freshness when you do.",
   );
   $("replay-progress").hidden = last <= first;
-  $("replay-progress").value = last > first ? sent / (last - first) : 0;
+  $("replay-progress", HTMLProgressElement).value = last > first ? sent / (last - first) : 0;
   if (error && !running) fault(error);
 }
 
 /** The running speed is the chosen one, if it is none of those on offer, too: a command can have started it. */
 function showSpeed(speed) {
+  /** @type {any[]} */
   const radios = [...$("replay").querySelectorAll("input")];
   let radio = radios.find(({ value }) => value === speed);
   if (!radio) {
@@ -249,7 +250,7 @@ async function wish(speed) {
 
 $("replay").addEventListener("submit", (submit) => {
   submit.preventDefault();
-  const speed = new FormData($("replay")).get("speed");
+  const speed = new FormData($("replay", HTMLFormElement)).get("speed");
   wish(speed === "max" ? speed : Number(speed));
 });
 $("replay-stop").addEventListener("click", () => wish(null));

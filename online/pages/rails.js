@@ -14,7 +14,7 @@ export function makeRail(section) {
     const ends = [row.scrollLeft <= 4, row.scrollLeft + row.clientWidth >= row.scrollWidth - 4];
     ways.hidden = ends[0] && ends[1];
     // Not disabled: a button that has the focus would lose it.
-    ends.forEach((end, at) => buttons[at].setAttribute("aria-disabled", end));
+    ends.forEach((end, at) => buttons[at].setAttribute("aria-disabled", String(end)));
     row.classList.toggle("goes-back", !ends[0]);
     row.classList.toggle("goes-on", !ends[1]);
   };

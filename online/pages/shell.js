@@ -2,7 +2,7 @@
 
 import { getItems } from "./api.js";
 import { moviePage } from "./cards.js";
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 import { paint } from "./faces.js";
 import { me, userPage } from "./me.js";
 import { shownTitle } from "./words.js";
@@ -11,25 +11,25 @@ const SHOWN = 8;
 const PAUSE_MS = 90;
 
 const mine = document.getElementById("my-list");
-if (mine) mine.href = userPage(me());
+if (mine instanceof HTMLAnchorElement) mine.href = userPage(me());
 
-const input = document.getElementById("search");
-const found = document.getElementById("found");
+const input = $("search", HTMLInputElement);
+const found = $("found");
 let asked = new AbortController();
-let timer;
+let timer = 0;
 let active = -1;
 
-const options = () => [...found.querySelectorAll("[role=option]")];
+const options = () => /** @type {HTMLElement[]} */ ([...found.querySelectorAll("[role=option]")]);
 
 function open(shown) {
   found.hidden = !shown;
-  input.setAttribute("aria-expanded", shown);
+  input.setAttribute("aria-expanded", String(shown));
   if (!shown) choose(-1);
 }
 
 function choose(at) {
   active = at;
-  options().forEach((option, index) => option.setAttribute("aria-selected", index === at));
+  options().forEach((option, index) => option.setAttribute("aria-selected", String(index === at)));
   if (at < 0) input.removeAttribute("aria-activedescendant");
   else {
     input.setAttribute("aria-activedescendant", options()[at].id);
@@ -46,7 +46,7 @@ async function look() {
     const { items } = await getItems({ q: words, limit: SHOWN }, turn.signal);
     if (turn.signal.aborted) return;
     found.replaceChildren(...items.map((item, at) => option(item, at, words)));
-    document.getElementById("found-count").textContent = items.length ? `${items.length === SHOWN ? "At least " : ""}${items.length} films` : "No film";
+    $("found-count").textContent = items.length ? `${items.length === SHOWN ? "At least " : ""}${items.length} films` : "No film";
     if (!items.length) found.append(el("li.nothing", { role: "option", "aria-disabled": "true", "aria-selected": "false", id: "found-none" }, `No title has words that begin with “${words}”.`));
   } catch (fault) {
     if (turn.signal.aborted) return;
@@ -81,11 +81,11 @@ const go = (option) => {
   if (option?.dataset.href) location.href = option.dataset.href;
 };
 
-input?.addEventListener("input", () => {
+input.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(look, PAUSE_MS);
 });
-input?.addEventListener("keydown", (press) => {
+input.addEventListener("keydown", (press) => {
   const last = options().length - 1;
   if (press.key === "ArrowDown" || press.key === "ArrowUp") {
     press.preventDefault();
@@ -99,7 +99,7 @@ input?.addEventListener("keydown", (press) => {
     go(options()[active]);
   }
 });
-input?.addEventListener("blur", () => open(false));
-input?.addEventListener("focus", () => input.value.trim() && look());
-found?.addEventListener("pointerdown", (press) => press.preventDefault()); // the search keeps the focus
-found?.addEventListener("click", (click) => go(click.target.closest("[role=option]")));
+input.addEventListener("blur", () => open(false));
+input.addEventListener("focus", () => input.value.trim() && look());
+found.addEventListener("pointerdown", (press) => press.preventDefault()); // the search keeps the focus
+found.addEventListener("click", (click) => go(/** @type {Element} */ (click.target).closest("[role=option]")));

@@ -39,7 +39,7 @@ export function makeStars(title, itemId, onRate) {
       if (chosen) onRate(Number(chosen.value));
       else choose(press.target);
     } else if (VALUES.includes(Number(press.key))) {
-      choose(radios[press.key - 1]);
+      choose(radios[Number(press.key) - 1]);
     }
   });
   group.addEventListener("keyup", (press) => {
@@ -48,16 +48,16 @@ export function makeStars(title, itemId, onRate) {
   });
   group.addEventListener("pointerdown", () => (choosing = false));
   group.addEventListener("change", (change) => {
-    group.dataset.value = change.target.value;
+    group.dataset.value = /** @type {HTMLInputElement} */ (change.target).value;
     if (choosing) tell();
   });
   group.addEventListener("click", (click) => {
     if (click.target instanceof HTMLInputElement && !choosing) onRate(Number(click.target.value));
   });
-  group.addEventListener("focusout", (away) => (hint.hidden ||= !group.contains(away.relatedTarget)));
+  group.addEventListener("focusout", (away) => (hint.hidden ||= !group.contains(/** @type {Node | null} */ (away.relatedTarget))));
 
   function tell() {
-    hint.textContent = `Enter: rate ${radios.find((radio) => radio.checked).value} ★`;
+    hint.textContent = `Enter: rate ${radios.find((radio) => radio.checked)?.value} ★`;
     hint.hidden = false;
   }
   return group;

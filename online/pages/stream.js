@@ -9,11 +9,15 @@ const SILENT_MS = 40_000; // the server says something every 15 s
 /**
  * Call `onEvent(name, data)` for each event of `url`, connecting again for as long as `signal` is not aborted; `onState(live)`
  * when it comes and goes.
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @param {(name: string, data: any) => void} onEvent
+ * @param {(live: boolean) => void} onState
  */
 export async function follow(url, signal, onEvent, onState = () => {}) {
   for (let failures = 0; !signal.aborted; failures++) {
     const quiet = new AbortController();
-    let timer;
+    let timer = 0;
     const heard = () => {
       clearTimeout(timer);
       timer = setTimeout(() => quiet.abort(), SILENT_MS);
@@ -50,7 +54,7 @@ async function* pieces(body) {
       if (done) return;
       held += value;
       const parts = held.split("\n\n");
-      held = parts.pop();
+      held = parts.pop() ?? "";
       yield* parts;
     }
   } finally {

@@ -59,6 +59,6 @@ function make(genre) {
     el("span.numbers", { "aria-hidden": "true" }),
     el("span.bars", { "aria-hidden": "true" }, el("span.bar.day"), el("span.bar.weeks")),
   );
-  row.style.setProperty("--hue", hue(genre));
+  row.style.setProperty("--hue", String(hue(genre)));
   return row;
 }

@@ -46,7 +46,12 @@ export class Tiles {
     });
   }
 
-  /** Show `items` of list `request`, and mark what moved. `moves`: see moves.js; null: nothing is compared. */
+  /**
+   * Show `items` of list `request`, and mark what moved. `moves`: see moves.js; null: nothing is compared.
+   * @param {any[]} items
+   * @param {string} request
+   * @param {import("./moves.js").Moves | null} moves
+   */
   show(items, request, moves = null) {
     const scale = scaleOf(items.map((item) => item.score));
     const focus = this.#focus();
@@ -117,6 +122,7 @@ export class Tiles {
 
   /** Which tile has the keyboard, and on what: a moved element loses it, and a tile that leaves takes it along. */
   #focus() {
+    /** @type {HTMLElement | null | undefined} */
     const tile = document.activeElement?.closest?.(".tile");
     return tile && this.list.contains(tile) ? { tile, control: document.activeElement, at: this.order.indexOf(tile.dataset.key) } : null;
   }
@@ -172,7 +178,7 @@ export const POSTER = {
     const title = shownTitle(item.title);
     const tile = poster(item);
     tile.classList.add("tile");
-    tile.querySelector(".face").append(el("span.change"));
+    tile.querySelector(".face")?.append(el("span.change"));
     tile.append(makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })));
     return tile;
   },

@@ -3,7 +3,7 @@
 import { getModels, getRecommendations, getUser } from "./api.js";
 import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./acts.js";
 import { Channels } from "./channels.js";
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 import { showHistory } from "./history.js";
 import { becomeUser, readId, userPage } from "./me.js";
 import { gain, movesOf } from "./moves.js";
@@ -15,6 +15,8 @@ import { Tiles } from "./tiles.js";
 import { Why } from "./why.js";
 import { comesBack, degradedSentence, number, shownTitle } from "./words.js";
 
+/** @typedef {import("./acts.js").Acted} Acted */
+
 const SIZE = 20;
 // While an event is not in the features, ask again: patient enough for a stream job that starts again.
 const ASK_AGAIN_MS = 700;
@@ -22,8 +24,27 @@ const ASK_AGAIN = 25;
 const DEGRADED_MS = 3000;
 const DEGRADED_MOST_MS = 60_000;
 
-const $ = (id) => document.getElementById(id);
-const page = { userId: null, model: null, beside: null };
+/** All that this page remembers. */
+const page = {
+  // What the address says.
+  userId: /** @type {string | null} */ (null),
+  model: /** @type {string | null} */ (null),
+  beside: /** @type {string | null} */ (null),
+  // The list.
+  asked: new AbortController(), // of the newest call for a list
+  shownFor: /** @type {string | null} */ (null), // the models that the page shows lists of
+  shownAs: /** @type {string | null} */ (null), // the request_id of the list that the tiles show: what is done about it names it
+  newest: /** @type {number | null} */ (null), // how far the log is folded into the shown list
+  soon: 0, // the timer that asks again for a list that misses something
+  pause: DEGRADED_MS / 2, // how long it was set for
+  // Turns: what an older one finds out is no news.
+  userTurn: 0,
+  renewal: 0,
+  current: /** @type {Acted | null} */ (null), // the act that no list has answered yet
+  // The stream.
+  following: new AbortController(),
+  told: 0, // the newest place in the log that the stream has told
+};
 const tiles = new Tiles($("list"), act);
 const why = new Why($("list"));
 const channels = new Channels($("channels"), $("list"));
@@ -41,7 +62,7 @@ function readAddress() {
   page.userId = readId(id);
   page.model = asked.get("model") || null;
   page.beside = asked.get("beside") || null;
-  $("go-id").value = id;
+  $("go-id", HTMLInputElement).value = id;
   return id;
 }
 
@@ -56,8 +77,8 @@ function writeAddress(name, value) {
 
 /** The jump to another user takes the model along. */
 function keepModel() {
-  $("go-model").value = page.model ?? "";
-  $("go-model").disabled = page.model === null;
+  $("go-model", HTMLInputElement).value = page.model ?? "";
+  $("go-model", HTMLInputElement).disabled = page.model === null;
 }
 
 // --- The models -----------------------------------------------------------------------------------------------------
@@ -72,12 +93,12 @@ async function loadModels() {
     // What the address names stays visible, even if it does not rank: the list then says why.
     if (!names.includes(chosen)) options.unshift(el("option", { value: chosen }, `${chosen} · not ready`));
     $("model").replaceChildren(...options);
-    $("model").value = chosen;
-    $("model").disabled = false;
+    $("model", HTMLSelectElement).value = chosen;
+    $("model", HTMLSelectElement).disabled = false;
     $("beside").replaceChildren(el("option", { value: "" }, "no other"), ...models.map(option));
     if (page.beside && !names.includes(page.beside)) $("beside").append(el("option", { value: page.beside }, `${page.beside} · not ready`));
-    $("beside").value = page.beside ?? "";
-    $("beside").disabled = false;
+    $("beside", HTMLSelectElement).value = page.beside ?? "";
+    $("beside", HTMLSelectElement).disabled = false;
   } catch {
     // The list's own error tells more; the switch stays as it is.
     if (page.model !== null) $("model").replaceChildren(el("option", { value: page.model }, page.model));
@@ -86,19 +107,17 @@ async function loadModels() {
 
 /** The switch tells the version that made this list: a newer one may have come since it was filled. */
 function showRanker({ model, model_version: version }) {
-  const option = [...$("model").options].find(({ value }) => value === model);
+  const option = [...$("model", HTMLSelectElement).options].find(({ value }) => value === model);
   if (option) option.textContent = `${model} · version ${version}`;
 }
 
 // --- The user -------------------------------------------------------------------------------------------------------
 
-let userTurn = 0;
-
 async function loadUser() {
-  const turn = ++userTurn;
+  const turn = ++page.userTurn;
   try {
     const user = await getUser(page.userId);
-    if (turn !== userTurn) return;
+    if (turn !== page.userTurn) return;
     showProfile($("lead"), $("facts"), user);
     showTastes($("tastes"), $("all-tastes"), user.tastes);
     showHistory($("history"), user.history, user.now);
@@ -106,62 +125,60 @@ async function loadUser() {
     $("no-history").hidden = user.history.length > 0;
     $("profile").removeAttribute("aria-busy");
   } catch (fault) {
-    if (turn === userTurn) $("lead").textContent = fault.message;
+    if (turn === page.userTurn) $("lead").textContent = fault.message;
   }
 }
 
 // --- The list -------------------------------------------------------------------------------------------------------
 
-let list = new AbortController();
-let shownFor = null; // the models that the page shows lists of
-let shownAs = null; // the request_id of the list that the tiles show: what is done about it names it
-let newest = null; // how far the log is folded into the shown list
-
 const askedOf = () => `${page.model} ${page.beside}`;
 
 /**
  * Get the list (two of them side by side) and show it. `acted`: what this answers, {token, began, what}, or null; without a
- * token it is a move that the stream told. The newest call wins: an older one's answer would show the past. Gives false if it
- * was overtaken or failed.
+ * token it is a move that the stream told. The newest call wins: an older one's answer would show the past. Gives whether the
+ * list answers it, "applied" or "waits"; null if it was overtaken or failed.
+ * @param {Acted | null} acted
+ * @returns {Promise<"applied" | "waits" | null>}
  */
 async function loadList(acted = null) {
-  list.abort();
-  const mine = (list = new AbortController());
+  page.asked.abort();
+  const mine = (page.asked = new AbortController());
   $("list").setAttribute("aria-busy", "true");
   try {
     const asked = { user_id: page.userId, model: page.model, size: SIZE, seen: acted?.token, explain: 1 };
     const what = askedOf();
-    if (shownFor !== what) acted &&= { ...acted, compare: false };
+    if (page.shownFor !== what) acted &&= { ...acted, compare: false };
     const [answer, beside] = await Promise.all([
       getRecommendations(asked, mine.signal),
       page.beside ? getRecommendations({ ...asked, model: page.beside, explain: null }, mine.signal) : null,
     ]);
-    if (mine.signal.aborted) return false;
-    showList(answer, beside, acted);
-    shownFor = what;
-    return true;
+    if (mine.signal.aborted) return null;
+    const applied = showList(answer, beside, acted);
+    page.shownFor = what;
+    return applied ? "applied" : "waits";
   } catch (fault) {
-    if (mine.signal.aborted) return false;
+    if (mine.signal.aborted) return null;
     showFault(fault, acted);
-    return false;
+    return null;
   } finally {
-    if (list === mine) $("list").removeAttribute("aria-busy");
+    if (page.asked === mine) $("list").removeAttribute("aria-busy");
   }
 }
 
-function showList(answer, beside, acted) {
+/** Gives whether all that `acted` did is in the list. */
+function showList(answer, beside, /** @type {Acted | null} */ acted) {
   $("fault").hidden = true;
   const { seen_applied: seen, applied_in_ms: ms } = answer.freshness;
   // The event may be in the features, but not in a list that could not read them.
   const applied = seen && !answer.degraded.includes("no live features");
   if (acted?.token && applied) settleAll();
-  shownAs = answer.request_id;
-  newest = answer.explain.user.n;
+  page.shownAs = answer.request_id;
+  page.newest = answer.explain.user.n;
   const since = new Set(answer.explain.user.newest.map(({ item_id: id }) => String(id)));
   const compared = acted !== null && acted.compare !== false;
   const again = acted?.before !== undefined; // asked for again, an act has still moved the list that it was done in
   if (acted) acted.before ??= tiles.order;
-  const moves = compared ? movesOf(acted.before, answer.items.map(({ item_id: id }) => String(id)), since) : null;
+  const moves = compared ? movesOf(acted.before ?? [], answer.items.map(({ item_id: id }) => String(id)), since) : null;
   why.close();
   tiles.show(answer.items, answer.request_id, moves);
   // Now the list is in the page: this is what a click costs.
@@ -178,6 +195,7 @@ function showList(answer, beside, acted) {
   showDegraded(degraded);
   askAgainSoon(comesBack(degraded));
   sayOf(acted, applied, ms, whole, moves);
+  return !acted?.token || applied;
 }
 
 function sayOf(acted, applied, inside, ms, moves) {
@@ -191,14 +209,11 @@ function sayOf(acted, applied, inside, ms, moves) {
   else sayWaits(acted.what);
 }
 
-let soon = 0;
-let pause = DEGRADED_MS / 2;
-
 /** A list that misses what comes back by itself is asked for again until it is whole, less and less often: each one counts as shown. */
 function askAgainSoon(degraded) {
-  clearTimeout(soon);
-  pause = degraded ? Math.min(2 * pause, DEGRADED_MOST_MS) : DEGRADED_MS / 2;
-  if (degraded) soon = setTimeout(() => (document.hidden ? askAgainSoon(true) : current || acts.busy || renewNow()), pause);
+  clearTimeout(page.soon);
+  page.pause = degraded ? Math.min(2 * page.pause, DEGRADED_MOST_MS) : DEGRADED_MS / 2;
+  if (degraded) page.soon = setTimeout(() => (document.hidden ? askAgainSoon(true) : page.current || acts.busy || renewNow()), page.pause);
 }
 
 /** A newer list holds every act sent before it. */
@@ -214,7 +229,7 @@ function showDegraded(degraded) {
 
 function showFault(fault, acted) {
   // A list that was there stays after a failed renewal; of another model or user it would be a lie.
-  if (!acted || shownFor !== askedOf()) {
+  if (!acted || page.shownFor !== askedOf()) {
     tiles.clear();
     channels.show([]);
     $("sides").hidden = $("sides-said").hidden = true;
@@ -237,52 +252,46 @@ function act(item, what) {
   tiles.wait(key, what.rating ?? 0);
   const event = { type: what.type, user_id: page.userId, item_id: item.item_id };
   const position = tiles.order.indexOf(key);
-  if (position >= 0) Object.assign(event, { request_id: shownAs, position });
+  if (position >= 0) Object.assign(event, { request_id: page.shownAs, position });
   if (what.rating !== undefined) event.rating = what.rating;
   acts.send(event, shownTitle(item.title), key);
 }
 
-let renewal = 0;
-let current = null; // the act that no list has answered yet
-
 /** Renew the page with what an event did; ask again while it is not applied, unless a newer event asks. */
-async function renew(acted) {
-  const mine = ++renewal;
-  current = acted;
+async function renew(/** @type {Acted} */ acted) {
+  const mine = ++page.renewal;
+  page.current = acted;
   for (let times = 0; times < ASK_AGAIN; times++) {
     const shown = await loadList(acted);
-    if (mine !== renewal) return;
+    if (mine !== page.renewal) return;
     await loadUser();
-    if (mine !== renewal) return;
+    if (mine !== page.renewal) return;
     if (!shown) return; // "Try again" goes on from here
-    if (!$("freshness").classList.contains("waits")) {
-      current = null;
-      if (told > newest) onMove("move", { n: told });
+    if (shown === "applied") {
+      page.current = null;
+      if (page.told > (page.newest ?? 0)) onMove("move", { n: page.told });
       return;
     }
     await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
-    if (mine !== renewal) return;
+    if (mine !== page.renewal) return;
   }
-  current = null; // the stream tells when it moves after all
+  page.current = null; // the stream tells when it moves after all
   sayStuck(acted.what);
 }
 
 // --- The stream: what happens elsewhere -------------------------------------------------------------------------------
 
-let following = new AbortController();
-let told = 0; // the newest place in the log that the stream has told
-
 function followUser() {
-  following.abort();
-  following = new AbortController();
-  const url = `/v1/stream?${new URLSearchParams({ user_id: page.userId, lists: 0 })}`;
-  follow(url, following.signal, onMove, (live) => ($("live").hidden = !live));
+  page.following.abort();
+  page.following = new AbortController();
+  const url = `/v1/stream?${new URLSearchParams({ user_id: String(page.userId), lists: "0" })}`;
+  follow(url, page.following.signal, onMove, (live) => ($("live").hidden = !live));
 }
 
 function onMove(name, { n }) {
-  told = n ?? 0;
+  page.told = n ?? 0;
   // What the shown list knows, or an act of this page is about to show, is no news.
-  if (name !== "move" || (n !== null && n === newest) || acts.busy || current || shownFor === null) return;
+  if (name !== "move" || (n !== null && n === page.newest) || acts.busy || page.current || page.shownFor === null) return;
   loadUser();
   loadList({});
 }
@@ -293,7 +302,7 @@ function begin() {
   const id = readAddress();
   keepModel();
   loadModels();
-  renewal++;
+  page.renewal++;
   if (page.userId === null) {
     $("lead").textContent = id ? `“${id}” is not a user id: a whole number from 0 on is expected.` : "Choose a user by id.";
     $("profile").removeAttribute("aria-busy");
@@ -302,7 +311,7 @@ function begin() {
     return;
   }
   becomeUser(page.userId);
-  $("my-list").href = $("alone").href = userPage(page.userId);
+  $("my-list", HTMLAnchorElement).href = $("alone", HTMLAnchorElement).href = userPage(page.userId);
   $("name").textContent = `User ${page.userId}`;
   document.title = `User ${page.userId} · Martlet`;
   if (!tiles.order.length) tiles.showSkeleton(8);
@@ -312,8 +321,8 @@ function begin() {
 }
 
 function renewNow() {
-  if (current) {
-    renew(current);
+  if (page.current) {
+    renew(page.current);
   } else {
     loadUser();
     loadList();
@@ -322,7 +331,7 @@ function renewNow() {
 
 for (const name of ["model", "beside"]) {
   $(name).addEventListener("change", () => {
-    writeAddress(name, $(name).value);
+    writeAddress(name, $(name, HTMLSelectElement).value);
     renewNow();
   });
 }

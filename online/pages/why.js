@@ -76,7 +76,7 @@ export class Why {
   #fill(key) {
     const why = this.now.get(key);
     const rows = [];
-    const row = (text, more = null, title = null) => rows.push(el("li", { title }, text, more === null ? null : el("small", {}, more)));
+    const row = (/** @type {string} */ text, /** @type {string | null} */ more = null, /** @type {string | null} */ title = null) => rows.push(el("li", { title }, text, more === null ? null : el("small", {}, more)));
     const channels = Object.entries(why.channels ?? {}).sort(([, a], [, b]) => a.place - b.place).slice(0, CHANNELS);
     for (const [name, { place, strength }] of channels) {
       row(`${ordinal(place + 1)} by ${channelName(name)}`, null, `${channelWords(name)}${strength === undefined ? "" : `; strength ${short(strength)}`}`);

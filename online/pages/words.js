@@ -5,42 +5,43 @@ const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: 
 const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en-GB", { numeric: "always", style: "narrow" });
 
-export const number = (value) => NUMBER.format(value);
-export const date = (ts) => `${DATE.format(ts)} UTC`;
-export const isoDate = (ts) => new Date(ts).toISOString();
+export const number = (/** @type {number} */ value) => NUMBER.format(value);
+export const date = (/** @type {number} */ ts) => `${DATE.format(ts)} UTC`;
+export const isoDate = (/** @type {number} */ ts) => new Date(ts).toISOString();
 
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [["year", 31_557_600_000], ["month", 2_629_800_000], ["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
 
 /** "2d ago", as seen from `now`, which is the home's clock and not the browser's. */
-export function ago(ts, now) {
+export function ago(/** @type {number} */ ts, /** @type {number} */ now) {
   const unit = UNITS.find(([, size]) => Math.abs(now - ts) >= size);
   return unit ? AGO.format(-Math.trunc((now - ts) / unit[1]), unit[0]) : "just now";
 }
 
 /** MovieLens writes "Matrix, The": a person does not. */
-export const shownTitle = (title) => title.replace(/^(.+), (The|A|An)$/, "$2 $1");
+export const shownTitle = (/** @type {string} */ title) => title.replace(/^(.+), (The|A|An)$/, "$2 $1");
 
-export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+export const count = (/** @type {number} */ value, /** @type {string} */ one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 
 /** 1st, 2nd, 3rd, … */
-export function ordinal(n) {
+export function ordinal(/** @type {number} */ n) {
   const tens = n % 100 > 10 && n % 100 < 14;
   return `${number(n)}${tens ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th")}`;
 }
 
 /** A taste from −1 to 1, as +62 %; with a real minus sign; "−0" is nothing. */
-export function signed(value) {
+export function signed(/** @type {number} */ value) {
   const rounded = Math.round(value * 100);
   return `${rounded < 0 ? "−" : rounded > 0 ? "+" : ""}${Math.abs(rounded)}\u00a0%`;
 }
 
 /** Does a list that misses this become whole by itself? Then it is asked for again. */
-export const comesBack = (degraded) => degraded.some((what) => what === "no live features" || what === "no model");
+export const comesBack = (/** @type {string[]} */ degraded) => degraded.some((what) => what === "no live features" || what === "no model");
 
 /** What a word of `degraded` means for who looks at the list. */
-export function degradedSentence(what) {
+export function degradedSentence(/** @type {string} */ what) {
   if (what === "no live features") return "What is newest of you does not answer (Redis): your newest ratings may be missing for a moment.";
-  if (what === "no model") return "The model did not answer in time: for a moment the films are in a simpler order.";
+  if (what === "no model") return "No trained model ranks just now: the films are in a simpler order until one does.";
   const channel = what.match(/^recall channel failed: (.+)$/);
   if (channel) return `One way of finding films (“${channel[1]}”) does not answer: some films may be missing for a moment.`;
   const model = what.match(/^model left out: (.+)$/);

@@ -2,18 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from features.arrays import AnyArray, FloatArray, IntArray
 from features.history import history_of
-from features.inputs import Floats, Ints, cross_matrix, item_matrix, user_vector
+from features.inputs import cross_matrix, item_matrix, user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
 from features.signals import signal_matrix
 from features.words import UserId
-from online.ranking.catalogue import LiveModel
-from online.recall import Query
+from online.model_client.live_models import LiveModel
+from online.query import Query
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class RawFeatures:
     """
 
     layout: str
-    user: Floats
-    items: Floats
-    cross: Floats | None = None
-    history: tuple[Ints, Ints, Ints] | None = None
-    signals: Floats | None = None
+    user: FloatArray
+    items: FloatArray
+    cross: FloatArray | None = None
+    history: tuple[IntArray, IntArray, IntArray] | None = None
+    signals: FloatArray | None = None
 
-    def of(self, places: Ints) -> "RawFeatures":
+    def of(self, places: IntArray) -> "RawFeatures":
         """The same for the items at these places alone."""
         cross = None if self.cross is None else self.cross[places]
         signals = None if self.signals is None else self.signals[places]
@@ -48,7 +47,7 @@ class RawFeatures:
         return sum(each.nbytes for each in parts if each is not None)
 
 
-def raw_features(query: Query, rows: Ints, names: Collection[str]) -> RawFeatures:
+def raw_features(query: Query, rows: IntArray, names: Collection[str]) -> RawFeatures:
     """Features of the user and of the items at `rows` of the store, as they stand at the query's time; `names`: the inputs that
     a model takes."""
     moment = query.moment
@@ -65,7 +64,7 @@ def raw_features(query: Query, rows: Ints, names: Collection[str]) -> RawFeature
     )
 
 
-def inputs_of(model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures) -> dict[str, npt.NDArray[Any]]:
+def inputs_of(model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures) -> dict[str, AnyArray]:
     """What a model is asked with, one row an item, or one for all where the model takes that. Raises ValueError where its columns
     are not these."""
     names = [each.name for each in model.manifest.inputs]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
-from features.inputs import Floats, Ints
 from features.words import UserId
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.transport import VersionGone
 from online.policy import Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
 from online.ranking.features import RawFeatures, inputs_of
-from online.ranking.transport import VersionGone
 from online.rerank import rank_shares
 
 LEAST = 0.005
@@ -45,8 +45,8 @@ class Scored:
     beside it that gave no scores."""
 
     model: LiveModel
-    scores: Floats
-    by_model: dict[str, Floats] = field(default_factory=dict)
+    scores: FloatArray
+    by_model: dict[str, FloatArray] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
 
 
@@ -73,7 +73,9 @@ class Ranker:
         self._client = client
         self._genres = tuple(genres)
 
-    async def rank(self, models: Models, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float) -> Scored:
+    async def rank(
+        self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+    ) -> Scored:
         """Raises Unavailable where the first of the models gives no scores within so many seconds; another one is left out."""
         everyone, within = (models.first, *models.others), max(LEAST, within)
         asked = (self._ask(each, user_id, item_ids, raw, within) for each in everyone)
@@ -96,8 +98,8 @@ class Ranker:
         return Scored(model, scores, by_model, gone)
 
     async def _ask(
-        self, model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
-    ) -> tuple[LiveModel, Floats]:
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+    ) -> tuple[LiveModel, FloatArray]:
         """The version that answered, and its scores: another one, if this was withdrawn just now."""
         until, gone = time.monotonic() + within, set[int]()
         while True:
@@ -112,8 +114,8 @@ class Ranker:
             model = other
 
     async def _scores(
-        self, model: LiveModel, user_id: UserId, item_ids: Ints, raw: RawFeatures, within: float
-    ) -> Floats:
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+    ) -> FloatArray:
         if not len(item_ids):
             return np.zeros(0, np.float32)
         if model.manifest.maps.genres != self._genres:

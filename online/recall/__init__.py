@@ -2,7 +2,7 @@
 new signal in `features.signals` if rankers should read it too."""
 
 from features.signals import SIGNALS
-from online.recall.channel import Query, Recall
+from online.recall.channel import Recall
 from online.recall.lately import EraRecall, NewestRecall, SessionRecall, TrendingRecall
 from online.recall.merge import Asking, Candidates, merge
 from online.recall.signal import GivenRecall, NewRecall, PopularRecall, SignalRecall
@@ -25,7 +25,6 @@ __all__ = [
     "Asking",
     "Candidates",
     "GivenRecall",
-    "Query",
     "Recall",
     "merge",
 ]

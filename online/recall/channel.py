@@ -1,38 +1,12 @@
 """What a recall channel is asked and what it answers."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, Protocol
 
-import numpy as np
-
-from features.inputs import Floats, Ints
-from features.signals import Moment, Signals
-from online.vectors.shelf import Kind
+from features.arrays import IntArray
+from online.query import Query
 
 ALL: Final = 10_000
 """More than a list has candidates."""
-NONE: Final = np.zeros(0, np.int64)
-
-
-class Query:
-    """One request as recall and ranking see it: a user at a time, and what was found so far.
-
-    news         rows of new items, newest first
-    vectors      kinds of item vectors that are there, by name
-    user_vector  the two-tower model's, once it has come
-    found        what vectors found: (rows, inner products), by name
-    orders       what each channel gave, by its name
-    """
-
-    def __init__(self, moment: Moment, news: Ints = NONE, vectors: Mapping[str, Kind] = MappingProxyType({})) -> None:
-        self.moment = moment
-        self.news = news
-        self.vectors = vectors
-        self.user_vector: Floats | None = None
-        self.signals = Signals(moment)
-        self.found: dict[str, tuple[Ints, Floats]] = {}
-        self.orders: dict[str, Ints] = {}
 
 
 class Recall(Protocol):
@@ -42,4 +16,4 @@ class Recall(Protocol):
     name: str
     most: int
 
-    def recall(self, query: Query, limit: int) -> Ints: ...
+    def recall(self, query: Query, limit: int) -> IntArray: ...

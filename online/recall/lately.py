@@ -7,15 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from features.inputs import Floats, Ints, popularity
+from features.arrays import FloatArray, IntArray
+from features.inputs import popularity
 from features.inputs import trending as rise
 from features.signals import best_rows
+from features.units import ends_session
 from features.words import CLICK, VIEW, is_negative, is_positive
-from online.recall.channel import Query
+from online.query import Query
 
 FEW: Final = 40
-SESSION_MS: Final = 1_800_000
-"""Silence that ends a session, as in the fold."""
 
 
 class TrendingRecall:
@@ -23,7 +23,7 @@ class TrendingRecall:
 
     name, most = "trending", FEW
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
         rows = slice(0, len(moment.items))
         columns = moment.items.columns
@@ -36,7 +36,7 @@ class NewestRecall:
 
     name, most = "newest", FEW
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
         years = moment.items.columns.years[: len(moment.items)]
         liked = moment.popular / (1 + moment.popular)
@@ -48,7 +48,7 @@ class EraRecall:
 
     name, most = "era", FEW
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
         decades = moment.items.columns.years[: len(moment.items)] // 10
         rows, shares = moment.liked(20, 0.9)
@@ -65,9 +65,9 @@ class SessionRecall:
 
     name, most = "session", 100
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        session = [event for event in moment.user.recent if moment.at - event[1] < SESSION_MS]
+        session = [event for event in moment.user.recent if not ends_session(moment.at - event[1])]
         disliked = {item_id for item_id, _, kind, centi in session if is_negative(kind, centi)}
         touched = [
             row
@@ -83,5 +83,5 @@ class SessionRecall:
         return _best(query, moment.items.similar.spread(rows, shares, len(moment.items)), limit)
 
 
-def _best(query: Query, strengths: Floats, limit: int) -> Ints:
+def _best(query: Query, strengths: FloatArray, limit: int) -> IntArray:
     return best_rows(np.where(query.moment.allowed, strengths, np.float32(0)), limit)

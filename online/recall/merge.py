@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 import numpy as np
 
+from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
-from features.inputs import Floats, Ints
 from features.signals import candidates
-from online.recall.channel import NONE, Query, Recall
+from online.query import NONE, Query
+from online.recall.channel import Recall
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ class Candidates:
     failed    names of those that raised
     """
 
-    rows: Ints
-    found_by: Ints
+    rows: IntArray
+    found_by: IntArray
     names: tuple[str, ...]
     failed: tuple[str, ...] = ()
 
@@ -36,7 +37,7 @@ class Candidates:
         mask = int(self.found_by[place])
         return tuple(name for bit, name in enumerate(self.names) if mask >> bit & 1)
 
-    def votes(self) -> Floats:
+    def votes(self) -> FloatArray:
         """[n] how many channels found each candidate."""
         return np.asarray(sum((self.found_by >> bit & 1) for bit in range(len(self.names))), np.float32)
 

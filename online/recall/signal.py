@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from features.inputs import Ints
+from features.arrays import IntArray
 from features.signals import PLACES
-from online.recall.channel import ALL, Query
+from online.query import Query
+from online.recall.channel import ALL
 
 
 class SignalRecall:
@@ -15,7 +16,7 @@ class SignalRecall:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         return query.signals.order(self.name)[:limit]
 
 
@@ -24,7 +25,7 @@ class PopularRecall:
 
     name, most = "popular", ALL
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         liked = query.signals.order(self.name)[:limit]
         if len(liked) == min(limit, PLACES):
             return liked
@@ -38,10 +39,10 @@ class GivenRecall:
 
     most = ALL
 
-    def __init__(self, name: str, rows: Ints) -> None:
+    def __init__(self, name: str, rows: IntArray) -> None:
         self.name, self._rows = name, rows
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         return self._rows[:limit]
 
 
@@ -50,9 +51,9 @@ class NewRecall:
 
     name, most = "new", ALL
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        rows: Ints = query.news[moment.allowed[query.news]]
+        rows: IntArray = query.news[moment.allowed[query.news]]
         if not len(rows):
             return rows
         liking = moment.tastes.sum(axis=0)

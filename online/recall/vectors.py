@@ -3,15 +3,16 @@ there while they are."""
 
 import numpy as np
 
+from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
-from features.inputs import Floats, Ints
 from features.signals import RECENT_FADE, RECENT_LIKED
 from features.vectors import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
-from online.recall.channel import NONE, Query, Recall
+from online.query import NONE, Query
+from online.recall.channel import Recall
 from online.vectors.shelf import Kind
 
 
-def _nearest(query: Query, kind: Kind, vector: Floats, limit: int) -> Ints:
+def _nearest(query: Query, kind: Kind, vector: FloatArray, limit: int) -> IntArray:
     rows, strengths = kind.index.search(vector, limit, query.moment.allowed)
     query.found[kind.name] = rows, strengths
     return rows
@@ -22,7 +23,7 @@ class AlsRecall:
 
     name, most = ALS, MOST[ALS]
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
         if kind is None or kind.fold_in is None:
             return NONE
@@ -37,7 +38,7 @@ class NearRecall:
     def __init__(self, name: str) -> None:
         self.name, self.most = name, MOST[name]
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
         if kind is None:
             return NONE
@@ -51,7 +52,7 @@ class TowerRecall:
 
     name, most = TWOTOWER, MOST[TWOTOWER]
 
-    def recall(self, query: Query, limit: int) -> Ints:
+    def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
         if kind is None:
             return NONE

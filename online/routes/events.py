@@ -1,17 +1,18 @@
 """POST /v1/events."""
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse
-from msgspec import UNSET
+from fastapi import APIRouter, Depends, Request, Response
+from msgspec import UNSET, Meta
 
 from features.errors import BadEvent, Unavailable
 from features.events import Wire, check_time, to_event, wire_from_json
 from features.words import KINDS, Event
 from online import metrics
+from online.answer import JsonResponse
+from online.http.openapi import contract
 from online.problems import Problem, problem_response
 from online.state import Server, server_of
 from online.tokens import make_token
@@ -19,22 +20,15 @@ from online.tokens import make_token
 MAX_EVENTS = 1000
 
 router = APIRouter()
-_SCHEMAS, _COMPONENTS = msgspec.json.schema_components([Wire], ref_template="#/components/schemas/{name}")
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "oneOf": [
-                        _COMPONENTS["Wire"],
-                        {"type": "array", "maxItems": MAX_EVENTS, "items": _COMPONENTS["Wire"]},
-                    ]
-                }
-            }
-        },
-    }
-}
+Events = Wire | Annotated[list[Wire], Meta(min_length=1, max_length=MAX_EVENTS)]
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What the broker has acknowledged; `seen`: a token for GET /v1/recommendations, null for too many users."""
+
+    accepted: int
+    event_ids: list[str]
+    seen: str | None
 
 
 def read_events(body: bytes, server: Server) -> list[Event]:
@@ -72,8 +66,9 @@ def _refused(index: int, error: BadEvent) -> Problem:
     )
 
 
-@router.post("/v1/events", status_code=202, openapi_extra=_BODY)
-async def post_events(request: Request, server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
+@router.post("/v1/events", status_code=202)
+@contract(Accepted, status=202, body=Events, problems=(503,))
+async def post_events(request: Request, server: Annotated[Server, Depends(server_of)]) -> Response:
     """Take one event or an array of up to 1,000. 202 once the broker has acknowledged all; `event_id` and `ts` may be
     left out. A bad event is a 422 and nothing of the call is written; a 503 may have written a part, and sending the
     event_ids in its body again is safe."""
@@ -86,4 +81,4 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
     for event in events:
         metrics.EVENTS.labels(KINDS[event.kind]).inc()
     server.acted.came(events)
-    return JSONResponse({"accepted": len(events), "event_ids": ids, "seen": make_token(places)}, 202)
+    return JsonResponse(Accepted(len(events), ids, make_token(places)), 202)

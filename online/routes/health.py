@@ -1,43 +1,60 @@
 """/healthz, /readyz, /metrics."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
+import msgspec
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from features.version import VERSION
 from online import metrics
+from online.answer import JsonResponse
+from online.http.openapi import contract
+from online.routes.readiness import Dependencies, models_ready
 from online.state import Server, server_of
 
 router = APIRouter()
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
+class Alive(msgspec.Struct, frozen=True):
     """The process lives."""
-    return {"status": "alive"}
+
+    status: Literal["alive"]
+    version: str
 
 
-def models_ready(server: Server) -> bool:
-    """Whether of every model that is on disk a version ranks."""
-    return server.models.on_disk <= {each.name for each in server.models.all()} and not server.client.broken
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether everything that the API needs is there; `models`: those that rank, as name/version."""
+
+    ready: bool
+    dependencies: Dependencies
+    models: list[str]
+
+
+@router.get("/healthz")
+@contract(Alive)
+async def healthz() -> JsonResponse:
+    """The process lives, and which version it is of."""
+    return JsonResponse(Alive("alive", VERSION))
 
 
 @router.get("/readyz")
-async def readyz(server: Annotated[Server, Depends(server_of)]) -> JSONResponse:
+@contract(Readiness, also=(503,))
+async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     """Each dependency by name; 503 while one is missing (recommendations are answered all the same)."""
     models = [f"{model.name}/{model.version}" for model in server.models.all()]
-    parts = {
-        "redis": await server.users.ping(),
-        "kafka": server.log.connected,
-        "models": models_ready(server),
-        "items": server.follower.fresh,
-    }
-    ready = all(parts.values())
-    return JSONResponse({"ready": ready, "dependencies": parts, "models": models}, 200 if ready else 503)
+    parts = Dependencies(
+        redis=await server.users.ping(),
+        kafka=server.log.connected,
+        models=models_ready(server),
+        items=server.follower.fresh,
+    )
+    ready = parts.all_ready
+    return JsonResponse(Readiness(ready, parts, models), 200 if ready else 503)
 
 
 @router.get("/metrics")
+@contract(str, media_type="text/plain")
 async def get_metrics(server: Annotated[Server, Depends(server_of)]) -> Response:
     """The API's own numbers, and the job's as Redis holds them."""
     text = generate_latest(metrics.REGISTRY) + await server.job.exposition()

@@ -2,7 +2,7 @@
 
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends
@@ -10,15 +10,24 @@ from fastapi import APIRouter, Depends
 from online.access import require_admin
 from online.answer import JsonResponse
 from online.followed import UNREADABLE
-from online.ops import ops
+from online.http.openapi import contract
 from online.problems import Problem
 from online.replay import WISH, ReplayWish, write_file
+from online.routes.ops_overview import OpsOverview, ops
 from online.state import Server, body_of, server_of
 
 router = APIRouter()
 
 
+class ReplayAsked(msgspec.Struct, frozen=True):
+    """The wish that the supervisor will carry out."""
+
+    id: str
+    speed: float | str | None
+
+
 @router.get("/v1/ops")
+@contract(OpsOverview)
 async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. What a
     service that is away would have told is null."""
@@ -26,9 +35,10 @@ async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse
 
 
 @router.post("/v1/admin/replay", status_code=202, dependencies=[Depends(require_admin)])
+@contract(ReplayAsked, status=202, body=ReplayWish, problems=(404, 503), admin=True)
 async def post_replay(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
-) -> dict[str, Any]:
+) -> JsonResponse:
     """{"speed": 1000}, {"speed": "max"}: what is left of the home's data set, as an event stream at that many times its own pace;
     one that runs goes on at the new speed. {"speed": null}: stop. The supervisor does it within a second; `replay` of
     GET /v1/ops tells, under the `id` that this answers. 503 where no supervisor runs."""
@@ -43,4 +53,4 @@ async def post_replay(
         write_file(Path(server.settings.control) / WISH, wish)
     except OSError as error:
         raise Problem(503, f"the wish can't be written: {error}") from error
-    return {"id": wish.id, "speed": wish.speed}
+    return JsonResponse(ReplayAsked(wish.id, wish.speed), 202)

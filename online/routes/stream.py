@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-import orjson
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from online import metrics
+from online.http.openapi import contract
 from online.problems import Problem
-from online.routes.recommendations import ModelQuery, UserIdQuery, answer_of, ask, find_model, note_shown
+from online.routes.list_answers import answer_of, ask, find_model, note_shown
+from online.routes.parameters import ModelQuery, UserIdQuery
 from online.state import Server, server_of
 
 router = APIRouter()
@@ -23,6 +25,14 @@ QUIET = 0.02
 """Seconds for which moves are gathered into one list."""
 Each = Callable[[], AsyncIterator[tuple[bytes, bytes]]]
 """What is told of a move: (event's name, data)."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """The data of the event `move`."""
+
+    n: int | None
+    last_event_ts: int | None
+    applied_in_ms: int | None
 
 
 async def _events(server: Server, request: Request, user_id: int, each: Each) -> AsyncIterator[bytes]:
@@ -52,7 +62,7 @@ async def _events(server: Server, request: Request, user_id: int, each: Each) ->
 def _lists(server: Server, user_id: int, model: str | None, size: int) -> Each:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
         answer = await ask(server, user_id, model, size, aside=True)
-        yield b"list", orjson.dumps(answer_of(answer, None))
+        yield b"list", msgspec.json.encode(answer_of(answer, None))
         note_shown(server, answer)
 
     return one
@@ -61,13 +71,13 @@ def _lists(server: Server, user_id: int, model: str | None, size: int) -> Each:
 def _moves(server: Server, user_id: int) -> Each:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
         user = await server.users.get(user_id)
-        told = {"n": user.n, "last_event_ts": user.features.last_ts or None, "applied_in_ms": user.applied_in_ms}
-        yield b"move", orjson.dumps(told)
+        yield b"move", msgspec.json.encode(Move(user.n, user.features.last_ts or None, user.applied_in_ms))
 
     return one
 
 
 @router.get("/v1/stream")
+@contract(str, media_type="text/event-stream", problems=(404, 503))
 async def get_stream(
     request: Request,
     server: Annotated[Server, Depends(server_of)],

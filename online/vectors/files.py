@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from features.arrays import FloatArray, IntArray
 from features.errors import Broken
-from features.inputs import Floats, Ints
 from features.vectors import IDS_FILE, META, VECTORS_FILE, EmbeddingsMeta
 
 MAX_BYTES: Final = 1 << 30
@@ -27,7 +27,7 @@ def read_meta(folder: Path) -> EmbeddingsMeta:
         raise Broken(f"{path} does not say what the embeddings are: {error}") from error
 
 
-def read_vectors(folder: Path, width: int, digests: dict[str, str]) -> tuple[Ints, Floats]:
+def read_vectors(folder: Path, width: int, digests: dict[str, str]) -> tuple[IntArray, FloatArray]:
     """(ids [n] ascending, vectors [n, width]). digests: SHA-256 by file name. Raises Broken, naming the file and
     what is wrong."""
     ids, vectors = (

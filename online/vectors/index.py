@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.inputs import Floats, Ints
-from features.signals import Bools
+from features.arrays import BoolArray, FloatArray, IntArray
 
 EXACT_UP_TO: Final = 50_000
 PROBES: Final = 512
@@ -22,7 +21,7 @@ class VectorIndex:
     """Vectors [n, W] of the items in `rows` [n] of the store, each row once. Built off the event loop; searched
     and added to on it."""
 
-    def __init__(self, rows: Ints, vectors: Floats, exact_up_to: int = EXACT_UP_TO) -> None:
+    def __init__(self, rows: IntArray, vectors: FloatArray, exact_up_to: int = EXACT_UP_TO) -> None:
         self.width = vectors.shape[1]
         self.exact = len(rows) <= exact_up_to
         self._held: _Exact | _Lists = _Exact(rows, vectors) if self.exact else _Lists(rows, vectors)
@@ -30,21 +29,21 @@ class VectorIndex:
     def __len__(self) -> int:
         return len(self._held)
 
-    def search(self, query: Floats, limit: int, allowed: Bools) -> tuple[Ints, Floats]:
+    def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
         """(rows, inner products) of the best of the allowed ones, best first, at most `limit`; ties by row. allowed: [N] by row;
         what stands beyond it is not allowed."""
         return self._held.search(query, limit, allowed)
 
-    def vectors(self, rows: Ints) -> tuple[Bools, Floats]:
+    def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
         """Which of the rows have a vector [k], and theirs."""
         return self._held.vectors(rows)
 
-    def add(self, rows: Ints, vectors: Floats) -> None:
+    def add(self, rows: IntArray, vectors: FloatArray) -> None:
         """More items, in rows beyond all that were there."""
         self._held.add(rows, vectors)
 
 
-def _best(rows: Ints, scores: Floats, limit: int) -> tuple[Ints, Floats]:
+def _best(rows: IntArray, scores: FloatArray, limit: int) -> tuple[IntArray, FloatArray]:
     """The best `limit`, best first; ties by row, at the edge too."""
     if limit < len(scores):
         least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
@@ -55,7 +54,7 @@ def _best(rows: Ints, scores: Floats, limit: int) -> tuple[Ints, Floats]:
 
 
 class _Exact:
-    def __init__(self, rows: Ints, vectors: Floats) -> None:
+    def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows, self._vectors = rows, np.ascontiguousarray(vectors)
         self._place: npt.NDArray[np.int32] = np.zeros(0, np.int32)
         self._note()
@@ -67,17 +66,17 @@ class _Exact:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def search(self, query: Floats, limit: int, allowed: Bools) -> tuple[Ints, Floats]:
+    def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
         there = self._rows < len(allowed)
         there[there] = allowed[self._rows[there]]
         return _best(self._rows[there], (self._vectors @ query)[there], limit)
 
-    def vectors(self, rows: Ints) -> tuple[Bools, Floats]:
+    def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
         known = rows < len(self._place)
         known[known] = self._place[rows[known]] >= 0
         return known, self._vectors[self._place[rows[known]]]
 
-    def add(self, rows: Ints, vectors: Floats) -> None:
+    def add(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows = np.concatenate([self._rows, rows])
         self._vectors = np.concatenate([self._vectors, vectors])
         self._note()
@@ -86,7 +85,7 @@ class _Exact:
 class _Lists:
     """Places in the index are rows of the store; a row without a vector holds zeros and is not allowed. 2·W + 17 bytes a row."""
 
-    def __init__(self, rows: Ints, vectors: Floats) -> None:
+    def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         import faiss  # 40 MB that a small catalogue does not need
 
         self._faiss: Any = faiss
@@ -96,13 +95,13 @@ class _Lists:
         self._index.cp.niter, self._index.cp.max_points_per_centroid = 10, _SAMPLE
         self._index.train(np.ascontiguousarray(vectors[:: max(1, len(rows) // (_SAMPLE * self._lists))]))
         self._index.make_direct_map()
-        self._known: Bools = np.zeros(0, bool)
+        self._known: BoolArray = np.zeros(0, bool)
         self.add(rows, vectors)
 
     def __len__(self) -> int:
         return int(self._known.sum())
 
-    def search(self, query: Floats, limit: int, allowed: Bools) -> tuple[Ints, Floats]:
+    def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
         size = min(len(allowed), len(self._known))
         chosen = self._faiss.IDSelectorBitmap(np.packbits(allowed[:size] & self._known[:size], bitorder="little"))
         rows, scores = self._looked(query, limit, chosen, PROBES)
@@ -110,19 +109,19 @@ class _Lists:
             rows, scores = self._looked(query, limit, chosen, self._lists)
         return rows, scores
 
-    def _looked(self, query: Floats, limit: int, chosen: Any, probes: int) -> tuple[Ints, Floats]:
+    def _looked(self, query: FloatArray, limit: int, chosen: Any, probes: int) -> tuple[IntArray, FloatArray]:
         how = self._faiss.SearchParametersIVF(sel=chosen, nprobe=min(probes, self._lists))
         scores, rows = self._index.search(query[None], limit, params=how)
         there = rows[0] >= 0
         return _best(rows[0][there], scores[0][there], limit)
 
-    def vectors(self, rows: Ints) -> tuple[Bools, Floats]:
+    def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
         known = rows < len(self._known)
         known[known] = self._known[rows[known]]
         found = [self._index.reconstruct(row) for row in rows[known].tolist()]
         return known, np.asarray(found, np.float32).reshape(-1, self._index.d)
 
-    def add(self, rows: Ints, vectors: Floats) -> None:
+    def add(self, rows: IntArray, vectors: FloatArray) -> None:
         first, end = len(self._known), int(rows.max(initial=-1)) + 1
         if rows.min(initial=first) < first:
             raise ValueError(f"expected rows from {first} on, got {rows.min()}")

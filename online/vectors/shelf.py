@@ -14,12 +14,12 @@ from typing import Final
 
 import numpy as np
 
+from features.arrays import FloatArray, IntArray
 from features.errors import Broken, MartletError
-from features.inputs import Floats, Ints
 from features.relations import rows_of
 from features.vectors import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.vectors.files import read_meta, read_vectors
 from online.vectors.index import EXACT_UP_TO, VectorIndex
 
@@ -40,7 +40,7 @@ class Kind:
     name: str
     version: int
     index: VectorIndex
-    waiting: tuple[Ints, Floats] | None = None
+    waiting: tuple[IntArray, FloatArray] | None = None
     fold_in: FoldIn | None = None
     model: LiveModel | None = None
 
@@ -166,7 +166,7 @@ class VectorShelf:
         assert self._embeddings is not None
         return self._embeddings / str(version) / name
 
-    def _read(self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: Ints) -> Kind:
+    def _read(self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray) -> Kind:
         """Read and build; runs in a thread of its own. Raises Broken."""
         fold_in = None
         if model is not None and (towers := model.manifest.towers) is not None:

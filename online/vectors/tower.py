@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from features.arrays import FloatArray
 from features.errors import Unavailable
 from features.history import history_of
-from features.inputs import Floats, user_vector
+from features.inputs import user_vector
 from features.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.signals import Moment
-from online.ranking.client import ModelClient
+from online.model_client.client import ModelClient
 from online.vectors.shelf import Kind
 
 
@@ -18,7 +19,7 @@ class UserTower:
     def __init__(self, client: ModelClient) -> None:
         self._client = client
 
-    async def __call__(self, kind: Kind, moment: Moment, within: float) -> Floats:
+    async def __call__(self, kind: Kind, moment: Moment, within: float) -> FloatArray:
         """[W] of the version whose items' vectors `kind` holds. Raises Unavailable."""
         model = kind.model
         if model is None or (of := model.manifest.towers) is None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.enlarge import DAY, enlarge
+from benchmarks.enlarge import enlarge
 from features.errors import BadInput
+from features.units import DAY_S
 from offline.datasets import Dataset, open_dataset, rows_between
 
 Row = tuple[int, int, float, int]
@@ -49,7 +50,7 @@ def test_every_user_comes_again_as_another_who_does_the_same(small: Dataset, tmp
             shift = again[0][3] - original[0][3]
             assert [row[3] - shift for row in again] == [row[3] for row in original]
             shifts.append(shift)
-    assert max(map(abs, shifts)) <= DAY * 1000
+    assert max(map(abs, shifts)) <= DAY_S * 1000
     assert len(set(shifts)) > len(originals)
     later = sum(shift > 0 for shift in shifts) / len(shifts)
     assert 0.4 < later < 0.6

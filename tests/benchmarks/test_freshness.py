@@ -1,9 +1,9 @@
 """What producer and subscriber noted, put together."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.freshness import MS, NEVER, Moments, Outage, Seen, Sent, outage, readable_at, within
+from features.arrays import IntArray
 
 
 def moments(*values: int) -> Moments:
@@ -11,7 +11,7 @@ def moments(*values: int) -> Moments:
 
 
 def sent(users: Moments, offsets: Moments) -> Sent:
-    nothing: NDArray[np.int64] = np.zeros(len(users), np.int64)
+    nothing: IntArray = np.zeros(len(users), np.int64)
     return Sent(users, offsets, nothing, nothing, nothing, 0.0)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -35,7 +36,7 @@ def client(port: int) -> Iterator["redis.Redis"]:
 
 
 def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
-    fields = lane_fields(Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied))
+    fields: Any = lane_fields(Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied))
     client.hset(lane_key(lane), mapping=fields)
 
 

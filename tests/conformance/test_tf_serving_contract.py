@@ -1,16 +1,8 @@
-"""The embedded server answers as TensorFlow Serving's own core did: every recorded case, word for word.
-
-The cases, and the script that writes the models they run on, lie outside the repository, in ``tf_serving/`` of the
-folder MARTLET_SHARED (by default ``../shared``). Where that is missing these tests skip and say so;
-``tests/models/server`` holds the same contract with cases of our own.
-"""
+"""The embedded server answers as TensorFlow Serving's own core did: every recorded case, word for word."""
 
 import json
-import os
 import re
-import runpy
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,32 +14,19 @@ import pytest
 
 from models.server.testing import ServerProcess
 
-ROOT = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("MARTLET_SHARED", ROOT.parent / "shared")) / "tf_serving"
+pytestmark = pytest.mark.keras
 
-
-def read_cases(name: str) -> list[dict[str, Any]]:
-    path = SHARED / name
-    return json.loads(path.read_text()) if path.is_file() else []
-
-
-REST_CASES = read_cases("rest_cases.json")
-SWAP_STEPS = read_cases("hotswap_cases.json")
-
-pytestmark = pytest.mark.skipif(
-    not REST_CASES or not SWAP_STEPS,
-    reason=f"THE RECORDED CASES OF TENSORFLOW SERVING ARE MISSING: no {SHARED}; MARTLET_SHARED names its parent",
-)
+RECORDED = Path(__file__).parent / "recorded"
+REST_CASES: list[dict[str, Any]] = json.loads((RECORDED / "rest_cases.json").read_text())
+SWAP_STEPS: list[dict[str, Any]] = json.loads((RECORDED / "hotswap_cases.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models the cases run on, by their own script, in this process to load TensorFlow only once."""
+    from tests.conformance.half_plus_two import write_models
+
     folder = tmp_path_factory.mktemp("models")
-    script = str(SHARED / "make_half_plus_two.py")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [script, str(folder)])
-        runpy.run_path(script, run_name="__main__")
+    write_models(folder)
     return folder
 
 

@@ -17,6 +17,8 @@ import pytest
 
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 CALLERS = 48
 """Six times as many as lists are made at once."""
 
@@ -114,6 +116,7 @@ def test_what_is_being_answered_when_the_api_is_told_to_stop_is_answered(martlet
 @contextmanager
 def setting(martlet: Martlet, name: str, value: str) -> Iterator[None]:
     before = martlet.redis.config_get(name)[name]
+    assert before is not None
     martlet.redis.config_set(name, value)
     try:
         yield
@@ -134,6 +137,7 @@ def test_a_redis_that_takes_no_writes_is_read_and_waited_for(
         for _ in range(5):
             answer = martlet.recommend(6)
             assert len(answer["items"]) == 20
+        until(lambda: "no live features" not in martlet.recommend(6)["degraded"], 10, "features that are read")
         waited = martlet.recommend(user, seen=posted.json()["seen"])
         assert waited["freshness"]["seen_applied"] is False
     until(lambda: martlet.user(user)["counts"]["like"] == 5, 30, "what waited is written")

@@ -1,10 +1,14 @@
 """GET /v1/recommendations and its neighbours: the contract of the API, on the real services."""
 
+from typing import Any
+
 import httpx
 import pytest
 
 from online.recall import CHANNELS
 from tests.home import Martlet
+
+pytestmark = pytest.mark.home
 
 
 def test_a_known_user_gets_a_ranked_list_of_unseen_films(martlet: Martlet) -> None:
@@ -62,7 +66,7 @@ def test_an_unknown_model_is_a_404_that_names_those_there_are(martlet: Martlet) 
         {"user_id": 6, "at": -1},
     ],
 )
-def test_a_bad_parameter_is_a_422_with_problem_details(martlet: Martlet, parameters: dict[str, object]) -> None:
+def test_a_bad_parameter_is_a_422_with_problem_details(martlet: Martlet, parameters: dict[str, Any]) -> None:
     answer = martlet.http.get("/v1/recommendations", params=parameters)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

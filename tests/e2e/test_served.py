@@ -1,6 +1,7 @@
 """What was shown is in the log: exactly the list that was answered, in its user's partition."""
 
 import time
+from typing import Self
 
 import httpx
 import numpy as np
@@ -13,33 +14,47 @@ from features.served import Served, read_served, read_served_list
 from models.registry import read_manifest, version_folder
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
 
-def lists_of(martlet: Martlet, user: int, request_ids: set[str]) -> dict[str, Served]:
-    """What the log holds of a user's lists once all of `request_ids` have come, looked for in the user's partition alone."""
-    consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=200)
-    part = TopicPartition(SERVED, partition_of(user))
-    consumer.assign([part])
-    consumer.seek_to_beginning(part)
-    found: dict[str, Served] = {}
-    deadline = time.monotonic() + 20
-    try:
-        while not request_ids <= found.keys():
-            assert time.monotonic() < deadline, f"missing: {request_ids - found.keys()}"
-            for record in consumer:
-                if record.key == str(user).encode():
+
+class Shown:
+    """The lists that the log holds of a user, from the moment on at which this was made: in the user's partition alone."""
+
+    def __init__(self, martlet: Martlet, user: int) -> None:
+        self._key = str(user).encode()
+        self._user = user
+        self._consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=200)
+        part = TopicPartition(SERVED, partition_of(user))
+        self._consumer.assign([part])
+        self._consumer.seek_to_end(part)
+        self._consumer.position(part)  # now, not with the first poll
+        self._found: dict[str, Served] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._consumer.close()
+
+    def lists(self, request_ids: set[str]) -> dict[str, Served]:
+        """All of them, in the log's order, once these have come."""
+        deadline = time.monotonic() + 20
+        while not request_ids <= self._found.keys():
+            assert time.monotonic() < deadline, f"missing: {request_ids - self._found.keys()}"
+            for record in self._consumer:
+                if record.key == self._key:
                     head = read_served(record.value)
-                    assert head.user_id == user
-                    assert head.request_id not in found, "a list that was logged twice"
-                    found[head.request_id] = read_served_list(record.value)
-    finally:
-        consumer.close()
-    return found
+                    assert head.user_id == self._user
+                    assert head.request_id not in self._found, "a list that was logged twice"
+                    self._found[head.request_id] = read_served_list(record.value)
+        return self._found
 
 
-def test_the_list_that_was_shown_is_in_the_log(martlet: Martlet) -> None:
-    for user, model, size in ((6, "widedeep", 20), (6, "neuralcf", 100), (920_001, "widedeep", 1)):
-        answer = martlet.recommend(user, model=model, size=size)
-        served = lists_of(martlet, user, {answer["request_id"]})[answer["request_id"]]
+def test_the_list_that_was_shown_is_in_the_log(martlet: Martlet, new_user: int) -> None:
+    for user, model, size in ((6, "widedeep", 20), (6, "neuralcf", 100), (new_user, "widedeep", 1)):
+        with Shown(martlet, user) as shown:
+            answer = martlet.recommend(user, model=model, size=size)
+            served = shown.lists({answer["request_id"]})[answer["request_id"]]
         assert (served.model, served.model_version) == (model, answer["model_version"])
         assert served.ts == served.at == answer["at"]
         assert served.degraded == ()
@@ -56,12 +71,17 @@ def test_the_list_that_was_shown_is_in_the_log(martlet: Martlet) -> None:
 @pytest.mark.parametrize("model", ["widedeep", "fusion"])
 def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, model: str) -> None:
     """What training will read is what the model was asked with: asked again, it says the same."""
-    answer = martlet.recommend(6, model=model, size=30)
-    served = lists_of(martlet, 6, {answer["request_id"]})[answer["request_id"]]
+    with Shown(martlet, 6) as shown:
+        answer = martlet.recommend(6, model=model, size=30)
+        served = shown.lists({answer["request_id"]})[answer["request_id"]]
     manifest = read_manifest(version_folder(martlet.home / "models", model, answer["model_version"]))
     features = served.features
     assert features is not None
     assert features.layout == layout(manifest.maps.genres)
+    histories = None
+    if features.history is not None:
+        items, marks, gaps = (np.array(part) for part in features.history)
+        histories = items, marks, gaps
     columns = model_inputs(
         [each.name for each in manifest.inputs],
         manifest.maps,
@@ -71,7 +91,7 @@ def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, m
             np.array([item.item_id for item in served.items]),
             np.array(features.items, np.float32),
             None if features.cross is None else np.array(features.cross, np.float32),
-            None if features.history is None else tuple(np.array(part) for part in features.history),
+            histories,
             None if features.signals is None else np.array(features.signals, np.float32),
         ),
     )
@@ -81,46 +101,44 @@ def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, m
     np.testing.assert_allclose(np.ravel(said["predictions"]), [item.score for item in served.items], atol=1e-5)
 
 
-def test_a_list_for_another_time_and_one_of_nothing_are_logged_too(martlet: Martlet) -> None:
-    user = 920_002
-    past = martlet.recommend(user, at=880_000_000_000, genre="Film-Noir", size=100)
-    assert past["items"]
-    gone = ",".join(str(item["item_id"]) for item in past["items"])
-    empty = martlet.recommend(user, genre="Film-Noir", exclude=gone)
-    assert empty["items"] == []
-    found = lists_of(martlet, user, {past["request_id"], empty["request_id"]})
+def test_a_list_for_another_time_and_one_of_nothing_are_logged_too(martlet: Martlet, new_user: int) -> None:
+    with Shown(martlet, new_user) as shown:
+        past = martlet.recommend(new_user, at=880_000_000_000, genre="Film-Noir", size=100)
+        assert past["items"]
+        gone = ",".join(str(item["item_id"]) for item in past["items"])
+        empty = martlet.recommend(new_user, genre="Film-Noir", exclude=gone)
+        assert empty["items"] == []
+        found = shown.lists({past["request_id"], empty["request_id"]})
     assert found[past["request_id"]].at == 880_000_000_000
     assert found[past["request_id"]].ts > 880_000_000_000
     assert found[empty["request_id"]].items == ()
     assert found[empty["request_id"]].candidates.item_id == []
 
 
-def test_an_event_may_say_which_list_it_answers(martlet: Martlet) -> None:
-    user = 920_003
-    answer = martlet.recommend(user)
-    event = {
-        "type": "like",
-        "user_id": user,
-        "item_id": answer["items"][2]["item_id"],
-        "request_id": answer["request_id"],
-        "position": 2,
-    }
-    posted = martlet.post(event)
-    assert posted.status_code == 202
-    token = posted.json()["seen"]
-    until(lambda: martlet.recommend(user, seen=token)["freshness"]["seen_applied"], 20, "the like is applied")
-    after = martlet.recommend(user)
-    found = lists_of(martlet, user, {answer["request_id"], after["request_id"]})
+def test_an_event_may_say_which_list_it_answers(martlet: Martlet, new_user: int) -> None:
+    with Shown(martlet, new_user) as shown:
+        answer = martlet.recommend(new_user)
+        event = {
+            "type": "like",
+            "user_id": new_user,
+            "item_id": answer["items"][2]["item_id"],
+            "request_id": answer["request_id"],
+            "position": 2,
+        }
+        posted = martlet.post(event)
+        assert posted.status_code == 202
+        after = martlet.applied(new_user, posted.json()["seen"])
+        found = shown.lists({answer["request_id"], after["request_id"]})
     assert found[answer["request_id"]].items[2].item_id == event["item_id"]
     assert event["item_id"] not in found[after["request_id"]].candidates.item_id
     assert list(found).index(answer["request_id"]) < list(found).index(after["request_id"])
 
 
-def test_what_is_logged_is_counted(martlet: Martlet) -> None:
-    user = 920_004
+def test_what_is_logged_is_counted(martlet: Martlet, new_user: int) -> None:
     before = sent(martlet)
-    answers = {martlet.recommend(user)["request_id"] for _ in range(30)}
-    assert len(lists_of(martlet, user, answers)) == 30
+    with Shown(martlet, new_user) as shown:
+        answers = {martlet.recommend(new_user)["request_id"] for _ in range(30)}
+        assert len(shown.lists(answers)) == 30
     until(lambda: sent(martlet) >= before + 30, 10, "the count of what was sent")
     assert "martlet_served_dropped_total{" not in martlet.http.get("/metrics").text  # nothing was
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 
 @pytest.fixture
 def serving(martlet: Martlet) -> Iterator[Any]:
@@ -103,10 +105,10 @@ def test_given_candidates_are_ranked_as_they_are_in_a_list(martlet: Martlet) -> 
     assert sorted(ids(answer)) == sorted([313, seen])
 
 
-def test_a_click_is_pushed(martlet: Martlet) -> None:
+def test_a_click_is_pushed(martlet: Martlet, new_user: int) -> None:
     lists: list[dict[str, Any]] = []
     done = threading.Event()
-    user = 900_001
+    user, another = new_user, new_user + 30_000_000
 
     def listen() -> None:
         with (
@@ -130,9 +132,10 @@ def test_a_click_is_pushed(martlet: Martlet) -> None:
     assert liked not in ids(lists[-1])
     assert ids(lists[-1]) != ids(first)
     assert lists[-1]["freshness"]["last_event_ts"] > 0
-    martlet.post({"type": "like", "user_id": 900_002, "item_id": liked}).raise_for_status()
-    time.sleep(0.5)
-    assert len(lists) == 2, "another user's event moves nothing"
+    moved = len(lists)
+    other = martlet.post({"type": "like", "user_id": another, "item_id": liked})
+    martlet.applied(another, other.json()["seen"])
+    assert len(lists) == moved, "another user's event moves nothing"
     done.set()
     martlet.post({"type": "like", "user_id": user, "item_id": ids(lists[-1])[0]}).raise_for_status()
     listener.join(10)
@@ -217,7 +220,7 @@ def test_an_item_that_was_put_is_shown_and_recalled_as_new(martlet: Martlet, ser
     assert last["explain"]["rules"] == ["new"]
     assert last["explain"]["propensity"] == 1.0
     seen = martlet.post({"type": "like", "user_id": 6, "item_id": 987654}).json()["seen"]
-    assert 987654 not in ids(martlet.recommend(6, size=100, seen=seen))
+    assert 987654 not in ids(martlet.applied(6, seen, size=100))
     martlet.post({"type": "dislike", "user_id": 10, "item_id": 987654}).raise_for_status()
     changed = martlet.http.put("/v1/items/987654", json={"title": "Renamed"}).json()
     assert changed == {"item_id": 987654, "created": False, "unknown_genres": []}
@@ -236,7 +239,7 @@ def test_a_bad_item_is_refused(martlet: Martlet, body: dict[str, Any], said: str
 
 
 @pytest.fixture
-def access(martlet: Martlet) -> Iterator[Callable[..., None]]:
+def access(martlet: Martlet) -> Iterator[Callable[..., int]]:
     """Changes who may call, and in the end changes it back."""
     path = martlet.home / "access.json"
     before = path.read_text()
@@ -245,7 +248,7 @@ def access(martlet: Martlet) -> Iterator[Callable[..., None]]:
     until(lambda: martlet.http.get("/v1/models").status_code == 200, what="the door as it was")
 
 
-def test_keys_and_limits_hold_from_the_next_second_on(martlet: Martlet, access: Callable[..., None]) -> None:
+def test_keys_and_limits_hold_from_the_next_second_on(martlet: Martlet, access: Callable[..., int]) -> None:
     path, key = "/v1/items?limit=1", "the-key-of-a-shop"
     assert martlet.http.get(path).status_code == 200
     access(keys={"shop": key}, limit={"per_second": 0.1, "burst": 5})
@@ -261,7 +264,7 @@ def test_keys_and_limits_hold_from_the_next_second_on(martlet: Martlet, access: 
 def test_the_catalogue_is_looked_through(martlet: Martlet) -> None:
     genres = {each["name"]: each["items"] for each in martlet.http.get("/v1/genres").json()["genres"]}
     assert genres["Drama"] > genres["Western"] > 0
-    query = {"genre": "Western", "sort": "rating", "limit": 10}
+    query: dict[str, str | int] = {"genre": "Western", "sort": "rating", "limit": 10}
     found: list[dict[str, Any]] = []
     cursor = None
     while True:

@@ -1,38 +1,24 @@
 """Spark's run of the fold over the log gives the bytes that the stream gave: features, seen sets, neighbours."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from features.base import Base, Offsets
+from features.base import Base
 from features.fold import thaw_user
-from features.job_keys import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
 from features.names import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
 from features.pairs import encode_neighbours
 from features.state import UserFeatures, decode_user, encode_features
-from infra import offline
-from infra.from_log import folded_offsets
 from infra.home import Home
-from infra.recompute import read_log_ends
 from infra.record import HomeRecord
-from streaming.settings import JobSettings, read_settings
 from tests.home import Martlet, until
+from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
+
+pytestmark = pytest.mark.home
 
 T = TypeVar("T")
 USERS = range(920_001, 920_021)
-
-
-def settings_of(martlet: Martlet) -> JobSettings:
-    return read_settings(martlet.home / "flink" / "job.json")
-
-
-def ends_of(martlet: Martlet) -> Offsets:
-    ends: Offsets = {EVENTS: {}, SERVED: {}}
-    for (topic, partition), end in read_log_ends(martlet.bootstrap).items():
-        ends[topic][partition] = end
-    return ends
 
 
 def live_a_little(martlet: Martlet) -> None:
@@ -52,19 +38,23 @@ def live_a_little(martlet: Martlet) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(martlet: Martlet, tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """A base of the home's base and its whole log, made by Spark while the stream has folded just as much."""
+def made(martlet: Martlet) -> Base:
+    """The base that the command makes of the home's base and its whole log, while the stream has folded just as much."""
+    before = HomeRecord(Home(martlet.home))
     lists = sum(ends_of(martlet)[SERVED].values())
     live_a_little(martlet)
-    settings, base = settings_of(martlet), HomeRecord(Home(martlet.home)).base()
     until(lambda: sum(ends_of(martlet)[SERVED].values()) >= lists + len(USERS), 30, "the shown lists are in the log")
-    until(lambda: folded_offsets(base, settings) == ends_of(martlet), 60, "the job is at the log's end")
+    await_log_end(martlet)
     ends = ends_of(martlet)
-    out = tmp_path_factory.mktemp("bases") / "2"
-    said: list[str] = []
-    offline.prepare_from_log(Home(martlet.home), base.folder, settings, ends, out, said.append)
+    done = martlet.command("features", "--from-log", within=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "folds what came into the log since" in done.stdout
     assert ends_of(martlet) == ends, "nobody else may write meanwhile"
-    return Base(out)
+    number = HomeRecord(Home(martlet.home)).next_base_number()
+    assert number != before.base_number
+    base = Base(Home(martlet.home).bases / str(number))
+    assert base.offsets == ends
+    return base
 
 
 def chunks(values: Sequence[T], size: int = 1000) -> Iterator[Sequence[T]]:
@@ -143,26 +133,18 @@ def test_neighbours(martlet: Martlet, made: Base) -> None:
 
 def test_the_ledger(martlet: Martlet, made: Base) -> None:
     """What became of each record, as Spark counted it and as the job did."""
-    told = (read_lane(number, martlet.redis.hgetall(lane_key(number))) for number in range(PARTITIONS))
+    told = (lane_of(martlet, number) for number in range(PARTITIONS))
     lanes = [lane for lane in told if lane is not None]
-    names = {EVENTS: ("read", *VERDICTS), SERVED: ("served_read", *(f"served_{name}" for name in SERVED_VERDICTS))}
     for topic, ledger in made.manifest["ledger"].items():
-        counted = {name.removeprefix("served_"): sum(getattr(lane, name) for lane in lanes) for name in names[topic]}
+        counted = {name.removeprefix("served_"): sum(getattr(lane, name) for lane in lanes) for name in NAMES[topic]}
         assert counted == {name: ledger[name] for name in counted}
         assert counted["applied"] > 0
 
 
-def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, tmp_path: Path) -> None:
-    """Last in this file: it starts the shared home anew, from the base that the command makes."""
+def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base) -> None:
+    """Last in this file: it starts the shared home anew, from the base that the command has made."""
     before = HomeRecord(Home(martlet.home))
-    done = martlet.command("features", "--from-log", within=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "folds what came into the log since" in done.stdout
-    number = HomeRecord(Home(martlet.home)).next_base_number()
-    assert number != before.base_number
-    base = Base(Home(martlet.home).bases / str(number))
-    for table in ("users.table", "items.table", "pairs.table"):
-        assert (base.folder / table).read_bytes() == (made.folder / table).read_bytes()
+    number = int(made.folder.name)
     user = USERS[0]
     assert martlet.post({"type": "like", "user_id": user, "item_id": 99, "event_id": "after"}).status_code == 202
     assert martlet.command("down", within=240).returncode == 0
@@ -173,13 +155,11 @@ def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, t
     record = HomeRecord(Home(martlet.home))
     assert (record.base_number, record.generation) == (number, before.generation + 1)
     until(lambda: 99 in martlet.user(user)["sequence"], 60, "the event after the base")
-    verified = martlet.command("verify", "--wait", "60")
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    verify(martlet)
     # The job has read what the base does not hold, and nothing else.
-    lanes = [read_lane(number, martlet.redis.hgetall(lane_key(number))) for number in range(PARTITIONS)]
-    new = sum(ends_of(martlet)[EVENTS].values()) - sum(base.offsets[EVENTS].values())
+    lanes = [lane_of(martlet, number) for number in range(PARTITIONS)]
+    new = sum(ends_of(martlet)[EVENTS].values()) - sum(made.offsets[EVENTS].values())
     assert sum(lane.read for lane in lanes if lane is not None and lane.generation == record.generation) == new
     # Where a next base would end: what a lane has not touched since, the base says.
-    settings = settings_of(martlet)
-    assert settings.generation == record.generation
-    until(lambda: folded_offsets(base, settings) == ends_of(martlet), 60, "the job is at the log's end")
+    assert settings_of(martlet).generation == record.generation
+    await_log_end(martlet)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 EMBEDDINGS = {"als", "item2vec", "deepwalk"}
 
 
@@ -34,21 +36,28 @@ def by_channel(martlet: Martlet) -> dict[str, int]:
     return found
 
 
+def brought(source: Path, target: Path) -> None:
+    """A version that another has made, as a publisher brings it: aside, then one rename."""
+    aside = target.parent / f".{target.name}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, aside)
+    aside.rename(target)
+
+
 @pytest.fixture(scope="module")
-def embedded(martlet: Martlet) -> Martlet:
-    """A home whose embeddings were made while it served."""
+def embedded(martlet: Martlet, later: Path) -> Martlet:
+    """A home to which embeddings came while it served."""
     assert not EMBEDDINGS & set(by_channel(martlet))
-    done = martlet.command("embeddings", within=400)
-    assert done.returncode == 0, done.stdout + done.stderr
+    brought(later / "embeddings" / "1", martlet.home / "embeddings" / "1")
     until(lambda: set(vectors(martlet)) >= EMBEDDINGS, what="taking the embeddings in")
     return martlet
 
 
 @pytest.fixture(scope="module")
-def towered(martlet: Martlet) -> Iterator[Martlet]:
-    """A home with a two-tower model, for as long as these tests last."""
-    done = martlet.command("train", "--model", "twotower", within=400)
-    assert done.returncode == 0, done.stdout + done.stderr
+def towered(martlet: Martlet, later: Path) -> Iterator[Martlet]:
+    """A home with a two-tower model, which came while it served, for as long as these tests last."""
+    assert "twotower" not in vectors(martlet)
+    brought(later / "models" / "twotower" / "1", martlet.home / "models" / "twotower" / "1")
     until(lambda: "twotower" in vectors(martlet), what="taking the towers in")
     yield martlet
     shutil.rmtree(martlet.home / "models" / "twotower")
@@ -65,11 +74,10 @@ def test_embeddings_are_channels_without_a_restart(embedded: Martlet) -> None:
     assert not seen & {item["item_id"] for item in items}
 
 
-def test_what_was_just_liked_moves_them(embedded: Martlet) -> None:
-    user_id = 700_001
-    assert "als" not in {name for item in embedded.recommend(user_id)["items"] for name in item["channels"]}
-    token = embedded.post({"type": "like", "user_id": user_id, "item_id": 50}).json()["seen"]
-    items = embedded.recommend(user_id, seen=token, size=100)["items"]
+def test_what_was_just_liked_moves_them(embedded: Martlet, new_user: int) -> None:
+    assert "als" not in {name for item in embedded.recommend(new_user)["items"] for name in item["channels"]}
+    token = embedded.post({"type": "like", "user_id": new_user, "item_id": 50}).json()["seen"]
+    items = embedded.applied(new_user, token, size=100)["items"]
     assert {name for item in items for name in item["channels"]} >= EMBEDDINGS
 
 
@@ -102,3 +110,14 @@ def test_the_tower_is_asked_for_the_user_and_named_when_it_does_not_answer(tower
     finally:
         os.kill(pid, signal.SIGCONT)
     until(lambda: towered.recommend(6)["degraded"] == [], what="answers as before")
+
+
+@pytest.mark.soak
+def test_the_commands_make_them_while_the_home_serves(embedded: Martlet, towered: Martlet) -> None:
+    """What the seed has brought above, made by the commands: embeddings and towers of a version of their own."""
+    before = vectors(embedded)
+    for command in (("embeddings",), ("train", "--model", "twotower")):
+        done = embedded.command(*command, within=580)
+        assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: all(vectors(embedded)[name] > version for name, version in before.items()), what="taking them in")
+    assert all(by_channel(embedded)[name] > 20 for name in EMBEDDINGS)

@@ -15,6 +15,8 @@ from infra.home import Home
 from infra.record import HomeRecord
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 
 def report(martlet: Martlet) -> dict[str, Any]:
     said = martlet.command("status", "--json")

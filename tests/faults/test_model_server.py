@@ -20,6 +20,8 @@ from tests.faults.conftest import api_with, kill, ready
 from tests.faults.proxy import Proxy
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 MODEL = "widedeep"
 LATE_S = 2.0
 """Ten times the deadline of a list: on a small machine that is busy with other tests."""

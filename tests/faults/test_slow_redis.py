@@ -10,6 +10,8 @@ from tests.faults.conftest import api_with
 from tests.faults.proxy import Proxy
 from tests.home import Martlet, until
 
+pytestmark = pytest.mark.home
+
 WITHIN_S = 2.0
 """Ten times the deadline of a list: on a small machine that is busy with other tests."""
 NO_LIVE_FEATURES = "no live features"

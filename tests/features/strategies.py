@@ -9,6 +9,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from features.served import ServedHead
+from features.units import DAY_MS
 from features.words import (
     CLICK,
     DISLIKE,
@@ -24,7 +25,7 @@ from features.words import (
 )
 
 USER: Final = 7
-START: Final = 30 * 86_400_000
+START: Final = 30 * DAY_MS
 """Where the times of a log begin, ms."""
 CATALOGUE: Final = {
     number: Item(
@@ -133,6 +134,6 @@ def co_visits(draw: st.DrawFn, min_size: int = 0, max_size: int = 60) -> list[tu
     now = START
     for _ in range(draw(st.integers(min_size, max_size))):
         step, high, low, other = draw(st.binary(min_size=4, max_size=4))
-        now += _pick((0, 0, 1, 3_600_000, 86_400_000, 5 * 86_400_000), step)
+        now += _pick((0, 0, 1, 3_600_000, DAY_MS, 5 * DAY_MS), step)
         found[now, (high - 128) * 2**56 + low, 1 + other % 25] = None
     return list(found)

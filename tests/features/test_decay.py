@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HALF_LIVES, HOUR, ONE, STEPS, decay, decay_factor, lifted
+from features.decay import HALF_LIVES, ONE, STEPS, decay, decay_factor, lifted
+from features.units import DAY_MS, HOUR_MS
 
-elapsed = st.integers(0, 400 * DAY)
+elapsed = st.integers(0, 400 * DAY_MS)
 half_lives = st.sampled_from(HALF_LIVES)
 weights = st.integers(0, 2**40)
 
@@ -27,12 +28,12 @@ def test_what_was_added_can_be_taken_back(weight: int, gone: int, half_life: int
 
 
 def test_known_values() -> None:
-    assert [decay(ONE, HOUR * step // 4, HOUR) for step in range(5)] == [65536, 55108, 46340, 38967, 32768]
-    assert decay(ONE, -5, HOUR) == decay(ONE, -HOUR, HOUR) == ONE
-    assert decay(ONE, 100 * HOUR, HOUR) == 0
+    assert [decay(ONE, HOUR_MS * step // 4, HOUR_MS) for step in range(5)] == [65536, 55108, 46340, 38967, 32768]
+    assert decay(ONE, -5, HOUR_MS) == decay(ONE, -HOUR_MS, HOUR_MS) == ONE
+    assert decay(ONE, 100 * HOUR_MS, HOUR_MS) == 0
 
 
-@given(weights, st.integers(1, 400 * DAY), half_lives)
+@given(weights, st.integers(1, 400 * DAY_MS), half_lives)
 def test_the_factor_gives_the_same_integer(weight: int, gone: int, half_life: int) -> None:
     factor, shift = decay_factor(gone, half_life)
     assert weight * factor >> shift == decay(weight, gone, half_life)

@@ -1,16 +1,28 @@
 """Stored bytes: golden, so that yesterday's are read tomorrow; old reads new, new reads old."""
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 import pytest
 
 from features.errors import Broken
-from features.fold import UserState, fold_user, freeze_user, thaw_user
+from features.fold import UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.item_fold import fold_item
 from features.mapped import MappedTable, table_parts
-from features.names import murmur2, partition_of, seen_key, user_key
-from features.pairs import Pairs, decode_neighbours, encode_neighbours
+from features.names import (
+    CLOCK_KEY,
+    is_of_item,
+    item_key,
+    item_of,
+    item_of_pairs,
+    murmur2,
+    pairs_key,
+    partition_of,
+    seen_key,
+    user_key,
+)
+from features.pairs import Pairs, decode_neighbours, encode_neighbours, slots_of
 from features.state import (
     ItemFeatures,
     StoredUser,
@@ -21,7 +33,19 @@ from features.state import (
     encode_features,
     encode_stored_user,
 )
-from features.words import LIKE, RATING, Contribution, Event, Item
+from features.words import (
+    CLICK,
+    DISLIKE,
+    FORGET_USER,
+    IMPRESSION,
+    LIKE,
+    RATING,
+    UNDO,
+    VIEW,
+    Contribution,
+    Event,
+    Item,
+)
 
 # What version 1 of the fold stored of the events below.
 USER_1 = (
@@ -91,6 +115,64 @@ def test_golden_bytes() -> None:
     assert encode_stored_user(golden_stored()).hex() == GOLDEN_STORED
     assert golden_pairs().encode().hex() == GOLDEN_PAIRS
     assert encode_neighbours(golden_pairs().neighbours()).hex() == GOLDEN_NEIGHBOURS
+
+
+# What version 3 of the fold stored of `long_log`: a digest of each user's features after every event and of the whole user at
+# the end, of all items and of all pairs.
+LONG_LOG = {
+    "user 1": "781861a21dd49288b6d77958",
+    "user 2": "067050e97fbf70f2231ad6d9",
+    "items": "ba439ca505bb70b2124853b0",
+    "pairs": "790bb3b5c7fc8167dcfb29bf",
+}
+
+
+def long_log() -> list[Event]:
+    """3,000 events of two users and all kinds, drawn without a library's generator; silences of half an hour to the ms, a ms
+    less and a ms more among them, late events, repeated ids, undos of what was and what never was."""
+    number, ts, log = 7, 100_000_000_000, []
+    kinds = (IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, RATING)
+    steps = (0, 1_000, 60_000, 1_799_999, 1_800_000, 1_800_001, 300_000, 40_000_000)
+    for at in range(3_000):
+        number = (number * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) % 2**64
+        bits = number >> 24
+        kind, user = kinds[bits & 7], 1 + (bits >> 3 & 1)
+        ts += steps[bits >> 4 & 7]
+        name = f"e{at - 1 - (bits >> 7 & 31)}" if at % 37 == 36 else f"e{at}"
+        late = 3_600_000 * (bits >> 12 & 63) if at % 11 == 10 else 0
+        item = -1 if kind == UNDO else bits >> 18 & 31
+        centi = 50 * (1 + (bits >> 23) % 10) if kind == RATING else 0
+        target = f"e{at - 1 - (bits >> 27 & 15)}" if kind == UNDO else ""
+        log.append(Event(name, kind, user, item, centi, target, ts - late))
+        if at == 2_000:
+            log.append(Event("forget", FORGET_USER, 2, -1, 0, "", ts))
+    return log
+
+
+def digest(*parts: bytes) -> str:
+    return blake2b(b"".join(parts), digest_size=12).hexdigest()
+
+
+def test_golden_bytes_of_a_long_log() -> None:
+    genres = ("Comedy", "Crime", "Drama", "War")
+    catalogue = {at: Item(at, f"t{at}", genres[at % 4 : at % 4 + 2], 1950 + at if at % 5 else 0) for at in range(30)}
+    users = {user_id: UserState(UserFeatures(user_id)) for user_id in (1, 2)}
+    features: dict[int, list[bytes]] = {1: [], 2: []}
+    items, pairs = {at: ItemFeatures(at) for at in range(32)}, {at: Pairs(at) for at in range(32)}
+    for n, event in enumerate(long_log(), start=1):
+        state = users[event.user_id]
+        known = undone_item(state, event) if event.kind == UNDO else event.item_id
+        added = fold_user(state, event, None if known is None else catalogue.get(known), n).contribution
+        features[event.user_id].append(encode_features(state.features))
+        if added is not None:
+            items[added.item_id] = fold_item(items[added.item_id], added)
+            for item_id, ts, key, other, sign in slots_of(added):
+                pairs[item_id].fold(ts, key, other, sign)
+    assert {
+        **{f"user {user_id}": digest(*features[user_id], freeze_user(state)) for user_id, state in users.items()},
+        "items": digest(*(encode_features(each) for each in items.values())),
+        "pairs": digest(*(each.encode() for each in pairs.values())),
+    } == LONG_LOG
 
 
 def test_golden_bytes_are_read_again() -> None:
@@ -202,6 +284,15 @@ def test_a_cut_or_foreign_table_is_refused() -> None:
 def test_names_are_what_producers_rely_on() -> None:
     assert user_key(6) == "{u:6}"
     assert seen_key(6) == "{u:6}:seen"
+    assert (item_key(6), pairs_key(6)) == ("i:6", "p:6")
+    assert [is_of_item(key) for key in (item_key(6), pairs_key(6), user_key(6), CLOCK_KEY)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [item_of(key) for key in (item_key(6), pairs_key(6), user_key(6))] == [6, None, None]
+    assert [item_of_pairs(key) for key in (item_key(6), pairs_key(6), user_key(6))] == [None, 6, None]
     # Kafka's own test vectors of murmur2 (UtilsTest.testMurmur2), as unsigned numbers.
     vectors = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     assert {key: murmur2(key) for key in vectors} == {key: value & 0xFFFFFFFF for key, value in vectors.items()}

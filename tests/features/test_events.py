@@ -7,6 +7,7 @@ from hypothesis import given
 
 from features.errors import BadEvent
 from features.events import check_time, read_event, write_event
+from features.units import DAY_MS
 from features.words import RATING, Event
 from tests.features.strategies import events
 
@@ -103,7 +104,7 @@ def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
     check_time(1_000_000, wall=940_000, clock=0)
     with pytest.raises(BadEvent, match="wall time"):
         check_time(1_000_000, wall=939_999, clock=0)
-    year = 365 * 86_400_000
+    year = 365 * DAY_MS
     check_time(year + 5, wall=10 * year, clock=5)
     with pytest.raises(BadEvent, match="this home's clock \\(4\\)"):
         check_time(year + 5, wall=10 * year, clock=4)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HOUR, decay
-from features.fold import SESSION_GAP, Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
+from features.decay import decay
+from features.fold import Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.inputs import fades
 from features.pairs import PARTNER_WITHIN, PARTNERS
 from features.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
+from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from features.words import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, USER, logs
@@ -72,6 +73,23 @@ def test_the_same_log_gives_the_same_bytes_in_every_process(seed: str) -> None:
         env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert told.stdout == freeze_user(fold(one_long_log())).hex()
+
+
+@given(logs())
+def test_changes_are_collected_where_asked_for_and_drained_whole(log: list[Event]) -> None:
+    plain, noted = UserState(UserFeatures(USER)), UserState(UserFeatures(USER))
+    noted.collect_changes()
+    seen: dict[int, int | None] = {}
+    for n, event in enumerate(log, start=1):
+        apply(plain, event, n)
+        apply(noted, event, n)
+        seen.update(noted.drain_changes().seen)
+        assert noted.drain_changes() == ([], [])
+    assert (plain.memory.changes, plain.seen.changes) == (None, None)
+    assert {item_id: n for item_id, n in seen.items() if n is not None} == dict(plain.seen.items())
+    assert freeze_user(noted) == freeze_user(plain)
+    with pytest.raises(ValueError, match="collect_changes"):
+        plain.drain_changes()
 
 
 @given(logs(), st.integers(0, 120))
@@ -151,6 +169,8 @@ def test_forgetting_leaves_a_tombstone() -> None:
 def test_a_session_ends_after_half_an_hour_of_silence() -> None:
     click = [Event(f"c{at}", CLICK, USER, 1, 0, "", at * 60_000) for at in (1, 20, 45)]
     assert fold(click).features.session == [60_000, 45 * 60_000, 3, 3]
+    half_an_hour = [*click, Event("d", LIKE, USER, 1, 0, "", 75 * 60_000)]
+    assert fold(half_an_hour).features.session == [60_000, 75 * 60_000, 4, 3]  # a silence of exactly that ends none
     later = [*click, Event("d", LIKE, USER, 1, 0, "", 76 * 60_000)]
     assert fold(later).features.session == [76 * 60_000, 76 * 60_000, 1, 0]
     assert fold(later).features.gap == 76 * 60_000 - 45 * 60_000
@@ -181,7 +201,7 @@ def test_partners_are_the_latest_other_likes_close_in_time() -> None:
         assert last is not None
         return last.partners
 
-    start = 30 * DAY
+    start = 30 * DAY_MS
     many = [like(item, start + item) for item in range(1, 7)]
     assert partners_of([*many, like(9, start + 9)]) == (6, 5, 4)[:PARTNERS]
     assert partners_of([like(1, start), like(2, start + 1), like(1, start + 2)]) == (2,), "never itself"
@@ -203,24 +223,24 @@ def test_activity_counts_events_by_age(log: list[Event]) -> None:
     ]
     features = state.features
     rates = features.activity * fades(features, features.last_ts)
-    for got, half_life in zip(rates, (HOUR, DAY, 14 * DAY), strict=True):
+    for got, half_life in zip(rates, (HOUR_MS, DAY_MS, 14 * DAY_MS), strict=True):
         wanted = sum(decay(1 << 16, features.last_ts - event.ts, half_life) for event in counted) / (1 << 16)
         assert got == pytest.approx(wanted, rel=0.006, abs=0.001 * (1 + len(counted)))
 
 
 def test_an_event_out_of_order_joins_its_session() -> None:
-    first = Event("a", CLICK, USER, 1, 0, "", 100 * SESSION_GAP)
-    before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP)
-    long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP)
-    assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP, 100 * SESSION_GAP, 2, 2]
+    first = Event("a", CLICK, USER, 1, 0, "", 100 * SESSION_GAP_MS)
+    before = Event("b", VIEW, USER, 1, 0, "", 99 * SESSION_GAP_MS)
+    long_before = Event("c", VIEW, USER, 1, 0, "", 90 * SESSION_GAP_MS)
+    assert fold([first, before, long_before]).features.session == [99 * SESSION_GAP_MS, 100 * SESSION_GAP_MS, 2, 2]
 
 
 def test_a_silence_of_exactly_half_an_hour_does_not_end_a_session() -> None:
     def clicks_after(silence: int) -> int:
-        log = [Event("a", CLICK, USER, 1, 0, "", HOUR), Event("b", CLICK, USER, 1, 0, "", HOUR + silence)]
+        log = [Event("a", CLICK, USER, 1, 0, "", HOUR_MS), Event("b", CLICK, USER, 1, 0, "", HOUR_MS + silence)]
         return fold(log).features.session[2]
 
-    assert (clicks_after(SESSION_GAP), clicks_after(SESSION_GAP + 1)) == (2, 1)
+    assert (clicks_after(SESSION_GAP_MS), clicks_after(SESSION_GAP_MS + 1)) == (2, 1)
 
 
 def test_an_undo_takes_activity_back() -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HOUR
-from features.fold import SESSION_GAP, UserState, fold_user
+from features.fold import UserState, fold_user
 from features.inputs import (
     CROSS_COLUMNS,
     ITEM_COLUMNS,
@@ -27,11 +26,12 @@ from features.inputs import (
 from features.item_fold import fold_item
 from features.model_inputs import RawInputs, model_inputs
 from features.state import ItemFeatures, UserFeatures
+from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.words import CLICK, RATING, Contribution, Event, Item
 from tests.features.strategies import CATALOGUE, contributions, logs
 
 GENRES = ("Comedy", "Drama", "War")
-AT = 200 * 86_400_000
+AT = 200 * DAY_MS
 WEIGHTS = ClickWeights()
 
 
@@ -91,15 +91,26 @@ def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() ->
     for number in range(3):
         fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT + 12_345), None, number)
     activity = np.asarray(state.features.activity)
-    for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR, 1.5)):
+    for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR_MS, 1.5)):
         assert (activity * fades(state.features, at))[0] == pytest.approx(left, rel=0.003)
-    assert (activity * fades(state.features, AT + 12_345 + 14 * DAY))[2] == pytest.approx(1.5, rel=0.003)
+    assert (activity * fades(state.features, AT + 12_345 + 14 * DAY_MS))[2] == pytest.approx(1.5, rel=0.003)
+
+
+def test_a_session_lasts_as_long_as_the_fold_says() -> None:
+    column = USER_COLUMNS.index("log_session_events")
+    for gap, inside in ((SESSION_GAP_MS, 2), (SESSION_GAP_MS + 1, 0)):
+        state = UserState(UserFeatures(7))
+        for number in range(2):
+            fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT), None, number)
+        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS)[column] == np.float32(np.log1p(inside))
+        fold_user(state, Event("next", CLICK, 7, 1, 0, "", AT + gap), None, 2)
+        assert state.features.session[2] == inside + 1
 
 
 def test_popularity_halves_with_its_half_life() -> None:
     features = fold_item(ItemFeatures(3), Contribution(3, AT, RATING, 500, 1))
     columns = columns_of([features])
-    later = AT + 14 * 86_400_000
+    later = AT + 14 * DAY_MS
     assert popularity(columns, slice(None), AT, 14.0).tolist() == [1.0]
     assert popularity(columns, slice(None), later, 14.0).tolist() == [0.5]
     assert popularity(columns, slice(None), AT - 10**9, 14.0).tolist() == [1.0]
@@ -146,8 +157,8 @@ def named(vector: np.ndarray[Any, Any], names: tuple[str, ...]) -> dict[str, flo
 def test_columns_of_a_user_worked_out_by_hand() -> None:
     state = UserState(UserFeatures(7))
     for number, centi in enumerate((500, 450, 100)):
-        fold_user(state, Event(f"e{number}", RATING, 7, number, centi, "", HOUR + number), None, number + 1)
-    ten_minutes_later = HOUR + 2 + 10 * 60_000
+        fold_user(state, Event(f"e{number}", RATING, 7, number, centi, "", HOUR_MS + number), None, number + 1)
+    ten_minutes_later = HOUR_MS + 2 + 10 * 60_000
     assert named(user_vector(state.features, ten_minutes_later, (), WEIGHTS), USER_COLUMNS) == pytest.approx(
         {
             "log_events": np.log1p(3),
@@ -160,14 +171,14 @@ def test_columns_of_a_user_worked_out_by_hand() -> None:
         },
         rel=1e-5,
     )
-    session_over = user_vector(state.features, HOUR + 2 + SESSION_GAP, (), WEIGHTS)
+    session_over = user_vector(state.features, HOUR_MS + 3 + SESSION_GAP_MS, (), WEIGHTS)
     assert named(session_over, USER_COLUMNS)["log_session_events"] == 0
 
 
 def test_columns_of_an_item_worked_out_by_hand() -> None:
-    at, features = 200 * DAY, ItemFeatures(3)
+    at, features = 200 * DAY_MS, ItemFeatures(3)
     for days, centi in ((14, 500), (1, 200)):
-        fold_item(features, Contribution(3, at - days * DAY, RATING, centi, 1))
+        fold_item(features, Contribution(3, at - days * DAY_MS, RATING, centi, 1))
     columns = ItemColumns(1, ())
     columns.set_item(0, 3, Item(3, "x", (), 1960))
     columns.set_features(0, features)
@@ -180,7 +191,7 @@ def test_columns_of_an_item_worked_out_by_hand() -> None:
             "log_popularity_1d": np.log1p(2.0**-14 + 2.0**-1),
             "log_popularity_14d": np.log1p(2.0**-1 + 2.0 ** (-1 / 14)),
             "log_days_since_first": np.log1p(14),
-            "years_since_release": 1970 + at / (365.2425 * DAY) - 1960,
+            "years_since_release": 1970 + at / (365.2425 * DAY_MS) - 1960,
         },
         rel=1e-4,
     )

@@ -6,8 +6,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.item_fold import DAY_MS, FIVE_MS, HOUR_MS, fold_item
+from features.item_fold import FIVE_MS, fold_item
 from features.state import DAYS, FIVES, HOURS, ItemFeatures, decode_item, encode_features
+from features.units import DAY_MS, HOUR_MS
 from features.words import CLICK, IMPRESSION, LIKE, RATING, VIEW, Contribution, is_positive
 from tests.features.strategies import contributions
 

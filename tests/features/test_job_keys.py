@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import Broken
-from features.job_keys import SERVED_VERDICTS, VERDICTS, Lane, fresh_key, lane_fields, lane_key, read_lane
+from features.job_keys import (
+    SERVED_VERDICTS,
+    VERDICTS,
+    Lane,
+    fresh_key,
+    lane_fields,
+    lane_key,
+    lane_keys,
+    read_lane,
+    read_lanes,
+)
+from features.names import PARTITIONS
 
 lanes = st.builds(Lane, **{field.name: st.integers(0, 2**62) for field in msgspec.structs.fields(Lane)})
 
@@ -31,6 +42,10 @@ def test_the_names_are_the_contract() -> None:
 
 def test_a_lane_that_is_not_there_is_none_and_a_younger_jobs_fields_are_ignored() -> None:
     assert read_lane(0, {}) is None
+    assert len(lane_keys()) == PARTITIONS
+    old, new = stored({"g": 1, "n": 4}), stored({"g": 2, "n": 9})
+    assert list(read_lanes([old, {}, new])) == [0, 2]
+    assert read_lanes([old, {}, new], generation=2) == {2: Lane(generation=2, next_offset=9)}
     assert read_lane(0, {b"g": b"2", b"n": b"9", b"news": b"x"}) == Lane(generation=2, next_offset=9)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from features.errors import Broken
 from features.fold import UserState, fold_user, undone_item
 from features.journal import CHUNK, Journal, replay_journal, write_journal
-from features.memory import REMEMBERED, Applied, DedupeMemory, SeenItems
+from features.memory import REMEMBERED, Applied, Changes, DedupeMemory, SeenItems
 from features.state import UserFeatures
 from features.words import CLICK, FORGET_USER, LIKE, UNDO, Event
 from tests.features.strategies import CATALOGUE, USER, logs
@@ -22,11 +22,10 @@ class Store:
         self.journal = Journal()
         self.chunks: dict[int, Piece] = {}
 
-    def take(self, memory: DedupeMemory, seen: SeenItems, compact: bool = False) -> None:
+    def take(self, state: UserState, compact: bool = False) -> None:
         """After a fold."""
-        self.journal.append(memory, seen)
-        memory.changes.clear()
-        seen.changes.clear()
+        memory, seen = state.memory, state.seen
+        self.journal.append(state.drain_changes(), memory.floor)
         if compact or self.journal.is_mostly_history(memory, seen):
             for number in self.journal.compact(memory, seen):
                 self.chunks.pop(number, None)
@@ -53,15 +52,16 @@ def contents(memory: DedupeMemory, seen: SeenItems) -> tuple[int, list[tuple[int
 def test_replaying_gives_the_state_again(log: list[Event], every: int, looks: int) -> None:
     """Undos, forgetting and repetitions among the events; compacted here and there."""
     state, store = UserState(UserFeatures(USER)), Store()
+    state.collect_changes()
     for n, event in enumerate(log, 1):
         fold(state, event, n)
-        store.take(state.memory, state.seen, n % (every * 7) == 0)
+        store.take(state, n % (every * 7) == 0)
         if n % (looks + 1) and n < len(log):
             continue
         memory, seen = replay_journal(store.pieces(), state.memory.floor)
         assert sorted(memory.items()) == sorted(state.memory.items())
         assert list(seen.items()) == list(state.seen.items())
-        assert (memory.floor, memory.changes, seen.changes) == (state.memory.floor, [], [])
+        assert (memory.floor, memory.changes, seen.changes) == (state.memory.floor, None, None)
 
 
 @given(logs())
@@ -79,12 +79,11 @@ def test_the_shortest_journal_is_one_piece_in_the_same_order(log: list[Event]) -
 def test_what_fell_out_of_the_bounds_falls_out_again() -> None:
     """More events than are remembered: the journal still holds what the memory has dropped."""
     state, journal = UserState(UserFeatures(USER)), Journal()
+    state.collect_changes()
     pieces: list[Piece] = []
     for n in range(REMEMBERED + 500):
         fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n)
-        journal.append(state.memory, state.seen)
-        state.memory.changes.clear()
-        state.seen.changes.clear()
+        journal.append(state.drain_changes(), state.memory.floor)
     pieces = [(count, data) for _, count, data in journal.closed] + [(journal.open_count, bytes(journal.open))]
     assert sum(count for count, _ in pieces) == journal.total == 2 * (REMEMBERED + 500)
     memory, seen = replay_journal(pieces, -1)
@@ -94,10 +93,11 @@ def test_what_fell_out_of_the_bounds_falls_out_again() -> None:
 
 def test_it_stays_bounded_however_long_a_user_lives() -> None:
     state, store = UserState(UserFeatures(USER)), Store()
+    state.collect_changes()
     most = 0
     for n in range(30_000):
         fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n)
-        store.take(state.memory, state.seen)
+        store.take(state)
         most = max(most, sum(count for count, _ in store.chunks.values()) + store.journal.open_count)
         assert store.journal.open_count < CHUNK
     limit = 2 * (REMEMBERED + 50) + 256 + CHUNK
@@ -113,8 +113,7 @@ def test_compacting_names_the_chunks_that_go() -> None:
     journal = Journal()
     for n in range(3 * CHUNK):
         seen.add(1, n)
-        journal.append(memory, seen)
-        seen.changes.clear()
+        journal.append(Changes([], [(1, n)]), memory.floor)
     assert [number for number, _, _ in journal.closed] == [0, 1, 2]
     journal.closed.clear()
     assert list(journal.compact(memory, seen)) == [0, 1, 2]
@@ -131,9 +130,10 @@ def test_what_is_no_journal_is_refused(count: int, data: bytes) -> None:
 def test_what_is_forgotten_stays_forgotten() -> None:
     """Else, after a restart, what was erased is remembered: late events count as duplicates, and undo finds them."""
     state, store = UserState(UserFeatures(USER)), Store()
+    state.collect_changes()
     for n, (kind, item_id, ts) in enumerate(((CLICK, 1, 10), (CLICK, 2, 99), (FORGET_USER, -1, 50))):
         fold(state, Event(f"e{n}", kind, USER, item_id, 0, "", ts), n)
-        store.take(state.memory, state.seen)
+        store.take(state)
     memory, seen = replay_journal(store.pieces(), state.memory.floor)
     assert contents(memory, seen) == contents(state.memory, state.seen) == (50, [], [])
     assert store.pieces() == [(0, b"")]
@@ -142,9 +142,10 @@ def test_what_is_forgotten_stays_forgotten() -> None:
 def journalled(*log: Event) -> tuple[UserState, Store]:
     """A user after some events, and what a shell keeps of it."""
     state, store = UserState(UserFeatures(USER)), Store()
+    state.collect_changes()
     for n, event in enumerate(log, 1):
         fold(state, event, n)
-        store.take(state.memory, state.seen)
+        store.take(state)
     return state, store
 
 

@@ -38,7 +38,9 @@ def test_the_newest_are_remembered(arrivals: list[tuple[int, int]]) -> None:
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=80))
 def test_changes_replay_to_the_same_memory(acts: list[tuple[bool, int]]) -> None:
     """A shell that stores only `changes` holds what the memory holds."""
-    seen, stored = SeenItems(limit=5), {}
+    seen = SeenItems(limit=5)
+    stored: dict[int, int] = {}
+    seen.changes = []
     for n, (add, item) in enumerate(acts):
         if add:
             seen.add(item, n)

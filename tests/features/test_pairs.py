@@ -6,8 +6,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HALF_LIVES, decay, lifted
+from features.decay import HALF_LIVES, decay, lifted
 from features.pairs import NEIGHBOURS, SLOTS, Neighbours, Pairs, decode_neighbours, encode_neighbours, slots_of
+from features.units import DAY_MS
 from features.words import LIKE, Contribution
 from tests.features.strategies import co_visits
 
@@ -106,7 +107,7 @@ def test_the_newest_are_kept_and_the_stored_forms_are_bounded() -> None:
 
 
 def test_weights_halve_in_a_fortnight_and_equal_ones_are_ordered_by_id() -> None:
-    old, new = 100 * DAY, 114 * DAY
+    old, new = 100 * DAY_MS, 114 * DAY_MS
     pairs = fold([((old, 1, 5), 1), ((new, 2, 4), 1), ((new, 3, 2), 1)])
     assert pairs.neighbours() == Neighbours(9, 3, new, [(2, ONE), (4, ONE), (5, ONE // 2)])
 

@@ -286,7 +286,7 @@ def test_an_action_keeps_what_its_event_says(kind: int) -> None:
         "e", kind, 6, 7 if kind < UNDO else -1, 450 if kind == RATING else 0, "t" if kind == UNDO else "", 5, "r1", 2
     )
     action = read_sample(write_sample(GOLDEN, [action_of(event)], CLOSED)).actions[0]
-    fields = {"event_id": "e", "type": KINDS[kind], "ts": 5, "position": 2}
+    fields: dict[str, object] = {"event_id": "e", "type": KINDS[kind], "ts": 5, "position": 2}
     fields |= {"item_id": 7} if kind < UNDO else {}
     fields |= {"rating": 4.5} if kind == RATING else {}
     fields |= {"target": "t"} if kind == UNDO else {}

@@ -23,10 +23,10 @@ from features.signals import (
     signal_matrix,
 )
 from features.state import ItemFeatures, UserFeatures
+from features.units import DAY_MS
 from features.words import LIKE, Contribution, Item
 
-DAY = 86_400_000
-AT = 200 * DAY + DAY // 2
+AT = 200 * DAY_MS + DAY_MS // 2
 GENRES = ("Comedy", "Drama", "War")
 ITEMS = [Item(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
 
@@ -61,7 +61,8 @@ def moment(liked: list[int], hidden: tuple[int, ...] = ()) -> Moment:
 
 
 def ids(found: Signals, name: str) -> list[int]:
-    return found.moment.items.columns.ids[found.order(name)].tolist()
+    known: list[int] = found.moment.items.columns.ids[found.order(name)].tolist()
+    return known
 
 
 def test_each_says_what_its_name_says() -> None:
@@ -116,7 +117,7 @@ def test_the_best_rows_are_the_strongest_ties_by_row(values: list[int], limit: i
 def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[int]], limit: int) -> None:
     named = {str(at): np.array(order, np.int64) for at, order in enumerate(orders)}
     rows, found_by = candidates(named, limit)
-    best = {}
+    best: dict[int, tuple[int, int]] = {}
     for by, order in enumerate(orders):
         for place, row in enumerate(order):
             best[row] = min(best.get(row, (99, 99)), (place, by))

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.decay import DAY, HOUR
 from features.item_fold import FIVE_MS, fold_item
 from features.state import FIVES, ItemFeatures
+from features.units import DAY_MS, HOUR_MS
 from features.windows import WINDOWS, in_window, popularity, smoothed_ctr, trending
 from features.words import CLICK, IMPRESSION, LIKE, VIEW, Contribution
 
-NOW = 20_000 * DAY + 13 * HOUR + 7 * 60_000
-SIZES = {"1h": FIVE_MS, "1d": HOUR, "7d": DAY}
+NOW = 20_000 * DAY_MS + 13 * HOUR_MS + 7 * 60_000
+SIZES = {"1h": FIVE_MS, "1d": HOUR_MS, "7d": DAY_MS}
 
 
 def item(acts: list[tuple[int, int]]) -> ItemFeatures:
@@ -25,7 +25,7 @@ def item(acts: list[tuple[int, int]]) -> ItemFeatures:
 
 
 @st.composite
-def acts(draw: st.DrawFn, within: int = 9 * DAY, spans: int = 60) -> list[tuple[int, int]]:
+def acts(draw: st.DrawFn, within: int = 9 * DAY_MS, spans: int = 60) -> list[tuple[int, int]]:
     """(kind, ts) of an item's acts in so many ms up to NOW, in no more than so many spans of time."""
     times = draw(st.lists(st.integers(NOW - within, NOW), min_size=1, max_size=spans))
     kinds = st.sampled_from([IMPRESSION, CLICK, VIEW, LIKE])
@@ -54,9 +54,9 @@ def test_a_window_counts_whole_buckets(given_one: tuple[str, list[tuple[int, int
 
 
 def test_what_is_after_the_time_asked_for_is_not_in_the_window() -> None:
-    features = item([(CLICK, NOW), (CLICK, NOW + HOUR)])
+    features = item([(CLICK, NOW), (CLICK, NOW + HOUR_MS)])
     assert in_window(features, WINDOWS["1h"], NOW) == (0, 1, 1)
-    assert in_window(features, WINDOWS["1d"], NOW + 3 * DAY) == (0, 0, 0)
+    assert in_window(features, WINDOWS["1d"], NOW + 3 * DAY_MS) == (0, 0, 0)
 
 
 def test_a_click_rate_is_drawn_towards_five_percent() -> None:
@@ -66,14 +66,14 @@ def test_a_click_rate_is_drawn_towards_five_percent() -> None:
     assert smoothed_ctr(one, window, NOW) == pytest.approx((1 + 1) / (1 + 20))
     many = item([(IMPRESSION, NOW)] * 1000 + [(CLICK, NOW)] * 200)
     assert smoothed_ctr(many, window, NOW) == pytest.approx(0.2, abs=0.005)
-    assert smoothed_ctr(many, window, NOW + 2 * DAY) == pytest.approx(0.05)
+    assert smoothed_ctr(many, window, NOW + 2 * DAY_MS) == pytest.approx(0.05)
 
 
-@given(acts(), st.sampled_from([HOUR, DAY]))
+@given(acts(), st.sampled_from([HOUR_MS, DAY_MS]))
 def test_popularity_halves_with_its_half_life(given_ones: list[tuple[int, int]], half_life: int) -> None:
     """Whole buckets later, so that only age counts."""
     features = item(given_ones)
-    later = NOW + 2 * DAY
+    later = NOW + 2 * DAY_MS
     assert popularity(features, half_life, later + half_life) == pytest.approx(
         popularity(features, half_life, later) / 2
     )
@@ -85,20 +85,20 @@ def test_popularity_halves_with_its_half_life(given_ones: list[tuple[int, int]],
 
 
 def test_popularity_counts_events_but_no_impressions() -> None:
-    assert popularity(item([(IMPRESSION, NOW)] * 9), DAY, NOW) == 0
-    assert popularity(item([(LIKE, NOW)] * 9), DAY, NOW) == pytest.approx(9, rel=0.05), (
+    assert popularity(item([(IMPRESSION, NOW)] * 9), DAY_MS, NOW) == 0
+    assert popularity(item([(LIKE, NOW)] * 9), DAY_MS, NOW) == pytest.approx(9, rel=0.05), (
         "an age counts from the middle of its bucket"
     )
 
 
 def test_a_burst_trends_and_a_steady_pace_does_not() -> None:
     chance = random.Random(4)
-    steady = item([(CLICK, NOW - chance.randrange(60 * DAY)) for _ in range(12_000)])
-    burst = item([(CLICK, NOW - chance.randrange(14 * DAY)) for _ in range(100)] + [(CLICK, NOW - 60_000)] * 60)
+    steady = item([(CLICK, NOW - chance.randrange(60 * DAY_MS)) for _ in range(12_000)])
+    burst = item([(CLICK, NOW - chance.randrange(14 * DAY_MS)) for _ in range(100)] + [(CLICK, NOW - 60_000)] * 60)
     assert trending(ItemFeatures(3), NOW) == 0
     assert abs(trending(steady, NOW)) < 0.5
     assert trending(burst, NOW) > 3
-    assert trending(burst, NOW + DAY) < 0.5
+    assert trending(burst, NOW + DAY_MS) < 0.5
 
 
 def test_the_last_hour_is_read_to_five_minutes() -> None:

@@ -41,7 +41,8 @@ def told() -> dict[str, set[str]]:
         labels = found.setdefault(bare(family.name), set())
         for sample in family.samples:
             labels |= set(sample.labels)
-    for collector in metrics.REGISTRY._collector_to_names:  # a counter without a value yet has no sample to look at
+    collectors: Any = metrics.REGISTRY._collector_to_names
+    for collector in collectors:  # a counter without a value yet has no sample to look at
         found[bare(collector._name)] |= set(collector._labelnames)
     return found
 

@@ -9,18 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.units import HOUR_MS
 from infra.evaluate import ask_all
 from offline.datasets import Dataset
 from offline.evaluation.places import NO_PLACE, places_of
 
-HOUR = 3_600_000
 ROWS = [  # user, item, rating, ts
-    (1, 10, 5.0, 1 * HOUR),
-    (2, 11, 4.0, 2 * HOUR),
-    (1, 11, 4.0, 3 * HOUR),  # the first that is asked for
-    (1, 10, 3.0, 3 * HOUR),  # not positive: posted alone
-    (2, 12, 5.0, 4 * HOUR),  # an item never seen: nobody could have known it
-    (1, 12, 5.0, 6 * HOUR),
+    (1, 10, 5.0, 1 * HOUR_MS),
+    (2, 11, 4.0, 2 * HOUR_MS),
+    (1, 11, 4.0, 3 * HOUR_MS),  # the first that is asked for
+    (1, 10, 3.0, 3 * HOUR_MS),  # not positive: posted alone
+    (2, 12, 5.0, 4 * HOUR_MS),  # an item never seen: nobody could have known it
+    (1, 12, 5.0, 6 * HOUR_MS),
 ]
 
 
@@ -29,7 +29,7 @@ def dataset(tmp_path: Path) -> Dataset:
     users, items, ratings, times = zip(*ROWS, strict=True)
     table = pa.table({"user_id": users, "item_id": items, "rating": ratings, "ts": times})
     pq.write_table(table, tmp_path / "rows.parquet")
-    return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR, 6 * HOUR)
+    return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
 
 
 class Home:
@@ -50,13 +50,14 @@ class Home:
 
 
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
-    home, told = Home(), []
+    home = Home()
+    told: list[int] = []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
     asked, lists, degraded = ask_all(client, dataset, 2, len(ROWS), "fusion", told.append)
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
     first, second = (what for name, what in home.calls if name == "ask")
-    assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR), "model": "fusion"}
-    assert second == {**first, "at": str(6 * HOUR), "seen": "token 3"}  # of the user's own last post
+    assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR_MS), "model": "fusion"}
+    assert second == {**first, "at": str(6 * HOUR_MS), "seen": "token 3"}  # of the user's own last post
     posted = [
         (what["user_id"], what["item_id"], what["rating"], what["ts"]) for name, what in home.calls if name == "post"
     ]
@@ -65,9 +66,9 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     assert places_of(lists, asked.wanted).tolist() == [0, NO_PLACE]
     assert (asked.users, asked.gaps, asked.events, asked.ages) == (
         [1, 1],
-        [2 * HOUR, 3 * HOUR],
+        [2 * HOUR_MS, 3 * HOUR_MS],
         [1, 3],
-        [HOUR, 2 * HOUR],
+        [HOUR_MS, 2 * HOUR_MS],
     )
     assert degraded == 0
     assert told == [2, 3, 4, 5]

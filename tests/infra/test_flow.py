@@ -1,5 +1,7 @@
 """What is derived from a sight of the flow."""
 
+from typing import Any
+
 from features.freshness import FreshnessHistogram
 from features.names import EVENTS, SERVED
 from infra.flow import Checkpoints, Topic, fresh_since, within
@@ -92,7 +94,8 @@ def test_freshness_of_a_window_survives_what_writers_and_redis_do() -> None:
     assert (minute.count, minute.sum_ms, minute.quantile(1)) == (1, 3_000, 5_000)
     assert fresh_since(sights({}, {"fresh": slow}), "items") == FreshnessHistogram()
     # Redis was empty, or away, in between: the writer is compared with what was known of it before.
-    for between in ({"fresh": None}, {"fresh": {}}):
+    absences: tuple[dict[str, Any], ...] = ({"fresh": None}, {"fresh": {}})
+    for between in absences:
         again = fresh_since(sights({}, between, {"fresh": slow}), "users")
         assert again == minute
     assert fresh_since(sights({}, {"fresh": None}), "users") is None

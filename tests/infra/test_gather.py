@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from infra.processes import free_ports
 from online.clock import HomeClock
 from tests.infra.sights import lane
 from tests.redis_process import RedisProcess, redis_process
+
+pytestmark = pytest.mark.services
 
 BOUND = gather.KAFKA_WITHIN + gather.REDIS_WITHIN + gather.RECORDS_WITHIN
 
@@ -43,8 +46,9 @@ def gatherer(kafka: int, redis: int, flink: int) -> Gatherer:
 
 def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> None:
     mine = lane(6, generation=2)
-    redis.client.hset(lane_key(3), mapping=lane_fields(mine))
-    redis.client.hset(lane_key(4), mapping=lane_fields(lane(9, generation=1)))
+    for number, stored in ((3, mine), (4, lane(9, generation=1))):
+        fields: Any = lane_fields(stored)
+        redis.client.hset(lane_key(number), mapping=fields)
     histogram = FreshnessHistogram()
     histogram.add(7)
     redis.client.set(fresh_key("items", 1), histogram.to_json())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from features.errors import Broken
 from features.state import FOLD_VERSION
 from infra.home import Home
 from infra.record import HomeRecord
@@ -40,7 +41,7 @@ def use(home: Home) -> tuple[int, bool]:
 
 def ask_for(home: Home, number: int) -> None:
     record = record_of(home)
-    record.put_flag("next_base", number)
+    record.ask_for_base(number)
     record.save()
 
 
@@ -85,3 +86,22 @@ def test_a_base_that_was_lost_is_not_made_again_under_its_number(home: Home) -> 
     (home.bases / "2").rmdir()
     assert use(home) == (3, True)
     assert use(home) == (3, False)
+
+
+def test_folding_users_alone_is_another_generation(home: Home) -> None:
+    """Items and pairs that were not folded meanwhile are, from the base and the whole log."""
+    use(home)
+    for items in (False, True):
+        record = record_of(home)
+        record.fold_items(items)
+        record.save()
+        assert record_of(home).folds_items is items
+        assert use(home) == (1, True)
+        assert use(home) == (1, False)
+
+
+def test_a_record_that_makes_no_sense_is_named(home: Home) -> None:
+    use(home)
+    home.record_file.write_text('{"dataset": "ml-100k", "generation": "one"}')
+    with pytest.raises(Broken, match=r"home\.json: .*generation"):
+        record_of(home)

@@ -25,6 +25,8 @@ from infra.services import LOOPBACK, Ports
 from infra.supervisor import Supervisor
 from offline.datasets import Dataset, open_dataset
 
+pytestmark = pytest.mark.services
+
 ROWS = 12_000
 SPAN_S = 6
 """Wall seconds in which a paced replay sends them."""

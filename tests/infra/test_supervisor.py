@@ -1,10 +1,12 @@
 """Supervision, with real (small) processes."""
 
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,17 +28,17 @@ def supervisor(home: Home) -> Iterator[Supervisor]:
     made.stop_all()
 
 
-def service(code: str, flag: Path, **more: object) -> Service:
+def service(code: str, flag: Path, **more: Any) -> Service:
     """A Python child that is ready once it has made `flag`."""
 
     def ready() -> None:
         if not flag.exists():
             raise Unavailable("no flag yet")
 
-    return Service("child", (sys.executable, "-c", code), ready, **more)  # type: ignore[arg-type]
+    return Service("child", (sys.executable, "-c", code), ready, **more)
 
 
-def until(check, within: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+def until(check: Callable[[], object], within: float = 10.0) -> None:
     deadline = time.monotonic() + within
     while not check():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -87,6 +89,57 @@ def test_a_successor_cleans_up_by_pid_and_start_time(home: Home, tmp_path: Path)
     stop_leftovers(home, said.append)  # the supervisor died with kill -9: nobody stopped its child
     assert child.process() is None
     assert said
+
+
+def asleep() -> "tuple[subprocess.Popen[bytes], ProcessId]":
+    work = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    known = ProcessId.of(work.pid)
+    assert known is not None
+    return work, known
+
+
+def test_work_that_is_attended_is_told_and_stopped_with_everything(home: Home) -> None:
+    supervisor, (work, known) = Supervisor(home), asleep()
+
+    def work_until_stopped() -> None:
+        with supervisor.attending("training", work):
+            status = read_json(home.status_file)
+            assert status is not None
+            assert status["services"]["training"]["pid"] == work.pid
+            supervisor.stop_all()
+            assert known.process() is None
+
+    with pytest.raises(Unavailable, match="being stopped"):
+        work_until_stopped()
+    assert not home.status_file.exists()
+
+
+def test_work_that_is_attended_is_stopped_by_a_successor(home: Home) -> None:
+    work, known = asleep()
+    with Supervisor(home).attending("training", work):
+        stop_leftovers(home, lambda _: None)
+        assert known.process() is None
+
+
+def test_work_that_has_ended_is_forgotten_and_what_is_left_of_it_is_ended(home: Home, supervisor: Supervisor) -> None:
+    work, known = asleep()
+    with supervisor.attending("training", work):
+        pass
+    assert known.process() is None
+    status = read_json(home.status_file)
+    assert status is not None
+    assert status["services"] == {}
+
+
+def test_nothing_begins_while_everything_is_being_stopped(home: Home, tmp_path: Path) -> None:
+    supervisor, (work, known) = Supervisor(home), asleep()
+    supervisor.stop_all()
+    with pytest.raises(Unavailable, match="being stopped"):
+        supervisor.begin(service("", tmp_path / "flag"))
+    with pytest.raises(Unavailable, match="being stopped"), supervisor.attending("training", work):
+        pytest.fail("it was attended")
+    assert known.process() is None
+    assert not home.status_file.exists()
 
 
 def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from infra.flow import Flow
 from infra.processes import free_ports
 from infra.status_text import print_report
-from infra.watch import Watch
+from infra.watch import EVERY, Watch
 from tests.infra.sights import NOW, fresh, sight
 
 
@@ -44,6 +44,10 @@ def desk() -> Desk:
     return Desk()
 
 
+def watch_of(flows: Any, desk: Desk, port: int = 0, every: float = EVERY) -> Watch:
+    return Watch(flows, port, desk.note, desk.lines.append, every)
+
+
 def scrape(port: int, path: str = "/metrics", status: int = 200) -> str:
     answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5, trust_env=False)
     assert answer.status_code == status
@@ -55,7 +59,7 @@ def away(at: int) -> Flow:
 
 
 def test_an_alarm_is_said_when_it_comes_and_when_it_goes_and_noted_in_between(desk: Desk) -> None:
-    watch = Watch(Dealt(sight(NOW), away(NOW + 5_000), away(NOW + 10_000), sight(NOW + 15_000)), 0, desk.note, desk.lines.append)  # type: ignore[arg-type]  # fmt: skip
+    watch = watch_of(Dealt(sight(NOW), away(NOW + 5_000), away(NOW + 10_000), sight(NOW + 15_000)), desk)
     watch.look()
     assert (desk.facts["alarms"], desk.lines) == ([], [])
     for _ in range(2):
@@ -71,7 +75,7 @@ def test_an_alarm_is_said_when_it_comes_and_when_it_goes_and_noted_in_between(de
 
 
 def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
-    watch = Watch(Dealt(sight(NOW), sight(NOW + 5_000, fresh=fresh(3, 4, *[40] * 10))), 0, desk.note, desk.lines.append)  # type: ignore[arg-type]  # fmt: skip
+    watch = watch_of(Dealt(sight(NOW), sight(NOW + 5_000, fresh=fresh(3, 4, *[40] * 10))), desk)
     watch.look()
     watch.look()
     assert desk.facts["fresh_last_minute"]["users"]["count"] == 10
@@ -82,7 +86,7 @@ def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
 def running(desk: Desk) -> Iterator[tuple[Watch, int, Dealt]]:
     port = free_ports(1)[0]
     dealt = Dealt(away(NOW))
-    watch = Watch(dealt, port, desk.note, desk.lines.append, every=0.05)  # type: ignore[arg-type]
+    watch = watch_of(dealt, desk, port, 0.05)
     watch.start()
     yield watch, port, dealt
     watch.stop()
@@ -130,7 +134,7 @@ def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
                 raise KeyError("a shape nobody foresaw")
             return flow
 
-    watch = Watch(Stumbling(sight(NOW, clock=0), sight(NOW + 5_000)), free_ports(1)[0], desk.note, desk.lines.append, 0.05)  # type: ignore[arg-type]  # fmt: skip
+    watch = watch_of(Stumbling(sight(NOW, clock=0), sight(NOW + 5_000)), desk, free_ports(1)[0], 0.05)
     watch.start()
     try:
         until(lambda: desk.facts)
@@ -144,7 +148,7 @@ def report(flow: Flow, **more: Any) -> dict[str, Any]:
 
     known: dict[str, Any] = {
         "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
-        "services": {}, "troubles": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
+        "services": {}, "troubles": [], "preparing": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(flow, "http://127.0.0.1:1") | {"freshness_last_minute": None},
@@ -161,6 +165,14 @@ def printed(what: dict[str, Any]) -> str:
     out = StringIO()
     print_report(Console(file=out, soft_wrap=True, width=200), what)
     return out.getvalue()
+
+
+def test_status_prints_what_is_still_being_prepared() -> None:
+    pending = [{"name": "training data", "since": 1_700_000_000_000}, {"name": "models", "since": None}]
+    assert "still being prepared: training data since 2023-11-14 22:13:20 UTC, then models" in printed(
+        report(sight(), preparing=pending)
+    )
+    assert "prepared" not in printed(report(sight()))
 
 
 def test_status_prints_the_flow_in_words() -> None:

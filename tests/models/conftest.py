@@ -10,6 +10,7 @@ import pytest
 from models import nets
 from models.nets.parts.net import ROWS
 from models.training.runtime import import_tensorflow
+from tests.effort import SMALL
 from tests.models.asks import write_asks
 from tests.models.synthetic import write_samples
 
@@ -50,7 +51,7 @@ def lessons(samples: Any, asks: Any) -> Callable[[str], Any]:
 
 @pytest.fixture(scope="session")
 def fitted(samples: Any, asks: Any) -> Callable[[str], Any]:
-    """name → a net fitted, for one epoch where it learns from rows; each once."""
+    """name → a net fitted with little effort; each once."""
     import_tensorflow()
     from models.training.fit import fit
     from models.training.lists import fit_on_lists
@@ -60,7 +61,11 @@ def fitted(samples: Any, asks: Any) -> Callable[[str], Any]:
     def one(name: str) -> Any:
         if name not in made:
             net = nets.find(name)
-            made[name] = fit(net, samples, epochs=1, seed=3) if net.learns == ROWS else fit_on_lists(net, asks, seed=3)
+            made[name] = (
+                fit(net, samples, epochs=1, seed=3)
+                if net.learns == ROWS
+                else fit_on_lists(net, asks, seed=3, effort=SMALL)
+            )
         return made[name]
 
     return one

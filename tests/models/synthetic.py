@@ -44,7 +44,7 @@ def write_samples(
     cross = cross_matrix(user_rows, item_rows)
     tables = (user_rows, item_rows, cross)
     spreads = [tuple(map(float, values)) for table in tables for values in (table.mean(0), table.std(0) + 1e-3)]
-    maps = InputMaps(genres, *spreads)
+    maps = InputMaps(genres, *spreads)  # type: ignore[arg-type]  # six: the version after them is not given
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
     (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "rows": rows}))

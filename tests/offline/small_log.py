@@ -11,6 +11,7 @@ import msgspec
 from features.base import Offsets
 from features.events import write_event
 from features.names import EVENTS, PARTITIONS, SERVED, partition_of
+from features.units import DAY_MS
 from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
 from offline.datasets import event_id
 from offline.log import Record, Span
@@ -75,7 +76,7 @@ class SmallLog:
         for _ in range(steps):
             self.now += chance.choice([1_000, 60_000, 40 * 60_000])
             user = chance.choice([1, 2, 3, BUSY, 5, 31, 32, 2**62 + 5])
-            ts = self.now - chance.choice([0, 0, 0, 5_000, 3 * 86_400_000])
+            ts = self.now - chance.choice([0, 0, 0, 5_000, 3 * DAY_MS])
             act = chance.random()
             kind = chance.choice([CLICK, VIEW, RATING, RATING, RATING, LIKE, LIKE, IMPRESSION])
             item = chance.choice([1, 2, 3, 4, 5, 6, 70, 2**62, chance.randrange(2**40)])

@@ -21,12 +21,17 @@ from offline.datasets import Dataset, open_dataset, rows_between
 from offline.relations import write_history_relations
 from offline.settings import AskSettings
 from offline.walk import Walk, item_ids
+from tests.offline.conftest import Row
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 SETTINGS = AskSettings(most=60, candidates=5)
 
 
-def make(spark: Any, tmp_path: Path, folder: Path, name: str, settings: AskSettings = SETTINGS):
+def make(
+    spark: Any, tmp_path: Path, folder: Path, name: str, settings: AskSettings = SETTINGS
+) -> tuple[Dataset, dict[str, Any], Path, list[dict[str, Any]]]:
     """A base of 300 rows and its asks: data set, meta, folder, and the asks as a list of dicts."""
     dataset = open_dataset(str(folder), tmp_path / name / "data")
     base, out = tmp_path / name / "1", tmp_path / name / "asks"
@@ -60,7 +65,7 @@ def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
 
 
 def test_asks_are_what_a_request_would_have_seen(
-    spark: Any, tmp_path: Path, some_rows: list, write_folder: Write
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     """Recomputed row by row with the kernel, from weights made of the rows before the first ask."""
     dataset, meta, _, asks = make(spark, tmp_path, write_folder(some_rows), "a")
@@ -96,12 +101,12 @@ def test_asks_are_what_a_request_would_have_seen(
         assert (ask["user_id"], ask["at"], ask["items"], ask["answer"]) == (user_id, ts, ids, answer)
         for name, part in zip(("history", "history_marks", "history_gaps"), history_, strict=True):
             assert ask[name] == part.tolist()
-        np.testing.assert_array_equal(np.float32(ask["user"]), vector)
-        np.testing.assert_array_equal(np.float32(ask["signals"]), matrix.ravel())
+        np.testing.assert_array_equal(np.array(ask["user"], np.float32), vector)
+        np.testing.assert_array_equal(np.array(ask["signals"], np.float32), matrix.ravel())
 
 
 def test_nobody_is_asked_for_what_they_have_seen(
-    spark: Any, tmp_path: Path, some_rows: list, write_folder: Write
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     dataset, _, _, asks = make(spark, tmp_path, write_folder(some_rows), "a", AskSettings(60, 50))
     rows = rows_of(dataset, len(some_rows))
@@ -110,7 +115,7 @@ def test_nobody_is_asked_for_what_they_have_seen(
         assert not seen & set(ask["items"])
 
 
-def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     """Whatever happens from some row on, in the history and after it, asks before that row stay as they are."""
     _, whole, _, before = make(spark, tmp_path, write_folder(some_rows), "a", AskSettings(10_000, 5))
     turn = next(
@@ -125,7 +130,7 @@ def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: li
     assert kept == [ask for ask in after if ask["seq"] < turn]
 
 
-def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset, meta, folder, asks = make(spark, tmp_path, write_folder(some_rows), "a", AskSettings(60, 50))
     read = read_asks(folder)
     assert len(read.train_lists) + len(read.validation_lists) == len(asks)
@@ -134,6 +139,7 @@ def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list, 
     assert read.train_lists.signals.shape[2] == len(SIGNAL_COLUMNS)
     rows = rows_of(dataset, meta["history_rows"])
     told = read.histories
+    assert told is not None
     assert sorted(told.seqs.tolist()) == list(range(len(rows)))
     for seq, item, mark, ts in zip(told.seqs, told.items, told.marks, told.times, strict=True):
         _, item_id, rating, when = rows[seq]
@@ -143,7 +149,9 @@ def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list, 
         assert (np.diff(told.seqs[start:end]) > 0).all()
 
 
-def test_what_is_there_is_not_written_over(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_what_is_there_is_not_written_over(
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
     dataset, _, folder, _ = make(spark, tmp_path, write_folder(some_rows), "a")
     with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):
         make_asks(spark, dataset, Base(tmp_path / "a" / "1"), folder, SETTINGS)

@@ -20,6 +20,9 @@ from offline.base import main, make_base
 from offline.datasets import Dataset, cut_row, event_of, open_dataset, rows_between
 from offline.steps import spark_message
 from offline.tables import sha256
+from tests.offline.conftest import Row
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 
@@ -66,7 +69,7 @@ def check(base: Base, dataset: Dataset, history: float) -> None:
 
 @pytest.mark.parametrize("history", [0.0, 0.7, 1.0])
 def test_base_is_the_plain_fold(
-    spark: Any, tmp_path: Path, some_rows: list, write_folder: Write, history: float
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write, history: float
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, history, tmp_path / "bases" / "3")
@@ -79,7 +82,9 @@ def test_base_is_the_plain_fold(
     told = pq.read_table(base.folder / "features" / "users.parquet").to_pylist()
     assert len(told) == base.user_count()
     for row in told:
-        features = decode_user(base.user(row["user_id"]).features)  # type: ignore[union-attr]
+        stored = base.user(row["user_id"])
+        assert stored is not None
+        features = decode_user(stored.features)
         assert (row["positives"], row["last_ts"]) == (features.positives, features.last_ts)
         assert row["ratings"] == sum(features.counts)
     items = pq.read_table(base.folder / "features" / "items.parquet").to_pylist()
@@ -128,7 +133,7 @@ def test_neighbours(spark: Any, tmp_path: Path, write_folder: Write) -> None:
 
 
 def test_what_can_not_be_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], some_rows: list, write_folder: Write
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], some_rows: list[Row], write_folder: Write
 ) -> None:
     folder = str(write_folder(some_rows))
     taken = tmp_path / "bases" / "1"
@@ -147,7 +152,7 @@ def test_what_can_not_be_made(
         assert error.count("\n") == 1
 
 
-def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     table = pq.read_table(dataset.ratings)
     nothing = pa.nulls(len(table), pa.float64())
@@ -161,14 +166,14 @@ def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: 
     assert spark_message(ValueError("ours")) is None
 
 
-def test_a_broken_file(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_a_broken_file(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     dataset.ratings.write_bytes(dataset.ratings.read_bytes()[:-20])
     with pytest.raises(Broken, match=r"stamp\.json and start again"):
         make_base(spark, dataset, 1.0, tmp_path / "bases" / "1")
 
 
-def test_bad_number(tmp_path: Path, spark: Any, some_rows: list, write_folder: Write) -> None:
+def test_bad_number(tmp_path: Path, spark: Any, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     with pytest.raises(BadInput, match="whole number"):
         make_base(spark, dataset, 1.0, tmp_path / "x")

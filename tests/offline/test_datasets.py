@@ -13,6 +13,7 @@ from features.errors import BadInput
 from features.events import read_event, write_event
 from features.words import RATING, Item
 from offline.datasets import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
+from tests.offline.conftest import Row
 
 Write = Callable[..., Path]
 
@@ -32,7 +33,7 @@ def test_the_installed_ml_100k(tmp_path: Path) -> None:
     assert (dataset.first_ts, dataset.last_ts) == (rows[0][3], rows[-1][3]) == (874724710000, 893286638000)
 
 
-def test_csv_and_parquet_are_the_same(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_csv_and_parquet_are_the_same(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     shuffled = list(some_rows)
     random.Random(1).shuffle(shuffled)
     folder = write_folder(shuffled)
@@ -105,7 +106,9 @@ BAD_LINES = [
 
 
 @pytest.mark.parametrize("bad", [BAD_LINES, BAD_LINES[:3], BAD_LINES[-2:]])
-def test_bad_lines_are_left_out_and_shown(tmp_path: Path, some_rows: list, write_folder: Write, bad: list[str]) -> None:
+def test_bad_lines_are_left_out_and_shown(
+    tmp_path: Path, some_rows: list[Row], write_folder: Write, bad: list[str]
+) -> None:
     folder = write_folder([*some_rows, (9223372036854775807, 2, 3.0, 900000000)])
     with (folder / "ratings.csv").open("a") as file:
         file.write("\n".join(bad) + "\n")
@@ -117,7 +120,7 @@ def test_bad_lines_are_left_out_and_shown(tmp_path: Path, some_rows: list, write
     assert len(shown) == len(bad) + 1
 
 
-def test_too_many_bad_lines_are_refused(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_too_many_bad_lines_are_refused(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     folder = write_folder(some_rows[:50])
     with (folder / "ratings.csv").open("a") as file:
         file.write("1,2,9,900000000\n" * 6)
@@ -126,14 +129,14 @@ def test_too_many_bad_lines_are_refused(tmp_path: Path, some_rows: list, write_f
     assert (tmp_path / "data" / "rejected-lines.txt").exists()
 
 
-def test_exact_repetitions_count_once(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_exact_repetitions_count_once(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     user, item, _, ts = some_rows[7]
     dataset = open_dataset(str(write_folder([*some_rows, *some_rows[:9], (user, item, 0.5, ts)])), tmp_path / "data")
     assert (dataset.rows, dataset.duplicates) == (len(some_rows), 10)
     assert rows_of(dataset) == [(u, i, r, at * 1000) for u, i, r, at in some_rows]
 
 
-def test_what_is_no_data_set(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_what_is_no_data_set(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     data = tmp_path / "data"
     with pytest.raises(BadInput, match="a folder, or one of ml-100k"):
         open_dataset("ml-999", data)
@@ -156,7 +159,7 @@ def test_what_is_no_data_set(tmp_path: Path, some_rows: list, write_folder: Writ
         open_dataset(str(folder), data)
 
 
-def test_a_changed_source_is_read_again(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_a_changed_source_is_read_again(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     folder = write_folder(some_rows)
     first = open_dataset(str(folder), tmp_path / "data")
     made = first.ratings.stat().st_mtime_ns
@@ -166,7 +169,7 @@ def test_a_changed_source_is_read_again(tmp_path: Path, some_rows: list, write_f
     assert open_dataset(str(folder), tmp_path / "data").rows == 100
 
 
-def test_rows_and_cuts(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_rows_and_cuts(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     whole = rows_of(dataset)
     part = [tuple(row.values()) for batch in rows_between(dataset, 13, 77, 10) for row in batch.to_pylist()]
@@ -180,7 +183,7 @@ def test_rows_and_cuts(tmp_path: Path, some_rows: list, write_folder: Write) -> 
             cut_row(dataset, share)
 
 
-def test_the_first_row_at_or_after_a_time(tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_the_first_row_at_or_after_a_time(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     times = [row[3] for row in rows_of(dataset)]
     for ts in (0, times[0], times[0] + 1, times[200], times[200] - 1, times[-1]):

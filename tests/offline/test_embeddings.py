@@ -16,6 +16,8 @@ from offline.datasets import open_dataset
 from offline.embeddings import KINDS, WALK_LENGTH, WALKS, make_embeddings, random_walks
 from online.vectors.files import read_meta, read_vectors
 
+pytestmark = pytest.mark.spark
+
 Write = Callable[..., Path]
 
 

@@ -10,24 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.arrays import IntArray
 from features.base import RELATIONS, Base
 from features.errors import BadInput
-from features.inputs import Ints
+from features.units import DAY_MS, SESSION_GAP_MS
 from offline.base import make_base
-from offline.datasets import open_dataset, rows_between
+from offline.datasets import Dataset, open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
-from offline.evaluation.places import NO_PLACE, Asked, as_list, gains, measure, places_of
+from offline.evaluation.places import NO_PLACE, Asked, as_list, measure, places_of
 from offline.evaluation.report import results
 from offline.evaluation.walked import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
+from tests.offline.conftest import Row
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
-
-
-def test_gains_are_those_of_the_place() -> None:
-    told = gains(np.array([0, 2, 9, 10, NO_PLACE]))
-    assert told["hr"].tolist() == [1, 1, 1, 0, 0]
-    assert told["ndcg"] == pytest.approx([1, 0.5, 1 / np.log2(11), 0, 0])
-    assert told["mrr"] == pytest.approx([1, 1 / 3, 0.1, 0, 0])
 
 
 @settings(max_examples=30)
@@ -48,18 +45,23 @@ def test_of_one_user_there_is_no_spread() -> None:
 
 def test_groups_are_by_silence_history_and_age() -> None:
     asked = Asked()
-    for user, gap, events, age in ((1, -1, 0, 5), (1, 0, 1, 5), (2, 3_600_001, 30, 40 * 86_400_000)):
+    for user, gap, events, age in (
+        (1, -1, 0, 5),
+        (1, 0, 1, 5),
+        (2, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
+        (2, SESSION_GAP_MS, 7, 5),
+    ):
         asked.add(user, 1, gap, events, age)
     inside = {name: np.flatnonzero(each).tolist() for name, each in asked.slices().items()}
-    assert inside["all"] == [0, 1, 2]
+    assert inside["all"] == [0, 1, 2, 3]
     assert inside["session starts"] == [0, 2]
     assert inside["same second"] == [1]
     assert (inside["no event before"], inside["1-5 before"], inside["21-100 before"]) == ([0], [1], [2])
-    assert (inside["item new for 30 days"], inside["item older"]) == ([0, 1], [2])
+    assert (inside["item new for 30 days"], inside["item older"]) == ([0, 1, 3], [2])
 
 
 @pytest.fixture
-def made(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write):
+def made(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> tuple[Dataset, Base]:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.75, tmp_path / "1")
     return dataset, Base(tmp_path / "1")
@@ -70,7 +72,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     asks: list[tuple[int, int, int]] = []
 
-    def spy(ask: Ask) -> Ints:
+    def spy(ask: Ask) -> IntArray:
         asks.append((ask.moment.user.user_id, ask.moment.at, sum(ask.moment.user.counts)))
         return ask.rows
 
@@ -97,7 +99,7 @@ def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> No
         counts: list[int] = []
         seen: list[int] = []
 
-        def spy(ask: Ask, counts: list[int] = counts, seen: list[int] = seen) -> Ints:
+        def spy(ask: Ask, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
             counts.append(sum(ask.moment.user.counts))
             seen.append(int((~ask.moment.allowed).sum()))
             return ask.rows

@@ -23,8 +23,11 @@ from offline.datasets import open_dataset
 from offline.log import KafkaLog, Record, Span
 from offline.log_base import make_log_base, spans_of
 from offline.steps import spark_message
+from tests.offline.conftest import Row
 from tests.offline.small_log import WALL, SmallLog
 from tests.pure_fold import Reference
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 
@@ -103,7 +106,7 @@ def test_what_is_not_there_is_said(bootstrap: str, written: SmallLog) -> None:
 
 
 def test_spark_reads_it_a_task_a_partition(
-    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list, write_folder: Write
+    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.3, tmp_path / "bases" / "1")
@@ -120,7 +123,7 @@ def test_spark_reads_it_a_task_a_partition(
 
 
 def test_a_log_that_was_shortened_too_far_is_refused(
-    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list, write_folder: Write
+    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     """Last in this file: it shortens the log."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)

@@ -19,15 +19,18 @@ from offline.base import make_base
 from offline.datasets import open_dataset
 from offline.log_base import main, make_log_base, read_offsets, spans_of
 from offline.tables import sha256
+from tests.offline.conftest import Row
 from tests.offline.small_log import BUSY, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 CLOCK = Clock(1_000_000_000_000, WALL - 1000)
 
 
 @pytest.fixture
-def first(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> Base:
+def first(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> Base:
     """A base of half a data set."""
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.5, tmp_path / "bases" / "1")
@@ -46,7 +49,9 @@ def check(base: Base, reference: Reference) -> None:
         assert manifest["ledger"][topic] == {name: ledger[name] for name in manifest["ledger"][topic]}
 
 
-def test_spark_folds_the_log_as_the_pure_fold_does(spark: Any, tmp_path: Path, first: Base, some_rows: list) -> None:
+def test_spark_folds_the_log_as_the_pure_fold_does(
+    spark: Any, tmp_path: Path, first: Base, some_rows: list[Row]
+) -> None:
     log, files = SmallLog(), FileLog(tmp_path)
     log.go_on(1500, some_rows[:200])
     middle = log.ends()
@@ -95,7 +100,9 @@ def test_spark_folds_the_log_as_the_pure_fold_does(spark: Any, tmp_path: Path, f
     told = pq.read_table(at_once.folder / "features" / "users.parquet").to_pylist()
     assert [row["user_id"] for row in told] == list(at_once.user_ids)
     for row in told:
-        assert row["last_ts"] == decode_user(at_once.user(row["user_id"]).features).last_ts  # type: ignore[union-attr]
+        stored = at_once.user(row["user_id"])
+        assert stored is not None
+        assert row["last_ts"] == decode_user(stored.features).last_ts
     assert len(pq.read_table(at_once.folder / "features" / "items.parquet")) == at_once.item_count()
 
 

@@ -1,14 +1,15 @@
 """Other libraries under our protocol: what they are told, and what is shown, with one of our own in their place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from features.arrays import IntArray, RealArray
 from infra.peers import protocol
 from offline.datasets import open_dataset
-from offline.evaluation.peers.exchange import Ints, Peer, Rows, read_peers, write_peers
-from offline.evaluation.peers.log import Floats, Log, ask_all, learnable
+from offline.evaluation.peers.exchange import Peer, Rows, read_peers, write_peers
+from offline.evaluation.peers.log import Log, ask_all, learnable
 
 USERS = [1, 1, 2, 2, 3, 1, 3, 2]
 ITEMS = [10, 20, 10, 30, 10, 30, 20, 99]
@@ -24,7 +25,7 @@ class Spy:
 
     def learn(self, log: Log) -> None: ...
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         self.told += [each.tolist() for each in histories]
         return np.tile([np.nan, 1.0, 2.0], (len(histories), 1))
 
@@ -47,7 +48,7 @@ def test_positive_rows_alone_are_told_where_a_library_wants_them() -> None:
 
 def test_popularity_fills_a_list_up() -> None:
     class Silent(Spy):
-        def score(self, histories: Sequence[Ints]) -> Floats:
+        def score(self, histories: Sequence[IntArray]) -> RealArray:
             return np.full((len(histories), 3), np.nan)
 
     lists = ask_all(ROWS, learnable(ROWS, False), False, Silent())
@@ -69,7 +70,7 @@ def test_files_come_back_as_they_went(tmp_path: Path) -> None:
     assert (read.lists.tolist(), read.learned, read.answered) == (peers["one of them"].lists.tolist(), 1.5, 2.5)
 
 
-def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder) -> None:
+def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     rows = [(1, 10, 4.0, 1), (2, 10, 3.0, 2), (2, 11, 5.0, 3), (3, 11, 5.0, 4)]
     told = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), 2)
     assert (told.first, told.asked.tolist(), told.items.tolist()) == (2, [3], [10, 10, 11, 11])

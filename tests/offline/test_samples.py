@@ -28,6 +28,9 @@ from offline.base import make_base
 from offline.datasets import Dataset, event_of, open_dataset, rows_between
 from offline.samples import make_samples
 from offline.settings import SampleSettings
+from tests.offline.conftest import Row
+
+pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
 SETTINGS = SampleSettings(negatives=2, seed=5)
@@ -35,7 +38,7 @@ SETTINGS = SampleSettings(negatives=2, seed=5)
 
 def make(
     spark: Any, tmp_path: Path, folder: Path, name: str, settings: SampleSettings = SETTINGS, history: float = 0.75
-):
+) -> tuple[Dataset, dict[str, Any], InputMaps, list[dict[str, Any]]]:
     """A base and its samples: data set, meta, maps and the samples as a list of dicts."""
     dataset = open_dataset(str(folder), tmp_path / name / "data")
     base, out = tmp_path / name / "1", tmp_path / name / "samples"
@@ -52,7 +55,7 @@ def events_of(dataset: Dataset, rows: int) -> list[Any]:
 
 
 def test_samples_are_the_fold_of_what_was_before(
-    spark: Any, tmp_path: Path, some_rows: list, write_folder: Write
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     dataset, meta, maps, samples = make(spark, tmp_path, write_folder(some_rows), "a")
     history = int(len(some_rows) * 0.75)
@@ -62,7 +65,7 @@ def test_samples_are_the_fold_of_what_was_before(
     assert [row["seq"] for row in samples] == sorted(row["seq"] for row in samples)
     assert meta["samples"] == len(samples) > history
 
-    at = {}
+    at: dict[int, list[dict[str, Any]]] = {}
     for row in samples:
         at.setdefault(row["seq"], []).append(row)
     assert set(at) == set(range(history))
@@ -79,12 +82,12 @@ def test_samples_are_the_fold_of_what_was_before(
         vector = user_vector(state.features, event.ts, maps.genres, ClickWeights())
         for row in at[seq]:
             assert (row["user_id"], row["at"]) == (event.user_id, event.ts)
-            assert np.array_equal(np.float32(row["user"]), vector)
+            assert np.array_equal(np.array(row["user"], np.float32), vector)
             columns = ItemColumns(1, maps.genres)
             columns.set_item(0, row["item_id"], catalogue.get(row["item_id"]))
             columns.set_features(0, items.get(row["item_id"], ItemFeatures(row["item_id"])))
             expected = item_matrix(columns, slice(0, 1), event.ts)[0]
-            assert np.array_equal(np.float32(row["item"]), expected)
+            assert np.array_equal(np.array(row["item"], np.float32), expected)
         for row in drawn:
             assert row["label"] == 0
             assert (event.user_id, row["item_id"]) not in rated
@@ -95,7 +98,7 @@ def test_samples_are_the_fold_of_what_was_before(
         items[event.item_id] = fold_item(items.get(event.item_id, ItemFeatures(event.item_id)), contribution)
 
     # The maps are the samples' own, and fit the model inputs.
-    user, item = (np.float32([row[name] for row in samples]) for name in ("user", "item"))
+    user, item = (np.array([row[name] for row in samples], np.float32) for name in ("user", "item"))
     for values, mean, std in (
         (user, maps.user_mean, maps.user_std),
         (item, maps.item_mean, maps.item_std),
@@ -109,7 +112,7 @@ def test_samples_are_the_fold_of_what_was_before(
     assert set(model_inputs(names, maps, RawInputs(ids, user, ids, item))) == set(names)
 
 
-def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     """Whatever happens from row 200 on, in the history and after the cut, samples of rows before it stay as they are."""
     turn = next(row for row in range(200, 400) if some_rows[row][3] > some_rows[row - 1][3])
     chance = random.Random(9)
@@ -131,7 +134,7 @@ def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: li
     assert {row["seq"] for row in before} == set(range(history))
 
 
-def test_no_history(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_no_history(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     _, meta, maps, samples = make(spark, tmp_path, write_folder(some_rows), "a", history=0.0)
     assert samples == []
     assert (meta["samples"], meta["cut"]) == (0, 0)
@@ -139,7 +142,7 @@ def test_no_history(spark: Any, tmp_path: Path, some_rows: list, write_folder: W
     assert set(maps.item_std) == {1.0}
 
 
-def test_fewer_samples(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_fewer_samples(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     """Without negatives, thinned out; and a data set without a single genre."""
     movies = [(1, "Heat (1995)", "(no genres listed)")]
     folder = write_folder(some_rows, movies=movies)
@@ -151,7 +154,7 @@ def test_fewer_samples(spark: Any, tmp_path: Path, some_rows: list, write_folder
     assert {len(row["user"]) for row in samples} == {len(maps.user_mean)}
 
 
-def test_refusals(spark: Any, tmp_path: Path, some_rows: list, write_folder: Write) -> None:
+def test_refusals(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     other = open_dataset(str(write_folder(some_rows[:50], "other")), tmp_path / "data")
     make_base(spark, other, 1.0, tmp_path / "1")

@@ -23,6 +23,8 @@ from models.training.samples import read_samples
 from offline.log import Record, Span
 from offline.shown import labels_of, make_shown
 
+pytestmark = pytest.mark.spark
+
 GENRES = ("Action", "Drama")
 START = 889_000_000_000
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from features.fold import UserState, fold_user, freeze_user
 from features.item_fold import fold_item
 from features.mapped import table_parts
 from features.state import ItemFeatures, UserFeatures, encode_features
+from features.units import DAY_MS
 from features.words import RATING, Contribution, Event, Item
 from offline.relations import write_relations
 from online.items import ItemStore
@@ -30,7 +32,6 @@ from online.recommend import Recommendation
 from online.settings import ApiSettings
 from tests.online.served import a_list
 
-DAY = 86_400_000
 FILMS = [
     Item(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)
     for number in range(1, 41)
@@ -44,11 +45,11 @@ def write_base(folder: Path) -> Base:
     for film in FILMS:
         features = ItemFeatures(film.item_id)
         for number in range(film.item_id):
-            features = fold_item(features, Contribution(film.item_id, 100 * DAY + number, RATING, 400, 1))
+            features = fold_item(features, Contribution(film.item_id, 100 * DAY_MS + number, RATING, 400, 1))
         items.append((film.item_id, encode_features(features)))
     state = UserState(UserFeatures(7))
     for n, film in enumerate(FILMS[:3:2], start=-1):
-        fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY + n), film, n)
+        fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY_MS + n), film, n)
     tables = {
         USERS: [(7, freeze_user(state))],
         ITEMS: items,
@@ -67,7 +68,7 @@ def write_base(folder: Path) -> Base:
             np.array([other for other, _ in others]),
             np.array([weight for _, weight in others], np.float32),
         )
-    (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY, "first_ts": 99 * DAY, "last_ts": 120 * DAY}))
+    (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}))
     return Base(folder)
 
 
@@ -81,7 +82,7 @@ def store(base: Base) -> ItemStore:
     return ItemStore(base)
 
 
-def api_settings(folder: Path, **more: str) -> ApiSettings:
+def api_settings(folder: Path, **more: Any) -> ApiSettings:
     """Settings of an API whose base lies in folder/base and whose services are nowhere."""
     nowhere = "127.0.0.1:9"
     return ApiSettings(

@@ -8,6 +8,7 @@ from typing import Any
 
 from features.base import Base
 from features.inputs import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
+from features.units import DAY_MS
 from infra.processes import free_ports
 from infra.services import LOOPBACK
 from models.registry import DataSeen, Manifest
@@ -16,13 +17,13 @@ from online import metrics
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.items import ItemStore
-from online.ranking.catalogue import LiveModel, ModelCatalogue
-from online.ranking.client import ModelClient
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import VectorShelf
 
-AT = 101 * 86_400_000
+AT = 101 * DAY_MS
 
 
 def model_of(items: ItemStore) -> LiveModel:
@@ -31,7 +32,7 @@ def model_of(items: ItemStore) -> LiveModel:
     user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
     maps = InputMaps(
         items.genres,
-        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),
+        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),  # type: ignore[arg-type]  # six: no version
     )
     inputs = (ModelInput("user", "float32", user), ModelInput("cross", "float32", cross))
     return LiveModel("widedeep", 3, Manifest("widedeep", 3, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
@@ -51,7 +52,7 @@ async def recommender(
     await nowhere.start()
     try:
         vectors = VectorShelf(None, Path("/nonexistent"), models, items)
-        weights = FollowedFile(None, bytes, ClickWeights())
+        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
         yield Recommender(models, users, items, client or nowhere, clock, weights, deadline, vectors), items
     finally:
         await nowhere.close()

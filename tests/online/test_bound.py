@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
 import uvloop
@@ -10,6 +11,7 @@ import uvloop
 from online.bound import bounded
 
 BOUND = 0.03
+Loop = Callable[[], asyncio.AbstractEventLoop]
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 
 
@@ -40,14 +42,14 @@ async def answer_of(busy: float, answers: bool) -> bytes:
 
 
 @LOOPS
-def test_an_answer_that_came_while_the_loop_was_busy_is_taken(loop) -> None:
+def test_an_answer_that_came_while_the_loop_was_busy_is_taken(loop: Loop) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:
         assert runner.run(answer_of(3 * BOUND, answers=True)) == b"here\n"
 
 
 @LOOPS
 @pytest.mark.parametrize("busy", [0.0, 3 * BOUND])
-def test_who_does_not_answer_is_given_up(loop, busy: float) -> None:
+def test_who_does_not_answer_is_given_up(loop: Loop, busy: float) -> None:
     began = time.monotonic()
     with asyncio.Runner(loop_factory=loop) as runner, pytest.raises(TimeoutError):
         runner.run(answer_of(busy, answers=False))

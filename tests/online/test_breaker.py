@@ -22,7 +22,7 @@ def fails(breaker: Breaker, clock: Clock, began: float, ended: float) -> None:
     breaker.failed(began)
 
 
-def test_it_opens_after_so_many_failures_and_closes_after_a_rest(clock):
+def test_it_opens_after_so_many_failures_and_closes_after_a_rest(clock: Clock) -> None:
     breaker = Breaker(3, 1.0, clock)
     for start in (10.0, 11.0, 12.0):
         assert not breaker.open
@@ -34,7 +34,7 @@ def test_it_opens_after_so_many_failures_and_closes_after_a_rest(clock):
     assert breaker.open
 
 
-def test_an_answer_between_failures_begins_the_count_anew(clock):
+def test_an_answer_between_failures_begins_the_count_anew(clock: Clock) -> None:
     breaker = Breaker(2, 1.0, clock)
     fails(breaker, clock, 10.0, 10.1)
     breaker.answered(10.1)
@@ -42,7 +42,7 @@ def test_an_answer_between_failures_begins_the_count_anew(clock):
     assert not breaker.open
 
 
-def test_calls_that_fail_side_by_side_are_one_failure(clock):
+def test_calls_that_fail_side_by_side_are_one_failure(clock: Clock) -> None:
     breaker = Breaker(3, 1.0, clock)
     for began in (10.0, 10.01, 10.02, 10.03):
         fails(breaker, clock, began, 10.2 + began - 10)
@@ -52,7 +52,7 @@ def test_calls_that_fail_side_by_side_are_one_failure(clock):
     assert breaker.open
 
 
-def test_after_a_rest_one_asks_for_all(clock):
+def test_after_a_rest_one_asks_for_all(clock: Clock) -> None:
     breaker = Breaker(1, 1.0, clock)
     fails(breaker, clock, 10.0, 10.2)
     clock.now = 11.3
@@ -62,7 +62,7 @@ def test_after_a_rest_one_asks_for_all(clock):
     assert breaker.lets()
 
 
-def test_an_answer_to_a_call_from_before_the_failure_says_nothing(clock):
+def test_an_answer_to_a_call_from_before_the_failure_says_nothing(clock: Clock) -> None:
     breaker = Breaker(2, 1.0, clock)
     fails(breaker, clock, 10.0, 10.2)
     breaker.answered(10.1)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -55,7 +56,8 @@ LANE = Lane(
 
 
 def write(redis: RedisProcess, number: int, lane: Lane) -> None:
-    redis.client.hset(lane_key(number), mapping=lane_fields(lane))
+    fields: Any = lane_fields(lane)
+    redis.client.hset(lane_key(number), mapping=fields)
 
 
 def test_lanes_are_added_up_by_verdict(redis: RedisProcess) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from features.inputs import trending
+from features.units import DAY_MS
 from online.items import ItemStore
-from online.listing import SORTS, Listing, Place, Wanted, read_cursor, words_of, write_cursor
-from tests.online.conftest import DAY
+from online.listing import SORTS, Listing, Place, Sort, Wanted, read_cursor, words_of, write_cursor
 
-NOW = 101 * DAY
+NOW = 101 * DAY_MS
 
 
 def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:
@@ -28,7 +28,7 @@ def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("limit", [1, 7, 40, 100])
-def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: str, limit: int) -> None:
+def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: Sort, limit: int) -> None:
     listing = Listing(store)
     whole = all_pages(listing, Wanted(sort), 100)
     assert sorted(whole) == list(range(len(store)))
@@ -74,8 +74,8 @@ def test_a_cursor_is_what_it_was_made_of() -> None:
 
 
 def test_trending_is_more_than_usual_and_a_little_says_little() -> None:
-    steady, risen, once = trending(np.float32([10, 20, 1]), np.float32([140, 140, 1]))
+    steady, risen, once = trending(np.array([10, 20, 1], np.float32), np.array([140, 140, 1], np.float32))
     assert steady == 0
     assert risen > once > steady
-    rising = trending(np.float32([1, 2, 4, 8]), np.float32([8, 8, 8, 8]))
+    rising = trending(np.array([1, 2, 4, 8], np.float32), np.array([8, 8, 8, 8], np.float32))
     assert all(one < other for one, other in pairwise(rising))

@@ -14,9 +14,11 @@ import tensorflow as tf
 
 from features.errors import Unavailable
 from models.server.testing import ServerProcess
-from online.ranking.client import FAILURES_TO_OPEN, OPEN_FOR, ModelClient
-from online.ranking.transport import MAX_ANSWER, VersionGone
-from online.ranking.wire import PREDICT
+from online.model_client.client import FAILURES_TO_OPEN, OPEN_FOR, ModelClient
+from online.model_client.predict_wire import PREDICT
+from online.model_client.transport import MAX_ANSWER, VersionGone
+
+pytestmark = pytest.mark.keras
 
 ROWS = {"userId": np.array([6, 2**53 + 1]), "dense": np.array([[0.5, 1.0], [0.1, 0.0]], np.float32)}
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

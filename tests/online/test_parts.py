@@ -2,6 +2,7 @@
 
 import base64
 import os
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.arrays import AnyArray
 from features.inputs import ClickWeights
 from features.words import MAX_ID
 from online.clock import HomeClock
 from online.followed import FollowedFile
-from online.ranking.wire import decode_response, encode_request
+from online.model_client.predict_wire import decode_response, encode_request
 from online.tokens import MAX_USERS, make_token, read_token
 
 ids = st.integers(0, MAX_ID)
@@ -68,7 +70,7 @@ def test_without_a_data_set_the_clock_is_wall_time() -> None:
     assert (clock.now(), clock.limit()) == (77, 77)
 
 
-def test_settings_follow_their_file_and_survive_a_bad_one(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_settings_follow_their_file_and_survive_a_bad_one(tmp_path: Path) -> None:
     path = tmp_path / "weights.json"
     file = FollowedFile(str(path), msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
     file.refresh()
@@ -89,7 +91,10 @@ def test_requests_are_what_tensorflow_servings_own_messages_read() -> None:
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
-    inputs = {"userId": np.array([6, 7], np.int64), "user": np.array([[0.5, -1], [2, 3]], np.float32)}
+    inputs: dict[str, AnyArray] = {
+        "userId": np.array([6, 7], np.int64),
+        "user": np.array([[0.5, -1], [2, 3]], np.float32),
+    }
     request = predict_pb2.PredictRequest.FromString(encode_request("widedeep", 3, inputs))
     assert (request.model_spec.name, request.model_spec.version.value) == ("widedeep", 3)
     for name, array in inputs.items():

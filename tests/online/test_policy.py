@@ -38,7 +38,7 @@ def test_an_arm_changes_what_it_names_and_nothing_else() -> None:
 
 
 def test_arms_are_sticky_and_as_large_as_their_shares() -> None:
-    text = {"a": (0.2, {"explore": 0.1}), "b": (0.5, {})}
+    text: dict[str, Any] = {"a": (0.2, {"explore": 0.1}), "b": (0.5, {})}
     one, again = serving({}, experiment(**text)), serving({}, experiment(**text))
     arms = [one.choose(user_id).arms["ranker"] for user_id in range(10_000)]
     assert arms == [again.choose(user_id).arms["ranker"] for user_id in range(10_000)]

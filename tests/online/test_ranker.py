@@ -10,11 +10,11 @@ from features.errors import Unavailable
 from features.inputs import InputMaps
 from features.model_inputs import layout
 from models.registry import DataSeen, Manifest, ModelInput
+from online.model_client.live_models import LiveModel
+from online.model_client.transport import VersionGone
 from online.policy import Policy
-from online.ranking.catalogue import LiveModel
 from online.ranking.features import RawFeatures
 from online.ranking.ranker import Ranker, models_for
-from online.ranking.transport import VersionGone
 
 GENRES = ("Action",)
 IDS = np.array([7, 8, 9])

@@ -7,23 +7,24 @@ import msgspec
 import numpy as np
 import pytest
 
+from features.arrays import IntArray
 from features.base import Base
 from features.fold import thaw_user
-from features.inputs import ClickWeights, Ints, tastes
+from features.inputs import ClickWeights, tastes
 from features.pairs import Neighbours
 from features.relations import Relations
+from features.served import MAX_CANDIDATES
 from features.signals import Moment, candidates
 from features.state import UserFeatures
+from features.units import DAY_MS, SESSION_GAP_MS
 from features.words import CLICK, DISLIKE, Item
 from online.items import NEW_FOR_MS, ItemStore
 from online.policy import MAX_RULED
-from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Query, Recall, merge
-from online.recall.lately import SESSION_MS
-from online.recommend import CANDIDATES
-from tests.online.conftest import DAY
+from online.query import Query
+from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Recall, merge
 from tests.online.vectors import WIDTH, kinds_of
 
-AT = 101 * DAY
+AT = 101 * DAY_MS
 CHANNEL = {channel.name: channel for channel in CHANNELS}
 
 
@@ -61,7 +62,7 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     )
     index = dataclasses.replace(store.index, ease=weights, similar=weights)
     user = known_user(base)
-    user = msgspec.structs.replace(user, recent=[*user.recent, (3, AT - SESSION_MS // 2, CLICK, 0)])
+    user = msgspec.structs.replace(user, recent=[*user.recent, (3, AT - SESSION_GAP_MS // 2, CLICK, 0)])
     allowed = np.ones(len(store), bool)
     allowed[store.rows(list(hidden))] = False
     query = Query(Moment(user, AT, index, ClickWeights(), allowed), store.newest(AT), kinds_of(store))
@@ -69,7 +70,7 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     return query
 
 
-def ids(store: ItemStore, rows: Ints) -> list[int]:
+def ids(store: ItemStore, rows: IntArray) -> list[int]:
     """Items of the base by their ids; new ones, which this store has not, by their place after them."""
     known = store.columns.ids[: len(store)].tolist()
     return [known[row] if row < len(known) else NEW[row - len(known)] for row in rows.tolist()]
@@ -194,7 +195,7 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
     class Failing:
         name, most = "failing", 10
 
-        def recall(self, query: Query, limit: int) -> Ints:
+        def recall(self, query: Query, limit: int) -> IntArray:
             raise RuntimeError("out of order")
 
     store = ItemStore(base)
@@ -216,7 +217,7 @@ def test_a_channel_gives_its_few_unless_a_policy_says_more(base: Base) -> None:
     class Many:
         name, most = "many", 3
 
-        def recall(self, query: Query, limit: int) -> Ints:
+        def recall(self, query: Query, limit: int) -> IntArray:
             return np.arange(limit)
 
     query = query_for(ItemStore(base), known_user(base))
@@ -233,8 +234,10 @@ def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
     user.recent.append((1, AT - 10_000, DISLIKE, 0))
     assert CHANNEL["session"].recall(query_for(store, user), 5).tolist() == []  # it was clicked, then disliked
     user.recent.pop()
-    late = Query(Moment(user, AT + SESSION_MS, store.index, ClickWeights(), np.ones(len(store), bool)))
-    assert CHANNEL["session"].recall(late, 5).tolist() == []
+    clicked = user.recent[0][1]
+    for at, some in ((clicked + SESSION_GAP_MS, True), (clicked + SESSION_GAP_MS + 1, False)):
+        later = Query(Moment(user, at, store.index, ClickWeights(), np.ones(len(store), bool)))
+        assert (len(CHANNEL["session"].recall(later, 5)) > 0) is some
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
@@ -254,7 +257,7 @@ def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -
 def test_as_many_items_as_a_policy_may_pin_are_all_candidates() -> None:
     size = 5_000
     rng = np.random.default_rng(3)
-    orders = {f"channel {number}": rng.permutation(size)[:CANDIDATES] for number in range(len(CHANNELS))}
+    orders = {f"channel {number}": rng.permutation(size)[:MAX_CANDIDATES] for number in range(len(CHANNELS))}
     pinned = rng.permutation(size)[:MAX_RULED]
-    rows, _ = candidates({"pinned": pinned, **orders}, CANDIDATES)
+    rows, _ = candidates({"pinned": pinned, **orders}, MAX_CANDIDATES)
     assert set(pinned.tolist()) <= set(rows.tolist())

@@ -30,6 +30,8 @@ from online.served import served_of
 from online.served_log import ServedLog
 from tests.online.served import Counts, numbered
 
+pytestmark = pytest.mark.services
+
 
 @dataclass(frozen=True)
 class Broker:
@@ -153,7 +155,8 @@ def test_the_end_comes_within_its_bound_when_kafka_stands_still(broker: Broker, 
 
 
 def test_a_list_that_can_not_be_written_takes_no_other_along(broker: Broker, answer: Recommendation) -> None:
-    broken = dataclasses.replace(answer, items=[dataclasses.replace(answer.items[0], score=object())])
+    no_score: Any = object()
+    broken = dataclasses.replace(answer, items=[dataclasses.replace(answer.items[0], score=no_score)])
 
     async def run() -> tuple[Counts, Reading]:
         async with connected(broker, answer) as log:

@@ -12,17 +12,17 @@ import pytest
 from features.base import Base
 from features.errors import Unavailable
 from features.inputs import INPUTS_VERSION, ClickWeights, InputMaps
+from features.units import DAY_MS
 from features.vectors import TWOTOWER
 from models.registry import DataSeen, Manifest, ModelInput, Towers
 from online.clock import HomeClock
 from online.followed import FollowedFile
 from online.items import ItemStore
+from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.policy import Chosen, Policy
-from online.ranking.catalogue import LiveModel, ModelCatalogue
 from online.recommend import Recommendation, Recommender, Request
 from online.users import UserStore
 from online.vectors import Kind
-from tests.online.conftest import DAY
 from tests.online.vectors import WIDTH, kinds_of
 
 DEADLINE = 5.0
@@ -79,8 +79,8 @@ def recommend(base: Base, client: Client, policy: Policy | None = None, **change
     async def ask() -> Recommendation:
         users = UserStore("127.0.0.1", 1, 1, base)
         models = ModelCatalogue(Path("/nonexistent"), given)
-        clock = HomeClock(101 * DAY, 0, 101 * DAY, lambda: 5)
-        weights = FollowedFile(None, bytes, ClickWeights())
+        clock = HomeClock(101 * DAY_MS, 0, 101 * DAY_MS, lambda: 5)
+        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
         made = Recommender(models, users, items, given, clock, weights, DEADLINE, shelf)
         chosen = Chosen(policy or Policy(), {}, policy or Policy())
         try:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from features.base import Base
+from features.units import DAY_MS
 from features.vectors import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
 from features.words import Item
 from online.items import ItemStore
 from online.vectors import VectorIndex, VectorShelf
-from tests.online.conftest import DAY
 from tests.online.vectors import WIDTH, drawn, write_embeddings
 
 SIZE = 6_000
@@ -201,7 +201,7 @@ def test_items_that_come_into_the_store_later_get_their_vectors(base: Base, tmp_
     shelf = shelf_of(tmp_path, store)
     look(shelf)
     assert len(shelf.now()[ITEM2VEC].index) == 2
-    store.put_item(Item(900, "New", ("Comedy",), 2020), 101 * DAY)
+    store.put_item(Item(900, "New", ("Comedy",), 2020), 101 * DAY_MS)
     look(shelf)
     row = store.row(900)
     assert row is not None
@@ -228,7 +228,8 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
     from features.inputs import ClickWeights
     from features.signals import Moment
     from offline.evaluation.recall import vector_channels
-    from online.recall import VECTOR_CHANNELS, Query
+    from online.query import Query
+    from online.recall import VECTOR_CHANNELS
 
     write_embeddings(tmp_path / "1", np.arange(1, 36), drawn(35))
     store = ItemStore(base)
@@ -237,7 +238,7 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
     stored = base.stored_user(7)
     assert stored is not None
     allowed = np.arange(len(store)) % 3 > 0
-    moment = Moment(thaw_user(stored).features, 101 * DAY, store.index, ClickWeights(), allowed)
+    moment = Moment(thaw_user(stored).features, 101 * DAY_MS, store.index, ClickWeights(), allowed)
     online = {each.name: each.recall(Query(moment, vectors=shelf.now()), 300).tolist() for each in VECTOR_CHANNELS}
     offline = {name: channel(moment).tolist() for name, channel in vector_channels(tmp_path / "1", tmp_path).items()}
     assert offline == {"als": online["als"], "item2vec": online["item2vec"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.inputs import Floats, Ints
+from features.arrays import FloatArray, IntArray
 from features.vectors import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, TWOTOWER, VECTORS_FILE, FoldIn, unit
 from online.items import ItemStore
 from online.vectors import Kind, VectorIndex
@@ -15,7 +15,7 @@ WIDTH = 6
 KINDS = (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)
 
 
-def drawn(count: int, seed: int = 1, width: int = WIDTH) -> Floats:
+def drawn(count: int, seed: int = 1, width: int = WIDTH) -> FloatArray:
     return np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
 
 
@@ -30,7 +30,9 @@ def kinds_of(store: ItemStore) -> dict[str, Kind]:
     return made
 
 
-def write_embeddings(folder: Path, ids: Ints, vectors: Floats, kinds: tuple[str, ...] = (ALS, ITEM2VEC)) -> None:
+def write_embeddings(
+    folder: Path, ids: IntArray, vectors: FloatArray, kinds: tuple[str, ...] = (ALS, ITEM2VEC)
+) -> None:
     """A version as `offline.embeddings` leaves it."""
     digests = {}
     for kind in kinds:

@@ -14,6 +14,8 @@ from online.app import PAGES
 from tests.home import Martlet
 from tests.pages.conftest import Visit
 
+pytestmark = pytest.mark.home
+
 ADDRESSES = {
     "home": "/",
     "user": "/user.html?id=6",
@@ -21,6 +23,7 @@ ADDRESSES = {
     "movie": "/movie.html?movieId=50",
     "collection": "/collection.html?type=genre&value=Sci-Fi",
     "ops": "/ops.html",
+    "docs": "/docs",
 }
 READY = {
     "home": "#trending .poster:not(.skeleton)",
@@ -29,6 +32,7 @@ READY = {
     "movie": "#near .poster:not(.skeleton)",
     "collection": "#films .poster:not(.skeleton)",
     "ops": "#models table",
+    "docs": "#calls details",
 }
 LIMIT = 300_000
 

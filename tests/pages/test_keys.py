@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.home import Martlet, until
 from tests.pages.conftest import Visit
 
+pytestmark = pytest.mark.home
+
 KEY = "k" * 24
 
 

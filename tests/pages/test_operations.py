@@ -3,10 +3,13 @@
 import json
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.home import Martlet, until
 from tests.pages.conftest import Visit
+
+pytestmark = pytest.mark.home
 
 WITHIN_MS = 60_000
 

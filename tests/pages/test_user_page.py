@@ -5,10 +5,13 @@ import re
 import signal
 from itertools import count
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.home import Martlet
 from tests.pages.conftest import Visit
+
+pytestmark = pytest.mark.home
 
 APPLIED = re.compile(
     r"^You .+: your list was renewed [\d,]+ ms later\. .+\. [\d,.]+ ms of that from the log to your features$"

@@ -13,7 +13,8 @@ ADDED = [
 
 
 def test_each_item_gets_in_its_lane_what_the_plain_fold_gives_it() -> None:
-    items, pairs = {}, {}
+    items: dict[int, ItemFeatures] = {}
+    pairs: dict[int, Pairs] = {}
     for each in ADDED:
         items[each.item_id] = fold_item(items.get(each.item_id) or ItemFeatures(each.item_id), each)
         for item_id, *slot in slots_of(each):

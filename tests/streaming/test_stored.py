@@ -25,7 +25,17 @@ PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b75
 
 
 def test_yesterdays_bytes_are_read() -> None:
-    assert decode_live(LIVE) == StoredLive(b"\x01\x02\x03\x04", -1, 42, 1000, 0, 1, 100, 2, b"\x01\x02\x03")
+    assert decode_live(LIVE) == StoredLive(
+        features=b"\x01\x02\x03\x04",
+        floor=-1,
+        n=42,
+        broker_ts=1000,
+        first=0,
+        next=1,
+        total=100,
+        open_count=2,
+        open=b"\x01\x02\x03",
+    )
     assert decode_lane(LANE) == StoredLane(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1000, 2000, 12, ["{u:7}"])
     assert decode_state(STATE) == StoredState(b"\x01\x02", 42)
 

@@ -38,6 +38,11 @@ class NoBase:
         return None
 
 
+def states_in(context: Any) -> UserStates:
+    base: Any = NoBase()
+    return UserStates(context, base)
+
+
 def apply(state: UserState, event: Event, n: int) -> None:
     item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
     fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
@@ -46,11 +51,9 @@ def apply(state: UserState, event: Event, n: int) -> None:
 @given(logs(min_size=1, max_size=200), st.integers(1, 30))
 def test_restarts_change_nothing(log: list[Event], every: int) -> None:
     plain, context = UserState(UserFeatures(7)), Context()
-    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    states = states_in(context)
     for n, event in enumerate(log, start=1):
         apply(plain, event, n)
-        plain.memory.changes.clear()
-        plain.seen.changes.clear()
         user = states.load(7)
         apply(user.state, event, n)
         user.note_changes()
@@ -58,7 +61,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
         write = states.store({7: user})[7]
         assert write.value == encode_features(plain.features)
         if n % every == 0:
-            states = UserStates(context, NoBase())  # type: ignore[arg-type]
+            states = states_in(context)
     stored = states.load(7).state
     assert dict(stored.memory.items()) == dict(plain.memory.items())
     assert list(stored.seen.items()) == list(plain.seen.items())
@@ -68,7 +71,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
 
 def test_a_long_history_is_kept_in_bounded_state() -> None:
     context = Context()
-    states = UserStates(context, NoBase())  # type: ignore[arg-type]
+    states = states_in(context)
     for n in range(1, 20_001):
         user = states.load(7)
         apply(user.state, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
@@ -77,12 +80,12 @@ def test_a_long_history_is_kept_in_bounded_state() -> None:
     sizes = [len(value) for values in context.maps.values() for value in values.values()]
     assert sum(sizes) < 800_000
     assert len(freeze_user(states.load(7).state)) < 400_000
-    again = UserStates(context, NoBase())  # type: ignore[arg-type]
+    again = states_in(context)
     assert dict(again.load(7).state.memory.items()) == dict(states.load(7).state.memory.items())
 
 
 def test_two_copies_of_a_user_are_refused() -> None:
-    states = UserStates(Context(), NoBase())  # type: ignore[arg-type]
+    states = states_in(Context())
     one, other = states.load(7), states.load(7)
     states.store({7: one})
     with pytest.raises(RuntimeError, match="two copies of user 7"):

@@ -14,7 +14,7 @@ from models.nets.parts.net import NetContext
 WIDTH: Final = 32
 
 
-class Interests(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """items [m, L] as places in the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the events'
     vectors [m, L, WIDTH], which of them are there [m, L] (1 or 0), and the candidate's vector [n, WIDTH].
 

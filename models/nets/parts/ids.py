@@ -3,24 +3,22 @@
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-Ints = npt.NDArray[np.int64]
+from features.arrays import IntArray
 
 EMBEDDING_L2 = 2e-6
 """Weight of the squared embeddings of a batch in the loss: only rows that were looked up are drawn to zero."""
 
 
-class IdIndex(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Place of an id in a sorted vocabulary, from 1; 0 for an id that it does not hold.
 
     In: int64 raw ids of any shape. Out: int64 of that shape, from 0 to len(vocabulary). The vocabulary is a variable that is
     not trained.
     """
 
-    def __init__(self, vocabulary: Ints, name: str) -> None:
+    def __init__(self, vocabulary: IntArray, name: str) -> None:
         super().__init__(name=name, dtype="int64", trainable=False)
         self.vocabulary = self.add_weight(
             name="vocabulary",

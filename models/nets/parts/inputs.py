@@ -14,7 +14,7 @@ def history_inputs() -> dict[str, Any]:
     return {name: keras.Input(shape=(width,), dtype="int64", name=name) for name, width in widths.items()}
 
 
-class Distinct(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class Distinct(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Histories [n, L], marks [n, L], gaps [n, L + 1] → the distinct ones among them, m of each, and which of these each row
     has, int64 [n].
 

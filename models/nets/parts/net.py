@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from features.arrays import IntArray
 from features.errors import BadInput
 from features.model_inputs import INPUT_NAMES
-
-Ints = npt.NDArray[np.int64]
 
 UNKNOWN_ID: Final = -1
 """An id that no vocabulary holds: ids of the event contract are not negative."""
@@ -31,8 +29,8 @@ class NetContext:
     Raises BadInput where an id list is empty, negative or not strictly ascending.
     """
 
-    user_ids: Ints
-    item_ids: Ints
+    user_ids: IntArray
+    item_ids: IntArray
     widths: Mapping[str, int]
     seed: int = 7
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 
-class Calibration(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class Calibration(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """sigmoid(scale · logit + shift), float32 [n, 1]: set after training, so that scores are the share liked among such rows."""
 
     def __init__(self, name: str = "score") -> None:

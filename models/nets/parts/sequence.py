@@ -18,7 +18,7 @@ HEADS: Final = 2
 DROPOUT: Final = 0.3
 
 
-class _Block(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Attention and a perceptron, each with a norm before and a way around."""
 
     def __init__(self, name: str, seed: int) -> None:
@@ -41,7 +41,7 @@ class _Block(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         return values + self.dropout(thought, training=training)
 
 
-class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Histories → states, and states → logits of all items.
 
     items [n, L] are places in the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
@@ -88,7 +88,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         return tf.matmul(states, self.items.embeddings[1:], transpose_b=True) + self.bias
 
 
-class NextItem(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """What histories say of candidates: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the logarithm of
     its share among all items, and how far its logit is below the best. An item that is not in the vocabulary has the share of
     the least likely.

@@ -1,4 +1,4 @@
-"""Other libraries under the same protocol, in an environment of their own (requirements-peers.lock).
+"""Other libraries under the same protocol, in an environment of their own (requirements/peers.lock).
 
 `exchange` holds the two files between the environments and is all that both import. `python -m offline.evaluation.peers`
 runs in theirs: it reads the rows, trains each library on the history, asks it with the user's newest rows as input, and

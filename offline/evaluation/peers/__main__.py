@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from features.arrays import IntArray
 from offline.evaluation.peers.exchange import Peer, Rows, write_peers
 from offline.evaluation.peers.log import Library, ask_all, learnable
 
@@ -22,7 +23,7 @@ def run(rows: Rows, library: Library, positive: bool) -> Peer:
     return Peer(lists, learned - began, time.monotonic() - learned)
 
 
-def _ndcg(lists: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
+def _ndcg(lists: IntArray, wanted: IntArray) -> tuple[float, float]:
     hits, places = np.nonzero(lists == wanted[:, None])
     return len(hits) / len(lists), float((1 / np.log2(places + 2)).sum() / len(lists))
 

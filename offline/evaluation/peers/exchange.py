@@ -2,11 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from features.arrays import DoubleArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,12 @@ class Rows:
     asked                          [A] numbers of the rows that are asked for before they are known
     """
 
-    users: Ints
-    items: Ints
-    ratings: npt.NDArray[np.float64]
-    times: Ints
+    users: IntArray
+    items: IntArray
+    ratings: DoubleArray
+    times: IntArray
     first: int
-    asked: Ints
+    asked: IntArray
 
     def write(self, path: Path) -> None:
         np.savez(path, **asdict(self))
@@ -31,11 +32,12 @@ class Rows:
     @classmethod
     def read(cls, path: Path) -> "Rows":
         with np.load(path) as file:
-            return cls(**{name: file[name] for name in cls.__dataclass_fields__} | {"first": int(file["first"])})
+            arrays: dict[str, Any] = {name: file[name] for name in cls.__dataclass_fields__}
+            return cls(**arrays | {"first": int(file["first"])})
 
     def between(self, first: int, end: int) -> "Rows":
         """The same protocol over the rows before `end` alone, with those before `first` as history."""
-        users, items, ratings, times = (each[:end] for each in (self.users, self.items, self.ratings, self.times))
+        users, items, ratings, times = self.users[:end], self.items[:end], self.ratings[:end], self.times[:end]
         known_before = np.ones(end, bool)
         known_before[np.unique(items, return_index=True)[1]] = False
         asked = np.flatnonzero((ratings >= 4) & known_before)
@@ -46,7 +48,7 @@ class Rows:
 class Peer:
     """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all asks."""
 
-    lists: Ints
+    lists: IntArray
     learned: float
     answered: float
 
@@ -56,7 +58,7 @@ def write_peers(path: Path, peers: dict[str, Peer]) -> None:
     for name, peer in peers.items():
         arrays[f"{name}|lists"] = peer.lists
         arrays[f"{name}|seconds"] = np.array([peer.learned, peer.answered])
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays)
 
 
 def read_peers(path: Path) -> dict[str, Peer]:

@@ -7,8 +7,8 @@ from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
 
-from offline.evaluation.peers.exchange import Ints
-from offline.evaluation.peers.log import Floats, Log
+from features.arrays import IntArray, RealArray
+from offline.evaluation.peers.log import Log
 
 SEED = 7
 
@@ -31,7 +31,7 @@ class ImplicitALS:
     def learn(self, log: Log) -> None:
         self._model.fit(matrix(log), show_progress=False)
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         counts = [len(each) for each in histories]
         items = np.concatenate(histories)
         rows = csr_matrix(
@@ -39,7 +39,7 @@ class ImplicitALS:
             (len(histories), self._model.item_factors.shape[0]),
         )
         vectors = np.atleast_2d(self._model.recalculate_user(np.arange(len(histories)), rows))
-        scores = vectors @ self._model.item_factors.T
+        scores: RealArray = vectors @ self._model.item_factors.T
         scores[np.array(counts) == 0] = np.nan
         return scores
 
@@ -56,9 +56,10 @@ class ImplicitBPR:
     def learn(self, log: Log) -> None:
         self._model.fit(matrix(log), show_progress=False)
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         factors = self._model.item_factors[:, :-1]  # the last column is the item's bias
         unit = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), 1e-9)
         nobody = np.full(factors.shape[1], np.nan)
         vectors = np.stack([unit[each[-self._newest :]].mean(0) if len(each) else nobody for each in histories])
-        return vectors @ unit.T
+        scores: RealArray = vectors @ unit.T
+        return scores

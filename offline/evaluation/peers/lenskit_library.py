@@ -8,8 +8,8 @@ from lenskit.data import ItemList, RecQuery, from_interactions_df
 from lenskit.pipeline import Component
 from lenskit.training import TrainingOptions
 
-from offline.evaluation.peers.exchange import Ints
-from offline.evaluation.peers.log import Floats, Log
+from features.arrays import IntArray, RealArray
+from offline.evaluation.peers.log import Log
 
 SEED = 7
 
@@ -28,7 +28,7 @@ class LensKit:
         self._rows = np.flatnonzero(self._learned)
         self._all = ItemList(item_ids=self._rows)
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         out = np.full((len(histories), len(self._learned)), np.nan)
         for row, history in enumerate(histories):
             told = history[self._learned[history]]
@@ -51,5 +51,5 @@ class LensKitPopular:
         self._scorer.train(from_interactions_df(frame), TrainingOptions(rng=SEED))
         self._scores = self._scorer(ItemList(item_ids=np.arange(len(log.ids)))).scores()
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         return np.tile(self._scores, (len(histories), 1))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from offline.evaluation.peers.exchange import Ints, Rows
+from features.arrays import IntArray, RealArray
+from offline.evaluation.peers.exchange import Rows
 
-Floats = npt.NDArray[np.floating]
 TOP = 10
 NO_ITEM = -1
 BATCH = 256
@@ -23,10 +22,10 @@ class Log:
     users, items  [R] row numbers; times [R] ms
     """
 
-    ids: Ints
-    users: Ints
-    items: Ints
-    times: Ints
+    ids: IntArray
+    users: IntArray
+    items: IntArray
+    times: IntArray
 
 
 class Library(Protocol):
@@ -34,7 +33,7 @@ class Library(Protocol):
 
     def learn(self, log: Log) -> None: ...
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         """[B, N] of users by the items of their newest rows, the newest last; NaN or −inf where it has no opinion."""
 
 
@@ -46,7 +45,7 @@ def learnable(rows: Rows, positive: bool) -> Log:
     return Log(ids, users, np.searchsorted(ids, rows.items[kept]), rows.times[kept])
 
 
-def ask_all(rows: Rows, log: Log, positive: bool, library: Library) -> Ints:
+def ask_all(rows: Rows, log: Log, positive: bool, library: Library) -> IntArray:
     """[A, 10] item ids of every ask, −1 where a list ends. What the user rated before is never shown, and popularity in the
     log fills a list up where the library has no opinion, as anybody would have it."""
     popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)
@@ -56,9 +55,9 @@ def ask_all(rows: Rows, log: Log, positive: bool, library: Library) -> Ints:
     liked = known & (rows.ratings >= 4) if positive else known
     of_user: dict[int, list[int]] = {}
     asked = set(rows.asked.tolist())
-    lists: list[Ints] = []
-    histories: list[Ints] = []
-    seen: list[Ints] = []
+    lists: list[IntArray] = []
+    histories: list[IntArray] = []
+    seen: list[IntArray] = []
 
     def flush() -> None:
         scores = np.asarray(library.score(histories), np.float64)

@@ -14,8 +14,8 @@ from recbole.data import create_dataset, data_preparation
 from recbole.data.interaction import Interaction
 from recbole.utils import get_model, get_trainer, init_seed
 
-from offline.evaluation.peers.exchange import Ints
-from offline.evaluation.peers.log import Floats, Log
+from features.arrays import IntArray, RealArray
+from offline.evaluation.peers.log import Log
 
 SEED = 7
 NEWEST = 20
@@ -73,7 +73,7 @@ class RecBole:
         self._row_of = np.full(len(log.ids), -1, np.int64)
         self._row_of[[int(token) for token in known[1:]]] = np.arange(1, len(known))
 
-    def score(self, histories: Sequence[Ints]) -> Floats:
+    def score(self, histories: Sequence[IntArray]) -> RealArray:
         sequences = np.zeros((len(histories), NEWEST), np.int64)
         lengths = np.zeros(len(histories), np.int64)
         for row, history in enumerate(histories):

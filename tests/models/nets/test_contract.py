@@ -1,5 +1,9 @@
 """What every net must do, each of them: a new file in models/nets is held to this without a line here."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,15 +21,17 @@ from models.training import gate  # noqa: E402
 from models.training.export import OUTPUT, golden_inputs  # noqa: E402
 from models.training.fit import predictor  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 v1 = tf.compat.v1
 
 
 @pytest.fixture(params=nets.names())
-def net(request) -> Net:
+def net(request: pytest.FixtureRequest) -> Net:
     return nets.find(request.param)
 
 
-def serve(folder, rows):
+def serve(folder: Path, rows: dict[str, Any]) -> Any:
     """Scores as a Session, and so TensorFlow Serving, gives them."""
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         signature = v1.saved_model.load(session, ["serve"], str(folder)).signature_def["serving_default"]
@@ -33,7 +39,9 @@ def serve(folder, rows):
         return session.run(signature.outputs[OUTPUT].name, feeds)
 
 
-def test_scores_are_one_probability_a_row(net, fitted, lessons):
+def test_scores_are_one_probability_a_row(
+    net: Net, fitted: Callable[[str], Any], lessons: Callable[[str], Any]
+) -> None:
     rows = {name: lessons(net.name).validation.inputs[name][:5] for name in net.inputs}
     scores = fitted(net.name).model(rows).numpy()
     assert scores.shape == (5, 1)
@@ -41,7 +49,7 @@ def test_scores_are_one_probability_a_row(net, fitted, lessons):
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_it_learned_something(net, fitted, lessons):
+def test_it_learned_something(net: Net, fitted: Callable[[str], Any], lessons: Callable[[str], Any]) -> None:
     before = net.build(fitted(net.name).context)
     after = fitted(net.name).model
     losses = []
@@ -51,26 +59,32 @@ def test_it_learned_something(net, fitted, lessons):
     assert losses[1] < losses[0]
 
 
-def test_the_exported_version_passes_the_gate(net, staged_once):
+def test_the_exported_version_passes_the_gate(net: Net, staged_once: Callable[[str], Path]) -> None:
     manifest = gate.check_version(staged_once(net.name))
     assert tuple(i.name for i in manifest.inputs) == net.inputs
     assert 8 <= len(manifest.golden) <= 16
 
 
-def test_a_session_answers_as_the_model_did(net, fitted, lessons, staged_once):
+def test_a_session_answers_as_the_model_did(
+    net: Net, fitted: Callable[[str], Any], lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
     rows = {name: lessons(net.name).train.inputs[name][:100] for name in net.inputs}
     expected = predictor(net, fitted(net.name).model, lessons(net.name).widths)(rows)
     assert serve(staged_once(net.name), rows)[:, 0] == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_row_scores_the_same_alone_and_among_others(net, lessons, staged_once):
+def test_a_row_scores_the_same_alone_and_among_others(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
     rows = golden_inputs(net, lessons(net.name).validation.inputs)
     together = serve(staged_once(net.name), rows)
     alone = serve(staged_once(net.name), {name: values[3:4] for name, values in rows.items()})
     assert alone[0, 0] == pytest.approx(together[3, 0], abs=1e-5)
 
 
-def test_one_row_of_the_user_stands_for_all(net, lessons, staged_once):
+def test_one_row_of_the_user_stands_for_all(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
     shared = {each.name for each in read_manifest(staged_once(net.name)).inputs if each.shared}
     assert shared == set(net.inputs) & set(OF_USER)
     rows = golden_inputs(net, lessons(net.name).validation.inputs)
@@ -81,7 +95,9 @@ def test_one_row_of_the_user_stands_for_all(net, lessons, staged_once):
     assert serve(staged_once(net.name), once) == pytest.approx(serve(staged_once(net.name), copied), abs=1e-6)
 
 
-def test_unknown_ids_all_get_the_same_finite_score(net, lessons, staged_once):
+def test_unknown_ids_all_get_the_same_finite_score(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
     rows = {name: np.repeat(lessons(net.name).validation.inputs[name][:1], 4, axis=0) for name in net.inputs}
     for name in set(ID_INPUTS) & set(net.inputs):
         rows[name] = np.array([0, 11, 2**63 - 1, -(2**63)])  # before, between, after the vocabulary, and nonsense
@@ -90,32 +106,32 @@ def test_unknown_ids_all_get_the_same_finite_score(net, lessons, staged_once):
     assert scores == pytest.approx(np.full((4, 1), scores[0, 0]), abs=1e-6)
 
 
-def test_no_rows_give_no_scores(net, lessons, staged_once):
+def test_no_rows_give_no_scores(net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]) -> None:
     rows = {name: lessons(net.name).validation.inputs[name][:0] for name in net.inputs}
     assert serve(staged_once(net.name), rows).shape == (0, 1)
 
 
-def test_the_graph_has_no_lookup_tables(net, staged_once):
+def test_the_graph_has_no_lookup_tables(net: Net, staged_once: Callable[[str], Path]) -> None:
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         v1.saved_model.load(session, ["serve"], str(staged_once(net.name)))
         kinds = {op.type for op in graph.get_operations()}
     assert not {kind for kind in kinds if "Table" in kind}
 
 
-def test_warm_up_requests_are_of_1_and_128_rows(net, staged_once):
+def test_warm_up_requests_are_of_1_and_128_rows(net: Net, staged_once: Callable[[str], Path]) -> None:
     requests = gate._warm_up_feeds(staged_once(net.name), net.name)
     rows = [(name, len(next(iter(feed.values())))) for name, feed in requests]
     towers = [("user_vector", 1)] if net.towers else []
     assert rows == [("serving_default", 1), ("serving_default", 128), *towers]
 
 
-def test_golden_rows_are_what_rest_takes(net, staged_once):
+def test_golden_rows_are_what_rest_takes(net: Net, staged_once: Callable[[str], Path]) -> None:
     for row in read_manifest(staged_once(net.name)).golden:
         for name, value in row.inputs.items():
             assert isinstance(value, int if name in ID_INPUTS else list)
 
 
-def test_its_weights_have_the_same_names_each_time_it_is_built(net, fitted):
+def test_its_weights_have_the_same_names_each_time_it_is_built(net: Net, fitted: Callable[[str], Any]) -> None:
     names = [each.path for each in net.build(fitted(net.name).context).weights]
     assert names == [each.path for each in fitted(net.name).model.weights]
     assert len(names) == len(set(names))

@@ -11,8 +11,10 @@ import_tensorflow()
 from models.nets.din import Attention  # noqa: E402
 from models.nets.parts.history import WIDTH  # noqa: E402
 
+pytestmark = pytest.mark.keras
 
-def test_parts_give_what_one_layer_over_all_four_gives():
+
+def test_parts_give_what_one_layer_over_all_four_gives() -> None:
     rng = np.random.default_rng(5)
     events = rng.normal(size=(2, LENGTH, WIDTH)).astype(np.float32)
     there = (rng.random((2, LENGTH)) > 0.3).astype(np.float32)

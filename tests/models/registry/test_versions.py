@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,32 +26,38 @@ from models.registry.versions import STALE_STAGING_S
 from tests.models.fake_version import a_staged_version, publish_one
 
 
-def test_nothing_there(tmp_path):
+def newest_number(models: Path) -> int:
+    manifest = newest(models, "toy")
+    assert manifest is not None
+    return manifest.version
+
+
+def test_nothing_there(tmp_path: Path) -> None:
     assert list_models(tmp_path / "none") == []
     assert list_versions(tmp_path, "toy") == []
     assert newest(tmp_path, "toy") is None
 
 
-def test_versions_count_from_1(tmp_path):
+def test_versions_count_from_1(tmp_path: Path) -> None:
     assert [publish_one(tmp_path) for _ in range(3)] == [1, 2, 3]
     assert list_versions(tmp_path, "toy") == [1, 2, 3]
     assert list_models(tmp_path) == ["toy"]
-    assert newest(tmp_path, "toy").version == 3
+    assert newest_number(tmp_path) == 3
 
 
-def test_a_published_version_is_whole_and_staging_is_empty(tmp_path):
+def test_a_published_version_is_whole_and_staging_is_empty(tmp_path: Path) -> None:
     publish_one(tmp_path)
     verify_digests(tmp_path / "toy" / "1")
     assert list((tmp_path / ".staging").iterdir()) == []
 
 
-def test_ten_is_newer_than_nine(tmp_path):
+def test_ten_is_newer_than_nine(tmp_path: Path) -> None:
     for _ in range(10):
         publish_one(tmp_path)
-    assert newest(tmp_path, "toy").version == 10
+    assert newest_number(tmp_path) == 10
 
 
-def test_folders_are_read_as_tensorflow_serving_reads_them(tmp_path):
+def test_folders_are_read_as_tensorflow_serving_reads_them(tmp_path: Path) -> None:
     for name in ("001", "12", "x1", ".3", "1.5", "²"):
         (tmp_path / "toy" / name).mkdir(parents=True)
     (tmp_path / "toy" / "99").write_text("a file")
@@ -59,7 +66,7 @@ def test_folders_are_read_as_tensorflow_serving_reads_them(tmp_path):
     assert publish_one(tmp_path) == 13
 
 
-def test_concurrent_publishers_get_a_number_each(tmp_path):
+def test_concurrent_publishers_get_a_number_each(tmp_path: Path) -> None:
     """Each begins when all are there: else the first is done before the last has started."""
     code = (
         "import sys; from pathlib import Path; from tests.models.fake_version import publish_one\n"
@@ -67,11 +74,14 @@ def test_concurrent_publishers_get_a_number_each(tmp_path):
         "print(*(publish_one(Path(sys.argv[1])) for _ in range(8)))"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen(command, **pipes) for _ in range(3)]
-    assert [process.stdout.readline() for process in running] == ["ready\n"] * 3
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    for process in running:  # all are there before one begins
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
     for process in running:
-        process.stdin.write("\n")
+        assert process.stdin is not None
+        process.stdin.write("go\n")
         process.stdin.flush()
     given = [int(number) for process in running for number in process.communicate(timeout=60)[0].split()]
     assert sorted(given) == list(range(1, 25))
@@ -80,14 +90,14 @@ def test_concurrent_publishers_get_a_number_each(tmp_path):
         assert read_manifest(version_folder(tmp_path, "toy", version)).version == version
 
 
-def test_a_number_is_not_used_twice_when_its_folder_is_gone(tmp_path):
+def test_a_number_is_not_used_twice_when_its_folder_is_gone(tmp_path: Path) -> None:
     publish_one(tmp_path)
     publish_one(tmp_path)
     shutil.rmtree(tmp_path / "toy" / "2")
     assert publish_one(tmp_path) == 3
 
 
-def test_rollback_goes_back_one_and_the_number_is_spent(tmp_path):
+def test_rollback_goes_back_one_and_the_number_is_spent(tmp_path: Path) -> None:
     publish_one(tmp_path)
     publish_one(tmp_path)
     assert rollback(tmp_path, "toy") == 1
@@ -98,7 +108,7 @@ def test_rollback_goes_back_one_and_the_number_is_spent(tmp_path):
     assert publish_one(tmp_path) == 3
 
 
-def test_the_only_version_stays(tmp_path):
+def test_the_only_version_stays(tmp_path: Path) -> None:
     publish_one(tmp_path)
     with pytest.raises(BadInput, match="at least two versions of toy, got 1"):
         rollback(tmp_path, "toy")
@@ -108,7 +118,7 @@ def test_the_only_version_stays(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_no_rollback_onto_a_broken_version(tmp_path):
+def test_no_rollback_onto_a_broken_version(tmp_path: Path) -> None:
     publish_one(tmp_path)
     publish_one(tmp_path)
     (tmp_path / "toy" / "1" / "saved_model.pb").write_bytes(b"a gra")
@@ -117,7 +127,7 @@ def test_no_rollback_onto_a_broken_version(tmp_path):
     assert list_versions(tmp_path, "toy") == [1, 2]
 
 
-def test_a_cut_version_is_not_published(tmp_path):
+def test_a_cut_version_is_not_published(tmp_path: Path) -> None:
     staged = a_staged_version(tmp_path)
     (staged / "saved_model.pb").write_bytes(b"")
     with pytest.raises(Broken, match="changed or cut"):
@@ -125,7 +135,7 @@ def test_a_cut_version_is_not_published(tmp_path):
     assert list_versions(tmp_path, "toy") == []
 
 
-def test_only_a_models_own_staged_version_is_published(tmp_path):
+def test_only_a_models_own_staged_version_is_published(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="expected a version of other, got one of toy"):
         publish(a_staged_version(tmp_path), tmp_path, "other")
     elsewhere = a_staged_version(tmp_path / "elsewhere")
@@ -134,19 +144,19 @@ def test_only_a_models_own_staged_version_is_published(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "../x", ".staging", "a/b", "a b"])
-def test_a_name_is_a_folder_name(tmp_path, name):
+def test_a_name_is_a_folder_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match="model"):
         staging_folder(tmp_path, name)
 
 
-def test_an_unreadable_high_water_mark_stops_everything(tmp_path):
+def test_an_unreadable_high_water_mark_stops_everything(tmp_path: Path) -> None:
     publish_one(tmp_path)
     (tmp_path / "toy" / ".last").write_text("")
     with pytest.raises(Broken, match=r"\.last: expected the last version number"):
         publish_one(tmp_path)
 
 
-def test_command_line(tmp_path, capsys):
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish_one(tmp_path)
     publish_one(tmp_path)
     assert main(["list", "--models", str(tmp_path)]) == 0
@@ -159,7 +169,7 @@ def test_command_line(tmp_path, capsys):
     assert capsys.readouterr().err == "error: rollback: expected at least two versions of toy, got 1\n"
 
 
-def test_it_imports_no_tensorflow():
+def test_it_imports_no_tensorflow() -> None:
     code = (
         "import sys, models.registry, models.registry.__main__\n"
         "assert not {'tensorflow', 'keras'} & {name.split('.')[0] for name in sys.modules}"
@@ -167,7 +177,7 @@ def test_it_imports_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_what_another_training_writes_is_left_alone_for_a_day(tmp_path):
+def test_what_another_training_writes_is_left_alone_for_a_day(tmp_path: Path) -> None:
     fresh, dead = staging_folder(tmp_path, "toy"), staging_folder(tmp_path, "toy")
     (fresh / "half").write_text("written")
     long_ago = time.time() - STALE_STAGING_S - 60
@@ -177,13 +187,13 @@ def test_what_another_training_writes_is_left_alone_for_a_day(tmp_path):
     assert not dead.exists()
 
 
-def test_the_record_of_numbers_is_written_with_each_version(tmp_path):
+def test_the_record_of_numbers_is_written_with_each_version(tmp_path: Path) -> None:
     for number in ("1", "2"):
         publish_one(tmp_path)
         assert (tmp_path / "toy" / ".last").read_text() == f"{number}\n"
 
 
-def test_each_retired_version_is_kept(tmp_path):
+def test_each_retired_version_is_kept(tmp_path: Path) -> None:
     """The same number, put back by hand and taken away again, is kept beside the first."""
     publish_one(tmp_path)
     publish_one(tmp_path)

@@ -20,6 +20,8 @@ from tensorflow_serving.apis import (
 
 from models.server.testing import ServerProcess
 
+pytestmark = pytest.mark.keras
+
 TIMEOUT = 10
 ROWS = np.array([[1, 0], [0, 1]], dtype=np.float32)
 

@@ -12,6 +12,8 @@ from models.server.json_answer import float_texts, predict_body
 from models.server.json_debug import describe, double_text
 from models.server.json_predict import Format
 
+pytestmark = pytest.mark.keras
+
 
 @given(st.lists(st.floats(width=32), max_size=30))
 def test_a_float_reads_back_as_itself(values: list[float]) -> None:

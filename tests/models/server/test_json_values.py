@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow.core.framework import types_pb2
 
+from features.arrays import AnyArray
 from models.server.errors import Code, ServingError
 from models.server.json_values import Column, decode_base64, in_bulk
-from models.server.tensors import Array, dtype_of
+from models.server.tensors import dtype_of
+
+pytestmark = pytest.mark.keras
 
 DTYPES = [
     dtype_of(enum)
@@ -42,7 +45,7 @@ nested = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3), max_lea
 rows = st.lists(nested, min_size=1, max_size=4) | of_one_kind.filter(bool)
 
 
-def by_value(values: list[Any], dtype: Any) -> Array | None:
+def by_value(values: list[Any], dtype: Any) -> AnyArray | None:
     column = Column(dtype)
     try:
         for value in values:

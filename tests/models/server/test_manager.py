@@ -18,6 +18,8 @@ from models.server.errors import Code, ServingError
 from models.server.manager import Manager, State
 from models.server.policy import All, Latest
 
+pytestmark = pytest.mark.keras
+
 X = np.array([[1, 0]], dtype=np.float32)
 
 

@@ -20,6 +20,8 @@ from models.server.errors import ServingError
 from models.server.monitoring import DEFAULT_PATH, metrics_path
 from models.server.testing import ServerProcess
 
+pytestmark = pytest.mark.keras
+
 X = np.array([[1, 0]], dtype=np.float32)
 URL = "/v1/models/m:predict"
 BODY = '{"signature_name": "one", "instances": [[1, 0]]}'
@@ -118,13 +120,12 @@ def test_a_changed_config_file_is_served(served: tuple[ServerProcess, Path], lib
     server, folder = served
     config = folder / "models.config"
     config.write_text("model_config_list {")
-    time.sleep(1.2)
+    wait_until(lambda: "is no ModelServerConfig" in server.log)
     assert versions(server, "m")["3"] == "AVAILABLE"
     config.write_text(
         f"model_config_list {{ {library.entry('m', folder / 'm')} {library.entry('again', folder / 'm')} }}"
     )
     wait_until(lambda: versions(server, "again") == {"3": "AVAILABLE"})
-    assert "is no ModelServerConfig" in server.log
 
 
 def test_a_config_over_grpc(served: tuple[ServerProcess, Path], library: Any) -> None:

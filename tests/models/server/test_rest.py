@@ -12,6 +12,8 @@ import pytest
 from models.server.rest import MAX_REQUEST_BYTES
 from models.server.testing import ServerProcess
 
+pytestmark = pytest.mark.keras
+
 
 @dataclass(frozen=True)
 class Case:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from features.base import CATALOGUE, ITEMS, PAIRS, USERS
 from features.errors import Broken
 from features.mapped import table_parts
 from models import nets
+from models.nets.parts.net import Net
 from models.registry import list_versions, newest
 from models.training.__main__ import main
 from models.training.runtime import import_tensorflow
@@ -21,8 +23,10 @@ import_tensorflow()
 
 from models.training import run  # noqa: E402
 
+pytestmark = pytest.mark.keras
 
-def test_both_models(samples_folder, tmp_path):
+
+def test_both_models(samples_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "models.training", "--samples", str(samples_folder), "--models", str(tmp_path)]
     command += ["--model", "neuralcf", "--model", "widedeep", "--epochs", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"COLUMNS": "200"})
@@ -32,18 +36,19 @@ def test_both_models(samples_folder, tmp_path):
     assert done.stderr == ""
     for name in ("neuralcf", "widedeep"):
         manifest = newest(tmp_path, name)
+        assert manifest is not None
         assert manifest.version == 1
         assert (manifest.data.rows, manifest.data.validation_rows, manifest.data.dataset) == (2700, 300, "synthetic")
         assert {"auc", "gauc", "log_loss", "popularity_auc", "constant_log_loss"} <= manifest.metrics.keys()
     assert list((tmp_path / ".staging").iterdir()) == []
 
 
-def test_an_unknown_model(tmp_path, capsys):
+def test_an_unknown_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "nope"]) == 1
     assert capsys.readouterr().err.startswith("error: model: expected one of deepfm, dien")
 
 
-def test_no_samples(tmp_path, capsys):
+def test_no_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--samples", str(tmp_path), "--models", str(tmp_path / "m"), "--model", "neuralcf"]) == 1
     assert (
         capsys.readouterr().err
@@ -51,13 +56,13 @@ def test_no_samples(tmp_path, capsys):
     )
 
 
-def test_no_base(samples_folder, tmp_path, capsys):
+def test_no_base(samples_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--samples", str(samples_folder), "--models", str(tmp_path), "--base", str(tmp_path / "no")]
     assert main([*arguments, "--model", "neuralcf"]) == 1
     assert "no is not a base" in capsys.readouterr().err
 
 
-def test_the_base_is_recorded(samples_folder, tmp_path):
+def test_the_base_is_recorded(samples_folder: Path, tmp_path: Path) -> None:
     base = tmp_path / "bases" / "12"
     base.mkdir(parents=True)
     (base / "manifest.json").write_text('{"cut": 1}')
@@ -66,11 +71,13 @@ def test_the_base_is_recorded(samples_folder, tmp_path):
     models = tmp_path / "models"
     arguments = ["--samples", str(samples_folder), "--models", str(models), "--base", str(base), "--epochs", "1"]
     assert main([*arguments, "--model", "neuralcf"]) == 0
-    assert newest(models, "neuralcf").data.base == "12"
+    manifest = newest(models, "neuralcf")
+    assert manifest is not None
+    assert manifest.data.base == "12"
 
 
-def test_one_that_diverges_does_not_stop_the_other(samples_folder, tmp_path):
-    def find(name):
+def test_one_that_diverges_does_not_stop_the_other(samples_folder: Path, tmp_path: Path) -> None:
+    def find(name: str) -> Net:
         net = nets.find(name)
         return replace(net, learning_rate=float("nan")) if name == "neuralcf" else net
 
@@ -81,12 +88,14 @@ def test_one_that_diverges_does_not_stop_the_other(samples_folder, tmp_path):
     assert list_versions(tmp_path, "widedeep") == [1]
 
 
-def test_epochs_must_be_some(tmp_path):
+def test_epochs_must_be_some(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main(["--samples", str(tmp_path), "--models", str(tmp_path), "--model", "neuralcf", "--epochs", "0"])
 
 
-def test_the_metrics_of_a_model_are_compared_with_the_live_one(tmp_path, capsys):
+def test_the_metrics_of_a_model_are_compared_with_the_live_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Trained on labels that mean something, then on noise: the second is refused, and published with --force."""
     write_samples(tmp_path / "good", rows=4000)
     arguments = ["--models", str(tmp_path / "models"), "--model", "widedeep", "--epochs", "3"]

@@ -1,11 +1,17 @@
 """The gate: what does not load or answer right is refused with its reason and never published."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 
+from features.arrays import IntArray
 from features.errors import Broken
 from models import nets
+from models.nets.parts.net import Net
 from models.registry import (
     MANIFEST,
     DataSeen,
@@ -27,14 +33,16 @@ from models.training.fit import input_specs  # noqa: E402
 from models.training.run import gate_and_publish  # noqa: E402
 from models.training.towers import read_item_vectors  # noqa: E402
 
+pytestmark = pytest.mark.keras
+
 NET = nets.find("neuralcf")
 
 
 @pytest.fixture
-def refused(tmp_path):
+def refused(tmp_path: Path) -> Callable[[Path, str], None]:
     """Try to publish a staged folder, expect a refusal with this reason, and nothing under the base path."""
 
-    def check(folder, reason):
+    def check(folder: Path, reason: str) -> None:
         with pytest.raises(Broken, match=reason):
             gate_and_publish(folder, tmp_path / "models", "neuralcf")
         assert list_versions(tmp_path / "models", "neuralcf") == []
@@ -42,20 +50,22 @@ def refused(tmp_path):
     return check
 
 
-def seal(folder, **changes):
+def seal(folder: Path, **changes: Any) -> None:
     """Make the manifest fit the files again, as if they had been written so; with `changes`."""
     manifest = msgspec.structs.replace(read_manifest(folder), digests=folder_digests(folder), **changes)
     (folder / MANIFEST).write_bytes(encode_manifest(manifest))
 
 
-def test_a_whole_version_is_published(staged, tmp_path):
+def test_a_whole_version_is_published(staged: Callable[[str], Path], tmp_path: Path) -> None:
     assert gate_and_publish(staged("neuralcf"), tmp_path / "models", "neuralcf") == 1
     assert gate.check_version(tmp_path / "models" / "neuralcf" / "1").version == 1
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001", str(WARM_UP)])
 @pytest.mark.parametrize("sealed", [False, True])
-def test_a_cut_file(staged, refused, name, sealed):
+def test_a_cut_file(
+    staged: Callable[[str], Path], refused: Callable[[Path, str], None], name: str, sealed: bool
+) -> None:
     folder = staged("neuralcf")
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
@@ -64,7 +74,9 @@ def test_a_cut_file(staged, refused, name, sealed):
     refused(folder, "can't be loaded" if sealed else "was changed or cut")
 
 
-def test_a_weight_that_no_golden_row_looks_at(fitted, samples, staged, refused):
+def test_a_weight_that_no_golden_row_looks_at(
+    fitted: Callable[[str], Any], samples: Any, staged: Callable[[str], Path], refused: Callable[[Path, str], None]
+) -> None:
     whole = fitted("neuralcf")
     model = whole.model
     table = model.get_layer("gmf_user").embeddings
@@ -82,19 +94,20 @@ def test_a_weight_that_no_golden_row_looks_at(fitted, samples, staged, refused):
     refused(folder, "the variable .* holds values that are not finite")
 
 
-def golden_users(folder, fitted):
+def golden_users(folder: Path, fitted: Callable[[str], Any]) -> IntArray:
     ids = [row.inputs["userId"] for row in read_manifest(folder).golden]
-    return np.searchsorted(fitted("neuralcf").context.user_ids, ids) + 1
+    rows: IntArray = np.searchsorted(fitted("neuralcf").context.user_ids, ids)
+    return rows + 1
 
 
-def test_other_inputs_than_declared(staged, refused):
+def test_other_inputs_than_declared(staged: Callable[[str], Path], refused: Callable[[Path, str], None]) -> None:
     folder = staged("neuralcf")
     golden = tuple(msgspec.structs.replace(row, inputs={"userId": 1}) for row in read_manifest(folder).golden)
     seal(folder, inputs=(ModelInput("userId", "int64"),), golden=golden)
     refused(folder, r"expected the inputs userId int64\[-1\], got movieId int64\[-1\], userId int64\[-1\]")
 
 
-def test_another_width_than_declared(staged, tmp_path):
+def test_another_width_than_declared(staged: Callable[[str], Path], tmp_path: Path) -> None:
     folder = staged("widedeep")
     manifest = read_manifest(folder)
     inputs = tuple(msgspec.structs.replace(i, width=i.width + 1) if i.name == "cross" else i for i in manifest.inputs)
@@ -103,7 +116,7 @@ def test_another_width_than_declared(staged, tmp_path):
         gate.check_version(folder)
 
 
-def test_another_score_than_recorded(staged, refused):
+def test_another_score_than_recorded(staged: Callable[[str], Path], refused: Callable[[Path, str], None]) -> None:
     folder = staged("neuralcf")
     golden = read_manifest(folder).golden
     off = msgspec.structs.replace(golden[2], scores=[golden[2].scores[0] + 2e-4])
@@ -111,15 +124,17 @@ def test_another_score_than_recorded(staged, refused):
     refused(folder, "golden row 2: expected")
 
 
-def test_columns_of_another_meaning(staged, refused):
+def test_columns_of_another_meaning(staged: Callable[[str], Path], refused: Callable[[Path, str], None]) -> None:
     folder = staged("neuralcf")
     seal(folder, inputs_version=999)
     refused(folder, "trained on inputs version 999")
 
 
-def test_no_warm_up_or_one_for_another_model(staged, samples, refused):
+def test_no_warm_up_or_one_for_another_model(
+    staged: Callable[[str], Path], samples: Any, refused: Callable[[Path, str], None]
+) -> None:
     folder = staged("neuralcf")
-    write_warm_up(nets.Net("other", NET.inputs, NET.build), samples.validation.inputs, folder)
+    write_warm_up(Net("other", NET.inputs, NET.build), samples.validation.inputs, folder)
     seal(folder)
     refused(folder, "expected requests to neuralcf, got one to 'other'")
     (folder / WARM_UP).unlink()
@@ -127,7 +142,9 @@ def test_no_warm_up_or_one_for_another_model(staged, samples, refused):
     refused(folder, "is missing: a version ships with warm-up requests")
 
 
-def test_a_keras_model_saved_the_way_that_serves_nothing(fitted, staged, refused):
+def test_a_keras_model_saved_the_way_that_serves_nothing(
+    fitted: Callable[[str], Any], staged: Callable[[str], Path], refused: Callable[[Path, str], None]
+) -> None:
     """Trap 1 of the contract: loads and runs in Python, fails every request in TensorFlow Serving."""
     model, folder = fitted("neuralcf").model, staged("neuralcf")
     specs = input_specs(NET, dict.fromkeys(NET.inputs, 0))
@@ -137,7 +154,7 @@ def test_a_keras_model_saved_the_way_that_serves_nothing(fitted, staged, refused
     refused(folder, "can't be loaded")
 
 
-def test_worse_than_the_live_version_needs_force(staged, tmp_path):
+def test_worse_than_the_live_version_needs_force(staged: Callable[[str], Path], tmp_path: Path) -> None:
     models = tmp_path / "models"
     gate_and_publish(staged("neuralcf"), models, "neuralcf")
     slightly, much = staged("neuralcf"), staged("neuralcf")
@@ -150,16 +167,18 @@ def test_worse_than_the_live_version_needs_force(staged, tmp_path):
     assert gate_and_publish(much, models, "neuralcf", force=True) == 3
 
 
-def test_a_broken_live_version_does_not_block_the_next(staged, tmp_path):
+def test_a_broken_live_version_does_not_block_the_next(staged: Callable[[str], Path], tmp_path: Path) -> None:
     models = tmp_path / "models"
     gate_and_publish(staged("neuralcf"), models, "neuralcf")
     gate_and_publish(staged("neuralcf"), models, "neuralcf")
     (models / "neuralcf" / "2" / MANIFEST).write_text("{")
-    assert gate.live_version(models, "neuralcf").version == 1
+    live = gate.live_version(models, "neuralcf")
+    assert live is not None
+    assert live.version == 1
     assert gate_and_publish(staged("neuralcf"), models, "neuralcf") == 3
 
 
-def test_vectors_that_rank_otherwise_than_the_scores(staged):
+def test_vectors_that_rank_otherwise_than_the_scores(staged: Callable[[str], Path]) -> None:
     folder = staged("twotower")
     path = folder / "vectors" / "items.npy"
     np.save(path, -np.load(path))
@@ -168,10 +187,11 @@ def test_vectors_that_rank_otherwise_than_the_scores(staged):
         gate.check_version(folder)
 
 
-def test_vectors_that_rank_some_golden_rows_otherwise(staged):
+def test_vectors_that_rank_some_golden_rows_otherwise(staged: Callable[[str], Path]) -> None:
     """Not all of them: two items have changed places."""
     folder = staged("twotower")
     manifest = read_manifest(folder)
+    assert manifest.towers is not None
     ids, vectors = read_item_vectors(folder / manifest.towers.folder)
     rows = [int(np.searchsorted(ids, row.inputs["movieId"])) for row in manifest.golden]
     scores = np.array([row.scores[0] for row in manifest.golden])
@@ -184,7 +204,7 @@ def test_vectors_that_rank_some_golden_rows_otherwise(staged):
         gate.check_version(folder)
 
 
-def test_a_warm_up_request_that_gets_no_finite_score(staged, samples, refused):
+def test_a_warm_up_request_that_gets_no_finite_score(staged: Callable[[str], Path], samples: Any, refused: Any) -> None:
     folder = staged("widedeep")
     net = nets.find("widedeep")
     rows = {name: np.array(values[:3]) for name, values in samples.validation.inputs.items()}
@@ -195,7 +215,7 @@ def test_a_warm_up_request_that_gets_no_finite_score(staged, samples, refused):
         gate.check_version(folder)
 
 
-def test_vectors_that_are_not_finite_or_not_there(staged):
+def test_vectors_that_are_not_finite_or_not_there(staged: Callable[[str], Path]) -> None:
     folder = staged("twotower")
     path = folder / "vectors" / "items.npy"
     vectors = np.load(path)

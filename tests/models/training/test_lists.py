@@ -1,6 +1,9 @@
 """Learning from sequences and lists: windows of histories, places, calibration, and that the net uses what it is told."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,10 @@ from models.training.asks import NO_CANDIDATE, OTHER, Histories, Lists, read_ask
 from models.training.lists import fit_on_lists  # noqa: E402
 from models.training.places import _logistic, place_metrics, places_of  # noqa: E402
 from models.training.sequences import indexed  # noqa: E402
+from tests.effort import SMALL  # noqa: E402
 from tests.models.asks import write_asks  # noqa: E402
+
+pytestmark = pytest.mark.keras
 
 
 def histories(*lengths: int) -> Histories:
@@ -90,8 +96,8 @@ def test_scores_that_rank_backwards_are_not_turned_around() -> None:
     assert scale > 0
 
 
-def test_fusion_ranks_by_what_follows_and_by_the_signals(asks, fitted) -> None:
-    done = fitted("fusion")
+def test_fusion_ranks_by_what_follows_and_by_the_signals(asks: Any) -> None:
+    done = fit_on_lists(nets.find("fusion"), asks, seed=3)
     metrics = done.metrics
     chance = np.mean(1 / (asks.validation_lists.items != NO_CANDIDATE).sum(1))
     assert metrics["mrr10"] > 0.5 > 3 * chance
@@ -102,23 +108,23 @@ def test_fusion_ranks_by_what_follows_and_by_the_signals(asks, fitted) -> None:
     assert np.abs(done.model({name: changed[name] for name in nets.find("fusion").inputs}).numpy() - told).max() > 1e-3
 
 
-def test_sasrec_knows_what_comes_next(fitted) -> None:
-    assert fitted("sasrec").metrics["mrr10"] > 0.5
+def test_sasrec_knows_what_comes_next(asks: Any) -> None:
+    assert fit_on_lists(nets.find("sasrec"), asks, seed=3).metrics["mrr10"] > 0.5
 
 
-def test_the_same_seed_gives_the_same_model(asks, fitted) -> None:
-    again = fit_on_lists(nets.find("fusion"), asks, seed=3)
+def test_the_same_seed_gives_the_same_model(asks: Any, fitted: Callable[[str], Any]) -> None:
+    again = fit_on_lists(nets.find("fusion"), asks, seed=3, effort=SMALL)
     for one, other in zip(fitted("fusion").model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_a_diverging_training_is_an_error(asks) -> None:
+def test_a_diverging_training_is_an_error(asks: Any) -> None:
     net = replace(nets.find("fusion"), learning_rate=float("nan"))
     with pytest.raises(Broken, match="training of fusion diverged: loss nan"):
-        fit_on_lists(net, asks, seed=3)
+        fit_on_lists(net, asks, seed=3, effort=SMALL)
 
 
-def test_too_few_asks_are_refused(tmp_path) -> None:
+def test_too_few_asks_are_refused(tmp_path: Path) -> None:
     write_asks(tmp_path, users=2, events=3)
     with pytest.raises(Broken, match=r"has \d asks: expected at least 8"):
         read_asks(tmp_path)

@@ -1,5 +1,9 @@
 """Vectors for recall: user and item vectors, taken apart, score as the whole model does."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,8 +17,12 @@ import tensorflow as tf  # noqa: E402
 
 from models.training.towers import read_item_vectors  # noqa: E402
 
+pytestmark = pytest.mark.keras
 
-def test_cosines_of_both_towers_are_the_models(fitted, asks, staged):
+
+def test_cosines_of_both_towers_are_the_models(
+    fitted: Callable[[str], Any], asks: Any, staged: Callable[[str], Path]
+) -> None:
     folder, whole = staged("twotower"), fitted("twotower")
     towers = read_manifest(folder).towers
     assert towers is not None
@@ -32,5 +40,5 @@ def test_cosines_of_both_towers_are_the_models(fitted, asks, staged):
     assert products == pytest.approx(cosines, abs=1e-5)
 
 
-def test_a_model_without_towers_says_so(staged):
+def test_a_model_without_towers_says_so(staged: Callable[[str], Path]) -> None:
     assert read_manifest(staged("din")).towers is None

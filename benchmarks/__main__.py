@@ -1,11 +1,12 @@
-"""`bench`: the programs that print figures, one subcommand each."""
+"""`./martlet bench`, that is `python -m benchmarks`: the programs that print figures, one subcommand each."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.errors import BadInput
+from features.errors import BadInput, MartletError
 from infra.flink import MEMORY, ROCKSDB
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Performance figures. Alone: from a click to the list that knows of it, in the running home.",
     invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -224,3 +227,16 @@ def pages(
     from benchmarks.pages import run
 
     run(home.resolve(), visits, ratings, json)
+
+
+def main() -> None:
+    """Run the command line; an error that is meant for the user is one line, not a traceback."""
+    try:
+        app(prog_name="./martlet bench")
+    except MartletError as error:
+        typer.echo(f"martlet: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

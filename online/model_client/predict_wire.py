@@ -13,6 +13,8 @@ import numpy.typing as npt
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from features.arrays import FloatArray
+
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
 
 _Field = descriptor_pb2.FieldDescriptorProto
@@ -81,7 +83,7 @@ def encode_request(
     return bytes(request.SerializeToString())
 
 
-def decode_response(data: bytes) -> npt.NDArray[np.float32]:
+def decode_response(data: bytes) -> FloatArray:
     """The one output of a PredictResponse, flat, as float32. Raises ValueError for anything else."""
     response = _CLASSES["PredictResponse"]()
     try:

@@ -4,8 +4,9 @@ import httpx
 import numpy as np
 import orjson
 
+from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.ranking.transport import MAX_ANSWER, Inputs, Numbers, Refused, VersionGone
+from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionGone
 
 _REFUSALS = {404: VersionGone, 400: Refused}
 _CONNECTIONS = 64
@@ -26,7 +27,7 @@ class RestTransport:
         if self._client is not None:
             await self._client.aclose()
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> Numbers:
+    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
         columns = {key: np.ascontiguousarray(array) for key, array in inputs.items()}
         named = {"signature_name": signature} if signature else {}
         body = orjson.dumps({"inputs": columns, **named}, option=orjson.OPT_SERIALIZE_NUMPY)

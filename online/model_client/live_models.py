@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import FloatArray
 from features.errors import MartletError
 from models.registry import (
     Manifest,
@@ -25,8 +26,8 @@ from models.registry import (
     verify_digests,
     version_folder,
 )
-from online.ranking.client import ModelClient
-from online.ranking.transport import VersionGone
+from online.model_client.client import ModelClient
+from online.model_client.transport import VersionGone
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class ModelCatalogue:
         return None
 
 
-def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], npt.NDArray[np.float32]]:
+def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:
     """The golden rows as one batch of inputs, and the [n] scores they must give."""
     inputs = {
         each.name: np.asarray([row.inputs[each.name] for row in manifest.golden], each.dtype)

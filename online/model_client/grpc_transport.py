@@ -5,9 +5,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.ranking.transport import MAX_ANSWER, Inputs, Numbers, Refused, VersionGone
-from online.ranking.wire import PREDICT, decode_response, encode_request
+from online.model_client.predict_wire import PREDICT, decode_response, encode_request
+from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionGone
 
 _REFUSALS = {grpc.StatusCode.NOT_FOUND: VersionGone, grpc.StatusCode.INVALID_ARGUMENT: Refused}
 
@@ -38,7 +39,7 @@ class GrpcTransport:
         if self._channel is not None:
             await self._channel.close(0.5)
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> Numbers:
+    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
         try:
             answer = await self._call(encode_request(name, version, inputs, signature), timeout=within)
         except grpc.aio.AioRpcError as error:

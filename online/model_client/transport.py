@@ -6,13 +6,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import FloatArray
 from features.errors import Unavailable
 
 MAX_ANSWER = 16 << 20
 """Bytes of an answer; more is not read."""
 
 Inputs = Mapping[str, npt.NDArray[np.generic]]
-Numbers = npt.NDArray[np.float32]
 
 
 class Refused(Unavailable):
@@ -31,6 +31,6 @@ class Transport(Protocol):
 
     async def close(self) -> None: ...
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> Numbers:
+    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
         """The one output of a signature, the default one if it is not named, flat. Raises VersionGone, Refused, or Unavailable
         where nobody answered as a model server does; the caller bounds the whole."""

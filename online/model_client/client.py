@@ -5,12 +5,13 @@ import time
 
 import numpy as np
 
+from features.arrays import FloatArray
 from features.errors import Unavailable
 from online.bound import bounded
 from online.breaker import Breaker
-from online.ranking.by_grpc import GrpcTransport
-from online.ranking.by_rest import RestTransport
-from online.ranking.transport import Inputs, Numbers, Refused, Transport
+from online.model_client.grpc_transport import GrpcTransport
+from online.model_client.rest_transport import RestTransport
+from online.model_client.transport import Inputs, Refused, Transport
 
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0
@@ -38,21 +39,21 @@ class ModelClient:
         """Whether the breaker is open: asking would only cost time."""
         return self._breaker.open
 
-    async def scores(self, name: str, version: int, inputs: Inputs, count: int, within: float) -> Numbers:
+    async def scores(self, name: str, version: int, inputs: Inputs, count: int, within: float) -> FloatArray:
         """[count] scores. Raises Unavailable for no answer within `within` s, an error, or scores that are not `count`
         finite numbers; VersionGone for a version that the server does not have."""
         return await self._ask(name, version, inputs, "", count, within)
 
     async def vector(
         self, name: str, version: int, signature: str, inputs: Inputs, width: int, within: float
-    ) -> Numbers:
+    ) -> FloatArray:
         """[width] what a signature gives for one row. Raises as `scores`. A late answer does not open the breaker: recall waits
         for less long than ranking would."""
         return await self._ask(name, version, inputs, signature, width, within, counts=False)
 
     async def _ask(
         self, name: str, version: int, inputs: Inputs, signature: str, count: int, within: float, counts: bool = True
-    ) -> Numbers:
+    ) -> FloatArray:
         counts = counts and within >= COUNTS_FROM
         if self.broken or (counts and not self._breaker.lets()):
             raise Unavailable("the model server did not answer just now")

@@ -1,0 +1,73 @@
+"""Files and folders that appear whole or not at all: written beside their place, synced, renamed into it.
+
+A reader finds the old or the new content, never a part, and so does the machine after a power cut: what is renamed has been
+synced before, and the folder that holds the name after. An error leaves the old content, and nothing beside it.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def sync_path(path: Path) -> None:
+    """fsync a file or a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """fsync every file and folder under `folder`, itself last."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            sync_path(Path(parent) / name)
+        sync_path(Path(parent))
+
+
+@contextmanager
+def atomic_file(path: Path, sync: bool = True) -> Iterator[Path]:
+    """A path beside `path` to write a file to, which replaces `path` when the block ends. Writers at the same time don't meet:
+    the last to end wins.
+
+    sync=False is for what means nothing once the machine has restarted and is written often: readers find old or new, but a
+    power cut may leave neither.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+    try:
+        yield beside
+        if sync:
+            sync_path(beside)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    if sync:
+        sync_path(path.parent)
+
+
+def write_whole(path: Path, content: bytes, sync: bool = True) -> None:
+    """Replace a file's content in one step, as `atomic_file` does."""
+    with atomic_file(path, sync) as beside:
+        beside.write_bytes(content)
+
+
+@contextmanager
+def atomic_folder(out: Path) -> Iterator[Path]:
+    """A new, empty folder beside `out`, which becomes `out` when the block ends. One writer of an `out` at a time: what an
+    earlier one left beside it when it was killed is removed. Raises OSError where `out` is there already and not empty."""
+    beside = out.with_name(out.name + ".tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        sync_tree(beside)
+        beside.rename(out)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    sync_path(out.parent)

@@ -1,0 +1,121 @@
+"""Steps that need one another, each carried out as soon as what it needs is done, several at a time.
+
+    plan = Plan()
+    plan.add("Redis", start_redis)
+    plan.add("base into Redis", load, needs=("base", "Redis"))
+    plan.run()
+
+What is wanted last can be `later`: `run` returns without it, and `pending` tells what of it is still to come.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass
+class _Step:
+    name: str
+    work: Callable[[], None]
+    needs: tuple[str, ...]
+    later: bool
+    since: int | None = None
+    done: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A step that is not done. since: the wall time, ms, when it began; None while it waits for another."""
+
+    name: str
+    since: int | None
+
+
+class Plan:
+    """A graph of steps. `run` starts it; each step runs in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.on_change: Callable[[], object] = lambda: None
+        """Called whenever a later step has begun or ended, in the step's thread …"""
+        self.on_failure: Callable[[str, Exception], object] = lambda name, error: None
+        """… and with its name and error where it has failed."""
+        self._steps: dict[str, _Step] = {}
+        self._lock = threading.Lock()
+        self._outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        self._cancelled = False
+
+    def add(self, name: str, work: Callable[[], None], needs: Sequence[str] = (), later: bool = False) -> None:
+        """A step to be done after `needs`, which were added before it. Where a later one fails, what needs it is left out and
+        all else goes on."""
+        missing = [each for each in needs if each not in self._steps]
+        assert not missing, f"{name} needs {missing}, which is no step"
+        self._steps[name] = _Step(name, work, tuple(needs), later)
+
+    def run(self) -> None:
+        """Do every step that is not a later one. Raises what the first one of them raised that failed; no other begins then."""
+        self._begin_ready()
+        try:
+            while any(not each.done for each in self._steps.values() if not each.later):
+                outcome = self._outcomes.get()
+                if outcome is not None:
+                    raise outcome
+        except BaseException:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Begin no more steps. Those under way are not interrupted: what they wait for has to be ended."""
+        with self._lock:
+            self._cancelled = True
+
+    def pending(self) -> list[Pending]:
+        """The later steps that are still to come, in their order."""
+        with self._lock:
+            return [
+                Pending(each.name, each.since)
+                for each in self._steps.values()
+                if each.later and not each.done and not each.failed
+            ]
+
+    def _begin_ready(self) -> None:
+        with self._lock:
+            ready = [] if self._cancelled else [each for each in self._steps.values() if self._is_ready(each)]
+            for step in ready:
+                step.since = time.time_ns() // 1_000_000
+        for step in ready:
+            threading.Thread(target=self._do, args=(step,), name=step.name, daemon=True).start()
+        if any(step.later for step in ready):
+            self.on_change()
+
+    def _is_ready(self, step: _Step) -> bool:
+        return step.since is None and not step.failed and all(self._steps[name].done for name in step.needs)
+
+    def _do(self, step: _Step) -> None:
+        outcome: Exception | None = None
+        try:
+            step.work()
+        except Exception as error:  # told to whoever waits
+            outcome = error
+        with self._lock:
+            step.done = outcome is None
+            if outcome is not None:
+                self._leave_out(step)
+            cancelled = self._cancelled
+        if outcome is None:
+            self._begin_ready()
+        elif step.later and not cancelled:
+            self.on_failure(step.name, outcome)
+        if step.later:
+            self.on_change()
+        else:
+            self._outcomes.put(outcome)
+
+    def _leave_out(self, step: _Step) -> None:
+        """A step that failed, or can't be done, and what needs it."""
+        step.failed = True
+        for each in self._steps.values():
+            if not each.failed and step.name in each.needs:
+                self._leave_out(each)

@@ -1,0 +1,1 @@
+"""What infra/ needs of the machine: packages, processes, probes."""

@@ -1,0 +1,21 @@
+"""How many passes a training makes at most."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Epochs of each kind of training. Less effort gives a worse model of the same shape, in less time.
+
+    sequence: of an encoder over the histories before the first list; last: over all histories, the newest included, once the
+    model was measured; lists: of what weighs candidates; whole: of a net that learns from lists without an encoder.
+    """
+
+    sequence: int = 12
+    last: int = 4
+    lists: int = 30
+    whole: int = 12
+
+
+FULL = Effort()
+"""What a model that is served has been trained with."""

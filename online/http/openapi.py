@@ -1,0 +1,131 @@
+"""/openapi.json, made of the types that routes read and answer with.
+
+A route says what they are with `contract`, beneath its path:
+
+    @router.get("/v1/genres")
+    @contract(Genres)
+    async def get_genres(...) -> JsonResponse: ...
+
+FastAPI knows paths and parameters; bodies, answers and problems are described by msgspec, which reads and writes them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import msgspec
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from features.version import VERSION
+from online.problems import TITLES, ProblemDetails
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+JSON, PROBLEM = "application/json", "application/problem+json"
+REFERENCE: Final = "#/components/schemas/{name}"
+KEYS: Final = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "admin_key": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """
+    answer      the type of the body of a good answer
+    status      of a good answer
+    body        the type of the request's JSON body; None: it has none
+    problems    statuses of problems, beside those that every route may answer with
+    also        other statuses that come with the same body as a good answer
+    media_type  of a good answer
+    admin       it takes the operator's key
+    """
+
+    answer: Any
+    status: int = 200
+    body: Any = None
+    problems: tuple[int, ...] = ()
+    also: tuple[int, ...] = ()
+    media_type: str = JSON
+    admin: bool = False
+
+
+_CONTRACTS: Final[dict[Callable[..., Any], Contract]] = {}
+"""Of every endpoint, by its function."""
+
+
+def contract(answer: Any, **more: Any) -> Callable[[Endpoint], Endpoint]:
+    """Say what an endpoint reads and answers with; the arguments are the fields of `Contract`."""
+
+    def remember(endpoint: Endpoint) -> Endpoint:
+        _CONTRACTS[endpoint] = Contract(answer=answer, **more)
+        return endpoint
+
+    return remember
+
+
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Have `app`, which is made of these routers, describe itself by the contracts of their routes."""
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app, routers)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def describe(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
+    """The OpenAPI document. Raises KeyError for a route without a contract."""
+    document = get_openapi(title=app.title, version=VERSION, description=app.description, routes=app.routes)
+    routes = [
+        route
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+    ]
+    contracts = [_CONTRACTS[route.endpoint] for route in routes]
+    types = [ProblemDetails, *(kind for each in contracts for kind in (each.answer, each.body) if kind is not None)]
+    schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    for route, each in zip(routes, contracts, strict=True):
+        for method in route.methods or ():
+            operation = document["paths"][route.path_format][method.lower()]
+            operation |= _described(route.path_format, each, schema_of, bool(operation.get("parameters")))
+    document["components"] = {"schemas": components, "securitySchemes": KEYS}
+    return document
+
+
+def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], parameters: bool) -> dict[str, Any]:
+    """What an operation's entry says beside its parameters and texts."""
+    good = {contract.media_type: {"schema": schema_of[id(contract.answer)]}}
+    problem = {PROBLEM: {"schema": schema_of[id(ProblemDetails)]}}
+    statuses = _problems(path, contract, parameters)
+    found: dict[str, Any] = {
+        "responses": {
+            **{
+                str(status): {"description": HTTPStatus(status).phrase, "content": good}
+                for status in (contract.status, *contract.also)
+            },
+            **{str(status): {"description": TITLES[status], "content": problem} for status in statuses},
+        }
+    }
+    if contract.body is not None:
+        found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[id(contract.body)]}}}
+    if path.startswith("/v1/"):
+        found["security"] = [{"admin_key": []}] if contract.admin else [{}, {"key": []}]
+    return found
+
+
+def _problems(path: str, contract: Contract, parameters: bool) -> list[int]:
+    """Statuses of all problems that an operation may answer with."""
+    statuses = {403, *contract.problems}  # 403: a host or an origin that may not call (`online.access`)
+    if path.startswith("/v1/"):
+        statuses |= {401, 429}
+    if parameters or contract.body is not None:
+        statuses.add(422)
+    if contract.body is not None:
+        statuses |= {408, 413}
+    return sorted(statuses)

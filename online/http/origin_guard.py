@@ -1,0 +1,94 @@
+"""Keeps other sites' pages out of an API that asks for no key.
+
+A page from anywhere that a person visits can send requests to 127.0.0.1, and by DNS rebinding even under a name of its own.
+Two headers that a page can't set give it away: `Host` names whom it believes to talk to, `Origin` where it comes from. Where
+keys are set, they are what keeps others out, and nothing is checked here.
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from online import metrics
+from online.access import Access
+from online.followed import FollowedFile
+from online.problems import problem_response
+
+READING: Final = ("GET", "HEAD", "OPTIONS")
+ANY_ADDRESS: Final = ("0.0.0.0", "::")
+_HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]*[a-z0-9_-])\.?)(?::[0-9]*)?")
+
+
+class OriginGuard:
+    """Answers 403 where no keys are set, and a request names another host than this machine or one of `hosts` in access.json,
+    or would change something for a page of another origin. Callers without `Origin`, as curl and servers are, go on.
+
+    host: where the API listens; it is a name of the API's own unless it means every address.
+    """
+
+    def __init__(self, app: ASGIApp, access: FollowedFile[Access], host: str) -> None:
+        self._app, self._access = app, access
+        self._own = frozenset(() if host in ANY_ADDRESS else (host.lower(),))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        access = self._access.value
+        refused = None if scope["type"] != "http" or access.keys else self._refusal(scope, access)
+        if refused is None:
+            await self._app(scope, receive, send)
+        else:
+            metrics.REFUSED_CALLS.labels("403").inc()
+            await problem_response(403, refused)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, access: Access) -> str | None:
+        """Why a request may not go on; None if it may."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or not self._is_own(hosts[0], access):
+            received = ", ".join(map(repr, map(_text, hosts))) or "none"
+            return f"expected this machine or one of `hosts` in access.json in the header Host, got {received[:100]}"
+        if scope["method"] in READING:
+            return None
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        if all(self._may_change(origin, hosts[0], access) for origin in origins):
+            return None
+        received = ", ".join(map(repr, map(_text, origins)))
+        return f"expected the API's own or one of `origins` in access.json in the header Origin, got {received[:100]}"
+
+    def _is_own(self, host: bytes, access: Access) -> bool:
+        name = host_name(host)
+        return name is not None and (is_loopback(name) or name in self._own or name in access.host_names)
+
+    @staticmethod
+    def _may_change(origin: bytes, host: bytes, access: Access) -> bool:
+        text = _text(origin)
+        scheme, _, authority = text.lower().partition("://")
+        if scheme in ("http", "https") and (authority == _text(host).lower() or authority in access.host_names):
+            return True
+        return "*" in access.origins or text in access.origins
+
+
+@lru_cache(maxsize=256)
+def host_name(header: bytes) -> str | None:
+    """The name or address in a header `Host`, lower case, without port and brackets; None for what is no host."""
+    found = _HOST.fullmatch(_text(header).lower())
+    return None if found is None else found["v6"] or found["name"]
+
+
+@lru_cache(maxsize=256)
+def is_loopback(name: str) -> bool:
+    """Whether a name or an address means this machine whatever a name server says."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+def _text(header: bytes) -> str:
+    return header.decode("latin-1")

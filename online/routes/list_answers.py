@@ -1,0 +1,142 @@
+"""What all routes of lists share: which model ranks, the list itself, what is counted and logged of it, and its JSON."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from online import metrics
+from online.explain import ItemExplanation, ListExplanation, explain_items, explain_list
+from online.model_client.live_models import LiveModel
+from online.problems import Problem
+from online.recommend import Recommendation, Request
+from online.state import Server
+from online.tokens import read_token
+
+
+class ListedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a list, with the recall channels that found it; `team`: the model whose pick it was, where two are
+    interleaved."""
+
+    item_id: int
+    title: str
+    genres: tuple[str, ...]
+    year: int | None
+    score: float
+    channels: tuple[str, ...]
+    team: str | UnsetType = UNSET
+    explain: ItemExplanation | UnsetType = UNSET
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How new the user's features were. `seen_applied`: whether the events of the token `seen` were in them; null without."""
+
+    last_event_ts: int | None
+    applied_in_ms: int | None
+    seen_applied: bool | None
+
+
+class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's list, best first. `degraded` names what was missing when it was made; `arms` the experiments that it is in."""
+
+    request_id: str
+    user_id: int
+    model: str | None
+    model_version: int | None
+    at: int
+    items: list[ListedItem]
+    freshness: Freshness
+    degraded: tuple[str, ...]
+    arms: dict[str, str] | UnsetType = UNSET
+    explain: ListExplanation | UnsetType = UNSET
+
+
+def find_model(server: Server, name: str | None, preferred: str | None = None) -> LiveModel | None:
+    """The model asked for, else the one that the user's policy prefers, else the default. None if nothing is trained at all and
+    none was asked for by name; 404 for an unknown name."""
+    wanted = name or preferred or server.settings.default_model
+    model = server.models.get(wanted)
+    if model is None and name is not None:
+        there = [each.name for each in server.models.all()]
+        raise Problem(
+            404,
+            f"no model {name!r} is ready; there {'are' if len(there) != 1 else 'is'}: {', '.join(there) or 'none'}. "
+            f"If it is one of Martlet's and was not trained yet: ./martlet train --model {name}",
+            models=there,
+        )
+    return model or server.models.get(server.settings.default_model) or next(iter(server.models.all()), None)
+
+
+async def ask(
+    server: Server,
+    user_id: int,
+    model: str | None,
+    size: int,
+    at: int | None = None,
+    genre: str | None = None,
+    excluded: frozenset[int] = frozenset(),
+    items: tuple[int, ...] | None = None,
+    explain: bool = False,
+    aside: bool = False,
+) -> Recommendation:
+    """A list, and what is counted of it. 404 for a model or genre that is not there, 503 where its turn does not come in time
+    (`online.admission`; aside: nobody waits for it at a screen)."""
+    chosen = server.serving.value.choose(user_id)
+    ranker = find_model(server, model, chosen.policy.model)
+    if genre is not None and genre not in server.items.genres:
+        raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")
+    request = Request(user_id, ranker, size, at, genre, excluded, chosen, model is not None, items, explain)
+    async with server.gate.turn_aside() if aside else server.gate.turn() as waited:
+        answer = await server.recommender.recommend(request, waited)
+    for what in answer.degraded:
+        metrics.DEGRADED.labels(what).inc()
+    return answer
+
+
+def note_shown(server: Server, answer: Recommendation) -> None:
+    """A list has been answered with: it is counted for its arms, and logged some time soon."""
+    for experiment, arm in answer.arms.items():
+        metrics.LISTS.labels(experiment, arm).inc()
+    server.acted.shown(answer.request_id, answer.arms)
+    server.served.put(answer)
+
+
+def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> ListAnswer:
+    """A list as it is answered with."""
+    reasons: Sequence[ItemExplanation | UnsetType] = explain_items(answer) if explained else [UNSET] * len(answer.items)
+    model = answer.model
+    return ListAnswer(
+        request_id=answer.request_id,
+        user_id=answer.user_id,
+        model=model.name if model else None,
+        model_version=model.version if model else None,
+        at=answer.at,
+        items=[
+            ListedItem(
+                item_id=item.item_id,
+                title=item.title,
+                genres=item.genres,
+                year=item.year or None,
+                score=item.score,
+                channels=item.channels,
+                team=item.team or UNSET,
+                explain=why,
+            )
+            for item, why in zip(answer.items, reasons, strict=True)
+        ],
+        freshness=Freshness(answer.last_event_ts, answer.applied_in_ms, seen_applied),
+        degraded=answer.degraded,
+        arms=dict(answer.arms) or UNSET,
+        explain=explain_list(answer) if explained else UNSET,
+    )
+
+
+async def wait_for(server: Server, seen: str | None) -> bool | None:
+    """Whether what a token stands for is in the features, after a short wait; None without a token. 422 for one that is none."""
+    if seen is None:
+        return None
+    try:
+        places = read_token(seen)
+    except ValueError as error:
+        raise Problem(422, f"seen: expected a token that POST /v1/events gave, got {seen[:60]!r}") from error
+    return await server.users.wait_for(places, server.settings.seen_wait_ms / 1000)

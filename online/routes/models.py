@@ -1,0 +1,78 @@
+"""GET /v1/models: what ranks, and what was refused."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends
+
+from models.registry import DataSeen
+from online.answer import JsonResponse
+from online.http.openapi import contract
+from online.routes.readiness import RefusedVersion, refused_versions
+from online.state import Server, server_of
+
+router = APIRouter()
+
+
+class RankingModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that ranks now, with what is known of it."""
+
+    name: str
+    version: int
+    inputs: list[str]
+    metrics: dict[str, float]
+    data: DataSeen
+    created: int
+
+
+class ItemVectors(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of item vectors that recall uses now."""
+
+    name: str
+    version: int
+    items: int
+    width: int
+    index: Literal["exact", "approximate"]
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """The models that rank, the vectors that recall uses, and what was refused. `default` ranks where none is named."""
+
+    default: str
+    models: list[RankingModel]
+    refused: list[RefusedVersion]
+    vectors: list[ItemVectors]
+
+
+@router.get("/v1/models")
+@contract(Models)
+async def get_models(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
+    """The models that rank now, with what is known of them; the vectors of items that recall uses; and the versions of both that
+    were refused, with the reason."""
+    return JsonResponse(
+        Models(
+            default=server.settings.default_model,
+            models=[
+                RankingModel(
+                    name=model.name,
+                    version=model.version,
+                    inputs=[each.name for each in model.manifest.inputs],
+                    metrics=model.manifest.metrics,
+                    data=model.manifest.data,
+                    created=model.manifest.created,
+                )
+                for model in server.models.all()
+            ],
+            refused=refused_versions(server),
+            vectors=[
+                ItemVectors(
+                    name=kind.name,
+                    version=kind.version,
+                    items=len(kind.index),
+                    width=kind.index.width,
+                    index="exact" if kind.index.exact else "approximate",
+                )
+                for kind in server.vectors.all()
+            ],
+        )
+    )

@@ -1,0 +1,235 @@
+"""How the whole of a home fares, from live numbers: what /v1/ops tells and ops.html shows."""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import Counter, Gauge
+
+from features.freshness import BUCKETS_MS, FreshnessHistogram
+from features.job_keys import OPERATORS, SERVED_VERDICTS, VERDICTS
+from online import metrics
+from online.job_numbers import JobSight
+from online.policy import CONTROL
+from online.replay import ReplayState, read_state
+from online.routes.readiness import Dependencies, RefusedVersion, models_ready, refused_versions
+from online.state import Server
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """counts: writes by bucket, the last one above all bounds; count: of all buckets."""
+
+    counts: list[int]
+    count: int
+
+
+class JobFreshness(msgspec.Struct, frozen=True, kw_only=True):
+    """Broker's acknowledgement to features readable, by operator; bounds_ms: upper bounds of the buckets."""
+
+    bounds_ms: tuple[int, ...]
+    users: Histogram
+    items: Histogram
+
+
+class JobOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """The job's ledger over all lanes: `read` is the sum of `verdicts` where `balanced`."""
+
+    read: int
+    verdicts: dict[str, int]
+    served_read: int
+    served_verdicts: dict[str, int]
+    balanced: bool
+    samples: int
+    open_lists: int
+    watermark_ms: int | None
+    freshness: JobFreshness
+
+
+class ApiOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """What this process has counted since it started."""
+
+    accepted: dict[str, float]
+    degraded: dict[str, float]
+    statuses: dict[str, float]
+    lists_logged: float
+    lists_dropped: dict[str, float]
+    streams: float
+
+
+class ModelOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that ranks now, with its metrics at training."""
+
+    name: str
+    version: int
+    metrics: dict[str, float]
+    created: int
+
+
+class ModelsOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """The models that rank, and the versions that were refused. `default` ranks where none is named."""
+
+    default: str
+    ranking: list[ModelOverview]
+    refused: list[RefusedVersion]
+
+
+class ArmOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """An arm's share of the users, the fields of the policy that it changes, its lists, and how many were acted on and liked."""
+
+    name: str
+    share: float
+    policy: dict[str, Any]
+    lists: float
+    acted: float
+    liked: float
+
+
+class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment with its arms, whoever no arm takes being in `control`; counted since this process started."""
+
+    name: str
+    layer: str
+    arms: list[ArmOverview]
+
+
+class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, null with the reason
+    in `flow_trouble`; settings: by file, why its newest state does not hold, else null; replay: null where no
+    supervisor carries one out."""
+
+    asked_at: int
+    clock: int
+    ready: Dependencies
+    job: JobOverview | None
+    flow: dict[str, Any] | None
+    flow_trouble: str | None
+    api: ApiOverview
+    models: ModelsOverview
+    experiments: list[ExperimentOverview]
+    settings: dict[str, str | None]
+    replay: ReplayState | None
+
+
+async def ops(server: Server) -> OpsOverview:
+    """Bounded: Redis and the watch are asked at once, each within its own time; what does not answer is None, and why stands
+    beside it."""
+    sight = await server.job.look()
+    flow, trouble = await server.watch.sight()
+    return OpsOverview(
+        asked_at=time.time_ns() // 1_000_000,
+        clock=server.clock.now(),
+        ready=Dependencies(
+            redis=sight is not None,
+            kafka=server.log.connected,
+            models=models_ready(server),
+            items=server.follower.fresh,
+        ),
+        job=None if sight is None else _job(sight),
+        flow=flow,
+        flow_trouble=trouble,
+        api=_api(),
+        models=_models(server),
+        experiments=_experiments(server),
+        settings={file.name: file.error for file in (server.weights, server.serving, server.access)},
+        replay=_replay(server),
+    )
+
+
+def _job(sight: JobSight) -> JobOverview:
+    lanes = sight.lanes.values()
+    fresh = {operator: FreshnessHistogram() for operator in OPERATORS}
+    for (operator, _), histogram in sight.writers.items():
+        fresh[operator] = fresh[operator].merge(histogram)
+    return JobOverview(
+        read=sum(lane.read for lane in lanes),
+        verdicts={name: sum(lane.count(name) for lane in lanes) for name in VERDICTS},
+        served_read=sum(lane.served_read for lane in lanes),
+        served_verdicts={name: sum(lane.served_count(name) for lane in lanes) for name in SERVED_VERDICTS},
+        balanced=all(lane.balanced for lane in lanes),
+        samples=sum(lane.samples for lane in lanes),
+        open_lists=sum(lane.open_lists for lane in lanes),
+        watermark_ms=max((lane.watermark_ms for lane in lanes), default=0) or None,
+        freshness=JobFreshness(
+            bounds_ms=BUCKETS_MS, **{name: Histogram(each.counts, each.count) for name, each in fresh.items()}
+        ),
+    )
+
+
+def _labelled(metric: Counter | Gauge, label: str) -> dict[str, float]:
+    """A metric's values by one of its labels, added up over the others."""
+    found: dict[str, float] = defaultdict(float)
+    for family in metric.collect():
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                found[sample.labels[label]] += sample.value
+    return dict(found)
+
+
+def _single(metric: Counter | Gauge) -> float:
+    return sum(
+        sample.value for family in metric.collect() for sample in family.samples if not sample.name.endswith("_created")
+    )
+
+
+def _api() -> ApiOverview:
+    return ApiOverview(
+        accepted=_labelled(metrics.EVENTS, "type"),
+        degraded=_labelled(metrics.DEGRADED, "what"),
+        statuses=_labelled(metrics.REQUESTS, "status"),
+        lists_logged=_single(metrics.SERVED_SENT),
+        lists_dropped=_labelled(metrics.SERVED_DROPPED, "reason"),
+        streams=_single(metrics.STREAMS),
+    )
+
+
+def _models(server: Server) -> ModelsOverview:
+    return ModelsOverview(
+        default=server.settings.default_model,
+        ranking=[
+            ModelOverview(
+                name=model.name,
+                version=model.version,
+                metrics=model.manifest.metrics,
+                created=model.manifest.created,
+            )
+            for model in server.models.all()
+        ],
+        refused=refused_versions(server),
+    )
+
+
+def _experiments(server: Server) -> list[ExperimentOverview]:
+    lists, acted = _by_arm(metrics.LISTS), _by_arm(metrics.ACTED)
+    found = []
+    for experiment in server.serving.value.experiments:
+        shares = {name: arm.share for name, arm in experiment.arms.items()}
+        arms = {**shares, CONTROL: max(0.0, round(1 - sum(shares.values()), 9))}
+        overviews = [
+            ArmOverview(
+                name=arm,
+                share=share,
+                policy=experiment.arms[arm].policy if arm in experiment.arms else {},
+                lists=lists.get((experiment.name, arm, ""), 0),
+                acted=acted.get((experiment.name, arm, "acted"), 0),
+                liked=acted.get((experiment.name, arm, "liked"), 0),
+            )
+            for arm, share in arms.items()
+        ]
+        found.append(ExperimentOverview(name=experiment.name, layer=experiment.layer, arms=overviews))
+    return found
+
+
+def _by_arm(metric: Counter) -> dict[tuple[str, str, str], float]:
+    return {
+        (sample.labels["experiment"], sample.labels["arm"], sample.labels.get("outcome", "")): sample.value
+        for family in metric.collect()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def _replay(server: Server) -> ReplayState | None:
+    """None where no supervisor would carry one out."""
+    return None if server.settings.control is None else read_state(Path(server.settings.control))

@@ -1,0 +1,21 @@
+"""Parameters that more than one route takes."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from features.words import MAX_ID
+from online.problems import Problem
+from online.state import Server
+
+UserIdQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
+ModelQuery = Annotated[str | None, Query(max_length=64)]
+IdPath = Annotated[int, Path(ge=0, le=MAX_ID)]
+
+
+def item_row(server: Server, item_id: int) -> int:
+    """The row of an item; 404 for one that is not there."""
+    row = server.items.row(item_id)
+    if row is None:
+        raise Problem(404, f"no item {item_id}")
+    return row

@@ -1,0 +1,131 @@
+"""What is known of a user: GET /v1/users/{id}."""
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Depends
+
+from features.arrays import FloatArray
+from features.inputs import fades, tastes
+from features.words import KINDS, RATING
+from online.answer import JsonResponse
+from online.http.openapi import contract
+from online.items import ItemStore
+from online.routes.parameters import IdPath
+from online.state import Server, server_of
+from online.users import LiveUser
+
+router = APIRouter()
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The current session; `gap_ms`: the silence before it."""
+
+    start_ts: int
+    last_ts: int
+    events: int
+    clicks: int
+    gap_ms: int
+
+
+class ByHorizon(msgspec.Struct, frozen=True):
+    """One quantity that fades within an hour, a day or two weeks."""
+
+    hour: float
+    day: float
+    weeks: float
+
+
+class TasteWeight(msgspec.Struct, frozen=True):
+    """When a genre was last liked, and how much, by horizon."""
+
+    ts: int
+    positive: list[float]
+
+
+class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the user's history."""
+
+    item_id: int
+    title: str
+    ts: int
+    type: str
+    rating: float | None
+
+
+class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's features and history, the newest event first. `live`: they were read from Redis, not from the base."""
+
+    user_id: int
+    known: bool
+    live: bool
+    now: int
+    last_event_ts: int | None
+    applied_in_ms: int | None
+    counts: dict[str, int]
+    mean_rating: float | None
+    positives: int
+    negatives: int
+    seen: int
+    session: Session
+    activity: ByHorizon
+    sequence: list[int]
+    tastes: dict[str, ByHorizon]
+    weights: dict[str, TasteWeight]
+    history: list[PastEvent]
+
+
+@router.get("/v1/users/{user_id}")
+@contract(UserAnswer)
+async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPath) -> JsonResponse:
+    """A user's features and history as they are now; a user nobody has heard of has empty ones."""
+    user, now = await server.users.get(user_id), server.clock.now()
+    liking = tastes(user.features, now, server.items.genres, server.weights.value)
+    return JsonResponse(_user_answer(user, now, liking, server.items))
+
+
+def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore) -> UserAnswer:
+    """liking: [3, G] the user's tastes at `now` by horizon and genre."""
+    features = user.features
+    fade = fades(features, now)
+    start_ts, last_ts, events, clicks = features.session
+    return UserAnswer(
+        user_id=features.user_id,
+        known=user.known,
+        live=user.live,
+        now=now,
+        last_event_ts=features.last_ts or None,
+        applied_in_ms=user.applied_in_ms,
+        counts=dict(zip(KINDS, features.counts, strict=False)),
+        mean_rating=_mean(features.rating_sum, features.counts[RATING]),
+        positives=features.positives,
+        negatives=features.negatives,
+        seen=len(user.seen),
+        session=Session(start_ts, last_ts, events, clicks, features.gap),
+        activity=ByHorizon(*(np.asarray(features.activity) * fade).round(4).tolist()),
+        sequence=[item_id for item_id, _ in features.sequence],
+        tastes={
+            genre: ByHorizon(*liking[:, column].tolist())
+            for column, genre in enumerate(items.genres)
+            if np.abs(liking[:, column]).sum() > 0
+        },
+        weights={
+            name: TasteWeight(taste[0], np.round(np.asarray(taste[4:7]) * fade, 4).tolist())
+            for name, taste in features.tastes.items()
+        },
+        history=[
+            PastEvent(
+                item_id=item_id,
+                title=items.title_of(item_id),
+                ts=ts,
+                type=KINDS[kind],
+                rating=centi / 100 if kind == RATING else None,
+            )
+            for item_id, ts, kind, centi in reversed(features.recent)
+        ],
+    )
+
+
+def _mean(total: float, count: int) -> float | None:
+    return round(total / 100 / count, 3) if count else None

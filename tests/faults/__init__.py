@@ -1,0 +1,1 @@
+"""Faults, provoked on purpose: docs/faults.md says which."""

@@ -1,0 +1,129 @@
+"""Files and folders are whole, old or new, whatever happens to their writer; and synced before and after they are named."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from features.durable import atomic_file, atomic_folder, write_whole
+
+WRITER = """
+import sys
+from pathlib import Path
+from features.durable import write_whole
+path = Path(sys.argv[1])
+for number in range(1_000_000):
+    write_whole(path, bytes([number % 256]) * 300_000)
+    if number == 3:
+        print("begun", flush=True)
+"""
+
+
+class Disk:
+    """Notes what is synced and renamed, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, int]] = []
+        sync, replace, rename = os.fsync, os.replace, os.rename
+
+        def fsync(handle: int) -> None:
+            self.calls.append(("sync", os.fstat(handle).st_ino))
+            sync(handle)
+
+        def renaming(source: Path, target: Path) -> None:
+            self.calls.append(("rename", os.stat(source).st_ino))
+            (replace if Path(source).is_file() else rename)(source, target)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(os, "replace", renaming)
+        monkeypatch.setattr(os, "rename", renaming)
+
+
+def test_a_file_is_synced_then_named_then_its_folder_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, disk = tmp_path / "file", Disk(monkeypatch)
+    write_whole(path, b"new")
+    inode = path.stat().st_ino
+    assert disk.calls == [("sync", inode), ("rename", inode), ("sync", tmp_path.stat().st_ino)]
+    disk.calls.clear()
+    write_whole(path, b"newer", sync=False)
+    assert disk.calls == [("rename", path.stat().st_ino)]
+    assert path.read_bytes() == b"newer"
+
+
+def test_a_folder_is_synced_whole_then_named_then_its_parent_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with atomic_folder(tmp_path / "out") as beside:
+        (beside / "inner").mkdir()
+        (beside / "inner" / "file").write_bytes(b"x")
+    out = tmp_path / "out"
+    inner = [path.stat().st_ino for path in (out / "inner" / "file", out / "inner", out)]
+    assert disk.calls == [*(("sync", each) for each in inner), ("rename", inner[-1]), ("sync", tmp_path.stat().st_ino)]
+
+
+def write_half(path: Path) -> None:
+    with atomic_file(path) as beside:
+        beside.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def fill_half(folder: Path) -> None:
+    with atomic_folder(folder) as beside:
+        (beside / "file").write_bytes(b"x")
+        raise KeyboardInterrupt
+
+
+def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    with pytest.raises(KeyboardInterrupt):
+        write_half(path)
+    assert path.read_bytes() == b"old"
+    with pytest.raises(FileNotFoundError), atomic_file(path):
+        pass  # nothing was written
+    assert path.read_bytes() == b"old"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_whole(tmp_path / "folder", b"a file can't replace a folder")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fill_half(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_beside_a_folder_is_not_in_the_next(tmp_path: Path) -> None:
+    (tmp_path / "out.tmp").mkdir()
+    (tmp_path / "out.tmp" / "stray").write_bytes(b"x")
+    with atomic_folder(tmp_path / "out") as beside:
+        (beside / "file").write_bytes(b"x")
+    assert [str(each.relative_to(tmp_path)) for each in sorted(tmp_path.rglob("*"))] == ["out", "out/file"]
+
+
+def test_writers_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with atomic_file(path) as one, atomic_file(path) as two:
+        one.write_bytes(b"one")
+        two.write_bytes(b"two")
+    assert path.read_bytes() == b"one"  # whose block ended last
+
+
+def test_a_writer_that_is_killed_leaves_the_old_or_the_new_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"begun\n"
+        seen = [path.read_bytes() for _ in range(200)]
+    finally:
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate(timeout=30)
+    for content in (*seen, path.read_bytes()):
+        assert len(content) == 300_000
+        assert content == content[:1] * 300_000

@@ -1,0 +1,128 @@
+"""The steps of a start: each as soon as what it needs is done, and no more once one has failed."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from features.errors import Unavailable
+from infra.start_plan import Plan
+
+SOON = 10.0
+
+
+class Log:
+    """What was done, in order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def step(self, name: str) -> Callable[[], None]:
+        return lambda: self.done.append(name)
+
+    def failing(self, name: str) -> Callable[[], None]:
+        def work() -> None:
+            self.done.append(name)
+            raise Unavailable(f"{name} is not there")
+
+        return work
+
+
+def gate(event: threading.Event) -> Callable[[], None]:
+    def work() -> None:
+        assert event.wait(SOON)
+
+    return work
+
+
+def test_a_step_follows_all_that_it_needs() -> None:
+    log, plan = Log(), Plan()
+    plan.add("a", log.step("a"))
+    plan.add("b", log.step("b"), needs=("a",))
+    plan.add("c", log.step("c"), needs=("a", "b"))
+    plan.run()
+    assert log.done == ["a", "b", "c"]
+    assert plan.pending() == []
+
+
+def test_steps_that_do_not_need_one_another_are_under_way_together() -> None:
+    plan, one, other = Plan(), threading.Event(), threading.Event()
+
+    def meet(mine: threading.Event, theirs: threading.Event) -> None:
+        mine.set()
+        assert theirs.wait(SOON)
+
+    plan.add("a", lambda: meet(one, other))
+    plan.add("b", lambda: meet(other, one))
+    plan.run()
+
+
+def test_later_steps_are_not_waited_for_and_told_until_they_are_done() -> None:
+    log, plan, go, over = Log(), Plan(), threading.Event(), threading.Event()
+    told: list[list[str]] = []
+
+    def tell() -> None:
+        told.append([each.name for each in plan.pending()])
+        if not told[-1]:
+            over.set()
+
+    plan.on_change = tell
+    plan.add("a", log.step("a"))
+    plan.add("train", gate(go), needs=("a",), later=True)
+    plan.add("serve", log.step("serve"), needs=("train",), later=True)
+    plan.run()
+    first, second = plan.pending()
+    assert (first.name, second.name, second.since) == ("train", "serve", None)
+    assert first.since is not None
+    go.set()
+    assert over.wait(SOON)
+    assert log.done == ["a", "serve"]
+    assert told[0] == ["train", "serve"]
+
+
+def test_a_later_step_that_fails_takes_with_it_only_what_needs_it() -> None:
+    log, plan, over = Log(), Plan(), threading.Event()
+    failures: list[str] = []
+    plan.on_failure = lambda name, error: failures.append(f"{name}: {error}")
+    plan.on_change = lambda: None if plan.pending() else over.set()
+    plan.add("a", log.step("a"))
+    plan.add("data", log.failing("data"), needs=("a",), later=True)
+    plan.add("train", log.step("train"), needs=("data",), later=True)
+    plan.add("rank", log.step("rank"), needs=("train",), later=True)
+    plan.add("server", log.step("server"), needs=("a",), later=True)
+    plan.run()
+    assert over.wait(SOON)
+    assert sorted(log.done) == ["a", "data", "server"]
+    assert failures == ["data: data is not there"]
+
+
+def test_the_first_failure_is_raised_and_nothing_begins_after_it() -> None:
+    log, plan, go = Log(), Plan(), threading.Event()
+    plan.add("slow", gate(go))
+    plan.add("after", log.step("after"), needs=("slow",))
+    plan.add("bad", log.failing("bad"))
+    plan.add("never", log.step("never"), needs=("bad",))
+    plan.add("train", log.step("train"), needs=("after",), later=True)
+    with pytest.raises(Unavailable, match="bad is not there"):
+        plan.run()
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == "slow":
+            thread.join(SOON)
+    assert log.done == ["bad"]
+
+
+def test_an_error_in_a_step_itself_is_raised_too() -> None:
+    plan = Plan()
+
+    def work() -> None:
+        raise KeyError("missing")
+
+    plan.add("a", work)
+    with pytest.raises(KeyError):
+        plan.run()
+
+
+def test_what_a_step_needs_has_to_be_there() -> None:
+    with pytest.raises(AssertionError, match="needs"):
+        Plan().add("b", lambda: None, needs=("a",))

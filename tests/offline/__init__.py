@@ -1,0 +1,1 @@
+"""The offline steps, on one Spark session."""

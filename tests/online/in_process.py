@@ -1,0 +1,105 @@
+"""The API in this process: the real application over a small base, with fakes where Kafka, Redis' job numbers and the model
+server would be."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI
+
+from features.catalogue import ItemRecord
+from features.freshness import FreshnessHistogram
+from features.job_keys import Lane
+from features.units import DAY_MS
+from features.words import Event, UserId
+from online.app import make_app
+from online.clock import HomeClock
+from online.items import ItemStore
+from online.job_numbers import JobSight
+from online.model_client.live_models import LiveModel
+from online.recommend import Recommender
+from online.state import Server
+from tests.online.conftest import api_settings, write_base
+from tests.online.served import model_of
+
+NOW = 101 * DAY_MS
+
+
+class FakeLog:
+    """Takes every event, and says that it is the first of its user."""
+
+    connected = True
+
+    async def append(self, events: Iterable[Event]) -> dict[UserId, int]:
+        return {event.user_id: 1 for event in events}
+
+
+class FakeItemTopic:
+    """Puts an item into the store at once."""
+
+    def __init__(self, store: ItemStore) -> None:
+        self._store = store
+
+    async def put(self, record: ItemRecord) -> None:
+        self._store.put_item(record.item(), record.ts)
+
+
+class FakeJob:
+    """One lane that has read three records."""
+
+    async def look(self) -> JobSight:
+        fresh = FreshnessHistogram()
+        fresh.add(3, 2)
+        return JobSight(
+            {0: Lane(generation=1, next_offset=3, read=3, applied=2, duplicate=1, watermark_ms=NOW)},
+            {("users", 0): fresh},
+        )
+
+    async def exposition(self) -> bytes:
+        return b"martlet_job_readable 1.0\n"
+
+
+class FakeModels:
+    """One model that ranks, and one version that was refused."""
+
+    def __init__(self, model: LiveModel) -> None:
+        self._model = model
+        self.refused = {(model.name, model.version + 1): "golden scores differ by 0.5000"}
+        self.on_disk = {model.name}
+
+    def get(self, name: str) -> LiveModel | None:
+        return self._model if name == self._model.name else None
+
+    def all(self) -> list[LiveModel]:
+        return [self._model]
+
+
+class FakeModelClient:
+    """Gives every candidate another score."""
+
+    broken = False
+
+    async def scores(self, name: str, version: int, inputs: Any, count: int, within: float) -> Any:
+        return np.linspace(0.9, 0.1, count, dtype=np.float32)
+
+
+def api(folder: Path, **settings: str) -> FastAPI:
+    """The application of an API whose base lies under `folder`, and whose clock stands a day after the base's cut."""
+    write_base(folder / "base")
+    control = folder / "control"
+    control.mkdir()
+    app = make_app(api_settings(folder, control=str(control), **settings))
+    server: Server = app.state.server
+    models: Any = FakeModels(model_of(server.items))
+    client: Any = FakeModelClient()
+    log: Any = FakeLog()
+    topic: Any = FakeItemTopic(server.items)
+    job: Any = FakeJob()
+    clock = HomeClock(NOW, NOW, NOW, lambda: NOW)
+    recommender = Recommender(models, server.users, server.items, client, clock, server.weights, 5.0, server.vectors)
+    app.state.server = replace(
+        server, models=models, client=client, log=log, new_items=topic, job=job, clock=clock, recommender=recommender
+    )
+    return app

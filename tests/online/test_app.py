@@ -1,0 +1,47 @@
+"""What the application answers beside /v1."""
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from features.version import VERSION
+from tests.online.in_process import api
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    return TestClient(api(tmp_path), base_url="http://127.0.0.1:8000")
+
+
+def test_health_tells_the_version(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "alive", "version": VERSION}
+    assert client.get("/openapi.json").json()["info"]["version"] == VERSION
+
+
+def test_readiness_names_what_is_missing(client: TestClient) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "dependencies": {"redis": False, "kafka": True, "models": True, "items": False},
+        "models": ["widedeep/3"],
+    }
+
+
+def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
+    answer = client.get("/docs")
+    assert answer.status_code == 200
+    assert 'src="/docs.js"' in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert client.get("/docs.js").status_code == 200
+
+
+def test_optional_fields_are_left_out_and_nulls_stay(client: TestClient) -> None:
+    body = client.get("/v1/recommendations?user_id=99&size=2").json()
+    assert list(body) == ["request_id", "user_id", "model", "model_version", "at", "items", "freshness", "degraded"]
+    assert list(body["items"][0]) == ["item_id", "title", "genres", "year", "score", "channels"]
+    assert body["freshness"] == {"last_event_ts": None, "applied_in_ms": None, "seen_applied": None}
+    ranked = client.post("/v1/rank", json={"user_id": 7, "item_ids": [1, 777], "explain": True}).json()
+    assert list(ranked)[-2:] == ["explain", "unknown"]
+    assert ranked["unknown"] == [777]

@@ -1,0 +1,139 @@
+"""The API is as /openapi.json says: requests drawn from the document are sent to the application in this process, and every
+answer has a status, a content type and a body that the document knows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import CheckFunction, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.types import Receive, Scope, Send
+
+from tests.online.in_process import api
+
+EXAMPLES = 20
+"""Requests drawn for each operation."""
+ADMIN = {"X-Admin-Key": "a" * 24}
+ADDRESS = "http://127.0.0.1:8000"
+CHECKS: list[CheckFunction] = [
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+UNHEALTHY = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+OPERATIONS = [
+    ("GET", "/healthz"),
+    ("GET", "/metrics"),
+    ("GET", "/readyz"),
+    ("GET", "/v1/genres"),
+    ("GET", "/v1/items"),
+    ("GET", "/v1/items/{item_id}"),
+    ("GET", "/v1/items/{item_id}/similar"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/ops"),
+    ("GET", "/v1/recommendations"),
+    ("GET", "/v1/users/{user_id}"),
+    ("POST", "/v1/admin/replay"),
+    ("POST", "/v1/events"),
+    ("POST", "/v1/rank"),
+    ("POST", "/v1/recommendations"),
+    ("PUT", "/v1/items/{item_id}"),
+]
+WITHOUT_INPUT = [("GET", path) for path in ("/healthz", "/metrics", "/readyz", "/v1/genres", "/v1/models", "/v1/ops")]
+EVENT = {"type": "click", "user_id": 7, "item_id": 2}
+GOOD: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/v1/items", {"query": {"genre": "War", "sort": "rating", "limit": 3}}),
+    ("GET", "/v1/items/{item_id}", {"path_parameters": {"item_id": 3}}),
+    ("GET", "/v1/items/{item_id}/similar", {"path_parameters": {"item_id": 1}}),
+    ("GET", "/v1/recommendations", {"query": {"user_id": 7}}),
+    ("GET", "/v1/recommendations", {"query": {"user_id": 7, "explain": "1", "exclude": "2,4"}}),
+    ("GET", "/v1/users/{user_id}", {"path_parameters": {"user_id": 7}}),
+    ("POST", "/v1/admin/replay", {"body": {"speed": "max"}}),
+    ("POST", "/v1/events", {"body": EVENT}),
+    ("POST", "/v1/events", {"body": [EVENT, EVENT]}),
+    ("POST", "/v1/rank", {"body": {"user_id": 7, "item_ids": [1, 2, 777], "explain": True}}),
+    ("POST", "/v1/recommendations", {"body": {"user_ids": [7, 8], "size": 3}}),
+    ("PUT", "/v1/items/{item_id}", {"path_parameters": {"item_id": 500}, "body": {"title": "New", "genres": ["War"]}}),
+]
+ENDLESS = ("GET", "/v1/stream")
+"""Described, but its answer has no end."""
+
+
+class Unstarted:
+    """An application that is called without having been started: nothing is connected."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder: Path = tmp_path_factory.mktemp("api")
+    (folder / "access.json").write_text(json.dumps({"admin_key": ADMIN["X-Admin-Key"]}))
+    app = Unstarted(api(folder, access=str(folder / "access.json")))
+    return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "127.0.0.1"})
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_what_is_asked_for_rightly_is_answered_as_described(described: Any, method: str, path: str) -> None:
+    answer_as_described(described[path][method], GenerationMode.POSITIVE, CHECKS)
+
+
+@pytest.mark.parametrize(("method", "path"), [each for each in OPERATIONS if each not in WITHOUT_INPUT])
+def test_what_is_asked_for_wrongly_is_refused_as_described(described: Any, method: str, path: str) -> None:
+    answer_as_described(described[path][method], GenerationMode.NEGATIVE, [*CHECKS, negative_data_rejection])
+
+
+def answer_as_described(operation: Any, mode: GenerationMode, checks: list[CheckFunction]) -> None:
+    """Send requests that the document allows, or that it does not."""
+
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=UNHEALTHY)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def answers(case: Any) -> None:
+        case.call_and_validate(base_url=ADDRESS, headers=ADMIN, checks=checks)
+
+    answers()
+
+
+@pytest.mark.parametrize(("method", "path", "more"), GOOD)
+def test_a_good_answer_is_as_described(described: Any, method: str, path: str, more: dict[str, Any]) -> None:
+    case = described[path][method].Case(**more)
+    answer = case.call_and_validate(base_url=ADDRESS, headers=ADMIN, checks=CHECKS)
+    assert answer.status_code in (200, 202)
+
+
+def test_every_operation_says_what_it_answers_and_what_goes_wrong(described: Any) -> None:
+    document = described.raw_schema
+    assert "HTTPValidationError" not in str(document)
+    operations, bodies = set(), set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            operations.add((method.upper(), path))
+            if "requestBody" in operation:
+                bodies.add((method.upper(), path))
+                assert operation["requestBody"]["content"]["application/json"]["schema"]
+            for status, answer in operation["responses"].items():
+                (media_type,) = answer["content"]
+                assert answer["content"][media_type]["schema"], (path, status)
+                if status.startswith("4"):
+                    assert media_type == "application/problem+json", (path, status)
+            if path.startswith("/v1/"):
+                assert {"401", "403", "429"} <= set(operation["responses"]), path
+    assert operations == {*OPERATIONS, ENDLESS}
+    assert bodies == {each for each in OPERATIONS if each[0] != "GET"}
