@@ -188,7 +188,7 @@ FAULTS: Final = (
     Fault(
         "verify does not look for keys too many",
         "infra/verify.py",
-        " or self._ledger() or self._surplus()",
+        " or self._ledger() or self.surplus()",
         " or self._ledger()",
         ("test_a_fault_is_found_and_its_key_named",),
     ),
