@@ -22,8 +22,8 @@ from streaming.settings import JobSettings
 BATCH = 500
 SCANNED = 1000
 """Keys that Redis looks at in one go."""
-FEATURES = ("{u:", "i:", "p:")
-"""How keys of features begin: of users with their seen sets, of items, of pairs."""
+USERS, ITEMS = "{u:", ("i:", "p:")
+"""How keys begin: of users and their seen sets; of items and their pairs."""
 T = TypeVar("T")
 
 
@@ -34,14 +34,18 @@ def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 class Comparison:
     """Redis against what is expected: the first difference, in the order of keys."""
 
-    def __init__(self, expected: Expected, base: Base, client: "redis.Redis", generation: int) -> None:
+    def __init__(
+        self, expected: Expected, base: Base, client: "redis.Redis", generation: int, items: bool = True
+    ) -> None:
+        """items: whether the job folds items and pairs; if not, those of a time when it did may still be there."""
         self._expected = expected
+        self._kinds = (USERS, *ITEMS) if items else (USERS,)
         self._base = base
         self._client = client
         self._generation = str(generation).encode()
 
     def first_difference(self) -> str | None:
-        return self._users() or self._items() or self._pairs() or self._ledger() or self._surplus()
+        return self._users() or self._items() or self._pairs() or self._ledger() or self.surplus()
 
     def _users(self) -> str | None:
         expected = self._expected
@@ -109,7 +113,7 @@ class Comparison:
                         return f"{lane_key(number)}: expected {count} records of {topic} {name}, got {counted}"
         return None
 
-    def _surplus(self) -> str | None:
+    def surplus(self) -> str | None:
         """The first key, in order, of a user, an item or pairs that neither base nor log knows."""
         expected, base = self._expected, self._base
         known = {user_key(user_id) for user_id in (*expected.users, *base.user_ids)}
@@ -117,7 +121,7 @@ class Comparison:
         known |= {item_key(item_id) for item_id in (*expected.items, *base.item_ids)}
         known |= {pairs_key(item_id) for item_id in (*expected.pairs, *base.pair_ids)}
         found = (key.decode(errors="replace") for key in self._client.scan_iter(count=SCANNED))
-        surplus = min((key for key in found if key.startswith(FEATURES) and key not in known), default=None)
+        surplus = min((key for key in found if key.startswith(self._kinds) and key not in known), default=None)
         return None if surplus is None else f"{surplus}: expected no such key, got one"
 
 
@@ -184,7 +188,8 @@ def verify(base: Base, settings: JobSettings, wait: float, log: LogReader | None
             if log.ends() != ends:
                 recomputer = Recomputer(base, settings)
                 ends, expected = log.read(recomputer), recomputer.expected
-            difference = Comparison(expected, base, client, settings.generation).first_difference()
+            comparison = Comparison(expected, base, client, settings.generation, settings.items)
+            difference = comparison.first_difference()
             if difference is None:
                 return Finding(None, False, expected)
             if time.monotonic() >= deadline:

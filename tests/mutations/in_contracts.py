@@ -50,8 +50,8 @@ FAULTS: Final = (
     Fault(
         "events may come from two minutes ahead",
         "features/contracts/events.py",
-        "FUTURE_SLACK_MS: Final = 60_000",
-        "FUTURE_SLACK_MS: Final = 120_000",
+        "FUTURE_SLACK_MS: Final = MINUTE_MS",
+        "FUTURE_SLACK_MS: Final = 2 * MINUTE_MS",
         ("test_what_comes_from_the_future_is_refused",),
     ),
     Fault(
@@ -124,7 +124,7 @@ FAULTS: Final = (
     Fault(
         "a session never ends",
         "features/inputs/columns.py",
-        "features.session[2] if at - features.session[1] < 1_800_000 else 0",
+        "0 if ends_session(at - features.session[1]) else features.session[2]",
         "features.session[2]",
         ("test_columns_of_a_user_worked_out_by_hand",),
     ),
@@ -145,8 +145,8 @@ FAULTS: Final = (
     Fault(
         "popularity fades before an item's newest day",
         "features/inputs/columns.py",
-        "days = np.maximum(np.asarray(at) // DAY - columns.newest_day[rows], 0)",
-        "days = np.abs(np.asarray(at) // DAY - columns.newest_day[rows])",
+        "days = np.maximum(np.asarray(at) // DAY_MS - columns.newest_day[rows], 0)",
+        "days = np.abs(np.asarray(at) // DAY_MS - columns.newest_day[rows])",
         ("test_popularity_halves_with_its_half_life",),
     ),
     Fault(

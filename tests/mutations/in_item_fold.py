@@ -64,8 +64,8 @@ FAULTS: Final = (
     Fault(
         "the last hour is read from whole hours",
         "features/fold/windows.py",
-        ("    if length <= HOUR:\n"),
-        ("    if length < HOUR:\n"),
+        ("    if length <= HOUR_MS:\n"),
+        ("    if length < HOUR_MS:\n"),
         ("test_the_last_hour_is_read_to_five_minutes",),
     ),
     Fault(

@@ -138,4 +138,25 @@ FAULTS: Final = (
         "np.where(years > 0, 3000 - years + liked, 0)",
         ("test_each_channel_does_what_its_name_says",),
     ),
+    Fault(
+        "a channel gives more than it is asked for",
+        "online/recall/signal.py",
+        "return query.signals.order(self.name)[:limit]",
+        "return query.signals.order(self.name)",
+        ("test_it_gives_allowed_rows_once_and_no_more_than_asked",),
+    ),
+    Fault(
+        "new items may be hidden ones",
+        "online/recall/signal.py",
+        "query.news[moment.allowed[query.news]]",
+        "query.news",
+        ("test_with_nothing_allowed_it_gives_nothing",),
+    ),
+    Fault(
+        "a session's candidates may be hidden ones",
+        "online/recall/lately.py",
+        "best_rows(np.where(query.moment.allowed, strengths, np.float32(0)), limit)",
+        "best_rows(strengths, limit)",
+        ("test_with_nothing_allowed_it_gives_nothing",),
+    ),
 )

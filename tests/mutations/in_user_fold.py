@@ -7,15 +7,15 @@ from tests.mutations.fault import Fault
 FAULTS: Final = (
     Fault(
         "a session ends after exactly half an hour",
-        "features/fold/user.py",
-        "event.ts > newest + SESSION_GAP",
-        "event.ts >= newest + SESSION_GAP",
+        "features/units.py",
+        "return silence > SESSION_GAP_MS",
+        "return silence >= SESSION_GAP_MS",
         ("test_a_silence_of_exactly_half_an_hour_does_not_end_a_session",),
     ),
     Fault(
         "an event before its session never joins it",
         "features/fold/user.py",
-        "elif event.ts >= start - SESSION_GAP:",
+        "elif not ends_session(start - event.ts):",
         "elif event.ts >= start:",
         ("test_an_event_out_of_order_joins_its_session",),
     ),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from features.base.reader import Base
@@ -18,7 +19,7 @@ from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_
 from features.store.job_status import lane_key
 from features.types import LIKE, Event
 from infra.services.base_loader import load_base
-from infra.verify.compare import verify
+from infra.verify.compare import Comparison, verify
 from infra.verify.recompute import Ends, Recomputer
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
@@ -27,7 +28,7 @@ from tests.offline.small_log import START, WALL, SmallLog
 from tests.online.conftest import write_base
 from tests.pure_fold import Reference
 from tests.redis_process import RedisProcess, redis_process
-from tests.streaming.crashes import by_partition, settings_of
+from tests.streaming.crashes import by_partition, expected_of, settings_of
 
 
 class MemoryLog:
@@ -151,6 +152,19 @@ def test_a_fault_is_found_and_its_key_named(base: Base, redis: RedisProcess, log
     assert finding.text(1.0).startswith(f"DIFFERENT: {key}")
     assert json.loads(finding.json_line(1.0))["difference"] == finding.difference
     assert judged(base, redis, log).difference is None
+
+
+def test_items_that_are_not_folded_any_more_may_still_be_there(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    """Of a user too many that is no excuse."""
+    users_alone = msgspec.structs.replace(settings_of(base.folder, redis.port), items=False)
+    surplus = [item_key(4242), pairs_key(4242), user_key(4242)]
+    differences = []
+    for key in surplus:
+        redis.client.hset(key, N, 1)
+        comparison = Comparison(expected_of(log, base, users_alone), base, redis.client, 1, items=False)
+        differences.append(comparison.surplus())
+        redis.client.delete(key)
+    assert differences == [None, None, f"{user_key(4242)}: expected no such key, got one"]
 
 
 def test_other_keys_are_nobodys_business(base: Base, redis: RedisProcess, log: SmallLog) -> None:
