@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from infra.processes import ProcessId
 
+from infra.system.processes import ProcessId
 from tests.home import UP_WITHIN, Martlet, running, until
 from tests.ledger import verify
 from tests.seed import HISTORY, seed

@@ -154,7 +154,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a session's candidates may be hidden ones",
-        "online/recall/lately.py",
+        "online/recall/recency.py",
         "best_rows(np.where(query.moment.allowed, strengths, np.float32(0)), limit)",
         "best_rows(strengths, limit)",
         ("test_with_nothing_allowed_it_gives_nothing",),

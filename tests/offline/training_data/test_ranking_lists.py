@@ -45,7 +45,7 @@ def rows_of(dataset: Dataset, rows: int) -> list[tuple[int, int, float, int]]:
     return [tuple(row.values()) for batch in rows_between(dataset, 0, rows) for row in batch.to_pylist()]
 
 
-def begin_of_asks(rows: list, history: int, most: int) -> int:
+def begin_of_asks(rows: list[Row], history: int, most: int) -> int:
     """The row of the `most`-th positive from the history's end; where that is more than 30 % of the history, these 30 %."""
     floor = int(history * 0.7)
     positive = [row for row in range(floor, history) if rows[row][2] >= 4]
@@ -54,7 +54,7 @@ def begin_of_asks(rows: list, history: int, most: int) -> int:
 
 @pytest.mark.parametrize("most", [1, 2, 17, 10_000])
 def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
-    tmp_path: Path, some_rows: list, write_folder: Write, most: int
+    tmp_path: Path, some_rows: list[Row], write_folder: Write, most: int
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     history = int(len(some_rows) * 0.75)
