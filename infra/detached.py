@@ -18,7 +18,7 @@ def down(home: Home, steps: Steps) -> bool:
     supervisor = ProcessId.from_json(status["supervisor"])
     process = supervisor.process()
     if process is None:
-        stop_leftovers(home, steps.say)
+        stop_leftovers(home, steps.print_line)
         return True
     process.terminate()
     deadline = time.monotonic() + 180
@@ -26,11 +26,11 @@ def down(home: Home, steps: Steps) -> bool:
         time.sleep(0.1)
     if supervisor.process() is not None:
         process.kill()
-        stop_leftovers(home, steps.say)
+        stop_leftovers(home, steps.print_line)
     return True
 
 
-def detach(home: Home, argv: list[str], steps: Steps, whole: bool = False) -> int:
+def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = False) -> int:
     """Run `up` in the background and show its lines until it serves, or if `whole` until it has nothing left to prepare; its
     exit code if it gives up."""
     home.make()
@@ -42,14 +42,14 @@ def detach(home: Home, argv: list[str], steps: Steps, whole: bool = False) -> in
         while True:
             line = file.readline()
             if line:
-                steps.say(line.decode(errors="replace").rstrip("\n"))
+                steps.print_line(line.decode(errors="replace").rstrip("\n"))
                 continue
             if (code := child.poll()) is not None:
-                steps.say(file.read().decode(errors="replace").rstrip())
+                steps.print_line(file.read().decode(errors="replace").rstrip())
                 return code or 1
             status = read_json(home.status_file)
             serves = status is not None and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid
-            if status is not None and serves and not (whole and status.get("preparing")):
-                steps.say(file.read().decode(errors="replace").rstrip())
+            if status is not None and serves and not (until_prepared and status.get("preparing")):
+                steps.print_line(file.read().decode(errors="replace").rstrip())
                 return 0
             time.sleep(0.1)

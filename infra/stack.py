@@ -19,7 +19,7 @@ from infra.flink.client import FlinkClient
 from infra.flink.job_client import JobClient
 from infra.flink.job_control import BASE, Job, settings_file
 from infra.flink.job_keeper import JobKeeper
-from infra.flink.standby import Spare
+from infra.flink.standby import Standby
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
@@ -89,7 +89,7 @@ class Stack:
         for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
         home.make()
         with home_lock(home):
-            stop_leftovers(home, steps.say)
+            stop_leftovers(home, steps.print_line)
             if options.port:
                 require_free(options.port)
             stack = cls(home, options, steps)
@@ -137,7 +137,7 @@ class Stack:
 
     def _prepare(self, number: int, part: Literal["base", "training-data"], nice: int) -> None:
         attend = self.supervisor.attending
-        runner.prepare(self.home, self.record, number, self.steps.say, self._master, part, attend, nice)
+        runner.prepare(self.home, self.record, number, self.steps.print_line, self._master, part, attend, nice)
 
     def load_base(self) -> None:
         """Put the base into Redis where the generation rose, or Redis has lost it. Redis must run, and a base be there."""
@@ -172,10 +172,10 @@ class Stack:
             notes.append("from the base" if origin == BASE else f"from its last checkpoint, {Path(origin).name}")
         self.keeper = keeper
 
-    def begin_watch(self) -> None:
+    def start_watching(self) -> None:
         """From now on what dies is started again, and the job goes on where it was. `start_job` has returned."""
         assert self.keeper is not None
-        self.keeper.begin_watch()
+        self.keeper.start_thread()
         self.supervisor.start_monitor()
 
     def _task_managers(self, parallelism: int) -> list[Service]:
@@ -187,7 +187,7 @@ class Stack:
     def _keeper(self) -> JobKeeper:
         record, env = self.record, self._env
 
-        def keep_parallelism(parallelism: int) -> None:
+        def save_parallelism(parallelism: int) -> None:
             record.configure(parallelism=parallelism)
             record.save()
 
@@ -195,15 +195,15 @@ class Stack:
         assert self._client is not None
         cluster = FlinkClient(self.ports.flink)
         job = Job(self.home, cluster, self._client, self._job_settings(), self.supervisor)
-        spare = self._task_managers(record.parallelism)[-1]
-        warmed = Spare(self.home, cluster, env, self.supervisor, spare)
+        standby = self._task_managers(record.parallelism)[-1]
+        warmed = Standby(self.home, cluster, env, self.supervisor, standby)
         return JobKeeper(
             self.home,
             self.supervisor,
             job,
             self._redis_run,
             self._task_managers,
-            keep_parallelism,
+            save_parallelism,
             warmed,
         )
 
@@ -239,6 +239,6 @@ class Stack:
         if self.keeper is not None:
             with self.steps.step("savepoint"):
                 self.keeper.stop()
-        clean = self.supervisor.stop_all(lambda text: self.steps.say(f"  {text}"))
+        clean = self.supervisor.stop_all(lambda text: self.steps.print_line(f"  {text}"))
         if self._redis_run is not None and clean.get("redis"):
             self._redis_run.note_clean_stop()

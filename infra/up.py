@@ -13,8 +13,8 @@ from infra.home.access_file import ensure_access
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK
 from infra.home.timings import read_timings
-from infra.monitoring.collector import gatherer_of
-from infra.monitoring.monitor import Watch
+from infra.monitoring.collector import collector_of
+from infra.monitoring.monitor import Monitor
 from infra.offline_jobs import runner
 from infra.replay.replay_service import Replays
 from infra.services import api, model_server, model_server_config
@@ -31,7 +31,7 @@ from models.registry import list_models, list_versions
 from online.settings import ApiSettings
 
 MODEL_SERVER, MODELS = "model server", "models"
-RANK_WITHIN = 60.0
+RANK_TIMEOUT = 60.0
 """Seconds from the last model's publication until all of them rank."""
 
 
@@ -46,7 +46,7 @@ class Up:
         self._noting = threading.Lock()
         self._began = 0.0
         self._serving = False
-        self._watch: Watch | None = None
+        self._monitor: Monitor | None = None
 
     def run(self) -> None:
         """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
@@ -60,11 +60,11 @@ class Up:
                 plan.run()
                 self._serve(stack, serving, plan)
                 self._stop.wait()
-                self._steps.say("stopping")
+                self._steps.print_line("stopping")
             finally:
                 plan.cancel()
-                if self._watch is not None:  # first: a job that is being stopped is no alarm
-                    self._watch.stop()
+                if self._monitor is not None:  # first: a job that is being stopped is no alarm
+                    self._monitor.stop()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop.is_set():
@@ -75,13 +75,13 @@ class Up:
 
     def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
         """Engines, base and API first; the models that the home lacks once lists are answered."""
-        there = [name for name in model_server_config.FIRST_MODELS if list_versions(self._home.models, name)]
-        missing = [name for name in model_server_config.FIRST_MODELS if name not in there]
+        trained = [name for name in model_server_config.FIRST_MODELS if list_versions(self._home.models, name)]
+        missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None
         if self._options.model_server is None:
             embedded = model_server.model_server(self._home, stack.ports, serving.path)
         plan = Plan()
-        plan.on_failure = lambda name, error: self._steps.say(f"  {name}: {error}")
+        plan.on_failure = lambda name, error: self._steps.print_line(f"  {name}: {error}")
         plan.on_change = lambda: self._note_pending(stack.supervisor, plan)
         plan.add("packages", stack.fetch_packages)
         plan.add("Redis", stack.start_redis)
@@ -98,8 +98,8 @@ class Up:
             plan.add("training data", lambda: self._make_training_data(stack), needs=lists, later=True)
             plan.add(MODELS, lambda: self._train(stack, missing), needs=("training data",), later=True)
         if embedded is not None:
-            first = () if there else lists  # without a model it takes processor time that a first list needs more
-            plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not there)
+            first = () if trained else lists  # without a model it takes processor time that a first list needs more
+            plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not trained)
             last = (*lists, MODEL_SERVER, MODELS) if missing else (*lists, MODEL_SERVER)
             plan.add("lists by models", lambda: self._await_models(stack), last, later=True)
         return plan
@@ -108,21 +108,29 @@ class Up:
         """All that lists need is there: watch over it."""
         supervisor, ports = stack.supervisor, stack.ports
         supervisor.add_chore(serving.write)
-        supervisor.add_chore(Replays(self._home, supervisor).look)
-        stack.begin_watch()
-        gatherer = gatherer_of(ports, stack.record)
+        supervisor.add_chore(Replays(self._home, supervisor).poll)
+        stack.start_watching()
+        collector = collector_of(ports, stack.record)
         every = read_timings(self._home).watch_every
-        self._watch = Watch(
-            gatherer, ports.watch, supervisor.note, self._steps.say, every, flink=ports.flink, pending=plan.pending
+        self._monitor = Monitor(
+            collector,
+            ports.watch,
+            supervisor.note,
+            self._steps.print_line,
+            every,
+            flink=ports.flink,
+            pending=plan.pending,
         )
-        self._watch.start()
+        self._monitor.start()
         took = time.monotonic() - self._began
-        self._steps.say(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
+        self._steps.print_line(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
         default = model_server_config.FIRST_MODELS[0]
         if not list_versions(self._home.models, default) and any(each.name == MODELS for each in plan.pending()):
-            self._steps.say(f"  lists are ranked without a trained model until {default} is ready, in some two minutes")
+            self._steps.print_line(
+                f"  lists are ranked without a trained model until {default} is ready, in some two minutes"
+            )
         if not self._home.embeddings.is_dir():
-            self._steps.say("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
+            self._steps.print_line("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
         self._serving = True
         supervisor.note(
             state="up", address=ports.address, up_after_seconds=round(took, 1), up_steps=dict(self._steps.seconds)
@@ -155,11 +163,11 @@ class Up:
         number = stack.record.base_number
         assert number is not None
         with self._steps.step(f"training {', '.join(names)} (Keras)"):
-            runner.train(self._home, number, names, self._steps.say, stack.supervisor.attending)
+            runner.train(self._home, number, names, self._steps.print_line, stack.supervisor.attending)
 
     def _await_models(self, stack: Stack) -> None:
         """Until a version of each model ranks. Raises Unavailable naming those that don't."""
-        deadline = time.monotonic() + RANK_WITHIN
+        deadline = time.monotonic() + RANK_TIMEOUT
         while True:
             ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
             rank = {each.split("/")[0] for each in ready["models"]}
@@ -174,7 +182,7 @@ class Up:
             pending = plan.pending()
             supervisor.note(preparing=[asdict(each) for each in pending])
         if self._serving and not pending:
-            self._steps.say(f"nothing is left to prepare after {time.monotonic() - self._began:.1f} s")
+            self._steps.print_line(f"nothing is left to prepare after {time.monotonic() - self._began:.1f} s")
 
     def _api_settings(self, stack: Stack) -> ApiSettings:
         home, ports, record = self._home, stack.ports, stack.record

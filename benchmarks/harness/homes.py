@@ -139,7 +139,7 @@ class StreamHome:
         """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
         self._stack.start_cluster()
         self._stack.start_job()
-        self._stack.begin_watch()
+        self._stack.start_watching()
         self._stack.supervisor.note(state="up")
         return self.running
 

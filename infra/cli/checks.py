@@ -23,7 +23,7 @@ LIMIT_SECONDS = 300.0
 """For one check: the slowest takes some 40 s on two busy cores."""
 
 
-def run_gate() -> int:
+def run_checks() -> int:
     """Run all checks; the first exit code that is not 0, or 0."""
     codes = [_run(name, [sys.executable, *arguments]) for name, arguments in PYTHON_CHECKS]
     codes += [check_pages(), check_examples()]
@@ -65,10 +65,10 @@ def _has_typescript(repo: Path) -> bool:
     """Whether the version that is pinned is the one that is installed."""
     pinned = json.loads((repo / "package.json").read_text())["devDependencies"]["typescript"]
     try:
-        there = json.loads((repo / "node_modules" / "typescript" / "package.json").read_text())["version"]
+        installed = json.loads((repo / "node_modules" / "typescript" / "package.json").read_text())["version"]
     except (OSError, ValueError, KeyError):
         return False
-    return bool(there == pinned)
+    return bool(installed == pinned)
 
 
 def _run(name: str, argv: list[str], folder: Path = REPO) -> int:

@@ -21,14 +21,14 @@ DISK_GB, PACKAGES_GB, MEMORY_GB = 6, 3, 4
 once this runs; memory while it serves and trains (10⁹ bytes)."""
 
 
-def examine(home: Home, port: int, say: Callable[[str], None]) -> bool:
+def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
     """Say one line a finding; True if all is well."""
     well = True
 
     def check(good: bool, name: str, found: str, help_: str = "") -> None:
         nonlocal well
         well = well and good
-        say(f"{'ok     ' if good else 'MISSING'} {name}: {found}{'' if good or not help_ else f' — {help_}'}")
+        print_line(f"{'ok     ' if good else 'MISSING'} {name}: {found}{'' if good or not help_ else f' — {help_}'}")
 
     check(
         (3, 11) <= sys.version_info[:2] <= (3, 12) and sys.maxsize > 2**32,
@@ -46,9 +46,9 @@ def examine(home: Home, port: int, say: Callable[[str], None]) -> bool:
             check(True, f"jars of {group}", f"{len(packages.jars(group))}, checked by digest when fetched")
         except MartletError as error:
             check(False, f"jars of {group}", str(error))
-    folder, wanted = _existing(home.path), DISK_GB - PACKAGES_GB
+    folder, needed = _existing(home.path), DISK_GB - PACKAGES_GB
     free = shutil.disk_usage(folder).free / 1e9
-    check(free >= wanted, "disk", f"{free:.0f} GB free under {folder}", f"make room: a home wants {wanted} GB")
+    check(free >= needed, "disk", f"{free:.0f} GB free under {folder}", f"make room: a home wants {needed} GB")
     own = _running(home)
     memory = psutil.virtual_memory().available / 1e9 + _resident_mib(own) * 2**20 / 1e9
     check(

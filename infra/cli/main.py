@@ -15,7 +15,7 @@ from features.version import VERSION
 from infra.cli import offline_commands, replay_options
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
 from infra.home.running import ports_of, running_status
-from infra.replay.perturbation import Provocation
+from infra.replay.perturbation import Perturbation
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
 
@@ -143,7 +143,7 @@ def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(mi
     raise typer.Exit(0 if examine(home_of(home), port, typer.echo) else 1)
 
 
-@app.command(cls=replay_options.command_with(replay_options.PROVOKED))
+@app.command(cls=replay_options.command_with(replay_options.OPTIONAL_VALUES))
 def replay(
     home: HomeOption = DEFAULT_HOME,
     dataset: Annotated[str | None, typer.Option(help="Another data set than the home's.")] = None,
@@ -164,9 +164,9 @@ def replay(
     from infra.replay.replayer import replay_home
 
     target = home_of(home)
-    provocation = Provocation.chosen(shuffle, duplicate, late, seed)
+    perturbation = Perturbation.chosen(shuffle, duplicate, late, seed)
     bootstrap = ports_of(target).bootstrap
-    replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
+    replay_home(target, bootstrap, dataset, speed, start, end, restart, perturbation, typer.echo)
 
 
 @app.command()
@@ -203,17 +203,17 @@ def upgrade(
 
     Kafka, Redis, the model server and the API go on meanwhile.
     """
-    from infra.home.command_channel import UPGRADE, ask_up
+    from infra.home.command_channel import UPGRADE, request_up
 
-    typer.echo(ask_up(home_of(home), UPGRADE, within=600, parallelism=parallelism))
+    typer.echo(request_up(home_of(home), UPGRADE, timeout=600, parallelism=parallelism))
 
 
 @app.command()
 def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
     """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
-    from infra.home.command_channel import REBUILD, ask_up
+    from infra.home.command_channel import REBUILD, request_up
 
-    typer.echo(ask_up(home_of(home), REBUILD, within=600))
+    typer.echo(request_up(home_of(home), REBUILD, timeout=600))
 
 
 @app.command("bench", context_settings=HANDED_ON)
@@ -231,9 +231,9 @@ def model_server(context: typer.Context) -> None:
 @app.command()
 def check() -> None:
     """The gate alone (lint, format, types): what every change passes first."""
-    from infra.cli.checks import run_gate
+    from infra.cli.checks import run_checks
 
-    raise typer.Exit(run_gate())
+    raise typer.Exit(run_checks())
 
 
 @app.command()

@@ -45,7 +45,7 @@ def features(
         typer.echo(f"nothing to do: the job has folded nothing since base {record.base_number} was made")
         return
     record = HomeRecord(target)  # it took minutes: what others have noted since stays
-    record.ask_for_base(number)
+    record.set_next_base(number)
     record.save()
     typer.echo(f"base {number} made; the next ./martlet up starts from it and {after}")
 

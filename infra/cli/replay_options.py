@@ -43,7 +43,7 @@ Seed = Annotated[
         min=0, help="Of --shuffle, --duplicate and --late: the same gives the same stream (chosen and printed)."
     ),
 ]
-PROVOKED = {"--shuffle": SHUFFLE, "--duplicate": COPIES}
+OPTIONAL_VALUES = {"--shuffle": SHUFFLE, "--duplicate": COPIES}
 """What these stand for without a value."""
 
 

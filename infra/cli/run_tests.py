@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.cli.checks import run_gate
+from infra.cli.checks import run_checks
 from infra.services.environment import python_env
 from infra.system.repository import REPO
 
@@ -57,7 +57,7 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
     times = Times()
     try:
         with times.of("gate"):
-            code = run_gate()
+            code = run_checks()
         if code == 0:
             with times.of(PURE):
                 code = subprocess.run(

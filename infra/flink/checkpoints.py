@@ -20,7 +20,7 @@ class Checkpoint:
     completed_at: float
 
 
-def kept(home: Home) -> list[Checkpoint]:
+def retained(home: Home) -> list[Checkpoint]:
     """The complete ones that were not refused, newest first."""
     found = [
         Checkpoint(metadata.parent, metadata.stat().st_mtime)
@@ -42,8 +42,8 @@ def forget(home: Home) -> None:
     home.checkpoints.mkdir(parents=True, exist_ok=True)
 
 
-def drop_older_savepoints(home: Home, keep: int = 2) -> None:
+def drop_older_savepoints(home: Home, limit: int = 2) -> None:
     """Flink never deletes a savepoint; the newest are enough."""
     folders = sorted(home.checkpoints.glob("savepoint-*"), key=lambda each: each.stat().st_mtime, reverse=True)
-    for folder in folders[keep:]:
+    for folder in folders[limit:]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,9 +21,9 @@ NAME = "job-client"
 class NotSubmitted(Unavailable):
     """The client failed; `said` is all that it wrote, at most a MiB."""
 
-    def __init__(self, reason: str, said: str) -> None:
+    def __init__(self, reason: str, output: str) -> None:
         super().__init__(reason)
-        self.said = said
+        self.output = output
 
 
 class JobClient:
@@ -84,7 +84,7 @@ class _Client:
                     f"the job was not submitted within {SUBMIT_TIMEOUT:.0f} s; see {self._log}"
                 ) from error
         if self._process.returncode != 0:
-            raise NotSubmitted(f"the job was not submitted:\n{tail(self._log)}", self._said())
+            raise NotSubmitted(f"the job was not submitted:\n{tail(self._log)}", self._output())
 
     @property
     def lives(self) -> bool:
@@ -94,7 +94,7 @@ class _Client:
         """Stop it, whatever it is doing."""
         self._attended.close()
 
-    def _said(self) -> str:
+    def _output(self) -> str:
         with self._log.open("rb") as file:
             file.seek(self._begins_at)
             return file.read(1 << 20).decode(errors="replace")

@@ -18,8 +18,8 @@ from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
 from streaming.settings import JobSettings
 
-RUNS_WITHIN = 60.0
-RUNS_WITHIN_EACH = 40.0
+RUN_TIMEOUT = 60.0
+RUN_TIMEOUT_EACH = 40.0
 """Seconds until all tasks run: some, and more for each degree of parallelism, whose two TaskManagers share the machine's
 cores while they load Python."""
 SETTLED = 15.0
@@ -68,7 +68,7 @@ class Job:
     def start(self, before: float | None = None) -> str:
         """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
         base; says from what. Raises Unavailable where the fault is not a checkpoint's."""
-        for checkpoint in checkpoints.kept(self._home):
+        for checkpoint in checkpoints.retained(self._home):
             if before is not None and checkpoint.completed_at >= before:
                 continue
             try:
@@ -95,13 +95,13 @@ class Job:
         try:
             self._client.submit(None if checkpoint is None else checkpoint.folder.as_uri())
         except NotSubmitted as error:
-            raise _fault(error.said)(str(error)) from error
+            raise _fault(error.output)(str(error)) from error
 
     def wait_running(self) -> None:
         """Return once every task of the job runs. Raises Unavailable where that takes too long, and CheckpointUnreadable as
         soon as Flink says so."""
-        within = RUNS_WITHIN + RUNS_WITHIN_EACH * self.settings.parallelism
-        deadline = time.monotonic() + within
+        timeout = RUN_TIMEOUT + RUN_TIMEOUT_EACH * self.settings.parallelism
+        deadline = time.monotonic() + timeout
         state = "unknown"
         while time.monotonic() < deadline:
             try:
@@ -121,7 +121,7 @@ class Job:
                 state = str(error)
             time.sleep(0.2)
         raise Unavailable(
-            f"the job does not run after {within:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}"
+            f"the job does not run after {timeout:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}"
         )
 
     def trouble(self) -> str:
@@ -136,12 +136,12 @@ class Job:
             return False
         return _fault(self.trouble()) is CheckpointUnreadable
 
-    def cancel(self, within: float = 30.0) -> None:
+    def cancel(self, timeout: float = 30.0) -> None:
         """End the job, without a savepoint. Raises Unavailable if it does not end."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         while (job := self.running()) is not None:
             if time.monotonic() > deadline:
-                raise Unavailable(f"job {job} was not cancelled within {within:.0f} s")
+                raise Unavailable(f"job {job} was not cancelled within {timeout:.0f} s")
             self._flink.cancel(job)
             time.sleep(0.3)
 
@@ -149,7 +149,7 @@ class Job:
         """Whether the job has started from the base, too short a while ago for a savepoint."""
         return self._began is not None and time.monotonic() - self._began < SETTLED
 
-    def stop_with_savepoint(self, within: float = 15.0) -> None:
+    def stop_with_savepoint(self, timeout: float = 15.0) -> None:
         """Stop in order: the next start has nothing to read again. Raises Unavailable if it does not come to that."""
         while self.just_began():
             time.sleep(0.2)
@@ -157,7 +157,7 @@ class Job:
         if job is None:
             raise Unavailable("no job runs")
         request = self._flink.stop_with_savepoint(job, self._home.checkpoints.as_uri())
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             answer = self._flink.savepoint(job, request)
             if answer["status"]["id"] == "COMPLETED":
@@ -166,7 +166,7 @@ class Job:
                 cause = answer.get("operation", {}).get("failure-cause", {}).get("stack-trace", "")
                 raise Unavailable(f"the savepoint failed: {cause[:300]}")
             time.sleep(0.1)
-        raise Unavailable(f"no savepoint within {within:.0f} s")
+        raise Unavailable(f"no savepoint within {timeout:.0f} s")
 
 
 def _fault(text: str) -> type[Unavailable]:

@@ -13,7 +13,7 @@ from features.base.reader import Base
 from features.errors import MartletError, Unavailable
 from infra.flink import checkpoints
 from infra.flink.job_control import Job
-from infra.flink.standby import Spare
+from infra.flink.standby import Standby
 from infra.home import command_channel
 from infra.home.command_channel import REBUILD, UPGRADE
 from infra.home.paths import Home
@@ -37,8 +37,8 @@ class JobKeeper:
         job: Job,
         redis_run: RedisRun,
         workers: Callable[[int], Sequence[Service]],
-        keep_parallelism: Callable[[int], None],
-        spare: Spare,
+        save_parallelism: Callable[[int], None],
+        standby: Standby,
     ) -> None:
         """`workers` gives the TaskManagers for a parallelism; `keep_parallelism` notes it for the next `up`."""
         self._home = home
@@ -46,20 +46,20 @@ class JobKeeper:
         self._job = job
         self._redis_run = redis_run
         self._workers = workers
-        self._keep_parallelism = keep_parallelism
-        self._spare = spare
+        self._save_parallelism = save_parallelism
+        self._standby = standby
         self._vain_since: float | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="job-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
 
     def start(self) -> str:
         """The first start; says from what. Raises Unavailable."""
-        run_id, _ = self._redis_run.look()
+        run_id, _ = self._redis_run.read_instance()
         origin = self._job.start(before=self._redis_run.lost_since(run_id))
         self._redis_run.note(run_id)
         return origin
 
-    def begin_watch(self) -> None:
+    def start_thread(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
@@ -67,7 +67,7 @@ class JobKeeper:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
-        self._spare.stop()
+        self._standby.stop()
         try:
             if self._job.just_began():  # it will start from the base again, as if it had not begun
                 self._job.cancel()
@@ -77,20 +77,20 @@ class JobKeeper:
         except Unavailable as error:
             self._supervisor.note(savepoint=str(error)[:300])
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         while not self._stopping.wait(EVERY):
             try:
-                self._serve()
-                self._look()
+                self._serve_request()
+                self._check_job()
                 with contextlib.suppress(Unavailable):  # the JobManager is away
-                    self._spare.look()
+                    self._standby.poll()
                 self._supervisor.note(job_trouble=None)
             except (MartletError, OSError) as error:
                 self._supervisor.note(job_trouble=str(error)[:500])
 
-    def _look(self) -> None:
+    def _check_job(self) -> None:
         with contextlib.suppress(Unavailable):  # it is away: the job waits for it
-            self._look_at_redis()
+            self._check_redis()
         try:
             lost = self._job.running() is None
             vain = not lost and self._is_vain()
@@ -100,7 +100,7 @@ class JobKeeper:
             self._vain_since = None
             self._job.cancel()
         if lost or vain:
-            self._again("Flink had lost it" if lost else "its checkpoint did not load", None)
+            self._restart("Flink had lost it" if lost else "its checkpoint did not load", None)
 
     def _is_vain(self) -> bool:
         if not self._job.restores_in_vain():
@@ -110,18 +110,18 @@ class JobKeeper:
             self._vain_since = time.monotonic()
         return time.monotonic() - self._vain_since > IN_VAIN
 
-    def _look_at_redis(self) -> None:
-        run_id, loaded = self._redis_run.look()
+    def _check_redis(self) -> None:
+        run_id, loaded = self._redis_run.read_instance()
         if loaded != self._job.settings.generation:
             self._rebuild("Redis had been emptied")
             return
         since = self._redis_run.lost_since(run_id)
         if since is not None:
             self._job.cancel()
-            self._again("Redis came back as another instance", since)
+            self._restart("Redis came back as another instance", since)
         self._redis_run.note(run_id)
 
-    def _again(self, why: str, before: float | None) -> str:
+    def _restart(self, why: str, before: float | None) -> str:
         origin = self._job.start(before)
         self._supervisor.note(job_submitted_again=f"{time.strftime('%Y-%m-%d %H:%M:%S')}: {why}")
         return origin
@@ -132,18 +132,18 @@ class JobKeeper:
         self._job.cancel()
         checkpoints.forget(self._home)
         load_base(Base(Path(settings.base)), settings.redis_port, settings.generation)
-        origin = self._again(why, None)
-        self._redis_run.note(self._redis_run.look()[0])
+        origin = self._restart(why, None)
+        self._redis_run.note(self._redis_run.read_instance()[0])
         return origin
 
     def _upgrade(self, parallelism: int | None) -> str:
         """Savepoint, new TaskManagers (they keep Python's modules, so only new ones see changed code), on from there."""
         settings = self._job.settings
         before, after = settings.parallelism, parallelism or settings.parallelism
-        self._job.stop_with_savepoint(within=60)
+        self._job.stop_with_savepoint(timeout=60)
         self._job.use(msgspec.structs.replace(settings, parallelism=after))
-        self._keep_parallelism(after)
-        self._spare.give_up_first()
+        self._save_parallelism(after)
+        self._standby.give_up_first()
         for service in self._workers(before):
             self._supervisor.end(service.name)
         workers = self._workers(after)
@@ -151,18 +151,18 @@ class JobKeeper:
             self._supervisor.begin(service)
         for service in workers:
             self._supervisor.await_ready(service)
-        return self._again("upgrade", None)
+        return self._restart("upgrade", None)
 
-    def _serve(self) -> None:
+    def _serve_request(self) -> None:
         request = command_channel.next_request(self._home)
         if request is None:
             return
         try:
-            command_channel.answer(self._home, request, done=self._do(request))
+            command_channel.write_answer(self._home, request, done=self._carry_out(request))
         except (MartletError, OSError) as error:
-            command_channel.answer(self._home, request, error=str(error)[:1000])
+            command_channel.write_answer(self._home, request, error=str(error)[:1000])
 
-    def _do(self, request: dict[str, Any]) -> str:
+    def _carry_out(self, request: dict[str, Any]) -> str:
         if request["wish"] == UPGRADE:
             origin = self._upgrade(request.get("parallelism"))
             return f"the job goes on from {origin}, parallelism {self._job.settings.parallelism}"

@@ -13,15 +13,15 @@ from infra.services.supervisor import Supervisor
 from infra.system.processes import ProcessId, lower_priority, spawn, stop
 from infra.system.repository import REPO
 
-LOOK_EVERY = 2.0
-WARM_WITHIN = 120.0
-AGAIN_AFTER = 30.0
+POLL_EVERY = 2.0
+WARM_TIMEOUT = 120.0
+RETRY_AFTER = 30.0
 WARM = "warm"
-POLITE = 10
+NICE = 10
 """Niceness of the client that submits: nobody waits for it."""
 
 
-class Spare:
+class Standby:
     """The spare TaskManager of a cluster, whichever of them it is at the moment."""
 
     def __init__(
@@ -36,17 +36,17 @@ class Spare:
         self._supervisor = supervisor
         self._warm: set[str] = set()
         self._client: subprocess.Popen[bytes] | None = None
-        self._target = self._told = ""
+        self._target = self._reported = ""
         self._deadline = 0.0
-        self._look_at = 0.0
+        self._next_poll_at = 0.0
         self._calm_since: float | None = None
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """To be called again and again: when it is calm, starts the first one, and warms one that is cold. Raises Unavailable."""
         if self._client is not None:
             self._await(self._client)
-        elif time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_EVERY
+        elif time.monotonic() >= self._next_poll_at:
+            self._next_poll_at = time.monotonic() + POLL_EVERY
             target = self._cold()
             if not self._is_calm():
                 return
@@ -73,13 +73,13 @@ class Spare:
         working = {each["path"] for each in managers if not each["freeSlots"]}
         self._warm = self._warm & {*free, *working} | working
         if len(free) != 1:
-            self._tell(f"{len(free)} TaskManagers are free")
+            self._report(f"{len(free)} TaskManagers are free")
             return None
         address: str = free[0]
         if address in self._warm:
-            self._tell(WARM)
+            self._report(WARM)
             return None
-        self._tell("cold")
+        self._report("cold")
         return address
 
     def _is_calm(self) -> bool:
@@ -92,9 +92,9 @@ class Spare:
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm_up"]
         self._client = spawn(argv, self._home.logs / "warm.log", self._env, REPO)
-        lower_priority(self._client.pid, POLITE)
-        self._target, self._deadline = target, time.monotonic() + WARM_WITHIN
-        self._tell("warming")
+        lower_priority(self._client.pid, NICE)
+        self._target, self._deadline = target, time.monotonic() + WARM_TIMEOUT
+        self._report("warming")
 
     def _await(self, client: subprocess.Popen[bytes]) -> None:
         code = client.poll()
@@ -103,13 +103,13 @@ class Spare:
         self.stop()
         if code == 0:
             self._warm.add(self._target)
-            self._tell(WARM)
+            self._report(WARM)
         else:
-            self._look_at = time.monotonic() + AGAIN_AFTER
-            self._tell("cold: logs/warm.log says why")
+            self._next_poll_at = time.monotonic() + RETRY_AFTER
+            self._report("cold: logs/warm.log says why")
 
-    def _tell(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         """For `status`."""
-        if what != self._told:
-            self._told = what
+        if what != self._reported:
+            self._reported = what
             self._supervisor.note(spare=what)

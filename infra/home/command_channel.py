@@ -11,12 +11,12 @@ from infra.home.running import running_status
 UPGRADE, REBUILD = "upgrade", "rebuild"
 
 
-def ask_up(home: Home, wish: str, within: float, **more: Any) -> str:
+def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
     """Ask, and wait for the answer; what was done. Raises Unavailable if nothing runs, it fails, or takes too long."""
     running_status(home)
     number = uuid.uuid4().hex
-    write_json(home.run / "request.json", {"id": number, "wish": wish, **more}, sync=False)
-    deadline = time.monotonic() + within
+    write_json(home.run / "request.json", {"id": number, "wish": command, **more}, sync=False)
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         answer = read_json(home.run / "answer.json")
         if answer is not None and answer["id"] == number:
@@ -24,7 +24,7 @@ def ask_up(home: Home, wish: str, within: float, **more: Any) -> str:
                 raise Unavailable(str(answer["error"]))
             return str(answer["done"])
         time.sleep(0.2)
-    raise Unavailable(f"{wish} was not done within {within:.0f} s; ./martlet status tells more")
+    raise Unavailable(f"{command} was not done within {timeout:.0f} s; ./martlet status tells more")
 
 
 def next_request(home: Home) -> dict[str, Any] | None:
@@ -36,5 +36,5 @@ def next_request(home: Home) -> dict[str, Any] | None:
     return request
 
 
-def answer(home: Home, request: dict[str, Any], done: str = "", error: str = "") -> None:
+def write_answer(home: Home, request: dict[str, Any], done: str = "", error: str = "") -> None:
     write_json(home.run / "answer.json", {"id": request["id"], "done": done, "error": error}, sync=False)

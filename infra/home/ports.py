@@ -41,11 +41,11 @@ class Ports:
     def choose(cls, api: int, before: Mapping[str, int]) -> "Ports":
         """The ports of last time where they are still free, else free ones."""
         names = [name for name in cls.__dataclass_fields__ if name != "api"]
-        fresh = free_ports(len(names))
+        free = free_ports(len(names))
         return cls(
             api=api,
             **{
                 name: before[name] if before.get(name) and is_free(before[name]) else port
-                for name, port in zip(names, fresh, strict=True)
+                for name, port in zip(names, free, strict=True)
             },
         )

@@ -179,8 +179,8 @@ class HomeRecord:
 
     def free_base_number(self) -> int:
         """Above all bases there are and were."""
-        there = [int(folder.name) for folder in self._home.bases.iterdir() if folder.name.isdigit()]
-        return 1 + max([*there, self.base_number or 0])
+        numbers = [int(folder.name) for folder in self._home.bases.iterdir() if folder.name.isdigit()]
+        return 1 + max([*numbers, self.base_number or 0])
 
     def take_base(self, number: int) -> bool:
         """Use a base. True if the generation rose: all states start anew from it."""
@@ -196,7 +196,7 @@ class HomeRecord:
             settings.clock_since = time.time_ns() // 1_000_000
         return True
 
-    def ask_for_base(self, number: int) -> None:
+    def set_next_base(self, number: int) -> None:
         """The next `up` starts from this base."""
         self._settings.next_base = number
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 from features.keys import EVENTS, SERVED
 from features.store.job_status import OPERATORS
 from features.units import MINUTE_MS
-from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Flow, fresh_since, latest, within
+from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, freshness_between, latest, latest_spanning
 
-LOOK_BACK_MS = MINUTE_MS
+WINDOW_MS = MINUTE_MS
 NOT_RUNNING_MS = 30_000
 """A start or a restart may take that long."""
 CHECKPOINT_MS = MINUTE_MS
@@ -30,33 +30,35 @@ class Alarm:
     text: str
 
 
-Sights = Sequence[Flow]
+Snapshots = Sequence[Snapshot]
 """Oldest first, the newest last; at least one."""
 
 
-def _job_not_running(sights: Sights) -> str | None:
-    now = sights[-1]
+def _job_not_running(snapshots: Snapshots) -> str | None:
+    now = snapshots[-1]
     if FLINK in now.failures:
         return None
     if now.job is None:
         return "Flink has no job"
     if now.job.state in {"FAILED", "CANCELED", "FINISHED", "SUSPENDED", "CANCELLING"}:
         return f"the job is {now.job.state}"
-    recent = within(sights, NOT_RUNNING_MS)
-    if recent and not any(FLINK in flow.failures or (flow.job is not None and flow.job.runs) for flow in recent):
+    recent = latest_spanning(snapshots, NOT_RUNNING_MS)
+    if recent and not any(
+        FLINK in snapshot.failures or (snapshot.job is not None and snapshot.job.runs) for snapshot in recent
+    ):
         return (
             f"for 30 s the job has been {now.job.state} with {now.job.tasks_running} of {now.job.tasks} tasks running"
         )
     return None
 
 
-def _job_restarting(sights: Sights) -> str | None:
-    now = sights[-1].job
+def _job_restarting(snapshots: Snapshots) -> str | None:
+    now = snapshots[-1].job
     if now is None:
         return None
     if now.state in {"RESTARTING", "FAILING"}:
         return f"the job is {now.state}"
-    before = [flow.job for flow in sights[:-1] if flow.job is not None]
+    before = [snapshot.job for snapshot in snapshots[:-1] if snapshot.job is not None]
     if any(job.id != now.id for job in before):
         return "the job was submitted again within the last minute"
     counts = [job.restarts for job in before if job.restarts is not None]
@@ -65,39 +67,39 @@ def _job_restarting(sights: Sights) -> str | None:
     return None
 
 
-def _unreachable(service: str) -> Callable[[Sights], str | None]:
-    return lambda sights: sights[-1].failures.get(service)
+def _unreachable(service: str) -> Callable[[Snapshots], str | None]:
+    return lambda snapshots: snapshots[-1].failures.get(service)
 
 
-def _checkpoint_overdue(sights: Sights) -> str | None:
-    now, job = sights[-1], sights[-1].job
+def _checkpoint_overdue(snapshots: Snapshots) -> str | None:
+    now, job = snapshots[-1], snapshots[-1].job
     if job is None or job.state != "RUNNING":
         return None
     checkpoints = job.checkpoints
     if checkpoints.failed_in_a_row >= FAILED_IN_A_ROW:
         why = f": {checkpoints.failure.rstrip('.')}" if checkpoints.failure else ""
         return f"the last {checkpoints.failed_in_a_row} checkpoints failed{why}"
-    age = now.asked_at - max(checkpoints.completed_at or 0, job.started_at)
-    if age > CHECKPOINT_MS and _reads(sights):
+    age = now.taken_at - max(checkpoints.completed_at or 0, job.started_at)
+    if age > CHECKPOINT_MS and _reads(snapshots):
         return f"no checkpoint has been completed for {age / 1000:.0f} s"
     return None
 
 
-def _reads(sights: Sights) -> bool:
+def _reads(snapshots: Snapshots) -> bool:
     """Whether there is anything to keep in a checkpoint; unknown is yes."""
-    now = sights[-1]
+    now = snapshots[-1]
     read = now.total("read"), now.total("served_read")
     if None in read:
         return True
     if any(now.pending(topic) for topic in (EVENTS, SERVED)):
         return True
-    return any((flow.total("read"), flow.total("served_read")) != read for flow in sights)
+    return any((snapshot.total("read"), snapshot.total("served_read")) != read for snapshot in snapshots)
 
 
-def _pending_growing(sights: Sights) -> str | None:
-    recent = within(sights, GROWING_MS)
+def _pending_growing(snapshots: Snapshots) -> str | None:
+    recent = latest_spanning(snapshots, GROWING_MS)
     for topic, counted in ((EVENTS, "read"), (SERVED, "served_read")):
-        pending = [flow.pending(topic) for flow in recent]
+        pending = [snapshot.pending(topic) for snapshot in recent]
         known = [count for count in pending if count is not None]
         if not known or len(known) < len(pending) or not all(known):
             continue
@@ -109,15 +111,15 @@ def _pending_growing(sights: Sights) -> str | None:
     return None
 
 
-def _ledger_unbalanced(sights: Sights) -> str | None:
-    for lane, how in sorted(sights[-1].imbalance().items()):
+def _ledger_unbalanced(snapshots: Snapshots) -> str | None:
+    for lane, how in sorted(snapshots[-1].imbalance().items()):
         return f"lane {lane}: {how}"
     return None
 
 
-def _features_stale(sights: Sights) -> str | None:
+def _features_stale(snapshots: Snapshots) -> str | None:
     for operator in OPERATORS:
-        minute = fresh_since(sights, operator)
+        minute = freshness_between(snapshots, operator)
         if minute is None or not minute.count:
             continue
         q, name = (0.99, "99 %") if minute.count >= ENOUGH else (0.5, "half")
@@ -130,7 +132,7 @@ def _features_stale(sights: Sights) -> str | None:
 class _Kind:
     """What is tested, and what the operator does about it."""
 
-    check: Callable[[Sights], str | None]
+    check: Callable[[Snapshots], str | None]
     advice: str
 
 
@@ -174,13 +176,13 @@ _KINDS = {
 NAMES = tuple(_KINDS)
 
 
-def evaluate(sights: Sights) -> list[Alarm]:
+def evaluate(snapshots: Snapshots) -> list[Alarm]:
     """The alarms that hold now. Sights older than a minute before the newest are not looked at."""
-    return list(_alarms(latest(sights, LOOK_BACK_MS)))
+    return list(_alarms(latest(snapshots, WINDOW_MS)))
 
 
-def _alarms(sights: Sights) -> Iterator[Alarm]:
+def _alarms(snapshots: Snapshots) -> Iterator[Alarm]:
     for name, kind in _KINDS.items():
-        found = kind.check(sights)
+        found = kind.check(snapshots)
         if found is not None:
             yield Alarm(name, f"{found}; {kind.advice}")

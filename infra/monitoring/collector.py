@@ -21,22 +21,22 @@ from features.store.job_status import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, 
 from infra.home.ports import Ports
 from infra.home.record import HomeRecord
 from infra.monitoring import flink_status
-from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Flow, Topic
+from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
 from online.support.home_clock import HomeClock
 
-KAFKA_WITHIN, FLINK_WITHIN, REDIS_WITHIN, RECORDS_WITHIN = 2.0, 2.0, 1.0, 1.0
+KAFKA_TIMEOUT, FLINK_TIMEOUT, REDIS_TIMEOUT, RECORDS_TIMEOUT = 2.0, 2.0, 1.0, 1.0
 """Seconds for each. Kafka and Flink are asked together, then Redis, then Kafka for the oldest pending records: a sight takes
 4 s at most."""
-_KAFKA_MS = int(KAFKA_WITHIN * 1000)
+_KAFKA_MS = int(KAFKA_TIMEOUT * 1000)
 
 
 class _Service:
     """A service that is asked in a thread of its own, one question at a time: whoever asks waits no longer than it wants to,
     and a service that hangs holds one thread, not one a question."""
 
-    def __init__(self, name: str, ask: Callable[[], Any], seconds: float) -> None:
+    def __init__(self, name: str, query: Callable[[], Any], seconds: float) -> None:
         self.name = name
-        self._ask = ask
+        self._query = query
         self._seconds = seconds
         self._thread: threading.Thread | None = None
         self._outcome: list[Any] = []
@@ -55,7 +55,7 @@ class _Service:
 
     def _run(self, outcome: list[Any]) -> None:
         try:
-            outcome.append(self._ask())
+            outcome.append(self._query())
         except Exception as error:  # told to whoever asked
             outcome.append(error)
 
@@ -72,14 +72,14 @@ class _Service:
         return self._outcome[0]
 
 
-def gatherer_of(ports: Ports, record: HomeRecord) -> "Gatherer":
-    """The gatherer of a running home. Raises Broken if the home has no base yet."""
+def collector_of(ports: Ports, record: HomeRecord) -> "Collector":
+    """The collector of a running home. Raises Broken if the home has no base yet."""
     base = record.base()
     clock = HomeClock(base.clock_start, record.clock_since, base.horizon)
-    return Gatherer(ports.kafka, ports.redis, ports.flink_rest, record.generation, clock, base.offsets)
+    return Collector(ports.kafka, ports.redis, ports.flink_rest, record.generation, clock, base.offsets)
 
 
-class Gatherer:
+class Collector:
     """Keeps its connections between sights. For one thread at a time."""
 
     def __init__(
@@ -100,18 +100,18 @@ class Gatherer:
         self._consumer_free = threading.Lock()
         self._redis = redis.Redis(
             port=redis_port,
-            socket_timeout=REDIS_WITHIN,
-            socket_connect_timeout=REDIS_WITHIN,
+            socket_timeout=REDIS_TIMEOUT,
+            socket_connect_timeout=REDIS_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
         )
         flink = f"http://127.0.0.1:{flink_port}"
-        self._kafka_service = _Service(KAFKA, self._ask_kafka, KAFKA_WITHIN)
-        self._flink_service = _Service(FLINK, lambda: flink_status.ask_job(flink, FLINK_WITHIN), FLINK_WITHIN)
-        self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_WITHIN)
+        self._kafka_service = _Service(KAFKA, self._read_kafka, KAFKA_TIMEOUT)
+        self._flink_service = _Service(FLINK, lambda: flink_status.read_job(flink, FLINK_TIMEOUT), FLINK_TIMEOUT)
+        self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_TIMEOUT)
         self._oldest: dict[int, int] = {}
-        self._redis_service = _Service(REDIS, self._ask_redis, REDIS_WITHIN)
+        self._redis_service = _Service(REDIS, self._read_redis, REDIS_TIMEOUT)
 
-    def look(self) -> Flow:
+    def take_snapshot(self) -> Snapshot:
         """A sight of the flow; never raises for what a service does."""
         failures: dict[str, str] = {}
 
@@ -132,21 +132,21 @@ class Gatherer:
         stored = answer(self._redis_service)
         lanes, fresh, newest = stored if stored is not None else (None, None, 0)
         self._clock.saw(newest)
-        flow = Flow(
+        snapshot = Snapshot(
             self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures
         )
-        pending = enumerate(flow.pending_by_lane(EVENTS) or ())
-        self._oldest = {number: flow.next_offset(EVENTS, number) for number, count in pending if count}
+        pending = enumerate(snapshot.pending_by_lane(EVENTS) or ())
+        self._oldest = {number: snapshot.next_offset(EVENTS, number) for number, count in pending if count}
         if not self._oldest:
-            return flow
+            return snapshot
         self._records_service.begin()
         with contextlib.suppress(Exception):  # that Kafka answers is known already; only this number is missing
-            flow = replace(flow, waiting=self._records_service.answer())
-        return flow
+            snapshot = replace(snapshot, waiting=self._records_service.answer())
+        return snapshot
 
     def close(self) -> None:
         self._redis.close()
-        if self._consumer_free.acquire(timeout=KAFKA_WITHIN):
+        if self._consumer_free.acquire(timeout=KAFKA_TIMEOUT):
             if self._consumer is not None:
                 self._consumer.close(timeout_ms=1000)
             self._consumer_free.release()
@@ -154,7 +154,7 @@ class Gatherer:
     @contextlib.contextmanager
     def _consuming(self) -> Iterator[KafkaConsumer]:
         """The consumer, for one question at a time; after a failure the next one makes another."""
-        if not self._consumer_free.acquire(timeout=KAFKA_WITHIN):
+        if not self._consumer_free.acquire(timeout=KAFKA_TIMEOUT):
             raise Unavailable("it has not answered the question before this one yet")
         try:
             if self._consumer is None:
@@ -176,13 +176,13 @@ class Gatherer:
         finally:
             self._consumer_free.release()
 
-    def _ask_kafka(self) -> dict[str, Topic]:
+    def _read_kafka(self) -> dict[str, Topic]:
         log = {}
         with self._consuming() as consumer:
             for topic in (EVENTS, SERVED):
-                there = consumer.partitions_for_topic(topic)
-                if there:
-                    parts = [TopicPartition(topic, number) for number in sorted(there)]
+                partitions = consumer.partitions_for_topic(topic)
+                if partitions:
+                    parts = [TopicPartition(topic, number) for number in sorted(partitions)]
                     begin = consumer.beginning_offsets(parts, timeout_ms=_KAFKA_MS)
                     end = consumer.end_offsets(parts, timeout_ms=_KAFKA_MS)
                     starts = self._offsets.get(topic, {})
@@ -194,21 +194,21 @@ class Gatherer:
 
     def _read_oldest(self) -> dict[int, int]:
         """Broker time of the records at the places of `_oldest`, by lane; empty if not all could be read in time."""
-        wanted = {TopicPartition(EVENTS, number): offset for number, offset in self._oldest.items()}
+        parts = {TopicPartition(EVENTS, number): offset for number, offset in self._oldest.items()}
         found: dict[int, int] = {}
-        deadline = time.monotonic() + RECORDS_WITHIN
+        deadline = time.monotonic() + RECORDS_TIMEOUT
         with self._consuming() as consumer:
-            consumer.assign(list(wanted))
-            for part, offset in wanted.items():
+            consumer.assign(list(parts))
+            for part, offset in parts.items():
                 consumer.seek(part, offset)
-            while len(found) < len(wanted) and time.monotonic() < deadline:
+            while len(found) < len(parts) and time.monotonic() < deadline:
                 for part, records in consumer.poll(timeout_ms=100, max_records=64).items():
                     found[part.partition] = records[0].timestamp
                     consumer.pause(part)
             consumer.unsubscribe()
-        return found if len(found) == len(wanted) else {}
+        return found if len(found) == len(parts) else {}
 
-    def _ask_redis(self) -> tuple[dict[int, Lane], dict[tuple[str, int], FreshnessHistogram], int]:
+    def _read_redis(self) -> tuple[dict[int, Lane], dict[tuple[str, int], FreshnessHistogram], int]:
         writers = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
         pipe = self._redis.pipeline(transaction=False)
         for key in lane_keys():

@@ -8,9 +8,9 @@ from infra.monitoring.snapshot import Checkpoints, Job, Vertex
 BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 
 
-def ask_job(address: str, seconds: float) -> Job | None:
+def read_job(address: str, seconds: float) -> Job | None:
     """The job that lives, or the one that ended last; None if Flink knows of none. Raises Unavailable."""
-    flink = FlinkClient(address, within=seconds)
+    flink = FlinkClient(address, timeout=seconds)
     job = flink.newest_job()
     if job is None:
         return None

@@ -12,16 +12,16 @@ PATIENCE = 5.0
 """Seconds that a caller may take to ask, and then to read."""
 
 
-class WatchPage:
+class MonitorPage:
     """Answers until it is closed. Raises OSError if the port can't be had."""
 
-    def __init__(self, port: int, registry: CollectorRegistry, sight: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, port: int, registry: CollectorRegistry, report: Callable[[], Mapping[str, Any]]) -> None:
         class Handler(BaseHTTPRequestHandler):
             timeout = PATIENCE
 
             def do_GET(self) -> None:
                 if self.path == "/sight":
-                    self._answer(200, "application/json", json.dumps(sight()).encode())
+                    self._answer(200, "application/json", json.dumps(report()).encode())
                 elif self.path.split("?")[0] in ("/", "/metrics"):
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 else:

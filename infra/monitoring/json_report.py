@@ -5,7 +5,7 @@ from typing import Any
 from features.keys import EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import OPERATORS, lane_fields
-from infra.monitoring.snapshot import Flow, Job
+from infra.monitoring.snapshot import Job, Snapshot
 
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 
@@ -24,32 +24,32 @@ def job_page(rest: str, job_id: str) -> str:
     return f"{rest}/#/job/running/{job_id}/overview"
 
 
-def flow_report(flow: Flow, rest: str) -> dict[str, Any]:
+def flow_report(snapshot: Snapshot, rest: str) -> dict[str, Any]:
     """All that a sight tells; None for what a service did not answer, and why in `unreachable`. `rest` is the address of
     Flink's web page."""
-    fresh = {operator: flow.freshness(operator) for operator in OPERATORS}
+    fresh = {operator: snapshot.freshness(operator) for operator in OPERATORS}
     return {
-        "asked_at": flow.asked_at,
-        "clock": flow.clock,
-        "unreachable": flow.failures,
-        "ledger": flow.ledger(),
-        "served_ledger": flow.served_ledger(),
-        "unbalanced": {str(lane): how for lane, how in flow.imbalance().items()},
+        "asked_at": snapshot.taken_at,
+        "clock": snapshot.clock,
+        "unreachable": snapshot.failures,
+        "ledger": snapshot.ledger(),
+        "served_ledger": snapshot.served_ledger(),
+        "unbalanced": {str(lane): how for lane, how in snapshot.imbalance().items()},
         "lanes": None
-        if flow.lanes is None
-        else {str(number): lane_fields(lane) for number, lane in sorted(flow.lanes.items())},
-        "watermark_ms": flow.watermark_ms,
-        "event_time_lag_ms": flow.event_time_lag_ms,
-        "broker_lag_ms": flow.broker_lag_ms,
-        "pending": {topic: flow.pending(topic) for topic in (EVENTS, SERVED)},
-        "open_lists": flow.total("open_lists"),
-        "samples": flow.total("samples"),
+        if snapshot.lanes is None
+        else {str(number): lane_fields(lane) for number, lane in sorted(snapshot.lanes.items())},
+        "watermark_ms": snapshot.watermark_ms,
+        "event_time_lag_ms": snapshot.event_time_lag_ms,
+        "broker_lag_ms": snapshot.broker_lag_ms,
+        "pending": {topic: snapshot.pending(topic) for topic in (EVENTS, SERVED)},
+        "open_lists": snapshot.total("open_lists"),
+        "samples": snapshot.total("samples"),
         "freshness": {operator: quantiles(each) for operator, each in fresh.items() if each is not None},
-        "job": None if flow.job is None else _job(flow, flow.job, rest),
+        "job": None if snapshot.job is None else _job(snapshot, snapshot.job, rest),
     }
 
 
-def _job(flow: Flow, job: Job, rest: str) -> dict[str, Any]:
+def _job(snapshot: Snapshot, job: Job, rest: str) -> dict[str, Any]:
     checkpoints = job.checkpoints
     return {
         "id": job.id,
@@ -61,7 +61,7 @@ def _job(flow: Flow, job: Job, rest: str) -> dict[str, Any]:
         "restarts": job.restarts,
         "state_bytes": checkpoints.state_bytes,
         "checkpoint": {
-            "age_ms": flow.checkpoint_age_ms,
+            "age_ms": snapshot.checkpoint_age_ms,
             "duration_ms": checkpoints.duration_ms,
             "completed": checkpoints.completed,
             "failed": checkpoints.failed,

@@ -7,17 +7,17 @@ from prometheus_client.registry import Collector
 
 from features.keys import EVENTS, SERVED
 from infra.monitoring.alarms import NAMES, Alarm
-from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Flow
+from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot
 
 
-class WatchCollector(Collector):
+class MonitorMetrics(Collector):
     """Shows a sight until the next one; a number that is not known is left out."""
 
     def __init__(self) -> None:
         self._families: list[Metric] = []
 
-    def show(self, flow: Flow, alarms: Sequence[Alarm]) -> None:
-        self._families = list(_families(flow, alarms))
+    def show(self, snapshot: Snapshot, alarms: Sequence[Alarm]) -> None:
+        self._families = list(_families(snapshot, alarms))
 
     def collect(self) -> list[Metric]:
         return self._families
@@ -40,17 +40,17 @@ def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-def _families(flow: Flow, alarms: Sequence[Alarm]) -> Iterator[Metric]:
+def _families(snapshot: Snapshot, alarms: Sequence[Alarm]) -> Iterator[Metric]:
     held = {alarm.name for alarm in alarms}
     yield from _labelled("alarm", "1 while the alarm holds.", "name", {name: float(name in held) for name in NAMES})
     yield from _labelled(
         "reachable",
         "1 if the service answered the watch.",
         "service",
-        {service: float(service not in flow.failures) for service in (KAFKA, REDIS, FLINK)},
+        {service: float(service not in snapshot.failures) for service in (KAFKA, REDIS, FLINK)},
     )
-    yield from _gauge("watched_at_seconds", "Wall time of this sight.", flow.asked_at / 1000)
-    pending = {topic: count for topic in (EVENTS, SERVED) if (count := flow.pending(topic)) is not None}
+    yield from _gauge("watched_at_seconds", "Wall time of this sight.", snapshot.taken_at / 1000)
+    pending = {topic: count for topic in (EVENTS, SERVED) if (count := snapshot.pending(topic)) is not None}
     yield from _labelled(
         "pending_records",
         "Records acknowledged and not folded yet.",
@@ -58,34 +58,36 @@ def _families(flow: Flow, alarms: Sequence[Alarm]) -> Iterator[Metric]:
         {k: float(v) for k, v in pending.items()},
     )
     yield from _gauge(
-        "event_time_lag_seconds", "The home's clock less the watermark.", _seconds(flow.event_time_lag_ms)
+        "event_time_lag_seconds", "The home's clock less the watermark.", _seconds(snapshot.event_time_lag_ms)
     )
     yield from _gauge(
         "broker_lag_seconds",
         "How long the oldest pending event has waited.",
-        _seconds(flow.broker_lag_ms),
+        _seconds(snapshot.broker_lag_ms),
     )
-    yield from _gauge("job_running", "1 while every task runs.", None if FLINK in flow.failures else _runs(flow))
-    if flow.job is None:
-        return
-    checkpoints = flow.job.checkpoints
-    yield from _gauge("job_restarts", "Restarts of the running job.", flow.job.restarts)
     yield from _gauge(
-        "checkpoint_age_seconds", "Since the newest complete checkpoint.", _seconds(flow.checkpoint_age_ms)
+        "job_running", "1 while every task runs.", None if FLINK in snapshot.failures else _runs(snapshot)
+    )
+    if snapshot.job is None:
+        return
+    checkpoints = snapshot.job.checkpoints
+    yield from _gauge("job_restarts", "Restarts of the running job.", snapshot.job.restarts)
+    yield from _gauge(
+        "checkpoint_age_seconds", "Since the newest complete checkpoint.", _seconds(snapshot.checkpoint_age_ms)
     )
     yield from _gauge("checkpoint_duration_seconds", "How long the newest one took.", _seconds(checkpoints.duration_ms))
     yield from _gauge("state_bytes", "State in the newest complete checkpoint.", checkpoints.state_bytes)
     yield from _gauge("checkpoints_failed", "Failed ones of the running job.", checkpoints.failed)
     for name, text, shares in (
-        ("task_busy_ratio", "Share of its time that a task works.", {v.name: v.busy for v in flow.job.vertices}),
+        ("task_busy_ratio", "Share of its time that a task works.", {v.name: v.busy for v in snapshot.job.vertices}),
         (
             "task_backpressured_ratio",
             "Share of its time that a task waits for the next one.",
-            {v.name: v.backpressured for v in flow.job.vertices},
+            {v.name: v.backpressured for v in snapshot.job.vertices},
         ),
     ):
         yield from _labelled(name, text, "task", {key: value for key, value in shares.items() if value is not None})
 
 
-def _runs(flow: Flow) -> float:
-    return float(flow.job is not None and flow.job.runs)
+def _runs(snapshot: Snapshot) -> float:
+    return float(snapshot.job is not None and snapshot.job.runs)

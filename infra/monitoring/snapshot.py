@@ -65,7 +65,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Flow:
+class Snapshot:
     """
     asked_at    wall time, ms
     clock       the home's clock, ms of event time
@@ -77,7 +77,7 @@ class Flow:
     failures    service → why it could not be asked
     """
 
-    asked_at: int
+    taken_at: int
     clock: int
     log: dict[str, Topic] | None = None
     lanes: dict[int, Lane] | None = None
@@ -128,7 +128,7 @@ class Flow:
         pending = self.pending(EVENTS)
         if not pending:
             return pending
-        return max(0, self.asked_at - min(self.waiting.values())) if self.waiting else None
+        return max(0, self.taken_at - min(self.waiting.values())) if self.waiting else None
 
     def ledger(self) -> dict[str, int] | None:
         """The lanes' ledgers of `events` added up: "read" and each verdict."""
@@ -168,7 +168,7 @@ class Flow:
     def checkpoint_age_ms(self) -> int | None:
         """Since the running job's newest complete checkpoint; None if it has none."""
         done = self.job.checkpoints.completed_at if self.job is not None else None
-        return None if done is None else max(0, self.asked_at - done)
+        return None if done is None else max(0, self.taken_at - done)
 
     def freshness(self, operator: str) -> FreshnessHistogram | None:
         """All writers of an operator together, since they started."""
@@ -181,27 +181,29 @@ class Flow:
         return total
 
 
-def latest(flows: Sequence[Flow], ms: int) -> list[Flow]:
+def latest(snapshots: Sequence[Snapshot], ms: int) -> list[Snapshot]:
     """The sights of the last `ms`, oldest first, the newest included."""
-    now = flows[-1].asked_at
-    return [flow for flow in flows if 0 <= now - flow.asked_at <= ms]
+    now = snapshots[-1].taken_at
+    return [snapshot for snapshot in snapshots if 0 <= now - snapshot.taken_at <= ms]
 
 
-def within(flows: Sequence[Flow], ms: int) -> list[Flow]:
+def latest_spanning(snapshots: Sequence[Snapshot], ms: int) -> list[Snapshot]:
     """The same; empty while they do not reach back that far."""
-    found = latest(flows, ms)
-    return found if found[-1].asked_at - found[0].asked_at >= 0.8 * ms else []
+    found = latest(snapshots, ms)
+    return found if found[-1].taken_at - found[0].taken_at >= 0.8 * ms else []
 
 
-def fresh_since(flows: Sequence[Flow], operator: str) -> FreshnessHistogram | None:
+def freshness_between(snapshots: Sequence[Snapshot], operator: str) -> FreshnessHistogram | None:
     """What the writers of an operator counted between the first of these sights and the last; None if the last does not know.
     A writer is compared with the first sight that knew it."""
-    now = flows[-1].fresh
+    now = snapshots[-1].fresh
     if now is None:
         return None
     total = FreshnessHistogram()
     for key, histogram in now.items():
         if key[0] == operator:
-            before = next(flow.fresh[key] for flow in flows if flow.fresh is not None and key in flow.fresh)
+            before = next(
+                snapshot.fresh[key] for snapshot in snapshots if snapshot.fresh is not None and key in snapshot.fresh
+            )
             total = total.merge(histogram.since(before))
     return total

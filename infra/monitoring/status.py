@@ -11,7 +11,7 @@ from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
 from infra.home.running import is_supervised, last_status
-from infra.monitoring.collector import gatherer_of
+from infra.monitoring.collector import collector_of
 from infra.monitoring.json_report import flow_report
 from infra.monitoring.status_view import print_report
 from infra.system import probes
@@ -95,11 +95,11 @@ def _age(then: int | None) -> int | None:
 
 
 def _flow(ports: Ports, record: HomeRecord) -> dict[str, Any]:
-    gatherer = gatherer_of(ports, record)
+    collector = collector_of(ports, record)
     try:
-        return flow_report(gatherer.look(), ports.flink)
+        return flow_report(collector.take_snapshot(), ports.flink)
     finally:
-        gatherer.close()
+        collector.close()
 
 
 def _api(address: str) -> dict[str, Any]:

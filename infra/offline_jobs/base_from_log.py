@@ -36,11 +36,11 @@ def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
     return offsets
 
 
-def make(home: Home, record: HomeRecord, number: int, say: Callable[[str], None], master: str | None) -> bool:
+def make(home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None], master: str | None) -> bool:
     """Make the base `number` of the running home's base and log. False, and no base, if the job has folded nothing since."""
     base, settings = record.base(), read_settings(home.flink / "job.json")
     until = folded_offsets(base, settings)
     if until == base.offsets:
         return False
-    runner.prepare_from_log(home, base.folder, settings, until, home.bases / str(number), say, master)
+    runner.prepare_from_log(home, base.folder, settings, until, home.bases / str(number), print_line, master)
     return True

@@ -17,7 +17,7 @@ from features.keys import EVENTS, PARTITIONS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
-from infra.offline_jobs.peers import ask_peers
+from infra.offline_jobs.peers import make_peer_lists
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, event_id, open_dataset
 from offline.evaluation.beyond_accuracy import beyond, shelf
@@ -25,12 +25,12 @@ from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Asked, as_list
 from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
 
-WITHIN = 10.0
+TIMEOUT = 10.0
 """Seconds for one answer."""
 
 
 def in_memory(
-    home: Home, number: int, names: list[str], late: bool, peers: bool, out: Path, say: Callable[[str], None]
+    home: Home, number: int, names: list[str], late: bool, peers: bool, out: Path, print_line: Callable[[str], None]
 ) -> None:
     """Walk what comes after the history in a process of its own: the table goes to `say`, the report into `out`."""
     record = HomeRecord(home)
@@ -42,22 +42,22 @@ def in_memory(
     if embeddings is not None:
         argv += ["--embeddings", str(embeddings)]
     if peers:
-        argv += ["--peers", str(ask_peers(home, record, number, say))]
-    runner.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", say)
+        argv += ["--peers", str(make_peer_lists(home, record, number, print_line))]
+    runner.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", print_line)
 
 
-def recall(home: Home, number: int, say: Callable[[str], None]) -> None:
+def recall(home: Home, number: int, print_line: Callable[[str], None]) -> None:
     """The same walk, for what recall finds: the table goes to `say`."""
     record = HomeRecord(home)
     argv = ["offline.evaluation.recall_coverage", "--dataset", record.dataset, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models)]
     embeddings = runner.embeddings_folder(home, record.base().data_base)
     argv += ["--embeddings", str(embeddings)] if embeddings is not None else []
-    runner.run_module(argv, home.logs / "evaluation.log", say)
+    runner.run_module(argv, home.logs / "evaluation.log", print_line)
 
 
 def over_http(
-    home: Home, address: str, bootstrap: str, base: Base, model: str | None, most: int | None, out: Path
+    home: Home, address: str, bootstrap: str, base: Base, model: str | None, limit: int | None, out: Path
 ) -> None:
     """Ask a running home, then post the row, one row after the other.
 
@@ -68,7 +68,7 @@ def over_http(
         raise BadInput("--live", "a home without events: up --home anew", f"{events} events in the log of {home.path}")
     dataset = open_dataset(HomeRecord(home).dataset, home.data)
     first = int(base.manifest["history_rows"])
-    end = dataset.rows if most is None else min(dataset.rows, first + most)
+    end = dataset.rows if limit is None else min(dataset.rows, first + limit)
     if first >= end:
         raise BadInput("--live", "a home with rows after its history", f"{first} of {dataset.rows} rows are history")
     console = report_console()
@@ -76,11 +76,11 @@ def over_http(
     columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns, console=console, transient=True) as progress,
-        httpx.Client(base_url=address, timeout=WITHIN, trust_env=False) as client,
+        httpx.Client(base_url=address, timeout=TIMEOUT, trust_env=False) as client,
     ):
         task = progress.add_task("asking", total=end - first)
         try:
-            asked, lists, degraded = ask_all(
+            asked, lists, degraded = fetch_lists(
                 client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
             )
         except httpx.HTTPError as error:
@@ -103,7 +103,7 @@ def over_http(
 def _events_in_log(bootstrap: str) -> int:
     """How many records the topic of events has. Raises Unavailable."""
     try:
-        consumer = KafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=int(WITHIN * 1000))
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=int(TIMEOUT * 1000))
         try:
             return sum(consumer.end_offsets([TopicPartition(EVENTS, part) for part in range(PARTITIONS)]).values())
         finally:
@@ -112,8 +112,8 @@ def _events_in_log(bootstrap: str) -> int:
         raise Unavailable(f"Kafka at {bootstrap} did not tell its offsets: {error}") from error
 
 
-def ask_all(
-    client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
+def fetch_lists(
+    client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, on_row: Callable[[int], None]
 ) -> tuple[Asked, IntArray, int]:
     """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
     asked, lists, degraded = Asked(), [], 0
@@ -125,9 +125,9 @@ def ask_all(
             parameters: dict[str, str | int] = {"user_id": row.user_id, "size": TOP, "at": row.ts}
             parameters |= {"model": model} if model else {}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
-            answer = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
-            lists.append(as_list([item["item_id"] for item in answer["items"]]))
-            degraded += bool(answer["degraded"]) or answer["freshness"]["seen_applied"] is False
+            response = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
+            lists.append(as_list([item["item_id"] for item in response["items"]]))
+            degraded += bool(response["degraded"]) or response["freshness"]["seen_applied"] is False
         event = {
             "type": "rating",
             "event_id": event_id(dataset.name, row.user_id, row.item_id, row.ts),
@@ -137,5 +137,5 @@ def ask_all(
             "ts": row.ts,
         }
         tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
-        tell(row.number)
+        on_row(row.number)
     return asked, np.array(lists, np.int64).reshape(-1, TOP), degraded

@@ -21,17 +21,17 @@ from offline.evaluation.ranking_metrics import Asked
 
 LOCK = REPO / "requirements" / "peers.lock"
 VENV = REPO / ".venv-peers"
-INSTALL_WITHIN = 1800
+INSTALL_TIMEOUT = 1800
 
 
-def ask_peers(home: Home, record: HomeRecord, number: int, say: Callable[[str], None]) -> Path:
+def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None]) -> Path:
     """The file of the peers' lists for what comes after the home's history. Raises MartletError if one fails."""
-    python = _environment(say)
+    python = _environment(print_line)
     dataset = open_dataset(record.dataset, home.data)
     rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
     protocol(dataset, int(Base(home.bases / str(number)).manifest["history_rows"])).write(rows)
     argv = ["offline.evaluation.peers", "--rows", str(rows), "--out", str(lists)]
-    runner.run_module(argv, home.logs / "peers.log", say, python)
+    runner.run_module(argv, home.logs / "peers.log", print_line, python)
     return lists
 
 
@@ -44,13 +44,13 @@ def protocol(dataset: Dataset, first: int) -> Rows:
     return Rows(users, items, ratings.astype(np.float64), times, first, asked)
 
 
-def _environment(say: Callable[[str], None]) -> Path:
+def _environment(print_line: Callable[[str], None]) -> Path:
     """The peers' Python; installs what the lock names if it is not there. Raises Unavailable."""
     python, stamp = VENV / "bin" / "python", VENV / ".stamp"
     digest = blake2b(LOCK.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return python
-    say(f"installing other libraries into {VENV.name} (about 6 GB, once)")
+    print_line(f"installing other libraries into {VENV.name} (about 6 GB, once)")
     uv = str(Path(sys.executable).with_name("uv"))
     commands = (
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)],
@@ -70,9 +70,9 @@ def _environment(say: Callable[[str], None]) -> Path:
     )
     for command in commands:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_WITHIN, cwd=REPO)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, cwd=REPO)
         except subprocess.TimeoutExpired as error:
-            raise Unavailable(f"{VENV.name} was not installed within {INSTALL_WITHIN} s") from error
+            raise Unavailable(f"{VENV.name} was not installed within {INSTALL_TIMEOUT} s") from error
         if done.returncode:
             raise Unavailable(f"{VENV.name} could not be installed: {done.stderr.strip()[-2000:]}")
     stamp.write_text(digest)

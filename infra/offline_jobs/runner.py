@@ -22,8 +22,8 @@ from infra.system.processes import lower_priority, tail
 from infra.system.repository import REPO
 from streaming.settings import JobSettings
 
-PREPARE_WITHIN = 4 * 3600
-TRAIN_WITHIN = 4 * 3600
+PREPARE_TIMEOUT = 4 * 3600
+TRAIN_TIMEOUT = 4 * 3600
 NICE = 19
 """Niceness of the offline steps: they often run beside a home that serves."""
 
@@ -38,8 +38,8 @@ def _unattended(_: str, __: "subprocess.Popen[str]") -> AbstractContextManager[N
 def _run(
     argv: list[str],
     log: Path,
-    within: float,
-    say: Callable[[str], None],
+    timeout: float,
+    print_line: Callable[[str], None],
     env: dict[str, str],
     python: Path = Path(sys.executable),
     attend: Attend = _unattended,
@@ -60,14 +60,14 @@ def _run(
         )
         if nice:  # what serves goes first on a small machine
             lower_priority(process.pid, nice)
-        deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
+        deadline = threading.Timer(timeout, process.kill)  # its output ends then, and with it the loop below
         deadline.start()
         try:
             assert process.stdout is not None
             with attend(log.stem, process):
                 for line in process.stdout:
                     if line.strip():
-                        say(f"    {line.rstrip()}")
+                        print_line(f"    {line.rstrip()}")
                 code = process.wait(timeout=60)
         except BaseException:
             process.terminate()
@@ -89,7 +89,7 @@ def prepare(
     home: Home,
     record: HomeRecord,
     number: int,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
     master: str | None = None,
     part: Literal["all", "base", "training-data"] = "all",
     attend: Attend = _unattended,
@@ -106,8 +106,8 @@ def prepare(
         str(record.history),
     ]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
-    argv += ["--asks", str(asks_folder(home, number)), "--part", part]
-    _run_spark(home, argv, say, master, attend, nice)
+    argv += ["--asks", str(ranking_lists_folder(home, number)), "--part", part]
+    _run_spark(home, argv, print_line, master, attend, nice)
 
 
 def prepare_from_log(
@@ -116,7 +116,7 @@ def prepare_from_log(
     settings: JobSettings,
     until: Offsets,
     out: Path,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
     master: str | None = None,
 ) -> None:
     """Spark: the base `out` of the base `previous` and the log since, up to `until`."""
@@ -124,32 +124,34 @@ def prepare_from_log(
     argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
     if settings.horizon_since is not None:
         argv += ["--horizon-since", str(settings.horizon_since)]
-    _run_spark(home, argv, say, master)
+    _run_spark(home, argv, print_line, master)
 
 
 def _run_spark(
     home: Home,
     argv: list[str],
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
     master: str | None,
     attend: Attend = _unattended,
     nice: int = NICE,
 ) -> None:
     env = python_env({"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"})
     more, log = ["--master", master] if master else [], home.logs / "spark.log"
-    _run(argv + more, log, PREPARE_WITHIN, say, env, attend=attend, nice=nice)
+    _run(argv + more, log, PREPARE_TIMEOUT, print_line, env, attend=attend, nice=nice)
 
 
-def run_module(argv: list[str], log: Path, say: Callable[[str], None], python: Path = Path(sys.executable)) -> None:
+def run_module(
+    argv: list[str], log: Path, print_line: Callable[[str], None], python: Path = Path(sys.executable)
+) -> None:
     """A module of offline or models that needs neither Java nor a home that runs. Raises MartletError if it fails."""
-    _run(argv, log, TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
+    _run(argv, log, TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
 
 
 def samples_folder(home: Home, number: int) -> Path:
     return home.data / f"samples-{number}"
 
 
-def asks_folder(home: Home, number: int) -> Path:
+def ranking_lists_folder(home: Home, number: int) -> Path:
     return home.data / f"asks-{number}"
 
 
@@ -168,7 +170,7 @@ def _embeddings_versions(home: Home) -> list[int]:
     return sorted(int(path.name) for path in home.embeddings.iterdir() if path.name.isdecimal())
 
 
-def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: str | None = None) -> Path:
+def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], master: str | None = None) -> Path:
     """Spark: embeddings of the history that the home's base goes back to, as the next version; where they are. The two newest
     versions are kept: the API goes on with the one before should this one be bad."""
     number = record.base().data_base
@@ -176,7 +178,7 @@ def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: st
     out = home.embeddings / str(max(versions, default=0) + 1)
     argv = ["offline.embeddings", "--dataset", record.dataset, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--out", str(out)]
-    _run_spark(home, argv, say, master)
+    _run_spark(home, argv, print_line, master)
     for old in versions[:-1]:
         shutil.rmtree(home.embeddings / str(old), ignore_errors=True)
     return out
@@ -185,14 +187,18 @@ def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: st
 def has_training_data(home: Home, number: int) -> bool:
     """Whether all is there that models are trained on, of the data set that a base goes back to."""
     made_of = Base(home.bases / str(number)).data_base
-    return samples_folder(home, made_of).exists() and asks_folder(home, made_of).exists()
+    return samples_folder(home, made_of).exists() and ranking_lists_folder(home, made_of).exists()
 
 
-def train(home: Home, number: int, names: list[str], say: Callable[[str], None], attend: Attend = _unattended) -> None:
+def train(
+    home: Home, number: int, names: list[str], print_line: Callable[[str], None], attend: Attend = _unattended
+) -> None:
     """Keras: train and publish models on the samples of a base; of one made from the log, those of the data set it goes back
     to."""
     made_of = Base(home.bases / str(number)).data_base
-    _train(home, number, samples_folder(home, made_of), asks_folder(home, made_of), names, [], say, attend)
+    _train(
+        home, number, samples_folder(home, made_of), ranking_lists_folder(home, made_of), names, [], print_line, attend
+    )
 
 
 def train_on(
@@ -201,7 +207,7 @@ def train_on(
     bootstrap: str,
     names: list[str],
     version: int | None,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
     master: str | None = None,
 ) -> None:
     """Spark: lessons of what was shown (topic `samples`); Keras: models go on with them, from their newest version or a given
@@ -210,33 +216,33 @@ def train_on(
     out = home.data / "shown"
     shutil.rmtree(out, ignore_errors=True)
     argv = ["offline.training_data.from_impressions", "--bootstrap", bootstrap, "--out", str(out)]
-    argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(asks_folder(home, made_of))]
-    _run_spark(home, argv, say, master)
+    argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(ranking_lists_folder(home, made_of))]
+    _run_spark(home, argv, print_line, master)
     more = ["--go-on", *([str(version)] if version else [])]
-    _train(home, number, out / "samples", out / "asks", names, more, say)
+    _train(home, number, out / "samples", out / "asks", names, more, print_line)
 
 
 def _train(
     home: Home,
     number: int,
     samples: Path,
-    asks: Path,
+    ranking_lists: Path,
     names: list[str],
     more: list[str],
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
     attend: Attend = _unattended,
 ) -> None:
     argv = ["models.training", "--samples", str(samples), "--base", str(home.bases / str(number))]
-    argv += ["--asks", str(asks), "--models", str(home.models)]
+    argv += ["--asks", str(ranking_lists), "--models", str(home.models)]
     for name in names:
         argv += ["--model", name]
     argv += more
     env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2"})
-    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, env, attend=attend)
+    _run(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, env, attend=attend)
 
 
-def publish(home: Home, folder: Path, name: str, force: bool, say: Callable[[str], None]) -> None:
+def publish(home: Home, folder: Path, name: str, force: bool, print_line: Callable[[str], None]) -> None:
     """Hold an exported version to the gate and publish it as the next one."""
     argv = ["models.training.publish", "--folder", str(folder), "--models", str(home.models), "--model", name]
     argv += ["--force"] if force else []
-    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
+    _run(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

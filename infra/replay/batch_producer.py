@@ -16,7 +16,7 @@ from features.errors import Unavailable
 from features.keys import EVENTS, PARTITIONS, partition_of
 
 BATCH_BYTES: Final = 128 << 10
-CLOSE_WITHIN: Final = 10.0
+CLOSE_TIMEOUT: Final = 10.0
 BREATHE: Final = 64
 """Records after which the event loop gets its turn, so that requests go out and answers come in while batches fill."""
 
@@ -28,12 +28,12 @@ class EventProducer:
     with the marks of its records, when the broker has them. For use by one task alone.
     """
 
-    def __init__(self, bootstrap: str, acknowledged: Callable[[list[int]], None], ack_within: float) -> None:
+    def __init__(self, bootstrap: str, acknowledged: Callable[[list[int]], None], ack_timeout: float) -> None:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
         )
         self._acknowledged = acknowledged
-        self._ack_within = ack_within
+        self._ack_timeout = ack_timeout
         self._filling = [(self._producer.create_batch(), list[int]()) for _ in range(PARTITIONS)]
         self._on_the_way: dict[int, asyncio.Future[object]] = {}
         self._until_breath = BREATHE
@@ -41,7 +41,7 @@ class EventProducer:
     async def __aenter__(self) -> Self:
         """Raises Unavailable if the broker does not answer."""
         try:
-            await asyncio.wait_for(self._producer.start(), self._ack_within)
+            await asyncio.wait_for(self._producer.start(), self._ack_timeout)
         except (KafkaError, TimeoutError) as error:
             await self._close()
             raise Unavailable(f"Kafka does not answer: {error!r}") from error
@@ -101,15 +101,15 @@ class EventProducer:
         if future is None:
             return
         try:
-            await asyncio.wait_for(future, self._ack_within)
+            await asyncio.wait_for(future, self._ack_timeout)
         except TimeoutError as error:
-            raise Unavailable(f"Kafka did not take the events within {self._ack_within:.0f} s") from error
+            raise Unavailable(f"Kafka did not take the events within {self._ack_timeout:.0f} s") from error
         except KafkaError as error:
             raise Unavailable(f"Kafka did not take the events: {error!r}") from error
 
     async def _close(self) -> None:
         """What is on its way may still be acknowledged; what is still filling is left out."""
         try:
-            await asyncio.wait_for(self._producer.stop(), CLOSE_WITHIN)
+            await asyncio.wait_for(self._producer.stop(), CLOSE_TIMEOUT)
         except (KafkaError, TimeoutError):
             return  # whatever it says now, it was not acknowledged

@@ -34,7 +34,7 @@ class Outgoing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Provocation:
+class Perturbation:
     """How a replay is provoked; as it stands, not at all.
 
     shuffle    rows mixed with each other; 0: none
@@ -48,7 +48,7 @@ class Provocation:
     seed: int = 0
 
     @classmethod
-    def chosen(cls, shuffle: int | None, duplicate: int | None, late: float | None, seed: int | None) -> "Provocation":
+    def chosen(cls, shuffle: int | None, duplicate: int | None, late: float | None, seed: int | None) -> "Perturbation":
         """As given on the command line; with a seed of its own choice if there is none. Raises BadInput for a seed alone."""
         chosen = cls(shuffle or 0, duplicate or 1, late or 0.0, secrets.randbelow(1 << 32) if seed is None else seed)
         if seed is not None and not chosen:
@@ -68,60 +68,60 @@ class Provocation:
         """The stream as it is sent. Held at any time: at most `shuffle` + HELD + FAR · (`duplicate` − 1) events."""
         stream = iter(events)
         if self.shuffle:
-            stream = shuffled(stream, self.shuffle, self._chance("shuffle"))
+            stream = shuffled(stream, self.shuffle, self._rng("shuffle"))
         if self.late:
-            stream = held_back(stream, self.late, self._chance("late"))
+            stream = held_back(stream, self.late, self._rng("late"))
         if self.duplicate > 1:
-            stream = duplicated(stream, self.duplicate, self._chance("duplicate"))
+            stream = duplicated(stream, self.duplicate, self._rng("duplicate"))
         return stream
 
-    def _chance(self, stage: str) -> random.Random:
+    def _rng(self, stage: str) -> random.Random:
         """A stage's own: what one stage draws does not depend on whether another one is there."""
         return random.Random(f"{self.seed} {stage}")
 
 
-def shuffled(events: Iterator[Outgoing], window: int, chance: random.Random) -> Iterator[Outgoing]:
+def shuffled(events: Iterator[Outgoing], window: int, rng: random.Random) -> Iterator[Outgoing]:
     """Every `window` events in any order, so that none moves by `window` places or more.
 
     The times at which they are sent stay in place: a paced replay neither waits for an early one nor hurries after it.
     """
     while block := list(islice(events, window)):
         dues = [each.due for each in block]
-        chance.shuffle(block)
+        rng.shuffle(block)
         for due, each in zip(dues, block, strict=True):
             yield each._replace(due=due)
 
 
-def held_back(events: Iterator[Outgoing], share: float, chance: random.Random, most: int = HELD) -> Iterator[Outgoing]:
+def held_back(events: Iterator[Outgoing], share: float, rng: random.Random, limit: int = HELD) -> Iterator[Outgoing]:
     """A share of the events comes after all others. Past `most` held, the one held longest goes out in between."""
     held: deque[Outgoing] = deque()
     for each in events:
-        if chance.random() >= share:
+        if rng.random() >= share:
             yield each
             continue
         held.append(each)
-        if len(held) > most:
+        if len(held) > limit:
             yield held.popleft()
     while held:
         yield held.popleft()
 
 
-def duplicated(events: Iterator[Outgoing], times: int, chance: random.Random, far: int = FAR) -> Iterator[Outgoing]:
+def duplicated(events: Iterator[Outgoing], times: int, rng: random.Random, far: int = FAR) -> Iterator[Outgoing]:
     """Each event 1 to `times` times; of the copies, half right behind it and half up to `far` − 1 events later."""
     wheel: list[list[Outgoing]] = [[] for _ in range(far)]  # the copies due at each of the next `far` places
-    place = 0
+    slot = 0
     for each in events:
-        due_now, wheel[place] = wheel[place], []
+        due_now, wheel[slot] = wheel[slot], []
         yield from due_now
         yield each
-        for _ in range(int(chance.random() * times)):
-            if chance.random() < 0.5:
+        for _ in range(int(rng.random() * times)):
+            if rng.random() < 0.5:
                 yield each
             else:
-                wheel[(place + 1 + int(chance.random() * (far - 1))) % far].append(each)
-        place = (place + 1) % far
-    for copies in (*wheel[place:], *wheel[:place]):
+                wheel[(slot + 1 + int(rng.random() * (far - 1))) % far].append(each)
+        slot = (slot + 1) % far
+    for copies in (*wheel[slot:], *wheel[:slot]):
         yield from copies
 
 
-NOT_PROVOKED: Final = Provocation()
+UNPERTURBED: Final = Perturbation()

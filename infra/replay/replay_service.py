@@ -12,7 +12,7 @@ from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWis
 
 NAME = "replay"
 GRACE = 3.0
-SAID = 200
+ERROR_CHARS = 200
 """Characters of the log's last line that go to the page."""
 
 
@@ -23,18 +23,18 @@ class Replays:
         self._home = home
         self._supervisor = supervisor
         self._done = ReplayWish(None)
-        self._told: ReplayState | None = None
+        self._reported: ReplayState | None = None
         for name in (WISH, STATE):
             (home.run / name).unlink(missing_ok=True)
 
-    def look(self) -> None:
-        wish = read_wish(self._home.run)
-        if wish is not None and wish != self._done:
+    def poll(self) -> None:
+        request = read_wish(self._home.run)
+        if request is not None and request != self._done:
             self._supervisor.end(NAME)  # another speed is another process: it goes on where this one stops
-            self._done = wish
-            if wish.speed is not None:
-                self._supervisor.begin(self._service(wish.speed))
-        self._tell()
+            self._done = request
+            if request.speed is not None:
+                self._supervisor.begin(self._service(request.speed))
+        self._report()
 
     def _service(self, speed: float | str) -> Service:
         pace = speed if isinstance(speed, str) else f"{speed:g}"
@@ -43,12 +43,12 @@ class Replays:
         )  # fmt: skip
         return Service(NAME, argv, lambda: None, env=python_env(), cwd=self._home.path, grace=GRACE, lasts=False)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         noted = read_json(self._home.data / "replay.json") or {}
         code = self._supervisor.exit_code(NAME)
         error = None
         if code:
-            last_line = tail(self._supervisor.log_of(NAME), 1).strip()[-SAID:]
+            last_line = tail(self._supervisor.log_of(NAME), 1).strip()[-ERROR_CHARS:]
             error = last_line or f"it exited with {code}"
         state = ReplayState(
             self._done.id,
@@ -59,6 +59,6 @@ class Replays:
             last=int(noted.get("last", 0)),
             error=error,
         )
-        if state != self._told:
+        if state != self._reported:
             write_file(self._home.run / STATE, state)
-            self._told = state
+            self._reported = state

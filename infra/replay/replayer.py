@@ -21,11 +21,11 @@ from features.errors import BadInput, Unavailable
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.replay.batch_producer import EventProducer
-from infra.replay.perturbation import NOT_PROVOKED, Outgoing, Provocation
+from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
 from infra.system.times import parse_time
 from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
 
-ACK_WITHIN: Final = 120.0
+ACK_TIMEOUT: Final = 120.0
 """Seconds that the broker may take for a batch, restarts of its own included."""
 LINGER: Final = 0.02
 """Seconds that a batch gathers while there is always a next event."""
@@ -41,7 +41,7 @@ class Plan:
     first: int
     last: int
     speed: float | None
-    provocation: Provocation = NOT_PROVOKED
+    perturbation: Perturbation = UNPERTURBED
 
 
 class Sent(NamedTuple):
@@ -62,7 +62,7 @@ def parse_speed(text: str) -> float | None:
     return value
 
 
-class Standing:
+class RowsInFlight:
     """Rows that were read and are not acknowledged yet: as many as are held back, mixed, or on their way."""
 
     def __init__(self, first: int) -> None:
@@ -106,11 +106,11 @@ def events_of(dataset: Dataset, plan: Plan, on_read: Callable[[int], None] = lam
 class Replayer:
     """Sends a plan's events and notes how far it got in data/replay.json."""
 
-    def __init__(self, home: Home, bootstrap: str, dataset: Dataset, ack_within: float = ACK_WITHIN) -> None:
+    def __init__(self, home: Home, bootstrap: str, dataset: Dataset, ack_timeout: float = ACK_TIMEOUT) -> None:
         self._file: Path = home.data / "replay.json"
         self._dataset = dataset
         self._bootstrap = bootstrap
-        self._ack_within = ack_within
+        self._ack_timeout = ack_timeout
 
     def resume_row(self, first: int, last: int) -> int:
         """Where an interrupted replay of the same rows stopped; `first` if there is none or it was finished."""
@@ -121,14 +121,14 @@ class Replayer:
     def run(self, plan: Plan, plan_first: int) -> Sent:
         """Send all of the plan. Raises Unavailable if the broker does not acknowledge."""
         logging.getLogger("aiokafka").setLevel(logging.ERROR)  # that it tries again is no news; that it gave up, we say
-        standing, began = Standing(plan.first), time.monotonic()
+        in_flight, began = RowsInFlight(plan.first), time.monotonic()
         try:
-            asyncio.run(self._run(plan, plan_first, standing))
+            asyncio.run(self._run(plan, plan_first, in_flight))
         except Unavailable as error:
-            raise Unavailable(f"{error}; ./martlet replay goes on at row {standing.row}") from error
-        return Sent(standing.rows, standing.records, time.monotonic() - began)
+            raise Unavailable(f"{error}; ./martlet replay goes on at row {in_flight.row}") from error
+        return Sent(in_flight.rows, in_flight.records, time.monotonic() - began)
 
-    async def _run(self, plan: Plan, plan_first: int, standing: Standing) -> None:
+    async def _run(self, plan: Plan, plan_first: int, in_flight: RowsInFlight) -> None:
         bar = Progress(
             TextColumn("replay"),
             BarColumn(),
@@ -139,30 +139,30 @@ class Replayer:
         task, began = bar.add_task("replay", total=plan.last - plan.first, rate=0.0), time.monotonic()
 
         def note(sync: bool) -> None:
-            progress = {"dataset": self._dataset.name, "first": plan_first, "last": plan.last, "row": standing.row}
+            progress = {"dataset": self._dataset.name, "first": plan_first, "last": plan.last, "row": in_flight.row}
             write_json(self._file, progress, sync)
-            bar.update(task, completed=standing.rows, rate=standing.records / max(time.monotonic() - began, 1e-9))
+            bar.update(task, completed=in_flight.rows, rate=in_flight.records / max(time.monotonic() - began, 1e-9))
 
-        async def keep_noting() -> None:
+        async def note_periodically() -> None:
             while True:
                 await asyncio.sleep(NOTE_EVERY)
                 note(sync=False)  # a disk that is slow must not hold up events
 
         with bar:
-            noting = asyncio.create_task(keep_noting())
+            noting = asyncio.create_task(note_periodically())
             try:
-                async with EventProducer(self._bootstrap, standing.acknowledged, self._ack_within) as producer:
-                    await self._send(plan, producer, standing)
+                async with EventProducer(self._bootstrap, in_flight.acknowledged, self._ack_timeout) as producer:
+                    await self._send(plan, producer, in_flight)
             finally:
                 noting.cancel()
                 with suppress(asyncio.CancelledError):
                     await noting
                 note(sync=True)
 
-    async def _send(self, plan: Plan, producer: EventProducer, standing: Standing) -> None:
+    async def _send(self, plan: Plan, producer: EventProducer, in_flight: RowsInFlight) -> None:
         began = ship_at = time.monotonic()
         start: int | None = None
-        for row, due, event in plan.provocation.apply(events_of(self._dataset, plan, standing.read)):
+        for row, due, event in plan.perturbation.apply(events_of(self._dataset, plan, in_flight.read)):
             now = time.monotonic()
             if plan.speed is not None:
                 start = due if start is None else start
@@ -185,8 +185,8 @@ def replay_home(
     start: str | None,
     end: str | None,
     restart: bool,
-    provocation: Provocation,
-    say: Callable[[str], None],
+    perturbation: Perturbation,
+    print_line: Callable[[str], None],
 ) -> None:
     """The command: what is left of the home's data set (or all of another one), between two times.
 
@@ -205,17 +205,17 @@ def replay_home(
     if end is not None:
         last = row_at(data, parse_time("--to", end))
     if first >= last:
-        say("nothing to replay: all of the data set is history, or no event lies between --from and --to")
+        print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
     replayer = Replayer(home, bootstrap, data)
     row = first if restart else replayer.resume_row(first, last)
     if row > first:
-        say(
+        print_line(
             f"going on at row {row}, the first that an earlier replay left without acknowledgement (--restart starts over)"
         )
-    if provocation:
-        say(f"provoked by {provocation}")
-    sent = replayer.run(Plan(row, last, pace, provocation), first)
-    copies = f", {sent.records - sent.rows} of them copies" if provocation.duplicate > 1 else ""
+    if perturbation:
+        print_line(f"provoked by {perturbation}")
+    sent = replayer.run(Plan(row, last, pace, perturbation), first)
+    copies = f", {sent.records - sent.rows} of them copies" if perturbation.duplicate > 1 else ""
     rate = sent.records / max(sent.seconds, 1e-9)
-    say(f"{sent.records} events acknowledged in {sent.seconds:.1f} s ({rate:.0f} events/s){copies}")
+    print_line(f"{sent.records} events acknowledged in {sent.seconds:.1f} s ({rate:.0f} events/s){copies}")

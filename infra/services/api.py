@@ -15,9 +15,9 @@ def api(home: Home, ports: Ports, settings: Path) -> Service:
     """Ready once it answers lists, ranked by a model or not."""
 
     def ready() -> None:
-        there = probes.http_json(f"{ports.address}/readyz", also=503)["dependencies"]
-        if away := [name for name, is_there in there.items() if not is_there and name != "models"]:
-            raise Unavailable(f"the API has no {', '.join(away)} yet")
+        dependencies = probes.http_json(f"{ports.address}/readyz", also=503)["dependencies"]
+        if missing := [name for name, is_available in dependencies.items() if not is_available and name != "models"]:
+            raise Unavailable(f"the API has no {', '.join(missing)} yet")
 
     return Service(
         "api",

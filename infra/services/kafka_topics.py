@@ -36,9 +36,9 @@ def create(bootstrap: str) -> None:
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
         try:
-            there = set(admin.list_topics())
+            existing = set(admin.list_topics())
             for topic in topics:
-                if topic.name not in there:
+                if topic.name not in existing:
                     try:
                         admin.create_topics([topic])
                     except TopicAlreadyExistsError:

@@ -15,7 +15,7 @@ from models.registry import list_models
 def model_server(home: Home, ports: Ports, config: Path) -> Service:
     def ready() -> None:
         address = f"http://{LOOPBACK}:{ports.model_rest}/v1/models"
-        probes.http_answers(f"{address}/recmodel")
+        probes.http_status(f"{address}/recmodel")
         for name in list_models(home.models):
             versions = probes.http_json(f"{address}/{name}")["model_version_status"]
             if not any(each["state"] == "AVAILABLE" for each in versions):
@@ -35,6 +35,6 @@ def model_server(home: Home, ports: Ports, config: Path) -> Service:
         ready,
         env=python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}),
         cwd=home.models,
-        ready_within=120,
+        ready_timeout=120,
         address=f"{LOOPBACK}:{ports.model_rest}, gRPC {ports.model_grpc}",
     )

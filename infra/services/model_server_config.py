@@ -13,7 +13,7 @@ from infra.system import probes
 from models.registry import list_models, list_versions
 
 ALIASES = {"recmodel": "neuralcf"}
-KEPT_VERSIONS = 2
+LOADED_VERSIONS = 2
 """The API asks for a version by number and moves to a new one when it has checked it: two, for the way there and back."""
 SEARCHED_VERSIONS = 5
 
@@ -31,10 +31,10 @@ class ServingConfig:
 
     def write(self) -> None:
         """Write it if it has changed; the server reads it again by itself."""
-        self._ask()
+        self._read_ranking()
         models = self._home.models
         for name in list_models(models):
-            self._versions[name] = wanted(list_versions(models, name), self._ranking, name)
+            self._versions[name] = versions_to_load(list_versions(models, name), self._ranking, name)
         folders = {name: name for name in sorted(self._versions)} | ALIASES
         text = "".join(
             f'  config {{\n    name: "{name}"\n    base_path: "{models / folder}"\n    model_platform: "tensorflow"\n'
@@ -45,7 +45,7 @@ class ServingConfig:
         if not self.path.exists() or self.path.read_text() != text:
             write_whole(self.path, text.encode())
 
-    def _ask(self) -> None:
+    def _read_ranking(self) -> None:
         """Which versions rank. An API that does not answer changes nothing."""
         try:
             ready = probes.http_json(f"{self._api}/readyz", timeout=0.5, also=503)
@@ -54,17 +54,17 @@ class ServingConfig:
             return
 
 
-def wanted(there: list[int], ranking: Mapping[str, int] | None, name: str) -> list[int]:
+def versions_to_load(available: list[int], ranking: Mapping[str, int] | None, name: str) -> list[int]:
     """Of the versions there are, ascending, those to load. ranking: what ranks, by model; None while nobody has told.
 
     >>> wanted([1, 2, 3, 4], {"a": 1}, "a")
     [1, 3, 4]
     """
     if ranking is None:
-        return there[-KEPT_VERSIONS:]
+        return available[-LOADED_VERSIONS:]
     if name not in ranking:
-        return there[-SEARCHED_VERSIONS:]
-    return sorted({*there[-KEPT_VERSIONS:], *({ranking[name]} & {*there})})
+        return available[-SEARCHED_VERSIONS:]
+    return sorted({*available[-LOADED_VERSIONS:], *({ranking[name]} & {*available})})
 
 
 def _policy(versions: list[int]) -> str:

@@ -26,7 +26,7 @@ class RedisRun:
         self._file = file
         self._client = redis.Redis(port=port, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
-    def look(self) -> tuple[str, int | None]:
+    def read_instance(self) -> tuple[str, int | None]:
         """(run id, generation whose base it holds) of the Redis that answers now. Raises Unavailable if none does."""
         try:
             run_id = str(self._client.info("server")["run_id"])

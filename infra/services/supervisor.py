@@ -29,7 +29,7 @@ class _Child:
     since: float
     restarts: int = 0
     backoff: float = BACKOFF_FIRST
-    again_at: float | None = None
+    restart_at: float | None = None
     last_exit: int | None = None
     peak_mib: int = 0
 
@@ -42,12 +42,12 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
-        self._gone = False
+        self._closed = False
         self._ended: dict[str, int] = {}
         """Exit codes of services that did not last."""
         self._facts: dict[str, object] = {}
         self._chores: list[Callable[[], object]] = []
-        self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._monitor = threading.Thread(target=self._monitor_children, name="supervisor", daemon=True)
         me = ProcessId.of(os.getpid())
         assert me is not None
         self._me = me
@@ -125,7 +125,7 @@ class Supervisor:
     def await_ready(self, service: Service) -> None:
         """Ask until the service answers, within its bound. Raises Unavailable with the reason and the end of its log, and at
         once where everything is being stopped."""
-        deadline = time.monotonic() + service.ready_within
+        deadline = time.monotonic() + service.ready_timeout
         while True:
             self._refuse_when_stopping()
             try:
@@ -141,7 +141,7 @@ class Supervisor:
             elif wait_until(deadline):
                 continue
             raise Unavailable(
-                f"{service.name} did not become ready within {service.ready_within:.0f} s ({reason[:300]}).\n"
+                f"{service.name} did not become ready within {service.ready_timeout:.0f} s ({reason[:300]}).\n"
                 f"The end of {self.log_of(service.name)}:\n{tail(self.log_of(service.name))}"
             )
 
@@ -169,22 +169,22 @@ class Supervisor:
         with self._lock:
             return self._children[name].id
 
-    def _watch(self) -> None:
-        turn = 0
+    def _monitor_children(self) -> None:
+        round_number = 0
         while not self._stopping.wait(0.25):
-            turn += 1
+            round_number += 1
             with self._lock:
                 for child in list(self._children.values()):
-                    self._look_after(child)
-            if turn % 4 == 0:
+                    self._check_child(child)
+            if round_number % 4 == 0:
                 self._do_chores()
-            if turn % 20 == 0:
+            if round_number % 20 == 0:
                 self._housekeeping()
 
-    def _look_after(self, child: _Child) -> None:
+    def _check_child(self, child: _Child) -> None:
         now = time.monotonic()
-        if child.again_at is not None:
-            if now >= child.again_at:
+        if child.restart_at is not None:
+            if now >= child.restart_at:
                 self._spawn(child.service, child)
             return
         code = child.popen.poll()
@@ -194,7 +194,7 @@ class Supervisor:
             return
         child.last_exit = code
         if child.service.lasts:
-            child.again_at = now + child.backoff
+            child.restart_at = now + child.backoff
         else:
             del self._children[child.service.name]
             self._ended[child.service.name] = code
@@ -219,7 +219,7 @@ class Supervisor:
             self._write()
 
     def _write(self) -> None:
-        if self._gone:
+        if self._closed:
             return
         write_json(
             self._home.status_file,
@@ -234,7 +234,7 @@ class Supervisor:
                         "restarts": child.restarts,
                         "last_exit": child.last_exit,
                         "peak_mib": child.peak_mib,
-                        "running": child.again_at is None,
+                        "running": child.restart_at is None,
                         "grace": child.service.grace,
                     }
                     for name, child in self._children.items()
@@ -243,7 +243,7 @@ class Supervisor:
             sync=False,
         )
 
-    def stop_all(self, say: Callable[[str], None] = lambda _: None) -> dict[str, bool]:
+    def stop_all(self, print_line: Callable[[str], None] = lambda _: None) -> dict[str, bool]:
         """Stop every child, the last started first, and forget what was written down; which went by themselves."""
         with self._lock:
             self._stopping.set()
@@ -254,9 +254,9 @@ class Supervisor:
             began = time.monotonic()
             clean[name] = self.end(name)
             how = "" if clean[name] else " (killed: it did not go by itself)"
-            say(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
+            print_line(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
         with self._lock:  # whoever still works for us has nothing to write down any more
-            self._gone = True
+            self._closed = True
             self._home.status_file.unlink(missing_ok=True)
         return clean
 
@@ -265,7 +265,7 @@ def _id_of(process: subprocess.Popen[Any]) -> ProcessId:
     return ProcessId.of(process.pid) or ProcessId(process.pid, time.time())
 
 
-def stop_leftovers(home: Home, say: Callable[[str], None]) -> None:
+def stop_leftovers(home: Home, print_line: Callable[[str], None]) -> None:
     """Stop what a supervisor that was killed has left running, by recorded pid and start time."""
     status = read_json(home.status_file)
     if status is None:
@@ -274,5 +274,5 @@ def stop_leftovers(home: Home, say: Callable[[str], None]) -> None:
         target = ProcessId.from_json(entry)
         if target.process() is not None:
             stop(target, float(entry.get("grace", 10)))
-            say(f"stopped {name} (pid {target.pid}), left by a supervisor that died")
+            print_line(f"stopped {name} (pid {target.pid}), left by a supervisor that died")
     home.status_file.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from http.client import HTTPException
 from typing import Any
 
 from features.errors import Unavailable
-from infra.system.locks import FOLDER, WHOLE, Pin, pins
+from infra.system.locks import FOLDER, MAIN_LOCK, Pin, pins
 
 SERVICE = "https://api.osv.dev"
 TIMEOUT = 30.0
@@ -20,34 +20,34 @@ def audit(report: Callable[[str], None], service: str = SERVICE) -> bool:
 
     `service` is the database's address. Raises Unavailable if it does not answer.
     """
-    wanted = sorted(pins(WHOLE) | pins(FOLDER / "peers.lock"))
-    found = advisories(wanted, service)
-    for pin in wanted:
+    pinned = sorted(pins(MAIN_LOCK) | pins(FOLDER / "peers.lock"))
+    found = advisories(pinned, service)
+    for pin in pinned:
         for advisory in found.get(pin, ()):
             report(f"{pin.name} {pin.version}: {advisory}")
-    report(f"{len(wanted)} locked packages audited, {len(found)} with advisories")
+    report(f"{len(pinned)} locked packages audited, {len(found)} with advisories")
     return not found
 
 
-def advisories(wanted: Iterable[Pin], service: str) -> dict[Pin, list[str]]:
+def advisories(pinned: Iterable[Pin], service: str) -> dict[Pin, list[str]]:
     """The ids of the advisories by package, of those packages that have any. Raises Unavailable."""
-    pending, found = list(wanted), dict[Pin, list[str]]()
+    pending, found = list(pinned), dict[Pin, list[str]]()
     for start in range(0, len(pending), _BATCH):
         batch = pending[start : start + _BATCH]
-        for pin, result in zip(batch, _ask(batch, service), strict=True):
+        for pin, result in zip(batch, _query(batch, service), strict=True):
             if ids := sorted(entry["id"] for entry in result.get("vulns", ())):
                 found[pin] = ids
     return found
 
 
-def _ask(batch: list[Pin], service: str) -> list[dict[str, Any]]:
+def _query(batch: list[Pin], service: str) -> list[dict[str, Any]]:
     queries = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in batch]
     request = urllib.request.Request(
         f"{service}/v1/querybatch", json.dumps({"queries": queries}).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            results = json.load(answer)["results"]
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+            results = json.load(response)["results"]
     except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise Unavailable(f"nothing was audited: {service} did not answer: {error}") from error
     if not isinstance(results, list) or len(results) != len(batch):

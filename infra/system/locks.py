@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from infra.system.repository import REPO
 
-WHOLE = REPO / "requirements.lock"
+MAIN_LOCK = REPO / "requirements.lock"
 FOLDER = REPO / "requirements"
 _PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==([^\s;]+)", re.MULTILINE)
 

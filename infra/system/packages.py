@@ -53,9 +53,9 @@ exec "{java_home()}/bin/java" "$@"
 """
     if not java.exists() or java.read_text() != text:
         java.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(java) as beside:
-            beside.write_text(text)
-            beside.chmod(beside.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        with atomic_file(java) as temporary:
+            temporary.write_text(text)
+            temporary.chmod(temporary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     return shim
 
 
@@ -76,24 +76,24 @@ def digest(path: Path) -> str:
 
 
 def _locked() -> dict[str, dict[str, str]]:
-    wanted: dict[str, dict[str, str]] = {}
+    locked: dict[str, dict[str, str]] = {}
     for line in LOCK.read_text().splitlines():
         if line and not line.startswith("#"):
             group, name, sha = line.split()
-            wanted.setdefault(group, {})[name] = sha
-    return wanted
+            locked.setdefault(group, {})[name] = sha
+    return locked
 
 
 def jars(group: str) -> list[Path]:
     """The jars of "kafka" or "connector", fetched on first use. Raises Unavailable without a network, Broken for a jar
     whose contents are not those of the lock."""
-    folder, wanted = STORE / "jars" / group, _locked()[group]
+    folder, locked = STORE / "jars" / group, _locked()[group]
     if not folder.exists():
-        _fetch(group, folder, wanted)
-    missing = [name for name in wanted if not (folder / name).exists()]
+        _fetch(group, folder, locked)
+    missing = [name for name in locked if not (folder / name).exists()]
     if missing:
         raise Broken(f"{folder} lacks {missing[0]}; remove that folder and start again")
-    return [folder / name for name in wanted]
+    return [folder / name for name in locked]
 
 
 def _resolve(group: str, cache: Path) -> list[Path]:
@@ -109,20 +109,20 @@ def _resolve(group: str, cache: Path) -> list[Path]:
     return sorted(cache.rglob("*.jar"))
 
 
-def _fetch(group: str, folder: Path, wanted: dict[str, str]) -> None:
+def _fetch(group: str, folder: Path, locked: dict[str, str]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         found = {path.name: path for path in _resolve(group, Path(scratch) / "cache")}
-        aside = Path(scratch) / group
-        aside.mkdir()
-        for name, sha in wanted.items():
+        staged = Path(scratch) / group
+        staged.mkdir()
+        for name, sha in locked.items():
             if name not in found:
                 raise Broken(f"{COORDINATES[group]} did not bring {name}, which infra/system/jars.lock expects")
             if (got := digest(found[name])) != sha:
                 raise Broken(f"{name} has SHA-256 {got}, infra/system/jars.lock expects {sha}: not used")
-            shutil.copyfile(found[name], aside / name)
+            shutil.copyfile(found[name], staged / name)
         try:
-            aside.rename(folder)
+            staged.rename(folder)
         except OSError:
             if not folder.exists():  # else another start was first: the same checked jars
                 raise

@@ -16,8 +16,8 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as answer:
-            raw = answer.read(16 << 20)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as response:
+            raw = response.read(16 << 20)
             return json.loads(raw) if raw else None
     except urllib.error.HTTPError as error:
         raw = error.read(1 << 20)
@@ -29,11 +29,11 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
         raise Unavailable(f"{method} {url}: {error}") from error
 
 
-def http_answers(url: str, timeout: float = 2.0) -> int:
+def http_status(url: str, timeout: float = 2.0) -> int:
     """The status of whatever answer comes; 404 is an answer. Raises Unavailable for none."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as answer:
-            return int(answer.status)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError as error:

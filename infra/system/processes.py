@@ -143,14 +143,14 @@ def require_free(port: int) -> None:
         )
 
 
-def rotate(log: Path, limit: int = 16 << 20, keep: int = 3) -> None:
+def rotate(log: Path, limit: int = 16 << 20, copies: int = 3) -> None:
     """Keep a log below `limit` bytes: copy it aside and truncate it where it stands, since its writer only appends."""
     try:
         if log.stat().st_size < limit:
             return
     except FileNotFoundError:
         return
-    for number in range(keep, 1, -1):
+    for number in range(copies, 1, -1):
         with contextlib.suppress(FileNotFoundError):
             log.with_suffix(f".log.{number - 1}").replace(log.with_suffix(f".log.{number}"))
     with log.open("rb") as source, log.with_suffix(".log.1").open("wb") as target:

@@ -18,7 +18,7 @@ class Steps:
         self.seconds: dict[str, float] = {}
         """How long each step took that has ended well."""
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line."""
         with self._lock:
             self._print(text)

@@ -58,23 +58,23 @@ class Comparison:
             for at, user_id in enumerate(chunk):
                 state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
                 found, seen = tuple(answers[2 * at]), {int(item) for item in answers[2 * at + 1]}
-                place = str(expected.places.get(user_id, self._base.place_of(user_id))).encode()
-                wanted = (self._generation, place, encode_features(state.features))
-                if found != wanted:
-                    return f"{user_key(user_id)}: expected g, n, v = {wanted}, got {found}"
-                wanted_seen = {item for item, _ in state.seen.items()}
-                if seen != wanted_seen:
+                next_offset = str(expected.next_offsets.get(user_id, self._base.place_of(user_id))).encode()
+                expected_fields = (self._generation, next_offset, encode_features(state.features))
+                if found != expected_fields:
+                    return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {found}"
+                expected_seen = {item for item, _ in state.seen.items()}
+                if seen != expected_seen:
                     return (
-                        f"{seen_key(user_id)}: expected {len(wanted_seen)} items, got {len(seen)};"
-                        f" missing {sorted(wanted_seen - seen)[:5]}, too many {sorted(seen - wanted_seen)[:5]}"
+                        f"{seen_key(user_id)}: expected {len(expected_seen)} items, got {len(seen)};"
+                        f" missing {sorted(expected_seen - seen)[:5]}, too many {sorted(seen - expected_seen)[:5]}"
                     )
         return None
 
     def _items(self) -> str | None:
-        wanted = {item_key(item_id): (decode_item(value).n, value) for item_id, value in self._base.all_item_features()}
+        values = {item_key(item_id): (decode_item(value).n, value) for item_id, value in self._base.all_item_features()}
         for item_id, item in self._expected.items.items():
-            wanted[item_key(item_id)] = item.n, encode_features(item)
-        return self._values(wanted)
+            values[item_key(item_id)] = item.n, encode_features(item)
+        return self._values(values)
 
     def _pairs(self) -> str | None:
         pairs = dict(self._base.all_pairs()) | self._expected.pairs
@@ -82,14 +82,14 @@ class Comparison:
             {pairs_key(item_id): (each.n, encode_neighbours(each.neighbours())) for item_id, each in pairs.items()}
         )
 
-    def _values(self, wanted: dict[str, tuple[int, bytes]]) -> str | None:
-        """`wanted`: n and value by key."""
-        for chunk in _chunks(sorted(wanted)):
+    def _values(self, values: dict[str, tuple[int, bytes]]) -> str | None:
+        """`values`: n and value by key."""
+        for chunk in _chunks(sorted(values)):
             pipe = self._client.pipeline(transaction=False)
             for key in chunk:
                 pipe.hmget(key, GENERATION, N, VALUE)
             for key, found in zip(chunk, pipe.execute(), strict=True):
-                n, value = wanted[key]
+                n, value = values[key]
                 expected = (self._generation, str(n).encode(), value)
                 if tuple(found) != expected:
                     return f"{key}: expected g, n, v = {expected}, got {tuple(found)}"

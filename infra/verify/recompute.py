@@ -22,7 +22,7 @@ from features.types import UNDO, Contribution
 from features.verdicts import REJECTED, REROUTED
 from streaming.settings import JobSettings
 
-READ_WITHIN = 600.0
+READ_TIMEOUT = 600.0
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Expected:
     """Every user, item and set of pairs that the log touches, and what became of the records, by partition."""
 
     users: dict[int, UserState] = field(default_factory=dict)
-    places: dict[int, int] = field(default_factory=dict)
+    next_offsets: dict[int, int] = field(default_factory=dict)
     items: dict[int, ItemFeatures] = field(default_factory=dict)
     pairs: dict[int, Pairs] = field(default_factory=dict)
     ledgers: dict[int, Counter[str]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Recomputer:
             user_id = user_of_key(key, partition)
             if user_id is not None:
                 self._user(user_id)
-                expected.places[user_id] = offset + 1
+                expected.next_offsets[user_id] = offset + 1
             return REJECTED
         except Misplaced:
             return REROUTED
@@ -83,7 +83,7 @@ class Recomputer:
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._base.catalogue.get(item_id)
         verdict, added = fold_user(state, event, item, offset + 1)
-        expected.places[event.user_id] = offset + 1
+        expected.next_offsets[event.user_id] = offset + 1
         if added is not None:
             self._add(added)
         return verdict
@@ -145,10 +145,10 @@ def read_log(bootstrap: str, recomputer: Recomputer) -> Ends:
             ends = consumer.end_offsets(parts)
             consumer.seek_to_beginning(*parts)
             left = {part for part in parts if consumer.position(part) < ends[part]}
-            deadline = time.monotonic() + READ_WITHIN
+            deadline = time.monotonic() + READ_TIMEOUT
             while left:
                 if time.monotonic() > deadline:
-                    raise Unavailable(f"the log could not be read within {READ_WITHIN:.0f} s")
+                    raise Unavailable(f"the log could not be read within {READ_TIMEOUT:.0f} s")
                 for part, records in consumer.poll(timeout_ms=500).items():
                     for record in records:
                         if record.offset < ends[part]:

@@ -6,12 +6,12 @@ import tomllib
 import pytest
 import yaml
 
-from infra.system.locks import WHOLE, pins
+from infra.system.locks import MAIN_LOCK, pins
 from infra.system.packages import COORDINATES
 from infra.system.repository import REPO
 
 NOTICE = (REPO / "NOTICE").read_text()
-LOCKED = dict(pins(WHOLE))
+LOCKED = dict(pins(MAIN_LOCK))
 KAFKA = COORDINATES["kafka"].rsplit(":", 1)[1]
 
 

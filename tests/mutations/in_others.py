@@ -94,7 +94,7 @@ FAULTS: Final = (
     Fault(
         "shuffled events keep their order",
         "infra/replay/perturbation.py",
-        ("        chance.shuffle(block)\n"),
+        ("        rng.shuffle(block)\n"),
         "",
         (
             "test_the_seed_decides_and_each_stage_has_its_own_chance",
@@ -104,7 +104,7 @@ FAULTS: Final = (
     Fault(
         "copies are lost at the end",
         "infra/replay/perturbation.py",
-        ("    for copies in (*wheel[place:], *wheel[:place]):\n        yield from copies\n"),
+        ("    for copies in (*wheel[slot:], *wheel[:slot]):\n        yield from copies\n"),
         "",
         ("test_copies_that_were_to_come_later_come_at_the_end",),
     ),
@@ -195,7 +195,7 @@ FAULTS: Final = (
     Fault(
         "verify does not look at what is seen",
         "infra/verify/compare.py",
-        "if seen != wanted_seen:",
+        "if seen != expected_seen:",
         "if False:",
         ("test_a_fault_is_found_and_its_key_named",),
     ),

@@ -56,8 +56,8 @@ def flink() -> Iterator[Flink]:
         thread.join(10)
 
 
-def client(flink: Flink, within: float | None = None) -> FlinkClient:
-    return FlinkClient(f"http://127.0.0.1:{flink.server_port}", within)
+def client(flink: Flink, timeout: float | None = None) -> FlinkClient:
+    return FlinkClient(f"http://127.0.0.1:{flink.server_port}", timeout)
 
 
 def test_the_job_that_lives_goes_before_a_newer_one_that_ended(flink: Flink) -> None:
@@ -112,7 +112,7 @@ def test_no_answer_and_errors_are_told(flink: Flink) -> None:
 def test_all_questions_together_end_in_time(flink: Flink) -> None:
     flink.answers["/jobs/overview"] = {"jobs": []}
     flink.pause = 0.3
-    asked = client(flink, within=0.5)
+    asked = client(flink, timeout=0.5)
     asked.jobs()
     with pytest.raises(Unavailable, match="timed out"):
         asked.jobs()

@@ -73,8 +73,8 @@ def test_one_that_was_started_ahead_is_used_once(client: JobClient, home: Home, 
 def test_what_a_client_that_fails_has_said_is_told(client: JobClient) -> None:
     with pytest.raises(NotSubmitted, match="went wrong") as caught:
         client.submit("bad")
-    assert "CheckpointCoordinator.restore went wrong" in caught.value.said
-    assert caught.value.said.startswith("started")
+    assert "CheckpointCoordinator.restore went wrong" in caught.value.output
+    assert caught.value.output.startswith("started")
 
 
 def test_another_takes_the_place_of_one_that_died_meanwhile(

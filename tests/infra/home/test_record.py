@@ -41,7 +41,7 @@ def use(home: Home) -> tuple[int, bool]:
 
 def ask_for(home: Home, number: int) -> None:
     record = record_of(home)
-    record.ask_for_base(number)
+    record.set_next_base(number)
     record.save()
 
 

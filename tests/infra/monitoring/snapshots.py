@@ -7,7 +7,7 @@ import msgspec
 from features.keys import EVENTS, PARTITIONS, SERVED
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane
-from infra.monitoring.snapshot import Checkpoints, Flow, Job, Topic
+from infra.monitoring.snapshot import Checkpoints, Job, Snapshot, Topic
 
 NOW = 1_700_000_000_000
 CLOCK = 889_000_000_000
@@ -40,7 +40,7 @@ def fresh(*times_ms: int) -> dict[tuple[str, int], FreshnessHistogram]:
     return {("users", 0): made}
 
 
-def sight(at: int = NOW, **more: Any) -> Flow:
+def snapshot_at(at: int = NOW, **more: Any) -> Snapshot:
     """Two lanes, ten events in all, none pending."""
     known: dict[str, Any] = {
         "clock": CLOCK,
@@ -49,10 +49,10 @@ def sight(at: int = NOW, **more: Any) -> Flow:
         "fresh": fresh(3, 4),
         "job": job(at),
     }
-    return Flow(at, **(known | more))
+    return Snapshot(at, **(known | more))
 
 
-def sights(*changes: dict[str, Any], every: int = 5_000) -> list[Flow]:
+def series(*changes: dict[str, Any], every: int = 5_000) -> list[Snapshot]:
     """One sight after another, the last at NOW."""
     first = NOW - every * (len(changes) - 1)
-    return [sight(first + every * number, **change) for number, change in enumerate(changes)]
+    return [snapshot_at(first + every * number, **change) for number, change in enumerate(changes)]

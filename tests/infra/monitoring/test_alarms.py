@@ -11,13 +11,13 @@ from features.keys import EVENTS, SERVED
 from infra.monitoring.alarms import NAMES, evaluate
 from infra.monitoring.snapshot import Checkpoints
 from infra.system.repository import REPO
-from tests.infra.monitoring.snapshots import NOW, changed, fresh, job, lane, sight, sights, topic
+from tests.infra.monitoring.snapshots import NOW, changed, fresh, job, lane, series, snapshot_at, topic
 
 Change = dict[str, Any]
 
 
 def names(*changes: Change, every: int = 5_000) -> set[str]:
-    return {alarm.name for alarm in evaluate(sights(*changes, every=every))}
+    return {alarm.name for alarm in evaluate(series(*changes, every=every))}
 
 
 def minute(change: Change) -> list[Change]:
@@ -32,7 +32,7 @@ def test_nothing_is_wrong_with_a_home_at_rest_nor_at_the_first_look() -> None:
 
 
 def test_every_alarm_says_what_it_found_and_what_to_do() -> None:
-    (alarm,) = evaluate([sight(failures={"redis": "Connection refused"}, lanes=None, fresh=None)])
+    (alarm,) = evaluate([snapshot_at(failures={"redis": "Connection refused"}, lanes=None, fresh=None)])
     assert alarm.name == "redis_unreachable"
     found, advice = alarm.text.split("; ", 1)
     assert found == "Connection refused"
@@ -82,7 +82,7 @@ def checkpoints(**more: Any) -> Change:
 
 def test_checkpoints_that_fail_in_a_row_are_overdue_at_once_with_their_reason() -> None:
     failing = checkpoints(failed=2, failed_in_a_row=2, failure="No space left on device", completed_at=NOW - 11_000)
-    (alarm,) = evaluate(sights({}, failing))
+    (alarm,) = evaluate(series({}, failing))
     assert alarm.name == "checkpoint_overdue"
     assert "No space left on device" in alarm.text
     assert names({}, checkpoints(failed=1, failed_in_a_row=1, completed_at=NOW - 9_000)) == set()
@@ -123,14 +123,14 @@ def test_a_single_record_that_is_never_read_is_enough() -> None:
     assert names(*[behind(10, 11)] * 7) == {"pending_growing"}
     assert names(*[behind(10, 11)] * 4) == set()
     served = {"log": {EVENTS: topic(6, 4), SERVED: topic(3)}}
-    (alarm,) = evaluate(sights(*[served] * 7))
+    (alarm,) = evaluate(series(*[served] * 7))
     assert "3 records of served" in alarm.text
     missing = {"lanes": {}, "log": {EVENTS: topic(6), SERVED: topic()}}
     assert names(*[missing] * 7) == {"pending_growing"}  # Redis was emptied: no lane tells of anything
 
 
 def test_a_ledger_that_does_not_add_up_is_told_with_its_lane() -> None:
-    (alarm,) = evaluate([sight(lanes={0: lane(6), 1: changed(lane(4), applied=3)})])
+    (alarm,) = evaluate([snapshot_at(lanes={0: lane(6), 1: changed(lane(4), applied=3)})])
     assert alarm.name == "ledger_unbalanced"
     assert alarm.text.startswith("lane 1: ")
     assert names({"lanes": {0: lane(6), 1: changed(lane(4), read=3, applied=3)}}) == {"ledger_unbalanced"}
@@ -151,9 +151,9 @@ def test_features_are_stale_when_the_last_minute_was_slow() -> None:
 
 
 def test_sights_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count() -> None:
-    old = sight(NOW - 61_000, job=job(id="before"))
-    future = sight(NOW + 3_600_000, job=job(id="before"))
-    assert evaluate([old, future, sight()]) == []
+    old = snapshot_at(NOW - 61_000, job=job(id="before"))
+    future = snapshot_at(NOW + 3_600_000, job=job(id="before"))
+    assert evaluate([old, future, snapshot_at()]) == []
 
 
 def test_each_alarm_is_in_the_manual_and_in_prometheus_rules() -> None:

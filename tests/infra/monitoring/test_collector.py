@@ -12,7 +12,7 @@ from features.keys import CLOCK_KEY
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import fresh_key, lane_fields, lane_key
 from infra.monitoring import collector
-from infra.monitoring.collector import Gatherer
+from infra.monitoring.collector import Collector
 from infra.monitoring.flink_status import checkpoints_of, short_name
 from infra.monitoring.snapshot import Checkpoints
 from infra.system.processes import free_ports
@@ -22,7 +22,7 @@ from tests.redis_process import RedisProcess, redis_process
 
 pytestmark = pytest.mark.services
 
-BOUND = collector.KAFKA_WITHIN + collector.REDIS_WITHIN + collector.RECORDS_WITHIN
+BOUND = collector.KAFKA_TIMEOUT + collector.REDIS_TIMEOUT + collector.RECORDS_TIMEOUT
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def gatherer(kafka: int, redis: int, flink: int) -> Gatherer:
-    return Gatherer(kafka, redis, flink, generation=2, clock=HomeClock(500, 0, 0, wall=lambda: 1_000))
+def collector_of(kafka: int, redis: int, flink: int) -> Collector:
+    return Collector(kafka, redis, flink, generation=2, clock=HomeClock(500, 0, 0, wall=lambda: 1_000))
 
 
 def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> None:
@@ -54,46 +54,46 @@ def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> 
     redis.client.set(fresh_key("items", 1), histogram.to_json())
     redis.client.set(CLOCK_KEY, 9_000)
     gone = free_ports(2)
-    asked = gatherer(gone[0], redis.port, gone[1])
-    flow = asked.look()
-    assert flow.lanes == {3: mine}  # lane 4 is what a generation before this one has left
-    assert flow.fresh == {("items", 1): histogram}
-    assert flow.clock == 9_000
-    assert (flow.log, flow.job) == (None, None)
-    assert set(flow.failures) == {"kafka", "flink"}
-    asked.close()
+    collector = collector_of(gone[0], redis.port, gone[1])
+    snapshot = collector.take_snapshot()
+    assert snapshot.lanes == {3: mine}  # lane 4 is what a generation before this one has left
+    assert snapshot.fresh == {("items", 1): histogram}
+    assert snapshot.clock == 9_000
+    assert (snapshot.log, snapshot.job) == (None, None)
+    assert set(snapshot.failures) == {"kafka", "flink"}
+    collector.close()
 
 
 def test_what_is_no_lane_is_named_and_hides_nothing_else(redis: RedisProcess) -> None:
     redis.client.hset(lane_key(0), mapping={"g": "2", "n": "many"})
     gone = free_ports(2)
-    asked = gatherer(gone[0], redis.port, gone[1])
-    assert "job:0" in asked.look().failures["redis"]
-    asked.close()
+    collector = collector_of(gone[0], redis.port, gone[1])
+    assert "job:0" in collector.take_snapshot().failures["redis"]
+    collector.close()
 
 
 def test_silent_services_cost_no_more_than_the_bound_and_are_named(silent_port: int) -> None:
-    asked = gatherer(silent_port, silent_port, silent_port)
+    collector = collector_of(silent_port, silent_port, silent_port)
     for _ in range(2):  # the second time each may still be busy with the first question
         began = time.monotonic()
-        flow = asked.look()
+        snapshot = collector.take_snapshot()
         assert time.monotonic() - began < 4 * BOUND  # left alone, the clients would try for a minute and more
-        assert set(flow.failures) == {"kafka", "redis", "flink"}
-        assert all(flow.failures.values())
-    asked.close()
+        assert set(snapshot.failures) == {"kafka", "redis", "flink"}
+        assert all(snapshot.failures.values())
+    collector.close()
 
 
 def test_redis_is_told_again_once_it_is_back(tmp_path: Path) -> None:
     gone = free_ports(2)
     with redis_process(tmp_path) as server:
-        asked = gatherer(gone[0], server.port, gone[1])
-        assert asked.look().lanes == {}
+        collector = collector_of(gone[0], server.port, gone[1])
+        assert collector.take_snapshot().lanes == {}
         server.process.kill()
         server.process.wait(5)
-        flow = asked.look()
-        assert flow.lanes is None
-        assert "redis" in flow.failures
-    asked.close()
+        snapshot = collector.take_snapshot()
+        assert snapshot.lanes is None
+        assert "redis" in snapshot.failures
+    collector.close()
 
 
 def completed(number: int, at: int) -> dict[str, object]:

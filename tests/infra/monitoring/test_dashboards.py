@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane
 from infra.monitoring.alarms import NAMES, Alarm
-from infra.monitoring.prometheus import WatchCollector
+from infra.monitoring.prometheus import MonitorMetrics
 from infra.monitoring.snapshot import Checkpoints, Vertex
 from infra.system.repository import REPO
 from online.monitoring.job_metrics import JobSight, families_of
 from online.support import metrics
-from tests.infra.monitoring.snapshots import NOW, job, sight
+from tests.infra.monitoring.snapshots import NOW, job, snapshot_at
 
 FOLDER = REPO / "infra" / "dashboards"
 SUFFIXES = ("_bucket", "_count", "_sum", "_total")
@@ -24,12 +24,12 @@ SUFFIXES = ("_bucket", "_count", "_sum", "_total")
 
 def told() -> dict[str, set[str]]:
     """Metrics' names without suffix → their labels."""
-    watch = WatchCollector()
+    monitor = MonitorMetrics()
     busy = (Vertex("users", 1, 0.1, 0.0),)
     done = Checkpoints(completed_at=NOW, duration_ms=1, state_bytes=1)
-    watch.show(sight(job=job(vertices=busy, checkpoints=done)), [Alarm(NAMES[0], "")])
+    monitor.show(snapshot_at(job=job(vertices=busy, checkpoints=done)), [Alarm(NAMES[0], "")])
     registry = CollectorRegistry()
-    registry.register(watch)
+    registry.register(monitor)
     of_job = families_of(JobSight({0: Lane(generation=1, next_offset=1)}, {("users", 0): FreshnessHistogram()}))
     found: dict[str, set[str]] = {}
     texts = [generate_latest(registry).decode()]

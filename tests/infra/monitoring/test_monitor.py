@@ -7,22 +7,22 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.monitoring.monitor import EVERY, Watch
-from infra.monitoring.snapshot import Flow
+from infra.monitoring.monitor import EVERY, Monitor
+from infra.monitoring.snapshot import Snapshot
 from infra.monitoring.status_view import print_report
 from infra.system.processes import free_ports
-from tests.infra.monitoring.snapshots import NOW, fresh, sight
+from tests.infra.monitoring.snapshots import NOW, fresh, snapshot_at
 
 
 class Dealt:
     """Stands where a Gatherer stands; the last sight is dealt again and again."""
 
-    def __init__(self, *flows: Flow) -> None:
-        self._flows = list(flows)
+    def __init__(self, *snapshots: Snapshot) -> None:
+        self._snapshots = list(snapshots)
         self.closed = False
 
-    def look(self) -> Flow:
-        return self._flows.pop(0) if len(self._flows) > 1 else self._flows[0]
+    def take_snapshot(self) -> Snapshot:
+        return self._snapshots.pop(0) if len(self._snapshots) > 1 else self._snapshots[0]
 
     def close(self) -> None:
         self.closed = True
@@ -44,8 +44,8 @@ def desk() -> Desk:
     return Desk()
 
 
-def watch_of(flows: Any, desk: Desk, port: int = 0, every: float = EVERY) -> Watch:
-    return Watch(flows, port, desk.note, desk.lines.append, every)
+def monitor_of(snapshots: Any, desk: Desk, port: int = 0, every: float = EVERY) -> Monitor:
+    return Monitor(snapshots, port, desk.note, desk.lines.append, every)
 
 
 def scrape(port: int, path: str = "/metrics", status: int = 200) -> str:
@@ -54,46 +54,48 @@ def scrape(port: int, path: str = "/metrics", status: int = 200) -> str:
     return answer.text
 
 
-def away(at: int) -> Flow:
-    return sight(at, lanes=None, fresh=None, failures={"redis": "Connection refused"})
+def away(at: int) -> Snapshot:
+    return snapshot_at(at, lanes=None, fresh=None, failures={"redis": "Connection refused"})
 
 
 def test_an_alarm_is_said_when_it_comes_and_when_it_goes_and_noted_in_between(desk: Desk) -> None:
-    watch = watch_of(Dealt(sight(NOW), away(NOW + 5_000), away(NOW + 10_000), sight(NOW + 15_000)), desk)
-    watch.look()
+    monitor = monitor_of(
+        Dealt(snapshot_at(NOW), away(NOW + 5_000), away(NOW + 10_000), snapshot_at(NOW + 15_000)), desk
+    )
+    monitor.poll()
     assert (desk.facts["alarms"], desk.lines) == ([], [])
     for _ in range(2):
-        watch.look()
+        monitor.poll()
         (noted,) = desk.facts["alarms"]
         assert (noted["name"], noted["since"]) == ("redis_unreachable", NOW + 5_000)
         assert len(desk.lines) == 1
     assert "alarm redis_unreachable: Connection refused" in desk.lines[0]
     assert desk.facts["alarms_at"] == NOW + 10_000
-    watch.look()
+    monitor.poll()
     assert desk.facts["alarms"] == []
     assert desk.lines[1].endswith("alarm over: redis_unreachable, after 10 s")
 
 
 def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
-    watch = watch_of(Dealt(sight(NOW), sight(NOW + 5_000, fresh=fresh(3, 4, *[40] * 10))), desk)
-    watch.look()
-    watch.look()
+    monitor = monitor_of(Dealt(snapshot_at(NOW), snapshot_at(NOW + 5_000, fresh=fresh(3, 4, *[40] * 10))), desk)
+    monitor.poll()
+    monitor.poll()
     assert desk.facts["fresh_last_minute"]["users"]["count"] == 10
     assert 20 <= desk.facts["fresh_last_minute"]["users"]["p50_ms"] <= 50
 
 
 @pytest.fixture
-def running(desk: Desk) -> Iterator[tuple[Watch, int, Dealt]]:
+def running(desk: Desk) -> Iterator[tuple[Monitor, int, Dealt]]:
     port = free_ports(1)[0]
     dealt = Dealt(away(NOW))
-    watch = watch_of(dealt, desk, port, 0.05)
-    watch.start()
-    yield watch, port, dealt
-    watch.stop()
+    monitor = monitor_of(dealt, desk, port, 0.05)
+    monitor.start()
+    yield monitor, port, dealt
+    monitor.stop()
     assert dealt.closed
 
 
-def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Watch, int, Dealt], desk: Desk) -> None:
+def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
     from tests.infra.services.test_supervisor import until
 
     _, port, _ = running
@@ -111,7 +113,7 @@ def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Watch, int, D
     assert "martlet_pending_records{" not in text  # nobody knows: not 0
 
 
-def test_the_newest_sight_is_told_whole(running: tuple[Watch, int, Dealt], desk: Desk) -> None:
+def test_the_newest_sight_is_told_whole(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
     from tests.infra.services.test_supervisor import until
 
     _, port, _ = running
@@ -128,22 +130,22 @@ def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
     from tests.infra.services.test_supervisor import until
 
     class Stumbling(Dealt):
-        def look(self) -> Flow:
-            flow = super().look()
-            if flow.clock == 0:
+        def take_snapshot(self) -> Snapshot:
+            snapshot = super().take_snapshot()
+            if snapshot.clock == 0:
                 raise KeyError("a shape nobody foresaw")
-            return flow
+            return snapshot
 
-    watch = watch_of(Stumbling(sight(NOW, clock=0), sight(NOW + 5_000)), desk, free_ports(1)[0], 0.05)
-    watch.start()
+    monitor = monitor_of(Stumbling(snapshot_at(NOW, clock=0), snapshot_at(NOW + 5_000)), desk, free_ports(1)[0], 0.05)
+    monitor.start()
     try:
         until(lambda: desk.facts)
     finally:
-        watch.stop()
+        monitor.stop()
     assert "could not look: KeyError" in desk.lines[0]
 
 
-def report(flow: Flow, **more: Any) -> dict[str, Any]:
+def report(snapshot: Snapshot, **more: Any) -> dict[str, Any]:
     from infra.monitoring.json_report import flow_report
 
     known: dict[str, Any] = {
@@ -151,7 +153,7 @@ def report(flow: Flow, **more: Any) -> dict[str, Any]:
         "services": {}, "troubles": [], "preparing": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
-        "flow": flow_report(flow, "http://127.0.0.1:1") | {"freshness_last_minute": None},
+        "flow": flow_report(snapshot, "http://127.0.0.1:1") | {"freshness_last_minute": None},
         "api": {"ready": True, "dependencies": {}, "models": [], "refused": [], "error": None},
     }  # fmt: skip
     return known | more
@@ -170,13 +172,13 @@ def printed(what: dict[str, Any]) -> str:
 def test_status_prints_what_is_still_being_prepared() -> None:
     pending = [{"name": "training data", "since": 1_700_000_000_000}, {"name": "models", "since": None}]
     assert "still being prepared: training data since 2023-11-14 22:13:20 UTC, then models" in printed(
-        report(sight(), preparing=pending)
+        report(snapshot_at(), preparing=pending)
     )
-    assert "prepared" not in printed(report(sight()))
+    assert "prepared" not in printed(report(snapshot_at()))
 
 
 def test_status_prints_the_flow_in_words() -> None:
-    text = printed(report(sight()))
+    text = printed(report(snapshot_at()))
     for words in (
         "ledger: read 10 = applied 10 + duplicate 0 + late 0 + rejected 0 + rerouted 0",
         "pending: events 0, served 0",
@@ -188,13 +190,13 @@ def test_status_prints_the_flow_in_words() -> None:
     ):
         assert words in text
     assert "unbalanced" not in text
-    assert "p50 over 5.0 s" in printed(report(sight(fresh=fresh(9_000))))
+    assert "p50 over 5.0 s" in printed(report(snapshot_at(fresh=fresh(9_000))))
 
 
 def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> None:
     from tests.infra.monitoring.snapshots import lane
 
-    blind = sight(log=None, lanes=None, fresh=None, job=None, failures={"flink": "refused", "redis": "[away]"})
+    blind = snapshot_at(log=None, lanes=None, fresh=None, job=None, failures={"flink": "refused", "redis": "[away]"})
     text = printed(report(blind, alarms={"held": [], "age_ms": None}))
     for words in (
         "flink does not answer: refused",
@@ -204,7 +206,7 @@ def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> N
     ):
         assert words in text
     assert "nothing is pending" not in text
-    uneven = printed(report(sight(lanes={0: lane(6, applied=5)})))
+    uneven = printed(report(snapshot_at(lanes={0: lane(6, applied=5)})))
     assert "lane 0 is unbalanced" in uneven
     held = {"held": [{"name": "redis_unreachable", "since": NOW, "text": "gone"}], "age_ms": 5}
-    assert "alarm redis_unreachable since 2023-11-14" in printed(report(sight(), alarms=held))
+    assert "alarm redis_unreachable since 2023-11-14" in printed(report(snapshot_at(), alarms=held))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.units import HOUR_MS
-from infra.offline_jobs.evaluate import ask_all
+from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_PLACE, places_of
 
@@ -53,7 +53,7 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     home = Home()
     told: list[int] = []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    asked, lists, degraded = ask_all(client, dataset, 2, len(ROWS), "fusion", told.append)
+    asked, lists, degraded = fetch_lists(client, dataset, 2, len(ROWS), "fusion", told.append)
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
     first, second = (what for name, what in home.calls if name == "ask")
     assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR_MS), "model": "fusion"}
@@ -78,8 +78,8 @@ def test_lists_that_lack_something_are_counted_and_errors_are_not_hidden(dataset
     home = Home()
     home.calls = [("post", {})] * 5
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    _, _, degraded = ask_all(client, dataset, 2, 3, None, lambda _: None)
+    _, _, degraded = fetch_lists(client, dataset, 2, 3, None, lambda _: None)
     assert degraded == 1
     broken = httpx.Client(base_url="http://home", transport=httpx.MockTransport(lambda _: httpx.Response(503)))
     with pytest.raises(httpx.HTTPStatusError):
-        ask_all(broken, dataset, 2, 3, None, lambda _: None)
+        fetch_lists(broken, dataset, 2, 3, None, lambda _: None)

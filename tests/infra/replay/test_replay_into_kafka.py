@@ -173,7 +173,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     (home.data / "replay.json").unlink(missing_ok=True)
     plan = Plan(0, ROWS, None)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
-    impatient = Replayer(home, bootstrap(home), dataset, ack_within=2)
+    impatient = Replayer(home, bootstrap(home), dataset, ack_timeout=2)
     os.kill(kafka, signal.SIGSTOP)
     try:
         with pytest.raises(Unavailable, match="goes on at row 0"):
@@ -193,7 +193,7 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
 
     def run() -> None:
         with pytest.raises(Unavailable) as error:
-            Replayer(home, bootstrap(home), dataset, ack_within=2).run(plan, 0)
+            Replayer(home, bootstrap(home), dataset, ack_timeout=2).run(plan, 0)
         said.append(str(error.value))
 
     replay = threading.Thread(target=run)

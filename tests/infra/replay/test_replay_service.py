@@ -49,22 +49,22 @@ def state(home: Home) -> ReplayState:
 
 def test_a_wish_starts_another_hastens_and_none_stops(home: Home, supervisor: Supervisor) -> None:
     replays = Tried(home, supervisor)
-    replays.look()
+    replays.poll()
     assert state(home) == ReplayState()
     wish(home, speed=100.0, id="a")
-    replays.look()
+    replays.poll()
     first = supervisor.child_id(NAME)
     assert (state(home).id, state(home).running, state(home).speed) == ("a", True, 100.0)
-    replays.look()
+    replays.poll()
     assert supervisor.child_id(NAME) == first  # the same wish is carried out once
     wish(home, speed="max", id="b")
-    replays.look()
+    replays.poll()
     assert supervisor.child_id(NAME) != first
     assert first.process() is None
     assert (state(home).id, state(home).speed) == ("b", "max")
     second = supervisor.child_id(NAME)
     wish(home, speed=None, id="c")
-    replays.look()
+    replays.poll()
     assert second.process() is None
     assert (state(home).id, state(home).running) == ("c", False)
 
@@ -76,9 +76,9 @@ def test_how_far_it_got_and_why_it_failed_are_told_and_it_is_not_started_again(
     replays = Tried(home, supervisor)
     replays.code = "print('martlet: no broker'); raise SystemExit(1)"
     wish(home, speed=1.0, id="a")
-    replays.look()
+    replays.poll()
     until(lambda: not supervisor.runs(NAME), 20, "its end")
-    replays.look()
+    replays.poll()
     told = state(home)
     assert (told.first, told.row, told.last, told.error) == (80, 90, 100, "martlet: no broker")
     assert not told.running
@@ -88,11 +88,11 @@ def test_a_wish_of_an_earlier_up_and_one_that_is_none_start_nothing(home: Home, 
     wish(home, speed=5.0, id="old")
     write_file(home.run / STATE, ReplayState("old", True))
     replays = Tried(home, supervisor)
-    replays.look()
+    replays.poll()
     assert not supervisor.runs(NAME)
     assert state(home) == ReplayState()
     for text in ('{"speed": -1}', '{"speed": "fast"}', "{", "[]"):
         (home.run / WISH).write_text(text)
         assert read_wish(home.run) is None
-        replays.look()
+        replays.poll()
     assert not supervisor.runs(NAME)

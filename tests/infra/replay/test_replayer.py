@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from features.errors import BadInput
 from features.types import RATING, Event
-from infra.cli.replay_options import PROVOKED, filled
+from infra.cli.replay_options import OPTIONAL_VALUES, filled
 from infra.home.paths import Home, write_json
-from infra.replay.perturbation import FAR, HELD, Outgoing, Provocation, duplicated, held_back, shuffled
-from infra.replay.replayer import Plan, Replayer, Standing, events_of, parse_speed
+from infra.replay.perturbation import FAR, HELD, Outgoing, Perturbation, duplicated, held_back, shuffled
+from infra.replay.replayer import Plan, Replayer, RowsInFlight, events_of, parse_speed
 from offline.datasets.dataset import Dataset, open_dataset
 
 
@@ -28,7 +28,7 @@ def rows(events: Iterator[Outgoing]) -> list[int]:
 
 
 PROVOCATIONS = st.builds(
-    Provocation,
+    Perturbation,
     shuffle=st.sampled_from([0, 2, 7, 100]),
     duplicate=st.integers(1, 4),
     late=st.sampled_from([0.0, 0.1, 0.9, 1.0]),
@@ -36,32 +36,32 @@ PROVOCATIONS = st.builds(
 )
 
 
-@given(provocation=PROVOCATIONS, count=st.integers(0, 300))
-def test_every_event_comes_at_least_once_unchanged_and_none_else(provocation: Provocation, count: int) -> None:
-    sent = list(provocation.apply(stream(count)))
+@given(perturbation=PROVOCATIONS, count=st.integers(0, 300))
+def test_every_event_comes_at_least_once_unchanged_and_none_else(perturbation: Perturbation, count: int) -> None:
+    sent = list(perturbation.apply(stream(count)))
     assert {(each.row, each.event) for each in sent} == {(each.row, each.event) for each in stream(count)}
     times = Counter(each.row for each in sent)
-    assert max(times.values(), default=1) <= provocation.duplicate
-    assert sent == list(provocation.apply(stream(count)))
+    assert max(times.values(), default=1) <= perturbation.duplicate
+    assert sent == list(perturbation.apply(stream(count)))
 
 
 def test_without_provocation_nothing_changes() -> None:
-    assert list(Provocation().apply(stream(100))) == list(stream(100))
-    assert not Provocation(seed=3)
-    assert all([Provocation(shuffle=2), Provocation(duplicate=2), Provocation(late=0.1)])
+    assert list(Perturbation().apply(stream(100))) == list(stream(100))
+    assert not Perturbation(seed=3)
+    assert all([Perturbation(shuffle=2), Perturbation(duplicate=2), Perturbation(late=0.1)])
 
 
 def test_the_seed_decides_and_each_stage_has_its_own_chance() -> None:
-    everything = Provocation(shuffle=50, duplicate=3, late=0.1, seed=1)
-    others = [Provocation(shuffle=50, duplicate=3, late=0.1, seed=seed) for seed in range(2, 6)]
+    everything = Perturbation(shuffle=50, duplicate=3, late=0.1, seed=1)
+    others = [Perturbation(shuffle=50, duplicate=3, late=0.1, seed=seed) for seed in range(2, 6)]
     assert all(rows(everything.apply(stream(500))) != rows(other.apply(stream(500))) for other in others)
     once = list(dict.fromkeys(rows(everything.apply(stream(500)))))
-    assert once == rows(Provocation(shuffle=50, late=0.1, seed=1).apply(stream(500)))
+    assert once == rows(Perturbation(shuffle=50, late=0.1, seed=1).apply(stream(500)))
 
 
 def test_shuffled_rows_move_less_than_the_window_and_the_pace_stays() -> None:
     window = 100
-    sent = list(shuffled(stream(1_050), window, Provocation()._chance("x")))
+    sent = list(shuffled(stream(1_050), window, Perturbation()._rng("x")))
     moves = [each.row - place for place, each in enumerate(sent)]
     assert max(map(abs, moves)) < window
     assert max(map(abs, moves)) > window // 2  # it does shuffle
@@ -70,12 +70,12 @@ def test_shuffled_rows_move_less_than_the_window_and_the_pace_stays() -> None:
 
 
 def test_late_events_come_after_all_others_in_their_own_order() -> None:
-    sent = rows(held_back(stream(10_000), 0.1, Provocation(seed=5)._chance("x")))
+    sent = rows(held_back(stream(10_000), 0.1, Perturbation(seed=5)._rng("x")))
     turn = next(place for place in range(1, len(sent)) if sent[place] < sent[place - 1])
     assert sent[:turn] == sorted(sent[:turn])
     assert sent[turn:] == sorted(sent[turn:])
     assert 800 < len(sent) - turn < 1_200
-    assert all(each.due == each.event.ts for each in held_back(stream(50), 0.5, Provocation()._chance("x")))
+    assert all(each.due == each.event.ts for each in held_back(stream(50), 0.5, Perturbation()._rng("x")))
 
 
 def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> None:
@@ -89,7 +89,7 @@ def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> N
 
     held = list[int]()
     ahead = []
-    for sent, each in enumerate(held_back(counted(), 0.5, Provocation()._chance("x"), most=40), 1):
+    for sent, each in enumerate(held_back(counted(), 0.5, Perturbation()._rng("x"), limit=40), 1):
         ahead.append(read - sent)
         held.append(each.row)
     assert max(ahead) == 40
@@ -100,7 +100,7 @@ def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> N
 
 def test_copies_come_right_behind_or_far_later_but_within_the_bound() -> None:
     far, count = 200, 20_000
-    sent = list(duplicated(stream(count), 3, Provocation()._chance("x"), far))
+    sent = list(duplicated(stream(count), 3, Perturbation()._rng("x"), far))
     times = Counter(rows(iter(sent)))
     assert set(times) == set(range(count))
     shares = Counter(times.values())
@@ -124,18 +124,18 @@ def test_copies_that_were_to_come_later_come_at_the_end() -> None:
     """However far the wheel has turned: of a thousand events as many copies as were drawn."""
     for count in (1, 150, 1000):
         sent = Counter(rows(duplicated(stream(count), 3, random.Random(5), 200)))
-        chance, drawn = random.Random(5), 0
+        rng, drawn = random.Random(5), 0
         for _ in range(count):
-            copies = int(chance.random() * 3)
+            copies = int(rng.random() * 3)
             drawn += copies
             for _ in range(copies):
-                if chance.random() >= 0.5:
-                    chance.random()
+                if rng.random() >= 0.5:
+                    rng.random()
         assert sent.total() == count + drawn
 
 
 def test_all_together_hold_no_more_than_they_say() -> None:
-    provocation, newest, seen = Provocation(shuffle=500, duplicate=3, late=0.02, seed=2), -1, set[int]()
+    perturbation, newest, seen = Perturbation(shuffle=500, duplicate=3, late=0.02, seed=2), -1, set[int]()
 
     def watched() -> Iterator[Outgoing]:
         nonlocal newest
@@ -143,22 +143,22 @@ def test_all_together_hold_no_more_than_they_say() -> None:
             newest = each.row
             yield each
 
-    most = 0
-    for each in provocation.apply(watched()):
+    limit = 0
+    for each in perturbation.apply(watched()):
         seen.add(each.row)
-        most = max(most, newest + 1 - len(seen))
+        limit = max(limit, newest + 1 - len(seen))
     assert len(seen) == 60_000
-    assert 1_000 < most < 500 + 60_000 * 0.03 < HELD
+    assert 1_000 < limit < 500 + 60_000 * 0.03 < HELD
     assert FAR < 60_000  # or the copies would not have gone once around
 
 
 def test_a_seed_is_chosen_shown_and_not_taken_for_nothing() -> None:
-    chosen = Provocation.chosen(None, 3, 0.05, None)
+    chosen = Perturbation.chosen(None, 3, 0.05, None)
     assert str(chosen) == f"--duplicate 3 --late 0.05 --seed {chosen.seed}"
-    assert len({Provocation.chosen(2, None, None, None).seed for _ in range(5)}) > 1
-    assert Provocation.chosen(10, None, None, 7) == Provocation(shuffle=10, seed=7)
+    assert len({Perturbation.chosen(2, None, None, None).seed for _ in range(5)}) > 1
+    assert Perturbation.chosen(10, None, None, 7) == Perturbation(shuffle=10, seed=7)
     with pytest.raises(BadInput, match="--seed: expected --shuffle"):
-        Provocation.chosen(None, None, None, 7)
+        Perturbation.chosen(None, None, None, 7)
 
 
 @pytest.mark.parametrize(
@@ -172,22 +172,22 @@ def test_a_seed_is_chosen_shown_and_not_taken_for_nothing() -> None:
     ],
 )
 def test_a_value_may_be_left_out(given_: str, meant: str) -> None:
-    assert filled(given_.split(), PROVOKED) == meant.split()
+    assert filled(given_.split(), OPTIONAL_VALUES) == meant.split()
 
 
 def test_a_row_is_done_once_it_and_all_before_it_are_acknowledged() -> None:
-    standing = Standing(100)
-    assert (standing.row, standing.rows) == (100, 0)
+    in_flight = RowsInFlight(100)
+    assert (in_flight.row, in_flight.rows) == (100, 0)
     for row in range(100, 110):
-        standing.read(row)
-    standing.acknowledged([103, 101, 103])
-    assert (standing.row, standing.rows, standing.records) == (100, 2, 3)
-    standing.acknowledged([100])
-    assert standing.row == 102
-    standing.acknowledged([103, 104, 102, 105, 106, 107, 108])
-    assert (standing.row, standing.rows) == (109, 9)
-    standing.acknowledged([109, 100])
-    assert (standing.row, standing.rows, standing.records) == (110, 10, 13)
+        in_flight.read(row)
+    in_flight.acknowledged([103, 101, 103])
+    assert (in_flight.row, in_flight.rows, in_flight.records) == (100, 2, 3)
+    in_flight.acknowledged([100])
+    assert in_flight.row == 102
+    in_flight.acknowledged([103, 104, 102, 105, 106, 107, 108])
+    assert (in_flight.row, in_flight.rows) == (109, 9)
+    in_flight.acknowledged([109, 100])
+    assert (in_flight.row, in_flight.rows, in_flight.records) == (110, 10, 13)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.home.paths import Home
-from infra.services.model_server_config import ServingConfig, wanted
+from infra.services.model_server_config import ServingConfig, versions_to_load
 from infra.system.processes import free_ports
 from models.server import config
 from models.server.version_policy import Latest, Specific
@@ -66,7 +66,7 @@ def policies(serving: ServingConfig) -> dict[str, object]:
     ],
 )
 def test_versions(there: list[int], ranking: dict[str, int] | None, loaded: list[int]) -> None:
-    assert wanted(there, ranking, "a") == loaded
+    assert versions_to_load(there, ranking, "a") == loaded
 
 
 def test_what_ranks_stays_loaded_whatever_comes_after_it(home: Home, api: Api) -> None:

@@ -175,7 +175,7 @@ def test_a_log_is_kept_below_its_limit_without_its_writer_knowing(tmp_path: Path
         for number in range(5):
             writer.write(b"%d" % number * 1000)
             writer.flush()
-            rotate(log, limit=1000, keep=3)
+            rotate(log, limit=1000, copies=3)
         writer.write(b"last")
     assert log.read_bytes() == b"last"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.log", "x.log.1", "x.log.2", "x.log.3"]

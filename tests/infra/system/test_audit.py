@@ -10,9 +10,9 @@ import pytest
 
 from features.errors import Unavailable
 from infra.system.audit import advisories, audit
-from infra.system.locks import WHOLE, Pin, pins
+from infra.system.locks import MAIN_LOCK, Pin, pins
 
-NUMPY = next(pin for pin in pins(WHOLE) if pin.name == "numpy")
+NUMPY = next(pin for pin in pins(MAIN_LOCK) if pin.name == "numpy")
 
 
 class Database(ThreadingHTTPServer):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.system.locks import FOLDER, WHOLE, pins
+from infra.system.locks import FOLDER, MAIN_LOCK, pins
 from infra.system.repository import REPO
 
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
 REFUSED = tomllib.loads((FOLDER / "refused.toml").read_text())
 ROLES = sorted(set(PROJECT["dependency-groups"]) - {"kernel"})
-LOCKS = [WHOLE, *sorted(FOLDER.glob("*.lock"))]
+LOCKS = [MAIN_LOCK, *sorted(FOLDER.glob("*.lock"))]
 HEAVY = {"tensorflow", "pyspark", "apache-flink"}
 
 
@@ -31,11 +31,11 @@ def test_every_role_has_its_lock_and_every_lock_its_role() -> None:
 @pytest.mark.parametrize("name", ROLES)
 def test_a_role_is_a_part_of_the_whole_at_the_same_versions(name: str) -> None:
     assert pins(role(name))
-    assert pins(role(name)) <= pins(WHOLE)
+    assert pins(role(name)) <= pins(MAIN_LOCK)
 
 
 def test_the_whole_is_the_roles_and_nothing_else() -> None:
-    assert pins(WHOLE) == set().union(*(pins(role(name)) for name in ROLES))
+    assert pins(MAIN_LOCK) == set().union(*(pins(role(name)) for name in ROLES))
 
 
 @pytest.mark.parametrize(

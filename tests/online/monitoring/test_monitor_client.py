@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from infra.monitoring.http_endpoint import WatchPage
+from infra.monitoring.http_endpoint import MonitorPage
 from infra.system.processes import free_ports
 from online.monitoring.monitor_client import WatchClient
 
@@ -15,7 +15,7 @@ def ask(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
     async def once() -> tuple[dict[str, Any] | None, str | None]:
         client = WatchClient(port)
         try:
-            return await client.sight()
+            return await client.snapshot()
         finally:
             await client.close()
 
@@ -24,11 +24,11 @@ def ask(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
 
 def test_the_newest_sight_is_passed_on() -> None:
     (port,) = free_ports(1)
-    sights: list[dict[str, Any]] = [{"asked_at": 1}]
-    page = WatchPage(port, CollectorRegistry(), lambda: sights[-1])
+    snapshots: list[dict[str, Any]] = [{"asked_at": 1}]
+    page = MonitorPage(port, CollectorRegistry(), lambda: snapshots[-1])
     try:
         assert ask(port) == ({"asked_at": 1}, None)
-        sights.append({"asked_at": 2, "alarms": []})
+        snapshots.append({"asked_at": 2, "alarms": []})
         assert ask(port) == ({"asked_at": 2, "alarms": []}, None)
     finally:
         page.close()
@@ -36,7 +36,7 @@ def test_the_newest_sight_is_passed_on() -> None:
 
 def test_before_the_first_sight_there_is_none() -> None:
     (port,) = free_ports(1)
-    page = WatchPage(port, CollectorRegistry(), dict)
+    page = MonitorPage(port, CollectorRegistry(), dict)
     try:
         assert ask(port) == (None, "the watch has not looked yet")
     finally:
