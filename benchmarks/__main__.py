@@ -31,8 +31,8 @@ Parallelism = Annotated[
     int | None, typer.Option(min=1, max=8, help="As with `up`, for a home of its own.  [default: 1]")
 ]
 State = Annotated[str | None, typer.Option(help="As with `up`, for a home of its own.  [default: memory]")]
-Beside = Annotated[float, typer.Option(min=0, help="Events a second that stream in meanwhile.")]
-HERE = Path(".martlet")
+BackgroundRate = Annotated[float, typer.Option("--beside", min=0, help="Events a second that stream in meanwhile.")]
+DEFAULT_HOME = Path(".martlet")
 
 
 def _shape(parallelism: int | None, state: str | None) -> "Shape":
@@ -44,15 +44,20 @@ def _shape(parallelism: int | None, state: str | None) -> "Shape":
 
 
 @app.callback()
-def bench(context: typer.Context, home: RunningHome = HERE, clicks: Clicks = 200, beside: Beside = 0.0) -> None:
+def bench(
+    context: typer.Context,
+    home: RunningHome = DEFAULT_HOME,
+    clicks: Clicks = 200,
+    background_rate: BackgroundRate = 0.0,
+) -> None:
     """Performance figures. Alone: from a click to the list that knows of it, in the running home."""
     if context.invoked_subcommand is not None:
-        if (home, clicks, beside) != (HERE, 200, 0.0):
+        if (home, clicks, background_rate) != (DEFAULT_HOME, 200, 0.0):
             raise BadInput("bench", f"options behind {context.invoked_subcommand}", "options before it")
         return
     from benchmarks.clicks import run
 
-    run(home.resolve(), clicks, beside)
+    run(home.resolve(), clicks, background_rate)
 
 
 @app.command()
@@ -75,7 +80,7 @@ def backlog(
 
 @app.command()
 def requests(
-    home: RunningHome = HERE,
+    home: RunningHome = DEFAULT_HOME,
     model: Annotated[str | None, typer.Option(help="What ranks.  [default: the API's default]")] = None,
     callers: Annotated[
         list[int] | None, typer.Option(min=1, max=256, help="May be given again.  [default: 1, 8]")
@@ -83,12 +88,12 @@ def requests(
     seconds: Annotated[float, typer.Option(min=1, max=600, help="For each number of callers.")] = 10,
     size: Annotated[int, typer.Option(min=1, max=100, help="Of a list.")] = 20,
     given: Annotated[int, typer.Option(min=0, max=500, help="Rank so many candidates instead (POST /v1/rank).")] = 0,
-    beside: Beside = 0.0,
+    background_rate: BackgroundRate = 0.0,
 ) -> None:
     """Lists or rankings a second, and how long one takes, for one caller and for many."""
     from benchmarks.requests import run
 
-    run(home.resolve(), model, callers or [1, 8], seconds, size, given, beside)
+    run(home.resolve(), model, callers or [1, 8], seconds, size, given, background_rate)
 
 
 @app.command()
@@ -192,7 +197,7 @@ def recall(
 
 @app.command()
 def ladder(
-    home: RunningHome = HERE,
+    home: RunningHome = DEFAULT_HOME,
     user: Annotated[int, typer.Option(min=0, help="Whose lists are asked for.")] = 6,
 ) -> None:
     """Lists while Redis, the model server and Kafka stand still: what they miss and how long they take. These processes are
@@ -204,7 +209,7 @@ def ladder(
 
 @app.command()
 def swap(
-    home: RunningHome = HERE,
+    home: RunningHome = DEFAULT_HOME,
     model: Annotated[str, typer.Option(help="Whose version changes, and what ranks.")] = "fusion",
     callers: Annotated[int, typer.Option(min=1, max=256)] = 1,
     seconds: Annotated[float, typer.Option(min=4, max=600, help="For each run.")] = 12,
@@ -218,7 +223,7 @@ def swap(
 
 @app.command()
 def pages(
-    home: RunningHome = HERE,
+    home: RunningHome = DEFAULT_HOME,
     visits: Annotated[int, typer.Option(min=1, max=100, help="Of each page, nothing cached.")] = 5,
     ratings: Annotated[int, typer.Option(min=1, max=1000, help="One after another, by somebody new.")] = 50,
     json: Json = None,

@@ -29,11 +29,11 @@ from features.errors import MartletError
 
 WIDTH: Final = 64
 QUERIES: Final = 300
-WANTED: Final = 300
+NEIGHBOURS: Final = 300
 CENTRES: Final = 1_000
 ADDED: Final = 200
 EXACT_SIZES: Final = (2_000, 20_000, 100_000, 1_000_000)
-WITHIN: Final = 1_800.0
+TIMEOUT: Final = 1_800.0
 """Seconds for one candidate."""
 
 
@@ -68,11 +68,11 @@ def factors(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray
     """As `clusters`."""
     spectrum = np.arange(1, WIDTH + 1, dtype=np.float32) ** -0.5
 
-    def drawn(count: int) -> FloatArray:
+    def sampled(count: int) -> FloatArray:
         return rng.standard_normal((count, WIDTH), dtype=np.float32) * spectrum
 
     norms = np.exp(0.5 * rng.standard_normal(size, dtype=np.float32))
-    return drawn(size) * norms[:, None], drawn(QUERIES)
+    return sampled(size) * norms[:, None], sampled(QUERIES)
 
 
 MAKERS: Final[dict[str, Callable[[int, np.random.Generator], tuple[FloatArray, FloatArray]]]] = {
@@ -223,7 +223,7 @@ def _truth(vectors: FloatArray, queries: FloatArray, folder: Path, name: str) ->
         best = []
         for query in queries:
             scores = vectors @ query
-            top = np.argpartition(scores, -WANTED)[-WANTED:]
+            top = np.argpartition(scores, -NEIGHBOURS)[-NEIGHBOURS:]
             best.append(top[np.argsort(-scores[top])])
         np.save(path, np.array(best))
     return np.asarray(np.load(path), np.int64)
@@ -247,7 +247,7 @@ def measure(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any
         took, hit_100, hit_300 = [], 0, 0
         for query, best in zip(queries, truth, strict=True):
             began = time.perf_counter_ns()
-            found = built.search(query, WANTED)
+            found = built.search(query, NEIGHBOURS)
             took.append(_ms(began))
             hit_100 += len(np.intersect1d(found[:100], best[:100]))
             hit_300 += len(np.intersect1d(found, best))
@@ -257,7 +257,7 @@ def measure(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any
                 "build, s": seconds,
                 "memory beside the vectors, MB": memory,
                 "recall@100": hit_100 / 100 / QUERIES,
-                "recall@300": hit_300 / WANTED / QUERIES,
+                "recall@300": hit_300 / NEIGHBOURS / QUERIES,
                 "p50, ms": percentile(took, 0.5),
                 "p99, ms": percentile(took, 0.99),
             }
@@ -274,7 +274,7 @@ def measure(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any
 def _apart(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any]]:
     argv = [sys.executable, "-m", "benchmarks.ann", name, kind, str(size), str(folder)]
     env = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=WITHIN, env=env)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT, env=env)
     if done.returncode:
         raise MartletError(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
     rows: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
@@ -283,7 +283,7 @@ def _apart(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any]
 
 def run(size: int, names: list[str], kinds: list[str], json_file: Path | None, folder: Path) -> None:
     """Print a table: a column for each library and setting. folder: for what all of them share."""
-    report = Report("ann", {"size": size, "width": WIDTH, "wanted": WANTED, "queries": QUERIES})
+    report = Report("ann", {"size": size, "width": WIDTH, "wanted": NEIGHBOURS, "queries": QUERIES})
     for kind in kinds:
         for name in names:
             if importlib.util.find_spec(CANDIDATES[name][0]) is None:

@@ -12,12 +12,12 @@ import redis
 from benchmarks.harness.event_generator import Filled, copies, fill
 from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.homes import Shape, StreamHome
-from benchmarks.harness.job_progress import Watch, log_ends
+from benchmarks.harness.job_progress import JobFollower, log_ends
 from benchmarks.harness.run_report import Figure, Report, work_folder
 from infra.home.paths import Home
 from offline.datasets.dataset import DEFAULT, open_dataset
 
-WITHIN = 3600.0
+TIMEOUT = 3600.0
 
 
 def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]:
@@ -30,10 +30,10 @@ def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]
     ends = log_ends(running.bootstrap)
     with running.redis() as client:
         before = _traffic(client)
-        watch = Watch(running.redis_port, ends, items, cluster)
-        watch.start()
+        follower = JobFollower(running.redis_port, ends, items, cluster)
+        follower.start()
         home.start_job()
-        timeline = watch.result(WITHIN)
+        timeline = follower.result(TIMEOUT)
         calls, sent = (after - start for after, start in zip(_traffic(client), before, strict=True))
     figures: dict[str, Figure] = {
         "events/s, from 20 %": timeline.rate(0.2),

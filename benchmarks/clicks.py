@@ -14,38 +14,38 @@ import httpx
 
 from benchmarks.harness.homes import Running
 from benchmarks.harness.run_report import percentile
-from benchmarks.harness.traffic import beside as traffic_beside
+from benchmarks.harness.traffic import background_events
 from infra.home.paths import Home
 
 USER = 6
 
 
-def run(home: Path, clicks: int, beside: float) -> None:
+def run(home: Path, clicks: int, background_rate: float) -> None:
     """Print p50 and p99 of each leg, ms. beside: events a second that stream in meanwhile."""
     running = Running(Home(home))
     post_ms, list_ms, fold_ms, missed = [], [], [], 0
     with (
-        traffic_beside(running, beside, clicks / 5 + 60, "clicks"),
+        background_events(running, background_rate, clicks / 5 + 60, "clicks"),
         httpx.Client(base_url=running.api, timeout=10, trust_env=False) as client,
     ):
         items = [item["item_id"] for item in _list(client)["items"]]
         for number in range(clicks + 10):
             event = {"type": "like", "user_id": USER, "item_id": items[number % len(items)]}
             began = time.perf_counter()
-            answer = client.post("/v1/events", json=event)
+            response = client.post("/v1/events", json=event)
             acknowledged = time.perf_counter()
-            answer.raise_for_status()
-            body = _list(client, answer.json()["seen"])
-            shown = time.perf_counter()
+            response.raise_for_status()
+            body = _list(client, response.json()["seen"])
+            listed_at = time.perf_counter()
             if number < 10:  # the first ones warm connections and caches
                 continue
             missed += body["freshness"]["seen_applied"] is not True
             fold_ms.append(float(body["freshness"]["applied_in_ms"]))
             post_ms.append((acknowledged - began) * 1000)
-            list_ms.append((shown - acknowledged) * 1000)
+            list_ms.append((listed_at - acknowledged) * 1000)
     load = os.getloadavg()[0]
     print(
-        f"{clicks} clicks one after another, {beside:.0f} events/s beside, load average {load:.1f}, "
+        f"{clicks} clicks one after another, {background_rate:.0f} events/s beside, load average {load:.1f}, "
         f"{missed} lists without the click"
     )
     for name, values in (
@@ -61,7 +61,7 @@ def run(home: Path, clicks: int, beside: float) -> None:
 
 def _list(client: httpx.Client, seen: str | None = None) -> dict[str, Any]:
     parameters = {"user_id": USER, "size": 20} | ({"seen": seen} if seen else {})
-    answer = client.get("/v1/recommendations", params=parameters)
-    answer.raise_for_status()
-    body: dict[str, Any] = answer.json()
+    response = client.get("/v1/recommendations", params=parameters)
+    response.raise_for_status()
+    body: dict[str, Any] = response.json()
     return body

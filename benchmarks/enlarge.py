@@ -50,7 +50,7 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
         [("userId", pa.int64()), ("movieId", pa.int64()), ("rating", pa.float64()), ("timestamp", pa.int64())]
     )
     rows = 0
-    with atomic_file(folder / "ratings.csv") as beside, pacsv.CSVWriter(beside, schema) as writer:
+    with atomic_file(folder / "ratings.csv") as temporary, pacsv.CSVWriter(temporary, schema) as writer:
         for user, item, rating, seconds in _batches(dataset):
             at = np.searchsorted(users, user)
             for copy in range(times):

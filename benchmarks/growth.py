@@ -48,16 +48,16 @@ def sizes(users: int, events: int) -> list[Size]:
 @contextmanager
 def longer_sequence(factor: int) -> Iterator[None]:
     """Within, every module of features that knows SEQUENCE has it `factor` times longer."""
-    plain = state.SEQUENCE
+    original = state.SEQUENCE
     modules = [module for name, module in sys.modules.items() if name.startswith("features")]
     holders = [vars(module) for module in modules if "SEQUENCE" in vars(module)]
     try:
         for names in holders:
-            names["SEQUENCE"] = plain * factor
+            names["SEQUENCE"] = original * factor
         yield
     finally:
         for names in holders:
-            names["SEQUENCE"] = plain
+            names["SEQUENCE"] = original
 
 
 def fold_alone(size: Size, items: dict[int, Item], ts: int) -> dict[str, Figure]:
@@ -67,9 +67,9 @@ def fold_alone(size: Size, items: dict[int, Item], ts: int) -> dict[str, Figure]
     events = list(grid(users, size.events, sorted(items), ts))
     with longer_sequence(size.sequence):
         began = time.process_time()
-        for place, event in enumerate(events):
+        for offset, event in enumerate(events):
             user = states[event.user_id]
-            fold_user(user, event, items.get(event.item_id), place + 1)
+            fold_user(user, event, items.get(event.item_id), offset + 1)
             encode_features(user.features)
         took = time.process_time() - began
     return {

@@ -20,8 +20,8 @@ from benchmarks.harness.homes import Running
 from infra.home.paths import Home
 
 LISTS = 100
-WITHIN = 10.0
-WHOLE_WITHIN = 60.0
+TIMEOUT = 10.0
+RECOVERY_TIMEOUT = 60.0
 RUNGS = {
     "full": (),
     "Redis stopped": ("redis",),
@@ -45,45 +45,44 @@ def stopped(running: Running, names: tuple[str, ...]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-class _Asker:
+class _ListClient:
     def __init__(self, address: str, user: int) -> None:
         parts = urlsplit(address)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=WITHIN)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
         self._path = f"/v1/recommendations?user_id={user}&size=5"
 
     def list(self) -> tuple[float, int, dict[str, Any]]:
         """(ms, status, the answer)."""
         began = time.monotonic()
         self._connection.request("GET", self._path)
-        answer = self._connection.getresponse()
-        body = answer.read()
-        return (time.monotonic() - began) * 1000, answer.status, json.loads(body)
+        response = self._connection.getresponse()
+        body = response.read()
+        return (time.monotonic() - began) * 1000, response.status, json.loads(body)
 
 
 def run(home: Path, user: int) -> None:
     """Print a line for each rung."""
     running = Running(Home(home))
-    asker = _Asker(running.api, user)
+    client = _ListClient(running.api, user)
     for _ in range(LISTS):  # warm
-        asker.list()
+        client.list()
     print(f"{LISTS} lists of 5 for user {user} on each rung, load average before {os.getloadavg()[0]:.1f}")
     for rung, names in RUNGS.items():
         with stopped(running, names):
-            answers = [asker.list() for _ in range(LISTS)]
-        took = [ms for ms, _, _ in answers]
-        statuses = sorted({status for _, status, _ in answers})
-        degraded = ", ".join(answers[-1][2]["degraded"]) or "nothing missing"
+            responses = [client.list() for _ in range(LISTS)]
+        took = [ms for ms, _, _ in responses]
+        statuses = sorted({status for _, status, _ in responses})
+        degraded = ", ".join(responses[-1][2]["degraded"]) or "nothing missing"
         times = f"first {took[0]:.1f} ms, worst {max(took):.1f}, p50 {statistics.median(took):.1f}"
-        print(
-            f"  {rung:<24} statuses {statuses}, {times}; the last: {degraded}; whole again after {_whole_again(asker):.1f} s"
-        )
+        whole = f"whole again after {_recovery_seconds(client):.1f} s"
+        print(f"  {rung:<24} statuses {statuses}, {times}; the last: {degraded}; {whole}")
 
 
-def _whole_again(asker: _Asker) -> float:
+def _recovery_seconds(client: _ListClient) -> float:
     """Seconds until a list misses nothing. Raises TimeoutError where that does not come."""
     began = time.monotonic()
-    while asker.list()[2]["degraded"]:
-        if time.monotonic() - began > WHOLE_WITHIN:
-            raise TimeoutError(f"lists still miss something after {WHOLE_WITHIN:.0f} s")
+    while client.list()[2]["degraded"]:
+        if time.monotonic() - began > RECOVERY_TIMEOUT:
+            raise TimeoutError(f"lists still miss something after {RECOVERY_TIMEOUT:.0f} s")
         time.sleep(0.1)
     return time.monotonic() - began

@@ -74,24 +74,24 @@ def run(home: Path, visits: int, ratings: int, json: Path | None) -> None:
 
 
 def _visits(browser: Any, address: str, ready: str, visits: int) -> dict[str, Any]:
-    paints, shown, sizes, requests = [], [], [], 0
+    paints, content_shown, sizes, requests = [], [], [], 0
     for _ in range(visits):
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
         page.goto(address)
         page.locator(ready).first.wait_for()
-        shown.append(page.evaluate("performance.now()"))
+        content_shown.append(page.evaluate("performance.now()"))
         page.wait_for_timeout(1000)  # what comes after it counts, too
         measured = page.evaluate(_MEASURE)
         paints.append(measured["paint"])
         sizes.append(measured["bytes"] / 1000)
         requests = max(requests, measured["requests"])
         context.close()
-    known = [paint for paint in paints if paint is not None]
+    measured_paints = [paint for paint in paints if paint is not None]
     return {
-        "first paint, ms, median": spread("paint", known)["paint, p50"],
-        "first paint, ms, worst": max(known, default=None),
-        "first content out of data, ms, median": spread("shown", shown)["shown, p50"],
+        "first paint, ms, median": spread("paint", measured_paints)["paint, p50"],
+        "first paint, ms, worst": max(measured_paints, default=None),
+        "first content out of data, ms, median": spread("shown", content_shown)["shown, p50"],
         "kB transferred, most": max(sizes),
         "requests": requests,
     }

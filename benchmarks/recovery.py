@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness.event_latency import MS, NEVER, Moments, Sent, outage
+from benchmarks.harness.event_latency import MS, NEVER, Sent, Timestamps, outage
 from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.homes import Running, Shape, given_or_own
 from benchmarks.harness.job_progress import ledger
@@ -23,7 +23,7 @@ from features.errors import Broken, Unavailable
 
 JOB_MANAGER = "jobmanager"
 LIMIT = 100 * MS
-AGAIN_WITHIN = 180.0
+RECOVERY_TIMEOUT = 180.0
 POLL = 0.05
 
 
@@ -56,9 +56,9 @@ def kill(running: Running, cluster: Cluster, service: str, target: str) -> Kill:
         # A kill is noticed within seconds; till then Flink calls the job running, so tasks count that were started since.
         if not job_again and (cluster.running_since() or 0) > wall:
             job_again = time.monotonic_ns()
-        if time.monotonic_ns() - at > AGAIN_WITHIN * 1e9:
+        if time.monotonic_ns() - at > RECOVERY_TIMEOUT * 1e9:
             missing = "the job does not run" if process_again else "it was not started"
-            raise Unavailable(f"{target} was killed, and {missing} again within {AGAIN_WITHIN:.0f} s")
+            raise Unavailable(f"{target} was killed, and {missing} again within {RECOVERY_TIMEOUT:.0f} s")
     cluster.await_checkpoint(wall + (job_again - at) // MS)
     return Kill(target, at, process_again, job_again, load())
 
@@ -75,17 +75,17 @@ def kill_all(running: Running, runs: int, calm: float) -> list[Kill]:
     kills = []
     for target in [*targets(running, cluster)] * runs:
         time.sleep(calm)
-        running.await_spare()
+        running.await_standby()
         cluster.await_checkpoint(time.time_ns() // MS)
-        there = targets(running, cluster)
-        if target not in there:
-            raise Broken(f"nothing is {target} any more; there are: {', '.join(there)}")
-        kills.append(kill(running, cluster, there[target], target))
+        current = targets(running, cluster)
+        if target not in current:
+            raise Broken(f"nothing is {target} any more; there are: {', '.join(current)}")
+        kills.append(kill(running, cluster, current[target], target))
         print(f"{target} killed and back", flush=True)
     return kills
 
 
-def figures_of(done: Kill, until: int, sent: Sent, readable: Moments) -> dict[str, Figure]:
+def figures_of(done: Kill, until: int, sent: Sent, readable: Timestamps) -> dict[str, Figure]:
     """The figures of one kill; `until`: when the next one came."""
     good = sent.acknowledged
     after = outage(sent.acked[good], readable[good], done.at, done.job_again, until, LIMIT)
@@ -144,7 +144,7 @@ def run(home: Path | None, shape: Shape, rate: float, users: int, runs: int, cal
     )
     with work_folder() as folder, given_or_own(home, folder, shape) as running:
         kills = runs * (1 + len(running.services()))  # more than there will be
-        plan = Plan(rate, kills * (calm + AGAIN_WITHIN) + calm, users)
+        plan = Plan(rate, kills * (calm + RECOVERY_TIMEOUT) + calm, users)
         try:
             measure(running, plan, runs, calm, folder, report)
         finally:

@@ -19,10 +19,10 @@ from urllib.parse import urlencode, urlsplit
 
 from benchmarks.harness.homes import Running
 from benchmarks.harness.run_report import percentile
-from benchmarks.harness.traffic import beside as traffic_beside
+from benchmarks.harness.traffic import background_events
 from infra.home.paths import Home
 
-WITHIN = 10.0
+TIMEOUT = 10.0
 WARM = 2.0
 """Seconds before the figures begin."""
 IDLE = SETTLE = 3.0
@@ -30,27 +30,27 @@ IDLE = SETTLE = 3.0
 
 
 @dataclass
-class Answers:
+class Responses:
     """ms of each good answer; how many of them were degraded; how many asks got none; all that was asked, the warm-up too."""
 
     ms: list[float] = field(default_factory=list)
     degraded: int = 0
     failed: int = 0
-    asked: int = 0
+    requests: int = 0
 
 
-class Asker:
+class Workload:
     """What is asked: a user's list, or (given > 0) so many candidates to rank."""
 
     def __init__(self, model: str | None, size: int, given: int, users: list[int], items: list[int]) -> None:
         self._model, self._size, self._given = model, size, given
         self._users, self._items = users, items
 
-    def ask(self, connection: http.client.HTTPConnection, chance: random.Random) -> http.client.HTTPResponse:
-        user_id = chance.choice(self._users)
+    def send(self, connection: http.client.HTTPConnection, rng: random.Random) -> http.client.HTTPResponse:
+        user_id = rng.choice(self._users)
         more = {"model": self._model} if self._model else {}
         if self._given:
-            body = json.dumps({"user_id": user_id, "item_ids": chance.sample(self._items, self._given), **more})
+            body = json.dumps({"user_id": user_id, "item_ids": rng.sample(self._items, self._given), **more})
             connection.request("POST", "/v1/rank", body, {"Content-Type": "application/json"})
         else:
             connection.request(
@@ -59,26 +59,26 @@ class Asker:
         return connection.getresponse()
 
 
-def load(address: str, asker: Asker, callers: int, seconds: float) -> tuple[Answers, float]:
+def load(address: str, workload: Workload, callers: int, seconds: float) -> tuple[Responses, float]:
     """Ask from so many threads; the answers after the first WARM seconds, and how many came a second."""
     parts = urlsplit(address)
     start = time.monotonic() + WARM
     end = start + seconds
-    everything = [Answers() for _ in range(callers)]
+    everything = [Responses() for _ in range(callers)]
 
     def call(number: int) -> None:
-        chance, mine = random.Random(number), everything[number]
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=WITHIN)
+        rng, mine = random.Random(number), everything[number]
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
         try:
             while (began := time.monotonic()) < end:
                 try:
-                    answer = asker.ask(connection, chance)
-                    body, good = answer.read(), answer.status == 200
+                    response = workload.send(connection, rng)
+                    body, good = response.read(), response.status == 200
                 except (OSError, http.client.HTTPException):
                     connection.close()  # it opens again by itself
                     body, good = b"", False
                 took = time.monotonic() - began
-                mine.asked += 1
+                mine.requests += 1
                 if began < start:
                     continue
                 if good:
@@ -93,44 +93,44 @@ def load(address: str, asker: Asker, callers: int, seconds: float) -> tuple[Answ
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(seconds + WARM + 2 * WITHIN)
-    whole = Answers()
+        thread.join(seconds + WARM + 2 * TIMEOUT)
+    whole = Responses()
     for each in everything:
         whole.ms += each.ms
         whole.failed += each.failed
         whole.degraded += each.degraded
-        whole.asked += each.asked
+        whole.requests += each.requests
     return whole, len(whole.ms) / seconds
 
 
 def run(
-    home: Path, model: str | None, callers: list[int], seconds: float, size: int, given: int, beside: float
+    home: Path, model: str | None, callers: list[int], seconds: float, size: int, given: int, background_rate: float
 ) -> None:
     """Print a line for each number of callers. beside: events a second that stream in meanwhile."""
     running = Running(Home(home))
     base = running.base()
-    asker = Asker(model, size, given, [int(each) for each in base.user_ids], sorted(base.catalogue))
+    workload = Workload(model, size, given, [int(each) for each in base.user_ids], sorted(base.catalogue))
     what = f"{given} candidates ranked" if given else f"lists of {size}"
     print(
-        f"{what}, model {model or 'default'}, {beside:.0f} events/s beside, load average before {os.getloadavg()[0]:.1f}"
+        f"{what}, model {model or 'default'}, {background_rate:.0f} events/s beside, load average before {os.getloadavg()[0]:.1f}"
     )
-    with traffic_beside(running, beside, (seconds + WARM) * len(callers) + 60, "requests"):
+    with background_events(running, background_rate, (seconds + WARM) * len(callers) + 60, "requests"):
         with cost(running) as idle:
             time.sleep(IDLE)
         for count in callers:
             with cost(running) as shares:
-                answers, rate = load(running.api, asker, count, seconds)
+                responses, rate = load(running.api, workload, count, seconds)
                 time.sleep(SETTLE)
-            if not answers.ms:
+            if not responses.ms:
                 print(f"  {count:3} callers: no answer")
                 continue
-            p50 = statistics.median(answers.ms)
-            tail = ", ".join(f"p{q:g} {percentile(answers.ms, q / 100):.1f}" for q in (95, 99))
+            p50 = statistics.median(responses.ms)
+            tail = ", ".join(f"p{q:g} {percentile(responses.ms, q / 100):.1f}" for q in (95, 99))
             print(
-                f"  {count:3} callers: {rate:6.0f} a second, p50 {p50:.1f} ms, {tail}, worst {max(answers.ms):.1f}; "
-                f"{answers.degraded} of {len(answers.ms)} degraded, {answers.failed} more failed"
+                f"  {count:3} callers: {rate:6.0f} a second, p50 {p50:.1f} ms, {tail}, worst {max(responses.ms):.1f}; "
+                f"{responses.degraded} of {len(responses.ms)} degraded, {responses.failed} more failed"
             )
-            print(f"      processor time each, ms: {_each(shares, idle, answers.asked, seconds + WARM + SETTLE)}")
+            print(f"      processor time each, ms: {_each(shares, idle, responses.requests, seconds + WARM + SETTLE)}")
 
 
 @contextmanager
@@ -143,8 +143,8 @@ def cost(running: Running) -> Iterator[dict[str, float]]:
     shares |= {name: (after - before[name]) / took for name, after in running.cpu_seconds().items() if name in before}
 
 
-def _each(shares: dict[str, float], idle: dict[str, float], asked: int, seconds: float) -> str:
+def _each(shares: dict[str, float], idle: dict[str, float], requests: int, seconds: float) -> str:
     """What an answer cost each process, that is shares without what idling takes."""
-    spent = {name: (share - idle.get(name, 0.0)) * seconds * 1000 / asked for name, share in shares.items()}
+    spent = {name: (share - idle.get(name, 0.0)) * seconds * 1000 / requests for name, share in shares.items()}
     parts = ", ".join(f"{name} {ms:.1f}" for name, ms in sorted(spent.items(), key=lambda each: -each[1]))
     return f"{sum(spent.values()):.1f} ({parts})"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness.event_latency import MS, NEVER, Moments, Sent, within
+from benchmarks.harness.event_latency import MS, NEVER, Sent, Timestamps, in_intervals
 from benchmarks.harness.flink_cluster import Checkpoint, CheckpointLog, Cluster
 from benchmarks.harness.homes import Running, Shape, given_or_own
 from benchmarks.harness.run_report import Figure, Report, spread, work_folder
@@ -37,7 +37,7 @@ def measure(running: Running, plan: Plan, warm: float, folder: Path, name: str) 
     return figures
 
 
-def latencies(sent: Sent, readable: Moments, checkpoints: list[Checkpoint]) -> dict[str, Figure]:
+def latencies(sent: Sent, readable: Timestamps, checkpoints: list[Checkpoint]) -> dict[str, Figure]:
     """The figures of a run's events; those during a checkpoint are told by their acknowledgement's moment."""
     good = readable != NEVER
     refused = int(np.count_nonzero(~sent.acknowledged))
@@ -45,7 +45,7 @@ def latencies(sent: Sent, readable: Moments, checkpoints: list[Checkpoint]) -> d
     latency = (when - measured.acked) / MS
     shift = time.monotonic_ns() - time.time_ns()
     intervals = [(each.trigger_ms * MS + shift, each.ack_ms * MS + shift) for each in checkpoints]
-    during = within(measured.acked, intervals)
+    during = in_intervals(measured.acked, intervals)
     first, last = (measured.acked.min(), measured.acked.max()) if len(when) else (0, 0)
     spans = [(end - start) / MS for start, end in intervals if end >= first and start <= last]
     lag = (sent.sent - sent.due) / MS

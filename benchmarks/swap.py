@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.harness.homes import Running
 from benchmarks.harness.run_report import percentile
-from benchmarks.requests import WARM, Answers, Asker, load
+from benchmarks.requests import WARM, Responses, Workload, load
 from features.errors import BadInput, Unavailable
 from infra.home.paths import Home
 from models.registry import list_versions, publish, rollback, staging_folder, version_folder
@@ -40,26 +40,26 @@ def run(home: Path, model: str, callers: int, seconds: float, runs: int) -> None
     if not list_versions(models, model):
         raise BadInput("--model", "one that is trained", model)
     base = running.base()
-    asker = Asker(model, 20, 0, [int(each) for each in base.user_ids], sorted(base.catalogue))
+    workload = Workload(model, 20, 0, [int(each) for each in base.user_ids], sorted(base.catalogue))
     print(f"lists of 20 by {model}, {callers} callers, load average before {os.getloadavg()[0]:.1f}")
     p99: dict[bool, list[float]] = {False: [], True: []}
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as background:
         for swapped in (False, True) * runs:
-            swap = beside.submit(_swap, models, model, _stage(models, model), seconds) if swapped else None
-            answers, rate = load(running.api, asker, callers, seconds)
+            swap = background.submit(_swap, models, model, _stage(models, model), seconds) if swapped else None
+            responses, rate = load(running.api, workload, callers, seconds)
             if swap is not None:
                 swap.result(seconds)
-            if not answers.ms:
+            if not responses.ms:
                 raise Unavailable(f"no list was answered in {seconds:.0f} s")
-            p99[swapped].append(_told("published, withdrawn" if swapped else "nothing beside", answers, rate))
+            p99[swapped].append(_print_run("published, withdrawn" if swapped else "nothing beside", responses, rate))
     with_swaps, without = statistics.median(p99[True]), statistics.median(p99[False])
     print(f"  p99 with swaps {with_swaps:.1f} ms, without {without:.1f}: {with_swaps / without:.2f} times")
 
 
-def _told(what: str, answers: Answers, rate: float) -> float:
-    p99 = percentile(answers.ms, 0.99)
+def _print_run(what: str, responses: Responses, rate: float) -> float:
+    p99 = percentile(responses.ms, 0.99)
     print(
-        f"  {what:<21} {rate:5.0f} a second, p50 {statistics.median(answers.ms):.1f} ms, p99 {p99:.1f}, worst "
-        f"{max(answers.ms):.1f}; {answers.degraded} of {len(answers.ms)} degraded, {answers.failed} more failed"
+        f"  {what:<21} {rate:5.0f} a second, p50 {statistics.median(responses.ms):.1f} ms, p99 {p99:.1f}, worst "
+        f"{max(responses.ms):.1f}; {responses.degraded} of {len(responses.ms)} degraded, {responses.failed} more failed"
     )
     return p99

@@ -77,8 +77,8 @@ def _start(offsets: dict[int, int]) -> dict[str, str]:
     """Where the first start reads a topic from: from what the base does not hold. A checkpoint has its own offsets."""
     if not any(offsets.values()):
         return {"scan.startup.mode": "earliest-offset"}
-    places = ";".join(f"partition:{number},offset:{offset}" for number, offset in offsets.items())
-    return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": places}
+    starts = ";".join(f"partition:{number},offset:{offset}" for number, offset in offsets.items())
+    return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": starts}
 
 
 def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:

@@ -33,24 +33,24 @@ def copies(dataset: Dataset, count: int, shuffled: bool = False) -> Iterator[Eve
         name: np.concatenate([batch.column(name).to_numpy() for batch in batches])
         for name in ("user_id", "item_id", "rating", "ts")
     }
-    places = np.arange(dataset.rows * count)
+    indices = np.arange(dataset.rows * count)
     if shuffled:
-        np.random.default_rng(1).shuffle(places)
+        np.random.default_rng(1).shuffle(indices)
     users, items, ratings, times = (columns[name] for name in ("user_id", "item_id", "rating", "ts"))
-    for place in places.tolist():
-        row, copy = divmod(place, count)
+    for index in indices.tolist():
+        row, copy = divmod(index, count)
         user_id = int(users[row]) + copy * USERS_APART
         yield event_of(f"bench{copy}", user_id, int(items[row]), float(ratings[row]), int(times[row]))
 
 
 def grid(users: int, events: int, items: list[int], ts: int) -> Iterator[Event]:
     """`events` ratings by each of `users`, one user after the other, then the next round; a second between two events."""
-    chance = random.Random(1)
-    for turn in range(events):
+    rng = random.Random(1)
+    for round_number in range(events):
         for user_id in range(1, users + 1):
-            now = ts + (turn * users + user_id) * 1000
-            centi = 50 * chance.randint(1, 10)
-            yield Event(f"grid:{user_id}:{turn}", RATING, user_id, chance.choice(items), centi, "", now)
+            now = ts + (round_number * users + user_id) * 1000
+            centi = 50 * rng.randint(1, 10)
+            yield Event(f"grid:{user_id}:{round_number}", RATING, user_id, rng.choice(items), centi, "", now)
 
 
 def mixed(number: int, user_id: int, item_id: int, ts: int, run: str) -> Event:

@@ -9,7 +9,7 @@ import numpy as np
 
 from features.arrays import BoolArray, IntArray
 
-Moments = IntArray
+Timestamps = IntArray
 NEVER = np.iinfo(np.int64).max
 MS = 1_000_000
 _LANE_BITS = 40
@@ -20,11 +20,11 @@ _LANE_BITS = 40
 class Sent:
     """What the producer noted, one place an event: see `benchmarks.harness.paced_producer`."""
 
-    user: Moments
-    offset: Moments
-    due: Moments
-    sent: Moments
-    acked: Moments
+    user: Timestamps
+    offset: Timestamps
+    due: Timestamps
+    sent: Timestamps
+    acked: Timestamps
     cpu_seconds: float
 
     @classmethod
@@ -53,9 +53,9 @@ class Sent:
 class Seen:
     """What the subscriber noted: at a moment the features of `user` as of log position `n` were readable."""
 
-    user: Moments
-    n: Moments
-    at: Moments
+    user: Timestamps
+    n: Timestamps
+    at: Timestamps
     cpu_seconds: float
 
     @classmethod
@@ -64,25 +64,25 @@ class Seen:
             return cls(file["user"], file["n"], file["at"], float(file["cpu_seconds"]))
 
 
-def readable_at(sent: Sent, seen: Seen) -> Moments:
+def readable_at(sent: Sent, seen: Seen) -> Timestamps:
     """For each event the first moment when its user's features held it: when a word with n > its offset came.
 
     NEVER for an event that none covers, or that was not acknowledged. (The words of one user come with rising n.)
     """
-    known, places = np.unique(np.concatenate([sent.user, seen.user]), return_inverse=True)
+    known, indices = np.unique(np.concatenate([sent.user, seen.user]), return_inverse=True)
     assert len(known) < 1 << (62 - _LANE_BITS), "too many users"
-    wanted = (places[: len(sent.user)] << _LANE_BITS) + sent.offset + 1
-    said = (places[len(sent.user) :] << _LANE_BITS) + seen.n
-    order = np.argsort(said, kind="stable")
-    at = np.searchsorted(said[order], wanted, side="left")
-    found = np.minimum(at, max(0, len(said) - 1))
-    if not len(said):
-        return np.full(len(wanted), NEVER)
-    same = (at < len(said)) & (said[order][found] >> _LANE_BITS == wanted >> _LANE_BITS) & sent.acknowledged
+    needed = (indices[: len(sent.user)] << _LANE_BITS) + sent.offset + 1
+    heard = (indices[len(sent.user) :] << _LANE_BITS) + seen.n
+    order = np.argsort(heard, kind="stable")
+    at = np.searchsorted(heard[order], needed, side="left")
+    found = np.minimum(at, max(0, len(heard) - 1))
+    if not len(heard):
+        return np.full(len(needed), NEVER)
+    same = (at < len(heard)) & (heard[order][found] >> _LANE_BITS == needed >> _LANE_BITS) & sent.acknowledged
     return np.where(same, seen.at[order][found], NEVER)
 
 
-def within(moments: Moments, intervals: list[tuple[int, int]]) -> BoolArray:
+def in_intervals(moments: Timestamps, intervals: list[tuple[int, int]]) -> BoolArray:
     """Which moments lie in any of the intervals [from, to], given in ascending order and apart."""
     inside = np.zeros(len(moments), bool)
     for start, end in intervals:
@@ -107,7 +107,7 @@ class Outage:
 
 
 def outage(
-    acked: Moments, readable: Moments, fault: int, running_again: int, until: int, limit: int = 100 * MS
+    acked: Timestamps, readable: Timestamps, fault: int, running_again: int, until: int, limit: int = 100 * MS
 ) -> Outage:
     """What a fault at `fault` did, from events acknowledged before `until`, all of them acknowledged.
 
@@ -130,7 +130,7 @@ def outage(
     return Outage(normal_at, _most_pending(acked, readable, normal_at), int(np.diff(edges).max()), later)
 
 
-def _most_pending(acked: Moments, readable: Moments, until: int) -> int:
+def _most_pending(acked: Timestamps, readable: Timestamps, until: int) -> int:
     """Most events that were acknowledged and not readable, at any moment up to `until`."""
     starts = np.sort(acked[acked <= until])
     ends = np.sort(readable)

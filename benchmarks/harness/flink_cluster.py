@@ -85,9 +85,9 @@ class Cluster:
             if each["status"] == "COMPLETED" and not each["is_savepoint"]
         ]
 
-    def await_checkpoint(self, after_ms: int, within: float = 300.0) -> Checkpoint:
+    def await_checkpoint(self, after_ms: int, timeout: float = 300.0) -> Checkpoint:
         """The first completed checkpoint that was triggered after a moment (wall ms). Raises Unavailable if none comes."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         trouble = "none was completed"
         while True:
             try:
@@ -97,7 +97,7 @@ class Cluster:
             except Unavailable as error:
                 trouble = str(error)
             if not wait_until(deadline, 0.2):
-                raise Unavailable(f"no checkpoint within {within:.0f} s: {trouble}; {self.exceptions()}")
+                raise Unavailable(f"no checkpoint within {timeout:.0f} s: {trouble}; {self.exceptions()}")
 
     def users_state_bytes(self, checkpoint: Checkpoint) -> int:
         """What the users' operator alone put into a checkpoint."""
@@ -128,9 +128,9 @@ class CheckpointLog(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(1.0):
-            self._look()
+            self._poll()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         try:
             for each in self._cluster.checkpoints():
                 self._seen[each.job, each.number] = each
@@ -141,5 +141,5 @@ class CheckpointLog(threading.Thread):
         """Stop gathering; everything seen, by time."""
         self._ended.set()
         self.join(30)
-        self._look()
+        self._poll()
         return sorted(self._seen.values(), key=lambda each: each.trigger_ms)

@@ -27,7 +27,7 @@ from infra.system.repository import REPO
 from infra.up_options import UpOptions
 from streaming.settings import JobSettings, read_settings
 
-VERIFY_WITHIN = 3600.0
+VERIFY_TIMEOUT = 3600.0
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Running:
         """The processes by name, as they are now."""
         return {name: ProcessId.from_json(entry) for name, entry in running_status(self.home)["services"].items()}
 
-    def await_spare(self, within: float = 300.0) -> None:
+    def await_standby(self, timeout: float = 300.0) -> None:
         """Wait until the spare TaskManager is warm. Raises Unavailable if it does not come to that."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         while running_status(self.home).get("spare") != WARM:
             if time.monotonic() > deadline:
-                raise Unavailable(f"the spare TaskManager is not warm after {within:.0f} s")
+                raise Unavailable(f"the spare TaskManager is not warm after {timeout:.0f} s")
             time.sleep(0.5)
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -90,10 +90,10 @@ class Running:
         try:
             done = subprocess.run(
                 argv, env=python_env(), cwd=REPO, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=wait + VERIFY_WITHIN,
+                timeout=wait + VERIFY_TIMEOUT,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise Unavailable(f"verify did not end within {wait + VERIFY_WITHIN:.0f} s") from error
+            raise Unavailable(f"verify did not end within {wait + VERIFY_TIMEOUT:.0f} s") from error
         line = " ".join(done.stdout.split())[:300]
         if done.returncode not in (0, 1, 3) or not line:
             raise Unavailable(f"verify failed with exit code {done.returncode}: {(done.stderr or line)[-500:]}")

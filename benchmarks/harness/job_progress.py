@@ -78,7 +78,7 @@ class Timeline:
         return (total - records) / (self.end - at) if self.end > at else float("inf")
 
 
-class Watch(threading.Thread):
+class JobFollower(threading.Thread):
     """Follows the job until it has folded the log up to `ends` and, if asked, all is in the features of `items`."""
 
     def __init__(self, port: int, ends: Sequence[int], items: Sequence[int] | None, cluster: Cluster) -> None:
@@ -98,7 +98,7 @@ class Watch(threading.Thread):
             self._error = error
 
     def _follow_users(self) -> None:
-        moved, before = time.monotonic(), -1
+        changed_at, before = time.monotonic(), -1
         while not self._ended.wait(POLL):
             lanes = folded(self._client)
             now, records = time.monotonic(), sum(lanes)
@@ -108,8 +108,8 @@ class Watch(threading.Thread):
                 self._timeline.users_done = now
                 return
             if records != before:
-                moved, before = now, records
-            elif now - moved > STALLED:
+                changed_at, before = now, records
+            elif now - changed_at > STALLED:
                 raise Unavailable(
                     f"the job stands at {lanes} of {self._ends} since {STALLED:.0f} s; {self._cluster.exceptions()}"
                 )
@@ -118,25 +118,25 @@ class Watch(threading.Thread):
         """Items are done with as many contributions as events were applied; pairs, whose number is not known, once they
         have not changed for longer than the job keeps a change."""
         expected = ledger(self._client)["applied"]
-        moved, before = time.monotonic(), (-1, -1)
+        changed_at, before = time.monotonic(), (-1, -1)
         while not self._ended.wait(ITEMS_POLL):
             held, covisits = contributions(self._client, items)
             now = time.monotonic()
             if held > expected:
                 raise Broken(f"the items hold {held} contributions, {expected} events were applied")
             if (held, covisits) != before:
-                moved, before = now, (held, covisits)
-            elif held == expected and now - moved > PAIRS_QUIET:
-                self._timeline.items_done = moved
+                changed_at, before = now, (held, covisits)
+            elif held == expected and now - changed_at > PAIRS_QUIET:
+                self._timeline.items_done = changed_at
                 return
-            elif now - moved > STALLED:
+            elif now - changed_at > STALLED:
                 raise Unavailable(
                     f"the items hold {held} of {expected} contributions since {STALLED:.0f} s; {self._cluster.exceptions()}"
                 )
 
-    def result(self, within: float) -> Timeline:
+    def result(self, timeout: float) -> Timeline:
         """Wait for the end. Raises what went wrong, or Unavailable after `within` seconds."""
-        self.join(within)
+        self.join(timeout)
         late = self.is_alive()
         self._ended.set()
         self.join(30)
@@ -144,5 +144,5 @@ class Watch(threading.Thread):
         if self._error is not None:
             raise self._error
         if late:
-            raise Unavailable(f"the log was not folded within {within:.0f} s")
+            raise Unavailable(f"the log was not folded within {timeout:.0f} s")
         return self._timeline

@@ -32,7 +32,7 @@ from features.keys import EVENTS, partition_of
 COLUMNS = ("user", "lane", "offset", "due", "sent", "acked")
 LET_OTHERS_RUN = 16
 """Behind its schedule the loop never sleeps: after that many events acknowledgements get a turn."""
-DRAIN_WITHIN = 60.0
+DRAIN_TIMEOUT = 60.0
 
 
 class Pacer:
@@ -58,7 +58,7 @@ class Pacer:
             print("started", flush=True)
             sent = await self._send_all(producer)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(producer.flush(), DRAIN_WITHIN)
+                await asyncio.wait_for(producer.flush(), DRAIN_TIMEOUT)
             return sent
         finally:
             await producer.stop()
@@ -68,7 +68,7 @@ class Pacer:
 
     async def _send_all(self, producer: AIOKafkaProducer) -> int:
         given, columns = self._given, self._columns
-        chance = random.Random(given.seed)
+        rng = random.Random(given.seed)
         start = time.monotonic_ns() + 50_000_000
         step = 1e9 / given.rate
         for number in range(self._count):
@@ -80,11 +80,9 @@ class Pacer:
                 await asyncio.sleep(0)
             if self._stop:
                 return number
-            user_id = given.first_user + chance.randrange(given.users)
+            user_id = given.first_user + rng.randrange(given.users)
             lane = partition_of(user_id)
-            event = mixed(
-                number, user_id, chance.choice(self._items), given.clock + (due - start) // 1_000_000, given.run
-            )
+            event = mixed(number, user_id, rng.choice(self._items), given.clock + (due - start) // 1_000_000, given.run)
             columns["user"][number], columns["lane"][number], columns["due"][number] = user_id, lane, due
             columns["sent"][number] = time.monotonic_ns()
             future = await producer.send(EVENTS, write_event(event), str(user_id).encode(), lane)

@@ -21,7 +21,7 @@ import numpy as np
 
 from features.keys import user_channel
 
-MOST = 50_000_000
+LIMIT = 50_000_000
 """Words noted at most (24 bytes each)."""
 PREFIX = user_channel(0)[:-1].encode()
 
@@ -53,8 +53,8 @@ class Listener:
             self._reader.feed(data)
             while (message := self._reader.gets()) is not False:
                 self._note(message, now)
-            if len(self.at) > MOST:
-                raise MemoryError(f"more than {MOST} words from Redis")
+            if len(self.at) > LIMIT:
+                raise MemoryError(f"more than {LIMIT} words from Redis")
 
     def _note(self, message: list[bytes], now: int) -> None:
         if message[0] == b"psubscribe":

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.harness.event_latency import Moments, Seen, Sent, readable_at
+from benchmarks.harness.event_latency import Seen, Sent, Timestamps, readable_at
 from benchmarks.harness.homes import Running
 from benchmarks.harness.job_progress import folded, log_ends
 from features.errors import Unavailable
@@ -23,9 +23,9 @@ from infra.system.repository import REPO
 
 FIRST_USER = 500_000_000
 """The users of this traffic are nobody's in a data set."""
-START_WITHIN = 60.0
-SAVE_WITHIN = 120.0
-DRAIN_WITHIN = 120.0
+START_TIMEOUT = 60.0
+SAVE_TIMEOUT = 120.0
+DRAIN_TIMEOUT = 120.0
 
 
 class Helper:
@@ -41,28 +41,28 @@ class Helper:
         assert stdout is not None
         threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
         try:
-            said = lines.get(timeout=START_WITHIN)
+            first_line = lines.get(timeout=START_TIMEOUT)
         except queue.Empty:
-            said = "nothing"
-        if said.strip() != word:
+            first_line = "nothing"
+        if first_line.strip() != word:
             self.kill()
-            raise Unavailable(f"benchmarks.{module} said {said.strip()!r}, expected {word!r}")
+            raise Unavailable(f"benchmarks.{module} said {first_line.strip()!r}, expected {word!r}")
         self._module = module
 
-    def wait(self, within: float) -> None:
+    def wait(self, in_intervals: float) -> None:
         """Until it has ended by itself. Raises Unavailable if it fails or does not end."""
         try:
-            code = self._process.wait(within)
+            code = self._process.wait(in_intervals)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise Unavailable(f"benchmarks.{self._module} did not end within {within:.0f} s") from None
+            raise Unavailable(f"benchmarks.{self._module} did not end within {in_intervals:.0f} s") from None
         if code != 0:
             raise Unavailable(f"benchmarks.{self._module} failed with exit code {code}")
 
     def end(self) -> None:
         """Tell it to stop, and wait until it has written what it noted."""
         self._process.terminate()
-        self.wait(SAVE_WITHIN)
+        self.wait(SAVE_TIMEOUT)
 
     def kill(self) -> None:
         if self._process.poll() is None:
@@ -115,11 +115,11 @@ class Traffic:
         self._pacer.kill()
         self._listener.kill()
 
-    def finish(self, within: float = 0.0) -> tuple[Sent, Seen, Moments]:
+    def finish(self, in_intervals: float = 0.0) -> tuple[Sent, Seen, Timestamps]:
         """Let the producer go on to its own end, at most `within` seconds, or stop it now (0); then what was noted: events,
         words of Redis, and when each event was readable."""
-        if within:
-            self._pacer.wait(within)
+        if in_intervals:
+            self._pacer.wait(in_intervals)
         else:
             self._pacer.end()
         drain(self._running)
@@ -140,7 +140,7 @@ def traffic(running: Running, plan: Plan, folder: Path, name: str) -> Iterator[T
 
 
 @contextmanager
-def beside(running: Running, rate: float, span: float, name: str) -> Iterator[None]:
+def background_events(running: Running, rate: float, span: float, name: str) -> Iterator[None]:
     """So many events a second of 10,000 users for at most `span` s, begun before the context is entered; 0: none."""
     if not rate:
         yield
@@ -153,11 +153,11 @@ def beside(running: Running, rate: float, span: float, name: str) -> Iterator[No
 def drain(running: Running) -> None:
     """Wait until the job has folded the whole log. Raises Unavailable if it does not come to that."""
     ends = log_ends(running.bootstrap)
-    deadline = time.monotonic() + DRAIN_WITHIN
+    deadline = time.monotonic() + DRAIN_TIMEOUT
     with running.redis() as client:
         while True:
             lanes = folded(client)
             if all(lane >= end for lane, end in zip(lanes, ends, strict=True)):
                 return
             if not wait_until(deadline):
-                raise Unavailable(f"the job stands at {lanes} of {ends} after {DRAIN_WITHIN:.0f} s")
+                raise Unavailable(f"the job stands at {lanes} of {ends} after {DRAIN_TIMEOUT:.0f} s")

@@ -76,9 +76,9 @@ class OpenLists:
         """An event was undone: no open list keeps it."""
         for key in lane.by_user.get(user_id, ()):
             actions = self._actions(key)
-            kept = [action for action in actions if action.event_id != event_id]
-            if len(kept) < len(actions):
-                self._acted.put(key, _encode(kept))
+            remaining = [action for action in actions if action.event_id != event_id]
+            if len(remaining) < len(actions):
+                self._acted.put(key, _encode(remaining))
 
     def forget(self, lane: LaneLists, user_id: int) -> None:
         """Drop what was shown to a user who is forgotten."""

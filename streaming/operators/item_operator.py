@@ -103,15 +103,15 @@ class _Lane:
         self.pairs: dict[int, _Live[Pairs]] = {}
         self.unsent: set[str] = set()
         self.flush_due = 0.0
-        self.shown_due = 0.0
-        self.shown_only = True
+        self.impressions_due = 0.0
+        self.impressions_only = True
         """Whether nothing but impressions has come since the last flush."""
         self.broker_ts = 0
         self.timer_for = 0.0
 
     @property
     def due(self) -> float:
-        return self.shown_due if self.shown_only else self.flush_due
+        return self.impressions_due if self.impressions_only else self.flush_due
 
 
 class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
@@ -139,7 +139,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             encode_features,
         )
         self._pairs: _Copies[Pairs] = _Copies(states("pairs"), CACHED_PAIRS, base.pairs, Pairs.decode, Pairs.encode)
-        self._kept = context.get_list_state(ListStateDescriptor(f"deltas-{STATE_VERSION}", BYTES))
+        self._deltas = context.get_list_state(ListStateDescriptor(f"deltas-{STATE_VERSION}", BYTES))
         self._unsent = context.get_state(ValueStateDescriptor(f"unsent-{STATE_VERSION}", BYTES))
         settings, subtask = self._settings, subtask_of(context)
         self._writer = FeatureWriter(
@@ -164,7 +164,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         if now >= lane.due:
             self._flush(lane)
             return iter(())
-        self._kept.add(value)
+        self._deltas.add(value)
         if lane.timer_for != lane.due:
             lane.timer_for = lane.due
             set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))
@@ -185,7 +185,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane = self._lanes.get(label)
         if lane is None:
             lane = self._lanes[label] = _Lane()
-            for data in self._kept.get():
+            for data in self._deltas.get():
                 self._fold(lane, data)
             unsent = self._unsent.value()
             for key in [] if unsent is None else decode_keys(unsent):
@@ -201,13 +201,13 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         delta = read_delta(value)
         lane.broker_ts = delta.broker_ts
         for item_id, ts, kind, centi, sign in delta.events:
-            lane.shown_only &= kind == IMPRESSION
+            lane.impressions_only &= kind == IMPRESSION
             item = lane.items.get(item_id)
             if item is None:
                 item = lane.items[item_id] = self._items.load(item_id)
             item.broker_ts = max(item.broker_ts, delta.broker_ts)
             fold_item(item.state, Contribution(item_id, ts, kind, centi, sign))
-        lane.shown_only &= not delta.slots
+        lane.impressions_only &= not delta.slots
         for item_id, ts, key, other, sign in delta.slots:
             pairs = lane.pairs.get(item_id)
             if pairs is None:
@@ -226,14 +226,14 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             neighbours = encode_neighbours(pairs.state.neighbours())
             writes[pairs_key(item_id)] = StateWrite(pairs.state.n, pairs.broker_ts, neighbours)
         lane.items, lane.pairs = {}, {}
-        self._kept.clear()
+        self._deltas.clear()
         lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
         self._unsent.update(encode(list(lane.unsent)))
         self._writer.put(writes)
         now = self._time.monotonic()
         behind = (self._time.wall_ms() - lane.broker_ts) / 1000 if lane.broker_ts else 0.0
         soon, late = pauses((now - began) * len(self._lanes), behind)
-        lane.flush_due, lane.shown_due, lane.shown_only = now + soon, now + late, True
+        lane.flush_due, lane.impressions_due, lane.impressions_only = now + soon, now + late, True
 
 
 def pauses(took: float, behind: float) -> tuple[float, float]:

@@ -59,7 +59,7 @@ class UserStates:
         self._cache: OrderedDict[int, LiveUser] = OrderedDict()
         self._weight = 0
 
-    def load(self, user_id: int) -> LiveUser:
+    def load_user(self, user_id: int) -> LiveUser:
         user = self._cache.get(user_id)
         if user is not None:
             self._cache.move_to_end(user_id)
@@ -113,7 +113,7 @@ class UserStates:
             )
             writes[user_id] = UserWrite(user.n, user.broker_ts, value, user.event_ts, user.seen)
             user.event_ts, user.seen = 0, {}
-            self._keep(user_id, user)
+            self._put_in_cache(user_id, user)
         if chunks:
             self._chunks.put_all(chunks)
         self._heads.put_all(heads)
@@ -123,14 +123,14 @@ class UserStates:
         """All of these users, to be written again after a restart."""
         writes = {}
         for user_id in user_ids:
-            user = self.load(user_id)
+            user = self.load_user(user_id)
             features, seen = user.state.features, {item_id: True for item_id, _ in user.state.seen.items()}
             value = encode_features(features)
             writes[user_id] = UserWrite(user.n, user.broker_ts, value, features.last_ts, seen, True)
-            self._keep(user_id, user)
+            self._put_in_cache(user_id, user)
         return writes
 
-    def _keep(self, user_id: int, user: LiveUser) -> None:
+    def _put_in_cache(self, user_id: int, user: LiveUser) -> None:
         """Cache a user, or weigh one anew; the least recently used go beyond the bound."""
         weight = 1 + len(user.state.memory) + len(user.state.seen)
         if self._cache.setdefault(user_id, user) is not user:

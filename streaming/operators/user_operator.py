@@ -182,9 +182,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane.stored.watermark = max(lane.stored.watermark, event.ts)
         if contribution is not None and self._settings.items:
             lane.stored.pending.append(contribution)
-        self._answer(lane, event, record)
+        self._update_open_lists(lane, event, record)
 
-    def _answer(self, lane: _Lane, event: Event, record: Record) -> None:
+    def _update_open_lists(self, lane: _Lane, event: Event, record: Record) -> None:
         """What an applied event says about open lists."""
         if event.kind == UNDO:
             self._lists.take_back(lane.lists, event.user_id, event.target)
@@ -196,7 +196,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def _user(self, user_id: int, record: Record, changed: dict[int, LiveUser]) -> LiveUser:
         user = changed.get(user_id)
         if user is None:
-            user = changed[user_id] = self._states.load(user_id)
+            user = changed[user_id] = self._states.load_user(user_id)
         user.n, user.broker_ts = record.offset + 1, record.broker_ts
         return user
 

@@ -24,7 +24,7 @@ class Connection:
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.send([hiredis.pack_command(("SCRIPT", "LOAD", script)) for script in SCRIPTS])
-            self.answers(len(SCRIPTS))
+            self.read_replies(len(SCRIPTS))
         except BaseException:
             self.close()
             raise
@@ -35,20 +35,20 @@ class Connection:
         except OSError as error:
             raise Unavailable(f"Redis: {error}") from error
 
-    def answers(self, count: int) -> list[Any]:
+    def read_replies(self, count: int) -> list[Any]:
         """The next `count` answers, waited for."""
         found: list[Any] = []
         while len(found) < count:
             try:
-                answer = self._reader.gets()
+                reply = self._reader.gets()
             except hiredis.ProtocolError as error:
                 raise Unavailable(f"Redis: {error}") from error
-            if answer is _NOTHING:
+            if reply is _NOTHING:
                 self._receive()
-            elif isinstance(answer, hiredis.ReplyError):
-                raise Unavailable(f"Redis: {answer}")
+            elif isinstance(reply, hiredis.ReplyError):
+                raise Unavailable(f"Redis: {reply}")
             else:
-                found.append(answer)
+                found.append(reply)
         return found
 
     def _receive(self) -> None:

@@ -27,7 +27,7 @@ IN_FLIGHT = 4
 BUFFER_KEYS = 2048
 """With so many keys waiting for a Redis that is away, the operator waits too; the buffer holds at most one batch more."""
 CALL_TIMEOUT = 2.0
-CLOSE_WITHIN = 10.0
+CLOSE_TIMEOUT = 10.0
 REPORT_EVERY = 1.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds from a failure to the next attempt: doubled each time, within these bounds."""
@@ -64,13 +64,13 @@ class FeatureWriter:
         self._failures = 0
         self._pause = 0.0
         self._retry_at = 0.0
-        self._fresh = FreshnessHistogram()
-        self._fresh_key = fresh_key(operator, subtask)
+        self._freshness = FreshnessHistogram()
+        self._freshness_key = fresh_key(operator, subtask)
         self._report_due = 0.0
 
     def put(self, writes: Mapping[str, Write]) -> None:
         """Take writes and send them. Waits while Redis is away and the buffer full."""
-        self._keep(writes)
+        self._buffer(writes)
         self._advance()
         while len(self._waiting) >= BUFFER_KEYS:
             self._time.sleep(max(0.0, self._retry_at - self._time.monotonic()))
@@ -86,7 +86,7 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Send what is left, within a bound; what is not sent is in Flink's state and is written after the restart."""
-        deadline = self._time.monotonic() + CLOSE_WITHIN
+        deadline = self._time.monotonic() + CLOSE_TIMEOUT
         self._advance(last=True)
         while (self._waiting or self._in_flight) and self._retry_at < deadline:
             self._time.sleep(max(0.0, self._retry_at - self._time.monotonic()))
@@ -94,7 +94,7 @@ class FeatureWriter:
         if self._connection is not None:
             self._connection.close()
 
-    def _keep(self, writes: Mapping[str, Write]) -> None:
+    def _buffer(self, writes: Mapping[str, Write]) -> None:
         for key, write in writes.items():
             earlier = self._waiting.pop(key, None)
             self._waiting[key] = write if earlier is None else write.after(earlier)
@@ -126,7 +126,9 @@ class FeatureWriter:
             commands.append(hiredis.pack_command(("PUBLISH", ITEMS_CHANNEL, ",".join(items))))
         if self._time.monotonic() >= self._report_due:
             self._report_due = self._time.monotonic() + REPORT_EVERY
-            commands.append(hiredis.pack_command(("SET", self._fresh_key, self._fresh.to_json(), "EX", FRESH_TTL_S)))
+            commands.append(
+                hiredis.pack_command(("SET", self._freshness_key, self._freshness.to_json(), "EX", FRESH_TTL_S))
+            )
         commands.append(_TIME)
         self._in_flight.append((writes, len(commands)))
         connection.send(commands)
@@ -134,13 +136,13 @@ class FeatureWriter:
     def _finish(self, connection: Connection) -> None:
         """Read the answers of the oldest batch. The last one tells when Redis had done it all, however late it is read."""
         writes, count = self._in_flight[0]
-        seconds, micros = connection.answers(count)[-1]
+        seconds, micros = connection.read_replies(count)[-1]
         self._in_flight.popleft()
         self._failures, self._pause = 0, 0.0
         now_ms = int(seconds) * 1000 + int(micros) / 1000
         for write in writes.values():
             if write.broker_ts:
-                self._fresh.add(now_ms - write.broker_ts)
+                self._freshness.add(now_ms - write.broker_ts)
 
     def _fail(self, error: Unavailable) -> None:
         """All that is not known to be there waits again, in its order."""
@@ -149,9 +151,9 @@ class FeatureWriter:
             self._connection = None
         later, self._waiting = self._waiting, {}
         for writes, _ in self._in_flight:
-            self._keep(writes)
+            self._buffer(writes)
         self._in_flight.clear()
-        self._keep(later)
+        self._buffer(later)
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or SHORTEST_PAUSE)
         self._retry_at = self._time.monotonic() + self._pause
         if self._failures % 50 == 0:

@@ -81,12 +81,12 @@ class JobRun:
 
     def checkpoint(self) -> None:
         """Keep states and timers of both operators as they are."""
-        self._kept = self._user_store.copy(), self._item_store.copy()
+        self._checkpoint = self._user_store.copy(), self._item_store.copy()
 
     def crash(self, parallelism: int | None = None) -> None:
         """All subtasks are gone, with everything that was in no checkpoint; new ones, as many as are told or as before, go on."""
         self._redis.drop()
-        users, items = self._kept
+        users, items = self._checkpoint
         self._start(users.copy(), items.copy(), len(self._users) if parallelism is None else parallelism)
 
     def touch_all(self) -> None:

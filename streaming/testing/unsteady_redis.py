@@ -28,7 +28,7 @@ class UnsteadyRedis:
         self._back_at = self._time.monotonic() + seconds
         self._cuts += 1
 
-    def lose_answers(self) -> None:
+    def lose_replies(self) -> None:
         """What is sent next is done, but its answers are lost, with the connection."""
         self._deaf = True
 
@@ -44,7 +44,7 @@ class UnsteadyRedis:
             raise Unavailable("Redis is away")
         return self._cuts
 
-    def check_answers(self) -> None:
+    def check_replies(self) -> None:
         """Raises Unavailable if answers are to be lost."""
         if self._deaf:
             self._deaf = False
@@ -64,9 +64,9 @@ class _CuttableConnection(Connection):
         self._server.check(self._cuts)
         super().send(commands)
 
-    def answers(self, count: int) -> list[Any]:
+    def read_replies(self, count: int) -> list[Any]:
         self._server.check(self._cuts)
-        found = super().answers(count)
+        found = super().read_replies(count)
         if self._ready:
-            self._server.check_answers()
+            self._server.check_replies()
         return found

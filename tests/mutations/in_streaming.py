@@ -134,14 +134,14 @@ FAULTS: Final = (
     Fault(
         "kept deltas are not folded after a crash",
         "streaming/operators/item_operator.py",
-        ("            for data in self._kept.get():\n                self._fold(lane, data)\n"),
+        ("            for data in self._deltas.get():\n                self._fold(lane, data)\n"),
         "",
         ("test_deltas_kept_in_state_are_folded_again_after_a_crash",),
     ),
     Fault(
         "kept deltas are folded twice",
         "streaming/operators/item_operator.py",
-        ("        self._kept.clear()\n"),
+        ("        self._deltas.clear()\n"),
         "",
         ("test_deltas_kept_in_state_are_folded_again_after_a_crash",),
     ),
@@ -162,7 +162,7 @@ FAULTS: Final = (
     Fault(
         "a shown item is written at once",
         "streaming/operators/item_operator.py",
-        "return self.shown_due if self.shown_only else self.flush_due",
+        "return self.impressions_due if self.impressions_only else self.flush_due",
         "return self.flush_due",
         ("test_what_was_only_shown_waits_for_the_longest_interval",),
     ),
@@ -185,14 +185,14 @@ FAULTS: Final = (
         "streaming/redis_sink/redis_writer.py",
         (
             "        for writes, _ in self._in_flight:\n"
-            "            self._keep(writes)\n"
+            "            self._buffer(writes)\n"
             "        self._in_flight.clear()\n"
-            "        self._keep(later)\n"
+            "        self._buffer(later)\n"
         ),
         (
-            "        self._keep(later)\n"
+            "        self._buffer(later)\n"
             "        for writes, _ in self._in_flight:\n"
-            "            self._keep(writes)\n"
+            "            self._buffer(writes)\n"
             "        self._in_flight.clear()\n"
         ),
         ("test_after_a_failure_the_newest_of_a_key_counts",),
@@ -200,7 +200,7 @@ FAULTS: Final = (
     Fault(
         "what was in flight is lost with its connection",
         "streaming/redis_sink/redis_writer.py",
-        ("        for writes, _ in self._in_flight:\n            self._keep(writes)\n        self._in_flight.clear()"),
+        ("        for writes, _ in self._in_flight:\n            self._buffer(writes)\n        self._in_flight.clear()"),
         "        self._in_flight.clear()",
         ("test_what_was_in_flight_when_the_connection_broke_waits_again",),
     ),

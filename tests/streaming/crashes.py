@@ -140,7 +140,7 @@ class Story:
             elif act == "away":
                 self.server.away(self.chance.choice([0.05, 1.0, 5.0]))
             elif act == "answers lost":
-                self.server.lose_answers()
+                self.server.lose_replies()
             elif act == "a while":
                 self.job.advance(self.chance.choice([0.05, 0.3, 2.0]))
             else:

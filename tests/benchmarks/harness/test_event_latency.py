@@ -2,15 +2,25 @@
 
 import numpy as np
 
-from benchmarks.harness.event_latency import MS, NEVER, Moments, Outage, Seen, Sent, outage, readable_at, within
+from benchmarks.harness.event_latency import (
+    MS,
+    NEVER,
+    Outage,
+    Seen,
+    Sent,
+    Timestamps,
+    in_intervals,
+    outage,
+    readable_at,
+)
 from features.arrays import IntArray
 
 
-def moments(*values: int) -> Moments:
+def moments(*values: int) -> Timestamps:
     return np.array(values, np.int64)
 
 
-def sent(users: Moments, offsets: Moments) -> Sent:
+def sent(users: Timestamps, offsets: Timestamps) -> Sent:
     nothing: IntArray = np.zeros(len(users), np.int64)
     return Sent(users, offsets, nothing, nothing, nothing, 0.0)
 
@@ -40,11 +50,11 @@ def test_no_words_at_all() -> None:
 
 
 def test_within_counts_both_ends() -> None:
-    inside = within(moments(9, 10, 15, 20, 21, 30), [(10, 20), (30, 40)])
+    inside = in_intervals(moments(9, 10, 15, 20, 21, 30), [(10, 20), (30, 40)])
     assert inside.tolist() == [False, True, True, True, False, True]
 
 
-def seconds(*values: float) -> Moments:
+def seconds(*values: float) -> Timestamps:
     return np.array([int(value * 1000) * MS for value in values], np.int64)
 
 

@@ -10,7 +10,7 @@ import redis
 
 from benchmarks.harness.event_latency import Seen
 from benchmarks.harness.flink_cluster import Cluster
-from benchmarks.harness.job_progress import Watch, contributions, folded, ledger
+from benchmarks.harness.job_progress import JobFollower, contributions, folded, ledger
 from benchmarks.harness.traffic import Helper
 from features.errors import Broken, Unavailable
 from features.keys import PARTITIONS, item_key, pairs_key, seen_key, user_key
@@ -78,17 +78,17 @@ def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:
 
 def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "redis.Redis") -> None:
     ends = [100] + [0] * (PARTITIONS - 1)
-    watch = Watch(port, ends, [3], NOWHERE)
-    watch.start()
+    follower = JobFollower(port, ends, [3], NOWHERE)
+    follower.start()
     for n in (10, 60, 100):
         put_lane(client, 0, n, n)
         time.sleep(0.2)
-    assert watch.is_alive()  # the users are done, the items are not
+    assert follower.is_alive()  # the users are done, the items are not
     client.hset(item_key(3), mapping={"n": 100})
     time.sleep(0.5)
     client.hset(pairs_key(3), mapping={"n": 7})
     pairs_written = time.monotonic()
-    line = watch.result(20)
+    line = follower.result(20)
     assert [records for _, records in line.samples] == [10, 60, 100]
     assert line.items_done is not None
     assert line.items_done > pairs_written
@@ -98,15 +98,15 @@ def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "re
 def test_a_watch_tells_items_that_hold_too_much(port: int, client: "redis.Redis") -> None:
     put_lane(client, 0, 10, 9)
     client.hset(item_key(3), mapping={"n": 10})
-    watch = Watch(port, [10] + [0] * (PARTITIONS - 1), [3], NOWHERE)
-    watch.start()
+    follower = JobFollower(port, [10] + [0] * (PARTITIONS - 1), [3], NOWHERE)
+    follower.start()
     with pytest.raises(Broken, match="the items hold 10 contributions, 9 events were applied"):
-        watch.result(20)
+        follower.result(20)
 
 
 def test_a_watch_is_bounded(port: int, client: "redis.Redis") -> None:
-    watch = Watch(port, [10] * PARTITIONS, None, NOWHERE)
-    watch.start()
+    follower = JobFollower(port, [10] * PARTITIONS, None, NOWHERE)
+    follower.start()
     with pytest.raises(Unavailable, match="was not folded within 0"):
-        watch.result(0.3)
-    assert not watch.is_alive()
+        follower.result(0.3)
+    assert not follower.is_alive()

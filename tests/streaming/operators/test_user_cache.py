@@ -54,7 +54,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
     states = states_in(context)
     for n, event in enumerate(log, start=1):
         apply(plain, event, n)
-        user = states.load(7)
+        user = states.load_user(7)
         apply(user.state, event, n)
         user.note_changes()
         user.n = n
@@ -62,7 +62,7 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
         assert write.value == encode_features(plain.features)
         if n % every == 0:
             states = states_in(context)
-    stored = states.load(7).state
+    stored = states.load_user(7).state
     assert dict(stored.memory.items()) == dict(plain.memory.items())
     assert list(stored.seen.items()) == list(plain.seen.items())
     assert stored.memory.floor == plain.memory.floor
@@ -73,20 +73,20 @@ def test_a_long_history_is_kept_in_bounded_state() -> None:
     context = Context()
     states = states_in(context)
     for n in range(1, 20_001):
-        user = states.load(7)
+        user = states.load_user(7)
         apply(user.state, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
         user.note_changes()
         states.store({7: user})
     sizes = [len(value) for values in context.maps.values() for value in values.values()]
     assert sum(sizes) < 800_000
-    assert len(freeze_user(states.load(7).state)) < 400_000
+    assert len(freeze_user(states.load_user(7).state)) < 400_000
     again = states_in(context)
-    assert dict(again.load(7).state.memory.items()) == dict(states.load(7).state.memory.items())
+    assert dict(again.load_user(7).state.memory.items()) == dict(states.load_user(7).state.memory.items())
 
 
 def test_two_copies_of_a_user_are_refused() -> None:
     states = states_in(Context())
-    one, other = states.load(7), states.load(7)
+    one, other = states.load_user(7), states.load_user(7)
     states.store({7: one})
     with pytest.raises(RuntimeError, match="two copies of user 7"):
         states.store({7: other})

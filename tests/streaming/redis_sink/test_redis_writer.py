@@ -245,7 +245,7 @@ def test_after_a_failure_the_newest_of_a_key_counts(server: tuple[int, "subproce
     key = user_key(1)
     for n in range(1, IN_FLIGHT + 1):
         writer.put({key: UserWrite(n, 100, b"%d" % n, 0, {n: True})})
-    redis_server.lose_answers()
+    redis_server.lose_replies()
     writer.put({key: UserWrite(99, 100, b"newest", 0, {99: True})})
     time_source.advance(2.0)
     settle(writer, key)
