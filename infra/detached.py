@@ -1,4 +1,4 @@
-"""`up --detach` and `down`: a supervisor in the background, and the end of it."""
+"""`up --detach` and `down`: start a supervisor in the background, and stop it."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from infra.system.progress import Steps
 
 
 def down(home: Home, steps: Steps) -> bool:
-    """Stop what runs in a home. False if nothing does."""
+    """Stop what runs in a home; returns False if nothing does."""
     status = read_json(home.status_file)
     if status is None:
         return False
@@ -31,8 +31,8 @@ def down(home: Home, steps: Steps) -> bool:
 
 
 def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = False) -> int:
-    """Run `up` in the background and show its lines until it serves, or if `whole` until it has nothing left to prepare; its
-    exit code if it gives up."""
+    """Run `up` in the background and show its output until it serves, or if `until_prepared` until nothing is left to prepare.
+    Returns 0 then, or its exit code if it fails."""
     home.make()
     log = home.logs / "up.log"
     start = log.stat().st_size if log.exists() else 0

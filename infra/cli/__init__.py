@@ -1,1 +1,1 @@
-"""The command line: a function for each command."""
+"""The command line: one function per command."""

@@ -1,4 +1,4 @@
-"""The gate that every change passes: lint, format, types, the pages' types, examples in docstrings."""
+"""The checks that every change passes: lint, format, types, the pages' types, examples in docstrings."""
 
 import json
 import os
@@ -20,18 +20,18 @@ EXAMPLE = re.compile(r"^\s*>>> ", re.MULTILINE)
 NO_EXAMPLES = 5
 """The exit code of pytest where it collected nothing."""
 LIMIT_SECONDS = 300.0
-"""For one check: the slowest takes some 40 s on two busy cores."""
+"""Limit of one check: the slowest takes some 40 s on two busy cores."""
 
 
 def run_checks() -> int:
-    """Run all checks; the first exit code that is not 0, or 0."""
+    """Run all checks; returns the first exit code that is not 0, or 0."""
     codes = [_run(name, [sys.executable, *arguments]) for name, arguments in PYTHON_CHECKS]
     codes += [check_pages(), check_examples()]
     return next(filter(None, codes), 0)
 
 
 def check_examples(repo: Path = REPO) -> int:
-    """Run the examples of the docstrings, of the modules that have any; that none is found is a failure."""
+    """Run the examples in docstrings; finding none is a failure."""
     modules = modules_with_examples(repo)
     if not modules:
         print("gate: examples: no module has any in its docstrings", flush=True)
@@ -41,13 +41,13 @@ def check_examples(repo: Path = REPO) -> int:
 
 
 def modules_with_examples(repo: Path = REPO) -> list[str]:
-    """Paths, from the root of the repository, of the modules outside tests that show an example."""
+    """Returns the paths, relative to the repository's root, of the modules outside tests that show an example."""
     modules = (path.relative_to(repo) for path in repo.glob("[!.]*/**/*.py") if EXAMPLE.search(path.read_text()))
     return sorted(str(path) for path in modules if path.parts[0] not in WITHOUT_EXAMPLES)
 
 
 def check_pages(repo: Path = REPO) -> int:
-    """Check the types of online/pages by the TypeScript that package-lock.json pins; say aloud where that can't be done."""
+    """Check the types of online/pages by the TypeScript that package-lock.json pins; prints a line where that is impossible."""
     if not shutil.which("node") or not shutil.which("npm"):
         print("gate: pages: NOT CHECKED, since node and npm are not both on PATH", flush=True)
         return 0
@@ -62,7 +62,7 @@ def check_pages(repo: Path = REPO) -> int:
 
 
 def _has_typescript(repo: Path) -> bool:
-    """Whether the version that is pinned is the one that is installed."""
+    """Returns whether the installed version is the pinned one."""
     pinned = json.loads((repo / "package.json").read_text())["devDependencies"]["typescript"]
     try:
         installed = json.loads((repo / "node_modules" / "typescript" / "package.json").read_text())["version"]

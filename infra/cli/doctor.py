@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, and what to do about what it lacks."""
+"""`doctor`: checks this machine for what Martlet needs, and says how to provide what is missing."""
 
 import platform
 import shutil
@@ -17,12 +17,12 @@ from infra.system import packages
 from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
 
 DISK_GB, PACKAGES_GB, MEMORY_GB = 6, 3, 4
-"""What Martlet takes, as the README tells and the launcher asks for: disk for the packages and a first start, of it what is taken
-once this runs; memory while it serves and trains (10⁹ bytes)."""
+"""Requirements in 10⁹ bytes, as in the README and the launcher: disk for packages and a first start; the part of it that the
+packages occupy once this runs; memory while it serves and trains."""
 
 
 def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
-    """Say one line a finding; True if all is well."""
+    """Print one line per finding; returns True if all is well."""
     well = True
 
     def check(good: bool, name: str, found: str, help_: str = "") -> None:
@@ -66,12 +66,12 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
 
 
 def _existing(path: Path) -> Path:
-    """The folder itself, or the nearest above it that there is."""
+    """Returns the folder itself, or its nearest existing parent."""
     return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _running(home: Home) -> dict[str, Any] | None:
-    """The status of the home if it runs."""
+    """Returns the status of the home, or None if it does not run."""
     try:
         return running_status(home)
     except Unavailable:
@@ -79,6 +79,6 @@ def _running(home: Home) -> dict[str, Any] | None:
 
 
 def _resident_mib(status: dict[str, Any] | None) -> int:
-    """What the processes of a running home hold."""
+    """Returns the resident memory of a running home's processes, MiB; 0 if none runs."""
     services = {} if status is None else status["services"]
     return sum(memory_mib(ProcessId.from_json(entry)) for entry in services.values())

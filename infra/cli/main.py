@@ -1,4 +1,4 @@
-"""The command line. Each command says one clear line when it can't do its work, and exits with a code that is not 0."""
+"""The command line. A command that fails prints one clear line and exits with a code that is not 0."""
 
 import os
 import re
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(offline_commands.app)
 HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""For a command whose arguments, --help among them, another program reads."""
+"""Context settings of a command whose arguments, --help included, are passed on to another program."""
 
 
 def _print_version(wanted: bool) -> None:

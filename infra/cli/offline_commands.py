@@ -1,4 +1,4 @@
-"""The offline part of the command line: features, models and how good they are."""
+"""Offline commands: features, models, embeddings and evaluation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +44,7 @@ def features(
     else:
         typer.echo(f"nothing to do: the job has folded nothing since base {record.base_number} was made")
         return
-    record = HomeRecord(target)  # it took minutes: what others have noted since stays
+    record = HomeRecord(target)  # read again: it took minutes, and others may have changed it
     record.set_next_base(number)
     record.save()
     typer.echo(f"base {number} made; the next ./martlet up starts from it and {after}")

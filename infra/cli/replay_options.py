@@ -1,4 +1,4 @@
-"""What provokes a replay, as options of the command line; and options whose value may be left out."""
+"""Command line options that perturb a replay, and support for options whose value may be omitted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -44,11 +44,11 @@ Seed = Annotated[
     ),
 ]
 OPTIONAL_VALUES = {"--shuffle": SHUFFLE, "--duplicate": COPIES}
-"""What these stand for without a value."""
+"""Values of options that are given without one."""
 
 
 def filled(arguments: Sequence[str], values: Mapping[str, object]) -> list[str]:
-    """The arguments, with an option's value where the option is the last one or another option follows it.
+    """Returns the arguments with the default value inserted behind each option in `values` that was given without one.
 
     >>> filled(["--shuffle", "--late", "0.1"], {"--shuffle": 10})
     ['--shuffle', '10', '--late', '0.1']
@@ -63,7 +63,7 @@ def filled(arguments: Sequence[str], values: Mapping[str, object]) -> list[str]:
 
 
 def command_with(values: Mapping[str, object]) -> type[TyperCommand]:
-    """A command class for Typer, which knows no options with a value that may be left out."""
+    """Returns a command class whose options in `values` may omit their value, which Typer itself does not support."""
 
     class WithOptionalValues(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""`./martlet test`: what a change must pass, in the order in which it fails soonest.
+"""`./martlet test`: runs all that a change must pass, fastest failures first.
 
-The gate; then the pure tests, on all cores; then two lanes side by side, since both wait a lot: one has the shared home, the
-other all that trains, runs Spark or breaks things. Each lane is a pytest of its own (tests/stages.py says what a stage is).
+First the checks; then the pure tests, on all cores; then two lanes in parallel, since both mostly wait: one uses the shared
+home, the other trains, runs Spark or injects faults. Each lane is a pytest process of its own (stages: tests/stages.py).
 """
 
 import importlib.util
@@ -22,11 +22,11 @@ from infra.system.repository import REPO
 Commands = Sequence[Sequence[str]]
 PURE = "pure"
 LANES = {"home": "home", "work": "keras,spark,services,broken"}
-"""Name → the stages that it runs, one after the other."""
+"""Lane → the stages that it runs, one after the other."""
 
 
 class Times:
-    """Seconds of each stage, for the lines at the end."""
+    """Measures the seconds of each stage, for the summary at the end."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -46,8 +46,8 @@ class Times:
 
 
 def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
-    """Run them; the exit code. quick: the gate and the pure tests; everything: soaks, random examples and fresh seeds, too;
-    arguments: those of one plain pytest instead, without the gate. That no test ran is a failure."""
+    """Run the checks and tests; returns the exit code. quick: only checks and pure tests; everything: also soaks, random examples
+    and fresh seeds; arguments: run one plain pytest with them instead, without checks. Running no test is a failure."""
     chosen = [] if everything else ["-m", "not soak"]
     if everything:
         os.environ["MARTLET_TEST_PROFILE"] = "nightly"
@@ -74,13 +74,13 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
 
 
 def plant_faults(arguments: Sequence[str]) -> int:
-    """Whether the tests catch the planted faults (tests/mutations); the exit code."""
+    """Check that the tests catch planted faults (tests/mutations); returns the exit code."""
     return subprocess.run([sys.executable, "-m", "tests.mutations", *arguments], cwd=REPO, env=python_env()).returncode
 
 
 @contextmanager
 def _seeds(fresh: bool) -> Iterator[None]:
-    """What homes start from (tests/seed.py): kept from run to run, or made for this run alone."""
+    """Provide the seeds that homes start from (tests/seed.py): cached between runs, or fresh for this run alone."""
     if not fresh:
         yield
         return
@@ -93,7 +93,7 @@ def _lanes(chosen: Sequence[str]) -> dict[str, Commands]:
     lanes: dict[str, Commands] = {
         name: [_pytest(["--stage", stages, *_reported(name), *chosen])] for name, stages in LANES.items()
     }
-    # Seeds are made before, so that the bound of a test does not hold for them.
+    # Seeds are made first, so that they do not count against a test's time limit.
     return {**lanes, "home": [[sys.executable, "-m", "tests.seed"], *lanes["home"]]}
 
 
@@ -102,18 +102,18 @@ def _pytest(arguments: Sequence[str]) -> list[str]:
 
 
 def _on_all_cores() -> list[str]:
-    """pytest-xdist's option, where that is installed: this is a saving, not a need."""
+    """Returns pytest-xdist's options if it is installed; it only saves time."""
     return ["-n", str(os.cpu_count() or 1)] if importlib.util.find_spec("xdist") else []
 
 
 def _reported(name: str) -> list[str]:
-    """A JUnit file in the folder that CI keeps, if there is one."""
+    """Returns the option for a JUnit report in CI's output folder, if there is one."""
     out = os.environ.get("CI_OUT")
     return [f"--junitxml={Path(out) / f'{name}.xml'}"] if out else []
 
 
 def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
-    """All of them at once, to their ends, each line behind its lane's name; the first exit code that is not 0, or 0."""
+    """Run all lanes in parallel to the end, each output line prefixed with its lane; returns the first exit code not 0, or 0."""
     codes: dict[str, int] = {}
 
     def run(name: str, commands: Commands) -> None:
@@ -129,7 +129,7 @@ def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
 
 
 def _run_lane(name: str, commands: Commands) -> int:
-    """One command after the other until one fails, each line shown behind the lane's name."""
+    """Run the commands in order until one fails, each output line prefixed with the lane's name; returns the exit code."""
     for command in commands:
         with subprocess.Popen(
             command,

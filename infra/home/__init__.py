@@ -1,1 +1,1 @@
-"""The home: its paths, its ports, what it is, and how a running one is spoken to."""
+"""The home: paths, ports, persistent record, and the command channel to a running one."""

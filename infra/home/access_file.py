@@ -10,7 +10,7 @@ from online.http.access import Access
 
 
 def ensure_access(home: Home) -> None:
-    """Make the file where there is none, for the home's owner alone to read."""
+    """Create the file if it is missing, readable by the home's owner alone."""
     if not home.access_file.exists():
         access = Access(admin_key=secrets.token_urlsafe(24))
         with os.fdopen(os.open(home.access_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,4 +1,4 @@
-"""What a command asks of a running `up`: a file with the wish, and one with the answer."""
+"""Requests from the command line to a running `up`: one file with the request, one with the answer."""
 
 import time
 import uuid
@@ -12,7 +12,8 @@ UPGRADE, REBUILD = "upgrade", "rebuild"
 
 
 def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
-    """Ask, and wait for the answer; what was done. Raises Unavailable if nothing runs, it fails, or takes too long."""
+    """Send a request, wait up to `timeout` seconds, and return what was done. Raises Unavailable if nothing runs, or the request
+    fails or takes too long."""
     running_status(home)
     number = uuid.uuid4().hex
     write_json(home.run / "request.json", {"id": number, "wish": command, **more}, sync=False)
@@ -28,7 +29,7 @@ def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
 
 
 def next_request(home: Home) -> dict[str, Any] | None:
-    """The wish that waits, taken; None if there is none."""
+    """Take the pending request off the channel; None if there is none."""
     file = home.run / "request.json"
     request = read_json(file)
     if request is not None:

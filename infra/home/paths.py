@@ -1,4 +1,4 @@
-"""The home: the one folder under which a Martlet keeps all that it has."""
+"""The home: the one folder under which a Martlet instance keeps everything."""
 
 import json
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Home:
 
     @property
     def embeddings(self) -> Path:
-        """Vectors of items: <version>/<kind>/."""
+        """Embeddings of items: <version>/<kind>/."""
         return self.path / "embeddings"
 
     @property
@@ -57,7 +57,7 @@ class Home:
 
     @property
     def data(self) -> Path:
-        """Data sets that were downloaded, and the replay's progress."""
+        """Downloaded data sets, training data and the replay's progress."""
         return self.path / "data"
 
     @property
@@ -66,12 +66,12 @@ class Home:
 
     @property
     def record_file(self) -> Path:
-        """What this home is: data set, history, generation (see infra.home.record)."""
+        """The home's record: data set, history, generation (see infra.home.record)."""
         return self.path / "home.json"
 
     @property
     def access_file(self) -> Path:
-        """Who may call the API (see `online.http.access`)."""
+        """Keys that may call the API (see `online.http.access`)."""
         return self.path / "access.json"
 
     def make(self) -> "Home":
@@ -104,5 +104,5 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, value: dict[str, Any], sync: bool = True) -> None:
-    """Replace a JSON file in one step. sync=False: not safe from a power cut (see `features.durable.atomic_file`)."""
+    """Replace a JSON file in one step. sync=False: not durable across a power cut (see `features.durable.atomic_file`)."""
     write_whole(path, (json.dumps(value, indent=1) + "\n").encode(), sync)

@@ -1,4 +1,4 @@
-"""Where the services of a home listen: the same ports as last time where they are still free."""
+"""The ports of a home's services: those of the last start where they are still free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the services of one home listen, all on loopback."""
+    """Ports of the services of one home, all on loopback; `watch` is the monitor's."""
 
     api: int
     redis: int
@@ -24,22 +24,22 @@ class Ports:
 
     @property
     def address(self) -> str:
-        """Of the API and the pages."""
+        """URL of the API and the pages."""
         return f"http://{LOOPBACK}:{self.api}"
 
     @property
     def bootstrap(self) -> str:
-        """Of Kafka, as its clients want it."""
+        """Kafka's bootstrap address, host:port."""
         return f"{LOOPBACK}:{self.kafka}"
 
     @property
     def flink(self) -> str:
-        """Of Flink's page and REST interface."""
+        """URL of Flink's page and REST interface."""
         return f"http://{LOOPBACK}:{self.flink_rest}"
 
     @classmethod
     def choose(cls, api: int, before: Mapping[str, int]) -> "Ports":
-        """The ports of last time where they are still free, else free ones."""
+        """Choose the ports: those in `before` where they are still free, else any free ones."""
         names = [name for name in cls.__dataclass_fields__ if name != "api"]
         free = free_ports(len(names))
         return cls(

@@ -1,4 +1,4 @@
-"""What a home is, from one start to the next: its data set, the base in use, the generation of writes, the clock."""
+"""The persistent record of a home: its data set, the base in use, the generation of writes, the clock."""
 
 import time
 import uuid
@@ -15,8 +15,8 @@ from infra.home.paths import Home, read_json, write_json
 
 
 def _cluster_id() -> str:
-    """A random id as Kafka wants it, 22 characters of URL-safe base64; none of them a dash, which its command line would
-    take for an option where it leads."""
+    """Returns a random Kafka cluster id: 22 characters of URL-safe base64 without dashes, since Kafka's command line would take a
+    leading one for an option."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").translate(str.maketrans("-_", "AB"))
 
 
@@ -34,8 +34,8 @@ class Settings(msgspec.Struct):
     clock_since   wall time, ms, at which the home's clock stood at the base's cut
     parallelism   of the job's operators
     state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
-    attribution   seconds that a shown list waits for what is done about it
-    items         whether the job folds items and pairs beside users; set by hand, see docs/operating.md
+    attribution   seconds that a shown list waits for actions on it
+    items         whether the job folds items and pairs as well as users; set by hand, see docs/operating.md
     """
 
     dataset: str | None = None
@@ -55,10 +55,10 @@ class Settings(msgspec.Struct):
 
 
 class HomeRecord:
-    """home.json. Written only by `up` and the offline commands of this home."""
+    """Reads and writes home.json, which only `up` and the offline commands of this home change."""
 
     def __init__(self, home: Home) -> None:
-        """Raises Broken if the file can't be understood."""
+        """Raises Broken if the file can't be parsed."""
         self._home = home
         try:
             self._settings = msgspec.convert(read_json(home.record_file) or {}, Settings)
@@ -70,7 +70,7 @@ class HomeRecord:
         return self._settings.dataset is None
 
     def describe(self, dataset: str | None, history: float | None) -> None:
-        """Say what the home is for (first start), or check that it is still that. Raises BadInput if it is another."""
+        """Set the data set and history on the first start, later check that they match. Raises BadInput if they differ."""
         if self.is_new:
             self._settings.dataset = dataset or "ml-100k"
             self._settings.history = 0.8 if history is None else history
@@ -92,7 +92,7 @@ class HomeRecord:
     def configure(
         self, parallelism: int | None = None, state: str | None = None, attribution: int | None = None
     ) -> None:
-        """What the job is to be from now on; None leaves a setting as it is."""
+        """Change the job's settings; None leaves a setting as it is."""
         settings = self._settings
         settings.parallelism = parallelism or settings.parallelism
         settings.state = state or settings.state
@@ -123,12 +123,12 @@ class HomeRecord:
 
     @property
     def parallelism(self) -> int:
-        """Of the job's operators."""
+        """Parallelism of the job's operators."""
         return self._settings.parallelism
 
     @property
     def attribution(self) -> int:
-        """Seconds that a shown list waits for what is done about it."""
+        """Attribution window: seconds that a shown list waits for actions on it."""
         return self._settings.attribution
 
     @property
@@ -138,11 +138,11 @@ class HomeRecord:
 
     @property
     def folds_items(self) -> bool:
-        """Whether the job folds items and pairs, too."""
+        """Whether the job also folds items and pairs."""
         return self._settings.items
 
     def fold_items(self, items: bool) -> None:
-        """Whether the job is to fold items and pairs."""
+        """Set whether the job also folds items and pairs."""
         self._settings.items = items
 
     @property
@@ -167,9 +167,8 @@ class HomeRecord:
         return Base(self.base_folder())
 
     def next_base_number(self) -> int:
-        """The base to start from now: the one asked for, else the one in use. A number that is not taken yet, for one to be
-        made, where that base is of another version of the fold, or was lost: then all starts anew, as what is made of the
-        data set is not what a base of the log was."""
+        """Returns the base to start from: the requested one, else the one in use. If that base is missing or was made by another
+        version of the fold, returns an unused number for a new one to be made from the data set: everything starts anew then."""
         number = self._settings.next_base or self.base_number or 1
         manifest = read_json(self._home.bases / str(number) / MANIFEST)
         lost = manifest is None and number == self.base_number
@@ -178,12 +177,12 @@ class HomeRecord:
         return number
 
     def free_base_number(self) -> int:
-        """Above all bases there are and were."""
+        """Returns a number above all existing and former bases."""
         numbers = [int(folder.name) for folder in self._home.bases.iterdir() if folder.name.isdigit()]
         return 1 + max([*numbers, self.base_number or 0])
 
     def take_base(self, number: int) -> bool:
-        """Use a base. True if the generation rose: all states start anew from it."""
+        """Use a base; returns True if the generation rose, so that all states start anew from it."""
         settings = self._settings
         settings.next_base = None
         fence = {"base": number, "fold_version": FOLD_VERSION, "fold_items": settings.items}
@@ -197,7 +196,7 @@ class HomeRecord:
         return True
 
     def set_next_base(self, number: int) -> None:
-        """The next `up` starts from this base."""
+        """Have the next `up` start from this base."""
         self._settings.next_base = number
 
     def put_ports(self, ports: dict[str, int]) -> None:

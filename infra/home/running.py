@@ -1,4 +1,4 @@
-"""What runs in a home, as the status file of its `up` says."""
+"""What runs in a home, read from the status file of its `up`."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def _nothing_runs(home: Home) -> Unavailable:
 
 
 def last_status(home: Home) -> dict[str, Any]:
-    """The status file, which one that died leaves behind, too. Raises Unavailable if nothing runs."""
+    """Returns the status file's content, also that of an `up` that died. Raises Unavailable if there is none."""
     status = read_json(home.status_file)
     if status is None:
         raise _nothing_runs(home)
@@ -21,12 +21,12 @@ def last_status(home: Home) -> dict[str, Any]:
 
 
 def is_supervised(status: dict[str, Any]) -> bool:
-    """Whether the `up` that wrote a status lives."""
+    """Returns whether the `up` that wrote a status is alive."""
     return ProcessId.from_json(status["supervisor"]).process() is not None
 
 
 def running_status(home: Home) -> dict[str, Any]:
-    """The status of the `up` that runs now. Raises Unavailable if none does."""
+    """Returns the status of the running `up`. Raises Unavailable if none runs."""
     status = last_status(home)
     if not is_supervised(status):
         raise _nothing_runs(home)
@@ -34,5 +34,5 @@ def running_status(home: Home) -> dict[str, Any]:
 
 
 def ports_of(home: Home) -> Ports:
-    """Where the services of a running home listen. Raises Unavailable if nothing runs."""
+    """Returns the ports of a running home. Raises Unavailable if nothing runs."""
     return Ports(**running_status(home)["ports"])

@@ -1,6 +1,6 @@
-"""How often a home looks, and how long it waits: `run/times.json` in the home, where somebody wants it otherwise.
+"""Polling intervals and waits of a home: defaults, overridden by `run/times.json` in the home.
 
-Read when `up` starts. The defaults suit a machine that serves; tests look more often.
+The file is read when `up` starts. The defaults suit a machine that serves; tests poll more often.
 """
 
 import msgspec
@@ -10,9 +10,9 @@ from infra.home.paths import Home
 
 
 class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds. spare_calm: for which all tasks must have run before the spare TaskManager is started and warmed, since right
-    after a start or a fault the processors are for what is to be caught up (it takes some 20 s of one); watch_every: between
-    two looks of the watch, from which alarms come."""
+    """Seconds. spare_calm: how long all tasks must have run before the standby TaskManager is started and warmed (some 20 s
+    of one processor), since right after a start or a fault the processors are needed for catching up; watch_every: between
+    two snapshots of the monitor, from which alarms come."""
 
     spare_calm: float = 60.0
     watch_every: float = 5.0

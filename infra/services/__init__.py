@@ -1,1 +1,1 @@
-"""The services of a home: how each is started, and the supervisor that keeps them running."""
+"""The services of a home: the definition of each, and the supervisor that keeps them running."""

@@ -12,7 +12,7 @@ from infra.system import probes
 
 
 def api(home: Home, ports: Ports, settings: Path) -> Service:
-    """Ready once it answers lists, ranked by a model or not."""
+    """Returns the API as a service, ready once it serves lists, with or without a model."""
 
     def ready() -> None:
         dependencies = probes.http_json(f"{ports.address}/readyz", also=503)["dependencies"]

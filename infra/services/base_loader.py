@@ -1,4 +1,5 @@
-"""Loads a base into Redis: the same fenced writes as the stream's, so loading again, or beside the stream, harms nothing."""
+"""Loads a base into Redis with the same fenced writes as the stream's, so repeating it, or running it beside the stream, is
+safe."""
 
 import time
 
@@ -15,18 +16,18 @@ from features.store.redis_scripts import REPLACE, WRITE_ITEM, WRITE_USER, item_a
 BATCH = 500
 LOADED_KEY = "loaded"
 KEYS_A_SECOND = 20_000
-"""At most: requests and the stream that Redis serves meanwhile wait for one batch, not for the load."""
+"""Rate limit, so that requests and the stream that Redis serves meanwhile wait for one batch, not for the whole load."""
 
 
 class Pace:
-    """Sends what a pipeline holds, and takes its time."""
+    """Sends a pipeline's commands at a limited rate."""
 
     def __init__(self, pipe: redis.client.Pipeline) -> None:
         self._pipe = pipe
         self._due = time.monotonic()
 
     def send(self) -> int:
-        """Returns how many of the writes were taken."""
+        """Send the pipeline's writes; returns how many were accepted."""
         answers = self._pipe.execute()
         self._due = max(self._due, time.monotonic() - 1) + len(answers) / KEYS_A_SECOND
         time.sleep(max(0.0, self._due - time.monotonic()))
@@ -34,7 +35,7 @@ class Pace:
 
 
 def loaded_generation(port: int) -> int | None:
-    """The generation whose base Redis holds whole; None if it is empty or was never loaded to the end."""
+    """Returns the generation whose base Redis holds completely; None if it is empty or was never loaded to the end."""
     client = redis.Redis(port=port, socket_timeout=10)
     try:
         value = client.get(LOADED_KEY)
@@ -46,7 +47,7 @@ def loaded_generation(port: int) -> int | None:
 
 
 def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
-    """Write every user and item of the base; returns how many of each were written (0 for what was newer already)."""
+    """Write every user and item of the base; returns how many of each were written (keys that were newer already don't count)."""
     client = redis.Redis(port=port, socket_timeout=30)
     try:
         write_user, write_item = client.register_script(WRITE_USER), client.register_script(WRITE_ITEM)

@@ -1,4 +1,4 @@
-"""The environment of our own processes."""
+"""Environment variables of our own processes."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from infra.system.repository import REPO
 
 
 def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of our own processes: the repo on the path, no variable that another Java or Spark left."""
+    """Returns the environment of our own processes: the repository on the path, variables of another Java or Spark removed."""
     drop = {
         "SPARK_HOME",
         "HADOOP_CONF_DIR",

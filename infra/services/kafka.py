@@ -68,7 +68,7 @@ def _kafka_config(home: Home, ports: Ports) -> Path:
 
 
 def kafka_format(home: Home, ports: Ports, cluster_id: str) -> list[str | Path]:
-    """The command that prepares an empty data folder (leaves a formatted one alone)."""
+    """Returns the command that formats an empty data folder; a formatted one stays as it is."""
     config = _kafka_config(home, ports)
     return [
         *_kafka_java(home),

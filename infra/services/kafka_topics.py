@@ -1,4 +1,4 @@
-"""The topics of a home, made once."""
+"""Creation of a home's topics."""
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -11,15 +11,16 @@ from features.units import DAY_MS
 
 EVENT_LIMIT = 4 << 20
 REJECT_LIMIT = 6 << 20
-"""A reject is the refused value and its headers, so its topic takes more than `events` lets in."""
+"""A reject is the refused value with headers, so its topic's limit is above that of `events`."""
 SERVED_BATCH = 2 * SERVED_LIMIT
-"""A broker's limit is of a batch: what the API's producer gathers, or the largest list with its key and headers."""
+"""A broker's limit applies to a batch: what the API's producer collects, or the largest list with its key and headers."""
 LEARN_FROM_MS = 30 * DAY_MS
-"""How long samples are kept, by the broker's time: training reads the newest, and no feature depends on them."""
+"""Retention of samples, by the broker's time: training reads the newest, and no feature depends on them."""
 
 
 def create(bootstrap: str) -> None:
-    """Make what is missing. The log, events and shown lists, is kept for good: nothing is deleted by time or size."""
+    """Create the missing topics. The log (events and shown lists) is retained for good, not deleted by time or size. Raises
+    Unavailable if Kafka does not do it."""
     common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}
     learnt = {
         "retention.ms": str(LEARN_FROM_MS),

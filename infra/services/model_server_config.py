@@ -1,7 +1,7 @@
-"""The model server's configuration: every model that the home has, and NeuralCF once more under the name `recmodel`.
+"""The model server's configuration: every model of the home, and NeuralCF again under the name `recmodel`.
 
-Loaded are a model's newest versions and the one that ranks, by number: however many bad versions come after it, the one that
-answers is never unloaded for them. Where none ranks, a few more are loaded, so that a good one among them is found.
+Of each model the newest versions are loaded, and the one that ranks: however many bad versions follow it, it is never unloaded
+for them. Where none ranks, a few more are loaded, so that the API can find a good one among them.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,14 @@ from models.registry import list_models, list_versions
 
 ALIASES = {"recmodel": "neuralcf"}
 LOADED_VERSIONS = 2
-"""The API asks for a version by number and moves to a new one when it has checked it: two, for the way there and back."""
+"""The API requests a version by number and switches to a new one once it has checked it; two allow the switch and its
+reversal."""
 SEARCHED_VERSIONS = 5
 
 
 class ServingConfig:
-    """Follows the home's models, and which of their versions rank. A model whose folder vanishes stays as it was, so that
-    what is loaded serves on. api: its address."""
+    """Tracks the home's models and which of their versions rank. A model whose folder vanishes keeps its entry, so that loaded
+    versions go on serving. api: the API's URL."""
 
     def __init__(self, home: Home, api: str) -> None:
         self._home = home
@@ -30,7 +31,7 @@ class ServingConfig:
         self.path = home.run / "models.config"
 
     def write(self) -> None:
-        """Write it if it has changed; the server reads it again by itself."""
+        """Write the file if it has changed; the model server polls it."""
         self._read_ranking()
         models = self._home.models
         for name in list_models(models):
@@ -46,7 +47,7 @@ class ServingConfig:
             write_whole(self.path, text.encode())
 
     def _read_ranking(self) -> None:
-        """Which versions rank. An API that does not answer changes nothing."""
+        """Read from the API which versions rank; if it does not answer, the last result stays."""
         try:
             ready = probes.http_json(f"{self._api}/readyz", timeout=0.5, also=503)
             self._ranking = {name: int(version) for name, version in (each.split("/") for each in ready["models"])}
@@ -55,7 +56,7 @@ class ServingConfig:
 
 
 def versions_to_load(available: list[int], ranking: Mapping[str, int] | None, name: str) -> list[int]:
-    """Of the versions there are, ascending, those to load. ranking: what ranks, by model; None while nobody has told.
+    """Returns which of the available versions (ascending) to load. ranking: the version that ranks, by model; None while unknown.
 
     >>> wanted([1, 2, 3, 4], {"a": 1}, "a")
     [1, 3, 4]
@@ -68,10 +69,10 @@ def versions_to_load(available: list[int], ranking: Mapping[str, int] | None, na
 
 
 def _policy(versions: list[int]) -> str:
-    """Without versions the default, the newest: it is found as soon as it comes."""
+    """Returns the version policy; without versions the server's default, the newest one."""
     numbers = " ".join(f"versions: {version}" for version in versions)
     return f"    model_version_policy {{ specific {{ {numbers} }} }}\n" if versions else ""
 
 
 FIRST_MODELS = ("fusion", "widedeep", "neuralcf")
-"""What a new home trains, the default model first."""
+"""Models that a new home trains, the default one first."""

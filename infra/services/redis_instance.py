@@ -1,7 +1,7 @@
-"""Which Redis the features were written to: if it comes back as another instance, what it may have lost is written again.
+"""Detection of a restarted Redis: if it comes back as another instance, the writes it may have lost are repeated.
 
-Redis puts its writes on disk once a second (appendfsync everysec), and may be two late. What it acknowledged in the seconds
-before it died may be gone, and the job does not know; so the job goes back to a checkpoint completed before that.
+Redis syncs to disk once a second (appendfsync everysec), at worst two seconds late. Writes acknowledged just before it died may
+be lost without the job knowing, so the job restarts from a checkpoint completed before that.
 """
 
 import time
@@ -16,18 +16,18 @@ from infra.home.paths import read_json, write_json
 from infra.services.base_loader import LOADED_KEY
 
 MAY_LOSE = 3.0
-"""Seconds of acknowledged writes that a dying Redis may take with it."""
+"""Seconds of acknowledged writes that a crash of Redis may lose."""
 
 
 class RedisRun:
-    """The instance last written to, and when it was last seen alive: in a file, so that the next `up` knows too."""
+    """Remembers, in a file for the next `up`, which instance was last written to and when it was last seen alive."""
 
     def __init__(self, file: Path, port: int) -> None:
         self._file = file
         self._client = redis.Redis(port=port, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
     def read_instance(self) -> tuple[str, int | None]:
-        """(run id, generation whose base it holds) of the Redis that answers now. Raises Unavailable if none does."""
+        """Returns (run id, generation whose base it holds) of the running Redis. Raises Unavailable if it does not answer."""
         try:
             run_id = str(self._client.info("server")["run_id"])
             loaded = self._client.get(LOADED_KEY)
@@ -36,16 +36,16 @@ class RedisRun:
         return run_id, None if loaded is None else int(loaded)
 
     def lost_since(self, run_id: str) -> float | None:
-        """Wall time (s) from which on writes may be lost, if `run_id` is another instance than the one noted; else None."""
+        """Returns the wall time (s) since which writes may be lost, if `run_id` differs from the noted instance; else None."""
         noted = read_json(self._file)
         if noted is None or noted["run_id"] == run_id:
             return None
         return float(noted["seen_at"]) - MAY_LOSE
 
     def note(self, run_id: str) -> None:
-        """This instance is alive, and all that was lost before it is being written again."""
+        """Note that this instance is alive, and that everything lost before is being written again."""
         write_json(self._file, {"run_id": run_id, "seen_at": time.time()})
 
     def note_clean_stop(self) -> None:
-        """Redis was stopped in order and has everything on disk."""
+        """Note that Redis was stopped in order and has everything on disk."""
         self._file.unlink(missing_ok=True)

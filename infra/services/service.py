@@ -1,4 +1,4 @@
-"""A service: what is started, how it is asked whether it is ready, where it listens."""
+"""The definition of a service: command, readiness check, address."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Service:
-    """A process that `up` starts. `ready` asks it something and raises until it answers right. One that does not last ends by
-    itself once its work is done, and is not started again."""
+    """A process that `up` starts. `ready` raises until the service is ready, which may take `ready_timeout` seconds; `grace`
+    is the seconds between SIGTERM and SIGKILL. One with `lasts` False ends once its work is done and is not restarted."""
 
     name: str
     argv: tuple[str | Path, ...]

@@ -1,6 +1,6 @@
-"""Starts services, keeps them running, stops them; and writes down what it does, so that a successor can clean up.
+"""Starts services, restarts them when they die, and stops them; records their processes, so that a successor can clean up.
 
-A service that dies is started again after 0.5, 1, 2, … 30 s; one that has run for a minute starts from 0.5 again.
+A service that dies is restarted after 0.5, 1, 2, … 30 s; after a minute of running the delay starts from 0.5 again.
 """
 
 import os
@@ -56,11 +56,11 @@ class Supervisor:
         self._monitor.start()
 
     def add_chore(self, chore: Callable[[], object]) -> None:
-        """Something to do each second beside watching children; what it raises is noted in `status`, not fatal."""
+        """Add a periodic task, run each second; what it raises is noted in `status` and not fatal."""
         self._chores.append(chore)
 
     def note(self, **facts: object) -> None:
-        """Facts for `status` (state, ports, job …); None removes one."""
+        """Set facts for `status` (state, ports, job …); None removes one."""
         with self._lock:
             for key, value in facts.items():
                 if value is None:
@@ -80,9 +80,9 @@ class Supervisor:
 
     @contextmanager
     def attending(self, name: str, process: subprocess.Popen[Any], grace: float = 10.0) -> Iterator[None]:
-        """A process that somebody else has started for a piece of work, and waits for: while the context lasts it is known in
-        `status`, and is stopped with everything else, by a successor too. Raises Unavailable where everything is being stopped,
-        in the beginning or in the end."""
+        """Track a process that the caller has started and waits for: while the context lasts it is listed in `status` and
+        stopped with everything else, also by a successor. Raises Unavailable, on entry or exit, if everything is being
+        stopped."""
         service = Service(name, (), lambda: None, grace=grace, lasts=False)
         child = _Child(service, process, _id_of(process), time.monotonic())
         with self._lock:
@@ -106,7 +106,7 @@ class Supervisor:
             raise Unavailable("everything is being stopped")
 
     def start(self, service: Service) -> None:
-        """Start a service and wait until it has answered. Raises Unavailable with the end of its log if it does not."""
+        """Start a service and wait until it is ready. Raises Unavailable with the end of its log if it does not become so."""
         self.begin(service)
         self.await_ready(service)
 
@@ -123,8 +123,8 @@ class Supervisor:
         self._write()
 
     def await_ready(self, service: Service) -> None:
-        """Ask until the service answers, within its bound. Raises Unavailable with the reason and the end of its log, and at
-        once where everything is being stopped."""
+        """Poll until the service is ready, for at most its `ready_timeout`. Raises Unavailable with the reason and the end of
+        its log, and at once if everything is being stopped."""
         deadline = time.monotonic() + service.ready_timeout
         while True:
             self._refuse_when_stopping()
@@ -146,7 +146,7 @@ class Supervisor:
             )
 
     def end(self, name: str) -> bool:
-        """Stop one service, if it was started, and look after it no longer. False if it had to be killed."""
+        """Stop one service, if it was started, and no longer restart it; returns False if it had to be killed."""
         with self._lock:
             child = self._children.pop(name, None)
             self._write()
@@ -161,7 +161,7 @@ class Supervisor:
             return name in self._children
 
     def exit_code(self, name: str) -> int | None:
-        """How a service that does not last ended; None while it runs, and where it never did or was stopped."""
+        """Returns the exit code of a service that does not last; None while it runs, and if it never ran or was stopped."""
         with self._lock:
             return self._ended.get(name)
 
@@ -205,7 +205,7 @@ class Supervisor:
         for chore in self._chores:
             try:
                 chore()
-            except Exception as error:  # a chore that fails must not end the watch over processes
+            except Exception as error:  # a chore that fails must not end the monitoring of processes
                 troubles.append(
                     f"{'' if isinstance(error, MartletError) else type(error).__name__ + ': '}{error}"[:300]
                 )
@@ -244,7 +244,8 @@ class Supervisor:
         )
 
     def stop_all(self, print_line: Callable[[str], None] = lambda _: None) -> dict[str, bool]:
-        """Stop every child, the last started first, and forget what was written down; which went by themselves."""
+        """Stop every child, the last started first, and remove the status file; returns by name whether each ended without
+        SIGKILL."""
         with self._lock:
             self._stopping.set()
         if self._monitor.is_alive():
@@ -255,7 +256,7 @@ class Supervisor:
             clean[name] = self.end(name)
             how = "" if clean[name] else " (killed: it did not go by itself)"
             print_line(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
-        with self._lock:  # whoever still works for us has nothing to write down any more
+        with self._lock:  # no thread may write the file again
             self._closed = True
             self._home.status_file.unlink(missing_ok=True)
         return clean
@@ -266,7 +267,7 @@ def _id_of(process: subprocess.Popen[Any]) -> ProcessId:
 
 
 def stop_leftovers(home: Home, print_line: Callable[[str], None]) -> None:
-    """Stop what a supervisor that was killed has left running, by recorded pid and start time."""
+    """Stop what a killed supervisor has left running, by recorded pid and start time."""
     status = read_json(home.status_file)
     if status is None:
         return

@@ -1,1 +1,1 @@
-"""What infra/ needs of the machine: packages, processes, probes."""
+"""The machine below infra/: packages, processes, probes."""

@@ -1,4 +1,4 @@
-"""Known vulnerabilities of the locked packages, asked of OSV, the open database of advisories."""
+"""Known vulnerabilities of the locked packages, queried from OSV, the open database of advisories."""
 
 import json
 import urllib.request
@@ -11,12 +11,12 @@ from infra.system.locks import FOLDER, MAIN_LOCK, Pin, pins
 
 SERVICE = "https://api.osv.dev"
 TIMEOUT = 30.0
-"""Seconds that one answer may take."""
+"""Seconds per request."""
 _BATCH = 500
 
 
 def audit(report: Callable[[str], None], service: str = SERVICE) -> bool:
-    """Report every advisory for what requirements.lock and requirements/peers.lock pin; whether there was none.
+    """Report every advisory for what requirements.lock and requirements/peers.lock pin; returns True if there was none.
 
     `service` is the database's address. Raises Unavailable if it does not answer.
     """
@@ -30,7 +30,7 @@ def audit(report: Callable[[str], None], service: str = SERVICE) -> bool:
 
 
 def advisories(pinned: Iterable[Pin], service: str) -> dict[Pin, list[str]]:
-    """The ids of the advisories by package, of those packages that have any. Raises Unavailable."""
+    """Returns the advisory ids of each package that has any. Raises Unavailable if the service does not answer."""
     pending, found = list(pinned), dict[Pin, list[str]]()
     for start in range(0, len(pending), _BATCH):
         batch = pending[start : start + _BATCH]

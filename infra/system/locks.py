@@ -1,4 +1,4 @@
-"""The locks of Python packages: what each of them pins."""
+"""Lock files of Python packages and the versions that they pin."""
 
 import re
 from pathlib import Path
@@ -19,5 +19,5 @@ class Pin(NamedTuple):
 
 
 def pins(lock: Path) -> set[Pin]:
-    """What a lock pins, for whichever platform. A package may stand there at two versions, for two platforms."""
+    """Returns what a lock pins for any platform; a package may have two versions, for two platforms."""
     return {Pin(name, version) for name, version in _PIN.findall(lock.read_text())}

@@ -1,7 +1,7 @@
-"""What the packages bring beside Python: a Java runtime, a Redis server, Kafka's and the connector's jars.
+"""Non-Python parts of the packages: a Java runtime, a Redis server, Kafka's and the connector's jars.
 
-The jars are resolved from their Maven coordinates and must match infra/system/jars.lock, digest by digest; they are kept beside
-the virtual environment, so a second start asks the network for nothing.
+The jars are resolved from their Maven coordinates and must match infra/system/jars.lock, digest by digest; they are stored
+with the virtual environment, so a second start needs no network.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def java_home() -> Path:
 
 
 def spark_java_home() -> Path:
-    """A JAVA_HOME for Spark, which always asks for a module that this runtime lacks and Spark can do without.
+    """Returns a JAVA_HOME for Spark, which always requests a module that this runtime lacks and Spark does not need.
 
     Its `java` is a shim that drops that one argument.
     """

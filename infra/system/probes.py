@@ -1,4 +1,4 @@
-"""Small questions to running services, each with a deadline: what `ready`, `status` and the job's keeper ask."""
+"""Readiness probes of running services, each with a timeout; for `Service.ready`, `status` and the job keeper."""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ from features.errors import Unavailable
 
 
 def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None, also: int = 200) -> Any:
-    """The JSON that a local HTTP service answers. Raises Unavailable for no answer, no JSON, or an error status other than
-    `also`."""
+    """Returns the JSON response of a local HTTP service. Raises Unavailable for no response, no JSON, or an error status
+    other than `also`."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
     try:
@@ -30,7 +30,7 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
 
 
 def http_status(url: str, timeout: float = 2.0) -> int:
-    """The status of whatever answer comes; 404 is an answer. Raises Unavailable for none."""
+    """Returns the HTTP status of any response, 404 included. Raises Unavailable if none comes."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as response:
             return int(response.status)

@@ -35,7 +35,7 @@ class ProcessId:
         return cls(int(value["pid"]), float(value["started"]))
 
     def process(self) -> psutil.Process | None:
-        """The live process, or None if it is gone (a zombie is gone)."""
+        """Returns the live process, or None if it has ended (a zombie has ended)."""
         try:
             process = psutil.Process(self.pid)
             if abs(process.create_time() - self.started) < 1.5 and process.status() != psutil.STATUS_ZOMBIE:
@@ -61,15 +61,15 @@ def spawn(argv: Sequence[str | Path], log: Path, env: Mapping[str, str], cwd: Pa
 
 
 def lower_priority(pid: int, nice: int) -> None:
-    """Have a process that leads a session of its own, and what it starts, stand back by so many steps of niceness. Linux shares
-    processors out between sessions first, where it groups them (sched_autogroup), so the session stands back, too."""
+    """Set the niceness of a process that leads its own session, and of that session: where Linux groups processes by session
+    (sched_autogroup), it divides processor time between sessions first."""
     with contextlib.suppress(psutil.Error, OSError):  # it may have ended; not every system groups sessions
         psutil.Process(pid).nice(nice)
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def stop(target: ProcessId, grace: float) -> bool:
-    """SIGTERM, then after `grace` seconds SIGKILL, to the process and what it started. True if it went by itself."""
+    """Send SIGTERM, then after `grace` seconds SIGKILL, to the process and its children; returns True if SIGTERM sufficed."""
     process = target.process()
     if process is None:
         return True
@@ -101,7 +101,7 @@ def memory_mib(target: ProcessId) -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct ports on loopback that nobody listens on now."""
+    """Returns `count` distinct loopback ports that nobody listens on now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
@@ -123,7 +123,7 @@ def is_free(port: int) -> bool:
 
 
 def port_holder(port: int) -> str:
-    """Who listens on a port, for an error message."""
+    """Describes the process that listens on a port, for an error message."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.pid
@@ -134,7 +134,7 @@ def port_holder(port: int) -> str:
 
 
 def require_free(port: int) -> None:
-    """Raises BadInput naming who holds the port."""
+    """Raises BadInput naming the process that holds the port, if one does."""
     if not is_free(port):
         raise BadInput(
             "--port",
@@ -144,7 +144,7 @@ def require_free(port: int) -> None:
 
 
 def rotate(log: Path, limit: int = 16 << 20, copies: int = 3) -> None:
-    """Keep a log below `limit` bytes: copy it aside and truncate it where it stands, since its writer only appends."""
+    """Keep a log below `limit` bytes: copy it to a backup and truncate it in place, since its writer only appends."""
     try:
         if log.stat().st_size < limit:
             return
@@ -160,7 +160,7 @@ def rotate(log: Path, limit: int = 16 << 20, copies: int = 3) -> None:
 
 
 def tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log, for an error message."""
+    """Returns the last lines of a log, for an error message."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 16_384))
@@ -170,7 +170,7 @@ def tail(log: Path, lines: int = 12) -> str:
 
 
 def wait_until(deadline: float, interval: float = 0.1) -> bool:
-    """Sleep one interval; False once `deadline` (monotonic seconds) has passed."""
+    """Sleep one interval; returns False once `deadline` (monotonic seconds) has passed."""
     if time.monotonic() >= deadline:
         return False
     time.sleep(interval)

@@ -1,4 +1,4 @@
-"""Shows what a command is doing: one line a step, with how long it took. Several steps may be under way at once, in threads."""
+"""Progress output of a command: one line per step with its duration. Several steps may run at once, in threads."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ class Steps:
         self._lock = threading.Lock()
         self._under_way: list[str] = []
         self.seconds: dict[str, float] = {}
-        """How long each step took that has ended well."""
+        """Duration of each step that succeeded."""
 
     def print_line(self, text: str) -> None:
         """Print a line."""
@@ -25,7 +25,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
-        """A step; what is appended to the yielded list is shown behind its time."""
+        """Run a step; notes appended to the yielded list are printed behind its duration."""
         notes: list[str] = []
         with self._lock:
             self._under_way.append(name)

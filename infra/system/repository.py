@@ -1,4 +1,4 @@
-"""Where this code lies."""
+"""The root folder of this repository."""
 
 from pathlib import Path
 

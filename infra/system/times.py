@@ -1,4 +1,4 @@
-"""Points in event time as people write them."""
+"""Parsing and formatting of event times."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from features.errors import BadInput
 
 
 def parse_time(where: str, text: str) -> int:
-    """A date or date and time (UTC unless it says otherwise), or milliseconds since 1970 → ms. Raises BadInput."""
+    """Parse a date or date and time (UTC unless it has an offset), or milliseconds since 1970; returns ms. Raises BadInput."""
     if text.isascii() and text.isdigit():
         return int(text)
     try:
