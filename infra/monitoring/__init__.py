@@ -1,1 +1,1 @@
-"""Monitoring: a snapshot of what flows, alarms on it, and how both are shown."""
+"""Monitoring: snapshots of the data flow, alarms on them, and their presentation."""

@@ -1,6 +1,6 @@
-"""Named alarms, from the sights of the flow of the last minute. Pure; infra.monitoring.monitor evaluates them every few seconds.
+"""Named alarms, derived from the last minute's snapshots. Pure; infra.monitoring.monitor evaluates them every few seconds.
 
-Each name stands once here, once in docs/operating.md and once in infra/dashboards/alerts.yml (a test compares them).
+Each name occurs once here, once in docs/operating.md and once in infra/dashboards/alerts.yml (a test compares them).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ GROWING_MS = 30_000
 GROWING_BY = 100
 STALE_MS = 1_000
 ENOUGH = 100
-"""Fewer writes than that in a minute have no 99th percentile worth the name: then it is the median that counts."""
+"""With fewer writes in a minute than this a 99th percentile means little: the median is tested instead."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _checkpoint_overdue(snapshots: Snapshots) -> str | None:
 
 
 def _reads(snapshots: Snapshots) -> bool:
-    """Whether there is anything to keep in a checkpoint; unknown is yes."""
+    """Returns whether the job has read anything that a checkpoint should hold; True if unknown."""
     now = snapshots[-1]
     read = now.total("read"), now.total("served_read")
     if None in read:
@@ -130,7 +130,7 @@ def _features_stale(snapshots: Snapshots) -> str | None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What is tested, and what the operator does about it."""
+    """The condition of an alarm, and advice to the operator."""
 
     check: Callable[[Snapshots], str | None]
     advice: str
@@ -177,7 +177,7 @@ NAMES = tuple(_KINDS)
 
 
 def evaluate(snapshots: Snapshots) -> list[Alarm]:
-    """The alarms that hold now. Sights older than a minute before the newest are not looked at."""
+    """Returns the alarms that hold now. Snapshots more than a minute older than the newest are ignored."""
     return list(_alarms(latest(snapshots, WINDOW_MS)))
 
 

@@ -1,4 +1,4 @@
-"""Asks Kafka, Redis and Flink for a sight of the flow, within a bounded time whatever they do."""
+"""Collects a snapshot from Kafka, Redis and Flink in bounded time, whatever state they are in."""
 
 import contextlib
 import threading
@@ -25,14 +25,14 @@ from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
 from online.support.home_clock import HomeClock
 
 KAFKA_TIMEOUT, FLINK_TIMEOUT, REDIS_TIMEOUT, RECORDS_TIMEOUT = 2.0, 2.0, 1.0, 1.0
-"""Seconds for each. Kafka and Flink are asked together, then Redis, then Kafka for the oldest pending records: a sight takes
-4 s at most."""
+"""Seconds for each. Kafka and Flink are queried in parallel, then Redis, then Kafka for the oldest pending records: a snapshot
+takes 4 s at most."""
 _KAFKA_MS = int(KAFKA_TIMEOUT * 1000)
 
 
 class _Service:
-    """A service that is asked in a thread of its own, one question at a time: whoever asks waits no longer than it wants to,
-    and a service that hangs holds one thread, not one a question."""
+    """Runs queries to a service in a thread, one at a time: the caller waits no longer than the timeout, and a service that hangs
+    blocks one thread, not one per query."""
 
     def __init__(self, name: str, query: Callable[[], Any], seconds: float) -> None:
         self.name = name
@@ -56,11 +56,11 @@ class _Service:
     def _run(self, outcome: list[Any]) -> None:
         try:
             outcome.append(self._query())
-        except Exception as error:  # told to whoever asked
+        except Exception as error:  # raised in the caller's thread
             outcome.append(error)
 
-    def answer(self) -> Any:
-        """Raises what the question raised, or Unavailable when its time is over."""
+    def result(self) -> Any:
+        """Returns the query's result. Raises what it raised, or Unavailable after the timeout."""
         if self._hangs:
             raise Unavailable("it has not answered the question before this one yet")
         assert self._thread is not None
@@ -73,14 +73,14 @@ class _Service:
 
 
 def collector_of(ports: Ports, record: HomeRecord) -> "Collector":
-    """The collector of a running home. Raises Broken if the home has no base yet."""
+    """Returns the collector for a running home. Raises Broken if the home has no base yet."""
     base = record.base()
     clock = HomeClock(base.clock_start, record.clock_since, base.horizon)
     return Collector(ports.kafka, ports.redis, ports.flink_rest, record.generation, clock, base.offsets)
 
 
 class Collector:
-    """Keeps its connections between sights. For one thread at a time."""
+    """Takes snapshots, and keeps its connections between them. For one thread at a time."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Collector:
         clock: HomeClock,
         offsets: Offsets | None = None,
     ) -> None:
-        """`offsets`: how far the log is in the base, where the job begins."""
+        """`offsets`: the base's offsets, where the job begins."""
         self._offsets = offsets or {}
         self._generation = generation
         self._clock = clock
@@ -112,24 +112,24 @@ class Collector:
         self._redis_service = _Service(REDIS, self._read_redis, REDIS_TIMEOUT)
 
     def take_snapshot(self) -> Snapshot:
-        """A sight of the flow; never raises for what a service does."""
+        """Take a snapshot; never raises for what a service does."""
         failures: dict[str, str] = {}
 
-        def answer(service: _Service) -> Any:
+        def result_of(service: _Service) -> Any:
             try:
-                return service.answer()
+                return service.result()
             except (MartletError, KafkaError, redis.RedisError, OSError) as error:
                 failures[service.name] = f"{error}" or type(error).__name__
-            except Exception as error:  # an answer of a shape that nobody foresaw
+            except Exception as error:  # an unexpected response format
                 failures[service.name] = f"{type(error).__name__}: {error}"
             return None
 
         self._kafka_service.begin()
         self._flink_service.begin()
-        log, job = answer(self._kafka_service), answer(self._flink_service)
-        # After the log: a record that came in between must not look as if it had waited.
+        log, job = result_of(self._kafka_service), result_of(self._flink_service)
+        # Read after the log: otherwise a record that came in between would seem to have waited.
         self._redis_service.begin()
-        stored = answer(self._redis_service)
+        stored = result_of(self._redis_service)
         lanes, fresh, newest = stored if stored is not None else (None, None, 0)
         self._clock.saw(newest)
         snapshot = Snapshot(
@@ -141,7 +141,7 @@ class Collector:
             return snapshot
         self._records_service.begin()
         with contextlib.suppress(Exception):  # that Kafka answers is known already; only this number is missing
-            snapshot = replace(snapshot, waiting=self._records_service.answer())
+            snapshot = replace(snapshot, waiting=self._records_service.result())
         return snapshot
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class Collector:
 
     @contextlib.contextmanager
     def _consuming(self) -> Iterator[KafkaConsumer]:
-        """The consumer, for one question at a time; after a failure the next one makes another."""
+        """Lend the consumer to one query at a time; after a failure the next query makes a new one."""
         if not self._consumer_free.acquire(timeout=KAFKA_TIMEOUT):
             raise Unavailable("it has not answered the question before this one yet")
         try:
@@ -193,7 +193,7 @@ class Collector:
         return log
 
     def _read_oldest(self) -> dict[int, int]:
-        """Broker time of the records at the places of `_oldest`, by lane; empty if not all could be read in time."""
+        """Returns the broker time of the records at the offsets of `_oldest`, by lane; empty if not all were read in time."""
         parts = {TopicPartition(EVENTS, number): offset for number, offset in self._oldest.items()}
         found: dict[int, int] = {}
         deadline = time.monotonic() + RECORDS_TIMEOUT

@@ -1,4 +1,4 @@
-"""The job and its checkpoints, as Flink's REST interface tells of them, in the words of infra.monitoring.snapshot."""
+"""Reads the job and its checkpoints from Flink's REST interface, as types of infra.monitoring.snapshot."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 
 
 def read_job(address: str, seconds: float) -> Job | None:
-    """The job that lives, or the one that ended last; None if Flink knows of none. Raises Unavailable."""
+    """Returns the live job, or the one that ended last; None if Flink has none. Raises Unavailable."""
     flink = FlinkClient(address, timeout=seconds)
     job = flink.newest_job()
     if job is None:
@@ -51,7 +51,7 @@ def _share(ms_per_second: object) -> float | None:
 
 
 def _number(value: object) -> int | None:
-    """Flink says NaN for what it has not measured, as a string or as a number."""
+    """Parse a metric; None for NaN, which Flink reports, as a string or a number, for what it has not measured."""
     try:
         return int(float(str(value)))
     except (ValueError, OverflowError):
@@ -59,7 +59,7 @@ def _number(value: object) -> int | None:
 
 
 def checkpoints_of(answer: dict[str, Any]) -> Checkpoints:
-    """From the answer of /jobs/<id>/checkpoints, whose history has the newest first."""
+    """Parse the response of /jobs/<id>/checkpoints, whose history has the newest first."""
     counts, latest = answer["counts"], answer.get("latest") or {}
     newest = max(
         (each for each in (latest.get("completed"), latest.get("savepoint")) if each),

@@ -1,4 +1,4 @@
-"""The watch's own port: /metrics for Prometheus, /sight for the API. Loopback, read only, out of memory."""
+"""The monitor's HTTP endpoint: /metrics for Prometheus, /sight for the API. Loopback, read only, served from memory."""
 
 import json
 import threading
@@ -9,11 +9,11 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 PATIENCE = 5.0
-"""Seconds that a caller may take to ask, and then to read."""
+"""Timeout of a client's socket, seconds."""
 
 
 class MonitorPage:
-    """Answers until it is closed. Raises OSError if the port can't be had."""
+    """Serves until it is closed. Raises OSError if the port is taken."""
 
     def __init__(self, port: int, registry: CollectorRegistry, report: Callable[[], Mapping[str, Any]]) -> None:
         class Handler(BaseHTTPRequestHandler):

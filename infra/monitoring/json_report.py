@@ -1,4 +1,4 @@
-"""A sight of the flow as one JSON object: what `status` prints."""
+"""A snapshot as one JSON object, for `status` and the monitor's endpoint."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ def quantiles(histogram: FreshnessHistogram) -> dict[str, float | int | None]:
 
 
 def job_page(rest: str, job_id: str) -> str:
-    """Flink's own page of a job."""
+    """Returns the URL of Flink's page of a job."""
     return f"{rest}/#/job/running/{job_id}/overview"
 
 
 def flow_report(snapshot: Snapshot, rest: str) -> dict[str, Any]:
-    """All that a sight tells; None for what a service did not answer, and why in `unreachable`. `rest` is the address of
+    """Convert a snapshot to JSON; None for what a service did not report, with the reason in `unreachable`. `rest` is the URL of
     Flink's web page."""
     fresh = {operator: snapshot.freshness(operator) for operator in OPERATORS}
     return {

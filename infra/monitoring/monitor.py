@@ -1,7 +1,7 @@
-"""The watch over the flow: looks every few seconds, raises and clears alarms, and answers Prometheus.
+"""The monitor: takes a snapshot every few seconds, raises and clears alarms, and serves Prometheus metrics.
 
-It has a thread of its own: the supervisor's chores may wait minutes for a job to be submitted, and that is when alarms
-matter. It answers on its own port because what it tells must be readable while Redis and the API are down.
+It has a thread of its own: the supervisor's chores may wait minutes for a job to be submitted, which is when alarms
+matter. It has a port of its own, since its data must be readable while Redis and the API are down.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from infra.start_plan import Pending
 
 EVERY = 5.0
 HISTORY_LIMIT = 32
-"""Sights kept at most: a minute's, and some more should the clock be set back."""
+"""Snapshots retained: a minute's, and some more in case the clock is set back."""
 
 
 class Monitor:
@@ -64,12 +64,12 @@ class Monitor:
         registry.register(self._metrics)
         try:
             self._page = MonitorPage(self._port, registry, lambda: self._report)
-        except OSError as error:  # alarms are worth having without the page
+        except OSError as error:  # alarms are useful without the endpoint
             self._print_line(f"the watch's /metrics can't be had on port {self._port}: {error}")
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends within the time of one sight; what was noted stays."""
+        """Stop within the time of one snapshot; noted facts stay."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -83,12 +83,12 @@ class Monitor:
             began = time.monotonic()
             try:
                 self.poll()
-            except Exception as error:  # a watch that has died would look like a home without alarms
+            except Exception as error:  # a monitor that has died would look like a home without alarms
                 self._print_line(f"the watch could not look: {type(error).__name__}: {error}")
             self._stopping.wait(max(0.5, self._every - (time.monotonic() - began)))
 
     def poll(self) -> list[Alarm]:
-        """One sight: what holds now, noted, said and ready for Prometheus."""
+        """Take a snapshot and evaluate alarms; note and print them and update the metrics."""
         snapshot = self._collector.take_snapshot()
         self._snapshots.append(snapshot)
         alarms = evaluate(tuple(self._snapshots))
@@ -126,7 +126,7 @@ class Monitor:
 
 
 def _point(snapshot: Snapshot) -> dict[str, int | None]:
-    """What is drawn over time."""
+    """Returns the values that are plotted over time."""
     return {"at": snapshot.taken_at, "read": snapshot.total("read"), "pending": snapshot.pending(EVENTS)}
 
 

@@ -1,4 +1,4 @@
-"""The watch's last sight in Prometheus' words: what the API can't know (the log's end, Flink, alarms)."""
+"""The monitor's last snapshot as Prometheus metrics: what the API does not know (the log's end, Flink, alarms)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot
 
 
 class MonitorMetrics(Collector):
-    """Shows a sight until the next one; a number that is not known is left out."""
+    """Exposes a snapshot until the next one; unknown values are omitted."""
 
     def __init__(self) -> None:
         self._families: list[Metric] = []

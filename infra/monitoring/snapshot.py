@@ -1,7 +1,7 @@
-"""A sight of the flow: how far the log goes, how far the job has folded it, how the job fares. Pure;
-infra.monitoring.collector makes one.
+"""A snapshot of the data flow: the log's end, how far the job has folded it, the job's state. Pure;
+infra.monitoring.collector takes one.
 
-What a service did not answer is None here and named in `failures`; everything derived from it is None, too.
+Values that a service did not report are None, with the service in `failures`; everything derived from them is None, too.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Vertex:
-    """One task of the job; shares of its time, 0 … 1, its worst subtask's. None: not measured yet."""
+    """One task of the job, with shares of time (0 … 1) of its worst subtask; None: not measured yet."""
 
     name: str
     parallelism: int
@@ -34,7 +34,7 @@ class Vertex:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Of the running job alone: a job that was submitted again counts anew. Times are wall time in ms."""
+    """Checkpoints of the running job; a job that is submitted again counts from 0. Times are wall time in ms."""
 
     completed: int = 0
     failed: int = 0
@@ -47,7 +47,7 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Job:
-    """`state` is Flink's word for it; `restarts` None where Flink has not counted yet."""
+    """The Flink job. `state` is Flink's own term; `restarts` is None until Flink reports it."""
 
     id: str
     state: str
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def runs(self) -> bool:
-        """Whether it runs with every task."""
+        """Whether every task runs."""
         return self.state == "RUNNING" and self.tasks_running == self.tasks > 0
 
 
@@ -69,12 +69,12 @@ class Snapshot:
     """
     asked_at    wall time, ms
     clock       the home's clock, ms of event time
-    log         by topic; a topic that is not there is left out
-    lanes       by number, of the home's generation alone; one that has folded nothing is left out
+    log         by topic; missing topics are omitted
+    lanes       by number, of the home's generation alone; lanes that have folded nothing are omitted
     fresh       by (operator, subtask), since that writer started
-    waiting     when the broker took the oldest pending event of a lane, ms; empty if it could not be read in time
-    job         None where Flink has none, too: then "flink" is not in `failures`
-    failures    service → why it could not be asked
+    waiting     broker time of the oldest pending event by lane, ms; empty if it could not be read in time
+    job         None also where Flink has none: then "flink" is not in `failures`
+    failures    service → why it could not be queried
     """
 
     taken_at: int
@@ -87,7 +87,7 @@ class Snapshot:
     failures: dict[str, str] = field(default_factory=dict)
 
     def next_offset(self, topic: str, partition: int) -> int:
-        """Where the job goes on; the partition's first record if it has folded none."""
+        """Returns the offset at which the job goes on; the partition's first if it has folded nothing."""
         assert self.log is not None
         assert self.lanes is not None
         lane = self.lanes.get(partition)
@@ -95,8 +95,8 @@ class Snapshot:
         return max(done, self.log[topic].begin[partition])
 
     def pending_by_lane(self, topic: str) -> list[int] | None:
-        """Records acknowledged and not folded yet, by partition. The log was asked before the lanes, so each of these
-        waited at least that long."""
+        """Returns the number of records acknowledged but not folded, by partition. The log was read before the lanes, so each of
+        them has waited at least that long."""
         if self.log is None or self.lanes is None or topic not in self.log:
             return None
         return [max(0, end - self.next_offset(topic, number)) for number, end in enumerate(self.log[topic].end)]
@@ -107,8 +107,8 @@ class Snapshot:
 
     @property
     def watermark_ms(self) -> int | None:
-        """Event time up to which features are made: that of the slowest lane with events pending, or, where none are, of the
-        newest event of all. (An idle lane does not hold it back.) None before the first event."""
+        """Event time up to which features are complete: that of the slowest lane with pending events, or, if none are pending, of
+        the newest event. (An idle lane does not hold it back.) None before the first event."""
         if self.lanes is None:
             return None
         pending = self.pending_by_lane(EVENTS) or []
@@ -118,24 +118,24 @@ class Snapshot:
 
     @property
     def event_time_lag_ms(self) -> int | None:
-        """The home's clock less the watermark. While nothing is pending it says only how long ago the newest event was."""
+        """The home's clock less the watermark. While nothing is pending it is only the age of the newest event."""
         watermark = self.watermark_ms
         return None if watermark is None else max(0, self.clock - watermark)
 
     @property
     def broker_lag_ms(self) -> int | None:
-        """How long the oldest pending event has waited, by the broker's time of it; 0 where none is pending."""
+        """How long the oldest pending event has waited since its broker time, ms; 0 if none is pending."""
         pending = self.pending(EVENTS)
         if not pending:
             return pending
         return max(0, self.taken_at - min(self.waiting.values())) if self.waiting else None
 
     def ledger(self) -> dict[str, int] | None:
-        """The lanes' ledgers of `events` added up: "read" and each verdict."""
+        """Returns the sum of the lanes' ledgers of `events`: "read" and each verdict."""
         return self._totals(("read", *VERDICTS))
 
     def served_ledger(self) -> dict[str, int] | None:
-        """The same of `served`, without the prefix."""
+        """Returns the sum of the lanes' ledgers of `served`, names without the prefix."""
         totals = self._totals(tuple(f"served_{name}" for name in ("read", *SERVED_VERDICTS)))
         return None if totals is None else {name.removeprefix("served_"): count for name, count in totals.items()}
 
@@ -149,15 +149,15 @@ class Snapshot:
         return {name: sum(getattr(lane, name) for lane in self.lanes.values()) for name in names}
 
     def imbalance(self) -> dict[int, str]:
-        """Lanes whose ledger does not add up, and how. Offsets count every record of a partition, so what was read is what
-        lies between the log's first record and the lane's place in it."""
+        """Returns the lanes whose ledger does not add up, with the reason. Offsets count every record of a partition, so the
+        records read are those from the log's first to the lane's offset."""
         found = {}
         for number, lane in (self.lanes or {}).items():
-            places = [(EVENTS, lane.next_offset, lane.read), (SERVED, lane.served_next, lane.served_read)]
+            offsets = [(EVENTS, lane.next_offset, lane.read), (SERVED, lane.served_next, lane.served_read)]
             if not lane.balanced:
                 found[number] = "the verdicts do not add up to what was read"
                 continue
-            for topic, next_offset, read in places:
+            for topic, next_offset, read in offsets:
                 # Records that a shortened log no longer holds may have been read before, or not: both are right.
                 first = self.log[topic].begin[number] if self.log is not None and topic in self.log else next_offset
                 if not next_offset - first <= read <= next_offset:
@@ -166,12 +166,12 @@ class Snapshot:
 
     @property
     def checkpoint_age_ms(self) -> int | None:
-        """Since the running job's newest complete checkpoint; None if it has none."""
+        """Milliseconds since the running job's newest complete checkpoint; None if it has none."""
         done = self.job.checkpoints.completed_at if self.job is not None else None
         return None if done is None else max(0, self.taken_at - done)
 
     def freshness(self, operator: str) -> FreshnessHistogram | None:
-        """All writers of an operator together, since they started."""
+        """Returns the merged histogram of all writers of an operator, since they started."""
         if self.fresh is None:
             return None
         total = FreshnessHistogram()
@@ -182,20 +182,20 @@ class Snapshot:
 
 
 def latest(snapshots: Sequence[Snapshot], ms: int) -> list[Snapshot]:
-    """The sights of the last `ms`, oldest first, the newest included."""
+    """Returns the snapshots of the last `ms`, oldest first, the newest included."""
     now = snapshots[-1].taken_at
     return [snapshot for snapshot in snapshots if 0 <= now - snapshot.taken_at <= ms]
 
 
 def latest_spanning(snapshots: Sequence[Snapshot], ms: int) -> list[Snapshot]:
-    """The same; empty while they do not reach back that far."""
+    """Returns the snapshots of the last `ms`; empty while they do not span (0.8 of) that time."""
     found = latest(snapshots, ms)
     return found if found[-1].taken_at - found[0].taken_at >= 0.8 * ms else []
 
 
 def freshness_between(snapshots: Sequence[Snapshot], operator: str) -> FreshnessHistogram | None:
-    """What the writers of an operator counted between the first of these sights and the last; None if the last does not know.
-    A writer is compared with the first sight that knew it."""
+    """Returns what an operator's writers counted between the first of these snapshots and the last; None if the last has no data.
+    A writer is compared with the first snapshot that includes it."""
     now = snapshots[-1].fresh
     if now is None:
         return None

@@ -1,4 +1,4 @@
-"""`status`: what runs, where, and how the flow fares, asked from the services themselves."""
+"""`status`: what runs, where, and the state of the data flow, queried from the services themselves."""
 
 import json
 import time
@@ -21,19 +21,19 @@ MIN_WIDTH = 120
 
 
 def print_status(home: Home, as_json: bool) -> None:
-    """Prints; raises Unavailable if nothing runs."""
+    """Print the status of a home. Raises Unavailable if nothing runs."""
     report = collect(home)
     if as_json:
         print(json.dumps(report, indent=1))
     else:
         console = Console(soft_wrap=True)
-        console.width = max(console.width, MIN_WIDTH)  # addresses are of no use when cut
+        console.width = max(console.width, MIN_WIDTH)  # addresses are useless when truncated
         print_report(console, report)
 
 
 def collect(home: Home) -> dict[str, Any]:
-    """All that `status` tells, as one JSON object. A service that does not answer is named, the others are told all the
-    same, within some ten seconds. Raises Unavailable if nothing runs."""
+    """Returns the whole status as one JSON object, within some ten seconds: a service that does not answer is named, the others
+    are reported all the same. Raises Unavailable if nothing runs."""
     status = last_status(home)
     supervisor = ProcessId.from_json(status["supervisor"])
     alive = is_supervised(status)
@@ -90,7 +90,7 @@ def _service(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _age(then: int | None) -> int | None:
-    """Milliseconds since a wall time."""
+    """Returns the milliseconds since a wall time (ms); None for None."""
     return None if then is None else max(0, time.time_ns() // 1_000_000 - then)
 
 

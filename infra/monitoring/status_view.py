@@ -1,4 +1,4 @@
-"""The words of `status`."""
+"""Prints the status of a home for people."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ QUIET_WATCH_MS = 30_000
 
 
 def print_report(console: Console, report: dict[str, Any]) -> None:
-    """What infra.monitoring.status.collect found."""
+    """Print the report of infra.monitoring.status.collect."""
     state = report["state"] if report["supervised"] else "[red]the supervisor died; the next up cleans up[/red]"
     console.print(
         f"home {escape(report['home'])}  data set {escape(report['dataset'])}, history {report['history']}  state {state}"
@@ -150,7 +150,7 @@ def _quantiles(found: dict[str, Any]) -> str:
 
 
 def _bounded(ms: float) -> str:
-    """The histogram's last bound stands for all that is above it."""
+    """Format a quantile; the histogram's last bound stands for everything above it."""
     return f"over {_ms(ms)}" if ms >= BUCKETS_MS[-1] else _ms(ms)
 
 
@@ -163,7 +163,7 @@ def _percent(share: float | None) -> str:
 
 
 def _ms(value: float | None) -> str:
-    """Milliseconds in a unit that reads well."""
+    """Format milliseconds in a readable unit."""
     if value is None:
         return "unknown"
     for limit, divisor, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (2 * HOUR_MS, MINUTE_MS, "min")):

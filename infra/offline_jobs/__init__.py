@@ -1,1 +1,1 @@
-"""Offline commands (Spark, training, evaluation), run for a home as processes of their own."""
+"""Offline jobs of a home (Spark, training, evaluation), each run as a process of its own."""

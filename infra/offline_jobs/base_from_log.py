@@ -1,4 +1,4 @@
-"""`features --from-log`: a base of what the running home has folded so far, so that the next `up` starts near the log's end."""
+"""`features --from-log`: makes a base of what the running home has folded, so that the next `up` starts near the log's end."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,10 @@ from streaming.settings import JobSettings, read_settings
 
 
 def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
-    """How far the job has folded each partition; where it says nothing yet, how far the base goes.
+    """Returns the offset up to which the job has folded each partition; the base's offset where it has folded nothing.
 
-    Not the log's end: of what the job has not read, it has still to write rejects and to send on what lies wrong, and a job
-    that starts after it would not. Raises Unavailable if Redis does not answer.
+    The log's end would be wrong: records that the job has not read may still have to be rejected or rerouted, which a job that
+    starts behind them would not do. Raises Unavailable if Redis does not answer.
     """
     client = redis.Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=10)
     offsets = {topic: dict(partitions) for topic, partitions in base.offsets.items()}
@@ -37,7 +37,8 @@ def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
 
 
 def make(home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None], master: str | None) -> bool:
-    """Make the base `number` of the running home's base and log. False, and no base, if the job has folded nothing since."""
+    """Make the base `number` from the running home's base and log; returns False, without a base, if the job has folded nothing
+    since."""
     base, settings = record.base(), read_settings(home.flink / "job.json")
     until = folded_offsets(base, settings)
     if until == base.offsets:

@@ -1,4 +1,4 @@
-"""How good the lists are: in memory (`offline.evaluation`), or of a running home, asked over HTTP as anybody would."""
+"""Evaluation of lists: in memory (`offline.evaluation`), or of a running home over HTTP, as any client would."""
 
 import time
 from collections.abc import Callable
@@ -26,13 +26,14 @@ from offline.evaluation.ranking_metrics import Asked, as_list
 from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
 
 TIMEOUT = 10.0
-"""Seconds for one answer."""
+"""Seconds per request."""
 
 
 def in_memory(
     home: Home, number: int, names: list[str], late: bool, peers: bool, out: Path, print_line: Callable[[str], None]
 ) -> None:
-    """Walk what comes after the history in a process of its own: the table goes to `say`, the report into `out`."""
+    """Evaluate on what comes after the history, in a process of its own: the table goes to `print_line`, the report into
+    `out`."""
     record = HomeRecord(home)
     argv = ["offline.evaluation", "--dataset", record.dataset, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models), "--out", str(out)]
@@ -47,7 +48,7 @@ def in_memory(
 
 
 def recall(home: Home, number: int, print_line: Callable[[str], None]) -> None:
-    """The same walk, for what recall finds: the table goes to `say`."""
+    """Measure the coverage of the recall channels on what comes after the history; the table goes to `print_line`."""
     record = HomeRecord(home)
     argv = ["offline.evaluation.recall_coverage", "--dataset", record.dataset, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models)]
@@ -59,10 +60,10 @@ def recall(home: Home, number: int, print_line: Callable[[str], None]) -> None:
 def over_http(
     home: Home, address: str, bootstrap: str, base: Base, model: str | None, limit: int | None, out: Path
 ) -> None:
-    """Ask a running home, then post the row, one row after the other.
+    """Request a list from a running home, then post the row, row by row; at most `limit` rows.
 
-    Raises BadInput where nothing comes after the history, or the home has events already (it may know the answers),
-    Unavailable where the home does not answer.
+    Raises BadInput if nothing comes after the history, or the home has events already (it may know what it should predict),
+    Unavailable if the home does not answer.
     """
     if events := _events_in_log(bootstrap):
         raise BadInput("--live", "a home without events: up --home anew", f"{events} events in the log of {home.path}")
@@ -101,7 +102,7 @@ def over_http(
 
 
 def _events_in_log(bootstrap: str) -> int:
-    """How many records the topic of events has. Raises Unavailable."""
+    """Returns the number of records in the topic of events. Raises Unavailable."""
     try:
         consumer = KafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=int(TIMEOUT * 1000))
         try:
@@ -115,7 +116,7 @@ def _events_in_log(bootstrap: str) -> int:
 def fetch_lists(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, on_row: Callable[[int], None]
 ) -> tuple[Asked, IntArray, int]:
-    """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
+    """Returns the queries, their lists [A, TOP] of item ids, and how many lists were degraded or missed the user's last event."""
     asked, lists, degraded = Asked(), [], 0
     tokens: dict[int, str] = {}
     for row in protocol_rows(dataset, first, end, asked):

@@ -1,4 +1,4 @@
-"""Other libraries for comparison: an environment of their own from requirements/peers.lock, and a run in it."""
+"""Comparison with other libraries: installs them from requirements/peers.lock into an environment of their own, and runs them."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ INSTALL_TIMEOUT = 1800
 
 
 def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None]) -> Path:
-    """The file of the peers' lists for what comes after the home's history. Raises MartletError if one fails."""
+    """Make the peers' lists for what comes after the home's history; returns their file. Raises MartletError if a peer fails."""
     python = _environment(print_line)
     dataset = open_dataset(record.dataset, home.data)
     rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
@@ -36,7 +36,7 @@ def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Cal
 
 
 def protocol(dataset: Dataset, first: int) -> Rows:
-    """All rows, and which the protocol asks for, as the peers read them."""
+    """Returns all rows, and which of them the protocol queries, in the peers' format."""
     rows = list(protocol_rows(dataset, first, dataset.rows, Asked()))
     columns = zip(*((row.user_id, row.item_id, row.rating, row.ts) for row in rows), strict=True)
     users, items, ratings, times = (np.array(column) for column in columns)
@@ -45,7 +45,7 @@ def protocol(dataset: Dataset, first: int) -> Rows:
 
 
 def _environment(print_line: Callable[[str], None]) -> Path:
-    """The peers' Python; installs what the lock names if it is not there. Raises Unavailable."""
+    """Returns the peers' Python interpreter; installs the lock if needed. Raises Unavailable if that fails."""
     python, stamp = VENV / "bin" / "python", VENV / ".stamp"
     digest = blake2b(LOCK.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:

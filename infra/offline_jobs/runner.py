@@ -1,4 +1,4 @@
-"""Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory goes when they are done."""
+"""Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory is freed when they end."""
 
 import contextlib
 import json
@@ -25,10 +25,10 @@ from streaming.settings import JobSettings
 PREPARE_TIMEOUT = 4 * 3600
 TRAIN_TIMEOUT = 4 * 3600
 NICE = 19
-"""Niceness of the offline steps: they often run beside a home that serves."""
+"""Niceness of the offline steps, which often run while the home serves."""
 
 Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
-"""A context in which somebody knows of a process, by a name, and ends it should everything be stopped."""
+"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
 
 
 def _unattended(_: str, __: "subprocess.Popen[str]") -> AbstractContextManager[None]:
@@ -45,8 +45,8 @@ def _run(
     attend: Attend = _unattended,
     nice: int = NICE,
 ) -> None:
-    """Run a module; its lines on standard output are shown, all else goes to the log, by whose name it is attended. Raises
-    MartletError if it fails."""
+    """Run a module: its standard output goes to `print_line`, its errors to the log, whose name it is tracked under. Raises
+    MartletError if it fails or takes longer than `timeout` seconds."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [str(python), "-m", *argv],
@@ -80,7 +80,7 @@ def _run(
             deadline.cancel()
     if code != 0:
         last = tail(log, 1)
-        if last.startswith("error: "):  # said for people
+        if last.startswith("error: "):  # a message for the user
             raise MartletError(last.removeprefix("error: "))
         raise MartletError(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}")
 
@@ -95,7 +95,7 @@ def prepare(
     attend: Attend = _unattended,
     nice: int = NICE,
 ) -> None:
-    """Spark: the base of a data set and what models are trained on, or one of these (of the latter what is not there yet)."""
+    """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing)."""
     argv = [
         "offline.prepare",
         "--dataset",
@@ -119,7 +119,7 @@ def prepare_from_log(
     print_line: Callable[[str], None],
     master: str | None = None,
 ) -> None:
-    """Spark: the base `out` of the base `previous` and the log since, up to `until`."""
+    """Spark: make the base `out` from the base `previous` and the log since, up to the offsets `until`."""
     argv = ["offline.base.from_log", "--previous", str(previous), "--bootstrap", settings.bootstrap]
     argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
     if settings.horizon_since is not None:
@@ -143,7 +143,7 @@ def _run_spark(
 def run_module(
     argv: list[str], log: Path, print_line: Callable[[str], None], python: Path = Path(sys.executable)
 ) -> None:
-    """A module of offline or models that needs neither Java nor a home that runs. Raises MartletError if it fails."""
+    """Run a module of offline or models that needs neither Java nor a running home. Raises MartletError if it fails."""
     _run(argv, log, TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
 
 
@@ -156,7 +156,7 @@ def ranking_lists_folder(home: Home, number: int) -> Path:
 
 
 def embeddings_folder(home: Home, number: int) -> Path | None:
-    """The newest embeddings that were made of a base, None where there are none."""
+    """Returns the folder of the newest embeddings of a base; None if there are none."""
     for version in reversed(_embeddings_versions(home)):
         folder = home.embeddings / str(version)
         if (read_json(folder / META) or {}).get("base") == number:
@@ -171,8 +171,8 @@ def _embeddings_versions(home: Home) -> list[int]:
 
 
 def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], master: str | None = None) -> Path:
-    """Spark: embeddings of the history that the home's base goes back to, as the next version; where they are. The two newest
-    versions are kept: the API goes on with the one before should this one be bad."""
+    """Spark: make embeddings of the history that the home's base goes back to, as the next version; returns their folder. The two
+    newest versions are retained: the API goes on with the previous one should this one be bad."""
     number = record.base().data_base
     versions = _embeddings_versions(home)
     out = home.embeddings / str(max(versions, default=0) + 1)
@@ -185,7 +185,7 @@ def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], mas
 
 
 def has_training_data(home: Home, number: int) -> bool:
-    """Whether all is there that models are trained on, of the data set that a base goes back to."""
+    """Returns whether the training data of the data set that a base goes back to is complete."""
     made_of = Base(home.bases / str(number)).data_base
     return samples_folder(home, made_of).exists() and ranking_lists_folder(home, made_of).exists()
 
@@ -193,8 +193,8 @@ def has_training_data(home: Home, number: int) -> bool:
 def train(
     home: Home, number: int, names: list[str], print_line: Callable[[str], None], attend: Attend = _unattended
 ) -> None:
-    """Keras: train and publish models on the samples of a base; of one made from the log, those of the data set it goes back
-    to."""
+    """Keras: train models on the samples of a base (of one made from the log: those of its original data set) and publish
+    them."""
     made_of = Base(home.bases / str(number)).data_base
     _train(
         home, number, samples_folder(home, made_of), ranking_lists_folder(home, made_of), names, [], print_line, attend
@@ -210,8 +210,8 @@ def train_on(
     print_line: Callable[[str], None],
     master: str | None = None,
 ) -> None:
-    """Spark: lessons of what was shown (topic `samples`); Keras: models go on with them, from their newest version or a given
-    one, and are published."""
+    """Spark: make training data from impressions (topic `samples`); Keras: continue training on them, from the newest version of
+    each model or a given one, and publish."""
     made_of = Base(home.bases / str(number)).data_base
     out = home.data / "shown"
     shutil.rmtree(out, ignore_errors=True)
@@ -242,7 +242,7 @@ def _train(
 
 
 def publish(home: Home, folder: Path, name: str, force: bool, print_line: Callable[[str], None]) -> None:
-    """Hold an exported version to the gate and publish it as the next one."""
+    """Check an exported version and publish it as the next one."""
     argv = ["models.training.publish", "--folder", str(folder), "--models", str(home.models), "--model", name]
     argv += ["--force"] if force else []
     _run(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

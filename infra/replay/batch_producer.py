@@ -1,7 +1,7 @@
-"""Many records into the topic `events`, each partition in order: whole batches, one acknowledgement a batch.
+"""Fast producer for the topic `events`, in order within each partition: whole batches, one acknowledgement per batch.
 
-A client that keeps a future, a lock and a callback for each record, and takes checksums in Python, manages some 12,000 a
-second here. Batches filled by hand, in C, leave the events themselves as the larger part of the work.
+A client with a future, a lock and a callback per record, and checksums in Python, manages some 12,000 a second here. With
+batches filled directly, in C, most of the work is making the events themselves.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from features.keys import EVENTS, PARTITIONS, partition_of
 BATCH_BYTES: Final = 128 << 10
 CLOSE_TIMEOUT: Final = 10.0
 BREATHE: Final = 64
-"""Records after which the event loop gets its turn, so that requests go out and answers come in while batches fill."""
+"""Records after which the producer yields to the event loop, so that requests and responses proceed while batches fill."""
 
 
 class EventProducer:
-    """Puts records into batches and ships them: acks=all, idempotent, at most one batch a partition on its way.
+    """Puts records into batches and sends them: acks=all, idempotent, at most one batch per partition in flight.
 
     So the log has a partition's records in the order of `put`, retries or not. `acknowledged` is called once a batch,
     with the marks of its records, when the broker has them. For use by one task alone.
@@ -53,7 +53,7 @@ class EventProducer:
         await self._close()
 
     async def put(self, mark: int, user_id: int, value: bytes) -> None:
-        """One record. Raises Unavailable if the broker did not take an earlier batch within `ack_within` seconds."""
+        """Add one record. Raises Unavailable if the broker did not take an earlier batch within `ack_within` seconds."""
         partition = partition_of(user_id)
         batch, marks = self._filling[partition]
         key = b"%d" % user_id
@@ -68,13 +68,13 @@ class EventProducer:
             await asyncio.sleep(0)
 
     async def ship(self) -> None:
-        """Send what has gathered, full or not. Raises like `put`."""
+        """Send all buffered records, full batches or not. Raises like `put`."""
         for partition in range(PARTITIONS):
             if self._filling[partition][1]:
                 await self._ship(partition)
 
     async def finish(self) -> None:
-        """Returns once all that was put is acknowledged. Raises like `put`."""
+        """Wait until everything put is acknowledged. Raises like `put`."""
         await self.ship()
         for partition in list(self._on_the_way):
             await self._settle(partition)
@@ -96,7 +96,7 @@ class EventProducer:
             self._acknowledged(marks)
 
     async def _settle(self, partition: int) -> None:
-        """Wait for the batch of a partition that is on its way, if there is one."""
+        """Wait for the batch of a partition that is in flight, if any."""
         future = self._on_the_way.pop(partition, None)
         if future is None:
             return
@@ -108,7 +108,7 @@ class EventProducer:
             raise Unavailable(f"Kafka did not take the events: {error!r}") from error
 
     async def _close(self) -> None:
-        """What is on its way may still be acknowledged; what is still filling is left out."""
+        """Close the client: batches in flight may still be acknowledged, buffered ones are dropped."""
         try:
             await asyncio.wait_for(self._producer.stop(), CLOSE_TIMEOUT)
         except (KafkaError, TimeoutError):

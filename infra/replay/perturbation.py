@@ -1,7 +1,7 @@
-"""What `replay` does to a stream of events to provoke the job: out of order, more than once, late.
+"""Perturbations of a replayed stream, to test the job: events out of order, duplicated, late.
 
-Each stage takes a stream and gives one, holds a bounded number of events, and decides by its own seeded chance: the same
-seed, options and rows give the same stream. None of them loses an event.
+Each stage maps a stream to a stream, holds a bounded number of events, and has a random generator of its own: the same
+seed, options and rows give the same stream. No stage loses an event.
 """
 
 import random
@@ -22,11 +22,11 @@ COPIES: Final = 3
 FAR: Final = 20_000
 """A copy comes fewer than this many events after the one it repeats."""
 HELD: Final = 100_000
-"""Events that `--late` holds back at most, some 40 MB; then the one held longest goes."""
+"""Maximum number of events that `--late` holds back, some 40 MB; beyond it the one held longest is sent."""
 
 
 class Outgoing(NamedTuple):
-    """An event on its way out: the data set's row it is, and the event time at which a paced replay sends it."""
+    """An event to be sent: its row in the data set, and the event time at which a paced replay sends it."""
 
     row: int
     due: Millis
@@ -35,7 +35,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True)
 class Perturbation:
-    """How a replay is provoked; as it stands, not at all.
+    """How a replay is perturbed; by default not at all.
 
     shuffle    rows mixed with each other; 0: none
     duplicate  how often an event is sent at most; 1: once
@@ -49,7 +49,7 @@ class Perturbation:
 
     @classmethod
     def chosen(cls, shuffle: int | None, duplicate: int | None, late: float | None, seed: int | None) -> "Perturbation":
-        """As given on the command line; with a seed of its own choice if there is none. Raises BadInput for a seed alone."""
+        """Build it from command line options, with a random seed if none is given. Raises BadInput for a seed alone."""
         chosen = cls(shuffle or 0, duplicate or 1, late or 0.0, secrets.randbelow(1 << 32) if seed is None else seed)
         if seed is not None and not chosen:
             raise BadInput("--seed", "--shuffle, --duplicate or --late with it", "none of them")
@@ -65,7 +65,8 @@ class Perturbation:
         return " ".join([*chosen, f"--seed {self.seed}"])
 
     def apply(self, events: Iterable[Outgoing]) -> Iterator[Outgoing]:
-        """The stream as it is sent. Held at any time: at most `shuffle` + HELD + FAR · (`duplicate` − 1) events."""
+        """Returns the stream as it is sent. Events held at any time: at most `shuffle` + HELD + FAR · (`duplicate` − 1)
+        events."""
         stream = iter(events)
         if self.shuffle:
             stream = shuffled(stream, self.shuffle, self._rng("shuffle"))
@@ -76,14 +77,14 @@ class Perturbation:
         return stream
 
     def _rng(self, stage: str) -> random.Random:
-        """A stage's own: what one stage draws does not depend on whether another one is there."""
+        """Returns the generator of a stage, so that its draws do not depend on which other stages are active."""
         return random.Random(f"{self.seed} {stage}")
 
 
 def shuffled(events: Iterator[Outgoing], window: int, rng: random.Random) -> Iterator[Outgoing]:
-    """Every `window` events in any order, so that none moves by `window` places or more.
+    """Shuffles every `window` events, so that none moves by `window` positions or more.
 
-    The times at which they are sent stay in place: a paced replay neither waits for an early one nor hurries after it.
+    Send times keep their order: a paced replay neither waits for an early event nor hurries after it.
     """
     while block := list(islice(events, window)):
         dues = [each.due for each in block]
@@ -93,7 +94,7 @@ def shuffled(events: Iterator[Outgoing], window: int, rng: random.Random) -> Ite
 
 
 def held_back(events: Iterator[Outgoing], share: float, rng: random.Random, limit: int = HELD) -> Iterator[Outgoing]:
-    """A share of the events comes after all others. Past `most` held, the one held longest goes out in between."""
+    """Moves a share of the events behind all others. Beyond `limit` held events, the one held longest is sent at once."""
     held: deque[Outgoing] = deque()
     for each in events:
         if rng.random() >= share:
@@ -107,8 +108,8 @@ def held_back(events: Iterator[Outgoing], share: float, rng: random.Random, limi
 
 
 def duplicated(events: Iterator[Outgoing], times: int, rng: random.Random, far: int = FAR) -> Iterator[Outgoing]:
-    """Each event 1 to `times` times; of the copies, half right behind it and half up to `far` − 1 events later."""
-    wheel: list[list[Outgoing]] = [[] for _ in range(far)]  # the copies due at each of the next `far` places
+    """Repeats each event 1 to `times` times; half of the copies come right behind it, half up to `far` − 1 events later."""
+    wheel: list[list[Outgoing]] = [[] for _ in range(far)]  # the copies due at each of the next `far` positions
     slot = 0
     for each in events:
         due_now, wheel[slot] = wheel[slot], []

@@ -1,4 +1,4 @@
-"""Replays that the pages ask for: a process of their own under the supervisor, at most one."""
+"""Replays requested by the pages: run as one process at most, under the supervisor."""
 
 import sys
 from pathlib import Path
@@ -13,11 +13,11 @@ from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWis
 NAME = "replay"
 GRACE = 3.0
 ERROR_CHARS = 200
-"""Characters of the log's last line that go to the page."""
+"""Characters of the log's last line that are shown on the page."""
 
 
 class Replays:
-    """Carries out the newest wish each time it looks. A wish of an earlier `up` is forgotten: nothing starts by itself."""
+    """Carries out the newest request at each poll. Requests to an earlier `up` are dropped: nothing starts by itself."""
 
     def __init__(self, home: Home, supervisor: Supervisor) -> None:
         self._home = home

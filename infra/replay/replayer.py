@@ -1,6 +1,6 @@
-"""`replay`: a data set as an event stream, in event-time order or provoked, at a chosen speed.
+"""`replay`: sends a data set as an event stream, in event-time order or perturbed, at a chosen speed.
 
-Event ids are the same in every replay, so what was sent before changes nothing when sent again. A row counts as done once the
+Event ids are the same in every replay, so sending an event again changes nothing. A row counts as done once the
 broker has acknowledged it; an interrupted replay goes on at the first row that is not done.
 """
 
@@ -26,11 +26,11 @@ from infra.system.times import parse_time
 from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
 
 ACK_TIMEOUT: Final = 120.0
-"""Seconds that the broker may take for a batch, restarts of its own included."""
+"""Seconds that the broker may take to acknowledge a batch, its restarts included."""
 LINGER: Final = 0.02
-"""Seconds that a batch gathers while there is always a next event."""
+"""Seconds for which a batch is filled while there is always a next event."""
 GRAIN: Final = 0.002
-"""Seconds by which a paced event may be early: shorter sleeps cost more than they keep."""
+"""Seconds by which a paced event may be early: shorter sleeps are not worth their cost."""
 NOTE_EVERY: Final = 0.5
 
 
@@ -63,7 +63,7 @@ def parse_speed(text: str) -> float | None:
 
 
 class RowsInFlight:
-    """Rows that were read and are not acknowledged yet: as many as are held back, mixed, or on their way."""
+    """Tracks the rows that were read and are not acknowledged yet: held back, shuffled, or in flight."""
 
     def __init__(self, first: int) -> None:
         self._first = self._next = first
@@ -75,24 +75,25 @@ class RowsInFlight:
         self._next = row + 1
 
     def acknowledged(self, rows: Iterable[int]) -> None:
-        """A batch of records, by their rows. A copy of a row that is done changes no more than the count."""
+        """Record the acknowledgement of a batch, given the rows of its records. A copy of a row that is done only counts as a
+        record."""
         for row in rows:
             self._open.pop(row, None)
             self.records += 1
 
     @property
     def row(self) -> int:
-        """All rows before this one are in the log."""
+        """First row that is not in the log; all before it are."""
         return next(iter(self._open), self._next)
 
     @property
     def rows(self) -> int:
-        """How many rows are in the log."""
+        """Number of rows in the log."""
         return self._next - self._first - len(self._open)
 
 
 def events_of(dataset: Dataset, plan: Plan, on_read: Callable[[int], None] = lambda row: None) -> Iterator[Outgoing]:
-    """The plan's events in the data set's order, not provoked; bounded memory. `on_read` is told each row."""
+    """Yields the plan's events in the data set's order, unperturbed, in bounded memory; calls `on_read` with each row."""
     row = plan.first
     for batch in rows_between(dataset, plan.first, plan.last):
         # to_pylist takes ten times as long, and to_numpy would import pandas
@@ -113,14 +114,15 @@ class Replayer:
         self._ack_timeout = ack_timeout
 
     def resume_row(self, first: int, last: int) -> int:
-        """Where an interrupted replay of the same rows stopped; `first` if there is none or it was finished."""
+        """Returns the row at which an interrupted replay of the same rows stopped; `first` if there is none or it was
+        finished."""
         noted = read_json(self._file) or {}
         same = noted.get("dataset") == self._dataset.name and noted.get("first") == first and noted.get("last") == last
         return int(noted["row"]) if same and first < int(noted["row"]) < last else first
 
     def run(self, plan: Plan, plan_first: int) -> Sent:
         """Send all of the plan. Raises Unavailable if the broker does not acknowledge."""
-        logging.getLogger("aiokafka").setLevel(logging.ERROR)  # that it tries again is no news; that it gave up, we say
+        logging.getLogger("aiokafka").setLevel(logging.ERROR)  # retries are of no interest; giving up is reported by us
         in_flight, began = RowsInFlight(plan.first), time.monotonic()
         try:
             asyncio.run(self._run(plan, plan_first, in_flight))
@@ -188,7 +190,7 @@ def replay_home(
     perturbation: Perturbation,
     print_line: Callable[[str], None],
 ) -> None:
-    """The command: what is left of the home's data set (or all of another one), between two times.
+    """Run the command: replay what is left of the home's data set (or all of another one), between two times.
 
     Raises BadInput for what can't be read, Unavailable if the broker does not acknowledge.
     """

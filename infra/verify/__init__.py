@@ -1,1 +1,1 @@
-"""Verify: features recomputed from base and log, compared with what Redis has."""
+"""Verify: recomputes features from base and log, and compares them with Redis."""

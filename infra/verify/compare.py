@@ -1,5 +1,5 @@
-"""`verify`: recompute every feature from base and log with the pure fold, and compare with Redis byte for byte: every key that
-must be there, with its fence, and none beside them."""
+"""`verify`: recomputes every feature from base and log with the pure fold, and compares with Redis byte for byte: all expected
+keys, with their fences, and no others."""
 
 import json
 import time
@@ -21,9 +21,9 @@ from streaming.settings import JobSettings
 
 BATCH = 500
 SCANNED = 1000
-"""Keys that Redis looks at in one go."""
+"""Keys that Redis scans per call."""
 USERS, ITEMS = "{u:", ("i:", "p:")
-"""How keys begin: of users and their seen sets; of items and their pairs."""
+"""Key prefixes: of users and their seen sets; of items and their pairs."""
 T = TypeVar("T")
 
 
@@ -32,12 +32,12 @@ def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 class Comparison:
-    """Redis against what is expected: the first difference, in the order of keys."""
+    """Compares Redis with the expected features and finds the first difference, in the order of keys."""
 
     def __init__(
         self, expected: Expected, base: Base, client: "redis.Redis", generation: int, items: bool = True
     ) -> None:
-        """items: whether the job folds items and pairs; if not, those of a time when it did may still be there."""
+        """items: whether the job folds items and pairs; if not, keys of a time when it did may remain."""
         self._expected = expected
         self._kinds = (USERS, *ITEMS) if items else (USERS,)
         self._base = base
@@ -83,7 +83,7 @@ class Comparison:
         )
 
     def _values(self, values: dict[str, tuple[int, bytes]]) -> str | None:
-        """`values`: n and value by key."""
+        """Compare n and value by key; returns the first difference, or None."""
         for chunk in _chunks(sorted(values)):
             pipe = self._client.pipeline(transaction=False)
             for key in chunk:
@@ -96,7 +96,7 @@ class Comparison:
         return None
 
     def _ledger(self) -> str | None:
-        """The job's own count of what became of each record."""
+        """Compare the job's own counts of verdicts; returns the first difference, or None."""
         pipe = self._client.pipeline(transaction=False)
         for key in lane_keys():
             pipe.hgetall(key)
@@ -114,7 +114,8 @@ class Comparison:
         return None
 
     def surplus(self) -> str | None:
-        """The first key, in order, of a user, an item or pairs that neither base nor log knows."""
+        """Returns the first key, in order, of a user, an item or pairs that neither base nor log contains; None if there is
+        none."""
         expected, base = self._expected, self._base
         known = {user_key(user_id) for user_id in (*expected.users, *base.user_ids)}
         known |= {f"{key}:seen" for key in known}
@@ -127,7 +128,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Finding:
-    """`difference`: the first one, or None. `moving`: the log grew while we compared, so a difference may be none."""
+    """Result of a comparison. `difference`: the first one, or None; `moving`: the log grew meanwhile, so it may not be one."""
 
     difference: str | None
     moving: bool
@@ -142,16 +143,16 @@ class Finding:
 
     @property
     def exit_code(self) -> int:
-        """Of the command: 0, 1 and 3."""
+        """Exit code of the command: 0, 1 or 3."""
         return {"equal": 0, "different": 1, "moving": 3}[self.verdict]
 
     def ledger(self) -> dict[str, int]:
-        """What became of the records of `events`: read, and its parts."""
+        """Returns the ledger of `events`: read, and each verdict."""
         total = self.expected.total()
         return {name: total[name] for name in ("read", *VERDICTS)}
 
     def text(self, seconds: float) -> str:
-        """For people: one line."""
+        """Format the result as one line for people."""
         if self.difference is not None:
             return f"{'still moving' if self.moving else 'DIFFERENT'}: {self.difference[:2000]}"
         ledger = self.ledger()
@@ -162,7 +163,7 @@ class Finding:
         )
 
     def json_line(self, seconds: float) -> str:
-        """For programs: the same; `ledger` holds `read` and its parts."""
+        """Format the result as one line of JSON for programs; `ledger` holds `read` and each verdict."""
         return json.dumps(
             {
                 "verdict": self.verdict,
@@ -176,8 +177,8 @@ class Finding:
 
 
 def verify(base: Base, settings: JobSettings, wait: float, log: LogReader | None = None) -> Finding:
-    """Recompute and compare; tries again until `wait` seconds have gone while there is a difference. log: Kafka's, if no other
-    is given. Raises Unavailable where log or Redis can't be read."""
+    """Recompute and compare, repeatedly for up to `wait` seconds while there is a difference. log: Kafka's by default. Raises
+    Unavailable where log or Redis can't be read."""
     log = log or KafkaReader(settings.bootstrap)
     deadline = time.monotonic() + wait
     ends: Ends = {}

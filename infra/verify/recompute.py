@@ -1,4 +1,4 @@
-"""What base and log say that the features are: the pure fold over every record, as the job does it."""
+"""Recomputes the features from base and log: the pure fold over every record, as in the job."""
 
 import time
 from collections import Counter
@@ -27,7 +27,7 @@ READ_TIMEOUT = 600.0
 
 @dataclass
 class Expected:
-    """Every user, item and set of pairs that the log touches, and what became of the records, by partition."""
+    """Every user, item and set of pairs that the log touches, the next offset by user, and verdicts by partition."""
 
     users: dict[int, UserState] = field(default_factory=dict)
     next_offsets: dict[int, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Expected:
     list_ledgers: dict[int, Counter[str]] = field(default_factory=dict)
 
     def total(self) -> Counter[str]:
-        """The ledger of `events` over all partitions."""
+        """Returns the ledger of `events` over all partitions."""
         return sum(self.ledgers.values(), Counter())
 
 
@@ -52,8 +52,8 @@ class Recomputer:
         self.expected = Expected()
 
     def feed(self, topic: str, partition: int, offset: int, broker_ts: int, key: bytes | None, value: bytes) -> None:
-        """One record of `events` or `served`. The records of a partition must come in its order; what the base holds is
-        left out."""
+        """Fold one record of `events` or `served`. A partition's records must come in order; those contained in the base are
+        skipped."""
         if offset < self._base.offsets[topic][partition]:
             return
         text = "" if key is None else key.decode("latin-1")
@@ -125,7 +125,7 @@ class Recomputer:
 
 
 Ends = dict[tuple[str, int], int]
-"""(topic, partition) → where it ends."""
+"""(topic, partition) → end offset."""
 
 
 def _partitions() -> list[TopicPartition]:
@@ -133,7 +133,7 @@ def _partitions() -> list[TopicPartition]:
 
 
 def read_log(bootstrap: str, recomputer: Recomputer) -> Ends:
-    """Feed the whole log, up to where it ended when asked; returns those ends. Raises Unavailable."""
+    """Feed the whole log up to its present end; returns the end offsets. Raises Unavailable."""
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=5000, fetch_max_bytes=32 << 20,
@@ -169,7 +169,7 @@ def read_log(bootstrap: str, recomputer: Recomputer) -> Ends:
 
 
 def read_log_ends(bootstrap: str) -> Ends:
-    """Where each partition of the log ends now."""
+    """Returns the present end offset of each partition of the log."""
     consumer = KafkaConsumer(bootstrap_servers=bootstrap)
     try:
         return {(part.topic, part.partition): end for part, end in consumer.end_offsets(_partitions()).items()}
@@ -181,11 +181,11 @@ class LogReader(Protocol):
     """The log, for `verify`."""
 
     def read(self, recomputer: Recomputer) -> Ends:
-        """Feed all of it, up to where it ends now; those ends."""
+        """Feed all of it up to its present end; returns the end offsets."""
         ...
 
     def ends(self) -> Ends:
-        """Where it ends now."""
+        """Returns the present end offsets."""
         ...
 
 
