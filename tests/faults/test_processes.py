@@ -59,7 +59,7 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
             until(lambda: not job_runs(broken), 30, "Flink notices")
             await_job(broken)
             assert victim not in working(broken), "the spare one did not take its tasks"
-    assert len(deaths) == 2
+    assert len(deaths) >= 2
     exact_after(broken, traffic, before)
 
 
