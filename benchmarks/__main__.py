@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.errors import BadInput, MartletError
-from infra.flink import MEMORY, ROCKSDB
+from infra.flink.cluster import MEMORY, ROCKSDB
 
 if TYPE_CHECKING:
-    from benchmarks.homes import Shape
+    from benchmarks.harness.homes import Shape
 
 app = typer.Typer(
     help="Performance figures. Alone: from a click to the list that knows of it, in the running home.",
@@ -36,7 +36,7 @@ HERE = Path(".martlet")
 
 
 def _shape(parallelism: int | None, state: str | None) -> "Shape":
-    from benchmarks.homes import Shape
+    from benchmarks.harness.homes import Shape
 
     if state not in (None, MEMORY, ROCKSDB):
         raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
@@ -166,7 +166,7 @@ def ann(
 ) -> None:
     """Libraries for nearest vectors: time to build, memory, recall against comparing with all, time of a query."""
     from benchmarks.ann import CANDIDATES, MAKERS, run
-    from benchmarks.common import work_folder
+    from benchmarks.harness.run_report import work_folder
 
     for what, given, known in (("--library", library, CANDIDATES), ("--kind", kind, MAKERS)):
         if strange := set(given or ()) - set(known):

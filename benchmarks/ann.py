@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from benchmarks.common import Report, percentile
+from benchmarks.harness.run_report import Report, percentile
 from features.arrays import FloatArray, IntArray
 from features.errors import MartletError
 

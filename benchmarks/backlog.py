@@ -9,13 +9,13 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.cluster import Cluster
-from benchmarks.common import Figure, Report, work_folder
-from benchmarks.events import Filled, copies, fill
-from benchmarks.homes import Shape, StreamHome
-from benchmarks.progress import Watch, log_ends
-from infra.home import Home
-from offline.datasets import DEFAULT, open_dataset
+from benchmarks.harness.event_generator import Filled, copies, fill
+from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.homes import Shape, StreamHome
+from benchmarks.harness.job_progress import Watch, log_ends
+from benchmarks.harness.run_report import Figure, Report, work_folder
+from infra.home.paths import Home
+from offline.datasets.dataset import DEFAULT, open_dataset
 
 WITHIN = 3600.0
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
-from benchmarks.common import percentile
-from benchmarks.homes import Running
-from benchmarks.traffic import beside as traffic_beside
-from infra.home import Home
+from benchmarks.harness.homes import Running
+from benchmarks.harness.run_report import percentile
+from benchmarks.harness.traffic import beside as traffic_beside
+from infra.home.paths import Home
 
 USER = 6
 

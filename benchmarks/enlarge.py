@@ -20,9 +20,9 @@ import typer
 from features.arrays import IntArray
 from features.durable import atomic_file
 from features.errors import BadInput
+from features.types import MAX_ID, Item
 from features.units import DAY_S
-from features.words import MAX_ID, Item
-from offline.datasets import Dataset, open_dataset, rows_between
+from offline.datasets.dataset import Dataset, open_dataset, rows_between
 
 
 def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY_S, own_items: bool = False) -> int:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.backlog import fold_backlog
-from benchmarks.cluster import Cluster
-from benchmarks.common import Figure, Report, work_folder
-from benchmarks.events import fill, grid
-from benchmarks.homes import Shape, StreamHome, share_base
-from features import state
-from features.fold import UserState, fold_user, freeze_user
-from features.state import UserFeatures, encode_features
-from features.words import Item
+from benchmarks.harness.event_generator import fill, grid
+from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.homes import Shape, StreamHome, share_base
+from benchmarks.harness.run_report import Figure, Report, work_folder
+from features.fold import state
+from features.fold.state import UserFeatures, encode_features
+from features.fold.user import UserState, fold_user, freeze_user
+from features.types import Item
 
 FOLDED_ALONE = 200
 """Users by whom the fold's own cost is measured; it does not depend on how many there are."""

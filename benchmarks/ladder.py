@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.homes import Running
-from infra.home import Home
+from benchmarks.harness.homes import Running
+from infra.home.paths import Home
 
 LISTS = 100
 WITHIN = 10.0

@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Report, spread
-from benchmarks.homes import Running
+from benchmarks.harness.homes import Running
+from benchmarks.harness.run_report import Report, spread
 from features.errors import Unavailable
-from infra.home import Home
+from infra.home.paths import Home
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 USER = 940_000

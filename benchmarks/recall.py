@@ -13,21 +13,21 @@ import numpy as np
 import psutil
 
 from benchmarks.ann import MAKERS
-from benchmarks.common import Report, spread
-from features.base import Base
-from features.fold import thaw_user
-from features.inputs import ClickWeights
-from features.served import MAX_CANDIDATES
-from features.signals import Moment
-from features.state import UserFeatures
-from features.vectors import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
-from infra.home import Home
-from infra.record import HomeRecord
+from benchmarks.harness.run_report import Report, spread
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
+from features.base.reader import Base
+from features.contracts.served import MAX_CANDIDATES
+from features.fold.state import UserFeatures
+from features.fold.user import thaw_user
+from features.inputs.columns import ClickWeights
+from features.inputs.signals import Moment
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from models.registry import newest
-from online.items import ItemStore
 from online.model_client.live_models import LiveModel
 from online.query import Query
 from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
+from online.stores.item_store import ItemStore
 from online.vectors import Kind, VectorIndex, VectorShelf
 
 WIDTH: Final = 64

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cluster import Cluster
-from benchmarks.common import LOAD, Figure, Report, load, work_folder
-from benchmarks.freshness import MS, NEVER, Moments, Sent, outage
-from benchmarks.homes import Running, Shape, given_or_own
-from benchmarks.progress import ledger
-from benchmarks.traffic import Plan, traffic
+from benchmarks.harness.event_latency import MS, NEVER, Moments, Sent, outage
+from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.homes import Running, Shape, given_or_own
+from benchmarks.harness.job_progress import ledger
+from benchmarks.harness.run_report import LOAD, Figure, Report, load, work_folder
+from benchmarks.harness.traffic import Plan, traffic
 from features.errors import Broken, Unavailable
 
 JOB_MANAGER = "jobmanager"

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from benchmarks.common import percentile
-from benchmarks.homes import Running
-from benchmarks.traffic import beside as traffic_beside
-from infra.home import Home
+from benchmarks.harness.homes import Running
+from benchmarks.harness.run_report import percentile
+from benchmarks.harness.traffic import beside as traffic_beside
+from infra.home.paths import Home
 
 WITHIN = 10.0
 WARM = 2.0

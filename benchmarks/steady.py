@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cluster import Checkpoint, CheckpointLog, Cluster
-from benchmarks.common import Figure, Report, spread, work_folder
-from benchmarks.freshness import MS, NEVER, Moments, Sent, within
-from benchmarks.homes import Running, Shape, given_or_own
-from benchmarks.traffic import Plan, traffic
+from benchmarks.harness.event_latency import MS, NEVER, Moments, Sent, within
+from benchmarks.harness.flink_cluster import Checkpoint, CheckpointLog, Cluster
+from benchmarks.harness.homes import Running, Shape, given_or_own
+from benchmarks.harness.run_report import Figure, Report, spread, work_folder
+from benchmarks.harness.traffic import Plan, traffic
 
 BEHIND = 10 * MS
 """A producer later than that by its own schedule counts as behind."""

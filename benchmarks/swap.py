@@ -11,11 +11,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.common import percentile
-from benchmarks.homes import Running
+from benchmarks.harness.homes import Running
+from benchmarks.harness.run_report import percentile
 from benchmarks.requests import WARM, Answers, Asker, load
 from features.errors import BadInput, Unavailable
-from infra.home import Home
+from infra.home.paths import Home
 from models.registry import list_versions, publish, rollback, staging_folder, version_folder
 
 

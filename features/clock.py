@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from features.words import Millis
+from features.types import Millis
 
 
 class Clock(NamedTuple):

@@ -5,7 +5,7 @@ Plain integers, so that the fold can import this without NumPy.
 
 from typing import Final
 
-from features.words import Millis
+from features.types import Millis
 
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60 * SECOND_MS

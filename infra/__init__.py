@@ -1,0 +1,1 @@
+"""The command line, and all that starts, watches and stops the services of a home."""

@@ -3,11 +3,11 @@
 import time
 from pathlib import Path
 
-from infra import services
-from infra.home import Home, read_json
-from infra.processes import ProcessId, spawn
-from infra.steps import Steps
-from infra.supervisor import stop_leftovers
+from infra.home.paths import Home, read_json
+from infra.services import environment
+from infra.services.supervisor import stop_leftovers
+from infra.system.processes import ProcessId, spawn
+from infra.system.progress import Steps
 
 
 def down(home: Home, steps: Steps) -> bool:
@@ -36,7 +36,7 @@ def detach(home: Home, argv: list[str], steps: Steps, whole: bool = False) -> in
     home.make()
     log = home.logs / "up.log"
     start = log.stat().st_size if log.exists() else 0
-    child = spawn(argv, log, services.python_env(), Path.cwd())
+    child = spawn(argv, log, environment.python_env(), Path.cwd())
     with log.open("rb") as file:
         file.seek(start)
         while True:

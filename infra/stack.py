@@ -13,20 +13,25 @@ from pathlib import Path
 from typing import Literal
 
 from features.errors import BadInput, MartletError
-from infra import artefacts, checkpoints, flink, offline, services, topics
-from infra.flink_client import FlinkClient
-from infra.home import Home
-from infra.job import BASE, Job, settings_file
-from infra.job_client import JobClient
-from infra.keeper import JobKeeper
-from infra.load import load_base, loaded_generation
-from infra.processes import require_free, tail
-from infra.record import HomeRecord
-from infra.redis_run import RedisRun
-from infra.services import LOOPBACK, Ports
-from infra.spare import Spare
-from infra.steps import Steps
-from infra.supervisor import Service, Supervisor, stop_leftovers
+from infra.flink import checkpoints
+from infra.flink import cluster as flink
+from infra.flink.client import FlinkClient
+from infra.flink.job_client import JobClient
+from infra.flink.job_control import BASE, Job, settings_file
+from infra.flink.job_keeper import JobKeeper
+from infra.flink.standby import Spare
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.home.record import HomeRecord
+from infra.offline_jobs import runner
+from infra.services import kafka, kafka_topics, redis
+from infra.services.base_loader import load_base, loaded_generation
+from infra.services.redis_instance import RedisRun
+from infra.services.service import Service
+from infra.services.supervisor import Supervisor, stop_leftovers
+from infra.system import packages
+from infra.system.processes import require_free, tail
+from infra.system.progress import Steps
 from infra.up_options import UpOptions
 from streaming.settings import JobSettings
 
@@ -100,21 +105,21 @@ class Stack:
     def fetch_packages(self) -> None:
         """What is no Python package: fetched once a machine, checked by digest."""
         with self.steps.step("packages beside Python"):
-            artefacts.jars("kafka")
-            artefacts.jars("connector")
+            packages.jars("kafka")
+            packages.jars("connector")
 
     def start_redis(self) -> None:
         """Raises Unavailable if it does not come up."""
         with self.steps.step("Redis"):
-            self.supervisor.start(services.redis(self.home, self.ports))
+            self.supervisor.start(redis.redis(self.home, self.ports))
             self._redis_run = RedisRun(self.home.flink / "redis_run.json", self.ports.redis)
 
     def start_kafka(self) -> None:
         """With the topics. The packages must be there. Raises Unavailable if it does not come up."""
         with self.steps.step("Kafka"):
             self._format_kafka()
-            self.supervisor.start(services.kafka(self.home, self.ports))
-            topics.create(self.ports.bootstrap)
+            self.supervisor.start(kafka.kafka(self.home, self.ports))
+            kafka_topics.create(self.ports.bootstrap)
 
     def make_base(self) -> None:
         """Make the base by Spark if there is none that this fold can go on from, and take it for this home."""
@@ -128,11 +133,11 @@ class Stack:
     def make_training_data(self) -> None:
         """Make by Spark what models are trained on. There must be a base. Raises MartletError if that fails."""
         with self.steps.step("training data (Spark)"):
-            self._prepare(self.record.base().data_base, "training-data", offline.NICE)
+            self._prepare(self.record.base().data_base, "training-data", runner.NICE)
 
     def _prepare(self, number: int, part: Literal["base", "training-data"], nice: int) -> None:
         attend = self.supervisor.attending
-        offline.prepare(self.home, self.record, number, self.steps.say, self._master, part, attend, nice)
+        runner.prepare(self.home, self.record, number, self.steps.say, self._master, part, attend, nice)
 
     def load_base(self) -> None:
         """Put the base into Redis where the generation rose, or Redis has lost it. Redis must run, and a base be there."""
@@ -218,7 +223,7 @@ class Stack:
         )
 
     def _format_kafka(self) -> None:
-        argv = services.kafka_format(self.home, self.ports, self.record.cluster_id)
+        argv = kafka.kafka_format(self.home, self.ports, self.record.cluster_id)
         if (self.home.kafka / "data" / "meta.properties").exists():
             return
         log = self.home.logs / "kafka-format.log"

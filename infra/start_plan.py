@@ -55,10 +55,11 @@ class Plan:
         self._steps[name] = _Step(name, work, tuple(needs), later)
 
     def run(self) -> None:
-        """Do every step that is not a later one. Raises what the first one of them raised that failed; no other begins then."""
+        """Do every step that is not a later one; when it returns, the later ones that need nothing else have begun. Raises what
+        the first one of them raised that failed; no other begins then."""
         self._begin_ready()
         try:
-            while any(not each.done for each in self._steps.values() if not each.later):
+            for _ in [each for each in self._steps.values() if not each.later]:
                 outcome = self._outcomes.get()
                 if outcome is not None:
                     raise outcome

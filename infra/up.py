@@ -9,21 +9,24 @@ from types import FrameType
 import msgspec
 
 from features.errors import MartletError, Unavailable
-from infra import ask, offline, services
-from infra.access import ensure_access
-from infra.gather import gatherer_of
-from infra.home import Home
-from infra.processes import wait_until
-from infra.replays import Replays
-from infra.services import LOOPBACK
-from infra.serving_config import ServingConfig
+from infra.home.access_file import ensure_access
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK
+from infra.home.timings import read_timings
+from infra.monitoring.collector import gatherer_of
+from infra.monitoring.monitor import Watch
+from infra.offline_jobs import runner
+from infra.replay.replay_service import Replays
+from infra.services import api, model_server, model_server_config
+from infra.services.model_server_config import ServingConfig
+from infra.services.service import Service
+from infra.services.supervisor import Supervisor
 from infra.stack import Stack
 from infra.start_plan import Plan
-from infra.steps import Steps
-from infra.supervisor import Service, Supervisor
-from infra.timings import read_timings
+from infra.system import probes
+from infra.system.processes import wait_until
+from infra.system.progress import Steps
 from infra.up_options import UpOptions
-from infra.watch import Watch
 from models.registry import list_models, list_versions
 from online.settings import ApiSettings
 
@@ -72,11 +75,11 @@ class Up:
 
     def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
         """Engines, base and API first; the models that the home lacks once lists are answered."""
-        there = [name for name in offline.FIRST_MODELS if list_versions(self._home.models, name)]
-        missing = [name for name in offline.FIRST_MODELS if name not in there]
+        there = [name for name in model_server_config.FIRST_MODELS if list_versions(self._home.models, name)]
+        missing = [name for name in model_server_config.FIRST_MODELS if name not in there]
         embedded = None
         if self._options.model_server is None:
-            embedded = services.model_server(self._home, stack.ports, serving.path)
+            embedded = model_server.model_server(self._home, stack.ports, serving.path)
         plan = Plan()
         plan.on_failure = lambda name, error: self._steps.say(f"  {name}: {error}")
         plan.on_change = lambda: self._note_pending(stack.supervisor, plan)
@@ -115,7 +118,7 @@ class Up:
         self._watch.start()
         took = time.monotonic() - self._began
         self._steps.say(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
-        default = offline.FIRST_MODELS[0]
+        default = model_server_config.FIRST_MODELS[0]
         if not list_versions(self._home.models, default) and any(each.name == MODELS for each in plan.pending()):
             self._steps.say(f"  lists are ranked without a trained model until {default} is ready, in some two minutes")
         if not self._home.embeddings.is_dir():
@@ -130,7 +133,7 @@ class Up:
         settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
         ensure_access(self._home)
         with self._steps.step("API") as notes:
-            stack.supervisor.start(services.api(self._home, stack.ports, settings))
+            stack.supervisor.start(api.api(self._home, stack.ports, settings))
             notes.append("lists are answered from now on")
 
     def _start_model_server(self, stack: Stack, embedded: Service) -> None:
@@ -145,20 +148,20 @@ class Up:
             raise MartletError(
                 "no history to learn from: lists are ranked without a model until ./martlet features and train"
             )
-        if not offline.has_training_data(self._home, number):
+        if not runner.has_training_data(self._home, number):
             stack.make_training_data()
 
     def _train(self, stack: Stack, names: list[str]) -> None:
         number = stack.record.base_number
         assert number is not None
         with self._steps.step(f"training {', '.join(names)} (Keras)"):
-            offline.train(self._home, number, names, self._steps.say, stack.supervisor.attending)
+            runner.train(self._home, number, names, self._steps.say, stack.supervisor.attending)
 
     def _await_models(self, stack: Stack) -> None:
         """Until a version of each model ranks. Raises Unavailable naming those that don't."""
         deadline = time.monotonic() + RANK_WITHIN
         while True:
-            ready = ask.http_json(f"{stack.ports.address}/readyz", also=503)
+            ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
             rank = {each.split("/")[0] for each in ready["models"]}
             if not (missing := {*list_models(self._home.models)} - rank):
                 return

@@ -8,11 +8,11 @@ class UpOptions:
     """Options of one `up`; None stands for what the home has from before, else the default (`./martlet up --help`).
 
     port          of the API and the pages, on loopback; 0 where no API is to be started
-    dataset       a name that offline.datasets knows, or a folder
+    dataset       a name that offline.datasets.dataset knows, or a folder
     history       share of the data set loaded as history, 0 to 1
     master        of Spark
     parallelism   of the job, 1 to 8
-    state         where Flink keeps state: infra.flink.MEMORY or ROCKSDB
+    state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
     attribution   seconds that a shown list waits for what is done about it
     model_server  address of a TensorFlow Serving that runs elsewhere; None: the embedded one
     """

@@ -1,0 +1,1 @@
+"""Models: networks, training, the registry of versions, and the embedded model server."""

@@ -2,7 +2,8 @@
 
 python -m offline.embeddings --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR [--kind als …]
 
-<out>/<kind>/items.ids.npy, items.npy    int64 [n] ascending, float32 [n, WIDTH]: what the API reads (`features.vectors`)
+<out>/<kind>/items.ids.npy, items.npy    int64 [n] ascending, float32 [n, WIDTH]: what the API reads
+(`features.base.embedding_files`)
              users.ids.npy, users.npy    the same of users: for als its own factors, else the mean of their last positive items
       meta.json                          what they were made of, and digests
 
@@ -23,17 +24,26 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrays import FloatArray, IntArray
-from features.base import Base
+from features.base.embedding_files import (
+    ALS,
+    DEEPWALK,
+    IDS_FILE,
+    ITEM2VEC,
+    META,
+    VECTORS_FILE,
+    EmbeddingsMeta,
+    KindMeta,
+)
+from features.base.reader import Base
 from features.durable import atomic_folder
 from features.errors import BadInput
-from features.vectors import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, VECTORS_FILE, EmbeddingsMeta, KindMeta
 from models.registry.manifest import file_digest
-from offline.base import check_made_of
-from offline.datasets import Dataset, open_dataset
-from offline.folding import Batches, Worker
+from offline.base.fold_workers import Batches, Worker
+from offline.base.from_dataset import check_made_of
+from offline.console import run, step
+from offline.datasets.dataset import Dataset, open_dataset
 from offline.settings import add_data_arguments
-from offline.spark import history_events, partitions, spark_session
-from offline.steps import run, step
+from offline.spark.session import history_events, partitions, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from features.base import Base
-from offline.asks import make_asks
-from offline.base import base_number, make_base
-from offline.datasets import cut_row, open_dataset
-from offline.samples import check, make_samples
+from features.base.reader import Base
+from offline.base.from_dataset import base_number, make_base
+from offline.console import run, step
+from offline.datasets.dataset import cut_row, open_dataset
 from offline.settings import (
     AskSettings,
     BaseSettings,
@@ -25,8 +24,9 @@ from offline.settings import (
     base_settings,
     sample_settings,
 )
-from offline.spark import spark_session
-from offline.steps import run, step
+from offline.spark.session import spark_session
+from offline.training_data.ranking_lists import make_asks
+from offline.training_data.rows import check, make_samples
 
 ALL, BASE, TRAINING_DATA = "all", "base", "training-data"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import BadInput
-from offline.datasets import DEFAULT, KNOWN
+from offline.datasets.dataset import DEFAULT, KNOWN
 
 
 @dataclass(frozen=True)

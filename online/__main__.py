@@ -13,7 +13,7 @@ import uvicorn
 from features.errors import MartletError
 from online.app import make_app
 from online.settings import read_settings
-from online.watched import UserWatch
+from online.stores.user_updates import UserWatch
 
 
 class _Process(uvicorn.Server):

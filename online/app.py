@@ -11,37 +11,38 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from features.base import Base
+from features.base.reader import Base
 from features.errors import Broken
-from features.inputs import ClickWeights
+from features.inputs.columns import ClickWeights
 from features.version import VERSION
-from online import metrics, problems
-from online.access import OPEN, AccessGuard, read_access
-from online.acted import ActedOn
-from online.admission import Gate, Overload
-from online.clock import HomeClock
-from online.followed import FollowedFile
-from online.http import openapi
+from online.http import openapi, problems
+from online.http.access import OPEN, AccessGuard, read_access
+from online.http.body_limit import BodyLimit
+from online.http.instrumentation import Measured
+from online.http.load_shedding import Gate, Overload
 from online.http.origin_guard import OriginGuard
-from online.items import ItemFollower, ItemStore
-from online.job_numbers import JobNumbers
-from online.limits import BodyLimit
-from online.listing import Listing
-from online.log import EventLog
-from online.measured import Measured
+from online.kafka.event_log import EventLog
 from online.model_client.client import ModelClient
 from online.model_client.live_models import ModelCatalogue
-from online.new_items import NewItems
-from online.policy import NO_SERVING, Serving, read_serving
-from online.recommend import Recommender
-from online.routes import catalogue, events, health, listing, models, ops, recommendations, stream, users
-from online.served_log import ServedLog
+from online.monitoring.job_metrics import JobNumbers
+from online.monitoring.monitor_client import WatchClient
+from online.ranking.policy import NO_SERVING, Serving, read_serving
+from online.recommend.experiment_outcomes import ActedOn
+from online.recommend.impression_log import ServedLog
+from online.recommend.recommender import Recommender
+from online.routes import events, health, item_lists, models, ops, recommendations, stream, users
+from online.routes import items as catalogue
+from online.server import Server
 from online.settings import ApiSettings
-from online.state import Server
-from online.users import UserStore
+from online.stores.catalogue_search import Listing
+from online.stores.item_store import ItemFollower, ItemStore
+from online.stores.item_topic import NewItems
+from online.stores.user_store import UserStore
+from online.stores.user_updates import UserWatch
+from online.support import metrics
+from online.support.home_clock import HomeClock
+from online.support.reloadable_file import FollowedFile
 from online.vectors import VectorShelf
-from online.watch import WatchClient
-from online.watched import UserWatch
 
 PAGES = Path(__file__).with_name("pages")
 REFRESH_EVERY = 0.5
@@ -149,7 +150,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    parts = (events, recommendations, models, stream, listing, users, catalogue, ops, health)
+    parts = (events, recommendations, models, stream, item_lists, users, catalogue, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)

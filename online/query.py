@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.signals import Moment, Signals
-from online.vectors.shelf import Kind
+from features.inputs.signals import Moment, Signals
+from online.vectors.vector_store import Kind
 
 NONE: Final = np.zeros(0, np.int64)
 """No rows."""

@@ -12,7 +12,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_host, redis_port
     model_server        the model server's address: host:port for gRPC, http://host:port for REST
     models              the model base: <name>/<version>/ with a manifest beside each SavedModel
-    embeddings          item vectors: <version>/<kind>/ (see `features.vectors`), followed; or None
+    embeddings          item vectors: <version>/<kind>/ (see `features.base.embedding_files`), followed; or None
     base                folder of the base: catalogue, similar items, and what remains when Redis is gone
     generation          fence of the writes that a token waits for
     cut, cut_since      the home's clock stood at `cut` (ms, event time) when wall time was `cut_since` (ms);
@@ -20,10 +20,13 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     horizon             the latest event time of the data set, ms: replay may go there
     default_model       what ranks when no model is named
     click_weights       how kinds of click are blended (a JSON file of ClickWeights, read again when it changes), or None
-    serving             how lists are made and compared (a JSON file, see `online.policy`, read again when it changes), or None
-    access              who may call (a JSON file, see `online.access`, read again when it changes; it must be there), or None
+    serving             how lists are made and compared (a JSON file, see `online.ranking.policy`, read again when it
+                        changes), or None
+    access              who may call (a JSON file, see `online.http.access`, read again when it changes; it must be
+                        there), or None
     watch_port          of the supervisor's watch, on loopback, or None where nobody watches
-    control             folder through which a supervisor is asked for a replay (see `online.replay`), or None where there is none
+    control             folder through which a supervisor is asked for a replay (see
+                        `online.monitoring.replay_control`), or None where there is none
     deadline_ms         bound of one recommendation
     seen_wait_ms        bound of a wait for a token
     """

@@ -18,17 +18,17 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
-from features.base import Base
-from features.names import EVENTS, REJECTED, SAMPLES, SERVED
-from streaming.items import ItemFold
+from features.base.reader import Base
+from features.keys import EVENTS, REJECTED, SAMPLES, SERVED
+from streaming.batch_codec import EVENTS_TOPIC, FIELD, NO_KEY, RECORD, SERVED_TOPIC
 from streaming.keyed import keyed
 from streaming.lanes import LABELS, MAX_PARALLELISM
-from streaming.record import EVENTS_TOPIC, FIELD, NO_KEY, RECORD, SERVED_TOPIC
-from streaming.remote import remote_environment
+from streaming.operators.item_operator import ItemFold
+from streaming.operators.user_cache import BYTES
+from streaming.operators.user_operator import REJECTED_TAG, REROUTED_TAG, SAMPLES_TAG, UserFold
+from streaming.remote_environment import remote_environment
 from streaming.settings import JobSettings, read_settings
-from streaming.user_states import BYTES
-from streaming.users import REJECTED_TAG, REROUTED_TAG, SAMPLES_TAG, UserFold
-from streaming.warm import warm
+from streaming.warm_up import warm
 
 USERS_SLOT = "users"
 """The slots of the user fold, half of the work; source, items and sinks share the default ones. With one slot a

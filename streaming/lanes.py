@@ -6,7 +6,7 @@ more. Users come by the partition of the log they lie in, items by a hash of the
 
 from typing import Final
 
-from features.names import PARTITIONS
+from features.keys import PARTITIONS
 
 LABELS: Final = (19, 4, 0, 14, 22, 8, 2, 6)
 """What Flink is given as the key of lane 0 … 7: numbers whose hash spreads the lanes evenly over 1, 2, 4 or 8 subtasks

@@ -3,7 +3,7 @@
 import time
 from typing import Final, Protocol
 
-from features.words import Millis
+from features.types import Millis
 
 
 class TimeSource(Protocol):

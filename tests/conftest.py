@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.evidence import pytest_runtest_makereport
 from tests.home import Martlet, running
@@ -26,6 +26,9 @@ _users = count(960_000)
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200, print_blob=True)
+settings.register_profile(  # a planted fault is to be caught, not explained
+    "mutations", deadline=None, derandomize=True, max_examples=200, phases=[Phase.explicit, Phase.generate]
+)
 settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
 PROFILE = os.environ.get("MARTLET_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.processes import tail
+from infra.system.processes import tail
 from tests import home
 
 LINES = 50

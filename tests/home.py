@@ -14,8 +14,8 @@ import httpx
 import redis
 from kafka import KafkaProducer
 
-from infra.home import REPO
-from infra.processes import ProcessId, free_ports
+from infra.system.processes import ProcessId, free_ports
+from infra.system.repository import REPO
 
 UP_WITHIN = 900
 WATCHFUL = {"watch_every": 1.0}
@@ -91,10 +91,16 @@ def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> A
 
 @contextmanager
 def running(
-    home: Path, *options: str, repo: Path = REPO, seed: Path | None = None, timings: dict[str, float] = WATCHFUL
+    home: Path,
+    *options: str,
+    repo: Path = REPO,
+    seed: Path | None = None,
+    timings: dict[str, float] = WATCHFUL,
+    whole: bool = True,
 ) -> Iterator[Martlet]:
     """A home that runs the code of `repo`, for as long as the context lasts; at its end nothing of it is left running. With a
-    seed (see `tests.seed`) it begins with what that holds; for its timings see `infra.timings`."""
+    seed (see `tests.seed`) it begins with what that holds; for its timings see `infra.home.timings`. It has its models from the
+    first, unless it is not to be `whole`."""
     if seed is not None:
         shutil.copytree(seed, home, dirs_exist_ok=True)
     (home / "run").mkdir(parents=True, exist_ok=True)
@@ -102,8 +108,9 @@ def running(
     port = free_ports(1)[0]
     ALIVE.append(home)
     done = run_martlet(
-        "up", "--detach", "--wait", "--home", str(home), "--port", str(port), *options, within=UP_WITHIN, repo=repo
-    )
+        "up", "--detach", *(["--wait"] if whole else []), "--home", str(home), "--port", str(port), *options,
+        within=UP_WITHIN, repo=repo,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     try:
         ports = json.loads((home / "run" / "status.json").read_text())["ports"]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from features.base import Base, Offsets
-from features.job_keys import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
-from features.names import EVENTS, PARTITIONS, SERVED
-from infra.from_log import folded_offsets
-from infra.home import Home
-from infra.recompute import read_log_ends
-from infra.record import HomeRecord
-from infra.verify import verify as recompute_and_compare
+from features.base.reader import Base, Offsets
+from features.keys import EVENTS, PARTITIONS, SERVED
+from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.offline_jobs.base_from_log import folded_offsets
+from infra.verify.compare import verify as recompute_and_compare
+from infra.verify.recompute import read_log_ends
 from streaming.settings import JobSettings, read_settings
 from tests.home import Martlet, until
 

@@ -1,22 +1,22 @@
 """What base and log say, by the pure fold alone, record by record in this process: a second opinion, written without the
-product's own reader of the log (`infra.recompute`)."""
+product's own reader of the log (`infra.verify.recompute`)."""
 
 from collections import Counter
 
-from features.admission import Misplaced, admit, admit_list
-from features.base import Base, Offsets
+from features.base.reader import Base, Offsets
 from features.clock import Clock
+from features.contracts.admission import Misplaced, admit, admit_list
 from features.errors import BadEvent
-from features.fold import UserState, fold_user, freeze_user, thaw_user, undone_item
-from features.impressions import fold_list, list_memory
-from features.item_fold import fold_item
-from features.memory import DedupeMemory
-from features.names import EVENTS, SERVED
-from features.pairs import Pairs, slots_of
-from features.state import ItemFeatures, UserFeatures, decode_stored_user, encode_features, encode_stored_user
+from features.fold.co_visits import Pairs, slots_of
+from features.fold.dedupe import DedupeMemory
+from features.fold.impressions import fold_list, list_memory
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures, decode_stored_user, encode_features, encode_stored_user
+from features.fold.user import UserState, fold_user, freeze_user, thaw_user, undone_item
+from features.keys import EVENTS, SERVED
+from features.types import UNDO, Contribution
 from features.verdicts import REJECTED, REROUTED
-from features.words import UNDO, Contribution
-from offline.log import Record
+from offline.base.kafka_log import Record
 
 
 class Reference:

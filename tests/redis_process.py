@@ -9,8 +9,8 @@ from pathlib import Path
 
 import redis
 
-from infra import artefacts
-from infra.processes import free_ports
+from infra.system import packages
+from infra.system.processes import free_ports
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def redis_process(folder: Path) -> Iterator[RedisProcess]:
     """Starts a server without persistence; kills it at the end, whatever state a test left it in."""
     port = free_ports(1)[0]
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    process = subprocess.Popen([str(artefacts.redis_server()), *options], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([str(packages.redis_server()), *options], stdout=subprocess.DEVNULL)
     client = redis.Redis(port=port, socket_timeout=5)
     try:
         deadline = time.monotonic() + 20

@@ -12,7 +12,7 @@ from models.training.runtime import import_tensorflow
 
 import_tensorflow()
 
-from models.training.run import Options, train_all  # noqa: E402
+from models.training.pipeline import Options, train_all  # noqa: E402
 from tests.effort import SMALL  # noqa: E402
 
 if __name__ == "__main__":

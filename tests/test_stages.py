@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.home import REPO
-from infra.services import python_env
+from infra.services.environment import python_env
+from infra.system.repository import REPO
 from tests.evidence import LINES, keep, state_of
 from tests.stages import PURE, stage_of
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.home import REPO
+from infra.system.repository import REPO
 
 WHOLE = REPO / "requirements.lock"
 FOLDER = REPO / "requirements"

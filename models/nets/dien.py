@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from features.history import LENGTH
-from models.nets.parts.history import WIDTH, interests_of
+from features.inputs.history import LENGTH
+from models.nets.parts.history_vectors import WIDTH, interests_of
 from models.nets.parts.ids import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration

@@ -10,8 +10,8 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from features.history import GAPS, LENGTH
-from features.signals import SIGNAL_COLUMNS
+from features.inputs.history import GAPS, LENGTH
+from features.inputs.signals import SIGNAL_COLUMNS
 from models.nets.parts.ids import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import LISTS, Net, NetContext

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import msgspec
 
 from features.errors import Broken
-from features.inputs import INPUTS_VERSION, InputMaps
-from features.model_inputs import INPUT_NAMES
+from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.model_inputs import INPUT_NAMES
 
 MANIFEST: Final = "manifest.json"
 
@@ -40,7 +40,7 @@ class Towers(msgspec.Struct, frozen=True):
     """Vectors for recall: a score grows with the inner product of the user's and the item's.
 
     signature  gives the user's, float32 [n, width], as its one output, of `inputs` (as ModelInput: exactly these)
-    folder     within the version: the items' vectors, as `features.vectors` names the files
+    folder     within the version: the items' vectors, as `features.base.embedding_files` names the files
     """
 
     signature: str
@@ -69,7 +69,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     version        its number; 0 until it is published
     inputs         exactly the inputs of serving_default
-    maps           vocabulary and normalisation, for `features.inputs.model_inputs`
+    maps           vocabulary and normalisation, for `features.inputs.columns.model_inputs`
     inputs_version the meaning of the columns that it was trained on (see `require_current_inputs`)
     outputs        names of the outputs, each [n, 1]
     golden         8 to 16 rows with the scores expected

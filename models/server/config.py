@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from models.server.errors import Code, ServingError, invalid
-from models.server.policy import All, Latest, Policy, Specific
+from models.server.version_policy import All, Latest, Policy, Specific
 
 PLATFORM = "tensorflow"
 

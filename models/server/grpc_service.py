@@ -22,11 +22,13 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from models.server import config, inference, json_model
+from models.server import config
+from models.server.engine import inference
+from models.server.engine.manager import Manager, lease_spec
+from models.server.engine.worker_threads import Lanes
 from models.server.errors import Code, ServingError, invalid
-from models.server.lanes import Lanes
-from models.server.manager import Manager, lease_spec
 from models.server.metrics import Metrics
+from models.server.rest_json import model_status
 
 _log = logging.getLogger(__name__)
 _MAX_CONCURRENT = 1000
@@ -156,7 +158,7 @@ class GrpcService:
         with self._lease(request) as servable:
             response.model_spec.name = servable.name
             response.model_spec.version.value = servable.version
-            response.metadata[_SIGNATURES].Pack(json_model.signature_map(servable))
+            response.metadata[_SIGNATURES].Pack(model_status.signature_map(servable))
         return response
 
     def _status(self, request: Any) -> Any:

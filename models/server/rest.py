@@ -14,14 +14,16 @@ from typing import Any
 
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
-from models.server import inference, json_answer, json_examples, json_model, json_predict, routes
+from models.server import url_routes
+from models.server.engine import inference
+from models.server.engine.manager import Manager
+from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
+from models.server.engine.worker_threads import Lanes
 from models.server.errors import Code, ServingError, http_status, invalid
-from models.server.json_text import parse_object
-from models.server.lanes import Lanes
-from models.server.manager import Manager
 from models.server.metrics import Metrics
-from models.server.routes import Route
-from models.server.servable import DEFAULT_SIGNATURE, Servable, Signature
+from models.server.rest_json import examples, model_status, predict, response
+from models.server.rest_json.text import parse_object
+from models.server.url_routes import Route
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Of JSON: some 35,000 candidates. Parsing holds the interpreter, so this bounds how long others wait for it."""
@@ -77,8 +79,8 @@ class RestApp:
         if path == self._metrics_path and method == "GET":
             page = self._metrics.page(self._manager.available())
             await _answer(send, 200, page.encode(), b"text/plain")
-        elif not routes.is_api(path):
-            await _answer(send, 404, json_answer.error_body(f"nothing is served at {path}"))
+        elif not url_routes.is_api(path):
+            await _answer(send, 404, response.error_body(f"nothing is served at {path}"))
         elif method == "OPTIONS":
             origin = _header(scope["headers"], b"origin")
             await _answer(send, 200 if _ORIGIN.search(origin) else 400, b"", headers=self._headers)
@@ -99,11 +101,11 @@ class RestApp:
             status, answer = await work
             await _answer(send, status, answer, headers=self._headers)
         except _TooLarge:
-            await _answer(send, 413, json_answer.error_body(_TOO_LARGE), close=True)
+            await _answer(send, 413, response.error_body(_TOO_LARGE), close=True)
         except ServingError as error:
-            await _answer(send, http_status(error.code), json_answer.error_body(error.message), close=True)
+            await _answer(send, http_status(error.code), response.error_body(error.message), close=True)
         except asyncio.CancelledError:  # the grace period is over and the request has not even arrived
-            await _answer(send, 503, json_answer.error_body("the server is stopping"), close=True)
+            await _answer(send, 503, response.error_body("the server is stopping"), close=True)
         finally:
             self._buffered -= sum(map(len, chunks))
 
@@ -140,14 +142,14 @@ class RestApp:
         route: Route | None = None
         code = Code.OK
         try:
-            route = routes.parse(method, path)
+            route = url_routes.parse(method, path)
             answer = self._dispatch(route, body)
         except ServingError as error:
-            code, answer = error.code, json_answer.error_body(error.message)
+            code, answer = error.code, response.error_body(error.message)
         except Exception:
             _log.exception("%s %s failed", method, path)
             code = Code.INTERNAL
-            answer = json_answer.error_body("internal error; the server's log has the details")
+            answer = response.error_body("internal error; the server's log has the details")
         name = route.name if route and self._manager.serves(route.name) else ""
         self._metrics.count(name, code)
         if route and code is Code.OK:
@@ -163,29 +165,29 @@ class RestApp:
             return self._regress(route, body)
         if route.verb == "metadata":
             with self._manager.lease(route.name, route.version, route.label) as servable:
-                return json_model.metadata_body(servable)
-        return json_model.status_body(self._manager.statuses(route.name, route.version))
+                return model_status.metadata_body(servable)
+        return model_status.status_body(self._manager.statuses(route.name, route.version))
 
     def _predict(self, route: Route, body: bytes) -> bytes:
         document = parse_object(body)
-        name = json_predict.signature_name(document)
+        name = predict.signature_name(document)
         with self._manager.lease(route.name, route.version, route.label) as servable:
             signature = _predict_signature(servable, name)
-            layout, inputs = json_predict.read_inputs(document, signature.inputs)
+            layout, inputs = predict.read_inputs(document, signature.inputs)
             outputs = inference.predict(servable, signature, inputs)
-        return json_answer.predict_body(outputs, layout)
+        return response.predict_body(outputs, layout)
 
     def _classify(self, route: Route, body: bytes) -> bytes:
         request = classification_pb2.ClassificationRequest()
-        json_examples.fill_request(parse_object(body), request)
+        examples.fill_request(parse_object(body), request)
         with self._manager.lease(route.name, route.version, route.label) as servable:
-            return json_answer.classify_body(inference.classify_proto(servable, request).result)
+            return response.classify_body(inference.classify_proto(servable, request).result)
 
     def _regress(self, route: Route, body: bytes) -> bytes:
         request = regression_pb2.RegressionRequest()
-        json_examples.fill_request(parse_object(body), request)
+        examples.fill_request(parse_object(body), request)
         with self._manager.lease(route.name, route.version, route.label) as servable:
-            return json_answer.regress_body(inference.regress_proto(servable, request).result)
+            return response.regress_body(inference.regress_proto(servable, request).result)
 
 
 def _predict_signature(servable: Servable, name: str) -> Signature:

@@ -20,11 +20,11 @@ import uvicorn
 
 from models.server import config
 from models.server.config import Config
+from models.server.engine.manager import Manager
+from models.server.engine.worker_threads import Lanes
 from models.server.errors import ServingError
 from models.server.flags import Flags
 from models.server.grpc_service import GrpcService
-from models.server.lanes import Lanes
-from models.server.manager import Manager
 from models.server.metrics import Metrics
 from models.server.monitoring import metrics_path
 from models.server.rest import RestApp

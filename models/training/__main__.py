@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name not in nets.names():  # before TensorFlow is imported: a typing error should not cost seconds
                 nets.find(name)
         import_tensorflow()
-        from models.training.run import Options, train_all
+        from models.training.pipeline import Options, train_all
 
         options = Options(
             given.samples,

@@ -10,14 +10,15 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from features.arrays import AnyArray
-from features.inputs import INPUTS_VERSION
-from features.model_inputs import OF_USER
+from features.inputs.columns import INPUTS_VERSION
+from features.inputs.model_inputs import OF_USER
 from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
-from models.training.asks import Asks
-from models.training.fit import Fitted, input_specs, predictor
+from models.training.fitting.fit_rows import Fitted, input_specs, predictor
+from models.training.fitting.warm_start import write_weights
+from models.training.list_data import Asks
+from models.training.row_data import Samples
 from models.training.runtime import code_revision
-from models.training.samples import Samples
 from models.training.towers import (
     SIGNATURE,
     as_towers,
@@ -27,7 +28,6 @@ from models.training.towers import (
     user_tower,
     write_item_vectors,
 )
-from models.training.weights import write_weights
 
 OUTPUT: Final = "score"
 GOLDEN_ROWS: Final = 12

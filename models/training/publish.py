@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (given.folder / MANIFEST).is_file():
             raise BadInput("--folder", f"a folder with saved_model.pb and {MANIFEST}", str(given.folder))
         prepare()
-        from models.training.run import gate_and_publish
+        from models.training.pipeline import gate_and_publish
 
         staged = staging_folder(given.models, given.model)
         shutil.copytree(given.folder, staged, dirs_exist_ok=True)

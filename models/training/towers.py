@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from features.arrays import AnyArray
+from features.base.embedding_files import IDS_FILE, VECTORS_FILE
 from features.errors import Broken
-from features.model_inputs import OF_USER, is_integer
-from features.vectors import IDS_FILE, VECTORS_FILE
+from features.inputs.model_inputs import OF_USER, is_integer
 from models.nets.parts.net import Net
 from models.registry import ModelInput, Towers
-from models.training.fit import Fitted, input_specs
+from models.training.fitting.fit_rows import Fitted, input_specs
 
 SIGNATURE: Final = "user_vector"
 OUTPUT: Final = "vector"

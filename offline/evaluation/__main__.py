@@ -10,23 +10,23 @@ from typing import Final
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from features.arrays import IntArray
-from features.base import RELATIONS, Base
+from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
-from features.signals import SIGNALS
+from features.inputs.signals import SIGNALS
 from features.units import HOUR_MS, MINUTE_MS, SECOND_MS
 from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes
-from offline.base import check_made_of
-from offline.datasets import Dataset, open_dataset
-from offline.evaluation.beyond import beyond, shelf
-from offline.evaluation.embeddings import EmbeddingMethod
-from offline.evaluation.models import ModelMethod, newest_manifest
+from offline.base.from_dataset import check_made_of
+from offline.console import run
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.evaluation.beyond_accuracy import beyond, shelf
+from offline.evaluation.embedding_methods import EmbeddingMethod
+from offline.evaluation.model_methods import ModelMethod, newest_manifest
 from offline.evaluation.peers.exchange import read_peers
-from offline.evaluation.places import Asked
+from offline.evaluation.prequential import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
+from offline.evaluation.ranking_metrics import Asked
 from offline.evaluation.report import Asides, print_asides, print_table, report_console, results, write_report
-from offline.evaluation.walked import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
 from offline.settings import add_data_arguments
-from offline.steps import run
 
 LATE: Final = {
     "1 s": SECOND_MS,

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from features.words import ItemId, Millis, UserId
-from offline.datasets import Dataset, rows_between
-from offline.evaluation.places import Asked
+from features.types import ItemId, Millis, UserId
+from offline.datasets.dataset import Dataset, rows_between
+from offline.evaluation.ranking_metrics import Asked
 
 
 class ProtocolRow(NamedTuple):

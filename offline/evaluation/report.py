@@ -14,7 +14,7 @@ from rich.table import Table
 
 from features.arrays import IntArray
 from features.errors import BadInput
-from offline.evaluation.places import MEASURES, Asked, Measure, measure, places_of
+from offline.evaluation.ranking_metrics import MEASURES, Asked, Measure, measure, places_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
 """Group of asks → method → measures."""

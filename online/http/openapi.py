@@ -20,7 +20,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from features.version import VERSION
-from online.problems import TITLES, ProblemDetails
+from online.http.problems import TITLES, ProblemDetails
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -121,7 +121,7 @@ def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], para
 
 def _problems(path: str, contract: Contract, parameters: bool) -> list[int]:
     """Statuses of all problems that an operation may answer with."""
-    statuses = {403, *contract.problems}  # 403: a host or an origin that may not call (`online.access`)
+    statuses = {403, *contract.problems}  # 403: a host or an origin that may not call (`online.http.access`)
     if path.startswith("/v1/"):
         statuses |= {401, 429}
     if parameters or contract.body is not None:

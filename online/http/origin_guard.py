@@ -12,10 +12,10 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from online import metrics
-from online.access import Access
-from online.followed import FollowedFile
-from online.problems import problem_response
+from online.http.access import Access
+from online.http.problems import problem_response
+from online.support import metrics
+from online.support.reloadable_file import FollowedFile
 
 READING: Final = ("GET", "HEAD", "OPTIONS")
 ANY_ADDRESS: Final = ("0.0.0.0", "::")

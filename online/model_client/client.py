@@ -7,11 +7,11 @@ import numpy as np
 
 from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.bound import bounded
-from online.breaker import Breaker
 from online.model_client.grpc_transport import GrpcTransport
 from online.model_client.rest_transport import RestTransport
 from online.model_client.transport import Inputs, Refused, Transport
+from online.support.circuit_breaker import Breaker
+from online.support.deadline import bounded
 
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0

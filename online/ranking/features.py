@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.arrays import AnyArray, FloatArray, IntArray
-from features.history import history_of
-from features.inputs import cross_matrix, item_matrix, user_vector
-from features.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
-from features.signals import signal_matrix
-from features.words import UserId
+from features.inputs.columns import cross_matrix, item_matrix, user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
+from features.inputs.signals import signal_matrix
+from features.types import UserId
 from online.model_client.live_models import LiveModel
 from online.query import Query
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
-from features.words import UserId
+from features.types import UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, ModelCatalogue
 from online.model_client.transport import VersionGone
-from online.policy import Policy
 from online.ranking.features import RawFeatures, inputs_of
-from online.rerank import rank_shares
+from online.ranking.policy import Policy
+from online.ranking.rerank import rank_shares
 
 LEAST = 0.005
 """Seconds that the model server has in any case."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
-from features.signals import candidates
+from features.inputs.signals import candidates
 from online.query import NONE, Query
 from online.recall.channel import Recall
 

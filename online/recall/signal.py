@@ -1,9 +1,9 @@
-"""The signals that rankers read, as channels (`features.signals`)."""
+"""The signals that rankers read, as channels (`features.inputs.signals`)."""
 
 import numpy as np
 
 from features.arrays import IntArray
-from features.signals import PLACES
+from features.inputs.signals import PLACES
 from online.query import Query
 from online.recall.channel import ALL
 

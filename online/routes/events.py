@@ -7,15 +7,15 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import UNSET, Meta
 
+from features.contracts.events import Wire, check_time, to_event, wire_from_json
 from features.errors import BadEvent, Unavailable
-from features.events import Wire, check_time, to_event, wire_from_json
-from features.words import KINDS, Event
-from online import metrics
-from online.answer import JsonResponse
+from features.types import KINDS, Event
+from online.http.json_response import JsonResponse
 from online.http.openapi import contract
-from online.problems import Problem, problem_response
-from online.state import Server, server_of
-from online.tokens import make_token
+from online.http.problems import Problem, problem_response
+from online.http.seen_token import make_token
+from online.server import Server, server_of
+from online.support import metrics
 
 MAX_EVENTS = 1000
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from features.version import VERSION
-from online import metrics
-from online.answer import JsonResponse
+from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.routes.readiness import Dependencies, models_ready
-from online.state import Server, server_of
+from online.server import Server, server_of
+from online.support import metrics
 
 router = APIRouter()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from features.words import Item
+from features.types import Item
 
 
 class ItemOutline(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from online import metrics
-from online.explain import ItemExplanation, ListExplanation, explain_items, explain_list
+from online.http.problems import Problem
+from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
-from online.problems import Problem
-from online.recommend import Recommendation, Request
-from online.state import Server
-from online.tokens import read_token
+from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
+from online.recommend.recommender import Recommendation, Request
+from online.server import Server
+from online.support import metrics
 
 
 class ListedItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ async def ask(
     aside: bool = False,
 ) -> Recommendation:
     """A list, and what is counted of it. 404 for a model or genre that is not there, 503 where its turn does not come in time
-    (`online.admission`; aside: nobody waits for it at a screen)."""
+    (`online.http.load_shedding`; aside: nobody waits for it at a screen)."""
     chosen = server.serving.value.choose(user_id)
     ranker = find_model(server, model, chosen.policy.model)
     if genre is not None and genre not in server.items.genres:

@@ -6,10 +6,10 @@ import msgspec
 from fastapi import APIRouter, Depends
 
 from models.registry import DataSeen
-from online.answer import JsonResponse
+from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.routes.readiness import RefusedVersion, refused_versions
-from online.state import Server, server_of
+from online.server import Server, server_of
 
 router = APIRouter()
 

@@ -7,14 +7,14 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends
 
-from online.access import require_admin
-from online.answer import JsonResponse
-from online.followed import UNREADABLE
+from online.http.access import require_admin
+from online.http.json_response import JsonResponse
 from online.http.openapi import contract
-from online.problems import Problem
-from online.replay import WISH, ReplayWish, write_file
+from online.http.problems import Problem
+from online.monitoring.replay_control import WISH, ReplayWish, write_file
 from online.routes.ops_overview import OpsOverview, ops
-from online.state import Server, body_of, server_of
+from online.server import Server, body_of, server_of
+from online.support.reloadable_file import UNREADABLE
 
 router = APIRouter()
 

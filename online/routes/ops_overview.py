@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 from prometheus_client import Counter, Gauge
 
-from features.freshness import BUCKETS_MS, FreshnessHistogram
-from features.job_keys import OPERATORS, SERVED_VERDICTS, VERDICTS
-from online import metrics
-from online.job_numbers import JobSight
-from online.policy import CONTROL
-from online.replay import ReplayState, read_state
+from features.store.freshness import BUCKETS_MS, FreshnessHistogram
+from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
+from online.monitoring.job_metrics import JobSight
+from online.monitoring.replay_control import ReplayState, read_state
+from online.ranking.policy import CONTROL
 from online.routes.readiness import Dependencies, RefusedVersion, models_ready, refused_versions
-from online.state import Server
+from online.server import Server
+from online.support import metrics
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -95,9 +95,9 @@ class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, null with the reason
-    in `flow_trouble`; settings: by file, why its newest state does not hold, else null; replay: null where no
-    supervisor carries one out."""
+    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, with what a start
+    has still to make (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its newest state does not
+    hold, else null; replay: null where no supervisor carries one out."""
 
     asked_at: int
     clock: int

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from features.words import MAX_ID
-from online.problems import Problem
-from online.state import Server
+from features.types import MAX_ID
+from online.http.problems import Problem
+from online.server import Server
 
 UserIdQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
 ModelQuery = Annotated[str | None, Query(max_length=64)]

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from online.state import Server
+from online.server import Server
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,19 +7,19 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from msgspec import Meta
 
-from features.events import Id
-from features.served import MAX_CANDIDATES
-from features.words import MAX_ID
-from online import metrics
-from online.admission import ASIDE
-from online.answer import JsonResponse
-from online.followed import UNREADABLE
+from features.contracts.events import Id
+from features.contracts.served import MAX_CANDIDATES
+from features.types import MAX_ID
+from online.http.json_response import JsonResponse
+from online.http.load_shedding import ASIDE
 from online.http.openapi import contract
-from online.problems import Problem
-from online.recommend import Recommendation
+from online.http.problems import Problem
+from online.recommend.recommender import Recommendation
 from online.routes.list_answers import ListAnswer, answer_of, ask, note_shown, wait_for
 from online.routes.parameters import ModelQuery, UserIdQuery
-from online.state import Server, body_of, server_of
+from online.server import Server, body_of, server_of
+from online.support import metrics
+from online.support.reloadable_file import UNREADABLE
 
 router = APIRouter()
 

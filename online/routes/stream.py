@@ -8,12 +8,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from online import metrics
 from online.http.openapi import contract
-from online.problems import Problem
+from online.http.problems import Problem
 from online.routes.list_answers import answer_of, ask, find_model, note_shown
 from online.routes.parameters import ModelQuery, UserIdQuery
-from online.state import Server, server_of
+from online.server import Server, server_of
+from online.support import metrics
 
 router = APIRouter()
 

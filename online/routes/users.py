@@ -7,14 +7,14 @@ import numpy as np
 from fastapi import APIRouter, Depends
 
 from features.arrays import FloatArray
-from features.inputs import fades, tastes
-from features.words import KINDS, RATING
-from online.answer import JsonResponse
+from features.inputs.columns import fades, tastes
+from features.types import KINDS, RATING
+from online.http.json_response import JsonResponse
 from online.http.openapi import contract
-from online.items import ItemStore
 from online.routes.parameters import IdPath
-from online.state import Server, server_of
-from online.users import LiveUser
+from online.server import Server, server_of
+from online.stores.item_store import ItemStore
+from online.stores.user_store import LiveUser
 
 router = APIRouter()
 

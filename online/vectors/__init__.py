@@ -1,7 +1,7 @@
 """Vectors of items, for recall: files that are followed, an index over the item store's rows for each kind, users' vectors."""
 
 from online.vectors.index import VectorIndex
-from online.vectors.shelf import Kind, VectorShelf
-from online.vectors.tower import UserTower
+from online.vectors.user_tower import UserTower
+from online.vectors.vector_store import Kind, VectorShelf
 
 __all__ = ["Kind", "UserTower", "VectorIndex", "VectorShelf"]

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
+from features.base.embedding_files import IDS_FILE, META, VECTORS_FILE, EmbeddingsMeta
 from features.errors import Broken
-from features.vectors import IDS_FILE, META, VECTORS_FILE, EmbeddingsMeta
 
 MAX_BYTES: Final = 1 << 30
 """Of one kind's vectors: four million of 64 columns."""

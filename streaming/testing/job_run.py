@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from features.words import Millis
-from streaming.items import ItemFold
+from features.types import Millis
+from streaming.batch_codec import FIELD, NO_KEY, RECORD, Record
 from streaming.lanes import LABELS, LANE_OF
-from streaming.record import FIELD, NO_KEY, RECORD, Record
+from streaming.operators.item_operator import ItemFold
+from streaming.operators.user_operator import UserFold
 from streaming.settings import JobSettings
 from streaming.testing.keyed_state import ListState, MapState, Store, ValueState
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
-from streaming.users import UserFold
 
 
 class _Subtask:
@@ -135,7 +135,7 @@ class JobRun:
 
 
 def pack_batch(records: Iterable[Record]) -> str:
-    """What the job's SQL makes of records: the inverse of `streaming.record.unpack_batch`."""
+    """What the job's SQL makes of records: the inverse of `streaming.batch_codec.unpack_batch`."""
     return RECORD.join(map(_pack, records))
 
 

@@ -4,7 +4,7 @@ serialised it."""
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from features.words import Millis
+from features.types import Millis
 
 _IMMUTABLE = (bytes, str, int)
 

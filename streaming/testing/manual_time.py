@@ -1,6 +1,6 @@
 """A clock that a test moves."""
 
-from features.words import Millis
+from features.types import Millis
 
 _START_S = 1000.0
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from features.errors import Unavailable
-from streaming.connection import Connection
+from streaming.redis_sink.redis_connection import Connection
 from streaming.testing.manual_time import ManualTime
 
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.enlarge import enlarge
 from features.errors import BadInput
 from features.units import DAY_S
-from offline.datasets import Dataset, open_dataset, rows_between
+from offline.datasets.dataset import Dataset, open_dataset, rows_between
 
 Row = tuple[int, int, float, int]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from features.names import EVENTS, REJECTED, partition_of
+from features.keys import EVENTS, REJECTED, partition_of
 from features.units import DAY_MS
-from infra.home import REPO
+from infra.system.repository import REPO
 from tests.home import Martlet, run_martlet, until
 from tests.ledger import ledger, verify
 

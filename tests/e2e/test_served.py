@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from features.model_inputs import RawInputs, layout, model_inputs
-from features.names import SERVED, partition_of
-from features.served import Served, read_served, read_served_list
+from features.contracts.served import Served, read_served, read_served_list
+from features.inputs.model_inputs import RawInputs, layout, model_inputs
+from features.keys import SERVED, partition_of
 from models.registry import read_manifest, version_folder
 from tests.home import Martlet, until
 

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from features.base import Base
-from features.fold import thaw_user
-from features.names import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
-from features.pairs import encode_neighbours
-from features.state import UserFeatures, decode_user, encode_features
-from infra.home import Home
-from infra.record import HomeRecord
+from features.base.reader import Base
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import UserFeatures, decode_user, encode_features
+from features.fold.user import thaw_user
+from features.keys import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from tests.home import Martlet, until
 from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
 

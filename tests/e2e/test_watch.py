@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from features.job_keys import VERDICTS
-from features.names import EVENTS
-from infra.alarms import NAMES
-from infra.home import Home
-from infra.record import HomeRecord
+from features.keys import EVENTS
+from features.store.job_status import VERDICTS
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.monitoring.alarms import NAMES
 from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home

@@ -16,12 +16,13 @@ from typing import Any, Self
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from features.contracts.events import write_event
 from features.errors import Unavailable
-from features.events import write_event
-from features.names import EVENTS, partition_of
-from features.words import CLICK, Event
-from infra import ask
-from infra.home import REPO, read_json, write_json
+from features.keys import EVENTS, partition_of
+from features.types import CLICK, Event
+from infra.home.paths import read_json, write_json
+from infra.system import probes
+from infra.system.repository import REPO
 from tests.home import WATCHFUL, Martlet, running, until
 
 HURRIED = WATCHFUL | {"spare_calm": 3.0}
@@ -123,7 +124,7 @@ def new_checkpoint(martlet: Martlet, within: float = 90) -> Path:
     began = checkpoints(martlet)[:1]
     with contextlib.suppress(Unavailable):  # where it can't be asked for, the next one in turn will do
         path = f"{flink(martlet)}/jobs/{martlet.status()['job']}/checkpoints"
-        ask.http_json(path, method="POST", body={"checkpointType": "CONFIGURED"})
+        probes.http_json(path, method="POST", body={"checkpointType": "CONFIGURED"})
 
     def newest() -> Path | None:
         there = checkpoints(martlet)[:1]
@@ -140,7 +141,7 @@ def flink(martlet: Martlet) -> str:
 
 def free_slots(martlet: Martlet) -> dict[str, int]:
     """By TaskManager; the spare one has a free slot."""
-    found = ask.http_json(f"{flink(martlet)}/taskmanagers")["taskmanagers"]
+    found = probes.http_json(f"{flink(martlet)}/taskmanagers")["taskmanagers"]
     return {each["id"]: each["freeSlots"] for each in found}
 
 
@@ -153,7 +154,7 @@ def job_runs(martlet: Martlet) -> bool:
     """Whether Flink says that every task runs."""
     try:
         rest = flink(martlet)
-        jobs = [job for job in ask.http_json(f"{rest}/jobs/overview")["jobs"] if job["state"] == "RUNNING"]
+        jobs = [job for job in probes.http_json(f"{rest}/jobs/overview")["jobs"] if job["state"] == "RUNNING"]
         return any(job["tasks"]["running"] == job["tasks"]["total"] for job in jobs)
     except Exception:
         return False

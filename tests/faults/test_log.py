@@ -6,10 +6,10 @@ import time
 import httpx
 import pytest
 
-from features.events import write_event
-from features.memory import REMEMBERED
-from features.names import EVENTS, partition_of, seen_key, user_key, user_of
-from features.words import CLICK, RATING, Event
+from features.contracts.events import write_event
+from features.fold.dedupe import REMEMBERED
+from features.keys import EVENTS, partition_of, seen_key, user_key, user_of
+from features.types import CLICK, RATING, Event
 from tests.faults.conftest import Traffic, click
 from tests.home import Martlet, until
 from tests.ledger import ledger, verify

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from features.names import EVENTS
+from features.keys import EVENTS
 from infra.processes import ProcessId
 from tests.faults.conftest import (
     Traffic,

@@ -6,10 +6,10 @@ import signal
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from features.names import SAMPLES, item_key, partition_of
-from features.samples import Sample, read_sample
-from features.state import decode_item
-from features.words import IMPRESSION
+from features.contracts.samples import Sample, read_sample
+from features.fold.state import decode_item
+from features.keys import SAMPLES, item_key, partition_of
+from features.types import IMPRESSION
 from tests.faults.conftest import await_job, job_runs, new_checkpoint, pid_of, working
 from tests.home import Martlet, until
 from tests.ledger import verify

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.broken
 
 def test_an_upgrade_takes_changed_code_into_the_job(broken: Martlet) -> None:
     """Row 14: TaskManagers keep Python's modules, so a changed constant shows only in new ones."""
-    user, code = 760_001, broken.repo / "features" / "state.py"
+    user, code = 760_001, broken.repo / "features" / "fold" / "state.py"
     for item in range(1, 7):
         broken.post({"type": "like", "user_id": user, "item_id": item})
     text = code.read_text()

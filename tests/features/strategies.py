@@ -8,21 +8,9 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from features.served import ServedHead
+from features.contracts.served import ServedHead
+from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
 from features.units import DAY_MS
-from features.words import (
-    CLICK,
-    DISLIKE,
-    FORGET_USER,
-    IMPRESSION,
-    LIKE,
-    RATING,
-    UNDO,
-    VIEW,
-    Contribution,
-    Event,
-    Item,
-)
 
 USER: Final = 7
 START: Final = 30 * DAY_MS

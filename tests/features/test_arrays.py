@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from features.arrays import PRIOR_MEAN, smoothed_mean
-from features.state import count_acts
+from features.fold.state import count_acts
+from features.types import CLICK, DISLIKE, KINDS
 from features.units import DAY_MS, DAY_S, SESSION_GAP_MS, ends_session
-from features.words import CLICK, DISLIKE, KINDS
 
 
 def test_a_mean_is_drawn_to_the_prior_and_one_row_gives_what_a_column_gives() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from features.fold import UserState, fold_user, undone_item
-from features.impressions import fold_list, list_memory
-from features.item_fold import fold_item
-from features.state import DAYS, FIVES, HOURS, RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures
+from features.fold.impressions import fold_list, list_memory
+from features.fold.item import fold_item
+from features.fold.state import DAYS, FIVES, HOURS, RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user, undone_item
+from features.types import FORGET_USER, UNDO, Event
 from features.verdicts import DUPLICATE
-from features.words import FORGET_USER, UNDO, Event
 from tests.features.strategies import CATALOGUE, USER, co_visits, contributions, logs, shown_lists
 
 EXAMPLES = 100

@@ -6,9 +6,9 @@ import tomllib
 import pytest
 import yaml
 
-from infra.artefacts import COORDINATES
-from infra.home import REPO
 from infra.system.locks import WHOLE, pins
+from infra.system.packages import COORDINATES
+from infra.system.repository import REPO
 
 NOTICE = (REPO / "NOTICE").read_text()
 LOCKED = dict(pins(WHOLE))

@@ -11,8 +11,8 @@ from models import nets
 from models.nets.parts.net import ROWS
 from models.training.runtime import import_tensorflow
 from tests.effort import SMALL
-from tests.models.asks import write_asks
-from tests.models.synthetic import write_samples
+from tests.models.synthetic_lists import write_asks
+from tests.models.synthetic_rows import write_samples
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def samples(samples_folder: Path) -> Any:
-    from models.training.samples import read_samples
+    from models.training.row_data import read_samples
 
     return read_samples(samples_folder, ("user", "item", "cross"))
 
@@ -38,7 +38,7 @@ def asks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def asks(asks_folder: Path) -> Any:
-    from models.training.asks import read_asks
+    from models.training.list_data import read_asks
 
     return read_asks(asks_folder)
 
@@ -53,8 +53,8 @@ def lessons(samples: Any, asks: Any) -> Callable[[str], Any]:
 def fitted(samples: Any, asks: Any) -> Callable[[str], Any]:
     """name → a net fitted with little effort; each once."""
     import_tensorflow()
-    from models.training.fit import fit
-    from models.training.lists import fit_on_lists
+    from models.training.fitting.fit_lists import fit_on_lists
+    from models.training.fitting.fit_rows import fit
 
     made: dict[str, Any] = {}
 

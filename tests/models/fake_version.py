@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.inputs import INPUTS_VERSION, InputMaps
+from features.inputs.columns import INPUTS_VERSION, InputMaps
 from models.registry import (
     MANIFEST,
     DataSeen,

@@ -1,6 +1,6 @@
 """A planted fault, and the tests that must catch it."""
 
-import re
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,18 +44,20 @@ class Fault:
         return whole
 
 
-_TEST: Final = re.compile(r"^(?:async )?def (test_\w+)\(", re.MULTILINE)
-
-
-def files_of_tests(root: Path) -> dict[str, list[str]]:
-    """Name of each test function → the files that define it, from `root`."""
+def ids_by_name(root: Path) -> dict[str, list[str]]:
+    """Name of each test function, or method → what pytest is given to run it, from `root`."""
     found: dict[str, list[str]] = {}
     for path in sorted((root / "tests").rglob("test_*.py")):
-        for name in _TEST.findall(path.read_text()):
-            found.setdefault(name, []).append(str(path.relative_to(root)))
+        file = str(path.relative_to(root))
+        for node in ast.parse(path.read_text()).body:
+            inside = node.body if isinstance(node, ast.ClassDef) else [node]
+            prefix = f"{file}::{node.name}" if isinstance(node, ast.ClassDef) else file
+            for each in inside:
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name.startswith("test_"):
+                    found.setdefault(each.name, []).append(f"{prefix}::{each.name}")
     return found
 
 
-def ids_of(fault: Fault, files: dict[str, list[str]]) -> list[str]:
+def ids_of(fault: Fault, tests: dict[str, list[str]]) -> list[str]:
     """What pytest is given to run a fault's tests. Raises KeyError for one that is not there."""
-    return [f"{file}::{name}" for name in fault.tests for file in files[name]]
+    return [each for name in fault.tests for each in tests[name]]

@@ -16,13 +16,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-from tests.mutations.fault import REPO, Fault, files_of_tests, ids_of
+from tests.mutations.fault import REPO, Fault, ids_by_name, ids_of
 
 AT_ONCE: Final = 2
 QUICK_S: Final = 20.0
 """A fault should be told within so many seconds, on a machine that does nothing else."""
 _LEFT_OUT: Final = (".git", ".venv", "__pycache__", "node_modules", ".*_cache", ".hypothesis", ".martlet")
-_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) \S+?::(\w+)", re.MULTILINE)
+_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) \S+?::(?:Test\w+::)?(\w+)", re.MULTILINE)
 _PYTEST: Final = ("-x", "-q", "--tb=no", "--no-header", "--show-capture=no", "--durations=0", "-p", "no:cacheprovider")
 
 
@@ -53,7 +53,7 @@ class Copy:
                 "PYTHONPATH": str(root),
                 "PYTHONSAFEPATH": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",  # a file changed twice within a second would be taken for the one before
-                "MARTLET_TEST_PROFILE": "ci",
+                "MARTLET_TEST_PROFILE": "mutations",
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -112,11 +112,11 @@ def copies(count: int) -> Iterator["SimpleQueue[Copy]"]:
 
 def try_all(faults: Sequence[Fault], tell: Callable[[Verdict], None]) -> list[Verdict]:
     """All that quick tests should catch, AT_ONCE at a time. Raises RuntimeError if a test fails without any fault."""
-    files = files_of_tests(REPO)
+    named = ids_by_name(REPO)
     quick = [fault for fault in faults if fault.tests]
     with copies(AT_ONCE) as free, ThreadPoolExecutor(AT_ONCE) as pool:
         first = free.get()
-        code, said = first.run(sorted({test for fault in quick for test in ids_of(fault, files)}))
+        code, said = first.run(sorted({test for fault in quick for test in ids_of(fault, named)}))
         free.put(first)
         if code != 0:
             raise RuntimeError(f"without any fault the tests fail:\n{said[-2000:]}")
@@ -124,7 +124,7 @@ def try_all(faults: Sequence[Fault], tell: Callable[[Verdict], None]) -> list[Ve
         def one(fault: Fault) -> Verdict:
             copy = free.get()
             try:
-                verdict = copy.attempt(fault, ids_of(fault, files))
+                verdict = copy.attempt(fault, ids_of(fault, named))
             finally:
                 free.put(copy)
             tell(verdict)

@@ -5,23 +5,23 @@ from pathlib import Path
 import pytest
 
 from tests.mutations.__main__ import LEAST
-from tests.mutations.fault import REPO, Fault, files_of_tests, ids_of
+from tests.mutations.fault import REPO, Fault, ids_by_name, ids_of
 from tests.mutations.lists import FAULTS
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, list[str]]:
-    return files_of_tests(REPO)
+def named() -> dict[str, list[str]]:
+    return ids_by_name(REPO)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
-def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault, files: dict[str, list[str]]) -> None:
+def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault, named: dict[str, list[str]]) -> None:
     assert fault.problem() is None
     assert fault.old != fault.new
     assert fault.tests or fault.slow
-    missing = [name for name in (*fault.tests, *filter(None, [fault.slow])) if name not in files]
+    missing = [name for name in (*fault.tests, *filter(None, [fault.slow])) if name not in named]
     assert not missing, f"{fault.name}: no such tests"
-    assert len(ids_of(fault, files)) >= len(fault.tests)
+    assert len(ids_of(fault, named)) >= len(fault.tests)
 
 
 def test_there_are_enough_and_each_is_another() -> None:

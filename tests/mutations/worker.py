@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import IO, Final
 
-BOUND_S: Final = 300.0
+BOUND_S: Final = 120.0
 """A run that takes so long hangs: it is killed, and nobody has caught anything."""
 HUNG: Final = 124
 _OF_OTHERS: Final = (

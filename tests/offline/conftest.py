@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.artefacts import spark_java_home
-from offline.spark import spark_session
+from infra.system.packages import spark_java_home
+from offline.spark.session import spark_session
 
 Row = tuple[int, int, float, int]
 MOVIES = [

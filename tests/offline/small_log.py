@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from features.base import Offsets
-from features.events import write_event
-from features.names import EVENTS, PARTITIONS, SERVED, partition_of
+from features.base.reader import Offsets
+from features.contracts.events import write_event
+from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
+from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS
-from features.words import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
-from offline.datasets import event_id
-from offline.log import Record, Span
+from offline.base.kafka_log import Record, Span
+from offline.datasets.dataset import event_id
 
 WALL = 1_700_000_000_000
 START = 1_000_000_000_000

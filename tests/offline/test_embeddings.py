@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base import Base
+from features.base.embedding_files import ALS, FoldIn
+from features.base.reader import Base
 from features.errors import BadInput
-from features.vectors import ALS, FoldIn
-from offline.base import make_base
-from offline.datasets import open_dataset
+from offline.base.from_dataset import make_base
+from offline.datasets.dataset import open_dataset
 from offline.embeddings import KINDS, WALK_LENGTH, WALKS, make_embeddings, random_walks
 from online.vectors.files import read_meta, read_vectors
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base import (
+from features.base.mapped_table import table_parts
+from features.base.reader import (
     CATALOGUE,
     EASE,
     ITEMS,
@@ -20,17 +21,16 @@ from features.base import (
     Base,
     encode_catalogue_item,
 )
-from features.fold import UserState, fold_user, freeze_user
-from features.item_fold import fold_item
-from features.mapped import table_parts
-from features.state import ItemFeatures, UserFeatures, encode_features
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures, encode_features
+from features.fold.user import UserState, fold_user, freeze_user
+from features.types import RATING, Contribution, Event, Item
 from features.units import DAY_MS
-from features.words import RATING, Contribution, Event, Item
-from offline.relations import write_relations
-from online.items import ItemStore
-from online.recommend import Recommendation
+from offline.item_weights.build import write_relations
+from online.recommend.recommender import Recommendation
 from online.settings import ApiSettings
-from tests.online.served import a_list
+from online.stores.item_store import ItemStore
+from tests.online.sample_lists import a_list
 
 FILMS = [
     Item(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)

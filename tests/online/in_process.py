@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI
 
-from features.catalogue import ItemRecord
-from features.freshness import FreshnessHistogram
-from features.job_keys import Lane
+from features.contracts.items import ItemRecord
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import Lane
+from features.types import Event, UserId
 from features.units import DAY_MS
-from features.words import Event, UserId
 from online.app import make_app
-from online.clock import HomeClock
-from online.items import ItemStore
-from online.job_numbers import JobSight
 from online.model_client.live_models import LiveModel
-from online.recommend import Recommender
-from online.state import Server
+from online.monitoring.job_metrics import JobSight
+from online.recommend.recommender import Recommender
+from online.server import Server
+from online.stores.item_store import ItemStore
+from online.support.home_clock import HomeClock
 from tests.online.conftest import api_settings, write_base
-from tests.online.served import model_of
+from tests.online.sample_lists import model_of
 
 NOW = 101 * DAY_MS
 

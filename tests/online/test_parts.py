@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.arrays import AnyArray
-from features.inputs import ClickWeights
-from features.words import MAX_ID
-from online.clock import HomeClock
-from online.followed import FollowedFile
+from features.inputs.columns import ClickWeights
+from features.types import MAX_ID
+from online.http.seen_token import MAX_USERS, make_token, read_token
 from online.model_client.predict_wire import decode_response, encode_request
-from online.tokens import MAX_USERS, make_token, read_token
+from online.support.home_clock import HomeClock
+from online.support.reloadable_file import FollowedFile
 
 ids = st.integers(0, MAX_ID)
 

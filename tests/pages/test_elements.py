@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.home import REPO
+from infra.system.repository import REPO
 
 PAGES = REPO / "online" / "pages"
 TAGS = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from features.base import Base
+from features.base.reader import Base
 from tests.online.conftest import write_base
 from tests.redis_process import RedisProcess, redis_process
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.base import Base
-from features.fold import thaw_user
-from features.job_keys import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
-from features.names import CLOCK_KEY, EVENTS, GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
-from features.pairs import encode_neighbours
-from features.state import decode_item, encode_features
-from infra.load import LOADED_KEY
-from infra.recompute import Expected, Recomputer
-from streaming.record import EVENTS_TOPIC, SERVED_TOPIC, Record
+from features.base.reader import Base
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import decode_item, encode_features
+from features.fold.user import thaw_user
+from features.keys import CLOCK_KEY, EVENTS, GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
+from infra.services.base_loader import LOADED_KEY
+from infra.verify.recompute import Expected, Recomputer
+from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from features.names import PARTITIONS
+from features.keys import PARTITIONS
 from streaming.lanes import LABELS, MAX_PARALLELISM, lane_of_item
 
 

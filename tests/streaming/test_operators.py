@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from features.base import Base
-from infra.load import load_base
+from features.base.reader import Base
+from infra.services.base_loader import load_base
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from tests.offline.small_log import SmallLog

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from features.base import Base
-from features.events import write_event
-from features.job_keys import Lane, lane_key, read_lane
-from features.names import APPLIED_TS, VALUE, N, item_key, partition_of, user_key
-from features.samples import MAX_ACTIONS
-from features.state import decode_item
-from features.words import CLICK, FORGET_USER, LIKE, UNDO, Event
-from streaming.items import LONGEST, ItemFold
-from streaming.open_lists import OPEN_LISTS, SILENCE_MS
-from streaming.record import EVENTS_TOPIC, SERVED_TOPIC, Record
+from features.base.reader import Base
+from features.contracts.events import write_event
+from features.contracts.samples import MAX_ACTIONS
+from features.fold.state import decode_item
+from features.keys import APPLIED_TS, VALUE, N, item_key, partition_of, user_key
+from features.store.job_status import Lane, lane_key, read_lane
+from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
+from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
+from streaming.operators.impression_join import OPEN_LISTS, SILENCE_MS
+from streaming.operators.item_operator import LONGEST, ItemFold
+from streaming.operators.user_operator import SETTLE, SETTLE_AT, SILENT_S, UserFold
+from streaming.redis_sink.redis_commands import StateWrite
+from streaming.redis_sink.redis_writer import BUFFER_KEYS, FeatureWriter
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
-from streaming.users import SETTLE, SETTLE_AT, SILENT_S, UserFold
-from streaming.writer import BUFFER_KEYS, FeatureWriter
-from streaming.writes import StateWrite
 from tests.offline.small_log import START, WALL
 from tests.redis_process import RedisProcess
 from tests.streaming.crashes import settings_of

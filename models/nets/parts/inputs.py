@@ -5,11 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from features.history import LENGTH
+from features.inputs.history import LENGTH
 
 
 def history_inputs() -> dict[str, Any]:
-    """history, history_marks int64 [n, L], history_gaps int64 [n, L + 1]: see `features.history`."""
+    """history, history_marks int64 [n, L], history_gaps int64 [n, L + 1]: see `features.inputs.history`."""
     widths = {"history": LENGTH, "history_marks": LENGTH, "history_gaps": LENGTH + 1}
     return {name: keras.Input(shape=(width,), dtype="int64", name=name) for name, width in widths.items()}
 

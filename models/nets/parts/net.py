@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import IntArray
 from features.errors import BadInput
-from features.model_inputs import INPUT_NAMES
+from features.inputs.model_inputs import INPUT_NAMES
 
 UNKNOWN_ID: Final = -1
 """An id that no vocabulary holds: ids of the event contract are not negative."""
@@ -45,7 +45,7 @@ class Net:
     """One model.
 
     name           the name under which it is served
-    inputs         names out of `features.model_inputs.INPUT_NAMES`: exactly the inputs of its serving signature
+    inputs         names out of `features.inputs.model_inputs.INPUT_NAMES`: exactly the inputs of its serving signature
     build          NetContext → keras.Model that takes a dict of these inputs and gives probabilities, float32 [n, 1]
     id_dropout     share of rows whose id is replaced by an unknown one in training, by input name: most live users are
                    new, so the unknown user must be trained like any other
@@ -55,7 +55,7 @@ class Net:
     towers         layers whose outputs are a user's and an item's vector, float32 [n, W], if scores grow with their inner
                    product alone; every input but movieId is the user's then
 
-    Raises BadInput for an input that features.model_inputs does not make.
+    Raises BadInput for an input that features.inputs.model_inputs does not make.
     """
 
     name: str

@@ -10,7 +10,7 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from features.history import GAPS, LENGTH, MARKS
+from features.inputs.history import GAPS, LENGTH, MARKS
 
 WIDTH: Final = 64
 BLOCKS: Final = 2
@@ -45,7 +45,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
     """Histories → states, and states → logits of all items.
 
     items [n, L] are places in the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
-    `features.history`. A state [n, L, WIDTH] at a place tells of what comes next, given the gap until then.
+    `features.inputs.history`. A state [n, L, WIDTH] at a place tells of what comes next, given the gap until then.
     """
 
     def __init__(self, size: int, seed: int, name: str = "encoder") -> None:

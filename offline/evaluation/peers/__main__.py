@@ -11,7 +11,7 @@ import numpy as np
 
 from features.arrays import IntArray
 from offline.evaluation.peers.exchange import Peer, Rows, write_peers
-from offline.evaluation.peers.log import Library, ask_all, learnable
+from offline.evaluation.peers.interactions import Library, ask_all, learnable
 
 
 def run(rows: Rows, library: Library, positive: bool) -> Peer:

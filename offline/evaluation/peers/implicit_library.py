@@ -8,7 +8,7 @@ from implicit.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.log import Log
+from offline.evaluation.peers.interactions import Log
 
 SEED = 7
 

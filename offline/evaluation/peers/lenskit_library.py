@@ -9,7 +9,7 @@ from lenskit.pipeline import Component
 from lenskit.training import TrainingOptions
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.log import Log
+from offline.evaluation.peers.interactions import Log
 
 SEED = 7
 

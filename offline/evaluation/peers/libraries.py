@@ -12,8 +12,8 @@ from lenskit.basic import PopScorer
 from lenskit.knn import EASEScorer, ItemKNNScorer
 
 from offline.evaluation.peers.implicit_library import ImplicitALS, ImplicitBPR
+from offline.evaluation.peers.interactions import Library
 from offline.evaluation.peers.lenskit_library import LensKit, LensKitPopular
-from offline.evaluation.peers.log import Library
 from offline.evaluation.peers.recbole_library import RecBole
 
 

@@ -15,7 +15,7 @@ from recbole.data.interaction import Interaction
 from recbole.utils import get_model, get_trainer, init_seed
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.log import Log
+from offline.evaluation.peers.interactions import Log
 
 SEED = 7
 NEWEST = 20

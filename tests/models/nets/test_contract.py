@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.model_inputs import ID_INPUTS, OF_USER
+from features.inputs.model_inputs import ID_INPUTS, OF_USER
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import read_manifest
@@ -17,9 +17,9 @@ import_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-from models.training import gate  # noqa: E402
+from models.training import promotion_gate  # noqa: E402
 from models.training.export import OUTPUT, golden_inputs  # noqa: E402
-from models.training.fit import predictor  # noqa: E402
+from models.training.fitting.fit_rows import predictor  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -60,7 +60,7 @@ def test_it_learned_something(net: Net, fitted: Callable[[str], Any], lessons: C
 
 
 def test_the_exported_version_passes_the_gate(net: Net, staged_once: Callable[[str], Path]) -> None:
-    manifest = gate.check_version(staged_once(net.name))
+    manifest = promotion_gate.check_version(staged_once(net.name))
     assert tuple(i.name for i in manifest.inputs) == net.inputs
     assert 8 <= len(manifest.golden) <= 16
 
@@ -119,7 +119,7 @@ def test_the_graph_has_no_lookup_tables(net: Net, staged_once: Callable[[str], P
 
 
 def test_warm_up_requests_are_of_1_and_128_rows(net: Net, staged_once: Callable[[str], Path]) -> None:
-    requests = gate._warm_up_feeds(staged_once(net.name), net.name)
+    requests = promotion_gate._warm_up_feeds(staged_once(net.name), net.name)
     rows = [(name, len(next(iter(feed.values())))) for name, feed in requests]
     towers = [("user_vector", 1)] if net.towers else []
     assert rows == [("serving_default", 1), ("serving_default", 128), *towers]

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from features.history import LENGTH
+from features.inputs.history import LENGTH
 from models.training.runtime import import_tensorflow
 
 import_tensorflow()
 
 from models.nets.din import Attention  # noqa: E402
-from models.nets.parts.history import WIDTH  # noqa: E402
+from models.nets.parts.history_vectors import WIDTH  # noqa: E402
 
 pytestmark = pytest.mark.keras
 

@@ -6,7 +6,7 @@ import pytest
 
 from models.server.config import ModelConfig, check_change, read_file, single_model
 from models.server.errors import Code, ServingError
-from models.server.policy import All, Latest, Specific
+from models.server.version_policy import All, Latest, Specific
 
 GOOD = """
 # two names over one base path

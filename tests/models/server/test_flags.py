@@ -7,7 +7,7 @@ import pytest
 from models.server import flags
 from models.server.__main__ import main
 from models.server.errors import ServingError
-from models.server.routes import Route, is_api, parse
+from models.server.url_routes import Route, is_api, parse
 
 
 def test_both_ways_to_write_a_flag() -> None:

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from features.base import CATALOGUE, ITEMS, PAIRS, USERS
+from features.base.mapped_table import table_parts
+from features.base.reader import CATALOGUE, ITEMS, PAIRS, USERS
 from features.errors import Broken
-from features.mapped import table_parts
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import list_versions, newest
 from models.training.__main__ import main
 from models.training.runtime import import_tensorflow
-from tests.models.synthetic import write_samples
+from tests.models.synthetic_rows import write_samples
 
 import_tensorflow()
 
-from models.training import run  # noqa: E402
+from models.training import pipeline  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -81,9 +81,9 @@ def test_one_that_diverges_does_not_stop_the_other(samples_folder: Path, tmp_pat
         net = nets.find(name)
         return replace(net, learning_rate=float("nan")) if name == "neuralcf" else net
 
-    options = run.Options(samples_folder, tmp_path, ("neuralcf", "widedeep"), epochs=1)
+    options = pipeline.Options(samples_folder, tmp_path, ("neuralcf", "widedeep"), epochs=1)
     with pytest.raises(Broken, match=r"^neuralcf refused: training of neuralcf diverged: .*; nothing"):
-        run.train_all(options, Console(quiet=True), find)
+        pipeline.train_all(options, Console(quiet=True), find)
     assert list_versions(tmp_path, "neuralcf") == []
     assert list_versions(tmp_path, "widedeep") == [1]
 

@@ -1,0 +1,159 @@
+"""The homes that benchmarks measure: one that runs already, or one of their own without what serves lists."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from features.base.reader import Base
+from features.errors import Unavailable
+from infra.flink.standby import WARM
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.running import ports_of, running_status
+from infra.services.environment import python_env
+from infra.stack import Stack
+from infra.system.processes import ProcessId, memory_mib
+from infra.system.progress import Steps
+from infra.system.repository import REPO
+from infra.up_options import UpOptions
+from streaming.settings import JobSettings, read_settings
+
+VERIFY_WITHIN = 3600.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a home a benchmark may vary, as options of `up`; None: as `up` has it."""
+
+    parallelism: int | None = None
+    state: str | None = None
+
+
+DEFAULT = Shape()
+
+
+class Running:
+    """A home that runs, as its status file tells. Raises Unavailable if nothing runs in it."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        ports = ports_of(home)
+        self.bootstrap = ports.bootstrap
+        self.redis_port = ports.redis
+        self.api = ports.address
+        self.rest = ports.flink
+
+    def services(self) -> dict[str, ProcessId]:
+        """The processes by name, as they are now."""
+        return {name: ProcessId.from_json(entry) for name, entry in running_status(self.home)["services"].items()}
+
+    def await_spare(self, within: float = 300.0) -> None:
+        """Wait until the spare TaskManager is warm. Raises Unavailable if it does not come to that."""
+        deadline = time.monotonic() + within
+        while running_status(self.home).get("spare") != WARM:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the spare TaskManager is not warm after {within:.0f} s")
+            time.sleep(0.5)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor time that each process has taken since it began."""
+        found = {name: target.process() for name, target in self.services().items()}
+        times = {name: process.cpu_times() for name, process in found.items() if process is not None}
+        return {name: each.user + each.system for name, each in times.items()}
+
+    def memory(self) -> dict[str, int]:
+        """Resident memory of each process, MiB."""
+        return {name: memory_mib(target) for name, target in self.services().items()}
+
+    def base(self) -> Base:
+        """The base that its job starts from."""
+        return HomeRecord(self.home).base()
+
+    def settings(self) -> JobSettings:
+        return read_settings(self.home.flink / "job.json")
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis(port=self.redis_port, socket_timeout=10)
+
+    def verify(self, wait: float = 60.0) -> tuple[bool, str]:
+        """`./martlet verify`: whether all is equal, and its line. Raises Unavailable if it can't say."""
+        argv = [sys.executable, "-m", "infra", "verify", "--home", str(self.home.path), "--wait", str(wait)]
+        try:
+            done = subprocess.run(
+                argv, env=python_env(), cwd=REPO, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=wait + VERIFY_WITHIN,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"verify did not end within {wait + VERIFY_WITHIN:.0f} s") from error
+        line = " ".join(done.stdout.split())[:300]
+        if done.returncode not in (0, 1, 3) or not line:
+            raise Unavailable(f"verify failed with exit code {done.returncode}: {(done.stderr or line)[-500:]}")
+        return done.returncode == 0, line
+
+
+class StreamHome:
+    """Redis, Kafka and Flink in a folder of their own, with `up`'s own settings and supervision; no API, no models.
+
+    Entering starts Redis (emptied) and Kafka (its log kept), so that the log can be filled; `start_job` lets the job
+    fold that log from an empty base, as `up` does where Redis has lost all. Leaving stops everything.
+    """
+
+    def __init__(self, folder: Path, shape: Shape = DEFAULT, users_only: bool = False) -> None:
+        self._home = Home(folder)
+        self._options = UpOptions(history=0.0, parallelism=shape.parallelism, state=shape.state)
+        self._fold_items = not users_only
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._home.redis, ignore_errors=True)
+        with ExitStack() as cleanup:
+            opened = Stack.opened(self._home, self._options, Steps(), self._fold_items)
+            self._stack = cleanup.enter_context(opened)
+            self._stack.fetch_packages()
+            self._stack.start_redis()
+            self._stack.start_kafka()
+            self._stack.make_base()
+            self._stack.load_base()
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def running(self) -> Running:
+        return Running(self._home)
+
+    def start_job(self) -> Running:
+        """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
+        self._stack.start_cluster()
+        self._stack.start_job()
+        self._stack.begin_watch()
+        self._stack.supervisor.note(state="up")
+        return self.running
+
+
+@contextmanager
+def given_or_own(home: Path | None, folder: Path, shape: Shape) -> Iterator[Running]:
+    """The running home at `home`, or for as long as the context lasts one of its own, of a shape, under `folder` (None)."""
+    if home is not None:
+        yield Running(Home(home))
+    else:
+        with StreamHome(folder / "home", shape) as own:
+            yield own.start_job()
+
+
+def share_base(source: Path, target: Path) -> None:
+    """Give a home that is still to be made the base of another, so that Spark need not make the same again."""
+    shutil.copytree(Home(source).bases, Home(target).bases)

@@ -1,0 +1,90 @@
+"""The subscriber of `steady` and `recovery`: a process of its own that sees when a user's features become readable.
+
+    python -m benchmarks.harness.subscriber --port REDIS --out F.npz
+
+It listens on all users' channels and notes (user, n, moment in monotonic ns) of each word, which comes out of the script that
+writes the features. It prints "listening", goes on until SIGTERM, then writes the three arrays.
+"""
+
+import argparse
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from array import array
+from pathlib import Path
+
+import hiredis
+import numpy as np
+
+from features.keys import user_channel
+
+MOST = 50_000_000
+"""Words noted at most (24 bytes each)."""
+PREFIX = user_channel(0)[:-1].encode()
+
+
+class Listener:
+    """A connection to Redis of its own, read as plainly as can be: the moment noted is that of the bytes' arrival."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket.sendall(hiredis.pack_command(("PSUBSCRIBE", PREFIX + b"*")))
+        self._reader = hiredis.Reader()
+        self._stop = False
+        self.user, self.n, self.at = array("q"), array("q"), array("q")
+        signal.signal(signal.SIGTERM, self._end)
+
+    def _end(self, number: int, frame: object) -> None:
+        self._stop = True
+
+    def run(self) -> None:
+        """Listen until told to stop. Raises ConnectionError if Redis goes away."""
+        while not self._stop:
+            ready, _, _ = select.select([self._socket], [], [], 0.2)
+            if not ready:
+                continue
+            data = self._socket.recv(1 << 18)
+            now = time.monotonic_ns()
+            if not data:
+                raise ConnectionError("Redis closed the connection of the subscriber")
+            self._reader.feed(data)
+            while (message := self._reader.gets()) is not False:
+                self._note(message, now)
+            if len(self.at) > MOST:
+                raise MemoryError(f"more than {MOST} words from Redis")
+
+    def _note(self, message: list[bytes], now: int) -> None:
+        if message[0] == b"psubscribe":
+            print("listening", flush=True)
+            return
+        _, _, channel, n = message
+        self.user.append(int(channel[len(PREFIX) :]))
+        self.n.append(int(n))
+        self.at.append(now)
+
+    def save(self, path: Path) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        columns = {name: np.frombuffer(getattr(self, name), np.int64) for name in ("user", "n", "at")}
+        np.savez(path, cpu_seconds=np.array(used.ru_utime + used.ru_stime), **columns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Note when users' features become readable.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    listener = Listener(given.port)
+    try:
+        listener.run()
+    except (ConnectionError, MemoryError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    finally:
+        listener.save(given.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""A base: an immutable, versioned set of states that the stream starts from, and how to read one.
+
+    <bases>/<number>/manifest.json     what it was made of, digests, the catalogue's digest, the cut
+                     users.table       user id → StoredUser (features, remembered events, items seen)
+                     items.table       item id → ItemFeatures
+                     pairs.table       item id → Pairs (co-visits)
+                     catalogue.table   item id → Item
+                     relations/        weights between items, a folder for each kind (`features.base.item_weights`)
+                     features/         the same features as Parquet columns, for people and training
+
+The tables are mapped, not read: the job, the API and `verify` open the same files (the API alone reads the weights between
+items). This is the kernel's only contact with a file system, and it only reads.
+"""
+
+import json
+import mmap
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from features.arrays import IntArray
+from features.base.item_weights import ARRAYS, Relations
+from features.base.mapped_table import MappedTable
+from features.errors import Broken
+from features.fold.co_visits import Pairs
+from features.fold.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
+from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
+from features.types import Item
+
+USERS: Final = "users.table"
+ITEMS: Final = "items.table"
+CATALOGUE: Final = "catalogue.table"
+PAIRS: Final = "pairs.table"
+RELATIONS: Final = "relations"
+EASE, SIMILAR = "ease", "similar"
+"""The kinds of weights between items: a linear model's, and which are liked one after another."""
+MANIFEST: Final = "manifest.json"
+
+Offsets = dict[str, dict[int, int]]
+"""Topic → partition → the next offset to read."""
+
+_encoder = msgspec.msgpack.Encoder()
+_item_decoder = msgspec.msgpack.Decoder(Item)
+
+
+def encode_catalogue_item(item: Item) -> bytes:
+    return _encoder.encode(item)
+
+
+def read_relations(folder: Path, rows: IntArray) -> Relations:
+    """Raises Broken where the folder does not hold them."""
+    arrays: list[Any] = []
+    for name, kind in ARRAYS.items():
+        path = folder / f"{name}.npy"
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise Broken(f"{path} can't be read: {error}") from error
+        if array.dtype != kind or array.ndim != 1:
+            raise Broken(f"{path}: expected {np.dtype(kind)} in one dimension, got {array.dtype} in {array.ndim}")
+        arrays.append(array)
+    return Relations(rows, *arrays)
+
+
+class Base:
+    """One base, opened for reading. Raises Broken if it is not there or not whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        except (OSError, ValueError) as error:
+            raise Broken(f"{folder} is not a base: {error}") from error
+        self._users = self._map(USERS)
+        self._items = self._map(ITEMS)
+        self._pairs = self._map(PAIRS)
+        self._catalogue = self._map(CATALOGUE)
+
+    def _map(self, name: str) -> MappedTable:
+        path = self.folder / name
+        try:
+            with path.open("rb") as file:
+                return MappedTable(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), str(path))
+        except (OSError, ValueError) as error:
+            raise Broken(f"{path} can't be mapped: {error}") from error
+
+    @property
+    def cut(self) -> int:
+        """Time of the newest event in the base, ms; 0 if it holds none."""
+        return int(self.manifest["cut"])
+
+    def place_of(self, user_id: int) -> int:
+        """How far the user's partition of the log is in the base: 0 for a base of a data set."""
+        return self.offsets[EVENTS][partition_of(user_id)]
+
+    @property
+    def clock_start(self) -> int:
+        """Where the home's clock starts, ms: the cut, or the data set's first event where nothing is history. A base made
+        from the log keeps the start of the base it goes on from, as time goes on."""
+        return int(self.manifest.get("clock_start", self.cut or self.manifest.get("first_ts", 0)))
+
+    @property
+    def data_base(self) -> int:
+        """Number of the base made of the data set that this one goes back to; its own if it is that one."""
+        return int(self.manifest.get("data_base", self.manifest["number"]))
+
+    @cached_property
+    def offsets(self) -> Offsets:
+        """How far the log is in the base, for each partition of `events` and `served`; 0 where nothing of it is."""
+        told = self.manifest.get("offsets", {})
+        return {
+            topic: {number: int(told.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
+            for topic in (EVENTS, SERVED)
+        }
+
+    @property
+    def horizon(self) -> int:
+        """Time of the newest event of the whole data set, ms: a replay may go there."""
+        return int(self.manifest.get("last_ts", 0))
+
+    def user(self, user_id: int) -> StoredUser | None:
+        value = self._users.get(user_id)
+        return None if value is None else decode_stored_user(value)
+
+    def users(self) -> Iterator[tuple[int, StoredUser]]:
+        return ((user_id, decode_stored_user(value)) for user_id, value in self._users.items())
+
+    def user_count(self) -> int:
+        return len(self._users)
+
+    @property
+    def user_ids(self) -> memoryview:
+        """Ids ascending, as signed 64-bit numbers; so are the two below."""
+        return self._users.ids
+
+    @property
+    def item_ids(self) -> memoryview:
+        return self._items.ids
+
+    @property
+    def pair_ids(self) -> memoryview:
+        """The items that have pairs."""
+        return self._pairs.ids
+
+    def stored_user(self, user_id: int) -> bytes | None:
+        """The user's bytes as stored, for `features.fold.user.thaw_user`."""
+        return self._users.get(user_id)
+
+    def item_features(self, item_id: int) -> ItemFeatures | None:
+        value = self._items.get(item_id)
+        return None if value is None else decode_item(value)
+
+    def all_item_features(self) -> Iterator[tuple[int, bytes]]:
+        return self._items.items()
+
+    def pairs(self, item_id: int) -> Pairs:
+        """The item's pairs; empty ones if the base has none."""
+        value = self._pairs.get(item_id)
+        return Pairs(item_id) if value is None else Pairs.decode(item_id, value)
+
+    def all_pairs(self) -> Iterator[tuple[int, Pairs]]:
+        return ((item_id, Pairs.decode(item_id, value)) for item_id, value in self._pairs.items())
+
+    def item_count(self) -> int:
+        return len(self._items)
+
+    @cached_property
+    def catalogue(self) -> dict[int, Item]:
+        """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
+        return {item_id: _item_decoder.decode(value) for item_id, value in self._catalogue.items()}
+
+    def relations(self, kind: str, rows: IntArray) -> Relations:
+        """The weights of a kind, between items in these rows (ids [N])."""
+        return read_relations(self.folder / RELATIONS / kind, rows)

@@ -1,0 +1,66 @@
+"""The contract of the topic `items`: new and changed items of the catalogue, under their id, the newest of each kept.
+
+One JSON object an item. Unknown fields are ignored; every refusal is a `BadEvent` that names the field, what was expected and
+what came.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from features.contracts.events import Id
+from features.contracts.json_contract import read_json
+from features.errors import BadEvent, BadInput
+from features.types import Item
+
+ITEM_LIMIT: Final = 16 << 10
+"""Bytes of one value; the longest title and genres take 11 kB at most."""
+Title = Annotated[str, Meta(min_length=1, max_length=500)]
+Genre = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ItemRecord(msgspec.Struct, frozen=True):
+    """
+    title, genres  as shown; genres that the base's catalogue does not have count for nothing until the next base
+    year           of release, 0 where unknown
+    ts             the home's clock when it was put, ms
+    """
+
+    item_id: Id
+    title: Title
+    genres: Annotated[tuple[Genre, ...], Meta(max_length=20)] = ()
+    year: Annotated[int, Meta(ge=0, le=9999)] = 0
+    ts: Id = 0
+
+    def item(self) -> Item:
+        return Item(self.item_id, self.title, tuple(sorted(set(self.genres))), self.year)
+
+
+def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
+    """The genre vocabulary: all names of the catalogue, sorted. Models are trained on it and served with the same alone.
+
+    >>> genre_names([Item(1, "a", ("War", "Drama")), Item(2, "b", ("Drama",))])
+    ('Drama', 'War')
+    """
+    return tuple(sorted({name for item in catalogue for name in item.genres}))
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(ItemRecord)
+
+
+def write_item(record: ItemRecord) -> bytes:
+    """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
+    value = _encoder.encode(record)
+    if len(value) > ITEM_LIMIT:
+        raise BadInput("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
+    return value
+
+
+def read_item(value: bytes) -> ItemRecord:
+    """Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
+    if len(value) > ITEM_LIMIT:
+        raise BadEvent("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
+    return read_json(_decoder, value, "item")

@@ -1,0 +1,197 @@
+"""The contract of the topic `served`: every list that was shown, with what is needed to learn from it.
+
+One JSON object a list, under the user's key in the user's partition. Unknown fields are ignored, so that a new server can
+feed an old job. `read_served` takes the few fields that the job needs, `read_served_list` all; both refuse with a `BadEvent`
+that names the field, what was expected and what came.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from features.contracts.events import Id, Name
+from features.contracts.json_contract import read_json
+from features.errors import BadEvent, BadInput
+from features.types import ItemId, Millis, UserId
+
+T = TypeVar("T")
+
+SERVED_LIMIT: Final = 256 << 10
+"""Bytes of one value."""
+MAX_SHOWN: Final = 100
+MAX_CANDIDATES: Final = 500
+"""A list is chosen from at most so many: what recall gives, rankers score, `served` holds and the evaluation walks."""
+
+
+class ServedItem(msgspec.Struct, frozen=True):
+    """One item of a list.
+
+    position    its place as shown, from 0; events name it
+    score       what it was ranked by; of `degraded` lists not a model's
+    channels    names of the recall channels that found it
+    propensity  probability, 0 to 1, with which it was shown at this place; 1 without exploration
+    team        of a list that interleaves two models, the one whose pick it was
+    """
+
+    item_id: Id
+    position: Id
+    score: float
+    channels: tuple[Name, ...]
+    propensity: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    team: Name | UnsetType = UNSET
+
+
+class ServedCandidates(msgspec.Struct, frozen=True):
+    """All n items that were ranked, as columns, in the order in which recall gave them.
+
+    channels  names of the channels asked
+    item_id   [n]
+    channel   [n] what found it: bit k for channels[k]
+    score     [n] what it was ranked by
+    """
+
+    channels: Annotated[tuple[Name, ...], Meta(max_length=62)]
+    item_id: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)]
+    channel: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)]
+    score: Annotated[list[float], Meta(max_length=MAX_CANDIDATES)]
+
+
+class ServedFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Raw features as the ranking used them: float32 values, not normalised.
+
+    layout  digest of what the columns mean (`features.inputs.model_inputs.layout`)
+    user    [U + 3G] `user_vector`
+    items   [shown][I + G] `item_matrix`, a row for each shown item, in the list's order
+    cross   [shown][C] `cross_matrix`; None if the model takes none (it follows from the other two)
+    history three lists, [L], [L] and [L + 1], as `features.inputs.history.history_of` gives them; None if the model takes none
+    signals [shown][S] `features.inputs.signals.signal_matrix`; None if the model takes none
+    """
+
+    layout: Name
+    user: list[float]
+    items: list[list[float]]
+    cross: list[list[float]] | None = None
+    history: tuple[list[int], list[int], list[int]] | None = None
+    signals: list[list[float]] | None = None
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """One shown list.
+
+    request_id     of the answer; events that answer the list carry it
+    ts             the home's clock when the list was made, ms
+    at             the time at which features were taken, decayed to it, ms: `ts`, unless the caller asked for another
+    model, model_version  what was asked to rank; None where there was nothing. With "no model" in `degraded` it did not
+    items          as shown, at most 100; may be empty
+    candidates     what it was chosen from, at most 500
+    features       None where no features were made (no model was there to take them, or they were too large)
+    degraded       what was missing, in the words of the answer
+    arms           experiment → the arm that made the list
+    """
+
+    request_id: Name
+    user_id: Id
+    ts: Id
+    at: Id
+    model: Name | None
+    model_version: Id | None
+    items: Annotated[tuple[ServedItem, ...], Meta(max_length=MAX_SHOWN)]
+    candidates: ServedCandidates
+    features: ServedFeatures | None = None
+    degraded: tuple[str, ...] = ()
+    arms: Annotated[dict[Name, Name], Meta(max_length=20)] | UnsetType = UNSET
+
+
+class ServedHead(msgspec.Struct, frozen=True):
+    """What the job needs of a list: whose it is, the home's clock when it was made (ms), the items in the order shown."""
+
+    request_id: str
+    user_id: UserId
+    ts: Millis
+    item_ids: tuple[ItemId, ...]
+
+
+class _HeadItem(msgspec.Struct, frozen=True):
+    item_id: Id
+
+
+class _Head(msgspec.Struct, frozen=True):
+    request_id: Name
+    user_id: Id
+    ts: Id
+    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SHOWN)]
+
+
+_encoder = msgspec.json.Encoder()
+_head_decoder = msgspec.json.Decoder(_Head)
+_list_decoder = msgspec.json.Decoder(Served)
+
+
+def write_served(served: Served) -> bytes:
+    """The JSON of a list, as it goes into the log. Raises BadInput for more than SERVED_LIMIT bytes."""
+    value = _encoder.encode(served)
+    if len(value) > SERVED_LIMIT:
+        raise BadInput("served", f"at most {SERVED_LIMIT} bytes", f"{len(value)} bytes")
+    return value
+
+
+def read_served(value: bytes) -> ServedHead:
+    """The head of one value of the topic `served`. Raises BadEvent for what is no JSON or has a head that the contract does
+    not allow; the rest is not looked at."""
+    head = _read(_head_decoder, value)
+    item_ids = tuple([item.item_id for item in head.items])
+    _check_once(item_ids)
+    return ServedHead(head.request_id, head.user_id, head.ts, item_ids)
+
+
+def read_served_list(value: bytes) -> Served:
+    """One value of the topic `served`, whole. Raises BadEvent for anything that the contract does not allow."""
+    served = _read(_list_decoder, value)
+    check_served(served)
+    return served
+
+
+def check_served(served: Served) -> None:
+    """Check what types alone can't say. Raises BadEvent."""
+    _check_once(tuple([item.item_id for item in served.items]))
+    for at, (before, item) in enumerate(pairwise(served.items), start=1):
+        if item.position <= before.position:
+            raise BadEvent(f"items[{at}].position", f"a place after {before.position}", str(item.position))
+    candidates = served.candidates
+    size = len(candidates.item_id)
+    for name, column in (("channel", candidates.channel), ("score", candidates.score)):
+        _check_length(f"candidates.{name}", size, column)
+    if any(mask >> len(candidates.channels) for mask in candidates.channel):
+        raise BadEvent(
+            "candidates.channel", f"bits of {len(candidates.channels)} channels", str(max(candidates.channel))
+        )
+    if served.features is not None:
+        for name, rows in (
+            ("items", served.features.items),
+            ("cross", served.features.cross),
+            ("signals", served.features.signals),
+        ):
+            if rows is not None:
+                _check_length(f"features.{name}", len(served.items), rows)
+                for at, row in enumerate(rows):
+                    _check_length(f"features.{name}[{at}]", len(rows[0]), row)
+
+
+def _read(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
+    if len(value) > SERVED_LIMIT:
+        raise BadEvent("served", f"at most {SERVED_LIMIT} bytes", f"{len(value)} bytes")
+    return read_json(decoder, value, "served")
+
+
+def _check_once(item_ids: tuple[ItemId, ...]) -> None:
+    if len(set(item_ids)) < len(item_ids):
+        twice = next(each for each in item_ids if item_ids.count(each) > 1)
+        raise BadEvent("items", "each item once", f"item {twice} more than once")
+
+
+def _check_length(where: str, expected: int, values: Sequence[object]) -> None:
+    if len(values) != expected:
+        raise BadEvent(where, f"{expected} values", str(len(values)))

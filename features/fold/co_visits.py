@@ -1,0 +1,171 @@
+"""Item-to-item co-visitation, live: what people who just liked this liked close to it.
+
+Of each item the newest 192 co-visits are kept, by (ts, event, other item), wherever they come from: the same set whatever the
+order they come in. A co-visit that is taken back keeps its slot. The neighbours are derived from the slots, weighted by
+2^(−age / 14 d). Exponential decay fades all of an item's slots alike, so their order never changes with time alone.
+"""
+
+import struct
+from bisect import bisect_left
+from typing import Final
+
+import msgspec
+
+from features.fold.decay import HALF_LIVES, decay, lifted
+from features.types import Contribution, ItemId, Millis, Slot
+from features.units import DAY_MS
+
+PARTNERS: Final = 3
+"""A positive event pairs its item with so many of the user's latest other positive items …"""
+PARTNER_WITHIN: Final = 7 * DAY_MS
+"""… that lie at most this far from it in event time (ms)."""
+SLOTS: Final = 192
+NEIGHBOURS: Final = 20
+_HALF_LIFE: Final = HALF_LIVES[-1]
+
+
+class Neighbours(msgspec.Struct, array_like=True):
+    """What Redis holds of an item's pairs, at most 400 bytes.
+
+    item_id  the item
+    n        co-visits folded in, undone ones included: the fence of its writes
+    ts       time of the newest co-visit, ms
+    top      at most 20 (item id, weight in 1/65,536 co-visit as of ts), best first, ties by id
+    """
+
+    item_id: ItemId
+    n: int = 0
+    ts: Millis = 0
+    top: list[tuple[ItemId, int]] = msgspec.field(default_factory=list)
+
+
+class _StoredPairs(msgspec.Struct, array_like=True):
+    n: int
+    places: bytes
+    undone: bytes
+
+
+# Time, event, other item as 24 bytes whose order is that of the three numbers (a hash is signed: shifted).
+_PLACE = struct.Struct(">QQQ")
+_SIGN: Final = 1 << 63
+
+
+class Pairs:
+    """The newest co-visits of one item, and what they weigh together by other item.
+
+    Weights stand as of an epoch, as those of users do (`features.fold.decay.lifted`), that of the newest co-visit: what comes
+    adds its weight, what goes takes the same away, and only a new epoch weighs all anew.
+    """
+
+    __slots__ = ("_epoch", "_limit", "_places", "_undone", "_weights", "item_id", "n")
+
+    def __init__(self, item_id: ItemId, n: int = 0, limit: int = SLOTS) -> None:
+        self.item_id = item_id
+        self.n = n
+        self._limit = limit
+        self._places: list[bytes] = []
+        """Ascending: the newest is the last."""
+        self._undone: set[bytes] = set()
+        self._epoch = 0
+        self._weights: dict[ItemId, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def fold(self, ts: Millis, key: int, other: ItemId, sign: int) -> None:
+        """Add a co-visit, or mark one as taken back if it is still kept."""
+        self.n += 1
+        place = _PLACE.pack(ts, key + _SIGN, other)
+        places = self._places
+        at = bisect_left(places, place)
+        if at < len(places) and places[at] == place:
+            # Adding what is there: the same event of two users, or again after it was forgotten. It is one co-visit.
+            if sign < 0 and place not in self._undone:
+                self._undone.add(place)
+                self._weigh(ts, other, -1)
+            return
+        if sign < 0 or (at == 0 and len(places) >= self._limit):
+            return
+        places.insert(at, place)
+        if at == len(places) - 1 and ts // _HALF_LIFE != self._epoch:
+            self._weigh_all()
+        else:
+            self._weigh(ts, other, 1)
+        if len(places) > self._limit:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        place = self._places.pop(0)
+        if place in self._undone:
+            self._undone.remove(place)
+        else:
+            ts, _, other = _PLACE.unpack(place)
+            self._weigh(ts, other, -1)
+
+    def _weigh(self, ts: Millis, other: ItemId, sign: int) -> None:
+        epoch, gain = lifted(ts, _HALF_LIFE)
+        weight = self._weights.get(other, 0) + sign * (gain >> self._epoch - epoch)
+        if weight:
+            self._weights[other] = weight
+        else:
+            self._weights.pop(other, None)
+
+    def _weigh_all(self) -> None:
+        newest, _, _ = _PLACE.unpack(self._places[-1])
+        self._epoch = newest // _HALF_LIFE
+        self._weights = {}
+        for place in self._places:
+            if place not in self._undone:
+                ts, _, other = _PLACE.unpack(place)
+                self._weigh(ts, other, 1)
+
+    def neighbours(self) -> Neighbours:
+        """The other items by weight, as of the newest co-visit. What has faded to nothing is none."""
+        if not self._places:
+            return Neighbours(self.item_id, self.n)
+        newest, _, _ = _PLACE.unpack(self._places[-1])
+        best = sorted((-weight, other) for other, weight in self._weights.items())[:NEIGHBOURS]
+        since = newest - self._epoch * _HALF_LIFE
+        top = [(other, decay(-weight, since, _HALF_LIFE)) for weight, other in best]
+        return Neighbours(self.item_id, self.n, newest, top)
+
+    def encode(self) -> bytes:
+        """The whole state, for Flink and bases: at most 5 kB. Equal for equal states."""
+        undone = [place in self._undone for place in self._places] if self._undone else len(self._places)
+        return _encoder.encode(_StoredPairs(self.n, b"".join(self._places), bytes(undone)))
+
+    @classmethod
+    def decode(cls, item_id: ItemId, data: bytes) -> "Pairs":
+        """Raises msgspec.DecodeError where the bytes are no Pairs."""
+        stored = _stored_decoder.decode(data)
+        pairs = cls(item_id, stored.n)
+        size = _PLACE.size
+        pairs._places = [stored.places[at : at + size] for at in range(0, len(stored.places), size)]
+        pairs._undone = {place for place, undone in zip(pairs._places, stored.undone, strict=True) if undone}
+        if pairs._places:
+            pairs._weigh_all()
+        return pairs
+
+
+def slots_of(contribution: Contribution) -> list[Slot]:
+    """The co-visits that a contribution adds or takes back: each pair from both sides."""
+    item_id, ts, _, _, sign, key, partners = contribution
+    slots = []
+    for other in partners:
+        slots.append((item_id, ts, key, other, sign))
+        slots.append((other, ts, key, item_id, sign))
+    return slots
+
+
+_encoder = msgspec.msgpack.Encoder()
+_stored_decoder = msgspec.msgpack.Decoder(_StoredPairs)
+_decoder = msgspec.msgpack.Decoder(Neighbours)
+
+
+def encode_neighbours(neighbours: Neighbours) -> bytes:
+    return _encoder.encode(neighbours)
+
+
+def decode_neighbours(data: bytes) -> Neighbours:
+    """Raises msgspec.DecodeError where the bytes are no Neighbours."""
+    return _decoder.decode(data)

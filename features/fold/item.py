@@ -1,0 +1,53 @@
+"""The fold of items: what a contribution changes in its item's features, in whatever order contributions come."""
+
+from typing import Final
+
+from features.fold.state import DAYS, FIVES, HOURS, ItemFeatures
+from features.types import CLICK, IMPRESSION, RATING, VIEW, Contribution, is_negative, is_positive
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
+
+FIVE_MS: Final = 5 * MINUTE_MS
+
+
+def fold_item(features: ItemFeatures, contribution: Contribution) -> ItemFeatures:
+    """Add one contribution to its item (changed in place). The result does not depend on the order of contributions."""
+    _, ts, kind, centi, sign, _, _ = contribution
+    features.first_ts = ts if features.n == 0 else min(features.first_ts, ts)
+    features.last_ts = max(features.last_ts, ts)
+    features.n += 1
+    features.counts[kind] += sign
+    if kind == RATING:
+        features.rating_sum += sign * centi
+        features.rating_sq += sign * centi * centi
+    positive = sign if is_positive(kind, centi) else 0
+    features.positives += positive
+    if is_negative(kind, centi):
+        features.negatives += sign
+    impression = sign if kind == IMPRESSION else 0
+    click = sign if kind in (CLICK, VIEW) else 0
+    _touch(features.days, DAYS, ts // DAY_MS, impression, click, sign - impression, positive)
+    _touch(features.hours, HOURS, ts // HOUR_MS, impression, click, sign - impression, positive)
+    _touch(features.fives, FIVES, ts // FIVE_MS, impression, click, sign - impression, positive)
+    return features
+
+
+def _touch(
+    buckets: list[list[int]], limit: int, number: int, impressions: int, clicks: int, events: int, positives: int
+) -> None:
+    """Add to the bucket of that number. What is older than the newest `limit` buckets is dropped, whenever it comes."""
+    at = len(buckets)
+    while at and buckets[at - 1][0] > number:
+        at -= 1
+    if at and buckets[at - 1][0] == number:
+        bucket = buckets[at - 1]
+    elif at == 0 and len(buckets) >= limit:
+        return
+    else:
+        bucket = [number, 0, 0, 0, 0]
+        buckets.insert(at, bucket)
+        if len(buckets) > limit:
+            del buckets[0]
+    bucket[1] += impressions
+    bucket[2] += clicks
+    bucket[3] += events
+    bucket[4] += positives

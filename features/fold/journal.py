@@ -1,0 +1,120 @@
+"""How a user's memory and seen set are kept where rewriting them for every event would cost too much: as a journal.
+
+A journal is a run of msgpack arrays, one a change, appended as events are applied:
+
+    [id hash, ts, item id, kind, rating in hundredths, undone, partners]   an event remembered, or marked undone
+    [item id, n]                                                           an item seen, at log position n
+    [item id]                                                              an item no longer seen
+
+Read from the start it gives memory and seen set again; what fell out of their bounds falls out again. It is cut into
+chunks of 64 records; once most of it is history it is written anew (`Journal.compact`). Bases hold the same bytes.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from features.errors import Broken
+from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
+
+CHUNK: Final = 64
+_SLACK: Final = 256
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(list[list[Any]])
+
+
+def records_of(memory: DedupeMemory, seen: SeenItems) -> Iterable[bytes]:
+    """The shortest journal of a state."""
+    for key, entry in memory.items():
+        yield _encode((key, *entry))
+    for item in seen.items():
+        yield _encode(item)
+
+
+def write_journal(memory: DedupeMemory, seen: SeenItems) -> tuple[int, bytes]:
+    """(number of records, bytes): the shortest journal of a state, in one piece."""
+    records = list(records_of(memory, seen))
+    return len(records), b"".join(records)
+
+
+def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[DedupeMemory, SeenItems]:
+    """Memory and seen set from the (number of records, bytes) of a journal's pieces. Raises Broken where they are none."""
+    memory, seen = DedupeMemory(floor=floor), SeenItems()
+    for count, data in pieces:
+        try:
+            records = _decoder.decode(b"\xdd" + count.to_bytes(4, "big") + data)
+        except msgspec.DecodeError as error:
+            raise Broken(f"a journal of {count} records can't be read: {error}") from error
+        for record in records:
+            if len(record) == 7:
+                key, ts, item_id, kind, centi, undone, partners = record
+                entry = Applied(ts, item_id, kind, centi, undone, tuple(partners))
+                if memory.get(key) is None:
+                    memory.add(key, entry)
+                elif undone:
+                    memory.mark_undone(key)
+            elif len(record) == 2:
+                seen.add(record[0], record[1])
+            else:
+                seen.discard(record[0])
+    return memory, seen
+
+
+class Journal:
+    """The journal of one user as it grows: closed chunks, by number, and the open one."""
+
+    __slots__ = ("_floor", "_outdated", "closed", "first", "next", "open", "open_count", "total")
+
+    def __init__(
+        self, first: int = 0, next_: int = 0, total: int = 0, open_count: int = 0, open_: bytes = b"", floor: int = -1
+    ) -> None:
+        """`first` … `next_` − 1 are the closed chunks kept elsewhere; `total` counts all records, open ones included."""
+        self._floor = floor
+        self._outdated = False
+        self.first = first
+        self.next = next_
+        self.total = total
+        self.open_count = open_count
+        self.open = bytearray(open_)
+        self.closed: list[tuple[int, int, bytes]] = []
+        """(number, records, bytes) of chunks closed since the shell last took them."""
+
+    def append(self, changes: Changes, floor: int) -> None:
+        """Write what folds changed. `floor` is the memory's tombstone after them."""
+        if floor != self._floor:  # the user was forgotten: so is all that was written
+            self._floor = floor
+            self._outdated = True
+            return
+        for key, entry in changes.memory:
+            if entry is not None:
+                self._add(_encode((key, *entry)))
+        for item_id, n in changes.seen:
+            self._add(_encode((item_id,) if n is None else (item_id, n)))
+
+    def _add(self, record: bytes) -> None:
+        self.open += record
+        self.open_count += 1
+        self.total += 1
+        if self.open_count >= CHUNK:
+            self.closed.append((self.next, self.open_count, bytes(self.open)))
+            self.next += 1
+            self.open.clear()
+            self.open_count = 0
+
+    def is_mostly_history(self, memory: DedupeMemory, seen: SeenItems) -> bool:
+        """Whether it should be written anew: most of it is history, or none of it counts any more."""
+        return self._outdated or self.total > 2 * (len(memory) + len(seen)) + _SLACK
+
+    def compact(self, memory: DedupeMemory, seen: SeenItems) -> range:
+        """Write the journal anew from the state; the numbers of the chunks that are not needed any more."""
+        dropped = range(self.first, self.next)
+        self._floor, self._outdated = memory.floor, False
+        self.closed = []
+        self.first = self.next
+        self.total, self.open_count = 0, 0
+        self.open.clear()
+        for record in records_of(memory, seen):
+            self._add(record)
+        return dropped

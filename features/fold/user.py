@@ -1,0 +1,273 @@
+"""The fold: how an event changes its user, and what it adds to items (`features.fold.item`) and pairs
+(`features.fold.co_visits`).
+
+One definition for Flink, Spark and `verify`. Deterministic and free of I/O: no clock, no random numbers, integers only.
+A state passed in is consumed: use the one that the call leaves (it is changed in place, for speed).
+"""
+
+from typing import Any, NamedTuple
+
+from features.contracts.events import id_hash
+from features.fold.co_visits import PARTNER_WITHIN, PARTNERS
+from features.fold.decay import HALF_LIVES, lifted
+from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
+from features.fold.journal import replay_journal, write_journal
+from features.fold.state import (
+    RECENT,
+    SEQUENCE,
+    TASTES,
+    StoredUser,
+    UserFeatures,
+    decode_stored_user,
+    decode_user,
+    encode_features,
+    encode_stored_user,
+)
+from features.types import (
+    CLICK,
+    FORGET_USER,
+    IMPRESSION,
+    RATING,
+    SEEN_KINDS,
+    UNDO,
+    VIEW,
+    Contribution,
+    Event,
+    Item,
+    Millis,
+    is_negative,
+    is_positive,
+)
+from features.units import ends_session
+from features.verdicts import APPLIED, DUPLICATE, LATE
+
+# Places in a taste: its time, then three half-lives each of clicks, positives, negatives.
+_CLICKS, _POSITIVES, _NEGATIVES = 1, 4, 7
+
+
+class UserState:
+    """Everything that the fold keeps of one user: features, the events remembered, the items seen."""
+
+    __slots__ = ("features", "memory", "seen")
+
+    def __init__(
+        self, features: UserFeatures, memory: DedupeMemory | None = None, seen: SeenItems | None = None
+    ) -> None:
+        self.features = features
+        self.memory = DedupeMemory() if memory is None else memory
+        self.seen = SeenItems() if seen is None else seen
+
+    def collect_changes(self) -> None:
+        """From now on folds collect what they change in memory and seen set, for a shell that stores changes alone. Without this
+        call nothing is collected, and nothing needs to be drained."""
+        self.memory.changes, self.seen.changes = [], []
+
+    def drain_changes(self) -> Changes:
+        """What folds changed since the last call. Raises ValueError where nothing is collected."""
+        memory, seen = self.memory.changes, self.seen.changes
+        if memory is None or seen is None:
+            raise ValueError("the changes of this user are not collected; call collect_changes first")
+        self.memory.changes, self.seen.changes = [], []
+        return Changes(memory, seen)
+
+
+class Outcome(NamedTuple):
+    """What became of an event, and what it adds to or takes from its item (None: nothing)."""
+
+    verdict: str
+    contribution: Contribution | None
+
+
+def fold_user(state: UserState, event: Event, item: Item | None, n: int) -> Outcome:
+    """Apply one event of the log to its user.
+
+    `item` is the event's item in the catalogue (for an undo: the undone event's item), None if it is unknown there.
+    `n` is the event's place in the log, plus one. The caller must keep the events of a user in the log's order.
+    """
+    features, memory = state.features, state.memory
+    key = id_hash(event.event_id)
+    if memory.get(key) is not None:
+        features.duplicates += 1
+        return Outcome(DUPLICATE, None)
+    if memory.is_late(event.ts, key):
+        features.late += 1
+        return Outcome(LATE, None)
+    if event.kind == FORGET_USER:
+        _forget(state, event)
+        return Outcome(APPLIED, None)
+    positive = is_positive(event.kind, event.centi)
+    partners = _partners(features.sequence, event) if positive else ()
+    memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, partners))
+    if event.ts > features.last_ts:
+        features.last_ts = event.ts
+    if features.first_ts == 0 or event.ts < features.first_ts:
+        features.first_ts = event.ts
+    features.counts[event.kind] += 1
+    if event.kind == UNDO:
+        return Outcome(APPLIED, _undo(state, id_hash(event.target), item))
+    _count(features, event.kind, event.centi, 1)
+    _touch_session(features, event)
+    gains = _advance(features, event.ts)
+    if item is not None:
+        _touch_tastes(features.tastes, item, event.kind, event.centi, event.ts, gains, 1)
+    if event.kind != IMPRESSION:
+        _touch_activity(features.activity, gains, 1)
+        features.recent.append((event.item_id, event.ts, event.kind, event.centi))
+        del features.recent[:-RECENT]
+    if positive:
+        features.sequence.append((event.item_id, event.ts))
+        del features.sequence[:-SEQUENCE]
+    if event.kind in SEEN_KINDS:
+        state.seen.add(event.item_id, n)
+    return Outcome(APPLIED, Contribution(event.item_id, event.ts, event.kind, event.centi, 1, key, partners))
+
+
+def undone_item(state: UserState, event: Event) -> int | None:
+    """The item of the event that an undo would take back, so that the caller can look it up; None if there is none."""
+    target = state.memory.get(id_hash(event.target))
+    return None if target is None or target.item_id < 0 else target.item_id
+
+
+def _forget(state: UserState, event: Event) -> None:
+    state.features = UserFeatures(state.features.user_id)
+    state.memory.forget(event.ts)
+    state.seen.clear()
+
+
+def _undo(state: UserState, key: int, item: Item | None) -> Contribution | None:
+    """Take back a remembered event. What it pushed out of a bounded list does not come back."""
+    target = state.memory.get(key)
+    if target is None or target.undone or target.item_id < 0:
+        return None
+    features = state.features
+    state.memory.mark_undone(key)
+    features.counts[target.kind] -= 1
+    _count(features, target.kind, target.centi, -1)
+    gains = _advance(features, target.ts)  # it was applied, so no epoch is later
+    if item is not None:
+        _touch_tastes(features.tastes, item, target.kind, target.centi, target.ts, gains, -1)
+    if target.kind != IMPRESSION:
+        _touch_activity(features.activity, gains, -1)
+    _remove_last(features.recent, (target.item_id, target.ts, target.kind, target.centi))
+    if is_positive(target.kind, target.centi):
+        _remove_last(features.sequence, (target.item_id, target.ts))
+    if target.kind in SEEN_KINDS and not any(
+        other.item_id == target.item_id and other.kind in SEEN_KINDS and not other.undone
+        for _, other in state.memory.items()
+    ):
+        state.seen.discard(target.item_id)
+    return Contribution(target.item_id, target.ts, target.kind, target.centi, -1, key, target.partners)
+
+
+def _partners(sequence: list[tuple[int, int]], event: Event) -> tuple[int, ...]:
+    """The user's latest positive items, this event's own left out, that are close to it in time; newest first."""
+    found: list[int] = []
+    for item_id, ts in reversed(sequence):
+        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WITHIN and item_id not in found:
+            found.append(item_id)
+            if len(found) == PARTNERS:
+                break
+    return tuple(found)
+
+
+def _remove_last(values: list[Any], value: object) -> None:
+    for index in range(len(values) - 1, -1, -1):
+        if values[index] == value:
+            del values[index]
+            return
+
+
+def _count(features: UserFeatures, kind: int, centi: int, sign: int) -> None:
+    if kind == RATING:
+        features.rating_sum += sign * centi
+        features.rating_sq += sign * centi * centi
+    if is_positive(kind, centi):
+        features.positives += sign
+    elif is_negative(kind, centi):
+        features.negatives += sign
+
+
+def _advance(features: UserFeatures, ts: Millis) -> list[int]:
+    """Bring all decayed weights to the epochs of `ts`, where those are later; what an event at `ts` weighs as of the epochs,
+    for each half-life."""
+    epochs, gains = features.epochs, []
+    for at, half_life in enumerate(HALF_LIVES):
+        epoch, weight = lifted(ts, half_life)
+        behind = epoch - epochs[at]
+        if behind > 0:
+            epochs[at] = epoch
+            features.activity[at] >>= behind
+            for taste in features.tastes.values():
+                taste[at + _CLICKS] >>= behind
+                taste[at + _POSITIVES] >>= behind
+                taste[at + _NEGATIVES] >>= behind
+        elif behind < 0:
+            weight >>= -behind
+        gains.append(weight)
+    return gains
+
+
+def _touch_activity(activity: list[int], gains: list[int], sign: int) -> None:
+    for at, gain in enumerate(gains):
+        weight = activity[at] + sign * gain
+        activity[at] = weight if weight > 0 else 0
+
+
+def _touch_session(features: UserFeatures, event: Event) -> None:
+    session = features.session
+    start, newest, events, clicks = session
+    click = 1 if event.kind in (CLICK, VIEW) else 0
+    if events == 0 or ends_session(event.ts - newest):
+        features.gap = event.ts - newest if events else 0
+        session[:] = (event.ts, event.ts, 1, click)
+    elif not ends_session(start - event.ts):
+        session[:] = (min(start, event.ts), max(newest, event.ts), events + 1, clicks + click)
+
+
+def _touch_tastes(
+    tastes: dict[str, list[int]], item: Item, kind: int, centi: int, ts: Millis, gains: list[int], sign: int
+) -> None:
+    if kind in (CLICK, VIEW):
+        place = _CLICKS
+    elif is_positive(kind, centi):
+        place = _POSITIVES
+    elif is_negative(kind, centi):
+        place = _NEGATIVES
+    else:
+        return
+    for name in taste_names(item):
+        taste = tastes.get(name)
+        if taste is None:
+            if sign < 0:
+                continue
+            taste = tastes[name] = [ts, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        elif ts > taste[0]:
+            taste[0] = ts
+        for at, gain in enumerate(gains, start=place):
+            weight = taste[at] + sign * gain
+            taste[at] = weight if weight > 0 else 0
+    if len(tastes) > TASTES:
+        for name in sorted(tastes, key=lambda name: (tastes[name][0], name))[: len(tastes) - TASTES]:
+            del tastes[name]
+
+
+def taste_names(item: Item) -> tuple[str, ...]:
+    """What an item says about taste: its genres, and the decade of its release."""
+    return (*item.genres, f"{item.year // 10 * 10}s") if item.year else item.genres
+
+
+def freeze_user(state: UserState) -> bytes:
+    """A whole user as bytes, for a base."""
+    records, journal = write_journal(state.memory, state.seen)
+    return encode_stored_user(StoredUser(encode_features(state.features), state.memory.floor, records, journal))
+
+
+def thaw_user(data: bytes) -> UserState:
+    """The user that `freeze_user` stored. Raises Broken where its journal is none."""
+    return thaw_stored(decode_stored_user(data))
+
+
+def thaw_stored(stored: StoredUser) -> UserState:
+    """As thaw_user, of what was decoded already."""
+    memory, seen = replay_journal([(stored.records, stored.journal)], stored.floor)
+    return UserState(decode_user(stored.features), memory, seen)

@@ -1,0 +1,241 @@
+"""Raw features → model inputs: one pure, vectorised definition for training and serving alike.
+
+Training calls it on features as they stood just before each labelled event, the server on the freshest ones. What depends
+on data (genre vocabulary, normalisation) is an `InputMaps`, computed offline and kept in the model's manifest; how kinds of
+click are blended is `ClickWeights`, a settings file that can change without retraining.
+
+Shapes: n candidates (or sample rows), U user columns, I item columns, C cross columns, G genres.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
+from features.fold.decay import HALF_LIVES, ONE
+from features.fold.state import ItemSummary, UserFeatures, count_acts
+from features.types import RATING, Item
+from features.units import DAY_MS, HOUR_MS, ends_session
+
+INPUTS_VERSION: Final = 1
+"""Rises when a column changes its meaning: a model trained on another version is not served."""
+
+USER_COLUMNS: Final = (
+    "log_events",
+    "log_ratings",
+    "mean_rating",
+    "std_rating",
+    "positive_share",
+    "log_hours_since_last",
+    "log_session_events",
+)
+ITEM_COLUMNS: Final = (
+    "log_ratings",
+    "mean_rating",
+    "std_rating",
+    "positive_share",
+    "log_popularity_1d",
+    "log_popularity_14d",
+    "log_days_since_first",
+    "years_since_release",
+)
+CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
+LATELY: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
+"""The popularities kept of an item: half-life in days, and whether of positives alone."""
+_FADES: Final = tuple(1 / half_life for half_life, positives in LATELY if not positives)
+"""Halvings a day, of each half-life of LATELY, which has them for events first, then for positives."""
+
+
+class ClickWeights(msgspec.Struct, frozen=True):
+    """How much each kind of act counts for a taste."""
+
+    click: float = 0.3
+    positive: float = 1.0
+    negative: float = -0.5
+
+
+class InputMaps(msgspec.Struct, frozen=True):
+    """What offline computed for a model: the vocabulary, and mean and spread of each column. Rides in the manifest.
+
+    genres               G names, the order of genre columns
+    user_mean, user_std  U + 3G numbers each; item_mean, item_std  I + G; cross_mean, cross_std  C
+    """
+
+    genres: tuple[str, ...]
+    user_mean: tuple[float, ...] = ()
+    user_std: tuple[float, ...] = ()
+    item_mean: tuple[float, ...] = ()
+    item_std: tuple[float, ...] = ()
+    cross_mean: tuple[float, ...] = ()
+    cross_std: tuple[float, ...] = ()
+    version: int = INPUTS_VERSION
+
+
+class ItemColumns:
+    """Features of n items as columns: one row an item, updated in place; what `item_matrix` reads."""
+
+    def __init__(self, size: int, genres: Sequence[str]) -> None:
+        self._genre_at = {name: at for at, name in enumerate(genres)}
+        self.ids: IntArray = np.zeros(size, np.int64)
+        self.sums: DoubleArray = np.zeros((size, 6), np.float64)  # ratings, sum, squares, positives, events, first ts
+        self.newest_day: IntArray = np.zeros(size, np.int64)
+        self.lately: DoubleArray = np.zeros((size, len(LATELY)), np.float64)  # as of the newest day
+        self.genres: FloatArray = np.zeros((size, len(genres)), np.float32)
+        self.years: IntArray = np.zeros(size, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def grow(self, more: int) -> None:
+        """Add room for `more` rows."""
+        for name in ("ids", "sums", "newest_day", "lately", "genres", "years"):
+            old = getattr(self, name)
+            new = np.zeros((len(old) + more, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    def set_item(self, row: int, item_id: int, item: Item | None) -> None:
+        """What the catalogue says of an item (None: nothing)."""
+        self.ids[row] = item_id
+        self.genres[row] = 0
+        self.years[row] = 0
+        if item is not None:
+            self.years[row] = item.year
+            for name in item.genres:
+                at = self._genre_at.get(name)
+                if at is not None:
+                    self.genres[row, at] = 1
+
+    def set_features(self, row: int, features: ItemSummary) -> None:
+        """What the stream says of it."""
+        self.sums[row] = (
+            features.counts[RATING],
+            features.rating_sum / 100,
+            features.rating_sq / 10_000,
+            features.positives,
+            count_acts(features.counts),
+            features.first_ts,
+        )
+        self.lately[row] = 0
+        if features.days:
+            table = np.asarray(features.days, np.int64)
+            self.newest_day[row] = newest = table[-1, 0]
+            faded = np.exp2(np.multiply.outer(_FADES, table[:, 0] - newest)) @ table[:, 3:5]
+            self.lately[row] = faded.T.ravel()  # events, then positives
+
+
+def popularity(
+    columns: ItemColumns, rows: IntArray | slice, at: IntArray | int, half_life_days: float, positives: bool = False
+) -> FloatArray:
+    """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row). An `at`
+    before an item's newest day does not decay it. Raises ValueError for a kind that LATELY does not have."""
+    counts = columns.lately[rows, LATELY.index((half_life_days, positives))]
+    days = np.maximum(np.asarray(at) // DAY_MS - columns.newest_day[rows], 0)
+    return np.asarray(counts * np.exp2(-days / half_life_days), np.float32)
+
+
+def trending(day: FloatArray, weeks: FloatArray) -> FloatArray:
+    """How far the last day stands above an item's usual day, in standard deviations of a count; `day` and `weeks` are events
+    halved every day and every 14 days, so that a steady item has 14 times as many weeks as day."""
+    usual = weeks / 14
+    return np.asarray((day - usual) / np.sqrt(usual + 1), np.float32)
+
+
+def item_matrix(columns: ItemColumns, rows: IntArray | slice, at: IntArray | int) -> FloatArray:
+    """[n, I + G] raw item columns, then genres as 0 or 1; as they stand at `at`."""
+    ratings, total, squares, positives, events, first = columns.sums[rows].T
+    mean = smoothed_mean(total, ratings)
+    spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
+    when = np.broadcast_to(np.asarray(at, np.int64), ratings.shape)
+    known = first > 0
+    age_days = np.where(known, np.maximum(when - first, 0) / DAY_MS, 0)
+    years = columns.years[rows]
+    year_now = 1970 + when / (365.2425 * DAY_MS)
+    raw = np.stack(
+        [
+            np.log1p(np.maximum(ratings, 0)),
+            mean,
+            spread,
+            (positives + 1) / (np.maximum(events, 0) + 2),
+            np.log1p(np.maximum(popularity(columns, rows, when, 1.0), 0)),
+            np.log1p(np.maximum(popularity(columns, rows, when, 14.0), 0)),
+            np.log1p(age_days),
+            np.where(years > 0, np.clip(year_now - years, 0, 100), 20.0),
+        ],
+        axis=1,
+    )
+    return np.concatenate([raw.astype(np.float32), columns.genres[rows]], axis=1)
+
+
+def user_vector(
+    features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights, liking: FloatArray | None = None
+) -> FloatArray:
+    """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks; `liking` is what
+    `tastes` gives, for who has it already.
+
+    A taste is the user's decayed weight for the genre over all weights of that half-life, from −1 to 1.
+    """
+    events = count_acts(features.counts)
+    ratings = features.counts[RATING]
+    total, squares = features.rating_sum / 100, features.rating_sq / 10_000
+    mean = smoothed_mean(total, float(ratings))
+    spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else 0.0
+    hours = max(at - features.last_ts, 0) / HOUR_MS if features.last_ts else 24 * 365.0
+    out = np.zeros(len(USER_COLUMNS) + 3 * len(genres), np.float32)
+    out[: len(USER_COLUMNS)] = (
+        np.log1p(max(events, 0)),
+        np.log1p(max(ratings, 0)),
+        mean,
+        spread,
+        (features.positives + 1) / (max(events, 0) + 2),
+        np.log1p(hours),
+        np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
+    )
+    out[len(USER_COLUMNS) :] = (tastes(features, at, genres, weights) if liking is None else liking).ravel()
+    return out
+
+
+_NO_TASTE: Final = (0,) * 9
+
+
+def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> FloatArray:
+    """[3, G] blended, normalised tastes by half-life (hour, day, weeks) as they stand at `at`."""
+    known = [features.tastes.get(name) for name in genres]
+    weighed = [_NO_TASTE if taste is None else taste[1:10] for taste in known]
+    raw = (
+        np.array(weighed, np.float64).reshape(-1, 3, 3).transpose(1, 2, 0) * fades(features, at)[:, None]
+    )  # kind, half-life
+    kinds = np.array([weights.click, weights.positive, weights.negative])
+    blended = np.einsum("k,khg->hg", kinds, raw)
+    norm = np.abs(raw).sum(axis=(0, 2))[:, None]
+    return np.asarray(np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0), np.float32)
+
+
+def fades(features: UserFeatures, at: int) -> DoubleArray:
+    """[3] what makes events, as they stand at `at`, of a user's stored weights, for each half-life. An `at` before the
+    user's newest event applies no decay."""
+    when = max(at, features.last_ts)
+    ages = [when / half_life - epoch for half_life, epoch in zip(HALF_LIVES, features.epochs, strict=True)]
+    return np.asarray(np.exp2(-np.asarray(ages)) / ONE, np.float64)
+
+
+def cross_matrix(users: FloatArray, items: FloatArray) -> FloatArray:
+    """[n, C] columns of user and item together, from raw user rows [n or 1, U + 3G] and raw item rows [n, I + G]."""
+    genre_count = items.shape[1] - len(ITEM_COLUMNS)
+    genres = items[:, len(ITEM_COLUMNS) :]
+    per_item = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
+    taste = users[:, len(USER_COLUMNS) :].reshape(len(users), 3, genre_count)
+    liking = np.einsum("nhg,ng->nh", np.broadcast_to(taste, (len(items), 3, genre_count)), per_item)
+    gap = items[:, ITEM_COLUMNS.index("mean_rating")] - users[:, USER_COLUMNS.index("mean_rating")]
+    both = np.concatenate([liking, np.broadcast_to(gap, (len(items),))[:, None]], axis=1)
+    return np.asarray(both, np.float32)
+
+
+def normalise(values: FloatArray, mean: Sequence[float], std: Sequence[float]) -> FloatArray:
+    """(values − mean) / std, clipped to ±5; raises ValueError where the columns are not those of the maps."""
+    if values.shape[1] != len(mean):
+        raise ValueError(f"expected {len(mean)} columns, got {values.shape[1]}: model and features do not fit")
+    scaled = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.asarray(np.clip(scaled, -5, 5), np.float32)

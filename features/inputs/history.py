@@ -1,0 +1,51 @@
+"""A user's newest events as sequence models read them: what, how it was taken, and how long after the one before.
+
+L = 20, the events that a user's features keep (`UserFeatures.recent`); shorter histories are padded on the left.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from features.arrays import IntArray
+from features.fold.state import RECENT
+from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW
+
+LENGTH: Final = RECENT
+NOTHING: Final = -1
+"""The item of a place that is not filled; ids are not negative."""
+MARKS: Final = 15
+"""Marks there are: 0 is none, 1 to 10 a rating in halves, then the kinds of act without one."""
+_MARKS: Final = {CLICK: 11, VIEW: 12, LIKE: 13, DISLIKE: 14}
+GAPS: Final = 32
+"""Gaps there are: 0 is none, k a gap of at least 2^(k−1) − 1 seconds."""
+
+Recent = Sequence[tuple[int, int, int, int]]
+"""(item id, ts in ms, kind, rating in hundredths), as in `UserFeatures.recent`."""
+
+
+def mark_of(kind: int, centi: int) -> int:
+    """How an event was taken, from 1 to 14."""
+    return min(10, max(1, (centi + 25) // 50)) if kind == RATING else _MARKS.get(kind, 11)
+
+
+def gap_of(milliseconds: int) -> int:
+    """A gap's number, from 1 to 31, by its seconds' size in powers of two. What goes back in time is none at all."""
+    return min(GAPS - 1, (max(milliseconds, 0) // 1000 + 1).bit_length())
+
+
+def history_of(recent: Recent, at: int) -> tuple[IntArray, IntArray, IntArray]:
+    """(items [L], marks [L], gaps [L + 1]) of a user's newest events at `at` (ms).
+
+    A gap stands before its event: gaps[0] is that of the first event shown, which is none, the last one is that up to `at`.
+    """
+    recent = recent[-LENGTH:]
+    before = LENGTH - len(recent)
+    times = [ts for _, ts, _, _ in recent]
+    items = [NOTHING] * before + [item_id for item_id, _, _, _ in recent]
+    marks = [0] * before + [mark_of(kind, centi) for _, _, kind, centi in recent]
+    after = [*times[1:], at] if recent else []
+    gaps = [gap_of(then - ts) for ts, then in zip(times, after, strict=True)]
+    gaps = [0] * (LENGTH + 1 - len(gaps)) + gaps
+    return np.array(items, np.int64), np.array(marks, np.int64), np.array(gaps, np.int64)

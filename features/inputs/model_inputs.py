@@ -1,0 +1,118 @@
+"""The inputs that models take, by name, and how each is made of raw features: one definition for training and serving.
+
+n rows, one a candidate; L = 20 events of history; U, I, G, C, S columns as in `features.inputs.columns` and
+`features.inputs.signals`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.arrays import FloatArray, IntArray
+from features.inputs.columns import (
+    CROSS_COLUMNS,
+    INPUTS_VERSION,
+    ITEM_COLUMNS,
+    USER_COLUMNS,
+    InputMaps,
+    cross_matrix,
+    normalise,
+)
+from features.inputs.history import LENGTH
+from features.inputs.signals import SIGNAL_COLUMNS
+
+HISTORY_INPUTS: Final = ("history", "history_marks", "history_gaps")
+ID_INPUTS: Final = ("userId", "movieId")
+OF_USER: Final = ("userId", "user", *HISTORY_INPUTS)
+"""Those that are the same for all candidates of a request."""
+INPUT_NAMES: Final = (*ID_INPUTS, "user", "item", "cross", *HISTORY_INPUTS, "signals")
+"""userId, movieId               int64 [n]
+history, history_marks        int64 [n, L], history_gaps int64 [n, L + 1]: see `features.inputs.history`
+user, item, cross             float32 [n, U + 3G], [n, I + G], [n, C], normalised
+signals                       float32 [n, S]: see `features.inputs.signals`"""
+
+
+@lru_cache(maxsize=16)
+def layout(genres: tuple[str, ...]) -> str:
+    """Digest (16 hex digits) of what each raw column means: rows kept under one digest have the same columns in the same
+    order, with the same meaning, as rows made now with these genres."""
+    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, SIGNAL_COLUMNS, genres)
+    return blake2b(msgspec.json.encode(meaning), digest_size=8).hexdigest()
+
+
+def width_of(name: str, genres: int) -> int:
+    """Columns of an input, 0 for ids, where there are so many genres. Raises ValueError for a name that is none."""
+    widths = {
+        **dict.fromkeys(ID_INPUTS, 0),
+        "user": len(USER_COLUMNS) + 3 * genres,
+        "item": len(ITEM_COLUMNS) + genres,
+        "cross": len(CROSS_COLUMNS),
+        "history": LENGTH,
+        "history_marks": LENGTH,
+        "history_gaps": LENGTH + 1,
+        "signals": len(SIGNAL_COLUMNS),
+    }
+    if name not in widths:
+        raise ValueError(f"a model asks for the input {name!r}; known are {', '.join(INPUT_NAMES)}")
+    return widths[name]
+
+
+def is_integer(name: str) -> bool:
+    """Whether an input is int64; the others are float32."""
+    return name in ID_INPUTS or name in HISTORY_INPUTS
+
+
+@dataclass(frozen=True)
+class RawInputs:
+    """What inputs are made of; `user_ids`, `users` and `history` have a row for each candidate, or one for all.
+
+    user_ids [n or 1], users [n or 1, U + 3G], item_ids [n], items [n, I + G] as in `features.inputs.columns`; what none of the
+    inputs asked for needs may be left out: cross [n, C] is computed where it is, history (items, marks, gaps) [n or 1, …]
+    and signals [n, S] must be there.
+    """
+
+    user_ids: IntArray
+    users: FloatArray
+    item_ids: IntArray
+    items: FloatArray
+    cross: FloatArray | None = None
+    history: tuple[IntArray, IntArray, IntArray] | None = None
+    signals: FloatArray | None = None
+
+
+def model_inputs(
+    names: Sequence[str], maps: InputMaps, raw: RawInputs, shared: Collection[str] = ()
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The named inputs, one row a candidate; of those of OF_USER that are in `shared` one row for all, where `raw` has one.
+    Raises ValueError for a name that is not of INPUT_NAMES, or columns that are not those of the maps."""
+    return {name: np.ascontiguousarray(_made(name, maps, raw, name in shared)) for name in names}
+
+
+def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool) -> npt.NDArray[np.generic]:
+    n = 1 if shared and len(raw.users) == 1 else len(raw.item_ids)
+    match name:
+        case "userId":
+            return np.broadcast_to(np.asarray(raw.user_ids, np.int64), (n,))
+        case "movieId":
+            return np.asarray(raw.item_ids, np.int64)
+        case "user":
+            rows = normalise(raw.users, maps.user_mean, maps.user_std)
+            return np.broadcast_to(rows, (n, rows.shape[1]))
+        case "item":
+            return normalise(raw.items, maps.item_mean, maps.item_std)
+        case "cross":
+            cross = cross_matrix(raw.users, raw.items) if raw.cross is None else raw.cross
+            return normalise(cross, maps.cross_mean, maps.cross_std)
+        case "history" | "history_marks" | "history_gaps" if raw.history is not None:
+            part = raw.history[HISTORY_INPUTS.index(name)]
+            return np.broadcast_to(part, (n, part.shape[-1]))
+        case "signals" if raw.signals is not None:
+            return raw.signals
+    width_of(name, 0)  # complains of a name that is none
+    raise ValueError(f"the input {name!r} was not made ready")

@@ -1,0 +1,265 @@
+"""What the moment says about every item: a few signals, each a strength for a whole catalogue. Recall takes its candidates
+by them, and rankers read, for user and candidate together, how strong each is and what place it gives.
+
+Training and serving call the same functions, on features as they stood just before an event or on the freshest ones.
+N rows of a catalogue, S signals, n candidates.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from features.arrays import PRIOR_MEAN, BoolArray, FloatArray, IntArray, smoothed_mean
+from features.base.item_weights import Relations
+from features.fold.co_visits import NEIGHBOURS, Neighbours
+from features.fold.state import UserFeatures
+from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
+from features.types import ItemId
+
+LIKED_FADE: Final = 0.97
+"""What an older positive item weighs against the next newer one, for `ease`."""
+RECENT_FADE: Final = 0.85
+RECENT_LIKED: Final = 20
+LATEST_FADE: Final = 0.7
+LATEST_LIKED: Final = 10
+YEARS: Final = 5.0
+"""Two films so many years apart are alike by 1/e."""
+PLACES: Final = 300
+"""Places that a signal gives; what comes after has none."""
+
+
+class Together:
+    """Live co-visits: each row's neighbours (`features.fold.co_visits.Neighbours`), as shares of their sum."""
+
+    def __init__(self, size: int) -> None:
+        self._others: npt.NDArray[np.int32] = np.zeros((size, NEIGHBOURS), np.int32)
+        self._shares: FloatArray = np.zeros((size, NEIGHBOURS), np.float32)
+
+    def grow(self, more: int) -> None:
+        """Add room for `more` rows."""
+        self._others = np.concatenate([self._others, np.zeros((more, NEIGHBOURS), np.int32)])
+        self._shares = np.concatenate([self._shares, np.zeros((more, NEIGHBOURS), np.float32)])
+
+    def put(self, row: int, neighbours: Neighbours, row_of: Mapping[ItemId, int]) -> None:
+        """What names an item without a row is left out."""
+        self._shares[row] = 0
+        total = sum(weight for _, weight in neighbours.top)
+        for place, (item_id, weight) in enumerate(neighbours.top):
+            other = row_of.get(item_id)
+            if other is not None and weight > 0:  # what has faded to nothing has no share
+                self._others[row, place] = other
+                self._shares[row, place] = weight / total
+
+    def near(self, row: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
+        """As `Relations.near`."""
+        shares = self._shares[row]
+        best = np.argsort(-shares, kind="stable")[: np.count_nonzero(shares)]
+        return self._others[row, best], shares[best]
+
+    def spread(self, rows: IntArray, shares: FloatArray, size: int) -> FloatArray:
+        """As `Relations.spread`."""
+        weights = self._shares[rows] * shares[:, None]
+        return np.bincount(self._others[rows].ravel(), weights.ravel(), size).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ItemIndex:
+    """A catalogue as signals see it.
+
+    genres    names of the genre columns
+    row_of    item id → row
+    ease      linear item-to-item weights (H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019)
+    similar   which items are liked one after another
+    together  which are liked together right now
+    """
+
+    columns: ItemColumns
+    genres: tuple[str, ...]
+    row_of: Mapping[ItemId, int]
+    ease: Relations
+    similar: Relations
+    together: Together
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    @property
+    def kinds(self) -> dict[str, Relations | Together]:
+        """What tells which items are near an item, by name."""
+        return {"similar": self.similar, "ease": self.ease, "together": self.together}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A user at a time (ms). weights: how kinds of click are blended; allowed: [N], False for items that may not be shown."""
+
+    user: UserFeatures
+    at: int
+    items: ItemIndex
+    weights: ClickWeights
+    allowed: BoolArray
+
+    @cached_property
+    def popular(self) -> FloatArray:
+        """[N] positives, halved every 14 days."""
+        return popularity(self.items.columns, slice(0, len(self.items)), self.at, 14.0, positives=True)
+
+    @cached_property
+    def tastes(self) -> FloatArray:
+        """[3, G]: see `features.inputs.columns.tastes`."""
+        return tastes(self.user, self.at, self.items.genres, self.weights)
+
+    def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
+        """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
+        of the next."""
+        rows = [
+            row for item_id, _ in self.user.sequence[-count:] if (row := self.items.row_of.get(item_id)) is not None
+        ]
+        shares = fade ** np.arange(len(rows) - 1, -1, -1, dtype=np.float32)
+        return np.asarray(rows, np.int64), np.asarray(shares, np.float32)
+
+
+def _ease(moment: Moment) -> FloatArray:
+    return moment.items.ease.spread(*moment.liked(len(moment.user.sequence), LIKED_FADE), len(moment.items))
+
+
+def _similar(moment: Moment) -> FloatArray:
+    return moment.items.similar.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
+
+
+def _together(moment: Moment) -> FloatArray:
+    """What is liked by all is liked together with anything: that much is taken off."""
+    found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
+    return np.asarray(found / np.sqrt(1 + moment.popular), np.float32)
+
+
+def _popular_day(moment: Moment) -> FloatArray:
+    return popularity(moment.items.columns, slice(0, len(moment.items)), moment.at, 1.0, positives=True)
+
+
+def _popular(moment: Moment) -> FloatArray:
+    return moment.popular
+
+
+def _genre(moment: Moment) -> FloatArray:
+    """The genres that the user likes, now and lately, in what is popular."""
+    if not moment.user.tastes:
+        return np.zeros(len(moment.items), np.float32)
+    liking = np.maximum(moment.tastes.sum(axis=0), 0)
+    genres = moment.items.columns.genres[: len(moment.items)]
+    share = genres @ liking / np.maximum(genres.sum(axis=1), 1)
+    return np.asarray(share * np.sqrt(moment.popular), np.float32)
+
+
+Scorer = Callable[[Moment], FloatArray]
+"""Strengths [N], 0 or less where there is nothing to say."""
+SIGNALS: Final[dict[str, Scorer]] = {
+    "ease": _ease,
+    "similar": _similar,
+    "together": _together,
+    "popular_day": _popular_day,
+    "popular": _popular,
+    "genre": _genre,
+}
+SIGNAL_COLUMNS: Final = (*(f"{name}_{of}" for name in SIGNALS for of in ("share", "place")), "alike", "era", "rating")
+
+
+class Signals:
+    """What was found at a moment.
+
+    strengths  [N] by name of the signal, 0 where not allowed
+    orders     rows by name, best first, at most PLACES, those with a strength alone; ties by row
+    """
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.strengths: dict[str, FloatArray] = {}
+        self.orders: dict[str, IntArray] = {}
+
+    def order(self, name: str) -> IntArray:
+        """The order of a signal, found once."""
+        if name not in self.orders:
+            strengths = np.where(self.moment.allowed, SIGNALS[name](self.moment), np.float32(0))
+            self.strengths[name] = strengths
+            self.orders[name] = best_rows(strengths, PLACES)
+        return self.orders[name]
+
+    def find_all(self) -> None:
+        for name in SIGNALS:
+            self.order(name)
+
+
+def best_rows(strengths: FloatArray, limit: int) -> IntArray:
+    """Rows with a strength above 0, best first, at most `limit`; ties by row."""
+    if limit < len(strengths):
+        least = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
+        rows = np.flatnonzero((strengths > 0) & (strengths >= least))
+    else:
+        rows = np.flatnonzero(strengths > 0)
+    return rows[np.argsort(-strengths[rows], kind="stable")][:limit]
+
+
+def find_signals(moment: Moment) -> Signals:
+    """All signals of a moment."""
+    found = Signals(moment)
+    found.find_all()
+    return found
+
+
+def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, IntArray]:
+    """(rows [n ≤ limit], found_by [n]): by the best place that any order gives, ties by the order's place among the orders;
+    bit k of found_by is set where the k-th order has the row."""
+    if not orders:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    places = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
+    for at, order in enumerate(orders.values()):
+        places[: len(order), at] = order
+    there = places.ravel() >= 0  # by place, then by order
+    rows, bits = places.ravel()[there], np.tile(1 << np.arange(len(orders)), len(places))[there]
+    unique, first, each = np.unique(rows, return_index=True, return_inverse=True)
+    found_by = np.bincount(each, bits, len(unique)).astype(np.int64)  # an order has a row once: sums are unions
+    chosen = np.argsort(first)[:limit]
+    return unique[chosen], found_by[chosen]
+
+
+def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
+    """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
+    1/log2(2 + place), 0 without a place; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
+    rating, about 0. A signal that was not found says nothing: 0."""
+    moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
+    places = np.zeros(len(moment.items), np.float32)
+    for at, name in enumerate(SIGNALS):
+        order = found.orders.get(name)
+        if order is None or not len(order):
+            continue
+        strengths = found.strengths[name]
+        out[:, 2 * at] = np.maximum(strengths[rows], 0) / strengths[order[0]]
+        places[order] = 1 / np.log2(2 + np.arange(len(order)))
+        out[:, 2 * at + 1] = places[rows]
+        places[order] = 0
+    out[:, -3:-1] = _likeness(moment, rows)
+    ratings, total = moment.items.columns.sums[rows, 0], moment.items.columns.sums[rows, 1]
+    out[:, -1] = smoothed_mean(total, ratings) - PRIOR_MEAN
+    return out
+
+
+def _likeness(moment: Moment, rows: IntArray) -> FloatArray:
+    """[n, 2]: alike, era."""
+    columns = moment.items.columns
+    liked, shares = moment.liked(LATEST_LIKED, LATEST_FADE)
+    if not len(liked):
+        return np.zeros((len(rows), 2), np.float32)
+    shares = shares / shares.sum()
+    taste = shares @ _unit(columns.genres[liked])
+    gaps = np.abs(columns.years[rows][:, None] - columns.years[liked])
+    known = (columns.years[rows] > 0)[:, None] & (columns.years[liked] > 0)
+    era = np.where(known, np.exp(-gaps / YEARS), 0) @ shares
+    return np.asarray(np.stack([_unit(columns.genres[rows]) @ taste, era], axis=1), np.float32)
+
+
+def _unit(genres: FloatArray) -> FloatArray:
+    return np.asarray(genres / np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1), np.float32)

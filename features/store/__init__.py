@@ -1,0 +1,1 @@
+"""What lies in Redis beside the features: the job's status, the scripts that write, freshness."""

@@ -1,0 +1,87 @@
+"""How features lie in Redis, and the scripts that write them: absolute, fenced, in one atomic step.
+
+The stream, the bulk load of a base and a rebuild all write through these, so none can put an older state over a newer.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from features.store.job_status import Lane, lane_fields
+
+# KEYS: the user's hash, the user's seen set. ARGV: generation, n, broker ms, value, mode, items to remove …, "+", items
+# to add …  Mode "replace" empties the seen set first (a whole state), "change" leaves it. A write whose (generation, n)
+# is not newer than what is there changes nothing.
+WRITE_USER: Final = """
+local there = redis.call('HMGET', KEYS[1], 'g', 'n')
+local g, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+if there[1] then
+  local tg, tn = tonumber(there[1]), tonumber(there[2])
+  if tg > g or (tg == g and tn >= n) then return 0 end
+  if tg < g and ARGV[5] ~= 'replace' then redis.call('DEL', KEYS[2]) end
+end
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'g', ARGV[1], 'n', ARGV[2], 'b', ARGV[3], 'v', ARGV[4],
+  'a', string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)))
+if ARGV[5] == 'replace' then redis.call('DEL', KEYS[2]) end
+local command = 'SREM'
+for at = 6, #ARGV do
+  if ARGV[at] == '+' then command = 'SADD' else redis.call(command, KEYS[2], ARGV[at]) end
+end
+redis.call('PUBLISH', string.sub(KEYS[1], 2, -2), ARGV[2])
+return 1
+"""
+
+# KEYS: the hash of an item, or of its pairs. ARGV: generation, n, broker ms, value.
+WRITE_ITEM: Final = """
+local there = redis.call('HMGET', KEYS[1], 'g', 'n')
+local g, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+if there[1] then
+  local tg, tn = tonumber(there[1]), tonumber(there[2])
+  if tg > g or (tg == g and tn >= n) then return 0 end
+end
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'g', ARGV[1], 'n', ARGV[2], 'b', ARGV[3], 'v', ARGV[4],
+  'a', string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)))
+return 1
+"""
+
+# KEYS: a lane's hash. ARGV: generation, records folded, then field, value, … (see features.store.job_status).
+WRITE_LANE: Final = """
+local there = redis.call('HMGET', KEYS[1], 'g', 'read', 'served_read')
+local g, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+if there[1] then
+  local tg, tn = tonumber(there[1]), tonumber(there[2] or '0') + tonumber(there[3] or '0')
+  if tg > g or (tg == g and tn > n) then return 0 end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+return 1
+"""
+
+# KEYS: the clock. ARGV: an event time. Keeps the larger.
+ADVANCE_CLOCK: Final = """
+local there = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tonumber(ARGV[1]) > there then redis.call('SET', KEYS[1], ARGV[1]) end
+return 1
+"""
+
+REPLACE, CHANGE = "replace", "change"
+
+
+def user_arguments(
+    generation: int, n: int, broker_ts: int, value: bytes, mode: str, removed: Iterable[int], added: Iterable[int]
+) -> list[bytes | str | int]:
+    """ARGV of WRITE_USER."""
+    return [generation, n, broker_ts, value, mode, *removed, "+", *added]
+
+
+def item_arguments(generation: int, n: int, broker_ts: int, value: bytes) -> list[bytes | str | int]:
+    """ARGV of WRITE_ITEM."""
+    return [generation, n, broker_ts, value]
+
+
+def lane_arguments(lane: Lane) -> list[bytes | str | int]:
+    """ARGV of WRITE_LANE."""
+    arguments: list[bytes | str | int] = [lane.generation, lane.read + lane.served_read]
+    for name, value in lane_fields(lane).items():
+        arguments += (name, value)
+    return arguments

@@ -1,0 +1,80 @@
+"""The gate that every change passes: lint, format, types, the pages' types, examples in docstrings."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.system.repository import REPO
+
+PYTHON_CHECKS = (
+    ("lint", ["-m", "ruff", "check", "."]),
+    ("format", ["-m", "ruff", "format", "--check", "."]),
+    ("types", ["-m", "mypy", "."]),
+)
+WITHOUT_EXAMPLES = ("tests", "node_modules")
+EXAMPLE = re.compile(r"^\s*>>> ", re.MULTILINE)
+NO_EXAMPLES = 5
+"""The exit code of pytest where it collected nothing."""
+LIMIT_SECONDS = 300.0
+"""For one check: the slowest takes some 40 s on two busy cores."""
+
+
+def run_gate() -> int:
+    """Run all checks; the first exit code that is not 0, or 0."""
+    codes = [_run(name, [sys.executable, *arguments]) for name, arguments in PYTHON_CHECKS]
+    codes += [check_pages(), check_examples()]
+    return next(filter(None, codes), 0)
+
+
+def check_examples(repo: Path = REPO) -> int:
+    """Run the examples of the docstrings, of the modules that have any; that none is found is a failure."""
+    modules = modules_with_examples(repo)
+    if not modules:
+        print("gate: examples: no module has any in its docstrings", flush=True)
+        return NO_EXAMPLES
+    options = ["--quiet", "--override-ini=addopts=--import-mode=importlib", "--doctest-modules"]
+    return _run("examples", [sys.executable, "-m", "pytest", *options, *modules], repo)
+
+
+def modules_with_examples(repo: Path = REPO) -> list[str]:
+    """Paths, from the root of the repository, of the modules outside tests that show an example."""
+    modules = (path.relative_to(repo) for path in repo.glob("[!.]*/**/*.py") if EXAMPLE.search(path.read_text()))
+    return sorted(str(path) for path in modules if path.parts[0] not in WITHOUT_EXAMPLES)
+
+
+def check_pages(repo: Path = REPO) -> int:
+    """Check the types of online/pages by the TypeScript that package-lock.json pins; say aloud where that can't be done."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        print("gate: pages: NOT CHECKED, since node and npm are not both on PATH", flush=True)
+        return 0
+    if not _has_typescript(repo) and (
+        code := _run("npm ci", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], repo)
+    ):
+        if os.environ.get("CI") == "true":
+            return code
+        print("gate: pages: NOT CHECKED, since npm could not install what package-lock.json names", flush=True)
+        return 0
+    return _run("pages", ["node", "node_modules/typescript/bin/tsc", "--project", "tsconfig.json"], repo)
+
+
+def _has_typescript(repo: Path) -> bool:
+    """Whether the version that is pinned is the one that is installed."""
+    pinned = json.loads((repo / "package.json").read_text())["devDependencies"]["typescript"]
+    try:
+        there = json.loads((repo / "node_modules" / "typescript" / "package.json").read_text())["version"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(there == pinned)
+
+
+def _run(name: str, argv: list[str], folder: Path = REPO) -> int:
+    print(f"gate: {name}", flush=True)
+    try:
+        return subprocess.run(argv, cwd=folder, timeout=LIMIT_SECONDS).returncode
+    except subprocess.TimeoutExpired:
+        print(f"gate: {name}: not done within {LIMIT_SECONDS:g} s", flush=True)
+        return 1

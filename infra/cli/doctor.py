@@ -1,0 +1,84 @@
+"""`doctor`: what this machine has, and what to do about what it lacks."""
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from features.errors import MartletError, Unavailable
+from infra.home.paths import Home
+from infra.home.running import running_status
+from infra.system import packages
+from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
+
+DISK_GB, PACKAGES_GB, MEMORY_GB = 6, 3, 4
+"""What Martlet takes, as the README tells and the launcher asks for: disk for the packages and a first start, of it what is taken
+once this runs; memory while it serves and trains (10⁹ bytes)."""
+
+
+def examine(home: Home, port: int, say: Callable[[str], None]) -> bool:
+    """Say one line a finding; True if all is well."""
+    well = True
+
+    def check(good: bool, name: str, found: str, help_: str = "") -> None:
+        nonlocal well
+        well = well and good
+        say(f"{'ok     ' if good else 'MISSING'} {name}: {found}{'' if good or not help_ else f' — {help_}'}")
+
+    check(
+        (3, 11) <= sys.version_info[:2] <= (3, 12) and sys.maxsize > 2**32,
+        "Python", f"{platform.python_version()}, {platform.machine()}", "use a 64-bit Python 3.11 or 3.12",
+    )  # fmt: skip
+    for name, argv in (
+        ("Java runtime", [packages.java_home() / "bin" / "java", "-version"]),
+        ("Redis server", [packages.redis_server(), "--version"]),
+    ):
+        done = subprocess.run([str(part) for part in argv], capture_output=True, text=True, timeout=30)
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        check(done.returncode == 0, name, lines[0] if lines else "no answer", "its package does not run on this system")
+    for group in packages.COORDINATES:
+        try:
+            check(True, f"jars of {group}", f"{len(packages.jars(group))}, checked by digest when fetched")
+        except MartletError as error:
+            check(False, f"jars of {group}", str(error))
+    folder, wanted = _existing(home.path), DISK_GB - PACKAGES_GB
+    free = shutil.disk_usage(folder).free / 1e9
+    check(free >= wanted, "disk", f"{free:.0f} GB free under {folder}", f"make room: a home wants {wanted} GB")
+    own = _running(home)
+    memory = psutil.virtual_memory().available / 1e9 + _resident_mib(own) * 2**20 / 1e9
+    check(
+        memory >= MEMORY_GB,
+        "memory",
+        f"{memory:.0f} GB available{', with what this home has taken' if own else ''}",
+        f"a running Martlet wants about {MEMORY_GB} GB",
+    )
+    if own is not None and own["ports"]["api"] == port:
+        check(True, "port", f"{port} is taken by this home's own API, which runs")
+    else:
+        found = "is free" if is_free(port) else f"is taken by {port_holder(port)}"
+        check(is_free(port), "port", f"{port} {found}", "choose another: up --port")
+    return well
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest above it that there is."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _running(home: Home) -> dict[str, Any] | None:
+    """The status of the home if it runs."""
+    try:
+        return running_status(home)
+    except Unavailable:
+        return None
+
+
+def _resident_mib(status: dict[str, Any] | None) -> int:
+    """What the processes of a running home hold."""
+    services = {} if status is None else status["services"]
+    return sum(memory_mib(ProcessId.from_json(entry)) for entry in services.values())

@@ -1,0 +1,274 @@
+"""The command line. Each command says one clear line when it can't do its work, and exits with a code that is not 0."""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import BadInput, MartletError
+from features.units import ATTRIBUTION_S, DAY_S
+from features.version import VERSION
+from infra.cli import offline_commands, replay_options
+from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
+from infra.home.running import ports_of, running_status
+from infra.replay.perturbation import Provocation
+from infra.system.progress import Steps
+from infra.up_options import UpOptions
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(offline_commands.app)
+HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""For a command whose arguments, --help among them, another program reads."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"martlet {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def martlet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Martlet: a streaming recommender. A click made now changes the next list within tens of milliseconds."""
+
+
+@app.command()
+def up(
+    home: HomeOption = DEFAULT_HOME,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once it serves; it goes on in the background.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --detach: return only once its models are trained and rank, too.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the pages, on loopback.")] = 8000,
+    dataset: Annotated[
+        str | None, typer.Option(help="ml-100k (default), ml-latest-small, ml-1m, ml-25m, ml-32m, or a folder.")
+    ] = None,
+    history: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")
+    ] = None,
+    master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Of the job: two TaskManagers for each.  [default: 1]")
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Where Flink keeps state: memory, or rocksdb for millions of users.  [default: memory]"),
+    ] = None,
+    attribution: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=DAY_S,
+            help=f"Seconds that a shown list waits for what is done about it.  [default: {ATTRIBUTION_S}]",
+        ),
+    ] = None,
+    model_server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Rank by a TensorFlow Serving that runs elsewhere, this time: HOST:PORT for gRPC, http://HOST:PORT for REST. "
+            "run/models.config in the home tells it what to serve.  [default: the embedded one]",
+        ),
+    ] = None,
+) -> None:
+    """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
+    from infra.detached import detach as run_detached
+    from infra.flink.cluster import MEMORY, ROCKSDB
+    from infra.up import Up
+
+    if state not in (None, MEMORY, ROCKSDB):
+        raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
+    if model_server is not None and not re.fullmatch(r"(https?://)?[\w.-]+:\d{1,5}", model_server):
+        raise BadInput("--model-server", "HOST:PORT or http://HOST:PORT", model_server)
+
+    if dataset is not None and Path(dataset).is_dir():
+        dataset = str(Path(dataset).resolve())
+    target = home_of(home)
+    given = UpOptions(port, dataset, history, master, parallelism, state, attribution, model_server)
+    if detach:
+        argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
+        raise typer.Exit(run_detached(target, argv, Steps(), wait))
+    if wait:
+        raise BadInput("--wait", "--detach with it", "--wait alone")
+    try:
+        Up(target, given).run()
+    except KeyboardInterrupt:
+        typer.echo("stopped before it was up")
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def down(home: HomeOption = DEFAULT_HOME) -> None:
+    """Stop everything that runs in a home, in order."""
+    from infra.detached import down as stop
+
+    began = time.monotonic()
+    if not stop(home_of(home), Steps()):
+        typer.echo(f"nothing runs in {home}")
+        return
+    typer.echo(f"down after {time.monotonic() - began:.1f} s")
+
+
+@app.command()
+def status(
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as one JSON object.")] = False,
+) -> None:
+    """What runs, where, since when; the ledger, lags, pending records, freshness, checkpoints and alarms."""
+    from infra.monitoring.status import print_status
+
+    print_status(home_of(home), as_json)
+
+
+@app.command()
+def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(min=1, max=65535)] = 8000) -> None:
+    """What is missing on this machine; exit code 1 if anything is."""
+    from infra.cli.doctor import examine
+
+    raise typer.Exit(0 if examine(home_of(home), port, typer.echo) else 1)
+
+
+@app.command(cls=replay_options.command_with(replay_options.PROVOKED))
+def replay(
+    home: HomeOption = DEFAULT_HOME,
+    dataset: Annotated[str | None, typer.Option(help="Another data set than the home's.")] = None,
+    speed: Annotated[str, typer.Option(help='Event time against wall time, like "100x", or "max".')] = "100x",
+    start: Annotated[str | None, typer.Option("--from", help="First event time: 1998-03-01, or ms since 1970.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Event time to stop before.")] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="From the start, even if an earlier replay was interrupted.")
+    ] = False,
+    shuffle: replay_options.Shuffle = None,
+    duplicate: replay_options.Duplicate = None,
+    late: replay_options.Late = None,
+    seed: replay_options.Seed = None,
+) -> None:
+    """A data set as an event stream, by default what comes after the history that `up` loaded.
+
+    --shuffle, --duplicate and --late provoke the job, and combine: afterwards ./martlet verify must still say equal."""
+    from infra.replay.replayer import replay_home
+
+    target = home_of(home)
+    provocation = Provocation.chosen(shuffle, duplicate, late, seed)
+    bootstrap = ports_of(target).bootstrap
+    replay_home(target, bootstrap, dataset, speed, start, end, restart, provocation, typer.echo)
+
+
+@app.command()
+def verify(
+    home: HomeOption = DEFAULT_HOME,
+    wait: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")
+    ] = 10.0,
+    json_: Annotated[bool, typer.Option("--json", help="For programs: one line of JSON.")] = False,
+) -> None:
+    """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
+
+    Exit code 1: a difference, the first is named. 3: the log kept growing while it compared."""
+    from infra.home.record import HomeRecord
+    from infra.verify.compare import verify as run
+    from streaming.settings import read_settings
+
+    target = home_of(home)
+    running_status(target)
+    settings = read_settings(target.flink / "job.json")
+    began = time.monotonic()
+    finding = run(HomeRecord(target).base(), settings, wait)
+    seconds = time.monotonic() - began
+    typer.echo(finding.json_line(seconds) if json_ else finding.text(seconds))
+    raise typer.Exit(finding.exit_code)
+
+
+@app.command()
+def upgrade(
+    home: HomeOption = DEFAULT_HOME,
+    parallelism: Annotated[int | None, typer.Option(min=1, max=8, help="Of the job from now on.")] = None,
+) -> None:
+    """Take changed code, or another parallelism, into the running job: savepoint, new TaskManagers, on from there.
+
+    Kafka, Redis, the model server and the API go on meanwhile.
+    """
+    from infra.home.command_channel import UPGRADE, ask_up
+
+    typer.echo(ask_up(home_of(home), UPGRADE, within=600, parallelism=parallelism))
+
+
+@app.command()
+def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
+    """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
+    from infra.home.command_channel import REBUILD, ask_up
+
+    typer.echo(ask_up(home_of(home), REBUILD, within=600))
+
+
+@app.command("bench", context_settings=HANDED_ON)
+def bench(context: typer.Context) -> None:
+    """Performance figures: `bench --help` lists them. Alone: from a click to the list that knows of it."""
+    os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *context.args])
+
+
+@app.command("model-server", context_settings=HANDED_ON)
+def model_server(context: typer.Context) -> None:
+    """The embedded model server alone, with TensorFlow Serving's own flags (--help lists them)."""
+    os.execv(sys.executable, [sys.executable, "-m", "models.server", *context.args])
+
+
+@app.command()
+def check() -> None:
+    """The gate alone (lint, format, types): what every change passes first."""
+    from infra.cli.checks import run_gate
+
+    raise typer.Exit(run_gate())
+
+
+@app.command()
+def audit() -> None:
+    """Known vulnerabilities of the locked packages. Exit code 1 if there are any, or if the database does not answer."""
+    from infra.system.audit import audit as run
+
+    raise typer.Exit(0 if run(typer.echo) else 1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def test(
+    quick: Annotated[bool, typer.Option("--quick", help="The gate and the tests that need no service.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Faults and soaks at full length, too, from fresh seeds and random examples.")
+    ] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Plant faults in a copy: do the tests catch them?")
+    ] = False,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on to one pytest, which then runs without the gate.")
+    ] = None,
+) -> None:
+    """The gate (lint, format, types, examples, pages) and the test suite, on the real services."""
+    from infra.cli.run_tests import plant_faults, run_tests
+
+    if mutations:
+        raise typer.Exit(plant_faults(arguments or []))
+    raise typer.Exit(run_tests(quick, all_, arguments or []))
+
+
+def main() -> None:
+    """Run the command line; an error that is meant for the user is one line, not a traceback."""
+    try:
+        app(prog_name="./martlet")
+    except MartletError as error:
+        typer.echo(f"martlet: {error}", err=True)
+        sys.exit(1)

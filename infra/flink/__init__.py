@@ -1,0 +1,1 @@
+"""Flink: the cluster, its REST interface, the job that is kept running, and a standby TaskManager."""

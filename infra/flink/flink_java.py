@@ -1,0 +1,111 @@
+"""How Flink's processes are started: Java with what Flink's own scripts would give it.
+
+The scripts start a Java of their own before each process, to divide its memory, which takes 3 s of a processor each time; here
+the division is known."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.system import packages
+
+JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+
+_METASPACE, _OVERHEAD, _NETWORK, _FRAMEWORK, _TASK_OFF_HEAP, _TASK_HEAP = 192, 192, 48, 128, 64, 384
+"""MiB, as _OFF_HEAP and _HEAP of the JobManager."""
+_HEAP, _OFF_HEAP = 384, 128
+
+# What Flink's own classes reach into under Java 21.
+_OPENS = (
+    "lang",
+    "net",
+    "io",
+    "nio",
+    "lang.reflect",
+    "text",
+    "time",
+    "util",
+    "util.concurrent",
+    "util.concurrent.atomic",
+    "util.concurrent.locks",
+)
+
+
+def options() -> list[str]:
+    """Of every Java that runs Flink, its clients too."""
+    return [
+        *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS),
+        "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+        "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
+        "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+        # Compiling again what runs often, and better, took a core for minutes after each start, and gave nothing that
+        # could be measured: the work is Python's (decision 0017). The heaps are small.
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+    ]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How the memory of a process is divided: `settings` tells Flink, `java` its Java."""
+
+    settings: Mapping[str, str]
+    java: tuple[str, ...]
+
+
+def job_manager_memory() -> Memory:
+    """896 MiB in all."""
+    sizes = {
+        "heap.size": _HEAP,
+        "off-heap.size": _OFF_HEAP,
+        "jvm-metaspace.size": _METASPACE,
+        "jvm-overhead.min": _OVERHEAD,
+        "jvm-overhead.max": _OVERHEAD,
+    }
+    java = (f"-Xmx{_HEAP}m", f"-Xms{_HEAP}m", f"-XX:MaxMetaspaceSize={_METASPACE}m")
+    return Memory({f"jobmanager.memory.{name}": f"{size}m" for name, size in sizes.items()}, java)
+
+
+def task_manager_memory(managed: int) -> Memory:
+    """1136 MiB in all, and those managed by Flink for RocksDB and Python."""
+    sizes = {
+        "framework.heap.size": _FRAMEWORK,
+        "task.heap.size": _TASK_HEAP,
+        "managed.size": managed,
+        "framework.off-heap.size": _FRAMEWORK,
+        "task.off-heap.size": _TASK_OFF_HEAP,
+        "network.min": _NETWORK,
+        "network.max": _NETWORK,
+        "jvm-metaspace.size": _METASPACE,
+        "jvm-overhead.min": _OVERHEAD,
+        "jvm-overhead.max": _OVERHEAD,
+    }
+    heap, direct = _FRAMEWORK + _TASK_HEAP, _FRAMEWORK + _TASK_OFF_HEAP + _NETWORK
+    java = (
+        f"-Xmx{heap}m",
+        f"-Xms{heap}m",
+        f"-XX:MaxDirectMemorySize={direct}m",
+        f"-XX:MaxMetaspaceSize={_METASPACE}m",
+    )
+    settings = {f"taskmanager.memory.{name}": f"{size}m" for name, size in sizes.items()}
+    return Memory(settings | {"taskmanager.cpu.cores": "1.0", "external-resources": "none"}, java)
+
+
+def command(main: str, memory: Memory, conf: Path, lib: Path, *arguments: str) -> tuple[str | Path, ...]:
+    """The command line of one process: `main` is JOB_MANAGER or TASK_MANAGER, `conf` the folder of its configuration."""
+    jars = sorted(lib.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+    return (
+        packages.java_home() / "bin" / "java",
+        *memory.java,
+        *options(),
+        "-Djava.security.manager=allow",
+        f"-Dlog4j.configurationFile={(conf / 'log4j-console.properties').as_uri()}",
+        "-classpath",
+        os.pathsep.join(map(str, jars)),
+        main,
+        "--configDir",
+        conf,
+        *arguments,
+    )

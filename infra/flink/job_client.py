@@ -1,0 +1,100 @@
+"""The process that submits the job (`streaming.job`). It may be started ahead of the order, to be warm by then: to start its
+Java, load Flink's planner and have the TaskManagers import Python's modules takes longer than all that is left to do."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from features.errors import Unavailable
+from infra.services.supervisor import Supervisor
+from infra.system.processes import tail
+from infra.system.repository import REPO
+
+SUBMIT_TIMEOUT = 120.0
+NAME = "job-client"
+
+
+class NotSubmitted(Unavailable):
+    """The client failed; `said` is all that it wrote, at most a MiB."""
+
+    def __init__(self, reason: str, said: str) -> None:
+        super().__init__(reason)
+        self.said = said
+
+
+class JobClient:
+    """Starts clients for one home's job, at most one ahead. `settings`: the file that says what the job is to be, read when the
+    job is submitted; `env`: that of Flink's client."""
+
+    def __init__(self, settings: Path, log: Path, env: Mapping[str, str], supervisor: Supervisor) -> None:
+        self._settings = settings
+        self._log = log
+        self._env = env
+        self._supervisor = supervisor
+        self._ahead: _Client | None = None
+
+    def start_ahead(self, slots: int) -> None:
+        """Start a client that warms itself and so many TaskManagers, and then waits for `submit`."""
+        self._ahead = self._start("--warm", str(slots))
+
+    def submit(self, restore: str | None) -> None:
+        """Submit the job, from a checkpoint or savepoint (URI) or from the base. Raises NotSubmitted if the client fails, and
+        Unavailable if it takes too long."""
+        ahead, self._ahead = self._ahead, None
+        client = ahead if ahead is not None and ahead.lives else self._start()
+        client.submit(restore)
+
+    def close(self) -> None:
+        """End a client that was started ahead in vain."""
+        if self._ahead is not None:
+            self._ahead.end()
+            self._ahead = None
+
+    def _start(self, *more: str) -> "_Client":
+        argv = [sys.executable, "-m", "streaming.job", "--settings", str(self._settings), *more]
+        out = self._log.open("ab")
+        return _Client(argv, out, self._log, self._env, self._supervisor)
+
+
+class _Client:
+    """One process, that submits once."""
+
+    def __init__(
+        self, argv: list[str], out: IO[bytes], log: Path, env: Mapping[str, str], supervisor: Supervisor
+    ) -> None:
+        self._log = log
+        with out:
+            self._begins_at = out.tell()
+            self._process = subprocess.Popen(
+                argv, env=dict(env), cwd=REPO, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True
+            )
+        self._attended = ExitStack()
+        self._attended.enter_context(supervisor.attending(NAME, self._process))
+
+    def submit(self, restore: str | None) -> None:
+        with self._attended:
+            try:
+                self._process.communicate(json.dumps({"restore": restore}).encode() + b"\n", timeout=SUBMIT_TIMEOUT)
+            except subprocess.TimeoutExpired as error:
+                raise Unavailable(
+                    f"the job was not submitted within {SUBMIT_TIMEOUT:.0f} s; see {self._log}"
+                ) from error
+        if self._process.returncode != 0:
+            raise NotSubmitted(f"the job was not submitted:\n{tail(self._log)}", self._said())
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Stop it, whatever it is doing."""
+        self._attended.close()
+
+    def _said(self) -> str:
+        with self._log.open("rb") as file:
+            file.seek(self._begins_at)
+            return file.read(1 << 20).decode(errors="replace")

@@ -1,0 +1,173 @@
+"""Keeps the Flink job running: submits it, and again from the newest checkpoint that can be read when Flink has lost it.
+
+A checkpoint that does not load is refused, named in `status`, and the one before it is taken; where none is left the job
+starts from the base and folds the whole log again. So it never starts silently empty.
+"""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from features.errors import Unavailable
+from infra.flink import checkpoints
+from infra.flink.checkpoints import Checkpoint
+from infra.flink.client import FlinkClient, all_run
+from infra.flink.job_client import JobClient, NotSubmitted
+from infra.home.paths import Home
+from infra.services.supervisor import Supervisor
+from streaming.settings import JobSettings
+
+RUNS_WITHIN = 60.0
+RUNS_WITHIN_EACH = 40.0
+"""Seconds until all tasks run: some, and more for each degree of parallelism, whose two TaskManagers share the machine's
+cores while they load Python."""
+SETTLED = 15.0
+"""A savepoint taken in the first second of a job, while Kafka's partitions are on their way to the readers, restores to a job
+that reads nothing (seen with connector 5.0.0-2.2): none is taken before this many seconds after a start from the base."""
+BASE = "the base"
+"""What a job says that it started from where it was no checkpoint."""
+_UNREADABLE = (
+    "Could not restore", "restoring", "Failed to rollback to checkpoint", "checkpoint metadata", "checkpoint/savepoint",
+    "StateMigrationException", "savepoint file", "checkpoint pointer", "CheckpointCoordinator.restore",
+)  # fmt: skip
+"""What Flink says where a checkpoint, not a service, is at fault."""
+
+
+def settings_file(home: Home) -> Path:
+    """Where the settings of a home's job stand, for its client and for who wants to know."""
+    return home.flink / "job.json"
+
+
+class CheckpointUnreadable(Unavailable):
+    """The job did not start because of the checkpoint."""
+
+
+class Job:
+    """One home's job in its Flink cluster."""
+
+    def __init__(
+        self, home: Home, flink: FlinkClient, client: JobClient, settings: JobSettings, supervisor: Supervisor
+    ) -> None:
+        self._home = home
+        self._flink = flink
+        self._client = client
+        self._supervisor = supervisor
+        self._began: float | None = None
+        self.use(settings)
+
+    def use(self, settings: JobSettings) -> None:
+        """Settings for the next start."""
+        self.settings = settings
+        settings_file(self._home).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+
+    def running(self) -> str | None:
+        """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
+        return self._flink.live_job()
+
+    def start(self, before: float | None = None) -> str:
+        """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
+        base; says from what. Raises Unavailable where the fault is not a checkpoint's."""
+        for checkpoint in checkpoints.kept(self._home):
+            if before is not None and checkpoint.completed_at >= before:
+                continue
+            try:
+                self._submit(checkpoint)
+                self.wait_running()
+                return self._started(str(checkpoint.folder))
+            except CheckpointUnreadable as error:
+                self.cancel()
+                reason = str(error).splitlines()[0][:300]
+                checkpoints.refuse(checkpoint, reason)
+                self._supervisor.note(checkpoint_refused=f"{checkpoint.folder.name}: {reason}")
+        self._began = time.monotonic()
+        self._submit(None)
+        self.wait_running()
+        self._began = time.monotonic()
+        return self._started(BASE)
+
+    def _started(self, origin: str) -> str:
+        self._supervisor.note(job_from=origin)
+        checkpoints.drop_older_savepoints(self._home)
+        return origin
+
+    def _submit(self, checkpoint: Checkpoint | None) -> None:
+        try:
+            self._client.submit(None if checkpoint is None else checkpoint.folder.as_uri())
+        except NotSubmitted as error:
+            raise _fault(error.said)(str(error)) from error
+
+    def wait_running(self) -> None:
+        """Return once every task of the job runs. Raises Unavailable where that takes too long, and CheckpointUnreadable as
+        soon as Flink says so."""
+        within = RUNS_WITHIN + RUNS_WITHIN_EACH * self.settings.parallelism
+        deadline = time.monotonic() + within
+        state = "unknown"
+        while time.monotonic() < deadline:
+            try:
+                job = self.running()
+                if job is not None:
+                    detail = self._flink.job(job)
+                    states = {vertex["status"] for vertex in detail["vertices"]}
+                    state = f"{detail['state']} ({', '.join(sorted(states))})"
+                    if all_run(detail):
+                        self._supervisor.note(job=job)
+                        return
+                if (trouble := self.trouble()) and _fault(trouble) is CheckpointUnreadable:
+                    raise CheckpointUnreadable(trouble)
+            except CheckpointUnreadable:
+                raise
+            except Unavailable as error:
+                state = str(error)
+            time.sleep(0.2)
+        raise Unavailable(
+            f"the job does not run after {within:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}"
+        )
+
+    def trouble(self) -> str:
+        """What Flink names as the newest failure of the newest job; "" if there is none. Raises Unavailable."""
+        job = self._flink.newest_job()
+        return "" if job is None else self._flink.newest_failure(job)
+
+    def restores_in_vain(self) -> bool:
+        """Whether the job keeps failing on the checkpoint it goes back to. Raises Unavailable."""
+        job = self.running()
+        if job is None or all_run(self._flink.job(job)):
+            return False
+        return _fault(self.trouble()) is CheckpointUnreadable
+
+    def cancel(self, within: float = 30.0) -> None:
+        """End the job, without a savepoint. Raises Unavailable if it does not end."""
+        deadline = time.monotonic() + within
+        while (job := self.running()) is not None:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"job {job} was not cancelled within {within:.0f} s")
+            self._flink.cancel(job)
+            time.sleep(0.3)
+
+    def just_began(self) -> bool:
+        """Whether the job has started from the base, too short a while ago for a savepoint."""
+        return self._began is not None and time.monotonic() - self._began < SETTLED
+
+    def stop_with_savepoint(self, within: float = 15.0) -> None:
+        """Stop in order: the next start has nothing to read again. Raises Unavailable if it does not come to that."""
+        while self.just_began():
+            time.sleep(0.2)
+        job = self.running()
+        if job is None:
+            raise Unavailable("no job runs")
+        request = self._flink.stop_with_savepoint(job, self._home.checkpoints.as_uri())
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            answer = self._flink.savepoint(job, request)
+            if answer["status"]["id"] == "COMPLETED":
+                if "location" in answer.get("operation", {}):
+                    return
+                cause = answer.get("operation", {}).get("failure-cause", {}).get("stack-trace", "")
+                raise Unavailable(f"the savepoint failed: {cause[:300]}")
+            time.sleep(0.1)
+        raise Unavailable(f"no savepoint within {within:.0f} s")
+
+
+def _fault(text: str) -> type[Unavailable]:
+    return CheckpointUnreadable if any(phrase in text for phrase in _UNREADABLE) else Unavailable

@@ -1,0 +1,108 @@
+"""The home: the one folder under which a Martlet keeps all that it has."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.durable import write_whole
+from features.errors import Broken
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths of one home. Two homes share nothing but the installed packages."""
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """Pids, ports and the status of what runs."""
+        return self.path / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def redis(self) -> Path:
+        return self.path / "redis"
+
+    @property
+    def kafka(self) -> Path:
+        return self.path / "kafka"
+
+    @property
+    def flink(self) -> Path:
+        return self.path / "flink"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.flink / "checkpoints"
+
+    @property
+    def models(self) -> Path:
+        """The model base: <name>/<version>/."""
+        return self.path / "models"
+
+    @property
+    def embeddings(self) -> Path:
+        """Vectors of items: <version>/<kind>/."""
+        return self.path / "embeddings"
+
+    @property
+    def bases(self) -> Path:
+        """Immutable bases: <number>/."""
+        return self.path / "base"
+
+    @property
+    def data(self) -> Path:
+        """Data sets that were downloaded, and the replay's progress."""
+        return self.path / "data"
+
+    @property
+    def status_file(self) -> Path:
+        return self.run / "status.json"
+
+    @property
+    def record_file(self) -> Path:
+        """What this home is: data set, history, generation (see infra.home.record)."""
+        return self.path / "home.json"
+
+    @property
+    def access_file(self) -> Path:
+        """Who may call the API (see `online.http.access`)."""
+        return self.path / "access.json"
+
+    def make(self) -> "Home":
+        """Create the folders; returns itself."""
+        for folder in (
+            self.run,
+            self.logs,
+            self.redis,
+            self.kafka,
+            self.checkpoints,
+            self.models,
+            self.bases,
+            self.data,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None where there is no file. Raises Broken for anything else."""
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise Broken(f"{path} is not JSON ({error}); remove it if it was cut short") from error
+    if not isinstance(value, dict):
+        raise Broken(f"{path} holds {type(value).__name__}, expected an object")
+    return value
+
+
+def write_json(path: Path, value: dict[str, Any], sync: bool = True) -> None:
+    """Replace a JSON file in one step. sync=False: not safe from a power cut (see `features.durable.atomic_file`)."""
+    write_whole(path, (json.dumps(value, indent=1) + "\n").encode(), sync)

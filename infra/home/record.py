@@ -1,0 +1,209 @@
+"""What a home is, from one start to the next: its data set, the base in use, the generation of writes, the clock."""
+
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import msgspec
+
+from features.base.reader import MANIFEST, Base
+from features.errors import BadInput, Broken
+from features.fold.state import FOLD_VERSION
+from features.units import ATTRIBUTION_S
+from infra.home.paths import Home, read_json, write_json
+
+
+def _cluster_id() -> str:
+    """A random id as Kafka wants it, 22 characters of URL-safe base64; none of them a dash, which its command line would
+    take for an option where it leads."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").translate(str.maketrans("-_", "AB"))
+
+
+class Settings(msgspec.Struct):
+    """
+    dataset       a name that offline.datasets.dataset knows, or a folder; None before the home is described
+    history       share of it loaded as history
+    cluster_id    Kafka's
+    ports         of every service but the API, by name (infra.home.ports.Ports), to be taken again if they are free
+    generation    fence of all writes, rises with the base, the fold's version and `items`
+    base          number of the base in use
+    next_base     number of the base that the next `up` is to start from
+    fold_version  of the fold that `generation` was made for …
+    fold_items    … and what `items` was then
+    clock_since   wall time, ms, at which the home's clock stood at the base's cut
+    parallelism   of the job's operators
+    state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
+    attribution   seconds that a shown list waits for what is done about it
+    items         whether the job folds items and pairs beside users; set by hand, see docs/operating.md
+    """
+
+    dataset: str | None = None
+    history: float = 0.8
+    cluster_id: str = ""
+    ports: dict[str, int] = {}
+    generation: int = 0
+    base: int | None = None
+    next_base: int | None = None
+    fold_version: int | None = None
+    clock_since: int | None = None
+    parallelism: int = 1
+    state: str = "memory"
+    attribution: int = ATTRIBUTION_S
+    items: bool = True
+    fold_items: bool = True
+
+
+class HomeRecord:
+    """home.json. Written only by `up` and the offline commands of this home."""
+
+    def __init__(self, home: Home) -> None:
+        """Raises Broken if the file can't be understood."""
+        self._home = home
+        try:
+            self._settings = msgspec.convert(read_json(home.record_file) or {}, Settings)
+        except msgspec.ValidationError as error:
+            raise Broken(f"{home.record_file}: {error}") from error
+
+    @property
+    def is_new(self) -> bool:
+        return self._settings.dataset is None
+
+    def describe(self, dataset: str | None, history: float | None) -> None:
+        """Say what the home is for (first start), or check that it is still that. Raises BadInput if it is another."""
+        if self.is_new:
+            self._settings.dataset = dataset or "ml-100k"
+            self._settings.history = 0.8 if history is None else history
+            self._settings.cluster_id = _cluster_id()
+            return
+        if dataset is not None and dataset != self.dataset:
+            raise BadInput(
+                "--dataset",
+                f"{self.dataset}, which {self._home.path} was made for (another --home takes another)",
+                dataset,
+            )
+        if history is not None and history != self.history:
+            raise BadInput(
+                "--history",
+                f"{self.history}, which {self._home.path} was made with (another --home takes another)",
+                str(history),
+            )
+
+    def configure(
+        self, parallelism: int | None = None, state: str | None = None, attribution: int | None = None
+    ) -> None:
+        """What the job is to be from now on; None leaves a setting as it is."""
+        settings = self._settings
+        settings.parallelism = parallelism or settings.parallelism
+        settings.state = state or settings.state
+        settings.attribution = attribution or settings.attribution
+
+    @property
+    def dataset(self) -> str:
+        """Raises Broken if the home has not been described."""
+        if self._settings.dataset is None:
+            raise Broken(f"{self._home.path} is no home yet; ./martlet up makes it")
+        return self._settings.dataset
+
+    @property
+    def history(self) -> float:
+        return self._settings.history
+
+    @property
+    def cluster_id(self) -> str:
+        return self._settings.cluster_id
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return dict(self._settings.ports)
+
+    @property
+    def generation(self) -> int:
+        return self._settings.generation
+
+    @property
+    def parallelism(self) -> int:
+        """Of the job's operators."""
+        return self._settings.parallelism
+
+    @property
+    def attribution(self) -> int:
+        """Seconds that a shown list waits for what is done about it."""
+        return self._settings.attribution
+
+    @property
+    def state(self) -> str:
+        """Where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB."""
+        return self._settings.state
+
+    @property
+    def folds_items(self) -> bool:
+        """Whether the job folds items and pairs, too."""
+        return self._settings.items
+
+    def fold_items(self, items: bool) -> None:
+        """Whether the job is to fold items and pairs."""
+        self._settings.items = items
+
+    @property
+    def clock_since(self) -> int:
+        """Wall time, ms, at which the home's clock stood at the base's cut. Raises Broken before the first base."""
+        if self._settings.clock_since is None:
+            raise Broken(f"{self._home.path} has no base yet; ./martlet up makes it")
+        return self._settings.clock_since
+
+    @property
+    def base_number(self) -> int | None:
+        return self._settings.base
+
+    def base_folder(self) -> Path:
+        """Raises Broken if the home has no base yet."""
+        number = self.base_number
+        if number is None:
+            raise Broken(f"{self._home.path} has no base yet; ./martlet up makes it")
+        return self._home.bases / str(number)
+
+    def base(self) -> Base:
+        return Base(self.base_folder())
+
+    def next_base_number(self) -> int:
+        """The base to start from now: the one asked for, else the one in use. A number that is not taken yet, for one to be
+        made, where that base is of another version of the fold, or was lost: then all starts anew, as what is made of the
+        data set is not what a base of the log was."""
+        number = self._settings.next_base or self.base_number or 1
+        manifest = read_json(self._home.bases / str(number) / MANIFEST)
+        lost = manifest is None and number == self.base_number
+        if lost or (manifest is not None and manifest["fold_version"] != FOLD_VERSION):
+            return self.free_base_number()
+        return number
+
+    def free_base_number(self) -> int:
+        """Above all bases there are and were."""
+        there = [int(folder.name) for folder in self._home.bases.iterdir() if folder.name.isdigit()]
+        return 1 + max([*there, self.base_number or 0])
+
+    def take_base(self, number: int) -> bool:
+        """Use a base. True if the generation rose: all states start anew from it."""
+        settings = self._settings
+        settings.next_base = None
+        fence = {"base": number, "fold_version": FOLD_VERSION, "fold_items": settings.items}
+        if all(getattr(settings, name) == value for name, value in fence.items()):
+            return False
+        for name, value in fence.items():
+            setattr(settings, name, value)
+        settings.generation += 1
+        if settings.clock_since is None:
+            settings.clock_since = time.time_ns() // 1_000_000
+        return True
+
+    def ask_for_base(self, number: int) -> None:
+        """The next `up` starts from this base."""
+        self._settings.next_base = number
+
+    def put_ports(self, ports: dict[str, int]) -> None:
+        self._settings.ports = ports
+
+    def save(self) -> None:
+        """Write home.json."""
+        values = msgspec.to_builtins(self._settings)
+        write_json(self._home.record_file, {name: value for name, value in values.items() if value is not None})

@@ -1,0 +1,186 @@
+"""Named alarms, from the sights of the flow of the last minute. Pure; infra.monitoring.monitor evaluates them every few seconds.
+
+Each name stands once here, once in docs/operating.md and once in infra/dashboards/alerts.yml (a test compares them).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from features.keys import EVENTS, SERVED
+from features.store.job_status import OPERATORS
+from features.units import MINUTE_MS
+from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Flow, fresh_since, latest, within
+
+LOOK_BACK_MS = MINUTE_MS
+NOT_RUNNING_MS = 30_000
+"""A start or a restart may take that long."""
+CHECKPOINT_MS = MINUTE_MS
+FAILED_IN_A_ROW = 2
+GROWING_MS = 30_000
+GROWING_BY = 100
+STALE_MS = 1_000
+ENOUGH = 100
+"""Fewer writes than that in a minute have no 99th percentile worth the name: then it is the median that counts."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    name: str
+    text: str
+
+
+Sights = Sequence[Flow]
+"""Oldest first, the newest last; at least one."""
+
+
+def _job_not_running(sights: Sights) -> str | None:
+    now = sights[-1]
+    if FLINK in now.failures:
+        return None
+    if now.job is None:
+        return "Flink has no job"
+    if now.job.state in {"FAILED", "CANCELED", "FINISHED", "SUSPENDED", "CANCELLING"}:
+        return f"the job is {now.job.state}"
+    recent = within(sights, NOT_RUNNING_MS)
+    if recent and not any(FLINK in flow.failures or (flow.job is not None and flow.job.runs) for flow in recent):
+        return (
+            f"for 30 s the job has been {now.job.state} with {now.job.tasks_running} of {now.job.tasks} tasks running"
+        )
+    return None
+
+
+def _job_restarting(sights: Sights) -> str | None:
+    now = sights[-1].job
+    if now is None:
+        return None
+    if now.state in {"RESTARTING", "FAILING"}:
+        return f"the job is {now.state}"
+    before = [flow.job for flow in sights[:-1] if flow.job is not None]
+    if any(job.id != now.id for job in before):
+        return "the job was submitted again within the last minute"
+    counts = [job.restarts for job in before if job.restarts is not None]
+    if counts and now.restarts is not None and now.restarts > min(counts):
+        return f"the job restarted {now.restarts - min(counts)} times within the last minute"
+    return None
+
+
+def _unreachable(service: str) -> Callable[[Sights], str | None]:
+    return lambda sights: sights[-1].failures.get(service)
+
+
+def _checkpoint_overdue(sights: Sights) -> str | None:
+    now, job = sights[-1], sights[-1].job
+    if job is None or job.state != "RUNNING":
+        return None
+    checkpoints = job.checkpoints
+    if checkpoints.failed_in_a_row >= FAILED_IN_A_ROW:
+        why = f": {checkpoints.failure.rstrip('.')}" if checkpoints.failure else ""
+        return f"the last {checkpoints.failed_in_a_row} checkpoints failed{why}"
+    age = now.asked_at - max(checkpoints.completed_at or 0, job.started_at)
+    if age > CHECKPOINT_MS and _reads(sights):
+        return f"no checkpoint has been completed for {age / 1000:.0f} s"
+    return None
+
+
+def _reads(sights: Sights) -> bool:
+    """Whether there is anything to keep in a checkpoint; unknown is yes."""
+    now = sights[-1]
+    read = now.total("read"), now.total("served_read")
+    if None in read:
+        return True
+    if any(now.pending(topic) for topic in (EVENTS, SERVED)):
+        return True
+    return any((flow.total("read"), flow.total("served_read")) != read for flow in sights)
+
+
+def _pending_growing(sights: Sights) -> str | None:
+    recent = within(sights, GROWING_MS)
+    for topic, counted in ((EVENTS, "read"), (SERVED, "served_read")):
+        pending = [flow.pending(topic) for flow in recent]
+        known = [count for count in pending if count is not None]
+        if not known or len(known) < len(pending) or not all(known):
+            continue
+        if recent[0].total(counted) == recent[-1].total(counted):
+            return f"{known[-1]} records of {topic} are pending and none was read for 30 s"
+        rises = all(after >= before for before, after in pairwise(known))
+        if rises and known[-1] - known[0] >= GROWING_BY:
+            return f"{known[-1]} records of {topic} are pending, {known[-1] - known[0]} more than 30 s ago"
+    return None
+
+
+def _ledger_unbalanced(sights: Sights) -> str | None:
+    for lane, how in sorted(sights[-1].imbalance().items()):
+        return f"lane {lane}: {how}"
+    return None
+
+
+def _features_stale(sights: Sights) -> str | None:
+    for operator in OPERATORS:
+        minute = fresh_since(sights, operator)
+        if minute is None or not minute.count:
+            continue
+        q, name = (0.99, "99 %") if minute.count >= ENOUGH else (0.5, "half")
+        if (took := minute.quantile(q) or 0) > STALE_MS:
+            return f"{name} of the last minute's {minute.count} writes of {operator} took up to {took / 1000:.1f} s"
+    return None
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is tested, and what the operator does about it."""
+
+    check: Callable[[Sights], str | None]
+    advice: str
+
+
+_KINDS = {
+    "job_not_running": _Kind(
+        _job_not_running,
+        "`up` submits it again by itself; if that fails, logs/submit.log and logs/jobmanager.log say why",
+    ),
+    "job_restarting": _Kind(
+        _job_restarting,
+        "it goes on from its last checkpoint; Exceptions on Flink's page and logs/taskmanager-*.log say why",
+    ),
+    "flink_unreachable": _Kind(
+        _unreachable(FLINK), "`up` starts a dead JobManager again; if it comes and goes, read logs/jobmanager.log"
+    ),
+    "kafka_unreachable": _Kind(
+        _unreachable(KAFKA),
+        "no event is taken (503) until it is back; `up` starts a dead one again; read logs/kafka.log",
+    ),
+    "redis_unreachable": _Kind(
+        _unreachable(REDIS),
+        "lists come from the base's features, the job waits; read logs/redis.log, look at memory and disk",
+    ),
+    "checkpoint_overdue": _Kind(
+        _checkpoint_overdue,
+        "a crash now reads the log again from the last one; look at the disk under flink/checkpoints",
+    ),
+    "pending_growing": _Kind(
+        _pending_growing,
+        "the job is slower than its input, or waits for Redis: `status` names the busy task and the other alarms",
+    ),
+    "ledger_unbalanced": _Kind(
+        _ledger_unbalanced,
+        "counts can't be trusted: run `verify`; if it finds a difference, keep the logs and start a new base",
+    ),
+    "features_stale": _Kind(
+        _features_stale,
+        "features come too late for the next list: look for pending records, a restart, or a machine out of CPU",
+    ),
+}
+NAMES = tuple(_KINDS)
+
+
+def evaluate(sights: Sights) -> list[Alarm]:
+    """The alarms that hold now. Sights older than a minute before the newest are not looked at."""
+    return list(_alarms(latest(sights, LOOK_BACK_MS)))
+
+
+def _alarms(sights: Sights) -> Iterator[Alarm]:
+    for name, kind in _KINDS.items():
+        found = kind.check(sights)
+        if found is not None:
+            yield Alarm(name, f"{found}; {kind.advice}")

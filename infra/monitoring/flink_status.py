@@ -1,0 +1,83 @@
+"""The job and its checkpoints, as Flink's REST interface tells of them, in the words of infra.monitoring.snapshot."""
+
+from typing import Any
+
+from infra.flink.client import FlinkClient
+from infra.monitoring.snapshot import Checkpoints, Job, Vertex
+
+BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
+
+
+def ask_job(address: str, seconds: float) -> Job | None:
+    """The job that lives, or the one that ended last; None if Flink knows of none. Raises Unavailable."""
+    flink = FlinkClient(address, within=seconds)
+    job = flink.newest_job()
+    if job is None:
+        return None
+    detail = flink.job(job)
+    return Job(
+        id=job,
+        state=detail["state"],
+        started_at=detail["start-time"],
+        tasks=sum(detail["status-counts"].values()),
+        tasks_running=detail["status-counts"].get("RUNNING", 0),
+        restarts=_number(flink.job_metrics(job, ("numRestarts",)).get("numRestarts")),
+        checkpoints=checkpoints_of(flink.checkpoints(job)),
+        vertices=tuple(
+            _vertex(vertex, flink.vertex_metrics(job, vertex["id"], (BUSY, BACKPRESSURED)))
+            for vertex in detail["vertices"]
+        ),
+    )
+
+
+def _vertex(vertex: dict[str, Any], metrics: dict[str, Any]) -> Vertex:
+    return Vertex(
+        short_name(vertex["name"]),
+        vertex["parallelism"],
+        _share(metrics.get(BUSY)),
+        _share(metrics.get(BACKPRESSURED)),
+    )
+
+
+def short_name(name: str) -> str:
+    """ "Source: KafkaSource-default_catalog.default_database.events -> Calc[2] -> …" is "source events"."""
+    first = name.split(" -> ")[0]
+    return f"source {first.rsplit('.', 1)[-1]}" if first.startswith("Source: ") else first
+
+
+def _share(ms_per_second: object) -> float | None:
+    value = _number(ms_per_second)
+    return None if value is None else min(1.0, value / 1000)
+
+
+def _number(value: object) -> int | None:
+    """Flink says NaN for what it has not measured, as a string or as a number."""
+    try:
+        return int(float(str(value)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def checkpoints_of(answer: dict[str, Any]) -> Checkpoints:
+    """From the answer of /jobs/<id>/checkpoints, whose history has the newest first."""
+    counts, latest = answer["counts"], answer.get("latest") or {}
+    newest = max(
+        (each for each in (latest.get("completed"), latest.get("savepoint")) if each),
+        key=lambda each: each["latest_ack_timestamp"],
+        default=None,
+    )
+    row = 0
+    for each in answer.get("history") or ():
+        if each["status"] == "COMPLETED":
+            break
+        row += each["status"] == "FAILED"
+    failed = latest.get("failed") or {}
+    return Checkpoints(
+        completed=counts["completed"],
+        failed=counts["failed"],
+        failed_in_a_row=row,
+        failure=(failed.get("failure_message") or "").splitlines()[0] if failed.get("failure_message") else "",
+        completed_at=newest["latest_ack_timestamp"] if newest else None,
+        duration_ms=newest["end_to_end_duration"] if newest else None,
+        state_bytes=newest["state_size"] if newest else None,
+    )

@@ -1,0 +1,46 @@
+"""`features --from-log`: a base of what the running home has folded so far, so that the next `up` starts near the log's end."""
+
+from collections.abc import Callable
+
+import redis
+
+from features.base.reader import Base, Offsets
+from features.errors import Unavailable
+from features.keys import EVENTS, SERVED
+from features.store.job_status import lane_keys, read_lanes
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.offline_jobs import runner
+from streaming.settings import JobSettings, read_settings
+
+
+def folded_offsets(base: Base, settings: JobSettings) -> Offsets:
+    """How far the job has folded each partition; where it says nothing yet, how far the base goes.
+
+    Not the log's end: of what the job has not read, it has still to write rejects and to send on what lies wrong, and a job
+    that starts after it would not. Raises Unavailable if Redis does not answer.
+    """
+    client = redis.Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=10)
+    offsets = {topic: dict(partitions) for topic, partitions in base.offsets.items()}
+    try:
+        pipe = client.pipeline(transaction=False)
+        for key in lane_keys():
+            pipe.hgetall(key)
+        for number, lane in read_lanes(pipe.execute(), settings.generation).items():
+            offsets[EVENTS][number] = max(offsets[EVENTS][number], lane.next_offset)
+            offsets[SERVED][number] = max(offsets[SERVED][number], lane.served_next)
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis could not be asked how far the job is: {error}") from error
+    finally:
+        client.close()
+    return offsets
+
+
+def make(home: Home, record: HomeRecord, number: int, say: Callable[[str], None], master: str | None) -> bool:
+    """Make the base `number` of the running home's base and log. False, and no base, if the job has folded nothing since."""
+    base, settings = record.base(), read_settings(home.flink / "job.json")
+    until = folded_offsets(base, settings)
+    if until == base.offsets:
+        return False
+    runner.prepare_from_log(home, base.folder, settings, until, home.bases / str(number), say, master)
+    return True

@@ -1,0 +1,141 @@
+"""How good the lists are: in memory (`offline.evaluation`), or of a running home, asked over HTTP as anybody would."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from features.arrays import IntArray
+from features.base.reader import Base
+from features.errors import BadInput, Unavailable
+from features.keys import EVENTS, PARTITIONS
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.offline_jobs import runner
+from infra.offline_jobs.peers import ask_peers
+from models.training.row_metrics import TOP
+from offline.datasets.dataset import Dataset, event_id, open_dataset
+from offline.evaluation.beyond_accuracy import beyond, shelf
+from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Asked, as_list
+from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
+
+WITHIN = 10.0
+"""Seconds for one answer."""
+
+
+def in_memory(
+    home: Home, number: int, names: list[str], late: bool, peers: bool, out: Path, say: Callable[[str], None]
+) -> None:
+    """Walk what comes after the history in a process of its own: the table goes to `say`, the report into `out`."""
+    record = HomeRecord(home)
+    argv = ["offline.evaluation", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv += ["--base", str(home.bases / str(number)), "--models", str(home.models), "--out", str(out)]
+    for name in names:
+        argv += ["--model", name]
+    embeddings = runner.embeddings_folder(home, HomeRecord(home).base().data_base)
+    if embeddings is not None:
+        argv += ["--embeddings", str(embeddings)]
+    if peers:
+        argv += ["--peers", str(ask_peers(home, record, number, say))]
+    runner.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", say)
+
+
+def recall(home: Home, number: int, say: Callable[[str], None]) -> None:
+    """The same walk, for what recall finds: the table goes to `say`."""
+    record = HomeRecord(home)
+    argv = ["offline.evaluation.recall_coverage", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv += ["--base", str(home.bases / str(number)), "--models", str(home.models)]
+    embeddings = runner.embeddings_folder(home, record.base().data_base)
+    argv += ["--embeddings", str(embeddings)] if embeddings is not None else []
+    runner.run_module(argv, home.logs / "evaluation.log", say)
+
+
+def over_http(
+    home: Home, address: str, bootstrap: str, base: Base, model: str | None, most: int | None, out: Path
+) -> None:
+    """Ask a running home, then post the row, one row after the other.
+
+    Raises BadInput where nothing comes after the history, or the home has events already (it may know the answers),
+    Unavailable where the home does not answer.
+    """
+    if events := _events_in_log(bootstrap):
+        raise BadInput("--live", "a home without events: up --home anew", f"{events} events in the log of {home.path}")
+    dataset = open_dataset(HomeRecord(home).dataset, home.data)
+    first = int(base.manifest["history_rows"])
+    end = dataset.rows if most is None else min(dataset.rows, first + most)
+    if first >= end:
+        raise BadInput("--live", "a home with rows after its history", f"{first} of {dataset.rows} rows are history")
+    console = report_console()
+    began = time.monotonic()
+    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        httpx.Client(base_url=address, timeout=WITHIN, trust_env=False) as client,
+    ):
+        task = progress.add_task("asking", total=end - first)
+        try:
+            asked, lists, degraded = ask_all(
+                client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
+            )
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{address} did not answer as it should: {error}") from error
+    label = f"over HTTP, model {model or 'default'}"
+    found = results(asked, {label: lists})
+    asides = {"the lists themselves": {label: beyond(lists, shelf(dataset, first))}}
+    print_table(console, label, asked, found)
+    print_asides(console, asides)
+    seconds = time.monotonic() - began
+    facts = {
+        "data set": f"{dataset.name}, rows {first} to {end - 1}",
+        "asked": f"{address}, one row after the other, {seconds:.0f} s",
+        "lists without all they should have": degraded,
+    }
+    write_report(out, facts, asked, found, {}, asides)
+    console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
+
+
+def _events_in_log(bootstrap: str) -> int:
+    """How many records the topic of events has. Raises Unavailable."""
+    try:
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=int(WITHIN * 1000))
+        try:
+            return sum(consumer.end_offsets([TopicPartition(EVENTS, part) for part in range(PARTITIONS)]).values())
+        finally:
+            consumer.close()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {bootstrap} did not tell its offsets: {error}") from error
+
+
+def ask_all(
+    client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
+) -> tuple[Asked, IntArray, int]:
+    """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
+    asked, lists, degraded = Asked(), [], 0
+    tokens: dict[int, str] = {}
+    for row in protocol_rows(dataset, first, end, asked):
+        if row.number < first:
+            continue
+        if row.asked:
+            parameters: dict[str, str | int] = {"user_id": row.user_id, "size": TOP, "at": row.ts}
+            parameters |= {"model": model} if model else {}
+            parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
+            answer = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
+            lists.append(as_list([item["item_id"] for item in answer["items"]]))
+            degraded += bool(answer["degraded"]) or answer["freshness"]["seen_applied"] is False
+        event = {
+            "type": "rating",
+            "event_id": event_id(dataset.name, row.user_id, row.item_id, row.ts),
+            "user_id": row.user_id,
+            "item_id": row.item_id,
+            "rating": row.rating,
+            "ts": row.ts,
+        }
+        tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
+        tell(row.number)
+    return asked, np.array(lists, np.int64).reshape(-1, TOP), degraded

@@ -1,0 +1,79 @@
+"""Other libraries for comparison: an environment of their own from requirements/peers.lock, and a run in it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from features.base.reader import Base
+from features.errors import Unavailable
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.offline_jobs import runner
+from infra.system.repository import REPO
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.evaluation.peers.exchange import Rows
+from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Asked
+
+LOCK = REPO / "requirements" / "peers.lock"
+VENV = REPO / ".venv-peers"
+INSTALL_WITHIN = 1800
+
+
+def ask_peers(home: Home, record: HomeRecord, number: int, say: Callable[[str], None]) -> Path:
+    """The file of the peers' lists for what comes after the home's history. Raises MartletError if one fails."""
+    python = _environment(say)
+    dataset = open_dataset(record.dataset, home.data)
+    rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
+    protocol(dataset, int(Base(home.bases / str(number)).manifest["history_rows"])).write(rows)
+    argv = ["offline.evaluation.peers", "--rows", str(rows), "--out", str(lists)]
+    runner.run_module(argv, home.logs / "peers.log", say, python)
+    return lists
+
+
+def protocol(dataset: Dataset, first: int) -> Rows:
+    """All rows, and which the protocol asks for, as the peers read them."""
+    rows = list(protocol_rows(dataset, first, dataset.rows, Asked()))
+    columns = zip(*((row.user_id, row.item_id, row.rating, row.ts) for row in rows), strict=True)
+    users, items, ratings, times = (np.array(column) for column in columns)
+    asked = np.array([row.number for row in rows if row.asked], np.int64)
+    return Rows(users, items, ratings.astype(np.float64), times, first, asked)
+
+
+def _environment(say: Callable[[str], None]) -> Path:
+    """The peers' Python; installs what the lock names if it is not there. Raises Unavailable."""
+    python, stamp = VENV / "bin" / "python", VENV / ".stamp"
+    digest = blake2b(LOCK.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return python
+    say(f"installing other libraries into {VENV.name} (about 6 GB, once)")
+    uv = str(Path(sys.executable).with_name("uv"))
+    commands = (
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)],
+        [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-config",
+            "--python",
+            str(python),
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            str(LOCK),
+        ],
+    )
+    for command in commands:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_WITHIN, cwd=REPO)
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"{VENV.name} was not installed within {INSTALL_WITHIN} s") from error
+        if done.returncode:
+            raise Unavailable(f"{VENV.name} could not be installed: {done.stderr.strip()[-2000:]}")
+    stamp.write_text(digest)
+    return python

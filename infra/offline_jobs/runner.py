@@ -1,0 +1,242 @@
+"""Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory goes when they are done."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+from features.base.embedding_files import META
+from features.base.reader import Base, Offsets
+from features.errors import MartletError
+from infra.home.paths import Home, read_json
+from infra.home.record import HomeRecord
+from infra.services.environment import python_env
+from infra.system import packages
+from infra.system.processes import lower_priority, tail
+from infra.system.repository import REPO
+from streaming.settings import JobSettings
+
+PREPARE_WITHIN = 4 * 3600
+TRAIN_WITHIN = 4 * 3600
+NICE = 19
+"""Niceness of the offline steps: they often run beside a home that serves."""
+
+Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
+"""A context in which somebody knows of a process, by a name, and ends it should everything be stopped."""
+
+
+def _unattended(_: str, __: "subprocess.Popen[str]") -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+def _run(
+    argv: list[str],
+    log: Path,
+    within: float,
+    say: Callable[[str], None],
+    env: dict[str, str],
+    python: Path = Path(sys.executable),
+    attend: Attend = _unattended,
+    nice: int = NICE,
+) -> None:
+    """Run a module; its lines on standard output are shown, all else goes to the log, by whose name it is attended. Raises
+    MartletError if it fails."""
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [str(python), "-m", *argv],
+            cwd=REPO,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        if nice:  # what serves goes first on a small machine
+            lower_priority(process.pid, nice)
+        deadline = threading.Timer(within, process.kill)  # its output ends then, and with it the loop below
+        deadline.start()
+        try:
+            assert process.stdout is not None
+            with attend(log.stem, process):
+                for line in process.stdout:
+                    if line.strip():
+                        say(f"    {line.rstrip()}")
+                code = process.wait(timeout=60)
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+        finally:
+            deadline.cancel()
+    if code != 0:
+        last = tail(log, 1)
+        if last.startswith("error: "):  # said for people
+            raise MartletError(last.removeprefix("error: "))
+        raise MartletError(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}")
+
+
+def prepare(
+    home: Home,
+    record: HomeRecord,
+    number: int,
+    say: Callable[[str], None],
+    master: str | None = None,
+    part: Literal["all", "base", "training-data"] = "all",
+    attend: Attend = _unattended,
+    nice: int = NICE,
+) -> None:
+    """Spark: the base of a data set and what models are trained on, or one of these (of the latter what is not there yet)."""
+    argv = [
+        "offline.prepare",
+        "--dataset",
+        record.dataset,
+        "--data-dir",
+        str(home.data),
+        "--history",
+        str(record.history),
+    ]
+    argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
+    argv += ["--asks", str(asks_folder(home, number)), "--part", part]
+    _run_spark(home, argv, say, master, attend, nice)
+
+
+def prepare_from_log(
+    home: Home,
+    previous: Path,
+    settings: JobSettings,
+    until: Offsets,
+    out: Path,
+    say: Callable[[str], None],
+    master: str | None = None,
+) -> None:
+    """Spark: the base `out` of the base `previous` and the log since, up to `until`."""
+    argv = ["offline.base.from_log", "--previous", str(previous), "--bootstrap", settings.bootstrap]
+    argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
+    if settings.horizon_since is not None:
+        argv += ["--horizon-since", str(settings.horizon_since)]
+    _run_spark(home, argv, say, master)
+
+
+def _run_spark(
+    home: Home,
+    argv: list[str],
+    say: Callable[[str], None],
+    master: str | None,
+    attend: Attend = _unattended,
+    nice: int = NICE,
+) -> None:
+    env = python_env({"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"})
+    more, log = ["--master", master] if master else [], home.logs / "spark.log"
+    _run(argv + more, log, PREPARE_WITHIN, say, env, attend=attend, nice=nice)
+
+
+def run_module(argv: list[str], log: Path, say: Callable[[str], None], python: Path = Path(sys.executable)) -> None:
+    """A module of offline or models that needs neither Java nor a home that runs. Raises MartletError if it fails."""
+    _run(argv, log, TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
+
+
+def samples_folder(home: Home, number: int) -> Path:
+    return home.data / f"samples-{number}"
+
+
+def asks_folder(home: Home, number: int) -> Path:
+    return home.data / f"asks-{number}"
+
+
+def embeddings_folder(home: Home, number: int) -> Path | None:
+    """The newest embeddings that were made of a base, None where there are none."""
+    for version in reversed(_embeddings_versions(home)):
+        folder = home.embeddings / str(version)
+        if (read_json(folder / META) or {}).get("base") == number:
+            return folder
+    return None
+
+
+def _embeddings_versions(home: Home) -> list[int]:
+    if not home.embeddings.is_dir():
+        return []
+    return sorted(int(path.name) for path in home.embeddings.iterdir() if path.name.isdecimal())
+
+
+def embed(home: Home, record: HomeRecord, say: Callable[[str], None], master: str | None = None) -> Path:
+    """Spark: embeddings of the history that the home's base goes back to, as the next version; where they are. The two newest
+    versions are kept: the API goes on with the one before should this one be bad."""
+    number = record.base().data_base
+    versions = _embeddings_versions(home)
+    out = home.embeddings / str(max(versions, default=0) + 1)
+    argv = ["offline.embeddings", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    argv += ["--base", str(home.bases / str(number)), "--out", str(out)]
+    _run_spark(home, argv, say, master)
+    for old in versions[:-1]:
+        shutil.rmtree(home.embeddings / str(old), ignore_errors=True)
+    return out
+
+
+def has_training_data(home: Home, number: int) -> bool:
+    """Whether all is there that models are trained on, of the data set that a base goes back to."""
+    made_of = Base(home.bases / str(number)).data_base
+    return samples_folder(home, made_of).exists() and asks_folder(home, made_of).exists()
+
+
+def train(home: Home, number: int, names: list[str], say: Callable[[str], None], attend: Attend = _unattended) -> None:
+    """Keras: train and publish models on the samples of a base; of one made from the log, those of the data set it goes back
+    to."""
+    made_of = Base(home.bases / str(number)).data_base
+    _train(home, number, samples_folder(home, made_of), asks_folder(home, made_of), names, [], say, attend)
+
+
+def train_on(
+    home: Home,
+    number: int,
+    bootstrap: str,
+    names: list[str],
+    version: int | None,
+    say: Callable[[str], None],
+    master: str | None = None,
+) -> None:
+    """Spark: lessons of what was shown (topic `samples`); Keras: models go on with them, from their newest version or a given
+    one, and are published."""
+    made_of = Base(home.bases / str(number)).data_base
+    out = home.data / "shown"
+    shutil.rmtree(out, ignore_errors=True)
+    argv = ["offline.training_data.from_impressions", "--bootstrap", bootstrap, "--out", str(out)]
+    argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(asks_folder(home, made_of))]
+    _run_spark(home, argv, say, master)
+    more = ["--go-on", *([str(version)] if version else [])]
+    _train(home, number, out / "samples", out / "asks", names, more, say)
+
+
+def _train(
+    home: Home,
+    number: int,
+    samples: Path,
+    asks: Path,
+    names: list[str],
+    more: list[str],
+    say: Callable[[str], None],
+    attend: Attend = _unattended,
+) -> None:
+    argv = ["models.training", "--samples", str(samples), "--base", str(home.bases / str(number))]
+    argv += ["--asks", str(asks), "--models", str(home.models)]
+    for name in names:
+        argv += ["--model", name]
+    argv += more
+    env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2"})
+    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, env, attend=attend)
+
+
+def publish(home: Home, folder: Path, name: str, force: bool, say: Callable[[str], None]) -> None:
+    """Hold an exported version to the gate and publish it as the next one."""
+    argv = ["models.training.publish", "--folder", str(folder), "--models", str(home.models), "--model", name]
+    argv += ["--force"] if force else []
+    _run(argv, home.logs / "training.log", TRAIN_WITHIN, say, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

@@ -1,0 +1,115 @@
+"""Many records into the topic `events`, each partition in order: whole batches, one acknowledgement a batch.
+
+A client that keeps a future, a lock and a callback for each record, and takes checksums in Python, manages some 12,000 a
+second here. Batches filled by hand, in C, leave the events themselves as the larger part of the work.
+"""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from features.errors import Unavailable
+from features.keys import EVENTS, PARTITIONS, partition_of
+
+BATCH_BYTES: Final = 128 << 10
+CLOSE_WITHIN: Final = 10.0
+BREATHE: Final = 64
+"""Records after which the event loop gets its turn, so that requests go out and answers come in while batches fill."""
+
+
+class EventProducer:
+    """Puts records into batches and ships them: acks=all, idempotent, at most one batch a partition on its way.
+
+    So the log has a partition's records in the order of `put`, retries or not. `acknowledged` is called once a batch,
+    with the marks of its records, when the broker has them. For use by one task alone.
+    """
+
+    def __init__(self, bootstrap: str, acknowledged: Callable[[list[int]], None], ack_within: float) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
+        )
+        self._acknowledged = acknowledged
+        self._ack_within = ack_within
+        self._filling = [(self._producer.create_batch(), list[int]()) for _ in range(PARTITIONS)]
+        self._on_the_way: dict[int, asyncio.Future[object]] = {}
+        self._until_breath = BREATHE
+
+    async def __aenter__(self) -> Self:
+        """Raises Unavailable if the broker does not answer."""
+        try:
+            await asyncio.wait_for(self._producer.start(), self._ack_within)
+        except (KafkaError, TimeoutError) as error:
+            await self._close()
+            raise Unavailable(f"Kafka does not answer: {error!r}") from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def put(self, mark: int, user_id: int, value: bytes) -> None:
+        """One record. Raises Unavailable if the broker did not take an earlier batch within `ack_within` seconds."""
+        partition = partition_of(user_id)
+        batch, marks = self._filling[partition]
+        key = b"%d" % user_id
+        if batch.append(timestamp=None, key=key, value=value) is None:
+            await self._ship(partition)
+            batch, marks = self._filling[partition]
+            batch.append(timestamp=None, key=key, value=value)
+        marks.append(mark)
+        self._until_breath -= 1
+        if not self._until_breath:
+            self._until_breath = BREATHE
+            await asyncio.sleep(0)
+
+    async def ship(self) -> None:
+        """Send what has gathered, full or not. Raises like `put`."""
+        for partition in range(PARTITIONS):
+            if self._filling[partition][1]:
+                await self._ship(partition)
+
+    async def finish(self) -> None:
+        """Returns once all that was put is acknowledged. Raises like `put`."""
+        await self.ship()
+        for partition in list(self._on_the_way):
+            await self._settle(partition)
+
+    async def _ship(self, partition: int) -> None:
+        await self._settle(partition)
+        batch, marks = self._filling[partition]
+        self._filling[partition] = (self._producer.create_batch(), [])
+        batch.close()
+        try:
+            future = await self._producer.send_batch(batch, EVENTS, partition=partition)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka did not take the events: {error!r}") from error
+        future.add_done_callback(lambda done: self._on_done(done, marks))
+        self._on_the_way[partition] = future
+
+    def _on_done(self, done: "asyncio.Future[object]", marks: list[int]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._acknowledged(marks)
+
+    async def _settle(self, partition: int) -> None:
+        """Wait for the batch of a partition that is on its way, if there is one."""
+        future = self._on_the_way.pop(partition, None)
+        if future is None:
+            return
+        try:
+            await asyncio.wait_for(future, self._ack_within)
+        except TimeoutError as error:
+            raise Unavailable(f"Kafka did not take the events within {self._ack_within:.0f} s") from error
+        except KafkaError as error:
+            raise Unavailable(f"Kafka did not take the events: {error!r}") from error
+
+    async def _close(self) -> None:
+        """What is on its way may still be acknowledged; what is still filling is left out."""
+        try:
+            await asyncio.wait_for(self._producer.stop(), CLOSE_WITHIN)
+        except (KafkaError, TimeoutError):
+            return  # whatever it says now, it was not acknowledged

@@ -1,0 +1,64 @@
+"""Replays that the pages ask for: a process of their own under the supervisor, at most one."""
+
+import sys
+from pathlib import Path
+
+from infra.home.paths import Home, read_json
+from infra.services.environment import python_env
+from infra.services.service import Service
+from infra.services.supervisor import Supervisor
+from infra.system.processes import tail
+from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWish, read_wish, write_file
+
+NAME = "replay"
+GRACE = 3.0
+SAID = 200
+"""Characters of the log's last line that go to the page."""
+
+
+class Replays:
+    """Carries out the newest wish each time it looks. A wish of an earlier `up` is forgotten: nothing starts by itself."""
+
+    def __init__(self, home: Home, supervisor: Supervisor) -> None:
+        self._home = home
+        self._supervisor = supervisor
+        self._done = ReplayWish(None)
+        self._told: ReplayState | None = None
+        for name in (WISH, STATE):
+            (home.run / name).unlink(missing_ok=True)
+
+    def look(self) -> None:
+        wish = read_wish(self._home.run)
+        if wish is not None and wish != self._done:
+            self._supervisor.end(NAME)  # another speed is another process: it goes on where this one stops
+            self._done = wish
+            if wish.speed is not None:
+                self._supervisor.begin(self._service(wish.speed))
+        self._tell()
+
+    def _service(self, speed: float | str) -> Service:
+        pace = speed if isinstance(speed, str) else f"{speed:g}"
+        argv: tuple[str | Path, ...] = (
+            sys.executable, "-m", "infra", "replay", "--home", self._home.path, "--speed", pace,
+        )  # fmt: skip
+        return Service(NAME, argv, lambda: None, env=python_env(), cwd=self._home.path, grace=GRACE, lasts=False)
+
+    def _tell(self) -> None:
+        noted = read_json(self._home.data / "replay.json") or {}
+        code = self._supervisor.exit_code(NAME)
+        error = None
+        if code:
+            last_line = tail(self._supervisor.log_of(NAME), 1).strip()[-SAID:]
+            error = last_line or f"it exited with {code}"
+        state = ReplayState(
+            self._done.id,
+            self._supervisor.runs(NAME),
+            self._done.speed,
+            first=int(noted.get("first", 0)),
+            row=int(noted.get("row", 0)),
+            last=int(noted.get("last", 0)),
+            error=error,
+        )
+        if state != self._told:
+            write_file(self._home.run / STATE, state)
+            self._told = state

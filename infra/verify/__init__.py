@@ -1,0 +1,1 @@
+"""Verify: features recomputed from base and log, compared with what Redis has."""

@@ -1,0 +1,201 @@
+"""`verify`: recompute every feature from base and log with the pure fold, and compare with Redis byte for byte: every key that
+must be there, with its fence, and none beside them."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import redis
+
+from features.base.reader import Base
+from features.errors import Unavailable
+from features.fold.co_visits import encode_neighbours
+from features.fold.state import decode_item, encode_features
+from features.fold.user import thaw_user
+from features.keys import GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
+from infra.verify.recompute import Ends, Expected, KafkaReader, LogReader, Recomputer
+from streaming.settings import JobSettings
+
+BATCH = 500
+SCANNED = 1000
+"""Keys that Redis looks at in one go."""
+USERS, ITEMS = "{u:", ("i:", "p:")
+"""How keys begin: of users and their seen sets; of items and their pairs."""
+T = TypeVar("T")
+
+
+def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+
+
+class Comparison:
+    """Redis against what is expected: the first difference, in the order of keys."""
+
+    def __init__(
+        self, expected: Expected, base: Base, client: "redis.Redis", generation: int, items: bool = True
+    ) -> None:
+        """items: whether the job folds items and pairs; if not, those of a time when it did may still be there."""
+        self._expected = expected
+        self._kinds = (USERS, *ITEMS) if items else (USERS,)
+        self._base = base
+        self._client = client
+        self._generation = str(generation).encode()
+
+    def first_difference(self) -> str | None:
+        return self._users() or self._items() or self._pairs() or self._ledger() or self.surplus()
+
+    def _users(self) -> str | None:
+        expected = self._expected
+        for chunk in _chunks(sorted(set(expected.users) | {user_id for user_id, _ in self._base.users()})):
+            pipe = self._client.pipeline(transaction=False)
+            for user_id in chunk:
+                pipe.hmget(user_key(user_id), GENERATION, N, VALUE)
+                pipe.smembers(seen_key(user_id))
+            answers = pipe.execute()
+            for at, user_id in enumerate(chunk):
+                state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
+                found, seen = tuple(answers[2 * at]), {int(item) for item in answers[2 * at + 1]}
+                place = str(expected.places.get(user_id, self._base.place_of(user_id))).encode()
+                wanted = (self._generation, place, encode_features(state.features))
+                if found != wanted:
+                    return f"{user_key(user_id)}: expected g, n, v = {wanted}, got {found}"
+                wanted_seen = {item for item, _ in state.seen.items()}
+                if seen != wanted_seen:
+                    return (
+                        f"{seen_key(user_id)}: expected {len(wanted_seen)} items, got {len(seen)};"
+                        f" missing {sorted(wanted_seen - seen)[:5]}, too many {sorted(seen - wanted_seen)[:5]}"
+                    )
+        return None
+
+    def _items(self) -> str | None:
+        wanted = {item_key(item_id): (decode_item(value).n, value) for item_id, value in self._base.all_item_features()}
+        for item_id, item in self._expected.items.items():
+            wanted[item_key(item_id)] = item.n, encode_features(item)
+        return self._values(wanted)
+
+    def _pairs(self) -> str | None:
+        pairs = dict(self._base.all_pairs()) | self._expected.pairs
+        return self._values(
+            {pairs_key(item_id): (each.n, encode_neighbours(each.neighbours())) for item_id, each in pairs.items()}
+        )
+
+    def _values(self, wanted: dict[str, tuple[int, bytes]]) -> str | None:
+        """`wanted`: n and value by key."""
+        for chunk in _chunks(sorted(wanted)):
+            pipe = self._client.pipeline(transaction=False)
+            for key in chunk:
+                pipe.hmget(key, GENERATION, N, VALUE)
+            for key, found in zip(chunk, pipe.execute(), strict=True):
+                n, value = wanted[key]
+                expected = (self._generation, str(n).encode(), value)
+                if tuple(found) != expected:
+                    return f"{key}: expected g, n, v = {expected}, got {tuple(found)}"
+        return None
+
+    def _ledger(self) -> str | None:
+        """The job's own count of what became of each record."""
+        pipe = self._client.pipeline(transaction=False)
+        for key in lane_keys():
+            pipe.hgetall(key)
+        lanes = read_lanes(pipe.execute())
+        for number in range(PARTITIONS):
+            lane = lanes.get(number)
+            for topic, ledgers, prefix in (
+                ("events", self._expected.ledgers, ""),
+                ("served", self._expected.list_ledgers, "served_"),
+            ):
+                for name, count in ledgers.get(number, {}).items():
+                    counted = None if lane is None else getattr(lane, prefix + name)
+                    if counted != count:
+                        return f"{lane_key(number)}: expected {count} records of {topic} {name}, got {counted}"
+        return None
+
+    def surplus(self) -> str | None:
+        """The first key, in order, of a user, an item or pairs that neither base nor log knows."""
+        expected, base = self._expected, self._base
+        known = {user_key(user_id) for user_id in (*expected.users, *base.user_ids)}
+        known |= {f"{key}:seen" for key in known}
+        known |= {item_key(item_id) for item_id in (*expected.items, *base.item_ids)}
+        known |= {pairs_key(item_id) for item_id in (*expected.pairs, *base.pair_ids)}
+        found = (key.decode(errors="replace") for key in self._client.scan_iter(count=SCANNED))
+        surplus = min((key for key in found if key.startswith(self._kinds) and key not in known), default=None)
+        return None if surplus is None else f"{surplus}: expected no such key, got one"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`difference`: the first one, or None. `moving`: the log grew while we compared, so a difference may be none."""
+
+    difference: str | None
+    moving: bool
+    expected: Expected
+
+    @property
+    def verdict(self) -> str:
+        """equal, different, or moving."""
+        if self.difference is None:
+            return "equal"
+        return "moving" if self.moving else "different"
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command: 0, 1 and 3."""
+        return {"equal": 0, "different": 1, "moving": 3}[self.verdict]
+
+    def ledger(self) -> dict[str, int]:
+        """What became of the records of `events`: read, and its parts."""
+        total = self.expected.total()
+        return {name: total[name] for name in ("read", *VERDICTS)}
+
+    def text(self, seconds: float) -> str:
+        """For people: one line."""
+        if self.difference is not None:
+            return f"{'still moving' if self.moving else 'DIFFERENT'}: {self.difference[:2000]}"
+        ledger = self.ledger()
+        counts = ", ".join(f"{name} {ledger[name]}" for name in VERDICTS)
+        return (
+            f"equal: {len(self.expected.users)} users and {len(self.expected.items)} items touched by the log, "
+            f"and the rest of the base; read {ledger['read']} = {counts}; {seconds:.1f} s"
+        )
+
+    def json_line(self, seconds: float) -> str:
+        """For programs: the same; `ledger` holds `read` and its parts."""
+        return json.dumps(
+            {
+                "verdict": self.verdict,
+                "difference": self.difference,
+                "ledger": self.ledger(),
+                "users": len(self.expected.users),
+                "items": len(self.expected.items),
+                "seconds": round(seconds, 1),
+            }
+        )
+
+
+def verify(base: Base, settings: JobSettings, wait: float, log: LogReader | None = None) -> Finding:
+    """Recompute and compare; tries again until `wait` seconds have gone while there is a difference. log: Kafka's, if no other
+    is given. Raises Unavailable where log or Redis can't be read."""
+    log = log or KafkaReader(settings.bootstrap)
+    deadline = time.monotonic() + wait
+    ends: Ends = {}
+    expected = Expected()
+    client = redis.Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=30)
+    try:
+        while True:
+            if log.ends() != ends:
+                recomputer = Recomputer(base, settings)
+                ends, expected = log.read(recomputer), recomputer.expected
+            comparison = Comparison(expected, base, client, settings.generation, settings.items)
+            difference = comparison.first_difference()
+            if difference is None:
+                return Finding(None, False, expected)
+            if time.monotonic() >= deadline:
+                return Finding(difference, log.ends() != ends, expected)
+            time.sleep(0.3)
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis could not be read: {error}") from error
+    finally:
+        client.close()

@@ -1,0 +1,1 @@
+"""Fitting: nets on rows, lists and sequences, with early stopping, checkpoints and warm starts."""

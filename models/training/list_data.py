@@ -1,0 +1,294 @@
+"""Asks and sequences from Parquet, as `offline.training_data.ranking_lists` wrote them: what sequence models and
+rankers of lists learn from.
+
+An ask is a list of at most C candidates and the one among them that was liked. What it costs: 4 · C · S bytes an ask for the
+signals, 10 kB for 200 candidates; 30,000 asks are 350 MB.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.arrays import AnyArray, FloatArray, IntArray
+from features.errors import BadInput, Broken
+from features.inputs.columns import InputMaps, normalise
+from features.inputs.history import LENGTH, gap_of
+from features.inputs.signals import SIGNAL_COLUMNS
+from models.training.row_data import Part, parquet_files, read_json, widths_of
+
+VALIDATION: Final = 0.15
+"""Share of the asks, the newest ones, that measures and never trains."""
+LEAST: Final = 8
+"""Fewer asks say nothing."""
+NO_CANDIDATE: Final = -1
+FLAT_ASKS: Final = 400
+"""So many asks, spread evenly, stand for all where rows are wanted."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A asks of at most C candidates.
+
+    seqs, users, at, answers  int64 [A]; answers: the place of the liked candidate
+    items                     int64 [A, C], NO_CANDIDATE where a list is shorter
+    history, marks, gaps      int64 [A, L], [A, L], [A, L + 1]
+    signals                   float32 [A, C, S]
+    columns                   float32 [A, U + 3G] user columns, normalised
+    """
+
+    seqs: IntArray
+    users: IntArray
+    at: IntArray
+    answers: IntArray
+    items: IntArray
+    history: IntArray
+    marks: IntArray
+    gaps: IntArray
+    signals: FloatArray
+    columns: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def part(self, rows: Any) -> "Lists":
+        """Those at these places."""
+        return Lists(**{name: values[rows] for name, values in vars(self).items()})
+
+    def flat(self) -> Part:
+        """Every candidate of some asks as a row, as a served model sees it, with label 1 for the liked one."""
+        some = self.part(np.unique(np.linspace(0, max(len(self) - 1, 0), FLAT_ASKS).astype(np.int64)))
+        asks, places = np.nonzero(some.items != NO_CANDIDATE)
+        labels = (places == some.answers[asks]).astype(np.float32)
+        return Part(some.rows(asks, places), labels, np.arange(len(asks)))
+
+    def rows(self, asks: IntArray, places: IntArray) -> dict[str, AnyArray]:
+        """Model inputs of candidates, by ask and place."""
+        return {
+            "userId": self.users[asks],
+            "movieId": self.items[asks, places],
+            "history": self.history[asks],
+            "history_marks": self.marks[asks],
+            "history_gaps": self.gaps[asks],
+            "signals": self.signals[asks, places],
+            "user": self.columns[asks],
+        }
+
+
+@dataclass(frozen=True)
+class Histories:
+    """All rows of all users, one user after the other, each in order. seqs, items, marks, times (ms): int64 [n]; starts:
+    int64 [users + 1]."""
+
+    seqs: IntArray
+    items: IntArray
+    marks: IntArray
+    times: IntArray
+    starts: IntArray
+
+
+@dataclass(frozen=True)
+class Asks:
+    """All that a training on lists or sequences reads. histories: None for lists that were shown, which bring the newest events
+    alone; first: the row from which on there are asks; from_ms, to_ms: the time of the oldest and the newest row."""
+
+    train_lists: Lists
+    validation_lists: Lists
+    histories: Histories | None
+    first: int
+    maps: InputMaps
+    widths: dict[str, int]
+    dataset: str
+    from_ms: int
+    to_ms: int
+
+    @property
+    def rows(self) -> int:
+        """Events that teach."""
+        return len(self.train_lists) if self.histories is None else len(self.histories.seqs)
+
+    def item_ids(self) -> IntArray:
+        """Ids of the items that histories have, or lists; among them may be −1 for none."""
+        if self.histories is not None:
+            ids = self.histories.items
+        else:
+            ids = np.concatenate([self.train_lists.items.ravel(), self.train_lists.history.ravel()])
+        return np.unique(ids)
+
+    def past(self, most: int) -> "Windows":
+        """What came before the first ask, as `windows`. Raises BadInput where there are lists alone."""
+        if self.histories is None:
+            raise BadInput("a sequence model's lessons", "histories, or a version to go on from", "lists alone")
+        return windows(self.histories, self.first, most)
+
+    def everything(self, most: int) -> "Windows":
+        """All that came, that which measures included."""
+        if self.histories is not None:
+            return windows(self.histories, np.iinfo(np.int64).max, most)
+        return windows_of(self.train_lists, self.validation_lists)
+
+    @property
+    def train(self) -> Part:
+        return self.train_lists.flat()
+
+    @property
+    def validation(self) -> Part:
+        return self.validation_lists.flat()
+
+
+def _table(folder: Path, columns: Sequence[str]) -> pa.Table:
+    try:
+        table = pa.concat_tables([pq.read_table(path, columns=list(columns)) for path in parquet_files(folder)])
+    except (pa.ArrowException, OSError) as error:
+        raise Broken(f"{folder} can't be read: {error}") from error
+    if not table.num_rows:
+        raise Broken(f"{folder} holds no rows")
+    return table.combine_chunks()
+
+
+def _flat(table: pa.Table, name: str) -> tuple[AnyArray, IntArray]:
+    """(values, lengths) of a list column."""
+    column = table[name].chunk(0)
+    return column.flatten().to_numpy(zero_copy_only=False), np.diff(column.offsets.to_numpy())
+
+
+def _square(table: pa.Table, name: str, width: int, folder: Path) -> IntArray:
+    values, lengths = _flat(table, name)
+    if (lengths != width).any():
+        raise Broken(f"{folder}: column {name}: expected lists of {width}, got {lengths.min()} to {lengths.max()}")
+    return np.asarray(values.reshape(-1, width), np.int64)
+
+
+def _lists(folder: Path, maps: InputMaps) -> Lists:
+    names = ("seq", "user_id", "at", "answer", "history", "history_marks", "history_gaps", "items", "signals", "user")
+    table = _table(folder, names)
+    ids, lengths = _flat(table, "items")
+    signals, _ = _flat(table, "signals")
+    size = len(SIGNAL_COLUMNS)
+    if len(signals) != len(ids) * size:
+        raise Broken(f"{folder}: column signals: expected {size} for each candidate, got {len(signals)} for {len(ids)}")
+    if not np.isfinite(signals).all():
+        raise Broken(f"{folder}: column signals holds values that are not finite")
+    asks = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    items = np.full((len(lengths), int(lengths.max())), NO_CANDIDATE, np.int64)
+    items[asks, places] = ids
+    matrix = np.zeros((*items.shape, size), np.float32)
+    matrix[asks, places] = signals.reshape(-1, size)
+    seqs, users, at, answers = (np.asarray(table[name].to_numpy(), np.int64) for name in names[:4])
+    if (answers < 0).any() or (answers >= lengths).any():
+        raise Broken(f"{folder}: column answer names a candidate that is not there")
+    widths = (LENGTH, LENGTH, LENGTH + 1)
+    history, marks, gaps = (_square(table, name, width, folder) for name, width in zip(names[4:7], widths, strict=True))
+    try:
+        columns = normalise(_flat(table, "user")[0].reshape(len(lengths), -1), maps.user_mean, maps.user_std)
+    except ValueError as error:
+        raise Broken(f"{folder}: column user: {error}") from error
+    whole = Lists(seqs, users, at, answers, items, history, marks, gaps, matrix, columns)
+    return whole.part(np.argsort(seqs, kind="stable"))
+
+
+def _histories(folder: Path) -> Histories:
+    table = _table(folder, ("seqs", "items", "marks", "times"))
+    seqs, lengths = _flat(table, "seqs")
+    items, marks, times = (np.asarray(_flat(table, name)[0], np.int64) for name in ("items", "marks", "times"))
+    return Histories(np.asarray(seqs, np.int64), items, marks, times, np.r_[0, np.cumsum(lengths)])
+
+
+def read_asks(folder: Path, since: int = -1) -> Asks:
+    """Those after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is no such thing or too
+    little."""
+    maps: InputMaps = read_json(folder / "maps.json", InputMaps)
+    meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
+    lists = _lists(folder / "asks", maps)
+    lists = lists.part(np.flatnonzero(lists.at > since))
+    histories = None if meta.get("shown") else _histories(folder / "sequences")
+    cut = int(len(lists) * (1 - VALIDATION))
+    if len(lists) < LEAST:
+        after = f" after {since} ms" if since >= 0 else ""
+        raise Broken(
+            f"{folder} has {len(lists)} asks{after}: expected at least {LEAST}, to learn from and to measure on"
+        )
+    times = lists.at if histories is None else histories.times
+    return Asks(
+        lists.part(slice(0, cut)),
+        lists.part(slice(cut, None)),
+        histories,
+        int(meta["first"]),
+        maps,
+        widths_of(maps),
+        str(meta.get("dataset", "")),
+        int(times.min()),
+        int(times.max()),
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Parts of histories, L + 1 events each. inputs: items, marks [n, L] and gaps [n, L + 1]; following: int64 [n, L] the item
+    that comes after each place; weights: float32 [n, L], 0 where nothing does."""
+
+    items: IntArray
+    marks: IntArray
+    gaps: IntArray
+    following: IntArray
+    weights: FloatArray
+    seqs: IntArray
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def part(self, rows: Any) -> "Windows":
+        return Windows(**{name: values[rows] for name, values in vars(self).items()})
+
+
+LIKED_MARK: Final = 8
+"""Marks from here on are positive ratings (a like is 13, a dislike 14)."""
+OTHER: Final = 0.2
+"""Weight of a next event that is not positive: it tells what the user came across."""
+
+
+def windows_of(*parts: Lists) -> Windows:
+    """Asks as windows: after the newest event of each history comes the item that was liked."""
+    items, marks, gaps, seqs = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("history", "marks", "gaps", "seqs")
+    )
+    liked = np.concatenate([part.items[np.arange(len(part)), part.answers] for part in parts])
+    weights = np.zeros(items.shape, np.float32)
+    weights[:, -1] = 1
+    following = np.concatenate([items[:, 1:], liked[:, None]], axis=1)
+    return Windows(items, marks, gaps, following, weights, np.repeat(seqs[:, None], items.shape[1], axis=1))
+
+
+def windows(histories: Histories, before: int, most: int) -> Windows:
+    """The rows with seq < `before` as windows, at most `most` events, the newest: each event follows in exactly one of them, with
+    at least L / 2 events before it where there are so many. The first event follows nothing at all."""
+    step = LENGTH // 2
+    rows: list[tuple[IntArray, int]] = []
+    oldest = np.sort(histories.seqs[histories.seqs < before])[-most:][:1]
+    least = int(oldest[0]) if len(oldest) else 0
+    for start, end in zip(histories.starts[:-1].tolist(), histories.starts[1:].tolist(), strict=True):
+        end = start + int(np.searchsorted(histories.seqs[start:end], before))
+        for low in range(start, end, step):
+            high = min(low + step, end)
+            if histories.seqs[high - 1] >= least:
+                rows.append((np.arange(max(start, low - step), high), high - low))
+    n = len(rows)
+    items = np.full((n, LENGTH + 1), -1, np.int64)
+    marks, gaps = np.zeros((n, LENGTH + 1), np.int64), np.zeros((n, LENGTH + 1), np.int64)
+    seqs, weights = np.full((n, LENGTH + 1), -1, np.int64), np.zeros((n, LENGTH + 1), np.float32)
+    number = np.vectorize(gap_of, otypes=[np.int64])
+    for at, (places, new) in enumerate(rows):
+        first = LENGTH + 1 - len(places)
+        items[at, first:] = histories.items[places]
+        marks[at, first:] = histories.marks[places]
+        seqs[at, first:] = histories.seqs[places]
+        if len(places) > 1:
+            gaps[at, first + 1 :] = number(np.diff(histories.times[places]))
+        liked = (marks[at, -new:] >= LIKED_MARK) & (marks[at, -new:] != 14)
+        weights[at, -new:] = np.where(liked, 1, OTHER)
+    return Windows(items[:, :-1], marks[:, :-1], gaps, items[:, 1:], weights[:, 1:], seqs[:, 1:])

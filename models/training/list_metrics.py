@@ -1,0 +1,62 @@
+"""How good ranked lists are: the places of what was liked, and scores as shares."""
+
+import numpy as np
+
+from features.arrays import AnyArray, IntArray
+from features.errors import Broken
+from models.training.list_data import NO_CANDIDATE, Lists
+from models.training.row_metrics import TOP, measure, rank_gains
+
+
+def place_metrics(places: IntArray) -> dict[str, float]:
+    """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
+    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(places).items()}
+
+
+def places_of(lists: Lists, scores: AnyArray) -> IntArray:
+    """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
+    rows = np.arange(len(lists))
+    mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
+    ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
+    return np.asarray((ahead & (lists.items != NO_CANDIDATE)).sum(axis=1), np.int64)
+
+
+def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str, float], list[AnyArray]]:
+    """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
+    asks, places = np.nonzero(lists.items != NO_CANDIDATE)
+    labels = (places == lists.answers[asks]).astype(np.float64)
+    flat = scores[asks, places].astype(np.float64)
+    if not np.isfinite(flat).all():
+        raise Broken("scores are not finite; nothing was published")
+    scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
+    likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
+    metrics = place_metrics(places_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
+    return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
+
+
+def _logistic(scores: AnyArray, labels: AnyArray) -> tuple[float, float]:
+    """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling); the scale is above 0.
+
+    On standardised scores, from the constant that fits best, and no step that makes it worse: scores of any size will do.
+    """
+    mean, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
+    inputs = np.stack([(scores - mean) / spread, np.ones_like(scores)], axis=1)
+    share = min(max(float(labels.mean()), 1e-6), 1 - 1e-6)
+    weights = np.array([0.0, np.log(share / (1 - share))])
+    loss = _loss(inputs @ weights, labels)
+    for _ in range(50):
+        likely = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        curve = (inputs * (likely * (1 - likely))[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        change = np.linalg.solve(curve, inputs.T @ (labels - likely))
+        while (new := _loss(inputs @ (weights + change), labels)) > loss and np.abs(change).max() > 1e-6:
+            change = change / 2
+        if new >= loss or np.abs(change).max() < 1e-6:
+            break
+        weights, loss = weights + change, new
+    scale = max(weights[0], 1e-3) / spread
+    return float(scale), float(weights[1] - scale * mean)
+
+
+def _loss(logits: AnyArray, labels: AnyArray) -> float:
+    """Mean cross entropy."""
+    return float(np.mean(np.logaddexp(0, logits) - labels * logits))

@@ -1,0 +1,280 @@
+"""From samples to published versions: train, export, check, publish; one model after the other."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from features.base.reader import Base
+from features.errors import BadInput, Broken
+from models import nets
+from models.nets.parts.net import ROWS, UNKNOWN_ID, Net
+from models.registry import DataSeen, list_versions, publish, staging_folder, version_folder
+from models.training import promotion_gate
+from models.training.effort import FULL, Effort
+from models.training.export import stage
+from models.training.fitting.checkpoint import FOLDER, Resume
+from models.training.fitting.fit_lists import fit_on_lists, scores_of
+from models.training.fitting.fit_rows import Fitted, fit, predictor
+from models.training.fitting.warm_start import Earlier, read_earlier
+from models.training.list_data import Asks, read_asks
+from models.training.list_metrics import measured
+from models.training.row_data import MAX_ROWS, Samples, read_samples
+from models.training.row_metrics import measure, popularity_scores
+from models.training.runtime import code_revision, peak_megabytes
+
+Lessons = Samples | Asks
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train on and how. asks: the folder for nets that learn from lists or sequences; base: the base whose features the
+    samples carry, None where it is not known; go_on: from this version of each model (its newest one where 0), on what is newer
+    than all that it learned from; None is anew, on everything; epochs: at most so many over rows; effort: those over lists and
+    sequences."""
+
+    samples: Path
+    models: Path
+    names: tuple[str, ...]
+    base: Path | None = None
+    asks: Path | None = None
+    epochs: int = 5
+    seed: int = 7
+    force: bool = False
+    max_rows: int = MAX_ROWS
+    go_on: int | None = None
+    effort: Effort = FULL
+
+
+def evaluate(net: Net, fitted: Fitted, samples: Samples) -> dict[str, float]:
+    """Metrics on validation: the model's, the same with every user unknown, and those of the baselines.
+
+    Validation also chose the epoch (early stopping), so the model's own figures are a little kind.
+
+    auc, gauc, log_loss; new_users_…: every user id replaced by an unknown one; popularity_…: an item's share of
+    positives in training; constant_log_loss: the overall share; known_users: share of rows whose user the model knows.
+    """
+    part, train = samples.validation, samples.train
+    users, labels = part.inputs["userId"], part.labels
+    predict = predictor(net, fitted.model, samples.widths)
+    scores = predict(part.inputs)
+    strangers = predict({**part.inputs, "userId": np.full_like(users, UNKNOWN_ID)})
+    popular = popularity_scores(train.inputs["movieId"], train.labels, part.inputs["movieId"])
+    constant = measure(users, labels, np.full(len(labels), train.labels.mean()), "constant_")
+    return {
+        **measure(users, labels, scores),
+        **measure(users, labels, strangers, "new_users_"),
+        **measure(users, labels, popular, "popularity_"),
+        "constant_log_loss": constant["constant_log_loss"],
+        "known_users": round(float(np.isin(users, fitted.context.user_ids).mean()), 6),
+    }
+
+
+def gate_and_publish(staged: Path, models_dir: Path, name: str, force: bool = False) -> int:
+    """Hold a staged version to its manifest and to the live version, then publish it; returns its number.
+
+    `force` skips the comparison with the live version, nothing else. Raises Broken with the reason; the staged folder
+    stays where it is.
+    """
+    manifest = promotion_gate.check_version(staged)
+    if not force:
+        promotion_gate.check_not_worse(manifest, promotion_gate.live_version(models_dir, name))
+    return publish(staged, models_dir, name)
+
+
+def _train(
+    net: Net, lessons: Lessons, options: Options, earlier: Earlier | None, resume: Resume, progress: Any
+) -> tuple[Fitted, dict[str, float]]:
+    """The model and its metrics on validation."""
+    if isinstance(lessons, Asks):
+        task = progress.add_task(net.name, total=None, loss=float("nan"))
+        fitted = fit_on_lists(
+            net,
+            lessons,
+            options.seed,
+            lambda _, done, loss: progress.update(task, loss=loss),
+            earlier,
+            resume,
+            options.effort,
+        )
+        progress.update(task, total=1, completed=1)
+        return fitted, fitted.metrics
+    rows = len(lessons.train)
+    task = progress.add_task(net.name, total=rows * options.epochs, loss=float("nan"))
+
+    def tell(epoch: int, done: int, loss: float) -> None:
+        progress.update(task, completed=(epoch - 1) * rows + done, loss=loss)
+
+    fitted = fit(net, lessons, options.epochs, options.seed, tell, earlier, resume)
+    progress.update(task, completed=rows * options.epochs)
+    return fitted, evaluate(net, fitted, lessons)
+
+
+def _line(metrics: dict[str, float], prefix: str = "") -> str:
+    known = [name for name in ("hr10", "ndcg10", "auc", "gauc", "log_loss") if prefix + name in metrics]
+    return ", ".join(f"{name} {metrics[prefix + name]:.4f}" for name in known)
+
+
+def _data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSeen:
+    if isinstance(lessons, Asks):
+        rows, validation_rows = lessons.rows, len(lessons.validation_lists)
+    else:
+        rows, validation_rows = len(lessons.train), len(lessons.validation)
+    return DataSeen(
+        dataset=lessons.dataset,
+        base=base,
+        rows=rows,
+        validation_rows=validation_rows,
+        users=len(fitted.context.user_ids),
+        items=len(fitted.context.item_ids),
+        from_ms=lessons.from_ms,
+        to_ms=lessons.to_ms,
+        seed=seed,
+    )
+
+
+def _going_on(net: Net, options: Options, read: Callable[[Net, int], Lessons]) -> tuple[Earlier, Lessons]:
+    """The version that a training goes on from, and what is newer than it. Raises BadInput for a version that is not there,
+    Broken where nothing is newer, or the lessons are normalised otherwise."""
+    version = options.go_on or max(list_versions(options.models, net.name), default=0)
+    earlier = read_earlier(options.models, net.name, version)
+    lessons = read(net, earlier.manifest.data.to_ms)
+    if lessons.maps != earlier.manifest.maps:
+        raise Broken(f"version {version} normalises by maps of another base than the lessons have: train it anew")
+    return earlier, lessons
+
+
+def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
+    """The live version's auc on the validation of these lessons, by the name under which the gate looks for it; nothing where
+    there is no such version, or it takes other inputs."""
+    live = promotion_gate.live_version(models, net.name)
+    if live is None or [each.name for each in live.inputs] != list(net.inputs):
+        return {}
+    loaded = tf.saved_model.load(str(version_folder(models, net.name, live.version)))
+    call, output = loaded.signatures["serving_default"], live.outputs[0]
+
+    def ask(inputs: dict[str, Any], **_: Any) -> Any:
+        return call(**{name: tf.constant(inputs[name]) for name in net.inputs})[output]
+
+    if isinstance(lessons, Asks):
+        lists = lessons.validation_lists
+        told, _ = measured(lists, scores_of(ask, net, lists), calibrate=False)
+    else:
+        part = lessons.validation
+        told = measure(part.inputs["userId"], part.labels, ask(part.inputs).numpy()[:, 0])
+    return {promotion_gate.LIVE_AUC: told["auc"]} if "auc" in told else {}
+
+
+def _key(net: Net, lessons: Lessons, options: Options) -> str:
+    """What two trainings have in common if one can go on for the other."""
+    seen = (len(lessons.train), len(lessons.validation), lessons.dataset, lessons.from_ms, lessons.to_ms, options.base)
+    return repr(
+        (
+            net.name,
+            net.inputs,
+            net.learning_rate,
+            net.batch_size,
+            seen,
+            options.seed,
+            options.epochs,
+            options.effort,
+            options.go_on,
+            options.max_rows,
+            code_revision(),
+        )
+    )
+
+
+def _one(
+    net: Net, read: Callable[[Net, int], Lessons], options: Options, base: str, progress: Any, console: Console
+) -> int:
+    started = time.monotonic()
+    earlier, lessons = (None, read(net, -1)) if options.go_on is None else _going_on(net, options, read)
+    resume = Resume(options.models / FOLDER / f"{net.name}.npz", _key(net, lessons, options))
+    fitted, metrics = _train(net, lessons, options, earlier, resume, progress)
+    if earlier is not None:
+        metrics = metrics | live_metrics(net, lessons, options.models)
+    for epoch in fitted.epochs:
+        console.print(f"{net.name} epoch {epoch.number}: loss {epoch.loss:.4f}, validation {_line(epoch.metrics)}")
+    staged = staging_folder(options.models, net.name)
+    try:
+        stage(net, fitted, lessons, metrics, _data_seen(lessons, fitted, base, options.seed), staged)
+        version = gate_and_publish(staged, options.models, net.name, options.force)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)  # gone already once published
+    resume.done()
+    baselines = (("all users unknown", "new_users_"), ("popularity", "popularity_"), ("constant", "constant_"))
+    told = [
+        _line(metrics),
+        *(
+            [f"live version there: auc {metrics[promotion_gate.LIVE_AUC]:.4f}"]
+            if promotion_gate.LIVE_AUC in metrics
+            else []
+        ),
+    ]
+    told += [*(f"{label}: {line}" for label, prefix in baselines if (line := _line(metrics, prefix)))]
+    console.print(f"{net.name} version {version}: {' | '.join(told)} | {time.monotonic() - started:.1f} s")
+    return version
+
+
+def _reader(options: Options, chosen: Sequence[Net], console: Console) -> Callable[[Net, int], Lessons]:
+    """A function that gives a net its lessons, those after a time (ms); what several nets share is read once."""
+    wanted = sorted({name for net in chosen if net.learns == ROWS for name in net.inputs})
+
+    @lru_cache(maxsize=2)
+    def rows(since: int) -> Samples:
+        started = time.monotonic()
+        samples = read_samples(options.samples, wanted, options.max_rows, since)
+        console.print(
+            f"{len(samples.train)} rows to train, {len(samples.validation)} newer ones to validate"
+            + (f", {samples.dropped} older ones left out (--max-rows)" if samples.dropped else "")
+            + f"; read in {time.monotonic() - started:.1f} s"
+        )
+        return samples
+
+    @lru_cache(maxsize=2)
+    def lists(since: int) -> Asks:
+        if options.asks is None:
+            raise BadInput("--asks", "a folder of asks, which these models learn from", "none")
+        asks = read_asks(options.asks, since)
+        rows = "" if asks.histories is None else f"{asks.rows} rows of histories, "
+        console.print(
+            f"{rows}{len(asks.train_lists)} lists to train, {len(asks.validation_lists)} newer ones to validate"
+        )
+        return asks
+
+    return lambda net, since: rows(since) if net.learns == ROWS else lists(since)
+
+
+def train_all(options: Options, console: Console, find: Callable[[str], Net] = nets.find) -> dict[str, int]:
+    """Train, check and publish every model of `options`; returns the version of each.
+
+    A model that fails does not stop the others. Raises Broken at the end that names each that failed, and why;
+    BadInput where `find` knows no net of a name, or something that was asked for can't be.
+    """
+    started = time.monotonic()
+    chosen = [find(name) for name in options.names]
+    base = "" if options.base is None else Base(options.base).folder.resolve().name
+    read = _reader(options, chosen, console)
+    failed: list[str] = []
+    done: dict[str, int] = {}
+    loss = TextColumn("loss {task.fields[loss]:.4f}")
+    columns = (TextColumn("{task.description}"), BarColumn(), loss, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        for net in chosen:
+            try:
+                done[net.name] = _one(net, read, options, base, progress, console)
+            except Broken as error:
+                failed.append(f"{net.name} refused: {error}")
+    console.print(f"{time.monotonic() - started:.1f} s, peak memory {peak_megabytes()} MB")
+    if failed:
+        raise Broken("; ".join(failed))
+    return done

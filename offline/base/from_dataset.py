@@ -1,0 +1,134 @@
+"""Makes a base: the features of a data set's history, by the fold that the stream goes on with.
+
+    python -m offline.base.from_dataset --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER [--master M]
+
+It is written aside and renamed into place; the layout is that of `features.base.reader`.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base
+from features.durable import atomic_folder
+from features.errors import BadInput
+from features.fold.state import FOLD_VERSION
+from offline.base import fold_workers, state_tables
+from offline.console import run, step
+from offline.datasets.dataset import Dataset, cut_row, open_dataset, ts_of_row
+from offline.item_weights.build import write_history_relations
+from offline.settings import BaseSettings, add_base_arguments, base_settings
+from offline.spark.session import history_events, partitions, spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+BASE_VERSION = 3
+
+
+def base_number(out: Path) -> int:
+    """The number that a base's folder is named by. Raises BadInput if it is none, or there is such a base already."""
+    if not (out.name.isascii() and out.name.isdigit()):
+        raise BadInput("--out", "a folder named by a whole number, such as bases/1", str(out))
+    if out.exists():
+        raise BadInput("--out", "a number that is not taken (a base never changes)", f"{out}, which exists")
+    return int(out.name)
+
+
+def check_made_of(base: Base, dataset: Dataset) -> None:
+    """Raise BadInput if the base was made of another data set."""
+    if (base.manifest["dataset"], base.manifest["rows"]) != (dataset.name, dataset.rows):
+        made_of = f"{base.manifest['dataset']} with {base.manifest['rows']} rows"
+        raise BadInput("--dataset", f"what the base was made of ({made_of})", f"{dataset.name} with {dataset.rows}")
+
+
+def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path) -> dict[str, Any]:
+    """Make the base `out` of the data set's first `history` of rows; its manifest.
+
+    Raises BadInput for a history that is no share or an `out` that is no new number.
+    """
+    number = base_number(out)
+    began = time.monotonic()
+    rows = cut_row(dataset, history)
+    cut = ts_of_row(dataset, rows - 1) if rows else 0
+    with atomic_folder(out) as aside:
+        (aside / "features").mkdir()
+        counts = _write_tables(spark, dataset, rows, cut, aside)
+        digests = state_tables.digests(aside)
+        manifest: dict[str, Any] = {
+            "number": number,
+            "version": BASE_VERSION,
+            "dataset": dataset.name,
+            "rows": dataset.rows,
+            "history": history,
+            "history_rows": rows,
+            "cut": cut,
+            "first_ts": dataset.first_ts,
+            "last_ts": dataset.last_ts,
+            **counts,
+            "catalogue_digest": digests[CATALOGUE],
+            "sha256": digests,
+            "fold_version": FOLD_VERSION,
+            "made_in_seconds": round(time.monotonic() - began, 1),
+        }
+        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, aside: Path) -> dict[str, int]:
+    parts = partitions(spark, rows)
+    scratch = aside / "parts"
+    catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
+    events = history_events(spark, dataset, rows)
+    with step("  users folded") as this:
+        worker = fold_workers.users_worker(dataset.name, catalogue, cut)
+        by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
+        ordered = by_user.select("user_id", "item_id", "rating", "ts")
+        state_tables.write_parts(ordered, worker, fold_workers.USERS, scratch / "users")
+        users = state_tables.write_users(scratch / "users", aside)
+        this.note = f"{users} of {rows} events"
+    with step("  items folded") as this:
+        items = state_tables.write_items(spark, scratch / "users", catalogue, cut, parts, scratch)
+        this.note = str(items)
+    with step("  pairs folded") as this:
+        pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch)
+        this.note = f"{pairs} items have some"
+    with step("  neighbours of items") as this:
+        related = write_history_relations(spark, dataset, rows, aside / RELATIONS, scratch / "similar")
+        this.note = f"{related} items have some"
+    state_tables.write_catalogue(dataset.items, aside / CATALOGUE)
+    catalogue.destroy()
+    shutil.rmtree(scratch)
+    return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "related": related}
+
+
+def make(settings: BaseSettings) -> None:
+    """The command: open the data set, start Spark, make the base."""
+    base_number(settings.out)
+    with step("data set") as this:
+        dataset = open_dataset(settings.dataset, settings.data_dir)
+        this.note = f"{dataset.name}, {dataset.rows} ratings, {len(dataset.items)} items"
+    cut_row(dataset, settings.history)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    with spark_session(settings.out.parent, settings.master) as spark, step("base") as this:
+        manifest = make_base(spark, dataset, settings.history, settings.out)
+        this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m offline.base.from_dataset", description="Make a base of a data set's history."
+    )
+    add_base_arguments(parser)
+    settings = base_settings(parser.parse_args(argv))
+    return run(lambda: make(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Makes a base of the log: the states of the base before it, folded on over the log up to given offsets.
+
+    python -m offline.base.from_log --previous BASES_DIR/N --bootstrap HOST:PORT --until OFFSETS --out BASES_DIR/NUMBER
+                               --horizon MS [--horizon-since MS] [--master M]
+
+OFFSETS is JSON: {"events": {"0": next offset, …}, "served": {…}}; what is not named stays where the base before has it. Records
+are taken, or not, as the job takes them, so a base of the log is what the job would hold at those offsets, byte for byte.
+Catalogue and offline neighbours are the previous base's.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
+from features.clock import Clock
+from features.durable import atomic_folder
+from features.errors import BadInput, Broken
+from features.fold.state import FOLD_VERSION
+from features.keys import EVENTS, SERVED
+from features.verdicts import REJECTED, REROUTED
+from offline.base import state_tables
+from offline.base.from_dataset import BASE_VERSION, base_number
+from offline.base.kafka_log import EVENT, TAKEN, KafkaLog, Log, Span, taking_worker
+from offline.base.log_fold_workers import FATES, KNOWN, LOG_USERS, log_users_worker
+from offline.console import run, step
+from offline.spark.session import partitions, spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_CARRIED = (
+    "dataset",
+    "rows",
+    "history",
+    "history_rows",
+    "first_ts",
+    "last_ts",
+    "catalogue",
+    "related",
+    "catalogue_digest",
+)
+"""What a manifest says of the data set at the root of a base."""
+_COLUMNS = ("user_id", "topic", "offset", "kind", "item_id", "centi", "ts", "id", "target", "shown")
+
+
+def spans_of(previous: Base, until: Offsets) -> list[Span]:
+    """What is to be read between a base and `until`. Raises BadInput for a topic or partition that is none, or where the
+    base has gone further."""
+    spans = []
+    for topic, partitions_ in until.items():
+        for number, end in partitions_.items():
+            start = previous.offsets.get(topic, {}).get(number)
+            if start is None:
+                raise BadInput("--until", f"partitions of {EVENTS} and {SERVED}", f"{topic}, partition {number}")
+            if end < start:
+                least = f"at least {start} for {topic}, partition {number}, where base {previous.folder.name} ends"
+                raise BadInput("--until", least, str(end))
+            spans.append(Span(topic, number, start, end))
+    return spans
+
+
+def make_log_base(
+    spark: "SparkSession", previous: Base, log: Log, until: Offsets, clock: Clock, out: Path
+) -> dict[str, Any]:
+    """Make the base `out`; its manifest.
+
+    Raises BadInput for an `out` that is no new number or offsets that can't be, Broken if the states before are another
+    fold's, or the log does not reach from there to `until`.
+    """
+    number = base_number(out)
+    spans = spans_of(previous, until)
+    made_by = previous.manifest["fold_version"]
+    if made_by != FOLD_VERSION:
+        raise Broken(
+            f"base {previous.folder} was made by version {made_by} of the fold, this is {FOLD_VERSION}: "
+            "make one of the data set first (./martlet features)"
+        )
+    began = time.monotonic()
+    with atomic_folder(out) as aside:
+        (aside / "features").mkdir()
+        told = _write_tables(spark, previous, log, spans, clock, aside)
+        offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
+        for span in spans:
+            offsets[span.topic][span.partition] = span.end
+        manifest: dict[str, Any] = {
+            "number": number,
+            "version": BASE_VERSION,
+            **{name: previous.manifest[name] for name in _CARRIED},
+            "previous": int(previous.manifest["number"]),
+            "data_base": previous.data_base,
+            **told,
+            "clock_start": previous.clock_start,
+            "offsets": offsets,
+            "sha256": state_tables.digests(aside),
+            "fold_version": FOLD_VERSION,
+            "made_in_seconds": round(time.monotonic() - began, 1),
+        }
+        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def _write_tables(
+    spark: "SparkSession", previous: Base, log: Log, spans: Sequence[Span], clock: Clock, aside: Path
+) -> dict[str, Any]:
+    scratch = aside / "parts"
+    with step("  log read") as this:
+        taken = _take(spark, log, spans, clock, scratch / "taken")
+        ledger, newest = _ledger(taken), _newest(taken)
+        rows = sum(ledger[topic]["read"] for topic in (EVENTS, SERVED))
+        this.note = f"{ledger[EVENTS]['read']} events, {ledger[SERVED]['read']} shown lists"
+    cut = max(previous.cut, newest)
+    parts = partitions(spark, rows + previous.user_count())
+    catalogue = spark.sparkContext.broadcast(previous.catalogue)
+    with step("  users folded") as this:
+        known = state_tables.known_ids(spark, previous.user_ids, "user_id", scratch / "known-users")
+        good = taken.where("verdict IS NULL").select(*_COLUMNS)
+        by_user = good.unionByName(
+            known.selectExpr("user_id", f"cast({KNOWN} AS tinyint) AS topic"), allowMissingColumns=True
+        ).na.fill(0, [name for name in _COLUMNS if name in ("offset", "kind", "item_id", "centi", "ts")])
+        ordered = by_user.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "topic", "offset")
+        state_tables.write_parts(
+            ordered, log_users_worker(previous.folder, catalogue, cut), LOG_USERS, scratch / "users"
+        )
+        users = state_tables.write_users(scratch / "users", aside)
+        _add_fates(spark, scratch / "users", ledger)
+        this.note = f"{users}, {ledger[EVENTS][FATES[0]]} events applied"
+    with step("  items folded") as this:
+        items = state_tables.write_items(spark, scratch / "users", catalogue, cut, parts, scratch, previous)
+        this.note = str(items)
+    with step("  pairs folded") as this:
+        pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch, previous)
+        this.note = f"{pairs} items have some"
+    shutil.copyfile(previous.folder / CATALOGUE, aside / CATALOGUE)
+    shutil.copytree(previous.folder / RELATIONS, aside / RELATIONS)
+    catalogue.destroy()
+    shutil.rmtree(scratch)
+    return {"cut": cut, "users": users, "items": items, "pairs": pairs, "ledger": ledger}
+
+
+def _take(spark: "SparkSession", log: Log, spans: Sequence[Span], clock: Clock, folder: Path) -> "DataFrame":
+    """The records of the spans as TAKEN, read once: what comes after looks at them more than once."""
+    if not spans:
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        return spark.createDataFrame([], from_arrow_schema(TAKEN))
+    tasks = spark.range(0, len(spans), 1, len(spans))
+    state_tables.write_parts(tasks, taking_worker(log, spans, clock), TAKEN, folder)
+    return spark.read.parquet(str(folder))
+
+
+def _ledger(taken: "DataFrame") -> dict[str, dict[str, int]]:
+    """For each topic: read, rejected, rerouted. The other verdicts are the fold's."""
+    ledger = {topic: {"read": 0, **dict.fromkeys(FATES, 0), REJECTED: 0, REROUTED: 0} for topic in (EVENTS, SERVED)}
+    for row in taken.groupBy("topic", "verdict").count().collect():
+        counts = ledger[EVENTS if row["topic"] == EVENT else SERVED]
+        counts["read"] += row["count"]
+        if row["verdict"] is not None:
+            counts[row["verdict"]] += row["count"]
+    return ledger
+
+
+def _newest(taken: "DataFrame") -> int:
+    """The newest time of an event; 0 if there is none."""
+    value = taken.where(f"verdict IS NULL AND topic = {EVENT}").selectExpr("max(ts)").first()[0]
+    return 0 if value is None else int(value)
+
+
+def _add_fates(spark: "SparkSession", folded: Path, ledger: dict[str, dict[str, int]]) -> None:
+    columns = [f"sum(fates[{at}])" for at in range(2 * len(FATES))]
+    sums = spark.read.parquet(str(folded)).where("fates IS NOT NULL").selectExpr(*columns).first()
+    for at, topic in enumerate((EVENTS, SERVED)):
+        ledger[topic] |= {name: int(sums[at * len(FATES) + place] or 0) for place, name in enumerate(FATES)}
+
+
+def read_offsets(text: str) -> Offsets:
+    """Offsets from JSON. Raises BadInput for what is none."""
+    try:
+        return {
+            str(topic): {int(number): int(offset) for number, offset in partitions_.items()}
+            for topic, partitions_ in json.loads(text).items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInput("--until", '{"events": {"0": offset, …}, "served": {…}}', text[:200]) from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m offline.base.from_log", description="Make a base of the log.")
+    parser.add_argument("--previous", type=Path, required=True, help="the base to go on from")
+    parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
+    parser.add_argument("--until", required=True, help="the offsets to stop before, as JSON")
+    parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
+    parser.add_argument(
+        "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
+    parser.add_argument("--master", default=None, help="Spark's master (local[*])")
+    given = parser.parse_args(argv)
+
+    def make() -> None:
+        base_number(given.out)
+        previous, until = Base(given.previous), read_offsets(given.until)
+        spans_of(previous, until)
+        clock = Clock(given.horizon, given.horizon_since)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        with spark_session(given.out.parent, given.master) as spark, step("base") as this:
+            manifest = make_log_base(spark, previous, KafkaLog(given.bootstrap), until, clock, given.out)
+            this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
+
+    return run(make)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""The log as Spark reads it: one task a partition of a topic, up to a given offset; and the rule by which it takes records.
+
+What leaves a task is what the fold needs: an event's fields, a shown list's head; of a record that is no event, that alone.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from features.clock import Clock
+from features.contracts.admission import Misplaced, admit, admit_list
+from features.errors import BadEvent, Broken, Unavailable
+from features.keys import EVENTS, PARTITIONS
+from features.verdicts import REJECTED, REROUTED
+from offline.base.fold_workers import Batches, Worker
+from offline.spark.grouped_batches import Rows
+
+
+class Record(NamedTuple):
+    """One record; `broker_ts` is when the broker took it, ms."""
+
+    offset: int
+    broker_ts: int
+    key: bytes | None
+    value: bytes
+
+
+class Span(NamedTuple):
+    """The records of a partition with `start` ≤ offset < `end`."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+
+
+class Log(Protocol):
+    """Where records come from. It is sent to Spark's workers, so it opens what it needs when it is read."""
+
+    def read(self, span: Span) -> Iterator[Record]:
+        """The span's records, in order. Raises Broken where its first ones are gone or its last ones not there yet,
+        Unavailable where they don't come."""
+        ...
+
+
+@dataclass(frozen=True)
+class KafkaLog:
+    """The log in Kafka.
+
+    bootstrap  host:port
+    patience   seconds to wait for a broker, and then for the next record where there must be one
+    """
+
+    bootstrap: str
+    patience: float = 60.0
+
+    def spans(self, topic: str) -> list[Span]:
+        """All that a topic holds now, a span a partition. Raises Unavailable."""
+        from kafka import KafkaConsumer, TopicPartition
+        from kafka.errors import KafkaError
+
+        try:
+            consumer = KafkaConsumer(
+                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=int(1000 * self.patience),
+                request_timeout_ms=int(1000 * self.patience),
+            )  # fmt: skip
+            try:
+                parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+                first, last = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
+            finally:
+                consumer.close()
+        except KafkaError as error:
+            raise Unavailable(f"{topic}: {error}") from error
+        return [Span(topic, part.partition, first[part], last[part]) for part in parts]
+
+    def read(self, span: Span) -> Iterator[Record]:
+        from kafka import KafkaConsumer, TopicPartition
+        from kafka.errors import KafkaError
+
+        if span.start >= span.end:
+            return
+        part = TopicPartition(span.topic, span.partition)
+        try:
+            consumer = KafkaConsumer(
+                bootstrap_servers=self.bootstrap, enable_auto_commit=False, max_poll_records=5000,
+                max_partition_fetch_bytes=8 << 20, bootstrap_timeout_ms=int(1000 * self.patience),
+            )  # fmt: skip
+            try:
+                consumer.assign([part])
+                first, last = consumer.beginning_offsets([part])[part], consumer.end_offsets([part])[part]
+                _check_there(span, first, last)
+                consumer.seek(part, span.start)
+                heard = time.monotonic()
+                while consumer.position(part) < span.end:
+                    records = consumer.poll(timeout_ms=500).get(part, [])
+                    if records:
+                        heard = time.monotonic()
+                    elif time.monotonic() - heard > self.patience:
+                        raise Unavailable(
+                            f"{span.topic}, partition {span.partition}: nothing came for {self.patience:.0f} s at offset "
+                            f"{consumer.position(part)}, expected records up to {span.end}"
+                        )
+                    for record in records:
+                        if record.offset < span.end:
+                            yield Record(record.offset, record.timestamp, record.key, record.value or b"")
+            finally:
+                consumer.close()
+        except KafkaError as error:
+            raise Unavailable(f"{span.topic}, partition {span.partition}: {error}") from error
+
+
+def _check_there(span: Span, first: int, last: int) -> None:
+    """Raise Broken unless the log, from `first` to before `last`, has the whole span."""
+    if first > span.start or last < span.end:
+        raise Broken(
+            f"{span.topic}, partition {span.partition}: expected offsets {span.start} to {span.end}, "
+            f"the log has {first} to {last}"
+        )
+
+
+EVENT, LIST = 0, 1
+TAKEN: Final = pa.schema(
+    [
+        ("verdict", pa.string()),
+        ("user_id", pa.int64()),
+        ("topic", pa.int8()),
+        ("offset", pa.int64()),
+        ("kind", pa.int8()),
+        ("item_id", pa.int64()),
+        ("centi", pa.int16()),
+        ("ts", pa.int64()),
+        ("id", pa.string()),
+        ("target", pa.string()),
+        ("shown", pa.list_(pa.int64())),
+    ]
+)
+"""A record taken: an event (topic 0), or a list (topic 1) with its request_id as `id`. One that was not taken has a verdict
+and its topic alone."""
+
+
+def taking_worker(log: Log, spans: Sequence[Span], clock: Clock) -> Worker:
+    """Rows (id) of numbers of `spans` → TAKEN."""
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Batches:
+        out = Rows(TAKEN)
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                span = spans[number]
+                take = _take_event if span.topic == EVENTS else _take_list
+                for record in log.read(span):
+                    if out.add(take(record, span.partition, clock), 80 + len(record.value) // 8):
+                        yield from out.take()
+        yield from out.take()
+
+    return work
+
+
+def _key(record: Record) -> str:
+    return "" if record.key is None else record.key.decode("latin-1")
+
+
+def _refused(verdict: str, topic: int) -> tuple[Any, ...]:
+    return (verdict, -1, topic, 0, 0, 0, 0, 0, None, None, None)
+
+
+def _take_event(record: Record, partition: int, clock: Clock) -> tuple[Any, ...]:
+    try:
+        event = admit(record.value, _key(record), partition, record.broker_ts, clock.at(record.broker_ts))
+    except BadEvent:
+        return _refused(REJECTED, EVENT)
+    except Misplaced:
+        return _refused(REROUTED, EVENT)
+    fields = (event.kind, event.item_id, event.centi, event.ts, event.event_id, event.target)
+    return (None, event.user_id, EVENT, record.offset, *fields, None)
+
+
+def _take_list(record: Record, partition: int, clock: Clock) -> tuple[Any, ...]:
+    try:
+        head = admit_list(record.value, _key(record), partition, record.broker_ts, clock.at(record.broker_ts))
+    except BadEvent:
+        return _refused(REJECTED, LIST)
+    return (None, head.user_id, LIST, record.offset, 0, -1, 0, head.ts, head.request_id, None, head.item_ids)

@@ -1,0 +1,1 @@
+"""Data sets: download, reading, normalisation, and their rows as events in order."""

@@ -1,0 +1,83 @@
+"""What lists are like beside being right: how much of the catalogue they show, how well known and how alike their items are.
+
+Novelty and diversity after P. Castells, N. Hurley, S. Vargas, Novelty and Diversity in Recommender Systems, 2015.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.arrays import DoubleArray, IntArray
+from features.contracts.items import genre_names
+from features.types import ItemId, UserId
+from models.training.row_metrics import TOP
+from offline.datasets.dataset import Dataset, rows_between
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What lists are drawn from.
+
+    ids     [N] of all items that rows or the catalogue name, ascending
+    shares  [N] of the history's users, those that rated the item
+    genres  [N, G] 1 where the item has the genre
+    """
+
+    ids: IntArray
+    shares: DoubleArray
+    genres: DoubleArray
+
+
+def shelf(dataset: Dataset, first: int) -> Shelf:
+    """The shelf of a data set whose first `first` rows are the history."""
+    raters: dict[ItemId, set[UserId]] = defaultdict(set)
+    users: set[UserId] = set()
+    known = {item.item_id for item in dataset.items}
+    for batch in rows_between(dataset, 0, dataset.rows):
+        known.update(batch["item_id"].to_pylist())
+    for batch in rows_between(dataset, 0, first):
+        for user_id, item_id in zip(batch["user_id"].to_pylist(), batch["item_id"].to_pylist(), strict=True):
+            raters[item_id].add(user_id)
+            users.add(user_id)
+    ids = sorted(known)
+    names = genre_names(dataset.items)
+    catalogue = {item.item_id: item for item in dataset.items}
+    genres = np.zeros((len(ids), len(names)))
+    for row, item_id in enumerate(ids):
+        for genre in catalogue[item_id].genres if item_id in catalogue else ():
+            genres[row, names.index(genre)] = 1
+    shares = np.array([len(raters.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
+    return Shelf(np.array(ids, np.int64), shares, genres)
+
+
+def beyond(lists: IntArray, of: Shelf) -> dict[str, float]:
+    """Of lists [A, TOP] of item ids:
+
+    coverage   share of all items that any list shows
+    novelty    mean of −log₂ of the share of the history's users that rated what is shown, bits; an item that nobody rated
+               counts as one that half a user rated
+    diversity  mean over lists of 1 − cosine of the genres of two items in it; NaN where no list has two
+    """
+    places = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)
+    there = of.ids[places] == lists  # what is not on the shelf (an item put since) says nothing
+    rows = np.where(there, places, 0)
+    shown = np.unique(rows[there])
+    least = 0.5 * min(of.shares[of.shares > 0], default=1.0)
+    bits = -np.log2(np.maximum(of.shares, least))[rows]
+    unit = of.genres / np.maximum(np.linalg.norm(of.genres, axis=1, keepdims=True), 1e-9)
+    counts = there.sum(1)
+    # The sum of all cosines in a list is the squared length of the sum of its unit vectors.
+    sums = np.zeros((len(lists), unit.shape[1]))
+    selves = np.zeros(len(lists))
+    for place in range(TOP):
+        vectors = unit[rows[:, place]] * there[:, place, None]
+        sums += vectors
+        selves += (vectors**2).sum(1)
+    pairs = counts * (counts - 1)
+    alike = ((sums**2).sum(1) - selves)[pairs > 0] / pairs[pairs > 0]
+    return {
+        "coverage": len(shown) / len(of.ids),
+        "novelty": float(bits[there].mean()) if there.any() else float("nan"),
+        "diversity": float(1 - alike.mean()) if len(alike) else float("nan"),
+    }

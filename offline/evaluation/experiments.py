@@ -1,0 +1,100 @@
+"""What came of experiments: of each arm's lists, as the topic `samples` holds them, how many found something liked."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from msgspec import UNSET
+from rich.console import Console
+from rich.table import Table
+
+from features.contracts.samples import Sample, read_sample
+from features.errors import BadEvent
+from features.keys import SAMPLES
+from offline.base.kafka_log import KafkaLog
+from offline.training_data.from_impressions import labels_of
+
+RESAMPLES: Final = 1_000
+SEED: Final = 7
+
+
+@dataclass
+class ArmResult:
+    """Of each user with lists of an arm: how many lists, how many of them with something liked, and how many items liked."""
+
+    lists: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    hits: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    liked: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, user_id: int, liked: int) -> None:
+        self.lists[user_id] += 1
+        self.hits[user_id] += liked > 0
+        self.liked[user_id] += liked
+
+    def share(self) -> tuple[float, float, float]:
+        """(mean, low, high) share of lists with something liked; 95 % of resamplings of users lie between low and high."""
+        users = list(self.lists)
+        lists, hits = (np.array([counts[user] for user in users], float) for counts in (self.lists, self.hits))
+        rng = np.random.default_rng(SEED)
+        drawn = rng.multinomial(len(users), np.full(len(users), 1 / len(users)), RESAMPLES).astype(float)
+        means = (drawn @ hits) / np.maximum(drawn @ lists, 1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        return float(hits.sum() / lists.sum()), float(low), float(high)
+
+
+def results_of(samples: Iterable[Sample]) -> tuple[dict[tuple[str, str], ArmResult], dict[str, int]]:
+    """(experiment, arm) → what came of it; and of interleaved lists, model → items liked of its picks."""
+    arms: dict[tuple[str, str], ArmResult] = defaultdict(ArmResult)
+    teams: dict[str, int] = defaultdict(int)
+    for sample in samples:
+        labels = labels_of(sample)
+        liked = {item_id for item_id, label in labels.items() if label}
+        if sample.served.arms is not UNSET:
+            for experiment, arm in sample.served.arms.items():
+                arms[experiment, arm].add(sample.user_id, len(liked))
+        for item in sample.served.items:
+            if item.team is not UNSET:
+                teams[item.team] += item.item_id in liked
+    return dict(arms), dict(teams)
+
+
+def all_samples(bootstrap: str) -> Iterator[Sample]:
+    """All closed lists that the topic holds, each once (a crash of the job may write one twice); what is none is left out. Raises
+    Unavailable where Kafka does not answer."""
+    log = KafkaLog(bootstrap, patience=20)
+    for span in log.spans(SAMPLES):
+        told: set[str] = set()
+        for record in log.read(span):
+            try:
+                sample = read_sample(record.value)
+            except BadEvent:
+                continue
+            if sample.request_id not in told:
+                told.add(sample.request_id)
+                yield sample
+
+
+def report(console: Console, bootstrap: str) -> None:
+    """Print a line for each arm, and for each interleaved model. Says so where there is nothing to tell."""
+    arms, teams = results_of(all_samples(bootstrap))
+    if not arms and not teams:
+        console.print(
+            "no closed list was made in an experiment yet (serving.json declares them; see docs/operating.md)"
+        )
+        return
+    table = Table(title="lists with something liked, by experiment and arm", title_justify="left")
+    for name in ("experiment", "arm", "users", "lists", "share with a like", "items liked"):
+        table.add_column(name, no_wrap=True)
+    for (experiment, arm), result in sorted(arms.items()):
+        mean, low, high = result.share()
+        told = (len(result.lists), sum(result.lists.values()), f"{mean:.3f} ({low:.3f}-{high:.3f})")
+        table.add_row(experiment, arm, *map(str, told), str(sum(result.liked.values())))
+    if arms:
+        console.print(table)
+    if teams:
+        console.print(
+            "interleaved, items liked of each model's picks: "
+            + ", ".join(f"{name} {count}" for name, count in sorted(teams.items()))
+        )

@@ -1,0 +1,56 @@
+"""Published models as methods of an evaluation: asked in this process, with the inputs that the API would make."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.arrays import IntArray
+from features.inputs.columns import item_matrix, user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
+from features.inputs.signals import signal_matrix
+from models.registry import Manifest, list_versions, read_manifest, version_folder
+from models.training.row_metrics import TOP
+from models.training.runtime import import_tensorflow
+from offline.evaluation.prequential import Ask
+
+
+def newest_manifest(models: Path, name: str) -> Manifest:
+    """Of a model's newest version. Raises BadInput if it has none, Broken for one that can't be read."""
+    return read_manifest(version_folder(models, name, max(list_versions(models, name), default=0)))
+
+
+class ModelMethod:
+    """The lists of a model's newest version. Raises BadInput if it has none, Broken for one that can't be read."""
+
+    def __init__(self, models: Path, name: str) -> None:
+        self._manifest = newest_manifest(models, name)
+        folder = version_folder(models, name, self._manifest.version)
+        self._names = [each.name for each in self._manifest.inputs]
+        import_tensorflow()
+        import tensorflow as tf
+
+        self._constant = tf.constant
+        self._loaded = tf.saved_model.load(str(folder))
+        self._call = self._loaded.signatures["serving_default"]
+
+    def __call__(self, ask: Ask) -> IntArray:
+        moment, rows, names = ask.moment, ask.rows, self._names
+        if not len(rows):
+            return rows
+        item_ids = moment.items.columns.ids[rows]
+        raw = RawInputs(
+            np.array([moment.user.user_id], np.int64),
+            user_vector(moment.user, moment.at, moment.items.genres, moment.weights)[None],
+            item_ids,
+            item_matrix(moment.items.columns, rows, moment.at),
+            None,
+            history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
+            signal_matrix(ask.signals, rows) if "signals" in names else None,
+        )
+        inputs: dict[str, Any] = model_inputs(names, self._manifest.maps, raw)
+        answer = self._call(**{name: self._constant(values) for name, values in inputs.items()})
+        scores = answer[self._manifest.outputs[0]].numpy()[:, 0]
+        best: IntArray = np.lexsort((item_ids, -scores))[:TOP]
+        return rows[best]

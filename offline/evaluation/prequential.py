@@ -1,0 +1,96 @@
+"""The protocol in memory: a walk through the rows (`offline.training_data.history_walk`), and any number of methods
+that each give a list."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from features.arrays import IntArray
+from features.contracts.served import MAX_CANDIDATES
+from features.inputs.signals import Moment, Signals, candidates, find_signals
+from features.types import Item, ItemId
+from models.training.row_metrics import TOP
+from offline.datasets.dataset import Dataset
+from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Asked, as_list
+from offline.training_data.history_walk import Walk, item_ids
+
+NEVER: Final = 1 << 60
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a method sees: the moment, its signals, and the rows of its candidates."""
+
+    moment: Moment
+    signals: Signals
+    rows: IntArray
+
+
+Method = Callable[[Ask], IntArray]
+"""Rows of the best items, best first, at least the top 10 where there are so many."""
+
+
+def by_signal(name: str) -> Method:
+    """What one signal alone would show."""
+    return lambda ask: ask.signals.orders[name][:TOP]
+
+
+def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
+    """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
+
+    def method(ask: Ask) -> IntArray:
+        scores = np.zeros(len(ask.moment.items))
+        for name in names:
+            order = ask.signals.orders[name]
+            scores[order] += 1 / (constant + 1 + np.arange(len(order)))
+        best: IntArray = np.argsort(-scores, kind="stable")[:TOP]
+        return best[scores[best] > 0]
+
+    return method
+
+
+def prequential(
+    dataset: Dataset,
+    catalogue: dict[ItemId, Item],
+    relations: Path,
+    first: int,
+    methods: Mapping[str, Method],
+    late_ms: int = 0,
+    tell: Callable[[int], None] = lambda _: None,
+) -> tuple[Asked, dict[str, IntArray]]:
+    """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
+
+    late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
+    is never shown all the same.) The weights between items in `relations` stay as they are.
+    """
+    ids = item_ids(dataset, dataset.rows)
+    walk = Walk(dataset.name, catalogue, ids, relations)
+    late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
+    waiting: deque[tuple[int, int, float, int]] = deque()
+    asked = Asked()
+    lists: dict[str, list[IntArray]] = {name: [] for name in methods}
+    for row in protocol_rows(dataset, first, dataset.rows, asked):
+        event = (row.user_id, row.item_id, row.rating, row.ts)
+        if row.asked:
+            while waiting and waiting[0][3] <= row.ts - late_ms:
+                late.fold(*waiting.popleft())
+            moment = late.moment(row.user_id, row.ts)
+            if late is not walk:
+                moment = replace(moment, allowed=walk.allowed(row.user_id))
+            signals = find_signals(moment)
+            rows, _ = candidates(signals.orders, MAX_CANDIDATES)
+            ask = Ask(moment, signals, rows)
+            for name, method in methods.items():
+                lists[name].append(as_list(ids[method(ask)[:TOP]]))
+            tell(row.number)
+        walk.fold(*event)
+        if late is not walk and row.number < first:
+            late.fold(*event)
+        elif late is not walk:
+            waiting.append(event)
+    return asked, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}

@@ -1,0 +1,96 @@
+"""What an evaluation came to: the lists of each method, the places of the answers in them, and measures with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from features.arrays import BoolArray, IntArray
+from features.units import DAY_MS, ends_session
+from models.training.row_metrics import TOP, rank_gains
+
+NO_PLACE: Final = 1 << 30
+NO_ITEM: Final = -1
+RESAMPLES: Final = 1_000
+MEASURES: Final = ("hr", "ndcg", "mrr")
+
+
+@dataclass
+class Asked:
+    """One row for each ask. wanted: the item that came next;
+    gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
+    ages: ms since the item's first event."""
+
+    users: list[int] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    ages: list[int] = field(default_factory=list)
+
+    def add(self, user_id: int, item_id: int, gap: int, events: int, age: int) -> None:
+        self.users.append(user_id)
+        self.wanted.append(item_id)
+        self.gaps.append(gap)
+        self.events.append(events)
+        self.ages.append(age)
+
+    def slices(self) -> dict[str, BoolArray]:
+        """Which asks belong to which group, by the name of the group."""
+        gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
+        starts = np.array([gap < 0 or ends_session(gap) for gap in self.gaps], bool)
+        return {
+            "all": np.ones(len(gaps), bool),
+            "session starts": starts,
+            "same second": gaps == 0,
+            "no event before": events == 0,
+            "1-5 before": (events > 0) & (events <= 5),
+            "6-20 before": (events > 5) & (events <= 20),
+            "21-100 before": (events > 20) & (events <= 100),
+            "more before": events > 100,
+            "item new for 30 days": ages <= 30 * DAY_MS,
+            "item older": ages > 30 * DAY_MS,
+        }
+
+
+def as_list(item_ids: Sequence[int] | IntArray) -> IntArray:
+    """[TOP] ids of a list's items, best first, NO_ITEM where it has no more."""
+    out = np.full(TOP, NO_ITEM, np.int64)
+    out[: len(item_ids[:TOP])] = item_ids[:TOP]
+    return out
+
+
+def places_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
+    """[A] of each ask, from lists [A, TOP]: the place of the item that came next (from 0), NO_PLACE where no list had it."""
+    found = lists == np.asarray(wanted, np.int64)[:, None]
+    return np.where(found.any(1), found.argmax(1), NO_PLACE)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A mean, and the interval in which 95 % of resamplings of users put it (a user's asks go together)."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def measure(places: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
+    """hr, ndcg and mrr at 10 of asks; empty where there are none.
+
+    The interval is a bootstrap over users, not over asks: asks of one user are alike.
+    """
+    if not len(places):
+        return {}
+    known, place = np.unique(users, return_inverse=True)
+    counts = np.bincount(place).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
+    asks = drawn @ counts
+    out = {}
+    for name, values in rank_gains(places).items():
+        sums = np.bincount(place, values)
+        means = (drawn @ sums) / np.maximum(asks, 1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        out[name] = Measure(float(values.mean()), float(low), float(high))
+    return out

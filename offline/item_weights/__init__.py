@@ -1,0 +1,1 @@
+"""Weights between items that a history gives: EASE and ordered co-visits."""

@@ -1,0 +1,78 @@
+"""The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from features.arrays import FloatArray, IntArray
+from features.base.item_weights import ARRAYS
+from features.base.reader import EASE, SIMILAR
+from offline.datasets.dataset import Dataset, rows_between
+from offline.item_weights.ease import ease
+from offline.item_weights.similar import similar_items
+from offline.spark.parquet_tables import part_files
+from offline.spark.session import history_events
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+NEAREST: Final = 200
+"""Neighbours kept of an item."""
+
+
+def write_history_relations(spark: "SparkSession", dataset: Dataset, rows: int, out: Path, scratch: Path) -> int:
+    """Those of the first `rows` rows, in the new folder `out`; how many items have neighbours of any kind."""
+    users, items = positives(dataset, rows)
+    ids, linear = ease(users, items)
+    starts, columns, values = nearest(linear)
+    write_relations(out / EASE, ids, starts, ids[columns], values)
+
+    ranked = similar_items(history_events(spark, dataset, rows)).select("item_id", "other", "weight", "place")
+    ranked.coalesce(1).sortWithinPartitions("item_id", "place").write.parquet(str(scratch))
+    tables = [pq.read_table(path) for path in part_files(scratch)]  # at most 50 rows for each item of the catalogue
+    sources, others, weights = (
+        np.concatenate([np.zeros(0, kind), *(table[name].to_numpy() for table in tables)])
+        for name, kind in (("item_id", np.int64), ("other", np.int64), ("weight", np.float32))
+    )
+    known, starts = np.unique(sources, return_index=True)
+    write_relations(out / SIMILAR, known, np.r_[starts, len(sources)], others, weights)
+    return len(np.union1d(ids, known))
+
+
+def positives(dataset: Dataset, rows: int) -> tuple[IntArray, IntArray]:
+    """(users, items) of the rows rated at least 4 among the first `rows`, in their order."""
+    users, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for batch in rows_between(dataset, 0, rows):
+        good = batch["rating"].to_numpy() >= 4
+        users.append(batch["user_id"].to_numpy()[good])
+        items.append(batch["item_id"].to_numpy()[good])
+    return np.concatenate(users), np.concatenate(items)
+
+
+def write_relations(folder: Path, items: IntArray, starts: IntArray, others: IntArray, weights: FloatArray) -> None:
+    """Write the arrays into a new folder."""
+    folder.mkdir(parents=True)
+    for name, array in zip(ARRAYS, (items, starts, others, weights), strict=True):
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array, ARRAYS[name]))
+
+
+def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tuple[IntArray, IntArray, FloatArray]:
+    """(starts [n + 1], columns [m], values [m]) of the largest weights above 0 in each row of a matrix [n, n], best first,
+    equal ones by column."""
+    n = weights.shape[1]
+    count = min(count, n)
+    if not count:
+        return np.zeros(len(weights) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    best = (
+        np.argpartition(-weights, count - 1, axis=1)[:, :count]
+        if count < n
+        else np.tile(np.arange(n), (len(weights), 1))
+    )
+    values = np.take_along_axis(weights, best, 1)
+    order = np.lexsort((best, -values), axis=1)
+    best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
+    kept = values > 0
+    return np.r_[0, np.cumsum(kept.sum(axis=1))], best[kept].astype(np.int64), values[kept].astype(np.float32)

@@ -1,0 +1,1 @@
+"""Spark: the session, grouped batches in its workers, and Parquet tables."""

@@ -1,0 +1,226 @@
+"""Makes samples and asks of what was shown: the topic `samples`, with features as the ranking had them.
+
+python -m offline.training_data.from_impressions --bootstrap HOST:PORT --samples SAMPLES_DIR --asks ASKS_DIR --out DIR
+
+<out>/samples/  a row for each item of a list that its user may have seen, laid out as `offline.training_data.rows` does
+      asks/     a list for each item of it that was liked, laid out as `offline.training_data.ranking_lists` does,
+                without sequences
+
+`seq` is when the list was closed, by the broker's time: it goes on where a home's clock stands. Maps are those of SAMPLES_DIR
+and ASKS_DIR: a model that goes on from there normalises by them.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from features.contracts.samples import Action, Sample, read_sample
+from features.durable import atomic_folder
+from features.errors import BadEvent, BadInput, Broken
+from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.model_inputs import layout
+from features.keys import SAMPLES
+from features.types import ItemId
+from offline.base.fold_workers import Batches, Worker
+from offline.base.kafka_log import KafkaLog, Log, Span
+from offline.base.state_tables import write_parts
+from offline.console import run, step
+from offline.spark.grouped_batches import Rows
+from offline.spark.parquet_tables import batches
+from offline.spark.session import spark_session
+from offline.training_data.ranking_lists import ASKS
+from offline.training_data.rows import MAPS, META
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LIKED: Final = 4.0
+_F32: Final = pa.list_(pa.float32())
+ROWS: Final = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("user_id", pa.int64()),
+        ("item_id", pa.int64()),
+        ("at", pa.int64()),
+        ("label", pa.float32()),
+        ("user", _F32),
+        ("item", _F32),
+    ]
+)
+TOLD: Final = pa.schema([("row", pa.struct(list(ROWS))), ("ask", pa.struct(list(ASKS))), ("verdict", pa.string())])
+"""What a task makes of its records: a row, an ask, or why a list teaches nothing."""
+OTHER_TIME: Final = "another time asked for"
+"""A caller chose the time: the features are not of when the list was seen, and what is newer than it can't be told."""
+NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
+    "no sample",
+    "no action",
+    "no features",
+    "other columns",
+    "list",
+)
+"""A list about which nothing was done teaches nothing: nobody may have looked at it."""
+
+
+def labels_of(sample: Sample) -> dict[ItemId, float]:
+    """What the user thought of each item of the list that there is reason to believe was seen: 1 liked, 0 not.
+
+    A rating, like or dislike says it, the newest one; else a click or view is a like. Items that came up by themselves
+    (impressions), and where there are none all items of the list, are seen. An action that was undone is none.
+    """
+    undone = {action.target for action in sample.actions if action.type == "undo"}
+    shown = {item.item_id for item in sample.served.items}
+    acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in shown]
+    seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
+    if not any(each.type == "impression" for each in acted):
+        seen = shown
+    labels: dict[ItemId, float] = dict.fromkeys(seen, 0.0)
+    for each in acted:
+        if isinstance(each.item_id, int) and each.type in ("click", "view"):
+            labels[each.item_id] = 1.0
+    for each in acted:
+        if isinstance(each.item_id, int) and each.type in ("rating", "like", "dislike"):
+            labels[each.item_id] = float(_explicitly_liked(each))
+    return labels
+
+
+def _explicitly_liked(action: Action) -> bool:
+    if action.type == "rating":
+        return isinstance(action.rating, float) and action.rating >= LIKED
+    return action.type == "like"
+
+
+def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None]]:
+    """TOLD of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
+    served = sample.served
+    features = served.features
+    if not sample.actions:
+        yield None, None, NO_ACTION
+        return
+    if served.at != served.ts:
+        yield None, None, OTHER_TIME
+        return
+    if features is None or features.layout != columns:
+        yield None, None, NO_FEATURES if features is None else OTHER_COLUMNS
+        return
+    yield None, None, LIST
+    labels = labels_of(sample)
+    order = [(item.item_id, place) for place, item in enumerate(served.items) if item.item_id in labels]
+    head = (sample.closed_ts, sample.user_id)
+    for item_id, place in order:
+        yield (*head, item_id, served.at, labels[item_id], features.user, features.items[place]), None, None
+    if features.history is None or features.signals is None:
+        return
+    for liked in (item_id for item_id, _ in order if labels[item_id]):
+        against = [(item_id, place) for item_id, place in order if item_id == liked or not labels[item_id]]
+        if len(against) > 1:
+            items = [item_id for item_id, _ in against]
+            signals = [value for _, place in against for value in features.signals[place]]
+            yield None, (*head, served.at, *features.history, features.user, items, items.index(liked), signals), None
+
+
+def shown_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
+    """Rows (id) of numbers of `spans` → TOLD."""
+
+    def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
+        out = Rows(TOLD)
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                known: set[str] = set()  # a crash of the job may write a sample twice
+                for record in log.read(spans[number]):
+                    try:
+                        sample = read_sample(record.value)
+                        told = [] if sample.request_id in known else list(lessons(sample, columns))
+                        known.add(sample.request_id)
+                    except BadEvent:
+                        told = [(None, None, NO_SAMPLE)]
+                    for row, ask, verdict in told:
+                        named = (
+                            row and dict(zip(ROWS.names, row, strict=True)),
+                            ask and dict(zip(ASKS.names, ask, strict=True)),
+                            verdict,
+                        )
+                        if out.add(named, 600 + (8 * len(ask[-1]) if ask else 0)):
+                            yield from out.take()
+        yield from out.take()
+
+    return work
+
+
+def make_shown(
+    spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, asks: Path, out: Path
+) -> dict[str, int]:
+    """Make `out` of the records in `spans`; how many lists there were, and of those that teach nothing why.
+
+    Raises BadInput for an `out` that is there, or where no list teaches anything; Broken where the maps can't be read.
+    """
+    if out.exists():
+        raise BadInput("--out", "a folder that is not there yet", str(out))
+    maps = _maps(samples / MAPS)
+    if _maps(asks / MAPS).genres != maps.genres:
+        raise BadInput("--asks", f"asks made with {samples}", str(asks))
+    with atomic_folder(out) as aside:
+        numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
+        told = numbers.repartitionByRange(max(len(spans), 1), "id")
+        write_parts(told, shown_worker(log, spans, layout(maps.genres)), TOLD, aside / "told")
+        whole = spark.read.parquet(str(aside / "told"))
+        for name, kind, source in (("samples", "row", samples), ("asks", "ask", asks)):
+            parts = whole.where(f"{kind} IS NOT NULL").selectExpr(f"{kind}.*")
+            target = aside / name / "asks" if kind == "ask" else aside / name
+            parts.repartitionByRange(1, "seq").sortWithinPartitions("seq", "user_id").write.parquet(str(target))
+            shutil.copyfile(source / MAPS, aside / name / MAPS)
+            meta = {"dataset": _dataset(source), "first": 0, "shown": True, "inputs_version": INPUTS_VERSION}
+            (aside / name / META).write_text(json.dumps(meta, indent=1) + "\n")
+        counts = Counter(
+            verdict for batch in batches(aside / "told", ("verdict",)) for verdict in batch["verdict"].to_pylist()
+        )
+        del counts[None]
+        shutil.rmtree(aside / "told")
+        if not counts[LIST]:
+            said = ", ".join(f"{count} with {why}" for why, count in sorted(counts.items())) or "none at all"
+            raise BadInput("the topic samples", "closed lists with actions and the features of this home", said)
+    return dict(counts)
+
+
+def _maps(path: Path) -> InputMaps:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=InputMaps)
+    except (OSError, msgspec.DecodeError) as error:
+        raise Broken(f"{path} can't be read: {error}") from error
+
+
+def _dataset(folder: Path) -> str:
+    return str(json.loads((folder / META).read_text()).get("dataset", ""))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m offline.training_data.from_impressions", description="Make lessons of what was shown."
+    )
+    parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
+    parser.add_argument("--samples", type=Path, required=True, help="samples whose maps are taken")
+    parser.add_argument("--asks", type=Path, required=True, help="asks whose maps are taken")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to make")
+    parser.add_argument("--master", default=None, help="Spark's master (local[*])")
+    given = parser.parse_args(argv)
+
+    def make() -> None:
+        log = KafkaLog(given.bootstrap)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
+            counts = make_shown(spark, log, log.spans(SAMPLES), given.samples, given.asks, given.out)
+            this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+    return run(make)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

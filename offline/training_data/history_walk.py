@@ -1,0 +1,93 @@
+"""A walk through a data set's rows, in order: users, items and pairs as they stand just before each row, by the kernel's own
+folds. What a request at that moment would have seen, exactly, without a stream."""
+
+from pathlib import Path
+
+import numpy as np
+
+from features.arrays import BoolArray, IntArray
+from features.base.reader import EASE, SIMILAR, read_relations
+from features.contracts.items import genre_names
+from features.fold.co_visits import Pairs, slots_of
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.signals import ItemIndex, Moment, Together
+from features.types import Item, ItemId, Millis, UserId
+from offline.datasets.dataset import Dataset, event_of, rows_between
+
+
+class Walk:
+    """See the module.
+
+    name       of the data set, as in the ids of its events
+    catalogue  item id → Item
+    ids        [N] ids of all items that rows and catalogue name, ascending: the rows of the index
+    relations  folder of the weights between items, made of rows before the walk asks anything
+    """
+
+    def __init__(self, name: str, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path) -> None:
+        self._name = name
+        self._catalogue = catalogue
+        self.genres = genre_names(catalogue.values())
+        columns = ItemColumns(len(ids), self.genres)
+        row_of = {item_id: row for row, item_id in enumerate(ids.tolist())}
+        for item_id, row in row_of.items():
+            columns.set_item(row, item_id, catalogue.get(item_id))
+        ease, similar = (read_relations(relations / kind, ids) for kind in (EASE, SIMILAR))
+        self.index = ItemIndex(columns, self.genres, row_of, ease, similar, Together(len(ids)))
+        self._users: dict[UserId, UserState] = {}
+        self._items: dict[ItemId, ItemFeatures] = {}
+        self._pairs: dict[ItemId, Pairs] = {}
+        self._changed: tuple[set[ItemId], set[ItemId]] = (set(), set())
+        self._folded = 0
+
+    def fold(self, user_id: UserId, item_id: ItemId, rating: float, ts: Millis) -> None:
+        """The next row has happened."""
+        self._folded += 1
+        state = self.user(user_id)
+        event = event_of(self._name, user_id, item_id, rating, ts)
+        _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded)
+        if added is None:
+            return
+        items, pairs = self._changed
+        items.add(item_id)
+        self._items[item_id] = fold_item(self._items.get(item_id) or ItemFeatures(item_id), added)
+        for one, when, key, other, sign in slots_of(added):
+            pairs.add(one)
+            if one not in self._pairs:
+                self._pairs[one] = Pairs(one)
+            self._pairs[one].fold(when, key, other, sign)
+
+    def user(self, user_id: UserId) -> UserState:
+        """The user as folded so far; consumed by the next fold."""
+        state = self._users.get(user_id)
+        if state is None:
+            state = self._users[user_id] = UserState(UserFeatures(user_id))
+        return state
+
+    def moment(self, user_id: UserId, at: Millis) -> Moment:
+        """What is known now, for a user at a time; good until the next fold."""
+        items, pairs = self._changed
+        for item_id in items:
+            self.index.columns.set_features(self.index.row_of[item_id], self._items[item_id])
+        for item_id in pairs:
+            self.index.together.put(self.index.row_of[item_id], self._pairs[item_id].neighbours(), self.index.row_of)
+        items.clear()
+        pairs.clear()
+        return Moment(self.user(user_id).features, at, self.index, ClickWeights(), self.allowed(user_id))
+
+    def allowed(self, user_id: UserId) -> BoolArray:
+        """[N] False for the items that the user has seen."""
+        seen = self.user(user_id).seen
+        allowed = np.ones(len(self.index), bool)
+        allowed[np.fromiter((self.index.row_of[item_id] for item_id, _ in seen.items()), np.int64, len(seen))] = False
+        return allowed
+
+
+def item_ids(dataset: Dataset, rows: int) -> IntArray:
+    """Ids of all items that the catalogue or the first `rows` rows name, ascending: what a walk's index is made of."""
+    known = [np.unique(batch["item_id"].to_numpy()) for batch in rows_between(dataset, 0, rows)]
+    ids: IntArray = np.unique(np.concatenate([np.array([item.item_id for item in dataset.items], np.int64), *known]))
+    return ids

@@ -1,0 +1,74 @@
+"""Mean and spread of every input column over the samples: the maps that ride in a model's manifest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from features.arrays import DoubleArray, FloatArray
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
+from offline.spark.parquet_tables import batches
+
+LEAST_STD: Final = 1e-3
+"""A column that hardly varies is not blown up."""
+
+
+class Moments:
+    """Count, sum and sum of squares of columns, batch by batch, about the first batch's mean (for digits)."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.count = 0
+        self._shift: DoubleArray | None = None
+        self._sum = np.zeros(width)
+        self._squares = np.zeros(width)
+
+    def add(self, values: FloatArray) -> None:
+        """`values` is [n, width], n > 0."""
+        wide = values.astype(np.float64)
+        if self._shift is None:
+            self._shift = wide.mean(axis=0)
+        wide -= self._shift
+        self.count += len(wide)
+        self._sum += wide.sum(axis=0)
+        self._squares += (wide * wide).sum(axis=0)
+
+    def mean(self) -> tuple[float, ...]:
+        """0 for each column if nothing was added."""
+        if self._shift is None:
+            return (0.0,) * self.width
+        return _rounded(self._shift + self._sum / self.count)
+
+    def std(self) -> tuple[float, ...]:
+        """At least LEAST_STD; 1 for each column if nothing was added."""
+        if self.count == 0:
+            return (1.0,) * self.width
+        mean = self._sum / self.count
+        return _rounded(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), LEAST_STD))
+
+
+def _rounded(values: DoubleArray) -> tuple[float, ...]:
+    """Eight digits: what is beyond depends on how the rows happened to be cut into batches."""
+    return tuple(float(f"{value:.8g}") for value in values.tolist())
+
+
+def matrix(column: pa.ListArray, width: int) -> FloatArray:
+    """A column of lists, all `width` long, as [n, width]."""
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(column), width)
+
+
+def input_maps(samples: Path, genres: Sequence[str]) -> InputMaps:
+    """The maps of the samples in a folder of Parquet parts; memory holds one batch."""
+    user = Moments(len(USER_COLUMNS) + 3 * len(genres))
+    item = Moments(len(ITEM_COLUMNS) + len(genres))
+    cross = Moments(len(CROSS_COLUMNS))
+    for batch in batches(samples, ("user", "item")):
+        if batch.num_rows:
+            users = matrix(batch.column(batch.schema.get_field_index("user")), user.width)
+            items = matrix(batch.column(batch.schema.get_field_index("item")), item.width)
+            user.add(users)
+            item.add(items)
+            cross.add(cross_matrix(users, items))
+    return InputMaps(tuple(genres), user.mean(), user.std(), item.mean(), item.std(), cross.mean(), cross.std())

@@ -1,0 +1,115 @@
+"""Features as they stood just before a row, as Spark's workers compute them: one vector a user's row, one an item's request.
+
+"Just before" means: from the rows with a smaller number alone, whatever their time says.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from features.contracts.items import genre_names
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
+from features.types import RATING, Contribution, Item
+from offline.base.fold_workers import Batches, Worker
+from offline.datasets.dataset import event_of
+from offline.spark.grouped_batches import Rows, runs
+
+_VECTOR: Final = pa.list_(pa.float32())
+USER_VECTORS: Final = pa.schema([("seq", pa.int64()), ("user", _VECTOR)])
+ITEM_VECTORS: Final = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("user_id", pa.int64()),
+        ("item_id", pa.int64()),
+        ("at", pa.int64()),
+        ("label", pa.float32()),
+        ("item", _VECTOR),
+    ]
+)
+
+
+def user_vectors_worker(name: str, catalogue: Any) -> Worker:
+    """Rows (user_id, seq, item_id, rating, ts, wanted), sorted by user and seq → USER_VECTORS of the wanted rows."""
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Batches:
+        items: dict[int, Item] = catalogue.value
+        genres, weights = genre_names(items.values()), ClickWeights()
+        out = Rows(USER_VECTORS)
+        for user_id, lists in runs(batches, "user_id"):
+            state = UserState(UserFeatures(user_id))
+            for n, (seq, item_id, rating, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
+                if wanted and out.add((seq, user_vector(state.features, ts, genres, weights))):
+                    yield from out.take()
+                fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
+        yield from out.take()
+
+    return work
+
+
+def item_vectors_worker(catalogue: Any) -> Worker:
+    """Rows (item_id, seq, is_event, user_id, ts, centi, label), sorted by item, seq, is_event → ITEM_VECTORS.
+
+    An event is folded into its item, a request (is_event 0) is answered; at the same seq the request comes first.
+    """
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Batches:
+        items: dict[int, Item] = catalogue.value
+        answers = _Answers(genre_names(items.values()))
+        for item_id, lists in runs(batches, "item_id"):
+            item, features = items.get(item_id), ItemFeatures(item_id)
+            answers.changed()
+            for seq, is_event, user_id, ts, centi, label in zip(*lists, strict=True):
+                if is_event:
+                    fold_item(features, Contribution(item_id, ts, RATING, centi, 1))
+                    answers.changed()
+                else:
+                    answers.ask(item, features, (seq, user_id, item_id, ts, label))
+                    if answers.full:
+                        yield answers.take()
+        if answers.asked:
+            yield answers.take()
+
+    return work
+
+
+class _Answers:
+    """Requests waiting for their vectors, which are computed together. Requests between two events share a state."""
+
+    def __init__(self, genres: tuple[str, ...], size: int = 2_048) -> None:
+        self._columns = ItemColumns(size, genres)
+        self._used = 0
+        self._fresh = False
+        self._rows: list[int] = []
+        self.asked: list[tuple[int, int, int, int, float]] = []
+
+    @property
+    def full(self) -> bool:
+        return self._used >= len(self._columns) or len(self.asked) >= 2 * len(self._columns)
+
+    def changed(self) -> None:
+        """The item or its features are others now."""
+        self._fresh = False
+
+    def ask(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:
+        if not self._fresh:
+            self._columns.set_item(self._used, features.item_id, item)
+            self._columns.set_features(self._used, features)
+            self._used += 1
+            self._fresh = True
+        self._rows.append(self._used - 1)
+        self.asked.append(request)
+
+    def take(self) -> pa.RecordBatch:
+        seqs, users, ids, times, labels = zip(*self.asked, strict=True)
+        matrix = item_matrix(self._columns, np.asarray(self._rows, np.int64), np.asarray(times, np.int64))
+        self._used, self._fresh, self._rows, self.asked = 0, False, [], []
+        offsets = np.arange(0, matrix.size + 1, matrix.shape[1], dtype=np.int32)
+        vectors = pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
+        arrays = [pa.array(users_, pa.int64()) for users_ in (seqs, users, ids, times)]
+        arrays += [pa.array(labels, pa.float32()), vectors]
+        return pa.RecordBatch.from_arrays(arrays, schema=ITEM_VECTORS)

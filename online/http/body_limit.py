@@ -1,0 +1,62 @@
+"""Bounds that hold before anything is parsed: the size of a body, and the time it may take to arrive."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from online.http.problems import problem_response
+
+BODY_LIMIT = 2 << 20
+BODY_WITHIN = 10.0
+
+
+class BodyLimit:
+    """Answers 413 for a body over BODY_LIMIT bytes, 408 for one that drips; hands the app a body read whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared) > BODY_LIMIT:
+            await self._refuse(413, scope, receive, send)
+            return
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(BODY_WITHIN):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > BODY_LIMIT:
+                        await self._refuse(413, scope, receive, send)
+                        return
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            await self._refuse(408, scope, receive, send)
+            return
+        whole: Message = {"type": "http.request", "body": b"".join(chunks), "more_body": False}
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return whole
+
+        await self._app(scope, replay, send)
+
+    async def _refuse(self, status: int, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = (
+            f"the body is over {BODY_LIMIT} bytes"
+            if status == 413
+            else f"the body did not arrive within {BODY_WITHIN:.0f} s"
+        )
+        await problem_response(status, detail, {"Connection": "close"})(scope, receive, send)

@@ -1,0 +1,44 @@
+"""What every answer has in common: it is counted, timed, and carries the headers that keep a browser safe."""
+
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from online.support import metrics
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Measured:
+    """Stands before everything else, so that what is refused is counted too. A stream counts when it begins."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "pages" if not _is_api(scope) else "refused")
+                metrics.REQUESTS.labels(route, str(message["status"])).inc()
+                metrics.SECONDS.labels(route).observe(time.perf_counter() - began)
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                if not _is_api(scope):
+                    headers["Cache-Control"] = "no-cache"  # asked again each time; unchanged files are a 304
+                    headers["Content-Security-Policy"] = CSP
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def _is_api(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(("/v1/", "/openapi"))

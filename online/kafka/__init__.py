@@ -1,0 +1,1 @@
+"""Kafka: the producer that answers after the broker's acknowledgement, and the logs it writes."""

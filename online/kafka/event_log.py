@@ -1,0 +1,59 @@
+"""The way of an event into Kafka: acknowledged by the broker, or an error within a bound."""
+
+import asyncio
+
+from aiokafka.errors import KafkaError
+
+from features.contracts.events import write_event
+from features.errors import Unavailable
+from features.keys import EVENTS, partition_of
+from features.types import Event
+from online.kafka.producer import KafkaConnection
+
+
+class EventLog:
+    """Producer of `events`. While Kafka is away, `append` says so."""
+
+    def __init__(self, bootstrap: str, within: float = 5.0) -> None:
+        self._kafka = KafkaConnection(bootstrap, within)
+        self._within = within
+
+    @property
+    def connected(self) -> bool:
+        return self._kafka.producer is not None
+
+    async def start(self) -> None:
+        """Begin connecting; does not wait for it."""
+        self._kafka.start()
+
+    async def stop(self) -> None:
+        await self._kafka.stop(5)
+
+    async def append(self, events: list[Event]) -> dict[int, int]:
+        """Write events and wait for the broker's word; {user: offset after its newest record}.
+
+        Raises Unavailable if not all are acknowledged within the bound; a part may then have been written.
+        """
+        producer = self._kafka.producer
+        if producer is None:
+            raise Unavailable("Kafka is not connected")
+        places: dict[int, int] = {}
+        try:
+            async with asyncio.timeout(self._within):
+                futures = [
+                    await producer.send(
+                        EVENTS,
+                        value=write_event(event),
+                        key=str(event.user_id).encode(),
+                        partition=partition_of(event.user_id),
+                    )
+                    for event in events
+                ]
+                for event, future in zip(events, futures, strict=True):
+                    place = (await future).offset + 1
+                    places[event.user_id] = max(places.get(event.user_id, 0), place)
+        except TimeoutError as error:
+            raise Unavailable(f"Kafka did not acknowledge within {self._within:.0f} s") from error
+        except KafkaError as error:
+            raise Unavailable(f"Kafka: {error}") from error
+        return places

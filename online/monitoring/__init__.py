@@ -1,0 +1,1 @@
+"""What the API reads of the running home: the job's numbers, the monitor, the replay."""

@@ -1,0 +1,158 @@
+"""The job's own numbers for /metrics, read from Redis when Prometheus asks.
+
+A scrape never fails and never waits long for them: what Redis does not give within the bound is left out of that scrape.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import redis.asyncio as redis
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from features.errors import Broken
+from features.keys import PARTITIONS
+from features.store.freshness import BUCKETS_MS, FreshnessHistogram
+from features.store.job_status import (
+    MAX_SUBTASKS,
+    OPERATORS,
+    SERVED_VERDICTS,
+    VERDICTS,
+    Lane,
+    fresh_key,
+    lane_keys,
+    read_lanes,
+)
+
+logger = logging.getLogger(__name__)
+
+Writers = dict[tuple[str, int], FreshnessHistogram]
+
+
+@dataclass(frozen=True)
+class JobSight:
+    """Lanes by number, of the home's generation; histograms by (operator, subtask)."""
+
+    lanes: dict[int, Lane]
+    writers: Writers
+
+
+class JobNumbers:
+    """Reads `job:*`, bounded by `timeout` seconds. Counters never go back: a job restored from a checkpoint tells less for a
+    moment, and Prometheus would take that for a reset and count everything again."""
+
+    def __init__(self, host: str, port: int, generation: int, timeout: float = 0.25) -> None:
+        self._client = redis.Redis(
+            host=host,
+            port=port,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            max_connections=4,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._generation = generation
+        self._timeout = timeout
+        self._lanes: dict[int, Lane] = {}
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def look(self) -> JobSight | None:
+        """The job's numbers as they are now; None if Redis does not give them in time. Never raises for what it does or holds."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                writers = await self._read()
+        except (redis.RedisError, OSError, TimeoutError, Broken, ValueError) as error:
+            logger.warning("no numbers of the job: %s: %s", type(error).__name__, error)
+            return None
+        return JobSight(dict(self._lanes), writers)
+
+    async def exposition(self) -> bytes:
+        """The text of one scrape."""
+        sight = await self.look()
+        families = [_readable(False)] if sight is None else families_of(sight)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Fixed(families))
+        return generate_latest(registry)
+
+    async def _read(self) -> Writers:
+        names = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
+        pipe = self._client.pipeline(transaction=False)
+        for key in lane_keys():
+            pipe.hgetall(key)
+        for operator, subtask in names:
+            pipe.get(fresh_key(operator, subtask))
+        answers = await pipe.execute()
+        for number, lane in read_lanes(answers[:PARTITIONS], self._generation).items():
+            known = self._lanes.get(number)
+            if known is None or lane.progress >= known.progress:
+                self._lanes[number] = lane
+        histograms = zip(names, answers[PARTITIONS:], strict=True)
+        return {name: FreshnessHistogram.from_json(data) for name, data in histograms if data is not None}
+
+
+class _Fixed(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def families_of(sight: JobSight) -> list[Metric]:
+    """The numbers in Prometheus' words."""
+    return [_readable(True), *_lane_families(sight.lanes), _freshness(sight.writers)]
+
+
+def _readable(value: bool) -> Metric:
+    return GaugeMetricFamily("martlet_job_readable", "1 if Redis gave the job's numbers.", value=float(value))
+
+
+def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
+    """One family a number; without lanes they are empty, not 0: nothing is known then."""
+    every = sorted(lanes.items())
+    events = CounterMetricFamily("martlet_job_events", "Records of `events` read, by verdict.", labels=["verdict"])
+    served = CounterMetricFamily("martlet_job_served", "Records of `served` read, by verdict.", labels=["verdict"])
+    read = CounterMetricFamily("martlet_job_events_read", "Records of `events` read: the sum of the verdicts.")
+    served_read = CounterMetricFamily("martlet_job_served_read", "Records of `served` read: the sum of the verdicts.")
+    samples = CounterMetricFamily("martlet_job_samples", "Training samples emitted.")
+    lists = GaugeMetricFamily("martlet_job_open_lists", "Lists shown that still wait for actions.")
+    watermark = GaugeMetricFamily("martlet_job_watermark_ms", "Newest event time applied, ms since 1970.")
+    places = GaugeMetricFamily(
+        "martlet_job_next_offset", "All records of `events` before it are folded.", labels=["partition"]
+    )
+    if every:
+        for verdict in VERDICTS:
+            events.add_metric([verdict], sum(lane.count(verdict) for _, lane in every))
+        for verdict in SERVED_VERDICTS:
+            served.add_metric([verdict], sum(lane.served_count(verdict) for _, lane in every))
+        read.add_metric([], sum(lane.read for _, lane in every))
+        served_read.add_metric([], sum(lane.served_read for _, lane in every))
+        samples.add_metric([], sum(lane.samples for _, lane in every))
+        lists.add_metric([], sum(lane.open_lists for _, lane in every))
+        watermark.add_metric([], max(lane.watermark_ms for _, lane in every))
+    for number, lane in every:
+        places.add_metric([str(number)], lane.next_offset)
+    yield from (events, read, served, served_read, samples, lists, watermark, places)
+
+
+def _freshness(writers: Writers) -> Metric:
+    """By writer: one that starts again counts from 0, which would look like a reset of them all in a sum."""
+    family = HistogramMetricFamily(
+        "martlet_feature_freshness_seconds",
+        "Broker's acknowledgement to features readable in Redis, by key written.",
+        labels=["operator", "subtask"],
+    )
+    bounds = [*(str(float(bound / 1000)) for bound in BUCKETS_MS), "+Inf"]
+    for (operator, subtask), histogram in sorted(writers.items()):
+        total, buckets = 0, []
+        for bound, count in zip(bounds, histogram.counts, strict=True):
+            total += count
+            buckets.append((bound, total))
+        family.add_metric([operator, str(subtask)], buckets, histogram.sum_ms / 1000)
+    return family

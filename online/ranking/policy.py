@@ -1,0 +1,175 @@
+"""How lists are made, and which ways of making them are compared: one file, `serving.json` in the home.
+
+{"policy": {"diversity": 0.2, "hide": {"genres": ["Horror"]}},
+ "experiments": [{"name": "ranker", "layer": "rank", "arms": {"wide": {"share": 0.5, "policy": {"model": "widedeep"}}}}]}
+
+A user is in one arm of each layer, by a hash of layer and user: the same in every process and after every restart. Whom no
+arm takes is in `control`, which is the policy as it stands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import combinations
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from features.contracts.events import Id, Name
+from features.errors import BadInput
+from features.types import UserId
+from online.recall import CHANNELS
+
+CONTROL: Final = "control"
+MAX_RULED: Final = 30
+"""Of so many pinned items each stays among the candidates, whatever the other channels give."""
+Share = Annotated[float, Meta(ge=0, le=1)]
+_Ruled = Annotated[tuple[Id, ...], Meta(max_length=MAX_RULED)]
+
+
+class Hide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Items that no list shows: those of a genre, of a year before or after (a year that is not known is neither)."""
+
+    genres: tuple[str, ...] = ()
+    before: int | None = None
+    after: int | None = None
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    model       what ranks where a request names no model; None is the API's default
+    blend       weights of other models beside it: each model's ranks are averaged, its own weighing 1
+    interleave  two models whose lists are interleaved by team draft, instead of `model`; empty is none
+    channels    candidates that a recall channel may give at most; 0 does not ask it
+    diversity   from 0, by score alone, to 1, by being unlike what stands above alone (maximal marginal relevance)
+    newcomers   probability that the last place goes to an item new in the catalogue, of those that recall found, drawn evenly
+    explore     probability that the last place goes to a candidate drawn evenly from those not shown
+    pin, bury   items that go to the top, in this order, and to the end; unless a user has seen them, or they are hidden
+    hide        items that are not shown at all
+    """
+
+    model: Name | None = None
+    blend: dict[Name, Annotated[float, Meta(gt=0)]] = {}
+    interleave: Annotated[tuple[Name, ...], Meta(max_length=2)] = ()
+    channels: dict[Name, Annotated[int, Meta(ge=0)]] = {}
+    diversity: Share = 0.0
+    newcomers: Share = 0.1
+    explore: Share = 0.0
+    pin: _Ruled = ()
+    bury: _Ruled = ()
+    hide: Hide = Hide()
+
+
+class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """share: of the layer's users; policy: the fields of `Policy` in which it differs."""
+
+    share: Share
+    policy: dict[str, Any] = {}
+
+
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+    layer: Name
+    arms: Annotated[dict[Name, Arm], Meta(min_length=1)]
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    policy: dict[str, Any] = {}
+    experiments: Annotated[tuple[Experiment, ...], Meta(max_length=20)] = ()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What holds for a user. arms: experiment → arm; plain: the policy without any arm."""
+
+    policy: Policy
+    arms: Mapping[str, str]
+    plain: Policy
+
+
+class Serving:
+    """What the file says. Use `read_serving`."""
+
+    def __init__(self, policy: dict[str, Any], experiments: tuple[Experiment, ...]) -> None:
+        self.experiments = experiments
+        self._policy = policy
+        self.made = lru_cache(maxsize=1024)(self._made)
+
+    def choose(self, user_id: UserId) -> Chosen:
+        """The user's arms, and the policy that they make."""
+        arms = {each.name: arm_of(each, user_id) for each in self.experiments}
+        nothing = tuple((each.name, CONTROL) for each in self.experiments)
+        return Chosen(self.made(tuple(arms.items())), arms, self.made(nothing))
+
+    def _made(self, arms: tuple[tuple[str, str], ...]) -> Policy:
+        fields = dict(self._policy)
+        for experiment, (_, name) in zip(self.experiments, arms, strict=True):
+            if name != CONTROL:
+                fields |= experiment.arms[name].policy
+        return msgspec.convert(fields, Policy)
+
+
+def place_of(layer: str, user_id: UserId) -> float:
+    """Where in a layer a user stands, from 0 up to 1: evenly spread, and in each layer without regard to the others."""
+    digest = blake2b(f"{layer}:{user_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def arm_of(experiment: Experiment, user_id: UserId) -> str:
+    left = place_of(experiment.layer, user_id)
+    for name, arm in experiment.arms.items():
+        left -= arm.share
+        if left < 0:
+            return name
+    return CONTROL
+
+
+NO_SERVING: Final = Serving({}, ())
+
+
+def read_serving(content: bytes) -> Serving:
+    """Raises msgspec.ValidationError or BadInput, naming what is wrong and where."""
+    file = msgspec.json.decode(content, type=_File)
+    _policy(file.policy, "policy")
+    taken: dict[str, str] = {}
+    for experiment in file.experiments:
+        where = f"experiment {experiment.name}"
+        if experiment.layer in taken:
+            raise BadInput(where, f"a layer of its own ({taken[experiment.layer]} has it)", experiment.layer)
+        taken[experiment.layer] = experiment.name
+        if (total := sum(arm.share for arm in experiment.arms.values())) > 1 + 1e-9:
+            raise BadInput(where, "shares of at most 1 together", f"{total:g}")
+        if CONTROL in experiment.arms:
+            raise BadInput(where, f"arms with names other than {CONTROL}", CONTROL)
+        for name, arm in experiment.arms.items():
+            _policy(file.policy | arm.policy, f"{where}, arm {name}")
+    for one, other in combinations(file.experiments, 2):
+        both = _fields(one) & _fields(other)
+        if both or one.name == other.name:
+            said = ", ".join(sorted(both)) or one.name
+            raise BadInput("experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {said}")
+    return Serving(file.policy, file.experiments)
+
+
+def _fields(experiment: Experiment) -> set[str]:
+    return {field for arm in experiment.arms.values() for field in arm.policy}
+
+
+def _policy(fields: dict[str, Any], where: str) -> Policy:
+    try:
+        policy = msgspec.convert(fields, Policy)
+    except msgspec.ValidationError as error:
+        raise BadInput(where, "fields of a policy", str(error)) from error
+    if len(policy.interleave) == 1 or len(set(policy.interleave)) < len(policy.interleave):
+        raise BadInput(f"{where}, interleave", "two models", ", ".join(policy.interleave))
+    for name, ids in (("pin", policy.pin), ("bury", policy.bury)):
+        if len(set(ids)) < len(ids):
+            raise BadInput(f"{where}, {name}", "each item once", ", ".join(map(str, ids)))
+    names = [channel.name for channel in CHANNELS]
+    if strange := set(policy.channels) - set(names):
+        raise BadInput(f"{where}, channels", f"names out of {', '.join(names)}", ", ".join(sorted(strange)))
+    if set(policy.pin) & set(policy.bury):
+        raise BadInput(f"{where}, pin", "items that are not buried", str(sorted(set(policy.pin) & set(policy.bury))))
+    return policy

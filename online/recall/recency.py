@@ -1,0 +1,87 @@
+"""Channels that bring what the signals that rankers read do not: what rises, what came out last, the user's era, the session.
+
+Most give a few candidates alone, so that they do not push out what the stronger ones found.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from features.arrays import FloatArray, IntArray
+from features.inputs.columns import popularity
+from features.inputs.columns import trending as rise
+from features.inputs.signals import best_rows
+from features.types import CLICK, VIEW, is_negative, is_positive
+from features.units import ends_session
+from online.query import Query
+
+FEW: Final = 40
+
+
+class TrendingRecall:
+    """What has more events than usual in the last day."""
+
+    name, most = "trending", FEW
+
+    def recall(self, query: Query, limit: int) -> IntArray:
+        moment = query.moment
+        rows = slice(0, len(moment.items))
+        columns = moment.items.columns
+        risen = rise(popularity(columns, rows, moment.at, 1.0), popularity(columns, rows, moment.at, 14.0))
+        return _best(query, risen, limit)
+
+
+class NewestRecall:
+    """What came out last, the liked first among those of a year."""
+
+    name, most = "newest", FEW
+
+    def recall(self, query: Query, limit: int) -> IntArray:
+        moment = query.moment
+        years = moment.items.columns.years[: len(moment.items)]
+        liked = moment.popular / (1 + moment.popular)
+        return _best(query, np.where(years > 0, years + liked, 0).astype(np.float32), limit)
+
+
+class EraRecall:
+    """What is liked of the decades whose films the user likes, newer likes weighing more."""
+
+    name, most = "era", FEW
+
+    def recall(self, query: Query, limit: int) -> IntArray:
+        moment = query.moment
+        decades = moment.items.columns.years[: len(moment.items)] // 10
+        rows, shares = moment.liked(20, 0.9)
+        known = decades[rows] > 0
+        if not known.any():
+            return np.zeros(0, np.int64)
+        weights = np.bincount(decades[rows[known]], shares[known], decades.max() + 1)
+        return _best(query, np.asarray(weights[decades] * np.sqrt(moment.popular), np.float32), limit)
+
+
+class SessionRecall:
+    """What is near to anything that the user has touched in this session and not disliked: a click alone, of who has no history,
+    says something too."""
+
+    name, most = "session", 100
+
+    def recall(self, query: Query, limit: int) -> IntArray:
+        moment = query.moment
+        session = [event for event in moment.user.recent if not ends_session(moment.at - event[1])]
+        disliked = {item_id for item_id, _, kind, centi in session if is_negative(kind, centi)}
+        touched = [
+            row
+            for item_id, _, kind, centi in session
+            if (kind in (CLICK, VIEW) or is_positive(kind, centi))
+            and item_id not in disliked
+            and (row := moment.items.row_of.get(item_id)) is not None
+        ]
+        if not touched:
+            return np.zeros(0, np.int64)
+        rows = np.asarray(touched, np.int64)
+        shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
+        return _best(query, moment.items.similar.spread(rows, shares, len(moment.items)), limit)
+
+
+def _best(query: Query, strengths: FloatArray, limit: int) -> IntArray:
+    return best_rows(np.where(query.moment.allowed, strengths, np.float32(0)), limit)

@@ -1,0 +1,311 @@
+"""One recommendation: the user's freshest features → recall → model inputs → ranking → rules → list, within a deadline.
+
+The ladder when things break, each rung a good answer: no live features (the base's), no model (recall order and popularity
+rank), down to popularity from memory, which needs no network at all.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+import msgspec
+import numpy as np
+
+from features.arrays import BoolArray, FloatArray, IntArray
+from features.base.embedding_files import TWOTOWER
+from features.contracts.served import MAX_CANDIDATES
+from features.errors import Unavailable
+from features.inputs.columns import ClickWeights
+from features.inputs.signals import Moment
+from features.types import ItemId, UserId
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.query import Query
+from online.ranking.features import RawFeatures, raw_features
+from online.ranking.policy import Chosen, Policy
+from online.ranking.ranker import Models, Ranker, Scored, models_for
+from online.ranking.rerank import Listed, by_score, diverse, listed, team_draft
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall
+from online.stores.item_store import ItemStore
+from online.stores.user_store import LiveUser, UserStore
+from online.support.float32 import told
+from online.support.home_clock import HomeClock
+from online.support.reloadable_file import FollowedFile
+from online.vectors import UserTower, VectorShelf
+
+LEAST = 0.02
+"""Seconds that recall has in any case."""
+RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
+"""Of the deadline: recall must be done by then, and a vector of the user must have come."""
+NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall channel failed: "
+NO_OTHER = "model left out: "
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller asks for.
+
+    model   what ranks; None if nothing is trained
+    chosen  the user's policy and arms. Where the caller has named the model, it alone ranks, and the list is in no experiment
+    items   rank these, seen or not, instead of what recall finds
+    explain keep what `online.recommend.explain` reads: it is as large as the catalogue
+    """
+
+    user_id: UserId
+    model: LiveModel | None
+    size: int
+    at: int | None = None
+    genre: str | None = None
+    exclude: frozenset[ItemId] = frozenset()
+    chosen: Chosen = field(default_factory=lambda: Chosen(Policy(), {}, Policy()))
+    named: bool = False
+    items: tuple[ItemId, ...] | None = None
+    explain: bool = False
+
+    def policy(self) -> Policy:
+        if self.named:
+            return msgspec.structs.replace(self.chosen.plain, model=None, blend={}, interleave=())
+        return self.chosen.policy
+
+    def arms(self) -> Mapping[str, str]:
+        return {} if self.named else self.chosen.arms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """place: among the candidates; propensity: see `online.ranking.rerank.Listed`; team: the model whose pick it
+    was, if interleaved."""
+
+    item_id: ItemId
+    title: str
+    genres: tuple[str, ...]
+    year: int
+    score: float
+    channels: tuple[str, ...]
+    place: int
+    propensity: float = 1.0
+    team: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """How the list came about: the query, if it is to be explained; the n candidates [n], what each was ranked by [n], by each
+    model [n], what moved which; and the features of the shown items, in the list's order (None where no model was there to
+    take any)."""
+
+    query: Query | None
+    item_ids: IntArray
+    found: Candidates
+    scores: FloatArray
+    by_model: Mapping[str, FloatArray]
+    listed: Listed
+    features: RawFeatures | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """
+    ts             the home's clock when the list was made, ms
+    at             the time that features were decayed to, ms
+    last_event_ts, applied_in_ms, n  of the user: see `online.stores.user_store.LiveUser`
+    arms           experiment → the arm that made the list
+    """
+
+    request_id: str
+    user_id: UserId
+    items: list[Shown]
+    ts: int
+    at: int
+    last_event_ts: int | None
+    applied_in_ms: int | None
+    model: LiveModel | None
+    degraded: tuple[str, ...]
+    ranked: Ranked
+    arms: Mapping[str, str] = field(default_factory=dict)
+    n: int | None = None
+
+
+class Recommender:
+    """Everything that one recommendation needs, wired once."""
+
+    def __init__(
+        self,
+        models: ModelCatalogue,
+        users: UserStore,
+        items: ItemStore,
+        client: ModelClient,
+        clock: HomeClock,
+        weights: FollowedFile[ClickWeights],
+        deadline: float,
+        vectors: VectorShelf,
+        chance: Random | None = None,
+    ) -> None:
+        self._models = models
+        self._users = users
+        self._items = items
+        self._ranker = Ranker(models, client, items.genres)
+        self._vectors, self._tower = vectors, UserTower(client)
+        self._clock = clock
+        self._weights = weights
+        self._deadline = deadline
+        self._chance = chance or Random()
+
+    async def recommend(self, request: Request, waited: float = 0.0) -> Recommendation:
+        """Never raises for a remote fault; `degraded` says what was missing. waited: seconds of the deadline that are gone."""
+        began = time.monotonic() - waited
+        policy = request.policy()
+        user = await self._users.get(request.user_id)
+        degraded = [] if user.live else [NO_LIVE_FEATURES]
+        ts = self._clock.now()
+        at = ts if request.at is None else request.at
+        allowed = self._allowed(user, request, policy)
+        moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
+        query = Query(moment, self._items.newest(ts), self._vectors.now())
+        found = await self._recalled(query, request, policy, began)
+        degraded += [NO_CHANNEL + name for name in found.failed]
+        item_ids = self._items.columns.ids[found.rows]
+        models = None if request.model is None else models_for(request.model, policy, self._models)
+        raw, scored = None, None
+        if models is not None:
+            degraded += [NO_OTHER + name for name in models.missing]
+            raw = raw_features(query, found.rows, models.inputs)
+            left = self._deadline * 0.8 - (time.monotonic() - began)
+            try:
+                scored = await self._ranker.rank(models, request.user_id, item_ids, raw, left)
+                degraded += [NO_OTHER + name for name in scored.gone]
+            except Unavailable:
+                degraded.append(NO_MODEL)
+        else:
+            degraded.append(NO_MODEL)
+        scores = fallback_scores(found) if scored is None else scored.scores
+        made = self._listed(policy, found, item_ids, scores, models, scored, request.size)
+        score_of = told(scores)
+        return Recommendation(
+            request_id=uuid.uuid4().hex,
+            user_id=request.user_id,
+            items=[
+                self._show(int(item_ids[place]), score_of[place], found.channels(place), place, made, propensity)
+                for place, propensity in zip(made.places, made.propensities, strict=True)
+            ],
+            ts=ts,
+            at=at,
+            last_event_ts=user.features.last_ts or None,
+            applied_in_ms=user.applied_in_ms,
+            model=request.model if scored is None else scored.model,
+            degraded=tuple(degraded),
+            ranked=Ranked(
+                query=query if request.explain else None,
+                item_ids=item_ids,
+                found=found,
+                scores=scores,
+                by_model={} if scored is None else scored.by_model,
+                listed=made,
+                features=None if raw is None else raw.of(np.asarray(made.places, np.int64)),
+            ),
+            arms=request.arms(),
+            n=user.n,
+        )
+
+    async def _recalled(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
+        if request.items is not None:
+            query.signals.find_all()
+            rows = self._items.rows(list(request.items))
+            return Candidates(rows, np.zeros(len(rows), np.int64), ())
+        now = time.monotonic()
+        until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
+        within = min(TOWER_SHARE * self._deadline, until - now)
+        asking = Asking(query, MAX_CANDIDATES, policy.channels, until)
+        there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
+        remote = [each for each in there if each.name == TWOTOWER]
+        answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]
+        for _ in range(2 * len(remote)):  # turns of the loop: it goes out, and is answered while the others are at work
+            await asyncio.sleep(0)
+        if policy.pin:
+            rows = self._items.rows(list(policy.pin))
+            asking.ask([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
+        asking.ask(SIGNAL_CHANNELS)
+        asking.ask([each for each in there if each not in remote])
+        await asyncio.gather(*answers)
+        asking.ask(remote)
+        return asking.merged()
+
+    async def _asked_tower(self, query: Query, within: float) -> None:
+        """Puts the user's vector into the query; leaves it out where none comes in time."""
+        with contextlib.suppress(Unavailable, ValueError):  # the channel fails then, and is named
+            query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, within)
+
+    def _listed(
+        self,
+        policy: Policy,
+        found: Candidates,
+        item_ids: IntArray,
+        scores: FloatArray,
+        models: Models | None,
+        scored: Scored | None,
+        size: int,
+    ) -> Listed:
+        """The list: by score or by two models' picks, made diverse, and the rules applied."""
+        order = by_score(item_ids, scores)
+        teams: dict[int, str] = {}
+        places: list[int]
+        if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
+            orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
+            places, teams = team_draft(orders, list(scored.by_model), size, self._chance)
+            places += [place for place in order.tolist() if place not in teams]
+        elif policy.diversity and len(item_ids):
+            places = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
+        else:
+            places = order.tolist()
+        news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
+        return listed(policy, item_ids, places, size, self._chance, teams, news)
+
+    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
+        """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
+        among what the user might be shown, whatever else they are."""
+        columns, size = self._items.columns, len(self._items)
+        allowed = np.ones(size, bool)
+        allowed[self._items.rows(list(user.seen | request.exclude))] = False
+        if request.items is not None:
+            allowed[self._items.rows(list(request.items))] = True
+            return allowed
+        if request.genre is not None:
+            allowed &= columns.genres[:size, self._items.genres.index(request.genre)] > 0
+        hide = policy.hide
+        for genre in hide.genres:
+            if genre in self._items.genres:
+                allowed &= columns.genres[:size, self._items.genres.index(genre)] == 0
+            else:  # of new items alone: the base's catalogue has no such genre
+                allowed[[row for row, _ in self._items.news if genre in self._items.genres_of(row)]] = False
+        years = columns.years[:size]
+        if hide.before is not None:
+            allowed &= (years == 0) | (years >= hide.before)
+        if hide.after is not None:
+            allowed &= years <= hide.after
+        return allowed
+
+    def _show(
+        self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
+    ) -> Shown:
+        item = self._items.catalogue.get(item_id)
+        return Shown(
+            item_id=item_id,
+            title=self._items.title_of(item_id),
+            genres=item.genres if item else (),
+            year=item.year if item else 0,
+            score=score,
+            channels=channels,
+            place=place,
+            propensity=propensity,
+            team=made.teams.get(place),
+        )
+
+
+def fallback_scores(found: Candidates) -> FloatArray:
+    """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
+    count = len(found.rows)
+    place = np.arange(count, dtype=np.float32)
+    return np.asarray((found.votes() - place / max(count, 1)) / (len(found.names) + 1), np.float32)

@@ -1,0 +1,1 @@
+"""What the API keeps in memory of users and items, and how it follows their changes."""

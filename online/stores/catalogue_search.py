@@ -1,0 +1,162 @@
+"""The catalogue as pages of items: by genre, decade and words of the title, in one of a few orders."""
+
+import asyncio
+import re
+import unicodedata
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import msgspec
+import numpy as np
+
+from features.arrays import FloatArray, IntArray, smoothed_mean
+from features.inputs.columns import popularity, trending
+from features.types import ItemId
+from online.stores.item_store import ItemStore
+
+Sort = Literal["popular", "trending", "newest", "rating", "title"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+WORDS: Final = 8
+"""Words of a search at most."""
+_WORD: Final = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """genre, decade (1990: 1990 to 1999) and words (each begins a word of the title); None or empty asks for all."""
+
+    sort: Sort = "popular"
+    genre: str | None = None
+    decade: int | None = None
+    words: tuple[str, ...] = ()
+
+
+class Place(msgspec.Struct, array_like=True, frozen=True):
+    """Where a page ended: the sort's value and the id of its last item. What moves meanwhile may be met twice or not at all, but
+    a page never repeats the one before it where nothing moves."""
+
+    sort: str
+    value: float | str
+    item_id: ItemId
+
+
+def write_cursor(place: Place) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> Place:
+    """Raises ValueError for what is no cursor."""
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Words without case and accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return tuple(_WORD.findall("".join(each for each in plain if not unicodedata.combining(each))))
+
+
+class Titles:
+    """Words of titles, read once for each title, and the order that they give."""
+
+    def __init__(self, items: ItemStore) -> None:
+        self._items = items
+        self._words: dict[ItemId, tuple[str, str]] = {}
+        self._order: tuple[int, IntArray] = (-1, np.zeros(0, np.int64))
+
+    def words(self, item_id: ItemId) -> str:
+        """The title's words, a space before each."""
+        item = self._items.catalogue.get(item_id)
+        title = "" if item is None else item.title
+        known = self._words.get(item_id)
+        if known is None or known[0] != title:
+            known = self._words[item_id] = (title, "".join(f" {word}" for word in words_of(title)))
+        return known[1]
+
+    def places(self) -> IntArray:
+        """[N] of each row its place by title, then by id; found anew when the catalogue has changed."""
+        changes = self._items.changes
+        if self._order[0] != changes:
+            ids = self._items.columns.ids[: len(self._items)].tolist()
+            order = sorted(range(len(ids)), key=lambda row: (self.words(ids[row]), ids[row]))
+            places = np.empty(len(ids), np.int64)
+            places[order] = np.arange(len(ids))
+            self._order = changes, places
+        return self._order[1]
+
+    def matching(self, rows: IntArray, words: tuple[str, ...]) -> Iterator[int]:
+        """Those of the rows whose titles have a word that begins with each of `words`."""
+        ids = self._items.columns.ids
+        for row in rows.tolist():
+            title = self.words(int(ids[row]))
+            if all(f" {word}" in title for word in words):
+                yield row
+
+
+class Listing:
+    """Pages of a store's items."""
+
+    def __init__(self, items: ItemStore) -> None:
+        self._items = items
+        self._titles = Titles(items)
+        self.turn = asyncio.Semaphore(1)
+        """One page at a time: pages are worth less than lists, and both want the same processor."""
+
+    def page(self, wanted: Wanted, after: Place | None, limit: int, now: int) -> tuple[list[int], Place | None]:
+        """(rows [≤ limit] in order, where the page ended: None if nothing comes after it)."""
+        rows = self._rows(wanted)
+        ids = self._items.columns.ids[rows]
+        if wanted.sort == "title":
+            places = self._titles.places()
+            rows = rows[rows < len(places)]
+            rows = rows[np.argsort(places[rows])]
+            if after is not None:
+                last = (str(after.value), after.item_id)
+                begin = bisect_right(rows, last, key=lambda row: self._title(int(row)))
+                rows = rows[begin:]
+            chosen = rows[: limit + 1]
+            values: list[float | str] = [self._title(row)[0] for row in chosen.tolist()]
+        else:
+            strengths = self._strengths(wanted.sort, rows, now)
+            if after is not None:
+                value = np.float32(after.value)
+                left = (strengths < value) | ((strengths == value) & (ids > after.item_id))
+                rows, ids, strengths = rows[left], ids[left], strengths[left]
+            best = np.lexsort((ids, -strengths))[: limit + 1]
+            chosen, values = rows[best], strengths[best].tolist()
+        if len(chosen) <= limit:
+            return chosen.tolist(), None
+        end = Place(wanted.sort, values[limit - 1], int(self._items.columns.ids[chosen[limit - 1]]))
+        return chosen[:limit].tolist(), end
+
+    def _title(self, row: int) -> tuple[str, ItemId]:
+        item_id = int(self._items.columns.ids[row])
+        return self._titles.words(item_id), item_id
+
+    def _rows(self, wanted: Wanted) -> IntArray:
+        columns, size = self._items.columns, len(self._items)
+        there = np.ones(size, bool)
+        if wanted.genre is not None:
+            there &= columns.genres[:size, self._items.genres.index(wanted.genre)] > 0
+        if wanted.decade is not None:
+            there &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
+        rows = np.flatnonzero(there)
+        if not wanted.words:
+            return rows
+        return np.fromiter(self._titles.matching(rows, wanted.words), np.int64)
+
+    def _strengths(self, sort: str, rows: IntArray, now: int) -> FloatArray:
+        columns = self._items.columns
+        if sort == "popular":
+            return popularity(columns, rows, now, 14.0, positives=True)
+        if sort == "trending":
+            return trending(popularity(columns, rows, now, 1.0), popularity(columns, rows, now, 14.0))
+        if sort == "newest":
+            return np.asarray(columns.years[rows], np.float32)
+        ratings, total = columns.sums[rows, 0], columns.sums[rows, 1]
+        return np.asarray(smoothed_mean(total, ratings), np.float32)

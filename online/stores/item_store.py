@@ -1,0 +1,227 @@
+"""All items' features in memory, as columns; renewed from Redis within a second of a change.
+
+Starts from the base, reads what Redis holds, then follows the channel on which the stream tells which items changed. After a
+lost connection everything is read again, since what was told meanwhile is not known.
+"""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from features.arrays import IntArray
+from features.base.reader import EASE, SIMILAR, Base
+from features.contracts.items import genre_names
+from features.fold.co_visits import Neighbours, decode_neighbours
+from features.fold.state import ItemSummary, summary_of_item
+from features.inputs.columns import ItemColumns, popularity
+from features.inputs.signals import ItemIndex, Together
+from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
+from features.types import Item, ItemId
+from features.units import DAY_MS
+
+logger = logging.getLogger(__name__)
+
+RENEW_EVERY = 0.2
+NEWEST = 1000
+NEW_FOR_MS = 30 * DAY_MS
+CHUNK = 1000
+BREATH = 16
+"""Items put into the store before the event loop may serve requests again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemTotals:
+    """What all events of an item add up to. mean_rating, rating_spread (standard deviation): stars, None without ratings;
+    first_event_ts: ms, None before any."""
+
+    ratings: int
+    mean_rating: float | None
+    rating_spread: float | None
+    positives: int
+    events: int
+    first_event_ts: int | None
+
+
+class ItemStore:
+    """Rows of items."""
+
+    def __init__(self, base: Base) -> None:
+        self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
+        self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
+        ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
+        self.columns = ItemColumns(len(ids), self.genres)
+        self.news: list[tuple[int, int]] = []
+        self.changes = 0
+        """Rises with each item that is new or has another title, genre or year."""
+        self._row_of: dict[ItemId, int] = {}
+        for item_id in ids:
+            self._place(item_id)
+        for item_id, value in base.all_item_features():
+            self.columns.set_features(self._row_of[item_id], summary_of_item(value))
+        ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
+        self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)))
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def _place(self, item_id: ItemId) -> int:
+        row = len(self._row_of)
+        if row >= len(self.columns):
+            more = max(1024, row // 4)
+            self.columns.grow(more)
+            self.index.together.grow(more)
+        self._row_of[item_id] = row
+        self.columns.set_item(row, item_id, self.catalogue.get(item_id))
+        self.changes += 1
+        return row
+
+    def row(self, item_id: ItemId) -> int | None:
+        return self._row_of.get(item_id)
+
+    def rows(self, item_ids: list[ItemId]) -> IntArray:
+        """Rows of those that are known."""
+        return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
+
+    def put_item(self, item: Item, ts: int) -> None:
+        """Take a new or changed item into the catalogue; `ts`: when it was put, ms. The newest NEWEST of those that the base
+        does not have are remembered, newest first."""
+        known = self.catalogue.get(item.item_id)
+        self.catalogue[item.item_id] = item
+        self.changes += 1
+        row = self._row_of.get(item.item_id)
+        if row is None:
+            row = self._place(item.item_id)
+        else:
+            self.columns.set_item(row, item.item_id, item)
+        if known is None:
+            self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
+
+    def title_of(self, item_id: ItemId) -> str:
+        """An item's title; "Item 7" where none is known."""
+        item = self.catalogue.get(item_id)
+        return f"Item {item_id}" if item is None else item.title
+
+    def genres_of(self, row: int) -> tuple[str, ...]:
+        """All genres of an item, those too that no column has."""
+        return self.item_at(row).genres
+
+    def item_at(self, row: int) -> Item:
+        """The item in a row; of one that the catalogue does not have only the id is known."""
+        item_id = int(self.columns.ids[row])
+        return self.catalogue.get(item_id) or Item(item_id, self.title_of(item_id))
+
+    def totals(self, row: int) -> ItemTotals:
+        """All events of the item in a row."""
+        ratings, total, squares, positives, events, first = self.columns.sums[row].tolist()
+        spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else None
+        return ItemTotals(
+            ratings=int(ratings),
+            mean_rating=round(total / ratings, 3) if ratings else None,
+            rating_spread=None if spread is None else round(spread, 3),
+            positives=int(positives),
+            events=int(events),
+            first_event_ts=int(first) or None,
+        )
+
+    def popularity(self, rows: list[int], at: int) -> list[tuple[float, float]]:
+        """(day, weeks) for each row: its events, halved every day and every 14 days up to `at` (ms)."""
+        some = np.asarray(rows, np.int64)
+        day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
+        return list(zip(day, weeks, strict=True))
+
+    def count_by_genre(self) -> dict[str, int]:
+        """How many items each genre of the vocabulary has."""
+        counts = (self.columns.genres[: len(self)] > 0).sum(axis=0).tolist()
+        return dict(zip(self.genres, counts, strict=True))
+
+    def newest(self, at: int) -> IntArray:
+        """Rows of items that were put in the NEW_FOR before `at`, newest first."""
+        return np.array([row for row, ts in self.news if at - ts <= NEW_FOR_MS], np.int64)
+
+    def put(self, item_id: ItemId, features: ItemSummary) -> None:
+        row = self._row_of.get(item_id)
+        self.columns.set_features(self._place(item_id) if row is None else row, features)
+
+    def put_neighbours(self, neighbours: Neighbours) -> None:
+        """The live co-visits of an item that has features; those of another are left until it has."""
+        row = self._row_of.get(neighbours.item_id)
+        if row is not None:
+            self.index.together.put(row, neighbours, self._row_of)
+
+
+class ItemFollower:
+    """Keeps an ItemStore as fresh as Redis."""
+
+    def __init__(self, store: ItemStore, host: str, port: int) -> None:
+        self._store = store
+        self._client = redis.Redis(
+            host=host, port=port, socket_timeout=2.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.fresh = False
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="items")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.aclose()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(ITEMS_CHANNEL)
+                    await self._read_all()
+                    self.fresh = True
+                    await self._listen(channel)
+            except (redis.RedisError, OSError, TimeoutError) as error:
+                self.fresh = False
+                logger.warning("items are not followed (%s); trying again", error)
+                await asyncio.sleep(0.5)
+
+    async def _read_all(self) -> None:
+        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: neighbours are kept of items that have some
+            batch: list[str] = []
+            async for key in self._client.scan_iter(match=pattern, count=CHUNK):
+                batch.append(key.decode())
+                if len(batch) >= CHUNK:
+                    await self._read(batch)
+                    batch = []
+            await self._read(batch)
+
+    async def _read(self, keys: list[str]) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipe.hget(key, VALUE)
+        for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
+            if value is not None and (item_id := item_of(key)) is not None:
+                self._store.put(item_id, summary_of_item(value))
+            elif value is not None:
+                self._store.put_neighbours(decode_neighbours(value))
+            if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them
+                await asyncio.sleep(0)
+
+    async def _listen(self, channel: redis.client.PubSub) -> None:
+        loop = asyncio.get_running_loop()
+        changed: set[str] = set()
+        renew_at = loop.time() + RENEW_EVERY
+        while True:
+            message = await channel.get_message(timeout=max(0.01, renew_at - loop.time()))
+            if message is not None:
+                changed.update(message["data"].decode().split(","))
+            if loop.time() >= renew_at:
+                keys = sorted(changed)  # an item's features before its neighbours
+                changed.clear()
+                for start in range(0, len(keys), CHUNK):
+                    await self._read(keys[start : start + CHUNK])
+                renew_at = loop.time() + RENEW_EVERY

@@ -1,0 +1,85 @@
+"""New and changed items: written to the compacted topic `items`, and taken from there into the store of every API process."""
+
+import asyncio
+import contextlib
+import logging
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from features.contracts.items import ItemRecord, read_item, write_item
+from features.errors import BadEvent, Unavailable
+from features.keys import ITEMS
+from online.kafka.producer import KafkaConnection
+from online.stores.item_store import ItemStore
+
+logger = logging.getLogger(__name__)
+
+AGAIN = 1.0
+PART = TopicPartition(ITEMS, 0)
+
+
+class NewItems:
+    """`put` writes, a task of its own reads: from the topic's beginning, then on."""
+
+    def __init__(self, bootstrap: str, store: ItemStore, within: float = 5.0) -> None:
+        self._bootstrap, self._store, self._within = bootstrap, store, within
+        self._kafka = KafkaConnection(bootstrap, within)
+        self._task: asyncio.Task[None] | None = None
+        self._read = -1
+        """Offset of the newest record taken."""
+        self._moved = asyncio.Condition()
+
+    async def start(self) -> None:
+        self._kafka.start()
+        self._task = asyncio.create_task(self._follow(), name="new items")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._kafka.stop(2)
+
+    async def put(self, record: ItemRecord) -> None:
+        """Write an item; returns once this process shows it. Raises Unavailable where that does not happen in time: it may have
+        been written, and writing it again is safe."""
+        producer: AIOKafkaProducer | None = self._kafka.producer
+        if producer is None:
+            raise Unavailable("Kafka is not connected")
+        try:
+            async with asyncio.timeout(self._within):
+                written = await producer.send_and_wait(
+                    ITEMS, value=write_item(record), key=str(record.item_id).encode(), partition=0
+                )
+                async with self._moved:
+                    await self._moved.wait_for(lambda: self._read >= written.offset)
+        except (KafkaError, TimeoutError) as error:
+            raise Unavailable(f"the item was not taken: {type(error).__name__} {error}") from error
+
+    async def _follow(self) -> None:
+        while True:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+            try:
+                await asyncio.wait_for(consumer.start(), 10)
+                consumer.assign([PART])
+                await consumer.seek_to_beginning(PART)
+                async for record in consumer:
+                    self._take(record.value or b"")
+                    async with self._moved:
+                        self._read = record.offset
+                        self._moved.notify_all()
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("new items are not followed (%s: %s); trying again", type(error).__name__, error)
+                await asyncio.sleep(AGAIN)
+            finally:
+                with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                    await asyncio.wait_for(consumer.stop(), 2)
+
+    def _take(self, value: bytes) -> None:
+        try:
+            record = read_item(value)
+        except BadEvent as error:
+            logger.warning("the topic %s holds what is no item: %s", ITEMS, error)
+            return
+        self._store.put_item(record.item(), record.ts)

@@ -1,0 +1,139 @@
+"""A user's freshest features: from Redis in one round trip, or from the base where Redis is away."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from features.base.reader import Base
+from features.fold.state import UserFeatures, decode_user
+from features.fold.user import thaw_stored
+from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
+from features.types import ItemId, UserId
+from online.support.circuit_breaker import Breaker
+from online.support.deadline import bounded
+
+logger = logging.getLogger(__name__)
+
+POLL_FIRST, POLL_LAST = 0.001, 0.008
+BACKSTOP = 1.0
+FAILURES_TO_REST, REST = 3, 0.5
+"""After so many reads in a row without an answer Redis is taken to be away, and not asked for so many seconds. One late answer
+costs one list its freshness, not all lists of half a second."""
+
+
+@dataclass(frozen=True)
+class LiveUser:
+    """A user as known now. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
+    features being readable; None if nothing was folded from the stream yet. `live`: read from Redis, not from the base.
+    `n`: the log's offset after the newest record folded in; it tells states apart whose event times are equal."""
+
+    features: UserFeatures
+    seen: frozenset[ItemId] = field(default_factory=frozenset)
+    applied_in_ms: int | None = None
+    known: bool = False
+    live: bool = True
+    n: int | None = None
+
+
+class UserStore:
+    """Reads users. Calls are bounded by `timeout` seconds and not retried: the ladder has a better answer than waiting."""
+
+    def __init__(self, host: str, port: int, generation: int, base: Base, timeout: float = 0.06) -> None:
+        self._client = redis.Redis(
+            host=host,
+            port=port,
+            socket_timeout=BACKSTOP,  # each call below has a bound of its own
+            socket_connect_timeout=BACKSTOP,
+            max_connections=256,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._generation = generation
+        self._base = base
+        self._timeout = timeout
+        self._breaker = Breaker(FAILURES_TO_REST, REST)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def ping(self) -> bool:
+        try:
+            async with bounded(0.5):
+                return bool(await self._client.ping())
+        except (redis.RedisError, OSError, TimeoutError):
+            return False
+
+    async def get(self, user_id: UserId) -> LiveUser:
+        """The user's live state; what the base knows while Redis does not answer. Never raises for a remote fault."""
+        if not self._breaker.lets():
+            return self._from_base(user_id)
+        began = time.monotonic()
+        try:
+            async with bounded(self._timeout):
+                pipe = self._client.pipeline(transaction=False)
+                pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
+                pipe.smembers(seen_key(user_id))
+                (value, broker, applied, n), seen = await pipe.execute()
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
+            self._breaker.failed(began)
+            return self._from_base(user_id)
+        self._breaker.answered(began)
+        if value is None:
+            return LiveUser(UserFeatures(user_id), n=0)
+        broker_ts = int(broker)
+        return LiveUser(
+            decode_user(value),
+            frozenset(map(int, seen)),
+            max(0, int(applied) - broker_ts) if broker_ts else None,
+            known=True,
+            n=None if n is None else int(n),
+        )
+
+    def _from_base(self, user_id: UserId) -> LiveUser:
+        stored = self._base.user(user_id)
+        if stored is None:
+            return LiveUser(UserFeatures(user_id), live=False)
+        return LiveUser(
+            decode_user(stored.features),
+            frozenset(item for item, _ in thaw_stored(stored).seen.items()),
+            known=True,
+            live=False,
+        )
+
+    async def wait_for(self, places: dict[UserId, int], within: float) -> bool:
+        """Wait until the features of these users hold all records before the given offsets; False after `within` s."""
+        deadline = time.monotonic() + within
+        pause = POLL_FIRST
+        left = dict(places)
+        while True:
+            try:
+                async with bounded(max(0.001, deadline - time.monotonic())):
+                    pipe = self._client.pipeline(transaction=False)
+                    for user_id in left:
+                        pipe.hmget(user_key(user_id), GENERATION, N)
+                    answers = await pipe.execute()
+            except (redis.RedisError, OSError, TimeoutError):
+                return False
+            for user_id, (generation, n) in zip(list(left), answers, strict=True):
+                if n is not None and int(generation) == self._generation and int(n) >= left[user_id]:
+                    del left[user_id]
+            if not left:
+                return True
+            if time.monotonic() + pause >= deadline:
+                return False
+            await asyncio.sleep(pause)
+            pause = min(POLL_LAST, pause * 1.5)
+
+    async def newest_event(self) -> int | None:
+        """The newest event time folded, ms; None if unknown."""
+        try:
+            async with bounded(self._timeout):
+                value = await self._client.get(CLOCK_KEY)
+        except (redis.RedisError, OSError, TimeoutError):
+            return None
+        return None if value is None else int(value)

@@ -1,0 +1,1 @@
+"""Small tools of the API: deadlines, circuit breaker, reloadable files, clock, metrics."""

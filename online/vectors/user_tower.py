@@ -1,0 +1,39 @@
+"""The two-tower model's vector of a user, computed from the features as they are now, by the model server."""
+
+import numpy as np
+
+from features.arrays import FloatArray
+from features.errors import Unavailable
+from features.inputs.columns import user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
+from features.inputs.signals import Moment
+from online.model_client.client import ModelClient
+from online.vectors.vector_store import Kind
+
+
+class UserTower:
+    """Asks for it: one row, a deadline, no retry. What comes late says nothing of the server's health, which ranking finds
+    out."""
+
+    def __init__(self, client: ModelClient) -> None:
+        self._client = client
+
+    async def __call__(self, kind: Kind, moment: Moment, within: float) -> FloatArray:
+        """[W] of the version whose items' vectors `kind` holds. Raises Unavailable."""
+        model = kind.model
+        if model is None or (of := model.manifest.towers) is None:
+            raise Unavailable(f"{kind.name} gives no vectors of users")
+        genres = moment.items.genres
+        if model.manifest.maps.genres != genres:
+            raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
+        names = [each.name for each in of.inputs]
+        raw = RawInputs(
+            np.array([moment.user.user_id]),
+            user_vector(moment.user, moment.at, genres, moment.weights)[None],
+            np.zeros(1, np.int64),
+            np.zeros((1, 0), np.float32),
+            history=history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
+        )
+        inputs = model_inputs(names, model.manifest.maps, raw)
+        return await self._client.vector(model.name, model.version, of.signature, inputs, of.width, within)

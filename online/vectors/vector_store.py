@@ -1,0 +1,217 @@
+"""The vectors that recall may use now: of each kind the newest version that is whole, taken in while the API serves.
+
+als, item2vec and deepwalk lie under <embeddings>/<version>/<kind>; a model's own beside the version that ranks. A bad version is
+refused and named, and the one before it goes on. For as long as a version is taken in, both are in memory.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from features.arrays import FloatArray, IntArray
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
+from features.base.item_weights import rows_of
+from features.errors import Broken, MartletError
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.stores.item_store import ItemStore
+from online.vectors.files import read_meta, read_vectors
+from online.vectors.index import EXACT_UP_TO, VectorIndex
+
+logger = logging.getLogger(__name__)
+
+POLL: Final = 1.0
+Stamp = tuple[tuple[str, int, int], ...]
+EMBEDDINGS: Final = (ALS, ITEM2VEC, DEEPWALK)
+
+
+@dataclass
+class Kind:
+    """One kind's vectors. version: of the embeddings, or of the model; fold_in: of ALS; model: that gives the users' vectors.
+
+    waiting: (ids, vectors) of items that the store does not have yet.
+    """
+
+    name: str
+    version: int
+    index: VectorIndex
+    waiting: tuple[IntArray, FloatArray] | None = None
+    fold_in: FoldIn | None = None
+    model: LiveModel | None = None
+
+
+class VectorShelf:
+    """Follows the folders. embeddings: None is a home that has none."""
+
+    def __init__(
+        self,
+        embeddings: str | None,
+        models_folder: Path,
+        models: ModelCatalogue,
+        store: ItemStore,
+        exact_up_to: int = EXACT_UP_TO,
+    ) -> None:
+        self._embeddings = None if embeddings is None else Path(embeddings)
+        self._models_folder, self._models, self._store = models_folder, models, store
+        self._exact_up_to = exact_up_to
+        self._kinds: dict[str, Kind] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._looked_at: dict[tuple[str, int], Stamp] = {}
+        """Versions that were refused, as they were then."""
+        self.refused: dict[tuple[str, int], str] = {}
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="vectors")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def now(self) -> dict[str, Kind]:
+        """What is there now, by name."""
+        return dict(self._kinds)
+
+    def kinds(self) -> list[str]:
+        return sorted(self._kinds)
+
+    def all(self) -> list[Kind]:
+        return [self._kinds[name] for name in self.kinds()]
+
+    def similar(self, name: str, row: int, count: int) -> list[tuple[int, float]]:
+        """(row, cosine) of the items whose vectors point most where that of the item in `row` does, best first; none where it has
+        no vector. Raises KeyError for a kind that is not there."""
+        index = self._kinds[name].index
+        known, vectors = index.vectors(np.array([row]))
+        if not known[0]:
+            return []
+        others = np.ones(len(self._store), bool)
+        others[row] = False
+        rows, _ = index.search(vectors[0], 4 * count, others)  # by inner product: long vectors come too early
+        cosines = unit(index.vectors(rows)[1]) @ unit(vectors)[0]
+        best = np.argsort(-cosines, kind="stable")[:count]
+        return list(zip(rows[best].tolist(), cosines[best].tolist(), strict=True))
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except Exception as error:  # whatever it is, what is good now goes on, and the next look may be better
+                logger.warning("vectors can't be looked at: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(POLL)
+
+    async def look(self) -> None:
+        """Take in what is new."""
+        versions = await asyncio.to_thread(self._versions)
+        for name in EMBEDDINGS:
+            await self._newest(name, versions.get(name, []))
+        tower = self._models.get(TWOTOWER)
+        self._forget(TWOTOWER, [] if tower is None else [tower.version])
+        if tower is not None and tower.manifest.towers is not None:
+            await self._take(TWOTOWER, tower.version, tower)
+        else:
+            self._kinds.pop(TWOTOWER, None)  # nobody would give users' vectors for these items'
+        self._place_waiting()
+
+    def _versions(self) -> dict[str, list[int]]:
+        """Versions on disk that have a kind, the newest first."""
+        if self._embeddings is None or not self._embeddings.is_dir():
+            return {}
+        numbers = sorted((int(path.name) for path in self._embeddings.iterdir() if path.name.isdecimal()), reverse=True)
+        return {name: [n for n in numbers if (self._embeddings / str(n) / name).is_dir()] for name in EMBEDDINGS}
+
+    async def _newest(self, name: str, versions: list[int]) -> None:
+        self._forget(name, versions)
+        for version in versions:
+            if await self._take(name, version, None):
+                return
+
+    def _forget(self, name: str, versions: list[int]) -> None:
+        """What was refused and is gone."""
+        for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
+            del self.refused[key], self._looked_at[key]
+
+    async def _take(self, name: str, version: int, model: LiveModel | None) -> bool:
+        """Whether this version is the one in use now. One that was refused is read again once its files are others."""
+        current, key = self._kinds.get(name), (name, version)
+        if current is not None and current.version == version:
+            return True
+        folder = self._folder(name, version, model)
+        stamp = await asyncio.to_thread(_stamp, folder)
+        if self._looked_at.get(key) == stamp:
+            return False
+        try:
+            ids = self._store.columns.ids[: len(self._store)].copy()
+            kind = await asyncio.to_thread(self._read, name, version, model, folder, ids)
+        except Exception as error:  # no room, no library for this machine, or files that are wrong
+            why = str(error) if isinstance(error, MartletError) else f"{type(error).__name__}: {error}"
+            logger.warning("vectors %s version %d are not used: %s", name, version, why)
+            self.refused[key], self._looked_at[key] = why, stamp
+            return False
+        self._kinds[name] = kind
+        self.refused.pop(key, None)
+        self._looked_at.pop(key, None)
+        logger.info("vectors %s version %d: %d items", name, version, len(kind.index))
+        return True
+
+    def _folder(self, name: str, version: int, model: LiveModel | None) -> Path:
+        if model is not None and model.manifest.towers is not None:
+            return self._models_folder / model.name / str(version) / model.manifest.towers.folder
+        assert self._embeddings is not None
+        return self._embeddings / str(version) / name
+
+    def _read(self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray) -> Kind:
+        """Read and build; runs in a thread of its own. Raises Broken."""
+        fold_in = None
+        if model is not None and (towers := model.manifest.towers) is not None:
+            ids, vectors = read_vectors(folder, towers.width, _within(towers.folder, model.manifest.digests))
+        else:
+            meta = read_meta(folder.parent)
+            if name not in meta.kinds:
+                raise Broken(f"{folder.parent / META} does not name {name}")
+            ids, vectors = read_vectors(folder, meta.width, _within(name, meta.digests))
+            if name == ALS:
+                fold_in = FoldIn(vectors, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
+            else:
+                vectors = unit(vectors)
+        rows, there = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
+        index = VectorIndex(rows[there], vectors[there], self._exact_up_to)
+        waiting = None if there.all() else (ids[~there], vectors[~there])
+        return Kind(name, version, index, waiting, fold_in, model)
+
+    def _place_waiting(self) -> None:
+        """Items that have come into the store since."""
+        for kind in self._kinds.values():
+            if kind.waiting is None:
+                continue
+            ids, vectors = kind.waiting
+            rows = np.array(
+                [-1 if (row := self._store.row(item_id)) is None else row for item_id in ids.tolist()], np.int64
+            )
+            there = rows >= 0
+            if there.any():
+                kind.index.add(rows[there], vectors[there])
+                kind.waiting = None if there.all() else (ids[~there], vectors[~there])
+
+
+def _within(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
+    """Digests of the files in a folder, by name."""
+    return {
+        path.removeprefix(f"{folder}/"): digest for path, digest in digests.items() if path.startswith(f"{folder}/")
+    }
+
+
+def _stamp(folder: Path) -> Stamp:
+    """What changes when the files of a kind, or what is said of them, do."""
+    found = []
+    for path in sorted([*folder.parent.glob(META), *folder.glob("*")]):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((path.name, status.st_mtime_ns, status.st_size))
+    return tuple(found)

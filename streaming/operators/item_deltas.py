@@ -1,0 +1,56 @@
+"""What events did to the items of one lane, on its way from users to items: bytes, one message a lane."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from features.fold.co_visits import slots_of
+from features.types import Contribution
+from streaming.lanes import lane_of_item
+
+
+class Delta(msgspec.Struct, array_like=True):
+    """
+    lane       of the items
+    broker_ts  when the broker took the newest record in it, ms
+    events     (item id, ts, kind, rating in hundredths, sign)
+    slots      (item id, ts, event's hash, other item, sign): see `features.types.Slot`
+    """
+
+    lane: int
+    broker_ts: int
+    events: list[tuple[int, int, int, int, int]]
+    slots: list[tuple[int, int, int, int, int]]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Delta).decode
+
+
+def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int, bytes]:
+    """What is added and taken back, a message for each lane that it concerns."""
+    lanes: dict[int, Delta] = {}
+
+    def lane(item_id: int) -> Delta:
+        number = lane_of_item(item_id)
+        delta = lanes.get(number)
+        if delta is None:
+            delta = lanes[number] = Delta(number, broker_ts, [], [])
+        return delta
+
+    for contribution in contributions:
+        lane(contribution.item_id).events.append(contribution[:5])
+        if contribution.partners:
+            for slot in slots_of(contribution):
+                lane(slot[0]).slots.append(slot)
+    return {number: _encode(delta) for number, delta in lanes.items()}
+
+
+def read_delta(data: bytes) -> Delta:
+    """Raises msgspec.DecodeError where the bytes are no Delta."""
+    return _decode(data)
+
+
+def lane_of_delta(data: bytes) -> int:
+    """The lane, without reading the rest: the first number of the array."""
+    return data[1]

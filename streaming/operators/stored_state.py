@@ -1,0 +1,106 @@
+"""What the job keeps in Flink's state, as bytes: msgpack arrays that only ever grow at their end, so that a savepoint of an
+older job can be read (tests/streaming/operators/test_stored_state.py holds yesterday's bytes). No pickled classes.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from features.store.job_status import Lane
+from features.types import Contribution
+
+STATE_VERSION: Final = 1
+"""Part of each state's name in Flink. A change that old bytes can't be read through raises it, and states start from the base."""
+
+
+class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
+    """A user: features as Redis has them, tombstone, place in the log, and its journal (see `features.fold.journal`): chunks
+    `first` … `next` − 1 lie beside, `open` is the last one."""
+
+    features: bytes
+    floor: int
+    n: int
+    broker_ts: int
+    first: int
+    next: int
+    total: int
+    open_count: int
+    open: bytes
+
+
+class StoredLane(msgspec.Struct, array_like=True):
+    """What a lane of users has counted and how far it came (see `features.store.job_status.Lane`), the keys whose last writes
+    Redis had not acknowledged yet, and what has not gone to items yet."""
+
+    n: int = 0
+    s: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    late: int = 0
+    rejected: int = 0
+    rerouted: int = 0
+    served_applied: int = 0
+    served_duplicate: int = 0
+    served_late: int = 0
+    served_rejected: int = 0
+    watermark: int = 0
+    broker_ts: int = 0
+    samples: int = 0
+    unsent: list[str] = msgspec.field(default_factory=list)
+    pending: list[Contribution] = msgspec.field(default_factory=list)
+
+    def count(self, verdict: str) -> None:
+        """One more record of `events` with that verdict."""
+        setattr(self, verdict, getattr(self, verdict) + 1)
+
+    def count_list(self, verdict: str) -> None:
+        """One more record of `served`."""
+        self.count(f"served_{verdict}")
+
+    def published(self, generation: int, open_lists: int) -> Lane:
+        return Lane(
+            generation=generation,
+            next_offset=self.n,
+            served_next=self.s,
+            read=self.applied + self.duplicate + self.late + self.rejected + self.rerouted,
+            applied=self.applied,
+            duplicate=self.duplicate,
+            late=self.late,
+            rejected=self.rejected,
+            rerouted=self.rerouted,
+            served_read=self.served_applied + self.served_duplicate + self.served_late + self.served_rejected,
+            served_applied=self.served_applied,
+            served_duplicate=self.served_duplicate,
+            served_late=self.served_late,
+            served_rejected=self.served_rejected,
+            watermark_ms=self.watermark,
+            broker_ms=self.broker_ts,
+            open_lists=open_lists,
+            samples=self.samples,
+        )
+
+
+class StoredState(msgspec.Struct, array_like=True):
+    """An item's features, or its pairs, and when the broker took the newest record in them (ms)."""
+
+    value: bytes
+    broker_ts: int
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_live = msgspec.msgpack.Decoder(StoredLive).decode
+decode_lane = msgspec.msgpack.Decoder(StoredLane).decode
+decode_keys = msgspec.msgpack.Decoder(list[str]).decode
+decode_state = msgspec.msgpack.Decoder(StoredState).decode
+
+
+def pack_ids(ids: Iterable[int]) -> bytes:
+    """Ids as 8 bytes each, little-endian."""
+    values = list(ids)
+    return struct.pack(f"<{len(values)}q", *values)
+
+
+def unpack_ids(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(data) // 8}q", data)

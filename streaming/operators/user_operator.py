@@ -1,0 +1,279 @@
+"""The operator of users: records of the log, in order → features in Redis, deltas for items, samples, rejects.
+
+Flink's keyed state is the truth; it is changed once a batch. A write that Redis has not acknowledged waits in memory, but the
+state it comes from and the list of such users (`StoredLane.unsent`) are in the same checkpoint: after a crash each lane
+writes them again as soon as it is touched, by a record or by its timer. Repeating is harmless: writes are absolute and fenced.
+Users are written at once; what a lane says to items, and of itself, gathers for a moment (`SETTLE`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from features.base.reader import Base
+from features.contracts.admission import Misplaced, admit, admit_list, user_of_key
+from features.contracts.samples import action_of
+from features.errors import BadEvent
+from features.fold.dedupe import DedupeMemory
+from features.fold.impressions import fold_list, list_memory
+from features.fold.user import fold_user, undone_item
+from features.keys import EVENTS, SERVED, user_key, user_of
+from features.store.job_status import VERDICTS, lane_key
+from features.types import FORGET_USER, UNDO, Contribution, Event, Item
+from features.verdicts import APPLIED, REJECTED, REROUTED
+from streaming.batch_codec import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
+from streaming.lanes import LABELS, LANE_OF
+from streaming.operators.impression_join import LaneLists, OpenLists
+from streaming.operators.item_deltas import deltas_of
+from streaming.operators.stored_state import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
+from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.operators.user_cache import BYTES, LiveUser, UserStates
+from streaming.redis_sink.redis_commands import LaneWrite, Write
+from streaming.redis_sink.redis_connection import Connection
+from streaming.redis_sink.redis_writer import Connect, FeatureWriter
+from streaming.settings import JobSettings
+from streaming.time_source import SYSTEM_TIME, TimeSource
+
+SETTLE = 0.1
+"""Seconds between a lane's messages to items, and between its own numbers in Redis, unless …"""
+SETTLE_AT = 64
+"""… so many contributions to items wait: they are in the lane's state, which each batch stores anew."""
+SILENT_S = 10.0
+_TEXT = Types.STRING()
+_COLUMNS = ["k", "v", "topic", "part", "off", "reason"]
+REJECTED_TAG = OutputTag("rejected", Types.ROW_NAMED(_COLUMNS, [_TEXT] * len(_COLUMNS)))
+REROUTED_TAG = OutputTag("rerouted", Types.ROW_NAMED(["k", "v"], [_TEXT, _TEXT]))
+SAMPLES_TAG = OutputTag("samples", Types.ROW_NAMED(["k", "v"], [_TEXT, _TEXT]))
+_TOPIC_NAMES = ("events", "served")
+
+
+class _Lane:
+    """A lane as this subtask holds it: Flink's state of it, decoded."""
+
+    def __init__(self, number: int, stored: StoredLane, lists: LaneLists, now: float) -> None:
+        self.number = number
+        self.stored = stored
+        self.lists = lists
+        self.unsent = set(stored.unsent)
+        self.touched_at = now
+        self.due = 0.0
+        """When what waits is to go on …"""
+        self.waits = bool(stored.pending)
+        """… and whether anything does; a timer is set then."""
+
+
+class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
+    """See the module. One element is a batch of records of a lane; what comes out is (label, `Delta`) for lanes of items."""
+
+    def __init__(
+        self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
+    ) -> None:
+        self._settings = settings
+        self._connect = connect
+        self._time = time_source
+
+    def open(self, context: RuntimeContext) -> None:
+        tune_interpreter()
+        settings = self._settings
+        self._clock = settings.clock()
+        self._base = Base(Path(settings.base))
+        self._catalogue = self._base.catalogue
+        self._states = UserStates(context, self._base)
+        self._lists = OpenLists(context, 1000 * settings.attribution)
+        self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
+        self._list_memories = context.get_map_state(MapStateDescriptor(f"lists-{STATE_VERSION}", Types.LONG(), BYTES))
+        subtask = subtask_of(context)
+        self._writer = FeatureWriter(
+            settings.redis_host,
+            settings.redis_port,
+            settings.generation,
+            "users",
+            subtask,
+            connect=self._connect,
+            time_source=self._time,
+        )
+        self._lanes: dict[int, _Lane] = {}
+        group = context.get_metrics_group().add_group("martlet")
+        self._counters = {name: group.counter(name) for name in VERDICTS}
+        self._counted = dict.fromkeys(VERDICTS, 0)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        # Asking Flink for the key would be a crossing.
+        lane = self._lanes.get(LABELS[partition_of_batch(value)]) or self._lane(ctx)
+        stored = lane.stored
+        changed: dict[int, LiveUser] = {}
+        for record in unpack_batch(value):
+            if record.topic == EVENTS_TOPIC:
+                yield from self._event(lane, record, changed)
+                stored.n = record.offset + 1
+            else:
+                yield from self._list(lane, record)
+                stored.s = record.offset + 1
+            stored.broker_ts = max(stored.broker_ts, record.broker_ts)
+        lane.touched_at = self._time.monotonic()
+        yield from self._close_lists(lane, silent=False)
+        yield from self._store(lane, changed, ctx)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        lane = self._lane(ctx)
+        closed = []
+        if lane.lists.closing and self._time.monotonic() - lane.touched_at > SILENT_S:
+            closed = list(self._close_lists(lane, silent=True))
+        if closed or (lane.waits and self._time.monotonic() >= lane.due):
+            yield from closed
+            yield from self._store(lane, {}, ctx)
+        if not is_tick(timestamp):
+            return
+        self._writer.tick()
+        for name, count in self._counted.items():
+            if count:  # each call crosses into Java, so not for every event
+                self._counters[name].inc(count)
+                self._counted[name] = 0
+        set_tick(ctx, self._time.wall_ms())
+
+    def _lane(self, ctx: Any) -> _Lane:
+        """The current lane; met for the first time since the start, it writes again what may not have reached Redis."""
+        label: int = ctx.get_current_key()
+        lane = self._lanes.get(label)
+        if lane is None:
+            data = self._stored_lane.value()
+            number, offsets = LANE_OF[label], self._base.offsets
+            begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
+            stored = begin if data is None else decode_lane(data)
+            lane = self._lanes[label] = _Lane(number, stored, self._lists.lane(), self._time.monotonic())
+            for name in VERDICTS:
+                self._counted[name] += getattr(stored, name)
+            again = self._states.whole_writes(map(user_of, stored.unsent))
+            self._writer.put({user_key(user_id): write for user_id, write in again.items()} | self._numbers(lane))
+            set_tick(ctx, self._time.wall_ms())
+        return lane
+
+    def _event(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
+        key = record.key or ""
+        try:
+            clock = self._clock.at(record.broker_ts)
+            event = admit(record.value, key, record.partition, record.broker_ts, clock)
+        except BadEvent as error:
+            self._count(lane, REJECTED)
+            yield REJECTED_TAG, _rejected(record, str(error))
+            # The place in the log is known even if the event is not: a wait for it must end.
+            user_id = user_of_key(key, record.partition)
+            if user_id is not None:
+                self._user(user_id, record, changed)
+            return
+        except Misplaced as misplaced:
+            self._count(lane, REROUTED)
+            yield REROUTED_TAG, Row(k=str(misplaced.event.user_id), v=record.value.decode("latin-1"))
+            return
+        user = self._user(event.user_id, record, changed)
+        verdict, contribution = fold_user(user.state, event, self._item_of(user, event), record.offset + 1)
+        self._count(lane, verdict)
+        user.note_changes()
+        if verdict != APPLIED:
+            return
+        user.event_ts = max(user.event_ts, event.ts)
+        lane.stored.watermark = max(lane.stored.watermark, event.ts)
+        if contribution is not None and self._settings.items:
+            lane.stored.pending.append(contribution)
+        self._answer(lane, event, record)
+
+    def _answer(self, lane: _Lane, event: Event, record: Record) -> None:
+        """What an applied event says about open lists."""
+        if event.kind == UNDO:
+            self._lists.take_back(lane.lists, event.user_id, event.target)
+        elif event.kind == FORGET_USER:
+            self._lists.forget(lane.lists, event.user_id)
+        elif event.request_id is not None:
+            self._lists.act(lane.lists, event.user_id, event.request_id, action_of(event), record.broker_ts)
+
+    def _user(self, user_id: int, record: Record, changed: dict[int, LiveUser]) -> LiveUser:
+        user = changed.get(user_id)
+        if user is None:
+            user = changed[user_id] = self._states.load(user_id)
+        user.n, user.broker_ts = record.offset + 1, record.broker_ts
+        return user
+
+    def _item_of(self, user: LiveUser, event: Event) -> Item | None:
+        item_id = undone_item(user.state, event) if event.kind == UNDO else event.item_id
+        return None if item_id is None else self._catalogue.get(item_id)
+
+    def _list(self, lane: _Lane, record: Record) -> Iterator[Any]:
+        try:
+            clock = self._clock.at(record.broker_ts)
+            head = admit_list(record.value, record.key or "", record.partition, record.broker_ts, clock)
+        except BadEvent as error:
+            lane.stored.count_list(REJECTED)
+            yield REJECTED_TAG, _rejected(record, str(error))
+            return
+        memory = self._list_memory(head.user_id)
+        verdict, contributions = fold_list(memory, head)
+        lane.stored.count_list(verdict)
+        if verdict == APPLIED:
+            if self._settings.items:
+                lane.stored.pending += contributions
+            self._list_memories.put(head.user_id, _pack_memory(memory))
+            self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
+
+    def _list_memory(self, user_id: int) -> DedupeMemory:
+        """The lists remembered of a user: Flink's, else the base's."""
+        data = self._list_memories.get(user_id)
+        if data is None:
+            stored = self._base.user(user_id)
+            return list_memory([] if stored is None else stored.lists)
+        ids = unpack_ids(data)
+        return list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
+
+    def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
+        now = self._time.wall_ms()
+        for user_id, sample in self._lists.close(lane.lists, lane.stored.broker_ts, now, silent):
+            lane.stored.samples += 1
+            yield SAMPLES_TAG, Row(k=str(user_id), v=sample.decode("latin-1"))
+
+    def _count(self, lane: _Lane, verdict: str) -> None:
+        lane.stored.count(verdict)
+        self._counted[verdict] += 1
+
+    def _store(self, lane: _Lane, changed: dict[int, LiveUser], ctx: Any) -> Iterator[Any]:
+        """The end of a batch: everything into Flink's state, and on its way to Redis and to items."""
+        stored, now = lane.stored, self._time.monotonic()
+        writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
+        lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
+        settled: list[Contribution] = []
+        if now >= lane.due or len(stored.pending) >= SETTLE_AT:
+            settled, stored.pending = stored.pending, []
+            lane.waits, lane.due = False, now + SETTLE
+            writes |= self._numbers(lane)
+        elif not lane.waits:
+            lane.waits = True
+            set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))
+        stored.unsent = list(lane.unsent)
+        self._stored_lane.update(encode(stored))
+        self._writer.put(writes)
+        for number, delta in deltas_of(settled, stored.broker_ts).items():
+            yield Row(LABELS[number], delta)
+
+    def _numbers(self, lane: _Lane) -> dict[str, Write]:
+        published = lane.stored.published(self._settings.generation, len(lane.lists.closing))
+        return {lane_key(lane.number): LaneWrite(published)}
+
+
+def _pack_memory(memory: DedupeMemory) -> bytes:
+    return pack_ids(number for key, entry in memory.items() for number in (key, entry.ts))
+
+
+def _rejected(record: Record, reason: str) -> Row:
+    return Row(
+        k=record.key,
+        v=record.value.decode("latin-1"),
+        topic=_TOPIC_NAMES[record.topic],
+        part=str(record.partition),
+        off=str(record.offset),
+        reason=reason,
+    )

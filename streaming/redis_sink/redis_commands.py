@@ -1,0 +1,102 @@
+"""What a writer sends: one kind of write for users, one for items and pairs, one for a lane's own numbers."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import hiredis
+
+from features.store.job_status import Lane
+from features.store.redis_scripts import (
+    ADVANCE_CLOCK,
+    CHANGE,
+    REPLACE,
+    WRITE_ITEM,
+    WRITE_LANE,
+    WRITE_USER,
+    item_arguments,
+    lane_arguments,
+    user_arguments,
+)
+
+SCRIPTS: Final = (WRITE_USER, WRITE_ITEM, WRITE_LANE, ADVANCE_CLOCK)
+SHA: Final = {script: hashlib.sha1(script.encode()).hexdigest() for script in SCRIPTS}
+
+
+class Write(Protocol):
+    """The newest state of one key. `broker_ts` is 0 where its freshness says nothing, `event_ts` where it moves no clock."""
+
+    @property
+    def broker_ts(self) -> int: ...
+
+    @property
+    def event_ts(self) -> int: ...
+
+    def after(self, earlier: "Write") -> "Write":
+        """This write where an earlier one to the same key was not sent."""
+        ...
+
+    def command(self, key: str, generation: int) -> bytes: ...
+
+
+def _script(script: str, keys: Iterable[str], arguments: Iterable[bytes | str | int]) -> bytes:
+    names = list(keys)
+    packed: bytes = hiredis.pack_command(("EVALSHA", SHA[script], len(names), *names, *arguments))
+    return packed
+
+
+@dataclass(slots=True)
+class UserWrite:
+    """A user's features, and what changed in the seen set since the last write (True: added). `whole`: `seen` is all of it."""
+
+    n: int
+    broker_ts: int
+    value: bytes
+    event_ts: int = 0
+    seen: dict[int, bool] = field(default_factory=dict)
+    whole: bool = False
+
+    def after(self, earlier: Write) -> "UserWrite":
+        assert isinstance(earlier, UserWrite)
+        self.event_ts = max(self.event_ts, earlier.event_ts)
+        if not self.whole:
+            self.seen = earlier.seen | self.seen
+            self.whole = earlier.whole
+        return self
+
+    def command(self, key: str, generation: int) -> bytes:
+        removed = [item for item, added in self.seen.items() if not added]
+        added = [item for item, added in self.seen.items() if added]
+        mode = REPLACE if self.whole else CHANGE
+        arguments = user_arguments(generation, self.n, self.broker_ts, self.value, mode, removed, added)
+        return _script(WRITE_USER, (key, f"{key}:seen"), arguments)
+
+
+@dataclass(slots=True)
+class StateWrite:
+    """The features of an item, or its neighbours."""
+
+    n: int
+    broker_ts: int
+    value: bytes
+    event_ts: int = 0
+
+    def after(self, earlier: Write) -> "StateWrite":
+        return self
+
+    def command(self, key: str, generation: int) -> bytes:
+        return _script(WRITE_ITEM, (key,), item_arguments(generation, self.n, self.broker_ts, self.value))
+
+
+@dataclass(slots=True)
+class LaneWrite:
+    lane: Lane
+    broker_ts: int = 0
+    event_ts: int = 0
+
+    def after(self, earlier: Write) -> "LaneWrite":
+        return self
+
+    def command(self, key: str, generation: int) -> bytes:
+        return _script(WRITE_LANE, (key,), lane_arguments(self.lane))

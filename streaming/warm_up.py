@@ -1,0 +1,42 @@
+"""Has TaskManagers import what the job's tasks need: `python -m streaming.warm_up` runs a job of one element on one that is free.
+
+A TaskManager keeps Python's modules from one job to the next. To import them takes 4 s of a processor, 8 while others are busy;
+that would be most of the time that the job stands still after a TaskManager has died, and Flink asks for a checkpoint soon after
+the job's first task runs, which fails while another one imports.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import MapFunction, RuntimeContext
+from pyflink.java_gateway import get_gateway
+
+from streaming.remote_environment import remote_environment
+
+NAME = "martlet-warm"
+
+
+class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
+    """Imports in each task, whether an element comes or not."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        for module in ("streaming.operators.user_operator", "streaming.operators.item_operator"):
+            import_module(module)
+
+    def map(self, value: int) -> int:
+        return value
+
+
+def warm(slots: int) -> None:
+    """Run the job on so many TaskManagers, each of which has one slot; returns when it has ended."""
+    env = remote_environment(checkpoints=False)
+    env.set_parallelism(slots)
+    stream: Any = env.from_collection([0], type_info=Types.INT()).map(_Import(), output_type=Types.INT())._j_data_stream
+    jvm: Any = get_gateway().jvm
+    stream.sinkTo(jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink())
+    env.execute(NAME)
+
+
+if __name__ == "__main__":
+    warm(1)

@@ -1,0 +1,112 @@
+"""What benchmarks see of a real Redis: the words of its scripts, the lanes, the items."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from benchmarks.harness.event_latency import Seen
+from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.job_progress import Watch, contributions, folded, ledger
+from benchmarks.harness.traffic import Helper
+from features.errors import Broken, Unavailable
+from features.keys import PARTITIONS, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import Lane, lane_fields, lane_key
+from features.store.redis_scripts import CHANGE, WRITE_USER, user_arguments
+from tests.redis_process import redis_process
+
+NOWHERE = Cluster("http://127.0.0.1:1")
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+        yield server.port
+
+
+@pytest.fixture
+def client(port: int) -> Iterator["redis.Redis"]:
+    made = redis.Redis(port=port, socket_timeout=10)
+    made.flushall()
+    yield made
+    made.close()
+
+
+def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
+    fields: Any = lane_fields(Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied))
+    client.hset(lane_key(lane), mapping=fields)
+
+
+def test_the_subscriber_notes_each_write_that_changed_something(
+    port: int, client: "redis.Redis", tmp_path: Path
+) -> None:
+    out = tmp_path / "seen.npz"
+    listener = Helper("subscriber", "listening", ["--port", str(port), "--out", str(out)])
+    try:
+        write = client.register_script(WRITE_USER)
+        began = time.monotonic_ns()
+        for user_id, n in ((7, 3), (8, 1), (7, 9), (7, 4)):  # the last is older than what is there
+            arguments = user_arguments(1, n, 0, b"", CHANGE, [], [])
+            write(keys=[user_key(user_id), seen_key(user_id)], args=arguments)
+        time.sleep(0.5)
+        listener.end()
+    finally:
+        listener.kill()
+    seen = Seen.load(out)
+    assert list(zip(seen.user.tolist(), seen.n.tolist(), strict=True)) == [(7, 3), (8, 1), (7, 9)]
+    assert all(began < at < time.monotonic_ns() for at in seen.at.tolist())
+
+
+def test_a_helper_that_fails_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"benchmarks\.subscriber said '', expected 'listening'"):
+        Helper("subscriber", "listening", ["--port", "1", "--out", str(tmp_path / "none.npz")])
+
+
+def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:
+    assert folded(client) == [0] * PARTITIONS
+    put_lane(client, 0, 5, 4)
+    put_lane(client, 7, 6, 6)
+    client.hset(item_key(3), mapping={"n": 10})
+    assert folded(client) == [5, 0, 0, 0, 0, 0, 0, 6]
+    assert ledger(client) == {"applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0}
+    client.hset(pairs_key(4), mapping={"n": 2})
+    assert contributions(client, [3, 4]) == (10, 2)
+
+
+def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "redis.Redis") -> None:
+    ends = [100] + [0] * (PARTITIONS - 1)
+    watch = Watch(port, ends, [3], NOWHERE)
+    watch.start()
+    for n in (10, 60, 100):
+        put_lane(client, 0, n, n)
+        time.sleep(0.2)
+    assert watch.is_alive()  # the users are done, the items are not
+    client.hset(item_key(3), mapping={"n": 100})
+    time.sleep(0.5)
+    client.hset(pairs_key(3), mapping={"n": 7})
+    pairs_written = time.monotonic()
+    line = watch.result(20)
+    assert [records for _, records in line.samples] == [10, 60, 100]
+    assert line.items_done is not None
+    assert line.items_done > pairs_written
+    assert line.rate() == pytest.approx(90 / (line.items_done - line.samples[0][0]))
+
+
+def test_a_watch_tells_items_that_hold_too_much(port: int, client: "redis.Redis") -> None:
+    put_lane(client, 0, 10, 9)
+    client.hset(item_key(3), mapping={"n": 10})
+    watch = Watch(port, [10] + [0] * (PARTITIONS - 1), [3], NOWHERE)
+    watch.start()
+    with pytest.raises(Broken, match="the items hold 10 contributions, 9 events were applied"):
+        watch.result(20)
+
+
+def test_a_watch_is_bounded(port: int, client: "redis.Redis") -> None:
+    watch = Watch(port, [10] * PARTITIONS, None, NOWHERE)
+    watch.start()
+    with pytest.raises(Unavailable, match="was not folded within 0"):
+        watch.result(0.3)
+    assert not watch.is_alive()

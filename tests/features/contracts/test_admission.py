@@ -1,0 +1,84 @@
+"""The one rule by which a record is its user's event, is rejected, or lies wrong."""
+
+from collections.abc import Callable
+
+import pytest
+
+from features.contracts.admission import Misplaced, admit, admit_list, user_of_key
+from features.contracts.events import write_event
+from features.contracts.served import Served, ServedCandidates, ServedHead, ServedItem, write_served
+from features.errors import BadEvent
+from features.keys import partition_of
+from features.types import LIKE, Event
+
+USER = 7
+HOME = partition_of(USER)
+NOW = 1_000_000_000_000
+GOOD = write_event(Event("a", LIKE, USER, 1, 0, "", 1000))
+
+
+def a_list(ts: int) -> bytes:
+    return write_served(
+        Served(
+            request_id="r",
+            user_id=USER,
+            ts=ts,
+            at=0,
+            model=None,
+            model_version=None,
+            items=(ServedItem(1, 0, 0.5, ()),),
+            candidates=ServedCandidates((), [], [], []),
+        )
+    )
+
+
+def test_an_event_in_its_place_is_its_users() -> None:
+    assert admit(GOOD, "7", HOME, NOW, NOW).event_id == "a"
+    assert admit_list(a_list(1000), "7", HOME, NOW, NOW).request_id == "r"
+
+
+@pytest.mark.parametrize(("key", "away"), [("8", 0), ("7", 1), ("", 0), ("07", 0), ("x", 3)])
+def test_a_good_event_under_another_key_or_in_another_partition_is_misplaced(key: str, away: int) -> None:
+    with pytest.raises(Misplaced) as told:
+        admit(GOOD, key, (HOME + away) % 8, NOW, NOW)
+    assert told.value.event.event_id == "a"
+
+
+@pytest.mark.parametrize(("key", "away"), [("8", 0), ("7", 1), ("", 0)])
+def test_a_list_in_the_wrong_place_is_refused(key: str, away: int) -> None:
+    with pytest.raises(BadEvent, match="user_id"):
+        admit_list(a_list(1000), key, (HOME + away) % 8, NOW, NOW)
+
+
+def an_event(ts: int) -> Event:
+    return admit(write_event(Event("a", LIKE, USER, 1, 0, "", ts)), "7", HOME, NOW, NOW)
+
+
+def the_head(ts: int) -> ServedHead:
+    return admit_list(a_list(ts), "7", HOME, NOW, NOW)
+
+
+@pytest.mark.parametrize("admitted", [an_event, the_head])
+def test_what_comes_from_the_future_is_refused(admitted: Callable[[int], Event | ServedHead]) -> None:
+    assert admitted(NOW).ts == NOW
+    with pytest.raises(BadEvent, match="wall time"):
+        admitted(NOW + 61_000)
+
+
+@pytest.mark.parametrize(
+    ("key", "away", "user"),
+    [
+        ("7", 0, 7),
+        ("7", 1, None),
+        ("07", 0, None),
+        ("", 0, None),
+        ("x", 0, None),
+        ("9" * 19, 0, None),
+        ("-7", 0, None),
+        ("7 ", 0, None),
+        ("٧", 0, None),
+        ("7" * 40, 0, None),
+    ],
+)
+def test_whose_a_record_is_by_its_key(key: str, away: int, user: int | None) -> None:
+    assert user_of_key(key, (HOME + away) % 8) == user

@@ -1,0 +1,128 @@
+"""The event contract: what is taken, what is refused, and how the refusal reads."""
+
+import json
+
+import pytest
+from hypothesis import given
+
+from features.contracts.events import check_time, read_event, write_event
+from features.errors import BadEvent
+from features.types import RATING, Event
+from features.units import DAY_MS
+from tests.features.strategies import events
+
+GOOD = {"event_id": "x", "type": "rating", "user_id": 6, "item_id": 3, "rating": 4.5, "ts": 1000}
+
+
+@given(events())
+def test_what_is_written_is_read_again(event: Event) -> None:
+    assert read_event(write_event(event)) == event
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert read_event(json.dumps(GOOD | {"new": {"deep": [1]}}).encode()).centi == 450
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"type": "buy"}, "type"),
+        ({"user_id": -1}, "user_id"),
+        ({"user_id": 2**63}, "user_id"),
+        ({"user_id": "6"}, "user_id"),
+        ({"user_id": True}, "user_id"),
+        ({"user_id": 6.5}, "user_id"),
+        ({"item_id": None}, "item_id"),
+        ({"rating": 0}, "rating"),
+        ({"rating": 5.5}, "rating"),
+        ({"rating": "4"}, "rating"),
+        ({"ts": -5}, "ts"),
+        ({"event_id": ""}, "event_id"),
+        ({"event_id": "x" * 65}, "event_id"),
+        ({"target": "y"}, "target"),
+        ({"type": "click"}, "rating"),
+        ({"type": "undo", "rating": None}, "rating"),
+        ({"position": -1}, "position"),
+    ],
+)
+def test_a_refusal_names_the_field(change: dict[str, object], field: str) -> None:
+    with pytest.raises(BadEvent) as refusal:
+        read_event(json.dumps(GOOD | change).encode())
+    assert refusal.value.where == field
+    assert str(refusal.value).startswith(f"{field}: expected ")
+
+
+@pytest.mark.parametrize("missing", ["event_id", "type", "user_id", "item_id", "rating", "ts"])
+def test_a_missing_field_is_named(missing: str) -> None:
+    with pytest.raises(BadEvent) as refusal:
+        read_event(json.dumps({key: value for key, value in GOOD.items() if key != missing}).encode())
+    assert refusal.value.where == missing
+
+
+def test_undo_and_forget_take_no_item() -> None:
+    undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1, "target": "x"}
+    assert read_event(json.dumps(undo).encode()).target == "x"
+    for wrong in (
+        undo | {"item_id": 3},
+        {**undo, "target": None},
+        {"event_id": "f", "type": "forget_user", "user_id": 6, "ts": 1, "item_id": 1},
+    ):
+        with pytest.raises(BadEvent):
+            read_event(json.dumps(wrong).encode())
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"\xff\xfe", b"{", b"null", b"[]", b"3", b'"x"', b'{"rating": NaN}', b"[" * 100_000, b'{"a":"\xff"}'],
+)
+def test_garbage_is_a_bad_event_and_nothing_else(garbage: bytes) -> None:
+    with pytest.raises(BadEvent):
+        read_event(garbage)
+
+
+@pytest.mark.parametrize("bracket", ["[]", "{}"])
+def test_an_unknown_field_may_nest_and_one_too_deep_is_a_bad_event_for_every_caller(bracket: str) -> None:
+    """Not an error of the reader's: one such record in the log would stop the job each time it is read."""
+    opened, closed = ('{"a":' if bracket == "{}" else "["), bracket[1]
+
+    def nested(depth: int) -> bytes:
+        return json.dumps(GOOD)[:-1].encode() + f', "new": {opened * depth}1{closed * depth}}}'.encode()
+
+    def read_from_below(frames: int, value: bytes) -> Event:
+        return read_from_below(frames - 1, value) if frames else read_event(value)
+
+    assert read_event(nested(499)).event_id == "x"
+    assert read_from_below(200, nested(499)).event_id == "x"
+    for depth in (500, 800, 100_000):
+        with pytest.raises(BadEvent, match="event: expected at most 500 brackets"):
+            read_event(nested(depth))
+    wide = json.dumps(GOOD | {"new": [[], {"[": "[[[\\"}] * 5000}).encode()
+    assert read_event(wide).event_id == "x"
+
+
+def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
+    check_time(1_000_000, wall=940_000, clock=0)
+    with pytest.raises(BadEvent, match="wall time"):
+        check_time(1_000_000, wall=939_999, clock=0)
+    year = 365 * DAY_MS
+    check_time(year + 5, wall=10 * year, clock=5)
+    with pytest.raises(BadEvent, match="this home's clock \\(4\\)"):
+        check_time(year + 5, wall=10 * year, clock=4)
+
+
+def test_an_undo_names_what_it_takes_back() -> None:
+    undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1000}
+    assert read_event(json.dumps(undo | {"target": "x"}).encode()).target == "x"
+    with pytest.raises(BadEvent, match="target: expected the event_id to take back, got nothing"):
+        read_event(json.dumps(undo).encode())
+
+
+def test_what_an_event_answers_is_written_and_read_again() -> None:
+    event = Event("x", RATING, 6, 3, 450, "", 1000, "request", 7)
+    assert read_event(write_event(event)) == event
+    assert read_event(write_event(event._replace(position=0))).position == 0
+
+
+def test_ratings_are_kept_in_hundredths() -> None:
+    for rating, centi in ((0.5, 50), (3.7, 370), (5, 500), (4.99, 499), (4.35, 435), (2.675, 268)):
+        assert read_event(json.dumps(GOOD | {"rating": rating}).encode()) == Event("x", RATING, 6, 3, centi, "", 1000)

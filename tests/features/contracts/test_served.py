@@ -1,0 +1,294 @@
+"""Shown lists and samples: golden bytes, what is refused and how the refusal reads, old reads new, new reads old."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.contracts.samples import MAX_ACTIONS, SAMPLE_LIMIT, Action, Sample, action_of, read_sample, write_sample
+from features.contracts.served import (
+    MAX_CANDIDATES,
+    MAX_SHOWN,
+    SERVED_LIMIT,
+    Served,
+    ServedCandidates,
+    ServedFeatures,
+    ServedHead,
+    ServedItem,
+    read_served,
+    read_served_list,
+    write_served,
+)
+from features.errors import BadEvent, BadInput
+from features.inputs.model_inputs import layout
+from features.types import CLICK, KINDS, MAX_ID, RATING, UNDO, Event
+
+LIST = Served(
+    request_id="r1",
+    user_id=6,
+    ts=889_237_352_752,
+    at=889_237_352_752,
+    model="widedeep",
+    model_version=3,
+    items=(
+        ServedItem(190, 0, 0.5, ("genre", "popular")),
+        ServedItem(7, 1, 0.25, ("similar",), 0.125),
+    ),
+    candidates=ServedCandidates(("similar", "genre", "popular"), [7, 190, 12], [1, 6, 4], [0.25, 0.5, 0.125]),
+    features=ServedFeatures("8d21", [0.5, 1.0], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], [[0.0], [-0.5]]),
+    degraded=("no live features",),
+)
+GOLDEN = (
+    b'{"request_id":"r1","user_id":6,"ts":889237352752,"at":889237352752,"model":"widedeep","model_version":3,'
+    b'"items":[{"item_id":190,"position":0,"score":0.5,"channels":["genre","popular"],"propensity":1.0},'
+    b'{"item_id":7,"position":1,"score":0.25,"channels":["similar"],"propensity":0.125}],'
+    b'"candidates":{"channels":["similar","genre","popular"],"item_id":[7,190,12],"channel":[1,6,4],'
+    b'"score":[0.25,0.5,0.125]},'
+    b'"features":{"layout":"8d21","user":[0.5,1.0],"items":[[1.0,2.0,3.0],[4.0,5.0,6.0]],"cross":[[0.0],[-0.5]]},'
+    b'"degraded":["no live features"]}'
+)
+ACTIONS = (
+    Action("e1", "click", 889_237_353_000, 7, position=1),
+    Action("e2", "rating", 889_237_354_000, 7, 4.5, position=1),
+    Action("e3", "undo", 889_237_355_000, target="e2"),
+)
+GOLDEN_SAMPLE = (
+    b'{"request_id":"r1","user_id":6,"served":' + GOLDEN + b","
+    b'"actions":[{"event_id":"e1","type":"click","ts":889237353000,"item_id":7,"position":1},'
+    b'{"event_id":"e2","type":"rating","ts":889237354000,"item_id":7,"rating":4.5,"position":1},'
+    b'{"event_id":"e3","type":"undo","ts":889237355000,"target":"e2"}],"closed_ts":889239152752}'
+)
+CLOSED = 889_239_152_752
+READERS = (read_served, read_served_list)
+
+
+def changed(path: str, value: object, golden: bytes = GOLDEN) -> bytes:
+    """The golden JSON with one place set; a value of ... takes the place away."""
+    whole = json.loads(golden)
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    there: Any = whole
+    for part in way:
+        there = there[part]
+    if value is ...:
+        del there[last]
+    else:
+        there[last] = value
+    return json.dumps(whole).encode()
+
+
+def test_golden_bytes_of_a_list() -> None:
+    assert write_served(LIST) == GOLDEN
+    assert read_served_list(GOLDEN) == LIST
+    assert read_served(GOLDEN) == ServedHead("r1", 6, 889_237_352_752, (190, 7))
+
+
+def test_golden_bytes_of_a_sample() -> None:
+    assert write_sample(GOLDEN, ACTIONS, CLOSED) == GOLDEN_SAMPLE
+    assert read_sample(GOLDEN_SAMPLE) == Sample("r1", 6, LIST, ACTIONS, CLOSED)
+
+
+def test_a_list_of_the_last_rung_has_no_model_and_no_features() -> None:
+    bare = msgspec.structs.replace(LIST, model=None, model_version=None, features=None)
+    assert read_served_list(write_served(bare)) == bare
+    empty = msgspec.structs.replace(
+        bare, items=(), candidates=ServedCandidates(("similar", "genre", "popular"), [], [], [])
+    )
+    assert read_served_list(write_served(empty)) == empty
+    assert read_served(write_served(empty)).item_ids == ()
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("path", ["new", "items.0.new", "candidates.new", "features.new"])
+def test_unknown_fields_are_ignored(read: Any, path: str) -> None:
+    assert read(changed(path, {"deep": [1, "x", None]})) == read(GOLDEN)
+
+
+def test_the_readers_take_a_list_that_lacks_what_has_a_default() -> None:
+    for path in ("features", "degraded", "items.0.propensity", "features.cross"):
+        assert read_served_list(changed(path, ...)).request_id == "r1"
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("request_id", ..., "request_id"),
+        ("request_id", "", "request_id"),
+        ("request_id", "x" * 65, "request_id"),
+        ("request_id", 7, "request_id"),
+        ("user_id", ..., "user_id"),
+        ("user_id", -1, "user_id"),
+        ("user_id", 2**63, "user_id"),
+        ("user_id", "6", "user_id"),
+        ("user_id", True, "user_id"),
+        ("ts", ..., "ts"),
+        ("ts", 1.5, "ts"),
+        ("ts", -1, "ts"),
+        ("items", ..., "items"),
+        ("items", None, "items"),
+        ("items", [{"item_id": n, "position": n, "score": 0, "channels": []} for n in range(MAX_SHOWN + 1)], "items"),
+        ("items.1.item_id", ..., "items[1].item_id"),
+        ("items.1.item_id", -1, "items[1].item_id"),
+        ("items.1.item_id", "7", "items[1].item_id"),
+        ("items.1.item_id", 190, "items"),
+    ],
+)
+def test_a_refusal_names_the_field(read: Any, path: str, value: object, field: str) -> None:
+    with pytest.raises(BadEvent) as refused:
+        read(changed(path, value))
+    assert refused.value.where == field
+    assert str(refused.value).startswith(f"{field}: expected ")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("at", -1, "at"),
+        ("model", "", "model"),
+        ("model_version", "3", "model_version"),
+        ("items.0.position", -1, "items[0].position"),
+        ("items.0.position", 1, "items[1].position"),
+        ("items.0.score", None, "items[0].score"),
+        ("items.0.propensity", 1.5, "items[0].propensity"),
+        ("items.0.channels", "genre", "items[0].channels"),
+        ("candidates", None, "candidates"),
+        ("candidates.item_id", list(range(MAX_CANDIDATES + 1)), "candidates.item_id"),
+        ("candidates.score", [0.5], "candidates.score"),
+        ("candidates.channel", [1, 2], "candidates.channel"),
+        ("candidates.channel", [1, 2, 8], "candidates.channel"),
+        ("features.layout", ..., "features.layout"),
+        ("features.items", [[1.0, 2.0, 3.0]], "features.items"),
+        ("features.items", [[1.0, 2.0], [1.0]], "features.items[1]"),
+        ("features.cross", [[1.0]], "features.cross"),
+        ("features.user.0", "much", "features.user[0]"),
+    ],
+)
+def test_the_full_reader_refuses_more(path: str, value: object, field: str) -> None:
+    value_bytes = changed(path, value)
+    assert read_served(value_bytes).request_id == "r1"
+    with pytest.raises(BadEvent) as refused:
+        read_served_list(value_bytes)
+    assert refused.value.where == field
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"\xff\xfe",
+        b"{",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"[" * 100_000,
+        b'{"new":' + b"[" * 60_000 + b"]" * 60_000 + b"," + GOLDEN[1:],
+        GOLDEN[:-1],
+        GOLDEN + b"}",
+        GOLDEN.replace(b"widedeep", b"wide\xffdeep"),
+        GOLDEN.replace(b'"score":0.5', b'"score":NaN'),
+        GOLDEN.replace(b"[0.5,1.0]", b"[0.5,,1.0]"),
+    ],
+)
+@pytest.mark.parametrize("read", [*READERS, read_sample, lambda value: write_sample(value, (), 1)])
+def test_garbage_is_a_bad_event_and_nothing_else(read: Any, garbage: bytes) -> None:
+    with pytest.raises(BadEvent):
+        read(garbage)
+
+
+@given(st.integers(0, len(GOLDEN) - 1), st.binary(max_size=3), st.integers(0, 3))
+def test_what_the_short_reader_takes_is_json_all_through(at: int, put: bytes, gone: int) -> None:
+    """It skips most of the value, and the job splices that value into a sample: the sample must be JSON, too."""
+    value = GOLDEN[:at] + put + GOLDEN[at + gone :]
+    try:
+        head = read_served(value)
+    except BadEvent:
+        return
+    whole = json.loads(write_sample(value, ACTIONS, CLOSED))
+    assert whole["request_id"] == head.request_id
+    assert whole["closed_ts"] == CLOSED
+
+
+def test_a_value_has_a_limit() -> None:
+    wide = ServedFeatures("8d21", [0.1234567890123456] * 20_000, [[1.0], [2.0]])
+    with pytest.raises(BadInput, match=f"served: expected at most {SERVED_LIMIT} bytes, got "):
+        write_served(msgspec.structs.replace(LIST, features=wide))
+    for read in READERS:
+        with pytest.raises(BadEvent, match="at most"):
+            read(GOLDEN + b" " * SERVED_LIMIT)
+    with pytest.raises(BadEvent, match="at most"):
+        read_sample(GOLDEN_SAMPLE + b" " * SAMPLE_LIMIT)
+
+
+def test_the_largest_list_without_features_fits_and_so_does_the_largest_sample() -> None:
+    name = "\x01" * 64  # six bytes a character in JSON
+    names = ("\x01" * 8,) * 8
+    largest = msgspec.structs.replace(
+        LIST,
+        request_id=name,
+        user_id=MAX_ID,
+        items=tuple(ServedItem(MAX_ID - n, n, -1.2345678901234567e-300, names) for n in range(MAX_SHOWN)),
+        candidates=ServedCandidates(
+            names,
+            list(range(MAX_ID - MAX_CANDIDATES, MAX_ID)),
+            [255] * MAX_CANDIDATES,
+            [-1.2345678901234567e-300] * MAX_CANDIDATES,
+        ),
+        features=None,
+    )
+    value = write_served(largest)
+    assert read_served_list(value) == largest
+    action = Action(name, "undo", MAX_ID, target=name, position=MAX_ID)
+    padded = value + b" " * (SERVED_LIMIT - len(value))
+    sample = write_sample(padded, [action] * (MAX_ACTIONS + 1), MAX_ID)
+    assert len(sample) < SAMPLE_LIMIT - 1000
+    assert len(read_sample(sample).actions) == MAX_ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("request_id", "r2", "served"),
+        ("user_id", 7, "served"),
+        ("served", ..., "served"),
+        ("served.ts", -1, "served.ts"),
+        ("served.items.0.item_id", ..., "served.items[0].item_id"),
+        ("actions.0.type", "buy", "actions[0].type"),
+        ("actions.0.event_id", ..., "actions[0].event_id"),
+        ("actions.1.rating", 9, "actions[1].rating"),
+        ("closed_ts", ..., "closed_ts"),
+    ],
+)
+def test_a_bad_sample_is_refused_by_field(path: str, value: object, field: str) -> None:
+    with pytest.raises(BadEvent) as refused:
+        read_sample(changed(path, value, GOLDEN_SAMPLE))
+    assert refused.value.where == field
+
+
+def test_unknown_fields_of_a_sample_are_ignored() -> None:
+    for path in ("new", "actions.0.new", "served.new"):
+        assert read_sample(changed(path, [1], GOLDEN_SAMPLE)) == read_sample(GOLDEN_SAMPLE)
+
+
+@pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
+def test_an_action_keeps_what_its_event_says(kind: int) -> None:
+    event = Event(
+        "e", kind, 6, 7 if kind < UNDO else -1, 450 if kind == RATING else 0, "t" if kind == UNDO else "", 5, "r1", 2
+    )
+    action = read_sample(write_sample(GOLDEN, [action_of(event)], CLOSED)).actions[0]
+    fields: dict[str, object] = {"event_id": "e", "type": KINDS[kind], "ts": 5, "position": 2}
+    fields |= {"item_id": 7} if kind < UNDO else {}
+    fields |= {"rating": 4.5} if kind == RATING else {}
+    fields |= {"target": "t"} if kind == UNDO else {}
+    assert msgspec.to_builtins(action) == fields
+
+
+def test_an_event_without_a_position_is_an_action_without_one() -> None:
+    assert action_of(Event("e", CLICK, 6, 7, 0, "", 5, "r1")) == Action("e", "click", 5, 7)
+
+
+def test_the_layout_names_the_meaning_of_the_columns() -> None:
+    assert layout(("Comedy", "Drama")) == "318b2f016197c763"
+    assert len({layout(genres) for genres in ((), ("Comedy",), ("Comedy", "Drama"), ("Drama", "Comedy"))}) == 4

@@ -1,0 +1,104 @@
+"""The fold of items: the same in whatever order contributions come, bounded, and right in every bucket."""
+
+import random
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.fold.item import FIVE_MS, fold_item
+from features.fold.state import DAYS, FIVES, HOURS, ItemFeatures, decode_item, encode_features
+from features.types import CLICK, IMPRESSION, LIKE, RATING, VIEW, Contribution, is_positive
+from features.units import DAY_MS, HOUR_MS
+from tests.features.strategies import contributions
+
+SIZES = {"days": (DAY_MS, DAYS), "hours": (HOUR_MS, HOURS), "fives": (FIVE_MS, FIVES)}
+
+
+def fold(given_ones: list[Contribution]) -> ItemFeatures:
+    features = ItemFeatures(3)
+    for each in given_ones:
+        features = fold_item(features, each)
+    return features
+
+
+@given(contributions(), st.randoms(use_true_random=False))
+def test_the_order_of_contributions_does_not_matter(given_ones: list[Contribution], chance: random.Random) -> None:
+    """More days, hours and fives than are kept."""
+    shuffled = given_ones.copy()
+    chance.shuffle(shuffled)
+    assert encode_features(fold(given_ones)) == encode_features(fold(shuffled))
+
+
+def spread(count: int) -> list[Contribution]:
+    """More buckets of every size than are kept."""
+    return [Contribution(3, at * DAY_MS + at, RATING, 450, 1) for at in range(count)]
+
+
+def test_the_limits_of_buckets_do_not_depend_on_order_either() -> None:
+    given_ones = spread(100)
+    forwards, backwards = fold(given_ones), fold(given_ones[::-1])
+    mixed = given_ones.copy()
+    random.Random(5).shuffle(mixed)
+    assert encode_features(forwards) == encode_features(backwards) == encode_features(fold(mixed))
+    assert (len(forwards.days), len(forwards.hours), len(forwards.fives)) == (DAYS, HOURS, FIVES)
+    assert [bucket[0] for bucket in forwards.days] == list(range(100 - DAYS, 100))
+
+
+@given(contributions())
+def test_buckets_are_the_newest_and_hold_what_fell_into_them(given_ones: list[Contribution]) -> None:
+    features = fold(given_ones)
+    for name, (size, limit) in SIZES.items():
+        buckets: list[list[int]] = getattr(features, name)
+        numbers = sorted({each.ts // size for each in given_ones})[-limit:]
+        assert [bucket[0] for bucket in buckets] == numbers
+        for number, *sums in buckets:
+            inside = [each for each in given_ones if each.ts // size == number]
+            assert sums == [
+                sum(each.sign for each in inside if each.kind == IMPRESSION),
+                sum(each.sign for each in inside if each.kind in (CLICK, VIEW)),
+                sum(each.sign for each in inside if each.kind != IMPRESSION),
+                sum(each.sign for each in inside if is_positive(each.kind, each.centi)),
+            ]
+
+
+@given(contributions())
+def test_totals_are_sums(given_ones: list[Contribution]) -> None:
+    features = fold(given_ones)
+    counts: Counter[int] = Counter()
+    for each in given_ones:
+        counts[each.kind] += each.sign
+    assert features.n == len(given_ones)
+    assert features.counts == [counts[kind] for kind in range(8)]
+    assert features.rating_sum == sum(each.sign * each.centi for each in given_ones if each.kind == RATING)
+    assert features.rating_sq == sum(each.sign * each.centi**2 for each in given_ones if each.kind == RATING)
+    times = [each.ts for each in given_ones]
+    assert (features.first_ts, features.last_ts) == ((min(times), max(times)) if times else (0, 0))
+
+
+@given(contributions())
+def test_what_is_taken_back_leaves_no_sum(given_ones: list[Contribution]) -> None:
+    """Only n, the times and which buckets there are tell of it."""
+    both = [*given_ones, *(each._replace(sign=-each.sign) for each in given_ones)]
+    features = fold(both)
+    assert features.n == len(both)
+    assert set(features.counts) == {0}
+    assert (features.rating_sum, features.rating_sq, features.positives, features.negatives) == (0, 0, 0, 0)
+    assert all(bucket[1:] == [0, 0, 0, 0] for name in SIZES for bucket in getattr(features, name))
+
+
+def test_an_item_at_its_largest_is_below_3_kb() -> None:
+    features = ItemFeatures(2**63 - 1)
+    for number in range(20_000):
+        ts = 4_000_000_000_000 + number * DAY_MS // 8
+        fold_item(features, Contribution(features.item_id, ts, (LIKE, CLICK, IMPRESSION, VIEW)[number % 4], 0, 1))
+    for bucket in features.days:
+        bucket[1:] = [2**31] * 4
+    for bucket in (*features.hours, *features.fives):
+        bucket[1:] = [2**16 - 1] * 4
+    data = encode_features(features)
+    assert len(data) <= 3 * 1024
+    assert decode_item(data) == features
+    for bucket in (*features.hours, *features.fives):
+        bucket[1:] = [2**32 - 1] * 4  # a million a second
+    assert len(encode_features(features)) <= 3_400

@@ -1,0 +1,215 @@
+"""Model inputs: one row at a time or many at once, in training or serving, the numbers are the same."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import (
+    CROSS_COLUMNS,
+    ITEM_COLUMNS,
+    USER_COLUMNS,
+    ClickWeights,
+    InputMaps,
+    ItemColumns,
+    cross_matrix,
+    fades,
+    item_matrix,
+    normalise,
+    popularity,
+    tastes,
+    user_vector,
+)
+from features.inputs.model_inputs import RawInputs, model_inputs
+from features.types import CLICK, RATING, Contribution, Event, Item
+from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
+from tests.features.strategies import CATALOGUE, contributions, logs
+
+GENRES = ("Comedy", "Drama", "War")
+AT = 200 * DAY_MS
+WEIGHTS = ClickWeights()
+
+
+def columns_of(items: list[ItemFeatures]) -> ItemColumns:
+    columns = ItemColumns(len(items), GENRES)
+    for row, features in enumerate(items):
+        columns.set_item(row, features.item_id, CATALOGUE.get(features.item_id))
+        columns.set_features(row, features)
+    return columns
+
+
+@given(st.lists(contributions(max_size=40), min_size=1, max_size=6))
+def test_rows_do_not_depend_on_their_neighbours(histories: list[list[Contribution]]) -> None:
+    items = []
+    for history in histories:
+        features = ItemFeatures(3)
+        for each in history:
+            features = fold_item(features, each)
+        items.append(features)
+    together = item_matrix(columns_of(items), slice(None), AT)
+    assert np.isfinite(together).all()
+    for row, features in enumerate(items):
+        alone = item_matrix(columns_of([features]), np.array([0]), np.array([AT]))
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+def test_more_taken_back_than_given_is_still_a_number() -> None:
+    features = ItemFeatures(3)
+    for _ in range(5):  # as many as the prior weighs
+        features = fold_item(features, Contribution(3, AT, RATING, 400, -1))
+    assert np.isfinite(item_matrix(columns_of([features]), slice(None), AT)).all()
+
+
+@given(logs(), st.integers(0, 10**13))
+def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:
+    state = UserState(UserFeatures(7))
+    for n, event in enumerate(log):
+        fold_user(state, event, CATALOGUE.get(event.item_id), n)
+    vector = user_vector(state.features, at, GENRES, WEIGHTS)
+    assert vector.shape == (len(USER_COLUMNS) + 3 * len(GENRES),)
+    assert np.isfinite(vector).all()
+    assert np.abs(vector[len(USER_COLUMNS) :]).max(initial=0) <= 1 + 1e-6
+
+
+def test_a_taste_follows_the_weights_without_a_new_fold() -> None:
+    state = UserState(UserFeatures(7))
+    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), Item(1, "x", ("Drama",), 1990), 1)
+    fold_user(state, Event("b", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 2)
+    calm = tastes(state.features, AT, GENRES, ClickWeights(click=0.0))
+    keen = tastes(state.features, AT, GENRES, ClickWeights(click=1.0))
+    assert calm[0].tolist() == [0.5, 0.0, 0.0]
+    assert keen[0].tolist() == [0.5, 0.5, 0.0]
+
+
+def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() -> None:
+    state = UserState(UserFeatures(7))
+    for number in range(3):
+        fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT + 12_345), None, number)
+    activity = np.asarray(state.features.activity)
+    for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR_MS, 1.5)):
+        assert (activity * fades(state.features, at))[0] == pytest.approx(left, rel=0.003)
+    assert (activity * fades(state.features, AT + 12_345 + 14 * DAY_MS))[2] == pytest.approx(1.5, rel=0.003)
+
+
+def test_a_session_lasts_as_long_as_the_fold_says() -> None:
+    column = USER_COLUMNS.index("log_session_events")
+    for gap, inside in ((SESSION_GAP_MS, 2), (SESSION_GAP_MS + 1, 0)):
+        state = UserState(UserFeatures(7))
+        for number in range(2):
+            fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT), None, number)
+        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS)[column] == np.float32(np.log1p(inside))
+        fold_user(state, Event("next", CLICK, 7, 1, 0, "", AT + gap), None, 2)
+        assert state.features.session[2] == inside + 1
+
+
+def test_popularity_halves_with_its_half_life() -> None:
+    features = fold_item(ItemFeatures(3), Contribution(3, AT, RATING, 500, 1))
+    columns = columns_of([features])
+    later = AT + 14 * DAY_MS
+    assert popularity(columns, slice(None), AT, 14.0).tolist() == [1.0]
+    assert popularity(columns, slice(None), later, 14.0).tolist() == [0.5]
+    assert popularity(columns, slice(None), AT - 10**9, 14.0).tolist() == [1.0]
+
+
+def test_model_inputs_have_the_declared_shapes_and_refuse_what_does_not_fit() -> None:
+    columns = columns_of([ItemFeatures(number) for number in (1, 2, 3)])
+    items = item_matrix(columns, slice(None), AT)
+    user = user_vector(UserFeatures(7), AT, GENRES, WEIGHTS)[None]
+    cross = cross_matrix(user, items)
+    assert cross.shape == (3, len(CROSS_COLUMNS))
+    maps = InputMaps(
+        GENRES,
+        tuple([0.0] * user.shape[1]), tuple([1.0] * user.shape[1]),
+        tuple([0.0] * items.shape[1]), tuple([1.0] * items.shape[1]),
+        tuple([0.0] * cross.shape[1]), tuple([1.0] * cross.shape[1]),
+    )  # fmt: skip
+    made = model_inputs(
+        ("userId", "movieId", "user", "item", "cross"), maps, RawInputs(np.array([7]), user, columns.ids, items)
+    )
+    assert {name: (array.shape, str(array.dtype)) for name, array in made.items()} == {
+        "userId": ((3,), "int64"),
+        "movieId": ((3,), "int64"),
+        "user": ((3, user.shape[1]), "float32"),
+        "item": ((3, len(ITEM_COLUMNS) + 3), "float32"),
+        "cross": ((3, len(CROSS_COLUMNS)), "float32"),
+    }
+    with pytest.raises(ValueError, match="do not fit"):
+        model_inputs(
+            ("item",),
+            InputMaps(GENRES, (), (), (0.0,), (1.0,)),
+            RawInputs(np.array([7]), user, columns.ids, items),
+        )
+    with pytest.raises(ValueError, match="'price'"):
+        model_inputs(("price",), maps, RawInputs(np.array([7]), user, columns.ids, items))
+    with pytest.raises(ValueError, match="'signals' was not made ready"):
+        model_inputs(("signals",), maps, RawInputs(np.array([7]), user, columns.ids, items))
+
+
+def named(vector: np.ndarray[Any, Any], names: tuple[str, ...]) -> dict[str, float]:
+    return {name: float(vector[at]) for at, name in enumerate(names)}
+
+
+def test_columns_of_a_user_worked_out_by_hand() -> None:
+    state = UserState(UserFeatures(7))
+    for number, centi in enumerate((500, 450, 100)):
+        fold_user(state, Event(f"e{number}", RATING, 7, number, centi, "", HOUR_MS + number), None, number + 1)
+    ten_minutes_later = HOUR_MS + 2 + 10 * 60_000
+    assert named(user_vector(state.features, ten_minutes_later, (), WEIGHTS), USER_COLUMNS) == pytest.approx(
+        {
+            "log_events": np.log1p(3),
+            "log_ratings": np.log1p(3),
+            "mean_rating": (10.5 + 3.5 * 5) / (3 + 5),
+            "std_rating": np.sqrt((25 + 20.25 + 1) / 3 - 3.5**2),
+            "positive_share": (2 + 1) / (3 + 2),
+            "log_hours_since_last": np.log1p(1 / 6),
+            "log_session_events": np.log1p(3),
+        },
+        rel=1e-5,
+    )
+    session_over = user_vector(state.features, HOUR_MS + 3 + SESSION_GAP_MS, (), WEIGHTS)
+    assert named(session_over, USER_COLUMNS)["log_session_events"] == 0
+
+
+def test_columns_of_an_item_worked_out_by_hand() -> None:
+    at, features = 200 * DAY_MS, ItemFeatures(3)
+    for days, centi in ((14, 500), (1, 200)):
+        fold_item(features, Contribution(3, at - days * DAY_MS, RATING, centi, 1))
+    columns = ItemColumns(1, ())
+    columns.set_item(0, 3, Item(3, "x", (), 1960))
+    columns.set_features(0, features)
+    assert named(item_matrix(columns, slice(None), at)[0], ITEM_COLUMNS) == pytest.approx(
+        {
+            "log_ratings": np.log1p(2),
+            "mean_rating": (7 + 3.5 * 5) / (2 + 5),
+            "std_rating": 1.5,
+            "positive_share": (1 + 1) / (2 + 2),
+            "log_popularity_1d": np.log1p(2.0**-14 + 2.0**-1),
+            "log_popularity_14d": np.log1p(2.0**-1 + 2.0 ** (-1 / 14)),
+            "log_days_since_first": np.log1p(14),
+            "years_since_release": 1970 + at / (365.2425 * DAY_MS) - 1960,
+        },
+        rel=1e-4,
+    )
+
+
+def test_columns_of_user_and_item_together_worked_out_by_hand() -> None:
+    state = UserState(UserFeatures(7))
+    fold_user(state, Event("a", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 1)
+    user = user_vector(state.features, AT, GENRES, WEIGHTS)[None]
+    columns = ItemColumns(1, GENRES)
+    columns.set_item(0, 5, Item(5, "z", ("Comedy", "War"), 1990))
+    columns.set_features(0, fold_item(ItemFeatures(5), Contribution(5, AT, RATING, 300, 1)))
+    cross = named(cross_matrix(user, item_matrix(columns, slice(None), AT))[0], CROSS_COLUMNS)
+    assert [cross[name] for name in ("taste_hour", "taste_day", "taste_weeks")] == [
+        0.5
+    ] * 3  # all of the taste, half an item
+    assert cross["rating_gap"] == pytest.approx((3 + 17.5) / 6 - (5 + 17.5) / 6)
+
+
+def test_what_is_far_off_is_cut_at_five_spreads() -> None:
+    assert normalise(np.array([[100, -100, 3]], np.float32), (0, 0, 1), (1, 1, 2)).tolist() == [[5, -5, 1]]

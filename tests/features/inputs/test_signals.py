@@ -1,0 +1,136 @@
+"""Signals: what each says, candidates of several orders, and the columns that rankers read."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.base.item_weights import Relations
+from features.fold.co_visits import Neighbours
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures, UserFeatures
+from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.signals import (
+    PLACES,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    ItemIndex,
+    Moment,
+    Signals,
+    Together,
+    best_rows,
+    candidates,
+    find_signals,
+    signal_matrix,
+)
+from features.types import LIKE, Contribution, Item
+from features.units import DAY_MS
+
+AT = 200 * DAY_MS + DAY_MS // 2
+GENRES = ("Comedy", "Drama", "War")
+ITEMS = [Item(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
+
+
+def index() -> ItemIndex:
+    """Film n liked n times, just now; film 1's neighbours by ease are 2 and 3, by similar 4; together with 2 goes 5."""
+    columns = ItemColumns(len(ITEMS), GENRES)
+    row_of = {}
+    for row, item in enumerate(ITEMS):
+        row_of[item.item_id] = row
+        columns.set_item(row, item.item_id, item)
+        features = ItemFeatures(item.item_id)
+        for number in range(item.item_id):
+            fold_item(features, Contribution(item.item_id, AT - number, LIKE, 0, 1))
+        columns.set_features(row, features)
+
+    def one(others: list[int], weights: list[float]) -> Relations:
+        size = np.array([0, len(others)])
+        return Relations(columns.ids, np.array([1]), size, np.array(others), np.array(weights, np.float32))
+
+    together = Together(len(ITEMS))
+    together.put(row_of[2], Neighbours(2, 1, AT, [(5, 30), (1, 10)]), row_of)
+    return ItemIndex(columns, GENRES, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together)
+
+
+def moment(liked: list[int], hidden: tuple[int, ...] = ()) -> Moment:
+    items = index()
+    allowed = np.ones(len(items), bool)
+    allowed[[items.row_of[item_id] for item_id in hidden]] = False
+    user = UserFeatures(7, sequence=[(item_id, AT) for item_id in liked])
+    return Moment(user, AT, items, ClickWeights(), allowed)
+
+
+def ids(found: Signals, name: str) -> list[int]:
+    known: list[int] = found.moment.items.columns.ids[found.order(name)].tolist()
+    return known
+
+
+def test_each_says_what_its_name_says() -> None:
+    found = find_signals(moment([1]))
+    assert ids(found, "ease") == [2, 3]
+    assert ids(found, "similar") == [4]
+    assert ids(found, "together") == []
+    assert ids(found, "popular") == ids(found, "popular_day") == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert ids(find_signals(moment([1, 2])), "together") == [5, 1]
+
+
+def test_what_is_not_allowed_is_in_no_order() -> None:
+    found = find_signals(moment([1, 2], hidden=(2, 5, 8)))
+    for name in SIGNALS:
+        assert not {2, 5, 8} & set(ids(found, name))
+
+
+def test_a_newcomer_gets_what_is_popular_alone() -> None:
+    found = find_signals(moment([]))
+    assert {name for name in SIGNALS if len(found.orders[name])} == {"popular", "popular_day"}
+
+
+def test_the_matrix_tells_shares_places_and_likeness() -> None:
+    found = find_signals(moment([1]))
+    rows = np.array([1, 2, 7])  # films 2, 3, 8
+    matrix = signal_matrix(found, rows)
+    column = {name: pytest.approx(matrix[:, at], abs=1e-3) for at, name in enumerate(SIGNAL_COLUMNS)}
+    assert column["ease_share"] == [1, 0.2, 0]
+    assert column["ease_place"] == [1, 0.631, 0]
+    assert column["popular_share"] == [0.25, 0.375, 1]
+    assert matrix[2, SIGNAL_COLUMNS.index("popular_place")] == 1
+    assert column["alike"] == [0, 0, 0]  # film 1 is a drama, 2 and 8 are of war, 3 is a comedy
+    assert column["era"] == [0.819, 0.67, 0.247]
+    assert np.isfinite(matrix).all()
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    found = find_signals(moment([1, 2, 3]))
+    together = signal_matrix(found, np.arange(8))
+    for row in range(8):
+        np.testing.assert_array_equal(signal_matrix(found, np.array([row]))[0], together[row])
+
+
+@given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 40))
+def test_the_best_rows_are_the_strongest_ties_by_row(values: list[int], limit: int) -> None:
+    strengths = np.array(values, np.float32)
+    expected = sorted((row for row, value in enumerate(values) if value), key=lambda row: (-values[row], row))
+    assert best_rows(strengths, limit).tolist() == expected[:limit]
+
+
+@given(st.lists(st.lists(st.integers(0, 20), max_size=12, unique=True), max_size=4), st.integers(1, 15))
+def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[int]], limit: int) -> None:
+    named = {str(at): np.array(order, np.int64) for at, order in enumerate(orders)}
+    rows, found_by = candidates(named, limit)
+    best: dict[int, tuple[int, int]] = {}
+    for by, order in enumerate(orders):
+        for place, row in enumerate(order):
+            best[row] = min(best.get(row, (99, 99)), (place, by))
+    assert rows.tolist() == sorted(best, key=lambda row: best[row])[:limit]
+    for row, mask in zip(rows.tolist(), found_by.tolist(), strict=True):
+        assert mask == sum(1 << by for by, order in enumerate(orders) if row in order)
+
+
+def test_no_order_is_longer_than_there_are_places() -> None:
+    assert len(best_rows(np.ones(2 * PLACES, np.float32), PLACES)) == PLACES
+
+
+def test_neighbours_that_have_all_faded_say_nothing() -> None:
+    together = Together(2)
+    together.put(0, Neighbours(1, 3, AT, [(2, 0)]), {1: 0, 2: 1})
+    assert together.spread(np.array([0]), np.ones(1, np.float32), 2).tolist() == [0, 0]

@@ -1,0 +1,43 @@
+"""What `doctor` says of this machine, and of a home that runs on it."""
+
+import os
+import re
+import socket
+from pathlib import Path
+
+from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
+from infra.home.paths import Home, write_json
+from infra.system.processes import ProcessId
+from infra.system.repository import REPO
+
+
+def port_line(home: Home, port: int) -> str:
+    said: list[str] = []
+    examine(home, port, said.append)
+    (line,) = [each for each in said if " port: " in each]
+    return line
+
+
+def test_a_port_that_another_holds_is_missing_and_the_homes_own_is_not(tmp_path: Path) -> None:
+    home = Home(tmp_path).make()
+    me = ProcessId.of(os.getpid())
+    assert me is not None
+    names = ("redis", "kafka", "kafka_controller", "flink_rpc", "flink_rest", "model_rest", "model_grpc", "watch")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert re.fullmatch(rf"MISSING port: {port} is taken by process {me.pid} .*--port", port_line(home, port))
+        supervisor = {"pid": me.pid, "started": me.started}
+        status = {"supervisor": supervisor, "ports": dict.fromkeys(names, 1) | {"api": port}, "services": {}}
+        write_json(home.status_file, status)
+        assert port_line(home, port) == f"ok      port: {port} is taken by this home's own API, which runs"
+        status["supervisor"] = supervisor | {"started": 1.0}  # that one has died
+        write_json(home.status_file, status)
+        assert port_line(home, port).startswith(f"MISSING port: {port} is taken by process")
+    assert port_line(home, port) == f"ok      port: {port} is free"
+
+
+def test_readme_and_launcher_ask_for_the_same_room() -> None:
+    assert f"{DISK_GB} GB of disk and about {MEMORY_GB} GB of memory" in (REPO / "README.md").read_text()
+    launcher = (REPO / "martlet").read_text()
+    assert re.findall(r"-ge (\d+)000000\b", launcher) == [str(DISK_GB)]
+    assert re.findall(r"about (\d+) GB, once", launcher) == [str(PACKAGES_GB)]

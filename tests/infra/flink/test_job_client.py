@@ -1,0 +1,103 @@
+"""The process that submits the job, with a stand-in for `streaming.job` that says what it was told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from features.errors import Unavailable
+from infra.flink.job_client import NAME, JobClient, NotSubmitted
+from infra.home.paths import Home, read_json
+from infra.services.environment import python_env
+from infra.services.supervisor import Supervisor
+
+STAND_IN = """
+import sys
+print("started", *sys.argv[1:], flush=True)
+order = sys.stdin.readline()
+print("told", order, flush=True)
+sys.exit("CheckpointCoordinator.restore went wrong" if "bad" in order else 0 if order else 7)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").make()
+
+
+@pytest.fixture
+def supervisor(home: Home) -> Iterator[Supervisor]:
+    made = Supervisor(home)
+    yield made
+    made.stop_all()
+
+
+@pytest.fixture
+def client(tmp_path: Path, supervisor: Supervisor) -> Iterator[JobClient]:
+    package = tmp_path / "code" / "streaming"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "job.py").write_text(STAND_IN)
+    env = python_env({"PYTHONPATH": str(package.parent)})
+    made = JobClient(tmp_path / "job.json", tmp_path / "submit.log", env, supervisor)
+    yield made
+    made.close()
+
+
+def lines(tmp_path: Path) -> list[str]:
+    return [line for line in (tmp_path / "submit.log").read_text().splitlines() if line]
+
+
+def attended(home: Home) -> bool:
+    status = read_json(home.status_file)
+    return status is not None and NAME in status["services"]
+
+
+def test_a_client_is_told_what_to_start_from(client: JobClient, home: Home, tmp_path: Path) -> None:
+    client.submit(None)
+    client.submit("file:/chk-3")
+    begin = f"started --settings {tmp_path / 'job.json'}"
+    assert lines(tmp_path) == [begin, 'told {"restore": null}', begin, 'told {"restore": "file:/chk-3"}']
+    assert not attended(home)
+
+
+def test_one_that_was_started_ahead_is_used_once(client: JobClient, home: Home, tmp_path: Path) -> None:
+    client.start_ahead(2)
+    assert attended(home)
+    client.submit(None)
+    client.submit(None)
+    assert [line.endswith(" --warm 2") for line in lines(tmp_path) if line.startswith("started")] == [True, False]
+    assert not attended(home)
+
+
+def test_what_a_client_that_fails_has_said_is_told(client: JobClient) -> None:
+    with pytest.raises(NotSubmitted, match="went wrong") as caught:
+        client.submit("bad")
+    assert "CheckpointCoordinator.restore went wrong" in caught.value.said
+    assert caught.value.said.startswith("started")
+
+
+def test_another_takes_the_place_of_one_that_died_meanwhile(
+    client: JobClient, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    client.start_ahead(2)
+    process = supervisor.child_id(NAME).process()
+    assert process is not None
+    process.kill()
+    process.wait(5)
+    client.submit(None)
+    assert lines(tmp_path)[-1] == 'told {"restore": null}'
+
+
+def test_nothing_is_left_of_one_that_was_not_needed(client: JobClient, home: Home, supervisor: Supervisor) -> None:
+    client.start_ahead(2)
+    child = supervisor.child_id(NAME)
+    client.close()
+    assert child.process() is None
+    assert not attended(home)
+
+
+def test_no_client_is_started_while_everything_is_being_stopped(client: JobClient, supervisor: Supervisor) -> None:
+    supervisor.stop_all()
+    with pytest.raises(Unavailable, match="being stopped"):
+        client.submit(None)

@@ -1,0 +1,107 @@
+"""The home's record: which base comes next, and when the generation of writes rises."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from features.errors import Broken
+from features.fold.state import FOLD_VERSION
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path).make()
+
+
+def record_of(home: Home) -> HomeRecord:
+    record = HomeRecord(home)
+    if record.is_new:
+        record.describe(None, None)
+    return record
+
+
+def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION) -> None:
+    (home.bases / str(number)).mkdir()
+    (home.bases / str(number) / "manifest.json").write_text(json.dumps({"fold_version": fold_version}))
+
+
+def use(home: Home) -> tuple[int, bool]:
+    """What `up` does: the base, made if it is not there, and whether the generation rose."""
+    record = record_of(home)
+    number = record.next_base_number()
+    if not (home.bases / str(number)).exists():
+        put_base(home, number)
+    rose = record.take_base(number)
+    record.save()
+    return number, rose
+
+
+def ask_for(home: Home, number: int) -> None:
+    record = record_of(home)
+    record.ask_for_base(number)
+    record.save()
+
+
+def test_the_first_base_is_kept(home: Home) -> None:
+    assert record_of(home).free_base_number() == 1
+    assert use(home) == (1, True)
+    assert use(home) == (1, False)
+    assert record_of(home).generation == 1
+
+
+def test_a_base_that_is_asked_for_is_taken_once(home: Home) -> None:
+    use(home)
+    put_base(home, 2)
+    ask_for(home, 2)
+    assert use(home) == (2, True)
+    assert use(home) == (2, False)
+    assert record_of(home).generation == 2
+    assert record_of(home).free_base_number() == 3
+
+
+def test_a_base_of_another_fold_is_left_for_good(home: Home) -> None:
+    """The one in use, and one that was asked for before the fold changed."""
+    put_base(home, 1, FOLD_VERSION - 1)
+    record = record_of(home)
+    record.take_base(1)
+    record.save()
+    put_base(home, 2, FOLD_VERSION - 1)
+    assert use(home) == (3, True)
+    put_base(home, 4, FOLD_VERSION - 1)
+    ask_for(home, 4)
+    assert use(home) == (5, True)
+    assert use(home) == (5, False)
+
+
+def test_a_base_that_was_lost_is_not_made_again_under_its_number(home: Home) -> None:
+    """It may have been one of the log: what is made instead is of the data set, and everything starts from it."""
+    use(home)
+    put_base(home, 2)
+    ask_for(home, 2)
+    use(home)
+    (home.bases / "2" / "manifest.json").unlink()
+    (home.bases / "2").rmdir()
+    assert use(home) == (3, True)
+    assert use(home) == (3, False)
+
+
+def test_folding_users_alone_is_another_generation(home: Home) -> None:
+    """Items and pairs that were not folded meanwhile are, from the base and the whole log."""
+    use(home)
+    for items in (False, True):
+        record = record_of(home)
+        record.fold_items(items)
+        record.save()
+        assert record_of(home).folds_items is items
+        assert use(home) == (1, True)
+        assert use(home) == (1, False)
+
+
+def test_a_record_that_makes_no_sense_is_named(home: Home) -> None:
+    use(home)
+    home.record_file.write_text('{"dataset": "ml-100k", "generation": "one"}')
+    with pytest.raises(Broken, match=r"home\.json: .*generation"):
+        record_of(home)

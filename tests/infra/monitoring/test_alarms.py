@@ -1,0 +1,167 @@
+"""Alarms, from sights that stand for what may happen; each test says when it must come and when it must not."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from features.keys import EVENTS, SERVED
+from infra.monitoring.alarms import NAMES, evaluate
+from infra.monitoring.snapshot import Checkpoints
+from infra.system.repository import REPO
+from tests.infra.monitoring.snapshots import NOW, changed, fresh, job, lane, sight, sights, topic
+
+Change = dict[str, Any]
+
+
+def names(*changes: Change, every: int = 5_000) -> set[str]:
+    return {alarm.name for alarm in evaluate(sights(*changes, every=every))}
+
+
+def minute(change: Change) -> list[Change]:
+    """The same for a minute."""
+    return [change] * 13
+
+
+def test_nothing_is_wrong_with_a_home_at_rest_nor_at_the_first_look() -> None:
+    assert names({}) == set()
+    assert names(*minute({})) == set()
+    assert names({"lanes": {}, "log": {EVENTS: topic(), SERVED: topic()}, "fresh": {}}) == set()
+
+
+def test_every_alarm_says_what_it_found_and_what_to_do() -> None:
+    (alarm,) = evaluate([sight(failures={"redis": "Connection refused"}, lanes=None, fresh=None)])
+    assert alarm.name == "redis_unreachable"
+    found, advice = alarm.text.split("; ", 1)
+    assert found == "Connection refused"
+    assert "logs/redis.log" in advice
+
+
+@pytest.mark.parametrize("service", ["kafka", "redis", "flink"])
+def test_a_service_that_does_not_answer_is_named_and_nothing_else_is_guessed(service: str) -> None:
+    unknown: dict[str, Change] = {
+        "kafka": {"log": None},
+        "redis": {"lanes": None, "fresh": None},
+        "flink": {"job": None},
+    }
+    gone = {"failures": {service: "no answer within 2 s"}, **unknown[service]}
+    assert names(*minute({}), gone) == {f"{service}_unreachable"}
+    assert names(*minute(gone)) == {f"{service}_unreachable"}
+
+
+def test_a_job_that_flink_does_not_have_or_has_given_up_is_not_running() -> None:
+    assert names({"job": None}) == {"job_not_running"}
+    for state in ("FAILED", "CANCELED", "FINISHED"):
+        assert names({"job": job(state=state, tasks_running=0)}) == {"job_not_running"}
+
+
+def test_a_job_may_take_its_time_to_start_but_not_for_ever() -> None:
+    starting = {"job": job(state="RUNNING", tasks_running=1)}
+    assert "job_not_running" not in names({}, {}, starting)
+    assert "job_not_running" not in names(starting)
+    assert "job_not_running" in names(*[starting] * 7)
+    assert "job_not_running" not in names(*[starting] * 6, {})
+    away = {"job": None, "failures": {"flink": "refused"}}
+    assert "job_not_running" not in names(*[away] * 6, starting)  # it has just come back
+
+
+def test_a_restart_is_told_for_a_minute() -> None:
+    assert names({"job": job(state="RESTARTING", tasks_running=0)}) == {"job_restarting"}
+    assert names({}, {"job": job(restarts=2)}) == {"job_restarting"}
+    assert names({}, {"job": job(id="b")}) == {"job_restarting"}
+    assert names({"job": job(restarts=7)}) == set()  # long ago
+    assert names({}, *minute({"job": job(restarts=2)})) == set()
+    assert names({"job": job(restarts=None)}, {"job": job(restarts=2)}) == set()  # Flink had not counted yet
+
+
+def checkpoints(**more: Any) -> Change:
+    return {"job": job(checkpoints=Checkpoints(**more))}
+
+
+def test_checkpoints_that_fail_in_a_row_are_overdue_at_once_with_their_reason() -> None:
+    failing = checkpoints(failed=2, failed_in_a_row=2, failure="No space left on device", completed_at=NOW - 11_000)
+    (alarm,) = evaluate(sights({}, failing))
+    assert alarm.name == "checkpoint_overdue"
+    assert "No space left on device" in alarm.text
+    assert names({}, checkpoints(failed=1, failed_in_a_row=1, completed_at=NOW - 9_000)) == set()
+
+
+def test_a_missing_checkpoint_is_overdue_only_if_there_is_something_to_keep() -> None:
+    old = checkpoints(completed=1, completed_at=NOW - 61_000)
+    assert names(*minute(old)) == set()  # nothing was read since
+    before = {"log": {EVENTS: topic(5, 4)}, "lanes": {0: lane(5), 1: lane(4)}}
+    assert names(old | before, old) == {"checkpoint_overdue"}
+    pending = {"log": {EVENTS: topic(9, 4)}}
+    assert names(old | pending) == {"checkpoint_overdue"}
+    unknown = {"lanes": None, "fresh": None, "failures": {"redis": "x"}}
+    assert "checkpoint_overdue" in names(old | unknown)
+    young = {"job": job(started_at=NOW - 20_000, checkpoints=Checkpoints())}
+    assert names(young | pending) == set()
+    never = {"job": job(checkpoints=Checkpoints())}
+    assert names(never | pending) == {"checkpoint_overdue"}
+    restarting = {"job": job(state="RESTARTING", checkpoints=Checkpoints())}
+    assert "checkpoint_overdue" not in names(restarting | pending)
+
+
+def behind(read: int, end: int) -> Change:
+    return {"log": {EVENTS: topic(end), SERVED: topic()}, "lanes": {0: lane(read)}}
+
+
+def test_pending_grows_when_the_job_is_slower_than_its_input() -> None:
+    slow = [behind(read, 3 * read + 100) for read in range(0, 1400, 200)]
+    assert names(*slow) == {"pending_growing"}
+    assert names(*slow[:4]) == set()  # a burst of fifteen seconds
+    assert names(*slow[:-1], behind(1200, 1200)) == set()
+    assert names(*slow[:-1], behind(2000, 2600)) == set()  # it is catching up
+    few = [behind(read, read + 1 + read // 10) for read in range(0, 70, 10)]
+    assert names(*few) == set()  # a handful on their way is no trouble
+
+
+def test_a_single_record_that_is_never_read_is_enough() -> None:
+    assert names(*[behind(10, 11)] * 7) == {"pending_growing"}
+    assert names(*[behind(10, 11)] * 4) == set()
+    served = {"log": {EVENTS: topic(6, 4), SERVED: topic(3)}}
+    (alarm,) = evaluate(sights(*[served] * 7))
+    assert "3 records of served" in alarm.text
+    missing = {"lanes": {}, "log": {EVENTS: topic(6), SERVED: topic()}}
+    assert names(*[missing] * 7) == {"pending_growing"}  # Redis was emptied: no lane tells of anything
+
+
+def test_a_ledger_that_does_not_add_up_is_told_with_its_lane() -> None:
+    (alarm,) = evaluate([sight(lanes={0: lane(6), 1: changed(lane(4), applied=3)})])
+    assert alarm.name == "ledger_unbalanced"
+    assert alarm.text.startswith("lane 1: ")
+    assert names({"lanes": {0: lane(6), 1: changed(lane(4), read=3, applied=3)}}) == {"ledger_unbalanced"}
+    # After a crash the lanes go back to a checkpoint: less was read, and it adds up.
+    assert names({}, {"lanes": {0: lane(2), 1: lane(4)}}) == set()
+
+
+def test_features_are_stale_when_the_last_minute_was_slow() -> None:
+    many = [3] * 1_000
+    assert names({"fresh": fresh(*many)}, {"fresh": fresh(*many, *[5] * 200, *[1_500] * 10)}) == {"features_stale"}
+    assert names({"fresh": fresh(*many)}, {"fresh": fresh(*many, *[5] * 2_000, *[1_500] * 10)}) == set()
+    # A few writes have no 99th percentile: one slow one is an accident, most of them are not.
+    assert names({}, {"fresh": fresh(3, 4, *[5] * 20, 1_500)}) == set()
+    assert names({}, {"fresh": fresh(3, 4, 5, *[1_500] * 3)}) == {"features_stale"}
+    # Slow before the minute began, or before the writer started again.
+    assert names(*minute({"fresh": fresh(*[4_000] * 500)})) == set()
+    assert names({"fresh": fresh(*[4_000] * 500)}, {"fresh": fresh(3)}) == set()
+
+
+def test_sights_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count() -> None:
+    old = sight(NOW - 61_000, job=job(id="before"))
+    future = sight(NOW + 3_600_000, job=job(id="before"))
+    assert evaluate([old, future, sight()]) == []
+
+
+def test_each_alarm_is_in_the_manual_and_in_prometheus_rules() -> None:
+    manual = (REPO / "docs" / "operating.md").read_text().split("\n## Alarms\n")[1].split("\n## ")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", manual, re.MULTILINE)) == NAMES
+    rules = yaml.safe_load(Path(REPO / "infra" / "dashboards" / "alerts.yml").read_text())
+    of_watch = [rule for group in rules["groups"] for rule in group["rules"] if "martlet_alarm{" in rule["expr"]]
+    assert tuple(rule["alert"] for rule in of_watch) == NAMES
+    for rule in of_watch:
+        assert rule["expr"] == f'martlet_alarm{{name="{rule["alert"]}"}} == 1'
+        assert rule["annotations"]["summary"]

@@ -1,0 +1,122 @@
+"""Asking for a sight of the flow: a real Redis, and services that are gone or silent."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.keys import CLOCK_KEY
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import fresh_key, lane_fields, lane_key
+from infra.monitoring import collector
+from infra.monitoring.collector import Gatherer
+from infra.monitoring.flink_status import checkpoints_of, short_name
+from infra.monitoring.snapshot import Checkpoints
+from infra.system.processes import free_ports
+from online.support.home_clock import HomeClock
+from tests.infra.monitoring.snapshots import lane
+from tests.redis_process import RedisProcess, redis_process
+
+pytestmark = pytest.mark.services
+
+BOUND = collector.KAFKA_WITHIN + collector.REDIS_WITHIN + collector.RECORDS_WITHIN
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Somebody listens and never answers, as a stopped process does."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def gatherer(kafka: int, redis: int, flink: int) -> Gatherer:
+    return Gatherer(kafka, redis, flink, generation=2, clock=HomeClock(500, 0, 0, wall=lambda: 1_000))
+
+
+def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> None:
+    mine = lane(6, generation=2)
+    for number, stored in ((3, mine), (4, lane(9, generation=1))):
+        fields: Any = lane_fields(stored)
+        redis.client.hset(lane_key(number), mapping=fields)
+    histogram = FreshnessHistogram()
+    histogram.add(7)
+    redis.client.set(fresh_key("items", 1), histogram.to_json())
+    redis.client.set(CLOCK_KEY, 9_000)
+    gone = free_ports(2)
+    asked = gatherer(gone[0], redis.port, gone[1])
+    flow = asked.look()
+    assert flow.lanes == {3: mine}  # lane 4 is what a generation before this one has left
+    assert flow.fresh == {("items", 1): histogram}
+    assert flow.clock == 9_000
+    assert (flow.log, flow.job) == (None, None)
+    assert set(flow.failures) == {"kafka", "flink"}
+    asked.close()
+
+
+def test_what_is_no_lane_is_named_and_hides_nothing_else(redis: RedisProcess) -> None:
+    redis.client.hset(lane_key(0), mapping={"g": "2", "n": "many"})
+    gone = free_ports(2)
+    asked = gatherer(gone[0], redis.port, gone[1])
+    assert "job:0" in asked.look().failures["redis"]
+    asked.close()
+
+
+def test_silent_services_cost_no_more_than_the_bound_and_are_named(silent_port: int) -> None:
+    asked = gatherer(silent_port, silent_port, silent_port)
+    for _ in range(2):  # the second time each may still be busy with the first question
+        began = time.monotonic()
+        flow = asked.look()
+        assert time.monotonic() - began < 4 * BOUND  # left alone, the clients would try for a minute and more
+        assert set(flow.failures) == {"kafka", "redis", "flink"}
+        assert all(flow.failures.values())
+    asked.close()
+
+
+def test_redis_is_told_again_once_it_is_back(tmp_path: Path) -> None:
+    gone = free_ports(2)
+    with redis_process(tmp_path) as server:
+        asked = gatherer(gone[0], server.port, gone[1])
+        assert asked.look().lanes == {}
+        server.process.kill()
+        server.process.wait(5)
+        flow = asked.look()
+        assert flow.lanes is None
+        assert "redis" in flow.failures
+    asked.close()
+
+
+def completed(number: int, at: int) -> dict[str, object]:
+    return {
+        "id": number, "status": "COMPLETED", "latest_ack_timestamp": at, "end_to_end_duration": 40, "state_size": 1000
+    }  # fmt: skip
+
+
+def test_checkpoints_from_flinks_words() -> None:
+    counts = {"restored": 0, "total": 0, "in_progress": 0, "completed": 0, "failed": 0}
+    empty = {"completed": None, "savepoint": None, "failed": None, "restored": None}
+    assert checkpoints_of({"counts": counts, "latest": empty, "history": []}) == Checkpoints()
+    failed = {"id": 3, "status": "FAILED", "failure_message": "No space left on device\n\tat java.io"}
+    history = [{"id": 5, "status": "IN_PROGRESS"}, failed, failed, completed(2, 900), failed]
+    latest = {"completed": completed(2, 900), "savepoint": completed(1, 950), "failed": failed, "restored": None}
+    found = checkpoints_of({"counts": counts | {"completed": 2, "failed": 3}, "latest": latest, "history": history})
+    assert found == Checkpoints(
+        completed=2, failed=3, failed_in_a_row=2, failure="No space left on device",
+        completed_at=950, duration_ms=40, state_bytes=1000,
+    )  # fmt: skip
+
+
+def test_tasks_have_short_names() -> None:
+    source = "Source: KafkaSource-default_catalog.default_database.events -> Calc[2] -> TableToDataStream -> unwrap"
+    assert short_name(source) == "source events"
+    assert short_name("users -> (_stream_key_by_map_operator, Map -> DataStreamToTable)") == "users"

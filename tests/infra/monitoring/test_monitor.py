@@ -1,0 +1,210 @@
+"""The watch: what it notes, says and answers to Prometheus, on sights that a test deals it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.monitoring.monitor import EVERY, Watch
+from infra.monitoring.snapshot import Flow
+from infra.monitoring.status_view import print_report
+from infra.system.processes import free_ports
+from tests.infra.monitoring.snapshots import NOW, fresh, sight
+
+
+class Dealt:
+    """Stands where a Gatherer stands; the last sight is dealt again and again."""
+
+    def __init__(self, *flows: Flow) -> None:
+        self._flows = list(flows)
+        self.closed = False
+
+    def look(self) -> Flow:
+        return self._flows.pop(0) if len(self._flows) > 1 else self._flows[0]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Desk:
+    """What was noted and said."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.lines: list[str] = []
+
+    def note(self, **facts: object) -> None:
+        self.facts |= facts
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def watch_of(flows: Any, desk: Desk, port: int = 0, every: float = EVERY) -> Watch:
+    return Watch(flows, port, desk.note, desk.lines.append, every)
+
+
+def scrape(port: int, path: str = "/metrics", status: int = 200) -> str:
+    answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5, trust_env=False)
+    assert answer.status_code == status
+    return answer.text
+
+
+def away(at: int) -> Flow:
+    return sight(at, lanes=None, fresh=None, failures={"redis": "Connection refused"})
+
+
+def test_an_alarm_is_said_when_it_comes_and_when_it_goes_and_noted_in_between(desk: Desk) -> None:
+    watch = watch_of(Dealt(sight(NOW), away(NOW + 5_000), away(NOW + 10_000), sight(NOW + 15_000)), desk)
+    watch.look()
+    assert (desk.facts["alarms"], desk.lines) == ([], [])
+    for _ in range(2):
+        watch.look()
+        (noted,) = desk.facts["alarms"]
+        assert (noted["name"], noted["since"]) == ("redis_unreachable", NOW + 5_000)
+        assert len(desk.lines) == 1
+    assert "alarm redis_unreachable: Connection refused" in desk.lines[0]
+    assert desk.facts["alarms_at"] == NOW + 10_000
+    watch.look()
+    assert desk.facts["alarms"] == []
+    assert desk.lines[1].endswith("alarm over: redis_unreachable, after 10 s")
+
+
+def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
+    watch = watch_of(Dealt(sight(NOW), sight(NOW + 5_000, fresh=fresh(3, 4, *[40] * 10))), desk)
+    watch.look()
+    watch.look()
+    assert desk.facts["fresh_last_minute"]["users"]["count"] == 10
+    assert 20 <= desk.facts["fresh_last_minute"]["users"]["p50_ms"] <= 50
+
+
+@pytest.fixture
+def running(desk: Desk) -> Iterator[tuple[Watch, int, Dealt]]:
+    port = free_ports(1)[0]
+    dealt = Dealt(away(NOW))
+    watch = watch_of(dealt, desk, port, 0.05)
+    watch.start()
+    yield watch, port, dealt
+    watch.stop()
+    assert dealt.closed
+
+
+def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Watch, int, Dealt], desk: Desk) -> None:
+    from tests.infra.services.test_supervisor import until
+
+    _, port, _ = running
+    until(lambda: desk.facts)
+    text = scrape(port)
+    for line in (
+        'martlet_alarm{name="redis_unreachable"} 1.0',
+        'martlet_alarm{name="kafka_unreachable"} 0.0',
+        'martlet_reachable{service="redis"} 0.0',
+        "martlet_checkpoint_age_seconds 4.0",
+        "martlet_state_bytes 1000.0",
+        "martlet_job_running 1.0",
+    ):
+        assert line in text.splitlines()
+    assert "martlet_pending_records{" not in text  # nobody knows: not 0
+
+
+def test_the_newest_sight_is_told_whole(running: tuple[Watch, int, Dealt], desk: Desk) -> None:
+    from tests.infra.services.test_supervisor import until
+
+    _, port, _ = running
+    until(lambda: desk.facts)
+    told = json.loads(scrape(port, "/sight"))
+    assert told["unreachable"] == {"redis": "Connection refused"}
+    assert [alarm["name"] for alarm in told["alarms"]] == ["redis_unreachable"]
+    assert told["job"]["checkpoint"]["age_ms"] == 4_000
+    assert told["history"][-1] == {"at": told["asked_at"], "read": None, "pending": None}
+    assert "/metrics and /sight" in scrape(port, "/other", 404)
+
+
+def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
+    from tests.infra.services.test_supervisor import until
+
+    class Stumbling(Dealt):
+        def look(self) -> Flow:
+            flow = super().look()
+            if flow.clock == 0:
+                raise KeyError("a shape nobody foresaw")
+            return flow
+
+    watch = watch_of(Stumbling(sight(NOW, clock=0), sight(NOW + 5_000)), desk, free_ports(1)[0], 0.05)
+    watch.start()
+    try:
+        until(lambda: desk.facts)
+    finally:
+        watch.stop()
+    assert "could not look: KeyError" in desk.lines[0]
+
+
+def report(flow: Flow, **more: Any) -> dict[str, Any]:
+    from infra.monitoring.json_report import flow_report
+
+    known: dict[str, Any] = {
+        "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
+        "services": {}, "troubles": [], "preparing": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
+        "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
+        "alarms": {"held": [], "age_ms": 100},
+        "flow": flow_report(flow, "http://127.0.0.1:1") | {"freshness_last_minute": None},
+        "api": {"ready": True, "dependencies": {}, "models": [], "refused": [], "error": None},
+    }  # fmt: skip
+    return known | more
+
+
+def printed(what: dict[str, Any]) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    print_report(Console(file=out, soft_wrap=True, width=200), what)
+    return out.getvalue()
+
+
+def test_status_prints_what_is_still_being_prepared() -> None:
+    pending = [{"name": "training data", "since": 1_700_000_000_000}, {"name": "models", "since": None}]
+    assert "still being prepared: training data since 2023-11-14 22:13:20 UTC, then models" in printed(
+        report(sight(), preparing=pending)
+    )
+    assert "prepared" not in printed(report(sight()))
+
+
+def test_status_prints_the_flow_in_words() -> None:
+    text = printed(report(sight()))
+    for words in (
+        "ledger: read 10 = applied 10 + duplicate 0 + late 0 + rejected 0 + rerouted 0",
+        "pending: events 0, served 0",
+        "event-time lag 1.0 s",
+        "freshness of users: since the writers started p50",
+        "last checkpoint 4.0 s ago, took 40 ms, state 1 KiB; 3 completed, 0 failed",
+        "http://127.0.0.1:1/#/job/running/a/overview",
+        "alarms: none",
+    ):
+        assert words in text
+    assert "unbalanced" not in text
+    assert "p50 over 5.0 s" in printed(report(sight(fresh=fresh(9_000))))
+
+
+def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> None:
+    from tests.infra.monitoring.snapshots import lane
+
+    blind = sight(log=None, lanes=None, fresh=None, job=None, failures={"flink": "refused", "redis": "[away]"})
+    text = printed(report(blind, alarms={"held": [], "age_ms": None}))
+    for words in (
+        "flink does not answer: refused",
+        "redis does not answer: [away]",
+        "nobody watches",
+        "watermark unknown",
+    ):
+        assert words in text
+    assert "nothing is pending" not in text
+    uneven = printed(report(sight(lanes={0: lane(6, applied=5)})))
+    assert "lane 0 is unbalanced" in uneven
+    held = {"held": [{"name": "redis_unreachable", "since": NOW, "text": "gone"}], "age_ms": 5}
+    assert "alarm redis_unreachable since 2023-11-14" in printed(report(sight(), alarms=held))

@@ -1,0 +1,85 @@
+"""The protocol over HTTP: asked before the row is posted, with the user's last token, at the row's time."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.units import HOUR_MS
+from infra.offline_jobs.evaluate import ask_all
+from offline.datasets.dataset import Dataset
+from offline.evaluation.ranking_metrics import NO_PLACE, places_of
+
+ROWS = [  # user, item, rating, ts
+    (1, 10, 5.0, 1 * HOUR_MS),
+    (2, 11, 4.0, 2 * HOUR_MS),
+    (1, 11, 4.0, 3 * HOUR_MS),  # the first that is asked for
+    (1, 10, 3.0, 3 * HOUR_MS),  # not positive: posted alone
+    (2, 12, 5.0, 4 * HOUR_MS),  # an item never seen: nobody could have known it
+    (1, 12, 5.0, 6 * HOUR_MS),
+]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    users, items, ratings, times = zip(*ROWS, strict=True)
+    table = pa.table({"user_id": users, "item_id": items, "rating": ratings, "ts": times})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
+
+
+class Home:
+    """A home that always shows 11 and then 10, and keeps what was asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            event = msgspec.json.decode(request.content)
+            self.calls.append(("post", event))
+            return httpx.Response(202, json={"accepted": 1, "seen": f"token {len(self.calls)}"})
+        self.calls.append(("ask", dict(request.url.params)))
+        late = len(self.calls) > 5
+        items = [{"item_id": item_id} for item_id in (11, 10)]
+        return httpx.Response(200, json={"items": items, "degraded": [], "freshness": {"seen_applied": not late}})
+
+
+def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
+    home = Home()
+    told: list[int] = []
+    client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
+    asked, lists, degraded = ask_all(client, dataset, 2, len(ROWS), "fusion", told.append)
+    assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
+    first, second = (what for name, what in home.calls if name == "ask")
+    assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR_MS), "model": "fusion"}
+    assert second == {**first, "at": str(6 * HOUR_MS), "seen": "token 3"}  # of the user's own last post
+    posted = [
+        (what["user_id"], what["item_id"], what["rating"], what["ts"]) for name, what in home.calls if name == "post"
+    ]
+    assert posted == ROWS[2:]
+    assert lists.tolist() == [[11, 10] + [-1] * 8] * 2
+    assert places_of(lists, asked.wanted).tolist() == [0, NO_PLACE]
+    assert (asked.users, asked.gaps, asked.events, asked.ages) == (
+        [1, 1],
+        [2 * HOUR_MS, 3 * HOUR_MS],
+        [1, 3],
+        [HOUR_MS, 2 * HOUR_MS],
+    )
+    assert degraded == 0
+    assert told == [2, 3, 4, 5]
+
+
+def test_lists_that_lack_something_are_counted_and_errors_are_not_hidden(dataset: Dataset) -> None:
+    home = Home()
+    home.calls = [("post", {})] * 5
+    client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
+    _, _, degraded = ask_all(client, dataset, 2, 3, None, lambda _: None)
+    assert degraded == 1
+    broken = httpx.Client(base_url="http://home", transport=httpx.MockTransport(lambda _: httpx.Response(503)))
+    with pytest.raises(httpx.HTTPStatusError):
+        ask_all(broken, dataset, 2, 3, None, lambda _: None)

@@ -1,0 +1,212 @@
+"""`replay` against a real broker: order, exactness, and progress when the broker or the replay itself dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from features.contracts.events import read_event
+from features.errors import Unavailable
+from features.keys import EVENTS, PARTITIONS, partition_of
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.home.record import HomeRecord
+from infra.replay.replayer import Plan, Replayer, Sent, events_of
+from infra.services import kafka as kafka_service
+from infra.services import kafka_topics
+from infra.services.supervisor import Supervisor
+from infra.system.repository import REPO
+from offline.datasets.dataset import Dataset, open_dataset
+
+pytestmark = pytest.mark.services
+
+ROWS = 12_000
+SPAN_S = 6
+"""Wall seconds in which a paced replay sends them."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home in which only Kafka runs, supervised as ever."""
+    home = Home(tmp_path_factory.mktemp("home")).make()
+    record = HomeRecord(home)
+    record.describe("ml-100k", 0.0)
+    record.save()
+    ports = Ports.choose(8000, {})
+    argv = [str(part) for part in kafka_service.kafka_format(home, ports, record.cluster_id)]
+    subprocess.run(argv, check=True, timeout=60, capture_output=True)
+    supervisor = Supervisor(home)
+    try:
+        supervisor.start(kafka_service.kafka(home, ports))
+        supervisor.note(ports={"kafka": ports.kafka})
+        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
+        supervisor.start_monitor()
+        yield home
+    finally:
+        supervisor.stop_all()
+
+
+@pytest.fixture(scope="module")
+def dataset(home: Home) -> Dataset:
+    return open_dataset("ml-100k", home.data)
+
+
+@pytest.fixture
+def log(home: Home) -> Iterator["Log"]:
+    with_new = Log(bootstrap(home))
+    yield with_new
+    with_new.close()
+
+
+def bootstrap(home: Home) -> str:
+    return f"{LOOPBACK}:{json.loads(home.status_file.read_text())['ports']['kafka']}"
+
+
+class Log:
+    """What came into the topic since this was made, by partition: event ids in the log's order."""
+
+    def __init__(self, address: str) -> None:
+        self._consumer = KafkaConsumer(bootstrap_servers=address, consumer_timeout_ms=30_000)
+        self._partitions = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
+        self._consumer.assign(self._partitions)
+        self._starts = self._consumer.end_offsets(self._partitions)
+
+    def read(self) -> list[list[str]]:
+        ends = self._consumer.end_offsets(self._partitions)
+        found: list[list[str]] = [[] for _ in self._partitions]
+        for at, start in self._starts.items():
+            self._consumer.seek(at, start)
+        missing = sum(ends[at] - self._starts[at] for at in self._partitions)
+        while missing:
+            record = next(self._consumer)
+            event = read_event(record.value)
+            assert record.key == str(event.user_id).encode()
+            assert record.partition == partition_of(event.user_id)
+            found[record.partition].append(event.event_id)
+            missing -= 1
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def expected(dataset: Dataset, plan: Plan) -> list[list[str]]:
+    """The same for a replay that is neither provoked nor repeated."""
+    ids: list[list[str]] = [[] for _ in range(PARTITIONS)]
+    for each in events_of(dataset, plan):
+        ids[partition_of(each.event.user_id)].append(each.event.event_id)
+    return ids
+
+
+def paced(dataset: Dataset, first: int = 0) -> Plan:
+    times = [each.event.ts for each in events_of(dataset, Plan(first, first + ROWS, None))]
+    return Plan(first, first + ROWS, (times[-1] - times[0]) / 1000 / SPAN_S)
+
+
+def until_noted(home: Home, above: int, within: float = 60.0) -> int:
+    """The row that the replay has noted, once it is above another."""
+    deadline, file = time.monotonic() + within, home.data / "replay.json"
+    while not file.exists() or (row := int(json.loads(file.read_text())["row"])) <= above:
+        assert time.monotonic() < deadline, "no progress noted"
+        time.sleep(0.05)
+    return row
+
+
+def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Dataset, log: Log) -> None:
+    plan = Plan(0, dataset.rows, None)
+    sent = Replayer(home, bootstrap(home), dataset).run(plan, 0)
+    assert (sent.rows, sent.records) == (dataset.rows, dataset.rows)
+    assert log.read() == expected(dataset, plan)
+    assert json.loads((home.data / "replay.json").read_text())["row"] == dataset.rows
+
+
+def test_a_broker_that_is_killed_meanwhile_costs_nothing(home: Home, dataset: Dataset, log: Log) -> None:
+    (home.data / "replay.json").unlink(missing_ok=True)
+    plan, result = paced(dataset), list[Sent]()
+    replay = threading.Thread(target=lambda: result.append(Replayer(home, bootstrap(home), dataset).run(plan, 0)))
+    replay.start()
+    until_noted(home, 0)
+    kafka = json.loads(home.status_file.read_text())["services"]["kafka"]
+    subprocess.run(["kill", "-9", str(kafka["pid"])], check=True)
+    replay.join(120)
+    assert result, "the replay did not end"
+    assert json.loads(home.status_file.read_text())["services"]["kafka"]["restarts"] == kafka["restarts"] + 1
+    assert log.read() == expected(dataset, plan)
+
+
+def test_a_provoked_replay_that_is_interrupted_goes_on_at_what_was_not_acknowledged(
+    home: Home, dataset: Dataset, log: Log, tmp_path: Path
+) -> None:
+    (home.data / "replay.json").unlink(missing_ok=True)
+    ts = [each.event.ts for each in events_of(dataset, Plan(0, ROWS + 1, None))]
+    plan = paced(dataset)
+    argv = [sys.executable, "-m", "infra", "replay", "--home", str(home.path), "--to", str(ts[-1])]
+    last = ts.index(ts[-1])  # rows at the same time as that one are left out, too
+    provoke = ["--shuffle", "300", "--duplicate", "--late", "0.0005", "--seed", "11"]
+    with (tmp_path / "out").open("w+") as out:
+        slow = subprocess.Popen([*argv, *provoke, "--speed", f"{plan.speed}x"], cwd=REPO, stdout=out, stderr=out)
+        noted = until_noted(home, 0)
+        slow.send_signal(signal.SIGINT)
+        assert slow.wait(60) != 0
+    assert "--shuffle 300 --duplicate 3 --late 0.0005 --seed 11" in (tmp_path / "out").read_text()
+    row = until_noted(home, noted - 1)
+    rows = [each.event.event_id for each in events_of(dataset, Plan(0, last, None))]
+    before = set(chain.from_iterable(log.read()))
+    assert row < last
+    assert set(rows[:row]) <= before <= set(rows)
+    resumed = subprocess.run([*argv, "--speed", "max"], cwd=REPO, capture_output=True, text=True, timeout=120)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"going on at row {row}," in resumed.stdout
+    assert set(chain.from_iterable(log.read())) == set(rows)
+
+
+def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, dataset: Dataset, log: Log) -> None:
+    (home.data / "replay.json").unlink(missing_ok=True)
+    plan = Plan(0, ROWS, None)
+    kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
+    impatient = Replayer(home, bootstrap(home), dataset, ack_within=2)
+    os.kill(kafka, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unavailable, match="goes on at row 0"):
+            impatient.run(plan, 0)
+    finally:
+        os.kill(kafka, signal.SIGCONT)
+    assert impatient.resume_row(0, ROWS) == 0
+    assert Replayer(home, bootstrap(home), dataset).run(plan, 0).rows == ROWS
+    assert log.read() == expected(dataset, plan)
+
+
+def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: Dataset, log: Log) -> None:
+    (home.data / "replay.json").unlink(missing_ok=True)
+    plan = paced(dataset)
+    kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
+    said = list[str]()
+
+    def run() -> None:
+        with pytest.raises(Unavailable) as error:
+            Replayer(home, bootstrap(home), dataset, ack_within=2).run(plan, 0)
+        said.append(str(error.value))
+
+    replay = threading.Thread(target=run)
+    replay.start()
+    try:
+        until_noted(home, 0)
+        os.kill(kafka, signal.SIGSTOP)
+        replay.join(60)
+    finally:
+        os.kill(kafka, signal.SIGCONT)
+    row = int(json.loads((home.data / "replay.json").read_text())["row"])
+    assert said[0].endswith(f"goes on at row {row}")
+    assert 0 < row < ROWS
+    assert Replayer(home, bootstrap(home), dataset).run(Plan(row, ROWS, None), 0).rows == ROWS - row
+    # What was on its way when the broker stopped may have come in, too: then it is there twice, the first time in order.
+    assert [list(dict.fromkeys(ids)) for ids in log.read()] == expected(dataset, plan)

@@ -1,0 +1,193 @@
+"""Supervision, with real (small) processes."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from features.errors import BadInput, Unavailable
+from infra.home.paths import Home, read_json
+from infra.services.service import Service
+from infra.services.supervisor import Supervisor, stop_leftovers
+from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, rotate, spawn, stop
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path).make()
+
+
+@pytest.fixture
+def supervisor(home: Home) -> Iterator[Supervisor]:
+    made = Supervisor(home)
+    yield made
+    made.stop_all()
+
+
+def service(code: str, flag: Path, **more: Any) -> Service:
+    """A Python child that is ready once it has made `flag`."""
+
+    def ready() -> None:
+        if not flag.exists():
+            raise Unavailable("no flag yet")
+
+    return Service("child", (sys.executable, "-c", code), ready, **more)
+
+
+def until(check: Callable[[], object], within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_child_that_dies_is_started_again_and_status_says_so(
+    home: Home, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    supervisor.start(service(f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)", flag))
+    supervisor.start_monitor()
+    first = supervisor.child_id("child")
+    process = first.process()
+    assert process is not None
+    process.kill()
+    until(lambda: supervisor.child_id("child") != first)
+    status = read_json(home.status_file)
+    assert status is not None
+    assert status["services"]["child"]["restarts"] == 1
+    assert status["services"]["child"]["last_exit"] == -signal.SIGKILL
+
+
+def test_not_ready_is_an_error_with_the_end_of_the_log(supervisor: Supervisor, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="the reason is here"):
+        supervisor.start(service("print('the reason is here'); raise SystemExit(3)", tmp_path / "never"))
+
+
+def test_stopping_leaves_nothing_behind_even_if_it_does_not_want_to_go(
+    home: Home, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    stubborn = f"{ignore}; open({str(flag)!r}, 'w').close(); time.sleep(60)"
+    supervisor.start(service(stubborn, flag, grace=0.3))
+    child = supervisor.child_id("child")
+    supervisor.stop_all()
+    assert child.process() is None
+    assert not home.status_file.exists()
+
+
+def test_a_successor_cleans_up_by_pid_and_start_time(home: Home, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    abandoned = Supervisor(home)
+    abandoned.start(service(f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)", flag))
+    child = abandoned.child_id("child")
+    said: list[str] = []
+    stop_leftovers(home, said.append)  # the supervisor died with kill -9: nobody stopped its child
+    assert child.process() is None
+    assert said
+
+
+def asleep() -> "tuple[subprocess.Popen[bytes], ProcessId]":
+    work = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    known = ProcessId.of(work.pid)
+    assert known is not None
+    return work, known
+
+
+def test_work_that_is_attended_is_told_and_stopped_with_everything(home: Home) -> None:
+    supervisor, (work, known) = Supervisor(home), asleep()
+
+    def work_until_stopped() -> None:
+        with supervisor.attending("training", work):
+            status = read_json(home.status_file)
+            assert status is not None
+            assert status["services"]["training"]["pid"] == work.pid
+            supervisor.stop_all()
+            assert known.process() is None
+
+    with pytest.raises(Unavailable, match="being stopped"):
+        work_until_stopped()
+    assert not home.status_file.exists()
+
+
+def test_work_that_is_attended_is_stopped_by_a_successor(home: Home) -> None:
+    work, known = asleep()
+    with Supervisor(home).attending("training", work):
+        stop_leftovers(home, lambda _: None)
+        assert known.process() is None
+
+
+def test_work_that_has_ended_is_forgotten_and_what_is_left_of_it_is_ended(home: Home, supervisor: Supervisor) -> None:
+    work, known = asleep()
+    with supervisor.attending("training", work):
+        pass
+    assert known.process() is None
+    status = read_json(home.status_file)
+    assert status is not None
+    assert status["services"] == {}
+
+
+def test_nothing_begins_while_everything_is_being_stopped(home: Home, tmp_path: Path) -> None:
+    supervisor, (work, known) = Supervisor(home), asleep()
+    supervisor.stop_all()
+    with pytest.raises(Unavailable, match="being stopped"):
+        supervisor.begin(service("", tmp_path / "flag"))
+    with pytest.raises(Unavailable, match="being stopped"), supervisor.attending("training", work):
+        pytest.fail("it was attended")
+    assert known.process() is None
+    assert not home.status_file.exists()
+
+
+def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None:
+    popen = spawn([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log", {}, tmp_path)
+    real = ProcessId.of(popen.pid)
+    assert real is not None
+    stop(ProcessId(real.pid, real.started - 100), grace=1)
+    assert real.process() is not None
+    stop(real, grace=5)
+    popen.wait(5)
+
+
+def test_work_that_nobody_waits_for_stands_back_with_all_of_its_session(tmp_path: Path) -> None:
+    started = spawn([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log", {}, tmp_path)
+    known = ProcessId.of(started.pid)
+    assert known is not None
+    try:
+        lower_priority(started.pid, 19)
+        assert psutil.Process(started.pid).nice() == 19
+        group = Path(f"/proc/{started.pid}/autogroup")
+        if group.exists():
+            assert group.read_text().endswith("nice 19\n")
+    finally:
+        stop(known, grace=5)
+    lower_priority(started.pid, 19)  # it has ended: nothing happens
+
+
+def test_a_log_is_kept_below_its_limit_without_its_writer_knowing(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    with log.open("ab") as writer:
+        for number in range(5):
+            writer.write(b"%d" % number * 1000)
+            writer.flush()
+            rotate(log, limit=1000, keep=3)
+        writer.write(b"last")
+    assert log.read_bytes() == b"last"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.log", "x.log.1", "x.log.2", "x.log.3"]
+    assert log.with_suffix(".log.1").read_bytes() == b"4" * 1000
+
+
+def test_a_taken_port_is_named_with_its_holder() -> None:
+    import socket
+
+    port = free_ports(1)[0]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        with pytest.raises(BadInput, match=f"got {port}, which process"):
+            require_free(port)

@@ -1,0 +1,212 @@
+"""The judge judged: what `verify` must find equal, and one fault of each kind, which it must name."""
+
+import itertools
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from features.base.reader import Base
+from features.clock import Clock
+from features.fold.state import encode_features
+from features.fold.user import freeze_user, thaw_user
+from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.store.job_status import lane_key
+from features.types import LIKE, Event
+from infra.services.base_loader import load_base
+from infra.verify.compare import Comparison, verify
+from infra.verify.recompute import Ends, Recomputer
+from streaming.testing.job_run import JobRun
+from streaming.testing.manual_time import ManualTime
+from streaming.testing.unsteady_redis import UnsteadyRedis
+from tests.offline.small_log import START, WALL, SmallLog
+from tests.online.conftest import write_base
+from tests.pure_fold import Reference
+from tests.redis_process import RedisProcess, redis_process
+from tests.streaming.crashes import by_partition, expected_of, settings_of
+
+
+class MemoryLog:
+    """A small log as `verify` reads one. `grows` is called before it is asked where it ends."""
+
+    def __init__(self, log: SmallLog, grows: Callable[[], None] = lambda: None) -> None:
+        self._log, self._grows = log, grows
+
+    def ends(self) -> Ends:
+        self._grows()
+        return {key: len(records) for key, records in self._log.records.items()}
+
+    def read(self, recomputer: Recomputer) -> Ends:
+        ends = {key: len(records) for key, records in self._log.records.items()}
+        for (topic, number), records in self._log.records.items():
+            for each in records:
+                recomputer.feed(topic, number, each.offset, each.broker_ts, each.key, each.value)
+        return ends
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    return write_base(tmp_path_factory.mktemp("bases") / "1")
+
+
+@pytest.fixture(scope="module")
+def log() -> SmallLog:
+    made = SmallLog(random.Random(2))
+    made.go_on(400, [])
+    made.answer_lists(20)
+    made.event(Event("first", LIKE, 1, 1, 0, "", made.now))
+    made.event(Event("second", LIKE, 1, 2, 0, "", made.now))  # so that items 1 and 2 have pairs
+    return made
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory, base: Base, log: SmallLog) -> Iterator[RedisProcess]:
+    """A Redis as the job leaves it. A test puts back what it changes."""
+    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+        load_base(base, server.port, 1)
+        time_source = ManualTime(WALL)
+        job = JobRun(settings_of(base.folder, server.port), time_source, UnsteadyRedis(time_source))
+        for batch in filter(None, by_partition(log).values()):
+            job.feed(batch)
+        job.advance(5.0)
+        job.close()
+        yield server
+
+
+def judged(base: Base, redis: RedisProcess, log: SmallLog, **more: Any) -> Any:
+    return verify(base, settings_of(base.folder, redis.port), 0.0, MemoryLog(log, **more))
+
+
+def test_what_the_job_has_written_is_equal(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    finding = judged(base, redis, log)
+    assert finding.difference is None
+    assert (finding.verdict, finding.exit_code) == ("equal", 0)
+    ledger = finding.ledger()
+    assert ledger["read"] == sum(map(len, (log.records[EVENTS, number] for number in range(8))))
+    assert ledger["read"] == sum(count for name, count in ledger.items() if name != "read")
+    assert all(ledger[name] for name in ("applied", "duplicate", "rejected", "rerouted"))
+
+
+USER, ITEM = 1, 1
+Change = Callable[[Any], None]
+
+
+def _flipped(key: str) -> Change:
+    def change(client: Any) -> None:
+        value = client.hget(key, VALUE)
+        client.hset(key, VALUE, value[:-1] + bytes([value[-1] ^ 1]))
+
+    return change
+
+
+def _set(key: str, field: str, by: int) -> Change:
+    return lambda client: client.hincrby(key, field, by)
+
+
+FAULTS: dict[str, tuple[str, Change]] = {
+    "a user's value": (user_key(USER), _flipped(user_key(USER))),
+    "a user's offset": (user_key(USER), _set(user_key(USER), N, 1)),
+    "a user's generation": (user_key(USER), _set(user_key(USER), GENERATION, 1)),
+    "a user of the base alone": (user_key(7), _flipped(user_key(7))),
+    "a user is missing": (user_key(USER), lambda client: client.delete(user_key(USER))),
+    "an item too many is seen": (seen_key(USER), lambda client: client.sadd(seen_key(USER), 999)),
+    "an item too few is seen": (seen_key(USER), lambda client: client.spop(seen_key(USER))),
+    "no item is seen": (seen_key(USER), lambda client: client.delete(seen_key(USER))),
+    "an item's value": (item_key(ITEM), _flipped(item_key(ITEM))),
+    "an item's count": (item_key(ITEM), _set(item_key(ITEM), N, -1)),
+    "an item's generation": (item_key(ITEM), _set(item_key(ITEM), GENERATION, -1)),
+    "an item of the base alone": (item_key(40), _flipped(item_key(40))),
+    "an item is missing": (item_key(ITEM), lambda client: client.delete(item_key(ITEM))),
+    "neighbours": (pairs_key(ITEM), _flipped(pairs_key(ITEM))),
+    "neighbours' generation": (pairs_key(ITEM), _set(pairs_key(ITEM), GENERATION, 1)),
+    "neighbours are missing": (pairs_key(ITEM), lambda client: client.delete(pairs_key(ITEM))),
+    "a lane's count": (lane_key(0), _set(lane_key(0), "applied", 1)),
+    "a lane's count of lists": (lane_key(0), _set(lane_key(0), "served_applied", -1)),
+    "a lane is missing": (lane_key(0), lambda client: client.delete(lane_key(0))),
+    "a user too many": (user_key(4242), lambda client: client.hset(user_key(4242), N, 1)),
+    "a seen set too many": (seen_key(4242), lambda client: client.sadd(seen_key(4242), 1)),
+    "an item too many": (item_key(4242), lambda client: client.hset(item_key(4242), N, 1)),
+    "neighbours too many": (pairs_key(4242), lambda client: client.hset(pairs_key(4242), N, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_found_and_its_key_named(base: Base, redis: RedisProcess, log: SmallLog, kind: str) -> None:
+    key, change = FAULTS[kind]
+    before = redis.client.dump(key)
+    change(redis.client)
+    try:
+        finding = judged(base, redis, log)
+    finally:
+        redis.client.delete(key)
+        if before is not None:
+            redis.client.restore(key, 0, before)
+    assert finding.difference is not None
+    assert finding.difference.startswith(f"{key}: expected ")
+    assert (finding.verdict, finding.exit_code) == ("different", 1)
+    assert finding.text(1.0).startswith(f"DIFFERENT: {key}")
+    assert json.loads(finding.json_line(1.0))["difference"] == finding.difference
+    assert judged(base, redis, log).difference is None
+
+
+def test_items_that_are_not_folded_any_more_may_still_be_there(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    """Of a user too many that is no excuse."""
+    users_alone = msgspec.structs.replace(settings_of(base.folder, redis.port), items=False)
+    surplus = [item_key(4242), pairs_key(4242), user_key(4242)]
+    differences = []
+    for key in surplus:
+        redis.client.hset(key, N, 1)
+        comparison = Comparison(expected_of(log, base, users_alone), base, redis.client, 1, items=False)
+        differences.append(comparison.surplus())
+        redis.client.delete(key)
+    assert differences == [None, None, f"{user_key(4242)}: expected no such key, got one"]
+
+
+def test_other_keys_are_nobodys_business(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    redis.client.set("somebody else's", 1)
+    assert judged(base, redis, log).difference is None
+
+
+def test_while_the_log_grows_a_difference_may_be_none(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    more = SmallLog(random.Random(3), {key: list(records) for key, records in log.records.items()})
+    finding = judged(base, redis, more, grows=lambda: more.event(Event(f"e{len(more.sent)}", LIKE, 5, 5, 0, "", START)))
+    assert (finding.verdict, finding.exit_code) == ("moving", 3)
+    assert finding.text(1.0).startswith("still moving: ")
+    assert json.loads(finding.json_line(1.0))["verdict"] == "moving"
+
+
+def test_it_waits_for_what_is_on_its_way(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    """The difference goes away while it looks again."""
+    key = item_key(ITEM)
+    right = redis.client.hget(key, VALUE)
+    redis.client.hset(key, VALUE, b"not yet")
+    looks = itertools.count()
+
+    def third_time() -> None:
+        if next(looks) == 2:
+            redis.client.hset(key, VALUE, right)
+
+    finding = verify(base, settings_of(base.folder, redis.port), 30.0, MemoryLog(log, third_time))
+    assert finding.verdict == "equal"
+
+
+def test_the_recomputer_says_what_a_second_reader_of_the_log_says(base: Base, log: SmallLog, tmp_path: Path) -> None:
+    settings = settings_of(base.folder, 9)
+    recomputer, reference = Recomputer(base, settings), Reference(base, Clock(START, WALL - 1000))
+    MemoryLog(log).read(recomputer)
+    reference.feed(log.records, base.offsets, log.ends())
+    expected = recomputer.expected
+    users = {user_id: thaw_user(data) for user_id, data in reference.users().items()}
+    for user_id, state in expected.users.items():
+        assert freeze_user(state) == freeze_user(users[user_id])
+    assert {item_id: encode_features(each) for item_id, each in expected.items.items()} == {
+        item_id: data for item_id, data in reference.items().items() if item_id in expected.items
+    }
+    assert {item_id: each.encode() for item_id, each in expected.pairs.items()} == reference.pairs()
+    assert expected.total() == reference.ledger[EVENTS]
+    assert sum(expected.list_ledgers.values(), Counter()) == reference.ledger[SERVED]

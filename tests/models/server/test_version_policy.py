@@ -1,0 +1,46 @@
+"""Which versions are wanted, and which may go."""
+
+import pytest
+
+from models.server.version_policy import All, Latest, Specific, to_unload, versions_in, wanted
+
+
+def test_only_whole_numbers_are_versions() -> None:
+    names = ["001", "2", "tmp_dir", "5abc", "-3", "+4", " 5", "1.0", "٣", str(2**63 - 1), str(2**63), "", ".7"]
+    assert versions_in(names) == {1: "001", 2: "2", 2**63 - 1: str(2**63 - 1)}
+
+
+def test_one_folder_of_two_with_the_same_number() -> None:
+    assert versions_in(["1", "001"]) == versions_in(["001", "1"]) == {1: "1"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "versions"),
+    [
+        (Latest(), {4}),
+        (Latest(2), {4, 3}),
+        (Latest(9), {1, 2, 3, 4}),
+        (All(), {1, 2, 3, 4}),
+        (Specific(frozenset({1, 3, 7})), {1, 3}),
+        (Specific(frozenset()), set()),
+    ],
+)
+def test_what_a_policy_asks_for(policy: Latest | All | Specific, versions: set[int]) -> None:
+    present = {1: "001", 2: "2", 3: "3", 4: "4"}
+    assert wanted(present, policy) == {version: present[version] for version in versions}
+
+
+@pytest.mark.parametrize(
+    ("loaded", "aspired", "gone"),
+    [
+        ({1}, {1}, []),
+        ({1}, {2}, []),  # 2 is not there yet: 1 goes on
+        ({1, 2}, {2}, [1]),
+        ({1, 2, 3}, {3, 4}, [1, 2]),
+        ({1, 2}, {3}, [1]),  # nothing wanted is there: the largest stays
+        ({1, 2}, set(), [1, 2]),
+        (set(), {1}, []),
+    ],
+)
+def test_availability_is_preserved(loaded: set[int], aspired: set[int], gone: list[int]) -> None:
+    assert to_unload(loaded, aspired) == gone

@@ -1,0 +1,100 @@
+"""A training that is interrupted ends as it would have without: the same weights, and no epoch twice."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.errors import Broken
+from models import nets
+from models.training.runtime import import_tensorflow
+
+import_tensorflow()
+
+from models.training.effort import Effort  # noqa: E402
+from models.training.fitting.checkpoint import LEAST_SECONDS, Resume  # noqa: E402
+from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
+from models.training.fitting.fit_rows import Fitted, fit  # noqa: E402
+
+pytestmark = pytest.mark.keras
+
+
+class Pulled(Exception):
+    """The plug."""
+
+
+def hourly() -> Callable[[], float]:
+    """A clock by which every epoch takes an hour."""
+    return itertools.count(0, 3600).__next__
+
+
+def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -> tuple[Fitted, int]:
+    """Train, pull the plug in the first step after so many passes over the lessons; the model, and how many passes there were."""
+    passes: list[tuple[int, int]] = []
+
+    def tell(epoch: int, done: int, _loss: float) -> None:
+        if not passes or done <= passes[-1][1]:
+            passes.append((epoch, done))
+            if stop_at is not None and len(passes) > stop_at:
+                raise Pulled
+        passes[-1] = (epoch, done)
+
+    net = nets.find(name)
+    if name == "neuralcf":
+        fitted = fit(net, lessons, 3, 3, tell, resume=resume)
+    else:
+        fitted = fit_on_lists(net, lessons, 3, tell, resume=resume, effort=Effort(sequence=3, last=1, whole=4))
+    return fitted, len(passes)
+
+
+@pytest.mark.parametrize(("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [2, 5])])
+def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable[[str], Any], tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "x.npz"
+    whole, passes = train(name, lessons(name), Resume())
+    begun = 0
+    for stop in stops:
+        with pytest.raises(Pulled):
+            train(name, lessons(name), Resume(path, "k", hourly()), stop - begun)
+        begun = stop
+    last = Resume(path, "k", hourly())
+    resumed, left = train(name, lessons(name), last)
+    assert left == passes - begun
+    assert resumed.epochs[-1].number == whole.epochs[-1].number
+    for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    last.done()
+    assert not path.exists()
+
+
+def test_another_training_begins_anew(lessons: Callable[[str], Any], tmp_path: Path) -> None:
+    path, told = tmp_path / "x.npz", lessons("neuralcf")
+    with pytest.raises(Pulled):
+        train("neuralcf", told, Resume(path, "k", hourly()), 2)
+    kept = path.read_bytes()
+    whole = train("neuralcf", told, Resume())[1]
+    assert train("neuralcf", told, Resume(path, "other", hourly()))[1] == whole
+    path.write_bytes(kept)
+    assert train("neuralcf", told, Resume(path, "k", hourly()))[1] == whole - 2
+    path.write_bytes(kept[:100])
+    assert train("neuralcf", told, Resume(path, "k", hourly()))[1] == whole
+
+
+def test_a_net_that_was_built_otherwise_is_told_and_what_was_kept_goes(
+    lessons: Callable[[str], Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.npz"
+    with pytest.raises(Pulled):
+        train("neuralcf", lessons("neuralcf"), Resume(path, "k", hourly()), 2)
+    with pytest.raises(Broken, match="built otherwise, and is removed now"):
+        Resume(path, "k").restore("rows", [np.zeros(3)], np.random.default_rng(1), None)
+    assert not path.exists()
+
+
+def test_a_quick_training_writes_nothing(lessons: Callable[[str], Any], tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    resume = Resume(path, "k", itertools.count(0, LEAST_SECONDS / 10).__next__)
+    train("neuralcf", lessons("neuralcf"), resume)
+    assert not path.exists()

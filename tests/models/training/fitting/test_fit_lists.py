@@ -1,0 +1,130 @@
+"""Learning from sequences and lists: windows of histories, places, calibration, and that the net uses what it is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.errors import Broken
+from features.inputs.history import LENGTH
+from models import nets
+from models.training.runtime import import_tensorflow
+
+import_tensorflow()
+
+from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
+from models.training.fitting.fit_sequences import indexed  # noqa: E402
+from models.training.list_data import NO_CANDIDATE, OTHER, Histories, Lists, read_asks, windows  # noqa: E402
+from models.training.list_metrics import _logistic, place_metrics, places_of  # noqa: E402
+from tests.effort import SMALL  # noqa: E402
+from tests.models.synthetic_lists import write_asks  # noqa: E402
+
+pytestmark = pytest.mark.keras
+
+
+def histories(*lengths: int) -> Histories:
+    """Users with so many events, a second apart; item ids count on; every third event is no positive one."""
+    count = sum(lengths)
+    numbers = np.arange(count)
+    marks = np.where(numbers % 3 == 2, 6, 10)
+    return Histories(numbers, numbers + 100, marks, numbers * 1000, np.r_[0, np.cumsum(lengths)])
+
+
+def test_every_event_follows_once_after_what_was_before_it() -> None:
+    told = histories(1, 7, 55)
+    made = windows(told, 10**9, 10**9)
+    following = made.following[made.weights > 0]
+    assert sorted(following.tolist()) == told.items.tolist()
+    starts = set((told.starts[:-1] + 100).tolist())
+    for row, place in zip(*np.nonzero(made.weights), strict=True):
+        item, before = int(made.following[row, place]), int(made.items[row, place])
+        assert before == (-1 if item in starts else item - 1)
+        assert made.weights[row, place] == np.float32(1 if (item - 100) % 3 != 2 else OTHER)
+        assert made.gaps[row, place + 1] == (0 if before == -1 else 2)  # a second
+        filled = (made.items[row, : place + 1] >= 0).sum()
+        whole = item - 100 - max(start for start in told.starts.tolist() if start <= item - 100)
+        assert filled >= min(whole, LENGTH // 2)
+
+
+def test_only_rows_before_the_first_ask_teach_and_only_the_newest_of_many() -> None:
+    told = histories(30, 30)
+    made = windows(told, 40, 10**9)
+    assert made.following.max() == 139
+    few = windows(told, 10**9, 12)
+    assert few.following[few.weights > 0].min() >= 140
+    assert len(windows(told, 0, 10)) == 0
+
+
+def test_an_item_out_of_the_vocabulary_weighs_nothing() -> None:
+    data = indexed(windows(histories(5), 10**9, 10**9), np.array([100, 101, 103, 104]))
+    assert data.following.max() == 4
+    assert (data.weights[data.following == 0] == 0).all()
+    assert (data.weights > 0).sum() == 4
+
+
+def a_list(items: list[list[int]], answers: list[int]) -> Lists:
+    n = len(items)
+    empty = np.zeros((n, LENGTH), np.int64)
+    signals = np.zeros((n, len(items[0]), 2), np.float32)
+    numbers = np.arange(n)
+    columns = np.zeros((n, 3), np.float32)
+    return Lists(numbers, numbers, numbers, np.array(answers), np.array(items), empty, empty, empty, signals, columns)
+
+
+def test_the_place_is_among_the_candidates_alone_ties_by_id() -> None:
+    lists = a_list([[5, 9, 7], [4, 2, NO_CANDIDATE], [1, 2, 3]], [2, 0, 1])
+    scores = np.array([[0.1, 0.5, 0.3], [0.5, 0.5, 9.0], [0.2, 0.9, 0.1]])
+    assert places_of(lists, scores).tolist() == [1, 1, 0]
+    assert place_metrics(np.array([1, 1, 0])) == {"hr10": 1.0, "ndcg10": 0.753953, "mrr10": 0.666667}
+
+
+@pytest.mark.parametrize(("size", "middle"), [(1.0, 0.0), (1e-3, 0.0), (80.0, -300.0)])
+def test_calibration_finds_the_share_of_positives_whatever_the_size_of_scores(size: float, middle: float) -> None:
+    rng = np.random.default_rng(3)
+    plain = rng.normal(size=40_000)
+    labels = (rng.random(40_000) < 1 / (1 + np.exp(-(2 * plain - 6)))).astype(float)
+    scale, shift = _logistic(plain * size + middle, labels)
+    assert (scale * size, shift + scale * middle) == pytest.approx((2, -6), abs=0.3)
+
+
+def test_scores_that_rank_backwards_are_not_turned_around() -> None:
+    scores = np.linspace(-1, 1, 100)
+    scale, _ = _logistic(scores, (scores < 0).astype(float))
+    assert scale > 0
+
+
+def test_fusion_ranks_by_what_follows_and_by_the_signals(asks: Any) -> None:
+    done = fit_on_lists(nets.find("fusion"), asks, seed=3)
+    metrics = done.metrics
+    chance = np.mean(1 / (asks.validation_lists.items != NO_CANDIDATE).sum(1))
+    assert metrics["mrr10"] > 0.5 > 3 * chance
+    assert metrics["log_loss"] < 0.27  # 1 of 13: 0.27 for a constant
+    rows = {name: values[:50] for name, values in asks.validation.inputs.items()}
+    told = done.model({name: rows[name] for name in nets.find("fusion").inputs}).numpy()
+    changed = {**rows, "signals": np.ascontiguousarray(rows["signals"][:, ::-1])}
+    assert np.abs(done.model({name: changed[name] for name in nets.find("fusion").inputs}).numpy() - told).max() > 1e-3
+
+
+def test_sasrec_knows_what_comes_next(asks: Any) -> None:
+    assert fit_on_lists(nets.find("sasrec"), asks, seed=3).metrics["mrr10"] > 0.5
+
+
+def test_the_same_seed_gives_the_same_model(asks: Any, fitted: Callable[[str], Any]) -> None:
+    again = fit_on_lists(nets.find("fusion"), asks, seed=3, effort=SMALL)
+    for one, other in zip(fitted("fusion").model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_diverging_training_is_an_error(asks: Any) -> None:
+    net = replace(nets.find("fusion"), learning_rate=float("nan"))
+    with pytest.raises(Broken, match="training of fusion diverged: loss nan"):
+        fit_on_lists(net, asks, seed=3, effort=SMALL)
+
+
+def test_too_few_asks_are_refused(tmp_path: Path) -> None:
+    write_asks(tmp_path, users=2, events=3)
+    with pytest.raises(Broken, match=r"has \d asks: expected at least 8"):
+        read_asks(tmp_path)

@@ -1,0 +1,141 @@
+"""Going on from a version: its weights come back by id, it learns what is newer alone, and the gate compares on that."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from features.errors import BadInput, Broken
+from features.units import DAY_MS
+from models import nets
+from models.nets.parts.net import UNKNOWN_ID, NetContext
+from models.registry import Manifest, newest, publish
+from models.training.runtime import import_tensorflow
+from tests.effort import SMALL
+from tests.models.fake_version import a_manifest
+from tests.models.synthetic_lists import write_asks
+from tests.models.synthetic_rows import write_samples
+
+import_tensorflow()
+
+from models.training import promotion_gate  # noqa: E402
+from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
+from models.training.fitting.warm_start import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
+from models.training.list_data import read_asks  # noqa: E402
+from models.training.pipeline import Options, train_all  # noqa: E402
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture
+def published(staged: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """name → the models folder, with version 1 of that net in it."""
+
+    def one(name: str) -> Path:
+        publish(staged(name), tmp_path / "models", name)
+        return tmp_path / "models"
+
+    return one
+
+
+@pytest.mark.parametrize("name", ["neuralcf", "deepfm", "din", "fusion"])
+def test_known_ids_score_as_before_among_new_ones(
+    name: str, published: Callable[[str], Path], fitted: Callable[[str], Any], lessons: Callable[[str], Any]
+) -> None:
+    earlier = read_earlier(published(name), name, 1)
+    old = fitted(name)
+    users = with_new(old.context.user_ids, np.array([1, 1000]))
+    items = with_new(old.context.item_ids, np.array([2, 11, 5000, UNKNOWN_ID]))
+    assert len(items) == len(old.context.item_ids) + 3
+    context = NetContext(users, items, old.context.widths, seed=99)
+    model = nets.find(name).build(context)
+    take_over(model, context, earlier)
+    rows = {
+        key: values[:40] for key, values in lessons(name).validation.inputs.items() if key in nets.find(name).inputs
+    }
+    if name == "fusion":  # of a larger catalogue each has a smaller share
+        table = model.get_layer("next_item").encoder.items.embeddings.numpy()
+        place = np.searchsorted(items, old.context.item_ids)
+        np.testing.assert_array_equal(
+            table[1 + place], old.model.get_layer("next_item").encoder.items.embeddings.numpy()[1:]
+        )
+    else:
+        np.testing.assert_allclose(model(rows).numpy(), old.model(rows).numpy(), atol=1e-6)
+
+
+def test_a_net_that_was_built_otherwise_is_refused(
+    published: Callable[[str], Path], fitted: Callable[[str], Any]
+) -> None:
+    earlier = read_earlier(published("neuralcf"), "neuralcf", 1)
+    context = fitted("deepfm").context
+    with pytest.raises(Broken, match="neuralcf was built otherwise in version 1"):
+        take_over(nets.find("deepfm").build(context), context, earlier)
+
+
+def test_a_version_without_weights_is_refused(published: Callable[[str], Path]) -> None:
+    models = published("neuralcf")
+    (models / "neuralcf" / "1" / WEIGHTS).unlink()
+    with pytest.raises(BadInput, match="neuralcf version 1: expected a version with weights"):
+        read_earlier(models, "neuralcf", 1)
+    with pytest.raises(BadInput, match="version: expected a version of neuralcf"):
+        read_earlier(models, "neuralcf", 2)
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def test_rows_that_are_newer_alone_teach(samples_folder: Path, tmp_path: Path) -> None:
+    models, newer = tmp_path / "models", tmp_path / "newer"
+    anew = Options(samples_folder, models, ("widedeep",), epochs=1)
+    train_all(anew, quiet())
+    first = newest(models, "widedeep")
+    assert first is not None
+    with pytest.raises(Broken, match="holds no samples after"):
+        train_all(Options(samples_folder, models, ("widedeep",), epochs=1, go_on=0), quiet())
+    write_samples(newer, later=DAY_MS)
+    shutil.copy(samples_folder / "samples" / "part-0.parquet", newer / "samples" / "old.parquet")
+    train_all(Options(newer, models, ("widedeep",), epochs=1, go_on=0), quiet())
+    second = newest(models, "widedeep")
+    assert second is not None
+    assert (second.version, second.data.rows) == (2, 2700)
+    assert second.data.from_ms > first.data.to_ms
+    assert second.metrics[promotion_gate.LIVE_AUC] == pytest.approx(first.metrics["auc"], abs=0.05)
+    assert second.metrics["auc"] > first.metrics["auc"] - 0.02
+
+
+def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) -> None:
+    models, newer = tmp_path / "models", tmp_path / "newer"
+    train_all(Options(samples_folder, models, ("neuralcf",), epochs=1), quiet())
+    write_samples(newer, later=DAY_MS, seed=2)
+    with pytest.raises(Broken, match="maps of another base"):
+        train_all(Options(newer, models, ("neuralcf",), epochs=1, go_on=1), quiet())
+
+
+@pytest.mark.parametrize("name", ["fusion", "sasrec"])
+def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[str], Path], tmp_path: Path) -> None:
+    models, newer = published(name), tmp_path / "newer"
+    write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
+    asks = read_asks(newer)
+    assert asks.histories is None
+    train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1, effort=SMALL), quiet())
+    second = newest(models, name)
+    assert second is not None
+    assert second.version == 2
+    assert second.data.rows == len(asks.train_lists)
+    assert second.metrics["auc"] > second.metrics[promotion_gate.LIVE_AUC] - 0.02
+    with pytest.raises(BadInput, match="expected histories, or a version to go on from"):
+        fit_on_lists(nets.find(name), asks, seed=3)
+
+
+def test_the_gate_compares_on_the_same_validation() -> None:
+    def of(**metrics: float) -> Manifest:
+        return a_manifest("fusion", version=3, metrics=metrics)
+
+    promotion_gate.check_not_worse(of(auc=0.6, live_auc=0.6), of(auc=0.9))
+    with pytest.raises(Broken, match=r"auc 0\.6000 is more than 0\.02 below the 0\.7000 of live version 3"):
+        promotion_gate.check_not_worse(of(auc=0.6, live_auc=0.7), of(auc=0.5))

@@ -1,0 +1,143 @@
+"""The log in a real broker: what was written comes back, by one span or by Spark, and what can't be read is said."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from features.base.reader import Base
+from features.clock import Clock
+from features.errors import Broken, Unavailable
+from features.keys import EVENTS, SERVED
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.home.record import HomeRecord
+from infra.services import kafka, kafka_topics
+from infra.services.supervisor import Supervisor
+from offline.base.from_dataset import make_base
+from offline.base.from_log import make_log_base, spans_of
+from offline.base.kafka_log import KafkaLog, Record, Span
+from offline.console import spark_message
+from offline.datasets.dataset import open_dataset
+from tests.offline.conftest import Row
+from tests.offline.small_log import WALL, SmallLog
+from tests.pure_fold import Reference
+
+pytestmark = pytest.mark.spark
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A home in which only Kafka runs."""
+    home = Home(tmp_path_factory.mktemp("home")).make()
+    record = HomeRecord(home)
+    record.describe("ml-100k", 0.0)
+    ports = Ports.choose(8000, {})
+    argv = [str(part) for part in kafka.kafka_format(home, ports, record.cluster_id)]
+    subprocess.run(argv, check=True, timeout=60, capture_output=True)
+    supervisor = Supervisor(home)
+    try:
+        supervisor.start(kafka.kafka(home, ports))
+        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
+        yield f"{LOOPBACK}:{ports.kafka}"
+    finally:
+        supervisor.stop_all()
+
+
+@pytest.fixture(scope="module")
+def written(bootstrap: str) -> SmallLog:
+    """A log, record for record in the broker; two large values at the end of one partition."""
+    log = SmallLog()
+    log.go_on(400, [])
+    for value in (b"x" * (2 << 20), b"y" * (3 << 20)):
+        log.put(EVENTS, 3, b"k", value)
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=4 << 20, linger_ms=5)
+    for (topic, partition), records in log.records.items():
+        for record in records:
+            producer.send(topic, partition=partition, key=record.key, value=record.value)
+    producer.flush(60)
+    producer.close(10)
+    return log
+
+
+def bare(records: list[Record]) -> list[tuple[int, bytes | None, bytes]]:
+    """All but the broker's time."""
+    return [(record.offset, record.key, record.value) for record in records]
+
+
+def test_what_was_written_is_read(bootstrap: str, written: SmallLog) -> None:
+    log = KafkaLog(bootstrap)
+    for (topic, partition), records in written.records.items():
+        got = list(log.read(Span(topic, partition, 0, len(records))))
+        assert bare(got) == bare(records)
+        times = [record.broker_ts for record in got]
+        assert times == sorted(times)
+        assert all(ts > WALL for ts in times), "the broker's own time"
+    some = written.records[EVENTS, 3]
+    assert bare(list(log.read(Span(EVENTS, 3, 5, 9)))) == bare(some[5:9])
+    assert list(log.read(Span(EVENTS, 3, 9, 9))) == []
+
+
+def test_a_topics_spans_are_all_of_it(bootstrap: str, written: SmallLog) -> None:
+    spans = KafkaLog(bootstrap).spans(EVENTS)
+    assert [(span.topic, span.partition, span.start) for span in spans] == [(EVENTS, at, 0) for at in range(len(spans))]
+    assert {span.partition: span.end for span in spans if span.end} == {
+        partition: len(records)
+        for (topic, partition), records in written.records.items()
+        if topic == EVENTS and records
+    }
+    with pytest.raises(Unavailable, match="events"):
+        KafkaLog("127.0.0.1:1", patience=1).spans(EVENTS)
+
+
+def test_what_is_not_there_is_said(bootstrap: str, written: SmallLog) -> None:
+    log = KafkaLog(bootstrap)
+    size = len(written.records[EVENTS, 3])
+    with pytest.raises(Broken, match=f"events, partition 3: expected offsets 0 to {size + 1}, the log has 0 to {size}"):
+        next(log.read(Span(EVENTS, 3, 0, size + 1)))
+    with pytest.raises(Unavailable, match="events, partition 3"):
+        next(KafkaLog("127.0.0.1:1", patience=1).read(Span(EVENTS, 3, 0, 1)))
+
+
+def test_spark_reads_it_a_task_a_partition(
+    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1")
+    first, log, clock = Base(tmp_path / "bases" / "1"), KafkaLog(bootstrap), Clock(1_000_000_000_000, WALL)
+    make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2")
+    second = Base(tmp_path / "bases" / "2")
+    reference = Reference(first, clock)
+    records = {(span.topic, span.partition): list(log.read(span)) for span in spans_of(first, written.ends())}
+    reference.feed(records, first.offsets, written.ends())
+    assert {user_id: second.stored_user(user_id) for user_id in second.user_ids} == reference.users()
+    assert dict(second.all_item_features()) == reference.items()
+    assert {item_id: pairs.encode() for item_id, pairs in second.all_pairs()} == reference.pairs()
+    assert second.manifest["ledger"][SERVED]["read"] == reference.ledger[SERVED]["read"] > 0
+
+
+def test_a_log_that_was_shortened_too_far_is_refused(
+    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    """Last in this file: it shortens the log."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.delete_records({TopicPartition(EVENTS, 3): 4}, timeout_ms=10_000)
+    admin.close()
+    records = written.records[EVENTS, 3]
+    assert bare(list(KafkaLog(bootstrap).read(Span(EVENTS, 3, 4, 7)))) == bare(records[4:7])
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1")
+    first = Base(tmp_path / "bases" / "1")
+    with pytest.raises(Exception, match="Broken") as caught:
+        make_log_base(spark, first, KafkaLog(bootstrap), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2")
+    said = spark_message(caught.value)
+    assert (
+        said == f"features.errors.Broken: events, partition 3: expected offsets 0 to 7, the log has 4 to {len(records)}"
+    )
+    assert [path.name for path in (tmp_path / "bases").iterdir()] == ["1"]

@@ -1,0 +1,50 @@
+"""Arms and teams are told apart, and the interval holds the mean."""
+
+import io
+from typing import Any
+
+import pytest
+from msgspec import UNSET, structs
+from rich.console import Console
+
+from features.contracts.samples import Action, Sample
+from features.contracts.served import Served, ServedCandidates, ServedItem
+from offline.evaluation import experiments
+from offline.evaluation.experiments import report, results_of
+
+TS = 889_000_000_000
+
+
+def sample(user_id: int, liked: int | None, arms: Any = UNSET, teams: tuple[Any, ...] = (UNSET, UNSET)) -> Sample:
+    items = tuple(ServedItem(10 + at, at, 0.5, (), 1.0, team) for at, team in enumerate(teams))
+    served = Served(
+        request_id=f"r{user_id}", user_id=user_id, ts=TS, at=TS, model=None, model_version=None, items=items,
+        candidates=ServedCandidates((), [], [], []), arms=arms,
+    )  # fmt: skip
+    actions = () if liked is None else (Action("e", "like", TS, liked),)
+    return Sample(served.request_id, user_id, served, actions, TS)
+
+
+def test_arms_and_teams() -> None:
+    lists = [sample(user, 10 if user % 4 == 0 else None, {"ranker": "wide"}) for user in range(40)]
+    lists += [sample(user, 11, {"ranker": "control", "mix": "b"}) for user in range(50, 60)]
+    lists += [sample(70, 11, teams=("fusion", "din")), sample(71, None, teams=("din", "fusion"))]
+    arms, teams = results_of(lists)
+    assert set(arms) == {("ranker", "wide"), ("ranker", "control"), ("mix", "b")}
+    mean, low, high = arms["ranker", "wide"].share()
+    assert mean == 0.25
+    assert 0.05 < low < mean < high < 0.45
+    assert arms["ranker", "control"].share() == (1.0, 1.0, 1.0)
+    assert teams == {"fusion": 0, "din": 1}
+
+
+def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(experiments, "all_samples", lambda _: iter([]))
+    report(Console(file=out, width=120), "nowhere")
+    assert "no closed list" in out.getvalue()
+    some = [structs.replace(sample(1, 10, {"ranker": "wide"}), closed_ts=TS + 1), sample(2, None, teams=("a", "b"))]
+    monkeypatch.setattr(experiments, "all_samples", lambda _: iter(some))
+    report(Console(file=out, width=120), "nowhere")
+    assert "ranker" in out.getvalue()
+    assert "interleaved, items liked of each model's picks: a 0, b 0" in out.getvalue()

@@ -1,0 +1,148 @@
+"""The prequential protocol: asked before it is learned, places counted right, intervals that hold."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.arrays import IntArray
+from features.base.reader import RELATIONS, Base
+from features.errors import BadInput
+from features.units import DAY_MS, SESSION_GAP_MS
+from offline.base.from_dataset import make_base
+from offline.datasets.dataset import Dataset, open_dataset, rows_between
+from offline.evaluation.__main__ import evaluate
+from offline.evaluation.prequential import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
+from offline.evaluation.ranking_metrics import NO_PLACE, Asked, as_list, measure, places_of
+from offline.evaluation.report import results
+from tests.offline.conftest import Row
+
+pytestmark = pytest.mark.spark
+
+Write = Callable[..., Path]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12)), min_size=1, max_size=80))
+def test_an_interval_holds_the_mean_and_is_the_same_again(asks: list[tuple[int, int]]) -> None:
+    users, places = np.array(asks).T
+    told = measure(places, users)
+    assert told == measure(places, users)
+    for value in told.values():
+        assert value.low - 1e-9 <= value.mean <= value.high + 1e-9 or len(set(users.tolist())) < 4
+
+
+def test_of_one_user_there_is_no_spread() -> None:
+    told = measure(np.array([0, 11, 3]), np.array([7, 7, 7]))
+    assert told["hr"].low == told["hr"].mean == told["hr"].high == pytest.approx(2 / 3)
+    assert measure(np.zeros(0, np.int64), np.zeros(0, np.int64)) == {}
+
+
+def test_groups_are_by_silence_history_and_age() -> None:
+    asked = Asked()
+    for user, gap, events, age in (
+        (1, -1, 0, 5),
+        (1, 0, 1, 5),
+        (2, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
+        (2, SESSION_GAP_MS, 7, 5),
+    ):
+        asked.add(user, 1, gap, events, age)
+    inside = {name: np.flatnonzero(each).tolist() for name, each in asked.slices().items()}
+    assert inside["all"] == [0, 1, 2, 3]
+    assert inside["session starts"] == [0, 2]
+    assert inside["same second"] == [1]
+    assert (inside["no event before"], inside["1-5 before"], inside["21-100 before"]) == ([0], [1], [2])
+    assert (inside["item new for 30 days"], inside["item older"]) == ([0, 1, 3], [2])
+
+
+@pytest.fixture
+def made(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> tuple[Dataset, Base]:
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    make_base(spark, dataset, 0.75, tmp_path / "1")
+    return dataset, Base(tmp_path / "1")
+
+
+def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
+    dataset, base = made
+    catalogue = {item.item_id: item for item in dataset.items}
+    asks: list[tuple[int, int, int]] = []
+
+    def spy(ask: Ask) -> IntArray:
+        asks.append((ask.moment.user.user_id, ask.moment.at, sum(ask.moment.user.counts)))
+        return ask.rows
+
+    first = int(base.manifest["history_rows"])
+    asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy})
+    rows = [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
+    before: dict[int, int] = {}
+    expected = []
+    for seq, (user_id, _, rating, ts) in enumerate(rows):
+        if seq >= first and rating >= 4:
+            expected.append((user_id, ts, before.get(user_id, 0)))
+        before[user_id] = before.get(user_id, 0) + 1
+    assert asks == expected
+    assert len(asked.users) == len(asked.wanted) == len(lists["spy"]) == len(expected)
+    assert asked.events == [count for _, _, count in expected]
+
+
+def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> None:
+    dataset, base = made
+    catalogue = {item.item_id: item for item in dataset.items}
+    first, known = int(base.manifest["history_rows"]), {}
+
+    for late_ms in (0, 432_000_000, NEVER):
+        counts: list[int] = []
+        seen: list[int] = []
+
+        def spy(ask: Ask, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
+            counts.append(sum(ask.moment.user.counts))
+            seen.append(int((~ask.moment.allowed).sum()))
+            return ask.rows
+
+        prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy}, late_ms)
+        known[late_ms] = (sum(counts), seen)
+    assert known[0][0] > known[432_000_000][0] > known[NEVER][0]
+    assert known[0][1] == known[432_000_000][1] == known[NEVER][1]
+
+
+def test_methods_give_their_own_lists(made: Any) -> None:
+    dataset, base = made
+    catalogue = {item.item_id: item for item in dataset.items}
+    methods = {"popular": by_signal("popular"), "both": by_fusion_of_ranks(("popular", "ease"))}
+    first = int(base.manifest["history_rows"])
+    asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
+    assert (places_of(lists["popular"], asked.wanted) < 10).any()
+    assert lists["popular"].tolist() != lists["both"].tolist()
+
+
+def test_places_are_those_in_the_lists() -> None:
+    lists = np.stack([as_list([5, 6, 7]), as_list([]), as_list(list(range(20)))])
+    assert lists.shape == (3, 10)
+    assert places_of(lists, [7, 7, 10]).tolist() == [2, NO_PLACE, NO_PLACE]
+    assert places_of(np.zeros((0, 10), np.int64), []).tolist() == []
+
+
+def test_nothing_asked_is_an_error() -> None:
+    with pytest.raises(BadInput, match="rows to evaluate: expected at least one"):
+        results(Asked(), {})
+
+
+def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset, base = made
+    out = tmp_path / "report"
+    evaluate(dataset, base, tmp_path / "no-models", [], out, late=True)
+    told = json.loads((out / "report.json").read_text())
+    assert told["asks"]["all"] > 20
+    assert set(told["late"]) == {"1 s", "30 s", "1 min", "5 min", "1 h", "never"}
+    assert 0 <= told["results"]["all"]["signal popular"]["hr"]["low"] <= 1
+    assert set(told["asides"]["the lists themselves"]["signal popular"]) == {"coverage", "novelty", "diversity"}
+    page = (out / "report.html").read_text()
+    for name in ("groups.png", "freshness.png"):
+        assert (out / name).read_bytes()[:4] == b"\x89PNG"
+        assert name in page
+    assert "signal popular" in capsys.readouterr().out

@@ -1,0 +1,152 @@
+"""What was shown as lessons: what a user's actions say of each item, and files that training reads."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from features.contracts.samples import Action, Sample, read_sample, write_sample
+from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem, write_served
+from features.errors import BadInput
+from features.inputs.columns import ITEM_COLUMNS, USER_COLUMNS, InputMaps
+from features.inputs.history import LENGTH
+from features.inputs.model_inputs import layout
+from features.inputs.signals import SIGNAL_COLUMNS
+from features.keys import SAMPLES
+from models.training.list_data import read_asks
+from models.training.row_data import read_samples
+from offline.base.kafka_log import Record, Span
+from offline.training_data.from_impressions import labels_of, make_shown
+
+pytestmark = pytest.mark.spark
+
+GENRES = ("Action", "Drama")
+START = 889_000_000_000
+
+
+def served(number: int, items: tuple[int, ...] = (10, 11, 12), features: bool = True) -> Served:
+    signals = [[float(item)] * len(SIGNAL_COLUMNS) for item in items]
+    rows = [[item / 10] * (len(ITEM_COLUMNS) + len(GENRES)) for item in items]
+    history = ([-1] * (LENGTH - 1) + [9], [0] * (LENGTH - 1) + [10], [0] * (LENGTH + 1))
+    made = ServedFeatures(layout(GENRES), [1.0] * (len(USER_COLUMNS) + 3 * len(GENRES)), rows, None, history, signals)
+    return Served(
+        request_id=f"r{number}",
+        user_id=number % 7,
+        ts=START + number * 1000,
+        at=START + number * 1000,
+        model="fusion",
+        model_version=1,
+        items=tuple(ServedItem(item, place, 0.5, ()) for place, item in enumerate(items)),
+        candidates=ServedCandidates((), [], [], []),
+        features=made if features else None,
+    )
+
+
+def act(kind: Any, item_id: int, number: int = 0, **more: Any) -> Action:
+    return Action(f"{kind}{item_id}-{number}", kind, START, item_id, **more)
+
+
+def sample(*actions: Action, of: Served | None = None) -> Sample:
+    of = of or served(1)
+    return read_sample(write_sample(write_served(of), actions, START))
+
+
+@pytest.mark.parametrize(
+    ("actions", "labels"),
+    [
+        ((), {10: 0, 11: 0, 12: 0}),
+        ((act("click", 11),), {10: 0, 11: 1, 12: 0}),
+        ((act("impression", 10), act("click", 11)), {10: 0, 11: 1}),
+        ((act("rating", 10, rating=4.0), act("rating", 12, rating=3.5)), {10: 1, 11: 0, 12: 0}),
+        ((act("click", 10), act("dislike", 10)), {10: 0, 11: 0, 12: 0}),
+        ((act("dislike", 10), act("click", 10)), {10: 0, 11: 0, 12: 0}),
+        ((act("dislike", 10), act("like", 10)), {10: 1, 11: 0, 12: 0}),
+        ((act("click", 10), Action("u", "undo", START, target="click10-0")), {10: 0, 11: 0, 12: 0}),
+        ((act("click", 99),), {10: 0, 11: 0, 12: 0}),
+    ],
+)
+def test_what_actions_say(actions: tuple[Action, ...], labels: dict[int, float]) -> None:
+    assert labels_of(sample(*actions)) == labels
+
+
+@dataclass
+class Listed:
+    """A log of these values, in one partition."""
+
+    values: list[bytes]
+
+    def read(self, span: Span) -> Iterator[Record]:
+        for offset in range(span.start, span.end):
+            yield Record(offset, START, b"1", self.values[offset])
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> tuple[Path, Path]:
+    folders = tmp_path / "samples-1", tmp_path / "asks-1"
+    user, item = len(USER_COLUMNS) + 3 * len(GENRES), len(ITEM_COLUMNS) + len(GENRES)
+    maps = InputMaps(GENRES, (0.0,) * user, (1.0,) * user, (0.0,) * item, (1.0,) * item)
+    for folder in folders:
+        folder.mkdir()
+        (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
+        (folder / "meta.json").write_text(json.dumps({"dataset": "mine"}))
+    return folders
+
+
+def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
+    values = [
+        write_sample(
+            write_served(served(number)), (act("like", 10 + number % 3), act("click", 10 + number % 3)), START + number
+        )
+        for number in range(30)
+    ]
+    values += [
+        write_sample(write_served(served(40)), (act("like", 10), act("like", 12)), START + 40),
+        write_sample(write_served(served(41)), (act("dislike", 10),), START + 41),
+        write_sample(write_served(served(42, features=False)), (act("click", 10),), START),
+        write_sample(write_served(served(44)), (), START),
+        b"no sample",
+    ]
+    strange = served(43)
+    assert strange.features is not None
+    other = msgspec.structs.replace(strange, features=msgspec.structs.replace(strange.features, layout="other"))
+    values.append(write_sample(write_served(other), (act("click", 10),), START))
+    spans = [Span(SAMPLES, 0, 0, 20), Span(SAMPLES, 0, 20, len(values)), Span(SAMPLES, 1, 0, 0)]
+    out = tmp_path / "shown"
+    counts = make_shown(spark, Listed(values), spans, *sources, out)
+    assert counts == {"list": 32, "no action": 1, "no features": 1, "no sample": 1, "other columns": 1}
+    assert sorted(path.name for path in out.iterdir()) == ["asks", "samples"]
+
+    asks = read_asks(out / "asks")
+    lists = [asks.train_lists, asks.validation_lists]
+    assert sum(map(len, lists)) == 32
+    first = lists[0]
+    liked = first.items[np.arange(len(first)), first.answers]
+    assert liked[:4].tolist() == [10, 11, 12, 10]
+    assert (first.signals[np.arange(len(first)), first.answers, 0] == liked).all()
+    assert first.history[0, -1] == 9
+    both = lists[1].part(lists[1].at == START + 40_000)
+    assert sorted(both.items[:, :2].tolist()) == [[10, 11], [11, 12]]  # what is liked too stands against nothing
+
+    rows = read_samples(out / "samples", ("user", "item"))
+    assert len(rows.train) + len(rows.validation) == 3 * 32
+    labels = np.concatenate([rows.train.labels, rows.validation.labels])
+    assert labels.sum() == 32
+    np.testing.assert_allclose(rows.train.inputs["item"][:, 0], rows.train.inputs["movieId"] / 10, rtol=1e-6)
+    assert rows.dataset == "mine"
+
+
+def test_nothing_to_learn_from_is_an_error(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "shown"
+    with pytest.raises(BadInput, match=r"the topic samples: expected closed lists .* got 1 with no sample"):
+        make_shown(spark, Listed([b"x"]), [Span(SAMPLES, 0, 0, 1)], *sources, out)
+    with pytest.raises(BadInput, match="got none at all"):
+        make_shown(spark, Listed([]), [Span(SAMPLES, 0, 0, 0)], *sources, out)
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):
+        make_shown(spark, Listed([]), [], *sources, out)

@@ -1,0 +1,108 @@
+"""The gate before the lists: so many at once, a short queue, and the rest are told at once."""
+
+import asyncio
+
+import pytest
+from starlette.types import Message
+
+from online.http.load_shedding import Gate, Overload
+from online.http.problems import Problem
+
+
+async def _hold(gate: Gate, release: asyncio.Event) -> None:
+    async with gate.turn():
+        await release.wait()
+
+
+async def _hold_aside(gate: Gate, release: asyncio.Event) -> None:
+    async with gate.turn_aside():
+        await release.wait()
+
+
+def test_lists_that_may_wait_leave_room_for_those_that_may_not() -> None:
+    async def play() -> None:
+        gate, release, inside = Gate(at_once=3, aside=2), asyncio.Event(), asyncio.Event()
+        inside.set()
+        many = [asyncio.create_task(_hold_aside(gate, release)) for _ in range(50)]
+        await asyncio.sleep(0.02)
+        assert not gate.full
+        for _ in range(5):
+            await _hold(gate, inside)  # at once, each of them
+        release.set()
+        await asyncio.gather(*many)
+
+    asyncio.run(play())
+
+
+def test_the_next_in_line_comes_in_when_one_goes() -> None:
+    async def play() -> None:
+        gate, release = Gate(at_once=1), asyncio.Event()
+        first = asyncio.create_task(_hold(gate, release))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(_hold(gate, release))
+        await asyncio.sleep(0.02)
+        assert not second.done()
+        release.set()
+        await asyncio.gather(first, second)
+
+    asyncio.run(play())
+
+
+def test_who_waits_too_long_is_told_to_come_again_and_leaves_no_trace() -> None:
+    async def play() -> None:
+        gate, release = Gate(at_once=1), asyncio.Event()
+        first = asyncio.create_task(_hold(gate, release))
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as told:
+            await _hold(gate, release)
+        assert told.value.status == 503
+        assert told.value.headers == {"Retry-After": "1"}
+        release.set()
+        await first
+        assert not gate.full
+        await asyncio.gather(_hold(gate, release), _hold(gate, release))
+
+    asyncio.run(play())
+
+
+def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
+    async def play() -> None:
+        gate, release, reached = Gate(at_once=1, waiting=1), asyncio.Event(), []
+
+        async def app(scope: object, receive: object, send: object) -> None:
+            reached.append(scope)
+
+        async def receive() -> Message:
+            raise AssertionError("the body was read")
+
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        held = [asyncio.create_task(_hold(gate, release)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        overload = Overload(app, gate)
+        await overload({"type": "http", "method": "GET", "path": "/v1/recommendations", "headers": []}, receive, send)
+        assert (sent[0]["status"], reached) == (503, [])
+        await overload({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)
+        assert len(reached) == 1
+        release.set()
+        await asyncio.gather(*held)
+
+    asyncio.run(play())
+
+
+def test_waits_that_were_in_vain_leave_no_trace_in_the_queue() -> None:
+    async def play() -> None:
+        gate, release = Gate(at_once=1, waiting=2), asyncio.Event()
+        first = asyncio.create_task(_hold(gate, release))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            with pytest.raises(Problem):
+                await _hold(gate, release)
+        assert not gate.full
+        release.set()
+        await first
+
+    asyncio.run(play())

@@ -1,0 +1,53 @@
+"""What the API asks of the supervisor's watch, and what it says when there is no answer."""
+
+import asyncio
+import socket
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from infra.monitoring.http_endpoint import WatchPage
+from infra.system.processes import free_ports
+from online.monitoring.monitor_client import WatchClient
+
+
+def ask(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
+    async def once() -> tuple[dict[str, Any] | None, str | None]:
+        client = WatchClient(port)
+        try:
+            return await client.sight()
+        finally:
+            await client.close()
+
+    return asyncio.run(once())
+
+
+def test_the_newest_sight_is_passed_on() -> None:
+    (port,) = free_ports(1)
+    sights: list[dict[str, Any]] = [{"asked_at": 1}]
+    page = WatchPage(port, CollectorRegistry(), lambda: sights[-1])
+    try:
+        assert ask(port) == ({"asked_at": 1}, None)
+        sights.append({"asked_at": 2, "alarms": []})
+        assert ask(port) == ({"asked_at": 2, "alarms": []}, None)
+    finally:
+        page.close()
+
+
+def test_before_the_first_sight_there_is_none() -> None:
+    (port,) = free_ports(1)
+    page = WatchPage(port, CollectorRegistry(), dict)
+    try:
+        assert ask(port) == (None, "the watch has not looked yet")
+    finally:
+        page.close()
+
+
+def test_nobody_there_and_nobody_who_answers_are_told() -> None:
+    (port,) = free_ports(1)
+    assert ask(None) == (None, "nobody watches over this API")
+    assert ask(port) == (None, "the watch does not answer (ConnectError)")
+    with socket.create_server(("127.0.0.1", port)):
+        said = ask(port)[1]
+        assert said is not None
+        assert said.startswith("the watch does not answer (")

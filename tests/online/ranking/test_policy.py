@@ -1,0 +1,93 @@
+"""Policies and experiments: what a file may say, and that a user's arm is the same always, and as likely as its share."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from features.errors import BadInput
+from infra.system.repository import REPO
+from online.ranking.policy import CONTROL, NO_SERVING, Policy, place_of, read_serving
+
+
+def serving(policy: dict[str, Any] | None = None, *experiments: dict[str, Any]) -> Any:
+    return read_serving(msgspec.json.encode({"policy": policy or {}, "experiments": experiments}))
+
+
+def experiment(name: str = "ranker", layer: str = "rank", **arms: tuple[float, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "layer": layer,
+        "arms": {arm: {"share": share, "policy": policy} for arm, (share, policy) in arms.items()},
+    }
+
+
+def test_without_a_file_everyone_has_the_plain_policy() -> None:
+    chosen = NO_SERVING.choose(6)
+    assert (chosen.policy, dict(chosen.arms)) == (Policy(), {})
+
+
+def test_an_arm_changes_what_it_names_and_nothing_else() -> None:
+    made = serving({"diversity": 0.2}, experiment(wide=(1, {"model": "widedeep"})))
+    chosen = made.choose(6)
+    assert chosen.policy == Policy(model="widedeep", diversity=0.2)
+    assert chosen.arms == {"ranker": "wide"}
+    none = serving({"diversity": 0.2}, experiment(wide=(0, {"model": "widedeep"}))).choose(6)
+    assert (none.policy, none.arms) == (Policy(diversity=0.2), {"ranker": CONTROL})
+
+
+def test_arms_are_sticky_and_as_large_as_their_shares() -> None:
+    text: dict[str, Any] = {"a": (0.2, {"explore": 0.1}), "b": (0.5, {})}
+    one, again = serving({}, experiment(**text)), serving({}, experiment(**text))
+    arms = [one.choose(user_id).arms["ranker"] for user_id in range(10_000)]
+    assert arms == [again.choose(user_id).arms["ranker"] for user_id in range(10_000)]
+    counts = Counter(arms)
+    for arm, share in (("a", 0.2), ("b", 0.5), (CONTROL, 0.3)):
+        assert counts[arm] / 10_000 == pytest.approx(share, abs=0.02)
+    assert place_of("rank", 6) == 0.990033054711547  # for good: an arm must not change with a release
+
+
+def test_layers_are_independent() -> None:
+    made = serving({}, experiment(a=(0.5, {"explore": 0.1})), experiment("mix", "recall", b=(0.5, {"diversity": 0.1})))
+    both = Counter(tuple(made.choose(user_id).arms.values()) for user_id in range(10_000))
+    assert all(count / 10_000 == pytest.approx(0.25, abs=0.02) for count in both.values())
+    assert len(both) == 4
+
+
+@pytest.mark.parametrize(
+    ("policy", "experiments", "said"),
+    [
+        ({"diversity": 2}, (), r"policy: expected fields of a policy, got Expected `float` <= 1.0 - at `\$.diversity`"),
+        ({"colour": 1}, (), "unknown field `colour`"),
+        ({"interleave": ["fusion"]}, (), "policy, interleave: expected two models"),
+        ({"channels": {"popular": 5, "nope": 1}}, (), "policy, channels: expected names out of ease, .* got nope"),
+        ({"pin": [1, 1]}, (), "policy, pin: expected each item once, got 1, 1"),
+        ({"pin": [1], "bury": [1]}, (), "policy, pin: expected items that are not buried"),
+        (
+            {},
+            (experiment(a=(0.7, {}), b=(0.4, {})),),
+            "experiment ranker: expected shares of at most 1 together, got 1.1",
+        ),
+        ({}, (experiment(control=(0.5, {})),), "arms with names other than control"),
+        ({}, (experiment(a=(0.5, {"model": 3})),), "experiment ranker, arm a: expected fields of a policy"),
+        ({}, (experiment(), experiment("other")), "Expected `object` of length >= 1"),
+        ({}, (experiment(a=(1, {})), experiment("other", a=(1, {}))), "a layer of its own"),
+        (
+            {},
+            (experiment(a=(1, {"model": "din"})), experiment("two", "else", a=(1, {"model": "dien"}))),
+            "names and changed fields of their own, got ranker, two: model",
+        ),
+    ],
+)
+def test_what_can_not_be_is_said(policy: dict[str, Any], experiments: tuple[Any, ...], said: str) -> None:
+    with pytest.raises((BadInput, msgspec.ValidationError), match=said):
+        serving(policy, *experiments)
+
+
+def test_the_manuals_example_holds() -> None:
+    manual = (REPO / "docs" / "operating.md").read_text()
+    example = next(block for block in manual.split("```") if '"experiments"' in block)
+    made = read_serving(example.encode())
+    assert {each.name for each in made.experiments} == {"ranker", "mix"}
+    assert made.choose(6).plain.pin == (50,)

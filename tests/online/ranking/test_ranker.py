@@ -1,0 +1,107 @@
+"""Several models for one list: who ranks, who is left out and named, and what happens when one does not answer."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.errors import Unavailable
+from features.inputs.columns import InputMaps
+from features.inputs.model_inputs import layout
+from models.registry import DataSeen, Manifest, ModelInput
+from online.model_client.live_models import LiveModel
+from online.model_client.transport import VersionGone
+from online.ranking.features import RawFeatures
+from online.ranking.policy import Policy
+from online.ranking.ranker import Ranker, models_for
+
+GENRES = ("Action",)
+IDS = np.array([7, 8, 9])
+RAW = RawFeatures(layout(GENRES), np.zeros((1, 1), np.float32), np.zeros((3, 1), np.float32))
+
+
+def live(name: str, genres: tuple[str, ...] = GENRES, version: int = 1, takes: str = "movieId") -> LiveModel:
+    inputs = (ModelInput(takes, "int64" if takes == "movieId" else "float32", 0 if takes == "movieId" else 3),)
+    return LiveModel(
+        name, version, Manifest(name, version, inputs, InputMaps(genres), 1, ("score",), (), {}, DataSeen(), "", 0, {})
+    )
+
+
+class Catalogue:
+    """Has three models, one of another vocabulary."""
+
+    def get(self, name: str) -> LiveModel | None:
+        return {"a": live("a"), "b": live("b"), "strange": live("strange", ("Other",))}.get(name)
+
+    async def instead_of(self, name: str, gone: set[int], within: float) -> LiveModel | None:
+        """`a` has three versions; the first takes what was not made ready."""
+        before = {3: live("a", version=2), 2: live("a", version=1, takes="signals")}
+        return before.get(min(gone)) if name == "a" else None
+
+
+class Client:
+    """`a` likes the first item most, `b` the last; who is named fails."""
+
+    def __init__(self, *failing: str, gone: int = 99) -> None:
+        self._failing, self._gone = failing, gone
+
+    async def scores(self, name: str, version: int, *_: Any) -> Any:
+        if version >= self._gone:
+            raise VersionGone(f"{name} {version}")
+        if name in self._failing:
+            raise Unavailable(f"{name} is away")
+        return np.array([0.9, 0.5, 0.1] if name == "a" else [1.0, 2.0, 30.0], np.float32)
+
+
+def rank(policy: Policy, *failing: str) -> Any:
+    catalogue: Any = Catalogue()
+    client: Any = Client(*failing)
+    models = models_for(live("a"), policy, catalogue)
+    return models, asyncio.run(Ranker(catalogue, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+
+
+def test_one_model_alone() -> None:
+    models, scored = rank(Policy())
+    assert (models.missing, scored.gone) == ((), ())
+    assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
+
+
+def test_a_blend_orders_by_weighted_ranks() -> None:
+    _, scored = rank(Policy(blend={"b": 3.0}))
+    assert np.argsort(-scored.scores).tolist() == [2, 1, 0]
+    assert set(scored.by_model) == {"a", "b"}
+
+
+def test_who_is_not_there_is_named() -> None:
+    assert rank(Policy(model="nope", blend={"never": 1.0}))[0].missing == ("nope", "never")
+    assert rank(Policy(interleave=("a", "nope")))[0].missing == ("nope",)
+
+
+@pytest.mark.parametrize(("partner", "failing"), [("b", ("b",)), ("strange", ())])
+def test_a_partner_that_does_not_answer_is_left_out_and_named(partner: str, failing: tuple[str, ...]) -> None:
+    _, scored = rank(Policy(blend={partner: 3.0}), *failing)
+    assert scored.gone == (partner,)
+    assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
+
+
+def test_without_the_first_nothing_ranks() -> None:
+    with pytest.raises(Unavailable, match="a is away"):
+        rank(Policy(blend={"b": 1.0}), "a")
+
+
+def test_a_version_that_was_withdrawn_gives_way_to_another_one() -> None:
+    catalogue: Any = Catalogue()
+    client: Any = Client(gone=3)
+    models = models_for(live("a", version=3), Policy(), catalogue)
+    scored = asyncio.run(Ranker(catalogue, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+    assert scored.model.version == 2
+
+
+@pytest.mark.parametrize(("name", "why"), [("a", "version 1: the input 'signals'"), ("b", "no model is ready")])
+def test_where_no_other_can_rank_it_is_no_model(name: str, why: str) -> None:
+    catalogue: Any = Catalogue()
+    client: Any = Client(gone=2)
+    models = models_for(live(name, version=3), Policy(), catalogue)
+    with pytest.raises(Unavailable, match=why):
+        asyncio.run(Ranker(catalogue, client, GENRES).rank(models, 6, IDS, RAW, 1.0))

@@ -1,0 +1,215 @@
+"""Shown lists with a Kafka that runs, stands still, or goes on."""
+
+import asyncio
+import dataclasses
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import MessageSizeTooLargeError
+
+from features.contracts.samples import SAMPLE_LIMIT
+from features.contracts.served import SERVED_LIMIT, read_served, read_served_list
+from features.keys import PARTITIONS, SAMPLES, SERVED, partition_of
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.services import kafka, kafka_topics
+from infra.services.supervisor import Supervisor
+from infra.system.processes import ProcessId, free_ports
+from online.recommend.impression import served_of
+from online.recommend.impression_log import ServedLog
+from online.recommend.recommender import Recommendation
+from tests.online.sample_lists import Counts, numbered
+
+pytestmark = pytest.mark.services
+
+
+@dataclass(frozen=True)
+class Broker:
+    bootstrap: str
+    id: ProcessId
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Kafka stands still."""
+        os.kill(self.id.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.id.pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    home = Home(tmp_path_factory.mktemp("home")).make()
+    ports = Ports.choose(free_ports(1)[0], {})
+    supervisor = Supervisor(home)
+    argv = kafka.kafka_format(home, ports, "AAAAAAAAAAAAAAAAAAAAAA")
+    subprocess.run([str(part) for part in argv], check=True, capture_output=True, timeout=60)
+    try:
+        supervisor.start(kafka.kafka(home, ports))
+        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
+        yield Broker(f"{LOOPBACK}:{ports.kafka}", supervisor.child_id("kafka"))
+    finally:
+        supervisor.stop_all()
+
+
+@asynccontextmanager
+async def connected(broker: Broker, answer: Recommendation, **more: Any) -> AsyncIterator[ServedLog]:
+    """A log that has logged a first list: Kafka is there."""
+    log, counts = ServedLog(broker.bootstrap, **more), Counts()
+    log.start()
+    log.put(answer)
+    try:
+        async with asyncio.timeout(20):
+            while counts.get() != {"sent": 1}:
+                await asyncio.sleep(0.01)
+        yield log
+    finally:
+        await log.stop()
+
+
+class Reading:
+    """Reads what comes into `served` from now on."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, consumer_timeout_ms=1500)
+        parts = [TopicPartition(SERVED, number) for number in range(PARTITIONS)]
+        self._consumer.assign(parts)
+        for part, end in self._consumer.end_offsets(parts).items():
+            self._consumer.seek(part, end)
+
+    def rest(self) -> list[ConsumerRecord]:
+        """All records up to now."""
+        found = list(self._consumer)
+        self._consumer.close()
+        return found
+
+
+def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at_once(
+    broker: Broker, answer: Recommendation
+) -> None:
+    lists = [numbered(answer, number) for number in range(500)]
+
+    async def run() -> tuple[Counts, Reading]:
+        async with connected(broker, answer) as log:
+            counts, reading = Counts(), Reading(broker)
+            for each in lists:
+                log.put(each)
+            await log.stop(within=20)
+        return counts, reading
+
+    counts, reading = asyncio.run(run())
+    assert counts.get() == {"sent": 500}
+    records = reading.rest()
+    assert len(records) == 500
+    found = {record.key: read_served_list(record.value) for record in records}
+    assert found == {str(each.user_id).encode(): served_of(each) for each in lists}
+    assert all(record.partition == partition_of(int(record.key)) for record in records)
+    assert {record.timestamp_type for record in records} == {1}  # the broker's
+
+
+def test_lists_wait_for_a_kafka_that_stands_still_and_requests_for_nothing(
+    broker: Broker, answer: Recommendation
+) -> None:
+    async def run() -> tuple[Counts, Reading]:
+        async with connected(broker, answer, limit=50, within=20) as log:
+            counts, reading = Counts(), Reading(broker)
+            with broker.frozen():
+                for number in range(2000):  # more than the client's own buffer takes, too
+                    log.put(numbered(answer, number))
+                    await asyncio.sleep(0.001)  # others have their turn
+                assert counts.get().keys() == {"full"}
+            async with asyncio.timeout(30):
+                while sum(counts.get().values()) < 2000:
+                    await asyncio.sleep(0.05)
+        assert counts.get().keys() == {"full", "sent"}
+        return counts, reading
+
+    counts, reading = asyncio.run(run())
+    records = reading.rest()
+    assert len({record.key for record in records}) == len(records) == counts.get()["sent"]
+
+
+def test_the_end_comes_within_its_bound_when_kafka_stands_still(broker: Broker, answer: Recommendation) -> None:
+    async def run() -> Counts:
+        async with connected(broker, answer) as log:
+            counts = Counts()
+            with broker.frozen():
+                for number in range(100):
+                    log.put(numbered(answer, number))
+                async with asyncio.timeout(10):
+                    await log.stop()
+        return counts
+
+    assert asyncio.run(run()).get() == {"stopped": 100}
+
+
+def test_a_list_that_can_not_be_written_takes_no_other_along(broker: Broker, answer: Recommendation) -> None:
+    no_score: Any = object()
+    broken = dataclasses.replace(answer, items=[dataclasses.replace(answer.items[0], score=no_score)])
+
+    async def run() -> tuple[Counts, Reading]:
+        async with connected(broker, answer) as log:
+            counts, reading = Counts(), Reading(broker)
+            log.put(broken)
+            log.put(answer)
+            await log.stop(within=20)
+        return counts, reading
+
+    counts, reading = asyncio.run(run())
+    assert counts.get() == {"error": 1, "sent": 1}
+    assert [read_served(record.value).request_id for record in reading.rest()] == [answer.request_id]
+
+
+def test_features_that_are_too_large_stay_behind(broker: Broker, answer: Recommendation) -> None:
+    raw = answer.ranked.features
+    assert raw is not None
+    wide = dataclasses.replace(raw, items=np.full((10, SERVED_LIMIT // 40), 0.25, np.float32))
+
+    async def run() -> tuple[Counts, Reading]:
+        async with connected(broker, answer) as log:
+            counts, reading = Counts(), Reading(broker)
+            log.put(dataclasses.replace(answer, ranked=dataclasses.replace(answer.ranked, features=wide)))
+            await log.stop(within=20)
+        return counts, reading
+
+    counts, reading = asyncio.run(run())
+    assert counts.get() == {"features": 1, "sent": 1}
+    (record,) = reading.rest()
+    served = read_served_list(record.value)
+    assert served.features is None
+    assert [item.item_id for item in served.items] == [item.item_id for item in answer.items]
+
+
+@pytest.mark.parametrize(
+    ("topic", "size", "kept_ms"), [(SERVED, SERVED_LIMIT, "-1"), (SAMPLES, SAMPLE_LIMIT, "2592000000")]
+)
+def test_topics_take_the_largest_value_and_only_samples_are_forgotten_after_thirty_days(
+    broker: Broker, topic: str, size: int, kept_ms: str
+) -> None:
+    for length, taken in ((size, True), (3 * size, False)):
+        with KafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=4 << 20) as producer:
+            assert len(producer.partitions_for(topic)) == PARTITIONS
+            sent = producer.send(topic, key=b"1", value=b"x" * length, partition=0)
+            if taken:
+                sent.get(20)
+            else:
+                with pytest.raises(MessageSizeTooLargeError):
+                    sent.get(20)
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    try:
+        said = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"][topic]
+    finally:
+        admin.close()
+    kept = {name: said[name]["value"] for name in ("retention.ms", "message.timestamp.type")}
+    assert kept == {"retention.ms": kept_ms, "message.timestamp.type": "LogAppendTime"}

@@ -1,0 +1,88 @@
+"""A list made without Redis and without a model server, and what is counted of lists on their way into Kafka."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from features.base.reader import Base
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
+from features.units import DAY_MS
+from infra.home.ports import LOOPBACK
+from infra.system.processes import free_ports
+from models.registry import DataSeen, Manifest
+from models.registry.manifest import ModelInput
+from online.model_client.client import ModelClient
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.recommend.recommender import Recommendation, Recommender, Request
+from online.stores.item_store import ItemStore
+from online.stores.user_store import UserStore
+from online.support import metrics
+from online.support.home_clock import HomeClock
+from online.support.reloadable_file import FollowedFile
+from online.vectors import VectorShelf
+
+AT = 101 * DAY_MS
+
+
+def model_of(items: ItemStore) -> LiveModel:
+    """A model that takes all there is; no server has it."""
+    genres = len(items.genres)
+    user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
+    maps = InputMaps(
+        items.genres,
+        *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),  # type: ignore[arg-type]  # six: no version
+    )
+    inputs = (ModelInput("user", "float32", user), ModelInput("cross", "float32", cross))
+    return LiveModel("widedeep", 3, Manifest("widedeep", 3, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
+
+
+@asynccontextmanager
+async def recommender(
+    base: Base, deadline: float = 5.0, client: Any = None
+) -> AsyncIterator[tuple[Recommender, ItemStore]]:
+    """The real one, with neither Redis nor a model server: it answers all the same. `client` stands for the model server's."""
+    redis_port, model_port = free_ports(2)
+    items = ItemStore(base)
+    users = UserStore(LOOPBACK, redis_port, 1, base)
+    nowhere = ModelClient(f"{LOOPBACK}:{model_port}")
+    models = ModelCatalogue(Path("/nonexistent"), nowhere)
+    clock = HomeClock(AT, 0, AT, lambda: 5)
+    await nowhere.start()
+    try:
+        vectors = VectorShelf(None, Path("/nonexistent"), models, items)
+        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
+        yield Recommender(models, users, items, client or nowhere, clock, weights, deadline, vectors), items
+    finally:
+        await nowhere.close()
+        await users.close()
+
+
+async def a_list(base: Base) -> Recommendation:
+    """A list for user 7, with features."""
+    async with recommender(base) as (made, items):
+        return await made.recommend(Request(7, model_of(items), 10))
+
+
+def numbered(answer: Recommendation, number: int) -> Recommendation:
+    """Another list, of another user."""
+    return dataclasses.replace(answer, request_id=f"r{number}", user_id=number)
+
+
+class Counts:
+    """What was counted since it was made."""
+
+    def __init__(self) -> None:
+        self._before = self._now()
+
+    @staticmethod
+    def _now() -> dict[str, float]:
+        reasons = ("full", "kafka", "stopped", "error", "features")
+        read = metrics.REGISTRY.get_sample_value
+        dropped = {each: read("martlet_served_dropped_total", {"reason": each}) or 0 for each in reasons}
+        return {"sent": read("martlet_served_sent_total") or 0, **dropped}
+
+    def get(self) -> dict[str, int]:
+        now = {name: int(value - self._before[name]) for name, value in self._now().items()}
+        return {name: value for name, value in now.items() if value}

@@ -1,0 +1,47 @@
+"""What the item store tells of one item, so that nobody else reads its columns."""
+
+import pytest
+
+from features.types import Item
+from features.units import DAY_MS
+from online.stores.item_store import ItemStore
+
+NOW = 101 * DAY_MS
+
+
+def row_of(store: ItemStore, item_id: int) -> int:
+    row = store.row(item_id)
+    assert row is not None
+    return row
+
+
+def test_totals_are_of_all_events(store: ItemStore) -> None:
+    totals = store.totals(row_of(store, 3))
+    assert (totals.ratings, totals.positives, totals.events) == (3, 3, 3)
+    assert (totals.mean_rating, totals.rating_spread) == (4.0, 0.0)
+    assert totals.first_event_ts == 100 * DAY_MS
+
+
+def test_an_item_without_events_has_no_mean(store: ItemStore) -> None:
+    store.put_item(Item(500, "New", ("War",), 0), NOW)
+    totals = store.totals(row_of(store, 500))
+    assert (totals.ratings, totals.mean_rating, totals.rating_spread, totals.first_event_ts) == (0, None, None, None)
+
+
+def test_popularity_comes_in_the_order_of_the_rows(store: ItemStore) -> None:
+    rows = [row_of(store, 40), row_of(store, 2)]
+    (day, weeks), (few, _) = store.popularity(rows, NOW)
+    assert day == pytest.approx(20.0)
+    assert 20 < weeks < 40
+    assert few == pytest.approx(1.0)
+
+
+def test_an_item_that_the_catalogue_does_not_have_is_called_by_its_id(store: ItemStore) -> None:
+    assert store.title_of(3) == "Film 3"
+    assert store.title_of(999) == "Item 999"
+    del store.catalogue[3]
+    assert store.item_at(row_of(store, 3)) == Item(3, "Item 3")
+
+
+def test_genres_are_counted(store: ItemStore) -> None:
+    assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "War": 20}

@@ -1,0 +1,111 @@
+"""Reading a user from a real Redis: late once, away, and back."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from features.base.reader import Base
+from features.fold.state import UserFeatures, encode_features
+from features.keys import APPLIED_TS, BROKER_TS, GENERATION, VALUE, N, user_key
+from online.stores.user_store import FAILURES_TO_REST, REST, LiveUser, UserStore
+from tests.redis_process import RedisProcess, redis_process
+
+USER = 5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as running:
+        value = encode_features(UserFeatures(USER, last_ts=77))
+        running.client.hset(user_key(USER), mapping={VALUE: value, BROKER_TS: 0, APPLIED_TS: 0})
+        yield running
+
+
+def ask(server: RedisProcess, base: Base, steps: Callable[[UserStore], Awaitable[None]]) -> None:
+    async def run() -> None:
+        store = UserStore("127.0.0.1", server.port, 1, base)
+        try:
+            assert (await store.get(USER)).live  # connected
+            await steps(store)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+def stop(server: RedisProcess) -> None:
+    server.process.send_signal(signal.SIGSTOP)
+
+
+def go_on(server: RedisProcess) -> None:
+    server.process.send_signal(signal.SIGCONT)
+
+
+def test_one_late_answer_costs_one_list_and_not_the_next(server: RedisProcess, base: Base) -> None:
+    async def steps(store: UserStore) -> None:
+        stop(server)
+        assert not (await store.get(USER)).live
+        go_on(server)
+        again: LiveUser = await store.get(USER)
+        assert (again.live, again.features.last_ts) == (True, 77)
+
+    ask(server, base, steps)
+
+
+def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisProcess, base: Base) -> None:
+    async def steps(store: UserStore) -> None:
+        stop(server)
+        began = time.monotonic()
+        for _ in range(FAILURES_TO_REST):
+            assert not (await store.get(USER)).live
+        waited = time.monotonic() - began
+        began = time.monotonic()
+        for _ in range(50):
+            assert not (await store.get(USER)).live
+        assert time.monotonic() - began < waited  # fifty without a wait take less than three with one
+        go_on(server)
+        await asyncio.sleep(REST)
+        assert (await store.get(USER)).live
+
+    ask(server, base, steps)
+
+
+def reading(server: RedisProcess, base: Base, generation: int, steps: Callable[[UserStore], Awaitable[None]]) -> None:
+    async def run() -> None:
+        store = UserStore("127.0.0.1", server.port, generation, base)
+        try:
+            await steps(store)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("generation", "place", "held"), [(1, 99, True), (1, 100, False), (2, 10, False)])
+def test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_far(
+    server: RedisProcess, base: Base, generation: int, place: int, held: bool
+) -> None:
+    server.client.hset(user_key(USER), mapping={GENERATION: 1, N: 99})
+
+    async def steps(store: UserStore) -> None:
+        assert await store.wait_for({USER: place}, 0.05) == held
+
+    reading(server, base, generation, steps)
+
+
+@pytest.mark.parametrize(("broker", "applied", "told"), [(1000, 1161, 161), (1000, 999, 0), (0, 1161, None)])
+def test_it_is_told_how_long_the_newest_event_took(
+    server: RedisProcess, base: Base, broker: int, applied: int, told: int | None
+) -> None:
+    """161 ms; none where the clocks disagree; nothing where no event of the stream is in the features."""
+    server.client.hset(user_key(USER), mapping={BROKER_TS: broker, APPLIED_TS: applied, N: 12})
+
+    async def steps(store: UserStore) -> None:
+        user = await store.get(USER)
+        assert (user.applied_in_ms, user.n, user.live, user.known) == (told, 12, True, True)
+
+    reading(server, base, 1, steps)

@@ -1,0 +1,104 @@
+"""Moves of users as a real Redis tells them: to whom they belong, to all who listen, and after Redis was away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from features.keys import user_channel
+from online.stores.user_updates import UserWatch
+from tests.redis_process import RedisProcess, redis_process
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as running:
+        yield running
+
+
+def watch(server: RedisProcess, steps: Callable[[UserWatch], Awaitable[None]]) -> None:
+    async def run() -> None:
+        watched = UserWatch("127.0.0.1", server.port)
+        try:
+            await steps(watched)
+        finally:
+            await watched.stop()
+
+    asyncio.run(run())
+
+
+async def told(moved: asyncio.Event, within: float = 5.0) -> bool:
+    try:
+        await asyncio.wait_for(moved.wait(), within)
+    except TimeoutError:
+        return False
+    moved.clear()
+    return True
+
+
+def test_a_move_is_told_to_all_who_listen_to_that_user(server: RedisProcess) -> None:
+    async def steps(watched: UserWatch) -> None:
+        async with watched.moves(5) as one, watched.moves(5) as same, watched.moves(6) as other:
+            assert watched.listeners == 3
+            server.client.publish(user_channel(5), "1")
+            assert await told(one)
+            assert await told(same)
+            assert not await told(other, 0.2)
+            server.client.publish(user_channel(6), "1")
+            assert await told(other)
+        assert watched.listeners == 0
+        async with watched.moves(7) as later:
+            server.client.publish(user_channel(7), "1")
+            assert await told(later)
+
+    watch(server, steps)
+
+
+def test_who_leaves_is_not_told_any_more_and_redis_forgets_the_channel(server: RedisProcess) -> None:
+    async def steps(watched: UserWatch) -> None:
+        async with watched.moves(5):
+            async with watched.moves(6):
+                assert server.client.pubsub_numsub(user_channel(6))[0][1] == 1
+            for _ in range(100):
+                if server.client.pubsub_numsub(user_channel(6))[0][1] == 0:
+                    break
+                await asyncio.sleep(0.02)
+            assert server.client.pubsub_numsub(user_channel(6))[0][1] == 0
+            assert server.client.pubsub_numsub(user_channel(5))[0][1] == 1
+
+    watch(server, steps)
+
+
+def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
+    async def steps(watched: UserWatch) -> None:
+        async with watched.moves(5) as moved:
+            for entry in server.client.client_list(_type="pubsub"):
+                server.client.client_kill(entry["addr"])
+            assert await told(moved), "what was said meanwhile is not known"
+            server.client.publish(user_channel(5), "2")
+            assert await told(moved)
+
+    watch(server, steps)
+
+
+def test_without_redis_a_listener_goes_on_and_hears_nothing(tmp_path: Path) -> None:
+    async def steps() -> None:
+        watched = UserWatch("127.0.0.1", 1)
+        async with watched.moves(5) as moved:
+            assert not await told(moved, 0.3)
+        await watched.stop()
+
+    asyncio.run(steps())
+
+
+def test_at_the_end_everyone_is_woken(server: RedisProcess) -> None:
+    async def steps(watched: UserWatch) -> None:
+        async with watched.moves(5) as one, watched.moves(6) as other:
+            assert not watched.ended
+            watched.end()
+            assert watched.ended
+            assert await told(one, 0.1)
+            assert await told(other, 0.1)
+
+    watch(server, steps)

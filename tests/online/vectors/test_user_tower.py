@@ -1,0 +1,128 @@
+"""A list while the two-tower model's vector of the user is asked for: in time, late, failing, of another vocabulary."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from features.base.embedding_files import TWOTOWER
+from features.base.reader import Base
+from features.errors import Unavailable
+from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
+from features.units import DAY_MS
+from models.registry import DataSeen, Manifest, ModelInput, Towers
+from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.ranking.policy import Chosen, Policy
+from online.recommend.recommender import Recommendation, Recommender, Request
+from online.stores.item_store import ItemStore
+from online.stores.user_store import UserStore
+from online.support.home_clock import HomeClock
+from online.support.reloadable_file import FollowedFile
+from online.vectors import Kind
+from tests.online.synthetic_vectors import WIDTH, kinds_of
+
+DEADLINE = 5.0
+
+
+class Client:
+    """Ranks nothing; gives users' vectors after a while, or none."""
+
+    def __init__(self, after: float = 0.0, fails: bool = False) -> None:
+        self._after, self._fails = after, fails
+        self.asked: list[tuple[Any, ...]] = []
+
+    async def scores(self, *_: Any) -> Any:
+        raise Unavailable("away")
+
+    async def vector(self, *given: Any) -> Any:
+        self.asked.append(given)
+        if self._fails:
+            raise Unavailable("away")
+        try:
+            async with asyncio.timeout(given[-1]):
+                await asyncio.sleep(self._after)
+        except TimeoutError:
+            raise Unavailable("late") from None
+        return np.ones(WIDTH, np.float32)
+
+
+class Shelf:
+    def __init__(self, kinds: dict[str, Kind]) -> None:
+        self._kinds = kinds
+
+    def now(self) -> dict[str, Kind]:
+        return self._kinds
+
+
+def tower_of(genres: tuple[str, ...]) -> LiveModel:
+    maps = InputMaps(genres)
+    inputs = (ModelInput("history", "int64", 20),)
+    towers = Towers("user_vector", "vector", inputs, WIDTH, "vectors")
+    return LiveModel(
+        TWOTOWER,
+        3,
+        Manifest(TWOTOWER, 3, inputs, maps, INPUTS_VERSION, ("score",), (), {}, DataSeen(), "", 0, {}, towers),
+    )
+
+
+def recommend(base: Base, client: Client, policy: Policy | None = None, **changes: Any) -> Recommendation:
+    items = ItemStore(base)
+    kinds = kinds_of(items)
+    kinds[TWOTOWER] = replace(kinds[TWOTOWER], model=tower_of(changes.get("genres", items.genres)))
+    given: Any = client
+    shelf: Any = Shelf(kinds)
+
+    async def ask() -> Recommendation:
+        users = UserStore("127.0.0.1", 1, 1, base)
+        models = ModelCatalogue(Path("/nonexistent"), given)
+        clock = HomeClock(101 * DAY_MS, 0, 101 * DAY_MS, lambda: 5)
+        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
+        made = Recommender(models, users, items, given, clock, weights, DEADLINE, shelf)
+        chosen = Chosen(policy or Policy(), {}, policy or Policy())
+        try:
+            return await made.recommend(Request(7, None, 10, chosen=chosen))
+        finally:
+            await users.close()
+
+    return asyncio.run(ask())
+
+
+def failed(answer: Recommendation) -> list[str]:
+    return [each for each in answer.degraded if each.startswith("recall channel failed")]
+
+
+def test_the_version_whose_items_vectors_are_held_is_asked_within_the_share_of_recall(base: Base) -> None:
+    client = Client(0.05)
+    answer = recommend(base, client)
+    assert failed(answer) == []
+    name, version, signature, inputs, width, within = client.asked[0]
+    assert (name, version, signature, width) == (TWOTOWER, 3, "user_vector", WIDTH)
+    assert {key: value.shape for key, value in inputs.items()} == {"history": (1, 20)}
+    assert 0 < within < DEADLINE / 2
+    found = answer.ranked.found
+    assert {"als", "item2vec", "deepwalk", TWOTOWER} <= set(found.names)
+
+
+@pytest.mark.parametrize("client", [Client(50.0), Client(fails=True)], ids=["late", "failing"])
+def test_a_vector_that_does_not_come_is_named_and_the_rest_goes_on(base: Base, client: Client) -> None:
+    answer = recommend(base, client)
+    assert failed(answer) == ["recall channel failed: twotower"]
+    assert len(answer.items) == 10
+
+
+def test_a_model_of_other_genres_is_not_asked(base: Base) -> None:
+    client = Client()
+    assert failed(recommend(base, client, genres=("Other",))) == ["recall channel failed: twotower"]
+    assert client.asked == []
+
+
+def test_a_policy_that_gives_it_no_place_does_not_ask(base: Base) -> None:
+    client = Client()
+    answer = recommend(base, client, msgspec.structs.replace(Policy(), channels={TWOTOWER: 0, "als": 0}))
+    assert client.asked == []
+    assert failed(answer) == []
+    assert not {"als", TWOTOWER} & set(answer.ranked.found.names)

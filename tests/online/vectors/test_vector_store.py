@@ -1,0 +1,257 @@
+"""Vectors for recall: the index against comparing with all, files that are followed and those that are refused, folding in."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.base.embedding_files import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
+from features.base.reader import Base
+from features.types import Item
+from features.units import DAY_MS
+from online.stores.item_store import ItemStore
+from online.vectors import VectorIndex, VectorShelf
+from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
+
+SIZE = 6_000
+ROWS = np.setdiff1d(np.arange(SIZE), np.arange(0, SIZE, 7))  # every seventh has no vector
+
+
+def index_of(exact: bool) -> VectorIndex:
+    return VectorIndex(ROWS, unit(drawn(len(ROWS), width=16)), exact_up_to=SIZE if exact else 0)
+
+
+def brute(query: Any, allowed: Any, limit: int) -> list[int]:
+    scores = unit(drawn(len(ROWS), width=16)) @ query
+    may = allowed[ROWS]
+    return [int(row) for row in ROWS[may][np.argsort(-scores[may], kind="stable")][:limit]]
+
+
+@pytest.mark.parametrize("exact", [True, False])
+class TestEveryIndex:
+    def test_it_finds_what_comparing_with_all_finds(self, exact: bool) -> None:
+        index, everything = index_of(exact), np.ones(SIZE, bool)
+        assert index.exact == exact
+        hits = 0
+        for query in drawn(20, 5, 16):
+            rows, scores = index.search(query, 50, everything)
+            assert len(rows) == len(set(rows.tolist())) == 50
+            assert (np.diff(scores) <= 0).all()
+            hits += len(set(rows.tolist()) & set(brute(query, everything, 50)))
+        assert hits >= (1000 if exact else 850)
+
+    def test_what_is_not_allowed_is_never_found_and_few_allowed_ones_all_are(self, exact: bool) -> None:
+        index, rng = index_of(exact), np.random.default_rng(3)
+        for share in (0.5, 0.01, 0.001, 0.0):
+            allowed = rng.random(SIZE) < share
+            query = drawn(1, 9, 16)[0]
+            rows, _ = index.search(query, 300, allowed)
+            assert allowed[rows].all()
+            may = int(allowed[ROWS].sum())
+            assert len(rows) == min(300, may)
+            if may <= 300:
+                assert set(rows.tolist()) == set(brute(query, allowed, 300))
+
+    def test_it_takes_more_items_and_gives_vectors_back(self, exact: bool) -> None:
+        index = index_of(exact)
+        more = unit(drawn(2, 8, 16))
+        index.add(np.array([SIZE + 4, SIZE + 1]), more)
+        assert len(index) == len(ROWS) + 2
+        known, vectors = index.vectors(np.array([SIZE + 1, 0, SIZE + 4, SIZE + 2, SIZE + 99]))
+        assert known.tolist() == [True, False, True, False, False]
+        assert vectors == pytest.approx(more[::-1], abs=1e-3)
+        assert index.search(more[0], 1, np.ones(SIZE + 5, bool))[0].tolist() == [SIZE + 4]
+        assert (
+            SIZE + 4 not in index.search(more[0], 9, np.ones(SIZE + 4, bool))[0].tolist()
+        )  # a mask from before it came
+
+
+def test_folding_in_solves_the_users_half_step() -> None:
+    items, liked = drawn(30, 2).astype(np.float64), [3, 7, 20]
+    alpha, regularization = 10.0, 0.05
+    confidence = np.ones(30)
+    confidence[liked] += alpha
+    wanted = np.isin(np.arange(30), liked).astype(float)
+    matrix = items.T @ np.diag(confidence) @ items + regularization * len(liked) * np.eye(WIDTH)
+    expected = np.linalg.solve(matrix, items.T @ (confidence * wanted))
+    got = FoldIn(items.astype(np.float32), alpha, regularization)(items[liked].astype(np.float32))
+    assert got == pytest.approx(expected, abs=1e-4)
+
+
+class NoModels:
+    def get(self, name: str) -> None:
+        return None
+
+
+def shelf_of(folder: Path, store: ItemStore) -> VectorShelf:
+    models: Any = NoModels()
+    return VectorShelf(str(folder), folder / "models", models, store)
+
+
+def look(shelf: VectorShelf) -> dict[str, int]:
+    asyncio.run(shelf.look())
+    return {kind.name: kind.version for kind in shelf.all()}
+
+
+def test_a_new_version_is_taken_in_and_one_that_goes_is_followed_back(base: Base, tmp_path: Path) -> None:
+    folder, ids = tmp_path / "embeddings", np.arange(1, 41)
+    shelf = shelf_of(folder, ItemStore(base))
+    assert look(shelf) == {}
+    write_embeddings(folder / "1", ids, drawn(40))
+    assert look(shelf) == {"als": 1, "item2vec": 1}
+    assert shelf.now()["als"].fold_in is not None
+    write_embeddings(folder / "2.tmp", ids, drawn(40, 2), (ITEM2VEC,))
+    assert look(shelf) == {"als": 1, "item2vec": 1}
+    (folder / "2.tmp").rename(folder / "2")
+    assert look(shelf) == {"als": 1, "item2vec": 2}
+    (folder / "2").rename(tmp_path / "gone")
+    assert look(shelf) == {"als": 1, "item2vec": 1}
+    (folder / "1").rename(tmp_path / "gone too")
+    assert look(shelf) == {"als": 1, "item2vec": 1}  # nothing good is there: what was goes on
+    assert shelf.refused == {}
+
+
+def _cut(folder: Path) -> None:
+    path = folder / ITEM2VEC / VECTORS_FILE
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _flipped(folder: Path) -> None:
+    path = folder / ITEM2VEC / VECTORS_FILE
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def _unsaid(folder: Path) -> None:
+    (folder / META).unlink()
+
+
+def _narrow(folder: Path) -> None:
+    meta = json.loads((folder / META).read_text())
+    (folder / META).write_text(json.dumps(meta | {"width": WIDTH + 1}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_cut, "items.npy was changed or cut: expected SHA-256"),
+        (_flipped, "items.npy was changed or cut: expected SHA-256"),
+        (_unsaid, "meta.json can't be read: No such file"),
+        (_narrow, r"items.npy: expected the shape \[40, 7\], got \[40, 6\]"),
+    ],
+)
+def test_a_bad_version_is_refused_with_its_reason_and_the_one_before_goes_on(
+    base: Base, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    folder, ids = tmp_path / "embeddings", np.arange(1, 41)
+    shelf = shelf_of(folder, ItemStore(base))
+    write_embeddings(folder / "1", ids, drawn(40))
+    look(shelf)
+    write_embeddings(folder / "2", ids, drawn(40, 2), (ITEM2VEC,))
+    spoil(folder / "2")
+    for _ in range(2):
+        assert look(shelf) == {"als": 1, "item2vec": 1}
+        assert list(shelf.refused) == [(ITEM2VEC, 2)]
+        with pytest.raises(AssertionError, match=reason):
+            raise AssertionError(shelf.refused[ITEM2VEC, 2])
+
+
+@pytest.mark.parametrize(
+    ("ids", "vectors", "reason"),
+    [
+        (
+            np.arange(1, 41),
+            np.where(np.arange(240).reshape(40, 6) == 99, np.nan, 1),
+            "the vector of item 17 is not finite",
+        ),
+        (np.arange(40, 0, -1), drawn(40), "expected item ids, ascending"),
+        (np.arange(1, 41), drawn(40).astype(np.float64), "expected numbers of type float32, got float64"),
+        (np.arange(1, 39), drawn(40), r"expected the shape \[38, 6\], got \[40, 6\]"),
+    ],
+)
+def test_what_was_written_wrong_is_refused(base: Base, tmp_path: Path, ids: Any, vectors: Any, reason: str) -> None:
+    if vectors.dtype == np.float64 and not np.isfinite(vectors).all():
+        vectors = vectors.astype(np.float32)
+    write_embeddings(tmp_path / "1", ids, vectors, (ALS,))
+    shelf = shelf_of(tmp_path, ItemStore(base))
+    assert look(shelf) == {}
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(shelf.refused[ALS, 1])
+
+
+def test_a_folder_that_is_whole_at_last_is_taken(base: Base, tmp_path: Path) -> None:
+    write_embeddings(tmp_path / "1", np.arange(1, 41), drawn(40), (ALS,))
+    whole = (tmp_path / "1" / ALS / VECTORS_FILE).read_bytes()
+    (tmp_path / "1" / ALS / VECTORS_FILE).write_bytes(whole[:99])
+    shelf = shelf_of(tmp_path, ItemStore(base))
+    assert look(shelf) == {}
+    (tmp_path / "1" / ALS / VECTORS_FILE).write_bytes(whole)
+    assert look(shelf) == {"als": 1}
+    assert shelf.refused == {}
+
+
+def test_items_that_come_into_the_store_later_get_their_vectors(base: Base, tmp_path: Path) -> None:
+    store = ItemStore(base)
+    write_embeddings(tmp_path / "1", np.array([3, 4, 900]), np.eye(3, WIDTH, dtype=np.float32) + 0.1, (ITEM2VEC,))
+    shelf = shelf_of(tmp_path, store)
+    look(shelf)
+    assert len(shelf.now()[ITEM2VEC].index) == 2
+    store.put_item(Item(900, "New", ("Comedy",), 2020), 101 * DAY_MS)
+    look(shelf)
+    row = store.row(900)
+    assert row is not None
+    assert [near for near, _ in shelf.similar(ITEM2VEC, row, 5)] == [store.row(3), store.row(4)]
+
+
+def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, tmp_path: Path) -> None:
+    store = ItemStore(base)
+    vectors = np.zeros((40, WIDTH), np.float32)
+    vectors[:4, 0], vectors[:4, 1] = (1, 9, 1, 0.1), (0, 9, 0.1, 0)
+    write_embeddings(tmp_path / "1", np.arange(1, 41), vectors, (ALS,))
+    shelf = shelf_of(tmp_path, store)
+    look(shelf)
+    assert shelf.kinds() == ["als"]
+    near = shelf.similar(ALS, 0, 3)
+    assert [row for row, _ in near] == [3, 2, 1]
+    assert [weight for _, weight in near] == pytest.approx([1, 0.995, 0.707], abs=1e-3)
+    with pytest.raises(KeyError):
+        shelf.similar(ITEM2VEC, 0, 3)
+
+
+def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> None:
+    from features.fold.user import thaw_user
+    from features.inputs.columns import ClickWeights
+    from features.inputs.signals import Moment
+    from offline.evaluation.recall_coverage import vector_channels
+    from online.query import Query
+    from online.recall import VECTOR_CHANNELS
+
+    write_embeddings(tmp_path / "1", np.arange(1, 36), drawn(35))
+    store = ItemStore(base)
+    shelf = shelf_of(tmp_path, store)
+    look(shelf)
+    stored = base.stored_user(7)
+    assert stored is not None
+    allowed = np.arange(len(store)) % 3 > 0
+    moment = Moment(thaw_user(stored).features, 101 * DAY_MS, store.index, ClickWeights(), allowed)
+    online = {each.name: each.recall(Query(moment, vectors=shelf.now()), 300).tolist() for each in VECTOR_CHANNELS}
+    offline = {name: channel(moment).tolist() for name, channel in vector_channels(tmp_path / "1", tmp_path).items()}
+    assert offline == {"als": online["als"], "item2vec": online["item2vec"]}
+    assert len(online["als"]) == 23
+
+
+def test_what_is_taken_before_a_row_is_counted_as_candidates_are_taken() -> None:
+    from features.inputs.signals import candidates
+    from offline.evaluation.recall_coverage import NEVER, candidates_before, turns_of
+
+    rng = np.random.default_rng(4)
+    orders = [rng.permutation(60)[:20] for _ in range(4)]
+    turns = turns_of(orders, 60)
+    rows, _ = candidates({str(at): order for at, order in enumerate(orders)}, 60)
+    assert [candidates_before(turns, row) for row in rows.tolist()] == list(range(len(rows)))
+    assert all(candidates_before(turns, row) == NEVER for row in set(range(60)) - set(rows.tolist()))

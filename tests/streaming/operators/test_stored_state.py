@@ -1,0 +1,74 @@
+"""What the job keeps in Flink's state: yesterday's bytes can be read, and today's by yesterday's job."""
+
+import msgspec
+
+from features.types import RATING, Contribution
+from streaming.operators.stored_state import (
+    StoredLane,
+    StoredLive,
+    StoredState,
+    decode_keys,
+    decode_lane,
+    decode_live,
+    decode_state,
+    encode,
+    pack_ids,
+    unpack_ids,
+)
+
+# As version 1 wrote them. Never change these: savepoints hold such bytes.
+LIVE = bytes.fromhex("99c40401020304ff2acd03e8000164 02c40301 0203".replace(" ", ""))
+LANE = bytes.fromhex("9f0102030405060708090a0bcd03e8cd07d00c91a57b753a377d")
+STATE = bytes.fromhex("92c40201022a")
+# As lanes are written since they hold what has not gone to items.
+PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b753a377d919703cd03e803cd01c201fb9104")
+
+
+def test_yesterdays_bytes_are_read() -> None:
+    assert decode_live(LIVE) == StoredLive(
+        features=b"\x01\x02\x03\x04",
+        floor=-1,
+        n=42,
+        broker_ts=1000,
+        first=0,
+        next=1,
+        total=100,
+        open_count=2,
+        open=b"\x01\x02\x03",
+    )
+    assert decode_lane(LANE) == StoredLane(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1000, 2000, 12, ["{u:7}"])
+    assert decode_state(STATE) == StoredState(b"\x01\x02", 42)
+
+
+def test_todays_bytes_are_the_same() -> None:
+    assert encode(decode_live(LIVE)) == LIVE
+    lane = decode_lane(LANE)
+    lane.pending = [Contribution(3, 1000, RATING, 450, 1, -5, (4,))]
+    assert encode(lane) == PENDING_LANE
+    assert decode_lane(PENDING_LANE) == lane
+    assert encode(decode_state(STATE)) == STATE
+
+
+def test_a_field_more_harms_no_older_job_and_one_less_no_newer_one() -> None:
+    class Tomorrow(StoredLane, array_like=True):
+        more: int = 7
+
+    grown = msgspec.msgpack.encode(Tomorrow(n=5))
+    assert decode_lane(grown) == StoredLane(n=5)
+    assert msgspec.msgpack.Decoder(Tomorrow).decode(LANE).more == 7
+
+
+def test_a_lane_publishes_a_ledger_that_adds_up() -> None:
+    stored = StoredLane()
+    for verdict in ("applied", "applied", "late", "rejected", "rerouted", "duplicate"):
+        stored.count(verdict)
+    stored.count_list("applied")
+    lane = stored.published(3, 2)
+    assert lane.balanced
+    assert (lane.read, lane.applied, lane.served_read, lane.open_lists, lane.generation) == (6, 2, 1, 2, 3)
+
+
+def test_ids_and_keys_come_back() -> None:
+    ids = (0, 5, -(2**63), 2**63 - 1)
+    assert unpack_ids(pack_ids(ids)) == ids
+    assert decode_keys(encode(["i:1", f"p:{2**63 - 1}"])) == ["i:1", f"p:{2**63 - 1}"]
