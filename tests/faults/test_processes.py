@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from features.keys import EVENTS
-from infra.processes import ProcessId
+from infra.system.processes import ProcessId
 from tests.faults.conftest import (
     Traffic,
     alive,
