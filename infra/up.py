@@ -142,7 +142,8 @@ class Up:
         ensure_access(self._home)
         with self._steps.step("API") as notes:
             stack.supervisor.start(api.api(self._home, stack.ports, settings))
-            notes.append("lists are answered from now on")
+            since_start = time.monotonic() - self._began
+            notes.append(f"lists are answered from now on, {since_start:.1f} s after the start")
 
     def _start_model_server(self, stack: Stack, embedded: Service) -> None:
         with self._steps.step(MODEL_SERVER):

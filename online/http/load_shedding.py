@@ -29,12 +29,16 @@ _AGAIN: Final = {"Retry-After": "1"}
 
 
 class Gate:
-    """Room for `at_once`, of these `aside` for lists that may wait long; `waiting` more may stand before it."""
+    """Room for `at_once`, of these `aside` for lists that may wait long; `waiting` more may stand before it, for `patience`
+    seconds each."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING, aside: int = ASIDE) -> None:
+    def __init__(
+        self, at_once: int = AT_ONCE, waiting: int = WAITING, aside: int = ASIDE, patience: float = PATIENCE
+    ) -> None:
         self._room = asyncio.Semaphore(at_once)
         self._aside = asyncio.Semaphore(aside)
         self._most = waiting
+        self._patience = patience
         self._waiting = 0
 
     @property
@@ -43,12 +47,12 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:
-        """Seconds that were waited. Raises a Problem, 503, for whom there is no room within PATIENCE."""
+        """Seconds that were waited. Raises a Problem, 503, for whom there is no room in time."""
         began = time.monotonic()
         waits = int(self._room.locked())
         self._waiting += waits
         try:
-            await _acquire(self._room, PATIENCE)
+            await _acquire(self._room, self._patience)
         finally:
             self._waiting -= waits
         try:

@@ -70,6 +70,7 @@ def test_a_job_may_take_its_time_to_start_but_not_for_ever() -> None:
 def test_a_restart_is_told_for_a_minute() -> None:
     assert names({"job": job(state="RESTARTING", tasks_running=0)}) == {"job_restarting"}
     assert names({}, {"job": job(restarts=2)}) == {"job_restarting"}
+    assert names({}, {"job": job(restarts=2)}, {"job": job(restarts=2)}) == {"job_restarting"}  # not at one look alone
     assert names({}, {"job": job(id="b")}) == {"job_restarting"}
     assert names({"job": job(restarts=7)}) == set()  # long ago
     assert names({}, *minute({"job": job(restarts=2)})) == set()

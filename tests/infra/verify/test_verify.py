@@ -61,6 +61,8 @@ def log() -> SmallLog:
     made.answer_lists(20)
     made.event(Event("first", LIKE, 1, 1, 0, "", made.now))
     made.event(Event("second", LIKE, 1, 2, 0, "", made.now))  # so that items 1 and 2 have pairs
+    for _ in range(2):
+        made.show(1, "again", made.now, [1, 2])
     return made
 
 

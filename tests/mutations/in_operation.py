@@ -1,0 +1,106 @@
+"""Faults of what an operator is told, of the model server's choice of versions, and of merging what recall found."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+ALARMS: Final = "infra/monitoring/alarms.py"
+VERSIONS: Final = "models/server/version_policy.py"
+MERGE: Final = "online/recall/merge.py"
+
+FAULTS: Final = (
+    Fault(
+        "a restart is told once",
+        ALARMS,
+        "now.restarts > min(counts)",
+        "now.restarts > max(counts)",
+        ("test_a_restart_is_told_for_a_minute",),
+    ),
+    Fault(
+        "one failed checkpoint is an alarm",
+        ALARMS,
+        "checkpoints.failed_in_a_row >= FAILED_IN_A_ROW",
+        "checkpoints.failed_in_a_row >= 1",
+        ("test_checkpoints_that_fail_in_a_row_are_overdue_at_once_with_their_reason",),
+    ),
+    Fault(
+        "a home at rest has overdue checkpoints",
+        ALARMS,
+        "if age > CHECKPOINT_MS and _reads(sights):",
+        "if age > CHECKPOINT_MS:",
+        ("test_a_missing_checkpoint_is_overdue_only_if_there_is_something_to_keep",),
+    ),
+    Fault(
+        "a record that is never read is no alarm",
+        ALARMS,
+        "if recent[0].total(counted) == recent[-1].total(counted):",
+        "if False:",
+        ("test_a_single_record_that_is_never_read_is_enough",),
+    ),
+    Fault(
+        "pending records that grow are no alarm",
+        ALARMS,
+        "if rises and known[-1] - known[0] >= GROWING_BY:",
+        "if rises and known[0] - known[-1] >= GROWING_BY:",
+        ("test_pending_grows_when_the_job_is_slower_than_its_input",),
+    ),
+    Fault(
+        "features are stale after ten seconds",
+        ALARMS,
+        "(took := minute.quantile(q) or 0) > STALE_MS",
+        "(took := minute.quantile(q) or 0) > 10 * STALE_MS",
+        ("test_features_are_stale_when_the_last_minute_was_slow",),
+    ),
+    Fault(
+        "what was an hour ago is an alarm",
+        ALARMS,
+        "_alarms(latest(sights, LOOK_BACK_MS))",
+        "_alarms(sights)",
+        ("test_sights_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count",),
+    ),
+    Fault(
+        "the smallest versions are served",
+        VERSIONS,
+        "sorted(present, reverse=True)[: policy.count]",
+        "sorted(present)[: policy.count]",
+        ("test_what_a_policy_asks_for",),
+    ),
+    Fault(
+        "a version goes before the next is there",
+        VERSIONS,
+        "    return surplus[:-1]",
+        "    return surplus",
+        ("test_availability_is_preserved",),
+    ),
+    Fault(
+        "a folder of superscripts is a version",
+        VERSIONS,
+        "if child.isascii() and child.isdigit()",
+        "if child.isdigit()",
+        ("test_only_whole_numbers_are_versions",),
+    ),
+    Fault(
+        "a policy's quota of a channel is ignored",
+        MERGE,
+        "[: self._quotas.get(channel.name, channel.most)]",
+        "",
+        ("test_a_channel_gives_its_few_unless_a_policy_says_more",),
+    ),
+    Fault(
+        "a channel that failed is not named",
+        MERGE,
+        """                    logger.exception("recall channel %s failed", channel.name)
+                    self._failed.append(channel.name)
+""",
+        """                    logger.exception("recall channel %s failed", channel.name)
+""",
+        ("test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails",),
+    ),
+    Fault(
+        "channels are asked when the time is over",
+        MERGE,
+        "if time.monotonic() > self._until and any(",
+        "if False and any(",
+        ("test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty",),
+    ),
+)
