@@ -26,7 +26,7 @@ FAULTS: Final = (
     Fault(
         "a home at rest has overdue checkpoints",
         ALARMS,
-        "if age > CHECKPOINT_MS and _reads(sights):",
+        "if age > CHECKPOINT_MS and _reads(snapshots):",
         "if age > CHECKPOINT_MS:",
         ("test_a_missing_checkpoint_is_overdue_only_if_there_is_something_to_keep",),
     ),
@@ -54,8 +54,8 @@ FAULTS: Final = (
     Fault(
         "what was an hour ago is an alarm",
         ALARMS,
-        "_alarms(latest(sights, LOOK_BACK_MS))",
-        "_alarms(sights)",
+        "_alarms(latest(snapshots, WINDOW_MS))",
+        "_alarms(snapshots)",
         ("test_sights_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count",),
     ),
     Fault(
