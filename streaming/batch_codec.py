@@ -1,17 +1,17 @@
-"""Records of the log as they come through Flink's SQL: many in one string, lossless, cheap to hand to Python.
+"""Codec of record batches as Flink's SQL packs them: many records in one string, lossless, cheap to pass to Python.
 
-Bytes are ISO 8859-1 characters, so what separates needs no escaping: it lies beyond them.
+Bytes are ISO 8859-1 characters; the separators are characters beyond those, so nothing needs escaping.
 """
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 FIELD: Final = "\u0100"
-"""Between the fields of a record: topic, partition, offset, broker ms, key, value."""
+"""Separates the fields of a record: topic, partition, offset, broker ms, key, value."""
 RECORD: Final = "\u0101"
-"""Between the records of a batch."""
+"""Separates the records of a batch."""
 NO_KEY: Final = "\u0102"
-"""Stands for a missing key, which is not an empty one."""
+"""Marks a missing key, as opposed to an empty one."""
 
 EVENTS_TOPIC: Final = 0
 SERVED_TOPIC: Final = 1
@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 
 def unpack_batch(batch: str) -> Iterator[Record]:
-    """The records of a batch, in its order. Raises ValueError where it is no batch."""
+    """Yields the records of a batch, in order. Raises ValueError if it is no batch."""
     for text in batch.split(RECORD):
         try:
             topic, partition, offset, broker_ts, key, value = text.split(FIELD)
@@ -44,5 +44,5 @@ def unpack_batch(batch: str) -> Iterator[Record]:
 
 
 def partition_of_batch(batch: str) -> int:
-    """The partition number of all its records: one digit, after the topic's."""
+    """Returns the partition number of a batch's records: one digit, after the topic's."""
     return int(batch[2])

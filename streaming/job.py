@@ -1,4 +1,4 @@
-"""Builds the job and submits it when it is told to: `echo '{}' | python -m streaming.job --settings FILE`; prints the job's id.
+"""Builds the job and submits it on request: `echo '{}' | python -m streaming.job --settings FILE`; prints the job's id.
 
 Kafka `events` ─┐ SQL: the records of a partition
 Kafka `served` ─┴ number within 4 ms in one string ─▶ by lane ▶ UserFold ─▶ by lane of items ▶ ItemFold
@@ -31,8 +31,8 @@ from streaming.settings import JobSettings, read_settings
 from streaming.warm_up import warm
 
 USERS_SLOT = "users"
-"""The slots of the user fold, half of the work; source, items and sinks share the default ones. With one slot a
-TaskManager these are two processes, each with a GIL of its own."""
+"""Slot sharing group of the user fold, half of the work; source, items and sinks share the default group. With one slot per
+TaskManager these are two processes, each with its own GIL."""
 
 # Records of a partition number that come within 4 ms make one string: one crossing into Python for all of them.
 # Under load a batch grows with what waits; the window of the older syntax costs half of the newer one's (docs/decisions/0007).
@@ -41,7 +41,7 @@ SELECT {label} AS label, LISTAGG(packed, '{RECORD}') AS batch
 FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.004' SECOND(1, 3))
 """
 
-# A null of the raw format would drop out of CONCAT_WS: a missing value is an empty one, a missing key has its own sign.
+# CONCAT_WS drops nulls: a missing value is encoded as an empty one, a missing key as NO_KEY.
 _PACKED = """
 SELECT part, pt, CONCAT_WS('{FIELD}', '{number}',
     CAST(part AS STRING), CAST(off AS STRING),
@@ -61,7 +61,7 @@ _RAW = {"key.format": "raw", "key.fields": "k", "value.format": "raw", "value.fi
 # much as to fold it (docs/decisions/0010).
 _TOGETHER = {"properties.fetch.min.bytes": "2048", "properties.fetch.max.wait.ms": "4"}
 _PATIENT = {
-    # The producer waits for a broker that is away, within the bound, instead of failing the job.
+    # The producer waits for an unavailable broker, up to these timeouts, instead of failing the job.
     "properties.delivery.timeout.ms": "600000",
     "properties.request.timeout.ms": "10000",
     "properties.max.block.ms": "600000",
@@ -74,7 +74,7 @@ _PATIENT = {
 
 
 def _start(offsets: dict[int, int]) -> dict[str, str]:
-    """Where the first start reads a topic from: from what the base does not hold. A checkpoint has its own offsets."""
+    """Returns the options that set where the first start reads a topic: behind the base. A checkpoint has its own offsets."""
     if not any(offsets.values()):
         return {"scan.startup.mode": "earliest-offset"}
     starts = ";".join(f"partition:{number},offset:{offset}" for number, offset in offsets.items())
@@ -82,7 +82,7 @@ def _start(offsets: dict[int, int]) -> dict[str, str]:
 
 
 def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
-    """Put the whole job into `env`."""
+    """Define the whole job in `env`."""
     tables = StreamTableEnvironment.create(env)
     tables.get_config().set_local_timezone("UTC")
     # Each operator of SQL gets a uid too, so that a savepoint fits again.
@@ -109,7 +109,7 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
     batches = tables.to_append_stream(
         tables.sql_query(_BATCHED.format(label=label, RECORD=RECORD)), Types.ROW([Types.INT(), Types.STRING()])
     )
-    # What follows the windows is batches: each goes on at once.
+    # The windows' output is batches already: each is flushed at once.
     java_batches: Any = batches._j_data_stream
     java_batches.getTransformation().setBufferTimeout(0)
     users = (
@@ -133,7 +133,7 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
 
 
 def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: DataStream) -> None:
-    """Rejects, records sent on and samples go to their topics, keyed, by Kafka's own partitioner."""
+    """Define the sinks of rejected and rerouted records and samples: keyed, partitioned by Kafka's own partitioner."""
     headers = ", headers MAP<STRING, BYTES> METADATA"
     for name, topic, more in (("rejected", REJECTED, headers), ("rerouted", EVENTS, ""), ("samples", SAMPLES, "")):
         tables.execute_sql(
@@ -165,14 +165,13 @@ def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: 
 
 
 class Order(msgspec.Struct):
-    """What this client is told on its standard input, a line of JSON: to submit the job now, from a checkpoint or savepoint
-    (None: from the base)."""
+    """A line of JSON on standard input: submit the job now, from a checkpoint or savepoint (URI; None: from the base)."""
 
     restore: str | None = None
 
 
 def _warm(slots: int) -> None:
-    """All that a start needs and that does not depend on the base: it may be made meanwhile."""
+    """Prepare what a start needs and does not depend on the base, which may be made meanwhile."""
     try:
         warm(slots)
         StreamTableEnvironment.create(remote_environment()).explain_sql("SELECT 1")
@@ -190,7 +189,7 @@ def main() -> None:
     if arguments.warm:
         _warm(arguments.warm)
     order = sys.stdin.readline()
-    if not order:  # whoever would have given it has gone
+    if not order:  # the process that would have sent it has ended
         return
     restore = msgspec.json.decode(order, type=Order).restore
     settings = read_settings(arguments.settings)

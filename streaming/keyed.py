@@ -1,4 +1,4 @@
-"""Streams that carry their key with them."""
+"""Keyed streams whose rows contain the key."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from pyflink.java_gateway import get_gateway
 
 
 def keyed(stream: DataStream, value_type: TypeInformation) -> KeyedStream:
-    """A stream of rows (key, value) by its keys, whole numbers; what follows gets the values.
+    """Key a stream of rows (int key, value) by its keys; the next operator gets the values.
 
-    `DataStream.key_by` asks a Python function for the key of each element: one more way from Java to Python and back.
+    `DataStream.key_by` calls a Python function per element for its key: one more round trip between Java and Python.
     """
     gateway: Any = get_gateway()
     key_type = Types.ROW([Types.INT()]).get_java_type_info()

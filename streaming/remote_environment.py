@@ -1,4 +1,4 @@
-"""The way to the cluster of this process' environment."""
+"""The Flink environment that submits to the cluster of this process' environment variables."""
 
 import os
 from typing import Any
@@ -8,8 +8,8 @@ from pyflink.java_gateway import get_gateway
 
 
 def remote_environment(restore: str | None = None, checkpoints: bool = True) -> StreamExecutionEnvironment:
-    """An environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings for the job too, but for
-    its checkpoints if it is to have none; the job goes on from the checkpoint or savepoint `restore`, if given.
+    """Returns an environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings also for the job, except
+    checkpointing if `checkpoints` is False; the job resumes from the checkpoint or savepoint `restore`, if given.
 
     `get_execution_environment` would start a cluster inside this process.
     """
@@ -17,7 +17,7 @@ def remote_environment(restore: str | None = None, checkpoints: bool = True) -> 
     configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(
         os.environ["FLINK_CONF_DIR"]
     )
-    # It may be started together with the cluster.
+    # The client may be started together with the cluster.
     configuration.setString("rest.retry.delay", "200 ms")
     configuration.setString("rest.retry.max-attempts", "300")
     if not checkpoints:

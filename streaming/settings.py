@@ -1,4 +1,4 @@
-"""What the job is told: one frozen object, written by infra as JSON and read by `python -m streaming.job`."""
+"""Settings of the job: one frozen object, written by infra as JSON and read by `python -m streaming.job`."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon         the home's clock for the rule "a year ahead": an event time, ms …
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
     parallelism     of the fold, at most 8
-    attribution     for so long (s) a shown list waits for what is done about it before it becomes a sample
-    items           whether what users do is also folded into items and pairs. Without, a home whose lists need only what is
-                    known of users is spared half of the job's work: items and pairs stay as they are in the base
+    attribution     window (s) in which a shown list waits for actions on it before it becomes a sample
+    items           whether events are also folded into items and pairs. If not, half of the job's work is saved, and items and
+                    pairs stay as they are in the base
     """
 
     bootstrap: str
@@ -39,5 +39,5 @@ class JobSettings(msgspec.Struct, frozen=True):
 
 
 def read_settings(path: Path) -> JobSettings:
-    """Raises msgspec.ValidationError naming the field that is wrong."""
+    """Read settings from a JSON file. Raises msgspec.ValidationError naming the invalid field."""
     return msgspec.json.decode(path.read_bytes(), type=JobSettings)

@@ -1,4 +1,4 @@
-"""Where the operators take the time from, so that a test can move it instead of waiting (`streaming.testing`)."""
+"""The operators' time source, injected so that a test can advance it instead of waiting (`streaming.testing`)."""
 
 import time
 from typing import Final, Protocol

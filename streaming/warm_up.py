@@ -1,8 +1,8 @@
-"""Has TaskManagers import what the job's tasks need: `python -m streaming.warm_up` runs a job of one element on one that is free.
+"""Has TaskManagers import the modules of the job's tasks: `python -m streaming.warm_up` runs a job of one element on a free one.
 
-A TaskManager keeps Python's modules from one job to the next. To import them takes 4 s of a processor, 8 while others are busy;
-that would be most of the time that the job stands still after a TaskManager has died, and Flink asks for a checkpoint soon after
-the job's first task runs, which fails while another one imports.
+A TaskManager keeps Python's modules from one job to the next. Importing them takes 4 s of a processor, 8 s on a busy machine:
+most of the downtime after a TaskManager has died. Flink also triggers a checkpoint soon after the job's first task runs, which
+fails while another task imports.
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ NAME = "martlet-warm"
 
 
 class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
-    """Imports in each task, whether an element comes or not."""
+    """Imports the modules in each task, whether it gets an element or not."""
 
     def open(self, runtime_context: RuntimeContext) -> None:
         for module in ("streaming.operators.user_operator", "streaming.operators.item_operator"):
@@ -29,7 +29,7 @@ class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
 
 
 def warm(slots: int) -> None:
-    """Run the job on so many TaskManagers, each of which has one slot; returns when it has ended."""
+    """Run the warming job on `slots` TaskManagers, each with one slot; returns when it has ended."""
     env = remote_environment(checkpoints=False)
     env.set_parallelism(slots)
     stream: Any = env.from_collection([0], type_info=Types.INT()).map(_Import(), output_type=Types.INT())._j_data_stream

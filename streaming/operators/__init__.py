@@ -1,1 +1,1 @@
-"""The job's two keyed operators, and the state and timers that they keep."""
+"""The job's two keyed operators, with their state and timers."""

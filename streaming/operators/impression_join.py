@@ -1,7 +1,7 @@
-"""Shown lists waiting for what is done about them: `served` joined with events by request_id, for half an hour of broker time.
+"""Attribution join: shown lists (`served`) joined with events by request_id, within half an hour of broker time.
 
-Either may come first, since the two topics are read side by side. A list is closed by the lane's own time, the newest that
-the broker gave a record of it: reading an old log again closes no list early. Where a lane is silent, wall time closes.
+Either side may come first, since the two topics are read in parallel. A list is closed by its lane's time, the newest broker
+time of the lane's records, so reading an old log again closes no list early. Where a lane is silent, wall time closes it.
 """
 
 import heapq
@@ -21,15 +21,15 @@ from streaming.operators.user_cache import BYTES
 
 SILENCE_MS = MINUTE_MS
 OPEN_LISTS = 256
-"""A lane keeps at most so many open; the oldest is closed early. A list with its features takes some 17 kB, so all lanes hold
-35 MB, which in memory every checkpoint writes."""
+"""Maximum number of open lists per lane; beyond it the oldest is closed early. A list with its features takes some 17 kB, so all
+lanes together hold 35 MB, which with state in memory every checkpoint writes."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_actions = msgspec.msgpack.Decoder(list[Action]).decode
 
 
 class LaneLists:
-    """When each open list of a lane closes, and whose it is: what Flink's state says, decoded."""
+    """Closing times and users of a lane's open lists, decoded from Flink's state."""
 
     def __init__(self, closing: dict[str, int]) -> None:
         self.closing = closing
@@ -45,7 +45,7 @@ def _user_of(key: str) -> int:
 
 
 class OpenLists:
-    """The state of all lanes of a subtask. Every call is made under its lane's key."""
+    """Open lists of all lanes of a subtask. Every method must be called under its lane's key."""
 
     def __init__(self, context: RuntimeContext, window_ms: Millis) -> None:
         self._window_ms = window_ms
@@ -58,22 +58,22 @@ class OpenLists:
         self._acted = state("acted", BYTES)
 
     def lane(self) -> LaneLists:
-        """The open lists of the current lane, from Flink's state."""
+        """Load the open lists of the current lane from Flink's state."""
         return LaneLists(dict(self._closing.items()))
 
     def show(self, lane: LaneLists, user_id: int, request_id: str, value: bytes, broker_ts: Millis) -> None:
-        """A list was shown; `value` is its record."""
+        """Add a shown list; `value` is its record."""
         self._shown.put(self._open(lane, user_id, request_id, broker_ts), value)
 
     def act(self, lane: LaneLists, user_id: int, request_id: str, action: Action, broker_ts: Millis) -> None:
-        """An event answers a list, which may not have come yet."""
+        """Add an action on a list, which may not have arrived yet."""
         key = self._open(lane, user_id, request_id, broker_ts)
         actions = self._actions(key)
         if len(actions) < MAX_ACTIONS:
             self._acted.put(key, _encode([*actions, action]))
 
     def take_back(self, lane: LaneLists, user_id: int, event_id: str) -> None:
-        """An event was undone: no open list keeps it."""
+        """Remove an undone event from the user's open lists."""
         for key in lane.by_user.get(user_id, ()):
             actions = self._actions(key)
             remaining = [action for action in actions if action.event_id != event_id]
@@ -81,12 +81,13 @@ class OpenLists:
                 self._acted.put(key, _encode(remaining))
 
     def forget(self, lane: LaneLists, user_id: int) -> None:
-        """Drop what was shown to a user who is forgotten."""
+        """Drop the open lists of a forgotten user."""
         for key in list(lane.by_user.get(user_id, ())):
             self._drop(lane, key)
 
     def close(self, lane: LaneLists, lane_ts: Millis, now: Millis, silent: bool) -> Iterator[tuple[int, bytes]]:
-        """(user, sample) of the lists whose time is over. `lane_ts` is the lane's newest broker time, `now` wall time."""
+        """Close the lists whose window is over; yields (user, sample). `lane_ts` is the lane's newest broker time, `now` wall
+        time."""
         until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts
         while lane.heap and (lane.heap[0][0] <= until or len(lane.closing) > OPEN_LISTS):
             at, key = heapq.heappop(lane.heap)

@@ -1,4 +1,4 @@
-"""What events did to the items of one lane, on its way from users to items: bytes, one message a lane."""
+"""Messages from the user to the item operator: the changes that events make to the items of one lane, as bytes."""
 
 from collections.abc import Iterable
 
@@ -28,7 +28,7 @@ _decode = msgspec.msgpack.Decoder(Delta).decode
 
 
 def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int, bytes]:
-    """What is added and taken back, a message for each lane that it concerns."""
+    """Encode contributions (added or retracted) as one message per affected lane, by lane number."""
     lanes: dict[int, Delta] = {}
 
     def lane(item_id: int) -> Delta:
@@ -47,10 +47,10 @@ def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int
 
 
 def read_delta(data: bytes) -> Delta:
-    """Raises msgspec.DecodeError where the bytes are no Delta."""
+    """Decode a message. Raises msgspec.DecodeError if the bytes are no Delta."""
     return _decode(data)
 
 
 def lane_of_delta(data: bytes) -> int:
-    """The lane, without reading the rest: the first number of the array."""
+    """Returns a message's lane without decoding the rest: the first number of the array."""
     return data[1]

@@ -1,9 +1,9 @@
 """The operator of items: deltas of events, in any order → features and neighbours of items in Redis.
 
-A delta is folded at once into decoded copies, and kept as it is in Flink's state (one cheap step); copies are encoded, stored
+A delta is folded at once into decoded copies, and stored as it is in Flink's state (one cheap step); copies are encoded, stored
 and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.8 s at most (3 s while the
-stream is behind by that much). What was only shown waits for that longest interval: a list moves all its items, and what they
-were shown for changes little. After a crash the kept deltas are folded again.
+stream is behind by that much). Impressions alone wait for the longest interval: a list changes all its items, each only
+slightly. After a crash the stored deltas are folded again.
 """
 
 from collections import OrderedDict
@@ -34,19 +34,19 @@ from streaming.time_source import SYSTEM_TIME, TimeSource
 
 CACHED_ITEMS = 20_000
 CACHED_PAIRS = 5_000
-"""Decoded copies: at most 5 kB an item, 25 kB a set of pairs."""
+"""Limits of decoded copies, of at most 5 kB per item and 25 kB per set of pairs."""
 SHORTEST, LONGEST, SHARE = 0.1, 0.8, 10.0
-"""Seconds between a lane's flushes, within these bounds: ten times as long as the last one took, for each lane here, so that all
-of them take a tenth of the time."""
+"""Seconds between a lane's flushes: SHARE times the duration of the last one times the number of lanes here, between SHORTEST and
+LONGEST, so that flushes take a tenth of the time."""
 BEHIND = 3.0
-"""While the stream is behind, waiting as long as the records have waited already makes nothing stale that was not, so the upper
-bound rises to that, this at most: a hot item is written once in seconds then."""
+"""While the stream is behind, the upper bound rises to the records' delay, up to this many seconds: they are stale already, and a
+hot item is written once in seconds then."""
 
 S = TypeVar("S")
 
 
 class _Live(Generic[S]):
-    """A decoded copy, and when the broker took the newest record in it (ms)."""
+    """A decoded copy, and the broker time of the newest record in it (ms)."""
 
     __slots__ = ("broker_ts", "state")
 
@@ -56,7 +56,7 @@ class _Live(Generic[S]):
 
 
 class _Copies(Generic[S]):
-    """Decoded copies over Flink's state, over the base: of items' features, or of their pairs."""
+    """Cache of decoded items' features or pairs, read through from Flink's state, else from the base."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class _Copies(Generic[S]):
         return _Live(self._decode(item_id, stored.value), stored.broker_ts)
 
     def store(self, changed: dict[int, _Live[S]]) -> dict[int, bytes]:
-        """Put copies into Flink's state; their encodings."""
+        """Put copies into Flink's state; returns their encodings."""
         encoded = {item_id: self._encode(live.state) for item_id, live in changed.items()}
         if changed:
             self._flink.put_all(
@@ -105,7 +105,7 @@ class _Lane:
         self.flush_due = 0.0
         self.impressions_due = 0.0
         self.impressions_only = True
-        """Whether nothing but impressions has come since the last flush."""
+        """Whether only impressions have come since the last flush."""
         self.broker_ts = 0
         self.timer_for = 0.0
 
@@ -115,7 +115,7 @@ class _Lane:
 
 
 class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
-    """See the module. One element is a `Delta` of one lane of items."""
+    """The item operator (see the module). One element is a `Delta` of one lane of items."""
 
     def __init__(
         self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
@@ -157,7 +157,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._writer.close()
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        # The lane is known without asking Flink for the key, which is a crossing.
+        # The lane is in the message: getting the key from Flink would be a crossing.
         lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(ctx)
         self._fold(lane, value)
         now = self._time.monotonic()
@@ -180,7 +180,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         return iter(())
 
     def _lane(self, ctx: Any) -> _Lane:
-        """The current lane; met for the first time since the start, it writes again what may not have reached Redis."""
+        """Returns the current lane; on first use since the start, repeats the writes that may not have reached Redis."""
         label: int = ctx.get_current_key()
         lane = self._lanes.get(label)
         if lane is None:
@@ -237,7 +237,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
 
 
 def pauses(took: float, behind: float) -> tuple[float, float]:
-    """Seconds until the next flush, and until one of what was only shown. took: by a flush, times the lanes; behind: how long ago
-    the broker took what was flushed."""
+    """Returns the seconds until the next flush, and until one of impressions alone. took: duration of a flush times the number of
+    lanes; behind: age of what was flushed since its broker time, seconds."""
     longest = max(LONGEST, min(BEHIND, behind))
     return min(longest, max(SHORTEST, SHARE * took)), longest

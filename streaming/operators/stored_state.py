@@ -1,5 +1,5 @@
-"""What the job keeps in Flink's state, as bytes: msgpack arrays that only ever grow at their end, so that a savepoint of an
-older job can be read (tests/streaming/operators/test_stored_state.py holds yesterday's bytes). No pickled classes.
+"""Encoding of the job's state in Flink: msgpack arrays that only grow at their end, so that savepoints of older jobs can be
+read (tests/streaming/operators/test_stored_state.py holds golden bytes). No pickled classes.
 """
 
 import struct
@@ -12,12 +12,12 @@ from features.store.job_status import Lane
 from features.types import Contribution
 
 STATE_VERSION: Final = 1
-"""Part of each state's name in Flink. A change that old bytes can't be read through raises it, and states start from the base."""
+"""Part of each state's name in Flink. A change that makes old bytes unreadable raises it: states then start from the base."""
 
 
 class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
-    """A user: features as Redis has them, tombstone, place in the log, and its journal (see `features.fold.journal`): chunks
-    `first` … `next` − 1 lie beside, `open` is the last one."""
+    """A user: features as in Redis, tombstone, next offset, and its journal (see `features.fold.journal`): chunks `first` …
+    `next` − 1 are separate entries, `open` is the last one."""
 
     features: bytes
     floor: int
@@ -31,8 +31,8 @@ class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
 
 
 class StoredLane(msgspec.Struct, array_like=True):
-    """What a lane of users has counted and how far it came (see `features.store.job_status.Lane`), the keys whose last writes
-    Redis had not acknowledged yet, and what has not gone to items yet."""
+    """A lane of users: its counts and offsets (see `features.store.job_status.Lane`), the keys whose last writes Redis has not
+    acknowledged, and the contributions not yet sent to items."""
 
     n: int = 0
     s: int = 0
@@ -52,11 +52,11 @@ class StoredLane(msgspec.Struct, array_like=True):
     pending: list[Contribution] = msgspec.field(default_factory=list)
 
     def count(self, verdict: str) -> None:
-        """One more record of `events` with that verdict."""
+        """Count a record of `events` with that verdict."""
         setattr(self, verdict, getattr(self, verdict) + 1)
 
     def count_list(self, verdict: str) -> None:
-        """One more record of `served`."""
+        """Count a record of `served` with that verdict."""
         self.count(f"served_{verdict}")
 
     def published(self, generation: int, open_lists: int) -> Lane:
@@ -83,7 +83,7 @@ class StoredLane(msgspec.Struct, array_like=True):
 
 
 class StoredState(msgspec.Struct, array_like=True):
-    """An item's features, or its pairs, and when the broker took the newest record in them (ms)."""
+    """An item's features, or its pairs, and the broker time of the newest record in them (ms)."""
 
     value: bytes
     broker_ts: int
@@ -97,7 +97,7 @@ decode_state = msgspec.msgpack.Decoder(StoredState).decode
 
 
 def pack_ids(ids: Iterable[int]) -> bytes:
-    """Ids as 8 bytes each, little-endian."""
+    """Encode ids as 8 bytes each, little-endian."""
     values = list(ids)
     return struct.pack(f"<{len(values)}q", *values)
 

@@ -1,7 +1,7 @@
-"""The users of one subtask: decoded copies of those used lately, over Flink's state, over the base.
+"""Cache of the users of one subtask: decoded copies of recently used ones, read through from Flink's state, else from the base.
 
-Only this subtask writes them, so a copy can't be stale. What must be called under a lane's key is called under the lane of
-the users concerned.
+Only this subtask writes them, so a copy can't be stale. Methods that access state must be called under the key of the users'
+lane.
 """
 
 from collections import OrderedDict
@@ -20,14 +20,14 @@ from streaming.operators.stored_state import STATE_VERSION, StoredLive, decode_l
 from streaming.redis_sink.redis_commands import UserWrite
 
 CACHED_ENTRIES = 1_000_000
-"""Bound of the decoded copies: one for each user, plus one for each event remembered and item seen."""
+"""Limit of the cache's weight: one per user, plus one per remembered event and seen item."""
 
-# Plain bytes objects only: pickle is their envelope (thread mode hands primitive arrays over element by element).
+# Plain bytes objects only, in pickle's envelope (thread mode passes primitive arrays element by element).
 BYTES = Types.PICKLED_BYTE_ARRAY()
 
 
 class LiveUser:
-    """The decoded copy of a user, and what Redis must be told of it."""
+    """The decoded copy of a user, and its changes to be written to Redis."""
 
     __slots__ = ("broker_ts", "event_ts", "journal", "n", "seen", "state", "weight")
 
@@ -42,7 +42,7 @@ class LiveUser:
         self.weight = 0
 
     def note_changes(self) -> None:
-        """After a fold: what it changed in memory and seen set goes into the journal and to Redis."""
+        """Move a fold's changes of dedupe memory and seen set into the journal and the next write to Redis."""
         changes = self.state.drain_changes()
         self.journal.append(changes, self.state.memory.floor)
         for item_id, n in changes.seen:
@@ -50,7 +50,7 @@ class LiveUser:
 
 
 class UserStates:
-    """See the module."""
+    """The cache (see the module)."""
 
     def __init__(self, context: RuntimeContext, base: Base) -> None:
         self._base = base
@@ -85,7 +85,7 @@ class UserStates:
         return LiveUser(state, journal)
 
     def store(self, changed: dict[int, LiveUser]) -> dict[int, UserWrite]:
-        """Put users into Flink's state; what Redis is to be told of each."""
+        """Put users into Flink's state; returns the write to Redis for each."""
         heads: dict[int, bytes] = {}
         chunks: dict[str, bytes] = {}
         writes: dict[int, UserWrite] = {}
@@ -120,7 +120,7 @@ class UserStates:
         return writes
 
     def whole_writes(self, user_ids: Iterable[int]) -> dict[int, UserWrite]:
-        """All of these users, to be written again after a restart."""
+        """Returns complete writes of these users, to be repeated after a restart."""
         writes = {}
         for user_id in user_ids:
             user = self.load_user(user_id)
@@ -131,7 +131,7 @@ class UserStates:
         return writes
 
     def _put_in_cache(self, user_id: int, user: LiveUser) -> None:
-        """Cache a user, or weigh one anew; the least recently used go beyond the bound."""
+        """Cache a user, or update its weight; evicts the least recently used beyond the limit."""
         weight = 1 + len(user.state.memory) + len(user.state.seen)
         if self._cache.setdefault(user_id, user) is not user:
             raise RuntimeError(f"two copies of user {user_id}")

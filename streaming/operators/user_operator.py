@@ -1,9 +1,9 @@
 """The operator of users: records of the log, in order → features in Redis, deltas for items, samples, rejects.
 
-Flink's keyed state is the truth; it is changed once a batch. A write that Redis has not acknowledged waits in memory, but the
-state it comes from and the list of such users (`StoredLane.unsent`) are in the same checkpoint: after a crash each lane
-writes them again as soon as it is touched, by a record or by its timer. Repeating is harmless: writes are absolute and fenced.
-Users are written at once; what a lane says to items, and of itself, gathers for a moment (`SETTLE`).
+Flink's keyed state is the truth; it is changed once per batch. A write that Redis has not acknowledged waits in memory, but the
+state it comes from and the list of such users (`StoredLane.unsent`) are in the same checkpoint: after a crash each lane repeats
+these writes as soon as a record or its timer reaches it. Repeating is harmless: writes are absolute and fenced.
+Users are written at once; messages to items and the lane's own numbers are batched for a moment (`SETTLE`).
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ _TOPIC_NAMES = ("events", "served")
 
 
 class _Lane:
-    """A lane as this subtask holds it: Flink's state of it, decoded."""
+    """A lane's state in Flink, decoded, and this subtask's bookkeeping for it."""
 
     def __init__(self, number: int, stored: StoredLane, lists: LaneLists, now: float) -> None:
         self.number = number
@@ -61,13 +61,14 @@ class _Lane:
         self.unsent = set(stored.unsent)
         self.touched_at = now
         self.due = 0.0
-        """When what waits is to go on …"""
+        """When pending messages are to be sent …"""
         self.waits = bool(stored.pending)
-        """… and whether anything does; a timer is set then."""
+        """… and whether there are any; a timer is set then."""
 
 
 class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
-    """See the module. One element is a batch of records of a lane; what comes out is (label, `Delta`) for lanes of items."""
+    """The user operator (see the module). One element is a batch of records of a lane; the output is (label, `Delta`) for
+    lanes of items."""
 
     def __init__(
         self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
@@ -105,7 +106,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._writer.close()
 
     def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        # Asking Flink for the key would be a crossing.
+        # The lane is in the batch: getting the key from Flink would be a crossing.
         lane = self._lanes.get(LABELS[partition_of_batch(value)]) or self._lane(ctx)
         stored = lane.stored
         changed: dict[int, LiveUser] = {}
@@ -139,7 +140,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         set_tick(ctx, self._time.wall_ms())
 
     def _lane(self, ctx: Any) -> _Lane:
-        """The current lane; met for the first time since the start, it writes again what may not have reached Redis."""
+        """Returns the current lane; on first use since the start, repeats the writes that may not have reached Redis."""
         label: int = ctx.get_current_key()
         lane = self._lanes.get(label)
         if lane is None:
@@ -163,7 +164,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         except BadEvent as error:
             self._count(lane, REJECTED)
             yield REJECTED_TAG, _rejected(record, str(error))
-            # The place in the log is known even if the event is not: a wait for it must end.
+            # The offset is known even if the event is unreadable: a read that waits for it must end.
             user_id = user_of_key(key, record.partition)
             if user_id is not None:
                 self._user(user_id, record, changed)
@@ -185,7 +186,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._update_open_lists(lane, event, record)
 
     def _update_open_lists(self, lane: _Lane, event: Event, record: Record) -> None:
-        """What an applied event says about open lists."""
+        """Apply an event to the open lists: an undo, a forgotten user, or an action on a list."""
         if event.kind == UNDO:
             self._lists.take_back(lane.lists, event.user_id, event.target)
         elif event.kind == FORGET_USER:
@@ -222,7 +223,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
 
     def _list_memory(self, user_id: int) -> DedupeMemory:
-        """The lists remembered of a user: Flink's, else the base's."""
+        """Returns the dedupe memory of a user's lists, from Flink's state, else from the base."""
         data = self._list_memories.get(user_id)
         if data is None:
             stored = self._base.user(user_id)
@@ -241,7 +242,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._counted[verdict] += 1
 
     def _store(self, lane: _Lane, changed: dict[int, LiveUser], ctx: Any) -> Iterator[Any]:
-        """The end of a batch: everything into Flink's state, and on its way to Redis and to items."""
+        """End a batch: store everything in Flink's state, and send it to Redis and to items."""
         stored, now = lane.stored, self._time.monotonic()
         writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
         lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()

@@ -1,4 +1,4 @@
-"""What a writer sends: one kind of write for users, one for items and pairs, one for a lane's own numbers."""
+"""Commands of the writer: one type of write for users, one for items and pairs, one for a lane's numbers."""
 
 import hashlib
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ SHA: Final = {script: hashlib.sha1(script.encode()).hexdigest() for script in SC
 
 
 class Write(Protocol):
-    """The newest state of one key. `broker_ts` is 0 where its freshness says nothing, `event_ts` where it moves no clock."""
+    """The newest state of one key. `broker_ts` is 0 if its freshness is not measured, `event_ts` if it moves no clock."""
 
     @property
     def broker_ts(self) -> int: ...
@@ -34,7 +34,7 @@ class Write(Protocol):
     def event_ts(self) -> int: ...
 
     def after(self, earlier: "Write") -> "Write":
-        """This write where an earlier one to the same key was not sent."""
+        """Returns this write, merged with an earlier one to the same key that was not sent."""
         ...
 
     def command(self, key: str, generation: int) -> bytes: ...
@@ -75,7 +75,7 @@ class UserWrite:
 
 @dataclass(slots=True)
 class StateWrite:
-    """The features of an item, or its neighbours."""
+    """Features of an item, or its neighbours."""
 
     n: int
     broker_ts: int

@@ -1,4 +1,4 @@
-"""One connection to Redis for pipelines whose answers are read later. hiredis packs and parses."""
+"""A connection to Redis for pipelines whose replies are read later. hiredis packs and parses."""
 
 import socket
 from typing import Any
@@ -12,8 +12,8 @@ _CHUNK = 1 << 16
 
 
 class Connection:
-    """A connection with the writers' scripts loaded, each wait on it `timeout` seconds at most. Everything raises Unavailable
-    where Redis does not do what it should; the connection is of no more use then."""
+    """A connection with the writers' scripts loaded; each wait takes `timeout` seconds at most. Every method raises
+    Unavailable if Redis fails or does not reply; the connection is unusable then."""
 
     def __init__(self, host: str, port: int, timeout: float) -> None:
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
@@ -36,7 +36,7 @@ class Connection:
             raise Unavailable(f"Redis: {error}") from error
 
     def read_replies(self, count: int) -> list[Any]:
-        """The next `count` answers, waited for."""
+        """Wait for the next `count` replies and return them."""
         found: list[Any] = []
         while len(found) < count:
             try:

@@ -1,10 +1,10 @@
 """Writes features to Redis from an operator: pipelined, without a thread of its own.
 
-A batch is sent as soon as it is put, and its answers are read when a later one follows, or at the next tick: Redis works
-while the operator folds on. While Redis is away writes gather, those to one key become one, and they are tried again; once
-the buffer is full the operator waits: nothing is dropped.
+A batch is sent as soon as it is put, and its replies are read when a later one follows, or at the next tick: Redis works
+while the operator folds on. While Redis is unavailable writes are buffered, coalesced by key and retried; once the buffer is
+full the operator blocks: nothing is dropped.
 
-A write that waits is not in Flink's state, but the state it came from is, and so is the list of keys whose last write is not
+A buffered write is not in Flink's state, but the state it came from is, and so is the list of keys whose last write is not
 acknowledged: they are written again after a restart (see streaming.operators.user_operator).
 """
 
@@ -23,25 +23,25 @@ from streaming.redis_sink.redis_connection import Connection
 from streaming.time_source import SYSTEM_TIME, TimeSource
 
 IN_FLIGHT = 4
-"""Batches sent whose answers have not been read, at most."""
+"""Maximum number of batches sent whose replies have not been read."""
 BUFFER_KEYS = 2048
-"""With so many keys waiting for a Redis that is away, the operator waits too; the buffer holds at most one batch more."""
+"""With this many keys buffered while Redis is unavailable, the operator blocks; the buffer holds at most one batch more."""
 CALL_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 10.0
 REPORT_EVERY = 1.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
-"""Seconds from a failure to the next attempt: doubled each time, within these bounds."""
+"""Seconds from a failure to the next attempt: doubled each time, between these bounds."""
 
 _TIME = hiredis.pack_command(("TIME",))
 
 Connect = Callable[[str, int, float], Connection]
 """Opens a connection: host, port, seconds that each wait may take. Raises Unavailable."""
 _Batch = tuple[dict[str, Write], int]
-"""Writes by key, and how many answers their commands get."""
+"""Writes by key, and the number of replies to their commands."""
 
 
 class FeatureWriter:
-    """Sends writes by Redis key; of writes to one key the latest counts."""
+    """Sends writes by Redis key; of several writes to one key the latest counts."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class FeatureWriter:
         self._report_due = 0.0
 
     def put(self, writes: Mapping[str, Write]) -> None:
-        """Take writes and send them. Waits while Redis is away and the buffer full."""
+        """Buffer writes and send them. Blocks while Redis is unavailable and the buffer full."""
         self._buffer(writes)
         self._advance()
         while len(self._waiting) >= BUFFER_KEYS:
@@ -77,15 +77,15 @@ class FeatureWriter:
             self._advance()
 
     def unsent(self, keys: set[str]) -> set[str]:
-        """Which of these have a write that Redis is not known to have."""
+        """Returns those of the keys that have a write which Redis has not acknowledged."""
         return {key for key in keys if key in self._waiting or any(key in writes for writes, _ in self._in_flight)}
 
     def tick(self) -> None:
-        """To be called about once a second: reads what answers are left, tries again what failed."""
+        """Read outstanding replies and retry failed writes; to be called about once a second."""
         self._advance(last=True)
 
     def close(self) -> None:
-        """Send what is left, within a bound; what is not sent is in Flink's state and is written after the restart."""
+        """Send what is left within CLOSE_TIMEOUT; what is not sent is in Flink's state and is written after the restart."""
         deadline = self._time.monotonic() + CLOSE_TIMEOUT
         self._advance(last=True)
         while (self._waiting or self._in_flight) and self._retry_at < deadline:
@@ -100,7 +100,7 @@ class FeatureWriter:
             self._waiting[key] = write if earlier is None else write.after(earlier)
 
     def _advance(self, last: bool = False) -> None:
-        """Send what waits, unless it is too early to try again; `last`: and read all answers."""
+        """Send buffered writes, unless it is too early to retry; `last`: and read all replies."""
         if self._time.monotonic() < self._retry_at:
             return
         try:
@@ -134,7 +134,7 @@ class FeatureWriter:
         connection.send(commands)
 
     def _finish(self, connection: Connection) -> None:
-        """Read the answers of the oldest batch. The last one tells when Redis had done it all, however late it is read."""
+        """Read the replies to the oldest batch. The last is Redis' time when the batch was done, however late it is read."""
         writes, count = self._in_flight[0]
         seconds, micros = connection.read_replies(count)[-1]
         self._in_flight.popleft()
@@ -145,7 +145,7 @@ class FeatureWriter:
                 self._freshness.add(now_ms - write.broker_ts)
 
     def _fail(self, error: Unavailable) -> None:
-        """All that is not known to be there waits again, in its order."""
+        """Close the connection and buffer all unacknowledged writes again, in order."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

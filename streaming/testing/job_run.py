@@ -1,4 +1,4 @@
-"""Users and items side by side, fed batch by batch."""
+"""Runs both operators without Flink, fed batch by batch."""
 
 from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from streaming.testing.unsteady_redis import UnsteadyRedis
 
 
 class _Subtask:
-    """One instance of an operator: it sees the keys it is given."""
+    """One instance of an operator, with the keys routed to it."""
 
     def __init__(self, function: Any, store: Store, index: int) -> None:
         self.function = function
@@ -53,9 +53,8 @@ class _Subtask:
 
 
 class JobRun:
-    """Users and items side by side, `parallelism` subtasks each, and what came out of the job: `outputs` by the name of the side
-    output ("rejected", "rerouted", "samples"), rows in the order they came. Outputs are sent at once: after a crash they come
-    again."""
+    """Runs the user and the item operator, `parallelism` subtasks each. `outputs` has the rows of each side output ("rejected",
+    "rerouted", "samples") in order. Outputs are emitted at once: after a crash they are repeated."""
 
     def __init__(
         self, settings: JobSettings, time_source: ManualTime, redis: UnsteadyRedis, parallelism: int = 1
@@ -66,13 +65,13 @@ class JobRun:
         self.checkpoint()
 
     def feed(self, records: Iterable[Record]) -> None:
-        """A batch of one partition number."""
+        """Process a batch of records of one partition number."""
         batch = list(records)
         label = LABELS[batch[0].partition]
         self._take(self._users[self._subtask_of(label)].element(label, pack_batch(batch)))
 
     def advance(self, seconds: float) -> None:
-        """Time passes; timers fire when they are due."""
+        """Advance time; timers fire when they are due."""
         until = self._time.monotonic() + seconds
         while (at := self._next_timer()) <= self._time.wall_ms() + int(1000 * (until - self._time.monotonic())):
             self._time.advance((at - self._time.wall_ms()) / 1000)
@@ -80,27 +79,28 @@ class JobRun:
         self._time.advance(until - self._time.monotonic())
 
     def checkpoint(self) -> None:
-        """Keep states and timers of both operators as they are."""
+        """Save states and timers of both operators."""
         self._checkpoint = self._user_store.copy(), self._item_store.copy()
 
     def crash(self, parallelism: int | None = None) -> None:
-        """All subtasks are gone, with everything that was in no checkpoint; new ones, as many as are told or as before, go on."""
+        """Lose all subtasks and everything not in the checkpoint; new subtasks, `parallelism` or as many as before, go on
+        from it."""
         self._redis.drop()
         users, items = self._checkpoint
         self._start(users.copy(), items.copy(), len(self._users) if parallelism is None else parallelism)
 
     def touch_all(self) -> None:
-        """Let a timer of every lane of both operators fire now."""
+        """Fire a timer of every lane of both operators now."""
         for store in (self._user_store, self._item_store):
             store.timers |= {(self._time.wall_ms(), label) for label in LABELS}
         self.advance(0)
 
     def state_bytes(self, name: str | None = None) -> int:
-        """Bytes in the states of both operators, or in those of one name."""
+        """Returns the bytes in the states of both operators, or in those of one name."""
         return self._user_store.size(name) + self._item_store.size(name)
 
     def close(self) -> None:
-        """An orderly end."""
+        """Close the operators in order."""
         for subtask in (*self._users, *self._items):
             subtask.function.close()
         self._redis.drop()
@@ -135,7 +135,7 @@ class JobRun:
 
 
 def pack_batch(records: Iterable[Record]) -> str:
-    """What the job's SQL makes of records: the inverse of `streaming.batch_codec.unpack_batch`."""
+    """Pack records as the job's SQL does: the inverse of `streaming.batch_codec.unpack_batch`."""
     return RECORD.join(map(_pack, records))
 
 

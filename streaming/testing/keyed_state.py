@@ -1,5 +1,4 @@
-"""Keyed state and timers of an operator, in dictionaries. What is put into a state must be immutable, as Flink would have
-serialised it."""
+"""Keyed state and timers of an operator, in dictionaries. Values must be immutable, since Flink would serialise them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +15,7 @@ def _checked(value: Any) -> Any:
 
 
 class MapState:
-    """Flink's map state of the current key, as far as it is used."""
+    """Flink's map state of the current key; only the methods that the job uses."""
 
     def __init__(self, current: Callable[[], dict[Any, Any]]) -> None:
         self._current = current
@@ -65,7 +64,7 @@ class ValueState:
 
 
 class Store:
-    """The keyed state and the timers of one operator, all keys together: what a checkpoint holds of it."""
+    """The keyed state and timers of one operator for all keys: its part of a checkpoint."""
 
     def __init__(self) -> None:
         self.states: dict[str, dict[int, dict[Any, Any]]] = {}
@@ -78,6 +77,6 @@ class Store:
         return made
 
     def size(self, name: str | None = None) -> int:
-        """Bytes of all values, or of those of one state."""
+        """Returns the bytes of all values, or of those of one state."""
         maps = (each for state, keys in self.states.items() if name in (None, state) for each in keys.values())
         return sum(len(value) for each in maps for value in each.values() if isinstance(value, bytes | str))

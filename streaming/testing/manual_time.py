@@ -1,4 +1,4 @@
-"""A clock that a test moves."""
+"""A time source that a test advances."""
 
 from features.types import Millis
 
@@ -6,7 +6,7 @@ _START_S = 1000.0
 
 
 class ManualTime:
-    """A time source that moves only when it is told to, and by what is slept."""
+    """A time source that moves only by `advance` and `sleep`."""
 
     def __init__(self, wall_ms: Millis) -> None:
         self._start = wall_ms

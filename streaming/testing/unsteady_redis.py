@@ -1,4 +1,4 @@
-"""The way to a Redis that can be away."""
+"""Connections to a Redis that a test can make unavailable."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from streaming.testing.manual_time import ManualTime
 
 
 class UnsteadyRedis:
-    """Connections to a Redis that can be away, or whose answers can be lost. `connect` is what operators are given."""
+    """Opens connections that can be cut, or whose replies can be lost. Operators are given `connect`."""
 
     def __init__(self, time_source: ManualTime) -> None:
         self._time = time_source
@@ -18,34 +18,34 @@ class UnsteadyRedis:
         self._open: list[Connection] = []
 
     def connect(self, host: str, port: int, timeout: float) -> Connection:
-        """A connection over which this object has power. Raises Unavailable while Redis is away."""
+        """Open a connection that this object can cut. Raises Unavailable while Redis is away."""
         connection = _CuttableConnection(self, host, port, timeout)
         self._open.append(connection)
         return connection
 
     def away(self, seconds: float) -> None:
-        """For so long nothing gets through; connections that are open break."""
+        """Make Redis unavailable for that long; open connections break."""
         self._back_at = self._time.monotonic() + seconds
         self._cuts += 1
 
     def lose_replies(self) -> None:
-        """What is sent next is done, but its answers are lost, with the connection."""
+        """Lose the replies to what is sent next, which is carried out, and the connection."""
         self._deaf = True
 
     def drop(self) -> None:
-        """The processes at this end are gone."""
+        """Close all connections, as when the job's processes end."""
         for connection in self._open:
             connection.close()
         self._open.clear()
 
     def check(self, cuts: int) -> int:
-        """How often connections were cut so far. Raises Unavailable while Redis is away, or if that was since `cuts`."""
+        """Returns how often connections were cut. Raises Unavailable while Redis is away, or if it was since `cuts`."""
         if self._time.monotonic() < self._back_at or cuts not in (-1, self._cuts):
             raise Unavailable("Redis is away")
         return self._cuts
 
     def check_replies(self) -> None:
-        """Raises Unavailable if answers are to be lost."""
+        """Raises Unavailable if replies are to be lost."""
         if self._deaf:
             self._deaf = False
             self._cuts += 1
