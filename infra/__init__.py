@@ -1,1 +1,1 @@
-"""The command line, and all that starts, watches and stops the services of a home."""
+"""The command line, and everything that starts, monitors and stops the services of a home."""

@@ -1,6 +1,6 @@
 """The engines of a home: Redis, Kafka with its topics, Flink's cluster and the job in it, all under one supervisor.
 
-`up` starts them and what serves lists beside them; benchmarks of the stream start them alone.
+`up` starts them and the services that serve lists; benchmarks of the stream start them alone.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ FORMAT_TIMEOUT = 60.0
 
 @contextmanager
 def home_lock(home: Home) -> Iterator[None]:
-    """Only one process at a time runs a home. Raises BadInput naming the other one."""
+    """Hold a home's lock, since only one process may run it. Raises BadInput naming the process that holds it."""
     with (home.run / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,13 +56,13 @@ def home_lock(home: Home) -> Iterator[None]:
 
 
 class Stack:
-    """The engines of one home, each started by a method that says what must be there before; made by `Stack.opened`. Those that
-    do not need one another may be called in threads at the same time.
+    """Starts the engines of one home, each by a method whose docstring names its prerequisites; made by `Stack.opened`.
+    Methods that do not depend on one another may be called in parallel threads.
 
-    home, record  the folder and what is kept about it; only this process writes the record meanwhile
+    home, record  the folder and its record, which only this process writes meanwhile
     ports         where each service listens, chosen when the stack is opened
     supervisor    owns every process; more services may be started under it
-    keeper        watches over the job, once `start_job` has returned
+    keeper        keeps the job running, once `start_job` has returned
     """
 
     def __init__(self, home: Home, options: UpOptions, steps: Steps) -> None:
@@ -75,7 +75,7 @@ class Stack:
         self._redis_run: RedisRun | None = None
         self._client: JobClient | None = None
         self._env: dict[str, str] = {}
-        """Of Flink's scripts and client, once the cluster is configured."""
+        """Environment of Flink's processes and client, once the cluster is configured."""
         self.record.describe(options.dataset, options.history)
         self.record.configure(options.parallelism, options.state, options.attribution)
         self.ports = Ports.choose(options.port, self.record.ports)
@@ -84,8 +84,8 @@ class Stack:
     @classmethod
     @contextmanager
     def opened(cls, home: Home, options: UpOptions, steps: Steps, fold_items: bool | None = None) -> Iterator["Stack"]:
-        """Take the home for this process, for as long as the context lasts: what an earlier run left behind is stopped first,
-        and in the end everything that was started. Raises BadInput if the home or the API's port is taken, or if it was made
+        """Own the home for as long as the context lasts: on entry what an earlier run left behind is stopped, on exit everything
+        that was started. Raises BadInput if the home or the API's port is taken, or if it was made
         for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
         home.make()
         with home_lock(home):
@@ -103,26 +103,26 @@ class Stack:
                 stack._close()
 
     def fetch_packages(self) -> None:
-        """What is no Python package: fetched once a machine, checked by digest."""
+        """Fetch the jars, once per machine, checked by digest."""
         with self.steps.step("packages beside Python"):
             packages.jars("kafka")
             packages.jars("connector")
 
     def start_redis(self) -> None:
-        """Raises Unavailable if it does not come up."""
+        """Start Redis. Raises Unavailable if it does not come up."""
         with self.steps.step("Redis"):
             self.supervisor.start(redis.redis(self.home, self.ports))
             self._redis_run = RedisRun(self.home.flink / "redis_run.json", self.ports.redis)
 
     def start_kafka(self) -> None:
-        """With the topics. The packages must be there. Raises Unavailable if it does not come up."""
+        """Start Kafka and create the topics. Packages must be fetched. Raises Unavailable if it does not come up."""
         with self.steps.step("Kafka"):
             self._format_kafka()
             self.supervisor.start(kafka.kafka(self.home, self.ports))
             kafka_topics.create(self.ports.bootstrap)
 
     def make_base(self) -> None:
-        """Make the base by Spark if there is none that this fold can go on from, and take it for this home."""
+        """Use the home's base; make it by Spark if there is none that this version of the fold can read."""
         number = self.record.next_base_number()
         if not (self.home.bases / str(number) / "manifest.json").exists():
             with self.steps.step("base (Spark)"):
@@ -131,7 +131,7 @@ class Stack:
         self.record.save()
 
     def make_training_data(self) -> None:
-        """Make by Spark what models are trained on. There must be a base. Raises MartletError if that fails."""
+        """Make the training data by Spark. The base must exist. Raises MartletError if that fails."""
         with self.steps.step("training data (Spark)"):
             self._prepare(self.record.base().data_base, "training-data", runner.NICE)
 
@@ -140,7 +140,7 @@ class Stack:
         runner.prepare(self.home, self.record, number, self.steps.print_line, self._master, part, attend, nice)
 
     def load_base(self) -> None:
-        """Put the base into Redis where the generation rose, or Redis has lost it. Redis must run, and a base be there."""
+        """Load the base into Redis if the generation rose or Redis has lost it. Redis must run and the base exist."""
         if loaded_generation(self.ports.redis) == self.record.generation:
             return
         # A new generation, or a Redis that has lost what it held: from the base, and the whole log once more.
@@ -150,8 +150,8 @@ class Stack:
             notes.append(f"{users} users, {items} items")
 
     def start_cluster(self) -> None:
-        """Flink's cluster, and the client that will submit the job: it warms itself and the TaskManagers until then. The packages
-        must be there. Raises Unavailable if the cluster does not come up."""
+        """Start Flink's cluster, and the client that will submit the job and meanwhile warms itself and the TaskManagers.
+        Packages must be fetched. Raises Unavailable if the cluster does not come up."""
         self._env = flink.configure(self.home, self.ports, self.record.state)
         *needed, _ = self._task_managers(self.record.parallelism)
         cluster = (flink.job_manager(self.home, self.ports, self._env), *needed)
@@ -165,7 +165,7 @@ class Stack:
                 self.supervisor.await_ready(service)
 
     def start_job(self) -> None:
-        """The job, running. Stores and cluster must run, the base be loaded. Raises Unavailable if it does not come to run."""
+        """Start the job. Stores and cluster must run, the base be loaded. Raises Unavailable if the job does not run in time."""
         keeper = self._keeper()
         with self.steps.step("Flink job") as notes:
             origin = keeper.start()
@@ -173,13 +173,13 @@ class Stack:
         self.keeper = keeper
 
     def start_watching(self) -> None:
-        """From now on what dies is started again, and the job goes on where it was. `start_job` has returned."""
+        """From now on restart services that die, and the job where it was. `start_job` must have returned."""
         assert self.keeper is not None
         self.keeper.start_thread()
         self.supervisor.start_monitor()
 
     def _task_managers(self, parallelism: int) -> list[Service]:
-        """The last one is to spare."""
+        """Returns the TaskManagers of a parallelism; the last one is the standby."""
         numbers = range(1, flink.task_managers(parallelism) + 1)
         state = self.record.state
         return [flink.task_manager(self.home, self.ports, self._env, number, state) for number in numbers]

@@ -1,11 +1,11 @@
-"""Steps that need one another, each carried out as soon as what it needs is done, several at a time.
+"""Runs a graph of steps, each as soon as the steps that it needs are done, several in parallel.
 
     plan = Plan()
     plan.add("Redis", start_redis)
     plan.add("base into Redis", load, needs=("base", "Redis"))
     plan.run()
 
-What is wanted last can be `later`: `run` returns without it, and `pending` tells what of it is still to come.
+Steps that nobody waits for can be `later`: `run` returns without them, and `pending` lists those still to come.
 """
 
 import queue
@@ -28,7 +28,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class Pending:
-    """A step that is not done. since: the wall time, ms, when it began; None while it waits for another."""
+    """A step that is not done. since: the wall time (ms) when it began; None while it waits for another."""
 
     name: str
     since: int | None
@@ -55,8 +55,8 @@ class Plan:
         self._steps[name] = _Step(name, work, tuple(needs), later)
 
     def run(self) -> None:
-        """Do every step that is not a later one; when it returns, the later ones that need nothing else have begun. Raises what
-        the first one of them raised that failed; no other begins then."""
+        """Run every step that is not a later one; on return, the later ones that need nothing else have begun. Raises the
+        error of the first step that fails; no other begins then."""
         self._begin_ready()
         try:
             for _ in [each for each in self._steps.values() if not each.later]:
@@ -68,12 +68,12 @@ class Plan:
             raise
 
     def cancel(self) -> None:
-        """Begin no more steps. Those under way are not interrupted: what they wait for has to be ended."""
+        """Begin no more steps. Running ones are not interrupted: what they wait for must be ended."""
         with self._lock:
             self._cancelled = True
 
     def pending(self) -> list[Pending]:
-        """The later steps that are still to come, in their order."""
+        """Returns the later steps that are not done, in their order."""
         with self._lock:
             return [
                 Pending(each.name, each.since)
@@ -98,7 +98,7 @@ class Plan:
         outcome: Exception | None = None
         try:
             step.work()
-        except Exception as error:  # told to whoever waits
+        except Exception as error:  # raised by `run`, or passed to `on_failure`
             outcome = error
         with self._lock:
             step.done = outcome is None
@@ -115,7 +115,7 @@ class Plan:
             self._outcomes.put(outcome)
 
     def _leave_out(self, step: _Step) -> None:
-        """A step that failed, or can't be done, and what needs it."""
+        """Mark a step that failed, and all that need it, as failed."""
         step.failed = True
         for each in self._steps.values():
             if not each.failed and step.name in each.needs:

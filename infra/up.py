@@ -1,4 +1,4 @@
-"""`up`: from nothing to serving, and the watch over it until it is told to stop."""
+"""`up`: starts everything from nothing to serving, and monitors it until it is told to stop."""
 
 import signal
 import threading
@@ -32,7 +32,7 @@ from online.settings import ApiSettings
 
 MODEL_SERVER, MODELS = "model server", "models"
 RANK_TIMEOUT = 60.0
-"""Seconds from the last model's publication until all of them rank."""
+"""Timeout, in seconds, from the last model's publication until all models rank."""
 
 
 class Up:
@@ -49,7 +49,7 @@ class Up:
         self._monitor: Monitor | None = None
 
     def run(self) -> None:
-        """Returns after a signal, when all is stopped. Raises MartletError if it can't come up (all is stopped then too)."""
+        """Run until a signal; returns when all is stopped. Raises MartletError if it can't come up (all is stopped then, too)."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         self._began = time.monotonic()
@@ -74,7 +74,7 @@ class Up:
             raise KeyboardInterrupt
 
     def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
-        """Engines, base and API first; the models that the home lacks once lists are answered."""
+        """Plan the start: engines, base and API first; models that the home lacks once lists are served."""
         trained = [name for name in model_server_config.FIRST_MODELS if list_versions(self._home.models, name)]
         missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None
@@ -105,7 +105,7 @@ class Up:
         return plan
 
     def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:
-        """All that lists need is there: watch over it."""
+        """Monitor the home from now on: everything that lists need runs."""
         supervisor, ports = stack.supervisor, stack.ports
         supervisor.add_chore(serving.write)
         supervisor.add_chore(Replays(self._home, supervisor).poll)
@@ -167,7 +167,7 @@ class Up:
             runner.train(self._home, number, names, self._steps.print_line, stack.supervisor.attending)
 
     def _await_models(self, stack: Stack) -> None:
-        """Until a version of each model ranks. Raises Unavailable naming those that don't."""
+        """Wait until a version of each model ranks. Raises Unavailable naming those that don't."""
         deadline = time.monotonic() + RANK_TIMEOUT
         while True:
             ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
@@ -178,8 +178,8 @@ class Up:
                 raise Unavailable(f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why")
 
     def _note_pending(self, supervisor: Supervisor, plan: Plan) -> None:
-        """For `status`, GET /v1/ops and the console."""
-        with self._noting:  # what was seen last is noted last
+        """Note the pending steps for `status` and GET /v1/ops, and print when none is left."""
+        with self._noting:  # notes are made in the order of what they saw
             pending = plan.pending()
             supervisor.note(preparing=[asdict(each) for each in pending])
         if self._serving and not pending:

@@ -1,11 +1,11 @@
-"""What `up` is told on its command line."""
+"""Options of `up` on its command line."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class UpOptions:
-    """Options of one `up`; None stands for what the home has from before, else the default (`./martlet up --help`).
+    """Options of one `up`; None stands for the home's existing setting, else the default (`./martlet up --help`).
 
     port          of the API and the pages, on loopback; 0 where no API is to be started
     dataset       a name that offline.datasets.dataset knows, or a folder
@@ -13,7 +13,7 @@ class UpOptions:
     master        of Spark
     parallelism   of the job, 1 to 8
     state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
-    attribution   seconds that a shown list waits for what is done about it
+    attribution   seconds that a shown list waits for actions on it
     model_server  address of a TensorFlow Serving that runs elsewhere; None: the embedded one
     """
 
@@ -27,7 +27,7 @@ class UpOptions:
     model_server: str | None = None
 
     def arguments(self) -> list[str]:
-        """The same as words of a command line.
+        """Returns the options as command line arguments.
 
         >>> UpOptions(8000, model_server="localhost:8500").arguments()
         ['--port', '8000', '--model-server', 'localhost:8500']

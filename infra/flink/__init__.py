@@ -1,1 +1,1 @@
-"""Flink: the cluster, its REST interface, the job that is kept running, and a standby TaskManager."""
+"""Flink: the cluster, its REST client, control of the job, and a standby TaskManager."""

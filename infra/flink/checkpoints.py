@@ -1,4 +1,4 @@
-"""The checkpoints and savepoints that a home keeps: which to start from, and which could not be read."""
+"""Checkpoints and savepoints of a home: listing, refusing unreadable ones, deleting old ones."""
 
 import shutil
 import time
@@ -9,19 +9,19 @@ from infra.home.paths import Home
 
 _REFUSED = "REFUSED"
 RETAINED = 6
-"""Checkpoints that Flink keeps: with one each 10 s, a minute to go back to."""
+"""Number of checkpoints that Flink retains: with one every 10 s, a minute to go back to."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete one. `completed_at` is wall time, s."""
+    """A complete checkpoint or savepoint. `completed_at` is wall time, s."""
 
     folder: Path
     completed_at: float
 
 
 def retained(home: Home) -> list[Checkpoint]:
-    """The complete ones that were not refused, newest first."""
+    """Returns the complete checkpoints that were not refused, newest first."""
     found = [
         Checkpoint(metadata.parent, metadata.stat().st_mtime)
         for pattern in ("*/chk-*/_metadata", "savepoint-*/_metadata")
@@ -32,18 +32,18 @@ def retained(home: Home) -> list[Checkpoint]:
 
 
 def refuse(checkpoint: Checkpoint, reason: str) -> None:
-    """Never start from this one again; it stays for whoever looks into it."""
+    """Never start from this checkpoint again; its files stay for inspection."""
     (checkpoint.folder / _REFUSED).write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {reason}\n")
 
 
 def forget(home: Home) -> None:
-    """When the generation rises, states start from the base: older checkpoints are of no use and in the way."""
+    """Delete all checkpoints, as when the generation rises: states then start from the base."""
     shutil.rmtree(home.checkpoints, ignore_errors=True)
     home.checkpoints.mkdir(parents=True, exist_ok=True)
 
 
 def drop_older_savepoints(home: Home, limit: int = 2) -> None:
-    """Flink never deletes a savepoint; the newest are enough."""
+    """Delete all savepoints but the newest `limit`; Flink itself deletes none."""
     folders = sorted(home.checkpoints.glob("savepoint-*"), key=lambda each: each.stat().st_mtime, reverse=True)
     for folder in folders[limit:]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,8 +17,9 @@ from infra.system.repository import REPO
 
 
 def task_managers(parallelism: int) -> int:
-    """For each degree one that folds users and one for source and items: two Python operators in one JVM would fight over
-    one GIL. And a spare one: when one dies its tasks go there at once, without waiting for a machine to start."""
+    """Returns the number of TaskManagers: for each degree of parallelism one for the user fold and one for source and items,
+    since two Python operators in one JVM would share one GIL; and a standby, which takes over the tasks of one that dies at
+    once."""
     return 2 * parallelism + 1
 
 
@@ -36,7 +37,7 @@ logger.pekko.level = WARN
 
 MEMORY, ROCKSDB = "memory", "rocksdb"
 _STATE = {
-    # All in the heap: fastest, for up to some 100,000 users. Each checkpoint writes all of it.
+    # In the heap: fastest, for up to some 100,000 users. Each checkpoint writes all of it.
     MEMORY: {"state.backend.type": "hashmap"},
     # On disk with a cache in managed memory, checkpoints incremental: for millions of users.
     ROCKSDB: {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"},
@@ -45,8 +46,8 @@ _MANAGED_MIB = {MEMORY: 16, ROCKSDB: 160}
 
 
 def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
-    """Write the cluster's configuration, state in MEMORY or ROCKSDB;
-    returns the environment in which its processes and its client run."""
+    """Write the cluster's configuration, with state in MEMORY or ROCKSDB; returns the environment variables of its processes
+    and its client."""
     conf, lib = _conf(home), _lib(home)
     conf.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -63,13 +64,13 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "taskmanager.numberOfTaskSlots": 1,
         "heartbeat.interval": "500 ms",
         "heartbeat.timeout": "5 s",
-        # All start together: a TaskManager that finds no JobManager yet asks again soon, not after 10 s.
+        # All start together: a TaskManager that finds no JobManager yet retries soon, not after 10 s.
         "cluster.registration.error-delay": "500 ms",
         "cluster.registration.refused-registration-delay": "1 s",
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": home.checkpoints.as_uri(),
         "execution.checkpointing.interval": "10 s",
-        # Flink asks for the first checkpoint so long after the first task runs: all of them should, by then.
+        # Flink triggers the first checkpoint this long after the first task runs: by then all of them should run.
         "execution.checkpointing.min-pause": "10 s",
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.num-retained": RETAINED,
@@ -126,8 +127,8 @@ def _yaml(value: object) -> str:
 
 
 def _link_lib(lib: Path) -> None:
-    """A lib folder of links: Flink's own jars, flink-python and the connector. Named in pipeline.jars instead, they
-    would be loaded anew for every job, and the second job on a TaskManager would fail."""
+    """Make a lib folder of links to Flink's own jars, flink-python and the connector. Listed in pipeline.jars instead, they would
+    be loaded anew for every job, and the second job on a TaskManager would fail."""
     lib.mkdir(parents=True, exist_ok=True)
     for link in lib.iterdir():
         link.unlink()
@@ -152,7 +153,7 @@ def job_manager(home: Home, ports: Ports, env: dict[str, str]) -> Service:
 
 
 def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, state: str = MEMORY) -> Service:
-    """`state` as for `configure`."""
+    """Returns TaskManager `number` as a service, ready once it has registered; `state` as for `configure`."""
     name = f"taskmanager-{number}"
 
     def ready() -> None:

@@ -1,7 +1,7 @@
-"""How Flink's processes are started: Java with what Flink's own scripts would give it.
+"""Java command lines of Flink's processes, equivalent to those of Flink's own scripts.
 
-The scripts start a Java of their own before each process, to divide its memory, which takes 3 s of a processor each time; here
-the division is known."""
+The scripts start another Java before each process to compute its memory settings, which takes 3 s of a processor each time;
+here these are constants."""
 
 import os
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntry
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 _METASPACE, _OVERHEAD, _NETWORK, _FRAMEWORK, _TASK_OFF_HEAP, _TASK_HEAP = 192, 192, 48, 128, 64, 384
-"""MiB, as _OFF_HEAP and _HEAP of the JobManager."""
+"""MiB, of a TaskManager; _HEAP and _OFF_HEAP are the JobManager's."""
 _HEAP, _OFF_HEAP = 384, 128
 
-# What Flink's own classes reach into under Java 21.
+# Packages that Flink's own classes access by reflection under Java 21.
 _OPENS = (
     "lang",
     "net",
@@ -34,7 +34,7 @@ _OPENS = (
 
 
 def options() -> list[str]:
-    """Of every Java that runs Flink, its clients too."""
+    """Returns the options of every Java that runs Flink, its clients included."""
     return [
         *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS),
         "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -49,14 +49,14 @@ def options() -> list[str]:
 
 @dataclass(frozen=True)
 class Memory:
-    """How the memory of a process is divided: `settings` tells Flink, `java` its Java."""
+    """Memory division of a process: `settings` for Flink's configuration, `java` for its command line."""
 
     settings: Mapping[str, str]
     java: tuple[str, ...]
 
 
 def job_manager_memory() -> Memory:
-    """896 MiB in all."""
+    """Returns the JobManager's memory: 896 MiB in all."""
     sizes = {
         "heap.size": _HEAP,
         "off-heap.size": _OFF_HEAP,
@@ -69,7 +69,7 @@ def job_manager_memory() -> Memory:
 
 
 def task_manager_memory(managed: int) -> Memory:
-    """1136 MiB in all, and those managed by Flink for RocksDB and Python."""
+    """Returns a TaskManager's memory: 1136 MiB plus `managed` MiB, which Flink manages for RocksDB and Python."""
     sizes = {
         "framework.heap.size": _FRAMEWORK,
         "task.heap.size": _TASK_HEAP,
@@ -94,7 +94,7 @@ def task_manager_memory(managed: int) -> Memory:
 
 
 def command(main: str, memory: Memory, conf: Path, lib: Path, *arguments: str) -> tuple[str | Path, ...]:
-    """The command line of one process: `main` is JOB_MANAGER or TASK_MANAGER, `conf` the folder of its configuration."""
+    """Returns the command line of one process: `main` is JOB_MANAGER or TASK_MANAGER, `conf` the folder of its configuration."""
     jars = sorted(lib.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
     return (
         packages.java_home() / "bin" / "java",

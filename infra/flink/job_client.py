@@ -1,5 +1,5 @@
-"""The process that submits the job (`streaming.job`). It may be started ahead of the order, to be warm by then: to start its
-Java, load Flink's planner and have the TaskManagers import Python's modules takes longer than all that is left to do."""
+"""The process that submits the job (`streaming.job`). It may be started ahead of the submission, to be warm by then: starting its
+Java, loading Flink's planner and importing Python's modules in the TaskManagers take longer than all the rest."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ NAME = "job-client"
 
 
 class NotSubmitted(Unavailable):
-    """The client failed; `said` is all that it wrote, at most a MiB."""
+    """The client failed; `output` is its whole output, at most 1 MiB."""
 
     def __init__(self, reason: str, output: str) -> None:
         super().__init__(reason)
@@ -27,8 +27,8 @@ class NotSubmitted(Unavailable):
 
 
 class JobClient:
-    """Starts clients for one home's job, at most one ahead. `settings`: the file that says what the job is to be, read when the
-    job is submitted; `env`: that of Flink's client."""
+    """Starts clients for one home's job, at most one ahead. `settings`: the job's settings file, read when the job is submitted;
+    `env`: the environment of Flink's client."""
 
     def __init__(self, settings: Path, log: Path, env: Mapping[str, str], supervisor: Supervisor) -> None:
         self._settings = settings
@@ -38,7 +38,7 @@ class JobClient:
         self._ahead: _Client | None = None
 
     def start_ahead(self, slots: int) -> None:
-        """Start a client that warms itself and so many TaskManagers, and then waits for `submit`."""
+        """Start a client that warms itself and TaskManagers with `slots` slots, and then waits for `submit`."""
         self._ahead = self._start("--warm", str(slots))
 
     def submit(self, restore: str | None) -> None:
@@ -49,7 +49,7 @@ class JobClient:
         client.submit(restore)
 
     def close(self) -> None:
-        """End a client that was started ahead in vain."""
+        """End a client that was started ahead and not used."""
         if self._ahead is not None:
             self._ahead.end()
             self._ahead = None
@@ -61,7 +61,7 @@ class JobClient:
 
 
 class _Client:
-    """One process, that submits once."""
+    """One client process, which submits once."""
 
     def __init__(
         self, argv: list[str], out: IO[bytes], log: Path, env: Mapping[str, str], supervisor: Supervisor
@@ -91,7 +91,7 @@ class _Client:
         return self._process.poll() is None
 
     def end(self) -> None:
-        """Stop it, whatever it is doing."""
+        """Stop the process, whatever it is doing."""
         self._attended.close()
 
     def _output(self) -> str:

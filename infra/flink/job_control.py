@@ -1,7 +1,7 @@
-"""Keeps the Flink job running: submits it, and again from the newest checkpoint that can be read when Flink has lost it.
+"""Control of the Flink job: starts it from the newest readable checkpoint, cancels it, stops it with a savepoint.
 
-A checkpoint that does not load is refused, named in `status`, and the one before it is taken; where none is left the job
-starts from the base and folds the whole log again. So it never starts silently empty.
+A checkpoint that does not load is refused and named in `status`, and the one before it is used; if none is left the job
+starts from the base and folds the whole log again. So it never silently starts empty.
 """
 
 import time
@@ -20,22 +20,22 @@ from streaming.settings import JobSettings
 
 RUN_TIMEOUT = 60.0
 RUN_TIMEOUT_EACH = 40.0
-"""Seconds until all tasks run: some, and more for each degree of parallelism, whose two TaskManagers share the machine's
+"""Seconds until all tasks run: a constant, and more for each degree of parallelism, whose two TaskManagers share the machine's
 cores while they load Python."""
 SETTLED = 15.0
-"""A savepoint taken in the first second of a job, while Kafka's partitions are on their way to the readers, restores to a job
-that reads nothing (seen with connector 5.0.0-2.2): none is taken before this many seconds after a start from the base."""
+"""Seconds after a start from the base during which no savepoint is taken: one taken while Kafka's partitions are being assigned
+restores to a job that reads nothing (seen with connector 5.0.0-2.2)."""
 BASE = "the base"
-"""What a job says that it started from where it was no checkpoint."""
+"""Name of the origin of a job that did not start from a checkpoint."""
 _UNREADABLE = (
     "Could not restore", "restoring", "Failed to rollback to checkpoint", "checkpoint metadata", "checkpoint/savepoint",
     "StateMigrationException", "savepoint file", "checkpoint pointer", "CheckpointCoordinator.restore",
 )  # fmt: skip
-"""What Flink says where a checkpoint, not a service, is at fault."""
+"""Phrases in Flink's error messages if a checkpoint, not a service, is at fault."""
 
 
 def settings_file(home: Home) -> Path:
-    """Where the settings of a home's job stand, for its client and for who wants to know."""
+    """Returns the file with the settings of a home's job."""
     return home.flink / "job.json"
 
 
@@ -44,7 +44,7 @@ class CheckpointUnreadable(Unavailable):
 
 
 class Job:
-    """One home's job in its Flink cluster."""
+    """Controls one home's job in its Flink cluster."""
 
     def __init__(
         self, home: Home, flink: FlinkClient, client: JobClient, settings: JobSettings, supervisor: Supervisor
@@ -57,17 +57,17 @@ class Job:
         self.use(settings)
 
     def use(self, settings: JobSettings) -> None:
-        """Settings for the next start."""
+        """Set the settings for the next start."""
         self.settings = settings
         settings_file(self._home).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
 
     def running(self) -> str | None:
-        """Id of the job that Flink knows and has not given up; None if there is none. Raises Unavailable."""
+        """Returns the id of the live job; None if there is none. Raises Unavailable."""
         return self._flink.live_job()
 
     def start(self, before: float | None = None) -> str:
         """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
-        base; says from what. Raises Unavailable where the fault is not a checkpoint's."""
+        base; returns the origin. Raises Unavailable if the fault is not a checkpoint's."""
         for checkpoint in checkpoints.retained(self._home):
             if before is not None and checkpoint.completed_at >= before:
                 continue
@@ -98,8 +98,8 @@ class Job:
             raise _fault(error.output)(str(error)) from error
 
     def wait_running(self) -> None:
-        """Return once every task of the job runs. Raises Unavailable where that takes too long, and CheckpointUnreadable as
-        soon as Flink says so."""
+        """Wait until every task of the job runs. Raises Unavailable if that takes too long, and CheckpointUnreadable as soon as
+        Flink reports it."""
         timeout = RUN_TIMEOUT + RUN_TIMEOUT_EACH * self.settings.parallelism
         deadline = time.monotonic() + timeout
         state = "unknown"
@@ -125,19 +125,19 @@ class Job:
         )
 
     def trouble(self) -> str:
-        """What Flink names as the newest failure of the newest job; "" if there is none. Raises Unavailable."""
+        """Returns the newest failure of the newest job; "" if there is none. Raises Unavailable."""
         job = self._flink.newest_job()
         return "" if job is None else self._flink.newest_failure(job)
 
     def restores_in_vain(self) -> bool:
-        """Whether the job keeps failing on the checkpoint it goes back to. Raises Unavailable."""
+        """Returns whether the job keeps failing to restore its checkpoint. Raises Unavailable."""
         job = self.running()
         if job is None or all_run(self._flink.job(job)):
             return False
         return _fault(self.trouble()) is CheckpointUnreadable
 
     def cancel(self, timeout: float = 30.0) -> None:
-        """End the job, without a savepoint. Raises Unavailable if it does not end."""
+        """Cancel the job, without a savepoint. Raises Unavailable if it does not end within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while (job := self.running()) is not None:
             if time.monotonic() > deadline:
@@ -146,11 +146,12 @@ class Job:
             time.sleep(0.3)
 
     def just_began(self) -> bool:
-        """Whether the job has started from the base, too short a while ago for a savepoint."""
+        """Returns whether the job started from the base too recently for a savepoint."""
         return self._began is not None and time.monotonic() - self._began < SETTLED
 
     def stop_with_savepoint(self, timeout: float = 15.0) -> None:
-        """Stop in order: the next start has nothing to read again. Raises Unavailable if it does not come to that."""
+        """Stop the job with a savepoint, so that the next start need not read anything again. Raises Unavailable if that
+        fails."""
         while self.just_began():
             time.sleep(0.2)
         job = self.running()

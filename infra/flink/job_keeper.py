@@ -1,4 +1,4 @@
-"""The watch over the job, in a thread of its own: starting a job takes seconds in which services must still be looked after."""
+"""Keeps the job running, in a thread of its own: starting a job takes seconds during which services must be supervised."""
 
 import contextlib
 import threading
@@ -24,11 +24,11 @@ from infra.services.supervisor import Supervisor
 
 EVERY = 0.5
 IN_VAIN = 5.0
-"""A job that has failed on its checkpoint for so long (s) is started from an older one; Flink itself goes back to the same."""
+"""Seconds of failing to restore a checkpoint after which the job is started from an older one; Flink itself retries the same."""
 
 
 class JobKeeper:
-    """Starts the job again where Flink lost it or Redis lost writes, and does what commands ask of it."""
+    """Restarts the job if Flink lost it or Redis lost writes, and carries out requests of commands."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class JobKeeper:
         save_parallelism: Callable[[int], None],
         standby: Standby,
     ) -> None:
-        """`workers` gives the TaskManagers for a parallelism; `keep_parallelism` notes it for the next `up`."""
+        """`workers` returns the TaskManagers for a parallelism; `save_parallelism` records it for the next `up`."""
         self._home = home
         self._supervisor = supervisor
         self._job = job
@@ -53,7 +53,7 @@ class JobKeeper:
         self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
 
     def start(self) -> str:
-        """The first start; says from what. Raises Unavailable."""
+        """Start the job for the first time; returns the origin. Raises Unavailable."""
         run_id, _ = self._redis_run.read_instance()
         origin = self._job.start(before=self._redis_run.lost_since(run_id))
         self._redis_run.note(run_id)
@@ -63,7 +63,7 @@ class JobKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the watch, then the job with a savepoint. Best effort: without it the newest checkpoint serves."""
+        """Stop the thread, then the job with a savepoint; if that fails the newest checkpoint will do."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
@@ -127,7 +127,7 @@ class JobKeeper:
         return origin
 
     def _rebuild(self, why: str) -> str:
-        """Everything in Redis anew: the base, then the whole log."""
+        """Rebuild everything in Redis: load the base, then fold the whole log. Returns the job's origin."""
         settings = self._job.settings
         self._job.cancel()
         checkpoints.forget(self._home)
@@ -137,7 +137,7 @@ class JobKeeper:
         return origin
 
     def _upgrade(self, parallelism: int | None) -> str:
-        """Savepoint, new TaskManagers (they keep Python's modules, so only new ones see changed code), on from there."""
+        """Restart the job from a savepoint on new TaskManagers: old ones keep Python's modules and would not see changed code."""
         settings = self._job.settings
         before, after = settings.parallelism, parallelism or settings.parallelism
         self._job.stop_with_savepoint(timeout=60)

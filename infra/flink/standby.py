@@ -1,4 +1,4 @@
-"""Keeps the spare TaskManager warm, so that tasks which move there need not wait for Python's imports (see streaming.warm_up)."""
+"""Keeps the standby TaskManager warm, so that tasks which move there need not wait for imports (see streaming.warm_up)."""
 
 import subprocess
 import sys
@@ -18,16 +18,16 @@ WARM_TIMEOUT = 120.0
 RETRY_AFTER = 30.0
 WARM = "warm"
 NICE = 10
-"""Niceness of the client that submits: nobody waits for it."""
+"""Niceness of the client that submits the warming job: nobody waits for it."""
 
 
 class Standby:
-    """The spare TaskManager of a cluster, whichever of them it is at the moment."""
+    """Starts and warms the standby TaskManager of a cluster, whichever of them is free at the moment."""
 
     def __init__(
         self, home: Home, flink: FlinkClient, env: Mapping[str, str], supervisor: Supervisor, service: Service
     ) -> None:
-        """`service` is the first one, not started yet."""
+        """`service` is the first standby, not started yet."""
         self._home = home
         self._calm = read_timings(home).spare_calm
         self._first: Service | None = service
@@ -42,7 +42,8 @@ class Standby:
         self._calm_since: float | None = None
 
     def poll(self) -> None:
-        """To be called again and again: when it is calm, starts the first one, and warms one that is cold. Raises Unavailable."""
+        """Start the first standby, or warm a cold one, once the job has run calmly; to be called repeatedly. Raises
+        Unavailable."""
         if self._client is not None:
             self._await(self._client)
         elif time.monotonic() >= self._next_poll_at:
@@ -57,17 +58,17 @@ class Standby:
                 self._begin(target)
 
     def give_up_first(self) -> None:
-        """All TaskManagers are about to be started anew, the spare one with them."""
+        """Do not start the first standby: all TaskManagers are about to be started anew, the standby with them."""
         self._first = None
 
     def stop(self) -> None:
-        """End a client that is still under way."""
+        """End a warming client that is still running."""
         if self._client is not None and (process := ProcessId.of(self._client.pid)) is not None:
             stop(process, 2.0)
         self._client = None
 
     def _cold(self) -> str | None:
-        """The address of the one free TaskManager, if it is cold; with two free the job that warms could go to either."""
+        """Returns the address of the only free TaskManager if it is cold; with two free the warming job could go to either."""
         managers = self._flink.task_managers()
         free = [each["path"] for each in managers if each["freeSlots"]]
         working = {each["path"] for each in managers if not each["freeSlots"]}
@@ -109,7 +110,7 @@ class Standby:
             self._report("cold: logs/warm.log says why")
 
     def _report(self, what: str) -> None:
-        """For `status`."""
+        """Note the standby's state for `status`, if it has changed."""
         if what != self._reported:
             self._reported = what
             self._supervisor.note(spare=what)
