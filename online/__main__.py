@@ -13,13 +13,13 @@ import uvicorn
 from features.errors import MartletError
 from online.app import make_app
 from online.settings import read_settings
-from online.stores.user_updates import UserWatch
+from online.stores.user_updates import UserUpdates
 
 
 class _Process(uvicorn.Server):
     """Uvicorn waits for open answers before it stops; streams are told first."""
 
-    def __init__(self, config: uvicorn.Config, watched: UserWatch) -> None:
+    def __init__(self, config: uvicorn.Config, watched: UserUpdates) -> None:
         super().__init__(config)
         self._watched = watched
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.inputs.signals import Moment, Signals
-from online.vectors.vector_store import Kind
+from online.vectors.vector_store import EmbeddingKind
 
 NONE: Final = np.zeros(0, np.int64)
 """No rows."""
@@ -25,7 +25,7 @@ class Query:
     """
 
     def __init__(
-        self, moment: Moment, news: IntArray = NONE, vectors: Mapping[str, Kind] = MappingProxyType({})
+        self, moment: Moment, news: IntArray = NONE, vectors: Mapping[str, EmbeddingKind] = MappingProxyType({})
     ) -> None:
         self.moment = moment
         self.news = news

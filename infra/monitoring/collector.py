@@ -131,7 +131,7 @@ class Gatherer:
         self._redis_service.begin()
         stored = answer(self._redis_service)
         lanes, fresh, newest = stored if stored is not None else (None, None, 0)
-        self._clock.saw(newest)
+        self._clock.observe(newest)
         flow = Flow(
             self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures
         )

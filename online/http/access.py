@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.contracts.events import Name
 from online.http.problems import Problem, problem_response
 from online.support import metrics
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 
 API_KEY, ADMIN_KEY = "x-api-key", "x-admin-key"
 Key = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")]
@@ -96,7 +96,7 @@ def caller_of(key: str, keys: Mapping[str, str]) -> str | None:
 class AccessGuard:
     """Lets calls of /v1 through: key first, then limit. Answers a browser's questions about other sites' pages."""
 
-    def __init__(self, app: ASGIApp, access: FollowedFile[Access]) -> None:
+    def __init__(self, app: ASGIApp, access: ReloadableFile[Access]) -> None:
         self._app, self._access, self._buckets = app, access, Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

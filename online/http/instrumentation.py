@@ -13,7 +13,7 @@ CSP = (
 )
 
 
-class Measured:
+class Instrumentation:
     """Stands before everything else, so that what is refused is counted too. A stream counts when it begins."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -28,7 +28,7 @@ TOO_MANY: Final = "more lists are asked for than this process can make in time"
 _AGAIN: Final = {"Retry-After": "1"}
 
 
-class Gate:
+class LoadShedder:
     """Room for `at_once`, of these `aside` for lists that may wait long; `waiting` more may stand before it."""
 
     def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING, aside: int = ASIDE) -> None:
@@ -81,10 +81,10 @@ async def _acquire(room: asyncio.Semaphore, patience: float) -> None:
         raise Problem(503, TOO_MANY, _AGAIN) from None
 
 
-class Overload:
+class LoadGuard:
     """Answers calls for lists, while the gate's queue is full, before anything is read of them."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: LoadShedder) -> None:
         self._app, self._gate = app, gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from online.http.access import Access
 from online.http.problems import problem_response
 from online.support import metrics
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 
 READING: Final = ("GET", "HEAD", "OPTIONS")
 ANY_ADDRESS: Final = ("0.0.0.0", "::")
@@ -29,7 +29,7 @@ class OriginGuard:
     host: where the API listens; it is a name of the API's own unless it means every address.
     """
 
-    def __init__(self, app: ASGIApp, access: FollowedFile[Access], host: str) -> None:
+    def __init__(self, app: ASGIApp, access: ReloadableFile[Access], host: str) -> None:
         self._app, self._access = app, access
         self._own = frozenset(() if host in ANY_ADDRESS else (host.lower(),))
 

@@ -14,9 +14,9 @@ from online.kafka.producer import KafkaConnection
 class EventLog:
     """Producer of `events`. While Kafka is away, `append` says so."""
 
-    def __init__(self, bootstrap: str, within: float = 5.0) -> None:
-        self._kafka = KafkaConnection(bootstrap, within)
-        self._within = within
+    def __init__(self, bootstrap: str, timeout: float = 5.0) -> None:
+        self._kafka = KafkaConnection(bootstrap, timeout)
+        self._timeout = timeout
 
     @property
     def connected(self) -> bool:
@@ -39,7 +39,7 @@ class EventLog:
             raise Unavailable("Kafka is not connected")
         places: dict[int, int] = {}
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(self._timeout):
                 futures = [
                     await producer.send(
                         EVENTS,
@@ -53,7 +53,7 @@ class EventLog:
                     place = (await future).offset + 1
                     places[event.user_id] = max(places.get(event.user_id, 0), place)
         except TimeoutError as error:
-            raise Unavailable(f"Kafka did not acknowledge within {self._within:.0f} s") from error
+            raise Unavailable(f"Kafka did not acknowledge within {self._timeout:.0f} s") from error
         except KafkaError as error:
             raise Unavailable(f"Kafka: {error}") from error
         return places

@@ -18,9 +18,9 @@ class KafkaConnection:
     options  more of AIOKafkaProducer's own
     """
 
-    def __init__(self, bootstrap: str, within: float, **options: Any) -> None:
+    def __init__(self, bootstrap: str, timeout: float, **options: Any) -> None:
         self._bootstrap = bootstrap
-        self._within = within
+        self._timeout = timeout
         self._options = options
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
@@ -42,7 +42,7 @@ class KafkaConnection:
                 bootstrap_servers=self._bootstrap,
                 acks="all",
                 enable_idempotence=True,
-                request_timeout_ms=int(self._within * 1000),
+                request_timeout_ms=int(self._timeout * 1000),
                 metadata_max_age_ms=30_000,
                 max_request_size=2 << 20,
                 **self._options,
@@ -58,7 +58,7 @@ class KafkaConnection:
                     await asyncio.wait_for(producer.stop(), 2)
                 await asyncio.sleep(0.5)
 
-    async def stop(self, within: float) -> None:
+    async def stop(self, timeout: float) -> None:
         """Send what was given to the producer and close, in `within` seconds or not at all."""
         if self._connecting is not None:
             self._connecting.cancel()
@@ -66,4 +66,4 @@ class KafkaConnection:
                 await self._connecting
         if self.producer is not None:
             with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(self.producer.stop(), within)
+                await asyncio.wait_for(self.producer.stop(), timeout)

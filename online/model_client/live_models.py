@@ -27,12 +27,12 @@ from models.registry import (
     version_folder,
 )
 from online.model_client.client import ModelClient
-from online.model_client.transport import VersionGone
+from online.model_client.transport import VersionWithdrawn
 
 logger = logging.getLogger(__name__)
 
 POLL = 1.0
-GOLDEN_WITHIN = 2.0
+GOLDEN_TIMEOUT = 2.0
 TOLERANCE = 1e-3
 
 
@@ -43,7 +43,7 @@ class LiveModel:
     manifest: Manifest
 
 
-class ModelCatalogue:
+class LiveModels:
     """Follows the model base; `get` gives what may rank now."""
 
     def __init__(self, models: Path, client: ModelClient) -> None:
@@ -80,13 +80,13 @@ class ModelCatalogue:
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
 
-    async def instead_of(self, name: str, gone: Set[int], within: float) -> LiveModel | None:
+    async def instead_of(self, name: str, gone: Set[int], timeout: float) -> LiveModel | None:
         """What ranks now that the server has dropped versions before we looked, as in a rollback: what is known to, else what a
         look finds within so many seconds."""
         if (other := self._other_than(name, gone)) is not None:
             return other
         with contextlib.suppress(Exception):  # the follower, which looks each second, tells what is wrong
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout):
                 await asyncio.shield(self._look_at(name))
         return self._other_than(name, gone)
 
@@ -138,8 +138,8 @@ class ModelCatalogue:
         again since can't have it."""
         inputs, expected = _golden_arrays(model.manifest)
         try:
-            await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_WITHIN)
-        except VersionGone as error:
+            await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_TIMEOUT)
+        except VersionWithdrawn as error:
             logger.warning("model %s version %d ranks no more: %s", model.name, model.version, error)
             self._live.pop(model.name)
             self._before.pop(model.name, None)
@@ -152,9 +152,9 @@ class ModelCatalogue:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
             inputs, expected = _golden_arrays(manifest)
-            scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_WITHIN)
+            scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
-        except VersionGone as error:  # loaded no more: what was wrong with it before still is
+        except VersionWithdrawn as error:  # loaded no more: what was wrong with it before still is
             return self.refused.get((name, version), str(error))
         except MartletError as error:
             return str(error)

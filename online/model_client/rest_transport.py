@@ -6,9 +6,9 @@ import orjson
 
 from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionGone
+from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionWithdrawn
 
-_REFUSALS = {404: VersionGone, 400: Refused}
+_REFUSALS = {404: VersionWithdrawn, 400: Refused}
 _CONNECTIONS = 64
 
 
@@ -27,11 +27,11 @@ class RestTransport:
         if self._client is not None:
             await self._client.aclose()
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
+    async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         columns = {key: np.ascontiguousarray(array) for key, array in inputs.items()}
         named = {"signature_name": signature} if signature else {}
         body = orjson.dumps({"inputs": columns, **named}, option=orjson.OPT_SERIALIZE_NUMPY)
-        status, answer = await self._post(f"/v1/models/{name}/versions/{version}:predict", body, within)
+        status, answer = await self._post(f"/v1/models/{name}/versions/{version}:predict", body, timeout)
         if status != 200:
             raise _REFUSALS.get(status, Unavailable)(f"HTTP {status}: {_complaint(answer)[:300]}")
         try:
@@ -42,11 +42,11 @@ class RestTransport:
         except (ValueError, KeyError, TypeError) as error:
             raise Refused(f"no scores in the answer: {error}") from error
 
-    async def _post(self, path: str, body: bytes, within: float) -> tuple[int, bytes]:
+    async def _post(self, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
         assert self._client is not None
         chunks, size = [], 0
         try:
-            async with self._client.stream("POST", path, content=body, timeout=within) as answer:
+            async with self._client.stream("POST", path, content=body, timeout=timeout) as answer:
                 async for chunk in answer.aiter_bytes():
                     chunks.append(chunk)
                     size += len(chunk)

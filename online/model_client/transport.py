@@ -19,7 +19,7 @@ class Refused(Unavailable):
     """The server answered, and the answer is no scores: asking it about something else is worth while."""
 
 
-class VersionGone(Refused):
+class VersionWithdrawn(Refused):
     """The server does not have the version asked for: it was withdrawn a moment ago."""
 
 
@@ -31,6 +31,6 @@ class Transport(Protocol):
 
     async def close(self) -> None: ...
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
+    async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         """The one output of a signature, the default one if it is not named, flat. Raises VersionGone, Refused, or Unavailable
         where nobody answered as a model server does; the caller bounds the whole."""

@@ -35,14 +35,14 @@ Writers = dict[tuple[str, int], FreshnessHistogram]
 
 
 @dataclass(frozen=True)
-class JobSight:
+class JobSnapshot:
     """Lanes by number, of the home's generation; histograms by (operator, subtask)."""
 
     lanes: dict[int, Lane]
     writers: Writers
 
 
-class JobNumbers:
+class JobMetrics:
     """Reads `job:*`, bounded by `timeout` seconds. Counters never go back: a job restored from a checkpoint tells less for a
     moment, and Prometheus would take that for a reset and count everything again."""
 
@@ -62,7 +62,7 @@ class JobNumbers:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def look(self) -> JobSight | None:
+    async def look(self) -> JobSnapshot | None:
         """The job's numbers as they are now; None if Redis does not give them in time. Never raises for what it does or holds."""
         try:
             async with asyncio.timeout(self._timeout):
@@ -70,7 +70,7 @@ class JobNumbers:
         except (redis.RedisError, OSError, TimeoutError, Broken, ValueError) as error:
             logger.warning("no numbers of the job: %s: %s", type(error).__name__, error)
             return None
-        return JobSight(dict(self._lanes), writers)
+        return JobSnapshot(dict(self._lanes), writers)
 
     async def exposition(self) -> bytes:
         """The text of one scrape."""
@@ -104,7 +104,7 @@ class _Fixed(Collector):
         return self._families
 
 
-def families_of(sight: JobSight) -> list[Metric]:
+def families_of(sight: JobSnapshot) -> list[Metric]:
     """The numbers in Prometheus' words."""
     return [_readable(True), *_lane_families(sight.lanes), _freshness(sight.writers)]
 

@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import msgspec
 
-WITHIN = 0.5
+TIMEOUT = 0.5
 """Seconds; the watch answers out of memory."""
 
 
-class WatchClient:
+class MonitorClient:
     """Asks one watch. `port` None: nobody watches."""
 
     def __init__(self, port: int | None) -> None:
@@ -28,12 +28,12 @@ class WatchClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{self._port}",
-                timeout=WITHIN,
+                timeout=TIMEOUT,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=4),
             )
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(TIMEOUT):
                 answer = await self._client.get("/sight")
             answer.raise_for_status()
             found = msgspec.json.decode(answer.content, type=dict[str, Any])

@@ -11,15 +11,15 @@ from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
 from features.types import UserId
 from online.model_client.client import ModelClient
-from online.model_client.live_models import LiveModel, ModelCatalogue
-from online.model_client.transport import VersionGone
+from online.model_client.live_models import LiveModel, LiveModels
+from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures, inputs_of
 from online.ranking.policy import Policy
 from online.ranking.rerank import rank_shares
 
 LEAST = 0.005
 """Seconds that the model server has in any case."""
-GONE_AT_MOST = 2
+MAX_WITHDRAWN = 2
 """Versions that may be withdrawn under one list."""
 
 
@@ -50,7 +50,7 @@ class Scored:
     gone: tuple[str, ...] = ()
 
 
-def models_for(model: LiveModel, policy: Policy, catalogue: ModelCatalogue) -> Models:
+def models_for(model: LiveModel, policy: Policy, catalogue: LiveModels) -> Models:
     """The models of a policy; one that is not there is left out, and named."""
     if len(policy.interleave) == 2:
         there = [found for name in policy.interleave if (found := catalogue.get(name)) is not None]
@@ -68,17 +68,17 @@ def models_for(model: LiveModel, policy: Policy, catalogue: ModelCatalogue) -> M
 class Ranker:
     """Asks the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
 
-    def __init__(self, catalogue: ModelCatalogue, client: ModelClient, genres: Sequence[str]) -> None:
+    def __init__(self, catalogue: LiveModels, client: ModelClient, genres: Sequence[str]) -> None:
         self._catalogue = catalogue
         self._client = client
         self._genres = tuple(genres)
 
     async def rank(
-        self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+        self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> Scored:
         """Raises Unavailable where the first of the models gives no scores within so many seconds; another one is left out."""
-        everyone, within = (models.first, *models.others), max(LEAST, within)
-        asked = (self._ask(each, user_id, item_ids, raw, within) for each in everyone)
+        everyone, timeout = (models.first, *models.others), max(LEAST, timeout)
+        asked = (self._ask(each, user_id, item_ids, raw, timeout) for each in everyone)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and (answer is answers[0] or not isinstance(answer, Unavailable)):
@@ -98,23 +98,23 @@ class Ranker:
         return Scored(model, scores, by_model, gone)
 
     async def _ask(
-        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> tuple[LiveModel, FloatArray]:
         """The version that answered, and its scores: another one, if this was withdrawn just now."""
-        until, gone = time.monotonic() + within, set[int]()
+        until, gone = time.monotonic() + timeout, set[int]()
         while True:
             left = max(LEAST, until - time.monotonic())
             try:
                 return model, await self._scores(model, user_id, item_ids, raw, left)
-            except VersionGone:
+            except VersionWithdrawn:
                 gone.add(model.version)
             other = await self._catalogue.instead_of(model.name, gone, until - time.monotonic())
-            if other is None or len(gone) > GONE_AT_MOST:
+            if other is None or len(gone) > MAX_WITHDRAWN:
                 raise Unavailable("no model is ready")
             model = other
 
     async def _scores(
-        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> FloatArray:
         if not len(item_ids):
             return np.zeros(0, np.float32)
@@ -124,4 +124,4 @@ class Ranker:
             inputs = inputs_of(model, user_id, item_ids, raw)
         except ValueError as error:  # another version may take what was not made for the one that was asked for
             raise Unavailable(f"model {model.name} version {model.version}: {error}") from error
-        return await self._client.scores(model.name, model.version, inputs, len(item_ids), within)
+        return await self._client.scores(model.name, model.version, inputs, len(item_ids), timeout)

@@ -16,7 +16,7 @@ POOL = 100
 
 
 @dataclass
-class Listed:
+class Slate:
     """
     places        of the shown ones among the candidates, best first
     propensities  probability that the item was shown at its place, given all before it; 1 but for exploration. Of an interleaved
@@ -70,7 +70,7 @@ def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: 
 
 
 def team_draft(
-    orders: Sequence[Sequence[int]], names: Sequence[str], size: int, chance: Random
+    orders: Sequence[Sequence[int]], names: Sequence[str], size: int, rng: Random
 ) -> tuple[list[int], dict[int, str]]:
     """Two orders interleaved: in each round a coin says who picks first, and each picks its best that is not there yet
     (F. Radlinski, M. Kurup, T. Joachims, CIKM 2008). The places, and whose pick each was."""
@@ -78,7 +78,7 @@ def team_draft(
     teams: dict[int, str] = {}
     while len(teams) < size:
         before = len(teams)
-        for side in chance.sample(range(len(orders)), len(orders)):
+        for side in rng.sample(range(len(orders)), len(orders)):
             pick = next((place for place in left[side] if place not in teams), None)
             if pick is not None and len(teams) < size:
                 teams[pick] = names[side]
@@ -87,15 +87,15 @@ def team_draft(
     return list(teams), teams
 
 
-def listed(
+def make_slate(
     policy: Policy,
     item_ids: IntArray,
     order: Sequence[int],
     size: int,
-    chance: Random,
+    rng: Random,
     teams: Mapping[int, str] = MappingProxyType({}),
     news: Collection[int] = (),
-) -> Listed:
+) -> Slate:
     """Apply the policy's rules and exploration to an order of places. news: places of candidates that are new items."""
     rules: dict[int, list[str]] = {}
     place_of: dict[ItemId, int] = {}
@@ -112,24 +112,24 @@ def listed(
     # The last place alone is explored, and never one that a rule has filled: so each probability is known exactly.
     if shown and shown[-1] not in moved:
         others = [place for place in whole[size:] if place not in moved]
-        taken, propensities[-1], rule = _explored(policy, shown[-1], others, news, chance)
+        taken, propensities[-1], rule = _explored(policy, shown[-1], others, news, rng)
         if rule:
             shown[-1] = taken
             rules.setdefault(taken, []).append(rule)
-    return Listed(shown, propensities, rules, {place: teams[place] for place in shown if place in teams})
+    return Slate(shown, propensities, rules, {place: teams[place] for place in shown if place in teams})
 
 
 def _explored(
-    policy: Policy, best: int, others: Sequence[int], news: Collection[int], chance: Random
+    policy: Policy, best: int, others: Sequence[int], news: Collection[int], rng: Random
 ) -> tuple[int, float, str | None]:
     """(place, its probability, the rule that took it) for the last place of a list, where `best` would stand."""
     new = [place for place in others if place in news]
     old = [place for place in others if place not in news]
     for_new = policy.newcomers if new else 0.0
     for_old = (1 - for_new) * policy.explore if old else 0.0
-    drawn = chance.random() if for_new or for_old else 1.0
+    drawn = rng.random() if for_new or for_old else 1.0
     if drawn < for_new:
-        return new[chance.randrange(len(new))], for_new / len(new), "new"
+        return new[rng.randrange(len(new))], for_new / len(new), "new"
     if drawn < for_new + for_old:
-        return old[chance.randrange(len(old))], for_old / len(old), "explored"
+        return old[rng.randrange(len(old))], for_old / len(old), "explored"
     return best, 1 - for_new - for_old, None

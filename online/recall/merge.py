@@ -42,7 +42,7 @@ class Candidates:
         return np.asarray(sum((self.found_by >> bit & 1) for bit in range(len(self.names))), np.float32)
 
 
-class Asking:
+class ChannelRunner:
     """Channels being asked, in parts: what must be waited for comes last. Times are of `time.monotonic`."""
 
     def __init__(self, query: Query, limit: int, quotas: Mapping[str, int], until: float = inf) -> None:
@@ -78,6 +78,6 @@ def merge(
     channels: Sequence[Recall], query: Query, limit: int, quotas: Mapping[str, int] = MappingProxyType({})
 ) -> Candidates:
     """Ask every channel; of all that they give the `limit` with the best places, from each at most its quota."""
-    asking = Asking(query, limit, quotas)
+    asking = ChannelRunner(query, limit, quotas)
     asking.ask(channels)
     return asking.merged()

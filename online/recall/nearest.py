@@ -9,10 +9,10 @@ from features.errors import Unavailable
 from features.inputs.signals import RECENT_FADE, RECENT_LIKED
 from online.query import NONE, Query
 from online.recall.channel import Recall
-from online.vectors.vector_store import Kind
+from online.vectors.vector_store import EmbeddingKind
 
 
-def _nearest(query: Query, kind: Kind, vector: FloatArray, limit: int) -> IntArray:
+def _nearest(query: Query, kind: EmbeddingKind, vector: FloatArray, limit: int) -> IntArray:
     rows, strengths = kind.index.search(vector, limit, query.moment.allowed)
     query.found[kind.name] = rows, strengths
     return rows

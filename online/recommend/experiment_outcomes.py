@@ -10,7 +10,7 @@ KEPT = 10_000
 """Lists remembered, the newest: one that nobody has touched for so long is not touched at all."""
 
 
-class ActedOn:
+class ExperimentOutcomes:
     """Remembers the arms of the lists that this process has shown, by request_id, and counts a list once for each outcome."""
 
     def __init__(self, kept: int = KEPT) -> None:

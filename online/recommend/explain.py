@@ -133,7 +133,7 @@ def explain_items(answer: Recommendation) -> list[ItemExplanation]:
                 rank=int(ranks["list"][item.place]),
                 shown_at=position,
                 propensity=item.propensity,
-                rules=ranked.listed.rules.get(item.place, []),
+                rules=ranked.slate.rules.get(item.place, []),
                 features=features,
                 signals=signals,
             )

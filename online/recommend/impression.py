@@ -5,10 +5,10 @@ from msgspec import UNSET
 from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem
 from online.ranking.features import RawFeatures
 from online.recommend.recommender import Recommendation
-from online.support.float32 import told
+from online.support.float32 import to_json_floats
 
 
-def served_of(answer: Recommendation) -> Served:
+def impression_of(answer: Recommendation) -> Served:
     """The list of an answer, with the numbers that it was made of."""
     ranked = answer.ranked
     return Served(
@@ -23,7 +23,7 @@ def served_of(answer: Recommendation) -> Served:
             for position, item in enumerate(answer.items)
         ),
         candidates=ServedCandidates(
-            ranked.found.names, ranked.item_ids.tolist(), ranked.found.found_by.tolist(), told(ranked.scores)
+            ranked.found.names, ranked.item_ids.tolist(), ranked.found.found_by.tolist(), to_json_floats(ranked.scores)
         ),
         features=None if ranked.features is None else _features(ranked.features),
         degraded=answer.degraded,
@@ -32,13 +32,13 @@ def served_of(answer: Recommendation) -> Served:
 
 
 def _features(raw: RawFeatures) -> ServedFeatures:
-    cross = None if raw.cross is None else told(raw.cross)
+    cross = None if raw.cross is None else to_json_floats(raw.cross)
     history = None
     if raw.history is not None:
         items, marks, gaps = raw.history
         history = (items.tolist(), marks.tolist(), gaps.tolist())
-    signals = None if raw.signals is None else told(raw.signals)
-    return ServedFeatures(raw.layout, told(raw.user[0]), told(raw.items), cross, history, signals)
+    signals = None if raw.signals is None else to_json_floats(raw.signals)
+    return ServedFeatures(raw.layout, to_json_floats(raw.user[0]), to_json_floats(raw.items), cross, history, signals)
 
 
 def weight(answer: Recommendation) -> int:

@@ -17,7 +17,7 @@ from features.contracts.served import SERVED_LIMIT, write_served
 from features.errors import BadInput
 from features.keys import SERVED, partition_of
 from online.kafka.producer import KafkaConnection
-from online.recommend.impression import served_of, weight
+from online.recommend.impression import impression_of, weight
 from online.recommend.recommender import Recommendation
 from online.support import metrics
 
@@ -31,16 +31,16 @@ TOGETHER_MS = 100
 """Lists of so many milliseconds go to Kafka together: each alone would cost broker and job as much as all of them."""
 
 
-class ServedLog:
+class ImpressionLog:
     """
     limit       lists in the queue
     byte_limit  bytes that these lists hold in memory, roughly
     within      seconds that one write may take
     """
 
-    def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, within: float = 5.0) -> None:
+    def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, timeout: float = 5.0) -> None:
         # A connection of its own: on that of the events, an event would queue behind lists.
-        self._kafka = KafkaConnection(bootstrap, within, max_batch_size=SERVED_LIMIT, linger_ms=TOGETHER_MS)
+        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SERVED_LIMIT, linger_ms=TOGETHER_MS)
         self._limit = limit
         self._byte_limit = byte_limit
         self._queue: deque[tuple[int, Recommendation]] = deque()
@@ -73,12 +73,12 @@ class ServedLog:
             self._unsettled += 1
             self._filled.set()
 
-    async def stop(self, within: float = 2.0) -> None:
+    async def stop(self, timeout: float = 2.0) -> None:
         """Send what is in the queue, for at most `within` seconds; what is left then is dropped."""
         self._stopping = True
         if self._kafka.producer is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within * 0.75):
+                async with asyncio.timeout(timeout * 0.75):
                     while self._unsettled:
                         self._one_settled.clear()
                         await self._one_settled.wait()
@@ -86,7 +86,7 @@ class ServedLog:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._kafka.stop(within * 0.25)
+        await self._kafka.stop(timeout * 0.25)
         left, self._unsettled = self._unsettled, 0
         for _ in range(left):
             self._drop("stopped")
@@ -143,7 +143,7 @@ class ServedLog:
 
 
 def _value_of(answer: Recommendation) -> bytes:
-    served = served_of(answer)
+    served = impression_of(answer)
     try:
         return write_served(served)
     except BadInput:  # hundreds of genres: what was shown still counts

@@ -23,19 +23,19 @@ from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
 from features.types import ItemId, UserId
 from online.model_client.client import ModelClient
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
 from online.ranking.features import RawFeatures, raw_features
 from online.ranking.policy import Chosen, Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.ranking.rerank import Listed, by_score, diverse, listed, team_draft
-from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall
+from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.stores.item_store import ItemStore
 from online.stores.user_store import LiveUser, UserStore
-from online.support.float32 import told
+from online.support.float32 import to_json_floats
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import UserTower, VectorShelf
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import UserTower, VectorStore
 
 LEAST = 0.02
 """Seconds that recall has in any case."""
@@ -102,7 +102,7 @@ class Ranked:
     found: Candidates
     scores: FloatArray
     by_model: Mapping[str, FloatArray]
-    listed: Listed
+    slate: Slate
     features: RawFeatures | None
 
 
@@ -134,15 +134,15 @@ class Recommender:
 
     def __init__(
         self,
-        models: ModelCatalogue,
+        models: LiveModels,
         users: UserStore,
         items: ItemStore,
         client: ModelClient,
         clock: HomeClock,
-        weights: FollowedFile[ClickWeights],
+        weights: ReloadableFile[ClickWeights],
         deadline: float,
-        vectors: VectorShelf,
-        chance: Random | None = None,
+        vectors: VectorStore,
+        rng: Random | None = None,
     ) -> None:
         self._models = models
         self._users = users
@@ -152,7 +152,7 @@ class Recommender:
         self._clock = clock
         self._weights = weights
         self._deadline = deadline
-        self._chance = chance or Random()
+        self._rng = rng or Random()
 
     async def recommend(self, request: Request, waited: float = 0.0) -> Recommendation:
         """Never raises for a remote fault; `degraded` says what was missing. waited: seconds of the deadline that are gone."""
@@ -182,8 +182,8 @@ class Recommender:
         else:
             degraded.append(NO_MODEL)
         scores = fallback_scores(found) if scored is None else scored.scores
-        made = self._listed(policy, found, item_ids, scores, models, scored, request.size)
-        score_of = told(scores)
+        made = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
+        score_of = to_json_floats(scores)
         return Recommendation(
             request_id=uuid.uuid4().hex,
             user_id=request.user_id,
@@ -203,7 +203,7 @@ class Recommender:
                 found=found,
                 scores=scores,
                 by_model={} if scored is None else scored.by_model,
-                listed=made,
+                slate=made,
                 features=None if raw is None else raw.of(np.asarray(made.places, np.int64)),
             ),
             arms=request.arms(),
@@ -217,11 +217,11 @@ class Recommender:
             return Candidates(rows, np.zeros(len(rows), np.int64), ())
         now = time.monotonic()
         until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
-        within = min(TOWER_SHARE * self._deadline, until - now)
-        asking = Asking(query, MAX_CANDIDATES, policy.channels, until)
+        timeout = min(TOWER_SHARE * self._deadline, until - now)
+        asking = ChannelRunner(query, MAX_CANDIDATES, policy.channels, until)
         there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
         remote = [each for each in there if each.name == TWOTOWER]
-        answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]
+        answers = [asyncio.create_task(self._asked_tower(query, timeout)) for _ in remote]
         for _ in range(2 * len(remote)):  # turns of the loop: it goes out, and is answered while the others are at work
             await asyncio.sleep(0)
         if policy.pin:
@@ -233,12 +233,12 @@ class Recommender:
         asking.ask(remote)
         return asking.merged()
 
-    async def _asked_tower(self, query: Query, within: float) -> None:
+    async def _asked_tower(self, query: Query, timeout: float) -> None:
         """Puts the user's vector into the query; leaves it out where none comes in time."""
         with contextlib.suppress(Unavailable, ValueError):  # the channel fails then, and is named
-            query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, within)
+            query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, timeout)
 
-    def _listed(
+    def _make_slate(
         self,
         policy: Policy,
         found: Candidates,
@@ -247,21 +247,21 @@ class Recommender:
         models: Models | None,
         scored: Scored | None,
         size: int,
-    ) -> Listed:
+    ) -> Slate:
         """The list: by score or by two models' picks, made diverse, and the rules applied."""
         order = by_score(item_ids, scores)
         teams: dict[int, str] = {}
         places: list[int]
         if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
             orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
-            places, teams = team_draft(orders, list(scored.by_model), size, self._chance)
+            places, teams = team_draft(orders, list(scored.by_model), size, self._rng)
             places += [place for place in order.tolist() if place not in teams]
         elif policy.diversity and len(item_ids):
             places = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
         else:
             places = order.tolist()
         news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
-        return listed(policy, item_ids, places, size, self._chance, teams, news)
+        return make_slate(policy, item_ids, places, size, self._rng, teams, news)
 
     def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
         """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
@@ -288,7 +288,7 @@ class Recommender:
         return allowed
 
     def _show(
-        self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
+        self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Slate, propensity: float
     ) -> Shown:
         item = self._items.catalogue.get(item_id)
         return Shown(

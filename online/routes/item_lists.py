@@ -12,7 +12,7 @@ from online.http.problems import Problem
 from online.routes.item_answers import ItemOutline, Popularity, outline
 from online.routes.parameters import IdPath, item_row
 from online.server import Server, server_of
-from online.stores.catalogue_search import WORDS, Sort, Wanted, read_cursor, words_of, write_cursor
+from online.stores.catalogue_search import WORDS, CatalogueQuery, Sort, read_cursor, words_of, write_cursor
 from online.stores.item_store import ItemStore
 
 router = APIRouter()
@@ -85,7 +85,7 @@ async def get_items(
         if after.sort != sort or isinstance(after.value, str) != (sort == "title"):
             raise Problem(422, f"cursor: expected one of sort={sort}, got one of sort={after.sort}")
     now = server.clock.now()
-    wanted = Wanted(sort, genre, decade, words_of(q)[:WORDS])
+    wanted = CatalogueQuery(sort, genre, decade, words_of(q)[:WORDS])
     async with server.listing.turn:  # in a thread: a search reads every title, and lists are made meanwhile
         rows, last = await asyncio.to_thread(server.listing.page, wanted, after, limit, now)
     items = [

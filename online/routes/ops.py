@@ -19,7 +19,7 @@ from online.support.reloadable_file import UNREADABLE
 router = APIRouter()
 
 
-class ReplayAsked(msgspec.Struct, frozen=True):
+class ReplayAccepted(msgspec.Struct, frozen=True):
     """The wish that the supervisor will carry out."""
 
     id: str
@@ -35,7 +35,7 @@ async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse
 
 
 @router.post("/v1/admin/replay", status_code=202, dependencies=[Depends(require_admin)])
-@contract(ReplayAsked, status=202, body=ReplayWish, problems=(404, 503), admin=True)
+@contract(ReplayAccepted, status=202, body=ReplayWish, problems=(404, 503), admin=True)
 async def post_replay(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
@@ -53,4 +53,4 @@ async def post_replay(
         write_file(Path(server.settings.control) / WISH, wish)
     except OSError as error:
         raise Problem(503, f"the wish can't be written: {error}") from error
-    return JsonResponse(ReplayAsked(wish.id, wish.speed), 202)
+    return JsonResponse(ReplayAccepted(wish.id, wish.speed), 202)

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from features.store.freshness import BUCKETS_MS, FreshnessHistogram
 from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
-from online.monitoring.job_metrics import JobSight
+from online.monitoring.job_metrics import JobSnapshot
 from online.monitoring.replay_control import ReplayState, read_state
 from online.ranking.policy import CONTROL
 from online.routes.readiness import Dependencies, RefusedVersion, models_ready, refused_versions
@@ -137,7 +137,7 @@ async def ops(server: Server) -> OpsOverview:
     )
 
 
-def _job(sight: JobSight) -> JobOverview:
+def _job(sight: JobSnapshot) -> JobOverview:
     lanes = sight.lanes.values()
     fresh = {operator: FreshnessHistogram() for operator in OPERATORS}
     for (operator, _), histogram in sight.writers.items():

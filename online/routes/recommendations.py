@@ -26,7 +26,7 @@ router = APIRouter()
 T = TypeVar("T")
 AT_ONCE = ASIDE
 """Lists of one call that are made side by side."""
-MANY_WITHIN = 30.0
+MANY_TIMEOUT = 30.0
 """Seconds that a call for many lists may take."""
 MAX_EXCLUDED = 1000
 
@@ -122,13 +122,13 @@ async def post_recommendations(
     excluded = frozenset(given.exclude)
     answers: list[Recommendation] = []
     try:
-        async with asyncio.timeout(MANY_WITHIN):
+        async with asyncio.timeout(MANY_TIMEOUT):
             for start in range(0, len(given.user_ids), AT_ONCE):
                 some = given.user_ids[start : start + AT_ONCE]
                 answers += await asyncio.gather(*(_one_of_many(server, given, user_id, excluded) for user_id in some))
     except TimeoutError:
         told = (
-            f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_WITHIN:.0f} s: ask for fewer, or later"
+            f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_TIMEOUT:.0f} s: ask for fewer, or later"
         )
         raise Problem(503, told, {"Retry-After": "5"}) from None
     response = JsonResponse(Lists([answer_of(answer, seen_applied, given.explain) for answer in answers]))

@@ -25,7 +25,7 @@ _WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CatalogueQuery:
     """genre, decade (1990: 1990 to 1999) and words (each begins a word of the title); None or empty asks for all."""
 
     sort: Sort = "popular"
@@ -34,7 +34,7 @@ class Wanted:
     words: tuple[str, ...] = ()
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
+class Cursor(msgspec.Struct, array_like=True, frozen=True):
     """Where a page ended: the sort's value and the id of its last item. What moves meanwhile may be met twice or not at all, but
     a page never repeats the one before it where nothing moves."""
 
@@ -43,14 +43,14 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
     item_id: ItemId
 
 
-def write_cursor(place: Place) -> str:
+def write_cursor(place: Cursor) -> str:
     return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
-def read_cursor(text: str) -> Place:
+def read_cursor(text: str) -> Cursor:
     """Raises ValueError for what is no cursor."""
     try:
-        return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
+        return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ValueError(str(error)) from error
 
@@ -98,7 +98,7 @@ class Titles:
                 yield row
 
 
-class Listing:
+class CatalogueSearch:
     """Pages of a store's items."""
 
     def __init__(self, items: ItemStore) -> None:
@@ -107,7 +107,9 @@ class Listing:
         self.turn = asyncio.Semaphore(1)
         """One page at a time: pages are worth less than lists, and both want the same processor."""
 
-    def page(self, wanted: Wanted, after: Place | None, limit: int, now: int) -> tuple[list[int], Place | None]:
+    def page(
+        self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: int
+    ) -> tuple[list[int], Cursor | None]:
         """(rows [≤ limit] in order, where the page ended: None if nothing comes after it)."""
         rows = self._rows(wanted)
         ids = self._items.columns.ids[rows]
@@ -131,14 +133,14 @@ class Listing:
             chosen, values = rows[best], strengths[best].tolist()
         if len(chosen) <= limit:
             return chosen.tolist(), None
-        end = Place(wanted.sort, values[limit - 1], int(self._items.columns.ids[chosen[limit - 1]]))
+        end = Cursor(wanted.sort, values[limit - 1], int(self._items.columns.ids[chosen[limit - 1]]))
         return chosen[:limit].tolist(), end
 
     def _title(self, row: int) -> tuple[str, ItemId]:
         item_id = int(self._items.columns.ids[row])
         return self._titles.words(item_id), item_id
 
-    def _rows(self, wanted: Wanted) -> IntArray:
+    def _rows(self, wanted: CatalogueQuery) -> IntArray:
         columns, size = self._items.columns, len(self._items)
         there = np.ones(size, bool)
         if wanted.genre is not None:

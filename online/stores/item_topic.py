@@ -19,12 +19,12 @@ AGAIN = 1.0
 PART = TopicPartition(ITEMS, 0)
 
 
-class NewItems:
+class ItemTopic:
     """`put` writes, a task of its own reads: from the topic's beginning, then on."""
 
-    def __init__(self, bootstrap: str, store: ItemStore, within: float = 5.0) -> None:
-        self._bootstrap, self._store, self._within = bootstrap, store, within
-        self._kafka = KafkaConnection(bootstrap, within)
+    def __init__(self, bootstrap: str, store: ItemStore, timeout: float = 5.0) -> None:
+        self._bootstrap, self._store, self._timeout = bootstrap, store, timeout
+        self._kafka = KafkaConnection(bootstrap, timeout)
         self._task: asyncio.Task[None] | None = None
         self._read = -1
         """Offset of the newest record taken."""
@@ -48,7 +48,7 @@ class NewItems:
         if producer is None:
             raise Unavailable("Kafka is not connected")
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(self._timeout):
                 written = await producer.send_and_wait(
                     ITEMS, value=write_item(record), key=str(record.item_id).encode(), partition=0
                 )

@@ -14,8 +14,8 @@ from features.fold.state import UserFeatures, decode_user
 from features.fold.user import thaw_stored
 from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
 from features.types import ItemId, UserId
-from online.support.circuit_breaker import Breaker
-from online.support.deadline import bounded
+from online.support.circuit_breaker import CircuitBreaker
+from online.support.deadline import lag_tolerant_timeout
 
 logger = logging.getLogger(__name__)
 
@@ -55,34 +55,34 @@ class UserStore:
         self._generation = generation
         self._base = base
         self._timeout = timeout
-        self._breaker = Breaker(FAILURES_TO_REST, REST)
+        self._breaker = CircuitBreaker(FAILURES_TO_REST, REST)
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def ping(self) -> bool:
         try:
-            async with bounded(0.5):
+            async with lag_tolerant_timeout(0.5):
                 return bool(await self._client.ping())
         except (redis.RedisError, OSError, TimeoutError):
             return False
 
     async def get(self, user_id: UserId) -> LiveUser:
         """The user's live state; what the base knows while Redis does not answer. Never raises for a remote fault."""
-        if not self._breaker.lets():
+        if not self._breaker.allow():
             return self._from_base(user_id)
         began = time.monotonic()
         try:
-            async with bounded(self._timeout):
+            async with lag_tolerant_timeout(self._timeout):
                 pipe = self._client.pipeline(transaction=False)
                 pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
                 pipe.smembers(seen_key(user_id))
                 (value, broker, applied, n), seen = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
-            self._breaker.failed(began)
+            self._breaker.record_failure(began)
             return self._from_base(user_id)
-        self._breaker.answered(began)
+        self._breaker.record_success(began)
         if value is None:
             return LiveUser(UserFeatures(user_id), n=0)
         broker_ts = int(broker)
@@ -105,14 +105,14 @@ class UserStore:
             live=False,
         )
 
-    async def wait_for(self, places: dict[UserId, int], within: float) -> bool:
+    async def wait_for(self, places: dict[UserId, int], timeout: float) -> bool:
         """Wait until the features of these users hold all records before the given offsets; False after `within` s."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         pause = POLL_FIRST
         left = dict(places)
         while True:
             try:
-                async with bounded(max(0.001, deadline - time.monotonic())):
+                async with lag_tolerant_timeout(max(0.001, deadline - time.monotonic())):
                     pipe = self._client.pipeline(transaction=False)
                     for user_id in left:
                         pipe.hmget(user_key(user_id), GENERATION, N)
@@ -132,7 +132,7 @@ class UserStore:
     async def newest_event(self) -> int | None:
         """The newest event time folded, ms; None if unknown."""
         try:
-            async with bounded(self._timeout):
+            async with lag_tolerant_timeout(self._timeout):
                 value = await self._client.get(CLOCK_KEY)
         except (redis.RedisError, OSError, TimeoutError):
             return None

@@ -19,7 +19,7 @@ AWAY = 0.5
 """Seconds between tries while Redis is away."""
 KEPT = "watched"
 """A channel on which nothing is ever said: it keeps the connection while nobody listens."""
-HEARD_WITHIN = 0.5
+SUBSCRIBE_TIMEOUT = 0.5
 """A new listener waits so long for Redis to listen too; then it goes on without."""
 
 
@@ -33,7 +33,7 @@ class _Watched:
         """Whether Redis ever has."""
 
 
-class UserWatch:
+class UserUpdates:
     """`moves` tells each change of a user's features. After a lost connection every listener is told, as what was said meanwhile
     is not known."""
 
@@ -76,7 +76,7 @@ class UserWatch:
             elif len(watched.listeners) == 1:
                 await self._tell(subscribe=name)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(watched.heard.wait(), HEARD_WITHIN)
+                await asyncio.wait_for(watched.heard.wait(), SUBSCRIBE_TIMEOUT)
             yield moved
         finally:
             watched.listeners.discard(moved)

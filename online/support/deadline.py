@@ -28,7 +28,7 @@ class _Timer:
 
 
 @contextlib.asynccontextmanager
-async def bounded(seconds: float) -> AsyncIterator[None]:
+async def lag_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
     """`asyncio.timeout`, but an answer that has come while the loop was busy with other lists is taken, though the time is over.
 
     A loop that was busy for longer than the bound gives up before it has handed over what came meanwhile. So a plain timeout

@@ -8,7 +8,7 @@ import orjson
 from features.arrays import FloatArray
 
 
-def told(values: FloatArray) -> Any:
+def to_json_floats(values: FloatArray) -> Any:
     """The same shape as lists of floats, each the double with the fewest digits that is nearest to these 32 bits."""
     whole = np.ascontiguousarray(values, np.float32)
     return orjson.loads(orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -26,7 +26,7 @@ class HomeClock:
         self._newest: Millis = 0
         self.wall = wall
 
-    def saw(self, ts: Millis) -> None:
+    def observe(self, ts: Millis) -> None:
         """An event of this time has been folded."""
         self._newest = max(self._newest, ts)
 

@@ -16,7 +16,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that it can't take."""
 
 
-class FollowedFile(Generic[T]):
+class ReloadableFile(Generic[T]):
     """What a file says, or `default` where there is none. What is wrong in it leaves the last good value, and is said.
 
     path      None is a file that is never there

@@ -2,6 +2,6 @@
 
 from online.vectors.index import VectorIndex
 from online.vectors.user_tower import UserTower
-from online.vectors.vector_store import Kind, VectorShelf
+from online.vectors.vector_store import EmbeddingKind, VectorStore
 
-__all__ = ["Kind", "UserTower", "VectorIndex", "VectorShelf"]
+__all__ = ["EmbeddingKind", "UserTower", "VectorIndex", "VectorStore"]

@@ -9,7 +9,7 @@ from features.inputs.history import history_of
 from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.inputs.signals import Moment
 from online.model_client.client import ModelClient
-from online.vectors.vector_store import Kind
+from online.vectors.vector_store import EmbeddingKind
 
 
 class UserTower:
@@ -19,7 +19,7 @@ class UserTower:
     def __init__(self, client: ModelClient) -> None:
         self._client = client
 
-    async def __call__(self, kind: Kind, moment: Moment, within: float) -> FloatArray:
+    async def __call__(self, kind: EmbeddingKind, moment: Moment, timeout: float) -> FloatArray:
         """[W] of the version whose items' vectors `kind` holds. Raises Unavailable."""
         model = kind.model
         if model is None or (of := model.manifest.towers) is None:
@@ -36,4 +36,4 @@ class UserTower:
             history=history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
         )
         inputs = model_inputs(names, model.manifest.maps, raw)
-        return await self._client.vector(model.name, model.version, of.signature, inputs, of.width, within)
+        return await self._client.vector(model.name, model.version, of.signature, inputs, of.width, timeout)

@@ -18,7 +18,7 @@ from features.arrays import FloatArray, IntArray
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
 from features.base.item_weights import rows_of
 from features.errors import Broken, MartletError
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.stores.item_store import ItemStore
 from online.vectors.files import read_meta, read_vectors
 from online.vectors.index import EXACT_UP_TO, VectorIndex
@@ -31,7 +31,7 @@ EMBEDDINGS: Final = (ALS, ITEM2VEC, DEEPWALK)
 
 
 @dataclass
-class Kind:
+class EmbeddingKind:
     """One kind's vectors. version: of the embeddings, or of the model; fold_in: of ALS; model: that gives the users' vectors.
 
     waiting: (ids, vectors) of items that the store does not have yet.
@@ -45,21 +45,21 @@ class Kind:
     model: LiveModel | None = None
 
 
-class VectorShelf:
+class VectorStore:
     """Follows the folders. embeddings: None is a home that has none."""
 
     def __init__(
         self,
         embeddings: str | None,
         models_folder: Path,
-        models: ModelCatalogue,
+        models: LiveModels,
         store: ItemStore,
         exact_up_to: int = EXACT_UP_TO,
     ) -> None:
         self._embeddings = None if embeddings is None else Path(embeddings)
         self._models_folder, self._models, self._store = models_folder, models, store
         self._exact_up_to = exact_up_to
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, EmbeddingKind] = {}
         self._task: asyncio.Task[None] | None = None
         self._looked_at: dict[tuple[str, int], Stamp] = {}
         """Versions that were refused, as they were then."""
@@ -74,14 +74,14 @@ class VectorShelf:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def now(self) -> dict[str, Kind]:
+    def now(self) -> dict[str, EmbeddingKind]:
         """What is there now, by name."""
         return dict(self._kinds)
 
     def kinds(self) -> list[str]:
         return sorted(self._kinds)
 
-    def all(self) -> list[Kind]:
+    def all(self) -> list[EmbeddingKind]:
         return [self._kinds[name] for name in self.kinds()]
 
     def similar(self, name: str, row: int, count: int) -> list[tuple[int, float]]:
@@ -166,16 +166,18 @@ class VectorShelf:
         assert self._embeddings is not None
         return self._embeddings / str(version) / name
 
-    def _read(self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray) -> Kind:
+    def _read(
+        self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray
+    ) -> EmbeddingKind:
         """Read and build; runs in a thread of its own. Raises Broken."""
         fold_in = None
         if model is not None and (towers := model.manifest.towers) is not None:
-            ids, vectors = read_vectors(folder, towers.width, _within(towers.folder, model.manifest.digests))
+            ids, vectors = read_vectors(folder, towers.width, _in_folder(towers.folder, model.manifest.digests))
         else:
             meta = read_meta(folder.parent)
             if name not in meta.kinds:
                 raise Broken(f"{folder.parent / META} does not name {name}")
-            ids, vectors = read_vectors(folder, meta.width, _within(name, meta.digests))
+            ids, vectors = read_vectors(folder, meta.width, _in_folder(name, meta.digests))
             if name == ALS:
                 fold_in = FoldIn(vectors, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
             else:
@@ -183,7 +185,7 @@ class VectorShelf:
         rows, there = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
         index = VectorIndex(rows[there], vectors[there], self._exact_up_to)
         waiting = None if there.all() else (ids[~there], vectors[~there])
-        return Kind(name, version, index, waiting, fold_in, model)
+        return EmbeddingKind(name, version, index, waiting, fold_in, model)
 
     def _place_waiting(self) -> None:
         """Items that have come into the store since."""
@@ -200,7 +202,7 @@ class VectorShelf:
                 kind.waiting = None if there.all() else (ids[~there], vectors[~there])
 
 
-def _within(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
+def _in_folder(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
     """Digests of the files in a folder, by name."""
     return {
         path.removeprefix(f"{folder}/"): digest for path, digest in digests.items() if path.startswith(f"{folder}/")

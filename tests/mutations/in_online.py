@@ -23,7 +23,7 @@ FAULTS: Final = (
         "after a rest all ask at once",
         "online/support/circuit_breaker.py",
         (
-            "        if self._failures >= self._most:\n"
+            "        if self._failures >= self._max_failures:\n"
             "            self._open_until = self._clock() + self._rest\n"
             "        return True"
         ),

@@ -16,7 +16,7 @@ from features.types import Event, UserId
 from features.units import DAY_MS
 from online.app import make_app
 from online.model_client.live_models import LiveModel
-from online.monitoring.job_metrics import JobSight
+from online.monitoring.job_metrics import JobSnapshot
 from online.recommend.recommender import Recommender
 from online.server import Server
 from online.stores.item_store import ItemStore
@@ -49,10 +49,10 @@ class FakeItemTopic:
 class FakeJob:
     """One lane that has read three records."""
 
-    async def look(self) -> JobSight:
+    async def look(self) -> JobSnapshot:
         fresh = FreshnessHistogram()
         fresh.add(3, 2)
-        return JobSight(
+        return JobSnapshot(
             {0: Lane(generation=1, next_offset=3, read=3, applied=2, duplicate=1, watermark_ms=NOW)},
             {("users", 0): fresh},
         )
@@ -81,7 +81,7 @@ class FakeModelClient:
 
     broken = False
 
-    async def scores(self, name: str, version: int, inputs: Any, count: int, within: float) -> Any:
+    async def scores(self, name: str, version: int, inputs: Any, count: int, timeout: float) -> Any:
         return np.linspace(0.9, 0.1, count, dtype=np.float32)
 
 

@@ -5,23 +5,23 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from online.http.load_shedding import Gate, Overload
+from online.http.load_shedding import LoadGuard, LoadShedder
 from online.http.problems import Problem
 
 
-async def _hold(gate: Gate, release: asyncio.Event) -> None:
+async def _hold(gate: LoadShedder, release: asyncio.Event) -> None:
     async with gate.turn():
         await release.wait()
 
 
-async def _hold_aside(gate: Gate, release: asyncio.Event) -> None:
+async def _hold_aside(gate: LoadShedder, release: asyncio.Event) -> None:
     async with gate.turn_aside():
         await release.wait()
 
 
 def test_lists_that_may_wait_leave_room_for_those_that_may_not() -> None:
     async def play() -> None:
-        gate, release, inside = Gate(at_once=3, aside=2), asyncio.Event(), asyncio.Event()
+        gate, release, inside = LoadShedder(at_once=3, aside=2), asyncio.Event(), asyncio.Event()
         inside.set()
         many = [asyncio.create_task(_hold_aside(gate, release)) for _ in range(50)]
         await asyncio.sleep(0.02)
@@ -36,7 +36,7 @@ def test_lists_that_may_wait_leave_room_for_those_that_may_not() -> None:
 
 def test_the_next_in_line_comes_in_when_one_goes() -> None:
     async def play() -> None:
-        gate, release = Gate(at_once=1), asyncio.Event()
+        gate, release = LoadShedder(at_once=1), asyncio.Event()
         first = asyncio.create_task(_hold(gate, release))
         await asyncio.sleep(0)
         second = asyncio.create_task(_hold(gate, release))
@@ -50,7 +50,7 @@ def test_the_next_in_line_comes_in_when_one_goes() -> None:
 
 def test_who_waits_too_long_is_told_to_come_again_and_leaves_no_trace() -> None:
     async def play() -> None:
-        gate, release = Gate(at_once=1), asyncio.Event()
+        gate, release = LoadShedder(at_once=1), asyncio.Event()
         first = asyncio.create_task(_hold(gate, release))
         await asyncio.sleep(0)
         with pytest.raises(Problem) as told:
@@ -67,7 +67,7 @@ def test_who_waits_too_long_is_told_to_come_again_and_leaves_no_trace() -> None:
 
 def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
     async def play() -> None:
-        gate, release, reached = Gate(at_once=1, waiting=1), asyncio.Event(), []
+        gate, release, reached = LoadShedder(at_once=1, waiting=1), asyncio.Event(), []
 
         async def app(scope: object, receive: object, send: object) -> None:
             reached.append(scope)
@@ -82,7 +82,7 @@ def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
 
         held = [asyncio.create_task(_hold(gate, release)) for _ in range(2)]
         await asyncio.sleep(0.01)
-        overload = Overload(app, gate)
+        overload = LoadGuard(app, gate)
         await overload({"type": "http", "method": "GET", "path": "/v1/recommendations", "headers": []}, receive, send)
         assert (sent[0]["status"], reached) == (503, [])
         await overload({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)
@@ -95,7 +95,7 @@ def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
 
 def test_waits_that_were_in_vain_leave_no_trace_in_the_queue() -> None:
     async def play() -> None:
-        gate, release = Gate(at_once=1, waiting=2), asyncio.Event()
+        gate, release = LoadShedder(at_once=1, waiting=2), asyncio.Event()
         first = asyncio.create_task(_hold(gate, release))
         await asyncio.sleep(0)
         for _ in range(3):

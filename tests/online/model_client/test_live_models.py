@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models.registry import list_versions, rollback
-from online.model_client.live_models import LiveModel, ModelCatalogue
-from online.model_client.transport import VersionGone
+from online.model_client.live_models import LiveModel, LiveModels
+from online.model_client.transport import VersionWithdrawn
 from tests.models.fake_version import publish_one
 
 GOLDEN = 0.75
@@ -28,11 +28,11 @@ class Server:
         self.asked.append(version)
         await asyncio.sleep(0.005)
         if version not in list_versions(self._models, name):
-            raise VersionGone(f"no version {version}")
+            raise VersionWithdrawn(f"no version {version}")
         return np.array([GOLDEN], np.float32)
 
 
-Scene = Callable[[ModelCatalogue, Server], Any]
+Scene = Callable[[LiveModels, Server], Any]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def play(tmp_path: Path) -> Callable[[int, Scene], None]:
         async def run() -> None:
             server = Server(tmp_path)
             client: Any = server
-            catalogue = ModelCatalogue(tmp_path, client)
+            catalogue = LiveModels(tmp_path, client)
             for _ in range(versions):
                 publish_one(tmp_path)
                 if seen:
@@ -57,7 +57,7 @@ def play(tmp_path: Path) -> Callable[[int, Scene], None]:
     return play
 
 
-def live(catalogue: ModelCatalogue) -> LiveModel:
+def live(catalogue: LiveModels) -> LiveModel:
     found = catalogue.get("toy")
     assert found is not None
     return found
@@ -67,7 +67,7 @@ def live(catalogue: ModelCatalogue) -> LiveModel:
 def test_after_a_rollback_the_version_before_ranks_at_once(play: Any, tmp_path: Path, seen: bool) -> None:
     """Also in a process that was started after the newest version came, and has never seen the one before."""
 
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(catalogue: LiveModels, server: Server) -> None:
         gone = live(catalogue)
         rollback(tmp_path, "toy")
         other = await catalogue.instead_of("toy", {gone.version}, 1.0)
@@ -78,7 +78,7 @@ def test_after_a_rollback_the_version_before_ranks_at_once(play: Any, tmp_path: 
 
 
 def test_who_was_asked_for_the_old_one_while_it_was_looked_gets_the_new_one(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(catalogue: LiveModels, server: Server) -> None:
         gone = live(catalogue)
         rollback(tmp_path, "toy")
         await catalogue._look()
@@ -89,7 +89,7 @@ def test_who_was_asked_for_the_old_one_while_it_was_looked_gets_the_new_one(play
 
 
 def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(catalogue: LiveModels, server: Server) -> None:
         gone = live(catalogue)
         rollback(tmp_path, "toy")
         others = await asyncio.gather(*(catalogue.instead_of("toy", {gone.version}, 1.0) for _ in range(8)))
@@ -100,7 +100,7 @@ def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_pa
 
 
 def test_where_nothing_else_is_there_or_in_time_nothing_ranks(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(catalogue: LiveModels, server: Server) -> None:
         assert await catalogue.instead_of("toy", {1}, 1.0) is None
         gone = live(catalogue)
         publish_one(tmp_path)
@@ -111,7 +111,7 @@ def test_where_nothing_else_is_there_or_in_time_nothing_ranks(play: Any, tmp_pat
 
 
 def test_a_vanished_model_is_let_go_of_once_however_many_look(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(catalogue: LiveModels, server: Server) -> None:
         shutil.rmtree(tmp_path / "toy")
         looks = (catalogue.instead_of("toy", {1}, 1.0) for _ in range(4))
         assert await asyncio.gather(catalogue._look(), *looks) == [None] * 5
@@ -126,7 +126,7 @@ def test_a_vanished_model_is_let_go_of_once_however_many_look(play: Any, tmp_pat
 
 
 def test_a_version_that_was_taken_twice_at_once_keeps_the_one_before(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(catalogue: LiveModels, server: Server) -> None:
         publish_one(tmp_path)
         await asyncio.gather(catalogue._look(), catalogue.instead_of("toy", {1}, 1.0))
         assert live(catalogue).version == 2

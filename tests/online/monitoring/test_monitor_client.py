@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry
 
 from infra.monitoring.http_endpoint import WatchPage
 from infra.system.processes import free_ports
-from online.monitoring.monitor_client import WatchClient
+from online.monitoring.monitor_client import MonitorClient
 
 
 def ask(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
     async def once() -> tuple[dict[str, Any] | None, str | None]:
-        client = WatchClient(port)
+        client = MonitorClient(port)
         try:
             return await client.sight()
         finally:

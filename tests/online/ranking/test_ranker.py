@@ -11,7 +11,7 @@ from features.inputs.columns import InputMaps
 from features.inputs.model_inputs import layout
 from models.registry import DataSeen, Manifest, ModelInput
 from online.model_client.live_models import LiveModel
-from online.model_client.transport import VersionGone
+from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures
 from online.ranking.policy import Policy
 from online.ranking.ranker import Ranker, models_for
@@ -34,7 +34,7 @@ class Catalogue:
     def get(self, name: str) -> LiveModel | None:
         return {"a": live("a"), "b": live("b"), "strange": live("strange", ("Other",))}.get(name)
 
-    async def instead_of(self, name: str, gone: set[int], within: float) -> LiveModel | None:
+    async def instead_of(self, name: str, gone: set[int], timeout: float) -> LiveModel | None:
         """`a` has three versions; the first takes what was not made ready."""
         before = {3: live("a", version=2), 2: live("a", version=1, takes="signals")}
         return before.get(min(gone)) if name == "a" else None
@@ -48,7 +48,7 @@ class Client:
 
     async def scores(self, name: str, version: int, *_: Any) -> Any:
         if version >= self._gone:
-            raise VersionGone(f"{name} {version}")
+            raise VersionWithdrawn(f"{name} {version}")
         if name in self._failing:
             raise Unavailable(f"{name} is away")
         return np.array([0.9, 0.5, 0.1] if name == "a" else [1.0, 2.0, 30.0], np.float32)

@@ -20,7 +20,7 @@ from features.types import CLICK, DISLIKE, Item
 from features.units import DAY_MS, SESSION_GAP_MS
 from online.query import Query
 from online.ranking.policy import MAX_RULED
-from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Recall, merge
+from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
 from online.stores.item_store import NEW_FOR_MS, ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 
@@ -166,7 +166,7 @@ def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> No
 
 def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
     query = query_for(ItemStore(base), UserFeatures(99))
-    asking = Asking(query, 20, {}, until=0.0)
+    asking = ChannelRunner(query, 20, {}, until=0.0)
     asking.ask(SIGNAL_CHANNELS)
     found = asking.merged()
     assert len(found.rows) == 20

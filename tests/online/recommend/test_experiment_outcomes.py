@@ -1,7 +1,7 @@
 """Which lists of experiments were acted on: each once an outcome, a bounded number remembered."""
 
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
-from online.recommend.experiment_outcomes import ActedOn
+from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.support import metrics
 
 
@@ -15,7 +15,7 @@ def counted(experiment: str, arm: str) -> tuple[float, float]:
 
 
 def test_a_list_counts_once_an_outcome() -> None:
-    acted = ActedOn()
+    acted = ExperimentOutcomes()
     acted.shown("list", {"once": "a"})
     acted.came([event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")])
     assert counted("once", "a") == (0, 0)
@@ -26,14 +26,14 @@ def test_a_list_counts_once_an_outcome() -> None:
 
 
 def test_a_list_counts_for_each_of_its_experiments() -> None:
-    acted = ActedOn()
+    acted = ExperimentOutcomes()
     acted.shown("list", {"one": "a", "two": "control"})
     acted.came([event(LIKE, "list")])
     assert counted("one", "a") == counted("two", "control") == (1, 1)
 
 
 def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment() -> None:
-    acted = ActedOn(kept=2)
+    acted = ExperimentOutcomes(kept=2)
     for name in ("first", "second", "third"):
         acted.shown(name, {"kept": name})
     acted.shown("plain", {})

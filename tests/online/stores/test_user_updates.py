@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.keys import user_channel
-from online.stores.user_updates import UserWatch
+from online.stores.user_updates import UserUpdates
 from tests.redis_process import RedisProcess, redis_process
 
 
@@ -17,9 +17,9 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
         yield running
 
 
-def watch(server: RedisProcess, steps: Callable[[UserWatch], Awaitable[None]]) -> None:
+def watch(server: RedisProcess, steps: Callable[[UserUpdates], Awaitable[None]]) -> None:
     async def run() -> None:
-        watched = UserWatch("127.0.0.1", server.port)
+        watched = UserUpdates("127.0.0.1", server.port)
         try:
             await steps(watched)
         finally:
@@ -28,9 +28,9 @@ def watch(server: RedisProcess, steps: Callable[[UserWatch], Awaitable[None]]) -
     asyncio.run(run())
 
 
-async def told(moved: asyncio.Event, within: float = 5.0) -> bool:
+async def told(moved: asyncio.Event, timeout: float = 5.0) -> bool:
     try:
-        await asyncio.wait_for(moved.wait(), within)
+        await asyncio.wait_for(moved.wait(), timeout)
     except TimeoutError:
         return False
     moved.clear()
@@ -38,7 +38,7 @@ async def told(moved: asyncio.Event, within: float = 5.0) -> bool:
 
 
 def test_a_move_is_told_to_all_who_listen_to_that_user(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
+    async def steps(watched: UserUpdates) -> None:
         async with watched.moves(5) as one, watched.moves(5) as same, watched.moves(6) as other:
             assert watched.listeners == 3
             server.client.publish(user_channel(5), "1")
@@ -56,7 +56,7 @@ def test_a_move_is_told_to_all_who_listen_to_that_user(server: RedisProcess) -> 
 
 
 def test_who_leaves_is_not_told_any_more_and_redis_forgets_the_channel(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
+    async def steps(watched: UserUpdates) -> None:
         async with watched.moves(5):
             async with watched.moves(6):
                 assert server.client.pubsub_numsub(user_channel(6))[0][1] == 1
@@ -71,7 +71,7 @@ def test_who_leaves_is_not_told_any_more_and_redis_forgets_the_channel(server: R
 
 
 def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
+    async def steps(watched: UserUpdates) -> None:
         async with watched.moves(5) as moved:
             for entry in server.client.client_list(_type="pubsub"):
                 server.client.client_kill(entry["addr"])
@@ -84,7 +84,7 @@ def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
 
 def test_without_redis_a_listener_goes_on_and_hears_nothing(tmp_path: Path) -> None:
     async def steps() -> None:
-        watched = UserWatch("127.0.0.1", 1)
+        watched = UserUpdates("127.0.0.1", 1)
         async with watched.moves(5) as moved:
             assert not await told(moved, 0.3)
         await watched.stop()
@@ -93,7 +93,7 @@ def test_without_redis_a_listener_goes_on_and_hears_nothing(tmp_path: Path) -> N
 
 
 def test_at_the_end_everyone_is_woken(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
+    async def steps(watched: UserUpdates) -> None:
         async with watched.moves(5) as one, watched.moves(6) as other:
             assert not watched.ended
             watched.end()

@@ -15,14 +15,14 @@ from features.errors import Unavailable
 from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
 from features.units import DAY_MS
 from models.registry import DataSeen, Manifest, ModelInput, Towers
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.ranking.policy import Chosen, Policy
 from online.recommend.recommender import Recommendation, Recommender, Request
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import Kind
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import EmbeddingKind
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 
 DEADLINE = 5.0
@@ -51,10 +51,10 @@ class Client:
 
 
 class Shelf:
-    def __init__(self, kinds: dict[str, Kind]) -> None:
+    def __init__(self, kinds: dict[str, EmbeddingKind]) -> None:
         self._kinds = kinds
 
-    def now(self) -> dict[str, Kind]:
+    def now(self) -> dict[str, EmbeddingKind]:
         return self._kinds
 
 
@@ -78,9 +78,9 @@ def recommend(base: Base, client: Client, policy: Policy | None = None, **change
 
     async def ask() -> Recommendation:
         users = UserStore("127.0.0.1", 1, 1, base)
-        models = ModelCatalogue(Path("/nonexistent"), given)
+        models = LiveModels(Path("/nonexistent"), given)
         clock = HomeClock(101 * DAY_MS, 0, 101 * DAY_MS, lambda: 5)
-        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
+        weights = ReloadableFile(None, lambda _: ClickWeights(), ClickWeights())
         made = Recommender(models, users, items, given, clock, weights, DEADLINE, shelf)
         chosen = Chosen(policy or Policy(), {}, policy or Policy())
         try:
@@ -99,10 +99,10 @@ def test_the_version_whose_items_vectors_are_held_is_asked_within_the_share_of_r
     client = Client(0.05)
     answer = recommend(base, client)
     assert failed(answer) == []
-    name, version, signature, inputs, width, within = client.asked[0]
+    name, version, signature, inputs, width, timeout = client.asked[0]
     assert (name, version, signature, width) == (TWOTOWER, 3, "user_vector", WIDTH)
     assert {key: value.shape for key, value in inputs.items()} == {"history": (1, 20)}
-    assert 0 < within < DEADLINE / 2
+    assert 0 < timeout < DEADLINE / 2
     found = answer.ranked.found
     assert {"als", "item2vec", "deepwalk", TWOTOWER} <= set(found.names)
 

@@ -14,7 +14,7 @@ from features.base.reader import Base
 from features.types import Item
 from features.units import DAY_MS
 from online.stores.item_store import ItemStore
-from online.vectors import VectorIndex, VectorShelf
+from online.vectors import VectorIndex, VectorStore
 from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
 
 SIZE = 6_000
@@ -87,12 +87,12 @@ class NoModels:
         return None
 
 
-def shelf_of(folder: Path, store: ItemStore) -> VectorShelf:
+def shelf_of(folder: Path, store: ItemStore) -> VectorStore:
     models: Any = NoModels()
-    return VectorShelf(str(folder), folder / "models", models, store)
+    return VectorStore(str(folder), folder / "models", models, store)
 
 
-def look(shelf: VectorShelf) -> dict[str, int]:
+def look(shelf: VectorStore) -> dict[str, int]:
     asyncio.run(shelf.look())
     return {kind.name: kind.version for kind in shelf.all()}
 
