@@ -86,7 +86,7 @@ def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
     store = ItemStore(base)
     models: Any = _OnDisk(home.models)
     shelf = VectorStore(str(home.embeddings), home.models, models, store)
-    asyncio.run(shelf.look())
+    asyncio.run(shelf.refresh())
     rng = np.random.default_rng(7)
 
     def queries() -> Iterator[Query]:

@@ -68,12 +68,12 @@ def build_server(settings: ApiSettings) -> Server:
     return Server(
         settings=settings,
         clock=clock,
-        log=EventLog(settings.bootstrap),
-        served=ImpressionLog(settings.bootstrap),
+        event_log=EventLog(settings.bootstrap),
+        impression_log=ImpressionLog(settings.bootstrap),
         users=users,
         items=items,
-        listing=CatalogueSearch(items),
-        new_items=ItemTopic(settings.bootstrap, items),
+        search=CatalogueSearch(items),
+        item_topic=ItemTopic(settings.bootstrap, items),
         follower=ItemFollower(items, settings.redis_host, settings.redis_port),
         client=client,
         models=models,
@@ -82,11 +82,11 @@ def build_server(settings: ApiSettings) -> Server:
         weights=weights,
         serving=serving,
         access=access,
-        gate=LoadShedder(),
-        watched=UserUpdates(settings.redis_host, settings.redis_port),
-        job=JobMetrics(settings.redis_host, settings.redis_port, settings.generation),
-        watch=MonitorClient(settings.watch_port),
-        acted=ExperimentOutcomes(),
+        shedder=LoadShedder(),
+        user_updates=UserUpdates(settings.redis_host, settings.redis_port),
+        job_metrics=JobMetrics(settings.redis_host, settings.redis_port, settings.generation),
+        monitor=MonitorClient(settings.watch_port),
+        outcomes=ExperimentOutcomes(),
     )
 
 
@@ -109,10 +109,10 @@ def make_app(settings: ApiSettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await server.log.start()
-        server.served.start()
+        await server.event_log.start()
+        server.impression_log.start()
         await server.follower.start()
-        await server.new_items.start()
+        await server.item_topic.start()
         await server.client.start()
         await server.models.start()
         await server.vectors.start()
@@ -122,17 +122,17 @@ def make_app(settings: ApiSettings) -> FastAPI:
         finally:
             chores.cancel()
             for stop in (
-                server.watched.stop,
+                server.user_updates.stop,
                 server.vectors.stop,
                 server.models.stop,
-                server.new_items.stop,
+                server.item_topic.stop,
                 server.follower.stop,
-                server.served.stop,
-                server.log.stop,
+                server.impression_log.stop,
+                server.event_log.stop,
                 server.client.close,
                 server.users.close,
-                server.job.close,
-                server.watch.close,
+                server.job_metrics.close,
+                server.monitor.close,
             ):
                 try:
                     await asyncio.wait_for(stop(), 5)
@@ -157,7 +157,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     openapi.install(app, routers)
 
     app.add_middleware(BodyLimit)
-    app.add_middleware(LoadGuard, gate=server.gate)
+    app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(OriginGuard, access=server.access, host=settings.host)
     app.add_middleware(Instrumentation)  # the last one stands first

@@ -25,10 +25,10 @@ class Query:
     """
 
     def __init__(
-        self, moment: Moment, news: IntArray = NONE, vectors: Mapping[str, EmbeddingKind] = MappingProxyType({})
+        self, moment: Moment, new_items: IntArray = NONE, vectors: Mapping[str, EmbeddingKind] = MappingProxyType({})
     ) -> None:
         self.moment = moment
-        self.news = news
+        self.new_items = new_items
         self.vectors = vectors
         self.user_vector: FloatArray | None = None
         self.signals = Signals(moment)

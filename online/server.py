@@ -31,12 +31,12 @@ from online.vectors import VectorStore
 class Server:
     settings: ApiSettings
     clock: HomeClock
-    log: EventLog
-    served: ImpressionLog
+    event_log: EventLog
+    impression_log: ImpressionLog
     users: UserStore
     items: ItemStore
-    listing: CatalogueSearch
-    new_items: ItemTopic
+    search: CatalogueSearch
+    item_topic: ItemTopic
     follower: ItemFollower
     client: ModelClient
     models: LiveModels
@@ -45,11 +45,11 @@ class Server:
     weights: ReloadableFile[ClickWeights]
     serving: ReloadableFile[Serving]
     access: ReloadableFile[Access]
-    gate: LoadShedder
-    watched: UserUpdates
-    job: JobMetrics
-    watch: MonitorClient
-    acted: ExperimentOutcomes
+    shedder: LoadShedder
+    user_updates: UserUpdates
+    job_metrics: JobMetrics
+    monitor: MonitorClient
+    outcomes: ExperimentOutcomes
 
 
 async def server_of(request: Request) -> Server:

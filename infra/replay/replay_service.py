@@ -8,7 +8,7 @@ from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
 from infra.system.processes import tail
-from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWish, read_wish, write_file
+from online.monitoring.replay_control import REQUEST_FILE, STATE, ReplayRequest, ReplayState, read_request, write_file
 
 NAME = "replay"
 GRACE = 3.0
@@ -22,18 +22,18 @@ class Replays:
     def __init__(self, home: Home, supervisor: Supervisor) -> None:
         self._home = home
         self._supervisor = supervisor
-        self._done = ReplayWish(None)
+        self._done = ReplayRequest(None)
         self._told: ReplayState | None = None
-        for name in (WISH, STATE):
+        for name in (REQUEST_FILE, STATE):
             (home.run / name).unlink(missing_ok=True)
 
     def look(self) -> None:
-        wish = read_wish(self._home.run)
-        if wish is not None and wish != self._done:
+        request = read_request(self._home.run)
+        if request is not None and request != self._done:
             self._supervisor.end(NAME)  # another speed is another process: it goes on where this one stops
-            self._done = wish
-            if wish.speed is not None:
-                self._supervisor.begin(self._service(wish.speed))
+            self._done = request
+            if request.speed is not None:
+                self._supervisor.begin(self._service(request.speed))
         self._tell()
 
     def _service(self, speed: float | str) -> Service:

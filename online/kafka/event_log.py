@@ -37,7 +37,7 @@ class EventLog:
         producer = self._kafka.producer
         if producer is None:
             raise Unavailable("Kafka is not connected")
-        places: dict[int, int] = {}
+        offsets: dict[int, int] = {}
         try:
             async with asyncio.timeout(self._timeout):
                 futures = [
@@ -50,10 +50,10 @@ class EventLog:
                     for event in events
                 ]
                 for event, future in zip(events, futures, strict=True):
-                    place = (await future).offset + 1
-                    places[event.user_id] = max(places.get(event.user_id, 0), place)
+                    offset = (await future).offset + 1
+                    offsets[event.user_id] = max(offsets.get(event.user_id, 0), offset)
         except TimeoutError as error:
             raise Unavailable(f"Kafka did not acknowledge within {self._timeout:.0f} s") from error
         except KafkaError as error:
             raise Unavailable(f"Kafka: {error}") from error
-        return places
+        return offsets

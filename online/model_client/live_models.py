@@ -50,19 +50,19 @@ class LiveModels:
         self._models = models
         self._client = client
         self._live: dict[str, LiveModel] = {}
-        self._before: dict[str, LiveModel] = {}
+        self._previous: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._task: asyncio.Task[None] | None = None
-        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._polls: dict[str, asyncio.Task[None]] = {}
         self.on_disk: set[str] = set()
         """Models that have a version on disk, whether it ranks or not."""
 
     async def start(self) -> None:
-        await self._look()
+        await self.poll()
         self._task = asyncio.create_task(self._follow(), name="models")
 
     async def stop(self) -> None:
-        tasks = [*([] if self._task is None else [self._task]), *self._looks.values()]
+        tasks = [*([] if self._task is None else [self._task]), *self._polls.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -71,7 +71,7 @@ class LiveModels:
         while True:
             await asyncio.sleep(POLL)
             try:
-                await self._look()
+                await self.poll()
             except OSError as error:
                 logger.warning("the model base can't be read: %s", error)
             except Exception:
@@ -80,43 +80,43 @@ class LiveModels:
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
 
-    async def instead_of(self, name: str, gone: Set[int], timeout: float) -> LiveModel | None:
+    async def replacement_for(self, name: str, withdrawn: Set[int], timeout: float) -> LiveModel | None:
         """What ranks now that the server has dropped versions before we looked, as in a rollback: what is known to, else what a
         look finds within so many seconds."""
-        if (other := self._other_than(name, gone)) is not None:
+        if (other := self._other_than(name, withdrawn)) is not None:
             return other
         with contextlib.suppress(Exception):  # the follower, which looks each second, tells what is wrong
             async with asyncio.timeout(timeout):
-                await asyncio.shield(self._look_at(name))
-        return self._other_than(name, gone)
+                await asyncio.shield(self._poll_model(name))
+        return self._other_than(name, withdrawn)
 
-    def _other_than(self, name: str, gone: Set[int]) -> LiveModel | None:
-        known = (self._live.get(name), self._before.get(name))
-        return next((each for each in known if each is not None and each.version not in gone), None)
+    def _other_than(self, name: str, withdrawn: Set[int]) -> LiveModel | None:
+        known = (self._live.get(name), self._previous.get(name))
+        return next((each for each in known if each is not None and each.version not in withdrawn), None)
 
     def all(self) -> list[LiveModel]:
         return sorted(self._live.values(), key=lambda model: model.name)
 
-    async def _look(self) -> None:
+    async def poll(self) -> None:
         names = await asyncio.to_thread(list_models, self._models)
         self.on_disk = set(names)
         for name in {*names, *self._live}:
-            await self._look_at(name)
+            await self._poll_model(name)
 
-    def _look_at(self, name: str) -> asyncio.Task[None]:
+    def _poll_model(self, name: str) -> asyncio.Task[None]:
         """One look at a model at a time: who wants one while somebody looks waits for the same."""
-        look = self._looks.get(name)
-        if look is None:
-            look = self._looks[name] = asyncio.create_task(self._see(name), name=f"look at {name}")
-            look.add_done_callback(lambda done: self._seen(name, done))
-        return look
+        poll = self._polls.get(name)
+        if poll is None:
+            poll = self._polls[name] = asyncio.create_task(self._check_versions(name), name=f"look at {name}")
+            poll.add_done_callback(lambda done: self._on_polled(name, done))
+        return poll
 
-    def _seen(self, name: str, look: asyncio.Task[None]) -> None:
-        self._looks.pop(name)
-        if not look.cancelled():
-            look.exception()  # who waits for it is told; where nobody does any more, the next look comes soon
+    def _on_polled(self, name: str, poll: asyncio.Task[None]) -> None:
+        self._polls.pop(name)
+        if not poll.cancelled():
+            poll.exception()  # who waits for it is told; where nobody does any more, the next look comes soon
 
-    async def _see(self, name: str) -> None:
+    async def _check_versions(self, name: str) -> None:
         versions = await asyncio.to_thread(list_versions, self._models, name)
         current = self._live.get(name)
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
@@ -142,7 +142,7 @@ class LiveModels:
         except VersionWithdrawn as error:
             logger.warning("model %s version %d ranks no more: %s", model.name, model.version, error)
             self._live.pop(model.name)
-            self._before.pop(model.name, None)
+            self._previous.pop(model.name, None)
         except MartletError:
             pass  # no answer says nothing of it
 
@@ -161,7 +161,7 @@ class LiveModels:
         if not np.allclose(scores, expected, atol=TOLERANCE):
             return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}"
         if name in self._live:
-            self._before[name] = self._live[name]
+            self._previous[name] = self._live[name]
         self._live[name] = LiveModel(name, version, manifest)
         self.refused.pop((name, version), None)
         logger.info("model %s version %d ranks", name, version)

@@ -62,7 +62,7 @@ class JobMetrics:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def look(self) -> JobSnapshot | None:
+    async def read(self) -> JobSnapshot | None:
         """The job's numbers as they are now; None if Redis does not give them in time. Never raises for what it does or holds."""
         try:
             async with asyncio.timeout(self._timeout):
@@ -74,8 +74,8 @@ class JobMetrics:
 
     async def exposition(self) -> bytes:
         """The text of one scrape."""
-        sight = await self.look()
-        families = [_readable(False)] if sight is None else families_of(sight)
+        snapshot = await self.read()
+        families = [_readable(False)] if snapshot is None else families_of(snapshot)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Fixed(families))
         return generate_latest(registry)
@@ -104,9 +104,9 @@ class _Fixed(Collector):
         return self._families
 
 
-def families_of(sight: JobSnapshot) -> list[Metric]:
+def families_of(snapshot: JobSnapshot) -> list[Metric]:
     """The numbers in Prometheus' words."""
-    return [_readable(True), *_lane_families(sight.lanes), _freshness(sight.writers)]
+    return [_readable(True), *_lane_families(snapshot.lanes), _freshness(snapshot.writers)]
 
 
 def _readable(value: bool) -> Metric:
@@ -123,7 +123,7 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
     samples = CounterMetricFamily("martlet_job_samples", "Training samples emitted.")
     lists = GaugeMetricFamily("martlet_job_open_lists", "Lists shown that still wait for actions.")
     watermark = GaugeMetricFamily("martlet_job_watermark_ms", "Newest event time applied, ms since 1970.")
-    places = GaugeMetricFamily(
+    offsets = GaugeMetricFamily(
         "martlet_job_next_offset", "All records of `events` before it are folded.", labels=["partition"]
     )
     if every:
@@ -137,8 +137,8 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
         lists.add_metric([], sum(lane.open_lists for _, lane in every))
         watermark.add_metric([], max(lane.watermark_ms for _, lane in every))
     for number, lane in every:
-        places.add_metric([str(number)], lane.next_offset)
-    yield from (events, read, served, served_read, samples, lists, watermark, places)
+        offsets.add_metric([str(number)], lane.next_offset)
+    yield from (events, read, served, served_read, samples, lists, watermark, offsets)
 
 
 def _freshness(writers: Writers) -> Metric:

@@ -21,7 +21,7 @@ class MonitorClient:
         if self._client is not None:
             await self._client.aclose()
 
-    async def sight(self) -> tuple[dict[str, Any] | None, str | None]:
+    async def snapshot(self) -> tuple[dict[str, Any] | None, str | None]:
         """(the watch's newest sight, None), or (None, why there is none). Never raises for what the watch does."""
         if self._port is None:
             return None, "nobody watches over this API"

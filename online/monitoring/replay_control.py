@@ -10,11 +10,11 @@ from msgspec import Meta
 
 from features.durable import write_whole
 
-WISH, STATE = "replay_wish.json", "replay_state.json"
+REQUEST_FILE, STATE = "replay_wish.json", "replay_state.json"
 """In the folder that `ApiSettings.control` names."""
 
 
-class ReplayWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """speed: event time against wall time, or "max"; None: no replay. id: tells two equal wishes apart."""
 
     speed: Annotated[float, Meta(gt=0, le=1e9)] | Annotated[str, Meta(pattern="^max$")] | None
@@ -44,10 +44,10 @@ def write_file(path: Path, value: msgspec.Struct) -> None:
     write_whole(path, msgspec.json.encode(value), sync=False)
 
 
-def read_wish(folder: Path) -> ReplayWish | None:
+def read_request(folder: Path) -> ReplayRequest | None:
     """The newest wish; None where there is none that can be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((folder / WISH).read_bytes(), type=ReplayWish)
+        return msgspec.json.decode((folder / REQUEST_FILE).read_bytes(), type=ReplayRequest)
     return None
 
 

@@ -35,11 +35,11 @@ class RawFeatures:
     history: tuple[IntArray, IntArray, IntArray] | None = None
     signals: FloatArray | None = None
 
-    def of(self, places: IntArray) -> "RawFeatures":
+    def of(self, indices: IntArray) -> "RawFeatures":
         """The same for the items at these places alone."""
-        cross = None if self.cross is None else self.cross[places]
-        signals = None if self.signals is None else self.signals[places]
-        return replace(self, items=self.items[places], cross=cross, signals=signals)
+        cross = None if self.cross is None else self.cross[indices]
+        signals = None if self.signals is None else self.signals[indices]
+        return replace(self, items=self.items[indices], cross=cross, signals=signals)
 
     @property
     def nbytes(self) -> int:

@@ -111,14 +111,14 @@ class Serving:
         return msgspec.convert(fields, Policy)
 
 
-def place_of(layer: str, user_id: UserId) -> float:
+def bucket_of(layer: str, user_id: UserId) -> float:
     """Where in a layer a user stands, from 0 up to 1: evenly spread, and in each layer without regard to the others."""
     digest = blake2b(f"{layer}:{user_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
 def arm_of(experiment: Experiment, user_id: UserId) -> str:
-    left = place_of(experiment.layer, user_id)
+    left = bucket_of(experiment.layer, user_id)
     for name, arm in experiment.arms.items():
         left -= arm.share
         if left < 0:
@@ -148,8 +148,10 @@ def read_serving(content: bytes) -> Serving:
     for one, other in combinations(file.experiments, 2):
         both = _fields(one) & _fields(other)
         if both or one.name == other.name:
-            said = ", ".join(sorted(both)) or one.name
-            raise BadInput("experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {said}")
+            overlap = ", ".join(sorted(both)) or one.name
+            raise BadInput(
+                "experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {overlap}"
+            )
     return Serving(file.policy, file.experiments)
 
 

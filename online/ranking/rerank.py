@@ -25,7 +25,7 @@ class Slate:
     teams         place among the candidates → the model whose pick it was, where two were interleaved
     """
 
-    places: list[int]
+    candidate_indices: list[int]
     propensities: list[float]
     rules: dict[int, list[str]] = field(default_factory=dict)
     teams: dict[int, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: 
         left[best] = False
         chosen.append(int(pool[best]))
         nearest = np.maximum(nearest, unit @ unit[best])
-    return chosen + [int(place) for place in order if int(place) not in set(chosen)]
+    return chosen + [int(index) for index in order if int(index) not in set(chosen)]
 
 
 def team_draft(
@@ -79,7 +79,7 @@ def team_draft(
     while len(teams) < size:
         before = len(teams)
         for side in rng.sample(range(len(orders)), len(orders)):
-            pick = next((place for place in left[side] if place not in teams), None)
+            pick = next((index for index in left[side] if index not in teams), None)
             if pick is not None and len(teams) < size:
                 teams[pick] = names[side]
         if len(teams) == before:
@@ -94,42 +94,42 @@ def make_slate(
     size: int,
     rng: Random,
     teams: Mapping[int, str] = MappingProxyType({}),
-    news: Collection[int] = (),
+    new_items: Collection[int] = (),
 ) -> Slate:
     """Apply the policy's rules and exploration to an order of places. news: places of candidates that are new items."""
     rules: dict[int, list[str]] = {}
-    place_of: dict[ItemId, int] = {}
+    index_of: dict[ItemId, int] = {}
     if policy.pin or policy.bury:
-        place_of = {item_id: place for place, item_id in enumerate(item_ids.tolist())}
-    first = [place_of[item_id] for item_id in policy.pin if item_id in place_of]
+        index_of = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
+    first = [index_of[item_id] for item_id in policy.pin if item_id in index_of]
     # Of two experiments one may pin what the other buries: a pinned place stands.
-    last = {place_of[item_id] for item_id in policy.bury if item_id in place_of}.difference(first)
+    last = {index_of[item_id] for item_id in policy.bury if item_id in index_of}.difference(first)
     moved = last.union(first)
-    whole = [*first, *(place for place in order if place not in moved), *(place for place in order if place in last)]
-    for place in moved:
-        rules[place] = ["buried" if place in last else "pinned"]
+    whole = [*first, *(index for index in order if index not in moved), *(index for index in order if index in last)]
+    for index in moved:
+        rules[index] = ["buried" if index in last else "pinned"]
     shown, propensities = whole[:size], [1.0] * len(whole[:size])
     # The last place alone is explored, and never one that a rule has filled: so each probability is known exactly.
     if shown and shown[-1] not in moved:
-        others = [place for place in whole[size:] if place not in moved]
-        taken, propensities[-1], rule = _explored(policy, shown[-1], others, news, rng)
+        others = [index for index in whole[size:] if index not in moved]
+        taken, propensities[-1], rule = _explored(policy, shown[-1], others, new_items, rng)
         if rule:
             shown[-1] = taken
             rules.setdefault(taken, []).append(rule)
-    return Slate(shown, propensities, rules, {place: teams[place] for place in shown if place in teams})
+    return Slate(shown, propensities, rules, {index: teams[index] for index in shown if index in teams})
 
 
 def _explored(
-    policy: Policy, best: int, others: Sequence[int], news: Collection[int], rng: Random
+    policy: Policy, best: int, others: Sequence[int], new_items: Collection[int], rng: Random
 ) -> tuple[int, float, str | None]:
     """(place, its probability, the rule that took it) for the last place of a list, where `best` would stand."""
-    new = [place for place in others if place in news]
-    old = [place for place in others if place not in news]
+    new = [index for index in others if index in new_items]
+    old = [index for index in others if index not in new_items]
     for_new = policy.newcomers if new else 0.0
     for_old = (1 - for_new) * policy.explore if old else 0.0
-    drawn = rng.random() if for_new or for_old else 1.0
-    if drawn < for_new:
+    draw = rng.random() if for_new or for_old else 1.0
+    if draw < for_new:
         return new[rng.randrange(len(new))], for_new / len(new), "new"
-    if drawn < for_new + for_old:
+    if draw < for_new + for_old:
         return old[rng.randrange(len(old))], for_old / len(old), "explored"
     return best, 1 - for_new - for_old, None

@@ -14,6 +14,6 @@ class Recall(Protocol):
     where the channel has nothing to say (an unknown user, say). most: how many it gives where no policy says otherwise."""
 
     name: str
-    most: int
+    default_limit: int
 
     def recall(self, query: Query, limit: int) -> IntArray: ...

@@ -32,9 +32,9 @@ class Candidates:
     names: tuple[str, ...]
     failed: tuple[str, ...] = ()
 
-    def channels(self, place: int) -> tuple[str, ...]:
+    def channels(self, index: int) -> tuple[str, ...]:
         """Names of the channels that found the candidate at a place."""
-        mask = int(self.found_by[place])
+        mask = int(self.found_by[index])
         return tuple(name for bit, name in enumerate(self.names) if mask >> bit & 1)
 
     def votes(self) -> FloatArray:
@@ -50,7 +50,7 @@ class ChannelRunner:
         self._orders = query.orders
         self._failed: list[str] = []
 
-    def ask(self, channels: Sequence[Recall]) -> None:
+    def run(self, channels: Sequence[Recall]) -> None:
         """One after the other. One that fails is skipped; so is what is left when the time is over, once anything was found. One
         with a quota of 0 is asked too, as rankers read what it says."""
         for channel in channels:
@@ -59,7 +59,9 @@ class ChannelRunner:
                 self._failed.append(channel.name)
             else:
                 try:
-                    order = channel.recall(self._query, self._limit)[: self._quotas.get(channel.name, channel.most)]
+                    order = channel.recall(self._query, self._limit)[
+                        : self._quotas.get(channel.name, channel.default_limit)
+                    ]
                 except Unavailable as error:
                     logger.debug("recall channel %s: %s", channel.name, error)  # `degraded` tells, and is counted
                     self._failed.append(channel.name)
@@ -78,6 +80,6 @@ def merge(
     channels: Sequence[Recall], query: Query, limit: int, quotas: Mapping[str, int] = MappingProxyType({})
 ) -> Candidates:
     """Ask every channel; of all that they give the `limit` with the best places, from each at most its quota."""
-    asking = ChannelRunner(query, limit, quotas)
-    asking.ask(channels)
-    return asking.merged()
+    runner = ChannelRunner(query, limit, quotas)
+    runner.run(channels)
+    return runner.merged()

@@ -21,7 +21,7 @@ def _nearest(query: Query, kind: EmbeddingKind, vector: FloatArray, limit: int) 
 class AlsRecall:
     """By ALS, with factors of the user that the live positives are folded into."""
 
-    name, most = ALS, MOST[ALS]
+    name, default_limit = ALS, MOST[ALS]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -36,7 +36,7 @@ class NearRecall:
     """By what lies near the newest positive items, older ones counting less."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.most = name, MOST[name]
+        self.name, self.default_limit = name, MOST[name]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -50,7 +50,7 @@ class NearRecall:
 class TowerRecall:
     """By the two-tower model: the user's vector was asked for (`Query.user_vector`) while other channels were at work."""
 
-    name, most = TWOTOWER, MOST[TWOTOWER]
+    name, default_limit = TWOTOWER, MOST[TWOTOWER]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)

@@ -21,7 +21,7 @@ FEW: Final = 40
 class TrendingRecall:
     """What has more events than usual in the last day."""
 
-    name, most = "trending", FEW
+    name, default_limit = "trending", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
@@ -34,7 +34,7 @@ class TrendingRecall:
 class NewestRecall:
     """What came out last, the liked first among those of a year."""
 
-    name, most = "newest", FEW
+    name, default_limit = "newest", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
@@ -46,7 +46,7 @@ class NewestRecall:
 class EraRecall:
     """What is liked of the decades whose films the user likes, newer likes weighing more."""
 
-    name, most = "era", FEW
+    name, default_limit = "era", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
@@ -63,7 +63,7 @@ class SessionRecall:
     """What is near to anything that the user has touched in this session and not disliked: a click alone, of who has no history,
     says something too."""
 
-    name, most = "session", 100
+    name, default_limit = "session", 100
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment

@@ -11,7 +11,7 @@ from online.recall.channel import ALL
 class SignalRecall:
     """What is strongest by one signal."""
 
-    most = ALL
+    default_limit = ALL
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -23,7 +23,7 @@ class SignalRecall:
 class PopularRecall:
     """What is liked now by everyone; then, so that no list is shorter than it must be, what nobody has liked yet."""
 
-    name, most = "popular", ALL
+    name, default_limit = "popular", ALL
 
     def recall(self, query: Query, limit: int) -> IntArray:
         liked = query.signals.order(self.name)[:limit]
@@ -37,7 +37,7 @@ class PopularRecall:
 class GivenRecall:
     """What was chosen beforehand: rows that a rule brings, in its order."""
 
-    most = ALL
+    default_limit = ALL
 
     def __init__(self, name: str, rows: IntArray) -> None:
         self.name, self._rows = name, rows
@@ -49,11 +49,11 @@ class GivenRecall:
 class NewRecall:
     """What has just come into the catalogue: those first that are of genres that the user likes, then the newest."""
 
-    name, most = "new", ALL
+    name, default_limit = "new", ALL
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        rows: IntArray = query.news[moment.allowed[query.news]]
+        rows: IntArray = query.new_items[moment.allowed[query.new_items]]
         if not len(rows):
             return rows
         liking = moment.tastes.sum(axis=0)

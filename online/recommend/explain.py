@@ -116,24 +116,24 @@ def explain_items(answer: Recommendation) -> list[ItemExplanation]:
     }
     out = []
     for position, item in enumerate(answer.items):
-        row = int(ranked.found.rows[item.place])
+        row = int(ranked.found.rows[item.candidate_index])
         features, signals = _item_features(ranked.features, position)
         out.append(
             ItemExplanation(
-                recalled_at=item.place,
+                recalled_at=item.candidate_index,
                 channels={
                     name: FoundBy(place=int(np.flatnonzero(order == row)[0]), strength=_strength(query, name, row))
                     for name, order in query.orders.items()
                     if name in item.channels
                 },
                 models={
-                    name: ModelScore(float(scores[item.place]), int(ranks[name][item.place]))
+                    name: ModelScore(float(scores[item.candidate_index]), int(ranks[name][item.candidate_index]))
                     for name, scores in ranked.by_model.items()
                 },
-                rank=int(ranks["list"][item.place]),
+                rank=int(ranks["list"][item.candidate_index]),
                 shown_at=position,
                 propensity=item.propensity,
-                rules=ranked.slate.rules.get(item.place, []),
+                rules=ranked.slate.rules.get(item.candidate_index, []),
                 features=features,
                 signals=signals,
             )

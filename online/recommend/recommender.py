@@ -37,7 +37,7 @@ from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
 from online.vectors import UserTower, VectorStore
 
-LEAST = 0.02
+MIN_RECALL_SECONDS = 0.02
 """Seconds that recall has in any case."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
 """Of the deadline: recall must be done by then, and a vector of the user must have come."""
@@ -77,7 +77,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """place: among the candidates; propensity: see `online.ranking.rerank.Listed`; team: the model whose pick it
+    """candidate_index: among the candidates; propensity: see `online.ranking.rerank.Listed`; team: the model whose pick it
     was, if interleaved."""
 
     item_id: ItemId
@@ -86,7 +86,7 @@ class Shown:
     year: int
     score: float
     channels: tuple[str, ...]
-    place: int
+    candidate_index: int
     propensity: float = 1.0
     team: str | None = None
 
@@ -176,20 +176,20 @@ class Recommender:
             left = self._deadline * 0.8 - (time.monotonic() - began)
             try:
                 scored = await self._ranker.rank(models, request.user_id, item_ids, raw, left)
-                degraded += [NO_OTHER + name for name in scored.gone]
+                degraded += [NO_OTHER + name for name in scored.left_out]
             except Unavailable:
                 degraded.append(NO_MODEL)
         else:
             degraded.append(NO_MODEL)
         scores = fallback_scores(found) if scored is None else scored.scores
-        made = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
+        slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
         score_of = to_json_floats(scores)
         return Recommendation(
             request_id=uuid.uuid4().hex,
             user_id=request.user_id,
             items=[
-                self._show(int(item_ids[place]), score_of[place], found.channels(place), place, made, propensity)
-                for place, propensity in zip(made.places, made.propensities, strict=True)
+                self._show(int(item_ids[index]), score_of[index], found.channels(index), index, slate, propensity)
+                for index, propensity in zip(slate.candidate_indices, slate.propensities, strict=True)
             ],
             ts=ts,
             at=at,
@@ -203,8 +203,8 @@ class Recommender:
                 found=found,
                 scores=scores,
                 by_model={} if scored is None else scored.by_model,
-                slate=made,
-                features=None if raw is None else raw.of(np.asarray(made.places, np.int64)),
+                slate=slate,
+                features=None if raw is None else raw.of(np.asarray(slate.candidate_indices, np.int64)),
             ),
             arms=request.arms(),
             n=user.n,
@@ -216,24 +216,28 @@ class Recommender:
             rows = self._items.rows(list(request.items))
             return Candidates(rows, np.zeros(len(rows), np.int64), ())
         now = time.monotonic()
-        until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
+        until = max(
+            now + MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline
+        )  # who has waited long gets something, too
         timeout = min(TOWER_SHARE * self._deadline, until - now)
-        asking = ChannelRunner(query, MAX_CANDIDATES, policy.channels, until)
-        there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
-        remote = [each for each in there if each.name == TWOTOWER]
-        answers = [asyncio.create_task(self._asked_tower(query, timeout)) for _ in remote]
+        runner = ChannelRunner(query, MAX_CANDIDATES, policy.channels, until)
+        available = [
+            each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0
+        ]
+        remote = [each for each in available if each.name == TWOTOWER]
+        answers = [asyncio.create_task(self._fetch_user_vector(query, timeout)) for _ in remote]
         for _ in range(2 * len(remote)):  # turns of the loop: it goes out, and is answered while the others are at work
             await asyncio.sleep(0)
         if policy.pin:
             rows = self._items.rows(list(policy.pin))
-            asking.ask([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
-        asking.ask(SIGNAL_CHANNELS)
-        asking.ask([each for each in there if each not in remote])
+            runner.run([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
+        runner.run(SIGNAL_CHANNELS)
+        runner.run([each for each in available if each not in remote])
         await asyncio.gather(*answers)
-        asking.ask(remote)
-        return asking.merged()
+        runner.run(remote)
+        return runner.merged()
 
-    async def _asked_tower(self, query: Query, timeout: float) -> None:
+    async def _fetch_user_vector(self, query: Query, timeout: float) -> None:
         """Puts the user's vector into the query; leaves it out where none comes in time."""
         with contextlib.suppress(Unavailable, ValueError):  # the channel fails then, and is named
             query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, timeout)
@@ -251,17 +255,17 @@ class Recommender:
         """The list: by score or by two models' picks, made diverse, and the rules applied."""
         order = by_score(item_ids, scores)
         teams: dict[int, str] = {}
-        places: list[int]
+        indices: list[int]
         if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
             orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
-            places, teams = team_draft(orders, list(scored.by_model), size, self._rng)
-            places += [place for place in order.tolist() if place not in teams]
+            indices, teams = team_draft(orders, list(scored.by_model), size, self._rng)
+            indices += [index for index in order.tolist() if index not in teams]
         elif policy.diversity and len(item_ids):
-            places = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
+            indices = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
         else:
-            places = order.tolist()
-        news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
-        return make_slate(policy, item_ids, places, size, self._rng, teams, news)
+            indices = order.tolist()
+        new_items = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
+        return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
     def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
         """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
@@ -279,7 +283,7 @@ class Recommender:
             if genre in self._items.genres:
                 allowed &= columns.genres[:size, self._items.genres.index(genre)] == 0
             else:  # of new items alone: the base's catalogue has no such genre
-                allowed[[row for row, _ in self._items.news if genre in self._items.genres_of(row)]] = False
+                allowed[[row for row, _ in self._items.new_items if genre in self._items.genres_of(row)]] = False
         years = columns.years[:size]
         if hide.before is not None:
             allowed &= (years == 0) | (years >= hide.before)
@@ -288,7 +292,7 @@ class Recommender:
         return allowed
 
     def _show(
-        self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Slate, propensity: float
+        self, item_id: ItemId, score: float, channels: tuple[str, ...], index: int, slate: Slate, propensity: float
     ) -> Shown:
         item = self._items.catalogue.get(item_id)
         return Shown(
@@ -298,14 +302,14 @@ class Recommender:
             year=item.year if item else 0,
             score=score,
             channels=channels,
-            place=place,
+            candidate_index=index,
             propensity=propensity,
-            team=made.teams.get(place),
+            team=slate.teams.get(index),
         )
 
 
 def fallback_scores(found: Candidates) -> FloatArray:
     """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
     count = len(found.rows)
-    place = np.arange(count, dtype=np.float32)
-    return np.asarray((found.votes() - place / max(count, 1)) / (len(found.names) + 1), np.float32)
+    rank = np.arange(count, dtype=np.float32)
+    return np.asarray((found.votes() - rank / max(count, 1)) / (len(found.names) + 1), np.float32)

@@ -86,8 +86,8 @@ async def get_items(
             raise Problem(422, f"cursor: expected one of sort={sort}, got one of sort={after.sort}")
     now = server.clock.now()
     wanted = CatalogueQuery(sort, genre, decade, words_of(q)[:WORDS])
-    async with server.listing.turn:  # in a thread: a search reads every title, and lists are made meanwhile
-        rows, last = await asyncio.to_thread(server.listing.page, wanted, after, limit, now)
+    async with server.search.slot:  # in a thread: a search reads every title, and lists are made meanwhile
+        rows, last = await asyncio.to_thread(server.search.page, wanted, after, limit, now)
     items = [
         _catalogue_item(server.items, row, popularity)
         for row, popularity in zip(rows, server.items.popularity(rows, now), strict=True)

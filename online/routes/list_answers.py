@@ -57,17 +57,17 @@ def find_model(server: Server, name: str | None, preferred: str | None = None) -
     wanted = name or preferred or server.settings.default_model
     model = server.models.get(wanted)
     if model is None and name is not None:
-        there = [each.name for each in server.models.all()]
+        ready = [each.name for each in server.models.all()]
         raise Problem(
             404,
-            f"no model {name!r} is ready; there {'are' if len(there) != 1 else 'is'}: {', '.join(there) or 'none'}. "
+            f"no model {name!r} is ready; there {'are' if len(ready) != 1 else 'is'}: {', '.join(ready) or 'none'}. "
             f"If it is one of Martlet's and was not trained yet: ./martlet train --model {name}",
-            models=there,
+            models=ready,
         )
     return model or server.models.get(server.settings.default_model) or next(iter(server.models.all()), None)
 
 
-async def ask(
+async def make_list(
     server: Server,
     user_id: int,
     model: str | None,
@@ -77,7 +77,7 @@ async def ask(
     excluded: frozenset[int] = frozenset(),
     items: tuple[int, ...] | None = None,
     explain: bool = False,
-    aside: bool = False,
+    background: bool = False,
 ) -> Recommendation:
     """A list, and what is counted of it. 404 for a model or genre that is not there, 503 where its turn does not come in time
     (`online.http.load_shedding`; aside: nobody waits for it at a screen)."""
@@ -86,19 +86,19 @@ async def ask(
     if genre is not None and genre not in server.items.genres:
         raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")
     request = Request(user_id, ranker, size, at, genre, excluded, chosen, model is not None, items, explain)
-    async with server.gate.turn_aside() if aside else server.gate.turn() as waited:
+    async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)
     for what in answer.degraded:
         metrics.DEGRADED.labels(what).inc()
     return answer
 
 
-def note_shown(server: Server, answer: Recommendation) -> None:
+def record_shown(server: Server, answer: Recommendation) -> None:
     """A list has been answered with: it is counted for its arms, and logged some time soon."""
     for experiment, arm in answer.arms.items():
         metrics.LISTS.labels(experiment, arm).inc()
-    server.acted.shown(answer.request_id, answer.arms)
-    server.served.put(answer)
+    server.outcomes.record_shown(answer.request_id, answer.arms)
+    server.impression_log.put(answer)
 
 
 def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> ListAnswer:
@@ -136,7 +136,7 @@ async def wait_for(server: Server, seen: str | None) -> bool | None:
     if seen is None:
         return None
     try:
-        places = read_token(seen)
+        offsets = read_token(seen)
     except ValueError as error:
         raise Problem(422, f"seen: expected a token that POST /v1/events gave, got {seen[:60]!r}") from error
-    return await server.users.wait_for(places, server.settings.seen_wait_ms / 1000)
+    return await server.users.wait_for(offsets, server.settings.seen_wait_ms / 1000)

@@ -11,7 +11,7 @@ from online.http.access import require_admin
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.monitoring.replay_control import WISH, ReplayWish, write_file
+from online.monitoring.replay_control import REQUEST_FILE, ReplayRequest, write_file
 from online.routes.ops_overview import OpsOverview, ops
 from online.server import Server, body_of, server_of
 from online.support.reloadable_file import UNREADABLE
@@ -35,7 +35,7 @@ async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse
 
 
 @router.post("/v1/admin/replay", status_code=202, dependencies=[Depends(require_admin)])
-@contract(ReplayAccepted, status=202, body=ReplayWish, problems=(404, 503), admin=True)
+@contract(ReplayAccepted, status=202, body=ReplayRequest, problems=(404, 503), admin=True)
 async def post_replay(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
@@ -43,14 +43,14 @@ async def post_replay(
     one that runs goes on at the new speed. {"speed": null}: stop. The supervisor does it within a second; `replay` of
     GET /v1/ops tells, under the `id` that this answers. 503 where no supervisor runs."""
     try:
-        wish = msgspec.json.decode(body, type=ReplayWish)
+        request = msgspec.json.decode(body, type=ReplayRequest)
     except UNREADABLE as error:
         raise Problem(422, f'expected {{"speed": a positive number, "max" or null}}: {error}') from error
     if server.settings.control is None:
         raise Problem(503, "no supervisor carries out a replay here; ./martlet replay does")
-    wish = msgspec.structs.replace(wish, id=uuid.uuid4().hex)
+    request = msgspec.structs.replace(request, id=uuid.uuid4().hex)
     try:
-        write_file(Path(server.settings.control) / WISH, wish)
+        write_file(Path(server.settings.control) / REQUEST_FILE, request)
     except OSError as error:
         raise Problem(503, f"the wish can't be written: {error}") from error
-    return JsonResponse(ReplayAccepted(wish.id, wish.speed), 202)
+    return JsonResponse(ReplayAccepted(request.id, request.speed), 202)

@@ -115,18 +115,18 @@ class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
 async def ops(server: Server) -> OpsOverview:
     """Bounded: Redis and the watch are asked at once, each within its own time; what does not answer is None, and why stands
     beside it."""
-    sight = await server.job.look()
-    flow, trouble = await server.watch.sight()
+    snapshot = await server.job_metrics.read()
+    flow, trouble = await server.monitor.snapshot()
     return OpsOverview(
         asked_at=time.time_ns() // 1_000_000,
         clock=server.clock.now(),
         ready=Dependencies(
-            redis=sight is not None,
-            kafka=server.log.connected,
+            redis=snapshot is not None,
+            kafka=server.event_log.connected,
             models=models_ready(server),
             items=server.follower.fresh,
         ),
-        job=None if sight is None else _job(sight),
+        job=None if snapshot is None else _job(snapshot),
         flow=flow,
         flow_trouble=trouble,
         api=_api(),
@@ -137,10 +137,10 @@ async def ops(server: Server) -> OpsOverview:
     )
 
 
-def _job(sight: JobSnapshot) -> JobOverview:
-    lanes = sight.lanes.values()
+def _job(snapshot: JobSnapshot) -> JobOverview:
+    lanes = snapshot.lanes.values()
     fresh = {operator: FreshnessHistogram() for operator in OPERATORS}
-    for (operator, _), histogram in sight.writers.items():
+    for (operator, _), histogram in snapshot.writers.items():
         fresh[operator] = fresh[operator].merge(histogram)
     return JobOverview(
         read=sum(lane.read for lane in lanes),

@@ -43,8 +43,8 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     item_id: ItemId
 
 
-def write_cursor(place: Cursor) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def write_cursor(cursor: Cursor) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 
 
 def read_cursor(text: str) -> Cursor:
@@ -78,15 +78,15 @@ class Titles:
             known = self._words[item_id] = (title, "".join(f" {word}" for word in words_of(title)))
         return known[1]
 
-    def places(self) -> IntArray:
+    def title_ranks(self) -> IntArray:
         """[N] of each row its place by title, then by id; found anew when the catalogue has changed."""
         changes = self._items.changes
         if self._order[0] != changes:
             ids = self._items.columns.ids[: len(self._items)].tolist()
             order = sorted(range(len(ids)), key=lambda row: (self.words(ids[row]), ids[row]))
-            places = np.empty(len(ids), np.int64)
-            places[order] = np.arange(len(ids))
-            self._order = changes, places
+            title_ranks = np.empty(len(ids), np.int64)
+            title_ranks[order] = np.arange(len(ids))
+            self._order = changes, title_ranks
         return self._order[1]
 
     def matching(self, rows: IntArray, words: tuple[str, ...]) -> Iterator[int]:
@@ -104,7 +104,7 @@ class CatalogueSearch:
     def __init__(self, items: ItemStore) -> None:
         self._items = items
         self._titles = Titles(items)
-        self.turn = asyncio.Semaphore(1)
+        self.slot = asyncio.Semaphore(1)
         """One page at a time: pages are worth less than lists, and both want the same processor."""
 
     def page(
@@ -114,9 +114,9 @@ class CatalogueSearch:
         rows = self._rows(wanted)
         ids = self._items.columns.ids[rows]
         if wanted.sort == "title":
-            places = self._titles.places()
-            rows = rows[rows < len(places)]
-            rows = rows[np.argsort(places[rows])]
+            title_ranks = self._titles.title_ranks()
+            rows = rows[rows < len(title_ranks)]
+            rows = rows[np.argsort(title_ranks[rows])]
             if after is not None:
                 last = (str(after.value), after.item_id)
                 begin = bisect_right(rows, last, key=lambda row: self._title(int(row)))
@@ -142,12 +142,12 @@ class CatalogueSearch:
 
     def _rows(self, wanted: CatalogueQuery) -> IntArray:
         columns, size = self._items.columns, len(self._items)
-        there = np.ones(size, bool)
+        matches = np.ones(size, bool)
         if wanted.genre is not None:
-            there &= columns.genres[:size, self._items.genres.index(wanted.genre)] > 0
+            matches &= columns.genres[:size, self._items.genres.index(wanted.genre)] > 0
         if wanted.decade is not None:
-            there &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
-        rows = np.flatnonzero(there)
+            matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
+        rows = np.flatnonzero(matches)
         if not wanted.words:
             return rows
         return np.fromiter(self._titles.matching(rows, wanted.words), np.int64)

@@ -56,12 +56,12 @@ class ItemStore:
         self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
         self.columns = ItemColumns(len(ids), self.genres)
-        self.news: list[tuple[int, int]] = []
+        self.new_items: list[tuple[int, int]] = []
         self.changes = 0
         """Rises with each item that is new or has another title, genre or year."""
         self._row_of: dict[ItemId, int] = {}
         for item_id in ids:
-            self._place(item_id)
+            self._add_row(item_id)
         for item_id, value in base.all_item_features():
             self.columns.set_features(self._row_of[item_id], summary_of_item(value))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
@@ -70,7 +70,7 @@ class ItemStore:
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def _place(self, item_id: ItemId) -> int:
+    def _add_row(self, item_id: ItemId) -> int:
         row = len(self._row_of)
         if row >= len(self.columns):
             more = max(1024, row // 4)
@@ -96,11 +96,11 @@ class ItemStore:
         self.changes += 1
         row = self._row_of.get(item.item_id)
         if row is None:
-            row = self._place(item.item_id)
+            row = self._add_row(item.item_id)
         else:
             self.columns.set_item(row, item.item_id, item)
         if known is None:
-            self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
+            self.new_items = [(row, ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
 
     def title_of(self, item_id: ItemId) -> str:
         """An item's title; "Item 7" where none is known."""
@@ -142,11 +142,11 @@ class ItemStore:
 
     def newest(self, at: int) -> IntArray:
         """Rows of items that were put in the NEW_FOR before `at`, newest first."""
-        return np.array([row for row, ts in self.news if at - ts <= NEW_FOR_MS], np.int64)
+        return np.array([row for row, ts in self.new_items if at - ts <= NEW_FOR_MS], np.int64)
 
     def put(self, item_id: ItemId, features: ItemSummary) -> None:
         row = self._row_of.get(item_id)
-        self.columns.set_features(self._place(item_id) if row is None else row, features)
+        self.columns.set_features(self._add_row(item_id) if row is None else row, features)
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """The live co-visits of an item that has features; those of another are left until it has."""

@@ -105,11 +105,11 @@ class UserStore:
             live=False,
         )
 
-    async def wait_for(self, places: dict[UserId, int], timeout: float) -> bool:
+    async def wait_for(self, offsets: dict[UserId, int], timeout: float) -> bool:
         """Wait until the features of these users hold all records before the given offsets; False after `within` s."""
         deadline = time.monotonic() + timeout
         pause = POLL_FIRST
-        left = dict(places)
+        left = dict(offsets)
         while True:
             try:
                 async with lag_tolerant_timeout(max(0.001, deadline - time.monotonic())):

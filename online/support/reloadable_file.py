@@ -48,13 +48,13 @@ class ReloadableFile(Generic[T]):
         except FileNotFoundError as error:
             self._stamp = None
             if self._required:
-                self._complain(error)
+                self._report(error)
             else:
                 self.value, self.error = self._default, None
         except (OSError, *UNREADABLE, BadInput) as error:
-            self._complain(error)
+            self._report(error)
 
-    def _complain(self, error: Exception) -> None:
-        told, self.error = self.error, f"{self._path}: {error}"
-        if told != self.error:
+    def _report(self, error: Exception) -> None:
+        reported, self.error = self.error, f"{self._path}: {error}"
+        if reported != self.error:
             logger.warning("settings stay as they were: %s", self.error)

@@ -46,8 +46,8 @@ class VectorIndex:
 def _best(rows: IntArray, scores: FloatArray, limit: int) -> tuple[IntArray, FloatArray]:
     """The best `limit`, best first; ties by row, at the edge too."""
     if limit < len(scores):
-        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        near = np.flatnonzero(scores >= least)
+        threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        near = np.flatnonzero(scores >= threshold)
         rows, scores = rows[near], scores[near]
     order = np.lexsort((rows, -scores))[:limit]
     return rows[order], scores[order]
@@ -56,30 +56,30 @@ def _best(rows: IntArray, scores: FloatArray, limit: int) -> tuple[IntArray, Flo
 class _Exact:
     def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows, self._vectors = rows, np.ascontiguousarray(vectors)
-        self._place: npt.NDArray[np.int32] = np.zeros(0, np.int32)
-        self._note()
+        self._index_of_row: npt.NDArray[np.int32] = np.zeros(0, np.int32)
+        self._reindex()
 
-    def _note(self) -> None:
-        self._place = np.full(int(self._rows.max()) + 1 if len(self._rows) else 0, -1, np.int32)
-        self._place[self._rows] = np.arange(len(self._rows))
+    def _reindex(self) -> None:
+        self._index_of_row = np.full(int(self._rows.max()) + 1 if len(self._rows) else 0, -1, np.int32)
+        self._index_of_row[self._rows] = np.arange(len(self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
-        there = self._rows < len(allowed)
-        there[there] = allowed[self._rows[there]]
-        return _best(self._rows[there], (self._vectors @ query)[there], limit)
+        present = self._rows < len(allowed)
+        present[present] = allowed[self._rows[present]]
+        return _best(self._rows[present], (self._vectors @ query)[present], limit)
 
     def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
-        known = rows < len(self._place)
-        known[known] = self._place[rows[known]] >= 0
-        return known, self._vectors[self._place[rows[known]]]
+        known = rows < len(self._index_of_row)
+        known[known] = self._index_of_row[rows[known]] >= 0
+        return known, self._vectors[self._index_of_row[rows[known]]]
 
     def add(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows = np.concatenate([self._rows, rows])
         self._vectors = np.concatenate([self._vectors, vectors])
-        self._note()
+        self._reindex()
 
 
 class _Lists:
@@ -104,16 +104,16 @@ class _Lists:
     def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
         size = min(len(allowed), len(self._known))
         chosen = self._faiss.IDSelectorBitmap(np.packbits(allowed[:size] & self._known[:size], bitorder="little"))
-        rows, scores = self._looked(query, limit, chosen, PROBES)
+        rows, scores = self._probe(query, limit, chosen, PROBES)
         if len(rows) < limit:
-            rows, scores = self._looked(query, limit, chosen, self._lists)
+            rows, scores = self._probe(query, limit, chosen, self._lists)
         return rows, scores
 
-    def _looked(self, query: FloatArray, limit: int, chosen: Any, probes: int) -> tuple[IntArray, FloatArray]:
+    def _probe(self, query: FloatArray, limit: int, chosen: Any, probes: int) -> tuple[IntArray, FloatArray]:
         how = self._faiss.SearchParametersIVF(sel=chosen, nprobe=min(probes, self._lists))
         scores, rows = self._index.search(query[None], limit, params=how)
-        there = rows[0] >= 0
-        return _best(rows[0][there], scores[0][there], limit)
+        present = rows[0] >= 0
+        return _best(rows[0][present], scores[0][present], limit)
 
     def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
         known = rows < len(self._known)

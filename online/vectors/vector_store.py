@@ -61,7 +61,7 @@ class VectorStore:
         self._exact_up_to = exact_up_to
         self._kinds: dict[str, EmbeddingKind] = {}
         self._task: asyncio.Task[None] | None = None
-        self._looked_at: dict[tuple[str, int], Stamp] = {}
+        self._refused_stamps: dict[tuple[str, int], Stamp] = {}
         """Versions that were refused, as they were then."""
         self.refused: dict[tuple[str, int], str] = {}
 
@@ -101,12 +101,12 @@ class VectorStore:
     async def _follow(self) -> None:
         while True:
             try:
-                await self.look()
+                await self.refresh()
             except Exception as error:  # whatever it is, what is good now goes on, and the next look may be better
                 logger.warning("vectors can't be looked at: %s: %s", type(error).__name__, error)
             await asyncio.sleep(POLL)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Take in what is new."""
         versions = await asyncio.to_thread(self._versions)
         for name in EMBEDDINGS:
@@ -117,7 +117,7 @@ class VectorStore:
             await self._take(TWOTOWER, tower.version, tower)
         else:
             self._kinds.pop(TWOTOWER, None)  # nobody would give users' vectors for these items'
-        self._place_waiting()
+        self._add_waiting()
 
     def _versions(self) -> dict[str, list[int]]:
         """Versions on disk that have a kind, the newest first."""
@@ -135,7 +135,7 @@ class VectorStore:
     def _forget(self, name: str, versions: list[int]) -> None:
         """What was refused and is gone."""
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
-            del self.refused[key], self._looked_at[key]
+            del self.refused[key], self._refused_stamps[key]
 
     async def _take(self, name: str, version: int, model: LiveModel | None) -> bool:
         """Whether this version is the one in use now. One that was refused is read again once its files are others."""
@@ -144,7 +144,7 @@ class VectorStore:
             return True
         folder = self._folder(name, version, model)
         stamp = await asyncio.to_thread(_stamp, folder)
-        if self._looked_at.get(key) == stamp:
+        if self._refused_stamps.get(key) == stamp:
             return False
         try:
             ids = self._store.columns.ids[: len(self._store)].copy()
@@ -152,11 +152,11 @@ class VectorStore:
         except Exception as error:  # no room, no library for this machine, or files that are wrong
             why = str(error) if isinstance(error, MartletError) else f"{type(error).__name__}: {error}"
             logger.warning("vectors %s version %d are not used: %s", name, version, why)
-            self.refused[key], self._looked_at[key] = why, stamp
+            self.refused[key], self._refused_stamps[key] = why, stamp
             return False
         self._kinds[name] = kind
         self.refused.pop(key, None)
-        self._looked_at.pop(key, None)
+        self._refused_stamps.pop(key, None)
         logger.info("vectors %s version %d: %d items", name, version, len(kind.index))
         return True
 
@@ -182,12 +182,12 @@ class VectorStore:
                 fold_in = FoldIn(vectors, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
             else:
                 vectors = unit(vectors)
-        rows, there = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
-        index = VectorIndex(rows[there], vectors[there], self._exact_up_to)
-        waiting = None if there.all() else (ids[~there], vectors[~there])
+        rows, present = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
+        index = VectorIndex(rows[present], vectors[present], self._exact_up_to)
+        waiting = None if present.all() else (ids[~present], vectors[~present])
         return EmbeddingKind(name, version, index, waiting, fold_in, model)
 
-    def _place_waiting(self) -> None:
+    def _add_waiting(self) -> None:
         """Items that have come into the store since."""
         for kind in self._kinds.values():
             if kind.waiting is None:
@@ -196,10 +196,10 @@ class VectorStore:
             rows = np.array(
                 [-1 if (row := self._store.row(item_id)) is None else row for item_id in ids.tolist()], np.int64
             )
-            there = rows >= 0
-            if there.any():
-                kind.index.add(rows[there], vectors[there])
-                kind.waiting = None if there.all() else (ids[~there], vectors[~there])
+            present = rows >= 0
+            if present.any():
+                kind.index.add(rows[present], vectors[present])
+                kind.waiting = None if present.all() else (ids[~present], vectors[~present])
 
 
 def _in_folder(folder: str, digests: Mapping[str, str]) -> dict[str, str]:

@@ -49,7 +49,7 @@ class FakeItemTopic:
 class FakeJob:
     """One lane that has read three records."""
 
-    async def look(self) -> JobSnapshot:
+    async def read(self) -> JobSnapshot:
         fresh = FreshnessHistogram()
         fresh.add(3, 2)
         return JobSnapshot(
@@ -94,12 +94,19 @@ def api(folder: Path, **settings: str) -> FastAPI:
     server: Server = app.state.server
     models: Any = FakeModels(model_of(server.items))
     client: Any = FakeModelClient()
-    log: Any = FakeLog()
+    event_log: Any = FakeLog()
     topic: Any = FakeItemTopic(server.items)
-    job: Any = FakeJob()
+    job_metrics: Any = FakeJob()
     clock = HomeClock(NOW, NOW, NOW, lambda: NOW)
     recommender = Recommender(models, server.users, server.items, client, clock, server.weights, 5.0, server.vectors)
     app.state.server = replace(
-        server, models=models, client=client, log=log, new_items=topic, job=job, clock=clock, recommender=recommender
+        server,
+        models=models,
+        client=client,
+        event_log=event_log,
+        item_topic=topic,
+        job_metrics=job_metrics,
+        clock=clock,
+        recommender=recommender,
     )
     return app

@@ -22,10 +22,10 @@ ids = st.integers(0, MAX_ID)
 
 
 @given(st.dictionaries(ids, ids, max_size=100))
-def test_a_token_gives_back_what_it_was_made_of(places: dict[int, int]) -> None:
-    token = make_token(places)
+def test_a_token_gives_back_what_it_was_made_of(offsets: dict[int, int]) -> None:
+    token = make_token(offsets)
     assert token is not None
-    assert read_token(token) == places
+    assert read_token(token) == offsets
 
 
 @given(st.text(max_size=60))

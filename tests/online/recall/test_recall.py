@@ -166,9 +166,9 @@ def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> No
 
 def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
     query = query_for(ItemStore(base), UserFeatures(99))
-    asking = ChannelRunner(query, 20, {}, until=0.0)
-    asking.ask(SIGNAL_CHANNELS)
-    found = asking.merged()
+    runner = ChannelRunner(query, 20, {}, until=0.0)
+    runner.run(SIGNAL_CHANNELS)
+    found = runner.merged()
     assert len(found.rows) == 20
     assert found.names == tuple(channel.name for channel in SIGNAL_CHANNELS)
     assert found.failed == found.names[4:]  # the first that has something to say to a newcomer is popular_day
@@ -193,7 +193,7 @@ def test_each_channel_does_what_its_name_says(base: Base) -> None:
 
 def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(base: Base) -> None:
     class Failing:
-        name, most = "failing", 10
+        name, default_limit = "failing", 10
 
         def recall(self, query: Query, limit: int) -> IntArray:
             raise RuntimeError("out of order")
@@ -215,7 +215,7 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
 
 def test_a_channel_gives_its_few_unless_a_policy_says_more(base: Base) -> None:
     class Many:
-        name, most = "many", 3
+        name, default_limit = "many", 3
 
         def recall(self, query: Query, limit: int) -> IntArray:
             return np.arange(limit)

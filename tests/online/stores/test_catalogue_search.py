@@ -78,8 +78,8 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 
 
 def test_a_cursor_is_what_it_was_made_of() -> None:
-    for place in (Cursor("title", " é 1", 3), Cursor("popular", float(np.float32(0.1)), 2**60)):
-        assert read_cursor(write_cursor(place)) == place
+    for cursor in (Cursor("title", " é 1", 3), Cursor("popular", float(np.float32(0.1)), 2**60)):
+        assert read_cursor(write_cursor(cursor)) == cursor
 
 
 def test_trending_is_more_than_usual_and_a_little_says_little() -> None:
