@@ -17,7 +17,7 @@ from online.stores.user_updates import UserUpdates
 
 
 class _Process(uvicorn.Server):
-    """Uvicorn waits for open answers before it stops; streams are told first."""
+    """A uvicorn server that ends the open streams before it stops: uvicorn waits for every open response."""
 
     def __init__(self, config: uvicorn.Config, user_updates: UserUpdates) -> None:
         super().__init__(config)

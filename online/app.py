@@ -1,4 +1,4 @@
-"""Puts the API together: what it needs, started and stopped in order, and its routes."""
+"""The application: builds the API's parts, starts and stops them in order, and mounts the routes."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from online.ranking.policy import NO_SERVING, Serving, read_serving
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
-from online.routes import events, health, item_lists, models, ops, recommendations, stream, users
+from online.routes import events, health, models, ops, recommendations, stream, users
 from online.routes import items as catalogue
 from online.server import Server
 from online.settings import ApiSettings
@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_server(settings: ApiSettings) -> Server:
-    """Wire everything; nothing is connected yet. Raises Broken if the base, or who may call, can't be read."""
+    """Wire all parts; nothing is connected yet. Raises Broken if the base or the access file can't be read."""
     base = Base(Path(settings.base))
     items = ItemStore(base)
     clock = HomeClock(settings.cut, settings.cut_since, settings.horizon)
@@ -60,8 +60,8 @@ def build_server(settings: ApiSettings) -> Server:
     serving: ReloadableFile[Serving] = ReloadableFile(settings.serving, read_serving, NO_SERVING)
     access = ReloadableFile(settings.access, read_access, OPEN, required=settings.access is not None)
     for file in (weights, serving, access):
-        file.refresh()  # the first list knows them
-    if access.error is not None:  # a door whose lock can't be read stays shut
+        file.refresh()  # so that the first list already uses them
+    if access.error is not None:  # fail closed: without a readable access file nobody may call
         raise Broken(access.error)
     models = LiveModels(Path(settings.models), client)
     vectors = VectorStore(settings.embeddings, Path(settings.models), models, items)
@@ -91,7 +91,7 @@ def build_server(settings: ApiSettings) -> Server:
 
 
 async def _refresh(server: Server) -> None:
-    """Every REFRESH_EVERY seconds the clock follows the newest event folded, and the settings follow their files."""
+    """Every REFRESH_EVERY seconds: move the clock to the newest event folded, and reload changed settings files."""
     while True:
         newest = await server.users.newest_event()
         if newest is not None:
@@ -116,11 +116,11 @@ def make_app(settings: ApiSettings) -> FastAPI:
         await server.client.start()
         await server.models.start()
         await server.vectors.start()
-        chores = asyncio.create_task(_refresh(server), name="refresh")
+        refreshing = asyncio.create_task(_refresh(server), name="refresh")
         try:
             yield
         finally:
-            chores.cancel()
+            refreshing.cancel()
             for stop in (
                 server.user_updates.stop,
                 server.vectors.stop,
@@ -150,7 +150,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    parts = (events, recommendations, models, stream, item_lists, users, catalogue, ops, health)
+    parts = (events, recommendations, models, stream, catalogue, users, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)
@@ -160,7 +160,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(OriginGuard, access=server.access, host=settings.host)
-    app.add_middleware(Instrumentation)  # the last one stands first
+    app.add_middleware(Instrumentation)  # the middleware added last runs first
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:

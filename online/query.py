@@ -1,4 +1,4 @@
-"""One request as recall and ranking see it."""
+"""The query of one request: the input of recall and ranking, and what recall has found so far."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,13 +15,13 @@ NONE: Final = np.zeros(0, np.int64)
 
 
 class Query:
-    """One request as recall and ranking see it: a user at a time, and what was found so far.
+    """A user at one moment, and what recall has found so far.
 
-    news         rows of new items, newest first
-    vectors      kinds of item vectors that are there, by name
-    user_vector  the two-tower model's, once it has come
-    found        what vectors found: (rows, inner products), by name
-    orders       what each channel gave, by its name
+    new_items    rows of new items, newest first
+    vectors      the kinds of item vectors in use, by name
+    user_vector  the two-tower model's vector of the user; None until it has arrived
+    found        results of the vector channels: (rows, inner products), by name
+    orders       rows that each channel returned, best first, by the channel's name
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a running API holds; routes take it from the request."""
+"""The parts of a running API; routes take them from the request."""
 
 from dataclasses import dataclass
 
@@ -29,6 +29,8 @@ from online.vectors import VectorStore
 
 @dataclass(frozen=True)
 class Server:
+    """The parts of one API process."""
+
     settings: ApiSettings
     clock: HomeClock
     event_log: EventLog
@@ -53,11 +55,11 @@ class Server:
 
 
 async def server_of(request: Request) -> Server:
-    """The server behind a request (a FastAPI dependency; FastAPI would run a plain function on another thread)."""
+    """The server of a request. A FastAPI dependency; async, since FastAPI runs a plain function on another thread."""
     server: Server = request.app.state.server
     return server
 
 
 async def body_of(request: Request) -> bytes:
-    """The body of a request as it came, whole: its size was bounded before (a FastAPI dependency)."""
+    """The whole body of a request; `BodyLimit` has limited its size. A FastAPI dependency."""
     return await request.body()

@@ -1,4 +1,4 @@
-"""Bounds that hold before anything is parsed: the size of a body, and the time it may take to arrive."""
+"""Limits on a request body before anything is parsed: its size, and the time it may take to arrive."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ BODY_TIMEOUT = 10.0
 
 
 class BodyLimit:
-    """Answers 413 for a body over BODY_LIMIT bytes, 408 for one that drips; hands the app a body read whole."""
+    """Answers 413 for a body over BODY_LIMIT bytes and 408 for one slower than BODY_TIMEOUT; passes the whole body on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,5 +1,6 @@
-"""Under more load than there is room for, some are answered in time and the rest are told at once to come again: lists wait
-for their turn in a short queue, since an answer after the deadline is worth nothing and costs as much.
+"""Load shedding: under overload some lists are made in time and the rest are refused at once with 503.
+
+Lists wait for a slot in a short queue, since a list after the deadline is worth nothing and costs as much.
 """
 
 import asyncio
@@ -14,22 +15,22 @@ from online.http.problems import Problem, problem_response
 from online.support import metrics
 
 MAX_CONCURRENT: Final = 8
-"""Lists made at once. One process makes them one after another, but for the waits for Redis and the model server."""
+"""Lists made at once. Their computation is serial; only the waits for Redis and the model server overlap."""
 MAX_WAITING: Final = 32
 QUEUE_TIMEOUT: Final = 0.05
-"""Seconds that a list may wait for its turn: a part of the deadline."""
+"""Seconds that a list may wait for a slot: a part of the deadline."""
 MAX_BACKGROUND: Final = 2
-"""Of these, lists that nobody waits for at a screen, at most: those for many users, and those that are pushed. They wait apart
-from the others, who would not get their turn in time behind them."""
+"""Of these, background lists at most: those for many users, and those that streams push. They queue separately, so that
+they do not delay interactive lists."""
 BACKGROUND_TIMEOUT: Final = 10.0
-"""Seconds that such a list may wait."""
+"""Seconds that a background list may wait for each of its two slots."""
 LISTS: Final = ("/v1/recommendations", "/v1/rank")
 TOO_MANY: Final = "more lists are asked for than this process can make in time"
 _AGAIN: Final = {"Retry-After": "1"}
 
 
 class LoadShedder:
-    """Room for `at_once`, of these `aside` for lists that may wait long; `waiting` more may stand before it."""
+    """Slots for `concurrent` lists, at most `background` of them for background lists; `waiting` more may queue."""
 
     def __init__(
         self, concurrent: int = MAX_CONCURRENT, waiting: int = MAX_WAITING, background: int = MAX_BACKGROUND
@@ -45,7 +46,7 @@ class LoadShedder:
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[float]:
-        """Seconds that were waited. Raises a Problem, 503, for whom there is no room within PATIENCE."""
+        """Hold a slot; yields the seconds waited for it. Raises a 503 Problem if none is free within QUEUE_TIMEOUT."""
         began = time.monotonic()
         waits = int(self._slots.locked())
         self._waiting += waits
@@ -60,7 +61,8 @@ class LoadShedder:
 
     @contextlib.asynccontextmanager
     async def background_slot(self) -> AsyncIterator[float]:
-        """The same for a list that may wait, for LONG at each of two doors; its deadline begins with its turn."""
+        """Hold a background slot and a slot, waiting up to BACKGROUND_TIMEOUT for each. Yields 0: the list's deadline starts
+        only now."""
         await _acquire(self._background, BACKGROUND_TIMEOUT)
         try:
             await _acquire(self._slots, BACKGROUND_TIMEOUT)
@@ -84,7 +86,7 @@ async def _acquire(slots: asyncio.Semaphore, timeout: float) -> None:
 
 
 class LoadGuard:
-    """Answers calls for lists, while the gate's queue is full, before anything is read of them."""
+    """Middleware that refuses requests for lists while the queue is full, before it reads their bodies."""
 
     def __init__(self, app: ASGIApp, shedder: LoadShedder) -> None:
         self._app, self._shedder = app, shedder

@@ -1,4 +1,4 @@
-"""The `seen` token: how far the log must be read for each user in a call, so that a reader sees its own writes."""
+"""The `seen` token (read your own writes): the log offset that must be folded for each user of a POST."""
 
 import base64
 import binascii

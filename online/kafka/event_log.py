@@ -1,4 +1,4 @@
-"""The way of an event into Kafka: acknowledged by the broker, or an error within a bound."""
+"""Writes events to Kafka: acknowledged by the broker, or an error within a timeout."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from online.kafka.producer import KafkaConnection
 
 
 class EventLog:
-    """Producer of `events`. While Kafka is away, `append` says so."""
+    """Producer of the topic `events`; `append` raises Unavailable while Kafka is down."""
 
     def __init__(self, bootstrap: str, timeout: float = 5.0) -> None:
         self._kafka = KafkaConnection(bootstrap, timeout)
@@ -30,9 +30,9 @@ class EventLog:
         await self._kafka.stop(5)
 
     async def append(self, events: list[Event]) -> dict[int, int]:
-        """Write events and wait for the broker's word; {user: offset after its newest record}.
+        """Write events and wait for the broker's acknowledgement; {user: offset after its newest record}.
 
-        Raises Unavailable if not all are acknowledged within the bound; a part may then have been written.
+        Raises Unavailable if not all are acknowledged within the timeout; a part may then have been written.
         """
         producer = self._kafka.producer
         if producer is None:

@@ -1,4 +1,4 @@
-"""A connection to Kafka for writing, as every topic that the API writes needs it."""
+"""The Kafka producer of every topic that the API writes."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 class KafkaConnection:
-    """An idempotent producer that connects in the background, and by itself again after a loss.
+    """An idempotent producer that connects, and reconnects, in the background.
 
-    within   seconds that one write may take
-    options  more of AIOKafkaProducer's own
+    timeout  seconds that one write may take
+    options  further options of AIOKafkaProducer
     """
 
     def __init__(self, bootstrap: str, timeout: float, **options: Any) -> None:
@@ -25,14 +25,14 @@ class KafkaConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self.producer: AIOKafkaProducer | None = None
-        """None until Kafka has answered for the first time."""
+        """None until the first connection."""
 
     def start(self) -> None:
         """Begin connecting; does not wait for it."""
         self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
 
     async def ready(self) -> AIOKafkaProducer:
-        """The producer, as soon as there is one. Waits without a bound: it is for background tasks."""
+        """The producer, once connected. Waits without a limit: for background tasks only."""
         await self._connected.wait()
         return self.producer
 
@@ -59,7 +59,7 @@ class KafkaConnection:
                 await asyncio.sleep(0.5)
 
     async def stop(self, timeout: float) -> None:
-        """Send what was given to the producer and close, in `within` seconds or not at all."""
+        """Flush and close the producer; gives up after `timeout` seconds."""
         if self._connecting is not None:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):

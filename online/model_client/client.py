@@ -1,5 +1,5 @@
-"""Asks a TensorFlow Serving (or the embedded model server) for scores: one batched call, a deadline, no retries, and a
-breaker that stops asking one that does not answer."""
+"""Client of TensorFlow Serving or the embedded model server: one batched call, a deadline, no retries, and a circuit
+breaker."""
 
 import time
 
@@ -16,7 +16,7 @@ from online.support.deadline import lag_tolerant_timeout
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0
 COUNTS_FROM = 0.03
-"""Seconds: a server that was given less says nothing of itself by not answering, and is not asked first after a rest."""
+"""Seconds: calls with a shorter timeout neither count for the breaker nor probe the server while it is half-open."""
 
 
 class ModelClient:
@@ -28,7 +28,7 @@ class ModelClient:
         self._breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_FOR)
 
     async def start(self) -> None:
-        """Belongs to the running event loop from now on. Does not wait for the server."""
+        """Bind to the running event loop. Does not wait for the server."""
         await self._transport.start()
 
     async def close(self) -> None:
@@ -36,19 +36,19 @@ class ModelClient:
 
     @property
     def broken(self) -> bool:
-        """Whether the breaker is open: asking would only cost time."""
+        """Whether the breaker is open: a call would fail fast."""
         return self._breaker.open
 
     async def scores(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
-        """[count] scores. Raises Unavailable for no answer within `within` s, an error, or scores that are not `count`
-        finite numbers; VersionGone for a version that the server does not have."""
+        """[count] scores. Raises Unavailable for no response within `timeout` s, an error, or scores that are not `count`
+        finite numbers; VersionWithdrawn for a version that the server does not have."""
         return await self._predict(name, version, inputs, "", count, timeout)
 
     async def vector(
         self, name: str, version: int, signature: str, inputs: Inputs, width: int, timeout: float
     ) -> FloatArray:
-        """[width] what a signature gives for one row. Raises as `scores`. A late answer does not open the breaker: recall waits
-        for less long than ranking would."""
+        """[width] the output of a signature for one row. Raises as `scores`. A timeout does not open the breaker, since recall
+        waits less long than ranking does."""
         return await self._predict(name, version, inputs, signature, width, timeout, counts=False)
 
     async def _predict(

@@ -1,4 +1,4 @@
-"""TensorFlow Serving over gRPC: the fast way, tensors go as bytes."""
+"""TensorFlow Serving over gRPC, the faster transport: tensors are sent as bytes."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _REFUSALS = {grpc.StatusCode.NOT_FOUND: VersionWithdrawn, grpc.StatusCode.INVALI
 
 
 class GrpcTransport:
-    """address: host:port."""
+    """Predict calls over gRPC. address: host:port."""
 
     def __init__(self, address: str) -> None:
         self._address = address

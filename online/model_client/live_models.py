@@ -1,8 +1,7 @@
-"""Which model versions rank: the newest whose manifest was read, whose golden scores came out right and whose files are those
-that the manifest lists.
+"""The model versions that rank: of each model the newest with a readable manifest, matching golden scores and file digests.
 
-Versions are asked for by number, so a version that the server has loaded but that we have not checked never ranks for a
-user; and a version that fails is named, while the one before it goes on.
+Calls name the version, so a version that the server has loaded but that was not checked here never ranks for a user. A
+version that fails the check is listed in `refused`, and the previous one stays in use.
 """
 
 import asyncio
@@ -38,13 +37,15 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class LiveModel:
+    """A model version in use."""
+
     name: str
     version: int
     manifest: Manifest
 
 
 class LiveModels:
-    """Follows the model base; `get` gives what may rank now."""
+    """Polls the model base; `get` returns the version that ranks now."""
 
     def __init__(self, models: Path, client: ModelClient) -> None:
         self._models = models
@@ -55,7 +56,7 @@ class LiveModels:
         self._task: asyncio.Task[None] | None = None
         self._polls: dict[str, asyncio.Task[None]] = {}
         self.on_disk: set[str] = set()
-        """Models that have a version on disk, whether it ranks or not."""
+        """Names of the models with a version on disk, whether it ranks or not."""
 
     async def start(self) -> None:
         await self.poll()
@@ -81,11 +82,11 @@ class LiveModels:
         return self._live.get(name)
 
     async def replacement_for(self, name: str, withdrawn: Set[int], timeout: float) -> LiveModel | None:
-        """What ranks now that the server has dropped versions before we looked, as in a rollback: what is known to, else what a
-        look finds within so many seconds."""
+        """Another version for a model whose `withdrawn` ones the server has just dropped, as in a rollback: a known one, else
+        one that a poll finds within `timeout` seconds, else None."""
         if (other := self._other_than(name, withdrawn)) is not None:
             return other
-        with contextlib.suppress(Exception):  # the follower, which looks each second, tells what is wrong
+        with contextlib.suppress(Exception):  # the background poll logs the error
             async with asyncio.timeout(timeout):
                 await asyncio.shield(self._poll_model(name))
         return self._other_than(name, withdrawn)
@@ -104,17 +105,17 @@ class LiveModels:
             await self._poll_model(name)
 
     def _poll_model(self, name: str) -> asyncio.Task[None]:
-        """One look at a model at a time: who wants one while somebody looks waits for the same."""
+        """The running poll of a model, started if there is none: concurrent callers share one poll."""
         poll = self._polls.get(name)
         if poll is None:
-            poll = self._polls[name] = asyncio.create_task(self._check_versions(name), name=f"look at {name}")
+            poll = self._polls[name] = asyncio.create_task(self._check_versions(name), name=f"poll {name}")
             poll.add_done_callback(lambda done: self._on_polled(name, done))
         return poll
 
     def _on_polled(self, name: str, poll: asyncio.Task[None]) -> None:
         self._polls.pop(name)
         if not poll.cancelled():
-            poll.exception()  # who waits for it is told; where nobody does any more, the next look comes soon
+            poll.exception()  # mark it retrieved: waiters get it, and the next poll comes soon
 
     async def _check_versions(self, name: str) -> None:
         versions = await asyncio.to_thread(list_versions, self._models, name)
@@ -134,8 +135,7 @@ class LiveModels:
             await self._require_served(current)
 
     async def _require_served(self, model: LiveModel) -> None:
-        """One that ranks though its folder has vanished goes on while the server has it, and no longer: a server that was started
-        again since can't have it."""
+        """Drop a model without a good version on disk once the server does not have it either, as after a restart."""
         inputs, expected = _golden_arrays(model.manifest)
         try:
             await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_TIMEOUT)
@@ -144,17 +144,17 @@ class LiveModels:
             self._live.pop(model.name)
             self._previous.pop(model.name, None)
         except MartletError:
-            pass  # no answer says nothing of it
+            pass  # no response is no evidence against it
 
     async def _check(self, name: str, version: int) -> str | None:
-        """Take a version into service; or say why not."""
+        """Take a version into service; returns the reason if it is refused, else None."""
         try:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
             inputs, expected = _golden_arrays(manifest)
             scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
-        except VersionWithdrawn as error:  # loaded no more: what was wrong with it before still is
+        except VersionWithdrawn as error:  # no longer loaded: keep the earlier reason
             return self.refused.get((name, version), str(error))
         except MartletError as error:
             return str(error)
@@ -169,7 +169,7 @@ class LiveModels:
 
 
 def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:
-    """The golden rows as one batch of inputs, and the [n] scores they must give."""
+    """The golden rows as one batch of inputs, and their [n] expected scores."""
     inputs = {
         each.name: np.asarray([row.inputs[each.name] for row in manifest.golden], each.dtype)
         for each in manifest.inputs

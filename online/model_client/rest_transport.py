@@ -1,4 +1,4 @@
-"""TensorFlow Serving over REST, for where gRPC does not get through: whole columns as JSON."""
+"""TensorFlow Serving over REST, for networks that block gRPC: whole columns as JSON."""
 
 import httpx
 import numpy as np
@@ -13,7 +13,7 @@ _CONNECTIONS = 64
 
 
 class RestTransport:
-    """address: http://host:port."""
+    """Predict calls over REST. address: http://host:port."""
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
@@ -58,7 +58,7 @@ class RestTransport:
 
 
 def _complaint(answer: bytes) -> str:
-    """The text of `{"error": text}`, or whatever was said instead."""
+    """The text of `{"error": text}`, or the start of the body if it is not of that form."""
     try:
         return str(orjson.loads(answer)["error"])
     except (ValueError, KeyError, TypeError):

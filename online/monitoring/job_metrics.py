@@ -1,6 +1,6 @@
-"""The job's own numbers for /metrics, read from Redis when Prometheus asks.
+"""Metrics of the Flink job for /metrics, read from Redis at each scrape.
 
-A scrape never fails and never waits long for them: what Redis does not give within the bound is left out of that scrape.
+A scrape never fails and never waits long: metrics that Redis does not return within the timeout are left out of it.
 """
 
 import asyncio
@@ -36,15 +36,15 @@ Writers = dict[tuple[str, int], FreshnessHistogram]
 
 @dataclass(frozen=True)
 class JobSnapshot:
-    """Lanes by number, of the home's generation; histograms by (operator, subtask)."""
+    """The job's state at one moment: lanes by number, of the home's generation; histograms by (operator, subtask)."""
 
     lanes: dict[int, Lane]
     writers: Writers
 
 
 class JobMetrics:
-    """Reads `job:*`, bounded by `timeout` seconds. Counters never go back: a job restored from a checkpoint tells less for a
-    moment, and Prometheus would take that for a reset and count everything again."""
+    """Reads `job:*` within `timeout` seconds. Counters never go back: a job restored from a checkpoint reports less for a
+    moment, which Prometheus would take for a reset and count everything again."""
 
     def __init__(self, host: str, port: int, generation: int, timeout: float = 0.25) -> None:
         self._client = redis.Redis(
@@ -63,7 +63,7 @@ class JobMetrics:
         await self._client.aclose()
 
     async def read(self) -> JobSnapshot | None:
-        """The job's numbers as they are now; None if Redis does not give them in time. Never raises for what it does or holds."""
+        """The job's current state; None if Redis does not return it in time. Never raises for Redis' faults or contents."""
         try:
             async with asyncio.timeout(self._timeout):
                 writers = await self._read()
@@ -105,7 +105,7 @@ class _Fixed(Collector):
 
 
 def families_of(snapshot: JobSnapshot) -> list[Metric]:
-    """The numbers in Prometheus' words."""
+    """A snapshot as Prometheus metric families."""
     return [_readable(True), *_lane_families(snapshot.lanes), _freshness(snapshot.writers)]
 
 
@@ -114,7 +114,7 @@ def _readable(value: bool) -> Metric:
 
 
 def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
-    """One family a number; without lanes they are empty, not 0: nothing is known then."""
+    """One family per metric; without lanes they are empty, not 0, since nothing is known."""
     every = sorted(lanes.items())
     events = CounterMetricFamily("martlet_job_events", "Records of `events` read, by verdict.", labels=["verdict"])
     served = CounterMetricFamily("martlet_job_served", "Records of `served` read, by verdict.", labels=["verdict"])
@@ -142,7 +142,7 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
 
 
 def _freshness(writers: Writers) -> Metric:
-    """By writer: one that starts again counts from 0, which would look like a reset of them all in a sum."""
+    """Freshness by writer, not summed: a restarted writer counts from 0, and the sum would look like a reset."""
     family = HistogramMetricFamily(
         "martlet_feature_freshness_seconds",
         "Broker's acknowledgement to features readable in Redis, by key written.",

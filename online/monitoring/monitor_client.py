@@ -1,4 +1,4 @@
-"""What only the supervisor's watch knows (the log's end, Flink, alarms), asked over loopback within a bound."""
+"""Client of the supervisor's monitor, which alone knows the log's end, Flink and the alarms; over loopback."""
 
 import asyncio
 from typing import Any
@@ -7,11 +7,11 @@ import httpx
 import msgspec
 
 TIMEOUT = 0.5
-"""Seconds; the watch answers out of memory."""
+"""Seconds; the monitor responds from memory."""
 
 
 class MonitorClient:
-    """Asks one watch. `port` None: nobody watches."""
+    """Client of one monitor. port: None where no monitor runs."""
 
     def __init__(self, port: int | None) -> None:
         self._port = port
@@ -22,7 +22,7 @@ class MonitorClient:
             await self._client.aclose()
 
     async def snapshot(self) -> tuple[dict[str, Any] | None, str | None]:
-        """(the watch's newest sight, None), or (None, why there is none). Never raises for what the watch does."""
+        """(the monitor's newest snapshot, None), or (None, the reason). Never raises for the monitor's faults."""
         if self._port is None:
             return None, "nobody watches over this API"
         if self._client is None:

@@ -1,4 +1,4 @@
-"""Candidates and their features → what the list is ordered by: one model, several blended, or two to be interleaved."""
+"""Scores of the candidates: by one model, by several blended, or by two to be interleaved."""
 
 import asyncio
 import time
@@ -18,15 +18,15 @@ from online.ranking.policy import Policy
 from online.ranking.rerank import rank_shares
 
 MIN_MODEL_SECONDS = 0.005
-"""Seconds that the model server has in any case."""
+"""Seconds that the model server always gets, even if the deadline is nearly over."""
 MAX_WITHDRAWN = 2
-"""Versions that may be withdrawn under one list."""
+"""Versions that may be withdrawn during one list; beyond that it is made without a model."""
 
 
 @dataclass(frozen=True)
 class Models:
-    """What ranks one list. first: the model asked for; others: those of the policy beside it, with their weights where they are
-    blended; missing: names of the policy's that are not there."""
+    """The models of one list. first: the requested one; others: further ones of the policy, with their weights if they are
+    blended; missing: names in the policy that are not live."""
 
     first: LiveModel
     others: tuple[LiveModel, ...] = ()
@@ -41,8 +41,8 @@ class Models:
 
 @dataclass(frozen=True)
 class Scored:
-    """model: the version that ranked; scores: [n] what the list is ordered by; by_model: [n] of each model by name; left_out: those
-    beside it that gave no scores."""
+    """model: the version that ranked; scores: [n] that order the list; by_model: [n] of each model by name; left_out: further
+    models that returned no scores."""
 
     model: LiveModel
     scores: FloatArray
@@ -51,7 +51,7 @@ class Scored:
 
 
 def models_for(model: LiveModel, policy: Policy, live_models: LiveModels) -> Models:
-    """The models of a policy; one that is not there is left out, and named."""
+    """The models of a policy; those that are not live are left out and listed as missing."""
     if len(policy.interleave) == 2:
         available = [found for name in policy.interleave if (found := live_models.get(name)) is not None]
         if len(available) == 2:
@@ -66,7 +66,7 @@ def models_for(model: LiveModel, policy: Policy, live_models: LiveModels) -> Mod
 
 
 class Ranker:
-    """Asks the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
+    """Scores candidates by the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
 
     def __init__(self, live_models: LiveModels, client: ModelClient, genres: Sequence[str]) -> None:
         self._live_models = live_models
@@ -76,7 +76,8 @@ class Ranker:
     async def rank(
         self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> Scored:
-        """Raises Unavailable where the first of the models gives no scores within so many seconds; another one is left out."""
+        """Score the candidates. Raises Unavailable if the first model returns no scores within `timeout` seconds; further models
+        that fail are left out."""
         everyone, timeout = (models.first, *models.others), max(MIN_MODEL_SECONDS, timeout)
         calls = (self._score(each, user_id, item_ids, raw, timeout) for each in everyone)
         answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -100,7 +101,7 @@ class Ranker:
     async def _score(
         self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> tuple[LiveModel, FloatArray]:
-        """The version that answered, and its scores: another one, if this was withdrawn just now."""
+        """(the version that scored, its scores): another version if this one has just been withdrawn."""
         until, withdrawn = time.monotonic() + timeout, set[int]()
         while True:
             left = max(MIN_MODEL_SECONDS, until - time.monotonic())
@@ -122,6 +123,6 @@ class Ranker:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
         try:
             inputs = inputs_of(model, user_id, item_ids, raw)
-        except ValueError as error:  # another version may take what was not made for the one that was asked for
+        except ValueError as error:  # a replacement version may take inputs that were not computed
             raise Unavailable(f"model {model.name} version {model.version}: {error}") from error
         return await self._client.scores(model.name, model.version, inputs, len(item_ids), timeout)

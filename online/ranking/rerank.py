@@ -1,4 +1,4 @@
-"""After ranking: diversity, rules, exploration, interleaving. Pure: scores and candidates → places in the list."""
+"""Re-ranking: diversity, rules, exploration, interleaving. Pure functions: scores of candidates → a slate of indices."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,17 +12,18 @@ from features.types import ItemId
 from online.ranking.policy import Policy
 
 POOL = 100
-"""Diversity chooses among so many, the best by score."""
+"""Candidates, the best by score, among which diversity chooses."""
 
 
 @dataclass
 class Slate:
-    """
-    places        of the shown ones among the candidates, best first
-    propensities  probability that the item was shown at its place, given all before it; 1 but for exploration. Of an interleaved
-                  list it is that of exploration alone: its coins are told by `teams`
-    rules         place among the candidates → what moved it
-    teams         place among the candidates → the model whose pick it was, where two were interleaved
+    """The shown items, as indices into the candidates.
+
+    candidate_indices  of the shown items, best first
+    propensities       probability that the item was shown at its position, given all before it; 1 without exploration. For an
+                       interleaved list it covers exploration alone; `teams` records its coin flips
+    rules              candidate index → the rules that moved it
+    teams              candidate index → the model that picked it, where two were interleaved
     """
 
     candidate_indices: list[int]
@@ -32,13 +33,13 @@ class Slate:
 
 
 def by_score(item_ids: IntArray, scores: FloatArray) -> IntArray:
-    """[n] places by score, ties by id."""
+    """[n] candidate indices by descending score, ties by id."""
     return np.asarray(np.lexsort((item_ids, -scores)), np.int64)
 
 
 def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
-    """[n] what several models' orders say together: the weighted mean of each one's rank, as a share from 1, its first, down to
-    0. Ranks and not scores, since models' scores are of different kinds (J. Aslam, M. Montague, SIGIR 2001, Borda's count)."""
+    """[n] blended ranks: the weighted mean of each model's rank, as a share from 1 (its first) down to 0. Ranks rather than
+    scores, since the models' scores are on different scales (J. Aslam, M. Montague, SIGIR 2001, Borda's count)."""
     n = len(item_ids)
     total = np.zeros(n)
     for each, weight in zip(scores, weights, strict=True):
@@ -49,7 +50,8 @@ def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Seque
 
 
 def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: float, size: int) -> list[int]:
-    """The first `size` places by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), the rest by score.
+    """All candidate indices: the first `size` by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), then by
+    score.
 
     genres: [n, G]; two items are as alike as the cosine of their genres. Relevance is the score's share of the pool's spread.
     """
@@ -72,8 +74,8 @@ def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: 
 def team_draft(
     orders: Sequence[Sequence[int]], names: Sequence[str], size: int, rng: Random
 ) -> tuple[list[int], dict[int, str]]:
-    """Two orders interleaved: in each round a coin says who picks first, and each picks its best that is not there yet
-    (F. Radlinski, M. Kurup, T. Joachims, CIKM 2008). The places, and whose pick each was."""
+    """Two orders interleaved by team draft: each round a coin decides who picks first, and each picks its best remaining one
+    (F. Radlinski, M. Kurup, T. Joachims, CIKM 2008). Returns the indices, and the name that picked each."""
     left = [iter(order) for order in orders]
     teams: dict[int, str] = {}
     while len(teams) < size:
@@ -96,20 +98,20 @@ def make_slate(
     teams: Mapping[int, str] = MappingProxyType({}),
     new_items: Collection[int] = (),
 ) -> Slate:
-    """Apply the policy's rules and exploration to an order of places. news: places of candidates that are new items."""
+    """Apply the policy's rules and exploration to an order of candidate indices. new_items: indices of new items."""
     rules: dict[int, list[str]] = {}
     index_of: dict[ItemId, int] = {}
     if policy.pin or policy.bury:
         index_of = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
     first = [index_of[item_id] for item_id in policy.pin if item_id in index_of]
-    # Of two experiments one may pin what the other buries: a pinned place stands.
+    # One experiment may pin what another buries: the pin wins.
     last = {index_of[item_id] for item_id in policy.bury if item_id in index_of}.difference(first)
     moved = last.union(first)
     whole = [*first, *(index for index in order if index not in moved), *(index for index in order if index in last)]
     for index in moved:
         rules[index] = ["buried" if index in last else "pinned"]
     shown, propensities = whole[:size], [1.0] * len(whole[:size])
-    # The last place alone is explored, and never one that a rule has filled: so each probability is known exactly.
+    # Only the last position is explored, and only if no rule has filled it, so that each probability is known exactly.
     if shown and shown[-1] not in moved:
         others = [index for index in whole[size:] if index not in moved]
         taken, propensities[-1], rule = _explored(policy, shown[-1], others, new_items, rng)
@@ -122,7 +124,7 @@ def make_slate(
 def _explored(
     policy: Policy, best: int, others: Sequence[int], new_items: Collection[int], rng: Random
 ) -> tuple[int, float, str | None]:
-    """(place, its probability, the rule that took it) for the last place of a list, where `best` would stand."""
+    """(index, its probability, the rule that chose it) for the last position of a list, where `best` would be."""
     new = [index for index in others if index in new_items]
     old = [index for index in others if index not in new_items]
     for_new = policy.newcomers if new else 0.0

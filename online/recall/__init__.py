@@ -1,4 +1,4 @@
-"""Recall: a few hundred candidates out of all items, by several channels.
+"""Recall: a few hundred candidates from all items, by several channels.
 
 A new channel is one new class in a file here, or a new signal in `features.inputs.signals` if rankers should read it too.
 """

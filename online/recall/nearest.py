@@ -1,5 +1,5 @@
-"""Channels by vectors of items: what lies where a vector of the user points. Each has the name of its kind of vectors, and is
-there while they are."""
+"""Recall channels by item vectors: nearest neighbours of a user vector. Each is named as its kind of vectors, and finds
+nothing while that kind is missing."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def _nearest(query: Query, kind: EmbeddingKind, vector: FloatArray, limit: int) 
 
 
 class AlsRecall:
-    """By ALS, with factors of the user that the live positives are folded into."""
+    """Nearest items by ALS; the user's factors are folded in from the live positives."""
 
     name, default_limit = ALS, MOST[ALS]
 
@@ -33,7 +33,7 @@ class AlsRecall:
 
 
 class NearRecall:
-    """By what lies near the newest positive items, older ones counting less."""
+    """Nearest items to the newest positive ones, older ones weighing less."""
 
     def __init__(self, name: str) -> None:
         self.name, self.default_limit = name, MOST[name]
@@ -48,7 +48,7 @@ class NearRecall:
 
 
 class TowerRecall:
-    """By the two-tower model: the user's vector was asked for (`Query.user_vector`) while other channels were at work."""
+    """Nearest items by the two-tower model; the user's vector (`Query.user_vector`) is fetched while other channels run."""
 
     name, default_limit = TWOTOWER, MOST[TWOTOWER]
 

@@ -1,4 +1,4 @@
-"""The signals that rankers read, as channels (`features.inputs.signals`)."""
+"""Recall channels by the ranking signals (`features.inputs.signals`), pinned items and new items."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from online.recall.channel import ALL
 
 
 class SignalRecall:
-    """What is strongest by one signal."""
+    """The strongest items by one signal."""
 
     default_limit = ALL
 
@@ -21,7 +21,7 @@ class SignalRecall:
 
 
 class PopularRecall:
-    """What is liked now by everyone; then, so that no list is shorter than it must be, what nobody has liked yet."""
+    """The most liked items; then, so that lists are full, items without likes."""
 
     name, default_limit = "popular", ALL
 
@@ -35,7 +35,7 @@ class PopularRecall:
 
 
 class GivenRecall:
-    """What was chosen beforehand: rows that a rule brings, in its order."""
+    """Rows that a rule chose beforehand, in its order."""
 
     default_limit = ALL
 
@@ -47,7 +47,7 @@ class GivenRecall:
 
 
 class NewRecall:
-    """What has just come into the catalogue: those first that are of genres that the user likes, then the newest."""
+    """Items new in the catalogue: by the user's taste for their genres, ties by age, the newest first."""
 
     name, default_limit = "new", ALL
 

@@ -1,4 +1,4 @@
-"""Which of the lists shown in experiments were acted on, counted as the events that answer them come in."""
+"""Outcomes of experiments: counts the shown lists that users acted on, as their events arrive."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from features.types import IMPRESSION, UNDO, Event, is_positive
 from online.support import metrics
 
 MAX_LISTS = 10_000
-"""Lists remembered, the newest: one that nobody has touched for so long is not touched at all."""
+"""Newest lists remembered; older ones are unlikely to get any events."""
 
 
 class ExperimentOutcomes:
@@ -18,7 +18,7 @@ class ExperimentOutcomes:
         self._lists: OrderedDict[str, tuple[Mapping[str, str], set[str]]] = OrderedDict()
 
     def record_shown(self, request_id: str, arms: Mapping[str, str]) -> None:
-        """A list has been answered with; one that is in no experiment is nothing to remember."""
+        """Remember a list that was returned, if it is in an experiment."""
         if not arms:
             return
         self._lists[request_id] = (arms, set())
@@ -26,7 +26,7 @@ class ExperimentOutcomes:
             self._lists.popitem(last=False)
 
     def record_events(self, events: Iterable[Event]) -> None:
-        """The broker has acknowledged these."""
+        """Count the outcomes of events that the broker has acknowledged."""
         for event in events:
             known = self._lists.get(event.request_id or "")
             if known is None or event.kind == IMPRESSION or event.kind >= UNDO:

@@ -1,4 +1,4 @@
-"""A recommendation as the topic `served` keeps it."""
+"""Impressions: recommendations as records of the topic `served`."""
 
 from msgspec import UNSET
 
@@ -9,7 +9,7 @@ from online.support.float32 import to_json_floats
 
 
 def impression_of(answer: Recommendation) -> Served:
-    """The list of an answer, with the numbers that it was made of."""
+    """The record of a shown list, with its candidates, scores and features."""
     ranked = answer.ranked
     return Served(
         request_id=answer.request_id,
@@ -42,7 +42,7 @@ def _features(raw: RawFeatures) -> ServedFeatures:
 
 
 def weight(answer: Recommendation) -> int:
-    """Bytes of memory, roughly, that an answer holds."""
+    """Approximate memory of a recommendation, bytes."""
     ranked = answer.ranked
     arrays = ranked.item_ids.nbytes + ranked.found.rows.nbytes + ranked.found.found_by.nbytes + ranked.scores.nbytes
     arrays += sum(scores.nbytes for scores in ranked.by_model.values())

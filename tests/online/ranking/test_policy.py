@@ -56,7 +56,7 @@ def test_layers_are_independent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "experiments", "said"),
+    ("policy", "experiments", "reason"),
     [
         ({"diversity": 2}, (), r"policy: expected fields of a policy, got Expected `float` <= 1.0 - at `\$.diversity`"),
         ({"colour": 1}, (), "unknown field `colour`"),
@@ -80,8 +80,8 @@ def test_layers_are_independent() -> None:
         ),
     ],
 )
-def test_what_can_not_be_is_said(policy: dict[str, Any], experiments: tuple[Any, ...], overlap: str) -> None:
-    with pytest.raises((BadInput, msgspec.ValidationError), match=overlap):
+def test_what_can_not_be_is_said(policy: dict[str, Any], experiments: tuple[Any, ...], reason: str) -> None:
+    with pytest.raises((BadInput, msgspec.ValidationError), match=reason):
         serving(policy, *experiments)
 
 

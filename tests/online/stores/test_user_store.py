@@ -85,7 +85,7 @@ def reading(server: RedisProcess, base: Base, generation: int, steps: Callable[[
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(("generation", "place", "held"), [(1, 99, True), (1, 100, False), (2, 10, False)])
+@pytest.mark.parametrize(("generation", "offset", "held"), [(1, 99, True), (1, 100, False), (2, 10, False)])
 def test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_far(
     server: RedisProcess, base: Base, generation: int, offset: int, held: bool
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_fa
     reading(server, base, generation, steps)
 
 
-@pytest.mark.parametrize(("broker", "applied", "told"), [(1000, 1161, 161), (1000, 999, 0), (0, 1161, None)])
+@pytest.mark.parametrize(("broker", "applied", "expected"), [(1000, 1161, 161), (1000, 999, 0), (0, 1161, None)])
 def test_it_is_told_how_long_the_newest_event_took(
     server: RedisProcess, base: Base, broker: int, applied: int, expected: int | None
 ) -> None:
