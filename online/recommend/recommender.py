@@ -1,7 +1,7 @@
 """One recommendation: the user's freshest features → recall → model inputs → ranking → rules → list, within a deadline.
 
-The ladder when things break, each rung a good answer: no live features (the base's), no model (recall order and popularity
-rank), down to popularity from memory, which needs no network at all.
+Degradation ladder: without live features the base's are used; without a model the list is in recall order; in the end it is
+popularity from memory, which needs no network.
 """
 
 import asyncio
@@ -38,21 +38,22 @@ from online.support.reloadable_file import ReloadableFile
 from online.vectors import UserTower, VectorStore
 
 MIN_RECALL_SECONDS = 0.02
-"""Seconds that recall has in any case."""
+"""Seconds that recall always gets, even if the deadline is nearly over."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
-"""Of the deadline: recall must be done by then, and a vector of the user must have come."""
+"""Shares of the deadline: the end of recall, and the timeout of the user's vector."""
 NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall channel failed: "
 NO_OTHER = "model left out: "
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a caller asks for.
+    """One request for a list.
 
-    model   what ranks; None if nothing is trained
-    chosen  the user's policy and arms. Where the caller has named the model, it alone ranks, and the list is in no experiment
-    items   rank these, seen or not, instead of what recall finds
-    explain keep what `online.recommend.explain` reads: it is as large as the catalogue
+    model    the model that ranks; None if none is trained
+    chosen   the user's policy and arms
+    named    the caller has named the model: it alone ranks, and the list is in no experiment
+    items    rank these, seen or not, instead of recalled candidates
+    explain  keep the query for `online.recommend.explain`: it is as large as the catalogue
     """
 
     user_id: UserId
@@ -67,18 +68,20 @@ class Request:
     explain: bool = False
 
     def policy(self) -> Policy:
+        """The policy of this list."""
         if self.named:
             return msgspec.structs.replace(self.chosen.plain, model=None, blend={}, interleave=())
         return self.chosen.policy
 
     def arms(self) -> Mapping[str, str]:
+        """Experiment → the arm that this list counts for."""
         return {} if self.named else self.chosen.arms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """candidate_index: among the candidates; propensity: see `online.ranking.rerank.Listed`; team: the model whose pick it
-    was, if interleaved."""
+    """An item of a list. candidate_index: among the candidates; propensity: see `online.ranking.rerank.Slate`; team: the model
+    that picked it, if interleaved."""
 
     item_id: ItemId
     title: str
@@ -93,9 +96,14 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """How the list came about: the query, if it is to be explained; the n candidates [n], what each was ranked by [n], by each
-    model [n], what moved which; and the features of the shown items, in the list's order (None where no model was there to
-    take any)."""
+    """How a list was made.
+
+    query     None unless the list is to be explained
+    item_ids  [n] of the candidates
+    scores    [n] that order the list
+    by_model  [n] scores of each model by name
+    features  of the shown items, in the list's order; None without a model
+    """
 
     query: Query | None
     item_ids: IntArray
@@ -108,7 +116,8 @@ class Ranked:
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """
+    """A list, and how it was made.
+
     ts             the home's clock when the list was made, ms
     at             the time that features were decayed to, ms
     last_event_ts, applied_in_ms, n  of the user: see `online.stores.user_store.LiveUser`
@@ -130,7 +139,7 @@ class Recommendation:
 
 
 class Recommender:
-    """Everything that one recommendation needs, wired once."""
+    """Makes recommendations from the parts of the API."""
 
     def __init__(
         self,
@@ -155,7 +164,8 @@ class Recommender:
         self._rng = rng or Random()
 
     async def recommend(self, request: Request, waited: float = 0.0) -> Recommendation:
-        """Never raises for a remote fault; `degraded` says what was missing. waited: seconds of the deadline that are gone."""
+        """Make a list. Never raises for a remote fault: `degraded` names what was missing. waited: seconds of the deadline
+        already used."""
         began = time.monotonic() - waited
         policy = request.policy()
         user = await self._users.get(request.user_id)
@@ -165,7 +175,7 @@ class Recommender:
         allowed = self._allowed(user, request, policy)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
-        found = await self._recalled(query, request, policy, began)
+        found = await self._recall(query, request, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed]
         item_ids = self._items.columns.ids[found.rows]
         models = None if request.model is None else models_for(request.model, policy, self._models)
@@ -210,15 +220,14 @@ class Recommender:
             n=user.n,
         )
 
-    async def _recalled(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
+    async def _recall(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
         if request.items is not None:
             query.signals.find_all()
             rows = self._items.rows(list(request.items))
             return Candidates(rows, np.zeros(len(rows), np.int64), ())
         now = time.monotonic()
-        until = max(
-            now + MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline
-        )  # who has waited long gets something, too
+        # a request that has waited long still gets candidates
+        until = max(now + MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline)
         timeout = min(TOWER_SHARE * self._deadline, until - now)
         runner = ChannelRunner(query, MAX_CANDIDATES, policy.channels, until)
         available = [
@@ -226,7 +235,7 @@ class Recommender:
         ]
         remote = [each for each in available if each.name == TWOTOWER]
         answers = [asyncio.create_task(self._fetch_user_vector(query, timeout)) for _ in remote]
-        for _ in range(2 * len(remote)):  # turns of the loop: it goes out, and is answered while the others are at work
+        for _ in range(2 * len(remote)):  # yield twice, so that the call is sent before CPU-bound recall starts
             await asyncio.sleep(0)
         if policy.pin:
             rows = self._items.rows(list(policy.pin))
@@ -238,8 +247,8 @@ class Recommender:
         return runner.merged()
 
     async def _fetch_user_vector(self, query: Query, timeout: float) -> None:
-        """Puts the user's vector into the query; leaves it out where none comes in time."""
-        with contextlib.suppress(Unavailable, ValueError):  # the channel fails then, and is named
+        """Set the query's user vector; leave it None if none arrives in time."""
+        with contextlib.suppress(Unavailable, ValueError):  # the channel then fails, and is listed in `degraded`
             query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, timeout)
 
     def _make_slate(
@@ -252,7 +261,7 @@ class Recommender:
         scored: Scored | None,
         size: int,
     ) -> Slate:
-        """The list: by score or by two models' picks, made diverse, and the rules applied."""
+        """The slate: ordered by score or by interleaving, diversified, with the policy's rules applied."""
         order = by_score(item_ids, scores)
         teams: dict[int, str] = {}
         indices: list[int]
@@ -268,8 +277,8 @@ class Recommender:
         return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
     def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
-        """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
-        among what the user might be shown, whatever else they are."""
+        """[N] False for items that the user has seen, the caller excludes or the policy hides. Items that the caller asks to
+        rank are always allowed."""
         columns, size = self._items.columns, len(self._items)
         allowed = np.ones(size, bool)
         allowed[self._items.rows(list(user.seen | request.exclude))] = False
@@ -282,7 +291,7 @@ class Recommender:
         for genre in hide.genres:
             if genre in self._items.genres:
                 allowed &= columns.genres[:size, self._items.genres.index(genre)] == 0
-            else:  # of new items alone: the base's catalogue has no such genre
+            else:  # only new items can have it: the base's catalogue does not
                 allowed[[row for row, _ in self._items.new_items if genre in self._items.genres_of(row)]] = False
         years = columns.years[:size]
         if hide.before is not None:
@@ -309,7 +318,7 @@ class Recommender:
 
 
 def fallback_scores(found: Candidates) -> FloatArray:
-    """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
+    """[n] scores without a model, from 0 to 1: by the number of channels, then by recall order."""
     count = len(found.rows)
     rank = np.arange(count, dtype=np.float32)
     return np.asarray((found.votes() - rank / max(count, 1)) / (len(found.names) + 1), np.float32)

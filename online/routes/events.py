@@ -1,4 +1,4 @@
-"""POST /v1/events."""
+"""POST /v1/events: validates events and writes them to the log."""
 
 import uuid
 from typing import Annotated
@@ -32,7 +32,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 def read_events(body: bytes, server: Server) -> list[Event]:
-    """The events of a POST, complete and checked; raises a 422 Problem that names index and field."""
+    """The events of a POST, completed and validated. Raises a 422 Problem that names index and field."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What all routes of lists share: which model ranks, the list itself, what is counted and logged of it, and its JSON."""
+"""Shared by all routes that return lists: choosing the model, making the list, counting and logging it, and its JSON."""
 
 from collections.abc import Sequence
 
@@ -52,8 +52,8 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_model(server: Server, name: str | None, preferred: str | None = None) -> LiveModel | None:
-    """The model asked for, else the one that the user's policy prefers, else the default. None if nothing is trained at all and
-    none was asked for by name; 404 for an unknown name."""
+    """The requested model, else the one that the user's policy prefers, else the default. None if no model is trained and none
+    is requested by name. Raises a 404 Problem for an unknown name."""
     wanted = name or preferred or server.settings.default_model
     model = server.models.get(wanted)
     if model is None and name is not None:
@@ -79,8 +79,8 @@ async def make_list(
     explain: bool = False,
     background: bool = False,
 ) -> Recommendation:
-    """A list, and what is counted of it. 404 for a model or genre that is not there, 503 where its turn does not come in time
-    (`online.http.load_shedding`; aside: nobody waits for it at a screen)."""
+    """Make a list, and count what it misses. background: low priority, may wait up to 20 s for its slots. Raises a 404 Problem
+    for an unknown model or genre, 503 if no slot is free in time (`online.http.load_shedding`)."""
     chosen = server.serving.value.choose(user_id)
     ranker = find_model(server, model, chosen.policy.model)
     if genre is not None and genre not in server.items.genres:
@@ -94,7 +94,7 @@ async def make_list(
 
 
 def record_shown(server: Server, answer: Recommendation) -> None:
-    """A list has been answered with: it is counted for its arms, and logged some time soon."""
+    """Count a list that was returned for its arms, remember it for its outcomes, and queue it for logging."""
     for experiment, arm in answer.arms.items():
         metrics.LISTS.labels(experiment, arm).inc()
     server.outcomes.record_shown(answer.request_id, answer.arms)
@@ -102,7 +102,7 @@ def record_shown(server: Server, answer: Recommendation) -> None:
 
 
 def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> ListAnswer:
-    """A list as it is answered with."""
+    """A list as JSON."""
     reasons: Sequence[ItemExplanation | UnsetType] = explain_items(answer) if explained else [UNSET] * len(answer.items)
     model = answer.model
     return ListAnswer(
@@ -132,7 +132,8 @@ def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool
 
 
 async def wait_for(server: Server, seen: str | None) -> bool | None:
-    """Whether what a token stands for is in the features, after a short wait; None without a token. 422 for one that is none."""
+    """Wait briefly until the events of a token are in the features: whether they are; None without a token. Raises a 422
+    Problem for an invalid token."""
     if seen is None:
         return None
     try:

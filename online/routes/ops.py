@@ -1,4 +1,4 @@
-"""GET /v1/ops: how the home fares. POST /v1/admin/replay: start, hasten or stop a replay."""
+"""GET /v1/ops: health overview of the home. POST /v1/admin/replay: start, speed up or stop a replay."""
 
 import uuid
 from pathlib import Path
@@ -20,7 +20,7 @@ router = APIRouter()
 
 
 class ReplayAccepted(msgspec.Struct, frozen=True):
-    """The wish that the supervisor will carry out."""
+    """The replay request that the supervisor will execute."""
 
     id: str
     speed: float | str | None
@@ -29,8 +29,8 @@ class ReplayAccepted(msgspec.Struct, frozen=True):
 @router.get("/v1/ops")
 @contract(OpsOverview)
 async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
-    """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. What a
-    service that is away would have told is null."""
+    """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. Values
+    of a service that is down are null."""
     return JsonResponse(await ops(server))
 
 
@@ -40,8 +40,8 @@ async def post_replay(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
     """{"speed": 1000}, {"speed": "max"}: what is left of the home's data set, as an event stream at that many times its own pace;
-    one that runs goes on at the new speed. {"speed": null}: stop. The supervisor does it within a second; `replay` of
-    GET /v1/ops tells, under the `id` that this answers. 503 where no supervisor runs."""
+    one that runs goes on at the new speed. {"speed": null}: stop. The supervisor acts within a second; the result appears
+    in `replay` of GET /v1/ops, under the returned `id`. 503 where no supervisor runs."""
     try:
         request = msgspec.json.decode(body, type=ReplayRequest)
     except UNREADABLE as error:

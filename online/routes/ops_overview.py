@@ -1,4 +1,4 @@
-"""How the whole of a home fares, from live numbers: what /v1/ops tells and ops.html shows."""
+"""Health overview of a home from live metrics: the body of GET /v1/ops, which ops.html shows."""
 
 import time
 from collections import defaultdict
@@ -95,9 +95,9 @@ class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, with what a start
-    has still to make (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its newest state does not
-    hold, else null; replay: null where no supervisor carries one out."""
+    """Health of the home. job: null while Redis is down; flow: the newest snapshot of the supervisor's monitor, with what is
+    still being prepared during a start (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its
+    newest content was rejected, else null; replay: null where no supervisor executes replays."""
 
     asked_at: int
     clock: int
@@ -113,8 +113,7 @@ class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def ops(server: Server) -> OpsOverview:
-    """Bounded: Redis and the watch are asked at once, each within its own time; what does not answer is None, and why stands
-    beside it."""
+    """The overview. Redis and the monitor each have a timeout; parts that do not respond are None, with the reason."""
     snapshot = await server.job_metrics.read()
     flow, trouble = await server.monitor.snapshot()
     return OpsOverview(
@@ -231,5 +230,5 @@ def _by_arm(metric: Counter) -> dict[tuple[str, str, str], float]:
 
 
 def _replay(server: Server) -> ReplayState | None:
-    """None where no supervisor would carry one out."""
+    """State of the newest replay; None where no supervisor executes replays."""
     return None if server.settings.control is None else read_state(Path(server.settings.control))

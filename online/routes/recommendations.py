@@ -25,9 +25,9 @@ router = APIRouter()
 
 T = TypeVar("T")
 AT_ONCE = MAX_BACKGROUND
-"""Lists of one call that are made side by side."""
+"""Lists of one call that are made concurrently."""
 MANY_TIMEOUT = 30.0
-"""Seconds that a call for many lists may take."""
+"""Seconds that one call for several users may take."""
 MAX_EXCLUDED = 1000
 
 

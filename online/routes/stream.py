@@ -1,4 +1,4 @@
-"""GET /v1/stream: a user's list, pushed again whenever the user's features have moved (server-sent events)."""
+"""GET /v1/stream: a user's list, pushed again after every update of the user's features (server-sent events)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,13 +18,13 @@ from online.support import metrics
 router = APIRouter()
 
 MAX_STREAMS = 100
-"""Of the 512 connections that one process takes at once: events, pages and health checks keep the others."""
+"""Open streams at most, of the 512 connections of one process: the rest is for events, pages and health checks."""
 KEEP_ALIVE = 15.0
-"""Seconds without a list after which a comment says that the stream lives."""
+"""Seconds without an event after which a comment keeps the connection alive."""
 QUIET = 0.02
-"""Seconds for which moves are gathered into one list."""
+"""Seconds during which updates are coalesced into one event."""
 Source = Callable[[], AsyncIterator[tuple[bytes, bytes]]]
-"""What is told of a move: (event's name, data)."""
+"""Produces the server-sent events of one update: (name, data)."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ async def _events(server: Server, request: Request, user_id: int, source: Source
                 try:
                     async for name, body in source():
                         yield b"id: %d\nevent: %b\ndata: %b\n\n" % (number, name, body)
-                except Problem as problem:  # the status has gone out: the next move is another try
+                except Problem as problem:  # the status was already sent: retry at the next update
                     yield b": %b\n\n" % str(problem).encode()
                 while True:
                     try:
@@ -92,7 +92,7 @@ async def get_stream(
     EventSource connects again by itself and gets the newest first. 503 beyond 100 open streams."""
     if server.user_updates.listeners >= MAX_STREAMS:
         raise Problem(503, f"{MAX_STREAMS} streams are open, as many as one API process keeps")
-    find_model(server, model)  # an unknown one is said now, with a status of its own
+    find_model(server, model)  # an unknown model is a 404 now, before the stream starts
     return StreamingResponse(
         _events(server, request, user_id, _lists(server, user_id, model, size) if lists else _updates(server, user_id)),
         media_type="text/event-stream",

@@ -1,4 +1,4 @@
-"""The catalogue as pages of items: by genre, decade and words of the title, in one of a few orders."""
+"""Catalogue search: pages of items by genre, decade and words of the title, in one of several orders."""
 
 import asyncio
 import re
@@ -20,13 +20,14 @@ from online.stores.item_store import ItemStore
 Sort = Literal["popular", "trending", "newest", "rating", "title"]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 WORDS: Final = 8
-"""Words of a search at most."""
+"""Words of a search that count; further ones are ignored."""
 _WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class CatalogueQuery:
-    """genre, decade (1990: 1990 to 1999) and words (each begins a word of the title); None or empty asks for all."""
+    """Filters and order of a search. decade: 1990 is 1990 to 1999; words: each begins a word of the title. None or empty
+    matches all items."""
 
     sort: Sort = "popular"
     genre: str | None = None
@@ -35,8 +36,8 @@ class CatalogueQuery:
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
-    """Where a page ended: the sort's value and the id of its last item. What moves meanwhile may be met twice or not at all, but
-    a page never repeats the one before it where nothing moves."""
+    """The end of a page: sort value and id of its last item. Pages never overlap while nothing changes; items whose sort value
+    changes between two pages may appear twice or not at all."""
 
     sort: str
     value: float | str
@@ -48,7 +49,7 @@ def write_cursor(cursor: Cursor) -> str:
 
 
 def read_cursor(text: str) -> Cursor:
-    """Raises ValueError for what is no cursor."""
+    """Decode a cursor. Raises ValueError for any other text."""
     try:
         return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -56,13 +57,13 @@ def read_cursor(text: str) -> Cursor:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words without case and accents."""
+    """Words of a text, without case and accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return tuple(_WORD.findall("".join(each for each in plain if not unicodedata.combining(each))))
 
 
 class Titles:
-    """Words of titles, read once for each title, and the order that they give."""
+    """Normalised words of the titles, cached by title, and the order by title."""
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
@@ -79,7 +80,7 @@ class Titles:
         return known[1]
 
     def title_ranks(self) -> IntArray:
-        """[N] of each row its place by title, then by id; found anew when the catalogue has changed."""
+        """[N] rank of each row by title, ties by id; recomputed when the catalogue has changed."""
         changes = self._items.changes
         if self._order[0] != changes:
             ids = self._items.columns.ids[: len(self._items)].tolist()
@@ -90,7 +91,7 @@ class Titles:
         return self._order[1]
 
     def matching(self, rows: IntArray, words: tuple[str, ...]) -> Iterator[int]:
-        """Those of the rows whose titles have a word that begins with each of `words`."""
+        """The rows whose titles have, for each of `words`, a word that begins with it."""
         ids = self._items.columns.ids
         for row in rows.tolist():
             title = self.words(int(ids[row]))
@@ -99,18 +100,18 @@ class Titles:
 
 
 class CatalogueSearch:
-    """Pages of a store's items."""
+    """Searches a store's items page by page."""
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
         self._titles = Titles(items)
         self.slot = asyncio.Semaphore(1)
-        """One page at a time: pages are worth less than lists, and both want the same processor."""
+        """Held for one page at a time: pages must not slow down lists, which need the same processor."""
 
     def page(
         self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: int
     ) -> tuple[list[int], Cursor | None]:
-        """(rows [≤ limit] in order, where the page ended: None if nothing comes after it)."""
+        """(rows [≤ limit] in order, the cursor of the next page; None at the end)."""
         rows = self._rows(wanted)
         ids = self._items.columns.ids[rows]
         if wanted.sort == "title":

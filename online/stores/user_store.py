@@ -1,4 +1,4 @@
-"""A user's freshest features: from Redis in one round trip, or from the base where Redis is away."""
+"""A user's freshest features: from Redis in one round trip, or from the base while Redis is down."""
 
 import asyncio
 import logging
@@ -22,15 +22,15 @@ logger = logging.getLogger(__name__)
 POLL_FIRST, POLL_LAST = 0.001, 0.008
 BACKSTOP = 1.0
 FAILURES_TO_REST, REST = 3, 0.5
-"""After so many reads in a row without an answer Redis is taken to be away, and not asked for so many seconds. One late answer
-costs one list its freshness, not all lists of half a second."""
+"""The circuit breaker opens after FAILURES_TO_REST failed reads in a row, for REST seconds. A single late response costs one
+list its freshness, not all lists of half a second."""
 
 
 @dataclass(frozen=True)
 class LiveUser:
-    """A user as known now. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
+    """A user's current state. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
     features being readable; None if nothing was folded from the stream yet. `live`: read from Redis, not from the base.
-    `n`: the log's offset after the newest record folded in; it tells states apart whose event times are equal."""
+    `n`: the log's offset after the newest record folded in; it distinguishes states with equal event times."""
 
     features: UserFeatures
     seen: frozenset[ItemId] = field(default_factory=frozenset)
@@ -41,13 +41,13 @@ class LiveUser:
 
 
 class UserStore:
-    """Reads users. Calls are bounded by `timeout` seconds and not retried: the ladder has a better answer than waiting."""
+    """Reads users. Calls have a timeout of `timeout` seconds and no retries: falling back to the base beats waiting."""
 
     def __init__(self, host: str, port: int, generation: int, base: Base, timeout: float = 0.06) -> None:
         self._client = redis.Redis(
             host=host,
             port=port,
-            socket_timeout=BACKSTOP,  # each call below has a bound of its own
+            socket_timeout=BACKSTOP,  # a backstop: each call below has a shorter timeout
             socket_connect_timeout=BACKSTOP,
             max_connections=256,
             retry=Retry(NoBackoff(), 0),
@@ -61,6 +61,7 @@ class UserStore:
         await self._client.aclose()
 
     async def ping(self) -> bool:
+        """Whether Redis responds within half a second."""
         try:
             async with lag_tolerant_timeout(0.5):
                 return bool(await self._client.ping())
@@ -68,7 +69,7 @@ class UserStore:
             return False
 
     async def get(self, user_id: UserId) -> LiveUser:
-        """The user's live state; what the base knows while Redis does not answer. Never raises for a remote fault."""
+        """The user's live state, or the base's while Redis is down. Never raises for a remote fault."""
         if not self._breaker.allow():
             return self._from_base(user_id)
         began = time.monotonic()
@@ -106,7 +107,7 @@ class UserStore:
         )
 
     async def wait_for(self, offsets: dict[UserId, int], timeout: float) -> bool:
-        """Wait until the features of these users hold all records before the given offsets; False after `within` s."""
+        """Wait until the features of these users hold all records before these offsets; False after `timeout` s."""
         deadline = time.monotonic() + timeout
         pause = POLL_FIRST
         left = dict(offsets)

@@ -1,5 +1,4 @@
-"""Users whose features somebody waits for: the stream tells each move of a user on a channel of Redis, and one connection
-listens for all of them."""
+"""Subscriptions to updates of users' features over Redis pub/sub, through one connection for all."""
 
 import asyncio
 import contextlib
@@ -16,26 +15,26 @@ from features.types import UserId
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-"""Seconds between tries while Redis is away."""
+"""Seconds between connection attempts while Redis is down."""
 IDLE_CHANNEL = "watched"
-"""A channel on which nothing is ever said: it keeps the connection while nobody listens."""
+"""A channel without messages: it keeps the connection open while nobody listens."""
 SUBSCRIBE_TIMEOUT = 0.5
-"""A new listener waits so long for Redis to listen too; then it goes on without."""
+"""Seconds that a new listener waits for Redis to confirm its subscription; then it proceeds without."""
 
 
 class _Subscription:
-    """One user: who listens, and whether Redis has said that it will tell."""
+    """Listeners to one user, and whether Redis has confirmed the subscription on the current connection."""
 
     def __init__(self) -> None:
         self.listeners: set[asyncio.Event] = set()
         self.subscribed = asyncio.Event()
         self.was_subscribed = False
-        """Whether Redis ever has."""
+        """Whether Redis has confirmed the subscription on any connection."""
 
 
 class UserUpdates:
-    """`moves` tells each change of a user's features. After a lost connection every listener is told, as what was said meanwhile
-    is not known."""
+    """Notifies subscribers of each update of a user's features. After a lost connection it notifies all of them, since updates
+    may have been missed."""
 
     def __init__(self, host: str, port: int) -> None:
         self._client = redis.Redis(host=host, port=port, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
@@ -43,7 +42,7 @@ class UserUpdates:
         self._channel: redis.client.PubSub | None = None
         self._task: asyncio.Task[None] | None = None
         self.ended = False
-        """Whether listeners shall go: a process does not stop while an answer of it is open."""
+        """Whether listeners must leave: the process can't stop while a response is open."""
 
     @property
     def listeners(self) -> int:
@@ -66,13 +65,13 @@ class UserUpdates:
 
     @contextlib.asynccontextmanager
     async def subscribe(self, user_id: UserId) -> AsyncIterator[asyncio.Event]:
-        """An event that is set each time the user's features have moved since it was cleared."""
+        """An event that is set at each update of the user's features; the listener clears it."""
         updated, name = asyncio.Event(), user_channel(user_id)
         subscription = self._users.setdefault(name, _Subscription())
         subscription.listeners.add(updated)
         try:
             if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._follow(), name="watched users")
+                self._task = asyncio.create_task(self._follow(), name="user updates")
             elif len(subscription.listeners) == 1:
                 await self._update_channel(subscribe=name)
             with contextlib.suppress(TimeoutError):
@@ -85,7 +84,7 @@ class UserUpdates:
                 await self._update_channel(unsubscribe=name)
 
     async def _update_channel(self, subscribe: str | None = None, unsubscribe: str | None = None) -> None:
-        """Have the listening connection listen to one user more or less; it finds out by itself if it is lost."""
+        """Add a channel to the connection, or remove one. A lost connection is noticed by `_follow`."""
         if self._channel is None:
             return
         with contextlib.suppress(redis.RedisError, OSError):
@@ -98,7 +97,7 @@ class UserUpdates:
         while True:
             try:
                 async with self._client.pubsub() as channel:
-                    self._channel = channel  # from here on who joins subscribes by itself
+                    self._channel = channel  # from here on new listeners subscribe by themselves
                     await channel.subscribe(IDLE_CHANNEL, *self._users)
                     await self._listen(channel)
             except (redis.RedisError, OSError) as error:
@@ -121,7 +120,7 @@ class UserUpdates:
                 for updated in subscription.listeners:
                     updated.set()
             elif message["type"] == "subscribe":
-                if subscription.was_subscribed:  # not for the first time: what was said between is not known
+                if subscription.was_subscribed:  # resubscribed after a loss: updates may have been missed
                     for updated in subscription.listeners:
                         updated.set()
                 subscription.was_subscribed = True

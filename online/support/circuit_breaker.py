@@ -1,14 +1,14 @@
-"""Who does not answer is left alone for a while: asking would only cost the list its time."""
+"""Circuit breaker: after N failures in a row, calls fail fast for T seconds."""
 
 import time
 from collections.abc import Callable
 
 
 class CircuitBreaker:
-    """Opens for `rest` seconds after `failures` in a row; then one call may find out for all.
+    """Opens for `rest` seconds after `failures` failures in a row; then a single call probes the service.
 
-    Calls that waited side by side fail together when somebody stands still for a moment, and tell no more than one of them: a
-    failure counts if its call began after the one that was counted before it, and so does an answer.
+    Concurrent calls fail together when a service stalls, and are no more evidence than one of them: a failure or success
+    counts only if its call began after the last counted failure.
     """
 
     def __init__(self, failures: int, rest: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -19,10 +19,11 @@ class CircuitBreaker:
 
     @property
     def open(self) -> bool:
+        """Whether calls fail fast now."""
         return self._clock() < self._open_until
 
     def allow(self) -> bool:
-        """Whether a call may be made. After a rest the first may, and the others only once it has been answered."""
+        """Whether a call may be made. After a rest only the first may, and the others once it has succeeded."""
         if self.open:
             return False
         if self._failures >= self._max_failures:
@@ -30,11 +31,12 @@ class CircuitBreaker:
         return True
 
     def record_success(self, began: float) -> None:
-        """began: when the call did, by the clock."""
+        """Close the breaker. began: start of the call, by the clock."""
         if began >= self._counted:
             self._failures, self._open_until = 0, 0.0
 
     def record_failure(self, began: float) -> None:
+        """Count a failure. began: start of the call, by the clock."""
         if began < self._counted:
             return
         self._counted = self._clock()

@@ -1,4 +1,4 @@
-"""Vectors of items, for recall: files that are followed, an index over the item store's rows for each kind, users' vectors."""
+"""Embeddings for recall: item vectors, reloaded from files, with an index for each kind, and users' vectors."""
 
 from online.vectors.index import VectorIndex
 from online.vectors.user_tower import UserTower

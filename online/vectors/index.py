@@ -1,7 +1,7 @@
-"""Which items' vectors go furthest where one vector points: all compared where that is fast enough, an index above.
+"""Nearest items by inner product: exact search up to EXACT_UP_TO vectors, an approximate index above.
 
-The index is faiss' inverted lists (docs/decisions/0015 says why): a query looks into the PROBES lists that lie nearest and sees
-only items that are allowed; where those are too few, it looks into all lists, which is exact but for half precision.
+The index is faiss' inverted lists (why: docs/decisions/0015): a query probes the PROBES nearest lists and sees only allowed
+items; if it finds too few, it probes all lists, which is exact but for half precision.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ from features.arrays import BoolArray, FloatArray, IntArray
 EXACT_UP_TO: Final = 50_000
 PROBES: Final = 512
 _SAMPLE: Final = 50
-"""Vectors that are looked at to place the centre of a list."""
+"""Vectors per list that train its centroid."""
 
 
 class VectorIndex:
@@ -30,21 +30,21 @@ class VectorIndex:
         return len(self._held)
 
     def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
-        """(rows, inner products) of the best of the allowed ones, best first, at most `limit`; ties by row. allowed: [N] by row;
-        what stands beyond it is not allowed."""
+        """(rows, inner products) of the best allowed items, best first, at most `limit`; ties by row. allowed: [N] by row; rows
+        beyond it are not allowed."""
         return self._held.search(query, limit, allowed)
 
     def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
-        """Which of the rows have a vector [k], and theirs."""
+        """(which of the k rows have a vector [k], their vectors)."""
         return self._held.vectors(rows)
 
     def add(self, rows: IntArray, vectors: FloatArray) -> None:
-        """More items, in rows beyond all that were there."""
+        """Add items, in rows beyond all existing ones."""
         self._held.add(rows, vectors)
 
 
 def _best(rows: IntArray, scores: FloatArray, limit: int) -> tuple[IntArray, FloatArray]:
-    """The best `limit`, best first; ties by row, at the edge too."""
+    """The best `limit`, best first; ties by row, also at the cut-off."""
     if limit < len(scores):
         threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
         near = np.flatnonzero(scores >= threshold)
@@ -54,6 +54,8 @@ def _best(rows: IntArray, scores: FloatArray, limit: int) -> tuple[IntArray, Flo
 
 
 class _Exact:
+    """Exact search: compares the query with every vector."""
+
     def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows, self._vectors = rows, np.ascontiguousarray(vectors)
         self._index_of_row: npt.NDArray[np.int32] = np.zeros(0, np.int32)
@@ -83,7 +85,8 @@ class _Exact:
 
 
 class _Lists:
-    """Places in the index are rows of the store; a row without a vector holds zeros and is not allowed. 2·W + 17 bytes a row."""
+    """Inverted lists. Ids in the index are rows of the store; a row without a vector holds zeros and is never allowed. 2·W + 17
+    bytes a row."""
 
     def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         import faiss  # 40 MB that a small catalogue does not need

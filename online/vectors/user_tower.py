@@ -1,4 +1,4 @@
-"""The two-tower model's vector of a user, computed from the features as they are now, by the model server."""
+"""The two-tower model's vector of a user, computed by the model server from the user's current features."""
 
 import numpy as np
 
@@ -13,14 +13,13 @@ from online.vectors.vector_store import EmbeddingKind
 
 
 class UserTower:
-    """Asks for it: one row, a deadline, no retry. What comes late says nothing of the server's health, which ranking finds
-    out."""
+    """Calls the user tower: one row, a timeout, no retry. A timeout does not count for the circuit breaker; ranking's do."""
 
     def __init__(self, client: ModelClient) -> None:
         self._client = client
 
     async def __call__(self, kind: EmbeddingKind, moment: Moment, timeout: float) -> FloatArray:
-        """[W] of the version whose items' vectors `kind` holds. Raises Unavailable."""
+        """[W] the user's vector by the version that made the item vectors of `kind`. Raises Unavailable."""
         model = kind.model
         if model is None or (of := model.manifest.towers) is None:
             raise Unavailable(f"{kind.name} gives no vectors of users")

@@ -1,7 +1,7 @@
-"""The vectors that recall may use now: of each kind the newest version that is whole, taken in while the API serves.
+"""The item vectors that recall uses: of each kind the newest valid version, loaded while the API serves.
 
-als, item2vec and deepwalk lie under <embeddings>/<version>/<kind>; a model's own beside the version that ranks. A bad version is
-refused and named, and the one before it goes on. For as long as a version is taken in, both are in memory.
+als, item2vec and deepwalk are under <embeddings>/<version>/<kind>; a model's own vectors are in its version's folder. A bad
+version is listed in `refused`, and the previous one stays in use. While a version is loaded, both are in memory.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ EMBEDDINGS: Final = (ALS, ITEM2VEC, DEEPWALK)
 
 @dataclass
 class EmbeddingKind:
-    """One kind's vectors. version: of the embeddings, or of the model; fold_in: of ALS; model: that gives the users' vectors.
+    """One kind of vectors. version: of the embeddings, or of the model; fold_in: ALS alone; model: computes the users' vectors.
 
     waiting: (ids, vectors) of items that the store does not have yet.
     """
@@ -46,7 +46,7 @@ class EmbeddingKind:
 
 
 class VectorStore:
-    """Follows the folders. embeddings: None is a home that has none."""
+    """Polls the folders for new versions. embeddings: None for a home without embeddings."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class VectorStore:
         self._kinds: dict[str, EmbeddingKind] = {}
         self._task: asyncio.Task[None] | None = None
         self._refused_stamps: dict[tuple[str, int], Stamp] = {}
-        """Versions that were refused, as they were then."""
+        """File stamps of refused versions: they are read again once their files change."""
         self.refused: dict[tuple[str, int], str] = {}
 
     async def start(self) -> None:
@@ -75,25 +75,27 @@ class VectorStore:
                 await self._task
 
     def now(self) -> dict[str, EmbeddingKind]:
-        """What is there now, by name."""
+        """The kinds in use, by name."""
         return dict(self._kinds)
 
     def kinds(self) -> list[str]:
+        """Names of the kinds in use, sorted."""
         return sorted(self._kinds)
 
     def all(self) -> list[EmbeddingKind]:
+        """The kinds in use, by name."""
         return [self._kinds[name] for name in self.kinds()]
 
     def similar(self, name: str, row: int, count: int) -> list[tuple[int, float]]:
-        """(row, cosine) of the items whose vectors point most where that of the item in `row` does, best first; none where it has
-        no vector. Raises KeyError for a kind that is not there."""
+        """(row, cosine) of the items nearest to the item in `row` by cosine, best first; none if it has no vector. Raises
+        KeyError for a kind that is not in use."""
         index = self._kinds[name].index
         known, vectors = index.vectors(np.array([row]))
         if not known[0]:
             return []
         others = np.ones(len(self._store), bool)
         others[row] = False
-        rows, _ = index.search(vectors[0], 4 * count, others)  # by inner product: long vectors come too early
+        rows, _ = index.search(vectors[0], 4 * count, others)  # over-fetch: inner products favour long vectors
         cosines = unit(index.vectors(rows)[1]) @ unit(vectors)[0]
         best = np.argsort(-cosines, kind="stable")[:count]
         return list(zip(rows[best].tolist(), cosines[best].tolist(), strict=True))
@@ -102,12 +104,12 @@ class VectorStore:
         while True:
             try:
                 await self.refresh()
-            except Exception as error:  # whatever it is, what is good now goes on, and the next look may be better
-                logger.warning("vectors can't be looked at: %s: %s", type(error).__name__, error)
+            except Exception as error:  # the loaded versions stay in use, and the next poll may succeed
+                logger.warning("vectors can't be polled: %s: %s", type(error).__name__, error)
             await asyncio.sleep(POLL)
 
     async def refresh(self) -> None:
-        """Take in what is new."""
+        """Load new versions."""
         versions = await asyncio.to_thread(self._versions)
         for name in EMBEDDINGS:
             await self._newest(name, versions.get(name, []))
@@ -116,11 +118,11 @@ class VectorStore:
         if tower is not None and tower.manifest.towers is not None:
             await self._take(TWOTOWER, tower.version, tower)
         else:
-            self._kinds.pop(TWOTOWER, None)  # nobody would give users' vectors for these items'
+            self._kinds.pop(TWOTOWER, None)  # without the tower nobody computes the users' vectors
         self._add_waiting()
 
     def _versions(self) -> dict[str, list[int]]:
-        """Versions on disk that have a kind, the newest first."""
+        """Versions on disk by kind, newest first."""
         if self._embeddings is None or not self._embeddings.is_dir():
             return {}
         numbers = sorted((int(path.name) for path in self._embeddings.iterdir() if path.name.isdecimal()), reverse=True)
@@ -133,12 +135,13 @@ class VectorStore:
                 return
 
     def _forget(self, name: str, versions: list[int]) -> None:
-        """What was refused and is gone."""
+        """Drop refused versions that are no longer on disk."""
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
             del self.refused[key], self._refused_stamps[key]
 
     async def _take(self, name: str, version: int, model: LiveModel | None) -> bool:
-        """Whether this version is the one in use now. One that was refused is read again once its files are others."""
+        """Load a version if it is not in use yet; whether it is in use now. A refused version is read again
+        once its files change."""
         current, key = self._kinds.get(name), (name, version)
         if current is not None and current.version == version:
             return True
@@ -149,7 +152,7 @@ class VectorStore:
         try:
             ids = self._store.columns.ids[: len(self._store)].copy()
             kind = await asyncio.to_thread(self._read, name, version, model, folder, ids)
-        except Exception as error:  # no room, no library for this machine, or files that are wrong
+        except Exception as error:  # out of memory, no library for this machine, or bad files
             why = str(error) if isinstance(error, MartletError) else f"{type(error).__name__}: {error}"
             logger.warning("vectors %s version %d are not used: %s", name, version, why)
             self.refused[key], self._refused_stamps[key] = why, stamp
@@ -169,7 +172,7 @@ class VectorStore:
     def _read(
         self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray
     ) -> EmbeddingKind:
-        """Read and build; runs in a thread of its own. Raises Broken."""
+        """Read the vectors and build the index; runs in a worker thread. Raises Broken."""
         fold_in = None
         if model is not None and (towers := model.manifest.towers) is not None:
             ids, vectors = read_vectors(folder, towers.width, _in_folder(towers.folder, model.manifest.digests))
@@ -188,7 +191,7 @@ class VectorStore:
         return EmbeddingKind(name, version, index, waiting, fold_in, model)
 
     def _add_waiting(self) -> None:
-        """Items that have come into the store since."""
+        """Add the vectors of items that have entered the store since."""
         for kind in self._kinds.values():
             if kind.waiting is None:
                 continue
@@ -210,7 +213,7 @@ def _in_folder(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stamp(folder: Path) -> Stamp:
-    """What changes when the files of a kind, or what is said of them, do."""
+    """A value that changes when the files of a kind or their metadata do."""
     found = []
     for path in sorted([*folder.parent.glob(META), *folder.glob("*")]):
         with contextlib.suppress(FileNotFoundError):

@@ -63,7 +63,7 @@ def rank(policy: Policy, *failing: str) -> Any:
 
 def test_one_model_alone() -> None:
     models, scored = rank(Policy())
-    assert (models.missing, scored.withdrawn) == ((), ())
+    assert (models.missing, scored.left_out) == ((), ())
     assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
 
 
@@ -81,7 +81,7 @@ def test_who_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(("partner", "failing"), [("b", ("b",)), ("strange", ())])
 def test_a_partner_that_does_not_answer_is_left_out_and_named(partner: str, failing: tuple[str, ...]) -> None:
     _, scored = rank(Policy(blend={partner: 3.0}), *failing)
-    assert scored.withdrawn == (partner,)
+    assert scored.left_out == (partner,)
     assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
 
 

@@ -249,7 +249,7 @@ def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -
     features = ItemFeatures(5000)
     for number in range(60):
         features = fold_item(features, Contribution(5000, AT + number, LIKE, 0, 1))
-    store.put(5000, features)
+    store.put_features(5000, features)
     popular = CHANNEL["popular"].recall(query_for(store, UserFeatures(1)), 3)
     assert ids(store, popular)[0] == 5000
 
