@@ -11,8 +11,6 @@ import pytest
 
 from infra.system.repository import REPO
 
-pytestmark = pytest.mark.services
-
 TOOLS = ("bash", "cat", "dirname", "find", "head", "mkdir", "rm", "sh", "sleep", "sort", "tail", "tee", "timeout")
 BASH = shutil.which("bash") or "bash"
 
