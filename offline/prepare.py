@@ -14,18 +14,18 @@ from offline.base.from_dataset import base_number, make_base
 from offline.console import run, step
 from offline.datasets.dataset import cut_row, open_dataset
 from offline.settings import (
-    AskSettings,
     BaseSettings,
+    RankingListSettings,
     SampleSettings,
-    add_ask_arguments,
     add_base_arguments,
+    add_ranking_list_arguments,
     add_sample_arguments,
-    ask_settings,
     base_settings,
+    ranking_list_settings,
     sample_settings,
 )
 from offline.spark.session import spark_session
-from offline.training_data.ranking_lists import make_asks
+from offline.training_data.ranking_lists import make_ranking_lists
 from offline.training_data.rows import check, make_samples
 
 ALL, BASE, TRAINING_DATA = "all", "base", "training-data"
@@ -36,7 +36,7 @@ def prepare(
     samples: Path,
     sampling: SampleSettings,
     asks: Path,
-    asking: AskSettings,
+    asking: RankingListSettings,
     part: str = ALL,
 ) -> None:
     """Make a part of them. A base, or samples of a new one, that are there already are refused before anything starts; a base
@@ -64,7 +64,7 @@ def prepare(
                 this.note = f"{meta['samples']}, {meta['positives']} of them positive"
         if not asks.exists():
             with step("asks") as this:
-                meta = make_asks(spark, dataset, Base(settings.out), asks, asking)
+                meta = make_ranking_lists(spark, dataset, Base(settings.out), asks, asking)
                 this.note = f"{meta['asks']} from row {meta['first']} on"
 
 
@@ -75,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=Path, required=True, help="the folder of samples to make")
     add_sample_arguments(parser)
     parser.add_argument("--asks", type=Path, required=True, help="the folder of asks to make")
-    add_ask_arguments(parser)
+    add_ranking_list_arguments(parser)
     parser.add_argument(
         "--part", choices=(ALL, BASE, TRAINING_DATA), default=ALL, help="the base alone, or all but it (%(default)s)"
     )
     given = parser.parse_args(argv)
 
     def work() -> None:
-        sampling, asking = sample_settings(given), ask_settings(given)
+        sampling, asking = sample_settings(given), ranking_list_settings(given)
         prepare(base_settings(given), given.samples, sampling, given.asks, asking, given.part)
 
     return run(work)

@@ -40,7 +40,7 @@ class SampleSettings:
 
 
 @dataclass(frozen=True)
-class AskSettings:
+class RankingListSettings:
     """Asks to make.
 
     most        asks at most, the newest
@@ -80,18 +80,18 @@ def sample_settings(given: argparse.Namespace) -> SampleSettings:
     return SampleSettings(given.negatives, given.seed, given.max_positives)
 
 
-def add_ask_arguments(parser: argparse.ArgumentParser) -> None:
-    default = AskSettings()
+def add_ranking_list_arguments(parser: argparse.ArgumentParser) -> None:
+    default = RankingListSettings()
     parser.add_argument("--most-asks", type=int, default=default.most, help="the newest ones (%(default)s)")
     parser.add_argument(
         "--candidates", type=int, default=default.candidates, help="at most so many an ask (%(default)s)"
     )
 
 
-def ask_settings(given: argparse.Namespace) -> AskSettings:
+def ranking_list_settings(given: argparse.Namespace) -> RankingListSettings:
     """Raises BadInput for a number that can't be."""
     if given.most_asks < 1:
         raise BadInput("--most-asks", "at least 1", str(given.most_asks))
     if given.candidates < 2:
         raise BadInput("--candidates", "at least 2", str(given.candidates))
-    return AskSettings(given.most_asks, given.candidates)
+    return RankingListSettings(given.most_asks, given.candidates)

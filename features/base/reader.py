@@ -93,7 +93,7 @@ class Base:
         """Time of the newest event in the base, ms; 0 if it holds none."""
         return int(self.manifest["cut"])
 
-    def place_of(self, user_id: int) -> int:
+    def offset_of(self, user_id: int) -> int:
         """How far the user's partition of the log is in the base: 0 for a base of a data set."""
         return self.offsets[EVENTS][partition_of(user_id)]
 
@@ -111,9 +111,9 @@ class Base:
     @cached_property
     def offsets(self) -> Offsets:
         """How far the log is in the base, for each partition of `events` and `served`; 0 where nothing of it is."""
-        told = self.manifest.get("offsets", {})
+        recorded = self.manifest.get("offsets", {})
         return {
-            topic: {number: int(told.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
+            topic: {number: int(recorded.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
             for topic in (EVENTS, SERVED)
         }
 

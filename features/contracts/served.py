@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 SERVED_LIMIT: Final = 256 << 10
 """Bytes of one value."""
-MAX_SHOWN: Final = 100
+MAX_SLATE: Final = 100
 MAX_CANDIDATES: Final = 500
 """A list is chosen from at most so many: what recall gives, rankers score, `served` holds and the evaluation walks."""
 
@@ -98,7 +98,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     at: Id
     model: Name | None
     model_version: Id | None
-    items: Annotated[tuple[ServedItem, ...], Meta(max_length=MAX_SHOWN)]
+    items: Annotated[tuple[ServedItem, ...], Meta(max_length=MAX_SLATE)]
     candidates: ServedCandidates
     features: ServedFeatures | None = None
     degraded: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class _Head(msgspec.Struct, frozen=True):
     request_id: Name
     user_id: Id
     ts: Id
-    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SHOWN)]
+    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SLATE)]
 
 
 _encoder = msgspec.json.Encoder()

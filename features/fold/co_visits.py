@@ -17,7 +17,7 @@ from features.units import DAY_MS
 
 PARTNERS: Final = 3
 """A positive event pairs its item with so many of the user's latest other positive items …"""
-PARTNER_WITHIN: Final = 7 * DAY_MS
+PARTNER_WINDOW_MS: Final = 7 * DAY_MS
 """… that lie at most this far from it in event time (ms)."""
 SLOTS: Final = 192
 NEIGHBOURS: Final = 20

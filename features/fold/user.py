@@ -8,7 +8,7 @@ A state passed in is consumed: use the one that the call leaves (it is changed i
 from typing import Any, NamedTuple
 
 from features.contracts.events import id_hash
-from features.fold.co_visits import PARTNER_WITHIN, PARTNERS
+from features.fold.co_visits import PARTNER_WINDOW_MS, PARTNERS
 from features.fold.decay import HALF_LIVES, lifted
 from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
 from features.fold.journal import replay_journal, write_journal
@@ -163,7 +163,7 @@ def _partners(sequence: list[tuple[int, int]], event: Event) -> tuple[int, ...]:
     """The user's latest positive items, this event's own left out, that are close to it in time; newest first."""
     found: list[int] = []
     for item_id, ts in reversed(sequence):
-        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WITHIN and item_id not in found:
+        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WINDOW_MS and item_id not in found:
             found.append(item_id)
             if len(found) == PARTNERS:
                 break

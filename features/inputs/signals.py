@@ -28,7 +28,7 @@ LATEST_FADE: Final = 0.7
 LATEST_LIKED: Final = 10
 YEARS: Final = 5.0
 """Two films so many years apart are alike by 1/e."""
-PLACES: Final = 300
+MAX_RANKED: Final = 300
 """Places that a signal gives; what comes after has none."""
 
 
@@ -172,7 +172,7 @@ class Signals:
     """What was found at a moment.
 
     strengths  [N] by name of the signal, 0 where not allowed
-    orders     rows by name, best first, at most PLACES, those with a strength alone; ties by row
+    orders     rows by name, best first, at most MAX_RANKED, those with a strength alone; ties by row
     """
 
     def __init__(self, moment: Moment) -> None:
@@ -185,7 +185,7 @@ class Signals:
         if name not in self.orders:
             strengths = np.where(self.moment.allowed, SIGNALS[name](self.moment), np.float32(0))
             self.strengths[name] = strengths
-            self.orders[name] = best_rows(strengths, PLACES)
+            self.orders[name] = best_rows(strengths, MAX_RANKED)
         return self.orders[name]
 
     def find_all(self) -> None:

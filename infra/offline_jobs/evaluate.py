@@ -20,10 +20,10 @@ from infra.offline_jobs import runner
 from infra.offline_jobs.peers import ask_peers
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, event_id, open_dataset
-from offline.evaluation.beyond_accuracy import beyond, shelf
+from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked, as_list
-from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
+from offline.evaluation.ranking_metrics import Queries, as_list
+from offline.evaluation.report import print_side_tables, print_table, report_console, results, write_report
 
 WITHIN = 10.0
 """Seconds for one answer."""
@@ -87,16 +87,16 @@ def over_http(
             raise Unavailable(f"{address} did not answer as it should: {error}") from error
     label = f"over HTTP, model {model or 'default'}"
     found = results(asked, {label: lists})
-    asides = {"the lists themselves": {label: beyond(lists, shelf(dataset, first))}}
+    side_tables = {"the lists themselves": {label: beyond(lists, item_population(dataset, first))}}
     print_table(console, label, asked, found)
-    print_asides(console, asides)
+    print_side_tables(console, side_tables)
     seconds = time.monotonic() - began
     facts = {
         "data set": f"{dataset.name}, rows {first} to {end - 1}",
         "asked": f"{address}, one row after the other, {seconds:.0f} s",
         "lists without all they should have": degraded,
     }
-    write_report(out, facts, asked, found, {}, asides)
+    write_report(out, facts, asked, found, {}, side_tables)
     console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
 
 
@@ -114,9 +114,9 @@ def _events_in_log(bootstrap: str) -> int:
 
 def ask_all(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
-) -> tuple[Asked, IntArray, int]:
+) -> tuple[Queries, IntArray, int]:
     """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
-    asked, lists, degraded = Asked(), [], 0
+    asked, lists, degraded = Queries(), [], 0
     tokens: dict[int, str] = {}
     for row in protocol_rows(dataset, first, end, asked):
         if row.number < first:

@@ -58,7 +58,7 @@ class Comparison:
             for at, user_id in enumerate(chunk):
                 state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
                 found, seen = tuple(answers[2 * at]), {int(item) for item in answers[2 * at + 1]}
-                place = str(expected.places.get(user_id, self._base.place_of(user_id))).encode()
+                place = str(expected.places.get(user_id, self._base.offset_of(user_id))).encode()
                 wanted = (self._generation, place, encode_features(state.features))
                 if found != wanted:
                     return f"{user_key(user_id)}: expected g, n, v = {wanted}, got {found}"

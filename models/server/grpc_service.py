@@ -106,7 +106,7 @@ class GrpcService:
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
             try:
                 if method.aside:
-                    return await self._lanes.run_aside(lambda: work(data))
+                    return await self._lanes.run_in_background(lambda: work(data))
                 return await self._lanes.run(len(data), lambda: work(data))
             except ServingError as error:
                 failure = error

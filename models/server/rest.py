@@ -95,7 +95,7 @@ class RestApp:
         try:
             body = await self._body(headers, receive, chunks)
             if b"gzip" in _header(headers, b"content-encoding"):
-                work = self._lanes.run_aside(lambda: self._handle(method, path, _inflated(body), began))
+                work = self._lanes.run_in_background(lambda: self._handle(method, path, _inflated(body), began))
             else:
                 work = self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
             status, answer = await work

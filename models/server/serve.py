@@ -167,7 +167,7 @@ async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: La
             changed = await asyncio.to_thread(config.read_file, path)
             if changed != models:
                 models = changed
-                await lanes.run_aside(partial(manager.reload, changed))
+                await lanes.run_in_background(partial(manager.reload, changed))
                 _log.info("serving the changed %s", path)
             complaint = ""
         except ServingError as error:

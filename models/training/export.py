@@ -16,7 +16,7 @@ from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
 from models.training.fitting.fit_rows import Fitted, input_specs, predictor
 from models.training.fitting.warm_start import write_weights
-from models.training.list_data import Asks
+from models.training.list_data import RankingLists
 from models.training.row_data import Samples
 from models.training.runtime import code_revision
 from models.training.towers import (
@@ -103,7 +103,7 @@ def golden_rows(net: Net, inputs: dict[str, AnyArray], scores: AnyArray) -> tupl
 
 
 def stage(
-    net: Net, fitted: Fitted, samples: Samples | Asks, metrics: dict[str, float], data: DataSeen, folder: Path
+    net: Net, fitted: Fitted, samples: Samples | RankingLists, metrics: dict[str, float], data: DataSeen, folder: Path
 ) -> Manifest:
     """Write SavedModel, weights, warm-up requests and manifest (version 0: not published yet) into `folder`."""
     model = fitted.model

@@ -92,7 +92,7 @@ class Histories:
 
 
 @dataclass(frozen=True)
-class Asks:
+class RankingLists:
     """All that a training on lists or sequences reads. histories: None for lists that were shown, which bring the newest events
     alone; first: the row from which on there are asks; from_ms, to_ms: the time of the oldest and the newest row."""
 
@@ -199,7 +199,7 @@ def _histories(folder: Path) -> Histories:
     return Histories(np.asarray(seqs, np.int64), items, marks, times, np.r_[0, np.cumsum(lengths)])
 
 
-def read_asks(folder: Path, since: int = -1) -> Asks:
+def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
     """Those after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is no such thing or too
     little."""
     maps: InputMaps = read_json(folder / "maps.json", InputMaps)
@@ -214,7 +214,7 @@ def read_asks(folder: Path, since: int = -1) -> Asks:
             f"{folder} has {len(lists)} asks{after}: expected at least {LEAST}, to learn from and to measure on"
         )
     times = lists.at if histories is None else histories.times
-    return Asks(
+    return RankingLists(
         lists.part(slice(0, cut)),
         lists.part(slice(cut, None)),
         histories,

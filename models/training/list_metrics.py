@@ -8,12 +8,12 @@ from models.training.list_data import NO_CANDIDATE, Lists
 from models.training.row_metrics import TOP, measure, rank_gains
 
 
-def place_metrics(places: IntArray) -> dict[str, float]:
+def rank_metrics(places: IntArray) -> dict[str, float]:
     """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
     return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(places).items()}
 
 
-def places_of(lists: Lists, scores: AnyArray) -> IntArray:
+def ranks_of(lists: Lists, scores: AnyArray) -> IntArray:
     """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
     rows = np.arange(len(lists))
     mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
@@ -30,7 +30,7 @@ def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str,
         raise Broken("scores are not finite; nothing was published")
     scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
     likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
-    metrics = place_metrics(places_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
+    metrics = rank_metrics(ranks_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
     return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
 
 

@@ -25,13 +25,13 @@ from models.training.fitting.checkpoint import FOLDER, Resume
 from models.training.fitting.fit_lists import fit_on_lists, scores_of
 from models.training.fitting.fit_rows import Fitted, fit, predictor
 from models.training.fitting.warm_start import Earlier, read_earlier
-from models.training.list_data import Asks, read_asks
+from models.training.list_data import RankingLists, read_ranking_lists
 from models.training.list_metrics import measured
 from models.training.row_data import MAX_ROWS, Samples, read_samples
 from models.training.row_metrics import measure, popularity_scores
 from models.training.runtime import code_revision, peak_megabytes
 
-Lessons = Samples | Asks
+Lessons = Samples | RankingLists
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _train(
     net: Net, lessons: Lessons, options: Options, earlier: Earlier | None, resume: Resume, progress: Any
 ) -> tuple[Fitted, dict[str, float]]:
     """The model and its metrics on validation."""
-    if isinstance(lessons, Asks):
+    if isinstance(lessons, RankingLists):
         task = progress.add_task(net.name, total=None, loss=float("nan"))
         fitted = fit_on_lists(
             net,
@@ -124,7 +124,7 @@ def _line(metrics: dict[str, float], prefix: str = "") -> str:
 
 
 def _data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSeen:
-    if isinstance(lessons, Asks):
+    if isinstance(lessons, RankingLists):
         rows, validation_rows = lessons.rows, len(lessons.validation_lists)
     else:
         rows, validation_rows = len(lessons.train), len(lessons.validation)
@@ -164,7 +164,7 @@ def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
     def ask(inputs: dict[str, Any], **_: Any) -> Any:
         return call(**{name: tf.constant(inputs[name]) for name in net.inputs})[output]
 
-    if isinstance(lessons, Asks):
+    if isinstance(lessons, RankingLists):
         lists = lessons.validation_lists
         told, _ = measured(lists, scores_of(ask, net, lists), calibrate=False)
     else:
@@ -241,10 +241,10 @@ def _reader(options: Options, chosen: Sequence[Net], console: Console) -> Callab
         return samples
 
     @lru_cache(maxsize=2)
-    def lists(since: int) -> Asks:
+    def lists(since: int) -> RankingLists:
         if options.asks is None:
             raise BadInput("--asks", "a folder of asks, which these models learn from", "none")
-        asks = read_asks(options.asks, since)
+        asks = read_ranking_lists(options.asks, since)
         rows = "" if asks.histories is None else f"{asks.rows} rows of histories, "
         console.print(
             f"{rows}{len(asks.train_lists)} lists to train, {len(asks.validation_lists)} newer ones to validate"

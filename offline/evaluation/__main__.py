@@ -19,13 +19,13 @@ from models.training.runtime import code_revision, peak_megabytes
 from offline.base.from_dataset import check_made_of
 from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
-from offline.evaluation.beyond_accuracy import beyond, shelf
+from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.embedding_methods import EmbeddingMethod
 from offline.evaluation.model_methods import ModelMethod, newest_manifest
 from offline.evaluation.peers.exchange import read_peers
 from offline.evaluation.prequential import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
-from offline.evaluation.ranking_metrics import Asked
-from offline.evaluation.report import Asides, print_asides, print_table, report_console, results, write_report
+from offline.evaluation.ranking_metrics import Queries
+from offline.evaluation.report import SideTables, print_side_tables, print_table, report_console, results, write_report
 from offline.settings import add_data_arguments
 
 LATE: Final = {
@@ -73,7 +73,7 @@ def evaluate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, dict[str, IntArray]]:
+        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Queries, dict[str, IntArray]]:
             task = progress.add_task(label, total=dataset.rows - first)
             asked, lists = prequential(
                 dataset, catalogue, relations, first, which, late_ms,
@@ -88,17 +88,19 @@ def evaluate(
         lists |= {f"library {name}": peer.lists for name, peer in others.items()}
         found = results(asked, lists)
         print_table(console, label, asked, found)
-        of = shelf(dataset, first)
-        asides: Asides = {"the lists themselves": {method: beyond(shown, of) for method, shown in lists.items()}}
+        of = item_population(dataset, first)
+        side_tables: SideTables = {
+            "the lists themselves": {method: beyond(shown, of) for method, shown in lists.items()}
+        }
         if names:
-            asides["models on lists or rows newer than they learned from"] = {
+            side_tables["models on lists or rows newer than they learned from"] = {
                 name: newest_manifest(models, name).metrics for name in names
             }
         if others:
-            asides["other libraries, seconds"] = {
+            side_tables["other libraries, seconds"] = {
                 name: {"to learn": peer.learned, "for all asks": peer.answered} for name, peer in others.items()
             }
-        print_asides(console, asides)
+        print_side_tables(console, side_tables)
         few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names))}
         curve = {}
         for label, ms in LATE.items() if late else ():
@@ -112,7 +114,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 1),
         "peak memory, MB": peak_megabytes(),
     }
-    write_report(out, facts, asked, found, curve, asides)
+    write_report(out, facts, asked, found, curve, side_tables)
     console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
 
 

@@ -16,7 +16,7 @@ from offline.datasets.dataset import Dataset, rows_between
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ItemPopulation:
     """What lists are drawn from.
 
     ids     [N] of all items that rows or the catalogue name, ascending
@@ -29,7 +29,7 @@ class Shelf:
     genres: DoubleArray
 
 
-def shelf(dataset: Dataset, first: int) -> Shelf:
+def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     """The shelf of a data set whose first `first` rows are the history."""
     raters: dict[ItemId, set[UserId]] = defaultdict(set)
     users: set[UserId] = set()
@@ -48,10 +48,10 @@ def shelf(dataset: Dataset, first: int) -> Shelf:
         for genre in catalogue[item_id].genres if item_id in catalogue else ():
             genres[row, names.index(genre)] = 1
     shares = np.array([len(raters.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
-    return Shelf(np.array(ids, np.int64), shares, genres)
+    return ItemPopulation(np.array(ids, np.int64), shares, genres)
 
 
-def beyond(lists: IntArray, of: Shelf) -> dict[str, float]:
+def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
     """Of lists [A, TOP] of item ids:
 
     coverage   share of all items that any list shows

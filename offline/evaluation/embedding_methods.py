@@ -8,7 +8,7 @@ from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Broken
 from features.inputs.signals import RECENT_FADE, RECENT_LIKED
 from models.training.row_metrics import TOP
-from offline.evaluation.prequential import Ask
+from offline.evaluation.prequential import RankingQuery
 
 
 class EmbeddingMethod:
@@ -24,7 +24,7 @@ class EmbeddingMethod:
         self._unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
         self._rows: IntArray | None = None
 
-    def __call__(self, ask: Ask) -> IntArray:
+    def __call__(self, ask: RankingQuery) -> IntArray:
         row_of, size = ask.moment.items.row_of, len(ask.moment.items)
         if self._rows is None:  # of one walk: its rows do not change
             self._rows = np.array([row_of[item_id] for item_id in self._ids.tolist()], np.int64)

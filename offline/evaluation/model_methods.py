@@ -13,7 +13,7 @@ from features.inputs.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
 from models.training.row_metrics import TOP
 from models.training.runtime import import_tensorflow
-from offline.evaluation.prequential import Ask
+from offline.evaluation.prequential import RankingQuery
 
 
 def newest_manifest(models: Path, name: str) -> Manifest:
@@ -35,7 +35,7 @@ class ModelMethod:
         self._loaded = tf.saved_model.load(str(folder))
         self._call = self._loaded.signatures["serving_default"]
 
-    def __call__(self, ask: Ask) -> IntArray:
+    def __call__(self, ask: RankingQuery) -> IntArray:
         moment, rows, names = ask.moment, ask.rows, self._names
         if not len(rows):
             return rows

@@ -16,14 +16,14 @@ from features.types import Item, ItemId
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked, as_list
-from offline.training_data.history_walk import Walk, item_ids
+from offline.evaluation.ranking_metrics import Queries, as_list
+from offline.training_data.history_walk import HistoryWalk, item_ids
 
 NEVER: Final = 1 << 60
 
 
 @dataclass(frozen=True)
-class Ask:
+class RankingQuery:
     """What a method sees: the moment, its signals, and the rows of its candidates."""
 
     moment: Moment
@@ -31,7 +31,7 @@ class Ask:
     rows: IntArray
 
 
-Method = Callable[[Ask], IntArray]
+Method = Callable[[RankingQuery], IntArray]
 """Rows of the best items, best first, at least the top 10 where there are so many."""
 
 
@@ -43,7 +43,7 @@ def by_signal(name: str) -> Method:
 def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
     """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
 
-    def method(ask: Ask) -> IntArray:
+    def method(ask: RankingQuery) -> IntArray:
         scores = np.zeros(len(ask.moment.items))
         for name in names:
             order = ask.signals.orders[name]
@@ -62,17 +62,17 @@ def prequential(
     methods: Mapping[str, Method],
     late_ms: int = 0,
     tell: Callable[[int], None] = lambda _: None,
-) -> tuple[Asked, dict[str, IntArray]]:
+) -> tuple[Queries, dict[str, IntArray]]:
     """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
 
     late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
     is never shown all the same.) The weights between items in `relations` stay as they are.
     """
     ids = item_ids(dataset, dataset.rows)
-    walk = Walk(dataset.name, catalogue, ids, relations)
-    late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
+    walk = HistoryWalk(dataset.name, catalogue, ids, relations)
+    late = HistoryWalk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
-    asked = Asked()
+    asked = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
     for row in protocol_rows(dataset, first, dataset.rows, asked):
         event = (row.user_id, row.item_id, row.rating, row.ts)
@@ -84,7 +84,7 @@ def prequential(
                 moment = replace(moment, allowed=walk.allowed(row.user_id))
             signals = find_signals(moment)
             rows, _ = candidates(signals.orders, MAX_CANDIDATES)
-            ask = Ask(moment, signals, rows)
+            ask = RankingQuery(moment, signals, rows)
             for name, method in methods.items():
                 lists[name].append(as_list(ids[method(ask)[:TOP]]))
             tell(row.number)

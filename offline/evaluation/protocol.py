@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from features.types import ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, rows_between
-from offline.evaluation.ranking_metrics import Asked
+from offline.evaluation.ranking_metrics import Queries
 
 
 class ProtocolRow(NamedTuple):
@@ -20,7 +20,7 @@ class ProtocolRow(NamedTuple):
     asked: bool
 
 
-def protocol_rows(dataset: Dataset, first: int, end: int, asked: Asked) -> Iterator[ProtocolRow]:
+def protocol_rows(dataset: Dataset, first: int, end: int, asked: Queries) -> Iterator[ProtocolRow]:
     """The first `end` rows in order. From row `first` on a row rated at least 4 is asked for, if its item has been seen before;
     what is known of it then goes into `asked`."""
     events: dict[UserId, int] = defaultdict(int)

@@ -10,14 +10,14 @@ from features.arrays import BoolArray, IntArray
 from features.units import DAY_MS, ends_session
 from models.training.row_metrics import TOP, rank_gains
 
-NO_PLACE: Final = 1 << 30
+NO_RANK: Final = 1 << 30
 NO_ITEM: Final = -1
 RESAMPLES: Final = 1_000
 MEASURES: Final = ("hr", "ndcg", "mrr")
 
 
 @dataclass
-class Asked:
+class Queries:
     """One row for each ask. wanted: the item that came next;
     gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
     ages: ms since the item's first event."""
@@ -60,10 +60,10 @@ def as_list(item_ids: Sequence[int] | IntArray) -> IntArray:
     return out
 
 
-def places_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
+def ranks_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
     """[A] of each ask, from lists [A, TOP]: the place of the item that came next (from 0), NO_PLACE where no list had it."""
     found = lists == np.asarray(wanted, np.int64)[:, None]
-    return np.where(found.any(1), found.argmax(1), NO_PLACE)
+    return np.where(found.any(1), found.argmax(1), NO_RANK)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from rich.table import Table
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, META, MOST, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
+from features.base.embedding_files import ALS, CHANNEL_LIMITS, META, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
 from features.base.reader import RELATIONS, Base
 from features.errors import Broken
 from features.inputs.columns import user_vector
@@ -28,14 +28,14 @@ from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.model_methods import newest_manifest
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked
+from offline.evaluation.ranking_metrics import Queries
 from offline.evaluation.report import report_console
 from offline.settings import add_data_arguments
-from offline.training_data.history_walk import Walk, item_ids
+from offline.training_data.history_walk import HistoryWalk, item_ids
 
 SIZES: Final = (300, 500)
 NEVER: Final = 1 << 40
-BOUNDED: Final = "the same, each its number (features.vectors.MOST)"
+BOUNDED: Final = "the same, each its number (features.base.embedding_files.CHANNEL_LIMITS)"
 Channel = Callable[[Moment], IntArray]
 """Rows, best first, at most as many as the largest of SIZES."""
 
@@ -148,17 +148,17 @@ def recall(
     """How many were asked for, and by set of channels the shares found among so many candidates as SIZES say."""
     check_made_of(base, dataset)
     first, ids = int(base.manifest["history_rows"]), item_ids(dataset, dataset.rows)
-    walk = Walk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
+    walk = HistoryWalk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
     names = (*SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
     hits, asks = {label: [0] * len(SIZES) for label in sets}, 0
-    for row in protocol_rows(dataset, first, dataset.rows, Asked()):
+    for row in protocol_rows(dataset, first, dataset.rows, Queries()):
         if row.asked:
             asks += 1
             moment = walk.moment(row.user_id, row.ts)
             found = find_signals(moment).orders | {name: channel(moment) for name, channel in channels.items()}
-            everything = turns_of([found[name] for name in names], len(ids))
-            bounded = turns_of([found[name][: MOST.get(name)] for name in names], len(ids))
+            everything = interleaved_ranks([found[name] for name in names], len(ids))
+            bounded = interleaved_ranks([found[name][: CHANNEL_LIMITS.get(name)] for name in names], len(ids))
             wanted = walk.index.row_of[row.item_id]
             for label, which in sets.items():
                 before = candidates_before((bounded if label == BOUNDED else everything)[which], wanted)
@@ -169,7 +169,7 @@ def recall(
     return asks, {label: [hit / max(1, asks) for hit in counts] for label, counts in hits.items()}
 
 
-def turns_of(orders: Sequence[IntArray], size: int) -> IntArray:
+def interleaved_ranks(orders: Sequence[IntArray], size: int) -> IntArray:
     """[orders, size] of each row its turn when candidates are taken by place, and of one place from each order in turn; NEVER
     where an order does not have it."""
     turns = np.full((len(orders), size), NEVER)

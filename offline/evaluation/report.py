@@ -14,11 +14,11 @@ from rich.table import Table
 
 from features.arrays import IntArray
 from features.errors import BadInput
-from offline.evaluation.ranking_metrics import MEASURES, Asked, Measure, measure, places_of
+from offline.evaluation.ranking_metrics import MEASURES, Measure, Queries, measure, ranks_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
 """Group of asks → method → measures."""
-Asides = dict[str, dict[str, dict[str, float]]]
+SideTables = dict[str, dict[str, dict[str, float]]]
 """Title of a table → method → column → value: what is told beside the places."""
 WIDTH: Final = 170
 """Of tables that go to a file."""
@@ -29,12 +29,12 @@ def report_console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def results(asked: Asked, lists: dict[str, IntArray]) -> Results:
+def results(asked: Queries, lists: dict[str, IntArray]) -> Results:
     """Measures of every method's lists [A, TOP] over every group that has asks. Raises BadInput if nothing was asked."""
     if not asked.users:
         raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")
     users = np.asarray(asked.users, np.int64)
-    places = {method: places_of(shown, asked.wanted) for method, shown in lists.items()}
+    places = {method: ranks_of(shown, asked.wanted) for method, shown in lists.items()}
     groups = {name: inside for name, inside in asked.slices().items() if inside.any()}
     return {
         group: {method: measure(values[inside], users[inside]) for method, values in places.items()}
@@ -42,7 +42,7 @@ def results(asked: Asked, lists: dict[str, IntArray]) -> Results:
     }
 
 
-def print_table(console: Console, title: str, asked: Asked, found: Results) -> None:
+def print_table(console: Console, title: str, asked: Queries, found: Results) -> None:
     """HR@10 and NDCG@10 of all asks with their intervals, and of the groups that the protocol names."""
     sizes = {name: int(inside.sum()) for name, inside in asked.slices().items()}
     told = [group for group in ("session starts", "no event before", "1-5 before") if group in found]
@@ -61,8 +61,8 @@ def _interval(value: Measure) -> str:
     return f"{value.mean:.4f} ({value.low:.3f}-{value.high:.3f})"
 
 
-def print_asides(console: Console, asides: Asides) -> None:
-    for title, methods in asides.items():
+def print_side_tables(console: Console, side_tables: SideTables) -> None:
+    for title, methods in side_tables.items():
         table = Table(title=title, title_justify="left")
         columns = _columns(methods)
         for name in ("method", *columns):
@@ -81,7 +81,12 @@ def _number(value: float | None) -> str:
 
 
 def write_report(
-    folder: Path, facts: dict[str, Any], asked: Asked, found: Results, late: dict[str, Results], asides: Asides
+    folder: Path,
+    facts: dict[str, Any],
+    asked: Queries,
+    found: Results,
+    late: dict[str, Results],
+    side_tables: SideTables,
 ) -> None:
     """Write report.json, report.html and the plots into `folder`. late: how late features were → results."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,13 +96,13 @@ def write_report(
         "asks": sizes,
         "results": _plain(found),
         "late": {name: _plain(each) for name, each in late.items()},
-        "asides": asides,
+        "asides": side_tables,
     }
     (folder / "report.json").write_text(json.dumps(told, indent=1) + "\n")
     plots = {"groups.png": _plot_groups(folder, found, sizes)}
     if late:
         plots["freshness.png"] = _plot_late(folder, found, late)
-    (folder / "report.html").write_text(_page(facts, sizes, found, plots, asides))
+    (folder / "report.html").write_text(_page(facts, sizes, found, plots, side_tables))
 
 
 def _plain(found: Results) -> dict[str, Any]:
@@ -151,7 +156,9 @@ def _plot_late(folder: Path, found: Results, late: dict[str, Results]) -> str:
     return "What freshness is worth: the same lists from features that are late"
 
 
-def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: dict[str, str], asides: Asides) -> str:
+def _page(
+    facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: dict[str, str], side_tables: SideTables
+) -> str:
     def row(cells: list[str], kind: str = "td") -> str:
         return "<tr>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells) + "</tr>"
 
@@ -161,7 +168,7 @@ def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: d
         rows = [row([method, *(_interval(methods[method][name]) for name in MEASURES)]) for method in order]
         head = row(["method", "HR@10", "NDCG@10", "MRR@10"], "th")
         tables.append(f"<h2>{html.escape(group)} ({sizes[group]} asks)</h2><table>{head}{''.join(rows)}</table>")
-    for title, told in asides.items():
+    for title, told in side_tables.items():
         columns = _columns(told)
         rows = [row([method, *(_number(values.get(name)) for name in columns)]) for method, values in told.items()]
         tables.insert(

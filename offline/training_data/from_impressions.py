@@ -36,7 +36,7 @@ from offline.console import run, step
 from offline.spark.grouped_batches import Rows
 from offline.spark.parquet_tables import batches
 from offline.spark.session import spark_session
-from offline.training_data.ranking_lists import ASKS
+from offline.training_data.ranking_lists import RANKING_LISTS
 from offline.training_data.rows import MAPS, META
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ ROWS: Final = pa.schema(
         ("item", _F32),
     ]
 )
-TOLD: Final = pa.schema([("row", pa.struct(list(ROWS))), ("ask", pa.struct(list(ASKS))), ("verdict", pa.string())])
+LESSONS: Final = pa.schema(
+    [("row", pa.struct(list(ROWS))), ("ask", pa.struct(list(RANKING_LISTS))), ("verdict", pa.string())]
+)
 """What a task makes of its records: a row, an ask, or why a list teaches nothing."""
 OTHER_TIME: Final = "another time asked for"
 """A caller chose the time: the features are not of when the list was seen, and what is newer than it can't be told."""
@@ -98,7 +100,7 @@ def _explicitly_liked(action: Action) -> bool:
 
 
 def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None]]:
-    """TOLD of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
+    """LESSONS of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
     served = sample.served
     features = served.features
     if not sample.actions:
@@ -126,11 +128,11 @@ def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None
             yield None, (*head, served.at, *features.history, features.user, items, items.index(liked), signals), None
 
 
-def shown_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
-    """Rows (id) of numbers of `spans` → TOLD."""
+def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
+    """Rows (id) of numbers of `spans` → LESSONS."""
 
     def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(TOLD)
+        out = Rows(LESSONS)
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 known: set[str] = set()  # a crash of the job may write a sample twice
@@ -144,7 +146,7 @@ def shown_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
                     for row, ask, verdict in told:
                         named = (
                             row and dict(zip(ROWS.names, row, strict=True)),
-                            ask and dict(zip(ASKS.names, ask, strict=True)),
+                            ask and dict(zip(RANKING_LISTS.names, ask, strict=True)),
                             verdict,
                         )
                         if out.add(named, 600 + (8 * len(ask[-1]) if ask else 0)):
@@ -154,7 +156,7 @@ def shown_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
     return work
 
 
-def make_shown(
+def make_from_impressions(
     spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, asks: Path, out: Path
 ) -> dict[str, int]:
     """Make `out` of the records in `spans`; how many lists there were, and of those that teach nothing why.
@@ -169,7 +171,7 @@ def make_shown(
     with atomic_folder(out) as aside:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         told = numbers.repartitionByRange(max(len(spans), 1), "id")
-        write_parts(told, shown_worker(log, spans, layout(maps.genres)), TOLD, aside / "told")
+        write_parts(told, impressions_worker(log, spans, layout(maps.genres)), LESSONS, aside / "told")
         whole = spark.read.parquet(str(aside / "told"))
         for name, kind, source in (("samples", "row", samples), ("asks", "ask", asks)):
             parts = whole.where(f"{kind} IS NOT NULL").selectExpr(f"{kind}.*")
@@ -216,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log = KafkaLog(given.bootstrap)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
-            counts = make_shown(spark, log, log.spans(SAMPLES), given.samples, given.asks, given.out)
+            counts = make_from_impressions(spark, log, log.spans(SAMPLES), given.samples, given.asks, given.out)
             this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
     return run(make)

@@ -18,7 +18,7 @@ from features.types import Item, ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, event_of, rows_between
 
 
-class Walk:
+class HistoryWalk:
     """See the module.
 
     name       of the data set, as in the ids of its events

@@ -2,7 +2,7 @@
 
 python -m offline.training_data.ranking_lists --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
-<out>/asks/part-*.parquet       a row for each ask, see ASKS, by seq
+<out>/asks/part-*.parquet       a row for each ask, see RANKING_LISTS, by seq
       sequences/part-*.parquet  a row for each user: all rows of the history in order, see SEQUENCES
       maps.json                 features.inputs.columns.InputMaps of genres and user columns
       meta.json                 what it was made of, and the row where the asks begin
@@ -41,11 +41,11 @@ from offline.base.state_tables import write_parts
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.item_weights.build import write_history_relations
-from offline.settings import AskSettings, add_ask_arguments, add_data_arguments, ask_settings
+from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
 from offline.spark.grouped_batches import Rows, runs
 from offline.spark.parquet_tables import batches
 from offline.spark.session import history_events, partitions, spark_session
-from offline.training_data.history_walk import Walk, item_ids
+from offline.training_data.history_walk import HistoryWalk, item_ids
 from offline.training_data.normalisation import Moments, matrix
 from offline.training_data.rows import MAPS, META, count_positives
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _I64: Final = pa.list_(pa.int64())
 _F32: Final = pa.list_(pa.float32())
-ASKS: Final = pa.schema(
+RANKING_LISTS: Final = pa.schema(
     [
         ("seq", pa.int64()),
         ("user_id", pa.int64()),
@@ -80,7 +80,7 @@ LEAST_ROWS: Final = 2_000
 """A task has so many rows to ask, at least."""
 
 
-def first_asked(dataset: Dataset, rows: int, most: int) -> int:
+def first_ranked(dataset: Dataset, rows: int, most: int) -> int:
     """The row from which on asks are made: as many positives come after it as asks are wanted, but SHARE of the rows at most."""
     floor = int(rows * (1 - SHARE))
     ratings = [batch["rating"].to_numpy() for batch in rows_between(dataset, floor, rows)]
@@ -89,13 +89,16 @@ def first_asked(dataset: Dataset, rows: int, most: int) -> int:
 
 
 def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, limit: int) -> Worker:
-    """Rows (low, high) → ASKS of the rows low ≤ seq < high of a data set, each part walked from the data set's first row on."""
+    """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
+    first row on."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(ASKS)
+        out = Rows(RANKING_LISTS)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
-                for row in _asks(dataset, Walk(dataset.name, catalogue.value, ids.value, relations), low, high, limit):
+                for row in _asks(
+                    dataset, HistoryWalk(dataset.name, catalogue.value, ids.value, relations), low, high, limit
+                ):
                     if out.add(row, 16 * len(row[-1])):
                         yield from out.take()
         yield from out.take()
@@ -103,7 +106,7 @@ def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, lim
     return work
 
 
-def _asks(dataset: Dataset, walk: Walk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
+def _asks(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
     weights, seq = ClickWeights(), 0
     for batch in rows_between(dataset, 0, high):
         columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
@@ -138,7 +141,9 @@ def sequences_worker() -> Worker:
     return work
 
 
-def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: AskSettings) -> dict[str, Any]:
+def make_ranking_lists(
+    spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: RankingListSettings
+) -> dict[str, Any]:
     """Make the asks of a base's history; what meta.json says. Raises BadInput if `out` is there already, or the data set is
     not the one that the base was made of."""
     if out.exists():
@@ -146,7 +151,7 @@ def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, se
     check_made_of(base, dataset)
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
-    first = first_asked(dataset, rows, settings.most)
+    first = first_ranked(dataset, rows, settings.most)
     with atomic_folder(out) as aside:
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, aside / RELATIONS, aside / "scratch")
@@ -177,7 +182,7 @@ def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, se
 
 
 def _write_asks(
-    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], aside: Path, settings: AskSettings
+    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], aside: Path, settings: RankingListSettings
 ) -> None:
     """One task a core, each a part of the span: each folds all rows before its own again, which costs little beside asking."""
     first, end = span
@@ -188,7 +193,10 @@ def _write_asks(
     ids = spark.sparkContext.broadcast(item_ids(dataset, end))
     light = replace(dataset, items=[])
     write_parts(
-        slices, asks_worker(light, catalogue, ids, aside / RELATIONS, settings.candidates), ASKS, aside / "asks"
+        slices,
+        asks_worker(light, catalogue, ids, aside / RELATIONS, settings.candidates),
+        RANKING_LISTS,
+        aside / "asks",
     )
     catalogue.destroy()
     ids.destroy()
@@ -214,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_data_arguments(parser)
     parser.add_argument("--base", type=Path, required=True, help="the base whose history they are taken from")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
-    add_ask_arguments(parser)
+    add_ranking_list_arguments(parser)
     given = parser.parse_args(argv)
 
     def make() -> None:
@@ -222,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         dataset = open_dataset(given.dataset, given.data_dir)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("asks") as this:
-            meta = make_asks(spark, dataset, base, given.out, ask_settings(given))
+            meta = make_ranking_lists(spark, dataset, base, given.out, ranking_list_settings(given))
             this.note = f"{meta['asks']} from row {meta['first']} on"
 
     return run(make)

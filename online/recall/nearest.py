@@ -4,7 +4,7 @@ there while they are."""
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
+from features.base.embedding_files import ALS, CHANNEL_LIMITS, DEEPWALK, ITEM2VEC, TWOTOWER, faded_mean
 from features.errors import Unavailable
 from features.inputs.signals import RECENT_FADE, RECENT_LIKED
 from online.query import NONE, Query
@@ -21,7 +21,7 @@ def _nearest(query: Query, kind: Kind, vector: FloatArray, limit: int) -> IntArr
 class AlsRecall:
     """By ALS, with factors of the user that the live positives are folded into."""
 
-    name, most = ALS, MOST[ALS]
+    name, most = ALS, CHANNEL_LIMITS[ALS]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -36,7 +36,7 @@ class NearRecall:
     """By what lies near the newest positive items, older ones counting less."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.most = name, MOST[name]
+        self.name, self.most = name, CHANNEL_LIMITS[name]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -50,7 +50,7 @@ class NearRecall:
 class TowerRecall:
     """By the two-tower model: the user's vector was asked for (`Query.user_vector`) while other channels were at work."""
 
-    name, most = TWOTOWER, MOST[TWOTOWER]
+    name, most = TWOTOWER, CHANNEL_LIMITS[TWOTOWER]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)

@@ -22,7 +22,7 @@ from features.errors import Broken
 from models.training.fitting.early_stopping import Epoch, Stopper
 
 FOLDER: Final = ".training"
-LEAST_SECONDS: Final = 5.0
+MIN_SECONDS: Final = 5.0
 """A training that is this quick is not worth a write each epoch."""
 
 
@@ -77,7 +77,7 @@ class Resume:
         passed: Sequence[str] = (),
     ) -> None:
         """Keep all after an epoch, if the last time was some seconds ago."""
-        if self._path is None or self._clock() - self._written < LEAST_SECONDS:
+        if self._path is None or self._clock() - self._written < MIN_SECONDS:
             return
         best = [] if stopper is None else stopper.best
         values = {f"v{at}": variable.numpy() for at, variable in enumerate(variables)}

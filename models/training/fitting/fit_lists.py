@@ -18,8 +18,8 @@ from models.training.fitting.fit_listwise import fit_whole
 from models.training.fitting.fit_rows import Fitted
 from models.training.fitting.fit_sequences import ENCODER, LATE_RATE, fit_encoder, indexed
 from models.training.fitting.warm_start import Earlier, take_over, with_new
-from models.training.list_data import NO_CANDIDATE, Asks, Lists, windows_of
-from models.training.list_metrics import measured, place_metrics, places_of
+from models.training.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
+from models.training.list_metrics import measured, rank_metrics, ranks_of
 
 Progress = Callable[[int, int, float], None]
 
@@ -32,7 +32,7 @@ _ENCODE: Final = 256
 
 def fit_on_lists(
     net: Net,
-    asks: Asks,
+    asks: RankingLists,
     seed: int,
     progress: Progress = lambda *_: None,
     earlier: Earlier | None = None,
@@ -83,7 +83,7 @@ def fit_on_lists(
 def _fit_weighing(
     net: Net,
     model: Any,
-    asks: Asks,
+    asks: RankingLists,
     seed: int,
     progress: Callable[[int, float], None],
     resume: Resume,
@@ -132,7 +132,7 @@ def _fit_weighing(
             total += loss * len(rows)
             progress(start + len(rows), loss)
         scores = _batched(compiled, validation)
-        stopper.take(Epoch(number, total / len(order), place_metrics(places_of(lists, scores))))
+        stopper.take(Epoch(number, total / len(order), rank_metrics(ranks_of(lists, scores))))
         resume.keep("weighing", number, state, rng, stopper, (ENCODER,))
     stopper.restore()
     scores = _batched(compiled, validation)

@@ -14,8 +14,8 @@ from models.training.effort import FULL
 from models.training.fitting.checkpoint import NO_RESUME, Resume
 from models.training.fitting.early_stopping import Epoch, Stopper
 from models.training.fitting.fit_rows import input_specs
-from models.training.list_data import NO_CANDIDATE, Asks, Lists
-from models.training.list_metrics import measured, place_metrics, places_of
+from models.training.list_data import NO_CANDIDATE, Lists, RankingLists
+from models.training.list_metrics import measured, rank_metrics, ranks_of
 
 OTHERS: Final = 15
 """Candidates that stand against the liked one in a step."""
@@ -55,7 +55,7 @@ def logits_of(net: Net, model: Any, widths: dict[str, int]) -> Callable[[Lists],
 def fit_whole(
     net: Net,
     model: Any,
-    asks: Asks,
+    asks: RankingLists,
     seed: int,
     progress: Callable[[int, int, float], None],
     resume: Resume = NO_RESUME,
@@ -103,7 +103,7 @@ def fit_whole(
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(asked)
             progress(number, start + len(asked), loss)
-        stopper.take(Epoch(number, total / len(order), place_metrics(places_of(some, score(some)))))
+        stopper.take(Epoch(number, total / len(order), rank_metrics(ranks_of(some, score(some)))))
         resume.keep("whole", number, state, rng, stopper)
     stopper.restore()
     metrics, calibration = measured(newest, score(newest), calibrate=True)
