@@ -131,8 +131,8 @@ def _deepwalk(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", 
     graph: dict[int, tuple[IntArray, FloatArray]] = {}
     table = edges.orderBy("item_id", "next").toArrow()  # bounded by the catalogue, not by the events
     sources, targets, times = (table[name].to_numpy() for name in ("item_id", "next", "times"))
-    there, firsts = np.unique(sources, return_index=True)
-    for source, first, end in zip(there.tolist(), firsts, [*firsts[1:], len(sources)], strict=True):
+    known_sources, firsts = np.unique(sources, return_index=True)
+    for source, first, end in zip(known_sources.tolist(), firsts, [*firsts[1:], len(sources)], strict=True):
         shares = times[first:end] / times[first:end].sum()
         graph[source] = (targets[first:end], np.cumsum(shares))
     known = spark.sparkContext.broadcast(graph)
@@ -209,25 +209,25 @@ def make_embeddings(
     if _positives(events).isEmpty():
         raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
     made: dict[str, KindMeta] = {}
-    with atomic_folder(out) as aside:
+    with atomic_folder(out) as staging:
         for kind in kinds:
             began = time.monotonic()
-            (aside / kind).mkdir()
+            (staging / kind).mkdir()
             with step(f"  {kind}") as this:
                 items, users = KINDS[kind](spark, events)
                 items = items.cache()
-                count = _save(items, aside / kind, "items")
-                user_count = _save(users or _users_of_items(events, items), aside / kind, "users")
+                count = _save(items, staging / kind, "items")
+                user_count = _save(users or _users_of_items(events, items), staging / kind, "users")
                 items.unpersist()
                 this.note = f"{count} items, {user_count} users"
             solved = (ALPHA, REGULARIZATION) if kind == ALS else (0.0, 0.0)
             made[kind] = KindMeta(count, user_count, *solved, round(time.monotonic() - began, 1))
         digests = {
-            f"{kind}/{name}": file_digest(aside / kind / name) for kind in kinds for name in (IDS_FILE, VECTORS_FILE)
+            f"{kind}/{name}": file_digest(staging / kind / name) for kind in kinds for name in (IDS_FILE, VECTORS_FILE)
         }
         number = int(base.manifest["number"])
         meta = EmbeddingsMeta(dataset.name, number, rows, WIDTH, SEED, made, digests)
-        (aside / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+        (staging / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
     return meta
 
 

@@ -35,8 +35,8 @@ def prepare(
     settings: BaseSettings,
     samples: Path,
     sampling: SampleSettings,
-    asks: Path,
-    asking: RankingListSettings,
+    ranking_lists: Path,
+    list_settings: RankingListSettings,
     part: str = ALL,
 ) -> None:
     """Make a part of them. A base, or samples of a new one, that are there already are refused before anything starts; a base
@@ -62,9 +62,9 @@ def prepare(
             with step("samples") as this:
                 meta = make_samples(spark, dataset, Base(settings.out), samples, sampling)
                 this.note = f"{meta['samples']}, {meta['positives']} of them positive"
-        if not asks.exists():
+        if not ranking_lists.exists():
             with step("asks") as this:
-                meta = make_ranking_lists(spark, dataset, Base(settings.out), asks, asking)
+                meta = make_ranking_lists(spark, dataset, Base(settings.out), ranking_lists, list_settings)
                 this.note = f"{meta['asks']} from row {meta['first']} on"
 
 
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_base_arguments(parser)
     parser.add_argument("--samples", type=Path, required=True, help="the folder of samples to make")
     add_sample_arguments(parser)
-    parser.add_argument("--asks", type=Path, required=True, help="the folder of asks to make")
+    parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="the folder of asks to make")
     add_ranking_list_arguments(parser)
     parser.add_argument(
         "--part", choices=(ALL, BASE, TRAINING_DATA), default=ALL, help="the base alone, or all but it (%(default)s)"
@@ -82,8 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def work() -> None:
-        sampling, asking = sample_settings(given), ranking_list_settings(given)
-        prepare(base_settings(given), given.samples, sampling, given.asks, asking, given.part)
+        sampling, list_settings = sample_settings(given), ranking_list_settings(given)
+        prepare(base_settings(given), given.samples, sampling, given.ranking_lists, list_settings, given.part)
 
     return run(work)
 

@@ -47,7 +47,7 @@ class RankingListSettings:
     candidates  that each has, at most
     """
 
-    most: int = 30_000
+    limit: int = 30_000
     candidates: int = 200
 
 
@@ -82,7 +82,9 @@ def sample_settings(given: argparse.Namespace) -> SampleSettings:
 
 def add_ranking_list_arguments(parser: argparse.ArgumentParser) -> None:
     default = RankingListSettings()
-    parser.add_argument("--most-asks", type=int, default=default.most, help="the newest ones (%(default)s)")
+    parser.add_argument(
+        "--most-asks", dest="max_lists", type=int, default=default.limit, help="the newest ones (%(default)s)"
+    )
     parser.add_argument(
         "--candidates", type=int, default=default.candidates, help="at most so many an ask (%(default)s)"
     )
@@ -90,8 +92,8 @@ def add_ranking_list_arguments(parser: argparse.ArgumentParser) -> None:
 
 def ranking_list_settings(given: argparse.Namespace) -> RankingListSettings:
     """Raises BadInput for a number that can't be."""
-    if given.most_asks < 1:
-        raise BadInput("--most-asks", "at least 1", str(given.most_asks))
+    if given.max_lists < 1:
+        raise BadInput("--most-asks", "at least 1", str(given.max_lists))
     if given.candidates < 2:
         raise BadInput("--candidates", "at least 2", str(given.candidates))
-    return RankingListSettings(given.most_asks, given.candidates)
+    return RankingListSettings(given.max_lists, given.candidates)

@@ -228,11 +228,11 @@ def _touch_tastes(
     tastes: dict[str, list[int]], item: Item, kind: int, centi: int, ts: Millis, gains: list[int], sign: int
 ) -> None:
     if kind in (CLICK, VIEW):
-        place = _CLICKS
+        first = _CLICKS
     elif is_positive(kind, centi):
-        place = _POSITIVES
+        first = _POSITIVES
     elif is_negative(kind, centi):
-        place = _NEGATIVES
+        first = _NEGATIVES
     else:
         return
     for name in taste_names(item):
@@ -243,7 +243,7 @@ def _touch_tastes(
             taste = tastes[name] = [ts, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         elif ts > taste[0]:
             taste[0] = ts
-        for at, gain in enumerate(gains, start=place):
+        for at, gain in enumerate(gains, start=first):
             weight = taste[at] + sign * gain
             taste[at] = weight if weight > 0 else 0
     if len(tastes) > TASTES:

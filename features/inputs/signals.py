@@ -48,11 +48,11 @@ class Together:
         """What names an item without a row is left out."""
         self._shares[row] = 0
         total = sum(weight for _, weight in neighbours.top)
-        for place, (item_id, weight) in enumerate(neighbours.top):
+        for rank, (item_id, weight) in enumerate(neighbours.top):
             other = row_of.get(item_id)
             if other is not None and weight > 0:  # what has faded to nothing has no share
-                self._others[row, place] = other
-                self._shares[row, place] = weight / total
+                self._others[row, rank] = other
+                self._shares[row, rank] = weight / total
 
     def near(self, row: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
         """As `Relations.near`."""
@@ -196,8 +196,8 @@ class Signals:
 def best_rows(strengths: FloatArray, limit: int) -> IntArray:
     """Rows with a strength above 0, best first, at most `limit`; ties by row."""
     if limit < len(strengths):
-        least = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
-        rows = np.flatnonzero((strengths > 0) & (strengths >= least))
+        threshold = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
+        rows = np.flatnonzero((strengths > 0) & (strengths >= threshold))
     else:
         rows = np.flatnonzero(strengths > 0)
     return rows[np.argsort(-strengths[rows], kind="stable")][:limit]
@@ -215,11 +215,11 @@ def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, In
     bit k of found_by is set where the k-th order has the row."""
     if not orders:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    places = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
+    ranked = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
     for at, order in enumerate(orders.values()):
-        places[: len(order), at] = order
-    there = places.ravel() >= 0  # by place, then by order
-    rows, bits = places.ravel()[there], np.tile(1 << np.arange(len(orders)), len(places))[there]
+        ranked[: len(order), at] = order
+    filled = ranked.ravel() >= 0  # by place, then by order
+    rows, bits = ranked.ravel()[filled], np.tile(1 << np.arange(len(orders)), len(ranked))[filled]
     unique, first, each = np.unique(rows, return_index=True, return_inverse=True)
     found_by = np.bincount(each, bits, len(unique)).astype(np.int64)  # an order has a row once: sums are unions
     chosen = np.argsort(first)[:limit]
@@ -231,16 +231,16 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     1/log2(2 + place), 0 without a place; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
-    places = np.zeros(len(moment.items), np.float32)
+    gains = np.zeros(len(moment.items), np.float32)
     for at, name in enumerate(SIGNALS):
         order = found.orders.get(name)
         if order is None or not len(order):
             continue
         strengths = found.strengths[name]
         out[:, 2 * at] = np.maximum(strengths[rows], 0) / strengths[order[0]]
-        places[order] = 1 / np.log2(2 + np.arange(len(order)))
-        out[:, 2 * at + 1] = places[rows]
-        places[order] = 0
+        gains[order] = 1 / np.log2(2 + np.arange(len(order)))
+        out[:, 2 * at + 1] = gains[rows]
+        gains[order] = 0
     out[:, -3:-1] = _likeness(moment, rows)
     ratings, total = moment.items.columns.sums[rows, 0], moment.items.columns.sums[rows, 1]
     out[:, -1] = smoothed_mean(total, ratings) - PRIOR_MEAN

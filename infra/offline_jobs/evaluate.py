@@ -80,15 +80,15 @@ def over_http(
     ):
         task = progress.add_task("asking", total=end - first)
         try:
-            asked, lists, degraded = ask_all(
+            queries, lists, degraded = ask_all(
                 client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
             )
         except httpx.HTTPError as error:
             raise Unavailable(f"{address} did not answer as it should: {error}") from error
     label = f"over HTTP, model {model or 'default'}"
-    found = results(asked, {label: lists})
+    found = results(queries, {label: lists})
     side_tables = {"the lists themselves": {label: beyond(lists, item_population(dataset, first))}}
-    print_table(console, label, asked, found)
+    print_table(console, label, queries, found)
     print_side_tables(console, side_tables)
     seconds = time.monotonic() - began
     facts = {
@@ -96,7 +96,7 @@ def over_http(
         "asked": f"{address}, one row after the other, {seconds:.0f} s",
         "lists without all they should have": degraded,
     }
-    write_report(out, facts, asked, found, {}, side_tables)
+    write_report(out, facts, queries, found, {}, side_tables)
     console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
 
 
@@ -116,12 +116,12 @@ def ask_all(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, tell: Callable[[int], None]
 ) -> tuple[Queries, IntArray, int]:
     """What was asked, the lists [A, TOP] of item ids, and how many lists were degraded or did not know the user's last event."""
-    asked, lists, degraded = Queries(), [], 0
+    queries, lists, degraded = Queries(), [], 0
     tokens: dict[int, str] = {}
-    for row in protocol_rows(dataset, first, end, asked):
+    for row in protocol_rows(dataset, first, end, queries):
         if row.number < first:
             continue
-        if row.asked:
+        if row.is_query:
             parameters: dict[str, str | int] = {"user_id": row.user_id, "size": TOP, "at": row.ts}
             parameters |= {"model": model} if model else {}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
@@ -138,4 +138,4 @@ def ask_all(
         }
         tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
         tell(row.number)
-    return asked, np.array(lists, np.int64).reshape(-1, TOP), degraded
+    return queries, np.array(lists, np.int64).reshape(-1, TOP), degraded

@@ -40,8 +40,8 @@ def protocol(dataset: Dataset, first: int) -> Rows:
     rows = list(protocol_rows(dataset, first, dataset.rows, Queries()))
     columns = zip(*((row.user_id, row.item_id, row.rating, row.ts) for row in rows), strict=True)
     users, items, ratings, times = (np.array(column) for column in columns)
-    asked = np.array([row.number for row in rows if row.asked], np.int64)
-    return Rows(users, items, ratings.astype(np.float64), times, first, asked)
+    queries = np.array([row.number for row in rows if row.is_query], np.int64)
+    return Rows(users, items, ratings.astype(np.float64), times, first, queries)
 
 
 def _environment(say: Callable[[str], None]) -> Path:

@@ -27,8 +27,8 @@ def build(context: NetContext) -> Any:
             *(inputs[name] for name in COLUMNS),
         ]
     )
-    for place, width in enumerate(LAYERS):
-        deep = dense(deep, width, f"deep_{place}", seed + 3 + place)
+    for depth, width in enumerate(LAYERS):
+        deep = dense(deep, width, f"deep_{depth}", seed + 3 + depth)
     return keras.Model(inputs, dense(deep, 1, "score", seed + 9, activation="sigmoid"), name="embeddingmlp")
 
 

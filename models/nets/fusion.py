@@ -39,13 +39,13 @@ class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.hidden = keras.layers.Dense(HIDDEN, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
         self.out = keras.layers.Dense(1, use_bias=False, kernel_initializer=init(seed + 2), name="out")
 
-    def call(self, said: Any, signals: Any, items: Any, gaps: Any, whose: Any) -> Any:
+    def call(self, next_scores: Any, signals: Any, items: Any, gaps: Any, whose: Any) -> Any:
         filled = tf.reduce_sum(tf.cast(items > 0, tf.int64), axis=1)
         situation = tf.concat([self.silent(gaps[:, -1]), self.known(filled)], axis=1)
-        scaled = tf.concat([said[:, :1] / 5, tf.maximum(said[:, 1:] / 10, -1)], axis=1)
-        told = tf.concat([scaled, signals], axis=1)
-        summed = tf.reduce_sum(told * tf.gather(self.weights_of(situation), whose), axis=1, keepdims=True)
-        return summed + self.out(self.hidden(tf.concat([told, tf.gather(situation, whose)], axis=1)))
+        scaled = tf.concat([next_scores[:, :1] / 5, tf.maximum(next_scores[:, 1:] / 10, -1)], axis=1)
+        evidence = tf.concat([scaled, signals], axis=1)
+        summed = tf.reduce_sum(evidence * tf.gather(self.weights_of(situation), whose), axis=1, keepdims=True)
+        return summed + self.out(self.hidden(tf.concat([evidence, tf.gather(situation, whose)], axis=1)))
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
         return (None, 1)
@@ -62,8 +62,8 @@ def build(context: NetContext) -> Any:
     following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
     history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     items = index(history)
-    said = following(items, marks, gaps, whose, index(inputs["movieId"]))
-    logit = Weighing(context.seed)(said, inputs["signals"], items, gaps, whose)
+    next_scores = following(items, marks, gaps, whose, index(inputs["movieId"]))
+    logit = Weighing(context.seed)(next_scores, inputs["signals"], items, gaps, whose)
     return keras.Model(inputs, Calibration()(logit), name="fusion")
 
 

@@ -124,9 +124,9 @@ def _check(manifest: Manifest, folder: Path, path: Path) -> None:
     if folder.name.isdecimal() and int(folder.name) != manifest.version:
         raise Broken(f"{path}: expected version {int(folder.name)}, got {manifest.version}")
     names = {item.name for item in manifest.inputs}
-    for place, row in enumerate(manifest.golden):
+    for number, row in enumerate(manifest.golden):
         if set(row.inputs) != names:
-            raise Broken(f"{path}: golden row {place} has the inputs {sorted(row.inputs)}, expected {sorted(names)}")
+            raise Broken(f"{path}: golden row {number} has the inputs {sorted(row.inputs)}, expected {sorted(names)}")
 
 
 def require_current_inputs(manifest: Manifest) -> None:
@@ -161,9 +161,9 @@ def verify_digests(folder: Path) -> None:
     expected = read_manifest(folder).digests
     if "saved_model.pb" not in expected:
         raise Broken(f"{folder}: the manifest lists no saved_model.pb")
-    there = set(folder_files(folder))
-    for name in sorted(there ^ set(expected)):
-        raise Broken(f"{folder / name} is {'not in the manifest' if name in there else 'missing'}")
+    present = set(folder_files(folder))
+    for name in sorted(present ^ set(expected)):
+        raise Broken(f"{folder / name} is {'not in the manifest' if name in present else 'missing'}")
     for name, digest in sorted(expected.items()):
         got = file_digest(folder / name)
         if got != digest:

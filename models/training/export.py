@@ -66,14 +66,14 @@ def _alike(inputs: dict[str, Any]) -> dict[str, Any]:
 def write_warm_up(net: Net, inputs: dict[str, AnyArray], folder: Path) -> None:
     """Write requests of 1 and 128 rows, taken from `inputs` (repeated where there are fewer), as TFRecords; and one of 1 row to
     the user's tower."""
-    asked = [("serving_default", net.inputs, rows) for rows in WARM_UP_ROWS]
+    calls = [("serving_default", net.inputs, rows) for rows in WARM_UP_ROWS]
     if net.towers:
-        asked.append((SIGNATURE, user_inputs(net), 1))
+        calls.append((SIGNATURE, user_inputs(net), 1))
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     size = len(inputs[net.inputs[0]])
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, names, rows in asked:
+        for signature, names, rows in calls:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = net.name
             request.model_spec.signature_name = signature

@@ -8,9 +8,9 @@ from models.training.list_data import NO_CANDIDATE, Lists
 from models.training.row_metrics import TOP, measure, rank_gains
 
 
-def rank_metrics(places: IntArray) -> dict[str, float]:
+def rank_metrics(ranks: IntArray) -> dict[str, float]:
     """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
-    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(places).items()}
+    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(ranks).items()}
 
 
 def ranks_of(lists: Lists, scores: AnyArray) -> IntArray:
@@ -23,14 +23,14 @@ def ranks_of(lists: Lists, scores: AnyArray) -> IntArray:
 
 def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str, float], list[AnyArray]]:
     """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
-    asks, places = np.nonzero(lists.items != NO_CANDIDATE)
-    labels = (places == lists.answers[asks]).astype(np.float64)
-    flat = scores[asks, places].astype(np.float64)
+    list_index, candidate_index = np.nonzero(lists.items != NO_CANDIDATE)
+    labels = (candidate_index == lists.answers[list_index]).astype(np.float64)
+    flat = scores[list_index, candidate_index].astype(np.float64)
     if not np.isfinite(flat).all():
         raise Broken("scores are not finite; nothing was published")
     scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
     likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
-    metrics = rank_metrics(ranks_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
+    metrics = rank_metrics(ranks_of(lists, scores)) | measure(list_index.astype(np.int64), labels, likely)
     return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
 
 

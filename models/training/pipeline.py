@@ -45,7 +45,7 @@ class Options:
     models: Path
     names: tuple[str, ...]
     base: Path | None = None
-    asks: Path | None = None
+    ranking_lists: Path | None = None
     epochs: int = 5
     seed: int = 7
     force: bool = False
@@ -110,10 +110,10 @@ def _train(
     rows = len(lessons.train)
     task = progress.add_task(net.name, total=rows * options.epochs, loss=float("nan"))
 
-    def tell(epoch: int, done: int, loss: float) -> None:
+    def report(epoch: int, done: int, loss: float) -> None:
         progress.update(task, completed=(epoch - 1) * rows + done, loss=loss)
 
-    fitted = fit(net, lessons, options.epochs, options.seed, tell, earlier, resume)
+    fitted = fit(net, lessons, options.epochs, options.seed, report, earlier, resume)
     progress.update(task, completed=rows * options.epochs)
     return fitted, evaluate(net, fitted, lessons)
 
@@ -161,16 +161,16 @@ def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
     loaded = tf.saved_model.load(str(version_folder(models, net.name, live.version)))
     call, output = loaded.signatures["serving_default"], live.outputs[0]
 
-    def ask(inputs: dict[str, Any], **_: Any) -> Any:
+    def score(inputs: dict[str, Any], **_: Any) -> Any:
         return call(**{name: tf.constant(inputs[name]) for name in net.inputs})[output]
 
     if isinstance(lessons, RankingLists):
         lists = lessons.validation_lists
-        told, _ = measured(lists, scores_of(ask, net, lists), calibrate=False)
+        figures, _ = measured(lists, scores_of(score, net, lists), calibrate=False)
     else:
         part = lessons.validation
-        told = measure(part.inputs["userId"], part.labels, ask(part.inputs).numpy()[:, 0])
-    return {promotion_gate.LIVE_AUC: told["auc"]} if "auc" in told else {}
+        figures = measure(part.inputs["userId"], part.labels, score(part.inputs).numpy()[:, 0])
+    return {promotion_gate.LIVE_AUC: figures["auc"]} if "auc" in figures else {}
 
 
 def _key(net: Net, lessons: Lessons, options: Options) -> str:
@@ -212,7 +212,7 @@ def _one(
         shutil.rmtree(staged, ignore_errors=True)  # gone already once published
     resume.done()
     baselines = (("all users unknown", "new_users_"), ("popularity", "popularity_"), ("constant", "constant_"))
-    told = [
+    figures = [
         _line(metrics),
         *(
             [f"live version there: auc {metrics[promotion_gate.LIVE_AUC]:.4f}"]
@@ -220,8 +220,8 @@ def _one(
             else []
         ),
     ]
-    told += [*(f"{label}: {line}" for label, prefix in baselines if (line := _line(metrics, prefix)))]
-    console.print(f"{net.name} version {version}: {' | '.join(told)} | {time.monotonic() - started:.1f} s")
+    figures += [*(f"{label}: {line}" for label, prefix in baselines if (line := _line(metrics, prefix)))]
+    console.print(f"{net.name} version {version}: {' | '.join(figures)} | {time.monotonic() - started:.1f} s")
     return version
 
 
@@ -242,14 +242,14 @@ def _reader(options: Options, chosen: Sequence[Net], console: Console) -> Callab
 
     @lru_cache(maxsize=2)
     def lists(since: int) -> RankingLists:
-        if options.asks is None:
+        if options.ranking_lists is None:
             raise BadInput("--asks", "a folder of asks, which these models learn from", "none")
-        asks = read_ranking_lists(options.asks, since)
-        rows = "" if asks.histories is None else f"{asks.rows} rows of histories, "
+        ranking_lists = read_ranking_lists(options.ranking_lists, since)
+        rows = "" if ranking_lists.histories is None else f"{ranking_lists.rows} rows of histories, "
         console.print(
-            f"{rows}{len(asks.train_lists)} lists to train, {len(asks.validation_lists)} newer ones to validate"
+            f"{rows}{len(ranking_lists.train_lists)} lists to train, {len(ranking_lists.validation_lists)} newer ones to validate"
         )
-        return asks
+        return ranking_lists
 
     return lambda net, since: rows(since) if net.learns == ROWS else lists(since)
 

@@ -110,9 +110,9 @@ def measure(users: IntArray, labels: RealArray, scores: RealArray, prefix: str =
 def popularity_scores(train_items: IntArray, train_labels: RealArray, items: IntArray) -> DoubleArray:
     """For each of `items` its share of positives in training, smoothed; the overall share for an unknown item."""
     overall = float(np.mean(train_labels))
-    known, place = np.unique(train_items, return_inverse=True)
-    rows = np.bincount(place, minlength=len(known))
-    positives = np.bincount(place, weights=train_labels, minlength=len(known))
+    known, index = np.unique(train_items, return_inverse=True)
+    rows = np.bincount(index, minlength=len(known))
+    positives = np.bincount(index, weights=train_labels, minlength=len(known))
     share = (positives + POPULARITY_PRIOR * overall) / (rows + POPULARITY_PRIOR)
     at = np.minimum(np.searchsorted(known, items), len(known) - 1)
     return np.where(known[at] == items, share[at], overall)

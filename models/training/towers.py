@@ -41,9 +41,9 @@ def user_specs(net: Net, widths: Mapping[str, int]) -> dict[str, tf.TensorSpec]:
     return {name: specs[name] for name in user_inputs(net)}
 
 
-def _tower(net: Net, model: Any, place: int) -> Any:
+def _tower(net: Net, model: Any, index: int) -> Any:
     assert net.towers is not None
-    return keras.Model(model.input, model.get_layer(net.towers[place]).output)
+    return keras.Model(model.input, model.get_layer(net.towers[index]).output)
 
 
 def user_tower(net: Net, model: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -91,8 +91,8 @@ class FoldedUsers:
 
     def finish(self, user_id: int, frozen: bytes, features: UserFeatures, *more: Any) -> Batches:
         """The user whose contributions were added last."""
-        told = _affinities(features, self._at, self._genres)
-        yield from self._put((user_id, frozen, *_counts(features), told, *self._lists(), *more), len(frozen))
+        affinities = _affinities(features, self._at, self._genres)
+        yield from self._put((user_id, frozen, *_counts(features), affinities, *self._lists(), *more), len(frozen))
 
     def rest(self) -> Batches:
         """What is left at the end."""
@@ -147,9 +147,9 @@ def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Wo
                     fold_item(features, Contribution(item_id, ts, kind, centi, sign))
             one.set_features(0, features)
             item = items.get(item_id, Item(item_id, ""))
-            lately = float(popularity(one, slice(0, 1), at, 14.0)[0])
-            told = (item.title, item.genres, item.year, *_counts(features), lately)
-            if out.add((item_id, encode_features(features), *told)):
+            popular = float(popularity(one, slice(0, 1), at, 14.0)[0])
+            columns = (item.title, item.genres, item.year, *_counts(features), popular)
+            if out.add((item_id, encode_features(features), *columns)):
                 yield from out.take()
         yield from out.take()
 

@@ -91,7 +91,7 @@ class KafkaLog:
             try:
                 consumer.assign([part])
                 first, last = consumer.beginning_offsets([part])[part], consumer.end_offsets([part])[part]
-                _check_there(span, first, last)
+                _check_held(span, first, last)
                 consumer.seek(part, span.start)
                 heard = time.monotonic()
                 while consumer.position(part) < span.end:
@@ -112,7 +112,7 @@ class KafkaLog:
             raise Unavailable(f"{span.topic}, partition {span.partition}: {error}") from error
 
 
-def _check_there(span: Span, first: int, last: int) -> None:
+def _check_held(span: Span, first: int, last: int) -> None:
     """Raise Broken unless the log, from `first` to before `last`, has the whole span."""
     if first > span.start or last < span.end:
         raise Broken(

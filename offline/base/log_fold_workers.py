@@ -95,11 +95,11 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
 
 def _fold(user: _User, rows: Iterator[tuple[Any, ...]], items: dict[int, Item]) -> Iterator[Contribution]:
     """Fold a user's rows; what each adds."""
-    for topic, offset, kind, item_id, centi, ts, name, target, shown in rows:
+    for topic, offset, kind, item_id, centi, ts, name, target, slate in rows:
         if topic == EVENT:
             event = Event(name, kind, user.user_id, item_id, centi, target, ts)
             contribution = user.fold(event, items, offset + 1)
             if contribution is not None:
                 yield contribution
         elif topic == LIST:
-            yield from user.show(name, ts, shown)
+            yield from user.show(name, ts, slate)

@@ -31,10 +31,10 @@ def write_parts(frame: "DataFrame", worker: fold_workers.Worker, schema: pa.Sche
     frame.mapInArrow(worker, from_arrow_schema(schema)).write.parquet(str(folder))
 
 
-def write_users(folded: Path, aside: Path) -> int:
+def write_users(folded: Path, staging: Path) -> int:
     """The users that lie folded in `folded` as a table, and as a file for people; how many they are."""
-    users = write_table(folded, "user_id", "state", aside / USERS)
-    write_parquet(folded, fold_workers.USER_FEATURES, aside / "features" / "users.parquet", fold_workers.USERS)
+    users = write_table(folded, "user_id", "state", staging / USERS)
+    write_parquet(folded, fold_workers.USER_FEATURES, staging / "features" / "users.parquet", fold_workers.USERS)
     return users
 
 

@@ -14,7 +14,7 @@ _WHOLE: Final = r"^[ \t]*[0-9]{1,19}(\.0*)?[ \t]*$"
 _DECIMAL: Final = r"^[ \t]*[0-9]{1,9}(\.[0-9]{0,12})?([eE][+-]?[0-9])?[ \t]*$"
 
 
-def whole_numbers(column: pa.ChunkedArray, most: int = MAX_ID) -> pa.ChunkedArray:
+def whole_numbers(column: pa.ChunkedArray, max_value: int = MAX_ID) -> pa.ChunkedArray:
     """int64 from 0 to `most`; null for whatever is not a whole number in that range. Timestamps count as seconds."""
     kind = column.type
     if is_text(kind):
@@ -32,7 +32,7 @@ def whole_numbers(column: pa.ChunkedArray, most: int = MAX_ID) -> pa.ChunkedArra
         column = column.cast(pa.int64())
     else:
         return pa.chunked_array([pa.nulls(len(column), pa.int64())])
-    return _where(pc.and_kleene(pc.greater_equal(column, 0), pc.less_equal(column, most)), column)
+    return _where(pc.and_kleene(pc.greater_equal(column, 0), pc.less_equal(column, max_value)), column)
 
 
 def ratings(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -73,24 +73,24 @@ def evaluate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Queries, dict[str, IntArray]]:
+        def evaluated(label: str, which: dict[str, Method], late_ms: int) -> tuple[Queries, dict[str, IntArray]]:
             task = progress.add_task(label, total=dataset.rows - first)
-            asked, lists = prequential(
+            queries, lists = prequential(
                 dataset, catalogue, relations, first, which, late_ms,
                 lambda row: progress.update(task, completed=row + 1 - first),
             )  # fmt: skip
             progress.update(task, completed=dataset.rows - first)
-            return asked, lists
+            return queries, lists
 
         label = "features live, weights as trained"
-        asked, lists = walked(label, methods, 0)
+        queries, lists = evaluated(label, methods, 0)
         others = read_peers(peers) if peers else {}
         lists |= {f"library {name}": peer.lists for name, peer in others.items()}
-        found = results(asked, lists)
-        print_table(console, label, asked, found)
+        found = results(queries, lists)
+        print_table(console, label, queries, found)
         of = item_population(dataset, first)
         side_tables: SideTables = {
-            "the lists themselves": {method: beyond(shown, of) for method, shown in lists.items()}
+            "the lists themselves": {method: beyond(method_lists, of) for method, method_lists in lists.items()}
         }
         if names:
             side_tables["models on lists or rows newer than they learned from"] = {
@@ -98,14 +98,14 @@ def evaluate(
             }
         if others:
             side_tables["other libraries, seconds"] = {
-                name: {"to learn": peer.learned, "for all asks": peer.answered} for name, peer in others.items()
+                name: {"to learn": peer.learned, "for all asks": peer.query_seconds} for name, peer in others.items()
             }
         print_side_tables(console, side_tables)
         few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names))}
         curve = {}
         for label, ms in LATE.items() if late else ():
-            curve[label] = results(*walked(label, few, ms))
-            print_table(console, f"features late by {label}", asked, curve[label])
+            curve[label] = results(*evaluated(label, few, ms))
+            print_table(console, f"features late by {label}", queries, curve[label])
     facts = {
         "data set": f"{dataset.name}, {dataset.rows} rows, the first {first} history",
         "base": base.manifest["number"],
@@ -114,7 +114,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 1),
         "peak memory, MB": peak_megabytes(),
     }
-    write_report(out, facts, asked, found, curve, side_tables)
+    write_report(out, facts, queries, found, curve, side_tables)
     console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
 
 

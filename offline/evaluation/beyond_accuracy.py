@@ -59,25 +59,25 @@ def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
                counts as one that half a user rated
     diversity  mean over lists of 1 − cosine of the genres of two items in it; NaN where no list has two
     """
-    places = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)
-    there = of.ids[places] == lists  # what is not on the shelf (an item put since) says nothing
-    rows = np.where(there, places, 0)
-    shown = np.unique(rows[there])
-    least = 0.5 * min(of.shares[of.shares > 0], default=1.0)
-    bits = -np.log2(np.maximum(of.shares, least))[rows]
+    indices = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)
+    known = of.ids[indices] == lists  # an item that was put since is left out
+    rows = np.where(known, indices, 0)
+    distinct = np.unique(rows[known])
+    floor = 0.5 * min(of.shares[of.shares > 0], default=1.0)
+    bits = -np.log2(np.maximum(of.shares, floor))[rows]
     unit = of.genres / np.maximum(np.linalg.norm(of.genres, axis=1, keepdims=True), 1e-9)
-    counts = there.sum(1)
+    counts = known.sum(1)
     # The sum of all cosines in a list is the squared length of the sum of its unit vectors.
     sums = np.zeros((len(lists), unit.shape[1]))
     selves = np.zeros(len(lists))
-    for place in range(TOP):
-        vectors = unit[rows[:, place]] * there[:, place, None]
+    for rank in range(TOP):
+        vectors = unit[rows[:, rank]] * known[:, rank, None]
         sums += vectors
         selves += (vectors**2).sum(1)
     pairs = counts * (counts - 1)
     alike = ((sums**2).sum(1) - selves)[pairs > 0] / pairs[pairs > 0]
     return {
-        "coverage": len(shown) / len(of.ids),
-        "novelty": float(bits[there].mean()) if there.any() else float("nan"),
+        "coverage": len(distinct) / len(of.ids),
+        "novelty": float(bits[known].mean()) if known.any() else float("nan"),
         "diversity": float(1 - alike.mean()) if len(alike) else float("nan"),
     }

@@ -37,16 +37,16 @@ Method = Callable[[RankingQuery], IntArray]
 
 def by_signal(name: str) -> Method:
     """What one signal alone would show."""
-    return lambda ask: ask.signals.orders[name][:TOP]
+    return lambda query: query.signals.orders[name][:TOP]
 
 
 def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
     """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
 
-    def method(ask: RankingQuery) -> IntArray:
-        scores = np.zeros(len(ask.moment.items))
+    def method(query: RankingQuery) -> IntArray:
+        scores = np.zeros(len(query.moment.items))
         for name in names:
-            order = ask.signals.orders[name]
+            order = query.signals.orders[name]
             scores[order] += 1 / (constant + 1 + np.arange(len(order)))
         best: IntArray = np.argsort(-scores, kind="stable")[:TOP]
         return best[scores[best] > 0]
@@ -61,7 +61,7 @@ def prequential(
     first: int,
     methods: Mapping[str, Method],
     late_ms: int = 0,
-    tell: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Queries, dict[str, IntArray]]:
     """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
 
@@ -72,11 +72,11 @@ def prequential(
     walk = HistoryWalk(dataset.name, catalogue, ids, relations)
     late = HistoryWalk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
-    asked = Queries()
+    queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
-    for row in protocol_rows(dataset, first, dataset.rows, asked):
+    for row in protocol_rows(dataset, first, dataset.rows, queries):
         event = (row.user_id, row.item_id, row.rating, row.ts)
-        if row.asked:
+        if row.is_query:
             while waiting and waiting[0][3] <= row.ts - late_ms:
                 late.fold(*waiting.popleft())
             moment = late.moment(row.user_id, row.ts)
@@ -84,13 +84,13 @@ def prequential(
                 moment = replace(moment, allowed=walk.allowed(row.user_id))
             signals = find_signals(moment)
             rows, _ = candidates(signals.orders, MAX_CANDIDATES)
-            ask = RankingQuery(moment, signals, rows)
+            query = RankingQuery(moment, signals, rows)
             for name, method in methods.items():
-                lists[name].append(as_list(ids[method(ask)[:TOP]]))
-            tell(row.number)
+                lists[name].append(as_list(ids[method(query)[:TOP]]))
+            progress(row.number)
         walk.fold(*event)
         if late is not walk and row.number < first:
             late.fold(*event)
         elif late is not walk:
             waiting.append(event)
-    return asked, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}
+    return queries, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}

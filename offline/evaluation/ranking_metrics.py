@@ -75,22 +75,22 @@ class Measure:
     high: float
 
 
-def measure(places: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
+def measure(ranks: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
     """hr, ndcg and mrr at 10 of asks; empty where there are none.
 
     The interval is a bootstrap over users, not over asks: asks of one user are alike.
     """
-    if not len(places):
+    if not len(ranks):
         return {}
-    known, place = np.unique(users, return_inverse=True)
-    counts = np.bincount(place).astype(np.float64)
+    known, user_index = np.unique(users, return_inverse=True)
+    counts = np.bincount(user_index).astype(np.float64)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
-    asks = drawn @ counts
+    weights = drawn @ counts
     out = {}
-    for name, values in rank_gains(places).items():
-        sums = np.bincount(place, values)
-        means = (drawn @ sums) / np.maximum(asks, 1)
+    for name, values in rank_gains(ranks).items():
+        sums = np.bincount(user_index, values)
+        means = (drawn @ sums) / np.maximum(weights, 1)
         low, high = np.percentile(means, [2.5, 97.5])
         out[name] = Measure(float(values.mean()), float(low), float(high))
     return out

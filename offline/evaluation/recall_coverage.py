@@ -52,31 +52,33 @@ class Vectors:
             raise Broken(f"{folder} holds no vectors: {error}") from error
         self._vectors: FloatArray = unit(vectors) if normal else vectors
         self._user = user
-        self._place: IntArray | None = None
+        self._vector_of: IntArray | None = None
 
     def __call__(self, moment: Moment) -> IntArray:
-        if self._place is None:  # rows of a walk do not change
-            self._place = np.full(len(moment.items), -1, np.int64)
-            self._place[[moment.items.row_of[item_id] for item_id in self._ids.tolist()]] = np.arange(len(self._ids))
-        vector = self._user(moment, self._vectors, self._place)
+        if self._vector_of is None:  # rows of a walk do not change
+            self._vector_of = np.full(len(moment.items), -1, np.int64)
+            self._vector_of[[moment.items.row_of[item_id] for item_id in self._ids.tolist()]] = np.arange(
+                len(self._ids)
+            )
+        vector = self._user(moment, self._vectors, self._vector_of)
         if vector is None:
             return np.zeros(0, np.int64)
-        rows = np.flatnonzero(moment.allowed & (self._place >= 0))
-        return rows[np.argsort(-(self._vectors[self._place[rows]] @ vector), kind="stable")][: max(SIZES)]
+        rows = np.flatnonzero(moment.allowed & (self._vector_of >= 0))
+        return rows[np.argsort(-(self._vectors[self._vector_of[rows]] @ vector), kind="stable")][: max(SIZES)]
 
 
-def newest_mean(moment: Moment, vectors: FloatArray, place: IntArray) -> FloatArray | None:
+def newest_mean(moment: Moment, vectors: FloatArray, vector_of: IntArray) -> FloatArray | None:
     """As the API's channels by Item2vec and DeepWalk."""
     liked, shares = moment.liked(RECENT_LIKED, RECENT_FADE)
-    known = place[liked] >= 0
-    return faded_mean(vectors[place[liked[known]]], shares[known]) if known.any() else None
+    known = vector_of[liked] >= 0
+    return faded_mean(vectors[vector_of[liked[known]]], shares[known]) if known.any() else None
 
 
 def folded_in(fold_in: FoldIn) -> Callable[[Moment, FloatArray, IntArray], FloatArray | None]:
     """As the API's channel by ALS."""
 
-    def user(moment: Moment, vectors: FloatArray, place: IntArray) -> FloatArray | None:
-        liked = place[np.unique(moment.liked(len(moment.user.sequence), 1.0)[0])]
+    def user(moment: Moment, vectors: FloatArray, vector_of: IntArray) -> FloatArray | None:
+        liked = vector_of[np.unique(moment.liked(len(moment.user.sequence), 1.0)[0])]
         return fold_in(vectors[liked[liked >= 0]]) if (liked >= 0).any() else None
 
     return user
@@ -97,7 +99,7 @@ def tower(models: Path) -> Channel:
     loaded = tf.saved_model.load(str(folder))
     call, names = loaded.signatures[towers.signature], [each.name for each in towers.inputs]
 
-    def user(moment: Moment, _vectors: FloatArray, _place: IntArray, _kept: Any = loaded) -> FloatArray:
+    def user(moment: Moment, _vectors: FloatArray, _vector_of: IntArray, _model: Any = loaded) -> FloatArray:
         raw = RawInputs(
             np.array([moment.user.user_id]),
             user_vector(moment.user, moment.at, moment.items.genres, moment.weights)[None],
@@ -143,7 +145,7 @@ def sets_of(more: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def recall(
-    dataset: Dataset, base: Base, channels: Mapping[str, Channel], tell: Callable[[int], None] = lambda _: None
+    dataset: Dataset, base: Base, channels: Mapping[str, Channel], progress: Callable[[int], None] = lambda _: None
 ) -> tuple[int, dict[str, list[float]]]:
     """How many were asked for, and by set of channels the shares found among so many candidates as SIZES say."""
     check_made_of(base, dataset)
@@ -151,10 +153,10 @@ def recall(
     walk = HistoryWalk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
     names = (*SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
-    hits, asks = {label: [0] * len(SIZES) for label in sets}, 0
+    hits, queries = {label: [0] * len(SIZES) for label in sets}, 0
     for row in protocol_rows(dataset, first, dataset.rows, Queries()):
-        if row.asked:
-            asks += 1
+        if row.is_query:
+            queries += 1
             moment = walk.moment(row.user_id, row.ts)
             found = find_signals(moment).orders | {name: channel(moment) for name, channel in channels.items()}
             everything = interleaved_ranks([found[name] for name in names], len(ids))
@@ -164,29 +166,29 @@ def recall(
                 before = candidates_before((bounded if label == BOUNDED else everything)[which], wanted)
                 for at, size in enumerate(SIZES):
                     hits[label][at] += before < size
-            tell(row.number)
+            progress(row.number)
         walk.fold(row.user_id, row.item_id, row.rating, row.ts)
-    return asks, {label: [hit / max(1, asks) for hit in counts] for label, counts in hits.items()}
+    return queries, {label: [hit / max(1, queries) for hit in counts] for label, counts in hits.items()}
 
 
 def interleaved_ranks(orders: Sequence[IntArray], size: int) -> IntArray:
     """[orders, size] of each row its turn when candidates are taken by place, and of one place from each order in turn; NEVER
     where an order does not have it."""
-    turns = np.full((len(orders), size), NEVER)
+    ranks = np.full((len(orders), size), NEVER)
     for at, order in enumerate(orders):
-        turns[at, order] = np.arange(len(order)) * len(orders) + at
-    return turns
+        ranks[at, order] = np.arange(len(order)) * len(orders) + at
+    return ranks
 
 
-def candidates_before(turns: IntArray, row: int) -> int:
+def candidates_before(ranks: IntArray, row: int) -> int:
     """How many candidates are taken before a row is, as `features.inputs.signals.candidates` takes them; NEVER where
     none has it."""
-    first = turns.min(axis=0)
+    first = ranks.min(axis=0)
     return NEVER if first[row] == NEVER else int((first < first[row]).sum())
 
 
-def print_recall(asks: int, found: Mapping[str, Sequence[float]]) -> None:
-    table = Table(title=f"what came next, among the candidates: {asks} asks", title_justify="left")
+def print_recall(queries: int, found: Mapping[str, Sequence[float]]) -> None:
+    table = Table(title=f"what came next, among the candidates: {queries} asks", title_justify="left")
     for name in ("channels", *(f"of {size}" for size in SIZES)):
         table.add_column(name, no_wrap=True)
     for name, shares in found.items():

@@ -74,5 +74,9 @@ def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tup
     values = np.take_along_axis(weights, best, 1)
     order = np.lexsort((best, -values), axis=1)
     best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
-    kept = values > 0
-    return np.r_[0, np.cumsum(kept.sum(axis=1))], best[kept].astype(np.int64), values[kept].astype(np.float32)
+    positive = values > 0
+    return (
+        np.r_[0, np.cumsum(positive.sum(axis=1))],
+        best[positive].astype(np.int64),
+        values[positive].astype(np.float32),
+    )

@@ -78,11 +78,11 @@ def labels_of(sample: Sample) -> dict[ItemId, float]:
     (impressions), and where there are none all items of the list, are seen. An action that was undone is none.
     """
     undone = {action.target for action in sample.actions if action.type == "undo"}
-    shown = {item.item_id for item in sample.served.items}
-    acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in shown]
+    slate = {item.item_id for item in sample.served.items}
+    acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in slate]
     seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
     if not any(each.type == "impression" for each in acted):
-        seen = shown
+        seen = slate
     labels: dict[ItemId, float] = dict.fromkeys(seen, 0.0)
     for each in acted:
         if isinstance(each.item_id, int) and each.type in ("click", "view"):
@@ -114,17 +114,17 @@ def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None
         return
     yield None, None, LIST
     labels = labels_of(sample)
-    order = [(item.item_id, place) for place, item in enumerate(served.items) if item.item_id in labels]
+    order = [(item.item_id, rank) for rank, item in enumerate(served.items) if item.item_id in labels]
     head = (sample.closed_ts, sample.user_id)
-    for item_id, place in order:
-        yield (*head, item_id, served.at, labels[item_id], features.user, features.items[place]), None, None
+    for item_id, rank in order:
+        yield (*head, item_id, served.at, labels[item_id], features.user, features.items[rank]), None, None
     if features.history is None or features.signals is None:
         return
     for liked in (item_id for item_id, _ in order if labels[item_id]):
-        against = [(item_id, place) for item_id, place in order if item_id == liked or not labels[item_id]]
+        against = [(item_id, rank) for item_id, rank in order if item_id == liked or not labels[item_id]]
         if len(against) > 1:
             items = [item_id for item_id, _ in against]
-            signals = [value for _, place in against for value in features.signals[place]]
+            signals = [value for _, rank in against for value in features.signals[rank]]
             yield None, (*head, served.at, *features.history, features.user, items, items.index(liked), signals), None
 
 
@@ -139,17 +139,17 @@ def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
                 for record in log.read(spans[number]):
                     try:
                         sample = read_sample(record.value)
-                        told = [] if sample.request_id in known else list(lessons(sample, columns))
+                        made = [] if sample.request_id in known else list(lessons(sample, columns))
                         known.add(sample.request_id)
                     except BadEvent:
-                        told = [(None, None, NO_SAMPLE)]
-                    for row, ask, verdict in told:
+                        made = [(None, None, NO_SAMPLE)]
+                    for row, ranking_list, verdict in made:
                         named = (
                             row and dict(zip(ROWS.names, row, strict=True)),
-                            ask and dict(zip(RANKING_LISTS.names, ask, strict=True)),
+                            ranking_list and dict(zip(RANKING_LISTS.names, ranking_list, strict=True)),
                             verdict,
                         )
-                        if out.add(named, 600 + (8 * len(ask[-1]) if ask else 0)):
+                        if out.add(named, 600 + (8 * len(ranking_list[-1]) if ranking_list else 0)):
                             yield from out.take()
         yield from out.take()
 
@@ -157,7 +157,7 @@ def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
 
 
 def make_from_impressions(
-    spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, asks: Path, out: Path
+    spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, ranking_lists: Path, out: Path
 ) -> dict[str, int]:
     """Make `out` of the records in `spans`; how many lists there were, and of those that teach nothing why.
 
@@ -166,28 +166,28 @@ def make_from_impressions(
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
     maps = _maps(samples / MAPS)
-    if _maps(asks / MAPS).genres != maps.genres:
-        raise BadInput("--asks", f"asks made with {samples}", str(asks))
-    with atomic_folder(out) as aside:
+    if _maps(ranking_lists / MAPS).genres != maps.genres:
+        raise BadInput("--asks", f"asks made with {samples}", str(ranking_lists))
+    with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
-        told = numbers.repartitionByRange(max(len(spans), 1), "id")
-        write_parts(told, impressions_worker(log, spans, layout(maps.genres)), LESSONS, aside / "told")
-        whole = spark.read.parquet(str(aside / "told"))
-        for name, kind, source in (("samples", "row", samples), ("asks", "ask", asks)):
+        tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
+        write_parts(tasks, impressions_worker(log, spans, layout(maps.genres)), LESSONS, staging / "lessons")
+        whole = spark.read.parquet(str(staging / "lessons"))
+        for name, kind, source in (("samples", "row", samples), ("asks", "ask", ranking_lists)):
             parts = whole.where(f"{kind} IS NOT NULL").selectExpr(f"{kind}.*")
-            target = aside / name / "asks" if kind == "ask" else aside / name
+            target = staging / name / "asks" if kind == "ask" else staging / name
             parts.repartitionByRange(1, "seq").sortWithinPartitions("seq", "user_id").write.parquet(str(target))
-            shutil.copyfile(source / MAPS, aside / name / MAPS)
+            shutil.copyfile(source / MAPS, staging / name / MAPS)
             meta = {"dataset": _dataset(source), "first": 0, "shown": True, "inputs_version": INPUTS_VERSION}
-            (aside / name / META).write_text(json.dumps(meta, indent=1) + "\n")
+            (staging / name / META).write_text(json.dumps(meta, indent=1) + "\n")
         counts = Counter(
-            verdict for batch in batches(aside / "told", ("verdict",)) for verdict in batch["verdict"].to_pylist()
+            verdict for batch in batches(staging / "lessons", ("verdict",)) for verdict in batch["verdict"].to_pylist()
         )
         del counts[None]
-        shutil.rmtree(aside / "told")
+        shutil.rmtree(staging / "lessons")
         if not counts[LIST]:
-            said = ", ".join(f"{count} with {why}" for why, count in sorted(counts.items())) or "none at all"
-            raise BadInput("the topic samples", "closed lists with actions and the features of this home", said)
+            counted = ", ".join(f"{count} with {why}" for why, count in sorted(counts.items())) or "none at all"
+            raise BadInput("the topic samples", "closed lists with actions and the features of this home", counted)
     return dict(counts)
 
 
@@ -209,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
     parser.add_argument("--samples", type=Path, required=True, help="samples whose maps are taken")
-    parser.add_argument("--asks", type=Path, required=True, help="asks whose maps are taken")
+    parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="asks whose maps are taken")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--master", default=None, help="Spark's master (local[*])")
     given = parser.parse_args(argv)
@@ -218,7 +218,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         log = KafkaLog(given.bootstrap)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
-            counts = make_from_impressions(spark, log, log.spans(SAMPLES), given.samples, given.asks, given.out)
+            counts = make_from_impressions(
+                spark, log, log.spans(SAMPLES), given.samples, given.ranking_lists, given.out
+            )
             this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
     return run(make)

@@ -76,19 +76,19 @@ SEQUENCES: Final = pa.schema(
 )
 SHARE: Final = 0.3
 """At most this share of a history, its end, is asked."""
-LEAST_ROWS: Final = 2_000
+MIN_ROWS: Final = 2_000
 """A task has so many rows to ask, at least."""
 
 
-def first_ranked(dataset: Dataset, rows: int, most: int) -> int:
+def first_ranked(dataset: Dataset, rows: int, limit: int) -> int:
     """The row from which on asks are made: as many positives come after it as asks are wanted, but SHARE of the rows at most."""
     floor = int(rows * (1 - SHARE))
     ratings = [batch["rating"].to_numpy() for batch in rows_between(dataset, floor, rows)]
     positive = np.flatnonzero(np.concatenate([*ratings, np.zeros(0)]) >= 4)
-    return floor + int(positive[-most]) if len(positive) > most else floor
+    return floor + int(positive[-limit]) if len(positive) > limit else floor
 
 
-def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, limit: int) -> Worker:
+def ranking_lists_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, limit: int) -> Worker:
     """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
     first row on."""
 
@@ -96,7 +96,7 @@ def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, lim
         out = Rows(RANKING_LISTS)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
-                for row in _asks(
+                for row in _lists_of(
                     dataset, HistoryWalk(dataset.name, catalogue.value, ids.value, relations), low, high, limit
                 ):
                     if out.add(row, 16 * len(row[-1])):
@@ -106,7 +106,7 @@ def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, lim
     return work
 
 
-def _asks(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
+def _lists_of(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
     weights, seq = ClickWeights(), 0
     for batch in rows_between(dataset, 0, high):
         columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
@@ -116,13 +116,13 @@ def _asks(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int) 
                 wanted = walk.index.row_of[item_id]
                 found = find_signals(moment)
                 rows, _ = candidates(found.orders, limit)
-                place = np.flatnonzero(rows == wanted)
-                if len(place):
+                answer = np.flatnonzero(rows == wanted)
+                if len(answer):
                     vector = user_vector(moment.user, ts, walk.genres, weights)
                     signals = signal_matrix(found, rows).ravel()
                     history = history_of(moment.user.recent, ts)
                     ids = walk.index.columns.ids[rows]
-                    yield (seq, user_id, ts, *history, vector, ids, int(place[0]), signals)
+                    yield (seq, user_id, ts, *history, vector, ids, int(answer[0]), signals)
             walk.fold(user_id, item_id, rating, ts)
             seq += 1
 
@@ -151,42 +151,42 @@ def make_ranking_lists(
     check_made_of(base, dataset)
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
-    first = first_ranked(dataset, rows, settings.most)
-    with atomic_folder(out) as aside:
+    first = first_ranked(dataset, rows, settings.limit)
+    with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
-            write_history_relations(spark, dataset, first, aside / RELATIONS, aside / "scratch")
+            write_history_relations(spark, dataset, first, staging / RELATIONS, staging / "scratch")
         with step("  asks walked") as this:
-            _write_asks(spark, dataset, (first, rows), aside, settings)
-            asks = _count(aside / "asks")
-            this.note = f"{asks} of {count_positives(dataset, rows) - count_positives(dataset, first)} positives"
+            _write_lists(spark, dataset, (first, rows), staging, settings)
+            lists = _count(staging / "asks")
+            this.note = f"{lists} of {count_positives(dataset, rows) - count_positives(dataset, first)} positives"
         with step("  sequences"):
             events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id")
             ordered = events.sortWithinPartitions("user_id", "seq").select("user_id", "seq", "item_id", "rating", "ts")
-            write_parts(ordered, sequences_worker(), SEQUENCES, aside / "sequences")
-        shutil.rmtree(aside / RELATIONS)
-        shutil.rmtree(aside / "scratch")
-        (aside / MAPS).write_bytes(msgspec.json.encode(_maps(aside / "asks", genre_names(dataset.items))))
+            write_parts(ordered, sequences_worker(), SEQUENCES, staging / "sequences")
+        shutil.rmtree(staging / RELATIONS)
+        shutil.rmtree(staging / "scratch")
+        (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", genre_names(dataset.items))))
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
             "history_rows": rows,
             "first": first,
-            "asks": asks,
+            "asks": lists,
             "candidates": settings.candidates,
             "fold_version": FOLD_VERSION,
             "inputs_version": INPUTS_VERSION,
             "seconds": round(time.monotonic() - began, 1),
         }
-        (aside / META).write_text(json.dumps(meta, indent=1) + "\n")
+        (staging / META).write_text(json.dumps(meta, indent=1) + "\n")
     return meta
 
 
-def _write_asks(
-    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], aside: Path, settings: RankingListSettings
+def _write_lists(
+    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], staging: Path, settings: RankingListSettings
 ) -> None:
     """One task a core, each a part of the span: each folds all rows before its own again, which costs little beside asking."""
     first, end = span
-    parts = max(1, min(int(spark.sparkContext.defaultParallelism), (end - first) // LEAST_ROWS))
+    parts = max(1, min(int(spark.sparkContext.defaultParallelism), (end - first) // MIN_ROWS))
     bounds = [first + (end - first) * part // parts for part in range(parts + 1)]
     slices = spark.createDataFrame(list(pairwise(bounds)), "low long, high long").repartitionByRange(parts, "low")
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
@@ -194,24 +194,24 @@ def _write_asks(
     light = replace(dataset, items=[])
     write_parts(
         slices,
-        asks_worker(light, catalogue, ids, aside / RELATIONS, settings.candidates),
+        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, settings.candidates),
         RANKING_LISTS,
-        aside / "asks",
+        staging / "asks",
     )
     catalogue.destroy()
     ids.destroy()
 
 
-def _maps(asks: Path, genres: tuple[str, ...]) -> InputMaps:
+def _maps(lists: Path, genres: tuple[str, ...]) -> InputMaps:
     user = Moments(len(USER_COLUMNS) + 3 * len(genres))
-    for batch in batches(asks, ("user",)):
+    for batch in batches(lists, ("user",)):
         if batch.num_rows:
             user.add(matrix(batch.column(0), user.width))
     return InputMaps(genres, user.mean(), user.std())
 
 
-def _count(asks: Path) -> int:
-    return sum(batch.num_rows for batch in batches(asks, ("seq",)))
+def _count(lists: Path) -> int:
+    return sum(batch.num_rows for batch in batches(lists, ("seq",)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,12 +29,14 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
             return keras.layers.Embedding(rows, WIDTH, embeddings_initializer=init, name=label)
 
         self.items, self.marks = table(size + 1, 0, "items"), table(MARKS, 1, "marks")
-        self.gaps, self.places = table(GAPS, 2, "gaps"), table(LENGTH, 3, "places")
+        self.gaps, self.positions = table(GAPS, 2, "gaps"), table(LENGTH, 3, "places")
 
     def call(self, items: Any, marks: Any, gaps: Any, candidate: Any) -> Any:
-        events = self.items(items) + self.marks(marks) + self.gaps(gaps[:, :-1]) + self.places(tf.range(LENGTH))[None]
-        there = tf.cast(items > 0, tf.float32)
-        return events * there[:, :, None], there, self.items(candidate)
+        events = (
+            self.items(items) + self.marks(marks) + self.gaps(gaps[:, :-1]) + self.positions(tf.range(LENGTH))[None]
+        )
+        mask = tf.cast(items > 0, tf.float32)
+        return events * mask[:, :, None], mask, self.items(candidate)
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[tuple[int | None, ...], ...]:
         return (None, LENGTH, WIDTH), (None, LENGTH), (None, WIDTH)
@@ -53,7 +55,7 @@ class Compared:
 
     inputs: dict[str, Any]
     events: Any
-    there: Any
+    mask: Any
     whose: Any
     candidate: Any
 
@@ -66,7 +68,7 @@ def interests_of(context: NetContext) -> Compared:
     }
     history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     index = IdIndex(context.item_ids, "item_index")
-    events, there, candidate = Interests(len(context.item_ids), context.seed)(
+    events, mask, candidate = Interests(len(context.item_ids), context.seed)(
         index(history), marks, gaps, index(inputs["movieId"])
     )
-    return Compared(inputs, events, there, whose, candidate)
+    return Compared(inputs, events, mask, whose, candidate)

@@ -117,8 +117,8 @@ class Manager:
             loaded = model.loaded if model else {}
             found = loaded.get(max(loaded, default=-1) if version is None else version)
             if found is None:
-                asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {asked}")
+                requested = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {requested}")
             found.acquire()
         try:
             yield found
@@ -195,7 +195,7 @@ class Manager:
         config = model.config
         aspired: Mapping[int, str] = {}
         if config:
-            present = self._look(model, config.base_path)
+            present = self._scan(model, config.base_path)
             if present is None:
                 return
             model.failed &= present.keys()
@@ -208,7 +208,7 @@ class Manager:
             self._retire(model, version)
 
     @staticmethod
-    def _look(model: _Model, base_path: Path) -> dict[int, str] | None:
+    def _scan(model: _Model, base_path: Path) -> dict[int, str] | None:
         """The version folders under ``base_path``; None if it can't be read, which is said once."""
         try:
             with os.scandir(base_path) as entries:

@@ -63,7 +63,7 @@ class _Call:
 
     handle: Callable[..., list[Any]]
     dtypes: tuple[np.dtype[Any], ...]
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
 class Servable:
@@ -95,7 +95,7 @@ class Servable:
             values = call.handle(*arrays)
         except tf.errors.OpError as error:
             raise from_tensorflow(error) from None
-        return [_as_array(values[place]) for place in call.places]
+        return [_as_array(values[index]) for index in call.indices]
 
     def _call(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> _Call:
         with self._lock:

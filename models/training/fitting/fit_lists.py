@@ -32,7 +32,7 @@ _ENCODE: Final = 256
 
 def fit_on_lists(
     net: Net,
-    asks: RankingLists,
+    ranking_lists: RankingLists,
     seed: int,
     progress: Progress = lambda *_: None,
     earlier: Earlier | None = None,
@@ -53,29 +53,33 @@ def fit_on_lists(
     """
     keras.utils.set_random_seed(seed)
     known = np.zeros(0, np.int64) if earlier is None else earlier.item_ids
-    context = NetContext(np.unique([0]), with_new(known, asks.item_ids()), asks.widths, seed)
+    context = NetContext(np.unique([0]), with_new(known, ranking_lists.item_ids()), ranking_lists.widths, seed)
     model = net.build(context)
     if earlier is not None:
         take_over(model, context, earlier)
     if not any(layer.name == "next_item" for layer in model.layers):
-        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress, resume, effort.whole))
+        return Fitted(model, context, *fit_whole(net, model, ranking_lists, seed, progress, resume, effort.whole))
     encoder = model.get_layer("next_item").encoder
     number, loss = 0, float("nan")
     if earlier is None:
         number = effort.sequence
         if not resume.passed(ENCODER):
-            data = indexed(asks.past(MAX_EVENTS), context.item_ids)
+            data = indexed(ranking_lists.past(MAX_EVENTS), context.item_ids)
             loss = fit_encoder(net, encoder, data, number, seed, progress, resume=resume)
     elif net.learns == SEQUENCES:
         number = effort.last
-        data = indexed(windows_of(asks.train_lists), context.item_ids)
+        data = indexed(windows_of(ranking_lists.train_lists), context.item_ids)
         loss = fit_encoder(net, encoder, data, number, seed, progress, LATE_RATE)
     if net.learns == SEQUENCES:
-        metrics, _ = measured(asks.validation_lists, scores_of(model, net, asks.validation_lists), calibrate=False)
+        metrics, _ = measured(
+            ranking_lists.validation_lists, scores_of(model, net, ranking_lists.validation_lists), calibrate=False
+        )
         epochs: tuple[Epoch, ...] = (Epoch(number, loss, metrics),)
     else:
-        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, number), resume, effort.lists)
-    newest = indexed(asks.everything(MAX_EVENTS), context.item_ids)
+        epochs, metrics = _fit_weighing(
+            net, model, ranking_lists, seed, partial(progress, number), resume, effort.lists
+        )
+    newest = indexed(ranking_lists.everything(MAX_EVENTS), context.item_ids)
     fit_encoder(net, encoder, newest, effort.last, seed + 1, progress, LATE_RATE)
     return Fitted(model, context, epochs, metrics)
 
@@ -83,7 +87,7 @@ def fit_on_lists(
 def _fit_weighing(
     net: Net,
     model: Any,
-    asks: RankingLists,
+    ranking_lists: RankingLists,
     seed: int,
     progress: Callable[[int, float], None],
     resume: Resume,
@@ -98,14 +102,16 @@ def _fit_weighing(
     stopper = Stopper(weighing, "ndcg10", PATIENCE)
     state = [*model.variables, *optimizer.variables]
     done = resume.restore("weighing", state, rng, stopper)
-    parts = [_prepared(model, index, lists) for lists in (asks.train_lists, asks.validation_lists)]
+    parts = [_prepared(model, index, lists) for lists in (ranking_lists.train_lists, ranking_lists.validation_lists)]
 
-    def logits(said: Any, signals: Any, items: Any, gaps: Any, there: Any) -> Any:
+    def logits(next_scores: Any, signals: Any, items: Any, gaps: Any, present: Any) -> Any:
         """[n, C] of lists."""
-        n, c = tf.shape(said)[0], tf.shape(said)[1]
+        n, c = tf.shape(next_scores)[0], tf.shape(next_scores)[1]
         whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
-        flat = weighing(tf.reshape(said, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), items, gaps, whose)
-        return tf.where(there, tf.reshape(flat, [n, c]), -1e9)
+        flat = weighing(
+            tf.reshape(next_scores, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), items, gaps, whose
+        )
+        return tf.where(present, tf.reshape(flat, [n, c]), -1e9)
 
     compiled = tf.function(logits, reduce_retracing=True)
 
@@ -119,14 +125,14 @@ def _fit_weighing(
         return loss
 
     train, validation = parts
-    lists = asks.validation_lists
+    lists = ranking_lists.validation_lists
     for number in range(done + 1, epochs + 1):
         if stopper.over:
             break
-        order, total = rng.permutation(len(asks.train_lists)), 0.0
+        order, total = rng.permutation(len(ranking_lists.train_lists)), 0.0
         for start in range(0, len(order), net.batch_size):
             rows = order[start : start + net.batch_size]
-            loss = float(step(asks.train_lists.answers[rows], *(values[rows] for values in train)))
+            loss = float(step(ranking_lists.train_lists.answers[rows], *(values[rows] for values in train)))
             if not np.isfinite(loss):
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(rows)
@@ -152,17 +158,17 @@ def _prepared(model: Any, index: Any, lists: Lists) -> tuple[AnyArray, ...]:
     next_item = model.get_layer("next_item")
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def ask(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
+    def score_next(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
         n, c = tf.shape(candidates)[0], tf.shape(candidates)[1]
         whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
         return tf.reshape(next_item(items, marks, gaps, whose, tf.reshape(candidates, [-1])), [n, c, 2])
 
     items, candidates = index(lists.history).numpy(), index(lists.items).numpy()
-    said = [
-        ask(items[low:high], lists.marks[low:high], lists.gaps[low:high], candidates[low:high]).numpy()
+    next_scores = [
+        score_next(items[low:high], lists.marks[low:high], lists.gaps[low:high], candidates[low:high]).numpy()
         for low, high in ((low, low + _ENCODE) for low in range(0, len(lists), _ENCODE))
     ]
-    return np.concatenate(said), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
+    return np.concatenate(next_scores), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
 
 
 def scores_of(model: Any, net: Net, lists: Lists) -> AnyArray:
@@ -170,7 +176,9 @@ def scores_of(model: Any, net: Net, lists: Lists) -> AnyArray:
     out = np.full(lists.items.shape, -np.inf, np.float32)
     for low in range(0, len(lists), _ENCODE):
         part = lists.part(slice(low, low + _ENCODE))
-        asks, places = np.nonzero(part.items != NO_CANDIDATE)
-        flat = part.rows(asks, places)
-        out[low + asks, places] = model({name: flat[name] for name in net.inputs}, training=False).numpy()[:, 0]
+        list_index, candidate_index = np.nonzero(part.items != NO_CANDIDATE)
+        flat = part.rows(list_index, candidate_index)
+        out[low + list_index, candidate_index] = model(
+            {name: flat[name] for name in net.inputs}, training=False
+        ).numpy()[:, 0]
     return out

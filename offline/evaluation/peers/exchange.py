@@ -24,7 +24,7 @@ class Rows:
     ratings: DoubleArray
     times: IntArray
     first: int
-    asked: IntArray
+    queries: IntArray
 
     def write(self, path: Path) -> None:
         np.savez(path, **asdict(self))
@@ -40,8 +40,8 @@ class Rows:
         users, items, ratings, times = self.users[:end], self.items[:end], self.ratings[:end], self.times[:end]
         known_before = np.ones(end, bool)
         known_before[np.unique(items, return_index=True)[1]] = False
-        asked = np.flatnonzero((ratings >= 4) & known_before)
-        return Rows(users, items, ratings, times, first, asked[asked >= first])
+        queries = np.flatnonzero((ratings >= 4) & known_before)
+        return Rows(users, items, ratings, times, first, queries[queries >= first])
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class Peer:
 
     lists: IntArray
     learned: float
-    answered: float
+    query_seconds: float
 
 
 def write_peers(path: Path, peers: dict[str, Peer]) -> None:
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, peer in peers.items():
         arrays[f"{name}|lists"] = peer.lists
-        arrays[f"{name}|seconds"] = np.array([peer.learned, peer.answered])
+        arrays[f"{name}|seconds"] = np.array([peer.learned, peer.query_seconds])
     np.savez(path, **arrays)
 
 

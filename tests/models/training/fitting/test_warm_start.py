@@ -122,7 +122,7 @@ def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[
     write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
     asks = read_ranking_lists(newer)
     assert asks.histories is None
-    train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1, effort=SMALL), quiet())
+    train_all(Options(tmp_path, models, (name,), ranking_lists=newer, go_on=1, effort=SMALL), quiet())
     second = newest(models, name)
     assert second is not None
     assert second.version == 2
