@@ -93,8 +93,12 @@ class Histories:
 
 @dataclass(frozen=True)
 class RankingLists:
-    """All that a training on ranking lists or sequences reads. histories: None for lists that were shown, which bring the newest events
-    alone; first: the row from which on there are lists; from_ms, to_ms: the time of the oldest and the newest row."""
+    """All that a training on ranking lists or sequences reads.
+
+    histories       None for lists that were shown to users: they bring the newest events alone
+    first           the row of the data set from which on there are lists
+    from_ms, to_ms  times of the oldest and the newest row
+    """
 
     train_lists: Lists
     validation_lists: Lists
@@ -265,8 +269,8 @@ def windows_of(*parts: Lists) -> Windows:
 
 
 def windows(histories: Histories, before: int, limit: int) -> Windows:
-    """The rows with seq < `before` as windows, at most `limit` events, the newest: each event follows in exactly one of them, with
-    at least L / 2 events before it where there are so many. The first event follows nothing at all."""
+    """The newest `limit` events with seq < `before` as windows. Each event follows in exactly one of them, with at least L / 2
+    events before it where there are so many. The first event follows nothing at all."""
     step = LENGTH // 2
     rows: list[tuple[IntArray, int]] = []
     oldest = np.sort(histories.seqs[histories.seqs < before])[-limit:][:1]
