@@ -1,4 +1,5 @@
-"""Files and folders that appear whole or not at all: written beside their place, synced, renamed into it.
+"""Files and folders that appear whole or not at all: written under a temporary name in the same folder,
+synced and renamed.
 
 A reader finds the old or the new content, never a part, and so does the machine after a power cut: what is renamed has been
 synced before, and the folder that holds the name after. An error leaves the old content, and nothing beside it.

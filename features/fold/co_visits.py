@@ -25,7 +25,7 @@ _HALF_LIFE: Final = HALF_LIVES[-1]
 
 
 class Neighbours(msgspec.Struct, array_like=True):
-    """What Redis holds of an item's pairs, at most 400 bytes.
+    """An item's neighbours as Redis holds them, at most 400 bytes.
 
     item_id  the item
     n        co-visits folded in, undone ones included: the fence of its writes

@@ -1,5 +1,5 @@
-"""What the moment says about every item: a few signals, each a strength for a whole catalogue. Recall takes its candidates
-by them, and rankers read, for user and candidate together, how strong each is and what place it gives.
+"""Signals: a few strengths for every item of a catalogue, as of a moment. Recall takes its candidates by them, and rankers read,
+for each candidate, the strength of each signal and the rank that it gives.
 
 Training and serving call the same functions, on features as they stood just before an event or on the freshest ones.
 N rows of a catalogue, S signals, n candidates.
@@ -21,7 +21,7 @@ from features.inputs.columns import ClickWeights, ItemColumns, popularity, taste
 from features.types import ItemId
 
 LIKED_FADE: Final = 0.97
-"""What an older positive item weighs against the next newer one, for `ease`."""
+"""The weight of an older positive item relative to the next newer one, for `ease`."""
 RECENT_FADE: Final = 0.85
 RECENT_LIKED: Final = 20
 LATEST_FADE: Final = 0.7
@@ -29,7 +29,7 @@ LATEST_LIKED: Final = 10
 YEARS: Final = 5.0
 """Two films so many years apart are alike by 1/e."""
 MAX_RANKED: Final = 300
-"""Places that a signal gives; what comes after has none."""
+"""Items that a signal ranks; those after them have no rank."""
 
 
 class Together:
@@ -45,7 +45,7 @@ class Together:
         self._shares = np.concatenate([self._shares, np.zeros((more, NEIGHBOURS), np.float32)])
 
     def put(self, row: int, neighbours: Neighbours, row_of: Mapping[ItemId, int]) -> None:
-        """What names an item without a row is left out."""
+        """Set a row's neighbours; those without a row are left out."""
         self._shares[row] = 0
         total = sum(weight for _, weight in neighbours.top)
         for rank, (item_id, weight) in enumerate(neighbours.top):
@@ -89,7 +89,7 @@ class ItemIndex:
 
     @property
     def kinds(self) -> dict[str, Relations | Together]:
-        """What tells which items are near an item, by name."""
+        """The sources of an item's neighbours, by name."""
         return {"similar": self.similar, "ease": self.ease, "together": self.together}
 
 
@@ -146,7 +146,7 @@ def _popular(moment: Moment) -> FloatArray:
 
 
 def _genre(moment: Moment) -> FloatArray:
-    """The genres that the user likes, now and lately, in what is popular."""
+    """The genres that the user likes, now and recently, in what is popular."""
     if not moment.user.tastes:
         return np.zeros(len(moment.items), np.float32)
     liking = np.maximum(moment.tastes.sum(axis=0), 0)
@@ -156,7 +156,7 @@ def _genre(moment: Moment) -> FloatArray:
 
 
 Scorer = Callable[[Moment], FloatArray]
-"""Strengths [N], 0 or less where there is nothing to say."""
+"""Strengths [N], 0 or less where the signal does not apply."""
 SIGNALS: Final[dict[str, Scorer]] = {
     "ease": _ease,
     "similar": _similar,
@@ -169,7 +169,7 @@ SIGNAL_COLUMNS: Final = (*(f"{name}_{of}" for name in SIGNALS for of in ("share"
 
 
 class Signals:
-    """What was found at a moment.
+    """The signals found at a moment.
 
     strengths  [N] by name of the signal, 0 where not allowed
     orders     rows by name, best first, at most MAX_RANKED, those with a strength alone; ties by row
@@ -211,14 +211,14 @@ def find_signals(moment: Moment) -> Signals:
 
 
 def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, IntArray]:
-    """(rows [n ≤ limit], found_by [n]): by the best place that any order gives, ties by the order's place among the orders;
+    """(rows [n ≤ limit], found_by [n]): by the best rank that any order gives, ties by the order's index among the orders;
     bit k of found_by is set where the k-th order has the row."""
     if not orders:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     ranked = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
     for at, order in enumerate(orders.values()):
         ranked[: len(order), at] = order
-    filled = ranked.ravel() >= 0  # by place, then by order
+    filled = ranked.ravel() >= 0  # by rank, then by order
     rows, bits = ranked.ravel()[filled], np.tile(1 << np.arange(len(orders)), len(ranked))[filled]
     unique, first, each = np.unique(rows, return_index=True, return_inverse=True)
     found_by = np.bincount(each, bits, len(unique)).astype(np.int64)  # an order has a row once: sums are unions
@@ -228,7 +228,7 @@ def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, In
 
 def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
-    1/log2(2 + place), 0 without a place; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
+    1/log2(2 + rank), 0 without a rank; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
     gains = np.zeros(len(moment.items), np.float32)
