@@ -19,8 +19,8 @@ LAYERS = (64, 32)
 
 
 class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """states [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A place that
-    is not there leaves the state as it is."""
+    """states [m, L, WIDTH], mask [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A position
+    that the mask leaves out does not change the state."""
 
     def __init__(self, seed: int, name: str = "evolution") -> None:
         super().__init__(name=name)

@@ -19,10 +19,10 @@ LAYERS = (64, 32)
 
 
 class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """events [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → each candidate's weighted sum, [n, WIDTH].
+    """events [m, L, WIDTH], mask [m, L], whose [n], candidate [n, WIDTH] → each candidate's weighted sum, [n, WIDTH].
 
     The perceptron compares by the event, the candidate, their difference and their product. Its first layer is a sum of a part
-    of each, so what the event and the candidate alone say is computed once for each, not once for each pair.
+    of each, so the parts of the event alone and of the candidate alone are computed once for each, not once for each pair.
     """
 
     def __init__(self, seed: int, name: str = "attention") -> None:

@@ -1,5 +1,5 @@
 """Embedding and perceptron: P. Covington et al., Deep Neural Networks for YouTube Recommendations, RecSys 2016, in its plainest
-form: embeddings of the ids beside all columns, and fully connected layers over them."""
+form: embeddings of the ids joined with all columns, and fully connected layers over them."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""Fusion: how likely each candidate comes next (a transformer over the newest events, as in SASRec), and what recall's signals
-say of user and candidate together, weighed by how long the user has been silent and how much is known of them.
+"""Fusion: how likely each candidate comes next (a transformer over the newest events, as in SASRec), and recall's signals
+for user and candidate together, weighed by how long the user has been silent and how much is known of them.
 
 The sequence model learns from histories; the weighing learns from lists, by softmax over the candidates of each, on events
 after those that the sequence model and the signals were made of. So what it weighs is as uncertain as it will be in life.
@@ -24,10 +24,10 @@ WIDTH: Final = 2 + len(SIGNAL_COLUMNS)
 
 
 class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """said [n, 2] as `NextItem` gives it, signals [n, S], items [m, L] as places in the vocabulary, gaps [m, L + 1], whose [n] of
-    these each row has → [n, 1].
+    """next_scores [n, 2] of `NextItem`, signals [n, S], items [m, L] as indices into the vocabulary, gaps [m, L + 1],
+    whose [n] of these each row has → [n, 1].
 
-    A weighted sum of what was said, with weights that depend on the situation, and a small perceptron over both.
+    A weighted sum of scores and signals, with weights that depend on the situation, and a small perceptron over both.
     """
 
     def __init__(self, seed: int, name: str = "weighing") -> None:

@@ -1,4 +1,4 @@
-"""SASRec: a transformer over the newest events says which item comes next (`models.nets.parts.sequence`)."""
+"""SASRec: a transformer over the newest events predicts the next item (`models.nets.parts.sequence`)."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
     begun, seed = interests_of(context), context.seed
     events, mask = begun.events, begun.mask
-    # Newer events weigh more: a weight for each place, learned.
+    # Newer events weigh more: a weight for each position, learned.
     length = events.shape[1]
     position_weights = keras.layers.Dense(
         length, activation="softplus", kernel_initializer="zeros", name="place_weights"

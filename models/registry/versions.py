@@ -103,7 +103,7 @@ def _last_given(models_dir: Path, name: str) -> int:
 def publish(staged_folder: Path, models_dir: Path, name: str) -> int:
     """Give a staged version the next number and move it into place; returns the number.
 
-    Checks the manifest and every digest first; whether the model *answers* right is what `models.training.promotion_gate` asks.
+    Checks the manifest and every digest first; whether the model *answers* right is checked by `models.training.promotion_gate`.
     The folder must lie under `<models>/.staging`. Raises Broken where it is not whole, BadInput where it is
     another model's.
     """

@@ -46,7 +46,7 @@ _TOO_LARGE = f"a request may have {MAX_REQUEST_BYTES} bytes at most"
 
 
 class _TooLarge(Exception):
-    """The body is, or says it is, larger than MAX_REQUEST_BYTES."""
+    """The body is, or declares to be, larger than MAX_REQUEST_BYTES."""
 
 
 _NO_GZIP = "the body is not the gzip that its Content-Encoding says"

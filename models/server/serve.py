@@ -31,7 +31,7 @@ from models.server.rest import RestApp
 
 _log = logging.getLogger(__name__)
 GRACE_SECONDS = 5
-"""How long requests under way may take to finish after SIGTERM."""
+"""The time that requests under way may take to finish after SIGTERM, s."""
 
 _MAX_CONNECTIONS = 1000
 
@@ -156,7 +156,7 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
 
 
 async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: Lanes) -> None:
-    """Read the config file again and again; what can't be read or served is said once and changes nothing."""
+    """Read the config file again and again; a config that can't be read or served is logged once and changes nothing."""
     if not flags.model_config_file or not flags.config_poll_seconds:
         return
     path: Path = flags.model_config_file

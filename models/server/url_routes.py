@@ -15,7 +15,7 @@ _API = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Route:
-    """What is asked of which version; ``verb`` is predict, classify, regress, metadata or status."""
+    """The call and the version that a path names; ``verb`` is predict, classify, regress, metadata or status."""
 
     verb: str
     name: str

@@ -204,7 +204,7 @@ def _histories(folder: Path) -> Histories:
 
 
 def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
-    """Those after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is no such thing or too
+    """The lists after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is malformed or too
     little."""
     maps: InputMaps = read_json(folder / "maps.json", InputMaps)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
@@ -253,7 +253,7 @@ class Windows:
 LIKED_MARK: Final = 8
 """Marks from here on are positive ratings (a like is 13, a dislike 14)."""
 OTHER: Final = 0.2
-"""Weight of a next event that is not positive: it tells what the user came across."""
+"""Weight of a next event that is not positive: it shows what the user came across."""
 
 
 def windows_of(*parts: Lists) -> Windows:

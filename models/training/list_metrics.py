@@ -1,4 +1,4 @@
-"""How good ranked lists are: the places of what was liked, and scores as shares."""
+"""Metrics of ranked lists: the ranks of liked items, and scores as shares."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from models.training.row_metrics import TOP, measure, rank_gains
 
 
 def rank_metrics(ranks: IntArray) -> dict[str, float]:
-    """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
+    """hr, ndcg and mrr at 10 (`rank_gains`) of the ranks (from 0) of the liked items."""
     return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(ranks).items()}
 
 
 def ranks_of(lists: Lists, scores: AnyArray) -> IntArray:
-    """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
+    """[A] the rank of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
     rows = np.arange(len(lists))
     mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
     ahead = (scores > mine) | ((scores == mine) & (lists.items < item))

@@ -36,10 +36,15 @@ Lessons = Samples | RankingLists
 
 @dataclass(frozen=True)
 class Options:
-    """What to train on and how. asks: the folder for nets that learn from lists or sequences; base: the base whose features the
-    samples carry, None where it is not known; go_on: from this version of each model (its newest one where 0), on what is newer
-    than all that it learned from; None is anew, on everything; epochs: at most so many over rows; effort: those over lists and
-    sequences."""
+    """What to train on and how.
+
+    ranking_lists  the folder for nets that learn from lists or sequences
+    base           the base whose features the samples carry, None where it is not known
+    go_on          from this version of each model (its newest one where 0), on what is newer than all that it learned from;
+                   None is anew, on everything
+    epochs         at most so many over rows
+    effort         those over lists and sequences
+    """
 
     samples: Path
     models: Path
@@ -174,7 +179,7 @@ def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
 
 
 def _key(net: Net, lessons: Lessons, options: Options) -> str:
-    """What two trainings have in common if one can go on for the other."""
+    """The key that two trainings share if one can resume the other."""
     seen = (len(lessons.train), len(lessons.validation), lessons.dataset, lessons.from_ms, lessons.to_ms, options.base)
     return repr(
         (
@@ -258,7 +263,7 @@ def train_all(options: Options, console: Console, find: Callable[[str], Net] = n
     """Train, check and publish every model of `options`; returns the version of each.
 
     A model that fails does not stop the others. Raises Broken at the end that names each that failed, and why;
-    BadInput where `find` knows no net of a name, or something that was asked for can't be.
+    BadInput where `find` knows no net of a name, or an option can't be satisfied.
     """
     started = time.monotonic()
     chosen = [find(name) for name in options.names]

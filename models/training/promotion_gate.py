@@ -1,4 +1,4 @@
-"""The gate: a version is served only if it loads and answers as TensorFlow Serving will ask it to.
+"""The promotion gate: a version is served only if it loads and answers under TensorFlow Serving's conditions.
 
 It is loaded into a Session of its own, which finds variables by name as TensorFlow Serving does; `tf.saved_model.load`
 would hide a model that serves nothing.
@@ -180,7 +180,7 @@ def live_version(models_dir: Path, name: str) -> Manifest | None:
 
 def check_not_worse(manifest: Manifest, live: Manifest | None, margin: float = AUC_MARGIN) -> None:
     """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none. Its own metrics
-    say how good the live one was on the same validation, if that is another than the live one's."""
+    record how good the live one was on the same validation, if that is another than the live one's."""
     auc = manifest.metrics.get("auc")
     if auc is None:
         raise Broken(f"{manifest.name}: the manifest records no auc")

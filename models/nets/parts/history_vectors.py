@@ -15,8 +15,8 @@ WIDTH: Final = 32
 
 
 class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """items [m, L] as places in the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the events'
-    vectors [m, L, WIDTH], which of them are there [m, L] (1 or 0), and the candidate's vector [n, WIDTH].
+    """items [m, L] as indices into the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the
+    events' vectors [m, L, WIDTH], their mask [m, L] (1 where there is an event, else 0), and the candidate's vector [n, WIDTH].
 
     An event's vector is its item's, with how it was taken and how long ago it was in the order of events added.
     """
@@ -44,11 +44,11 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
 @dataclass(frozen=True)
 class Compared:
-    """What nets that compare a candidate with a user's events begin with.
+    """The first layers of nets that compare a candidate with a user's events.
 
     inputs     movieId int64 [n], history, marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G]
     events     vectors of the distinct histories' events, [m, L, WIDTH]
-    there      which of them are there, [m, L]
+    mask       1 where there is an event, else 0, [m, L]
     whose      the history that each row has, [n]
     candidate  vectors of the candidates, [n, WIDTH]
     """

@@ -12,7 +12,7 @@ EMBEDDING_L2 = 2e-6
 
 
 class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Place of an id in a sorted vocabulary, from 1; 0 for an id that it does not hold.
+    """Index of an id in a sorted vocabulary, from 1; 0 for an id that it does not hold.
 
     In: int64 raw ids of any shape. Out: int64 of that shape, from 0 to len(vocabulary). The vocabulary is a variable that is
     not trained.

@@ -1,4 +1,4 @@
-"""A transformer over a user's newest events, and what it says of every item.
+"""A transformer over a user's newest events, and its scores for every item.
 
 SASRec: W.-C. Kang, J. McAuley, Self-Attentive Sequential Recommendation, ICDM 2018, with layer norms before the blocks; and
 beside the items, how each was taken and how long after the one before, and how long ago the newest is (as TiSASRec: J. Li,
@@ -44,8 +44,8 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Histories → states, and states → logits of all items.
 
-    items [n, L] are places in the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
-    `features.inputs.history`. A state [n, L, WIDTH] at a place tells of what comes next, given the gap until then.
+    items [n, L] are indices into the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
+    `features.inputs.history`. A state [n, L, WIDTH] at a position predicts what comes next, given the gap until then.
     """
 
     def __init__(self, size: int, seed: int, name: str = "encoder") -> None:
@@ -89,8 +89,8 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
 
 class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """What histories say of candidates: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the logarithm of
-    its share among all items, and how far its logit is below the best. An item that is not in the vocabulary has the share of
+    """Scores of candidates as the next item: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the
+    logarithm of its share among all items, and how far its logit is below the best. An item that is not in the vocabulary has the share of
     the least likely.
     """
 

@@ -1,4 +1,4 @@
-"""What a request does to a loaded version: predict, classify, regress, several at once.
+"""Inference on a loaded version: predict, classify, regress, several at once.
 
 Both protocols and the warm-up come through here, so they can't differ. Shapes of the signature are not enforced on what
 is fed; element types are.

@@ -1,4 +1,4 @@
-"""Where a request runs: small ones at once on the event loop, which is fastest; large ones on two threads beside it."""
+"""The choice of where a request runs: small ones at once on the event loop, which is fastest; large ones on two threads."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a GET says about a model: its versions' states, or the signatures of one version."""
+"""Answers to a GET of a model: its versions' states, or the signatures of one version."""
 
 import json
 from collections.abc import Sequence

@@ -27,7 +27,7 @@ MIN_SECONDS: Final = 5.0
 
 
 class Resume:
-    """See the module. path: None keeps nothing; key: says which training it is."""
+    """See the module. path: None keeps nothing; key: identifies the training."""
 
     def __init__(self, path: Path | None = None, key: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._key, self._clock = path, key, clock

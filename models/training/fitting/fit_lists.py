@@ -39,15 +39,14 @@ def fit_on_lists(
     resume: Resume = NO_RESUME,
     effort: Effort = FULL,
 ) -> Fitted:
-    """Train a net of SEQUENCES or LISTS, on from an earlier version if one is given: on asks that are all newer than what that
-    one learned from. The same seed, asks, version and effort give the same model.
+    """Train a net of SEQUENCES or LISTS, on from an earlier version if one is given: on lists that are all newer than what that
+    one learned from. The same seed, lists, version and effort give the same model.
 
-    A net without a sequence model learns whole (`models.training.fitting.fit_listwise`). Of one with it the encoder
-    learns from the rows
-    before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on the newest ones. At last the
-    encoder goes on over all rows, as what is served should know the newest: metrics and calibration are of the model before
-    that, since after it no row is left that it has not seen. An earlier version's encoder has not seen the asks: it goes on
-    only at last.
+    A net without a sequence model learns whole (`models.training.fitting.fit_listwise`). For one with it, the encoder learns
+    from the rows before the first list. The layer that weighs candidates then learns from the lists, stopped by NDCG on the
+    newest ones. At last the encoder goes on over all rows, as a served model should know the newest: metrics and calibration
+    are of the model before that, since after it no row is left that it has not seen. An earlier version's encoder has not
+    seen the lists: it goes on only at last.
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -93,7 +92,7 @@ def _fit_weighing(
     resume: Resume,
     epochs: int,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
-    """Train what weighs, in place, with the encoder as it is; what each epoch gave, and all metrics of the best one."""
+    """Train the layer that weighs, in place, with the encoder as it is. Returns the epochs, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
     variables = weighing.trainable_variables
     optimizer = keras.optimizers.Adam(net.learning_rate)
@@ -154,7 +153,8 @@ def _batched(compiled: Any, prepared: tuple[AnyArray, ...]) -> AnyArray:
 
 
 def _prepared(model: Any, index: Any, lists: Lists) -> tuple[AnyArray, ...]:
-    """(said [A, C, 2], signals [A, C, S], items [A, L] as places in the vocabulary, gaps [A, L + 1], there [A, C])."""
+    """(next_scores [A, C, 2], signals [A, C, S], items [A, L] as indices into the vocabulary, gaps [A, L + 1],
+    present [A, C])."""
     next_item = model.get_layer("next_item")
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types

@@ -26,8 +26,8 @@ _ROWS: Final = 16_384
 
 
 def drawn(lists: Lists, rng: np.random.Generator) -> AnyArray:
-    """[A, 1 + OTHERS] places of candidates: the answer, then others drawn evenly without repetition; where a list is shorter,
-    places that have no candidate, or the answer again."""
+    """[A, 1 + OTHERS] indices of candidates: the answer, then others drawn evenly without repetition; where a list is shorter,
+    indices that have no candidate, or the answer again."""
     size = lists.items.shape[1]
     keys = np.where(lists.items != NO_CANDIDATE, rng.random(lists.items.shape), 2.0)
     keys[np.arange(len(lists)), lists.answers] = 3.0
@@ -61,8 +61,8 @@ def fit_whole(
     resume: Resume = NO_RESUME,
     epochs: int = FULL.whole,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
-    """Train all of the model in place, at most `epochs` times over the lists, stopped by NDCG on the newest ones; what each
-    epoch gave, and all metrics of the best one.
+    """Train all of the model in place, at most `epochs` times over the lists, stopped by NDCG on the newest ones. Returns
+    the epochs, and all metrics of the best one.
 
     Raises Broken where a loss or score stops being a finite number.
     """

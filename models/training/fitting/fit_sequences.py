@@ -1,4 +1,4 @@
-"""Fitting a sequence encoder: what follows what, at every place of a window at once."""
+"""Fitting a sequence encoder: the next item is predicted at every position of a window at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Indexed:
-    """Windows with places in a vocabulary instead of ids: what is not in it is 0, and weighs nothing where it follows."""
+    """Windows with indices into a vocabulary instead of ids: an unknown item is 0, and weighs nothing as a next item."""
 
     items: AnyArray
     marks: AnyArray
@@ -72,7 +72,7 @@ def fit_encoder(
 
     def step(items: Any, marks: Any, gaps: Any, following: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
-            counts = weights > 0  # about half of the places: the others are there to be looked back at
+            counts = weights > 0  # about half of the positions: the others are context
             states = tf.boolean_mask(encoder(items, marks, gaps, training=True), counts)
             answers, shares = tf.boolean_mask(following, counts), tf.boolean_mask(weights, counts)
             if size <= FULL_SOFTMAX:
