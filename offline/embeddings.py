@@ -88,7 +88,7 @@ def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "Data
 
 
 def _number(spark: "SparkSession", ordered: "DataFrame", name: str) -> "DataFrame":
-    """(name, name_number): ids of one column and their places, from 0; the same in every run."""
+    """(name, name_number): ids of one column and their indices, from 0; the same in every run."""
     from pyspark.sql.types import LongType, StructField, StructType
 
     schema = StructType([StructField(name, LongType()), StructField(f"{name}_number", LongType())])
@@ -196,7 +196,7 @@ def _save(frame: "DataFrame", folder: Path, name: str) -> int:
 def make_embeddings(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, kinds: Sequence[str] = tuple(KINDS)
 ) -> EmbeddingsMeta:
-    """Make those kinds of a base's history; what meta.json says. Raises BadInput for an unknown kind, an `out` that is there, or
+    """Make those kinds of a base's history; the content of meta.json. Raises BadInput for an unknown kind, an `out` that exists,
     a data set that the base was not made of, or a history without a positive row."""
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:

@@ -1,5 +1,5 @@
-"""The base, its training samples and asks, one after the other in one Spark session; or the base alone, or what is still
-missing of samples and asks.
+"""The base, its training samples and ranking lists, one after the other in one Spark session; or the base alone, or what is
+still missing of samples and lists.
 
 python -m offline.prepare --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER --samples DIR --asks DIR
 """
@@ -39,8 +39,8 @@ def prepare(
     list_settings: RankingListSettings,
     part: str = ALL,
 ) -> None:
-    """Make a part of them. A base, or samples of a new one, that are there already are refused before anything starts; a base
-    stays if the samples fail, and is gone on from by TRAINING_DATA."""
+    """Make a part of them. A base, or samples of a new one, that exist already are refused before anything starts; a base
+    stays if the samples fail, and TRAINING_DATA goes on from it."""
     if part != TRAINING_DATA:
         base_number(settings.out)
     if part == ALL:

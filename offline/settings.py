@@ -1,4 +1,4 @@
-"""What the offline commands are told, and the arguments by which they are."""
+"""Settings of the offline commands, and their arguments."""
 
 import argparse
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ class SampleSettings:
 
 @dataclass(frozen=True)
 class RankingListSettings:
-    """Asks to make.
+    """Ranking lists to make.
 
-    most        asks at most, the newest
-    candidates  that each has, at most
+    limit       of lists, the newest ones
+    candidates  of each list, at most
     """
 
     limit: int = 30_000

@@ -2,7 +2,7 @@
 
     python -m offline.base.from_dataset --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER [--master M]
 
-It is written aside and renamed into place; the layout is that of `features.base.reader`.
+It is written to a staging folder, then renamed; the layout is that of `features.base.reader`.
 """
 
 import argparse

@@ -45,12 +45,12 @@ _CARRIED = (
     "related",
     "catalogue_digest",
 )
-"""What a manifest says of the data set at the root of a base."""
+"""The manifest's entries for the data set at the root of a base."""
 _COLUMNS = ("user_id", "topic", "offset", "kind", "item_id", "centi", "ts", "id", "target", "shown")
 
 
 def spans_of(previous: Base, until: Offsets) -> list[Span]:
-    """What is to be read between a base and `until`. Raises BadInput for a topic or partition that is none, or where the
+    """The spans of the log between a base and `until`. Raises BadInput for a topic or partition that is none, or where the
     base has gone further."""
     spans = []
     for topic, partitions_ in until.items():
@@ -144,7 +144,7 @@ def _write_tables(
 
 
 def _take(spark: "SparkSession", log: Log, spans: Sequence[Span], clock: Clock, folder: Path) -> "DataFrame":
-    """The records of the spans as TAKEN, read once: what comes after looks at them more than once."""
+    """The records of the spans as TAKEN, read once: later steps read them more than once."""
     if not spans:
         from pyspark.sql.pandas.types import from_arrow_schema
 

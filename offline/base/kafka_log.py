@@ -1,6 +1,6 @@
 """The log as Spark reads it: one task a partition of a topic, up to a given offset; and the rule by which it takes records.
 
-What leaves a task is what the fold needs: an event's fields, a shown list's head; of a record that is no event, that alone.
+A task returns what the fold needs: an event's fields, a shown list's head; of a record that is no event, that alone.
 """
 
 import time
@@ -38,10 +38,10 @@ class Span(NamedTuple):
 
 
 class Log(Protocol):
-    """Where records come from. It is sent to Spark's workers, so it opens what it needs when it is read."""
+    """A source of records. It is sent to Spark's workers, so it opens what it needs when it is read."""
 
     def read(self, span: Span) -> Iterator[Record]:
-        """The span's records, in order. Raises Broken where its first ones are gone or its last ones not there yet,
+        """The span's records, in order. Raises Broken where its first ones are deleted or its last ones not written yet,
         Unavailable where they don't come."""
         ...
 

@@ -63,7 +63,7 @@ def fetch_archive(name: str, folder: Path, base_url: str = BASE_URL) -> None:
 
 
 def _download(url: str, archive_path: Path) -> str:
-    """Stream `url` into the file `aside`, telling how far it is; the MD5 of what came, hex."""
+    """Stream `url` into the file `archive_path` and print the progress; the MD5 of its content, hex."""
     digest, done, began, reported_at = hashlib.md5(usedforsecurity=False), 0, time.monotonic(), 0.0
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, archive_path.open("wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
@@ -84,7 +84,7 @@ def _download(url: str, archive_path: Path) -> str:
 
 
 def _unpack(name: str, archive: Archive, path: Path, folder: Path) -> None:
-    """Take the members out, each checked by the zip's CRC; the ratings come last, so that they stand for all."""
+    """Take the members out, each checked by the zip's CRC; the ratings come last: they are there only if all are."""
     try:
         with zipfile.ZipFile(path) as packed:
             for member in sorted(archive.members, key=lambda member: member.startswith("ratings")):

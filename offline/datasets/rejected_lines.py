@@ -1,4 +1,4 @@
-"""What of a data set could not be taken: counted, and the first of it written aside for a person to look at."""
+"""Rejected lines of a data set: they are counted, and the first ones are written to a file of their own for inspection."""
 
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ class Rejects:
 
     @property
     def room(self) -> int:
-        """How many more lines are kept."""
+        """The number of lines that can still be recorded."""
         return MAX_LINES - len(self._lines)
 
     def add(self, file: str, why: str, line: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m offline.evaluation`: walk what comes after a base's history, and say how good each method's lists are."""
+"""`python -m offline.evaluation`: replay the rows after a base's history, and report how good each method's lists are."""
 
 import argparse
 import sys
@@ -36,7 +36,7 @@ LATE: Final = {
     "1 h": HOUR_MS,
     "never": NEVER,
 }
-"""How late features are made, for the curve of what freshness is worth."""
+"""Delays of features, in ms, for the curve of what freshness is worth."""
 
 
 def _methods(models: Path, names: Sequence[str], embeddings: Path | None) -> dict[str, Method]:

@@ -1,4 +1,4 @@
-"""What lists are like beside being right: how much of the catalogue they show, how well known and how alike their items are.
+"""Beyond accuracy: how much of the catalogue lists show, how well known their items are, and how alike.
 
 Novelty and diversity after P. Castells, N. Hurley, S. Vargas, Novelty and Diversity in Recommender Systems, 2015.
 """
@@ -17,7 +17,7 @@ from offline.datasets.dataset import Dataset, rows_between
 
 @dataclass(frozen=True)
 class ItemPopulation:
-    """What lists are drawn from.
+    """The items that lists are drawn from.
 
     ids     [N] of all items that rows or the catalogue name, ascending
     shares  [N] of the history's users, those that rated the item
@@ -30,7 +30,7 @@ class ItemPopulation:
 
 
 def item_population(dataset: Dataset, first: int) -> ItemPopulation:
-    """The shelf of a data set whose first `first` rows are the history."""
+    """The items of a data set whose first `first` rows are the history."""
     raters: dict[ItemId, set[UserId]] = defaultdict(set)
     users: set[UserId] = set()
     known = {item.item_id for item in dataset.items}
@@ -52,7 +52,7 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
 
 
 def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
-    """Of lists [A, TOP] of item ids:
+    """Measures of lists [A, TOP] of item ids:
 
     coverage   share of all items that any list shows
     novelty    mean of −log₂ of the share of the history's users that rated what is shown, bits; an item that nobody rated

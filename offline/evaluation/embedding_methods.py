@@ -26,7 +26,7 @@ class EmbeddingMethod:
 
     def __call__(self, query: RankingQuery) -> IntArray:
         row_of, size = query.moment.items.row_of, len(query.moment.items)
-        if self._rows is None:  # of one walk: its rows do not change
+        if self._rows is None:  # rows of a HistoryWalk do not change
             self._rows = np.array([row_of[item_id] for item_id in self._ids.tolist()], np.int64)
         liked, shares = query.moment.liked(RECENT_LIKED, RECENT_FADE)
         vector_of = np.full(size, -1, np.int64)

@@ -1,4 +1,4 @@
-"""What came of experiments: of each arm's lists, as the topic `samples` holds them, how many found something liked."""
+"""Results of experiments: the share of each arm's lists, as the topic `samples` holds them, in which something was liked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -77,7 +77,7 @@ def all_samples(bootstrap: str) -> Iterator[Sample]:
 
 
 def report(console: Console, bootstrap: str) -> None:
-    """Print a line for each arm, and for each interleaved model. Says so where there is nothing to tell."""
+    """Print a line for each arm, and for each interleaved model. Prints one line where there is no result."""
     arms, teams = results_of(all_samples(bootstrap))
     if not arms and not teams:
         console.print(

@@ -1,4 +1,4 @@
-"""Published models as methods of an evaluation: asked in this process, with the inputs that the API would make."""
+"""Published models as methods of an evaluation: called in this process, with the inputs that the API would make."""
 
 from pathlib import Path
 from typing import Any

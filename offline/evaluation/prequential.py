@@ -1,5 +1,5 @@
-"""The protocol in memory: a walk through the rows (`offline.training_data.history_walk`), and any number of methods
-that each give a list."""
+"""The protocol in memory: a replay of the rows (`offline.training_data.history_walk`), and any number of methods that each give
+a list."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ NEVER: Final = 1 << 60
 
 @dataclass(frozen=True)
 class RankingQuery:
-    """What a method sees: the moment, its signals, and the rows of its candidates."""
+    """The input of a method: the moment, its signals, and the rows of its candidates."""
 
     moment: Moment
     signals: Signals
@@ -36,7 +36,7 @@ Method = Callable[[RankingQuery], IntArray]
 
 
 def by_signal(name: str) -> Method:
-    """What one signal alone would show."""
+    """The method that ranks by one signal alone."""
     return lambda query: query.signals.orders[name][:TOP]
 
 
@@ -63,10 +63,10 @@ def prequential(
     late_ms: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Queries, dict[str, IntArray]]:
-    """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
+    """Replay all rows, with queries from row `first` on: the queries, and each method's lists [A, TOP] of item ids.
 
-    late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
-    is never shown all the same.) The weights between items in `relations` stay as they are.
+    late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not at all. (Items rated
+    already are left out all the same.) The weights between items in `relations` stay as they are.
     """
     ids = item_ids(dataset, dataset.rows)
     walk = HistoryWalk(dataset.name, catalogue, ids, relations)

@@ -1,4 +1,4 @@
-"""The rows of the protocol: which of them are asked for, and what is known of each ask before it is learned."""
+"""The rows of the protocol: which of them are queries, and the context of each query before it is learned."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from offline.evaluation.ranking_metrics import Queries
 
 
 class ProtocolRow(NamedTuple):
-    """One row. is_query: whether the system is asked for it before it learns it."""
+    """One row. is_query: whether the system predicts it before it learns it."""
 
     number: int
     user_id: UserId
@@ -21,8 +21,8 @@ class ProtocolRow(NamedTuple):
 
 
 def protocol_rows(dataset: Dataset, first: int, end: int, queries: Queries) -> Iterator[ProtocolRow]:
-    """The first `end` rows in order. From row `first` on a row rated at least 4 is asked for, if its item has been seen before;
-    what is known of it then goes into `asked`."""
+    """The first `end` rows in order. From row `first` on, a row rated at least 4 is a query if its item has been seen
+    before; its context then goes into `queries`."""
     events: dict[UserId, int] = defaultdict(int)
     newest: dict[UserId, Millis] = {}
     since: dict[ItemId, Millis] = {}

@@ -1,7 +1,8 @@
-"""How much of what came next recall finds, with and without each channel: `python -m offline.evaluation.recall_coverage`.
+"""Coverage of recall, the share of next items that it finds, with and without each channel:
+`python -m offline.evaluation.recall_coverage`.
 
-The same walk and the same asks as the protocol's; what is counted is whether the item that came next is among the candidates at
-all, so nothing ranks. Weights and vectors stay as they were made, histories are live.
+The rows and queries are the protocol's. A query counts if the item that came next is among the candidates at all, so nothing
+ranks. Weights and vectors stay as they were made, histories are live.
 """
 
 import argparse
@@ -41,7 +42,7 @@ Channel = Callable[[Moment], IntArray]
 
 
 class Vectors:
-    """Vectors of the items of a walk: those nearest to a vector of the user. Raises Broken for a folder that holds none."""
+    """A channel by vectors: the items nearest to a vector of the user. Raises Broken for a folder that holds none."""
 
     def __init__(
         self, folder: Path, user: Callable[[Moment, FloatArray, IntArray], FloatArray | None], normal: bool
@@ -55,7 +56,7 @@ class Vectors:
         self._vector_of: IntArray | None = None
 
     def __call__(self, moment: Moment) -> IntArray:
-        if self._vector_of is None:  # rows of a walk do not change
+        if self._vector_of is None:  # rows of a HistoryWalk do not change
             self._vector_of = np.full(len(moment.items), -1, np.int64)
             self._vector_of[[moment.items.row_of[item_id] for item_id in self._ids.tolist()]] = np.arange(
                 len(self._ids)
@@ -68,14 +69,14 @@ class Vectors:
 
 
 def newest_mean(moment: Moment, vectors: FloatArray, vector_of: IntArray) -> FloatArray | None:
-    """As the API's channels by Item2vec and DeepWalk."""
+    """The user's vector of the API's channels by Item2vec and DeepWalk."""
     liked, shares = moment.liked(RECENT_LIKED, RECENT_FADE)
     known = vector_of[liked] >= 0
     return faded_mean(vectors[vector_of[liked[known]]], shares[known]) if known.any() else None
 
 
 def folded_in(fold_in: FoldIn) -> Callable[[Moment, FloatArray, IntArray], FloatArray | None]:
-    """As the API's channel by ALS."""
+    """The user's vector of the API's channel by ALS."""
 
     def user(moment: Moment, vectors: FloatArray, vector_of: IntArray) -> FloatArray | None:
         liked = vector_of[np.unique(moment.liked(len(moment.user.sequence), 1.0)[0])]
@@ -134,7 +135,7 @@ def vector_channels(embeddings: Path | None, models: Path) -> dict[str, Channel]
 
 
 def sets_of(more: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which channels are asked together, by what the table says."""
+    """The sets of channels that run together, by their names in the table."""
     every = tuple(SIGNALS)
     found = {"the signals": every}
     found |= {f"and {name}": (*every, name) for name in more}
@@ -147,7 +148,7 @@ def sets_of(more: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def recall(
     dataset: Dataset, base: Base, channels: Mapping[str, Channel], progress: Callable[[int], None] = lambda _: None
 ) -> tuple[int, dict[str, list[float]]]:
-    """How many were asked for, and by set of channels the shares found among so many candidates as SIZES say."""
+    """The number of queries, and by set of channels the shares found among as many candidates as SIZES list."""
     check_made_of(base, dataset)
     first, ids = int(base.manifest["history_rows"]), item_ids(dataset, dataset.rows)
     walk = HistoryWalk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
@@ -172,7 +173,7 @@ def recall(
 
 
 def interleaved_ranks(orders: Sequence[IntArray], size: int) -> IntArray:
-    """[orders, size] of each row its turn when candidates are taken by place, and of one place from each order in turn; NEVER
+    """[orders, size] for each row its overall rank when candidates are taken by rank, one from each order in turn; NEVER
     where an order does not have it."""
     ranks = np.full((len(orders), size), NEVER)
     for at, order in enumerate(orders):
@@ -181,7 +182,7 @@ def interleaved_ranks(orders: Sequence[IntArray], size: int) -> IntArray:
 
 
 def candidates_before(ranks: IntArray, row: int) -> int:
-    """How many candidates are taken before a row is, as `features.inputs.signals.candidates` takes them; NEVER where
+    """The number of candidates taken before a row is, as `features.inputs.signals.candidates` takes them; NEVER where
     none has it."""
     first = ranks.min(axis=0)
     return NEVER if first[row] == NEVER else int((first < first[row]).sum())

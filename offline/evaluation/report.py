@@ -17,7 +17,7 @@ from features.errors import BadInput
 from offline.evaluation.ranking_metrics import MEASURES, Measure, Queries, measure, ranks_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
-"""Group of asks → method → measures."""
+"""Group of queries → method → measures."""
 SideTables = dict[str, dict[str, dict[str, float]]]
 """Title of a table → method → column → value: figures other than ranks."""
 WIDTH: Final = 170
@@ -25,12 +25,12 @@ WIDTH: Final = 170
 
 
 def report_console() -> Console:
-    """As wide as its terminal, or as a table needs."""
+    """A console as wide as its terminal, or as a table needs."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def results(queries: Queries, lists: dict[str, IntArray]) -> Results:
-    """Measures of every method's lists [A, TOP] over every group that has asks. Raises BadInput if nothing was asked."""
+    """Measures of every method's lists [A, TOP] over every group that has queries. Raises BadInput if there are none."""
     if not queries.users:
         raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")
     users = np.asarray(queries.users, np.int64)
@@ -43,7 +43,7 @@ def results(queries: Queries, lists: dict[str, IntArray]) -> Results:
 
 
 def print_table(console: Console, title: str, queries: Queries, found: Results) -> None:
-    """HR@10 and NDCG@10 of all asks with their intervals, and of the groups that the protocol names."""
+    """Print HR@10 and NDCG@10 of all queries with their intervals, and of the groups that the protocol names."""
     sizes = {name: int(inside.sum()) for name, inside in queries.slices().items()}
     groups = [group for group in ("session starts", "no event before", "1-5 before") if group in found]
     table = Table(title=f"{title}: {sizes['all']} asks", title_justify="left")

@@ -24,7 +24,7 @@ NEAREST: Final = 200
 
 
 def write_history_relations(spark: "SparkSession", dataset: Dataset, rows: int, out: Path, scratch: Path) -> int:
-    """Those of the first `rows` rows, in the new folder `out`; how many items have neighbours of any kind."""
+    """Write the weights of the first `rows` rows into the new folder `out`; how many items have neighbours of any kind."""
     users, items = positives(dataset, rows)
     ids, linear = ease(users, items)
     starts, columns, values = nearest(linear)

@@ -37,7 +37,7 @@ def gram(users: IntArray, items: IntArray, size: int) -> FloatArray:
 
 
 def ease(users: IntArray, items: IntArray, limit: int = ITEMS) -> tuple[IntArray, DoubleArray]:
-    """(ids [k] ascending, weights [k, k]) from the positive rows (user, item id). Row i says what liking item i makes of the
+    """(ids [k] ascending, weights [k, k]) from the positive rows (user, item id). Row i has the weights from item i to the
     others; k is at most `limit`, the items with most rows."""
     ids, counts = np.unique(items, return_counts=True)
     if len(ids) > limit:

@@ -1,4 +1,4 @@
-"""What runs inside Spark's workers has one form: batches sorted by a key go in, whole groups are folded, batches come out."""
+"""Workers of Spark have one form: batches sorted by a key go in, whole groups are folded, batches come out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
@@ -31,7 +31,7 @@ def pieces(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, C
 def streams(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Iterator[Row]]]:
     """Groups of rows with equal `key`, which must lie together: the key, and its rows without it, as they come.
 
-    Holds one batch in memory, however large a group is. A group's rows are gone when the next group is asked for.
+    Holds one batch in memory, however large a group is. A group's rows must be consumed before the next group.
     """
     for group, same in groupby(pieces(batches, key), key=itemgetter(0)):
         yield group, (row for _, lists in same for row in zip(*lists, strict=True))
@@ -75,7 +75,7 @@ class Rows:
         return len(self._rows) >= self._max_rows or self._bytes >= self._max_bytes
 
     def take(self) -> Iterator[pa.RecordBatch]:
-        """What is kept, as one batch; nothing if nothing is."""
+        """The rows collected so far, as one batch; nothing where there are none."""
         if self._rows:
             arrays = [
                 pa.array(values, field.type)

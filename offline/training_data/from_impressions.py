@@ -1,4 +1,4 @@
-"""Makes samples and asks of what was shown: the topic `samples`, with features as the ranking had them.
+"""Makes samples and ranking lists from impressions: the topic `samples`, with features as the ranking had them.
 
 python -m offline.training_data.from_impressions --bootstrap HOST:PORT --samples SAMPLES_DIR --asks ASKS_DIR --out DIR
 
@@ -58,9 +58,9 @@ ROWS: Final = pa.schema(
 LESSONS: Final = pa.schema(
     [("row", pa.struct(list(ROWS))), ("ask", pa.struct(list(RANKING_LISTS))), ("verdict", pa.string())]
 )
-"""What a task makes of its records: a row, an ask, or why a list teaches nothing."""
+"""Output of a task: a row, a ranking list, or the reason why a list teaches nothing."""
 OTHER_TIME: Final = "another time asked for"
-"""A caller chose the time: the features are not of when the list was seen, and what is newer than it can't be told."""
+"""A caller chose the time: the features are not of when the list was seen, and it is unknown what is newer."""
 NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
     "no sample",
     "no action",
@@ -68,13 +68,13 @@ NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
     "other columns",
     "list",
 )
-"""A list about which nothing was done teaches nothing: nobody may have looked at it."""
+"""Verdicts on lists. A list without actions teaches nothing: perhaps nobody saw it."""
 
 
 def labels_of(sample: Sample) -> dict[ItemId, float]:
-    """What the user thought of each item of the list that there is reason to believe was seen: 1 liked, 0 not.
+    """Labels of the items of the list that were probably seen: 1 liked, 0 not.
 
-    A rating, like or dislike says it, the newest one; else a click or view is a like. Items that came up by themselves
+    The newest rating, like or dislike decides; else a click or view is a like. Items that came up by themselves
     (impressions), and where there are none all items of the list, are seen. An action that was undone is none.
     """
     undone = {action.target for action in sample.actions if action.type == "undo"}
@@ -159,7 +159,7 @@ def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
 def make_from_impressions(
     spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, ranking_lists: Path, out: Path
 ) -> dict[str, int]:
-    """Make `out` of the records in `spans`; how many lists there were, and of those that teach nothing why.
+    """Make `out` of the records in `spans`; counts of lists, by the reason for those that teach nothing.
 
     Raises BadInput for an `out` that is there, or where no list teaches anything; Broken where the maps can't be read.
     """

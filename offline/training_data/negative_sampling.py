@@ -1,4 +1,4 @@
-"""Which rows become samples, and which items a user was not shown stand against each positive. Data frames alone.
+"""Sampling: which rows become samples, and which items serve as negatives of each positive. Data frames alone.
 
 Every choice is a hash of the seed and row numbers, so it is the same in every run and on every machine, and a row's
 choices depend on rows before it alone.

@@ -1,6 +1,6 @@
 """Features as they stood just before a row, as Spark's workers compute them: one vector a user's row, one an item's request.
 
-"Just before" means: from the rows with a smaller number alone, whatever their time says.
+"Just before" means: from the rows with a smaller number alone, whatever their times are.
 """
 
 from collections.abc import Iterable
@@ -92,7 +92,7 @@ class _Answers:
         return self._used >= len(self._columns) or len(self.requests) >= 2 * len(self._columns)
 
     def changed(self) -> None:
-        """The item or its features are others now."""
+        """Note that the item or its features have changed."""
         self._fresh = False
 
     def add_request(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:

@@ -1,14 +1,14 @@
-"""Makes asks: for positive rows the candidates that recall would have given just before, with what rankers read of them.
+"""Makes ranking lists: for each positive row, its recall candidates at that time, with the features that rankers read.
 
 python -m offline.training_data.ranking_lists --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
-<out>/asks/part-*.parquet       a row for each ask, see RANKING_LISTS, by seq
+<out>/asks/part-*.parquet       a row for each list, see RANKING_LISTS, by seq
       sequences/part-*.parquet  a row for each user: all rows of the history in order, see SEQUENCES
       maps.json                 features.inputs.columns.InputMaps of genres and user columns
-      meta.json                 what it was made of, and the row where the asks begin
+      meta.json                 what it was made of, and the row where the lists begin
 
-The weights between items that candidates are found by are made of the rows before the first ask, so that no ask has taught
-what answers it. For the same reason a sequence model whose scores a ranker reads must learn from those rows alone (`seqs`).
+The weights between items, by which candidates are found, are made of the rows before the first list, so that no list's answer
+has been learned from. For the same reason a sequence model whose scores a ranker reads must learn from those rows alone (`seqs`).
 """
 
 import argparse
@@ -68,20 +68,20 @@ RANKING_LISTS: Final = pa.schema(
         ("signals", _F32),
     ]
 )
-"""seq: the row asked for; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
-candidates; answer: the
-place among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after candidate."""
+"""seq: the positive row; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
+candidates; answer: the index among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after
+candidate."""
 SEQUENCES: Final = pa.schema(
     [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64)]
 )
 SHARE: Final = 0.3
-"""At most this share of a history, its end, is asked."""
+"""At most this share of a history, its end, gets lists."""
 MIN_ROWS: Final = 2_000
-"""A task has so many rows to ask, at least."""
+"""A task has at least so many rows."""
 
 
 def first_ranked(dataset: Dataset, rows: int, limit: int) -> int:
-    """The row from which on asks are made: as many positives come after it as asks are wanted, but SHARE of the rows at most."""
+    """The first row that gets a list: `limit` positives follow from there on, but at most SHARE of the rows."""
     floor = int(rows * (1 - SHARE))
     ratings = [batch["rating"].to_numpy() for batch in rows_between(dataset, floor, rows)]
     positive = np.flatnonzero(np.concatenate([*ratings, np.zeros(0)]) >= 4)
@@ -144,8 +144,8 @@ def sequences_worker() -> Worker:
 def make_ranking_lists(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: RankingListSettings
 ) -> dict[str, Any]:
-    """Make the asks of a base's history; what meta.json says. Raises BadInput if `out` is there already, or the data set is
-    not the one that the base was made of."""
+    """Make the ranking lists of a base's history; the content of meta.json. Raises BadInput if `out` exists already, or the
+    data set is not the one that the base was made of."""
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
     check_made_of(base, dataset)
@@ -184,7 +184,8 @@ def make_ranking_lists(
 def _write_lists(
     spark: "SparkSession", dataset: Dataset, span: tuple[int, int], staging: Path, settings: RankingListSettings
 ) -> None:
-    """One task a core, each a part of the span: each folds all rows before its own again, which costs little beside asking."""
+    """One task a core, each a part of the span: each folds all rows before its own again, which costs little
+    compared with recall."""
     first, end = span
     parts = max(1, min(int(spark.sparkContext.defaultParallelism), (end - first) // MIN_ROWS))
     bounds = [first + (end - first) * part // parts for part in range(parts + 1)]

@@ -54,7 +54,7 @@ def check(settings: SampleSettings, out: Path) -> None:
 def make_samples(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: SampleSettings
 ) -> dict[str, Any]:
-    """Make the samples of a base's history; what meta.json says.
+    """Make the samples of a base's history; the content of meta.json.
 
     Raises BadInput if the data set is not the one the base was made of.
     """

@@ -90,8 +90,8 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
 class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Scores of candidates as the next item: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the
-    logarithm of its share among all items, and how far its logit is below the best. An item that is not in the vocabulary has the share of
-    the least likely.
+    logarithm of its share among all items, and how far its logit is below the best. An item that is not in the vocabulary
+    has the share of the least likely.
     """
 
     def __init__(self, encoder: SequenceEncoder, name: str = "next_item") -> None:

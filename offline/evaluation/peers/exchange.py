@@ -12,11 +12,11 @@ from features.arrays import DoubleArray, IntArray
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a data set in the protocol's order, and which of them are asked for.
+    """All rows of a data set in the protocol's order, and which of them are queries.
 
     users, items, ratings, times   [R] ids, stars, ms
-    first                          rows before it are the history: what may be learned from
-    asked                          [A] numbers of the rows that are asked for before they are known
+    first                          rows before it are the history, which may be learned from
+    queries                        [A] numbers of the rows that are predicted before they are known
     """
 
     users: IntArray
@@ -46,7 +46,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Peer:
-    """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all asks."""
+    """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all queries."""
 
     lists: IntArray
     learned: float

@@ -1,4 +1,4 @@
-"""What a library is given: the history with users and items as row numbers, and each ask's user's newest rows."""
+"""Input of a library: the history with users and items as row numbers, and for each query its user's newest rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Log:
-    """What may be learned from, in time order.
+    """The rows that may be learned from, in time order.
 
     ids           [N] item ids, ascending: `items` are rows of it
     users, items  [R] row numbers; times [R] ms
@@ -46,7 +46,7 @@ def learnable(rows: Rows, positive: bool) -> Log:
 
 
 def answer_queries(rows: Rows, log: Log, positive: bool, library: Library) -> IntArray:
-    """[A, 10] item ids of every ask, −1 where a list ends. What the user rated before is never shown, and popularity in the
+    """[A, 10] item ids for every query, −1 where a list ends. What the user rated before is never shown, and popularity in the
     log fills a list up where the library has no opinion, as anybody would have it."""
     popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)
     row_of = np.searchsorted(log.ids, rows.items)

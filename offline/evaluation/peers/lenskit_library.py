@@ -1,4 +1,4 @@
-"""Models of LensKit (M. Ekstrand et al.): each is asked with the user's newest rows as the query's items."""
+"""Models of LensKit (M. Ekstrand et al.): each query has the user's newest rows as its items."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ SEED = 7
 
 
 class LensKit:
-    """Any of LensKit's scorers that reads the query's items. newest: how many of them it is told, all where None."""
+    """Any of LensKit's scorers that reads the query's items. newest: how many of them it gets, all where None."""
 
     def __init__(self, scorer: Component[ItemList], newest: int | None = None) -> None:
         self._scorer = scorer

@@ -23,7 +23,7 @@ THREADS = 2
 
 
 class RecBole:
-    """A sequence model by its name, with settings of its own beside the library's defaults."""
+    """A sequence model by its name, with settings of its own over the library's defaults."""
 
     def __init__(self, name: str, epochs: int, **settings: object) -> None:
         self._name = name
@@ -39,7 +39,7 @@ class RecBole:
         (folder / "log").mkdir()
         with (folder / "log" / "log.inter").open("w") as file:
             file.write("user_id:token\titem_id:token\ttimestamp:float\n")
-            # Places in time order for times: rows of one second keep the order in which they came.
+            # Ranks in time order for times: rows of one second keep the order in which they came.
             for number, (user, item) in enumerate(zip(log.users.tolist(), log.items.tolist(), strict=True)):
                 file.write(f"{user}\t{item}\t{number}\n")
         sys.argv = sys.argv[:1]  # Config would read our arguments
