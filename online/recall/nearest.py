@@ -4,7 +4,7 @@ nothing while that kind is missing."""
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
+from features.base.embedding_files import ALS, CHANNEL_LIMITS, DEEPWALK, ITEM2VEC, TWOTOWER, faded_mean
 from features.errors import Unavailable
 from features.inputs.signals import RECENT_FADE, RECENT_LIKED
 from online.query import NONE, Query
@@ -21,7 +21,7 @@ def _nearest(query: Query, kind: EmbeddingKind, vector: FloatArray, limit: int) 
 class AlsRecall:
     """Nearest items by ALS; the user's factors are folded in from the live positives."""
 
-    name, default_limit = ALS, MOST[ALS]
+    name, default_limit = ALS, CHANNEL_LIMITS[ALS]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -36,7 +36,7 @@ class NearRecall:
     """Nearest items to the newest positive ones, older ones weighing less."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.default_limit = name, MOST[name]
+        self.name, self.default_limit = name, CHANNEL_LIMITS[name]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -50,7 +50,7 @@ class NearRecall:
 class TowerRecall:
     """Nearest items by the two-tower model; the user's vector (`Query.user_vector`) is fetched while other channels run."""
 
-    name, default_limit = TWOTOWER, MOST[TWOTOWER]
+    name, default_limit = TWOTOWER, CHANNEL_LIMITS[TWOTOWER]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)

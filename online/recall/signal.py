@@ -3,7 +3,7 @@
 import numpy as np
 
 from features.arrays import IntArray
-from features.inputs.signals import PLACES
+from features.inputs.signals import MAX_RANKED
 from online.query import Query
 from online.recall.channel import ALL
 
@@ -27,7 +27,7 @@ class PopularRecall:
 
     def recall(self, query: Query, limit: int) -> IntArray:
         liked = query.signals.order(self.name)[:limit]
-        if len(liked) == min(limit, PLACES):
+        if len(liked) == min(limit, MAX_RANKED):
             return liked
         others = query.moment.allowed.copy()
         others[liked] = False

@@ -249,11 +249,11 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
 
 def test_what_is_taken_before_a_row_is_counted_as_candidates_are_taken() -> None:
     from features.inputs.signals import candidates
-    from offline.evaluation.recall_coverage import NEVER, candidates_before, turns_of
+    from offline.evaluation.recall_coverage import NEVER, candidates_before, interleaved_ranks
 
     rng = np.random.default_rng(4)
     orders = [rng.permutation(60)[:20] for _ in range(4)]
-    turns = turns_of(orders, 60)
+    turns = interleaved_ranks(orders, 60)
     rows, _ = candidates({str(at): order for at, order in enumerate(orders)}, 60)
     assert [candidates_before(turns, row) for row in rows.tolist()] == list(range(len(rows)))
     assert all(candidates_before(turns, row) == NEVER for row in set(range(60)) - set(rows.tolist()))
