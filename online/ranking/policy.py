@@ -78,7 +78,9 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arms: Annotated[dict[Name, Arm], Meta(min_length=1)]
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ServingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file as it is written: policy: the fields of `Policy` that are not the default; use `read_serving`."""
+
     policy: dict[str, Any] = {}
     experiments: Annotated[tuple[Experiment, ...], Meta(max_length=20)] = ()
 
@@ -135,7 +137,7 @@ NO_SERVING: Final = Serving({}, ())
 
 def read_serving(content: bytes) -> Serving:
     """Raises msgspec.ValidationError or BadInput, naming what is wrong and where."""
-    file = msgspec.json.decode(content, type=_File)
+    file = msgspec.json.decode(content, type=ServingFile)
     _policy(file.policy, "policy")
     taken: dict[str, str] = {}
     for experiment in file.experiments:
