@@ -28,7 +28,7 @@ from online.model_client.live_models import LiveModel
 from online.query import Query
 from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
 from online.stores.item_store import ItemStore
-from online.vectors import Kind, VectorIndex, VectorShelf
+from online.vectors import EmbeddingKind, VectorIndex, VectorStore
 
 WIDTH: Final = 64
 LIKED: Final = 50
@@ -85,8 +85,8 @@ def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
     base = Base(home.bases / str(HomeRecord(home).base_number))
     store = ItemStore(base)
     models: Any = _OnDisk(home.models)
-    shelf = VectorShelf(str(home.embeddings), home.models, models, store)
-    asyncio.run(shelf.look())
+    shelf = VectorStore(str(home.embeddings), home.models, models, store)
+    asyncio.run(shelf.refresh())
     rng = np.random.default_rng(7)
 
     def queries() -> Iterator[Query]:
@@ -119,7 +119,7 @@ def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
         f"an index of {size:,} vectors: built in {seconds:.0f} s, {memory:.0f} MB beside the vectors it was made of"
     )
     fold_in = FoldIn(vectors, 10.0, 0.05)
-    kinds = {name: Kind(name, 1, index, fold_in=fold_in) for name in (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)}
+    kinds = {name: EmbeddingKind(name, 1, index, fold_in=fold_in) for name in (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)}
     del vectors
     items: Any = _Rows(size)
     for number in range(rounds + 1):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
-"""What models read and lists are ranked by."""
+"""Model inputs and the scores that lists are ranked by."""
 DoubleArray = npt.NDArray[np.float64]
 """Sums and statistics, where float32 would lose digits."""
 RealArray = npt.NDArray[np.floating[Any]]

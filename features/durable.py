@@ -1,4 +1,5 @@
-"""Files and folders that appear whole or not at all: written beside their place, synced, renamed into it.
+"""Files and folders that appear whole or not at all: written under a temporary name in the same folder,
+synced and renamed.
 
 A reader finds the old or the new content, never a part, and so does the machine after a power cut: what is renamed has been
 synced before, and the folder that holds the name after. An error leaves the old content, and nothing beside it.
@@ -37,14 +38,14 @@ def atomic_file(path: Path, sync: bool = True) -> Iterator[Path]:
     sync=False is for what means nothing once the machine has restarted and is written often: readers find old or new, but a
     power cut may leave neither.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
-        yield beside
+        yield temporary
         if sync:
-            sync_path(beside)
-        os.replace(beside, path)
+            sync_path(temporary)
+        os.replace(temporary, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     if sync:
         sync_path(path.parent)
@@ -52,22 +53,22 @@ def atomic_file(path: Path, sync: bool = True) -> Iterator[Path]:
 
 def write_whole(path: Path, content: bytes, sync: bool = True) -> None:
     """Replace a file's content in one step, as `atomic_file` does."""
-    with atomic_file(path, sync) as beside:
-        beside.write_bytes(content)
+    with atomic_file(path, sync) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
     """A new, empty folder beside `out`, which becomes `out` when the block ends. One writer of an `out` at a time: what an
     earlier one left beside it when it was killed is removed. Raises OSError where `out` is there already and not empty."""
-    beside = out.with_name(out.name + ".tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    temporary = out.with_name(out.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        yield beside
-        sync_tree(beside)
-        beside.rename(out)
+        yield temporary
+        sync_tree(temporary)
+        temporary.rename(out)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_path(out.parent)

@@ -1,4 +1,4 @@
-"""Martlet's errors, and what to do about each.
+"""Martlet's errors, and how to handle each.
 
 MartletError
 ├── BadInput        what came is wrong and will be wrong again: refuse it, say field, expectation and what came

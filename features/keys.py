@@ -18,7 +18,7 @@ BROKER_TS, APPLIED_TS = "b", "a"
 CLOCK_KEY: Final = "clock"
 """The newest event time folded, ms."""
 ITEMS_CHANNEL: Final = "items"
-"""Redis channel on which the keys of items and pairs that have changed are told, separated by commas."""
+"""Redis channel on which the keys of items and pairs that have changed are published, separated by commas."""
 
 
 def user_key(user_id: int) -> str:
@@ -71,7 +71,7 @@ def item_of_pairs(key: str) -> int | None:
 
 
 def user_channel(user_id: int) -> str:
-    """Redis channel on which a user's new n is told."""
+    """Redis channel on which a user's new n is published."""
     return f"u:{user_id}"
 
 

@@ -17,7 +17,7 @@ IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER = range(len(KI
 KIND_OF: Final = {name: code for code, name in enumerate(KINDS)}
 
 SEEN_KINDS: Final = frozenset({CLICK, RATING, LIKE, DISLIKE})
-"""What makes an item seen by a user, so that it is not recommended again."""
+"""The kinds that make an item seen by a user, so that it is not recommended again."""
 
 
 class Event(NamedTuple):
@@ -39,7 +39,7 @@ class Event(NamedTuple):
 
 
 class Contribution(NamedTuple):
-    """What one applied event adds to (sign 1) or takes back from (sign −1) an item, and to its pairs.
+    """The change that one applied event makes to an item and its pairs: added (sign 1) or taken back (sign −1).
 
     `key` is the hash of the event's id; `partners` are the items that the user liked just before this one, for a
     positive event (else empty).

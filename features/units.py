@@ -16,7 +16,7 @@ DAY_S: Final = DAY_MS // SECOND_MS
 SESSION_GAP_MS: Final = 30 * MINUTE_MS
 """The longest silence within a session of a user; see `ends_session`."""
 ATTRIBUTION_S: Final = 1_800
-"""How long a shown list waits for what is done about it, where a home does not set another span."""
+"""The time for which a shown list waits for actions on it, s, where a home does not set another."""
 
 
 def ends_session(silence: Millis) -> bool:

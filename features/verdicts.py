@@ -1,4 +1,4 @@
-"""What can become of a record of the log, in the words of the ledger: read is the sum of the others."""
+"""Verdicts on a record of the log, as the ledger names them: read is the sum of the others."""
 
 from typing import Final
 

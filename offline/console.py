@@ -1,4 +1,4 @@
-"""What the offline commands say while they work, and how they end: one line a step, one clear line for an error."""
+"""Console output of the offline commands: one line a step, one clear line for an error."""
 
 import contextlib
 import signal
@@ -28,7 +28,7 @@ def step(name: str) -> Iterator[Step]:
 def run(command: Callable[[], None]) -> int:
     """Run a command; the exit code: 0, 1 with the error's line on standard error, 130 where it was interrupted.
 
-    SIGTERM interrupts like Ctrl-C does, so that what was written aside is removed.
+    SIGTERM interrupts like Ctrl-C does, so that staging folders are removed.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -51,7 +51,7 @@ def run(command: Callable[[], None]) -> int:
 
 
 def spark_message(error: Exception) -> str | None:
-    """The one line that says what went wrong inside Spark; None if the error is not one of Spark's."""
+    """The one line that names what went wrong inside Spark; None if the error is not one of Spark's."""
     if not type(error).__module__.startswith(("pyspark", "py4j")):
         return None
     lines = [line for line in str(error).splitlines() if line.strip()]

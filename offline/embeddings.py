@@ -88,7 +88,7 @@ def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "Data
 
 
 def _number(spark: "SparkSession", ordered: "DataFrame", name: str) -> "DataFrame":
-    """(name, name_number): ids of one column and their places, from 0; the same in every run."""
+    """(name, name_number): ids of one column and their indices, from 0; the same in every run."""
     from pyspark.sql.types import LongType, StructField, StructType
 
     schema = StructType([StructField(name, LongType()), StructField(f"{name}_number", LongType())])
@@ -131,8 +131,8 @@ def _deepwalk(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", 
     graph: dict[int, tuple[IntArray, FloatArray]] = {}
     table = edges.orderBy("item_id", "next").toArrow()  # bounded by the catalogue, not by the events
     sources, targets, times = (table[name].to_numpy() for name in ("item_id", "next", "times"))
-    there, firsts = np.unique(sources, return_index=True)
-    for source, first, end in zip(there.tolist(), firsts, [*firsts[1:], len(sources)], strict=True):
+    known_sources, firsts = np.unique(sources, return_index=True)
+    for source, first, end in zip(known_sources.tolist(), firsts, [*firsts[1:], len(sources)], strict=True):
         shares = times[first:end] / times[first:end].sum()
         graph[source] = (targets[first:end], np.cumsum(shares))
     known = spark.sparkContext.broadcast(graph)
@@ -196,7 +196,7 @@ def _save(frame: "DataFrame", folder: Path, name: str) -> int:
 def make_embeddings(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, kinds: Sequence[str] = tuple(KINDS)
 ) -> EmbeddingsMeta:
-    """Make those kinds of a base's history; what meta.json says. Raises BadInput for an unknown kind, an `out` that is there, or
+    """Make those kinds of a base's history; the content of meta.json. Raises BadInput for an unknown kind, an `out` that exists,
     a data set that the base was not made of, or a history without a positive row."""
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
@@ -209,25 +209,25 @@ def make_embeddings(
     if _positives(events).isEmpty():
         raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
     made: dict[str, KindMeta] = {}
-    with atomic_folder(out) as aside:
+    with atomic_folder(out) as staging:
         for kind in kinds:
             began = time.monotonic()
-            (aside / kind).mkdir()
+            (staging / kind).mkdir()
             with step(f"  {kind}") as this:
                 items, users = KINDS[kind](spark, events)
                 items = items.cache()
-                count = _save(items, aside / kind, "items")
-                user_count = _save(users or _users_of_items(events, items), aside / kind, "users")
+                count = _save(items, staging / kind, "items")
+                user_count = _save(users or _users_of_items(events, items), staging / kind, "users")
                 items.unpersist()
                 this.note = f"{count} items, {user_count} users"
             solved = (ALPHA, REGULARIZATION) if kind == ALS else (0.0, 0.0)
             made[kind] = KindMeta(count, user_count, *solved, round(time.monotonic() - began, 1))
         digests = {
-            f"{kind}/{name}": file_digest(aside / kind / name) for kind in kinds for name in (IDS_FILE, VECTORS_FILE)
+            f"{kind}/{name}": file_digest(staging / kind / name) for kind in kinds for name in (IDS_FILE, VECTORS_FILE)
         }
         number = int(base.manifest["number"])
         meta = EmbeddingsMeta(dataset.name, number, rows, WIDTH, SEED, made, digests)
-        (aside / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+        (staging / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
     return meta
 
 

@@ -1,5 +1,5 @@
-"""The base, its training samples and asks, one after the other in one Spark session; or the base alone, or what is still
-missing of samples and asks.
+"""The base, its training samples and ranking lists, one after the other in one Spark session; or the base alone, or what is
+still missing of samples and lists.
 
 python -m offline.prepare --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER --samples DIR --asks DIR
 """
@@ -14,18 +14,18 @@ from offline.base.from_dataset import base_number, make_base
 from offline.console import run, step
 from offline.datasets.dataset import cut_row, open_dataset
 from offline.settings import (
-    AskSettings,
     BaseSettings,
+    RankingListSettings,
     SampleSettings,
-    add_ask_arguments,
     add_base_arguments,
+    add_ranking_list_arguments,
     add_sample_arguments,
-    ask_settings,
     base_settings,
+    ranking_list_settings,
     sample_settings,
 )
 from offline.spark.session import spark_session
-from offline.training_data.ranking_lists import make_asks
+from offline.training_data.ranking_lists import make_ranking_lists
 from offline.training_data.rows import check, make_samples
 
 ALL, BASE, TRAINING_DATA = "all", "base", "training-data"
@@ -35,12 +35,12 @@ def prepare(
     settings: BaseSettings,
     samples: Path,
     sampling: SampleSettings,
-    asks: Path,
-    asking: AskSettings,
+    ranking_lists: Path,
+    list_settings: RankingListSettings,
     part: str = ALL,
 ) -> None:
-    """Make a part of them. A base, or samples of a new one, that are there already are refused before anything starts; a base
-    stays if the samples fail, and is gone on from by TRAINING_DATA."""
+    """Make a part of them. A base, or samples of a new one, that exist already are refused before anything starts; a base
+    stays if the samples fail, and TRAINING_DATA goes on from it."""
     if part != TRAINING_DATA:
         base_number(settings.out)
     if part == ALL:
@@ -62,9 +62,9 @@ def prepare(
             with step("samples") as this:
                 meta = make_samples(spark, dataset, Base(settings.out), samples, sampling)
                 this.note = f"{meta['samples']}, {meta['positives']} of them positive"
-        if not asks.exists():
+        if not ranking_lists.exists():
             with step("asks") as this:
-                meta = make_asks(spark, dataset, Base(settings.out), asks, asking)
+                meta = make_ranking_lists(spark, dataset, Base(settings.out), ranking_lists, list_settings)
                 this.note = f"{meta['asks']} from row {meta['first']} on"
 
 
@@ -74,16 +74,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_base_arguments(parser)
     parser.add_argument("--samples", type=Path, required=True, help="the folder of samples to make")
     add_sample_arguments(parser)
-    parser.add_argument("--asks", type=Path, required=True, help="the folder of asks to make")
-    add_ask_arguments(parser)
+    parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="the folder of asks to make")
+    add_ranking_list_arguments(parser)
     parser.add_argument(
         "--part", choices=(ALL, BASE, TRAINING_DATA), default=ALL, help="the base alone, or all but it (%(default)s)"
     )
     given = parser.parse_args(argv)
 
     def work() -> None:
-        sampling, asking = sample_settings(given), ask_settings(given)
-        prepare(base_settings(given), given.samples, sampling, given.asks, asking, given.part)
+        sampling, list_settings = sample_settings(given), ranking_list_settings(given)
+        prepare(base_settings(given), given.samples, sampling, given.ranking_lists, list_settings, given.part)
 
     return run(work)
 

@@ -1,4 +1,4 @@
-"""What the offline commands are told, and the arguments by which they are."""
+"""Settings of the offline commands, and their arguments."""
 
 import argparse
 from dataclasses import dataclass
@@ -40,14 +40,14 @@ class SampleSettings:
 
 
 @dataclass(frozen=True)
-class AskSettings:
-    """Asks to make.
+class RankingListSettings:
+    """Ranking lists to make.
 
-    most        asks at most, the newest
-    candidates  that each has, at most
+    limit       of lists, the newest ones
+    candidates  of each list, at most
     """
 
-    most: int = 30_000
+    limit: int = 30_000
     candidates: int = 200
 
 
@@ -80,18 +80,20 @@ def sample_settings(given: argparse.Namespace) -> SampleSettings:
     return SampleSettings(given.negatives, given.seed, given.max_positives)
 
 
-def add_ask_arguments(parser: argparse.ArgumentParser) -> None:
-    default = AskSettings()
-    parser.add_argument("--most-asks", type=int, default=default.most, help="the newest ones (%(default)s)")
+def add_ranking_list_arguments(parser: argparse.ArgumentParser) -> None:
+    default = RankingListSettings()
+    parser.add_argument(
+        "--most-asks", dest="max_lists", type=int, default=default.limit, help="the newest ones (%(default)s)"
+    )
     parser.add_argument(
         "--candidates", type=int, default=default.candidates, help="at most so many an ask (%(default)s)"
     )
 
 
-def ask_settings(given: argparse.Namespace) -> AskSettings:
+def ranking_list_settings(given: argparse.Namespace) -> RankingListSettings:
     """Raises BadInput for a number that can't be."""
-    if given.most_asks < 1:
-        raise BadInput("--most-asks", "at least 1", str(given.most_asks))
+    if given.max_lists < 1:
+        raise BadInput("--most-asks", "at least 1", str(given.max_lists))
     if given.candidates < 2:
         raise BadInput("--candidates", "at least 2", str(given.candidates))
-    return AskSettings(given.most_asks, given.candidates)
+    return RankingListSettings(given.max_lists, given.candidates)

@@ -13,18 +13,18 @@ import uvicorn
 from features.errors import MartletError
 from online.app import make_app
 from online.settings import read_settings
-from online.stores.user_updates import UserWatch
+from online.stores.user_updates import UserUpdates
 
 
 class _Process(uvicorn.Server):
-    """Uvicorn waits for open answers before it stops; streams are told first."""
+    """A uvicorn server that ends the open streams before it stops: uvicorn waits for every open response."""
 
-    def __init__(self, config: uvicorn.Config, watched: UserWatch) -> None:
+    def __init__(self, config: uvicorn.Config, user_updates: UserUpdates) -> None:
         super().__init__(config)
-        self._watched = watched
+        self._user_updates = user_updates
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._watched.end()
+        self._user_updates.end()
         await super().shutdown(sockets)
 
 
@@ -52,7 +52,7 @@ def main() -> int:
         limit_concurrency=512,
         backlog=512,
     )
-    _Process(config, app.state.server.watched).run()
+    _Process(config, app.state.server.user_updates).run()
     return 0
 
 

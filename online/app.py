@@ -1,4 +1,4 @@
-"""Puts the API together: what it needs, started and stopped in order, and its routes."""
+"""The application: builds the API's parts, starts and stops them in order, and mounts the routes."""
 
 import asyncio
 import contextlib
@@ -18,31 +18,31 @@ from features.version import VERSION
 from online.http import openapi, problems
 from online.http.access import OPEN, AccessGuard, read_access
 from online.http.body_limit import BodyLimit
-from online.http.instrumentation import Measured
-from online.http.load_shedding import Gate, Overload
+from online.http.instrumentation import Instrumentation
+from online.http.load_shedding import LoadGuard, LoadShedder
 from online.http.origin_guard import OriginGuard
 from online.kafka.event_log import EventLog
 from online.model_client.client import ModelClient
-from online.model_client.live_models import ModelCatalogue
-from online.monitoring.job_metrics import JobNumbers
-from online.monitoring.monitor_client import WatchClient
+from online.model_client.live_models import LiveModels
+from online.monitoring.job_metrics import JobMetrics
+from online.monitoring.monitor_client import MonitorClient
 from online.ranking.policy import NO_SERVING, Serving, read_serving
-from online.recommend.experiment_outcomes import ActedOn
-from online.recommend.impression_log import ServedLog
+from online.recommend.experiment_outcomes import ExperimentOutcomes
+from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
-from online.routes import events, health, item_lists, models, ops, recommendations, stream, users
+from online.routes import events, health, models, ops, recommendations, stream, users
 from online.routes import items as catalogue
 from online.server import Server
 from online.settings import ApiSettings
-from online.stores.catalogue_search import Listing
+from online.stores.catalogue_search import CatalogueSearch
 from online.stores.item_store import ItemFollower, ItemStore
-from online.stores.item_topic import NewItems
+from online.stores.item_topic import ItemTopic
 from online.stores.user_store import UserStore
-from online.stores.user_updates import UserWatch
+from online.stores.user_updates import UserUpdates
 from online.support import metrics
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import VectorShelf
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import VectorStore
 
 PAGES = Path(__file__).with_name("pages")
 REFRESH_EVERY = 0.5
@@ -50,30 +50,30 @@ logger = logging.getLogger(__name__)
 
 
 def build_server(settings: ApiSettings) -> Server:
-    """Wire everything; nothing is connected yet. Raises Broken if the base, or who may call, can't be read."""
+    """Wire all parts; nothing is connected yet. Raises Broken if the base or the access file can't be read."""
     base = Base(Path(settings.base))
     items = ItemStore(base)
     clock = HomeClock(settings.cut, settings.cut_since, settings.horizon)
     users = UserStore(settings.redis_host, settings.redis_port, settings.generation, base)
     client = ModelClient(settings.model_server)
-    weights = FollowedFile(settings.click_weights, msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
-    serving: FollowedFile[Serving] = FollowedFile(settings.serving, read_serving, NO_SERVING)
-    access = FollowedFile(settings.access, read_access, OPEN, required=settings.access is not None)
+    weights = ReloadableFile(settings.click_weights, msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
+    serving: ReloadableFile[Serving] = ReloadableFile(settings.serving, read_serving, NO_SERVING)
+    access = ReloadableFile(settings.access, read_access, OPEN, required=settings.access is not None)
     for file in (weights, serving, access):
-        file.refresh()  # the first list knows them
-    if access.error is not None:  # a door whose lock can't be read stays shut
+        file.refresh()  # so that the first list already uses them
+    if access.error is not None:  # fail closed: without a readable access file nobody may call
         raise Broken(access.error)
-    models = ModelCatalogue(Path(settings.models), client)
-    vectors = VectorShelf(settings.embeddings, Path(settings.models), models, items)
+    models = LiveModels(Path(settings.models), client)
+    vectors = VectorStore(settings.embeddings, Path(settings.models), models, items)
     return Server(
         settings=settings,
         clock=clock,
-        log=EventLog(settings.bootstrap),
-        served=ServedLog(settings.bootstrap),
+        event_log=EventLog(settings.bootstrap),
+        impression_log=ImpressionLog(settings.bootstrap),
         users=users,
         items=items,
-        listing=Listing(items),
-        new_items=NewItems(settings.bootstrap, items),
+        search=CatalogueSearch(items),
+        item_topic=ItemTopic(settings.bootstrap, items),
         follower=ItemFollower(items, settings.redis_host, settings.redis_port),
         client=client,
         models=models,
@@ -82,20 +82,20 @@ def build_server(settings: ApiSettings) -> Server:
         weights=weights,
         serving=serving,
         access=access,
-        gate=Gate(),
-        watched=UserWatch(settings.redis_host, settings.redis_port),
-        job=JobNumbers(settings.redis_host, settings.redis_port, settings.generation),
-        watch=WatchClient(settings.watch_port),
-        acted=ActedOn(),
+        shedder=LoadShedder(),
+        user_updates=UserUpdates(settings.redis_host, settings.redis_port),
+        job_metrics=JobMetrics(settings.redis_host, settings.redis_port, settings.generation),
+        monitor=MonitorClient(settings.watch_port),
+        outcomes=ExperimentOutcomes(),
     )
 
 
 async def _refresh(server: Server) -> None:
-    """Every REFRESH_EVERY seconds the clock follows the newest event folded, and the settings follow their files."""
+    """Every REFRESH_EVERY seconds: move the clock to the newest event folded, and reload changed settings files."""
     while True:
         newest = await server.users.newest_event()
         if newest is not None:
-            server.clock.saw(newest)
+            server.clock.observe(newest)
         for file in (server.weights, server.serving, server.access):
             file.refresh()
             metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
@@ -109,30 +109,30 @@ def make_app(settings: ApiSettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await server.log.start()
-        server.served.start()
+        await server.event_log.start()
+        server.impression_log.start()
         await server.follower.start()
-        await server.new_items.start()
+        await server.item_topic.start()
         await server.client.start()
         await server.models.start()
         await server.vectors.start()
-        chores = asyncio.create_task(_refresh(server), name="refresh")
+        refreshing = asyncio.create_task(_refresh(server), name="refresh")
         try:
             yield
         finally:
-            chores.cancel()
+            refreshing.cancel()
             for stop in (
-                server.watched.stop,
+                server.user_updates.stop,
                 server.vectors.stop,
                 server.models.stop,
-                server.new_items.stop,
+                server.item_topic.stop,
                 server.follower.stop,
-                server.served.stop,
-                server.log.stop,
+                server.impression_log.stop,
+                server.event_log.stop,
                 server.client.close,
                 server.users.close,
-                server.job.close,
-                server.watch.close,
+                server.job_metrics.close,
+                server.monitor.close,
             ):
                 try:
                     await asyncio.wait_for(stop(), 5)
@@ -150,17 +150,17 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    parts = (events, recommendations, models, stream, item_lists, users, catalogue, ops, health)
+    parts = (events, recommendations, models, stream, catalogue, users, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)
     openapi.install(app, routers)
 
     app.add_middleware(BodyLimit)
-    app.add_middleware(Overload, gate=server.gate)
+    app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(OriginGuard, access=server.access, host=settings.host)
-    app.add_middleware(Measured)  # the last one stands first
+    app.add_middleware(Instrumentation)  # the middleware added last runs first
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:

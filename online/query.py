@@ -1,4 +1,4 @@
-"""One request as recall and ranking see it."""
+"""The query of one request: the input of recall and ranking, and what recall has found so far."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,27 +8,27 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.inputs.signals import Moment, Signals
-from online.vectors.vector_store import Kind
+from online.vectors.vector_store import EmbeddingKind
 
 NONE: Final = np.zeros(0, np.int64)
 """No rows."""
 
 
 class Query:
-    """One request as recall and ranking see it: a user at a time, and what was found so far.
+    """A user at one moment, and what recall has found so far.
 
-    news         rows of new items, newest first
-    vectors      kinds of item vectors that are there, by name
-    user_vector  the two-tower model's, once it has come
-    found        what vectors found: (rows, inner products), by name
-    orders       what each channel gave, by its name
+    new_items    rows of new items, newest first
+    vectors      the kinds of item vectors in use, by name
+    user_vector  the two-tower model's vector of the user; None until it has arrived
+    found        results of the vector channels: (rows, inner products), by name
+    orders       rows that each channel returned, best first, by the channel's name
     """
 
     def __init__(
-        self, moment: Moment, news: IntArray = NONE, vectors: Mapping[str, Kind] = MappingProxyType({})
+        self, moment: Moment, new_items: IntArray = NONE, vectors: Mapping[str, EmbeddingKind] = MappingProxyType({})
     ) -> None:
         self.moment = moment
-        self.news = news
+        self.new_items = new_items
         self.vectors = vectors
         self.user_vector: FloatArray | None = None
         self.signals = Signals(moment)

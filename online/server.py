@@ -1,4 +1,4 @@
-"""What a running API holds; routes take it from the request."""
+"""The parts of a running API; routes take them from the request."""
 
 from dataclasses import dataclass
 
@@ -6,58 +6,60 @@ from fastapi import Request
 
 from features.inputs.columns import ClickWeights
 from online.http.access import Access
-from online.http.load_shedding import Gate
+from online.http.load_shedding import LoadShedder
 from online.kafka.event_log import EventLog
 from online.model_client.client import ModelClient
-from online.model_client.live_models import ModelCatalogue
-from online.monitoring.job_metrics import JobNumbers
-from online.monitoring.monitor_client import WatchClient
+from online.model_client.live_models import LiveModels
+from online.monitoring.job_metrics import JobMetrics
+from online.monitoring.monitor_client import MonitorClient
 from online.ranking.policy import Serving
-from online.recommend.experiment_outcomes import ActedOn
-from online.recommend.impression_log import ServedLog
+from online.recommend.experiment_outcomes import ExperimentOutcomes
+from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
 from online.settings import ApiSettings
-from online.stores.catalogue_search import Listing
+from online.stores.catalogue_search import CatalogueSearch
 from online.stores.item_store import ItemFollower, ItemStore
-from online.stores.item_topic import NewItems
+from online.stores.item_topic import ItemTopic
 from online.stores.user_store import UserStore
-from online.stores.user_updates import UserWatch
+from online.stores.user_updates import UserUpdates
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import VectorShelf
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import VectorStore
 
 
 @dataclass(frozen=True)
 class Server:
+    """The parts of one API process."""
+
     settings: ApiSettings
     clock: HomeClock
-    log: EventLog
-    served: ServedLog
+    event_log: EventLog
+    impression_log: ImpressionLog
     users: UserStore
     items: ItemStore
-    listing: Listing
-    new_items: NewItems
+    search: CatalogueSearch
+    item_topic: ItemTopic
     follower: ItemFollower
     client: ModelClient
-    models: ModelCatalogue
-    vectors: VectorShelf
+    models: LiveModels
+    vectors: VectorStore
     recommender: Recommender
-    weights: FollowedFile[ClickWeights]
-    serving: FollowedFile[Serving]
-    access: FollowedFile[Access]
-    gate: Gate
-    watched: UserWatch
-    job: JobNumbers
-    watch: WatchClient
-    acted: ActedOn
+    weights: ReloadableFile[ClickWeights]
+    serving: ReloadableFile[Serving]
+    access: ReloadableFile[Access]
+    shedder: LoadShedder
+    user_updates: UserUpdates
+    job_metrics: JobMetrics
+    monitor: MonitorClient
+    outcomes: ExperimentOutcomes
 
 
 async def server_of(request: Request) -> Server:
-    """The server behind a request (a FastAPI dependency; FastAPI would run a plain function on another thread)."""
+    """The server of a request. A FastAPI dependency; async, since FastAPI runs a plain function on another thread."""
     server: Server = request.app.state.server
     return server
 
 
 async def body_of(request: Request) -> bytes:
-    """The body of a request as it came, whole: its size was bounded before (a FastAPI dependency)."""
+    """The whole body of a request; `BodyLimit` has limited its size. A FastAPI dependency."""
     return await request.body()

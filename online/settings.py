@@ -1,4 +1,4 @@
-"""What the API is told: one frozen object, written by infra as JSON and read by `python -m online`."""
+"""Settings of the API: one frozen object, written by infra as JSON and read by `python -m online`."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     redis_host, redis_port
     model_server        the model server's address: host:port for gRPC, http://host:port for REST
     models              the model base: <name>/<version>/ with a manifest beside each SavedModel
-    embeddings          item vectors: <version>/<kind>/ (see `features.base.embedding_files`), followed; or None
-    base                folder of the base: catalogue, similar items, and what remains when Redis is gone
-    generation          fence of the writes that a token waits for
+    embeddings          item vectors: <version>/<kind>/ (see `features.base.embedding_files`), polled for new versions; or None
+    base                folder of the base: catalogue, similar items, and the features used while Redis is down
+    generation          fence generation of the Redis writes that a `seen` token waits for
     cut, cut_since      the home's clock stood at `cut` (ms, event time) when wall time was `cut_since` (ms);
                         None: the clock is wall time
     horizon             the latest event time of the data set, ms: replay may go there
-    default_model       what ranks when no model is named
+    default_model       the model that ranks where a request names none
     click_weights       how kinds of click are blended (a JSON file of ClickWeights, read again when it changes), or None
     serving             how lists are made and compared (a JSON file, see `online.ranking.policy`, read again when it
                         changes), or None
     access              who may call (a JSON file, see `online.http.access`, read again when it changes; it must be
                         there), or None
-    watch_port          of the supervisor's watch, on loopback, or None where nobody watches
-    control             folder through which a supervisor is asked for a replay (see
-                        `online.monitoring.replay_control`), or None where there is none
-    deadline_ms         bound of one recommendation
-    seen_wait_ms        bound of a wait for a token
+    watch_port          port of the supervisor's monitor on loopback; None where none runs
+    control             folder through which the supervisor takes replay requests (see
+                        `online.monitoring.replay_control`); None where there is no supervisor
+    deadline_ms         time limit of one recommendation
+    seen_wait_ms        time limit of the wait for a `seen` token
     """
 
     host: str = "127.0.0.1"

@@ -15,7 +15,7 @@ import numpy as np
 from features.arrays import FloatArray
 
 ALS, ITEM2VEC, DEEPWALK, TWOTOWER = "als", "item2vec", "deepwalk", "twotower"
-MOST: Final = {ALS: 500, ITEM2VEC: 500, DEEPWALK: 50, TWOTOWER: 20}
+CHANNEL_LIMITS: Final = {ALS: 500, ITEM2VEC: 500, DEEPWALK: 50, TWOTOWER: 20}
 """Candidates that a kind gives at most, where no policy says otherwise: what comes later displaces better ones of other channels
 (docs/models.md has the figures)."""
 META: Final = "meta.json"

@@ -32,10 +32,10 @@ class Relations:
         if len(starts) != len(items) + 1 or len(others) != len(weights) or (len(starts) and starts[-1] != len(others)):
             raise Broken(f"weights between items: {len(items)} items, {len(starts)} starts, {len(others)} neighbours")
         order = np.argsort(rows, kind="stable")
-        sources, there = rows_of(items, rows, order)
+        sources, present = rows_of(items, rows, order)
         columns, known = rows_of(others, rows, order)
         counts = np.diff(starts)
-        known &= np.repeat(there, counts)
+        known &= np.repeat(present, counts)
         self._others = columns[known].astype(np.int32)
         self._weights = np.asarray(weights[known], np.float32)
         left = np.add.reduceat(np.r_[known, False], starts[:-1]) if len(items) else np.zeros(0, np.int64)
@@ -43,8 +43,8 @@ class Relations:
         self._at = np.zeros(len(rows), np.int64)
         self._count = np.zeros(len(rows), np.int64)
         ends = np.cumsum(left)
-        self._at[sources[there]] = (ends - left)[there]
-        self._count[sources[there]] = left[there]
+        self._at[sources[present]] = (ends - left)[present]
+        self._count[sources[present]] = left[present]
 
     def near(self, row: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
         """(rows, weights) of a row's neighbours, best first."""
@@ -61,15 +61,15 @@ class Relations:
         ends = np.cumsum(counts)
         if not len(ends) or not ends[-1]:
             return np.zeros(size, np.float32)
-        places = np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
-        values = self._weights[places] * np.repeat(shares[known], counts)
-        return np.bincount(self._others[places], values, size).astype(np.float32)
+        indices = np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
+        values = self._weights[indices] * np.repeat(shares[known], counts)
+        return np.bincount(self._others[indices], values, size).astype(np.float32)
 
 
 def rows_of(ids: IntArray, rows: IntArray, order: IntArray) -> tuple[IntArray, BoolArray]:
     """(row, whether there is one) of each id."""
     if not len(rows):
         return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)
-    place = np.minimum(np.searchsorted(rows, ids, sorter=order), len(rows) - 1)
-    found = order[place]
+    index = np.minimum(np.searchsorted(rows, ids, sorter=order), len(rows) - 1)
+    found = order[index]
     return found, rows[found] == ids

@@ -93,13 +93,13 @@ class Base:
         """Time of the newest event in the base, ms; 0 if it holds none."""
         return int(self.manifest["cut"])
 
-    def place_of(self, user_id: int) -> int:
-        """How far the user's partition of the log is in the base: 0 for a base of a data set."""
+    def offset_of(self, user_id: int) -> int:
+        """The next offset of the user's partition of `events` that is not in the base: 0 for a base of a data set."""
         return self.offsets[EVENTS][partition_of(user_id)]
 
     @property
     def clock_start(self) -> int:
-        """Where the home's clock starts, ms: the cut, or the data set's first event where nothing is history. A base made
+        """The start of the home's clock, ms: the cut, or the data set's first event where nothing is history. A base made
         from the log keeps the start of the base it goes on from, as time goes on."""
         return int(self.manifest.get("clock_start", self.cut or self.manifest.get("first_ts", 0)))
 
@@ -110,10 +110,10 @@ class Base:
 
     @cached_property
     def offsets(self) -> Offsets:
-        """How far the log is in the base, for each partition of `events` and `served`; 0 where nothing of it is."""
-        told = self.manifest.get("offsets", {})
+        """The next offset that is not in the base, for each partition of `events` and `served`; 0 where none of it is."""
+        recorded = self.manifest.get("offsets", {})
         return {
-            topic: {number: int(told.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
+            topic: {number: int(recorded.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
             for topic in (EVENTS, SERVED)
         }
 

@@ -1,6 +1,6 @@
-"""What the job takes from the log: the one rule by which a record is an event of its user, is rejected, or lies wrong.
+"""Admission: the one rule by which a record of the log is an event of its user, is rejected, or is keyed or partitioned wrongly.
 
-Flink's operator and `verify` both ask here, so they can't disagree.
+Flink's operator and `verify` both apply it, so they can't disagree.
 """
 
 from features.contracts.events import check_time, read_event

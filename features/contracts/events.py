@@ -48,7 +48,7 @@ def _refuse(where: str, expected: str, received: str) -> NoReturn:
 
 
 def to_event(wire: Wire) -> Event:
-    """Check what types alone can't say, and make an Event of it. Raises BadEvent."""
+    """Check what types alone can't express, and return the Event. Raises BadEvent."""
     kind = KIND_OF[wire.type]
     if wire.event_id is UNSET:
         _refuse("event_id", "a string of 1 to 64 characters", "nothing")

@@ -1,4 +1,4 @@
-"""How values of a topic are read: JSON bytes → a checked struct, or a `BadEvent` that names the field, what was expected and
+"""Reading the values of a topic: JSON bytes → a checked struct, or a `BadEvent` that names the field, what was expected and
 what came. Unknown fields are skipped, but must be JSON, too, as values are passed on as they came.
 """
 
@@ -21,7 +21,7 @@ _brackets = re.compile(rb"[\[\]{}]")
 
 
 def read_json(decoder: msgspec.json.Decoder[T], value: bytes, whole: str) -> T:
-    """A value as the decoder's type. `whole` names it where a fault has no place in it. Raises BadEvent."""
+    """A value as the decoder's type. `whole` names it where a fault has no path in it. Raises BadEvent."""
     if _too_deep(value):
         raise BadEvent(whole, f"at most {MAX_DEPTH} brackets within one another", "more")
     try:

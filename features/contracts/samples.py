@@ -61,7 +61,7 @@ _decoder = msgspec.json.Decoder(Sample)
 
 
 def action_of(event: Event) -> Action:
-    """What a sample keeps of an event."""
+    """The part of an event that a sample holds."""
     return Action(
         event.event_id,
         KINDS[event.kind],

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 SERVED_LIMIT: Final = 256 << 10
 """Bytes of one value."""
-MAX_SHOWN: Final = 100
+MAX_SLATE: Final = 100
 MAX_CANDIDATES: Final = 500
 """A list is chosen from at most so many: what recall gives, rankers score, `served` holds and the evaluation walks."""
 
@@ -29,10 +29,10 @@ MAX_CANDIDATES: Final = 500
 class ServedItem(msgspec.Struct, frozen=True):
     """One item of a list.
 
-    position    its place as shown, from 0; events name it
+    position    its rank in the list, from 0; events carry it
     score       what it was ranked by; of `degraded` lists not a model's
     channels    names of the recall channels that found it
-    propensity  probability, 0 to 1, with which it was shown at this place; 1 without exploration
+    propensity  probability, 0 to 1, with which it was shown at this rank; 1 without exploration
     team        of a list that interleaves two models, the one whose pick it was
     """
 
@@ -47,7 +47,7 @@ class ServedItem(msgspec.Struct, frozen=True):
 class ServedCandidates(msgspec.Struct, frozen=True):
     """All n items that were ranked, as columns, in the order in which recall gave them.
 
-    channels  names of the channels asked
+    channels  names of the recall channels that ran
     item_id   [n]
     channel   [n] what found it: bit k for channels[k]
     score     [n] what it was ranked by
@@ -83,8 +83,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     request_id     of the answer; events that answer the list carry it
     ts             the home's clock when the list was made, ms
-    at             the time at which features were taken, decayed to it, ms: `ts`, unless the caller asked for another
-    model, model_version  what was asked to rank; None where there was nothing. With "no model" in `degraded` it did not
+    at             the time at which features were taken, decayed to it, ms: `ts`, unless the request set another
+    model, model_version  the model chosen to rank; None where there was none. With "no model" in `degraded` it did not
     items          as shown, at most 100; may be empty
     candidates     what it was chosen from, at most 500
     features       None where no features were made (no model was there to take them, or they were too large)
@@ -98,7 +98,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     at: Id
     model: Name | None
     model_version: Id | None
-    items: Annotated[tuple[ServedItem, ...], Meta(max_length=MAX_SHOWN)]
+    items: Annotated[tuple[ServedItem, ...], Meta(max_length=MAX_SLATE)]
     candidates: ServedCandidates
     features: ServedFeatures | None = None
     degraded: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServedHead(msgspec.Struct, frozen=True):
-    """What the job needs of a list: whose it is, the home's clock when it was made (ms), the items in the order shown."""
+    """The part of a list that the job needs: its user, the home's clock when it was made (ms), the items in the order shown."""
 
     request_id: str
     user_id: UserId
@@ -122,7 +122,7 @@ class _Head(msgspec.Struct, frozen=True):
     request_id: Name
     user_id: Id
     ts: Id
-    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SHOWN)]
+    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SLATE)]
 
 
 _encoder = msgspec.json.Encoder()
@@ -140,7 +140,7 @@ def write_served(served: Served) -> bytes:
 
 def read_served(value: bytes) -> ServedHead:
     """The head of one value of the topic `served`. Raises BadEvent for what is no JSON or has a head that the contract does
-    not allow; the rest is not looked at."""
+    not allow; the rest is not read."""
     head = _read(_head_decoder, value)
     item_ids = tuple([item.item_id for item in head.items])
     _check_once(item_ids)
@@ -155,7 +155,7 @@ def read_served_list(value: bytes) -> Served:
 
 
 def check_served(served: Served) -> None:
-    """Check what types alone can't say. Raises BadEvent."""
+    """Check what types alone can't express. Raises BadEvent."""
     _check_once(tuple([item.item_id for item in served.items]))
     for at, (before, item) in enumerate(pairwise(served.items), start=1):
         if item.position <= before.position:

@@ -17,7 +17,7 @@ from features.units import DAY_MS
 
 PARTNERS: Final = 3
 """A positive event pairs its item with so many of the user's latest other positive items …"""
-PARTNER_WITHIN: Final = 7 * DAY_MS
+PARTNER_WINDOW_MS: Final = 7 * DAY_MS
 """… that lie at most this far from it in event time (ms)."""
 SLOTS: Final = 192
 NEIGHBOURS: Final = 20
@@ -25,7 +25,7 @@ _HALF_LIFE: Final = HALF_LIVES[-1]
 
 
 class Neighbours(msgspec.Struct, array_like=True):
-    """What Redis holds of an item's pairs, at most 400 bytes.
+    """An item's neighbours as Redis holds them, at most 400 bytes.
 
     item_id  the item
     n        co-visits folded in, undone ones included: the fence of its writes
@@ -41,12 +41,12 @@ class Neighbours(msgspec.Struct, array_like=True):
 
 class _StoredPairs(msgspec.Struct, array_like=True):
     n: int
-    places: bytes
+    visits: bytes
     undone: bytes
 
 
 # Time, event, other item as 24 bytes whose order is that of the three numbers (a hash is signed: shifted).
-_PLACE = struct.Struct(">QQQ")
+_VISIT = struct.Struct(">QQQ")
 _SIGN: Final = 1 << 63
 
 
@@ -57,49 +57,49 @@ class Pairs:
     adds its weight, what goes takes the same away, and only a new epoch weighs all anew.
     """
 
-    __slots__ = ("_epoch", "_limit", "_places", "_undone", "_weights", "item_id", "n")
+    __slots__ = ("_epoch", "_limit", "_undone", "_visits", "_weights", "item_id", "n")
 
     def __init__(self, item_id: ItemId, n: int = 0, limit: int = SLOTS) -> None:
         self.item_id = item_id
         self.n = n
         self._limit = limit
-        self._places: list[bytes] = []
+        self._visits: list[bytes] = []
         """Ascending: the newest is the last."""
         self._undone: set[bytes] = set()
         self._epoch = 0
         self._weights: dict[ItemId, int] = {}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._visits)
 
     def fold(self, ts: Millis, key: int, other: ItemId, sign: int) -> None:
         """Add a co-visit, or mark one as taken back if it is still kept."""
         self.n += 1
-        place = _PLACE.pack(ts, key + _SIGN, other)
-        places = self._places
-        at = bisect_left(places, place)
-        if at < len(places) and places[at] == place:
+        visit = _VISIT.pack(ts, key + _SIGN, other)
+        visits = self._visits
+        at = bisect_left(visits, visit)
+        if at < len(visits) and visits[at] == visit:
             # Adding what is there: the same event of two users, or again after it was forgotten. It is one co-visit.
-            if sign < 0 and place not in self._undone:
-                self._undone.add(place)
+            if sign < 0 and visit not in self._undone:
+                self._undone.add(visit)
                 self._weigh(ts, other, -1)
             return
-        if sign < 0 or (at == 0 and len(places) >= self._limit):
+        if sign < 0 or (at == 0 and len(visits) >= self._limit):
             return
-        places.insert(at, place)
-        if at == len(places) - 1 and ts // _HALF_LIFE != self._epoch:
+        visits.insert(at, visit)
+        if at == len(visits) - 1 and ts // _HALF_LIFE != self._epoch:
             self._weigh_all()
         else:
             self._weigh(ts, other, 1)
-        if len(places) > self._limit:
+        if len(visits) > self._limit:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        place = self._places.pop(0)
-        if place in self._undone:
-            self._undone.remove(place)
+        visit = self._visits.pop(0)
+        if visit in self._undone:
+            self._undone.remove(visit)
         else:
-            ts, _, other = _PLACE.unpack(place)
+            ts, _, other = _VISIT.unpack(visit)
             self._weigh(ts, other, -1)
 
     def _weigh(self, ts: Millis, other: ItemId, sign: int) -> None:
@@ -111,19 +111,19 @@ class Pairs:
             self._weights.pop(other, None)
 
     def _weigh_all(self) -> None:
-        newest, _, _ = _PLACE.unpack(self._places[-1])
+        newest, _, _ = _VISIT.unpack(self._visits[-1])
         self._epoch = newest // _HALF_LIFE
         self._weights = {}
-        for place in self._places:
-            if place not in self._undone:
-                ts, _, other = _PLACE.unpack(place)
+        for visit in self._visits:
+            if visit not in self._undone:
+                ts, _, other = _VISIT.unpack(visit)
                 self._weigh(ts, other, 1)
 
     def neighbours(self) -> Neighbours:
         """The other items by weight, as of the newest co-visit. What has faded to nothing is none."""
-        if not self._places:
+        if not self._visits:
             return Neighbours(self.item_id, self.n)
-        newest, _, _ = _PLACE.unpack(self._places[-1])
+        newest, _, _ = _VISIT.unpack(self._visits[-1])
         best = sorted((-weight, other) for other, weight in self._weights.items())[:NEIGHBOURS]
         since = newest - self._epoch * _HALF_LIFE
         top = [(other, decay(-weight, since, _HALF_LIFE)) for weight, other in best]
@@ -131,18 +131,18 @@ class Pairs:
 
     def encode(self) -> bytes:
         """The whole state, for Flink and bases: at most 5 kB. Equal for equal states."""
-        undone = [place in self._undone for place in self._places] if self._undone else len(self._places)
-        return _encoder.encode(_StoredPairs(self.n, b"".join(self._places), bytes(undone)))
+        undone = [visit in self._undone for visit in self._visits] if self._undone else len(self._visits)
+        return _encoder.encode(_StoredPairs(self.n, b"".join(self._visits), bytes(undone)))
 
     @classmethod
     def decode(cls, item_id: ItemId, data: bytes) -> "Pairs":
         """Raises msgspec.DecodeError where the bytes are no Pairs."""
         stored = _stored_decoder.decode(data)
         pairs = cls(item_id, stored.n)
-        size = _PLACE.size
-        pairs._places = [stored.places[at : at + size] for at in range(0, len(stored.places), size)]
-        pairs._undone = {place for place, undone in zip(pairs._places, stored.undone, strict=True) if undone}
-        if pairs._places:
+        size = _VISIT.size
+        pairs._visits = [stored.visits[at : at + size] for at in range(0, len(stored.visits), size)]
+        pairs._undone = {visit for visit, undone in zip(pairs._visits, stored.undone, strict=True) if undone}
+        if pairs._visits:
             pairs._weigh_all()
         return pairs
 

@@ -1,4 +1,4 @@
-"""What a user's operator remembers beside the features: the events it has applied, and the items the user has seen.
+"""Deduplication state of a user, apart from the features: the events it has applied, and the items the user has seen.
 
 Both are bounded. A shell with incremental storage lets them collect what changes (`UserState.collect_changes`) and drains it
 after each fold; for all others nothing is collected.
@@ -27,7 +27,7 @@ class Applied(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What folds did to a memory and a seen set, in order.
+    """The changes that folds made to a memory and a seen set, in order.
 
     memory  (id hash, the entry that was added or marked; None: dropped)
     seen    (item id, log position n; None: no longer seen)
@@ -65,7 +65,7 @@ class DedupeMemory:
         return self._entries.items()
 
     def is_late(self, ts: Millis, key: int) -> bool:
-        """Whether an unknown event is too old to be told from one that was applied and forgotten."""
+        """Whether an unknown event is too old to be distinguished from one that was applied and forgotten."""
         return ts <= self.floor or (len(self._heap) >= self._limit and (ts, key) < self._heap[0])
 
     def add(self, key: int, entry: Applied) -> None:

@@ -21,7 +21,7 @@ def list_memory(entries: list[tuple[int, int]]) -> DedupeMemory:
 
 
 def fold_list(memory: DedupeMemory, head: ServedHead) -> tuple[str, list[Contribution]]:
-    """What becomes of a list (see `features.verdicts`), and the impressions it adds."""
+    """The verdict on a list (see `features.verdicts`), and the impressions it adds."""
     key = id_hash(head.request_id)
     if memory.get(key) is not None:
         return DUPLICATE, []

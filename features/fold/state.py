@@ -1,6 +1,6 @@
-"""The features of a user and of an item: what the fold updates, Redis holds and models read.
+"""The features of a user and of an item: the fold updates them, Redis holds them and models read them.
 
-They are stored as msgpack arrays, so a field's place is its name on the wire: only ever append, with a default. An old
+They are stored as msgpack arrays, so a field's index is its name on the wire: only ever append, with a default. An old
 reader skips what it does not know; a new reader takes the default for what is not there.
 """
 
@@ -32,14 +32,14 @@ def count_acts(counts: Sequence[int]) -> int:
 
 
 class UserFeatures(msgspec.Struct, array_like=True):
-    """What is known of a user; at most 4 kB as stored.
+    """The features of a user; at most 4 kB as stored.
 
     user_id     the user
     first_ts    time of the oldest applied event, ms (0: none yet)
     last_ts     time of the newest applied event, ms
     counts      applied events by kind, in the order of KINDS; what was undone is taken off
     duplicates  events that came again under a known id
-    late        events too old to be told from forgotten ones
+    late        events too old to be distinguished from forgotten ones
     rating_sum  sum of ratings, hundredths
     rating_sq   sum of squared ratings, hundredths²
     positives   ratings ≥ 4 and likes
@@ -75,7 +75,7 @@ class UserFeatures(msgspec.Struct, array_like=True):
 
 
 class ItemSummary(msgspec.Struct, array_like=True):
-    """What ranking reads of an item: the first part of `ItemFeatures`."""
+    """The part of an item's features that ranking reads: the first fields of `ItemFeatures`."""
 
     item_id: int
     n: int = 0
@@ -90,7 +90,7 @@ class ItemSummary(msgspec.Struct, array_like=True):
 
 
 class ItemFeatures(ItemSummary, array_like=True):
-    """What is known of an item, at most 3 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
+    """The features of an item, at most 3 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
     such by time: the order of contributions does not matter. A bucket is [number, impressions, clicks, events, positives],
     its number the time divided by its length; events are all but impressions. Popularity and trend are read from `days`
     (`features.inputs.columns`).

@@ -8,7 +8,7 @@ A state passed in is consumed: use the one that the call leaves (it is changed i
 from typing import Any, NamedTuple
 
 from features.contracts.events import id_hash
-from features.fold.co_visits import PARTNER_WITHIN, PARTNERS
+from features.fold.co_visits import PARTNER_WINDOW_MS, PARTNERS
 from features.fold.decay import HALF_LIVES, lifted
 from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
 from features.fold.journal import replay_journal, write_journal
@@ -41,7 +41,7 @@ from features.types import (
 from features.units import ends_session
 from features.verdicts import APPLIED, DUPLICATE, LATE
 
-# Places in a taste: its time, then three half-lives each of clicks, positives, negatives.
+# Indices into a taste: its time, then three half-lives each of clicks, positives, negatives.
 _CLICKS, _POSITIVES, _NEGATIVES = 1, 4, 7
 
 
@@ -63,7 +63,7 @@ class UserState:
         self.memory.changes, self.seen.changes = [], []
 
     def drain_changes(self) -> Changes:
-        """What folds changed since the last call. Raises ValueError where nothing is collected."""
+        """The changes of folds since the last call. Raises ValueError where nothing is collected."""
         memory, seen = self.memory.changes, self.seen.changes
         if memory is None or seen is None:
             raise ValueError("the changes of this user are not collected; call collect_changes first")
@@ -72,7 +72,7 @@ class UserState:
 
 
 class Outcome(NamedTuple):
-    """What became of an event, and what it adds to or takes from its item (None: nothing)."""
+    """The verdict on an event, and what it adds to or takes from its item (None: nothing)."""
 
     verdict: str
     contribution: Contribution | None
@@ -82,7 +82,7 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int) -> Outc
     """Apply one event of the log to its user.
 
     `item` is the event's item in the catalogue (for an undo: the undone event's item), None if it is unknown there.
-    `n` is the event's place in the log, plus one. The caller must keep the events of a user in the log's order.
+    `n` is the event's offset in the log, plus one. The caller must keep the events of a user in the log's order.
     """
     features, memory = state.features, state.memory
     key = id_hash(event.event_id)
@@ -163,7 +163,7 @@ def _partners(sequence: list[tuple[int, int]], event: Event) -> tuple[int, ...]:
     """The user's latest positive items, this event's own left out, that are close to it in time; newest first."""
     found: list[int] = []
     for item_id, ts in reversed(sequence):
-        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WITHIN and item_id not in found:
+        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WINDOW_MS and item_id not in found:
             found.append(item_id)
             if len(found) == PARTNERS:
                 break
@@ -228,11 +228,11 @@ def _touch_tastes(
     tastes: dict[str, list[int]], item: Item, kind: int, centi: int, ts: Millis, gains: list[int], sign: int
 ) -> None:
     if kind in (CLICK, VIEW):
-        place = _CLICKS
+        first = _CLICKS
     elif is_positive(kind, centi):
-        place = _POSITIVES
+        first = _POSITIVES
     elif is_negative(kind, centi):
-        place = _NEGATIVES
+        first = _NEGATIVES
     else:
         return
     for name in taste_names(item):
@@ -243,7 +243,7 @@ def _touch_tastes(
             taste = tastes[name] = [ts, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         elif ts > taste[0]:
             taste[0] = ts
-        for at, gain in enumerate(gains, start=place):
+        for at, gain in enumerate(gains, start=first):
             weight = taste[at] + sign * gain
             taste[at] = weight if weight > 0 else 0
     if len(tastes) > TASTES:
@@ -252,7 +252,7 @@ def _touch_tastes(
 
 
 def taste_names(item: Item) -> tuple[str, ...]:
-    """What an item says about taste: its genres, and the decade of its release."""
+    """The names under which an item counts for taste: its genres, and the decade of its release."""
     return (*item.genres, f"{item.year // 10 * 10}s") if item.year else item.genres
 
 
@@ -268,6 +268,6 @@ def thaw_user(data: bytes) -> UserState:
 
 
 def thaw_stored(stored: StoredUser) -> UserState:
-    """As thaw_user, of what was decoded already."""
+    """Like `thaw_user`, from a decoded StoredUser."""
     memory, seen = replay_journal([(stored.records, stored.journal)], stored.floor)
     return UserState(decode_user(stored.features), memory, seen)

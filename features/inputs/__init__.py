@@ -1,1 +1,1 @@
-"""What models read: columns, history and signals, made of features as they stood at a time."""
+"""Model inputs: columns, history and signals, made of features as they stood at a time."""

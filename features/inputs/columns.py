@@ -42,10 +42,10 @@ ITEM_COLUMNS: Final = (
     "years_since_release",
 )
 CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
-LATELY: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
+POPULARITIES: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
 """The popularities kept of an item: half-life in days, and whether of positives alone."""
-_FADES: Final = tuple(1 / half_life for half_life, positives in LATELY if not positives)
-"""Halvings a day, of each half-life of LATELY, which has them for events first, then for positives."""
+_FADES: Final = tuple(1 / half_life for half_life, positives in POPULARITIES if not positives)
+"""Halvings a day, of each half-life of POPULARITIES, which has them for events first, then for positives."""
 
 
 class ClickWeights(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class ClickWeights(msgspec.Struct, frozen=True):
 
 
 class InputMaps(msgspec.Struct, frozen=True):
-    """What offline computed for a model: the vocabulary, and mean and spread of each column. Rides in the manifest.
+    """What offline computes for a model: the vocabulary, and mean and spread of each column. Rides in the manifest.
 
     genres               G names, the order of genre columns
     user_mean, user_std  U + 3G numbers each; item_mean, item_std  I + G; cross_mean, cross_std  C
@@ -81,7 +81,7 @@ class ItemColumns:
         self.ids: IntArray = np.zeros(size, np.int64)
         self.sums: DoubleArray = np.zeros((size, 6), np.float64)  # ratings, sum, squares, positives, events, first ts
         self.newest_day: IntArray = np.zeros(size, np.int64)
-        self.lately: DoubleArray = np.zeros((size, len(LATELY)), np.float64)  # as of the newest day
+        self.popularities: DoubleArray = np.zeros((size, len(POPULARITIES)), np.float64)  # as of the newest day
         self.genres: FloatArray = np.zeros((size, len(genres)), np.float32)
         self.years: IntArray = np.zeros(size, np.int64)
 
@@ -90,14 +90,14 @@ class ItemColumns:
 
     def grow(self, more: int) -> None:
         """Add room for `more` rows."""
-        for name in ("ids", "sums", "newest_day", "lately", "genres", "years"):
+        for name in ("ids", "sums", "newest_day", "popularities", "genres", "years"):
             old = getattr(self, name)
             new = np.zeros((len(old) + more, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
 
     def set_item(self, row: int, item_id: int, item: Item | None) -> None:
-        """What the catalogue says of an item (None: nothing)."""
+        """Set an item's columns from the catalogue (None: it has no entry)."""
         self.ids[row] = item_id
         self.genres[row] = 0
         self.years[row] = 0
@@ -109,7 +109,7 @@ class ItemColumns:
                     self.genres[row, at] = 1
 
     def set_features(self, row: int, features: ItemSummary) -> None:
-        """What the stream says of it."""
+        """Set an item's columns from its streamed features."""
         self.sums[row] = (
             features.counts[RATING],
             features.rating_sum / 100,
@@ -118,20 +118,20 @@ class ItemColumns:
             count_acts(features.counts),
             features.first_ts,
         )
-        self.lately[row] = 0
+        self.popularities[row] = 0
         if features.days:
             table = np.asarray(features.days, np.int64)
             self.newest_day[row] = newest = table[-1, 0]
             faded = np.exp2(np.multiply.outer(_FADES, table[:, 0] - newest)) @ table[:, 3:5]
-            self.lately[row] = faded.T.ravel()  # events, then positives
+            self.popularities[row] = faded.T.ravel()  # events, then positives
 
 
 def popularity(
     columns: ItemColumns, rows: IntArray | slice, at: IntArray | int, half_life_days: float, positives: bool = False
 ) -> FloatArray:
     """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row). An `at`
-    before an item's newest day does not decay it. Raises ValueError for a kind that LATELY does not have."""
-    counts = columns.lately[rows, LATELY.index((half_life_days, positives))]
+    before an item's newest day does not decay it. Raises ValueError for a kind that POPULARITIES does not have."""
+    counts = columns.popularities[rows, POPULARITIES.index((half_life_days, positives))]
     days = np.maximum(np.asarray(at) // DAY_MS - columns.newest_day[rows], 0)
     return np.asarray(counts * np.exp2(-days / half_life_days), np.float32)
 

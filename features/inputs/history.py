@@ -14,7 +14,7 @@ from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW
 
 LENGTH: Final = RECENT
 NOTHING: Final = -1
-"""The item of a place that is not filled; ids are not negative."""
+"""The item id at a position that is not filled; real ids are not negative."""
 MARKS: Final = 15
 """Marks there are: 0 is none, 1 to 10 a rating in halves, then the kinds of act without one."""
 _MARKS: Final = {CLICK: 11, VIEW: 12, LIKE: 13, DISLIKE: 14}
@@ -26,7 +26,7 @@ Recent = Sequence[tuple[int, int, int, int]]
 
 
 def mark_of(kind: int, centi: int) -> int:
-    """How an event was taken, from 1 to 14."""
+    """The mark of an event: its kind and rating, from 1 to 14."""
     return min(10, max(1, (centi + 25) // 50)) if kind == RATING else _MARKS.get(kind, 11)
 
 

@@ -30,7 +30,7 @@ from features.inputs.signals import SIGNAL_COLUMNS
 HISTORY_INPUTS: Final = ("history", "history_marks", "history_gaps")
 ID_INPUTS: Final = ("userId", "movieId")
 OF_USER: Final = ("userId", "user", *HISTORY_INPUTS)
-"""Those that are the same for all candidates of a request."""
+"""The inputs that are the same for all candidates of a request."""
 INPUT_NAMES: Final = (*ID_INPUTS, "user", "item", "cross", *HISTORY_INPUTS, "signals")
 """userId, movieId               int64 [n]
 history, history_marks        int64 [n, L], history_gaps int64 [n, L + 1]: see `features.inputs.history`
@@ -73,7 +73,7 @@ class RawInputs:
     """What inputs are made of; `user_ids`, `users` and `history` have a row for each candidate, or one for all.
 
     user_ids [n or 1], users [n or 1, U + 3G], item_ids [n], items [n, I + G] as in `features.inputs.columns`; what none of the
-    inputs asked for needs may be left out: cross [n, C] is computed where it is, history (items, marks, gaps) [n or 1, …]
+    requested inputs need may be left out: cross [n, C] is computed where it is, history (items, marks, gaps) [n or 1, …]
     and signals [n, S] must be there.
     """
 

@@ -1,5 +1,5 @@
-"""What the moment says about every item: a few signals, each a strength for a whole catalogue. Recall takes its candidates
-by them, and rankers read, for user and candidate together, how strong each is and what place it gives.
+"""Signals: a few strengths for every item of a catalogue, as of a moment. Recall takes its candidates by them, and rankers read,
+for each candidate, the strength of each signal and the rank that it gives.
 
 Training and serving call the same functions, on features as they stood just before an event or on the freshest ones.
 N rows of a catalogue, S signals, n candidates.
@@ -21,15 +21,15 @@ from features.inputs.columns import ClickWeights, ItemColumns, popularity, taste
 from features.types import ItemId
 
 LIKED_FADE: Final = 0.97
-"""What an older positive item weighs against the next newer one, for `ease`."""
+"""The weight of an older positive item relative to the next newer one, for `ease`."""
 RECENT_FADE: Final = 0.85
 RECENT_LIKED: Final = 20
 LATEST_FADE: Final = 0.7
 LATEST_LIKED: Final = 10
 YEARS: Final = 5.0
 """Two films so many years apart are alike by 1/e."""
-PLACES: Final = 300
-"""Places that a signal gives; what comes after has none."""
+MAX_RANKED: Final = 300
+"""Items that a signal ranks; those after them have no rank."""
 
 
 class Together:
@@ -45,14 +45,14 @@ class Together:
         self._shares = np.concatenate([self._shares, np.zeros((more, NEIGHBOURS), np.float32)])
 
     def put(self, row: int, neighbours: Neighbours, row_of: Mapping[ItemId, int]) -> None:
-        """What names an item without a row is left out."""
+        """Set a row's neighbours; those without a row are left out."""
         self._shares[row] = 0
         total = sum(weight for _, weight in neighbours.top)
-        for place, (item_id, weight) in enumerate(neighbours.top):
+        for rank, (item_id, weight) in enumerate(neighbours.top):
             other = row_of.get(item_id)
             if other is not None and weight > 0:  # what has faded to nothing has no share
-                self._others[row, place] = other
-                self._shares[row, place] = weight / total
+                self._others[row, rank] = other
+                self._shares[row, rank] = weight / total
 
     def near(self, row: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
         """As `Relations.near`."""
@@ -89,7 +89,7 @@ class ItemIndex:
 
     @property
     def kinds(self) -> dict[str, Relations | Together]:
-        """What tells which items are near an item, by name."""
+        """The sources of an item's neighbours, by name."""
         return {"similar": self.similar, "ease": self.ease, "together": self.together}
 
 
@@ -146,7 +146,7 @@ def _popular(moment: Moment) -> FloatArray:
 
 
 def _genre(moment: Moment) -> FloatArray:
-    """The genres that the user likes, now and lately, in what is popular."""
+    """The genres that the user likes, now and recently, in what is popular."""
     if not moment.user.tastes:
         return np.zeros(len(moment.items), np.float32)
     liking = np.maximum(moment.tastes.sum(axis=0), 0)
@@ -156,7 +156,7 @@ def _genre(moment: Moment) -> FloatArray:
 
 
 Scorer = Callable[[Moment], FloatArray]
-"""Strengths [N], 0 or less where there is nothing to say."""
+"""Strengths [N], 0 or less where the signal does not apply."""
 SIGNALS: Final[dict[str, Scorer]] = {
     "ease": _ease,
     "similar": _similar,
@@ -169,10 +169,10 @@ SIGNAL_COLUMNS: Final = (*(f"{name}_{of}" for name in SIGNALS for of in ("share"
 
 
 class Signals:
-    """What was found at a moment.
+    """The signals found at a moment.
 
     strengths  [N] by name of the signal, 0 where not allowed
-    orders     rows by name, best first, at most PLACES, those with a strength alone; ties by row
+    orders     rows by name, best first, at most MAX_RANKED, those with a strength alone; ties by row
     """
 
     def __init__(self, moment: Moment) -> None:
@@ -185,7 +185,7 @@ class Signals:
         if name not in self.orders:
             strengths = np.where(self.moment.allowed, SIGNALS[name](self.moment), np.float32(0))
             self.strengths[name] = strengths
-            self.orders[name] = best_rows(strengths, PLACES)
+            self.orders[name] = best_rows(strengths, MAX_RANKED)
         return self.orders[name]
 
     def find_all(self) -> None:
@@ -196,8 +196,8 @@ class Signals:
 def best_rows(strengths: FloatArray, limit: int) -> IntArray:
     """Rows with a strength above 0, best first, at most `limit`; ties by row."""
     if limit < len(strengths):
-        least = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
-        rows = np.flatnonzero((strengths > 0) & (strengths >= least))
+        threshold = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
+        rows = np.flatnonzero((strengths > 0) & (strengths >= threshold))
     else:
         rows = np.flatnonzero(strengths > 0)
     return rows[np.argsort(-strengths[rows], kind="stable")][:limit]
@@ -211,15 +211,15 @@ def find_signals(moment: Moment) -> Signals:
 
 
 def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, IntArray]:
-    """(rows [n ≤ limit], found_by [n]): by the best place that any order gives, ties by the order's place among the orders;
+    """(rows [n ≤ limit], found_by [n]): by the best rank that any order gives, ties by the order's index among the orders;
     bit k of found_by is set where the k-th order has the row."""
     if not orders:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    places = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
+    ranked = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
     for at, order in enumerate(orders.values()):
-        places[: len(order), at] = order
-    there = places.ravel() >= 0  # by place, then by order
-    rows, bits = places.ravel()[there], np.tile(1 << np.arange(len(orders)), len(places))[there]
+        ranked[: len(order), at] = order
+    filled = ranked.ravel() >= 0  # by rank, then by order
+    rows, bits = ranked.ravel()[filled], np.tile(1 << np.arange(len(orders)), len(ranked))[filled]
     unique, first, each = np.unique(rows, return_index=True, return_inverse=True)
     found_by = np.bincount(each, bits, len(unique)).astype(np.int64)  # an order has a row once: sums are unions
     chosen = np.argsort(first)[:limit]
@@ -228,19 +228,19 @@ def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, In
 
 def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
-    1/log2(2 + place), 0 without a place; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
+    1/log2(2 + rank), 0 without a rank; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
-    places = np.zeros(len(moment.items), np.float32)
+    gains = np.zeros(len(moment.items), np.float32)
     for at, name in enumerate(SIGNALS):
         order = found.orders.get(name)
         if order is None or not len(order):
             continue
         strengths = found.strengths[name]
         out[:, 2 * at] = np.maximum(strengths[rows], 0) / strengths[order[0]]
-        places[order] = 1 / np.log2(2 + np.arange(len(order)))
-        out[:, 2 * at + 1] = places[rows]
-        places[order] = 0
+        gains[order] = 1 / np.log2(2 + np.arange(len(order)))
+        out[:, 2 * at + 1] = gains[rows]
+        gains[order] = 0
     out[:, -3:-1] = _likeness(moment, rows)
     ratings, total = moment.items.columns.sums[rows, 0], moment.items.columns.sums[rows, 1]
     out[:, -1] = smoothed_mean(total, ratings) - PRIOR_MEAN

@@ -1,1 +1,1 @@
-"""What lies in Redis beside the features: the job's status, the scripts that write, freshness."""
+"""Formats in Redis: the job's status, the scripts that write, freshness."""

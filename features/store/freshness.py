@@ -1,4 +1,4 @@
-"""How long features took from the broker's acknowledgement to being readable: a histogram that can be added up."""
+"""Freshness: a mergeable histogram of the time from the broker's acknowledgement until features are readable."""
 
 import math
 from bisect import bisect_left
@@ -60,7 +60,7 @@ class FreshnessHistogram:
 
     def quantile(self, q: float) -> float | None:
         """The time in ms that a share `q` (0 … 1) of the writes took at most, interpolated within its bucket; None for an
-        empty histogram. The last bound stands for all that is above it."""
+        empty histogram. The last bound counts all that is above it."""
         if not 0 <= q <= 1:
             raise ValueError(f"q: expected 0 … 1, got {q}")
         total = self.count

@@ -1,8 +1,8 @@
-"""What the job writes about itself into Redis, and the API and the command line read: the ledger of each lane, and how
+"""The job's status in Redis, which the API and the command line read: the ledger of each lane, and how
 fresh each writer's features are.
 
 A *lane* is what the job folds of one partition. Its hash is written with the features it speaks of and comes out of the
-job's own state, so after any crash it tells what was folded, not what was tried.
+job's own state, so after any crash it counts what was folded, not what was tried.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,14 +18,14 @@ from features.verdicts import APPLIED, DUPLICATE, LATE, REJECTED, REROUTED
 OPERATORS: Final = ("users", "items")
 """The operators that write features."""
 MAX_SUBTASKS: Final = 64
-"""Writers of one operator at most. They are asked for by name: searching for them would walk all users' keys."""
+"""Writers of one operator at most. They are read by name: a search would scan all users' keys."""
 FRESH_TTL_S: Final = DAY_S
-"""A writer that is gone for good is forgotten after a day."""
+"""A writer that never comes back is forgotten after a day."""
 
 VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED, REROUTED)
-"""What becomes of a record of `events`: read is the sum of these."""
+"""Verdicts on a record of `events`: read is the sum of these."""
 SERVED_VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED)
-"""What becomes of a record of `served`: served_read is the sum of these."""
+"""Verdicts on a record of `served`: served_read is the sum of these."""
 
 
 def lane_key(lane: int) -> str:

@@ -1,4 +1,4 @@
-"""How features lie in Redis, and the scripts that write them: absolute, fenced, in one atomic step.
+"""The layout of features in Redis, and the scripts that write them: absolute, fenced, in one atomic step.
 
 The stream, the bulk load of a base and a rebuild all write through these, so none can put an older state over a newer.
 """

@@ -88,6 +88,7 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "env.log.dir": str(home.logs),
         "env.pid.dir": str(home.run / "flink"),
         "io.tmp.dirs": str(home.flink / "tmp"),
+        "web.tmpdir": str(home.flink / "tmp"),
         **flink_java.job_manager_memory().settings,
         **flink_java.task_manager_memory(_MANAGED_MIB[state]).settings,
         **_STATE[state],

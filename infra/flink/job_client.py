@@ -14,7 +14,8 @@ from infra.services.supervisor import Supervisor
 from infra.system.processes import tail
 from infra.system.repository import REPO
 
-SUBMIT_TIMEOUT = 120.0
+SUBMIT_TIMEOUT = 240.0
+"""Seconds, most of them for a client that has still to warm itself and the TaskManagers: 90 on two very busy cores."""
 NAME = "job-client"
 
 

@@ -131,7 +131,7 @@ class Collector:
         self._redis_service.begin()
         stored = result_of(self._redis_service)
         lanes, fresh, newest = stored if stored is not None else (None, None, 0)
-        self._clock.saw(newest)
+        self._clock.observe(newest)
         snapshot = Snapshot(
             self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures
         )

@@ -20,10 +20,10 @@ from infra.offline_jobs import runner
 from infra.offline_jobs.peers import make_peer_lists
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, event_id, open_dataset
-from offline.evaluation.beyond_accuracy import beyond, shelf
+from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked, as_list
-from offline.evaluation.report import print_asides, print_table, report_console, results, write_report
+from offline.evaluation.ranking_metrics import Queries, as_list
+from offline.evaluation.report import print_side_tables, print_table, report_console, results, write_report
 
 TIMEOUT = 10.0
 """Seconds per request."""
@@ -81,23 +81,23 @@ def over_http(
     ):
         task = progress.add_task("asking", total=end - first)
         try:
-            asked, lists, degraded = fetch_lists(
+            queries, lists, degraded = fetch_lists(
                 client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
             )
         except httpx.HTTPError as error:
             raise Unavailable(f"{address} did not answer as it should: {error}") from error
     label = f"over HTTP, model {model or 'default'}"
-    found = results(asked, {label: lists})
-    asides = {"the lists themselves": {label: beyond(lists, shelf(dataset, first))}}
-    print_table(console, label, asked, found)
-    print_asides(console, asides)
+    found = results(queries, {label: lists})
+    side_tables = {"the lists themselves": {label: beyond(lists, item_population(dataset, first))}}
+    print_table(console, label, queries, found)
+    print_side_tables(console, side_tables)
     seconds = time.monotonic() - began
     facts = {
         "data set": f"{dataset.name}, rows {first} to {end - 1}",
         "asked": f"{address}, one row after the other, {seconds:.0f} s",
         "lists without all they should have": degraded,
     }
-    write_report(out, facts, asked, found, {}, asides)
+    write_report(out, facts, queries, found, {}, side_tables)
     console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
 
 
@@ -115,14 +115,14 @@ def _events_in_log(bootstrap: str) -> int:
 
 def fetch_lists(
     client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, on_row: Callable[[int], None]
-) -> tuple[Asked, IntArray, int]:
+) -> tuple[Queries, IntArray, int]:
     """Returns the queries, their lists [A, TOP] of item ids, and how many lists were degraded or missed the user's last event."""
-    asked, lists, degraded = Asked(), [], 0
+    queries, lists, degraded = Queries(), [], 0
     tokens: dict[int, str] = {}
-    for row in protocol_rows(dataset, first, end, asked):
+    for row in protocol_rows(dataset, first, end, queries):
         if row.number < first:
             continue
-        if row.asked:
+        if row.is_query:
             parameters: dict[str, str | int] = {"user_id": row.user_id, "size": TOP, "at": row.ts}
             parameters |= {"model": model} if model else {}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
@@ -139,4 +139,4 @@ def fetch_lists(
         }
         tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
         on_row(row.number)
-    return asked, np.array(lists, np.int64).reshape(-1, TOP), degraded
+    return queries, np.array(lists, np.int64).reshape(-1, TOP), degraded

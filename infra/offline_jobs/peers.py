@@ -17,7 +17,7 @@ from infra.system.repository import REPO
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.peers.exchange import Rows
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked
+from offline.evaluation.ranking_metrics import Queries
 
 LOCK = REPO / "requirements" / "peers.lock"
 VENV = REPO / ".venv-peers"
@@ -37,11 +37,11 @@ def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Cal
 
 def protocol(dataset: Dataset, first: int) -> Rows:
     """Returns all rows, and which of them the protocol queries, in the peers' format."""
-    rows = list(protocol_rows(dataset, first, dataset.rows, Asked()))
+    rows = list(protocol_rows(dataset, first, dataset.rows, Queries()))
     columns = zip(*((row.user_id, row.item_id, row.rating, row.ts) for row in rows), strict=True)
     users, items, ratings, times = (np.array(column) for column in columns)
-    asked = np.array([row.number for row in rows if row.asked], np.int64)
-    return Rows(users, items, ratings.astype(np.float64), times, first, asked)
+    queries = np.array([row.number for row in rows if row.is_query], np.int64)
+    return Rows(users, items, ratings.astype(np.float64), times, first, queries)
 
 
 def _environment(print_line: Callable[[str], None]) -> Path:

@@ -8,7 +8,7 @@ from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
 from infra.system.processes import tail
-from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWish, read_wish, write_file
+from online.monitoring.replay_control import REQUEST_FILE, STATE, ReplayRequest, ReplayState, read_request, write_file
 
 NAME = "replay"
 GRACE = 3.0
@@ -22,13 +22,13 @@ class Replays:
     def __init__(self, home: Home, supervisor: Supervisor) -> None:
         self._home = home
         self._supervisor = supervisor
-        self._done = ReplayWish(None)
+        self._done = ReplayRequest(None)
         self._reported: ReplayState | None = None
-        for name in (WISH, STATE):
+        for name in (REQUEST_FILE, STATE):
             (home.run / name).unlink(missing_ok=True)
 
     def poll(self) -> None:
-        request = read_wish(self._home.run)
+        request = read_request(self._home.run)
         if request is not None and request != self._done:
             self._supervisor.end(NAME)  # another speed is another process: it goes on where this one stops
             self._done = request

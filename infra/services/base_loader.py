@@ -56,7 +56,7 @@ def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
         pace = Pace(pipe)
         for count, (user_id, stored) in enumerate(base.users(), start=1):
             seen = [item for item, _ in thaw_stored(stored).seen.items()]
-            arguments = user_arguments(generation, base.place_of(user_id), 0, stored.features, REPLACE, (), seen)
+            arguments = user_arguments(generation, base.offset_of(user_id), 0, stored.features, REPLACE, (), seen)
             write_user(keys=[user_key(user_id), seen_key(user_id)], args=arguments, client=pipe)
             if count % BATCH == 0:
                 users += pace.send()

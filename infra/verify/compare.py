@@ -58,7 +58,7 @@ class Comparison:
             for at, user_id in enumerate(chunk):
                 state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
                 found, seen = tuple(answers[2 * at]), {int(item) for item in answers[2 * at + 1]}
-                next_offset = str(expected.next_offsets.get(user_id, self._base.place_of(user_id))).encode()
+                next_offset = str(expected.next_offsets.get(user_id, self._base.offset_of(user_id))).encode()
                 expected_fields = (self._generation, next_offset, encode_features(state.features))
                 if found != expected_fields:
                     return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {found}"

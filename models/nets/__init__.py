@@ -1,6 +1,6 @@
 """The models that can be trained, one file each: `models/nets/<name>.py` holds `NET`, and that is all it takes.
 
-Naming them reads the folder and imports none of them (and no TensorFlow); `find` imports the one asked for.
+Naming them reads the folder and imports none of them (and no TensorFlow); `find` imports the requested one.
 """
 
 import importlib

@@ -50,8 +50,8 @@ def build(context: NetContext) -> Any:
         keras.layers.GlobalAveragePooling1D(name="mean")(keras.layers.Reshape((FACTORS, 1), name="by_factor")(twice))
     )
     deep = keras.layers.Concatenate(name="fields")(fields)
-    for place, width in enumerate(LAYERS):
-        deep = dense(deep, width, f"deep_{place}", seed + 10 + place)
+    for depth, width in enumerate(LAYERS):
+        deep = dense(deep, width, f"deep_{depth}", seed + 10 + depth)
     logit = keras.layers.Add(name="logit")([*first, second, dense(deep, 1, "deep", seed + 19, activation=None)])
     return keras.Model(inputs, keras.layers.Activation("sigmoid", name="score")(logit), name="deepfm")
 

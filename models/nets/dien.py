@@ -19,8 +19,8 @@ LAYERS = (64, 32)
 
 
 class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """states [m, L, WIDTH], there [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A place that
-    is not there leaves the state as it is."""
+    """states [m, L, WIDTH], mask [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A position
+    that the mask leaves out does not change the state."""
 
     def __init__(self, seed: int, name: str = "evolution") -> None:
         super().__init__(name=name)
@@ -29,15 +29,15 @@ class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.gates = keras.layers.Dense(2 * WIDTH, kernel_initializer=init(seed + 1), name="gates")
         self.thought = keras.layers.Dense(WIDTH, activation="tanh", kernel_initializer=init(seed + 2), name="thought")
 
-    def call(self, states: Any, there: Any, whose: Any, candidate: Any) -> Any:
+    def call(self, states: Any, mask: Any, whose: Any, candidate: Any) -> Any:
         caring = tf.einsum("nlw,nw->nl", tf.gather(self.care(states), whose), candidate) / WIDTH**0.5
-        states, there = tf.gather(states, whose), tf.gather(there, whose)
-        attention = tf.nn.softmax(caring + (there - 1) * 1e9, axis=1) * there
+        states, mask = tf.gather(states, whose), tf.gather(mask, whose)
+        attention = tf.nn.softmax(caring + (mask - 1) * 1e9, axis=1) * mask
         state = tf.zeros_like(candidate)
-        for place in range(LENGTH):
-            event = states[:, place]
+        for position in range(LENGTH):
+            event = states[:, position]
             update, reset = tf.split(tf.sigmoid(self.gates(tf.concat([event, state], axis=1))), 2, axis=1)
-            update *= attention[:, place, None]
+            update *= attention[:, position, None]
             state = (1 - update) * state + update * self.thought(tf.concat([event, reset * state], axis=1))
         return state
 
@@ -50,11 +50,11 @@ def build(context: NetContext) -> Any:
     begun, seed = interests_of(context), context.seed
     states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(begun.events)
     candidate = begun.candidate
-    interest = Evolution(seed + 10)(states, begun.there, begun.whose, candidate)
+    interest = Evolution(seed + 10)(states, begun.mask, begun.whose, candidate)
     both = keras.layers.Multiply(name="both")([interest, candidate])
     deep = keras.layers.Concatenate(name="deep_columns")([interest, candidate, both, begun.inputs["user"]])
-    for place, width in enumerate(LAYERS):
-        deep = dense(deep, width, f"deep_{place}", seed + 20 + place)
+    for depth, width in enumerate(LAYERS):
+        deep = dense(deep, width, f"deep_{depth}", seed + 20 + depth)
     return keras.Model(begun.inputs, Calibration()(dense(deep, 1, "logit", seed + 29, activation=None)), name="dien")
 
 

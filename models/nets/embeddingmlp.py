@@ -1,5 +1,5 @@
 """Embedding and perceptron: P. Covington et al., Deep Neural Networks for YouTube Recommendations, RecSys 2016, in its plainest
-form: embeddings of the ids beside all columns, and fully connected layers over them."""
+form: embeddings of the ids joined with all columns, and fully connected layers over them."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def build(context: NetContext) -> Any:
             *(inputs[name] for name in COLUMNS),
         ]
     )
-    for place, width in enumerate(LAYERS):
-        deep = dense(deep, width, f"deep_{place}", seed + 3 + place)
+    for depth, width in enumerate(LAYERS):
+        deep = dense(deep, width, f"deep_{depth}", seed + 3 + depth)
     return keras.Model(inputs, dense(deep, 1, "score", seed + 9, activation="sigmoid"), name="embeddingmlp")
 
 

@@ -1,5 +1,5 @@
-"""Fusion: how likely each candidate comes next (a transformer over the newest events, as in SASRec), and what recall's signals
-say of user and candidate together, weighed by how long the user has been silent and how much is known of them.
+"""Fusion: how likely each candidate comes next (a transformer over the newest events, as in SASRec), and recall's signals
+for user and candidate together, weighed by how long the user has been silent and how much is known of them.
 
 The sequence model learns from histories; the weighing learns from lists, by softmax over the candidates of each, on events
 after those that the sequence model and the signals were made of. So what it weighs is as uncertain as it will be in life.
@@ -24,10 +24,10 @@ WIDTH: Final = 2 + len(SIGNAL_COLUMNS)
 
 
 class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """said [n, 2] as `NextItem` gives it, signals [n, S], items [m, L] as places in the vocabulary, gaps [m, L + 1], whose [n] of
-    these each row has → [n, 1].
+    """next_scores [n, 2] of `NextItem`, signals [n, S], items [m, L] as indices into the vocabulary, gaps [m, L + 1],
+    whose [n] of these each row has → [n, 1].
 
-    A weighted sum of what was said, with weights that depend on the situation, and a small perceptron over both.
+    A weighted sum of scores and signals, with weights that depend on the situation, and a small perceptron over both.
     """
 
     def __init__(self, seed: int, name: str = "weighing") -> None:
@@ -39,13 +39,13 @@ class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.hidden = keras.layers.Dense(HIDDEN, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
         self.out = keras.layers.Dense(1, use_bias=False, kernel_initializer=init(seed + 2), name="out")
 
-    def call(self, said: Any, signals: Any, items: Any, gaps: Any, whose: Any) -> Any:
+    def call(self, next_scores: Any, signals: Any, items: Any, gaps: Any, whose: Any) -> Any:
         filled = tf.reduce_sum(tf.cast(items > 0, tf.int64), axis=1)
         situation = tf.concat([self.silent(gaps[:, -1]), self.known(filled)], axis=1)
-        scaled = tf.concat([said[:, :1] / 5, tf.maximum(said[:, 1:] / 10, -1)], axis=1)
-        told = tf.concat([scaled, signals], axis=1)
-        summed = tf.reduce_sum(told * tf.gather(self.weights_of(situation), whose), axis=1, keepdims=True)
-        return summed + self.out(self.hidden(tf.concat([told, tf.gather(situation, whose)], axis=1)))
+        scaled = tf.concat([next_scores[:, :1] / 5, tf.maximum(next_scores[:, 1:] / 10, -1)], axis=1)
+        evidence = tf.concat([scaled, signals], axis=1)
+        summed = tf.reduce_sum(evidence * tf.gather(self.weights_of(situation), whose), axis=1, keepdims=True)
+        return summed + self.out(self.hidden(tf.concat([evidence, tf.gather(situation, whose)], axis=1)))
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
         return (None, 1)
@@ -62,8 +62,8 @@ def build(context: NetContext) -> Any:
     following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
     history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     items = index(history)
-    said = following(items, marks, gaps, whose, index(inputs["movieId"]))
-    logit = Weighing(context.seed)(said, inputs["signals"], items, gaps, whose)
+    next_scores = following(items, marks, gaps, whose, index(inputs["movieId"]))
+    logit = Weighing(context.seed)(next_scores, inputs["signals"], items, gaps, whose)
     return keras.Model(inputs, Calibration()(logit), name="fusion")
 
 

@@ -29,8 +29,8 @@ def build(context: NetContext) -> Any:
     mlp = keras.layers.Concatenate(name="mlp")(
         [embedding(user, users, FACTORS, "mlp_user", seed + 3), embedding(item, items, FACTORS, "mlp_item", seed + 4)]
     )
-    for place, width in enumerate(LAYERS):
-        mlp = dense(mlp, width, f"mlp_{place}", seed + 5 + place)
+    for depth, width in enumerate(LAYERS):
+        mlp = dense(mlp, width, f"mlp_{depth}", seed + 5 + depth)
     both = keras.layers.Concatenate(name="neumf")([gmf, mlp])
     score = dense(both, 1, "score", seed + 9, activation="sigmoid")
     return keras.Model({"userId": user_id, "movieId": item_id}, score, name="neuralcf")

@@ -1,4 +1,4 @@
-"""SASRec: a transformer over the newest events says which item comes next (`models.nets.parts.sequence`)."""
+"""SASRec: a transformer over the newest events predicts the next item (`models.nets.parts.sequence`)."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ def build(context: NetContext) -> Any:
     history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     index = IdIndex(context.item_ids, "item_index")
     following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
-    said = following(index(history), marks, gaps, whose, index(inputs["movieId"]))
+    next_scores = following(index(history), marks, gaps, whose, index(inputs["movieId"]))
     odds = keras.ops.log(float(len(context.item_ids)))
-    score = keras.layers.Lambda(lambda told: keras.ops.sigmoid(told[:, :1] + odds), name="score")(said)
+    score = keras.layers.Lambda(lambda values: keras.ops.sigmoid(values[:, :1] + odds), name="score")(next_scores)
     return keras.Model(inputs, score, name="sasrec")
 
 

@@ -21,17 +21,19 @@ SHARPNESS = 12.0
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
     begun, seed = interests_of(context), context.seed
-    events, there = begun.events, begun.there
-    # Newer events weigh more: a weight for each place, learned.
+    events, mask = begun.events, begun.mask
+    # Newer events weigh more: a weight for each position, learned.
     length = events.shape[1]
-    placed = keras.layers.Dense(length, activation="softplus", kernel_initializer="zeros", name="place_weights")(there)
-    weights = keras.layers.Multiply(name="weights")([placed, there])
+    position_weights = keras.layers.Dense(
+        length, activation="softplus", kernel_initializer="zeros", name="place_weights"
+    )(mask)
+    weights = keras.layers.Multiply(name="weights")([position_weights, mask])
     liked = keras.layers.Reshape((WIDTH,), name="liked")(keras.layers.Dot(1, name="pooled")([weights, events]))
     user = keras.layers.Concatenate(name="user_columns")([keras.ops.take(liked, begun.whose, 0), begun.inputs["user"]])
     item = begun.candidate
-    for place, width in enumerate(LAYERS):
-        user = dense(user, width, f"user_{place}", seed + 10 + place)
-        item = dense(item, width, f"item_{place}", seed + 20 + place)
+    for depth, width in enumerate(LAYERS):
+        user = dense(user, width, f"user_{depth}", seed + 10 + depth)
+        item = dense(item, width, f"item_{depth}", seed + 20 + depth)
     user = keras.layers.UnitNormalization(name="user_vector")(
         dense(user, WIDTH, "user_out", seed + 19, activation=None)
     )

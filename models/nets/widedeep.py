@@ -38,8 +38,8 @@ def build(context: NetContext) -> Any:
             *columns,
         ]
     )
-    for place, width in enumerate(LAYERS):
-        deep = dense(deep, width, f"deep_{place}", seed + 4 + place)
+    for depth, width in enumerate(LAYERS):
+        deep = dense(deep, width, f"deep_{depth}", seed + 4 + depth)
     logit = keras.layers.Add(name="logit")([wide, dense(deep, 1, "deep", seed + 9, activation=None)])
     return keras.Model(inputs, keras.layers.Activation("sigmoid", name="score")(logit), name="widedeep")
 

@@ -1,6 +1,6 @@
-"""The manifest of a version: what a model takes, how that is made, what it must answer, and what it learned from.
+"""The manifest of a version: a model's inputs, how they are made, the answers it must give, and its training data.
 
-It lies as `manifest.json` beside `saved_model.pb`. Decoding ignores fields it does not know, and what is added later
+It is `manifest.json`, in the folder of `saved_model.pb`. Decoding ignores fields it does not know, and what is added later
 has a default: an older server reads a newer manifest and the other way round.
 """
 
@@ -51,7 +51,7 @@ class Towers(msgspec.Struct, frozen=True):
 
 
 class DataSeen(msgspec.Struct, frozen=True):
-    """What a model learned from: rows, distinct users and items it knows, time of the oldest and newest sample (ms)."""
+    """A model's training data: rows, distinct users and items it knows, time of the oldest and newest sample (ms)."""
 
     dataset: str = ""
     base: str = ""
@@ -124,9 +124,9 @@ def _check(manifest: Manifest, folder: Path, path: Path) -> None:
     if folder.name.isdecimal() and int(folder.name) != manifest.version:
         raise Broken(f"{path}: expected version {int(folder.name)}, got {manifest.version}")
     names = {item.name for item in manifest.inputs}
-    for place, row in enumerate(manifest.golden):
+    for number, row in enumerate(manifest.golden):
         if set(row.inputs) != names:
-            raise Broken(f"{path}: golden row {place} has the inputs {sorted(row.inputs)}, expected {sorted(names)}")
+            raise Broken(f"{path}: golden row {number} has the inputs {sorted(row.inputs)}, expected {sorted(names)}")
 
 
 def require_current_inputs(manifest: Manifest) -> None:
@@ -157,13 +157,13 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 
 def verify_digests(folder: Path) -> None:
-    """Raise Broken, naming the first file that is missing, unlisted or other than the manifest says."""
+    """Raise Broken, naming the first file that is missing, unlisted or different from the manifest."""
     expected = read_manifest(folder).digests
     if "saved_model.pb" not in expected:
         raise Broken(f"{folder}: the manifest lists no saved_model.pb")
-    there = set(folder_files(folder))
-    for name in sorted(there ^ set(expected)):
-        raise Broken(f"{folder / name} is {'not in the manifest' if name in there else 'missing'}")
+    present = set(folder_files(folder))
+    for name in sorted(present ^ set(expected)):
+        raise Broken(f"{folder / name} is {'not in the manifest' if name in present else 'missing'}")
     for name, digest in sorted(expected.items()):
         got = file_digest(folder / name)
         if got != digest:

@@ -103,7 +103,7 @@ def _last_given(models_dir: Path, name: str) -> int:
 def publish(staged_folder: Path, models_dir: Path, name: str) -> int:
     """Give a staged version the next number and move it into place; returns the number.
 
-    Checks the manifest and every digest first; whether the model *answers* right is what `models.training.promotion_gate` asks.
+    Checks the manifest and every digest first; whether the model *answers* right is checked by `models.training.promotion_gate`.
     The folder must lie under `<models>/.staging`. Raises Broken where it is not whole, BadInput where it is
     another model's.
     """
@@ -142,13 +142,13 @@ def rollback(models_dir: Path, name: str) -> int:
         versions = sorted(folders)
         if len(versions) < 2:
             raise BadInput("rollback", f"at least two versions of {name}", str(len(versions)))
-        gone, stays = versions[-1], versions[-2]
+        withdrawn, stays = versions[-1], versions[-2]
         verify_digests(folders[stays])
         write_whole(base / LAST, f"{_last_given(models_dir, name)}\n".encode())
         retired = models_dir / RETIRED / name
         retired.mkdir(parents=True, exist_ok=True)
-        times = sum(label.startswith(f"{gone}-") for label in _retired_folders(models_dir, name))
-        folders[gone].rename(retired / f"{gone}-{times + 1}")
+        times = sum(label.startswith(f"{withdrawn}-") for label in _retired_folders(models_dir, name))
+        folders[withdrawn].rename(retired / f"{withdrawn}-{times + 1}")
         sync_path(retired)
         sync_path(base)
     return stays

@@ -39,18 +39,18 @@ def _complain(text: str, code: int) -> int:
 def _quiet() -> Iterator[None]:
     """Keep what TensorFlow's C++ prints about missing GPUs off stderr; if the import fails, show it after all."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as aside:
-        kept = os.dup(2)
-        os.dup2(aside.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        stderr_copy = os.dup(2)
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
+            captured.seek(0)
+            os.write(stderr_copy, captured.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr_copy, 2)
+            os.close(stderr_copy)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class _Method:
     request: Any
     run: Callable[[Any], Any]
     timed: bool = False
-    aside: bool = False
+    background: bool = False
 
 
 class GrpcService:
@@ -75,7 +75,9 @@ class GrpcService:
         }
         model = {
             "GetModelStatus": _Method(get_model_status_pb2.GetModelStatusRequest, self._status),
-            "HandleReloadConfigRequest": _Method(model_management_pb2.ReloadConfigRequest, self._reload, aside=True),
+            "HandleReloadConfigRequest": _Method(
+                model_management_pb2.ReloadConfigRequest, self._reload, background=True
+            ),
         }
         for service, methods in (("PredictionService", prediction), ("ModelService", model)):
             handlers = {name: self._handler(name, method) for name, method in methods.items()}
@@ -105,8 +107,8 @@ class GrpcService:
             if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
             try:
-                if method.aside:
-                    return await self._lanes.run_aside(lambda: work(data))
+                if method.background:
+                    return await self._lanes.run_in_background(lambda: work(data))
                 return await self._lanes.run(len(data), lambda: work(data))
             except ServingError as error:
                 failure = error

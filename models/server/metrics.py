@@ -1,6 +1,6 @@
 """Counts and times of requests, in Prometheus' text format, under the names TensorFlow Serving gives them.
 
-Labels hold only names of configured models: what a stranger asks for can't make the page grow.
+Labels hold only names of configured models: requests for unknown names can't make the page grow.
 """
 
 import bisect

@@ -1,4 +1,4 @@
-"""Where the figures are served: TensorFlow Serving's MonitoringConfig, a text file.
+"""The path of the metrics: TensorFlow Serving's MonitoringConfig, a text file.
 
 The message is described here, by its names and numbers: the package with the other messages does not have it.
 """

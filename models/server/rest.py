@@ -46,7 +46,7 @@ _TOO_LARGE = f"a request may have {MAX_REQUEST_BYTES} bytes at most"
 
 
 class _TooLarge(Exception):
-    """The body is, or says it is, larger than MAX_REQUEST_BYTES."""
+    """The body is, or declares to be, larger than MAX_REQUEST_BYTES."""
 
 
 _NO_GZIP = "the body is not the gzip that its Content-Encoding says"
@@ -95,7 +95,7 @@ class RestApp:
         try:
             body = await self._body(headers, receive, chunks)
             if b"gzip" in _header(headers, b"content-encoding"):
-                work = self._lanes.run_aside(lambda: self._handle(method, path, _inflated(body), began))
+                work = self._lanes.run_in_background(lambda: self._handle(method, path, _inflated(body), began))
             else:
                 work = self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
             status, answer = await work

@@ -31,7 +31,7 @@ from models.server.rest import RestApp
 
 _log = logging.getLogger(__name__)
 GRACE_SECONDS = 5
-"""How long requests under way may take to finish after SIGTERM."""
+"""The time that requests under way may take to finish after SIGTERM, s."""
 
 _MAX_CONNECTIONS = 1000
 
@@ -156,7 +156,7 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
 
 
 async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: Lanes) -> None:
-    """Read the config file again and again; what can't be read or served is said once and changes nothing."""
+    """Read the config file again and again; a config that can't be read or served is logged once and changes nothing."""
     if not flags.model_config_file or not flags.config_poll_seconds:
         return
     path: Path = flags.model_config_file
@@ -167,7 +167,7 @@ async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: La
             changed = await asyncio.to_thread(config.read_file, path)
             if changed != models:
                 models = changed
-                await lanes.run_aside(partial(manager.reload, changed))
+                await lanes.run_in_background(partial(manager.reload, changed))
                 _log.info("serving the changed %s", path)
             complaint = ""
         except ServingError as error:

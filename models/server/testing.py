@@ -18,7 +18,7 @@ _LOCALHOST = "127.0.0.1"
 class ServerProcess:
     """``python -m models.server`` on free ports of 127.0.0.1, for the length of a ``with`` block.
 
-    ``flags`` say what it serves. The process starts at once; the block begins when its ports are open. On the way out
+    ``flags`` configure what it serves. The process starts at once; the block begins when its ports are open. On the way out
     it gets SIGTERM, and SIGKILL if it does not heed that; ``log`` is what it wrote to stderr.
     """
 
@@ -36,17 +36,17 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        """Where the REST API is, without a path."""
+        """The address of the REST API, without a path."""
         return f"http://{_LOCALHOST}:{self.rest_port}"
 
     @property
     def target(self) -> str:
-        """Where gRPC is, for ``grpc.insecure_channel``."""
+        """The address of gRPC, for ``grpc.insecure_channel``."""
         return f"{_LOCALHOST}:{self.grpc_port}"
 
     @property
     def log(self) -> str:
-        """What the server has written to stderr so far."""
+        """The text that the server has written to stderr so far."""
         size = os.fstat(self._stderr.fileno()).st_size
         return os.pread(self._stderr.fileno(), size, 0).decode(errors="replace")
 

@@ -9,13 +9,13 @@ from models.server.errors import ServingError, invalid
 _MAX_VERSION = 2**63 - 1
 _WHICH = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
 _CALL = re.compile(rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
-_LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE)
+_READ = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE)
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Route:
-    """What is asked of which version; ``verb`` is predict, classify, regress, metadata or status."""
+    """The call and the version that a path names; ``verb`` is predict, classify, regress, metadata or status."""
 
     verb: str
     name: str
@@ -34,7 +34,7 @@ def parse(method: str, path: str) -> Route:
     >>> parse("POST", "/v1/models/deep%5Ffm/versions/007:predict")
     Route(verb='predict', name='deep_fm', version=7, label=None)
     """
-    match = {"POST": _CALL, "GET": _LOOK}[method].fullmatch(path) if method in ("POST", "GET") else None
+    match = {"POST": _CALL, "GET": _READ}[method].fullmatch(path) if method in ("POST", "GET") else None
     if match is None:
         raise _malformed(method, path)
     verb = match["verb"] or "status"

@@ -38,7 +38,7 @@ def versions_in(children: Iterable[str]) -> dict[int, str]:
 
 
 def wanted(present: Mapping[int, str], policy: Policy) -> dict[int, str]:
-    """The part of ``present`` that ``policy`` asks for."""
+    """The part of ``present`` that ``policy`` wants."""
     if isinstance(policy, Latest):
         chosen: Collection[int] = sorted(present, reverse=True)[: policy.count]
     elif isinstance(policy, Specific):
@@ -51,8 +51,8 @@ def wanted(present: Mapping[int, str], policy: Policy) -> dict[int, str]:
 def to_unload(loaded: Collection[int], aspired: Collection[int]) -> list[int]:
     """The loaded versions that may go, smallest first, so that availability is never given up for a version not there.
 
-    What nobody asks for goes once something asked for is loaded, or nothing at all is asked for; until then the largest
-    of it stays.
+    Versions that are not wanted go once a wanted one is loaded, or none at all is wanted; until then the largest of them
+    stays.
     """
     surplus = sorted(set(loaded) - set(aspired))
     if not aspired or set(loaded) & set(aspired):

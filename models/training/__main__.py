@@ -15,7 +15,9 @@ from models.training.runtime import import_tensorflow
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     parser.add_argument("--samples", type=Path, required=True, help="folder with Parquet samples, maps.json, meta.json")
-    parser.add_argument("--asks", type=Path, help="folder of asks, for models that learn from lists or sequences")
+    parser.add_argument(
+        "--asks", type=Path, dest="ranking_lists", help="folder of asks, for models that learn from lists or sequences"
+    )
     parser.add_argument("--base", type=Path, help="the base whose features the samples carry; recorded in the manifest")
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
     parser.add_argument("--model", action="append", required=True, help="a net of models/nets; may be given repeatedly")
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.models,
             names,
             given.base,
-            given.asks,
+            given.ranking_lists,
             given.epochs,
             given.seed,
             given.force,

@@ -1,4 +1,4 @@
-"""How many passes a training makes at most."""
+"""Limits on the number of passes of a training."""
 
 from dataclasses import dataclass
 
@@ -18,4 +18,4 @@ class Effort:
 
 
 FULL = Effort()
-"""What a model that is served has been trained with."""
+"""The effort that served models are trained with."""

@@ -16,7 +16,7 @@ from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
 from models.training.fitting.fit_rows import Fitted, input_specs, predictor
 from models.training.fitting.warm_start import write_weights
-from models.training.list_data import Asks
+from models.training.list_data import RankingLists
 from models.training.row_data import Samples
 from models.training.runtime import code_revision
 from models.training.towers import (
@@ -66,14 +66,14 @@ def _alike(inputs: dict[str, Any]) -> dict[str, Any]:
 def write_warm_up(net: Net, inputs: dict[str, AnyArray], folder: Path) -> None:
     """Write requests of 1 and 128 rows, taken from `inputs` (repeated where there are fewer), as TFRecords; and one of 1 row to
     the user's tower."""
-    asked = [("serving_default", net.inputs, rows) for rows in WARM_UP_ROWS]
+    calls = [("serving_default", net.inputs, rows) for rows in WARM_UP_ROWS]
     if net.towers:
-        asked.append((SIGNATURE, user_inputs(net), 1))
+        calls.append((SIGNATURE, user_inputs(net), 1))
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     size = len(inputs[net.inputs[0]])
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, names, rows in asked:
+        for signature, names, rows in calls:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = net.name
             request.model_spec.signature_name = signature
@@ -103,7 +103,7 @@ def golden_rows(net: Net, inputs: dict[str, AnyArray], scores: AnyArray) -> tupl
 
 
 def stage(
-    net: Net, fitted: Fitted, samples: Samples | Asks, metrics: dict[str, float], data: DataSeen, folder: Path
+    net: Net, fitted: Fitted, samples: Samples | RankingLists, metrics: dict[str, float], data: DataSeen, folder: Path
 ) -> Manifest:
     """Write SavedModel, weights, warm-up requests and manifest (version 0: not published yet) into `folder`."""
     model = fitted.model

@@ -1,8 +1,8 @@
-"""Asks and sequences from Parquet, as `offline.training_data.ranking_lists` wrote them: what sequence models and
-rankers of lists learn from.
+"""Ranking lists and sequences from Parquet, as `offline.training_data.ranking_lists` wrote them: the training data of sequence
+models and of rankers of lists.
 
-An ask is a list of at most C candidates and the one among them that was liked. What it costs: 4 · C · S bytes an ask for the
-signals, 10 kB for 200 candidates; 30,000 asks are 350 MB.
+A ranking list has at most C candidates, one of which was liked. Its signals take 4 · C · S bytes, 10 kB for 200 candidates;
+30,000 lists are 350 MB.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ from features.inputs.signals import SIGNAL_COLUMNS
 from models.training.row_data import Part, parquet_files, read_json, widths_of
 
 VALIDATION: Final = 0.15
-"""Share of the asks, the newest ones, that measures and never trains."""
-LEAST: Final = 8
-"""Fewer asks say nothing."""
+"""Share of the lists, the newest ones, that validate and never train."""
+MIN_LISTS: Final = 8
+"""Fewer lists than these are too few to train and validate on."""
 NO_CANDIDATE: Final = -1
-FLAT_ASKS: Final = 400
-"""So many asks, spread evenly, stand for all where rows are wanted."""
+FLAT_LISTS: Final = 400
+"""Number of lists, spread evenly over all, that stand for all where single rows are needed."""
 
 
 @dataclass(frozen=True)
 class Lists:
-    """A asks of at most C candidates.
+    """A ranking lists of at most C candidates each.
 
-    seqs, users, at, answers  int64 [A]; answers: the place of the liked candidate
+    seqs, users, at, answers  int64 [A]; answers: the index of the liked candidate
     items                     int64 [A, C], NO_CANDIDATE where a list is shorter
     history, marks, gaps      int64 [A, L], [A, L], [A, L + 1]
     signals                   float32 [A, C, S]
@@ -56,26 +56,26 @@ class Lists:
         return len(self.seqs)
 
     def part(self, rows: Any) -> "Lists":
-        """Those at these places."""
+        """The lists at these indices."""
         return Lists(**{name: values[rows] for name, values in vars(self).items()})
 
     def flat(self) -> Part:
-        """Every candidate of some asks as a row, as a served model sees it, with label 1 for the liked one."""
-        some = self.part(np.unique(np.linspace(0, max(len(self) - 1, 0), FLAT_ASKS).astype(np.int64)))
-        asks, places = np.nonzero(some.items != NO_CANDIDATE)
-        labels = (places == some.answers[asks]).astype(np.float32)
-        return Part(some.rows(asks, places), labels, np.arange(len(asks)))
+        """Every candidate of some of the lists as a row, as a served model sees it, with label 1 for the liked one."""
+        some = self.part(np.unique(np.linspace(0, max(len(self) - 1, 0), FLAT_LISTS).astype(np.int64)))
+        list_index, candidate_index = np.nonzero(some.items != NO_CANDIDATE)
+        labels = (candidate_index == some.answers[list_index]).astype(np.float32)
+        return Part(some.rows(list_index, candidate_index), labels, np.arange(len(list_index)))
 
-    def rows(self, asks: IntArray, places: IntArray) -> dict[str, AnyArray]:
-        """Model inputs of candidates, by ask and place."""
+    def rows(self, list_index: IntArray, candidate_index: IntArray) -> dict[str, AnyArray]:
+        """Model inputs of single candidates, each given by its list and its index in that list."""
         return {
-            "userId": self.users[asks],
-            "movieId": self.items[asks, places],
-            "history": self.history[asks],
-            "history_marks": self.marks[asks],
-            "history_gaps": self.gaps[asks],
-            "signals": self.signals[asks, places],
-            "user": self.columns[asks],
+            "userId": self.users[list_index],
+            "movieId": self.items[list_index, candidate_index],
+            "history": self.history[list_index],
+            "history_marks": self.marks[list_index],
+            "history_gaps": self.gaps[list_index],
+            "signals": self.signals[list_index, candidate_index],
+            "user": self.columns[list_index],
         }
 
 
@@ -92,9 +92,13 @@ class Histories:
 
 
 @dataclass(frozen=True)
-class Asks:
-    """All that a training on lists or sequences reads. histories: None for lists that were shown, which bring the newest events
-    alone; first: the row from which on there are asks; from_ms, to_ms: the time of the oldest and the newest row."""
+class RankingLists:
+    """All that a training on ranking lists or sequences reads.
+
+    histories       None for lists that were shown to users: they bring the newest events alone
+    first           the row of the data set from which on there are lists
+    from_ms, to_ms  times of the oldest and the newest row
+    """
 
     train_lists: Lists
     validation_lists: Lists
@@ -119,16 +123,16 @@ class Asks:
             ids = np.concatenate([self.train_lists.items.ravel(), self.train_lists.history.ravel()])
         return np.unique(ids)
 
-    def past(self, most: int) -> "Windows":
-        """What came before the first ask, as `windows`. Raises BadInput where there are lists alone."""
+    def past(self, limit: int) -> "Windows":
+        """The events before the first list, as `windows`. Raises BadInput where there are lists alone."""
         if self.histories is None:
             raise BadInput("a sequence model's lessons", "histories, or a version to go on from", "lists alone")
-        return windows(self.histories, self.first, most)
+        return windows(self.histories, self.first, limit)
 
-    def everything(self, most: int) -> "Windows":
-        """All that came, that which measures included."""
+    def everything(self, limit: int) -> "Windows":
+        """All events, those of the validation lists included."""
         if self.histories is not None:
-            return windows(self.histories, np.iinfo(np.int64).max, most)
+            return windows(self.histories, np.iinfo(np.int64).max, limit)
         return windows_of(self.train_lists, self.validation_lists)
 
     @property
@@ -173,12 +177,12 @@ def _lists(folder: Path, maps: InputMaps) -> Lists:
         raise Broken(f"{folder}: column signals: expected {size} for each candidate, got {len(signals)} for {len(ids)}")
     if not np.isfinite(signals).all():
         raise Broken(f"{folder}: column signals holds values that are not finite")
-    asks = np.repeat(np.arange(len(lengths)), lengths)
-    places = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    list_index = np.repeat(np.arange(len(lengths)), lengths)
+    candidate_index = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     items = np.full((len(lengths), int(lengths.max())), NO_CANDIDATE, np.int64)
-    items[asks, places] = ids
+    items[list_index, candidate_index] = ids
     matrix = np.zeros((*items.shape, size), np.float32)
-    matrix[asks, places] = signals.reshape(-1, size)
+    matrix[list_index, candidate_index] = signals.reshape(-1, size)
     seqs, users, at, answers = (np.asarray(table[name].to_numpy(), np.int64) for name in names[:4])
     if (answers < 0).any() or (answers >= lengths).any():
         raise Broken(f"{folder}: column answer names a candidate that is not there")
@@ -199,8 +203,8 @@ def _histories(folder: Path) -> Histories:
     return Histories(np.asarray(seqs, np.int64), items, marks, times, np.r_[0, np.cumsum(lengths)])
 
 
-def read_asks(folder: Path, since: int = -1) -> Asks:
-    """Those after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is no such thing or too
+def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
+    """The lists after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is malformed or too
     little."""
     maps: InputMaps = read_json(folder / "maps.json", InputMaps)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
@@ -208,13 +212,13 @@ def read_asks(folder: Path, since: int = -1) -> Asks:
     lists = lists.part(np.flatnonzero(lists.at > since))
     histories = None if meta.get("shown") else _histories(folder / "sequences")
     cut = int(len(lists) * (1 - VALIDATION))
-    if len(lists) < LEAST:
+    if len(lists) < MIN_LISTS:
         after = f" after {since} ms" if since >= 0 else ""
         raise Broken(
-            f"{folder} has {len(lists)} asks{after}: expected at least {LEAST}, to learn from and to measure on"
+            f"{folder} has {len(lists)} asks{after}: expected at least {MIN_LISTS}, to learn from and to measure on"
         )
     times = lists.at if histories is None else histories.times
-    return Asks(
+    return RankingLists(
         lists.part(slice(0, cut)),
         lists.part(slice(cut, None)),
         histories,
@@ -230,7 +234,7 @@ def read_asks(folder: Path, since: int = -1) -> Asks:
 @dataclass(frozen=True)
 class Windows:
     """Parts of histories, L + 1 events each. inputs: items, marks [n, L] and gaps [n, L + 1]; following: int64 [n, L] the item
-    that comes after each place; weights: float32 [n, L], 0 where nothing does."""
+    that comes after each position; weights: float32 [n, L], 0 where nothing does."""
 
     items: IntArray
     marks: IntArray
@@ -249,11 +253,11 @@ class Windows:
 LIKED_MARK: Final = 8
 """Marks from here on are positive ratings (a like is 13, a dislike 14)."""
 OTHER: Final = 0.2
-"""Weight of a next event that is not positive: it tells what the user came across."""
+"""Weight of a next event that is not positive: it shows what the user came across."""
 
 
 def windows_of(*parts: Lists) -> Windows:
-    """Asks as windows: after the newest event of each history comes the item that was liked."""
+    """Lists as windows: after the newest event of each history comes the item that was liked."""
     items, marks, gaps, seqs = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("history", "marks", "gaps", "seqs")
     )
@@ -264,31 +268,31 @@ def windows_of(*parts: Lists) -> Windows:
     return Windows(items, marks, gaps, following, weights, np.repeat(seqs[:, None], items.shape[1], axis=1))
 
 
-def windows(histories: Histories, before: int, most: int) -> Windows:
-    """The rows with seq < `before` as windows, at most `most` events, the newest: each event follows in exactly one of them, with
-    at least L / 2 events before it where there are so many. The first event follows nothing at all."""
+def windows(histories: Histories, before: int, limit: int) -> Windows:
+    """The newest `limit` events with seq < `before` as windows. Each event follows in exactly one of them, with at least L / 2
+    events before it where there are so many. The first event follows nothing at all."""
     step = LENGTH // 2
     rows: list[tuple[IntArray, int]] = []
-    oldest = np.sort(histories.seqs[histories.seqs < before])[-most:][:1]
-    least = int(oldest[0]) if len(oldest) else 0
+    oldest = np.sort(histories.seqs[histories.seqs < before])[-limit:][:1]
+    oldest_seq = int(oldest[0]) if len(oldest) else 0
     for start, end in zip(histories.starts[:-1].tolist(), histories.starts[1:].tolist(), strict=True):
         end = start + int(np.searchsorted(histories.seqs[start:end], before))
         for low in range(start, end, step):
             high = min(low + step, end)
-            if histories.seqs[high - 1] >= least:
+            if histories.seqs[high - 1] >= oldest_seq:
                 rows.append((np.arange(max(start, low - step), high), high - low))
     n = len(rows)
     items = np.full((n, LENGTH + 1), -1, np.int64)
     marks, gaps = np.zeros((n, LENGTH + 1), np.int64), np.zeros((n, LENGTH + 1), np.int64)
     seqs, weights = np.full((n, LENGTH + 1), -1, np.int64), np.zeros((n, LENGTH + 1), np.float32)
     number = np.vectorize(gap_of, otypes=[np.int64])
-    for at, (places, new) in enumerate(rows):
-        first = LENGTH + 1 - len(places)
-        items[at, first:] = histories.items[places]
-        marks[at, first:] = histories.marks[places]
-        seqs[at, first:] = histories.seqs[places]
-        if len(places) > 1:
-            gaps[at, first + 1 :] = number(np.diff(histories.times[places]))
+    for at, (indices, new) in enumerate(rows):
+        first = LENGTH + 1 - len(indices)
+        items[at, first:] = histories.items[indices]
+        marks[at, first:] = histories.marks[indices]
+        seqs[at, first:] = histories.seqs[indices]
+        if len(indices) > 1:
+            gaps[at, first + 1 :] = number(np.diff(histories.times[indices]))
         liked = (marks[at, -new:] >= LIKED_MARK) & (marks[at, -new:] != 14)
         weights[at, -new:] = np.where(liked, 1, OTHER)
     return Windows(items[:, :-1], marks[:, :-1], gaps, items[:, 1:], weights[:, 1:], seqs[:, 1:])

@@ -1,4 +1,4 @@
-"""How good ranked lists are: the places of what was liked, and scores as shares."""
+"""Metrics of ranked lists: the ranks of liked items, and scores as shares."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from models.training.list_data import NO_CANDIDATE, Lists
 from models.training.row_metrics import TOP, measure, rank_gains
 
 
-def place_metrics(places: IntArray) -> dict[str, float]:
-    """hr, ndcg and mrr at 10 (`rank_gains`) of the places (from 0) at which the liked items stand."""
-    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(places).items()}
+def rank_metrics(ranks: IntArray) -> dict[str, float]:
+    """hr, ndcg and mrr at 10 (`rank_gains`) of the ranks (from 0) of the liked items."""
+    return {f"{name}{TOP}": round(float(values.mean()), 6) for name, values in rank_gains(ranks).items()}
 
 
-def places_of(lists: Lists, scores: AnyArray) -> IntArray:
-    """[A] the place of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
+def ranks_of(lists: Lists, scores: AnyArray) -> IntArray:
+    """[A] the rank of each answer by scores [A, C]: how many candidates score above it, ties by the smaller item id."""
     rows = np.arange(len(lists))
     mine, item = scores[rows, lists.answers][:, None], lists.items[rows, lists.answers][:, None]
     ahead = (scores > mine) | ((scores == mine) & (lists.items < item))
@@ -23,14 +23,14 @@ def places_of(lists: Lists, scores: AnyArray) -> IntArray:
 
 def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str, float], list[AnyArray]]:
     """Metrics, and the (scale, shift) with which sigmoid(scale · score + shift) is the share liked among such candidates."""
-    asks, places = np.nonzero(lists.items != NO_CANDIDATE)
-    labels = (places == lists.answers[asks]).astype(np.float64)
-    flat = scores[asks, places].astype(np.float64)
+    list_index, candidate_index = np.nonzero(lists.items != NO_CANDIDATE)
+    labels = (candidate_index == lists.answers[list_index]).astype(np.float64)
+    flat = scores[list_index, candidate_index].astype(np.float64)
     if not np.isfinite(flat).all():
         raise Broken("scores are not finite; nothing was published")
     scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
     likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
-    metrics = place_metrics(places_of(lists, scores)) | measure(asks.astype(np.int64), labels, likely)
+    metrics = rank_metrics(ranks_of(lists, scores)) | measure(list_index.astype(np.int64), labels, likely)
     return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
 
 

@@ -25,27 +25,32 @@ from models.training.fitting.checkpoint import FOLDER, Resume
 from models.training.fitting.fit_lists import fit_on_lists, scores_of
 from models.training.fitting.fit_rows import Fitted, fit, predictor
 from models.training.fitting.warm_start import Earlier, read_earlier
-from models.training.list_data import Asks, read_asks
+from models.training.list_data import RankingLists, read_ranking_lists
 from models.training.list_metrics import measured
 from models.training.row_data import MAX_ROWS, Samples, read_samples
 from models.training.row_metrics import measure, popularity_scores
 from models.training.runtime import code_revision, peak_megabytes
 
-Lessons = Samples | Asks
+Lessons = Samples | RankingLists
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to train on and how. asks: the folder for nets that learn from lists or sequences; base: the base whose features the
-    samples carry, None where it is not known; go_on: from this version of each model (its newest one where 0), on what is newer
-    than all that it learned from; None is anew, on everything; epochs: at most so many over rows; effort: those over lists and
-    sequences."""
+    """What to train on and how.
+
+    ranking_lists  the folder for nets that learn from lists or sequences
+    base           the base whose features the samples carry, None where it is not known
+    go_on          from this version of each model (its newest one where 0), on what is newer than all that it learned from;
+                   None is anew, on everything
+    epochs         at most so many over rows
+    effort         those over lists and sequences
+    """
 
     samples: Path
     models: Path
     names: tuple[str, ...]
     base: Path | None = None
-    asks: Path | None = None
+    ranking_lists: Path | None = None
     epochs: int = 5
     seed: int = 7
     force: bool = False
@@ -94,7 +99,7 @@ def _train(
     net: Net, lessons: Lessons, options: Options, earlier: Earlier | None, resume: Resume, progress: Any
 ) -> tuple[Fitted, dict[str, float]]:
     """The model and its metrics on validation."""
-    if isinstance(lessons, Asks):
+    if isinstance(lessons, RankingLists):
         task = progress.add_task(net.name, total=None, loss=float("nan"))
         fitted = fit_on_lists(
             net,
@@ -110,10 +115,10 @@ def _train(
     rows = len(lessons.train)
     task = progress.add_task(net.name, total=rows * options.epochs, loss=float("nan"))
 
-    def tell(epoch: int, done: int, loss: float) -> None:
+    def report(epoch: int, done: int, loss: float) -> None:
         progress.update(task, completed=(epoch - 1) * rows + done, loss=loss)
 
-    fitted = fit(net, lessons, options.epochs, options.seed, tell, earlier, resume)
+    fitted = fit(net, lessons, options.epochs, options.seed, report, earlier, resume)
     progress.update(task, completed=rows * options.epochs)
     return fitted, evaluate(net, fitted, lessons)
 
@@ -124,7 +129,7 @@ def _line(metrics: dict[str, float], prefix: str = "") -> str:
 
 
 def _data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSeen:
-    if isinstance(lessons, Asks):
+    if isinstance(lessons, RankingLists):
         rows, validation_rows = lessons.rows, len(lessons.validation_lists)
     else:
         rows, validation_rows = len(lessons.train), len(lessons.validation)
@@ -161,20 +166,20 @@ def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
     loaded = tf.saved_model.load(str(version_folder(models, net.name, live.version)))
     call, output = loaded.signatures["serving_default"], live.outputs[0]
 
-    def ask(inputs: dict[str, Any], **_: Any) -> Any:
+    def score(inputs: dict[str, Any], **_: Any) -> Any:
         return call(**{name: tf.constant(inputs[name]) for name in net.inputs})[output]
 
-    if isinstance(lessons, Asks):
+    if isinstance(lessons, RankingLists):
         lists = lessons.validation_lists
-        told, _ = measured(lists, scores_of(ask, net, lists), calibrate=False)
+        figures, _ = measured(lists, scores_of(score, net, lists), calibrate=False)
     else:
         part = lessons.validation
-        told = measure(part.inputs["userId"], part.labels, ask(part.inputs).numpy()[:, 0])
-    return {promotion_gate.LIVE_AUC: told["auc"]} if "auc" in told else {}
+        figures = measure(part.inputs["userId"], part.labels, score(part.inputs).numpy()[:, 0])
+    return {promotion_gate.LIVE_AUC: figures["auc"]} if "auc" in figures else {}
 
 
 def _key(net: Net, lessons: Lessons, options: Options) -> str:
-    """What two trainings have in common if one can go on for the other."""
+    """The key that two trainings share if one can resume the other."""
     seen = (len(lessons.train), len(lessons.validation), lessons.dataset, lessons.from_ms, lessons.to_ms, options.base)
     return repr(
         (
@@ -212,7 +217,7 @@ def _one(
         shutil.rmtree(staged, ignore_errors=True)  # gone already once published
     resume.done()
     baselines = (("all users unknown", "new_users_"), ("popularity", "popularity_"), ("constant", "constant_"))
-    told = [
+    figures = [
         _line(metrics),
         *(
             [f"live version there: auc {metrics[promotion_gate.LIVE_AUC]:.4f}"]
@@ -220,8 +225,8 @@ def _one(
             else []
         ),
     ]
-    told += [*(f"{label}: {line}" for label, prefix in baselines if (line := _line(metrics, prefix)))]
-    console.print(f"{net.name} version {version}: {' | '.join(told)} | {time.monotonic() - started:.1f} s")
+    figures += [*(f"{label}: {line}" for label, prefix in baselines if (line := _line(metrics, prefix)))]
+    console.print(f"{net.name} version {version}: {' | '.join(figures)} | {time.monotonic() - started:.1f} s")
     return version
 
 
@@ -241,15 +246,15 @@ def _reader(options: Options, chosen: Sequence[Net], console: Console) -> Callab
         return samples
 
     @lru_cache(maxsize=2)
-    def lists(since: int) -> Asks:
-        if options.asks is None:
+    def lists(since: int) -> RankingLists:
+        if options.ranking_lists is None:
             raise BadInput("--asks", "a folder of asks, which these models learn from", "none")
-        asks = read_asks(options.asks, since)
-        rows = "" if asks.histories is None else f"{asks.rows} rows of histories, "
+        ranking_lists = read_ranking_lists(options.ranking_lists, since)
+        rows = "" if ranking_lists.histories is None else f"{ranking_lists.rows} rows of histories, "
         console.print(
-            f"{rows}{len(asks.train_lists)} lists to train, {len(asks.validation_lists)} newer ones to validate"
+            f"{rows}{len(ranking_lists.train_lists)} lists to train, {len(ranking_lists.validation_lists)} newer ones to validate"
         )
-        return asks
+        return ranking_lists
 
     return lambda net, since: rows(since) if net.learns == ROWS else lists(since)
 
@@ -258,7 +263,7 @@ def train_all(options: Options, console: Console, find: Callable[[str], Net] = n
     """Train, check and publish every model of `options`; returns the version of each.
 
     A model that fails does not stop the others. Raises Broken at the end that names each that failed, and why;
-    BadInput where `find` knows no net of a name, or something that was asked for can't be.
+    BadInput where `find` knows no net of a name, or an option can't be satisfied.
     """
     started = time.monotonic()
     chosen = [find(name) for name in options.names]

@@ -1,4 +1,4 @@
-"""The gate: a version is served only if it loads and answers as TensorFlow Serving will ask it to.
+"""The promotion gate: a version is served only if it loads and answers under TensorFlow Serving's conditions.
 
 It is loaded into a Session of its own, which finds variables by name as TensorFlow Serving does; `tf.saved_model.load`
 would hide a model that serves nothing.
@@ -99,10 +99,10 @@ def check_towers(vectors: AnyArray, manifest: Manifest, folder: Path) -> None:
         raise Broken(f"{folder}: expected finite vectors of {len(ids)} items, width {manifest.towers.width}")
     if not np.isfinite(vectors).all():
         raise Broken(f"{folder}: vectors of users are not finite")
-    asked = golden_arrays(manifest)["movieId"]
-    place = np.minimum(np.searchsorted(ids, asked), max(0, len(ids) - 1))
-    known = np.flatnonzero(ids[place] == asked) if len(ids) else np.zeros(0, np.int64)
-    products = (vectors[known] * items[place[known]]).sum(axis=1)
+    item_ids = golden_arrays(manifest)["movieId"]
+    index = np.minimum(np.searchsorted(ids, item_ids), max(0, len(ids) - 1))
+    known = np.flatnonzero(ids[index] == item_ids) if len(ids) else np.zeros(0, np.int64)
+    products = (vectors[known] * items[index[known]]).sum(axis=1)
     scores = np.asarray([manifest.golden[row].scores[0] for row in known])[np.argsort(products)]
     if (np.diff(scores) < -TOLERANCE).any():
         raise Broken(f"{folder}: vectors of users and items rank the golden rows otherwise than the scores do")
@@ -136,19 +136,19 @@ def _run(folder: Path, manifest: Manifest) -> None:
                 raise Broken(f"{folder} has no signature {name}")
             check_signature(loaded.signature_def[name], inputs, outputs, folder)
 
-        def ask(name: str, rows: dict[str, AnyArray]) -> AnyArray:
+        def score(name: str, rows: dict[str, AnyArray]) -> AnyArray:
             signature = loaded.signature_def[name]
             inputs, outputs = declared[name]
             feeds = {signature.inputs[each.name].name: rows[each.name] for each in inputs}
             return np.asarray(session.run(signature.outputs[next(iter(outputs))].name, feeds))
 
         golden = golden_arrays(manifest)
-        check_scores(ask(DEFAULT, golden), manifest, folder)
+        check_scores(score(DEFAULT, golden), manifest, folder)
         if towers is not None:
-            check_towers(ask(towers.signature, golden), manifest, folder)
+            check_towers(score(towers.signature, golden), manifest, folder)
         for name, feeds in _warm_up_feeds(folder, manifest.name):
             fits = name in declared and set(feeds) == {i.name for i in declared[name][0]}
-            if not fits or not np.isfinite(ask(name, feeds)).all():
+            if not fits or not np.isfinite(score(name, feeds)).all():
                 raise Broken(f"{folder / WARM_UP}: a request does not fit the model or gets scores that are not finite")
 
 
@@ -180,7 +180,7 @@ def live_version(models_dir: Path, name: str) -> Manifest | None:
 
 def check_not_worse(manifest: Manifest, live: Manifest | None, margin: float = AUC_MARGIN) -> None:
     """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none. Its own metrics
-    say how good the live one was on the same validation, if that is another than the live one's."""
+    record how good the live one was on the same validation, if that is another than the live one's."""
     auc = manifest.metrics.get("auc")
     if auc is None:
         raise Broken(f"{manifest.name}: the manifest records no auc")

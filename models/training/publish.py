@@ -12,7 +12,7 @@ from models.training.runtime import prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code. A refusal is one line on standard error that says why."""
+    """The command line; returns the exit code. A refusal is one line on standard error with the reason."""
     parser = argparse.ArgumentParser(prog="python -m models.training.publish", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="a version's folder, as training exports it; copied")
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")

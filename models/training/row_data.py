@@ -1,6 +1,6 @@
 """Samples from Parquet: read once, in bounded memory, split by time.
 
-What it costs: 28 bytes a row (label, ids, order), and 4 for each float column of the inputs asked for. NeuralCF keeps
+What it costs: 28 bytes a row (label, ids, order), and 4 for each float column of the requested inputs. NeuralCF keeps
 28 bytes a row, Wide & Deep on MovieLens 100K about 410: 160 MB for 400,000 rows. Above `max_rows` the newest are taken.
 """
 
@@ -32,7 +32,7 @@ class Part:
     """Rows for training or for validation.
 
     inputs: as the model takes them, always with userId and movieId; labels: float32 [n], 0 or 1; order: int64 [n], the
-    places of the rows in the order of events, whatever the order of the files.
+    indices of the rows in the order of events, whatever the order of the files.
     """
 
     inputs: dict[str, AnyArray]

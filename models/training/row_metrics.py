@@ -1,4 +1,4 @@
-"""How good scores are: log loss, AUC, AUC within users, and what needs no model at all, for honesty."""
+"""Metrics of scores: log loss, AUC, AUC within users, and baselines that need no model."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ POPULARITY_PRIOR: Final = 20.0
 
 
 def rank_gains(ranks: IntArray) -> dict[str, DoubleArray]:
-    """What each list is worth by the rank (from 0) of its one right item, within the TOP ranks; one below them counts nothing.
+    """The gains of each list by the rank (from 0) of its one right item, within the TOP ranks; one below them counts nothing.
 
     hr    1 for a hit
     ndcg  1 / log₂(2 + rank), normalised already, since one item is right
@@ -82,7 +82,7 @@ def gauc(users: IntArray, labels: RealArray, scores: RealArray) -> float:
 
 
 def calibration_error(labels: RealArray, scores: RealArray, bins: int = 10) -> float:
-    """How far scores are from shares: the mean over bins of as many rows each, in order of score, of |mean score − share of
+    """Calibration error: the mean over bins of as many rows each, in order of score, of |mean score − share of
     positives| (expected calibration error: M. Naeini, G. Cooper, M. Hauskrecht, AAAI 2015); NaN for no rows.
 
     >>> calibration_error(np.array([0.0, 1.0]), np.array([0.5, 0.5]), bins=1)
@@ -110,9 +110,9 @@ def measure(users: IntArray, labels: RealArray, scores: RealArray, prefix: str =
 def popularity_scores(train_items: IntArray, train_labels: RealArray, items: IntArray) -> DoubleArray:
     """For each of `items` its share of positives in training, smoothed; the overall share for an unknown item."""
     overall = float(np.mean(train_labels))
-    known, place = np.unique(train_items, return_inverse=True)
-    rows = np.bincount(place, minlength=len(known))
-    positives = np.bincount(place, weights=train_labels, minlength=len(known))
+    known, index = np.unique(train_items, return_inverse=True)
+    rows = np.bincount(index, minlength=len(known))
+    positives = np.bincount(index, weights=train_labels, minlength=len(known))
     share = (positives + POPULARITY_PRIOR * overall) / (rows + POPULARITY_PRIOR)
     at = np.minimum(np.searchsorted(known, items), len(known) - 1)
     return np.where(known[at] == items, share[at], overall)

@@ -26,18 +26,18 @@ def prepare() -> None:
 def _silent() -> Iterator[None]:
     """Nothing reaches standard error, not even from C++."""
     sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr_copy, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr_copy, 2)
+        os.close(stderr_copy)
         os.close(nothing)
 
 
 def import_tensorflow() -> None:
-    """Prepare, import TensorFlow, run one Session: what TensorFlow says once a process is then said to nobody."""
+    """Prepare, import TensorFlow, run one Session: the messages that TensorFlow prints once a process are then discarded."""
     prepare()
     with _silent():
         import tensorflow as tf
@@ -53,7 +53,7 @@ def peak_megabytes() -> int:
 
 
 def code_revision() -> str:
-    """Git's revision of this code, "" where there is none to tell."""
+    """Git's revision of this code, "" where there is none."""
     try:
         result = subprocess.run(
             ["git", "-C", str(_REPOSITORY), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False

@@ -24,7 +24,7 @@ _ROWS: Final = 8192
 
 
 def user_inputs(net: Net) -> tuple[str, ...]:
-    """What the user's tower takes: all but the item."""
+    """The inputs of the user's tower: all but the item."""
     return tuple(name for name in net.inputs if name != ITEM)
 
 
@@ -41,9 +41,9 @@ def user_specs(net: Net, widths: Mapping[str, int]) -> dict[str, tf.TensorSpec]:
     return {name: specs[name] for name in user_inputs(net)}
 
 
-def _tower(net: Net, model: Any, place: int) -> Any:
+def _tower(net: Net, model: Any, index: int) -> Any:
     assert net.towers is not None
-    return keras.Model(model.input, model.get_layer(net.towers[place]).output)
+    return keras.Model(model.input, model.get_layer(net.towers[index]).output)
 
 
 def user_tower(net: Net, model: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -81,7 +81,7 @@ def read_item_vectors(folder: Path) -> tuple[AnyArray, AnyArray]:
 
 
 def as_towers(net: Net, model: Any, widths: Mapping[str, int]) -> Towers | None:
-    """What the manifest says of them; None for a net without."""
+    """The manifest's entry for the towers; None for a net without."""
     if net.towers is None:
         return None
     width = int(model.get_layer(net.towers[0]).output.shape[-1])

@@ -74,7 +74,7 @@ class FoldedUsers:
     """Folded users on their way out of a worker, as rows of bounded size."""
 
     def __init__(self, catalogue: dict[int, Item], at: Millis, schema: pa.Schema = USERS) -> None:
-        """Affinities are told as of `at`. `schema` may have columns after those of USERS."""
+        """Affinities are as of `at`. `schema` may have columns after those of USERS."""
         self._genres = genre_names(catalogue.values())
         self._at = at
         self._rows = Rows(schema)
@@ -82,7 +82,7 @@ class FoldedUsers:
         self._added: list[Contribution] = []
 
     def add(self, contribution: Contribution | None) -> Batches:
-        """What a fold added, if anything."""
+        """Collect the contribution of a fold, if there is one."""
         if contribution is not None:
             self._added.append(contribution)
             if len(self._added) >= CHUNK:
@@ -91,11 +91,11 @@ class FoldedUsers:
 
     def finish(self, user_id: int, frozen: bytes, features: UserFeatures, *more: Any) -> Batches:
         """The user whose contributions were added last."""
-        told = _affinities(features, self._at, self._genres)
-        yield from self._put((user_id, frozen, *_counts(features), told, *self._lists(), *more), len(frozen))
+        affinities = _affinities(features, self._at, self._genres)
+        yield from self._put((user_id, frozen, *_counts(features), affinities, *self._lists(), *more), len(frozen))
 
     def rest(self) -> Batches:
-        """What is left at the end."""
+        """The rows that are left at the end."""
         return self._rows.take()
 
     def _lists(self) -> tuple[tuple[Any, ...], ...]:
@@ -129,7 +129,7 @@ def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
 
 
 def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Worker:
-    """Folds contributions (item_id, ts, kind, centi, sign), sorted by item, into ITEMS; popularity is told as of `at`.
+    """Folds contributions (item_id, ts, kind, centi, sign), sorted by item, into ITEMS; popularity is as of `at`.
 
     Items start from the base `previous`, if there is one. A row of sign 0 adds nothing: it names an item of that base.
     """
@@ -147,9 +147,9 @@ def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Wo
                     fold_item(features, Contribution(item_id, ts, kind, centi, sign))
             one.set_features(0, features)
             item = items.get(item_id, Item(item_id, ""))
-            lately = float(popularity(one, slice(0, 1), at, 14.0)[0])
-            told = (item.title, item.genres, item.year, *_counts(features), lately)
-            if out.add((item_id, encode_features(features), *told)):
+            popular = float(popularity(one, slice(0, 1), at, 14.0)[0])
+            columns = (item.title, item.genres, item.year, *_counts(features), popular)
+            if out.add((item_id, encode_features(features), *columns)):
                 yield from out.take()
         yield from out.take()
 
@@ -159,7 +159,7 @@ def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Wo
 def pairs_worker(previous: Path | None = None) -> Worker:
     """Folds co-visits (item_id, ts, key, other, sign, count), sorted by item and then by falling sign, into BLOBS.
 
-    A row of sign 1 or −1 is a co-visit that was added or taken back, one of sign 0 says how many the item has gained of
+    A row of sign 1 or −1 is a co-visit that was added or taken back, one of sign 0 counts how many the item has gained of
     both: those too old to be kept need not come. Items start from the base `previous`, if there is one.
     """
 

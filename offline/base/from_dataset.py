@@ -2,7 +2,7 @@
 
     python -m offline.base.from_dataset --dataset NAME_OR_FOLDER --data-dir D --history 0.8 --out BASES_DIR/NUMBER [--master M]
 
-It is written aside and renamed into place; the layout is that of `features.base.reader`.
+It is written to a staging folder, then renamed; the layout is that of `features.base.reader`.
 """
 
 import argparse
@@ -56,10 +56,10 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     began = time.monotonic()
     rows = cut_row(dataset, history)
     cut = ts_of_row(dataset, rows - 1) if rows else 0
-    with atomic_folder(out) as aside:
-        (aside / "features").mkdir()
-        counts = _write_tables(spark, dataset, rows, cut, aside)
-        digests = state_tables.digests(aside)
+    with atomic_folder(out) as staging:
+        (staging / "features").mkdir()
+        counts = _write_tables(spark, dataset, rows, cut, staging)
+        digests = state_tables.digests(staging)
         manifest: dict[str, Any] = {
             "number": number,
             "version": BASE_VERSION,
@@ -76,13 +76,13 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
             "fold_version": FOLD_VERSION,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
-        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        (staging / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 
-def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, aside: Path) -> dict[str, int]:
+def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, staging: Path) -> dict[str, int]:
     parts = partitions(spark, rows)
-    scratch = aside / "parts"
+    scratch = staging / "parts"
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
     events = history_events(spark, dataset, rows)
     with step("  users folded") as this:
@@ -90,7 +90,7 @@ def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, 
         by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
         ordered = by_user.select("user_id", "item_id", "rating", "ts")
         state_tables.write_parts(ordered, worker, fold_workers.USERS, scratch / "users")
-        users = state_tables.write_users(scratch / "users", aside)
+        users = state_tables.write_users(scratch / "users", staging)
         this.note = f"{users} of {rows} events"
     with step("  items folded") as this:
         items = state_tables.write_items(spark, scratch / "users", catalogue, cut, parts, scratch)
@@ -99,9 +99,9 @@ def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, 
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch)
         this.note = f"{pairs} items have some"
     with step("  neighbours of items") as this:
-        related = write_history_relations(spark, dataset, rows, aside / RELATIONS, scratch / "similar")
+        related = write_history_relations(spark, dataset, rows, staging / RELATIONS, scratch / "similar")
         this.note = f"{related} items have some"
-    state_tables.write_catalogue(dataset.items, aside / CATALOGUE)
+    state_tables.write_catalogue(dataset.items, staging / CATALOGUE)
     catalogue.destroy()
     shutil.rmtree(scratch)
     return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "related": related}

@@ -45,12 +45,12 @@ _CARRIED = (
     "related",
     "catalogue_digest",
 )
-"""What a manifest says of the data set at the root of a base."""
+"""The manifest's entries for the data set at the root of a base."""
 _COLUMNS = ("user_id", "topic", "offset", "kind", "item_id", "centi", "ts", "id", "target", "shown")
 
 
 def spans_of(previous: Base, until: Offsets) -> list[Span]:
-    """What is to be read between a base and `until`. Raises BadInput for a topic or partition that is none, or where the
+    """The spans of the log between a base and `until`. Raises BadInput for a topic or partition that is none, or where the
     base has gone further."""
     spans = []
     for topic, partitions_ in until.items():
@@ -59,8 +59,8 @@ def spans_of(previous: Base, until: Offsets) -> list[Span]:
             if start is None:
                 raise BadInput("--until", f"partitions of {EVENTS} and {SERVED}", f"{topic}, partition {number}")
             if end < start:
-                least = f"at least {start} for {topic}, partition {number}, where base {previous.folder.name} ends"
-                raise BadInput("--until", least, str(end))
+                expected = f"at least {start} for {topic}, partition {number}, where base {previous.folder.name} ends"
+                raise BadInput("--until", expected, str(end))
             spans.append(Span(topic, number, start, end))
     return spans
 
@@ -82,9 +82,9 @@ def make_log_base(
             "make one of the data set first (./martlet features)"
         )
     began = time.monotonic()
-    with atomic_folder(out) as aside:
-        (aside / "features").mkdir()
-        told = _write_tables(spark, previous, log, spans, clock, aside)
+    with atomic_folder(out) as staging:
+        (staging / "features").mkdir()
+        tables = _write_tables(spark, previous, log, spans, clock, staging)
         offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
         for span in spans:
             offsets[span.topic][span.partition] = span.end
@@ -94,21 +94,21 @@ def make_log_base(
             **{name: previous.manifest[name] for name in _CARRIED},
             "previous": int(previous.manifest["number"]),
             "data_base": previous.data_base,
-            **told,
+            **tables,
             "clock_start": previous.clock_start,
             "offsets": offsets,
-            "sha256": state_tables.digests(aside),
+            "sha256": state_tables.digests(staging),
             "fold_version": FOLD_VERSION,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
-        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        (staging / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 
 def _write_tables(
-    spark: "SparkSession", previous: Base, log: Log, spans: Sequence[Span], clock: Clock, aside: Path
+    spark: "SparkSession", previous: Base, log: Log, spans: Sequence[Span], clock: Clock, staging: Path
 ) -> dict[str, Any]:
-    scratch = aside / "parts"
+    scratch = staging / "parts"
     with step("  log read") as this:
         taken = _take(spark, log, spans, clock, scratch / "taken")
         ledger, newest = _ledger(taken), _newest(taken)
@@ -127,7 +127,7 @@ def _write_tables(
         state_tables.write_parts(
             ordered, log_users_worker(previous.folder, catalogue, cut), LOG_USERS, scratch / "users"
         )
-        users = state_tables.write_users(scratch / "users", aside)
+        users = state_tables.write_users(scratch / "users", staging)
         _add_fates(spark, scratch / "users", ledger)
         this.note = f"{users}, {ledger[EVENTS][FATES[0]]} events applied"
     with step("  items folded") as this:
@@ -136,15 +136,15 @@ def _write_tables(
     with step("  pairs folded") as this:
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch, previous)
         this.note = f"{pairs} items have some"
-    shutil.copyfile(previous.folder / CATALOGUE, aside / CATALOGUE)
-    shutil.copytree(previous.folder / RELATIONS, aside / RELATIONS)
+    shutil.copyfile(previous.folder / CATALOGUE, staging / CATALOGUE)
+    shutil.copytree(previous.folder / RELATIONS, staging / RELATIONS)
     catalogue.destroy()
     shutil.rmtree(scratch)
     return {"cut": cut, "users": users, "items": items, "pairs": pairs, "ledger": ledger}
 
 
 def _take(spark: "SparkSession", log: Log, spans: Sequence[Span], clock: Clock, folder: Path) -> "DataFrame":
-    """The records of the spans as TAKEN, read once: what comes after looks at them more than once."""
+    """The records of the spans as TAKEN, read once: later steps read them more than once."""
     if not spans:
         from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -175,7 +175,7 @@ def _add_fates(spark: "SparkSession", folded: Path, ledger: dict[str, dict[str, 
     columns = [f"sum(fates[{at}])" for at in range(2 * len(FATES))]
     sums = spark.read.parquet(str(folded)).where("fates IS NOT NULL").selectExpr(*columns).first()
     for at, topic in enumerate((EVENTS, SERVED)):
-        ledger[topic] |= {name: int(sums[at * len(FATES) + place] or 0) for place, name in enumerate(FATES)}
+        ledger[topic] |= {name: int(sums[at * len(FATES) + column] or 0) for column, name in enumerate(FATES)}
 
 
 def read_offsets(text: str) -> Offsets:

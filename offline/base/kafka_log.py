@@ -1,6 +1,6 @@
 """The log as Spark reads it: one task a partition of a topic, up to a given offset; and the rule by which it takes records.
 
-What leaves a task is what the fold needs: an event's fields, a shown list's head; of a record that is no event, that alone.
+A task returns what the fold needs: an event's fields, a shown list's head; of a record that is no event, that alone.
 """
 
 import time
@@ -38,10 +38,10 @@ class Span(NamedTuple):
 
 
 class Log(Protocol):
-    """Where records come from. It is sent to Spark's workers, so it opens what it needs when it is read."""
+    """A source of records. It is sent to Spark's workers, so it opens what it needs when it is read."""
 
     def read(self, span: Span) -> Iterator[Record]:
-        """The span's records, in order. Raises Broken where its first ones are gone or its last ones not there yet,
+        """The span's records, in order. Raises Broken where its first ones are deleted or its last ones not written yet,
         Unavailable where they don't come."""
         ...
 
@@ -91,7 +91,7 @@ class KafkaLog:
             try:
                 consumer.assign([part])
                 first, last = consumer.beginning_offsets([part])[part], consumer.end_offsets([part])[part]
-                _check_there(span, first, last)
+                _check_held(span, first, last)
                 consumer.seek(part, span.start)
                 heard = time.monotonic()
                 while consumer.position(part) < span.end:
@@ -112,7 +112,7 @@ class KafkaLog:
             raise Unavailable(f"{span.topic}, partition {span.partition}: {error}") from error
 
 
-def _check_there(span: Span, first: int, last: int) -> None:
+def _check_held(span: Span, first: int, last: int) -> None:
     """Raise Broken unless the log, from `first` to before `last`, has the whole span."""
     if first > span.start or last < span.end:
         raise Broken(

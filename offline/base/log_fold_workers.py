@@ -1,4 +1,4 @@
-"""Users of a base and what the log says of them since, as Spark's workers fold them on."""
+"""Users of a base and their records in the log since, folded by Spark's workers."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,14 +26,14 @@ from offline.base.kafka_log import EVENT, LIST
 from offline.spark.grouped_batches import streams
 
 KNOWN: Final = -1
-"""As the topic of a row: it says nothing but that the base has this user."""
+"""Topic of a row that has no record: the base has this user."""
 FATES: Final = (APPLIED, DUPLICATE, LATE)
 LOG_USERS: Final = USERS.append(pa.field("fates", pa.list_(pa.int64())))
 """USERS, and how many of a user's events became which of FATES, and then of its lists."""
 
 
 class _User:
-    """One user as the log is folded into it. Most users of a base have nothing new: theirs is not taken apart."""
+    """One user as the log is folded into it. Most users of a base have nothing new: their state is not decoded."""
 
     def __init__(self, user_id: int, stored: bytes | None) -> None:
         self.user_id = user_id
@@ -65,7 +65,7 @@ class _User:
         return decode_user(self._stored.features) if self._state is None else self._state.features
 
     def freeze(self) -> bytes:
-        """As stored; the very bytes that the base had if the log said nothing."""
+        """The user as stored; the very bytes of the base where the log has no records."""
         if self._bytes is not None and self._state is None and self._lists is None:
             return self._bytes
         stored = self._stored if self._state is None else decode_stored_user(freeze_user(self._state))
@@ -77,7 +77,7 @@ class _User:
 
 def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
     """Folds rows (user_id, topic, offset, kind, item_id, centi, ts, id, target, shown), sorted by the first three, into
-    LOG_USERS, on from the base `previous`. `catalogue` is a broadcast dict of Items, affinities are told as of `at`."""
+    LOG_USERS, on from the base `previous`. `catalogue` is a broadcast dict of Items, affinities are as of `at`."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
@@ -95,11 +95,11 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
 
 def _fold(user: _User, rows: Iterator[tuple[Any, ...]], items: dict[int, Item]) -> Iterator[Contribution]:
     """Fold a user's rows; what each adds."""
-    for topic, offset, kind, item_id, centi, ts, name, target, shown in rows:
+    for topic, offset, kind, item_id, centi, ts, name, target, slate in rows:
         if topic == EVENT:
             event = Event(name, kind, user.user_id, item_id, centi, target, ts)
             contribution = user.fold(event, items, offset + 1)
             if contribution is not None:
                 yield contribution
         elif topic == LIST:
-            yield from user.show(name, ts, shown)
+            yield from user.show(name, ts, slate)

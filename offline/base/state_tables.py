@@ -1,4 +1,4 @@
-"""What folded users add to items and their pairs, gathered by Spark into a base's tables; the same for every kind of base.
+"""The tables of a base: contributions of folded users to items and pairs, grouped by Spark; the same for every kind of base.
 
 Only numbers cross the shuffle. Of co-visits only those that may be kept do, and how many there were.
 """
@@ -31,10 +31,10 @@ def write_parts(frame: "DataFrame", worker: fold_workers.Worker, schema: pa.Sche
     frame.mapInArrow(worker, from_arrow_schema(schema)).write.parquet(str(folder))
 
 
-def write_users(folded: Path, aside: Path) -> int:
+def write_users(folded: Path, staging: Path) -> int:
     """The users that lie folded in `folded` as a table, and as a file for people; how many they are."""
-    users = write_table(folded, "user_id", "state", aside / USERS)
-    write_parquet(folded, fold_workers.USER_FEATURES, aside / "features" / "users.parquet", fold_workers.USERS)
+    users = write_table(folded, "user_id", "state", staging / USERS)
+    write_parquet(folded, fold_workers.USER_FEATURES, staging / "features" / "users.parquet", fold_workers.USERS)
     return users
 
 
@@ -47,7 +47,7 @@ def write_items(
     scratch: Path,
     previous: Base | None = None,
 ) -> int:
-    """Fold what users add to items, on from the base `previous`, into the table beside `scratch`; how many items there are."""
+    """Fold what users add to items, on from the base `previous`, into the table next to `scratch`; how many items there are."""
     contributions = spark.read.parquet(str(folded)).selectExpr(
         "inline(arrays_zip(items, times, kinds, centis, signs)) AS (item_id, ts, kind, centi, sign)"
     )
@@ -64,7 +64,7 @@ def write_items(
 
 
 def write_pairs(spark: "SparkSession", folded: Path, parts: int, scratch: Path, previous: Base | None = None) -> int:
-    """Fold the co-visits of what users add, on from the base `previous`, into the table beside `scratch`; how many items
+    """Fold the co-visits of what users add, on from the base `previous`, into the table next to `scratch`; how many items
     have pairs."""
     from pyspark.sql import functions as f
 
@@ -72,7 +72,7 @@ def write_pairs(spark: "SparkSession", folded: Path, parts: int, scratch: Path, 
     if previous is not None:
         known = known_ids(spark, previous.pair_ids, "item_id", scratch / "known-pairs")
         rows = rows.unionByName(_with_zeros(known, rows))
-    # Through files: cutting into ranges looks at its input twice, and what is cached is not cut to its size.
+    # Through files: cutting into ranges reads its input twice, and what is cached is not cut to its size.
     rows.write.parquet(str(scratch / "slots"))
     rows = spark.read.parquet(str(scratch / "slots"))
     by_item = rows.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", f.desc("sign"))

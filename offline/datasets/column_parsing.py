@@ -14,8 +14,8 @@ _WHOLE: Final = r"^[ \t]*[0-9]{1,19}(\.0*)?[ \t]*$"
 _DECIMAL: Final = r"^[ \t]*[0-9]{1,9}(\.[0-9]{0,12})?([eE][+-]?[0-9])?[ \t]*$"
 
 
-def whole_numbers(column: pa.ChunkedArray, most: int = MAX_ID) -> pa.ChunkedArray:
-    """int64 from 0 to `most`; null for whatever is not a whole number in that range. Timestamps count as seconds."""
+def whole_numbers(column: pa.ChunkedArray, max_value: int = MAX_ID) -> pa.ChunkedArray:
+    """int64 from 0 to `max_value`; null for whatever is not a whole number in that range. Timestamps count as seconds."""
     kind = column.type
     if is_text(kind):
         column = _whole_text(column)
@@ -24,7 +24,7 @@ def whole_numbers(column: pa.ChunkedArray, most: int = MAX_ID) -> pa.ChunkedArra
     elif pa.types.is_uint64(kind):
         column = _where(pc.less_equal(column, pa.scalar(MAX_ID, pa.uint64())), column).cast(pa.int64())
     elif pa.types.is_floating(kind):
-        # Above 2^53 a double no longer tells neighbouring ids apart.
+        # Above 2^53 a double no longer distinguishes neighbouring ids.
         column = column.cast(pa.float64())
         exact = pc.and_kleene(pc.equal(pc.floor(column), column), pc.less(column, float(2**53)))
         column = _where(pc.and_kleene(exact, pc.greater_equal(column, 0.0)), column).cast(pa.int64())
@@ -32,7 +32,7 @@ def whole_numbers(column: pa.ChunkedArray, most: int = MAX_ID) -> pa.ChunkedArra
         column = column.cast(pa.int64())
     else:
         return pa.chunked_array([pa.nulls(len(column), pa.int64())])
-    return _where(pc.and_kleene(pc.greater_equal(column, 0), pc.less_equal(column, most)), column)
+    return _where(pc.and_kleene(pc.greater_equal(column, 0), pc.less_equal(column, max_value)), column)
 
 
 def ratings(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -91,7 +91,7 @@ def open_dataset(name_or_folder: str, data_dir: Path) -> Dataset:
 
 
 def _made_of(source: Source) -> list[Any]:
-    """What tells one state of the source from another: its files' paths, sizes and times, and our version."""
+    """The fingerprint of the source's state: its files' paths, sizes and times, and our version."""
     files = [(path, path.stat()) for path in (source.ratings, source.movies)]
     return [NORMAL_VERSION, *([str(path.resolve()), stat.st_size, stat.st_mtime_ns] for path, stat in files)]
 
@@ -123,7 +123,7 @@ def event_of(name: str, user_id: int, item_id: int, rating: float, ts: int) -> E
 
 
 def cut_row(dataset: Dataset, history: float) -> int:
-    """How many rows, from the first, are history: floor(history · rows). Raises BadInput unless 0 ≤ history ≤ 1."""
+    """The number of rows, from the first, that are history: floor(history · rows). Raises BadInput unless 0 ≤ history ≤ 1."""
     if not 0 <= history <= 1:
         raise BadInput("history", "a share from 0 to 1", str(history))
     # 0.29 · 100 is 28.999…96 in floating point: forgive what is less than a millionth of a row.

@@ -46,12 +46,12 @@ def fetch_archive(name: str, folder: Path, base_url: str = BASE_URL) -> None:
     """
     archive = ARCHIVES[name]
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f"{name}.zip.part"
+    archive_path = folder / f"{name}.zip.part"
     try:
-        got = _download(f"{base_url}/{name}.zip", aside)
+        got = _download(f"{base_url}/{name}.zip", archive_path)
         if archive.md5 and got != archive.md5:
             raise Broken(f"{name}.zip has MD5 {got}, GroupLens publishes {archive.md5}: not used; try again")
-        _unpack(name, archive, aside, folder)
+        _unpack(name, archive, archive_path, folder)
     except OSError as error:  # URLError and timeouts are OSErrors
         reason = getattr(error, "reason", None) or error
         raise Unavailable(
@@ -59,13 +59,13 @@ def fetch_archive(name: str, folder: Path, base_url: str = BASE_URL) -> None:
             f"and pass --dataset FOLDER"
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        archive_path.unlink(missing_ok=True)
 
 
-def _download(url: str, aside: Path) -> str:
-    """Stream `url` into the file `aside`, telling how far it is; the MD5 of what came, hex."""
-    digest, done, began, told = hashlib.md5(usedforsecurity=False), 0, time.monotonic(), 0.0
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, aside.open("wb") as file:
+def _download(url: str, archive_path: Path) -> str:
+    """Stream `url` into the file `archive_path` and print the progress; the MD5 of its content, hex."""
+    digest, done, began, reported_at = hashlib.md5(usedforsecurity=False), 0, time.monotonic(), 0.0
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, archive_path.open("wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
         while chunk := answer.read(_CHUNK):
             file.write(chunk)
@@ -74,8 +74,8 @@ def _download(url: str, aside: Path) -> str:
             now = time.monotonic()
             if now - began > DEADLINE:
                 raise TimeoutError(f"not done after {DEADLINE:.0f} s ({done >> 20} MB came)")
-            if now - told > 2:
-                told = now
+            if now - reported_at > 2:
+                reported_at = now
                 share = f" of {size >> 20} MB" if size else " MB"
                 print(f"downloading {url}: {done >> 20}{share}", file=sys.stderr, flush=True)
     if size and done != size:
@@ -84,14 +84,14 @@ def _download(url: str, aside: Path) -> str:
 
 
 def _unpack(name: str, archive: Archive, path: Path, folder: Path) -> None:
-    """Take the members out, each checked by the zip's CRC; the ratings come last, so that they stand for all."""
+    """Take the members out, each checked by the zip's CRC; the ratings come last: they are there only if all are."""
     try:
         with zipfile.ZipFile(path) as packed:
             for member in sorted(archive.members, key=lambda member: member.startswith("ratings")):
-                with packed.open(f"{name}/{member}") as inside, atomic_file(folder / member) as beside:
-                    with beside.open("wb") as file:
+                with packed.open(f"{name}/{member}") as inside, atomic_file(folder / member) as temporary:
+                    with temporary.open("wb") as file:
                         shutil.copyfileobj(inside, file, _CHUNK)
-                    if archive.lines and member.startswith("ratings") and (got := _lines(beside)) != archive.lines:
+                    if archive.lines and member.startswith("ratings") and (got := _lines(temporary)) != archive.lines:
                         raise Broken(f"{name}/{member} has {got} lines, expected {archive.lines}: not used; try again")
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise Broken(f"{name}.zip is not the archive expected: {error}; try again") from error

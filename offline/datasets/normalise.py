@@ -51,7 +51,7 @@ def normalise(source: Source, ratings: Path, items: Path, rejects: Rejects, data
     catalogue = read_items(source.movies, rejects, data_dir)
     rows = _read_rows(source.ratings, rejects, data_dir)
     order, duplicates = _order(rows)
-    with atomic_file(ratings) as beside, pq.ParquetWriter(beside, SCHEMA, compression="zstd") as writer:
+    with atomic_file(ratings) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
         for batch in _sorted_batches(rows, order):
             writer.write_batch(batch, row_group_size=GROUP_ROWS)
     write_whole(items, msgspec.msgpack.encode(catalogue))

@@ -18,7 +18,7 @@ from offline.datasets.rejected_lines import Rejects
 
 
 class Layout(NamedTuple):
-    """How a delimited file is written. `names` are the columns wanted, in our order; `header` all columns where the
+    """The format of a delimited file. `names` are the columns wanted, in our order; `header` all columns where the
     file itself has no header line."""
 
     delimiter: str

@@ -1,12 +1,12 @@
-"""What of a data set could not be taken: counted, and the first of it written aside for a person to look at."""
+"""Rejected lines of a data set: they are counted, and the first ones are written to a file of their own for inspection."""
 
 from pathlib import Path
 from typing import Final
 
 from features.errors import BadInput
 
-KEPT_LINES: Final = 1_000
-KEPT_CHARACTERS: Final = 400
+MAX_LINES: Final = 1_000
+MAX_CHARACTERS: Final = 400
 REFUSED_SHARE: Final = 0.10
 """A file with a greater share of bad lines is not the file it claims to be."""
 FILE: Final = "rejected-lines.txt"
@@ -17,12 +17,12 @@ class Rejects:
 
     def __init__(self) -> None:
         self.count = 0
-        self._kept: list[str] = []
+        self._lines: list[str] = []
 
     @property
     def room(self) -> int:
-        """How many more lines are kept."""
-        return KEPT_LINES - len(self._kept)
+        """The number of lines that can still be recorded."""
+        return MAX_LINES - len(self._lines)
 
     def add(self, file: str, why: str, line: str) -> None:
         self.count += 1
@@ -31,13 +31,13 @@ class Rejects:
     def keep(self, file: str, why: str, line: str) -> None:
         """Keep a line that is counted elsewhere."""
         if self.room > 0:
-            self._kept.append(f"{file}\t{why}\t{line[:KEPT_CHARACTERS]}")
+            self._lines.append(f"{file}\t{why}\t{line[:MAX_CHARACTERS]}")
 
     def write(self, data_dir: Path) -> Path:
         """Write what was kept to `data_dir`/rejected-lines.txt: file, reason and line, separated by tabs."""
         path = data_dir / FILE
-        head = f"# {self.count} lines rejected; the first {len(self._kept)} of them: file, why, line\n"
-        path.write_text(head + "".join(f"{line}\n" for line in self._kept), encoding="utf-8", errors="replace")
+        head = f"# {self.count} lines rejected; the first {len(self._lines)} of them: file, why, line\n"
+        path.write_text(head + "".join(f"{line}\n" for line in self._lines), encoding="utf-8", errors="replace")
         return path
 
 

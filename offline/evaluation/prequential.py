@@ -1,5 +1,5 @@
-"""The protocol in memory: a walk through the rows (`offline.training_data.history_walk`), and any number of methods
-that each give a list."""
+"""The protocol in memory: a replay of the rows (`offline.training_data.history_walk`), and any number of methods that each give
+a list."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,37 +16,37 @@ from features.types import Item, ItemId
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked, as_list
-from offline.training_data.history_walk import Walk, item_ids
+from offline.evaluation.ranking_metrics import Queries, as_list
+from offline.training_data.history_walk import HistoryWalk, item_ids
 
 NEVER: Final = 1 << 60
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What a method sees: the moment, its signals, and the rows of its candidates."""
+class RankingQuery:
+    """The input of a method: the moment, its signals, and the rows of its candidates."""
 
     moment: Moment
     signals: Signals
     rows: IntArray
 
 
-Method = Callable[[Ask], IntArray]
+Method = Callable[[RankingQuery], IntArray]
 """Rows of the best items, best first, at least the top 10 where there are so many."""
 
 
 def by_signal(name: str) -> Method:
-    """What one signal alone would show."""
-    return lambda ask: ask.signals.orders[name][:TOP]
+    """The method that ranks by one signal alone."""
+    return lambda query: query.signals.orders[name][:TOP]
 
 
 def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
     """Reciprocal rank fusion: G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009."""
 
-    def method(ask: Ask) -> IntArray:
-        scores = np.zeros(len(ask.moment.items))
+    def method(query: RankingQuery) -> IntArray:
+        scores = np.zeros(len(query.moment.items))
         for name in names:
-            order = ask.signals.orders[name]
+            order = query.signals.orders[name]
             scores[order] += 1 / (constant + 1 + np.arange(len(order)))
         best: IntArray = np.argsort(-scores, kind="stable")[:TOP]
         return best[scores[best] > 0]
@@ -61,22 +61,22 @@ def prequential(
     first: int,
     methods: Mapping[str, Method],
     late_ms: int = 0,
-    tell: Callable[[int], None] = lambda _: None,
-) -> tuple[Asked, dict[str, IntArray]]:
-    """Walk all rows, ask from row `first` on: what was asked, and each method's lists [A, TOP] of item ids.
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[Queries, dict[str, IntArray]]:
+    """Replay all rows, with queries from row `first` on: the queries, and each method's lists [A, TOP] of item ids.
 
-    late_ms: rows asked for are known to the methods so much later than they happen; NEVER: not at all. (What was rated already
-    is never shown all the same.) The weights between items in `relations` stay as they are.
+    late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not at all. (Items rated
+    already are left out all the same.) The weights between items in `relations` stay as they are.
     """
     ids = item_ids(dataset, dataset.rows)
-    walk = Walk(dataset.name, catalogue, ids, relations)
-    late = Walk(dataset.name, catalogue, ids, relations) if late_ms else walk
+    walk = HistoryWalk(dataset.name, catalogue, ids, relations)
+    late = HistoryWalk(dataset.name, catalogue, ids, relations) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
-    asked = Asked()
+    queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
-    for row in protocol_rows(dataset, first, dataset.rows, asked):
+    for row in protocol_rows(dataset, first, dataset.rows, queries):
         event = (row.user_id, row.item_id, row.rating, row.ts)
-        if row.asked:
+        if row.is_query:
             while waiting and waiting[0][3] <= row.ts - late_ms:
                 late.fold(*waiting.popleft())
             moment = late.moment(row.user_id, row.ts)
@@ -84,13 +84,13 @@ def prequential(
                 moment = replace(moment, allowed=walk.allowed(row.user_id))
             signals = find_signals(moment)
             rows, _ = candidates(signals.orders, MAX_CANDIDATES)
-            ask = Ask(moment, signals, rows)
+            query = RankingQuery(moment, signals, rows)
             for name, method in methods.items():
-                lists[name].append(as_list(ids[method(ask)[:TOP]]))
-            tell(row.number)
+                lists[name].append(as_list(ids[method(query)[:TOP]]))
+            progress(row.number)
         walk.fold(*event)
         if late is not walk and row.number < first:
             late.fold(*event)
         elif late is not walk:
             waiting.append(event)
-    return asked, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}
+    return queries, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}

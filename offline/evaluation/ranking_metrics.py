@@ -1,4 +1,4 @@
-"""What an evaluation came to: the lists of each method, the places of the answers in them, and measures with intervals."""
+"""Metrics of an evaluation: the ranks of the answers in the lists of a method, and measures with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from features.arrays import BoolArray, IntArray
 from features.units import DAY_MS, ends_session
 from models.training.row_metrics import TOP, rank_gains
 
-NO_PLACE: Final = 1 << 30
+NO_RANK: Final = 1 << 30
 NO_ITEM: Final = -1
 RESAMPLES: Final = 1_000
 MEASURES: Final = ("hr", "ndcg", "mrr")
 
 
 @dataclass
-class Asked:
-    """One row for each ask. wanted: the item that came next;
+class Queries:
+    """One row for each query. wanted: the item that came next;
     gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
     ages: ms since the item's first event."""
 
@@ -36,7 +36,7 @@ class Asked:
         self.ages.append(age)
 
     def slices(self) -> dict[str, BoolArray]:
-        """Which asks belong to which group, by the name of the group."""
+        """Masks of the queries in each group, by the name of the group."""
         gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
         starts = np.array([gap < 0 or ends_session(gap) for gap in self.gaps], bool)
         return {
@@ -60,37 +60,37 @@ def as_list(item_ids: Sequence[int] | IntArray) -> IntArray:
     return out
 
 
-def places_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
-    """[A] of each ask, from lists [A, TOP]: the place of the item that came next (from 0), NO_PLACE where no list had it."""
+def ranks_of(lists: IntArray, wanted: Sequence[int]) -> IntArray:
+    """[A] for each query, from lists [A, TOP]: the rank of the item that came next (from 0), NO_RANK where its list lacks it."""
     found = lists == np.asarray(wanted, np.int64)[:, None]
-    return np.where(found.any(1), found.argmax(1), NO_PLACE)
+    return np.where(found.any(1), found.argmax(1), NO_RANK)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A mean, and the interval in which 95 % of resamplings of users put it (a user's asks go together)."""
+    """A mean, and the interval in which 95 % of resamplings of users put it (a user's queries go together)."""
 
     mean: float
     low: float
     high: float
 
 
-def measure(places: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
-    """hr, ndcg and mrr at 10 of asks; empty where there are none.
+def measure(ranks: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
+    """hr, ndcg and mrr at 10 over queries; empty where there are none.
 
-    The interval is a bootstrap over users, not over asks: asks of one user are alike.
+    The interval is a bootstrap over users, not over queries: queries of one user are alike.
     """
-    if not len(places):
+    if not len(ranks):
         return {}
-    known, place = np.unique(users, return_inverse=True)
-    counts = np.bincount(place).astype(np.float64)
+    known, user_index = np.unique(users, return_inverse=True)
+    counts = np.bincount(user_index).astype(np.float64)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
-    asks = drawn @ counts
+    weights = drawn @ counts
     out = {}
-    for name, values in rank_gains(places).items():
-        sums = np.bincount(place, values)
-        means = (drawn @ sums) / np.maximum(asks, 1)
+    for name, values in rank_gains(ranks).items():
+        sums = np.bincount(user_index, values)
+        means = (drawn @ sums) / np.maximum(weights, 1)
         low, high = np.percentile(means, [2.5, 97.5])
         out[name] = Measure(float(values.mean()), float(low), float(high))
     return out

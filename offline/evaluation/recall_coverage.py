@@ -1,7 +1,8 @@
-"""How much of what came next recall finds, with and without each channel: `python -m offline.evaluation.recall_coverage`.
+"""Coverage of recall, the share of next items that it finds, with and without each channel:
+`python -m offline.evaluation.recall_coverage`.
 
-The same walk and the same asks as the protocol's; what is counted is whether the item that came next is among the candidates at
-all, so nothing ranks. Weights and vectors stay as they were made, histories are live.
+The rows and queries are the protocol's. A query counts if the item that came next is among the candidates at all, so nothing
+ranks. Weights and vectors stay as they were made, histories are live.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import numpy as np
 from rich.table import Table
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, META, MOST, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
+from features.base.embedding_files import ALS, CHANNEL_LIMITS, META, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
 from features.base.reader import RELATIONS, Base
 from features.errors import Broken
 from features.inputs.columns import user_vector
@@ -28,20 +29,20 @@ from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.model_methods import newest_manifest
 from offline.evaluation.protocol import protocol_rows
-from offline.evaluation.ranking_metrics import Asked
+from offline.evaluation.ranking_metrics import Queries
 from offline.evaluation.report import report_console
 from offline.settings import add_data_arguments
-from offline.training_data.history_walk import Walk, item_ids
+from offline.training_data.history_walk import HistoryWalk, item_ids
 
 SIZES: Final = (300, 500)
 NEVER: Final = 1 << 40
-BOUNDED: Final = "the same, each its number (features.vectors.MOST)"
+BOUNDED: Final = "the same, each its number (features.base.embedding_files.CHANNEL_LIMITS)"
 Channel = Callable[[Moment], IntArray]
 """Rows, best first, at most as many as the largest of SIZES."""
 
 
 class Vectors:
-    """Vectors of the items of a walk: those nearest to a vector of the user. Raises Broken for a folder that holds none."""
+    """A channel by vectors: the items nearest to a vector of the user. Raises Broken for a folder that holds none."""
 
     def __init__(
         self, folder: Path, user: Callable[[Moment, FloatArray, IntArray], FloatArray | None], normal: bool
@@ -52,31 +53,33 @@ class Vectors:
             raise Broken(f"{folder} holds no vectors: {error}") from error
         self._vectors: FloatArray = unit(vectors) if normal else vectors
         self._user = user
-        self._place: IntArray | None = None
+        self._vector_of: IntArray | None = None
 
     def __call__(self, moment: Moment) -> IntArray:
-        if self._place is None:  # rows of a walk do not change
-            self._place = np.full(len(moment.items), -1, np.int64)
-            self._place[[moment.items.row_of[item_id] for item_id in self._ids.tolist()]] = np.arange(len(self._ids))
-        vector = self._user(moment, self._vectors, self._place)
+        if self._vector_of is None:  # rows of a HistoryWalk do not change
+            self._vector_of = np.full(len(moment.items), -1, np.int64)
+            self._vector_of[[moment.items.row_of[item_id] for item_id in self._ids.tolist()]] = np.arange(
+                len(self._ids)
+            )
+        vector = self._user(moment, self._vectors, self._vector_of)
         if vector is None:
             return np.zeros(0, np.int64)
-        rows = np.flatnonzero(moment.allowed & (self._place >= 0))
-        return rows[np.argsort(-(self._vectors[self._place[rows]] @ vector), kind="stable")][: max(SIZES)]
+        rows = np.flatnonzero(moment.allowed & (self._vector_of >= 0))
+        return rows[np.argsort(-(self._vectors[self._vector_of[rows]] @ vector), kind="stable")][: max(SIZES)]
 
 
-def newest_mean(moment: Moment, vectors: FloatArray, place: IntArray) -> FloatArray | None:
-    """As the API's channels by Item2vec and DeepWalk."""
+def newest_mean(moment: Moment, vectors: FloatArray, vector_of: IntArray) -> FloatArray | None:
+    """The user's vector of the API's channels by Item2vec and DeepWalk."""
     liked, shares = moment.liked(RECENT_LIKED, RECENT_FADE)
-    known = place[liked] >= 0
-    return faded_mean(vectors[place[liked[known]]], shares[known]) if known.any() else None
+    known = vector_of[liked] >= 0
+    return faded_mean(vectors[vector_of[liked[known]]], shares[known]) if known.any() else None
 
 
 def folded_in(fold_in: FoldIn) -> Callable[[Moment, FloatArray, IntArray], FloatArray | None]:
-    """As the API's channel by ALS."""
+    """The user's vector of the API's channel by ALS."""
 
-    def user(moment: Moment, vectors: FloatArray, place: IntArray) -> FloatArray | None:
-        liked = place[np.unique(moment.liked(len(moment.user.sequence), 1.0)[0])]
+    def user(moment: Moment, vectors: FloatArray, vector_of: IntArray) -> FloatArray | None:
+        liked = vector_of[np.unique(moment.liked(len(moment.user.sequence), 1.0)[0])]
         return fold_in(vectors[liked[liked >= 0]]) if (liked >= 0).any() else None
 
     return user
@@ -97,7 +100,7 @@ def tower(models: Path) -> Channel:
     loaded = tf.saved_model.load(str(folder))
     call, names = loaded.signatures[towers.signature], [each.name for each in towers.inputs]
 
-    def user(moment: Moment, _vectors: FloatArray, _place: IntArray, _kept: Any = loaded) -> FloatArray:
+    def user(moment: Moment, _vectors: FloatArray, _vector_of: IntArray, _model: Any = loaded) -> FloatArray:
         raw = RawInputs(
             np.array([moment.user.user_id]),
             user_vector(moment.user, moment.at, moment.items.genres, moment.weights)[None],
@@ -132,7 +135,7 @@ def vector_channels(embeddings: Path | None, models: Path) -> dict[str, Channel]
 
 
 def sets_of(more: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which channels are asked together, by what the table says."""
+    """The sets of channels that run together, by their names in the table."""
     every = tuple(SIGNALS)
     found = {"the signals": every}
     found |= {f"and {name}": (*every, name) for name in more}
@@ -143,50 +146,50 @@ def sets_of(more: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def recall(
-    dataset: Dataset, base: Base, channels: Mapping[str, Channel], tell: Callable[[int], None] = lambda _: None
+    dataset: Dataset, base: Base, channels: Mapping[str, Channel], progress: Callable[[int], None] = lambda _: None
 ) -> tuple[int, dict[str, list[float]]]:
-    """How many were asked for, and by set of channels the shares found among so many candidates as SIZES say."""
+    """The number of queries, and by set of channels the shares found among as many candidates as SIZES list."""
     check_made_of(base, dataset)
     first, ids = int(base.manifest["history_rows"]), item_ids(dataset, dataset.rows)
-    walk = Walk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
+    walk = HistoryWalk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
     names = (*SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
-    hits, asks = {label: [0] * len(SIZES) for label in sets}, 0
-    for row in protocol_rows(dataset, first, dataset.rows, Asked()):
-        if row.asked:
-            asks += 1
+    hits, queries = {label: [0] * len(SIZES) for label in sets}, 0
+    for row in protocol_rows(dataset, first, dataset.rows, Queries()):
+        if row.is_query:
+            queries += 1
             moment = walk.moment(row.user_id, row.ts)
             found = find_signals(moment).orders | {name: channel(moment) for name, channel in channels.items()}
-            everything = turns_of([found[name] for name in names], len(ids))
-            bounded = turns_of([found[name][: MOST.get(name)] for name in names], len(ids))
+            everything = interleaved_ranks([found[name] for name in names], len(ids))
+            bounded = interleaved_ranks([found[name][: CHANNEL_LIMITS.get(name)] for name in names], len(ids))
             wanted = walk.index.row_of[row.item_id]
             for label, which in sets.items():
                 before = candidates_before((bounded if label == BOUNDED else everything)[which], wanted)
                 for at, size in enumerate(SIZES):
                     hits[label][at] += before < size
-            tell(row.number)
+            progress(row.number)
         walk.fold(row.user_id, row.item_id, row.rating, row.ts)
-    return asks, {label: [hit / max(1, asks) for hit in counts] for label, counts in hits.items()}
+    return queries, {label: [hit / max(1, queries) for hit in counts] for label, counts in hits.items()}
 
 
-def turns_of(orders: Sequence[IntArray], size: int) -> IntArray:
-    """[orders, size] of each row its turn when candidates are taken by place, and of one place from each order in turn; NEVER
+def interleaved_ranks(orders: Sequence[IntArray], size: int) -> IntArray:
+    """[orders, size] for each row its overall rank when candidates are taken by rank, one from each order in turn; NEVER
     where an order does not have it."""
-    turns = np.full((len(orders), size), NEVER)
+    ranks = np.full((len(orders), size), NEVER)
     for at, order in enumerate(orders):
-        turns[at, order] = np.arange(len(order)) * len(orders) + at
-    return turns
+        ranks[at, order] = np.arange(len(order)) * len(orders) + at
+    return ranks
 
 
-def candidates_before(turns: IntArray, row: int) -> int:
-    """How many candidates are taken before a row is, as `features.inputs.signals.candidates` takes them; NEVER where
+def candidates_before(ranks: IntArray, row: int) -> int:
+    """The number of candidates taken before a row is, as `features.inputs.signals.candidates` takes them; NEVER where
     none has it."""
-    first = turns.min(axis=0)
+    first = ranks.min(axis=0)
     return NEVER if first[row] == NEVER else int((first < first[row]).sum())
 
 
-def print_recall(asks: int, found: Mapping[str, Sequence[float]]) -> None:
-    table = Table(title=f"what came next, among the candidates: {asks} asks", title_justify="left")
+def print_recall(queries: int, found: Mapping[str, Sequence[float]]) -> None:
+    table = Table(title=f"what came next, among the candidates: {queries} asks", title_justify="left")
     for name in ("channels", *(f"of {size}" for size in SIZES)):
         table.add_column(name, no_wrap=True)
     for name, shares in found.items():

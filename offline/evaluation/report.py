@@ -14,45 +14,45 @@ from rich.table import Table
 
 from features.arrays import IntArray
 from features.errors import BadInput
-from offline.evaluation.ranking_metrics import MEASURES, Asked, Measure, measure, places_of
+from offline.evaluation.ranking_metrics import MEASURES, Measure, Queries, measure, ranks_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
-"""Group of asks → method → measures."""
-Asides = dict[str, dict[str, dict[str, float]]]
-"""Title of a table → method → column → value: what is told beside the places."""
+"""Group of queries → method → measures."""
+SideTables = dict[str, dict[str, dict[str, float]]]
+"""Title of a table → method → column → value: figures other than ranks."""
 WIDTH: Final = 170
 """Of tables that go to a file."""
 
 
 def report_console() -> Console:
-    """As wide as its terminal, or as a table needs."""
+    """A console as wide as its terminal, or as a table needs."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def results(asked: Asked, lists: dict[str, IntArray]) -> Results:
-    """Measures of every method's lists [A, TOP] over every group that has asks. Raises BadInput if nothing was asked."""
-    if not asked.users:
+def results(queries: Queries, lists: dict[str, IntArray]) -> Results:
+    """Measures of every method's lists [A, TOP] over every group that has queries. Raises BadInput if there are none."""
+    if not queries.users:
         raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")
-    users = np.asarray(asked.users, np.int64)
-    places = {method: places_of(shown, asked.wanted) for method, shown in lists.items()}
-    groups = {name: inside for name, inside in asked.slices().items() if inside.any()}
+    users = np.asarray(queries.users, np.int64)
+    ranks = {method: ranks_of(method_lists, queries.wanted) for method, method_lists in lists.items()}
+    groups = {name: inside for name, inside in queries.slices().items() if inside.any()}
     return {
-        group: {method: measure(values[inside], users[inside]) for method, values in places.items()}
+        group: {method: measure(values[inside], users[inside]) for method, values in ranks.items()}
         for group, inside in groups.items()
     }
 
 
-def print_table(console: Console, title: str, asked: Asked, found: Results) -> None:
-    """HR@10 and NDCG@10 of all asks with their intervals, and of the groups that the protocol names."""
-    sizes = {name: int(inside.sum()) for name, inside in asked.slices().items()}
-    told = [group for group in ("session starts", "no event before", "1-5 before") if group in found]
+def print_table(console: Console, title: str, queries: Queries, found: Results) -> None:
+    """Print HR@10 and NDCG@10 of all queries with their intervals, and of the groups that the protocol names."""
+    sizes = {name: int(inside.sum()) for name, inside in queries.slices().items()}
+    groups = [group for group in ("session starts", "no event before", "1-5 before") if group in found]
     table = Table(title=f"{title}: {sizes['all']} asks", title_justify="left")
-    for name in ("method", "HR@10", "NDCG@10", "MRR@10", *(f"{group} ({sizes[group]})" for group in told)):
+    for name in ("method", "HR@10", "NDCG@10", "MRR@10", *(f"{group} ({sizes[group]})" for group in groups)):
         table.add_column(name, no_wrap=True)
     order = sorted(found["all"], key=lambda method: -found["all"][method]["ndcg"].mean)
     for method in order:
         whole = [_interval(found["all"][method][name]) for name in MEASURES]
-        parts = [" / ".join(f"{found[group][method][name].mean:.3f}" for name in ("hr", "ndcg")) for group in told]
+        parts = [" / ".join(f"{found[group][method][name].mean:.3f}" for name in ("hr", "ndcg")) for group in groups]
         table.add_row(method, *whole, *parts)
     console.print(table)
 
@@ -61,8 +61,8 @@ def _interval(value: Measure) -> str:
     return f"{value.mean:.4f} ({value.low:.3f}-{value.high:.3f})"
 
 
-def print_asides(console: Console, asides: Asides) -> None:
-    for title, methods in asides.items():
+def print_side_tables(console: Console, side_tables: SideTables) -> None:
+    for title, methods in side_tables.items():
         table = Table(title=title, title_justify="left")
         columns = _columns(methods)
         for name in ("method", *columns):
@@ -81,23 +81,28 @@ def _number(value: float | None) -> str:
 
 
 def write_report(
-    folder: Path, facts: dict[str, Any], asked: Asked, found: Results, late: dict[str, Results], asides: Asides
+    folder: Path,
+    facts: dict[str, Any],
+    queries: Queries,
+    found: Results,
+    late: dict[str, Results],
+    side_tables: SideTables,
 ) -> None:
     """Write report.json, report.html and the plots into `folder`. late: how late features were → results."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {name: int(inside.sum()) for name, inside in asked.slices().items()}
-    told = {
+    sizes = {name: int(inside.sum()) for name, inside in queries.slices().items()}
+    report = {
         "facts": facts,
         "asks": sizes,
         "results": _plain(found),
         "late": {name: _plain(each) for name, each in late.items()},
-        "asides": asides,
+        "asides": side_tables,
     }
-    (folder / "report.json").write_text(json.dumps(told, indent=1) + "\n")
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     plots = {"groups.png": _plot_groups(folder, found, sizes)}
     if late:
         plots["freshness.png"] = _plot_late(folder, found, late)
-    (folder / "report.html").write_text(_page(facts, sizes, found, plots, asides))
+    (folder / "report.html").write_text(_page(facts, sizes, found, plots, side_tables))
 
 
 def _plain(found: Results) -> dict[str, Any]:
@@ -151,7 +156,9 @@ def _plot_late(folder: Path, found: Results, late: dict[str, Results]) -> str:
     return "What freshness is worth: the same lists from features that are late"
 
 
-def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: dict[str, str], asides: Asides) -> str:
+def _page(
+    facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: dict[str, str], side_tables: SideTables
+) -> str:
     def row(cells: list[str], kind: str = "td") -> str:
         return "<tr>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells) + "</tr>"
 
@@ -161,13 +168,13 @@ def _page(facts: dict[str, Any], sizes: dict[str, int], found: Results, plots: d
         rows = [row([method, *(_interval(methods[method][name]) for name in MEASURES)]) for method in order]
         head = row(["method", "HR@10", "NDCG@10", "MRR@10"], "th")
         tables.append(f"<h2>{html.escape(group)} ({sizes[group]} asks)</h2><table>{head}{''.join(rows)}</table>")
-    for title, told in asides.items():
-        columns = _columns(told)
-        rows = [row([method, *(_number(values.get(name)) for name in columns)]) for method, values in told.items()]
+    for title, figures in side_tables.items():
+        columns = _columns(figures)
+        rows = [row([method, *(_number(values.get(name)) for name in columns)]) for method, values in figures.items()]
         tables.insert(
             1, f"<h2>{html.escape(title)}</h2><table>{row(['method', *columns], 'th')}{''.join(rows)}</table>"
         )
-    said = row(["what", "value"], "th") + "".join(row([name, str(value)]) for name, value in facts.items())
+    facts_table = row(["what", "value"], "th") + "".join(row([name, str(value)]) for name, value in facts.items())
     images = "".join(
         f'<figure><img src="{name}" alt="{html.escape(text)}"><figcaption>{html.escape(text)}</figcaption></figure>'
         for name, text in plots.items()
@@ -184,5 +191,5 @@ img {{ max-width: 100% }} figure {{ margin: 1rem 0 }}
 <h1>How good the lists are</h1>
 <p>Rows in time order; before each row rated at least 4 the system is asked, among all items known so far but those that the
 user has rated, and only then learns the row. Means, with 95 % intervals from a bootstrap over users.</p>
-{images}{"".join(tables)}<h2>Made of</h2><table>{said}</table></html>
+{images}{"".join(tables)}<h2>Made of</h2><table>{facts_table}</table></html>
 """

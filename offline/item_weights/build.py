@@ -24,7 +24,7 @@ NEAREST: Final = 200
 
 
 def write_history_relations(spark: "SparkSession", dataset: Dataset, rows: int, out: Path, scratch: Path) -> int:
-    """Those of the first `rows` rows, in the new folder `out`; how many items have neighbours of any kind."""
+    """Write the weights of the first `rows` rows into the new folder `out`; how many items have neighbours of any kind."""
     users, items = positives(dataset, rows)
     ids, linear = ease(users, items)
     starts, columns, values = nearest(linear)
@@ -74,5 +74,9 @@ def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tup
     values = np.take_along_axis(weights, best, 1)
     order = np.lexsort((best, -values), axis=1)
     best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
-    kept = values > 0
-    return np.r_[0, np.cumsum(kept.sum(axis=1))], best[kept].astype(np.int64), values[kept].astype(np.float32)
+    positive = values > 0
+    return (
+        np.r_[0, np.cumsum(positive.sum(axis=1))],
+        best[positive].astype(np.int64),
+        values[positive].astype(np.float32),
+    )

@@ -29,22 +29,22 @@ def gram(users: IntArray, items: IntArray, size: int) -> FloatArray:
         high = max(low + 1, int(np.searchsorted(ends, (ends[low - 1] if low else 0) + _PAIRS, side="right")))
         many = own[low:high]
         left = np.repeat(rows[low:high, 1], many)
-        place = np.arange(len(left)) - np.repeat(np.cumsum(many) - many, many)
-        right = rows[np.repeat(of_user[low:high], many) + place, 1]
+        index = np.arange(len(left)) - np.repeat(np.cumsum(many) - many, many)
+        right = rows[np.repeat(of_user[low:high], many) + index, 1]
         np.add.at(out, left * size + right, np.float32(1))
         low = high
     return out.reshape(size, size)
 
 
 def ease(users: IntArray, items: IntArray, limit: int = ITEMS) -> tuple[IntArray, DoubleArray]:
-    """(ids [k] ascending, weights [k, k]) from the positive rows (user, item id). Row i says what liking item i makes of the
+    """(ids [k] ascending, weights [k, k]) from the positive rows (user, item id). Row i has the weights from item i to the
     others; k is at most `limit`, the items with most rows."""
     ids, counts = np.unique(items, return_counts=True)
     if len(ids) > limit:
         ids = np.sort(ids[np.lexsort((ids, -counts))[:limit]])
-    place = np.minimum(np.searchsorted(ids, items), max(len(ids) - 1, 0))
-    kept = ids[place] == items if len(ids) else np.zeros(0, bool)
-    matrix = gram(users[kept], place[kept], len(ids)).astype(np.float64)
+    index = np.minimum(np.searchsorted(ids, items), max(len(ids) - 1, 0))
+    present = ids[index] == items if len(ids) else np.zeros(0, bool)
+    matrix = gram(users[present], index[present], len(ids)).astype(np.float64)
     matrix[np.diag_indices(len(ids))] += LAMBDA
     inverse = np.linalg.inv(matrix)
     weights = -inverse / np.diag(inverse)

@@ -1,4 +1,4 @@
-"""What runs inside Spark's workers has one form: batches sorted by a key go in, whole groups are folded, batches come out."""
+"""Workers of Spark have one form: batches sorted by a key go in, whole groups are folded, batches come out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
@@ -22,7 +22,7 @@ def pieces(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, C
             continue
         at = batch.schema.get_field_index(key)
         keys = batch.column(at).to_numpy()
-        lists = [_values(column) for place, column in enumerate(batch.columns) if place != at]
+        lists = [_values(column) for number, column in enumerate(batch.columns) if number != at]
         bounds = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
         for low, high in pairwise(bounds):
             yield int(keys[low]), [values[low:high] for values in lists]
@@ -31,7 +31,7 @@ def pieces(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, C
 def streams(batches: Iterable[pa.RecordBatch], key: str) -> Iterator[tuple[int, Iterator[Row]]]:
     """Groups of rows with equal `key`, which must lie together: the key, and its rows without it, as they come.
 
-    Holds one batch in memory, however large a group is. A group's rows are gone when the next group is asked for.
+    Holds one batch in memory, however large a group is. A group's rows must be consumed before the next group.
     """
     for group, same in groupby(pieces(batches, key), key=itemgetter(0)):
         yield group, (row for _, lists in same for row in zip(*lists, strict=True))
@@ -62,9 +62,9 @@ def _values(column: pa.Array) -> list[Any]:
 class Rows:
     """Rows of output, handed on as record batches of bounded size."""
 
-    def __init__(self, schema: pa.Schema, most_rows: int = 2_000, most_bytes: int = 8 << 20) -> None:
+    def __init__(self, schema: pa.Schema, max_rows: int = 2_000, max_bytes: int = 8 << 20) -> None:
         self._schema = schema
-        self._most_rows, self._most_bytes = most_rows, most_bytes
+        self._max_rows, self._max_bytes = max_rows, max_bytes
         self._rows: list[Sequence[Any]] = []
         self._bytes = 0
 
@@ -72,10 +72,10 @@ class Rows:
         """Keep a row of about `size` bytes; whether it is time to `take`."""
         self._rows.append(row)
         self._bytes += size
-        return len(self._rows) >= self._most_rows or self._bytes >= self._most_bytes
+        return len(self._rows) >= self._max_rows or self._bytes >= self._max_bytes
 
     def take(self) -> Iterator[pa.RecordBatch]:
-        """What is kept, as one batch; nothing if nothing is."""
+        """The rows collected so far, as one batch; nothing where there are none."""
         if self._rows:
             arrays = [
                 pa.array(values, field.type)

@@ -70,7 +70,7 @@ def write_table(folder: Path, key: str, value: str, path: Path) -> int:
 
 
 def write_parquet(folder: Path, columns: Sequence[str], path: Path, schema: pa.Schema) -> None:
-    """Those columns of the parts, the first being the key, as one Parquet file."""
+    """Write the schema's columns of the parts, the first being the key, as one Parquet file."""
     wanted = pa.schema([schema.field(name) for name in columns])
     with pq.ParquetWriter(path, wanted, compression="zstd") as writer:
         for batch in _keyed(folder, columns):

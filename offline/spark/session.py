@@ -22,7 +22,7 @@ ROWS_A_PARTITION: Final = 250_000
 
 @contextlib.contextmanager
 def spark_session(scratch: Path, master: str | None = None, memory: str = DRIVER_MEMORY) -> Iterator["SparkSession"]:
-    """A session whose own files lie in a folder beside what is made, and go when it ends.
+    """A session whose own files are in a folder next to its output, and are removed when it ends.
 
     `scratch` is a folder that has room for shuffles; `master` defaults to all cores of this machine. JAVA_HOME is honoured.
     Raises Unavailable if Spark does not start.

@@ -1,1 +1,1 @@
-"""Training data: rows, ranking lists and what impressions tell, with features as of each moment."""
+"""Training data: rows, ranking lists and lessons from impressions, with features as of each moment."""

@@ -1,4 +1,4 @@
-"""Makes samples and asks of what was shown: the topic `samples`, with features as the ranking had them.
+"""Makes samples and ranking lists from impressions: the topic `samples`, with features as the ranking had them.
 
 python -m offline.training_data.from_impressions --bootstrap HOST:PORT --samples SAMPLES_DIR --asks ASKS_DIR --out DIR
 
@@ -36,7 +36,7 @@ from offline.console import run, step
 from offline.spark.grouped_batches import Rows
 from offline.spark.parquet_tables import batches
 from offline.spark.session import spark_session
-from offline.training_data.ranking_lists import ASKS
+from offline.training_data.ranking_lists import RANKING_LISTS
 from offline.training_data.rows import MAPS, META
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ ROWS: Final = pa.schema(
         ("item", _F32),
     ]
 )
-TOLD: Final = pa.schema([("row", pa.struct(list(ROWS))), ("ask", pa.struct(list(ASKS))), ("verdict", pa.string())])
-"""What a task makes of its records: a row, an ask, or why a list teaches nothing."""
+LESSONS: Final = pa.schema(
+    [("row", pa.struct(list(ROWS))), ("ask", pa.struct(list(RANKING_LISTS))), ("verdict", pa.string())]
+)
+"""Output of a task: a row, a ranking list, or the reason why a list teaches nothing."""
 OTHER_TIME: Final = "another time asked for"
-"""A caller chose the time: the features are not of when the list was seen, and what is newer than it can't be told."""
+"""A caller chose the time: the features are not of when the list was seen, and it is unknown what is newer."""
 NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
     "no sample",
     "no action",
@@ -66,21 +68,21 @@ NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
     "other columns",
     "list",
 )
-"""A list about which nothing was done teaches nothing: nobody may have looked at it."""
+"""Verdicts on lists. A list without actions teaches nothing: perhaps nobody saw it."""
 
 
 def labels_of(sample: Sample) -> dict[ItemId, float]:
-    """What the user thought of each item of the list that there is reason to believe was seen: 1 liked, 0 not.
+    """Labels of the items of the list that were probably seen: 1 liked, 0 not.
 
-    A rating, like or dislike says it, the newest one; else a click or view is a like. Items that came up by themselves
+    The newest rating, like or dislike decides; else a click or view is a like. Items that came up by themselves
     (impressions), and where there are none all items of the list, are seen. An action that was undone is none.
     """
     undone = {action.target for action in sample.actions if action.type == "undo"}
-    shown = {item.item_id for item in sample.served.items}
-    acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in shown]
+    slate = {item.item_id for item in sample.served.items}
+    acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in slate]
     seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
     if not any(each.type == "impression" for each in acted):
-        seen = shown
+        seen = slate
     labels: dict[ItemId, float] = dict.fromkeys(seen, 0.0)
     for each in acted:
         if isinstance(each.item_id, int) and each.type in ("click", "view"):
@@ -98,7 +100,7 @@ def _explicitly_liked(action: Action) -> bool:
 
 
 def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None]]:
-    """TOLD of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
+    """LESSONS of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
     served = sample.served
     features = served.features
     if not sample.actions:
@@ -112,80 +114,80 @@ def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None
         return
     yield None, None, LIST
     labels = labels_of(sample)
-    order = [(item.item_id, place) for place, item in enumerate(served.items) if item.item_id in labels]
+    order = [(item.item_id, rank) for rank, item in enumerate(served.items) if item.item_id in labels]
     head = (sample.closed_ts, sample.user_id)
-    for item_id, place in order:
-        yield (*head, item_id, served.at, labels[item_id], features.user, features.items[place]), None, None
+    for item_id, rank in order:
+        yield (*head, item_id, served.at, labels[item_id], features.user, features.items[rank]), None, None
     if features.history is None or features.signals is None:
         return
     for liked in (item_id for item_id, _ in order if labels[item_id]):
-        against = [(item_id, place) for item_id, place in order if item_id == liked or not labels[item_id]]
+        against = [(item_id, rank) for item_id, rank in order if item_id == liked or not labels[item_id]]
         if len(against) > 1:
             items = [item_id for item_id, _ in against]
-            signals = [value for _, place in against for value in features.signals[place]]
+            signals = [value for _, rank in against for value in features.signals[rank]]
             yield None, (*head, served.at, *features.history, features.user, items, items.index(liked), signals), None
 
 
-def shown_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
-    """Rows (id) of numbers of `spans` → TOLD."""
+def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
+    """Rows (id) of numbers of `spans` → LESSONS."""
 
     def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(TOLD)
+        out = Rows(LESSONS)
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 known: set[str] = set()  # a crash of the job may write a sample twice
                 for record in log.read(spans[number]):
                     try:
                         sample = read_sample(record.value)
-                        told = [] if sample.request_id in known else list(lessons(sample, columns))
+                        made = [] if sample.request_id in known else list(lessons(sample, columns))
                         known.add(sample.request_id)
                     except BadEvent:
-                        told = [(None, None, NO_SAMPLE)]
-                    for row, ask, verdict in told:
+                        made = [(None, None, NO_SAMPLE)]
+                    for row, ranking_list, verdict in made:
                         named = (
                             row and dict(zip(ROWS.names, row, strict=True)),
-                            ask and dict(zip(ASKS.names, ask, strict=True)),
+                            ranking_list and dict(zip(RANKING_LISTS.names, ranking_list, strict=True)),
                             verdict,
                         )
-                        if out.add(named, 600 + (8 * len(ask[-1]) if ask else 0)):
+                        if out.add(named, 600 + (8 * len(ranking_list[-1]) if ranking_list else 0)):
                             yield from out.take()
         yield from out.take()
 
     return work
 
 
-def make_shown(
-    spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, asks: Path, out: Path
+def make_from_impressions(
+    spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, ranking_lists: Path, out: Path
 ) -> dict[str, int]:
-    """Make `out` of the records in `spans`; how many lists there were, and of those that teach nothing why.
+    """Make `out` of the records in `spans`; counts of lists, by the reason for those that teach nothing.
 
     Raises BadInput for an `out` that is there, or where no list teaches anything; Broken where the maps can't be read.
     """
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
     maps = _maps(samples / MAPS)
-    if _maps(asks / MAPS).genres != maps.genres:
-        raise BadInput("--asks", f"asks made with {samples}", str(asks))
-    with atomic_folder(out) as aside:
+    if _maps(ranking_lists / MAPS).genres != maps.genres:
+        raise BadInput("--asks", f"asks made with {samples}", str(ranking_lists))
+    with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
-        told = numbers.repartitionByRange(max(len(spans), 1), "id")
-        write_parts(told, shown_worker(log, spans, layout(maps.genres)), TOLD, aside / "told")
-        whole = spark.read.parquet(str(aside / "told"))
-        for name, kind, source in (("samples", "row", samples), ("asks", "ask", asks)):
+        tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
+        write_parts(tasks, impressions_worker(log, spans, layout(maps.genres)), LESSONS, staging / "lessons")
+        whole = spark.read.parquet(str(staging / "lessons"))
+        for name, kind, source in (("samples", "row", samples), ("asks", "ask", ranking_lists)):
             parts = whole.where(f"{kind} IS NOT NULL").selectExpr(f"{kind}.*")
-            target = aside / name / "asks" if kind == "ask" else aside / name
+            target = staging / name / "asks" if kind == "ask" else staging / name
             parts.repartitionByRange(1, "seq").sortWithinPartitions("seq", "user_id").write.parquet(str(target))
-            shutil.copyfile(source / MAPS, aside / name / MAPS)
+            shutil.copyfile(source / MAPS, staging / name / MAPS)
             meta = {"dataset": _dataset(source), "first": 0, "shown": True, "inputs_version": INPUTS_VERSION}
-            (aside / name / META).write_text(json.dumps(meta, indent=1) + "\n")
+            (staging / name / META).write_text(json.dumps(meta, indent=1) + "\n")
         counts = Counter(
-            verdict for batch in batches(aside / "told", ("verdict",)) for verdict in batch["verdict"].to_pylist()
+            verdict for batch in batches(staging / "lessons", ("verdict",)) for verdict in batch["verdict"].to_pylist()
         )
         del counts[None]
-        shutil.rmtree(aside / "told")
+        shutil.rmtree(staging / "lessons")
         if not counts[LIST]:
-            said = ", ".join(f"{count} with {why}" for why, count in sorted(counts.items())) or "none at all"
-            raise BadInput("the topic samples", "closed lists with actions and the features of this home", said)
+            counted = ", ".join(f"{count} with {why}" for why, count in sorted(counts.items())) or "none at all"
+            raise BadInput("the topic samples", "closed lists with actions and the features of this home", counted)
     return dict(counts)
 
 
@@ -207,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
     parser.add_argument("--samples", type=Path, required=True, help="samples whose maps are taken")
-    parser.add_argument("--asks", type=Path, required=True, help="asks whose maps are taken")
+    parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="asks whose maps are taken")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--master", default=None, help="Spark's master (local[*])")
     given = parser.parse_args(argv)
@@ -216,7 +218,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         log = KafkaLog(given.bootstrap)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
-            counts = make_shown(spark, log, log.spans(SAMPLES), given.samples, given.asks, given.out)
+            counts = make_from_impressions(
+                spark, log, log.spans(SAMPLES), given.samples, given.ranking_lists, given.out
+            )
             this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
     return run(make)

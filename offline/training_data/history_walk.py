@@ -1,5 +1,5 @@
-"""A walk through a data set's rows, in order: users, items and pairs as they stand just before each row, by the kernel's own
-folds. What a request at that moment would have seen, exactly, without a stream."""
+"""A replay of a data set's rows in order: users, items and pairs as of just before each row, by the kernel's own folds. It gives
+exactly what a request at that moment would have seen, without a stream."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from features.types import Item, ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, event_of, rows_between
 
 
-class Walk:
+class HistoryWalk:
     """See the module.
 
     name       of the data set, as in the ids of its events
     catalogue  item id → Item
     ids        [N] ids of all items that rows and catalogue name, ascending: the rows of the index
-    relations  folder of the weights between items, made of rows before the walk asks anything
+    relations  folder of the weights between items, made of rows before the first query
     """
 
     def __init__(self, name: str, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path) -> None:
@@ -44,7 +44,7 @@ class Walk:
         self._folded = 0
 
     def fold(self, user_id: UserId, item_id: ItemId, rating: float, ts: Millis) -> None:
-        """The next row has happened."""
+        """Fold the next row."""
         self._folded += 1
         state = self.user(user_id)
         event = event_of(self._name, user_id, item_id, rating, ts)
@@ -68,7 +68,7 @@ class Walk:
         return state
 
     def moment(self, user_id: UserId, at: Millis) -> Moment:
-        """What is known now, for a user at a time; good until the next fold."""
+        """The moment of a user at a time, after the rows folded so far; good until the next fold."""
         items, pairs = self._changed
         for item_id in items:
             self.index.columns.set_features(self.index.row_of[item_id], self._items[item_id])
@@ -87,7 +87,7 @@ class Walk:
 
 
 def item_ids(dataset: Dataset, rows: int) -> IntArray:
-    """Ids of all items that the catalogue or the first `rows` rows name, ascending: what a walk's index is made of."""
+    """Ids of all items that the catalogue or the first `rows` rows name, ascending: the rows of a HistoryWalk's index."""
     known = [np.unique(batch["item_id"].to_numpy()) for batch in rows_between(dataset, 0, rows)]
     ids: IntArray = np.unique(np.concatenate([np.array([item.item_id for item in dataset.items], np.int64), *known]))
     return ids

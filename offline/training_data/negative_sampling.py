@@ -1,4 +1,4 @@
-"""Which rows become samples, and which items a user was not shown stand against each positive. Data frames alone.
+"""Sampling: which rows become samples, and which items serve as negatives of each positive. Data frames alone.
 
 Every choice is a hash of the seed and row numbers, so it is the same in every run and on every machine, and a row's
 choices depend on rows before it alone.
@@ -23,8 +23,8 @@ def labelled(events: "DataFrame", share: float, seed: int) -> "DataFrame":
     )
     if share >= 1:
         return frame
-    chance = f.pmod(f.xxhash64(f.lit(seed).cast("bigint"), f.lit("keep"), f.col("seq")), f.lit(_MILLION))
-    return frame.where(chance < int(share * _MILLION))
+    key = f.pmod(f.xxhash64(f.lit(seed).cast("bigint"), f.lit("keep"), f.col("seq")), f.lit(_MILLION))
+    return frame.where(key < int(share * _MILLION))
 
 
 def drawn(events: "DataFrame", labels: "DataFrame", negatives: int, seed: int) -> "DataFrame":
@@ -37,11 +37,11 @@ def drawn(events: "DataFrame", labels: "DataFrame", negatives: int, seed: int) -
     from pyspark.sql import functions as f
 
     draw = f.explode(f.sequence(f.lit(0), f.lit(max(TRIES * negatives - 1, 0)))).alias("draw")
-    chance = f.xxhash64(f.lit(seed).cast("bigint"), f.col("seq"), f.col("draw"))
+    key = f.xxhash64(f.lit(seed).cast("bigint"), f.col("seq"), f.col("draw"))
     draws = (
         labels.where("label = 1 AND seq > 0")
         .select("seq", "user_id", "at", draw)
-        .withColumn("row", f.pmod(chance, f.col("seq")))
+        .withColumn("row", f.pmod(key, f.col("seq")))
     )
     candidates = draws.join(events.select(f.col("seq").alias("row"), "item_id"), "row")
     rated = events.groupBy("user_id", "item_id").agg(f.min("seq").alias("rated_at"))

@@ -11,7 +11,7 @@ from features.arrays import DoubleArray, FloatArray
 from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
 from offline.spark.parquet_tables import batches
 
-LEAST_STD: Final = 1e-3
+MIN_STD: Final = 1e-3
 """A column that hardly varies is not blown up."""
 
 
@@ -46,7 +46,7 @@ class Moments:
         if self.count == 0:
             return (1.0,) * self.width
         mean = self._sum / self.count
-        return _rounded(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), LEAST_STD))
+        return _rounded(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), MIN_STD))
 
 
 def _rounded(values: DoubleArray) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
 """Features as they stood just before a row, as Spark's workers compute them: one vector a user's row, one an item's request.
 
-"Just before" means: from the rows with a smaller number alone, whatever their time says.
+"Just before" means: from the rows with a smaller number alone, whatever their times are.
 """
 
 from collections.abc import Iterable
@@ -68,10 +68,10 @@ def item_vectors_worker(catalogue: Any) -> Worker:
                     fold_item(features, Contribution(item_id, ts, RATING, centi, 1))
                     answers.changed()
                 else:
-                    answers.ask(item, features, (seq, user_id, item_id, ts, label))
+                    answers.add_request(item, features, (seq, user_id, item_id, ts, label))
                     if answers.full:
                         yield answers.take()
-        if answers.asked:
+        if answers.requests:
             yield answers.take()
 
     return work
@@ -85,29 +85,29 @@ class _Answers:
         self._used = 0
         self._fresh = False
         self._rows: list[int] = []
-        self.asked: list[tuple[int, int, int, int, float]] = []
+        self.requests: list[tuple[int, int, int, int, float]] = []
 
     @property
     def full(self) -> bool:
-        return self._used >= len(self._columns) or len(self.asked) >= 2 * len(self._columns)
+        return self._used >= len(self._columns) or len(self.requests) >= 2 * len(self._columns)
 
     def changed(self) -> None:
-        """The item or its features are others now."""
+        """Note that the item or its features have changed."""
         self._fresh = False
 
-    def ask(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:
+    def add_request(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:
         if not self._fresh:
             self._columns.set_item(self._used, features.item_id, item)
             self._columns.set_features(self._used, features)
             self._used += 1
             self._fresh = True
         self._rows.append(self._used - 1)
-        self.asked.append(request)
+        self.requests.append(request)
 
     def take(self) -> pa.RecordBatch:
-        seqs, users, ids, times, labels = zip(*self.asked, strict=True)
+        seqs, users, ids, times, labels = zip(*self.requests, strict=True)
         matrix = item_matrix(self._columns, np.asarray(self._rows, np.int64), np.asarray(times, np.int64))
-        self._used, self._fresh, self._rows, self.asked = 0, False, [], []
+        self._used, self._fresh, self._rows, self.requests = 0, False, [], []
         offsets = np.arange(0, matrix.size + 1, matrix.shape[1], dtype=np.int32)
         vectors = pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
         arrays = [pa.array(users_, pa.int64()) for users_ in (seqs, users, ids, times)]

@@ -1,14 +1,14 @@
-"""Makes asks: for positive rows the candidates that recall would have given just before, with what rankers read of them.
+"""Makes ranking lists: for each positive row, its recall candidates at that time, with the features that rankers read.
 
 python -m offline.training_data.ranking_lists --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
-<out>/asks/part-*.parquet       a row for each ask, see ASKS, by seq
+<out>/asks/part-*.parquet       a row for each list, see RANKING_LISTS, by seq
       sequences/part-*.parquet  a row for each user: all rows of the history in order, see SEQUENCES
       maps.json                 features.inputs.columns.InputMaps of genres and user columns
-      meta.json                 what it was made of, and the row where the asks begin
+      meta.json                 what it was made of, and the row where the lists begin
 
-The weights between items that candidates are found by are made of the rows before the first ask, so that no ask has taught
-what answers it. For the same reason a sequence model whose scores a ranker reads must learn from those rows alone (`seqs`).
+The weights between items, by which candidates are found, are made of the rows before the first list, so that no list's answer
+has been learned from. For the same reason a sequence model whose scores a ranker reads must learn from those rows alone (`seqs`).
 """
 
 import argparse
@@ -41,11 +41,11 @@ from offline.base.state_tables import write_parts
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.item_weights.build import write_history_relations
-from offline.settings import AskSettings, add_ask_arguments, add_data_arguments, ask_settings
+from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
 from offline.spark.grouped_batches import Rows, runs
 from offline.spark.parquet_tables import batches
 from offline.spark.session import history_events, partitions, spark_session
-from offline.training_data.history_walk import Walk, item_ids
+from offline.training_data.history_walk import HistoryWalk, item_ids
 from offline.training_data.normalisation import Moments, matrix
 from offline.training_data.rows import MAPS, META, count_positives
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _I64: Final = pa.list_(pa.int64())
 _F32: Final = pa.list_(pa.float32())
-ASKS: Final = pa.schema(
+RANKING_LISTS: Final = pa.schema(
     [
         ("seq", pa.int64()),
         ("user_id", pa.int64()),
@@ -68,34 +68,37 @@ ASKS: Final = pa.schema(
         ("signals", _F32),
     ]
 )
-"""seq: the row asked for; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
-candidates; answer: the
-place among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after candidate."""
+"""seq: the positive row; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
+candidates; answer: the index among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after
+candidate."""
 SEQUENCES: Final = pa.schema(
     [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64)]
 )
 SHARE: Final = 0.3
-"""At most this share of a history, its end, is asked."""
-LEAST_ROWS: Final = 2_000
-"""A task has so many rows to ask, at least."""
+"""At most this share of a history, its end, gets lists."""
+MIN_ROWS: Final = 2_000
+"""A task has at least so many rows."""
 
 
-def first_asked(dataset: Dataset, rows: int, most: int) -> int:
-    """The row from which on asks are made: as many positives come after it as asks are wanted, but SHARE of the rows at most."""
+def first_ranked(dataset: Dataset, rows: int, limit: int) -> int:
+    """The first row that gets a list: `limit` positives follow from there on, but at most SHARE of the rows."""
     floor = int(rows * (1 - SHARE))
     ratings = [batch["rating"].to_numpy() for batch in rows_between(dataset, floor, rows)]
     positive = np.flatnonzero(np.concatenate([*ratings, np.zeros(0)]) >= 4)
-    return floor + int(positive[-most]) if len(positive) > most else floor
+    return floor + int(positive[-limit]) if len(positive) > limit else floor
 
 
-def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, limit: int) -> Worker:
-    """Rows (low, high) → ASKS of the rows low ≤ seq < high of a data set, each part walked from the data set's first row on."""
+def ranking_lists_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, limit: int) -> Worker:
+    """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
+    first row on."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(ASKS)
+        out = Rows(RANKING_LISTS)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
-                for row in _asks(dataset, Walk(dataset.name, catalogue.value, ids.value, relations), low, high, limit):
+                for row in _lists_of(
+                    dataset, HistoryWalk(dataset.name, catalogue.value, ids.value, relations), low, high, limit
+                ):
                     if out.add(row, 16 * len(row[-1])):
                         yield from out.take()
         yield from out.take()
@@ -103,7 +106,7 @@ def asks_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, lim
     return work
 
 
-def _asks(dataset: Dataset, walk: Walk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
+def _lists_of(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
     weights, seq = ClickWeights(), 0
     for batch in rows_between(dataset, 0, high):
         columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
@@ -113,13 +116,13 @@ def _asks(dataset: Dataset, walk: Walk, low: int, high: int, limit: int) -> Iter
                 wanted = walk.index.row_of[item_id]
                 found = find_signals(moment)
                 rows, _ = candidates(found.orders, limit)
-                place = np.flatnonzero(rows == wanted)
-                if len(place):
+                answer = np.flatnonzero(rows == wanted)
+                if len(answer):
                     vector = user_vector(moment.user, ts, walk.genres, weights)
                     signals = signal_matrix(found, rows).ravel()
                     history = history_of(moment.user.recent, ts)
                     ids = walk.index.columns.ids[rows]
-                    yield (seq, user_id, ts, *history, vector, ids, int(place[0]), signals)
+                    yield (seq, user_id, ts, *history, vector, ids, int(answer[0]), signals)
             walk.fold(user_id, item_id, rating, ts)
             seq += 1
 
@@ -138,72 +141,78 @@ def sequences_worker() -> Worker:
     return work
 
 
-def make_asks(spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: AskSettings) -> dict[str, Any]:
-    """Make the asks of a base's history; what meta.json says. Raises BadInput if `out` is there already, or the data set is
-    not the one that the base was made of."""
+def make_ranking_lists(
+    spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: RankingListSettings
+) -> dict[str, Any]:
+    """Make the ranking lists of a base's history; the content of meta.json. Raises BadInput if `out` exists already, or the
+    data set is not the one that the base was made of."""
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
     check_made_of(base, dataset)
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
-    first = first_asked(dataset, rows, settings.most)
-    with atomic_folder(out) as aside:
+    first = first_ranked(dataset, rows, settings.limit)
+    with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
-            write_history_relations(spark, dataset, first, aside / RELATIONS, aside / "scratch")
+            write_history_relations(spark, dataset, first, staging / RELATIONS, staging / "scratch")
         with step("  asks walked") as this:
-            _write_asks(spark, dataset, (first, rows), aside, settings)
-            asks = _count(aside / "asks")
-            this.note = f"{asks} of {count_positives(dataset, rows) - count_positives(dataset, first)} positives"
+            _write_lists(spark, dataset, (first, rows), staging, settings)
+            lists = _count(staging / "asks")
+            this.note = f"{lists} of {count_positives(dataset, rows) - count_positives(dataset, first)} positives"
         with step("  sequences"):
             events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id")
             ordered = events.sortWithinPartitions("user_id", "seq").select("user_id", "seq", "item_id", "rating", "ts")
-            write_parts(ordered, sequences_worker(), SEQUENCES, aside / "sequences")
-        shutil.rmtree(aside / RELATIONS)
-        shutil.rmtree(aside / "scratch")
-        (aside / MAPS).write_bytes(msgspec.json.encode(_maps(aside / "asks", genre_names(dataset.items))))
+            write_parts(ordered, sequences_worker(), SEQUENCES, staging / "sequences")
+        shutil.rmtree(staging / RELATIONS)
+        shutil.rmtree(staging / "scratch")
+        (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", genre_names(dataset.items))))
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
             "history_rows": rows,
             "first": first,
-            "asks": asks,
+            "asks": lists,
             "candidates": settings.candidates,
             "fold_version": FOLD_VERSION,
             "inputs_version": INPUTS_VERSION,
             "seconds": round(time.monotonic() - began, 1),
         }
-        (aside / META).write_text(json.dumps(meta, indent=1) + "\n")
+        (staging / META).write_text(json.dumps(meta, indent=1) + "\n")
     return meta
 
 
-def _write_asks(
-    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], aside: Path, settings: AskSettings
+def _write_lists(
+    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], staging: Path, settings: RankingListSettings
 ) -> None:
-    """One task a core, each a part of the span: each folds all rows before its own again, which costs little beside asking."""
+    """One task a core, each a part of the span: each folds all rows before its own again, which costs little
+    compared with recall."""
     first, end = span
-    parts = max(1, min(int(spark.sparkContext.defaultParallelism), (end - first) // LEAST_ROWS))
+    parts = max(1, min(int(spark.sparkContext.defaultParallelism), (end - first) // MIN_ROWS))
     bounds = [first + (end - first) * part // parts for part in range(parts + 1)]
     slices = spark.createDataFrame(list(pairwise(bounds)), "low long, high long").repartitionByRange(parts, "low")
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
     ids = spark.sparkContext.broadcast(item_ids(dataset, end))
     light = replace(dataset, items=[])
     write_parts(
-        slices, asks_worker(light, catalogue, ids, aside / RELATIONS, settings.candidates), ASKS, aside / "asks"
+        slices,
+        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, settings.candidates),
+        RANKING_LISTS,
+        staging / "asks",
     )
     catalogue.destroy()
     ids.destroy()
 
 
-def _maps(asks: Path, genres: tuple[str, ...]) -> InputMaps:
+def _maps(lists: Path, genres: tuple[str, ...]) -> InputMaps:
     user = Moments(len(USER_COLUMNS) + 3 * len(genres))
-    for batch in batches(asks, ("user",)):
+    for batch in batches(lists, ("user",)):
         if batch.num_rows:
             user.add(matrix(batch.column(0), user.width))
     return InputMaps(genres, user.mean(), user.std())
 
 
-def _count(asks: Path) -> int:
-    return sum(batch.num_rows for batch in batches(asks, ("seq",)))
+def _count(lists: Path) -> int:
+    return sum(batch.num_rows for batch in batches(lists, ("seq",)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -214,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_data_arguments(parser)
     parser.add_argument("--base", type=Path, required=True, help="the base whose history they are taken from")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
-    add_ask_arguments(parser)
+    add_ranking_list_arguments(parser)
     given = parser.parse_args(argv)
 
     def make() -> None:
@@ -222,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         dataset = open_dataset(given.dataset, given.data_dir)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("asks") as this:
-            meta = make_asks(spark, dataset, base, given.out, ask_settings(given))
+            meta = make_ranking_lists(spark, dataset, base, given.out, ranking_list_settings(given))
             this.note = f"{meta['asks']} from row {meta['first']} on"
 
     return run(make)

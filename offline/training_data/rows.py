@@ -54,7 +54,7 @@ def check(settings: SampleSettings, out: Path) -> None:
 def make_samples(
     spark: "SparkSession", dataset: Dataset, base: Base, out: Path, settings: SampleSettings
 ) -> dict[str, Any]:
-    """Make the samples of a base's history; what meta.json says.
+    """Make the samples of a base's history; the content of meta.json.
 
     Raises BadInput if the data set is not the one the base was made of.
     """
@@ -64,12 +64,12 @@ def make_samples(
     began = time.monotonic()
     positives = count_positives(dataset, rows)
     share = min(1.0, settings.max_positives / positives) if positives else 1.0
-    with atomic_folder(out) as aside:
+    with atomic_folder(out) as staging:
         with step("  samples joined"):
-            _write(spark, dataset, rows, share, settings, aside)
+            _write(spark, dataset, rows, share, settings, staging)
         with step("  mean and spread"):
             genres = genre_names(dataset.items)
-            (aside / MAPS).write_bytes(msgspec.json.encode(input_maps(aside, genres)))
+            (staging / MAPS).write_bytes(msgspec.json.encode(input_maps(staging, genres)))
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
@@ -78,12 +78,12 @@ def make_samples(
             "seed": settings.seed,
             "negatives": settings.negatives,
             "share": share,
-            **count_labels(aside),
+            **count_labels(staging),
             "fold_version": FOLD_VERSION,
             "inputs_version": INPUTS_VERSION,
             "seconds": round(time.monotonic() - began, 1),
         }
-        (aside / META).write_text(json.dumps(meta, indent=1) + "\n")
+        (staging / META).write_text(json.dumps(meta, indent=1) + "\n")
     return meta
 
 
@@ -95,13 +95,13 @@ def _write(
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
     events = history_events(spark, dataset, rows)
     labels = labelled(events, share, settings.seed)
-    asked = labels
+    requested = labels
     if settings.negatives:
-        asked = labels.unionByName(drawn(events, labels, settings.negatives, settings.seed))
+        requested = labels.unionByName(drawn(events, labels, settings.negatives, settings.seed))
     users = _user_frame(events, labels, partitions(spark, rows)).mapInArrow(
         user_vectors_worker(dataset.name, catalogue), from_arrow_schema(USER_VECTORS)
     )
-    items = _item_frame(events, asked, partitions(spark, 2 * rows)).mapInArrow(
+    items = _item_frame(events, requested, partitions(spark, 2 * rows)).mapInArrow(
         item_vectors_worker(catalogue), from_arrow_schema(ITEM_VECTORS)
     )
     samples = items.join(users, "seq").select("seq", "user_id", "item_id", "at", "label", "user", "item")
@@ -125,11 +125,11 @@ def _user_frame(events: "DataFrame", labels: "DataFrame", parts: int) -> "DataFr
     )
 
 
-def _item_frame(events: "DataFrame", asked: "DataFrame", parts: int) -> "DataFrame":
+def _item_frame(events: "DataFrame", requested: "DataFrame", parts: int) -> "DataFrame":
     """An item's events and the requests for it, in order; a request stands before the event of its own row."""
     from pyspark.sql import functions as f
 
-    requests = asked.select(
+    requests = requested.select(
         "item_id", "seq", f.lit(0).alias("is_event"), "user_id", "at", f.lit(0).alias("centi"), "label"
     )
     happened = events.select(

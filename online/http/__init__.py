@@ -1,1 +1,1 @@
-"""What every route of the HTTP API shares."""
+"""Middlewares and helpers that all HTTP routes share."""

@@ -1,4 +1,4 @@
-"""Who may call, from where and how often: one file, `access.json` in the home.
+"""Access control: API keys, allowed origins and rate limits, from one file, `access.json` in the home.
 
 {"keys": {"shop": "…"}, "admin_key": "…", "origins": ["https://shop.example"], "hosts": ["films.example"],
  "limit": {"per_second": 50, "burst": 100}}
@@ -22,19 +22,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from features.contracts.events import Name
 from online.http.problems import Problem, problem_response
 from online.support import metrics
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 
 API_KEY, ADMIN_KEY = "x-api-key", "x-admin-key"
 Key = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 HostName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$")]
 """A name or an address, without port; an IPv6 address without brackets."""
 CALLERS: Final = 10_000
-"""Callers whose calls are counted at once; beyond that the one longest silent is forgotten."""
+"""Callers with a token bucket at once; beyond that the least recently active one is evicted."""
 PREFLIGHT_FOR: Final = "600"
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Calls of one caller: so many a second on average, so many at once."""
+    """Rate limit of one caller: `per_second` on average, `burst` at once."""
 
     per_second: Annotated[float, Meta(gt=0)]
     burst: Annotated[int, Meta(ge=1)]
@@ -67,14 +67,14 @@ read_access = msgspec.json.Decoder(Access).decode
 
 
 class Buckets:
-    """A token bucket a caller (J. Turner, New Directions in Communications, 1986)."""
+    """One token bucket per caller (J. Turner, New Directions in Communications, 1986)."""
 
     def __init__(self, size: int = CALLERS) -> None:
         self._size = size
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, limit: Limit, now: float) -> float:
-        """0 if the call may go on, else the seconds until the next one may."""
+        """Take a token: 0 if the call may proceed, else the seconds until the next one may."""
         tokens, then = self._left.pop(caller, (float(limit.burst), now))
         tokens = min(float(limit.burst), tokens + (now - then) * limit.per_second)
         wait = 0.0 if tokens >= 1 else (1 - tokens) / limit.per_second
@@ -85,7 +85,7 @@ class Buckets:
 
 
 def caller_of(key: str, keys: Mapping[str, str]) -> str | None:
-    """The name that a key belongs to. It takes as long whatever the key is."""
+    """The name that a key belongs to, or None. Takes constant time whatever the key is."""
     found = None
     for name, each in keys.items():
         if hmac.compare_digest(each.encode(), key.encode()):
@@ -94,9 +94,9 @@ def caller_of(key: str, keys: Mapping[str, str]) -> str | None:
 
 
 class AccessGuard:
-    """Lets calls of /v1 through: key first, then limit. Answers a browser's questions about other sites' pages."""
+    """Middleware for /v1: checks the key, then the rate limit, and answers CORS preflight requests."""
 
-    def __init__(self, app: ASGIApp, access: FollowedFile[Access]) -> None:
+    def __init__(self, app: ASGIApp, access: ReloadableFile[Access]) -> None:
         self._app, self._access, self._buckets = app, access, Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +109,7 @@ class AccessGuard:
         if allowed is not None:
             send = _with_headers(send, allowed)
             if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-                await _nothing(send)
+                await _send_no_content(send)
                 return
         refused = self._refused(scope, access, headers)
         if refused is None:
@@ -140,8 +140,8 @@ class AccessGuard:
 
 
 async def require_admin(request: Request) -> None:
-    """A FastAPI dependency of what only an operator may do. Raises a Problem without the right X-Admin-Key: 401, 403, or
-    404 where none is set."""
+    """A FastAPI dependency for routes that only an operator may call. Raises a Problem without the right X-Admin-Key:
+    401, 403, or 404 where none is set."""
     wanted = request.app.state.server.access.value.admin_key
     given = request.headers.get(ADMIN_KEY)
     if wanted is None:
@@ -153,7 +153,7 @@ async def require_admin(request: Request) -> None:
 
 
 def _allowed_origin(access: Access, origin: str | None) -> list[tuple[bytes, bytes]] | None:
-    """Headers for a page of another site that may call; None for others, and for none."""
+    """CORS headers for an allowed origin; None for any other origin, and for none."""
     if origin is None or not ("*" in access.origins or origin in access.origins):
         return None
     return [
@@ -174,7 +174,7 @@ def _with_headers(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
     return sending
 
 
-async def _nothing(send: Send) -> None:
-    """204: the headers say it all."""
+async def _send_no_content(send: Send) -> None:
+    """Answer 204 with no body: a preflight request needs only the headers."""
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""Bounds that hold before anything is parsed: the size of a body, and the time it may take to arrive."""
+"""Limits on a request body before anything is parsed: its size, and the time it may take to arrive."""
 
 import asyncio
 
@@ -7,11 +7,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from online.http.problems import problem_response
 
 BODY_LIMIT = 2 << 20
-BODY_WITHIN = 10.0
+BODY_TIMEOUT = 10.0
 
 
 class BodyLimit:
-    """Answers 413 for a body over BODY_LIMIT bytes, 408 for one that drips; hands the app a body read whole."""
+    """Answers 413 for a body over BODY_LIMIT bytes and 408 for one slower than BODY_TIMEOUT; passes the whole body on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -26,7 +26,7 @@ class BodyLimit:
             return
         chunks, size = [], 0
         try:
-            async with asyncio.timeout(BODY_WITHIN):
+            async with asyncio.timeout(BODY_TIMEOUT):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -57,6 +57,6 @@ class BodyLimit:
         detail = (
             f"the body is over {BODY_LIMIT} bytes"
             if status == 413
-            else f"the body did not arrive within {BODY_WITHIN:.0f} s"
+            else f"the body did not arrive within {BODY_TIMEOUT:.0f} s"
         )
         await problem_response(status, detail, {"Connection": "close"})(scope, receive, send)

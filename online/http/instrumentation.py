@@ -1,4 +1,4 @@
-"""What every answer has in common: it is counted, timed, and carries the headers that keep a browser safe."""
+"""Instrumentation of every response: request counts, latencies, and security headers."""
 
 import time
 
@@ -13,8 +13,8 @@ CSP = (
 )
 
 
-class Measured:
-    """Stands before everything else, so that what is refused is counted too. A stream counts when it begins."""
+class Instrumentation:
+    """The outermost middleware, so that refused requests are counted too. A stream counts when it begins."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +33,7 @@ class Measured:
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
                 if not _is_api(scope):
-                    headers["Cache-Control"] = "no-cache"  # asked again each time; unchanged files are a 304
+                    headers["Cache-Control"] = "no-cache"  # revalidate each time; unchanged files are a 304
                     headers["Content-Security-Policy"] = CSP
             await send(message)
 

@@ -9,7 +9,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class JsonResponse(Response):
-    """A struct, or whatever else msgspec encodes."""
+    """A JSON response of a struct, or of any other value that msgspec encodes."""
 
     media_type = "application/json"
 

@@ -1,5 +1,6 @@
-"""Under more load than there is room for, some are answered in time and the rest are told at once to come again: lists wait
-for their turn in a short queue, since an answer after the deadline is worth nothing and costs as much.
+"""Load shedding: under overload some lists are made in time and the rest are refused at once with 503.
+
+Lists wait for a slot in a short queue, since a list after the deadline is worth nothing and costs as much.
 """
 
 import asyncio
@@ -13,86 +14,91 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from online.http.problems import Problem, problem_response
 from online.support import metrics
 
-AT_ONCE: Final = 8
-"""Lists made at once. One process makes them one after another, but for the waits for Redis and the model server."""
-WAITING: Final = 32
-PATIENCE: Final = 0.05
-"""Seconds that a list may wait for its turn: a part of the deadline."""
-ASIDE: Final = 2
-"""Of these, lists that nobody waits for at a screen, at most: those for many users, and those that are pushed. They wait apart
-from the others, who would not get their turn in time behind them."""
-LONG: Final = 10.0
-"""Seconds that such a list may wait."""
+MAX_CONCURRENT: Final = 8
+"""Lists made at once. Their computation is serial; only the waits for Redis and the model server overlap."""
+MAX_WAITING: Final = 32
+QUEUE_TIMEOUT: Final = 0.05
+"""Seconds that a list may wait for a slot: a part of the deadline."""
+MAX_BACKGROUND: Final = 2
+"""Of these, background lists at most: those for many users, and those that streams push. They queue separately, so that
+they do not delay interactive lists."""
+BACKGROUND_TIMEOUT: Final = 10.0
+"""Seconds that a background list may wait for each of its two slots."""
 LISTS: Final = ("/v1/recommendations", "/v1/rank")
 TOO_MANY: Final = "more lists are asked for than this process can make in time"
 _AGAIN: Final = {"Retry-After": "1"}
 
 
-class Gate:
-    """Room for `at_once`, of these `aside` for lists that may wait long; `waiting` more may stand before it, for `patience`
+class LoadShedder:
+    """Slots for `concurrent` lists, at most `background` of them for background lists; `waiting` more may queue, for `timeout`
     seconds each."""
 
     def __init__(
-        self, at_once: int = AT_ONCE, waiting: int = WAITING, aside: int = ASIDE, patience: float = PATIENCE
+        self,
+        concurrent: int = MAX_CONCURRENT,
+        waiting: int = MAX_WAITING,
+        background: int = MAX_BACKGROUND,
+        timeout: float = QUEUE_TIMEOUT,
     ) -> None:
-        self._room = asyncio.Semaphore(at_once)
-        self._aside = asyncio.Semaphore(aside)
-        self._most = waiting
-        self._patience = patience
+        self._slots = asyncio.Semaphore(concurrent)
+        self._background = asyncio.Semaphore(background)
+        self._max_waiting = waiting
+        self._timeout = timeout
         self._waiting = 0
 
     @property
     def full(self) -> bool:
-        return self._waiting >= self._most
+        return self._waiting >= self._max_waiting
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[float]:
-        """Seconds that were waited. Raises a Problem, 503, for whom there is no room in time."""
+    async def slot(self) -> AsyncIterator[float]:
+        """Hold a slot; yields the seconds waited for it. Raises a 503 Problem if none is free in time."""
         began = time.monotonic()
-        waits = int(self._room.locked())
+        waits = int(self._slots.locked())
         self._waiting += waits
         try:
-            await _acquire(self._room, self._patience)
+            await _acquire(self._slots, self._timeout)
         finally:
             self._waiting -= waits
         try:
             yield time.monotonic() - began
         finally:
-            self._room.release()
+            self._slots.release()
 
     @contextlib.asynccontextmanager
-    async def turn_aside(self) -> AsyncIterator[float]:
-        """The same for a list that may wait, for LONG at each of two doors; its deadline begins with its turn."""
-        await _acquire(self._aside, LONG)
+    async def background_slot(self) -> AsyncIterator[float]:
+        """Hold a background slot and a slot, waiting up to BACKGROUND_TIMEOUT for each. Yields 0: the list's deadline starts
+        only now."""
+        await _acquire(self._background, BACKGROUND_TIMEOUT)
         try:
-            await _acquire(self._room, LONG)
+            await _acquire(self._slots, BACKGROUND_TIMEOUT)
             try:
                 yield 0.0
             finally:
-                self._room.release()
+                self._slots.release()
         finally:
-            self._aside.release()
+            self._background.release()
 
 
-async def _acquire(room: asyncio.Semaphore, patience: float) -> None:
-    if not room.locked():
-        await room.acquire()
+async def _acquire(slots: asyncio.Semaphore, timeout: float) -> None:
+    if not slots.locked():
+        await slots.acquire()
         return
     try:
-        await asyncio.wait_for(room.acquire(), patience)
+        await asyncio.wait_for(slots.acquire(), timeout)
     except TimeoutError:
         metrics.REFUSED_CALLS.labels("503").inc()
         raise Problem(503, TOO_MANY, _AGAIN) from None
 
 
-class Overload:
-    """Answers calls for lists, while the gate's queue is full, before anything is read of them."""
+class LoadGuard:
+    """Middleware that refuses requests for lists while the queue is full, before it reads their bodies."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+    def __init__(self, app: ASGIApp, shedder: LoadShedder) -> None:
+        self._app, self._shedder = app, shedder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._gate.full and scope["path"] in LISTS:
+        if scope["type"] == "http" and self._shedder.full and scope["path"] in LISTS:
             metrics.REFUSED_CALLS.labels("503").inc()
             await problem_response(503, TOO_MANY, _AGAIN)(scope, receive, send)
         else:

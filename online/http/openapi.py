@@ -1,6 +1,6 @@
-"""/openapi.json, made of the types that routes read and answer with.
+"""/openapi.json, generated from the types that routes read and return.
 
-A route says what they are with `contract`, beneath its path:
+A route declares them with `contract`, beneath its path:
 
     @router.get("/v1/genres")
     @contract(Genres)
@@ -33,14 +33,15 @@ KEYS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """
-    answer      the type of the body of a good answer
-    status      of a good answer
-    body        the type of the request's JSON body; None: it has none
-    problems    statuses of problems, beside those that every route may answer with
-    also        other statuses that come with the same body as a good answer
-    media_type  of a good answer
-    admin       it takes the operator's key
+    """Types and statuses of one endpoint.
+
+    answer      type of the body of a successful response
+    status      of a successful response
+    body        type of the request's JSON body; None: it has none
+    problems    statuses of its problems, besides those that every route may return
+    also        other statuses with the same body as a successful response
+    media_type  of a successful response
+    admin       whether it takes the operator's key
     """
 
     answer: Any
@@ -53,11 +54,11 @@ class Contract:
 
 
 _CONTRACTS: Final[dict[Callable[..., Any], Contract]] = {}
-"""Of every endpoint, by its function."""
+"""Contracts by endpoint function."""
 
 
 def contract(answer: Any, **more: Any) -> Callable[[Endpoint], Endpoint]:
-    """Say what an endpoint reads and answers with; the arguments are the fields of `Contract`."""
+    """Declare an endpoint's contract; the arguments are the fields of `Contract`."""
 
     def remember(endpoint: Endpoint) -> Endpoint:
         _CONTRACTS[endpoint] = Contract(answer=answer, **more)
@@ -67,7 +68,7 @@ def contract(answer: Any, **more: Any) -> Callable[[Endpoint], Endpoint]:
 
 
 def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Have `app`, which is made of these routers, describe itself by the contracts of their routes."""
+    """Make `app`, which includes these routers, generate /openapi.json from their routes' contracts."""
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -99,7 +100,7 @@ def describe(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
 
 
 def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], parameters: bool) -> dict[str, Any]:
-    """What an operation's entry says beside its parameters and texts."""
+    """Responses, request body and security of one operation's entry."""
     good = {contract.media_type: {"schema": schema_of[id(contract.answer)]}}
     problem = {PROBLEM: {"schema": schema_of[id(ProblemDetails)]}}
     statuses = _problems(path, contract, parameters)
@@ -120,7 +121,7 @@ def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], para
 
 
 def _problems(path: str, contract: Contract, parameters: bool) -> list[int]:
-    """Statuses of all problems that an operation may answer with."""
+    """Statuses of all problems that an operation may return."""
     statuses = {403, *contract.problems}  # 403: a host or an origin that may not call (`online.http.access`)
     if path.startswith("/v1/"):
         statuses |= {401, 429}

@@ -1,8 +1,8 @@
-"""Keeps other sites' pages out of an API that asks for no key.
+"""Protection against cross-site requests for an API without keys.
 
-A page from anywhere that a person visits can send requests to 127.0.0.1, and by DNS rebinding even under a name of its own.
-Two headers that a page can't set give it away: `Host` names whom it believes to talk to, `Origin` where it comes from. Where
-keys are set, they are what keeps others out, and nothing is checked here.
+Any page that a person visits can send requests to 127.0.0.1, and by DNS rebinding even under a host name of its own. Two
+headers that a page can't set reveal it: `Host`, the host it addresses, and `Origin`, the site it was loaded from. Where keys
+are set, the keys protect the API, and nothing is checked here.
 """
 
 import re
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from online.http.access import Access
 from online.http.problems import problem_response
 from online.support import metrics
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 
 READING: Final = ("GET", "HEAD", "OPTIONS")
 ANY_ADDRESS: Final = ("0.0.0.0", "::")
@@ -24,12 +24,12 @@ _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]*[a-z
 
 class OriginGuard:
     """Answers 403 where no keys are set, and a request names another host than this machine or one of `hosts` in access.json,
-    or would change something for a page of another origin. Callers without `Origin`, as curl and servers are, go on.
+    or would change something for a page of another origin. Requests without `Origin`, as from curl and servers, pass.
 
-    host: where the API listens; it is a name of the API's own unless it means every address.
+    host: the address the API listens on; it counts as the API's own unless it is a wildcard address.
     """
 
-    def __init__(self, app: ASGIApp, access: FollowedFile[Access], host: str) -> None:
+    def __init__(self, app: ASGIApp, access: ReloadableFile[Access], host: str) -> None:
         self._app, self._access = app, access
         self._own = frozenset(() if host in ANY_ADDRESS else (host.lower(),))
 
@@ -43,7 +43,7 @@ class OriginGuard:
             await problem_response(403, refused)(scope, receive, send)
 
     def _refusal(self, scope: Scope, access: Access) -> str | None:
-        """Why a request may not go on; None if it may."""
+        """The reason to refuse a request; None if it may proceed."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not self._is_own(hosts[0], access):
             received = ", ".join(map(repr, map(_text, hosts))) or "none"
@@ -78,7 +78,7 @@ def host_name(header: bytes) -> str | None:
 
 @lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
-    """Whether a name or an address means this machine whatever a name server says."""
+    """Whether a name or an address means this machine without asking a name server."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

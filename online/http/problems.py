@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: `type`, `title`, `status`, `detail`, and what a caller can act on."""
+"""Errors as RFC 9457 problem details: `type`, `title`, `status`, `detail`, and fields a caller can act on."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(Exception):
-    """Raise it anywhere in a request: it becomes the answer."""
+    """An error response: raised anywhere in a request, it becomes the response."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(detail)
@@ -67,7 +67,7 @@ def _where(location: tuple[int | str, ...]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem."""
+    """Make `app` answer every error with problem details."""
 
     async def on_problem(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Problem)

@@ -1,4 +1,4 @@
-"""The `seen` token: how far the log must be read for each user in a call, so that a reader sees its own writes."""
+"""The `seen` token (read your own writes): the log offset that must be folded for each user of a POST."""
 
 import base64
 import binascii
@@ -13,11 +13,11 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[tuple[int, int]])
 
 
-def make_token(places: dict[int, int]) -> str | None:
+def make_token(offsets: dict[int, int]) -> str | None:
     """Token of {user: n}, n the log offset after the user's newest record; None for more than 100 users."""
-    if len(places) > MAX_USERS:
+    if len(offsets) > MAX_USERS:
         return None
-    return base64.urlsafe_b64encode(_encoder.encode(list(places.items()))).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_encoder.encode(list(offsets.items()))).decode().rstrip("=")
 
 
 def read_token(token: str) -> dict[int, int]:

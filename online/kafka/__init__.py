@@ -1,1 +1,1 @@
-"""Kafka: the producer that answers after the broker's acknowledgement, and the logs it writes."""
+"""Kafka: the producer, and the event log, which returns after the broker's acknowledgement."""

@@ -1,4 +1,4 @@
-"""The way of an event into Kafka: acknowledged by the broker, or an error within a bound."""
+"""Writes events to Kafka: acknowledged by the broker, or an error within a timeout."""
 
 import asyncio
 
@@ -12,11 +12,11 @@ from online.kafka.producer import KafkaConnection
 
 
 class EventLog:
-    """Producer of `events`. While Kafka is away, `append` says so."""
+    """Producer of the topic `events`; `append` raises Unavailable while Kafka is down."""
 
-    def __init__(self, bootstrap: str, within: float = 5.0) -> None:
-        self._kafka = KafkaConnection(bootstrap, within)
-        self._within = within
+    def __init__(self, bootstrap: str, timeout: float = 5.0) -> None:
+        self._kafka = KafkaConnection(bootstrap, timeout)
+        self._timeout = timeout
 
     @property
     def connected(self) -> bool:
@@ -30,16 +30,16 @@ class EventLog:
         await self._kafka.stop(5)
 
     async def append(self, events: list[Event]) -> dict[int, int]:
-        """Write events and wait for the broker's word; {user: offset after its newest record}.
+        """Write events and wait for the broker's acknowledgement; {user: offset after its newest record}.
 
-        Raises Unavailable if not all are acknowledged within the bound; a part may then have been written.
+        Raises Unavailable if not all are acknowledged within the timeout; a part may then have been written.
         """
         producer = self._kafka.producer
         if producer is None:
             raise Unavailable("Kafka is not connected")
-        places: dict[int, int] = {}
+        offsets: dict[int, int] = {}
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(self._timeout):
                 futures = [
                     await producer.send(
                         EVENTS,
@@ -50,10 +50,10 @@ class EventLog:
                     for event in events
                 ]
                 for event, future in zip(events, futures, strict=True):
-                    place = (await future).offset + 1
-                    places[event.user_id] = max(places.get(event.user_id, 0), place)
+                    offset = (await future).offset + 1
+                    offsets[event.user_id] = max(offsets.get(event.user_id, 0), offset)
         except TimeoutError as error:
-            raise Unavailable(f"Kafka did not acknowledge within {self._within:.0f} s") from error
+            raise Unavailable(f"Kafka did not acknowledge within {self._timeout:.0f} s") from error
         except KafkaError as error:
             raise Unavailable(f"Kafka: {error}") from error
-        return places
+        return offsets

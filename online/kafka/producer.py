@@ -1,4 +1,4 @@
-"""A connection to Kafka for writing, as every topic that the API writes needs it."""
+"""The Kafka producer of every topic that the API writes."""
 
 import asyncio
 import contextlib
@@ -12,27 +12,27 @@ logger = logging.getLogger(__name__)
 
 
 class KafkaConnection:
-    """An idempotent producer that connects in the background, and by itself again after a loss.
+    """An idempotent producer that connects, and reconnects, in the background.
 
-    within   seconds that one write may take
-    options  more of AIOKafkaProducer's own
+    timeout  seconds that one write may take
+    options  further options of AIOKafkaProducer
     """
 
-    def __init__(self, bootstrap: str, within: float, **options: Any) -> None:
+    def __init__(self, bootstrap: str, timeout: float, **options: Any) -> None:
         self._bootstrap = bootstrap
-        self._within = within
+        self._timeout = timeout
         self._options = options
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self.producer: AIOKafkaProducer | None = None
-        """None until Kafka has answered for the first time."""
+        """None until the first connection."""
 
     def start(self) -> None:
         """Begin connecting; does not wait for it."""
         self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
 
     async def ready(self) -> AIOKafkaProducer:
-        """The producer, as soon as there is one. Waits without a bound: it is for background tasks."""
+        """The producer, once connected. Waits without a limit: for background tasks only."""
         await self._connected.wait()
         return self.producer
 
@@ -42,7 +42,7 @@ class KafkaConnection:
                 bootstrap_servers=self._bootstrap,
                 acks="all",
                 enable_idempotence=True,
-                request_timeout_ms=int(self._within * 1000),
+                request_timeout_ms=int(self._timeout * 1000),
                 metadata_max_age_ms=30_000,
                 max_request_size=2 << 20,
                 **self._options,
@@ -58,12 +58,12 @@ class KafkaConnection:
                     await asyncio.wait_for(producer.stop(), 2)
                 await asyncio.sleep(0.5)
 
-    async def stop(self, within: float) -> None:
-        """Send what was given to the producer and close, in `within` seconds or not at all."""
+    async def stop(self, timeout: float) -> None:
+        """Flush and close the producer; gives up after `timeout` seconds."""
         if self._connecting is not None:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._connecting
         if self.producer is not None:
             with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(self.producer.stop(), within)
+                await asyncio.wait_for(self.producer.stop(), timeout)

@@ -1,1 +1,1 @@
-"""The model server as the API sees it: a client with a deadline and a circuit breaker, and which model versions rank."""
+"""Client of the model server, with a deadline and a circuit breaker, and the model versions that rank."""

@@ -1,5 +1,5 @@
-"""Asks a TensorFlow Serving (or the embedded model server) for scores: one batched call, a deadline, no retries, and a
-breaker that stops asking one that does not answer."""
+"""Client of TensorFlow Serving or the embedded model server: one batched call, a deadline, no retries, and a circuit
+breaker."""
 
 import time
 
@@ -10,13 +10,13 @@ from features.errors import Unavailable
 from online.model_client.grpc_transport import GrpcTransport
 from online.model_client.rest_transport import RestTransport
 from online.model_client.transport import Inputs, Refused, Transport
-from online.support.circuit_breaker import Breaker
-from online.support.deadline import bounded
+from online.support.circuit_breaker import CircuitBreaker
+from online.support.deadline import lag_tolerant_timeout
 
 FAILURES_TO_OPEN = 3
 OPEN_FOR = 1.0
 COUNTS_FROM = 0.03
-"""Seconds: a server that was given less says nothing of itself by not answering, and is not asked first after a rest."""
+"""Seconds: calls with a shorter timeout neither count for the breaker nor probe the server while it is half-open."""
 
 
 class ModelClient:
@@ -25,10 +25,10 @@ class ModelClient:
     def __init__(self, address: str) -> None:
         by_rest = address.startswith(("http://", "https://"))
         self._transport: Transport = RestTransport(address) if by_rest else GrpcTransport(address)
-        self._breaker = Breaker(FAILURES_TO_OPEN, OPEN_FOR)
+        self._breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_FOR)
 
     async def start(self) -> None:
-        """Belongs to the running event loop from now on. Does not wait for the server."""
+        """Bind to the running event loop. Does not wait for the server."""
         await self._transport.start()
 
     async def close(self) -> None:
@@ -36,49 +36,49 @@ class ModelClient:
 
     @property
     def broken(self) -> bool:
-        """Whether the breaker is open: asking would only cost time."""
+        """Whether the breaker is open: a call would fail fast."""
         return self._breaker.open
 
-    async def scores(self, name: str, version: int, inputs: Inputs, count: int, within: float) -> FloatArray:
-        """[count] scores. Raises Unavailable for no answer within `within` s, an error, or scores that are not `count`
-        finite numbers; VersionGone for a version that the server does not have."""
-        return await self._ask(name, version, inputs, "", count, within)
+    async def scores(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
+        """[count] scores. Raises Unavailable for no response within `timeout` s, an error, or scores that are not `count`
+        finite numbers; VersionWithdrawn for a version that the server does not have."""
+        return await self._predict(name, version, inputs, "", count, timeout)
 
     async def vector(
-        self, name: str, version: int, signature: str, inputs: Inputs, width: int, within: float
+        self, name: str, version: int, signature: str, inputs: Inputs, width: int, timeout: float
     ) -> FloatArray:
-        """[width] what a signature gives for one row. Raises as `scores`. A late answer does not open the breaker: recall waits
-        for less long than ranking would."""
-        return await self._ask(name, version, inputs, signature, width, within, counts=False)
+        """[width] the output of a signature for one row. Raises as `scores`. A timeout does not open the breaker, since recall
+        waits less long than ranking does."""
+        return await self._predict(name, version, inputs, signature, width, timeout, counts=False)
 
-    async def _ask(
-        self, name: str, version: int, inputs: Inputs, signature: str, count: int, within: float, counts: bool = True
+    async def _predict(
+        self, name: str, version: int, inputs: Inputs, signature: str, count: int, timeout: float, counts: bool = True
     ) -> FloatArray:
-        counts = counts and within >= COUNTS_FROM
-        if self.broken or (counts and not self._breaker.lets()):
+        counts = counts and timeout >= COUNTS_FROM
+        if self.broken or (counts and not self._breaker.allow()):
             raise Unavailable("the model server did not answer just now")
         model, began = f"model {name} version {version}", time.monotonic()
         try:
-            async with bounded(within):
-                numbers = await self._transport.predict(name, version, inputs, within, signature)
+            async with lag_tolerant_timeout(timeout):
+                numbers = await self._transport.predict(name, version, inputs, timeout, signature)
         except Refused as error:
-            self._answered(counts, began)
+            self._record_success(counts, began)
             raise type(error)(f"{model}: {error}") from error
         except TimeoutError as error:
-            self._failed(counts, began)
-            raise Unavailable(f"{model}: no answer in {within:.3f} s") from error
+            self._record_failure(counts, began)
+            raise Unavailable(f"{model}: no answer in {timeout:.3f} s") from error
         except Unavailable as error:
-            self._failed(counts, began)
+            self._record_failure(counts, began)
             raise Unavailable(f"{model}: {error}") from error
-        self._answered(counts, began)
+        self._record_success(counts, began)
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
             raise Unavailable(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
         return numbers
 
-    def _answered(self, counts: bool, began: float) -> None:
+    def _record_success(self, counts: bool, began: float) -> None:
         if counts:
-            self._breaker.answered(began)
+            self._breaker.record_success(began)
 
-    def _failed(self, counts: bool, began: float) -> None:
+    def _record_failure(self, counts: bool, began: float) -> None:
         if counts:
-            self._breaker.failed(began)
+            self._breaker.record_failure(began)

@@ -1,4 +1,4 @@
-"""TensorFlow Serving over gRPC: the fast way, tensors go as bytes."""
+"""TensorFlow Serving over gRPC, the faster transport: tensors are sent as bytes."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ import grpc.aio
 from features.arrays import FloatArray
 from features.errors import Unavailable
 from online.model_client.predict_wire import PREDICT, decode_response, encode_request
-from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionGone
+from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionWithdrawn
 
-_REFUSALS = {grpc.StatusCode.NOT_FOUND: VersionGone, grpc.StatusCode.INVALID_ARGUMENT: Refused}
+_REFUSALS = {grpc.StatusCode.NOT_FOUND: VersionWithdrawn, grpc.StatusCode.INVALID_ARGUMENT: Refused}
 
 
 class GrpcTransport:
-    """address: host:port."""
+    """Predict calls over gRPC. address: host:port."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -39,9 +39,9 @@ class GrpcTransport:
         if self._channel is not None:
             await self._channel.close(0.5)
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
+    async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         try:
-            answer = await self._call(encode_request(name, version, inputs, signature), timeout=within)
+            answer = await self._call(encode_request(name, version, inputs, signature), timeout=timeout)
         except grpc.aio.AioRpcError as error:
             kind = _REFUSALS.get(error.code(), Unavailable)
             raise kind(f"{error.code()}: {str(error.details())[:300]}") from error

@@ -1,8 +1,7 @@
-"""Which model versions rank: the newest whose manifest was read, whose golden scores came out right and whose files are those
-that the manifest lists.
+"""The model versions that rank: of each model the newest with a readable manifest, matching golden scores and file digests.
 
-Versions are asked for by number, so a version that the server has loaded but that we have not checked never ranks for a
-user; and a version that fails is named, while the one before it goes on.
+Calls name the version, so a version that the server has loaded but that was not checked here never ranks for a user. A
+version that fails the check is listed in `refused`, and the previous one stays in use.
 """
 
 import asyncio
@@ -27,42 +26,44 @@ from models.registry import (
     version_folder,
 )
 from online.model_client.client import ModelClient
-from online.model_client.transport import VersionGone
+from online.model_client.transport import VersionWithdrawn
 
 logger = logging.getLogger(__name__)
 
 POLL = 1.0
-GOLDEN_WITHIN = 2.0
+GOLDEN_TIMEOUT = 2.0
 TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class LiveModel:
+    """A model version in use."""
+
     name: str
     version: int
     manifest: Manifest
 
 
-class ModelCatalogue:
-    """Follows the model base; `get` gives what may rank now."""
+class LiveModels:
+    """Polls the model base; `get` returns the version that ranks now."""
 
     def __init__(self, models: Path, client: ModelClient) -> None:
         self._models = models
         self._client = client
         self._live: dict[str, LiveModel] = {}
-        self._before: dict[str, LiveModel] = {}
+        self._previous: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._task: asyncio.Task[None] | None = None
-        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._polls: dict[str, asyncio.Task[None]] = {}
         self.on_disk: set[str] = set()
-        """Models that have a version on disk, whether it ranks or not."""
+        """Names of the models with a version on disk, whether it ranks or not."""
 
     async def start(self) -> None:
-        await self._look()
+        await self.poll()
         self._task = asyncio.create_task(self._follow(), name="models")
 
     async def stop(self) -> None:
-        tasks = [*([] if self._task is None else [self._task]), *self._looks.values()]
+        tasks = [*([] if self._task is None else [self._task]), *self._polls.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -71,7 +72,7 @@ class ModelCatalogue:
         while True:
             await asyncio.sleep(POLL)
             try:
-                await self._look()
+                await self.poll()
             except OSError as error:
                 logger.warning("the model base can't be read: %s", error)
             except Exception:
@@ -80,43 +81,43 @@ class ModelCatalogue:
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
 
-    async def instead_of(self, name: str, gone: Set[int], within: float) -> LiveModel | None:
-        """What ranks now that the server has dropped versions before we looked, as in a rollback: what is known to, else what a
-        look finds within so many seconds."""
-        if (other := self._other_than(name, gone)) is not None:
+    async def replacement_for(self, name: str, withdrawn: Set[int], timeout: float) -> LiveModel | None:
+        """Another version for a model whose `withdrawn` ones the server has just dropped, as in a rollback: a known one, else
+        one that a poll finds within `timeout` seconds, else None."""
+        if (other := self._other_than(name, withdrawn)) is not None:
             return other
-        with contextlib.suppress(Exception):  # the follower, which looks each second, tells what is wrong
-            async with asyncio.timeout(within):
-                await asyncio.shield(self._look_at(name))
-        return self._other_than(name, gone)
+        with contextlib.suppress(Exception):  # the background poll logs the error
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(self._poll_model(name))
+        return self._other_than(name, withdrawn)
 
-    def _other_than(self, name: str, gone: Set[int]) -> LiveModel | None:
-        known = (self._live.get(name), self._before.get(name))
-        return next((each for each in known if each is not None and each.version not in gone), None)
+    def _other_than(self, name: str, withdrawn: Set[int]) -> LiveModel | None:
+        known = (self._live.get(name), self._previous.get(name))
+        return next((each for each in known if each is not None and each.version not in withdrawn), None)
 
     def all(self) -> list[LiveModel]:
         return sorted(self._live.values(), key=lambda model: model.name)
 
-    async def _look(self) -> None:
+    async def poll(self) -> None:
         names = await asyncio.to_thread(list_models, self._models)
         self.on_disk = set(names)
         for name in {*names, *self._live}:
-            await self._look_at(name)
+            await self._poll_model(name)
 
-    def _look_at(self, name: str) -> asyncio.Task[None]:
-        """One look at a model at a time: who wants one while somebody looks waits for the same."""
-        look = self._looks.get(name)
-        if look is None:
-            look = self._looks[name] = asyncio.create_task(self._see(name), name=f"look at {name}")
-            look.add_done_callback(lambda done: self._seen(name, done))
-        return look
+    def _poll_model(self, name: str) -> asyncio.Task[None]:
+        """The running poll of a model, started if there is none: concurrent callers share one poll."""
+        poll = self._polls.get(name)
+        if poll is None:
+            poll = self._polls[name] = asyncio.create_task(self._check_versions(name), name=f"poll {name}")
+            poll.add_done_callback(lambda done: self._on_polled(name, done))
+        return poll
 
-    def _seen(self, name: str, look: asyncio.Task[None]) -> None:
-        self._looks.pop(name)
-        if not look.cancelled():
-            look.exception()  # who waits for it is told; where nobody does any more, the next look comes soon
+    def _on_polled(self, name: str, poll: asyncio.Task[None]) -> None:
+        self._polls.pop(name)
+        if not poll.cancelled():
+            poll.exception()  # mark it retrieved: waiters get it, and the next poll comes soon
 
-    async def _see(self, name: str) -> None:
+    async def _check_versions(self, name: str) -> None:
         versions = await asyncio.to_thread(list_versions, self._models, name)
         current = self._live.get(name)
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
@@ -134,34 +135,33 @@ class ModelCatalogue:
             await self._require_served(current)
 
     async def _require_served(self, model: LiveModel) -> None:
-        """One that ranks though its folder has vanished goes on while the server has it, and no longer: a server that was started
-        again since can't have it."""
+        """Drop a model without a good version on disk once the server does not have it either, as after a restart."""
         inputs, expected = _golden_arrays(model.manifest)
         try:
-            await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_WITHIN)
-        except VersionGone as error:
+            await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_TIMEOUT)
+        except VersionWithdrawn as error:
             logger.warning("model %s version %d ranks no more: %s", model.name, model.version, error)
             self._live.pop(model.name)
-            self._before.pop(model.name, None)
+            self._previous.pop(model.name, None)
         except MartletError:
-            pass  # no answer says nothing of it
+            pass  # no response is no evidence against it
 
     async def _check(self, name: str, version: int) -> str | None:
-        """Take a version into service; or say why not."""
+        """Take a version into service; returns the reason if it is refused, else None."""
         try:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
             inputs, expected = _golden_arrays(manifest)
-            scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_WITHIN)
+            scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
-        except VersionGone as error:  # loaded no more: what was wrong with it before still is
+        except VersionWithdrawn as error:  # no longer loaded: keep the earlier reason
             return self.refused.get((name, version), str(error))
         except MartletError as error:
             return str(error)
         if not np.allclose(scores, expected, atol=TOLERANCE):
             return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}"
         if name in self._live:
-            self._before[name] = self._live[name]
+            self._previous[name] = self._live[name]
         self._live[name] = LiveModel(name, version, manifest)
         self.refused.pop((name, version), None)
         logger.info("model %s version %d ranks", name, version)
@@ -169,7 +169,7 @@ class ModelCatalogue:
 
 
 def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:
-    """The golden rows as one batch of inputs, and the [n] scores they must give."""
+    """The golden rows as one batch of inputs, and their [n] expected scores."""
     inputs = {
         each.name: np.asarray([row.inputs[each.name] for row in manifest.golden], each.dtype)
         for each in manifest.inputs

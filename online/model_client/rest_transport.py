@@ -1,4 +1,4 @@
-"""TensorFlow Serving over REST, for where gRPC does not get through: whole columns as JSON."""
+"""TensorFlow Serving over REST, for networks that block gRPC: whole columns as JSON."""
 
 import httpx
 import numpy as np
@@ -6,14 +6,14 @@ import orjson
 
 from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionGone
+from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionWithdrawn
 
-_REFUSALS = {404: VersionGone, 400: Refused}
+_REFUSALS = {404: VersionWithdrawn, 400: Refused}
 _CONNECTIONS = 64
 
 
 class RestTransport:
-    """address: http://host:port."""
+    """Predict calls over REST. address: http://host:port."""
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
@@ -27,11 +27,11 @@ class RestTransport:
         if self._client is not None:
             await self._client.aclose()
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
+    async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         columns = {key: np.ascontiguousarray(array) for key, array in inputs.items()}
         named = {"signature_name": signature} if signature else {}
         body = orjson.dumps({"inputs": columns, **named}, option=orjson.OPT_SERIALIZE_NUMPY)
-        status, answer = await self._post(f"/v1/models/{name}/versions/{version}:predict", body, within)
+        status, answer = await self._post(f"/v1/models/{name}/versions/{version}:predict", body, timeout)
         if status != 200:
             raise _REFUSALS.get(status, Unavailable)(f"HTTP {status}: {_complaint(answer)[:300]}")
         try:
@@ -42,11 +42,11 @@ class RestTransport:
         except (ValueError, KeyError, TypeError) as error:
             raise Refused(f"no scores in the answer: {error}") from error
 
-    async def _post(self, path: str, body: bytes, within: float) -> tuple[int, bytes]:
+    async def _post(self, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
         assert self._client is not None
         chunks, size = [], 0
         try:
-            async with self._client.stream("POST", path, content=body, timeout=within) as answer:
+            async with self._client.stream("POST", path, content=body, timeout=timeout) as answer:
                 async for chunk in answer.aiter_bytes():
                     chunks.append(chunk)
                     size += len(chunk)
@@ -58,7 +58,7 @@ class RestTransport:
 
 
 def _complaint(answer: bytes) -> str:
-    """The text of `{"error": text}`, or whatever was said instead."""
+    """The text of `{"error": text}`, or the start of the body if it is not of that form."""
     try:
         return str(orjson.loads(answer)["error"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""One call to a model server: what it may end with, whichever protocol carries it."""
+"""The transport protocol of a model client: one call, and its possible errors."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,27 +10,27 @@ from features.arrays import FloatArray
 from features.errors import Unavailable
 
 MAX_ANSWER = 16 << 20
-"""Bytes of an answer; more is not read."""
+"""Bytes of a response; a longer one is an error."""
 
 Inputs = Mapping[str, npt.NDArray[np.generic]]
 
 
 class Refused(Unavailable):
-    """The server answered, and the answer is no scores: asking it about something else is worth while."""
+    """The server is up but rejected the call, so other calls may succeed."""
 
 
-class VersionGone(Refused):
-    """The server does not have the version asked for: it was withdrawn a moment ago."""
+class VersionWithdrawn(Refused):
+    """The server does not have the requested version: it was withdrawn a moment ago."""
 
 
 class Transport(Protocol):
-    """Belongs to the event loop that starts it."""
+    """A way to call a model server. Belongs to the event loop that starts it."""
 
     async def start(self) -> None:
-        """Does not wait for the server."""
+        """Open the connection; does not wait for the server."""
 
     async def close(self) -> None: ...
 
-    async def predict(self, name: str, version: int, inputs: Inputs, within: float, signature: str = "") -> FloatArray:
-        """The one output of a signature, the default one if it is not named, flat. Raises VersionGone, Refused, or Unavailable
-        where nobody answered as a model server does; the caller bounds the whole."""
+    async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
+        """The single output of a signature (the default one if none is named), flat. Raises VersionWithdrawn, Refused, or
+        Unavailable for no response or an invalid one; the caller limits the total time."""

@@ -1,1 +1,1 @@
-"""What the API reads of the running home: the job's numbers, the monitor, the replay."""
+"""State of the running home: the job's metrics, the monitor's snapshot, and the replay."""

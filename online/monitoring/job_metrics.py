@@ -1,6 +1,6 @@
-"""The job's own numbers for /metrics, read from Redis when Prometheus asks.
+"""Metrics of the Flink job for /metrics, read from Redis at each scrape.
 
-A scrape never fails and never waits long for them: what Redis does not give within the bound is left out of that scrape.
+A scrape never fails and never waits long: metrics that Redis does not return within the timeout are left out of it.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ Writers = dict[tuple[str, int], FreshnessHistogram]
 
 
 @dataclass(frozen=True)
-class JobSight:
-    """Lanes by number, of the home's generation; histograms by (operator, subtask)."""
+class JobSnapshot:
+    """The job's state at one moment: lanes by number, of the home's generation; histograms by (operator, subtask)."""
 
     lanes: dict[int, Lane]
     writers: Writers
 
 
-class JobNumbers:
-    """Reads `job:*`, bounded by `timeout` seconds. Counters never go back: a job restored from a checkpoint tells less for a
-    moment, and Prometheus would take that for a reset and count everything again."""
+class JobMetrics:
+    """Reads `job:*` within `timeout` seconds. Counters never go back: a job restored from a checkpoint reports less for a
+    moment, which Prometheus would take for a reset and count everything again."""
 
     def __init__(self, host: str, port: int, generation: int, timeout: float = 0.25) -> None:
         self._client = redis.Redis(
@@ -62,20 +62,20 @@ class JobNumbers:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def look(self) -> JobSight | None:
-        """The job's numbers as they are now; None if Redis does not give them in time. Never raises for what it does or holds."""
+    async def read(self) -> JobSnapshot | None:
+        """The job's current state; None if Redis does not return it in time. Never raises for Redis' faults or contents."""
         try:
             async with asyncio.timeout(self._timeout):
                 writers = await self._read()
         except (redis.RedisError, OSError, TimeoutError, Broken, ValueError) as error:
             logger.warning("no numbers of the job: %s: %s", type(error).__name__, error)
             return None
-        return JobSight(dict(self._lanes), writers)
+        return JobSnapshot(dict(self._lanes), writers)
 
     async def exposition(self) -> bytes:
         """The text of one scrape."""
-        sight = await self.look()
-        families = [_readable(False)] if sight is None else families_of(sight)
+        snapshot = await self.read()
+        families = [_readable(False)] if snapshot is None else families_of(snapshot)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Fixed(families))
         return generate_latest(registry)
@@ -104,9 +104,9 @@ class _Fixed(Collector):
         return self._families
 
 
-def families_of(sight: JobSight) -> list[Metric]:
-    """The numbers in Prometheus' words."""
-    return [_readable(True), *_lane_families(sight.lanes), _freshness(sight.writers)]
+def families_of(snapshot: JobSnapshot) -> list[Metric]:
+    """A snapshot as Prometheus metric families."""
+    return [_readable(True), *_lane_families(snapshot.lanes), _freshness(snapshot.writers)]
 
 
 def _readable(value: bool) -> Metric:
@@ -114,7 +114,7 @@ def _readable(value: bool) -> Metric:
 
 
 def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
-    """One family a number; without lanes they are empty, not 0: nothing is known then."""
+    """One family per metric; without lanes they are empty, not 0, since nothing is known."""
     every = sorted(lanes.items())
     events = CounterMetricFamily("martlet_job_events", "Records of `events` read, by verdict.", labels=["verdict"])
     served = CounterMetricFamily("martlet_job_served", "Records of `served` read, by verdict.", labels=["verdict"])
@@ -123,7 +123,7 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
     samples = CounterMetricFamily("martlet_job_samples", "Training samples emitted.")
     lists = GaugeMetricFamily("martlet_job_open_lists", "Lists shown that still wait for actions.")
     watermark = GaugeMetricFamily("martlet_job_watermark_ms", "Newest event time applied, ms since 1970.")
-    places = GaugeMetricFamily(
+    offsets = GaugeMetricFamily(
         "martlet_job_next_offset", "All records of `events` before it are folded.", labels=["partition"]
     )
     if every:
@@ -137,12 +137,12 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
         lists.add_metric([], sum(lane.open_lists for _, lane in every))
         watermark.add_metric([], max(lane.watermark_ms for _, lane in every))
     for number, lane in every:
-        places.add_metric([str(number)], lane.next_offset)
-    yield from (events, read, served, served_read, samples, lists, watermark, places)
+        offsets.add_metric([str(number)], lane.next_offset)
+    yield from (events, read, served, served_read, samples, lists, watermark, offsets)
 
 
 def _freshness(writers: Writers) -> Metric:
-    """By writer: one that starts again counts from 0, which would look like a reset of them all in a sum."""
+    """Freshness by writer, not summed: a restarted writer counts from 0, and the sum would look like a reset."""
     family = HistogramMetricFamily(
         "martlet_feature_freshness_seconds",
         "Broker's acknowledgement to features readable in Redis, by key written.",

@@ -1,4 +1,4 @@
-"""What only the supervisor's watch knows (the log's end, Flink, alarms), asked over loopback within a bound."""
+"""Client of the supervisor's monitor, which alone knows the log's end, Flink and the alarms; over loopback."""
 
 import asyncio
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 import msgspec
 
-WITHIN = 0.5
-"""Seconds; the watch answers out of memory."""
+TIMEOUT = 0.5
+"""Seconds; the monitor responds from memory."""
 
 
-class WatchClient:
-    """Asks one watch. `port` None: nobody watches."""
+class MonitorClient:
+    """Client of one monitor. port: None where no monitor runs."""
 
     def __init__(self, port: int | None) -> None:
         self._port = port
@@ -21,19 +21,19 @@ class WatchClient:
         if self._client is not None:
             await self._client.aclose()
 
-    async def sight(self) -> tuple[dict[str, Any] | None, str | None]:
-        """(the watch's newest sight, None), or (None, why there is none). Never raises for what the watch does."""
+    async def snapshot(self) -> tuple[dict[str, Any] | None, str | None]:
+        """(the monitor's newest snapshot, None), or (None, the reason). Never raises for the monitor's faults."""
         if self._port is None:
             return None, "nobody watches over this API"
         if self._client is None:
             self._client = httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{self._port}",
-                timeout=WITHIN,
+                timeout=TIMEOUT,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=4),
             )
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(TIMEOUT):
                 answer = await self._client.get("/sight")
             answer.raise_for_status()
             found = msgspec.json.decode(answer.content, type=dict[str, Any])

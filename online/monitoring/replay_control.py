@@ -1,5 +1,5 @@
-"""A replay that is wished for over HTTP. The API writes the wish into a file, the supervisor carries it out and writes what came
-of it into another: the API starts no process, and no port takes orders."""
+"""Replays requested over HTTP. The API writes the request to a file; the supervisor executes it and writes the state to
+another: the API starts no process, and no port accepts commands."""
 
 import contextlib
 from pathlib import Path
@@ -10,24 +10,26 @@ from msgspec import Meta
 
 from features.durable import write_whole
 
-WISH, STATE = "replay_wish.json", "replay_state.json"
-"""In the folder that `ApiSettings.control` names."""
+REQUEST_FILE, STATE = "replay_wish.json", "replay_state.json"
+"""File names in the folder `ApiSettings.control`."""
 
 
-class ReplayWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """speed: event time against wall time, or "max"; None: no replay. id: tells two equal wishes apart."""
+class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A replay that is requested. speed: event time per wall time, or "max"; None: no replay. id: distinguishes two equal
+    requests."""
 
     speed: Annotated[float, Meta(gt=0, le=1e9)] | Annotated[str, Meta(pattern="^max$")] | None
     id: str = ""
 
 
 class ReplayState(msgspec.Struct, frozen=True):
-    """
-    id          of the wish that this answers
+    """State of the newest replay.
+
+    id          of the request that it belongs to
     running     whether events are being sent
     speed       of the replay that runs, or ran last
     row         rows from `first` up to this one are in the log; `last` is where it ends
-    error       why it ended before its end, for people
+    error       why it failed, for people
     """
 
     id: str = ""
@@ -40,18 +42,19 @@ class ReplayState(msgspec.Struct, frozen=True):
 
 
 def write_file(path: Path, value: msgspec.Struct) -> None:
-    """Replace a file in one step. What is wished for and told here means nothing after a restart of the machine."""
+    """Replace a file atomically. Not fsynced: requests and states mean nothing after a restart of the machine."""
     write_whole(path, msgspec.json.encode(value), sync=False)
 
 
-def read_wish(folder: Path) -> ReplayWish | None:
-    """The newest wish; None where there is none that can be read."""
+def read_request(folder: Path) -> ReplayRequest | None:
+    """The newest request; None where there is no readable one."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((folder / WISH).read_bytes(), type=ReplayWish)
+        return msgspec.json.decode((folder / REQUEST_FILE).read_bytes(), type=ReplayRequest)
     return None
 
 
 def read_state(folder: Path) -> ReplayState | None:
+    """The newest state; None where there is no readable one."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode((folder / STATE).read_bytes(), type=ReplayState)
     return None

@@ -1,1 +1,1 @@
-"""Ranking: candidates and the freshest features → scores, by a model behind TensorFlow Serving's protocol."""
+"""Ranking: scores of candidates from the freshest features, by models behind TensorFlow Serving's protocol."""

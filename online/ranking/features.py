@@ -1,4 +1,4 @@
-"""Features as one request ranks with them: made once, then turned into any model's inputs, and logged as they were."""
+"""Raw features of one request: computed once, mapped to every model's inputs, and logged as they were."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -17,15 +17,16 @@ from online.query import Query
 
 @dataclass(frozen=True)
 class RawFeatures:
-    """
-    layout   digest of what the columns mean
+    """Features of one user and n items.
+
+    layout   digest of the columns' meaning
     user     [1, U + 3G]
     items    [n, I + G], a row for each item
     cross    [n, C]
     history  (items [L], marks [L], gaps [L + 1])
     signals  [n, S]
 
-    The last three are None where no model has asked for them.
+    The last three are None where no model takes them.
     """
 
     layout: str
@@ -35,11 +36,11 @@ class RawFeatures:
     history: tuple[IntArray, IntArray, IntArray] | None = None
     signals: FloatArray | None = None
 
-    def of(self, places: IntArray) -> "RawFeatures":
-        """The same for the items at these places alone."""
-        cross = None if self.cross is None else self.cross[places]
-        signals = None if self.signals is None else self.signals[places]
-        return replace(self, items=self.items[places], cross=cross, signals=signals)
+    def of(self, indices: IntArray) -> "RawFeatures":
+        """The features of the items at these indices alone."""
+        cross = None if self.cross is None else self.cross[indices]
+        signals = None if self.signals is None else self.signals[indices]
+        return replace(self, items=self.items[indices], cross=cross, signals=signals)
 
     @property
     def nbytes(self) -> int:
@@ -48,8 +49,8 @@ class RawFeatures:
 
 
 def raw_features(query: Query, rows: IntArray, names: Collection[str]) -> RawFeatures:
-    """Features of the user and of the items at `rows` of the store, as they stand at the query's time; `names`: the inputs that
-    a model takes."""
+    """Features of the user and of the items at `rows` of the store, at the query's time. names: the inputs that
+    the models take."""
     moment = query.moment
     genres = moment.items.genres
     user = user_vector(moment.user, moment.at, genres, moment.weights, moment.tastes)[None]
@@ -65,8 +66,8 @@ def raw_features(query: Query, rows: IntArray, names: Collection[str]) -> RawFea
 
 
 def inputs_of(model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures) -> dict[str, AnyArray]:
-    """What a model is asked with, one row an item, or one for all where the model takes that. Raises ValueError where its columns
-    are not these."""
+    """Inputs of a model: one row per item, or one for all where the model takes that. Raises ValueError if its columns differ
+    from these."""
     names = [each.name for each in model.manifest.inputs]
     shared = [each.name for each in model.manifest.inputs if each.shared]
     users = np.array([user_id], np.int64)

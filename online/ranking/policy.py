@@ -1,10 +1,10 @@
-"""How lists are made, and which ways of making them are compared: one file, `serving.json` in the home.
+"""Serving policy and experiments: how lists are made and which variants are compared, from `serving.json` in the home.
 
 {"policy": {"diversity": 0.2, "hide": {"genres": ["Horror"]}},
  "experiments": [{"name": "ranker", "layer": "rank", "arms": {"wide": {"share": 0.5, "policy": {"model": "widedeep"}}}}]}
 
-A user is in one arm of each layer, by a hash of layer and user: the same in every process and after every restart. Whom no
-arm takes is in `control`, which is the policy as it stands.
+A user is in one arm of each layer, by a hash of layer and user: the same in every process and after every restart. Users
+of no arm are in `control`, which is the unchanged policy.
 """
 
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ from online.recall import CHANNELS
 
 CONTROL: Final = "control"
 MAX_RULED: Final = 30
-"""Of so many pinned items each stays among the candidates, whatever the other channels give."""
+"""Pinned or buried items at most: few enough that every pinned one stays among the candidates."""
 Share = Annotated[float, Meta(ge=0, le=1)]
 _Ruled = Annotated[tuple[Id, ...], Meta(max_length=MAX_RULED)]
 
 
 class Hide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Items that no list shows: those of a genre, of a year before or after (a year that is not known is neither)."""
+    """Items that no list shows: by genre, or by year before or after a limit (items of unknown year stay)."""
 
     genres: tuple[str, ...] = ()
     before: int | None = None
@@ -38,16 +38,17 @@ class Hide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """
-    model       what ranks where a request names no model; None is the API's default
-    blend       weights of other models beside it: each model's ranks are averaged, its own weighing 1
+    """How lists are made.
+
+    model       the model that ranks where a request names none; None is the API's default
+    blend       weights of other models: the models' ranks are averaged, with weight 1 for `model`
     interleave  two models whose lists are interleaved by team draft, instead of `model`; empty is none
-    channels    candidates that a recall channel may give at most; 0 does not ask it
-    diversity   from 0, by score alone, to 1, by being unlike what stands above alone (maximal marginal relevance)
-    newcomers   probability that the last place goes to an item new in the catalogue, of those that recall found, drawn evenly
-    explore     probability that the last place goes to a candidate drawn evenly from those not shown
-    pin, bury   items that go to the top, in this order, and to the end; unless a user has seen them, or they are hidden
-    hide        items that are not shown at all
+    channels    quota of candidates per recall channel; 0 turns it off
+    diversity   from 0, by score alone, to 1, by dissimilarity to the items above alone (maximal marginal relevance)
+    newcomers   probability that the last position goes to a recalled item that is new in the catalogue, drawn uniformly
+    explore     probability that the last position goes to a candidate not shown, drawn uniformly
+    pin, bury   items moved to the top, in this order, and to the end; not if the user has seen them or they are hidden
+    hide        items that are never shown
     """
 
     model: Name | None = None
@@ -63,26 +64,30 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """share: of the layer's users; policy: the fields of `Policy` in which it differs."""
+    """An arm of an experiment. share: of the layer's users; policy: the fields of `Policy` that it changes."""
 
     share: Share
     policy: dict[str, Any] = {}
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An experiment with arms by name, in a layer of its own."""
+
     name: Name
     layer: Name
     arms: Annotated[dict[Name, Arm], Meta(min_length=1)]
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ServingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file as it is written: policy: the fields of `Policy` that are not the default; use `read_serving`."""
+
     policy: dict[str, Any] = {}
     experiments: Annotated[tuple[Experiment, ...], Meta(max_length=20)] = ()
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What holds for a user. arms: experiment → arm; plain: the policy without any arm."""
+    """The policy of one user. arms: experiment → arm; plain: the policy without any arm."""
 
     policy: Policy
     arms: Mapping[str, str]
@@ -90,7 +95,7 @@ class Chosen:
 
 
 class Serving:
-    """What the file says. Use `read_serving`."""
+    """Contents of `serving.json`. Use `read_serving`."""
 
     def __init__(self, policy: dict[str, Any], experiments: tuple[Experiment, ...]) -> None:
         self.experiments = experiments
@@ -98,7 +103,7 @@ class Serving:
         self.made = lru_cache(maxsize=1024)(self._made)
 
     def choose(self, user_id: UserId) -> Chosen:
-        """The user's arms, and the policy that they make."""
+        """The user's arms and the resulting policy."""
         arms = {each.name: arm_of(each, user_id) for each in self.experiments}
         nothing = tuple((each.name, CONTROL) for each in self.experiments)
         return Chosen(self.made(tuple(arms.items())), arms, self.made(nothing))
@@ -111,14 +116,15 @@ class Serving:
         return msgspec.convert(fields, Policy)
 
 
-def place_of(layer: str, user_id: UserId) -> float:
-    """Where in a layer a user stands, from 0 up to 1: evenly spread, and in each layer without regard to the others."""
+def bucket_of(layer: str, user_id: UserId) -> float:
+    """Hash bucket of a user in a layer, in [0, 1): uniform, and independent between layers."""
     digest = blake2b(f"{layer}:{user_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
 def arm_of(experiment: Experiment, user_id: UserId) -> str:
-    left = place_of(experiment.layer, user_id)
+    """Name of the user's arm; CONTROL if no arm takes the user."""
+    left = bucket_of(experiment.layer, user_id)
     for name, arm in experiment.arms.items():
         left -= arm.share
         if left < 0:
@@ -131,7 +137,7 @@ NO_SERVING: Final = Serving({}, ())
 
 def read_serving(content: bytes) -> Serving:
     """Raises msgspec.ValidationError or BadInput, naming what is wrong and where."""
-    file = msgspec.json.decode(content, type=_File)
+    file = msgspec.json.decode(content, type=ServingFile)
     _policy(file.policy, "policy")
     taken: dict[str, str] = {}
     for experiment in file.experiments:
@@ -148,8 +154,10 @@ def read_serving(content: bytes) -> Serving:
     for one, other in combinations(file.experiments, 2):
         both = _fields(one) & _fields(other)
         if both or one.name == other.name:
-            said = ", ".join(sorted(both)) or one.name
-            raise BadInput("experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {said}")
+            overlap = ", ".join(sorted(both)) or one.name
+            raise BadInput(
+                "experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {overlap}"
+            )
     return Serving(file.policy, file.experiments)
 
 

@@ -1,4 +1,4 @@
-"""Candidates and their features → what the list is ordered by: one model, several blended, or two to be interleaved."""
+"""Scores of the candidates: by one model, by several blended, or by two to be interleaved."""
 
 import asyncio
 import time
@@ -11,22 +11,22 @@ from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
 from features.types import UserId
 from online.model_client.client import ModelClient
-from online.model_client.live_models import LiveModel, ModelCatalogue
-from online.model_client.transport import VersionGone
+from online.model_client.live_models import LiveModel, LiveModels
+from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures, inputs_of
 from online.ranking.policy import Policy
 from online.ranking.rerank import rank_shares
 
-LEAST = 0.005
-"""Seconds that the model server has in any case."""
-GONE_AT_MOST = 2
-"""Versions that may be withdrawn under one list."""
+MIN_MODEL_SECONDS = 0.005
+"""Seconds that the model server always gets, even if the deadline is nearly over."""
+MAX_WITHDRAWN = 2
+"""Versions that may be withdrawn during one list; beyond that it is made without a model."""
 
 
 @dataclass(frozen=True)
 class Models:
-    """What ranks one list. first: the model asked for; others: those of the policy beside it, with their weights where they are
-    blended; missing: names of the policy's that are not there."""
+    """The models of one list. first: the requested one; others: further ones of the policy, with their weights if they are
+    blended; missing: names in the policy that are not live."""
 
     first: LiveModel
     others: tuple[LiveModel, ...] = ()
@@ -41,80 +41,81 @@ class Models:
 
 @dataclass(frozen=True)
 class Scored:
-    """model: the version that ranked; scores: [n] what the list is ordered by; by_model: [n] of each model by name; gone: those
-    beside it that gave no scores."""
+    """model: the version that ranked; scores: [n] that order the list; by_model: [n] of each model by name; left_out: further
+    models that returned no scores."""
 
     model: LiveModel
     scores: FloatArray
     by_model: dict[str, FloatArray] = field(default_factory=dict)
-    gone: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
-def models_for(model: LiveModel, policy: Policy, catalogue: ModelCatalogue) -> Models:
-    """The models of a policy; one that is not there is left out, and named."""
+def models_for(model: LiveModel, policy: Policy, live_models: LiveModels) -> Models:
+    """The models of a policy; those that are not live are left out and listed as missing."""
     if len(policy.interleave) == 2:
-        there = [found for name in policy.interleave if (found := catalogue.get(name)) is not None]
-        if len(there) == 2:
-            return Models(there[0], (there[1],), interleaved=True)
-        missing = tuple(name for name in policy.interleave if catalogue.get(name) is None)
-        return Models(there[0] if there else model, missing=missing)
+        available = [found for name in policy.interleave if (found := live_models.get(name)) is not None]
+        if len(available) == 2:
+            return Models(available[0], (available[1],), interleaved=True)
+        missing = tuple(name for name in policy.interleave if live_models.get(name) is None)
+        return Models(available[0] if available else model, missing=missing)
     wanted = () if policy.model in (None, model.name) else (policy.model,)
-    beside = {name: weight for name, weight in policy.blend.items() if name != model.name}
-    others = tuple(each for name in beside if (each := catalogue.get(name)) is not None)
-    missing = tuple(name for name in (*wanted, *beside) if catalogue.get(name) is None)
-    return Models(model, others, tuple(beside[each.name] for each in others), missing=missing)
+    blended = {name: weight for name, weight in policy.blend.items() if name != model.name}
+    others = tuple(each for name in blended if (each := live_models.get(name)) is not None)
+    missing = tuple(name for name in (*wanted, *blended) if live_models.get(name) is None)
+    return Models(model, others, tuple(blended[each.name] for each in others), missing=missing)
 
 
 class Ranker:
-    """Asks the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
+    """Scores candidates by the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
 
-    def __init__(self, catalogue: ModelCatalogue, client: ModelClient, genres: Sequence[str]) -> None:
-        self._catalogue = catalogue
+    def __init__(self, live_models: LiveModels, client: ModelClient, genres: Sequence[str]) -> None:
+        self._live_models = live_models
         self._client = client
         self._genres = tuple(genres)
 
     async def rank(
-        self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+        self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> Scored:
-        """Raises Unavailable where the first of the models gives no scores within so many seconds; another one is left out."""
-        everyone, within = (models.first, *models.others), max(LEAST, within)
-        asked = (self._ask(each, user_id, item_ids, raw, within) for each in everyone)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        """Score the candidates. Raises Unavailable if the first model returns no scores within `timeout` seconds; further models
+        that fail are left out."""
+        everyone, timeout = (models.first, *models.others), max(MIN_MODEL_SECONDS, timeout)
+        calls = (self._score(each, user_id, item_ids, raw, timeout) for each in everyone)
+        answers = await asyncio.gather(*calls, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and (answer is answers[0] or not isinstance(answer, Unavailable)):
                 raise answer
-        there = [
+        available = [
             (each.name, weight, answer)
             for each, weight, answer in zip(
                 everyone, (1.0, *models.weights, *[1.0] * len(everyone)), answers, strict=False
             )
             if not isinstance(answer, BaseException)
         ]
-        by_model = {name: scores for name, _, (_, scores) in there}
-        model, scores = there[0][2]
-        if len(there) > 1 and not models.interleaved:
-            scores = rank_shares(item_ids, list(by_model.values()), [weight for _, weight, _ in there])
-        gone = tuple(each.name for each in everyone if each.name not in by_model)
-        return Scored(model, scores, by_model, gone)
+        by_model = {name: scores for name, _, (_, scores) in available}
+        model, scores = available[0][2]
+        if len(available) > 1 and not models.interleaved:
+            scores = rank_shares(item_ids, list(by_model.values()), [weight for _, weight, _ in available])
+        left_out = tuple(each.name for each in everyone if each.name not in by_model)
+        return Scored(model, scores, by_model, left_out)
 
-    async def _ask(
-        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+    async def _score(
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> tuple[LiveModel, FloatArray]:
-        """The version that answered, and its scores: another one, if this was withdrawn just now."""
-        until, gone = time.monotonic() + within, set[int]()
+        """(the version that scored, its scores): another version if this one has just been withdrawn."""
+        until, withdrawn = time.monotonic() + timeout, set[int]()
         while True:
-            left = max(LEAST, until - time.monotonic())
+            left = max(MIN_MODEL_SECONDS, until - time.monotonic())
             try:
                 return model, await self._scores(model, user_id, item_ids, raw, left)
-            except VersionGone:
-                gone.add(model.version)
-            other = await self._catalogue.instead_of(model.name, gone, until - time.monotonic())
-            if other is None or len(gone) > GONE_AT_MOST:
+            except VersionWithdrawn:
+                withdrawn.add(model.version)
+            other = await self._live_models.replacement_for(model.name, withdrawn, until - time.monotonic())
+            if other is None or len(withdrawn) > MAX_WITHDRAWN:
                 raise Unavailable("no model is ready")
             model = other
 
     async def _scores(
-        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, within: float
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
     ) -> FloatArray:
         if not len(item_ids):
             return np.zeros(0, np.float32)
@@ -122,6 +123,6 @@ class Ranker:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
         try:
             inputs = inputs_of(model, user_id, item_ids, raw)
-        except ValueError as error:  # another version may take what was not made for the one that was asked for
+        except ValueError as error:  # a replacement version may take inputs that were not computed
             raise Unavailable(f"model {model.name} version {model.version}: {error}") from error
-        return await self._client.scores(model.name, model.version, inputs, len(item_ids), within)
+        return await self._client.scores(model.name, model.version, inputs, len(item_ids), timeout)

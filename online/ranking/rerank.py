@@ -1,4 +1,4 @@
-"""After ranking: diversity, rules, exploration, interleaving. Pure: scores and candidates → places in the list."""
+"""Re-ranking: diversity, rules, exploration, interleaving. Pure functions: scores of candidates → a slate of indices."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,33 +12,34 @@ from features.types import ItemId
 from online.ranking.policy import Policy
 
 POOL = 100
-"""Diversity chooses among so many, the best by score."""
+"""Candidates, the best by score, among which diversity chooses."""
 
 
 @dataclass
-class Listed:
-    """
-    places        of the shown ones among the candidates, best first
-    propensities  probability that the item was shown at its place, given all before it; 1 but for exploration. Of an interleaved
-                  list it is that of exploration alone: its coins are told by `teams`
-    rules         place among the candidates → what moved it
-    teams         place among the candidates → the model whose pick it was, where two were interleaved
+class Slate:
+    """The shown items, as indices into the candidates.
+
+    candidate_indices  of the shown items, best first
+    propensities       probability that the item was shown at its position, given all before it; 1 without exploration. For an
+                       interleaved list it covers exploration alone; `teams` records its coin flips
+    rules              candidate index → the rules that moved it
+    teams              candidate index → the model that picked it, where two were interleaved
     """
 
-    places: list[int]
+    candidate_indices: list[int]
     propensities: list[float]
     rules: dict[int, list[str]] = field(default_factory=dict)
     teams: dict[int, str] = field(default_factory=dict)
 
 
 def by_score(item_ids: IntArray, scores: FloatArray) -> IntArray:
-    """[n] places by score, ties by id."""
+    """[n] candidate indices by descending score, ties by id."""
     return np.asarray(np.lexsort((item_ids, -scores)), np.int64)
 
 
 def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
-    """[n] what several models' orders say together: the weighted mean of each one's rank, as a share from 1, its first, down to
-    0. Ranks and not scores, since models' scores are of different kinds (J. Aslam, M. Montague, SIGIR 2001, Borda's count)."""
+    """[n] blended ranks: the weighted mean of each model's rank, as a share from 1 (its first) down to 0. Ranks rather than
+    scores, since the models' scores are on different scales (J. Aslam, M. Montague, SIGIR 2001, Borda's count)."""
     n = len(item_ids)
     total = np.zeros(n)
     for each, weight in zip(scores, weights, strict=True):
@@ -49,7 +50,8 @@ def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Seque
 
 
 def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: float, size: int) -> list[int]:
-    """The first `size` places by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), the rest by score.
+    """All candidate indices: the first `size` by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), then by
+    score.
 
     genres: [n, G]; two items are as alike as the cosine of their genres. Relevance is the score's share of the pool's spread.
     """
@@ -66,20 +68,20 @@ def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: 
         left[best] = False
         chosen.append(int(pool[best]))
         nearest = np.maximum(nearest, unit @ unit[best])
-    return chosen + [int(place) for place in order if int(place) not in set(chosen)]
+    return chosen + [int(index) for index in order if int(index) not in set(chosen)]
 
 
 def team_draft(
-    orders: Sequence[Sequence[int]], names: Sequence[str], size: int, chance: Random
+    orders: Sequence[Sequence[int]], names: Sequence[str], size: int, rng: Random
 ) -> tuple[list[int], dict[int, str]]:
-    """Two orders interleaved: in each round a coin says who picks first, and each picks its best that is not there yet
-    (F. Radlinski, M. Kurup, T. Joachims, CIKM 2008). The places, and whose pick each was."""
+    """Two orders interleaved by team draft: each round a coin decides who picks first, and each picks its best remaining one
+    (F. Radlinski, M. Kurup, T. Joachims, CIKM 2008). Returns the indices, and the name that picked each."""
     left = [iter(order) for order in orders]
     teams: dict[int, str] = {}
     while len(teams) < size:
         before = len(teams)
-        for side in chance.sample(range(len(orders)), len(orders)):
-            pick = next((place for place in left[side] if place not in teams), None)
+        for side in rng.sample(range(len(orders)), len(orders)):
+            pick = next((index for index in left[side] if index not in teams), None)
             if pick is not None and len(teams) < size:
                 teams[pick] = names[side]
         if len(teams) == before:
@@ -87,49 +89,49 @@ def team_draft(
     return list(teams), teams
 
 
-def listed(
+def make_slate(
     policy: Policy,
     item_ids: IntArray,
     order: Sequence[int],
     size: int,
-    chance: Random,
+    rng: Random,
     teams: Mapping[int, str] = MappingProxyType({}),
-    news: Collection[int] = (),
-) -> Listed:
-    """Apply the policy's rules and exploration to an order of places. news: places of candidates that are new items."""
+    new_items: Collection[int] = (),
+) -> Slate:
+    """Apply the policy's rules and exploration to an order of candidate indices. new_items: indices of new items."""
     rules: dict[int, list[str]] = {}
-    place_of: dict[ItemId, int] = {}
+    index_of: dict[ItemId, int] = {}
     if policy.pin or policy.bury:
-        place_of = {item_id: place for place, item_id in enumerate(item_ids.tolist())}
-    first = [place_of[item_id] for item_id in policy.pin if item_id in place_of]
-    # Of two experiments one may pin what the other buries: a pinned place stands.
-    last = {place_of[item_id] for item_id in policy.bury if item_id in place_of}.difference(first)
+        index_of = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
+    first = [index_of[item_id] for item_id in policy.pin if item_id in index_of]
+    # One experiment may pin what another buries: the pin wins.
+    last = {index_of[item_id] for item_id in policy.bury if item_id in index_of}.difference(first)
     moved = last.union(first)
-    whole = [*first, *(place for place in order if place not in moved), *(place for place in order if place in last)]
-    for place in moved:
-        rules[place] = ["buried" if place in last else "pinned"]
+    whole = [*first, *(index for index in order if index not in moved), *(index for index in order if index in last)]
+    for index in moved:
+        rules[index] = ["buried" if index in last else "pinned"]
     shown, propensities = whole[:size], [1.0] * len(whole[:size])
-    # The last place alone is explored, and never one that a rule has filled: so each probability is known exactly.
+    # Only the last position is explored, and only if no rule has filled it, so that each probability is known exactly.
     if shown and shown[-1] not in moved:
-        others = [place for place in whole[size:] if place not in moved]
-        taken, propensities[-1], rule = _explored(policy, shown[-1], others, news, chance)
+        others = [index for index in whole[size:] if index not in moved]
+        taken, propensities[-1], rule = _explored(policy, shown[-1], others, new_items, rng)
         if rule:
             shown[-1] = taken
             rules.setdefault(taken, []).append(rule)
-    return Listed(shown, propensities, rules, {place: teams[place] for place in shown if place in teams})
+    return Slate(shown, propensities, rules, {index: teams[index] for index in shown if index in teams})
 
 
 def _explored(
-    policy: Policy, best: int, others: Sequence[int], news: Collection[int], chance: Random
+    policy: Policy, best: int, others: Sequence[int], new_items: Collection[int], rng: Random
 ) -> tuple[int, float, str | None]:
-    """(place, its probability, the rule that took it) for the last place of a list, where `best` would stand."""
-    new = [place for place in others if place in news]
-    old = [place for place in others if place not in news]
+    """(index, its probability, the rule that chose it) for the last position of a list, where `best` would be."""
+    new = [index for index in others if index in new_items]
+    old = [index for index in others if index not in new_items]
     for_new = policy.newcomers if new else 0.0
     for_old = (1 - for_new) * policy.explore if old else 0.0
-    drawn = chance.random() if for_new or for_old else 1.0
-    if drawn < for_new:
-        return new[chance.randrange(len(new))], for_new / len(new), "new"
-    if drawn < for_new + for_old:
-        return old[chance.randrange(len(old))], for_old / len(old), "explored"
+    draw = rng.random() if for_new or for_old else 1.0
+    if draw < for_new:
+        return new[rng.randrange(len(new))], for_new / len(new), "new"
+    if draw < for_new + for_old:
+        return old[rng.randrange(len(old))], for_old / len(old), "explored"
     return best, 1 - for_new - for_old, None

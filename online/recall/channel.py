@@ -1,4 +1,4 @@
-"""What a recall channel is asked and what it answers."""
+"""The protocol of a recall channel."""
 
 from typing import Final, Protocol
 
@@ -6,14 +6,14 @@ from features.arrays import IntArray
 from online.query import Query
 
 ALL: Final = 10_000
-"""More than a list has candidates."""
+"""A default limit that does not bind: a list has fewer candidates."""
 
 
 class Recall(Protocol):
-    """A way to find candidates. `recall` gives rows of the item store, best first, at most `limit`, allowed ones only; none
-    where the channel has nothing to say (an unknown user, say). most: how many it gives where no policy says otherwise."""
+    """A recall channel. default_limit: how many candidates it returns where the policy sets no quota."""
 
     name: str
-    most: int
+    default_limit: int
 
-    def recall(self, query: Query, limit: int) -> IntArray: ...
+    def recall(self, query: Query, limit: int) -> IntArray:
+        """At most `limit` allowed rows of the item store, best first; none where it finds nothing, as for an unknown user."""

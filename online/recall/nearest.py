@@ -1,27 +1,27 @@
-"""Channels by vectors of items: what lies where a vector of the user points. Each has the name of its kind of vectors, and is
-there while they are."""
+"""Recall channels by item vectors: nearest neighbours of a user vector. Each is named as its kind of vectors, and finds
+nothing while that kind is missing."""
 
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, MOST, TWOTOWER, faded_mean
+from features.base.embedding_files import ALS, CHANNEL_LIMITS, DEEPWALK, ITEM2VEC, TWOTOWER, faded_mean
 from features.errors import Unavailable
 from features.inputs.signals import RECENT_FADE, RECENT_LIKED
 from online.query import NONE, Query
 from online.recall.channel import Recall
-from online.vectors.vector_store import Kind
+from online.vectors.vector_store import EmbeddingKind
 
 
-def _nearest(query: Query, kind: Kind, vector: FloatArray, limit: int) -> IntArray:
+def _nearest(query: Query, kind: EmbeddingKind, vector: FloatArray, limit: int) -> IntArray:
     rows, strengths = kind.index.search(vector, limit, query.moment.allowed)
     query.found[kind.name] = rows, strengths
     return rows
 
 
 class AlsRecall:
-    """By ALS, with factors of the user that the live positives are folded into."""
+    """Nearest items by ALS; the user's factors are folded in from the live positives."""
 
-    name, most = ALS, MOST[ALS]
+    name, default_limit = ALS, CHANNEL_LIMITS[ALS]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -33,10 +33,10 @@ class AlsRecall:
 
 
 class NearRecall:
-    """By what lies near the newest positive items, older ones counting less."""
+    """Nearest items to the newest positive ones, older ones weighing less."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.most = name, MOST[name]
+        self.name, self.default_limit = name, CHANNEL_LIMITS[name]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)
@@ -48,9 +48,9 @@ class NearRecall:
 
 
 class TowerRecall:
-    """By the two-tower model: the user's vector was asked for (`Query.user_vector`) while other channels were at work."""
+    """Nearest items by the two-tower model; the user's vector (`Query.user_vector`) is fetched while other channels run."""
 
-    name, most = TWOTOWER, MOST[TWOTOWER]
+    name, default_limit = TWOTOWER, CHANNEL_LIMITS[TWOTOWER]
 
     def recall(self, query: Query, limit: int) -> IntArray:
         kind = query.vectors.get(self.name)

@@ -1,6 +1,6 @@
-"""Channels that bring what the signals that rankers read do not: what rises, what came out last, the user's era, the session.
+"""Recall channels that are not ranking signals: trending, newest, era, session.
 
-Most give a few candidates alone, so that they do not push out what the stronger ones found.
+Most return only a few candidates, so that they do not push out those of stronger channels.
 """
 
 from typing import Final
@@ -19,9 +19,9 @@ FEW: Final = 40
 
 
 class TrendingRecall:
-    """What has more events than usual in the last day."""
+    """Items with more events than usual in the last day."""
 
-    name, most = "trending", FEW
+    name, default_limit = "trending", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
@@ -32,9 +32,9 @@ class TrendingRecall:
 
 
 class NewestRecall:
-    """What came out last, the liked first among those of a year."""
+    """The most recent releases, the most liked first within a year."""
 
-    name, most = "newest", FEW
+    name, default_limit = "newest", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
@@ -44,9 +44,9 @@ class NewestRecall:
 
 
 class EraRecall:
-    """What is liked of the decades whose films the user likes, newer likes weighing more."""
+    """Popular items of the decades that the user likes, newer likes weighing more."""
 
-    name, most = "era", FEW
+    name, default_limit = "era", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
@@ -60,10 +60,10 @@ class EraRecall:
 
 
 class SessionRecall:
-    """What is near to anything that the user has touched in this session and not disliked: a click alone, of who has no history,
-    says something too."""
+    """Items similar to those that the user has touched in this session and not disliked; a single click of a user without
+    history counts too."""
 
-    name, most = "session", 100
+    name, default_limit = "session", 100
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment

@@ -1,17 +1,17 @@
-"""The signals that rankers read, as channels (`features.inputs.signals`)."""
+"""Recall channels by the ranking signals (`features.inputs.signals`), pinned items and new items."""
 
 import numpy as np
 
 from features.arrays import IntArray
-from features.inputs.signals import PLACES
+from features.inputs.signals import MAX_RANKED
 from online.query import Query
 from online.recall.channel import ALL
 
 
 class SignalRecall:
-    """What is strongest by one signal."""
+    """The strongest items by one signal."""
 
-    most = ALL
+    default_limit = ALL
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -21,13 +21,13 @@ class SignalRecall:
 
 
 class PopularRecall:
-    """What is liked now by everyone; then, so that no list is shorter than it must be, what nobody has liked yet."""
+    """The most liked items; then, so that lists are full, items without likes."""
 
-    name, most = "popular", ALL
+    name, default_limit = "popular", ALL
 
     def recall(self, query: Query, limit: int) -> IntArray:
         liked = query.signals.order(self.name)[:limit]
-        if len(liked) == min(limit, PLACES):
+        if len(liked) == min(limit, MAX_RANKED):
             return liked
         others = query.moment.allowed.copy()
         others[liked] = False
@@ -35,9 +35,9 @@ class PopularRecall:
 
 
 class GivenRecall:
-    """What was chosen beforehand: rows that a rule brings, in its order."""
+    """Rows that a rule chose beforehand, in its order."""
 
-    most = ALL
+    default_limit = ALL
 
     def __init__(self, name: str, rows: IntArray) -> None:
         self.name, self._rows = name, rows
@@ -47,13 +47,13 @@ class GivenRecall:
 
 
 class NewRecall:
-    """What has just come into the catalogue: those first that are of genres that the user likes, then the newest."""
+    """Items new in the catalogue: by the user's taste for their genres, ties by age, the newest first."""
 
-    name, most = "new", ALL
+    name, default_limit = "new", ALL
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        rows: IntArray = query.news[moment.allowed[query.news]]
+        rows: IntArray = query.new_items[moment.allowed[query.new_items]]
         if not len(rows):
             return rows
         liking = moment.tastes.sum(axis=0)

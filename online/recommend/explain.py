@@ -1,4 +1,4 @@
-"""Why a list is as it is: channels with places, every stage's score and rank, features with values and ages, rules hit."""
+"""Explanations of a list: recall channels and ranks, scores and ranks by stage, features and their ages, rules applied."""
 
 import msgspec
 import numpy as np
@@ -78,7 +78,8 @@ class ItemExplanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain_list(answer: Recommendation) -> ListExplanation:
-    """What holds for the whole list: the stages, the user's features as they were used, and how old they are."""
+    """Explain the whole list: the stages, the user's features as they were used, and their age. Raises ValueError for a list
+    made without `explain`."""
     ranked, moment = answer.ranked, _query(answer).moment
     user, features = moment.user, ranked.features
     found = ranked.found
@@ -107,7 +108,7 @@ def _query(answer: Recommendation) -> Query:
 
 
 def explain_items(answer: Recommendation) -> list[ItemExplanation]:
-    """For each shown item, in the list's order: what found it, its scores and ranks by stage, its features, what moved it."""
+    """Explain each shown item, in the list's order: its channels, scores and ranks by stage, features, and rules."""
     ranked = answer.ranked
     query = _query(answer)
     ranks = {
@@ -116,24 +117,24 @@ def explain_items(answer: Recommendation) -> list[ItemExplanation]:
     }
     out = []
     for position, item in enumerate(answer.items):
-        row = int(ranked.found.rows[item.place])
+        row = int(ranked.found.rows[item.candidate_index])
         features, signals = _item_features(ranked.features, position)
         out.append(
             ItemExplanation(
-                recalled_at=item.place,
+                recalled_at=item.candidate_index,
                 channels={
                     name: FoundBy(place=int(np.flatnonzero(order == row)[0]), strength=_strength(query, name, row))
                     for name, order in query.orders.items()
                     if name in item.channels
                 },
                 models={
-                    name: ModelScore(float(scores[item.place]), int(ranks[name][item.place]))
+                    name: ModelScore(float(scores[item.candidate_index]), int(ranks[name][item.candidate_index]))
                     for name, scores in ranked.by_model.items()
                 },
-                rank=int(ranks["list"][item.place]),
+                rank=int(ranks["list"][item.candidate_index]),
                 shown_at=position,
                 propensity=item.propensity,
-                rules=ranked.listed.rules.get(item.place, []),
+                rules=ranked.slate.rules.get(item.candidate_index, []),
                 features=features,
                 signals=signals,
             )
@@ -154,7 +155,7 @@ def _item_features(
 
 
 def _strength(query: Query, name: str, row: int) -> float | UnsetType:
-    """How strongly a channel found a row; UNSET where it does not say so."""
+    """A row's strength in a channel; UNSET where the channel has none."""
     if name in query.signals.strengths:
         return round(float(query.signals.strengths[name][row]), DIGITS)
     if name in query.found:

@@ -1,15 +1,15 @@
-"""A recommendation as the topic `served` keeps it."""
+"""Impressions: recommendations as records of the topic `served`."""
 
 from msgspec import UNSET
 
 from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem
 from online.ranking.features import RawFeatures
 from online.recommend.recommender import Recommendation
-from online.support.float32 import told
+from online.support.float32 import to_json_floats
 
 
-def served_of(answer: Recommendation) -> Served:
-    """The list of an answer, with the numbers that it was made of."""
+def impression_of(answer: Recommendation) -> Served:
+    """The record of a shown list, with its candidates, scores and features."""
     ranked = answer.ranked
     return Served(
         request_id=answer.request_id,
@@ -23,7 +23,7 @@ def served_of(answer: Recommendation) -> Served:
             for position, item in enumerate(answer.items)
         ),
         candidates=ServedCandidates(
-            ranked.found.names, ranked.item_ids.tolist(), ranked.found.found_by.tolist(), told(ranked.scores)
+            ranked.found.names, ranked.item_ids.tolist(), ranked.found.found_by.tolist(), to_json_floats(ranked.scores)
         ),
         features=None if ranked.features is None else _features(ranked.features),
         degraded=answer.degraded,
@@ -32,17 +32,17 @@ def served_of(answer: Recommendation) -> Served:
 
 
 def _features(raw: RawFeatures) -> ServedFeatures:
-    cross = None if raw.cross is None else told(raw.cross)
+    cross = None if raw.cross is None else to_json_floats(raw.cross)
     history = None
     if raw.history is not None:
         items, marks, gaps = raw.history
         history = (items.tolist(), marks.tolist(), gaps.tolist())
-    signals = None if raw.signals is None else told(raw.signals)
-    return ServedFeatures(raw.layout, told(raw.user[0]), told(raw.items), cross, history, signals)
+    signals = None if raw.signals is None else to_json_floats(raw.signals)
+    return ServedFeatures(raw.layout, to_json_floats(raw.user[0]), to_json_floats(raw.items), cross, history, signals)
 
 
 def weight(answer: Recommendation) -> int:
-    """Bytes of memory, roughly, that an answer holds."""
+    """Approximate memory of a recommendation, bytes."""
     ranked = answer.ranked
     arrays = ranked.item_ids.nbytes + ranked.found.rows.nbytes + ranked.found.found_by.nbytes + ranked.scores.nbytes
     arrays += sum(scores.nbytes for scores in ranked.by_model.values())

@@ -1,6 +1,6 @@
-"""The way of a shown list into Kafka: a bounded queue that nobody waits for.
+"""Logs shown lists to Kafka in the background, through a bounded queue.
 
-A list is worth less than an answer in time, so what does not fit is dropped, and counted by reason.
+Logging must not delay responses, so lists that do not fit into the queue are dropped, and counted by reason.
 """
 
 import asyncio
@@ -17,50 +17,49 @@ from features.contracts.served import SERVED_LIMIT, write_served
 from features.errors import BadInput
 from features.keys import SERVED, partition_of
 from online.kafka.producer import KafkaConnection
-from online.recommend.impression import served_of, weight
+from online.recommend.impression import impression_of, weight
 from online.recommend.recommender import Recommendation
 from online.support import metrics
 
 logger = logging.getLogger(__name__)
 
 AFTER = 0.005
-"""Seconds between an answer and the work of logging it: the answer goes out first."""
-
-
+"""Seconds between a response and the logging of its list: the response is sent first."""
 TOGETHER_MS = 100
-"""Lists of so many milliseconds go to Kafka together: each alone would cost broker and job as much as all of them."""
+"""Kafka linger, ms: a batch of lists costs broker and job about as much as a single one."""
 
 
-class ServedLog:
+class ImpressionLog:
+    """Producer of the topic `served`.
+
+    limit       lists in the queue at most
+    byte_limit  approximate memory of the queue at most, bytes
+    timeout     seconds that one write may take
     """
-    limit       lists in the queue
-    byte_limit  bytes that these lists hold in memory, roughly
-    within      seconds that one write may take
-    """
 
-    def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, within: float = 5.0) -> None:
-        # A connection of its own: on that of the events, an event would queue behind lists.
-        self._kafka = KafkaConnection(bootstrap, within, max_batch_size=SERVED_LIMIT, linger_ms=TOGETHER_MS)
+    def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, timeout: float = 5.0) -> None:
+        # A separate connection, so that events do not queue behind lists.
+        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SERVED_LIMIT, linger_ms=TOGETHER_MS)
         self._limit = limit
         self._byte_limit = byte_limit
         self._queue: deque[tuple[int, Recommendation]] = deque()
         self._bytes = 0
         self._filled = asyncio.Event()
         self._unsettled = 0
-        """Lists in the queue or on their way."""
+        """Lists in the queue or in flight."""
         self._one_settled = asyncio.Event()
         self._stopping = False
         self._dropping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to send, as soon as Kafka is there."""
+        """Start sending in the background, once Kafka is connected."""
         self._kafka.start()
         self._task = asyncio.create_task(self._send_all(), name="served")
 
     def put(self, answer: Recommendation) -> None:
-        """Log a list some time soon, or drop it. Never waits, never raises."""
-        if answer.ranked.query is not None:  # it holds all of a catalogue, and was for the answer alone
+        """Queue a list for logging, or drop it. Never waits, never raises."""
+        if answer.ranked.query is not None:  # as large as the catalogue, and only needed for the response
             answer = replace(answer, ranked=replace(answer.ranked, query=None))
         size = weight(answer)
         if self._stopping:
@@ -73,12 +72,12 @@ class ServedLog:
             self._unsettled += 1
             self._filled.set()
 
-    async def stop(self, within: float = 2.0) -> None:
-        """Send what is in the queue, for at most `within` seconds; what is left then is dropped."""
+    async def stop(self, timeout: float = 2.0) -> None:
+        """Send the queued lists for at most `timeout` seconds; drop the rest."""
         self._stopping = True
         if self._kafka.producer is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within * 0.75):
+                async with asyncio.timeout(timeout * 0.75):
                     while self._unsettled:
                         self._one_settled.clear()
                         await self._one_settled.wait()
@@ -86,7 +85,7 @@ class ServedLog:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._kafka.stop(within * 0.25)
+        await self._kafka.stop(timeout * 0.25)
         left, self._unsettled = self._unsettled, 0
         for _ in range(left):
             self._drop("stopped")
@@ -101,10 +100,10 @@ class ServedLog:
                 size, answer = self._queue.popleft()
                 self._bytes -= size
                 await self._send(producer, answer)
-                await asyncio.sleep(0)  # requests have their turn between two lists
+                await asyncio.sleep(0)  # let requests run between two lists
 
     async def _send(self, producer: AIOKafkaProducer, answer: Recommendation) -> None:
-        """Give a list to the producer, which has room for a few; `_on_settled` hears of its end."""
+        """Hand a list to the producer, which waits while its buffer is full; `_on_settled` is called with the result."""
         try:
             future = await producer.send(
                 SERVED,
@@ -126,7 +125,7 @@ class ServedLog:
 
     def _settle(self, lost: str | None, error: BaseException | None) -> None:
         if not self._unsettled:
-            return  # was given up in `stop`
+            return  # already counted as dropped in `stop`
         self._unsettled -= 1
         self._one_settled.set()
         if lost is None:
@@ -137,15 +136,15 @@ class ServedLog:
 
     def _drop(self, reason: str, error: BaseException | None = None) -> None:
         metrics.SERVED_DROPPED.labels(reason).inc()
-        if not self._dropping:  # one line for the first; the rest are counted
+        if not self._dropping:  # log the first only; the rest are counted
             logger.warning("shown lists are not logged (%s)", reason if error is None else f"{reason}: {error}")
             self._dropping = True
 
 
 def _value_of(answer: Recommendation) -> bytes:
-    served = served_of(answer)
+    served = impression_of(answer)
     try:
         return write_served(served)
-    except BadInput:  # hundreds of genres: what was shown still counts
+    except BadInput:  # too large, with hundreds of genres: log the list without features
         metrics.SERVED_DROPPED.labels("features").inc()
         return write_served(msgspec.structs.replace(served, features=None))

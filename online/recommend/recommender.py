@@ -1,7 +1,7 @@
 """One recommendation: the user's freshest features → recall → model inputs → ranking → rules → list, within a deadline.
 
-The ladder when things break, each rung a good answer: no live features (the base's), no model (recall order and popularity
-rank), down to popularity from memory, which needs no network at all.
+Degradation ladder: without live features the base's are used; without a model the list is in recall order; in the end it is
+popularity from memory, which needs no network.
 """
 
 import asyncio
@@ -23,36 +23,37 @@ from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
 from features.types import ItemId, UserId
 from online.model_client.client import ModelClient
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
 from online.ranking.features import RawFeatures, raw_features
 from online.ranking.policy import Chosen, Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.ranking.rerank import Listed, by_score, diverse, listed, team_draft
-from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Candidates, GivenRecall
+from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
+from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.stores.item_store import ItemStore
 from online.stores.user_store import LiveUser, UserStore
-from online.support.float32 import told
+from online.support.float32 import to_json_floats
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import UserTower, VectorShelf
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import UserTower, VectorStore
 
-LEAST = 0.02
-"""Seconds that recall has in any case."""
+MIN_RECALL_SECONDS = 0.02
+"""Seconds that recall always gets, even if the deadline is nearly over."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
-"""Of the deadline: recall must be done by then, and a vector of the user must have come."""
+"""Shares of the deadline: the end of recall, and the timeout of the user's vector."""
 NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall channel failed: "
 NO_OTHER = "model left out: "
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a caller asks for.
+    """One request for a list.
 
-    model   what ranks; None if nothing is trained
-    chosen  the user's policy and arms. Where the caller has named the model, it alone ranks, and the list is in no experiment
-    items   rank these, seen or not, instead of what recall finds
-    explain keep what `online.recommend.explain` reads: it is as large as the catalogue
+    model    the model that ranks; None if none is trained
+    chosen   the user's policy and arms
+    named    the caller has named the model: it alone ranks, and the list is in no experiment
+    items    rank these, seen or not, instead of recalled candidates
+    explain  keep the query for `online.recommend.explain`: it is as large as the catalogue
     """
 
     user_id: UserId
@@ -67,18 +68,20 @@ class Request:
     explain: bool = False
 
     def policy(self) -> Policy:
+        """The policy of this list."""
         if self.named:
             return msgspec.structs.replace(self.chosen.plain, model=None, blend={}, interleave=())
         return self.chosen.policy
 
     def arms(self) -> Mapping[str, str]:
+        """Experiment → the arm that this list counts for."""
         return {} if self.named else self.chosen.arms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """place: among the candidates; propensity: see `online.ranking.rerank.Listed`; team: the model whose pick it
-    was, if interleaved."""
+    """An item of a list. candidate_index: among the candidates; propensity: see `online.ranking.rerank.Slate`; team: the model
+    that picked it, if interleaved."""
 
     item_id: ItemId
     title: str
@@ -86,29 +89,35 @@ class Shown:
     year: int
     score: float
     channels: tuple[str, ...]
-    place: int
+    candidate_index: int
     propensity: float = 1.0
     team: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """How the list came about: the query, if it is to be explained; the n candidates [n], what each was ranked by [n], by each
-    model [n], what moved which; and the features of the shown items, in the list's order (None where no model was there to
-    take any)."""
+    """How a list was made.
+
+    query     None unless the list is to be explained
+    item_ids  [n] of the candidates
+    scores    [n] that order the list
+    by_model  [n] scores of each model by name
+    features  of the shown items, in the list's order; None without a model
+    """
 
     query: Query | None
     item_ids: IntArray
     found: Candidates
     scores: FloatArray
     by_model: Mapping[str, FloatArray]
-    listed: Listed
+    slate: Slate
     features: RawFeatures | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """
+    """A list, and how it was made.
+
     ts             the home's clock when the list was made, ms
     at             the time that features were decayed to, ms
     last_event_ts, applied_in_ms, n  of the user: see `online.stores.user_store.LiveUser`
@@ -130,19 +139,19 @@ class Recommendation:
 
 
 class Recommender:
-    """Everything that one recommendation needs, wired once."""
+    """Makes recommendations from the parts of the API."""
 
     def __init__(
         self,
-        models: ModelCatalogue,
+        models: LiveModels,
         users: UserStore,
         items: ItemStore,
         client: ModelClient,
         clock: HomeClock,
-        weights: FollowedFile[ClickWeights],
+        weights: ReloadableFile[ClickWeights],
         deadline: float,
-        vectors: VectorShelf,
-        chance: Random | None = None,
+        vectors: VectorStore,
+        rng: Random | None = None,
     ) -> None:
         self._models = models
         self._users = users
@@ -152,10 +161,11 @@ class Recommender:
         self._clock = clock
         self._weights = weights
         self._deadline = deadline
-        self._chance = chance or Random()
+        self._rng = rng or Random()
 
     async def recommend(self, request: Request, waited: float = 0.0) -> Recommendation:
-        """Never raises for a remote fault; `degraded` says what was missing. waited: seconds of the deadline that are gone."""
+        """Make a list. Never raises for a remote fault: `degraded` names what was missing. waited: seconds of the deadline
+        already used."""
         began = time.monotonic() - waited
         policy = request.policy()
         user = await self._users.get(request.user_id)
@@ -165,7 +175,7 @@ class Recommender:
         allowed = self._allowed(user, request, policy)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
-        found = await self._recalled(query, request, policy, began)
+        found = await self._recall(query, request, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed]
         item_ids = self._items.columns.ids[found.rows]
         models = None if request.model is None else models_for(request.model, policy, self._models)
@@ -176,20 +186,20 @@ class Recommender:
             left = self._deadline * 0.8 - (time.monotonic() - began)
             try:
                 scored = await self._ranker.rank(models, request.user_id, item_ids, raw, left)
-                degraded += [NO_OTHER + name for name in scored.gone]
+                degraded += [NO_OTHER + name for name in scored.left_out]
             except Unavailable:
                 degraded.append(NO_MODEL)
         else:
             degraded.append(NO_MODEL)
         scores = fallback_scores(found) if scored is None else scored.scores
-        made = self._listed(policy, found, item_ids, scores, models, scored, request.size)
-        score_of = told(scores)
+        slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
+        score_of = to_json_floats(scores)
         return Recommendation(
             request_id=uuid.uuid4().hex,
             user_id=request.user_id,
             items=[
-                self._show(int(item_ids[place]), score_of[place], found.channels(place), place, made, propensity)
-                for place, propensity in zip(made.places, made.propensities, strict=True)
+                self._show(int(item_ids[index]), score_of[index], found.channels(index), index, slate, propensity)
+                for index, propensity in zip(slate.candidate_indices, slate.propensities, strict=True)
             ],
             ts=ts,
             at=at,
@@ -203,42 +213,45 @@ class Recommender:
                 found=found,
                 scores=scores,
                 by_model={} if scored is None else scored.by_model,
-                listed=made,
-                features=None if raw is None else raw.of(np.asarray(made.places, np.int64)),
+                slate=slate,
+                features=None if raw is None else raw.of(np.asarray(slate.candidate_indices, np.int64)),
             ),
             arms=request.arms(),
             n=user.n,
         )
 
-    async def _recalled(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
+    async def _recall(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
         if request.items is not None:
             query.signals.find_all()
             rows = self._items.rows(list(request.items))
             return Candidates(rows, np.zeros(len(rows), np.int64), ())
         now = time.monotonic()
-        until = max(now + LEAST, began + RECALL_SHARE * self._deadline)  # who has waited long gets something, too
-        within = min(TOWER_SHARE * self._deadline, until - now)
-        asking = Asking(query, MAX_CANDIDATES, policy.channels, until)
-        there = [each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0]
-        remote = [each for each in there if each.name == TWOTOWER]
-        answers = [asyncio.create_task(self._asked_tower(query, within)) for _ in remote]
-        for _ in range(2 * len(remote)):  # turns of the loop: it goes out, and is answered while the others are at work
+        # a request that has waited long still gets candidates
+        until = max(now + MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline)
+        timeout = min(TOWER_SHARE * self._deadline, until - now)
+        runner = ChannelRunner(query, MAX_CANDIDATES, policy.channels, until)
+        available = [
+            each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0
+        ]
+        remote = [each for each in available if each.name == TWOTOWER]
+        answers = [asyncio.create_task(self._fetch_user_vector(query, timeout)) for _ in remote]
+        for _ in range(2 * len(remote)):  # yield twice, so that the call is sent before CPU-bound recall starts
             await asyncio.sleep(0)
         if policy.pin:
             rows = self._items.rows(list(policy.pin))
-            asking.ask([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
-        asking.ask(SIGNAL_CHANNELS)
-        asking.ask([each for each in there if each not in remote])
+            runner.run([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
+        runner.run(SIGNAL_CHANNELS)
+        runner.run([each for each in available if each not in remote])
         await asyncio.gather(*answers)
-        asking.ask(remote)
-        return asking.merged()
+        runner.run(remote)
+        return runner.merged()
 
-    async def _asked_tower(self, query: Query, within: float) -> None:
-        """Puts the user's vector into the query; leaves it out where none comes in time."""
-        with contextlib.suppress(Unavailable, ValueError):  # the channel fails then, and is named
-            query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, within)
+    async def _fetch_user_vector(self, query: Query, timeout: float) -> None:
+        """Set the query's user vector; leave it None if none arrives in time."""
+        with contextlib.suppress(Unavailable, ValueError):  # the channel then fails, and is listed in `degraded`
+            query.user_vector = await self._tower(query.vectors[TWOTOWER], query.moment, timeout)
 
-    def _listed(
+    def _make_slate(
         self,
         policy: Policy,
         found: Candidates,
@@ -247,25 +260,25 @@ class Recommender:
         models: Models | None,
         scored: Scored | None,
         size: int,
-    ) -> Listed:
-        """The list: by score or by two models' picks, made diverse, and the rules applied."""
+    ) -> Slate:
+        """The slate: ordered by score or by interleaving, diversified, with the policy's rules applied."""
         order = by_score(item_ids, scores)
         teams: dict[int, str] = {}
-        places: list[int]
+        indices: list[int]
         if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
             orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
-            places, teams = team_draft(orders, list(scored.by_model), size, self._chance)
-            places += [place for place in order.tolist() if place not in teams]
+            indices, teams = team_draft(orders, list(scored.by_model), size, self._rng)
+            indices += [index for index in order.tolist() if index not in teams]
         elif policy.diversity and len(item_ids):
-            places = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
+            indices = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
         else:
-            places = order.tolist()
-        news = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
-        return listed(policy, item_ids, places, size, self._chance, teams, news)
+            indices = order.tolist()
+        new_items = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
+        return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
     def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
-        """[N] False for what the user has seen, the caller excludes or the policy hides. Items that the caller gives are ranked
-        among what the user might be shown, whatever else they are."""
+        """[N] False for items that the user has seen, the caller excludes or the policy hides. Items that the caller asks to
+        rank are always allowed."""
         columns, size = self._items.columns, len(self._items)
         allowed = np.ones(size, bool)
         allowed[self._items.rows(list(user.seen | request.exclude))] = False
@@ -278,8 +291,8 @@ class Recommender:
         for genre in hide.genres:
             if genre in self._items.genres:
                 allowed &= columns.genres[:size, self._items.genres.index(genre)] == 0
-            else:  # of new items alone: the base's catalogue has no such genre
-                allowed[[row for row, _ in self._items.news if genre in self._items.genres_of(row)]] = False
+            else:  # only new items can have it: the base's catalogue does not
+                allowed[[row for row, _ in self._items.new_items if genre in self._items.genres_of(row)]] = False
         years = columns.years[:size]
         if hide.before is not None:
             allowed &= (years == 0) | (years >= hide.before)
@@ -288,7 +301,7 @@ class Recommender:
         return allowed
 
     def _show(
-        self, item_id: ItemId, score: float, channels: tuple[str, ...], place: int, made: Listed, propensity: float
+        self, item_id: ItemId, score: float, channels: tuple[str, ...], index: int, slate: Slate, propensity: float
     ) -> Shown:
         item = self._items.catalogue.get(item_id)
         return Shown(
@@ -298,14 +311,14 @@ class Recommender:
             year=item.year if item else 0,
             score=score,
             channels=channels,
-            place=place,
+            candidate_index=index,
             propensity=propensity,
-            team=made.teams.get(place),
+            team=slate.teams.get(index),
         )
 
 
 def fallback_scores(found: Candidates) -> FloatArray:
-    """[n] without a model: found by more channels first, then in the order in which recall gave them; from 0 to 1."""
+    """[n] scores without a model, from 0 to 1: by the number of channels, then by recall order."""
     count = len(found.rows)
-    place = np.arange(count, dtype=np.float32)
-    return np.asarray((found.votes() - place / max(count, 1)) / (len(found.names) + 1), np.float32)
+    rank = np.arange(count, dtype=np.float32)
+    return np.asarray((found.votes() - rank / max(count, 1)) / (len(found.names) + 1), np.float32)

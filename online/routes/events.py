@@ -1,4 +1,4 @@
-"""POST /v1/events."""
+"""POST /v1/events: validates events and writes them to the log."""
 
 import uuid
 from typing import Annotated
@@ -32,7 +32,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 def read_events(body: bytes, server: Server) -> list[Event]:
-    """The events of a POST, complete and checked; raises a 422 Problem that names index and field."""
+    """The events of a POST, completed and validated. Raises a 422 Problem that names index and field."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -75,10 +75,10 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
     events = read_events(await request.body(), server)
     ids = [event.event_id for event in events]
     try:
-        places = await server.log.append(events)
+        offsets = await server.event_log.append(events)
     except Unavailable as error:
         return problem_response(503, str(error), {"Retry-After": "1"}, event_ids=ids)
     for event in events:
         metrics.EVENTS.labels(KINDS[event.kind]).inc()
-    server.acted.came(events)
-    return JsonResponse(Accepted(len(events), ids, make_token(places)), 202)
+    server.outcomes.record_events(events)
+    return JsonResponse(Accepted(len(events), ids, make_token(offsets)), 202)

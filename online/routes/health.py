@@ -45,7 +45,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     models = [f"{model.name}/{model.version}" for model in server.models.all()]
     parts = Dependencies(
         redis=await server.users.ping(),
-        kafka=server.log.connected,
+        kafka=server.event_log.connected,
         models=models_ready(server),
         items=server.follower.fresh,
     )
@@ -57,5 +57,5 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
 @contract(str, media_type="text/plain")
 async def get_metrics(server: Annotated[Server, Depends(server_of)]) -> Response:
     """The API's own numbers, and the job's as Redis holds them."""
-    text = generate_latest(metrics.REGISTRY) + await server.job.exposition()
+    text = generate_latest(metrics.REGISTRY) + await server.job_metrics.exposition()
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What all routes of lists share: which model ranks, the list itself, what is counted and logged of it, and its JSON."""
+"""Shared by all routes that return lists: choosing the model, making the list, counting and logging it, and its JSON."""
 
 from collections.abc import Sequence
 
@@ -52,22 +52,22 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_model(server: Server, name: str | None, preferred: str | None = None) -> LiveModel | None:
-    """The model asked for, else the one that the user's policy prefers, else the default. None if nothing is trained at all and
-    none was asked for by name; 404 for an unknown name."""
+    """The requested model, else the one that the user's policy prefers, else the default. None if no model is trained and none
+    is requested by name. Raises a 404 Problem for an unknown name."""
     wanted = name or preferred or server.settings.default_model
     model = server.models.get(wanted)
     if model is None and name is not None:
-        there = [each.name for each in server.models.all()]
+        ready = [each.name for each in server.models.all()]
         raise Problem(
             404,
-            f"no model {name!r} is ready; there {'are' if len(there) != 1 else 'is'}: {', '.join(there) or 'none'}. "
+            f"no model {name!r} is ready; there {'are' if len(ready) != 1 else 'is'}: {', '.join(ready) or 'none'}. "
             f"If it is one of Martlet's and was not trained yet: ./martlet train --model {name}",
-            models=there,
+            models=ready,
         )
     return model or server.models.get(server.settings.default_model) or next(iter(server.models.all()), None)
 
 
-async def ask(
+async def make_list(
     server: Server,
     user_id: int,
     model: str | None,
@@ -77,32 +77,32 @@ async def ask(
     excluded: frozenset[int] = frozenset(),
     items: tuple[int, ...] | None = None,
     explain: bool = False,
-    aside: bool = False,
+    background: bool = False,
 ) -> Recommendation:
-    """A list, and what is counted of it. 404 for a model or genre that is not there, 503 where its turn does not come in time
-    (`online.http.load_shedding`; aside: nobody waits for it at a screen)."""
+    """Make a list, and count what it misses. background: low priority, may wait up to 20 s for its slots. Raises a 404 Problem
+    for an unknown model or genre, 503 if no slot is free in time (`online.http.load_shedding`)."""
     chosen = server.serving.value.choose(user_id)
     ranker = find_model(server, model, chosen.policy.model)
     if genre is not None and genre not in server.items.genres:
         raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")
     request = Request(user_id, ranker, size, at, genre, excluded, chosen, model is not None, items, explain)
-    async with server.gate.turn_aside() if aside else server.gate.turn() as waited:
+    async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)
     for what in answer.degraded:
         metrics.DEGRADED.labels(what).inc()
     return answer
 
 
-def note_shown(server: Server, answer: Recommendation) -> None:
-    """A list has been answered with: it is counted for its arms, and logged some time soon."""
+def record_shown(server: Server, answer: Recommendation) -> None:
+    """Count a list that was returned for its arms, remember it for its outcomes, and queue it for logging."""
     for experiment, arm in answer.arms.items():
         metrics.LISTS.labels(experiment, arm).inc()
-    server.acted.shown(answer.request_id, answer.arms)
-    server.served.put(answer)
+    server.outcomes.record_shown(answer.request_id, answer.arms)
+    server.impression_log.put(answer)
 
 
 def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> ListAnswer:
-    """A list as it is answered with."""
+    """A list as JSON."""
     reasons: Sequence[ItemExplanation | UnsetType] = explain_items(answer) if explained else [UNSET] * len(answer.items)
     model = answer.model
     return ListAnswer(
@@ -132,11 +132,12 @@ def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool
 
 
 async def wait_for(server: Server, seen: str | None) -> bool | None:
-    """Whether what a token stands for is in the features, after a short wait; None without a token. 422 for one that is none."""
+    """Wait briefly until the events of a token are in the features: whether they are; None without a token. Raises a 422
+    Problem for an invalid token."""
     if seen is None:
         return None
     try:
-        places = read_token(seen)
+        offsets = read_token(seen)
     except ValueError as error:
         raise Problem(422, f"seen: expected a token that POST /v1/events gave, got {seen[:60]!r}") from error
-    return await server.users.wait_for(places, server.settings.seen_wait_ms / 1000)
+    return await server.users.wait_for(offsets, server.settings.seen_wait_ms / 1000)

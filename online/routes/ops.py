@@ -1,4 +1,4 @@
-"""GET /v1/ops: how the home fares. POST /v1/admin/replay: start, hasten or stop a replay."""
+"""GET /v1/ops: health overview of the home. POST /v1/admin/replay: start, speed up or stop a replay."""
 
 import uuid
 from pathlib import Path
@@ -11,7 +11,7 @@ from online.http.access import require_admin
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.monitoring.replay_control import WISH, ReplayWish, write_file
+from online.monitoring.replay_control import REQUEST_FILE, ReplayRequest, write_file
 from online.routes.ops_overview import OpsOverview, ops
 from online.server import Server, body_of, server_of
 from online.support.reloadable_file import UNREADABLE
@@ -19,8 +19,8 @@ from online.support.reloadable_file import UNREADABLE
 router = APIRouter()
 
 
-class ReplayAsked(msgspec.Struct, frozen=True):
-    """The wish that the supervisor will carry out."""
+class ReplayAccepted(msgspec.Struct, frozen=True):
+    """The replay request that the supervisor will execute."""
 
     id: str
     speed: float | str | None
@@ -29,28 +29,28 @@ class ReplayAsked(msgspec.Struct, frozen=True):
 @router.get("/v1/ops")
 @contract(OpsOverview)
 async def get_ops(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
-    """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. What a
-    service that is away would have told is null."""
+    """Ledger, freshness, lag, checkpoints, alarms, models, experiments per arm, degraded lists, the replay: as of now. Values
+    of a service that is down are null."""
     return JsonResponse(await ops(server))
 
 
 @router.post("/v1/admin/replay", status_code=202, dependencies=[Depends(require_admin)])
-@contract(ReplayAsked, status=202, body=ReplayWish, problems=(404, 503), admin=True)
+@contract(ReplayAccepted, status=202, body=ReplayRequest, problems=(404, 503), admin=True)
 async def post_replay(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
     """{"speed": 1000}, {"speed": "max"}: what is left of the home's data set, as an event stream at that many times its own pace;
-    one that runs goes on at the new speed. {"speed": null}: stop. The supervisor does it within a second; `replay` of
-    GET /v1/ops tells, under the `id` that this answers. 503 where no supervisor runs."""
+    one that runs goes on at the new speed. {"speed": null}: stop. The supervisor acts within a second; the result appears
+    in `replay` of GET /v1/ops, under the returned `id`. 503 where no supervisor runs."""
     try:
-        wish = msgspec.json.decode(body, type=ReplayWish)
+        request = msgspec.json.decode(body, type=ReplayRequest)
     except UNREADABLE as error:
         raise Problem(422, f'expected {{"speed": a positive number, "max" or null}}: {error}') from error
     if server.settings.control is None:
         raise Problem(503, "no supervisor carries out a replay here; ./martlet replay does")
-    wish = msgspec.structs.replace(wish, id=uuid.uuid4().hex)
+    request = msgspec.structs.replace(request, id=uuid.uuid4().hex)
     try:
-        write_file(Path(server.settings.control) / WISH, wish)
+        write_file(Path(server.settings.control) / REQUEST_FILE, request)
     except OSError as error:
         raise Problem(503, f"the wish can't be written: {error}") from error
-    return JsonResponse(ReplayAsked(wish.id, wish.speed), 202)
+    return JsonResponse(ReplayAccepted(request.id, request.speed), 202)

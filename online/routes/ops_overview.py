@@ -1,4 +1,4 @@
-"""How the whole of a home fares, from live numbers: what /v1/ops tells and ops.html shows."""
+"""Health overview of a home from live metrics: the body of GET /v1/ops, which ops.html shows."""
 
 import time
 from collections import defaultdict
@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from features.store.freshness import BUCKETS_MS, FreshnessHistogram
 from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
-from online.monitoring.job_metrics import JobSight
+from online.monitoring.job_metrics import JobSnapshot
 from online.monitoring.replay_control import ReplayState, read_state
 from online.ranking.policy import CONTROL
 from online.routes.readiness import Dependencies, RefusedVersion, models_ready, refused_versions
@@ -95,9 +95,9 @@ class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """How the home fares. job: null while Redis does not answer; flow: what the supervisor's watch saw last, with what a start
-    has still to make (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its newest state does not
-    hold, else null; replay: null where no supervisor carries one out."""
+    """Health of the home. job: null while Redis is down; flow: the newest snapshot of the supervisor's monitor, with what is
+    still being prepared during a start (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its
+    newest content was rejected, else null; replay: null where no supervisor executes replays."""
 
     asked_at: int
     clock: int
@@ -113,20 +113,19 @@ class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def ops(server: Server) -> OpsOverview:
-    """Bounded: Redis and the watch are asked at once, each within its own time; what does not answer is None, and why stands
-    beside it."""
-    sight = await server.job.look()
-    flow, trouble = await server.watch.sight()
+    """The overview. Redis and the monitor each have a timeout; parts that do not respond are None, with the reason."""
+    snapshot = await server.job_metrics.read()
+    flow, trouble = await server.monitor.snapshot()
     return OpsOverview(
         asked_at=time.time_ns() // 1_000_000,
         clock=server.clock.now(),
         ready=Dependencies(
-            redis=sight is not None,
-            kafka=server.log.connected,
+            redis=snapshot is not None,
+            kafka=server.event_log.connected,
             models=models_ready(server),
             items=server.follower.fresh,
         ),
-        job=None if sight is None else _job(sight),
+        job=None if snapshot is None else _job(snapshot),
         flow=flow,
         flow_trouble=trouble,
         api=_api(),
@@ -137,10 +136,10 @@ async def ops(server: Server) -> OpsOverview:
     )
 
 
-def _job(sight: JobSight) -> JobOverview:
-    lanes = sight.lanes.values()
+def _job(snapshot: JobSnapshot) -> JobOverview:
+    lanes = snapshot.lanes.values()
     fresh = {operator: FreshnessHistogram() for operator in OPERATORS}
-    for (operator, _), histogram in sight.writers.items():
+    for (operator, _), histogram in snapshot.writers.items():
         fresh[operator] = fresh[operator].merge(histogram)
     return JobOverview(
         read=sum(lane.read for lane in lanes),
@@ -231,5 +230,5 @@ def _by_arm(metric: Counter) -> dict[tuple[str, str, str], float]:
 
 
 def _replay(server: Server) -> ReplayState | None:
-    """None where no supervisor would carry one out."""
+    """State of the newest replay; None where no supervisor executes replays."""
     return None if server.settings.control is None else read_state(Path(server.settings.control))

@@ -1,4 +1,4 @@
-"""Parameters that more than one route takes."""
+"""Parameters shared by several routes."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ IdPath = Annotated[int, Path(ge=0, le=MAX_ID)]
 
 
 def item_row(server: Server, item_id: int) -> int:
-    """The row of an item; 404 for one that is not there."""
+    """The row of an item. Raises a 404 Problem for an unknown one."""
     row = server.items.row(item_id)
     if row is None:
         raise Problem(404, f"no item {item_id}")

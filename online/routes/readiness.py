@@ -1,4 +1,4 @@
-"""Whether the models are ready, and which versions are not used: told by several routes."""
+"""Readiness of the models, and refused versions, as several routes report them."""
 
 import msgspec
 
@@ -27,7 +27,7 @@ class RefusedVersion(msgspec.Struct, frozen=True):
 
 
 def models_ready(server: Server) -> bool:
-    """Whether of every model that is on disk a version ranks."""
+    """Whether a version of every model on disk ranks, and the model server responds."""
     return server.models.on_disk <= {each.name for each in server.models.all()} and not server.client.broken
 
 

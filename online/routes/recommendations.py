@@ -11,11 +11,11 @@ from features.contracts.events import Id
 from features.contracts.served import MAX_CANDIDATES
 from features.types import MAX_ID
 from online.http.json_response import JsonResponse
-from online.http.load_shedding import ASIDE
+from online.http.load_shedding import MAX_BACKGROUND
 from online.http.openapi import contract
 from online.http.problems import Problem
 from online.recommend.recommender import Recommendation
-from online.routes.list_answers import ListAnswer, answer_of, ask, note_shown, wait_for
+from online.routes.list_answers import ListAnswer, answer_of, make_list, record_shown, wait_for
 from online.routes.parameters import ModelQuery, UserIdQuery
 from online.server import Server, body_of, server_of
 from online.support import metrics
@@ -24,10 +24,10 @@ from online.support.reloadable_file import UNREADABLE
 router = APIRouter()
 
 T = TypeVar("T")
-AT_ONCE = ASIDE
-"""Lists of one call that are made side by side."""
-MANY_WITHIN = 30.0
-"""Seconds that a call for many lists may take."""
+AT_ONCE = MAX_BACKGROUND
+"""Lists of one call that are made concurrently."""
+MANY_TIMEOUT = 30.0
+"""Seconds that one call for several users may take."""
 MAX_EXCLUDED = 1000
 
 
@@ -61,11 +61,11 @@ async def get_recommendations(
     `explain=1` says why each item is where it is."""
     excluded = read_excluded(exclude)
     seen_applied = await wait_for(server, seen)
-    answer = await ask(server, user_id, model, size, at, genre, excluded, explain=explain)
+    answer = await make_list(server, user_id, model, size, at, genre, excluded, explain=explain)
     if answer.applied_in_ms is not None and seen_applied:
         metrics.APPLIED.observe(answer.applied_in_ms / 1000)
     response = JsonResponse(answer_of(answer, seen_applied, explain))
-    note_shown(server, answer)
+    record_shown(server, answer)
     return response
 
 
@@ -122,24 +122,32 @@ async def post_recommendations(
     excluded = frozenset(given.exclude)
     answers: list[Recommendation] = []
     try:
-        async with asyncio.timeout(MANY_WITHIN):
+        async with asyncio.timeout(MANY_TIMEOUT):
             for start in range(0, len(given.user_ids), AT_ONCE):
                 some = given.user_ids[start : start + AT_ONCE]
                 answers += await asyncio.gather(*(_one_of_many(server, given, user_id, excluded) for user_id in some))
     except TimeoutError:
-        told = (
-            f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_WITHIN:.0f} s: ask for fewer, or later"
+        detail = (
+            f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_TIMEOUT:.0f} s: ask for fewer, or later"
         )
-        raise Problem(503, told, {"Retry-After": "5"}) from None
+        raise Problem(503, detail, {"Retry-After": "5"}) from None
     response = JsonResponse(Lists([answer_of(answer, seen_applied, given.explain) for answer in answers]))
     for answer in answers:
-        note_shown(server, answer)
+        record_shown(server, answer)
     return response
 
 
 async def _one_of_many(server: Server, given: Many, user_id: int, excluded: frozenset[int]) -> Recommendation:
-    return await ask(
-        server, user_id, given.model, given.size, given.at, given.genre, excluded, explain=given.explain, aside=True
+    return await make_list(
+        server,
+        user_id,
+        given.model,
+        given.size,
+        given.at,
+        given.genre,
+        excluded,
+        explain=given.explain,
+        background=True,
     )
 
 
@@ -153,7 +161,9 @@ async def post_rank(
     caller's."""
     given = _read(Given, body)
     wanted = tuple(dict.fromkeys(given.item_ids))
-    answer = await ask(server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain)
+    answer = await make_list(
+        server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain
+    )
     unknown = [item_id for item_id in wanted if server.items.row(item_id) is None]
     fields = msgspec.structs.asdict(answer_of(answer, None, given.explain))
     return JsonResponse(RankedList(**fields, unknown=unknown))

@@ -1,4 +1,4 @@
-"""GET /v1/stream: a user's list, pushed again whenever the user's features have moved (server-sent events)."""
+"""GET /v1/stream: a user's list, pushed again after every update of the user's features (server-sent events)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.routes.list_answers import answer_of, ask, find_model, note_shown
+from online.routes.list_answers import answer_of, find_model, make_list, record_shown
 from online.routes.parameters import ModelQuery, UserIdQuery
 from online.server import Server, server_of
 from online.support import metrics
@@ -18,13 +18,13 @@ from online.support import metrics
 router = APIRouter()
 
 MAX_STREAMS = 100
-"""Of the 512 connections that one process takes at once: events, pages and health checks keep the others."""
+"""Open streams at most, of the 512 connections of one process: the rest is for events, pages and health checks."""
 KEEP_ALIVE = 15.0
-"""Seconds without a list after which a comment says that the stream lives."""
+"""Seconds without an event after which a comment keeps the connection alive."""
 QUIET = 0.02
-"""Seconds for which moves are gathered into one list."""
-Each = Callable[[], AsyncIterator[tuple[bytes, bytes]]]
-"""What is told of a move: (event's name, data)."""
+"""Seconds during which updates are coalesced into one event."""
+Source = Callable[[], AsyncIterator[tuple[bytes, bytes]]]
+"""Produces the server-sent events of one update: (name, data)."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -35,22 +35,22 @@ class Move(msgspec.Struct, frozen=True):
     applied_in_ms: int | None
 
 
-async def _events(server: Server, request: Request, user_id: int, each: Each) -> AsyncIterator[bytes]:
+async def _events(server: Server, request: Request, user_id: int, source: Source) -> AsyncIterator[bytes]:
     metrics.STREAMS.inc()
     try:
-        async with server.watched.moves(user_id) as moved:
+        async with server.user_updates.subscribe(user_id) as updated:
             number = 0
-            while not (server.watched.ended or await request.is_disconnected()):
-                moved.clear()
+            while not (server.user_updates.ended or await request.is_disconnected()):
+                updated.clear()
                 number += 1
                 try:
-                    async for name, body in each():
+                    async for name, body in source():
                         yield b"id: %d\nevent: %b\ndata: %b\n\n" % (number, name, body)
-                except Problem as problem:  # the status has gone out: the next move is another try
+                except Problem as problem:  # the status was already sent: retry at the next update
                     yield b": %b\n\n" % str(problem).encode()
                 while True:
                     try:
-                        await asyncio.wait_for(moved.wait(), KEEP_ALIVE)
+                        await asyncio.wait_for(updated.wait(), KEEP_ALIVE)
                         await asyncio.sleep(QUIET)
                         break
                     except TimeoutError:
@@ -59,16 +59,16 @@ async def _events(server: Server, request: Request, user_id: int, each: Each) ->
         metrics.STREAMS.dec()
 
 
-def _lists(server: Server, user_id: int, model: str | None, size: int) -> Each:
+def _lists(server: Server, user_id: int, model: str | None, size: int) -> Source:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
-        answer = await ask(server, user_id, model, size, aside=True)
+        answer = await make_list(server, user_id, model, size, background=True)
         yield b"list", msgspec.json.encode(answer_of(answer, None))
-        note_shown(server, answer)
+        record_shown(server, answer)
 
     return one
 
 
-def _moves(server: Server, user_id: int) -> Each:
+def _updates(server: Server, user_id: int) -> Source:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
         user = await server.users.get(user_id)
         yield b"move", msgspec.json.encode(Move(user.n, user.features.last_ts or None, user.applied_in_ms))
@@ -90,11 +90,11 @@ async def get_stream(
     With `lists=0` they are named `move` and tell only that, for who asks for lists in ways of its own: `n`, which grows with each
     event and which an explained list names, too (null while Redis is away), `last_event_ts` and `applied_in_ms`. A browser's
     EventSource connects again by itself and gets the newest first. 503 beyond 100 open streams."""
-    if server.watched.listeners >= MAX_STREAMS:
+    if server.user_updates.listeners >= MAX_STREAMS:
         raise Problem(503, f"{MAX_STREAMS} streams are open, as many as one API process keeps")
-    find_model(server, model)  # an unknown one is said now, with a status of its own
+    find_model(server, model)  # an unknown model is a 404 now, before the stream starts
     return StreamingResponse(
-        _events(server, request, user_id, _lists(server, user_id, model, size) if lists else _moves(server, user_id)),
+        _events(server, request, user_id, _lists(server, user_id, model, size) if lists else _updates(server, user_id)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

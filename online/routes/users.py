@@ -1,4 +1,4 @@
-"""What is known of a user: GET /v1/users/{id}."""
+"""GET /v1/users/{id}: a user's features and history."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""What the API keeps in memory of users and items, and how it follows their changes."""
+"""Users and items as the API reads them, and how it follows their changes."""

@@ -1,4 +1,4 @@
-"""The catalogue as pages of items: by genre, decade and words of the title, in one of a few orders."""
+"""Catalogue search: pages of items by genre, decade and words of the title, in one of several orders."""
 
 import asyncio
 import re
@@ -20,13 +20,14 @@ from online.stores.item_store import ItemStore
 Sort = Literal["popular", "trending", "newest", "rating", "title"]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 WORDS: Final = 8
-"""Words of a search at most."""
+"""Words of a search that count; further ones are ignored."""
 _WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """genre, decade (1990: 1990 to 1999) and words (each begins a word of the title); None or empty asks for all."""
+class CatalogueQuery:
+    """Filters and order of a search. decade: 1990 is 1990 to 1999; words: each begins a word of the title. None or empty
+    matches all items."""
 
     sort: Sort = "popular"
     genre: str | None = None
@@ -34,35 +35,35 @@ class Wanted:
     words: tuple[str, ...] = ()
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
-    """Where a page ended: the sort's value and the id of its last item. What moves meanwhile may be met twice or not at all, but
-    a page never repeats the one before it where nothing moves."""
+class Cursor(msgspec.Struct, array_like=True, frozen=True):
+    """The end of a page: sort value and id of its last item. Pages never overlap while nothing changes; items whose sort value
+    changes between two pages may appear twice or not at all."""
 
     sort: str
     value: float | str
     item_id: ItemId
 
 
-def write_cursor(place: Place) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def write_cursor(cursor: Cursor) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 
 
-def read_cursor(text: str) -> Place:
-    """Raises ValueError for what is no cursor."""
+def read_cursor(text: str) -> Cursor:
+    """Decode a cursor. Raises ValueError for any other text."""
     try:
-        return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
+        return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ValueError(str(error)) from error
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words without case and accents."""
+    """Words of a text, without case and accents."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return tuple(_WORD.findall("".join(each for each in plain if not unicodedata.combining(each))))
 
 
 class Titles:
-    """Words of titles, read once for each title, and the order that they give."""
+    """Normalised words of the titles, cached by title, and the order by title."""
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
@@ -78,19 +79,19 @@ class Titles:
             known = self._words[item_id] = (title, "".join(f" {word}" for word in words_of(title)))
         return known[1]
 
-    def places(self) -> IntArray:
-        """[N] of each row its place by title, then by id; found anew when the catalogue has changed."""
+    def title_ranks(self) -> IntArray:
+        """[N] rank of each row by title, ties by id; recomputed when the catalogue has changed."""
         changes = self._items.changes
         if self._order[0] != changes:
             ids = self._items.columns.ids[: len(self._items)].tolist()
             order = sorted(range(len(ids)), key=lambda row: (self.words(ids[row]), ids[row]))
-            places = np.empty(len(ids), np.int64)
-            places[order] = np.arange(len(ids))
-            self._order = changes, places
+            title_ranks = np.empty(len(ids), np.int64)
+            title_ranks[order] = np.arange(len(ids))
+            self._order = changes, title_ranks
         return self._order[1]
 
     def matching(self, rows: IntArray, words: tuple[str, ...]) -> Iterator[int]:
-        """Those of the rows whose titles have a word that begins with each of `words`."""
+        """The rows whose titles have, for each of `words`, a word that begins with it."""
         ids = self._items.columns.ids
         for row in rows.tolist():
             title = self.words(int(ids[row]))
@@ -98,23 +99,25 @@ class Titles:
                 yield row
 
 
-class Listing:
-    """Pages of a store's items."""
+class CatalogueSearch:
+    """Searches a store's items page by page."""
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
         self._titles = Titles(items)
-        self.turn = asyncio.Semaphore(1)
-        """One page at a time: pages are worth less than lists, and both want the same processor."""
+        self.slot = asyncio.Semaphore(1)
+        """Held for one page at a time: pages must not slow down lists, which need the same processor."""
 
-    def page(self, wanted: Wanted, after: Place | None, limit: int, now: int) -> tuple[list[int], Place | None]:
-        """(rows [≤ limit] in order, where the page ended: None if nothing comes after it)."""
+    def page(
+        self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: int
+    ) -> tuple[list[int], Cursor | None]:
+        """(rows [≤ limit] in order, the cursor of the next page; None at the end)."""
         rows = self._rows(wanted)
         ids = self._items.columns.ids[rows]
         if wanted.sort == "title":
-            places = self._titles.places()
-            rows = rows[rows < len(places)]
-            rows = rows[np.argsort(places[rows])]
+            title_ranks = self._titles.title_ranks()
+            rows = rows[rows < len(title_ranks)]
+            rows = rows[np.argsort(title_ranks[rows])]
             if after is not None:
                 last = (str(after.value), after.item_id)
                 begin = bisect_right(rows, last, key=lambda row: self._title(int(row)))
@@ -131,21 +134,21 @@ class Listing:
             chosen, values = rows[best], strengths[best].tolist()
         if len(chosen) <= limit:
             return chosen.tolist(), None
-        end = Place(wanted.sort, values[limit - 1], int(self._items.columns.ids[chosen[limit - 1]]))
+        end = Cursor(wanted.sort, values[limit - 1], int(self._items.columns.ids[chosen[limit - 1]]))
         return chosen[:limit].tolist(), end
 
     def _title(self, row: int) -> tuple[str, ItemId]:
         item_id = int(self._items.columns.ids[row])
         return self._titles.words(item_id), item_id
 
-    def _rows(self, wanted: Wanted) -> IntArray:
+    def _rows(self, wanted: CatalogueQuery) -> IntArray:
         columns, size = self._items.columns, len(self._items)
-        there = np.ones(size, bool)
+        matches = np.ones(size, bool)
         if wanted.genre is not None:
-            there &= columns.genres[:size, self._items.genres.index(wanted.genre)] > 0
+            matches &= columns.genres[:size, self._items.genres.index(wanted.genre)] > 0
         if wanted.decade is not None:
-            there &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
-        rows = np.flatnonzero(there)
+            matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
+        rows = np.flatnonzero(matches)
         if not wanted.words:
             return rows
         return np.fromiter(self._titles.matching(rows, wanted.words), np.int64)

@@ -1,7 +1,7 @@
-"""All items' features in memory, as columns; renewed from Redis within a second of a change.
+"""All items' features in memory, as columns; updated from Redis within a second of a change.
 
-Starts from the base, reads what Redis holds, then follows the channel on which the stream tells which items changed. After a
-lost connection everything is read again, since what was told meanwhile is not known.
+Starts from the base, reads all items from Redis, then follows the channel on which the job publishes changed items. After a
+lost connection everything is read again, since changes published meanwhile were missed.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ NEWEST = 1000
 NEW_FOR_MS = 30 * DAY_MS
 CHUNK = 1000
 BREATH = 16
-"""Items put into the store before the event loop may serve requests again."""
+"""Items put into the store before control returns to the event loop."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemTotals:
-    """What all events of an item add up to. mean_rating, rating_spread (standard deviation): stars, None without ratings;
+    """Totals over all events of an item. mean_rating, rating_spread (standard deviation): stars, None without ratings;
     first_event_ts: ms, None before any."""
 
     ratings: int
@@ -49,19 +49,19 @@ class ItemTotals:
 
 
 class ItemStore:
-    """Rows of items."""
+    """Item features by row. The columns of the base's items come first, then new ones."""
 
     def __init__(self, base: Base) -> None:
         self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
         self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
         self.columns = ItemColumns(len(ids), self.genres)
-        self.news: list[tuple[int, int]] = []
+        self.new_items: list[tuple[int, int]] = []
         self.changes = 0
-        """Rises with each item that is new or has another title, genre or year."""
+        """Incremented for each item that is new or has a changed title, genre or year."""
         self._row_of: dict[ItemId, int] = {}
         for item_id in ids:
-            self._place(item_id)
+            self._add_row(item_id)
         for item_id, value in base.all_item_features():
             self.columns.set_features(self._row_of[item_id], summary_of_item(value))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
@@ -70,7 +70,7 @@ class ItemStore:
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def _place(self, item_id: ItemId) -> int:
+    def _add_row(self, item_id: ItemId) -> int:
         row = len(self._row_of)
         if row >= len(self.columns):
             more = max(1024, row // 4)
@@ -82,25 +82,26 @@ class ItemStore:
         return row
 
     def row(self, item_id: ItemId) -> int | None:
+        """Row of an item; None for an unknown one."""
         return self._row_of.get(item_id)
 
     def rows(self, item_ids: list[ItemId]) -> IntArray:
-        """Rows of those that are known."""
+        """Rows of the known ones among these items."""
         return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
 
     def put_item(self, item: Item, ts: int) -> None:
-        """Take a new or changed item into the catalogue; `ts`: when it was put, ms. The newest NEWEST of those that the base
-        does not have are remembered, newest first."""
+        """Put a new or changed item into the catalogue; `ts`: time of the change, ms. `new_items` keeps the NEWEST most recent
+        items that the base does not have, newest first."""
         known = self.catalogue.get(item.item_id)
         self.catalogue[item.item_id] = item
         self.changes += 1
         row = self._row_of.get(item.item_id)
         if row is None:
-            row = self._place(item.item_id)
+            row = self._add_row(item.item_id)
         else:
             self.columns.set_item(row, item.item_id, item)
         if known is None:
-            self.news = [(row, ts), *(each for each in self.news if each[0] != row)][:NEWEST]
+            self.new_items = [(row, ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
 
     def title_of(self, item_id: ItemId) -> str:
         """An item's title; "Item 7" where none is known."""
@@ -108,11 +109,11 @@ class ItemStore:
         return f"Item {item_id}" if item is None else item.title
 
     def genres_of(self, row: int) -> tuple[str, ...]:
-        """All genres of an item, those too that no column has."""
+        """All genres of an item, including those without a column."""
         return self.item_at(row).genres
 
     def item_at(self, row: int) -> Item:
-        """The item in a row; of one that the catalogue does not have only the id is known."""
+        """The item in a row; only its id and a made-up title if the catalogue does not have it."""
         item_id = int(self.columns.ids[row])
         return self.catalogue.get(item_id) or Item(item_id, self.title_of(item_id))
 
@@ -136,27 +137,28 @@ class ItemStore:
         return list(zip(day, weeks, strict=True))
 
     def count_by_genre(self) -> dict[str, int]:
-        """How many items each genre of the vocabulary has."""
+        """Number of items of each genre of the vocabulary."""
         counts = (self.columns.genres[: len(self)] > 0).sum(axis=0).tolist()
         return dict(zip(self.genres, counts, strict=True))
 
     def newest(self, at: int) -> IntArray:
-        """Rows of items that were put in the NEW_FOR before `at`, newest first."""
-        return np.array([row for row, ts in self.news if at - ts <= NEW_FOR_MS], np.int64)
+        """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""
+        return np.array([row for row, ts in self.new_items if at - ts <= NEW_FOR_MS], np.int64)
 
-    def put(self, item_id: ItemId, features: ItemSummary) -> None:
+    def put_features(self, item_id: ItemId, features: ItemSummary) -> None:
+        """Replace an item's live features; an unknown item gets a row."""
         row = self._row_of.get(item_id)
-        self.columns.set_features(self._place(item_id) if row is None else row, features)
+        self.columns.set_features(self._add_row(item_id) if row is None else row, features)
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
-        """The live co-visits of an item that has features; those of another are left until it has."""
+        """Replace an item's live co-visits; ignored for an item without a row."""
         row = self._row_of.get(neighbours.item_id)
         if row is not None:
             self.index.together.put(row, neighbours, self._row_of)
 
 
 class ItemFollower:
-    """Keeps an ItemStore as fresh as Redis."""
+    """Keeps an ItemStore in step with Redis; `fresh` is whether it is."""
 
     def __init__(self, store: ItemStore, host: str, port: int) -> None:
         self._store = store
@@ -190,7 +192,7 @@ class ItemFollower:
                 await asyncio.sleep(0.5)
 
     async def _read_all(self) -> None:
-        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: neighbours are kept of items that have some
+        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: co-visits of items without a row are ignored
             batch: list[str] = []
             async for key in self._client.scan_iter(match=pattern, count=CHUNK):
                 batch.append(key.decode())
@@ -205,10 +207,10 @@ class ItemFollower:
             pipe.hget(key, VALUE)
         for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
             if value is not None and (item_id := item_of(key)) is not None:
-                self._store.put(item_id, summary_of_item(value))
+                self._store.put_features(item_id, summary_of_item(value))
             elif value is not None:
                 self._store.put_neighbours(decode_neighbours(value))
-            if count % BREATH == 0:  # each list that is shown moves its items: requests must not wait for all of them
+            if count % BREATH == 0:  # every shown list changes its items: requests must not wait for all
                 await asyncio.sleep(0)
 
     async def _listen(self, channel: redis.client.PubSub) -> None:
@@ -220,7 +222,7 @@ class ItemFollower:
             if message is not None:
                 changed.update(message["data"].decode().split(","))
             if loop.time() >= renew_at:
-                keys = sorted(changed)  # an item's features before its neighbours
+                keys = sorted(changed)  # sorted: an item's features come before its neighbours
                 changed.clear()
                 for start in range(0, len(keys), CHUNK):
                     await self._read(keys[start : start + CHUNK])

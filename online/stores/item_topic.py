@@ -1,4 +1,4 @@
-"""New and changed items: written to the compacted topic `items`, and taken from there into the store of every API process."""
+"""New and changed items: written to the compacted topic `items`, and read from it into every API process' store."""
 
 import asyncio
 import contextlib
@@ -19,16 +19,16 @@ AGAIN = 1.0
 PART = TopicPartition(ITEMS, 0)
 
 
-class NewItems:
-    """`put` writes, a task of its own reads: from the topic's beginning, then on."""
+class ItemTopic:
+    """Writes items by `put`, and reads the topic from its beginning in a background task."""
 
-    def __init__(self, bootstrap: str, store: ItemStore, within: float = 5.0) -> None:
-        self._bootstrap, self._store, self._within = bootstrap, store, within
-        self._kafka = KafkaConnection(bootstrap, within)
+    def __init__(self, bootstrap: str, store: ItemStore, timeout: float = 5.0) -> None:
+        self._bootstrap, self._store, self._timeout = bootstrap, store, timeout
+        self._kafka = KafkaConnection(bootstrap, timeout)
         self._task: asyncio.Task[None] | None = None
         self._read = -1
-        """Offset of the newest record taken."""
-        self._moved = asyncio.Condition()
+        """Offset of the newest record read."""
+        self._progressed = asyncio.Condition()
 
     async def start(self) -> None:
         self._kafka.start()
@@ -42,18 +42,18 @@ class NewItems:
         await self._kafka.stop(2)
 
     async def put(self, record: ItemRecord) -> None:
-        """Write an item; returns once this process shows it. Raises Unavailable where that does not happen in time: it may have
-        been written, and writing it again is safe."""
+        """Write an item; returns once this process has read it back. Raises Unavailable on timeout: it may have been written,
+        and writing it again is safe."""
         producer: AIOKafkaProducer | None = self._kafka.producer
         if producer is None:
             raise Unavailable("Kafka is not connected")
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(self._timeout):
                 written = await producer.send_and_wait(
                     ITEMS, value=write_item(record), key=str(record.item_id).encode(), partition=0
                 )
-                async with self._moved:
-                    await self._moved.wait_for(lambda: self._read >= written.offset)
+                async with self._progressed:
+                    await self._progressed.wait_for(lambda: self._read >= written.offset)
         except (KafkaError, TimeoutError) as error:
             raise Unavailable(f"the item was not taken: {type(error).__name__} {error}") from error
 
@@ -66,9 +66,9 @@ class NewItems:
                 await consumer.seek_to_beginning(PART)
                 async for record in consumer:
                     self._take(record.value or b"")
-                    async with self._moved:
+                    async with self._progressed:
                         self._read = record.offset
-                        self._moved.notify_all()
+                        self._progressed.notify_all()
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.warning("new items are not followed (%s: %s); trying again", type(error).__name__, error)
                 await asyncio.sleep(AGAIN)

@@ -1,4 +1,4 @@
-"""A user's freshest features: from Redis in one round trip, or from the base where Redis is away."""
+"""A user's freshest features: from Redis in one round trip, or from the base while Redis is down."""
 
 import asyncio
 import logging
@@ -14,23 +14,23 @@ from features.fold.state import UserFeatures, decode_user
 from features.fold.user import thaw_stored
 from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
 from features.types import ItemId, UserId
-from online.support.circuit_breaker import Breaker
-from online.support.deadline import bounded
+from online.support.circuit_breaker import CircuitBreaker
+from online.support.deadline import lag_tolerant_timeout
 
 logger = logging.getLogger(__name__)
 
 POLL_FIRST, POLL_LAST = 0.001, 0.008
 BACKSTOP = 1.0
 FAILURES_TO_REST, REST = 3, 0.5
-"""After so many reads in a row without an answer Redis is taken to be away, and not asked for so many seconds. One late answer
-costs one list its freshness, not all lists of half a second."""
+"""The circuit breaker opens after FAILURES_TO_REST failed reads in a row, for REST seconds. A single late response costs one
+list its freshness, not all lists of half a second."""
 
 
 @dataclass(frozen=True)
 class LiveUser:
-    """A user as known now. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
+    """A user's current state. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
     features being readable; None if nothing was folded from the stream yet. `live`: read from Redis, not from the base.
-    `n`: the log's offset after the newest record folded in; it tells states apart whose event times are equal."""
+    `n`: the log's offset after the newest record folded in; it distinguishes states with equal event times."""
 
     features: UserFeatures
     seen: frozenset[ItemId] = field(default_factory=frozenset)
@@ -41,13 +41,13 @@ class LiveUser:
 
 
 class UserStore:
-    """Reads users. Calls are bounded by `timeout` seconds and not retried: the ladder has a better answer than waiting."""
+    """Reads users. Calls have a timeout of `timeout` seconds and no retries: falling back to the base beats waiting."""
 
     def __init__(self, host: str, port: int, generation: int, base: Base, timeout: float = 0.06) -> None:
         self._client = redis.Redis(
             host=host,
             port=port,
-            socket_timeout=BACKSTOP,  # each call below has a bound of its own
+            socket_timeout=BACKSTOP,  # a backstop: each call below has a shorter timeout
             socket_connect_timeout=BACKSTOP,
             max_connections=256,
             retry=Retry(NoBackoff(), 0),
@@ -55,34 +55,35 @@ class UserStore:
         self._generation = generation
         self._base = base
         self._timeout = timeout
-        self._breaker = Breaker(FAILURES_TO_REST, REST)
+        self._breaker = CircuitBreaker(FAILURES_TO_REST, REST)
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def ping(self) -> bool:
+        """Whether Redis responds within half a second."""
         try:
-            async with bounded(0.5):
+            async with lag_tolerant_timeout(0.5):
                 return bool(await self._client.ping())
         except (redis.RedisError, OSError, TimeoutError):
             return False
 
     async def get(self, user_id: UserId) -> LiveUser:
-        """The user's live state; what the base knows while Redis does not answer. Never raises for a remote fault."""
-        if not self._breaker.lets():
+        """The user's live state, or the base's while Redis is down. Never raises for a remote fault."""
+        if not self._breaker.allow():
             return self._from_base(user_id)
         began = time.monotonic()
         try:
-            async with bounded(self._timeout):
+            async with lag_tolerant_timeout(self._timeout):
                 pipe = self._client.pipeline(transaction=False)
                 pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
                 pipe.smembers(seen_key(user_id))
                 (value, broker, applied, n), seen = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
-            self._breaker.failed(began)
+            self._breaker.record_failure(began)
             return self._from_base(user_id)
-        self._breaker.answered(began)
+        self._breaker.record_success(began)
         if value is None:
             return LiveUser(UserFeatures(user_id), n=0)
         broker_ts = int(broker)
@@ -105,14 +106,14 @@ class UserStore:
             live=False,
         )
 
-    async def wait_for(self, places: dict[UserId, int], within: float) -> bool:
-        """Wait until the features of these users hold all records before the given offsets; False after `within` s."""
-        deadline = time.monotonic() + within
+    async def wait_for(self, offsets: dict[UserId, int], timeout: float) -> bool:
+        """Wait until the features of these users hold all records before these offsets; False after `timeout` s."""
+        deadline = time.monotonic() + timeout
         pause = POLL_FIRST
-        left = dict(places)
+        left = dict(offsets)
         while True:
             try:
-                async with bounded(max(0.001, deadline - time.monotonic())):
+                async with lag_tolerant_timeout(max(0.001, deadline - time.monotonic())):
                     pipe = self._client.pipeline(transaction=False)
                     for user_id in left:
                         pipe.hmget(user_key(user_id), GENERATION, N)
@@ -132,7 +133,7 @@ class UserStore:
     async def newest_event(self) -> int | None:
         """The newest event time folded, ms; None if unknown."""
         try:
-            async with bounded(self._timeout):
+            async with lag_tolerant_timeout(self._timeout):
                 value = await self._client.get(CLOCK_KEY)
         except (redis.RedisError, OSError, TimeoutError):
             return None

@@ -1,5 +1,4 @@
-"""Users whose features somebody waits for: the stream tells each move of a user on a channel of Redis, and one connection
-listens for all of them."""
+"""Subscriptions to updates of users' features over Redis pub/sub, through one connection for all."""
 
 import asyncio
 import contextlib
@@ -15,46 +14,46 @@ from features.types import UserId
 
 logger = logging.getLogger(__name__)
 
-AWAY = 0.5
-"""Seconds between tries while Redis is away."""
-KEPT = "watched"
-"""A channel on which nothing is ever said: it keeps the connection while nobody listens."""
-HEARD_WITHIN = 0.5
-"""A new listener waits so long for Redis to listen too; then it goes on without."""
+RETRY_SECONDS = 0.5
+"""Seconds between connection attempts while Redis is down."""
+IDLE_CHANNEL = "watched"
+"""A channel without messages: it keeps the connection open while nobody listens."""
+SUBSCRIBE_TIMEOUT = 0.5
+"""Seconds that a new listener waits for Redis to confirm its subscription; then it proceeds without."""
 
 
-class _Watched:
-    """One user: who listens, and whether Redis has said that it will tell."""
+class _Subscription:
+    """Listeners to one user, and whether Redis has confirmed the subscription on the current connection."""
 
     def __init__(self) -> None:
         self.listeners: set[asyncio.Event] = set()
-        self.heard = asyncio.Event()
-        self.told = False
-        """Whether Redis ever has."""
+        self.subscribed = asyncio.Event()
+        self.was_subscribed = False
+        """Whether Redis has confirmed the subscription on any connection."""
 
 
-class UserWatch:
-    """`moves` tells each change of a user's features. After a lost connection every listener is told, as what was said meanwhile
-    is not known."""
+class UserUpdates:
+    """Notifies subscribers of each update of a user's features. After a lost connection it notifies all of them, since updates
+    may have been missed."""
 
     def __init__(self, host: str, port: int) -> None:
         self._client = redis.Redis(host=host, port=port, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
-        self._users: dict[str, _Watched] = {}
+        self._users: dict[str, _Subscription] = {}
         self._channel: redis.client.PubSub | None = None
         self._task: asyncio.Task[None] | None = None
         self.ended = False
-        """Whether listeners shall go: a process does not stop while an answer of it is open."""
+        """Whether listeners must leave: the process can't stop while a response is open."""
 
     @property
     def listeners(self) -> int:
-        return sum(len(watched.listeners) for watched in self._users.values())
+        return sum(len(subscription.listeners) for subscription in self._users.values())
 
     def end(self) -> None:
         """Wake all listeners for the last time."""
         self.ended = True
-        for watched in self._users.values():
-            for moved in watched.listeners:
-                moved.set()
+        for subscription in self._users.values():
+            for updated in subscription.listeners:
+                updated.set()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -65,27 +64,27 @@ class UserWatch:
         await self._client.aclose()
 
     @contextlib.asynccontextmanager
-    async def moves(self, user_id: UserId) -> AsyncIterator[asyncio.Event]:
-        """An event that is set each time the user's features have moved since it was cleared."""
-        moved, name = asyncio.Event(), user_channel(user_id)
-        watched = self._users.setdefault(name, _Watched())
-        watched.listeners.add(moved)
+    async def subscribe(self, user_id: UserId) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each update of the user's features; the listener clears it."""
+        updated, name = asyncio.Event(), user_channel(user_id)
+        subscription = self._users.setdefault(name, _Subscription())
+        subscription.listeners.add(updated)
         try:
             if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._follow(), name="watched users")
-            elif len(watched.listeners) == 1:
-                await self._tell(subscribe=name)
+                self._task = asyncio.create_task(self._follow(), name="user updates")
+            elif len(subscription.listeners) == 1:
+                await self._update_channel(subscribe=name)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(watched.heard.wait(), HEARD_WITHIN)
-            yield moved
+                await asyncio.wait_for(subscription.subscribed.wait(), SUBSCRIBE_TIMEOUT)
+            yield updated
         finally:
-            watched.listeners.discard(moved)
-            if not watched.listeners and self._users.get(name) is watched:
+            subscription.listeners.discard(updated)
+            if not subscription.listeners and self._users.get(name) is subscription:
                 del self._users[name]
-                await self._tell(unsubscribe=name)
+                await self._update_channel(unsubscribe=name)
 
-    async def _tell(self, subscribe: str | None = None, unsubscribe: str | None = None) -> None:
-        """Have the listening connection listen to one user more or less; it finds out by itself if it is lost."""
+    async def _update_channel(self, subscribe: str | None = None, unsubscribe: str | None = None) -> None:
+        """Add a channel to the connection, or remove one. A lost connection is noticed by `_follow`."""
         if self._channel is None:
             return
         with contextlib.suppress(redis.RedisError, OSError):
@@ -98,31 +97,31 @@ class UserWatch:
         while True:
             try:
                 async with self._client.pubsub() as channel:
-                    self._channel = channel  # from here on who joins subscribes by itself
-                    await channel.subscribe(KEPT, *self._users)
+                    self._channel = channel  # from here on new listeners subscribe by themselves
+                    await channel.subscribe(IDLE_CHANNEL, *self._users)
                     await self._listen(channel)
             except (redis.RedisError, OSError) as error:
                 logger.warning("moves of users are not heard of (%s); trying again", error)
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(RETRY_SECONDS)
             finally:
                 self._channel = None
-                for watched in self._users.values():
-                    watched.heard.clear()
+                for subscription in self._users.values():
+                    subscription.subscribed.clear()
 
     async def _listen(self, channel: redis.client.PubSub) -> None:
         while True:
             message = await channel.get_message(timeout=1.0)
             if message is None:
                 continue
-            watched = self._users.get(message["channel"].decode())
-            if watched is None:
+            subscription = self._users.get(message["channel"].decode())
+            if subscription is None:
                 continue
             if message["type"] == "message":
-                for moved in watched.listeners:
-                    moved.set()
+                for updated in subscription.listeners:
+                    updated.set()
             elif message["type"] == "subscribe":
-                if watched.told:  # not for the first time: what was said between is not known
-                    for moved in watched.listeners:
-                        moved.set()
-                watched.told = True
-                watched.heard.set()
+                if subscription.was_subscribed:  # resubscribed after a loss: updates may have been missed
+                    for updated in subscription.listeners:
+                        updated.set()
+                subscription.was_subscribed = True
+                subscription.subscribed.set()

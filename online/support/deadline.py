@@ -1,41 +1,41 @@
-"""A bound on a wait for somebody else that does not count this process' own lateness against them."""
+"""A timeout that ignores delays of our own event loop."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-LOOKS: Final = 3
-"""Turns of the loop between the bound's end and the error: what came meanwhile is read, then handed to whom waits for it."""
+GRACE_TICKS: Final = 3
+"""Iterations of the loop between the deadline and the error, in which responses already received reach their waiters."""
 _SOON: Final = 0.001
 
 
 class _Timer:
-    """Ends the timeout when it has looked LOOKS times more."""
+    """Expires the timeout GRACE_TICKS ticks after its deadline."""
 
-    def __init__(self, bound: asyncio.Timeout, seconds: float) -> None:
-        self._bound, self._loop = bound, asyncio.get_running_loop()
-        self._handle = self._loop.call_later(seconds, self._look, LOOKS)
+    def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
+        self._timeout, self._loop = timeout, asyncio.get_running_loop()
+        self._handle = self._loop.call_later(seconds, self._tick, GRACE_TICKS)
 
-    def _look(self, left: int) -> None:
+    def _tick(self, left: int) -> None:
         if left:
-            self._handle = self._loop.call_later(_SOON, self._look, left - 1)
+            self._handle = self._loop.call_later(_SOON, self._tick, left - 1)
         else:
-            self._bound.reschedule(self._loop.time())
+            self._timeout.reschedule(self._loop.time())
 
     def cancel(self) -> None:
         self._handle.cancel()
 
 
 @contextlib.asynccontextmanager
-async def bounded(seconds: float) -> AsyncIterator[None]:
-    """`asyncio.timeout`, but an answer that has come while the loop was busy with other lists is taken, though the time is over.
+async def lag_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
+    """`asyncio.timeout`, except that a response received while the loop was busy is accepted after the deadline.
 
-    A loop that was busy for longer than the bound gives up before it has handed over what came meanwhile. So a plain timeout
-    would say of a service that had answered at once that it did not. Raises TimeoutError.
+    A plain timeout of a loop that was busy for longer fires before the loop has delivered received responses: it would blame
+    a service that responded at once. Raises TimeoutError.
     """
-    async with asyncio.timeout(None) as bound:
-        timer = _Timer(bound, seconds)
+    async with asyncio.timeout(None) as timeout:
+        timer = _Timer(timeout, seconds)
         try:
             yield
         finally:

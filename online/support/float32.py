@@ -1,4 +1,4 @@
-"""Numbers of 32 bits as they are told: half the digits of the doubles that Python makes of them."""
+"""The shortest decimal form of float32 values, for JSON: half the digits of the same values as doubles."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ import orjson
 from features.arrays import FloatArray
 
 
-def told(values: FloatArray) -> Any:
-    """The same shape as lists of floats, each the double with the fewest digits that is nearest to these 32 bits."""
+def to_json_floats(values: FloatArray) -> Any:
+    """Values as nested lists of floats, of the same shape; each is the double with the fewest digits that rounds to the
+    float32."""
     whole = np.ascontiguousarray(values, np.float32)
     return orjson.loads(orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY))

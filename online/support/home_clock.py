@@ -26,11 +26,12 @@ class HomeClock:
         self._newest: Millis = 0
         self.wall = wall
 
-    def saw(self, ts: Millis) -> None:
-        """An event of this time has been folded."""
+    def observe(self, ts: Millis) -> None:
+        """Record that an event of this time (ms) has been folded: the clock is never behind it."""
         self._newest = max(self._newest, ts)
 
     def now(self) -> Millis:
+        """The current time in the data, ms."""
         if self._since is None:
             return self.wall()
         return max(self._cut + max(0, self.wall() - self._since), self._newest)

@@ -1,4 +1,4 @@
-"""Settings that change while the API runs: a file that is read again when it has changed."""
+"""A settings file that is reloaded when it changes, while the API runs."""
 
 import logging
 from collections.abc import Callable
@@ -13,16 +13,18 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that it can't take."""
+"""What msgspec raises for malformed bytes."""
 
 
-class FollowedFile(Generic[T]):
-    """What a file says, or `default` where there is none. What is wrong in it leaves the last good value, and is said.
+class ReloadableFile(Generic[T]):
+    """The parsed contents of a file, or `default` where there is none. Malformed contents leave the last good value, and are
+    logged.
 
-    path      None is a file that is never there
-    read      its bytes → value; raises msgspec.DecodeError or BadInput
-    required  it is wrong, too, that the file is not there
-    value     what holds now; error why the file's newest state does not, None where it does
+    path      None: there is no file
+    read      parses its bytes; raises msgspec.DecodeError or BadInput
+    required  whether a missing file is an error
+    value     the value in use
+    error     why the file's newest contents are not in use; None if they are
     """
 
     def __init__(self, path: str | None, read: Callable[[bytes], T], default: T, required: bool = False) -> None:
@@ -35,6 +37,7 @@ class FollowedFile(Generic[T]):
         self.error: str | None = None
 
     def refresh(self) -> None:
+        """Reload the file if it has changed. Never raises for its contents or its absence."""
         if self._path is None:
             return
         try:
@@ -42,19 +45,19 @@ class FollowedFile(Generic[T]):
             stamp = (status.st_mtime_ns, status.st_size)
             if stamp != self._stamp:
                 content = self._path.read_bytes()
-                self._stamp = stamp  # what it says may be wrong, and is not read again; that it can't be read may pass
+                self._stamp = stamp  # after the read: malformed contents are not read again, an OSError is retried
                 self.value = self._read(content)
                 self.error = None
         except FileNotFoundError as error:
             self._stamp = None
             if self._required:
-                self._complain(error)
+                self._report(error)
             else:
                 self.value, self.error = self._default, None
         except (OSError, *UNREADABLE, BadInput) as error:
-            self._complain(error)
+            self._report(error)
 
-    def _complain(self, error: Exception) -> None:
-        told, self.error = self.error, f"{self._path}: {error}"
-        if told != self.error:
+    def _report(self, error: Exception) -> None:
+        reported, self.error = self.error, f"{self._path}: {error}"
+        if reported != self.error:
             logger.warning("settings stay as they were: %s", self.error)

@@ -1,7 +1,7 @@
-"""Vectors of items, for recall: files that are followed, an index over the item store's rows for each kind, users' vectors."""
+"""Embeddings for recall: item vectors, reloaded from files, with an index for each kind, and users' vectors."""
 
 from online.vectors.index import VectorIndex
 from online.vectors.user_tower import UserTower
-from online.vectors.vector_store import Kind, VectorShelf
+from online.vectors.vector_store import EmbeddingKind, VectorStore
 
-__all__ = ["Kind", "UserTower", "VectorIndex", "VectorShelf"]
+__all__ = ["EmbeddingKind", "UserTower", "VectorIndex", "VectorStore"]

@@ -1,4 +1,4 @@
-"""Item vectors on disk, read with distrust: what is cut, changed, not finite or of another width is refused, and said why."""
+"""Item vectors on disk: truncated, changed or non-finite files, and those of another width, are refused with a reason."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ _meta = msgspec.json.Decoder(EmbeddingsMeta)
 
 
 def read_meta(folder: Path) -> EmbeddingsMeta:
-    """Raises Broken, naming the file."""
+    """Read a version's metadata. Raises Broken, naming the file."""
     path = folder / META
     try:
         return _meta.decode(path.read_bytes())

@@ -1,7 +1,7 @@
-"""Which items' vectors go furthest where one vector points: all compared where that is fast enough, an index above.
+"""Nearest items by inner product: exact search up to EXACT_UP_TO vectors, an approximate index above.
 
-The index is faiss' inverted lists (docs/decisions/0015 says why): a query looks into the PROBES lists that lie nearest and sees
-only items that are allowed; where those are too few, it looks into all lists, which is exact but for half precision.
+The index is faiss' inverted lists (why: docs/decisions/0015): a query probes the PROBES nearest lists and sees only allowed
+items; if it finds too few, it probes all lists, which is exact but for half precision.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ from features.arrays import BoolArray, FloatArray, IntArray
 EXACT_UP_TO: Final = 50_000
 PROBES: Final = 512
 _SAMPLE: Final = 50
-"""Vectors that are looked at to place the centre of a list."""
+"""Vectors per list that train its centroid."""
 
 
 class VectorIndex:
@@ -30,60 +30,63 @@ class VectorIndex:
         return len(self._held)
 
     def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
-        """(rows, inner products) of the best of the allowed ones, best first, at most `limit`; ties by row. allowed: [N] by row;
-        what stands beyond it is not allowed."""
+        """(rows, inner products) of the best allowed items, best first, at most `limit`; ties by row. allowed: [N] by row; rows
+        beyond it are not allowed."""
         return self._held.search(query, limit, allowed)
 
     def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
-        """Which of the rows have a vector [k], and theirs."""
+        """(which of the k rows have a vector [k], their vectors)."""
         return self._held.vectors(rows)
 
     def add(self, rows: IntArray, vectors: FloatArray) -> None:
-        """More items, in rows beyond all that were there."""
+        """Add items, in rows beyond all existing ones."""
         self._held.add(rows, vectors)
 
 
 def _best(rows: IntArray, scores: FloatArray, limit: int) -> tuple[IntArray, FloatArray]:
-    """The best `limit`, best first; ties by row, at the edge too."""
+    """The best `limit`, best first; ties by row, also at the cut-off."""
     if limit < len(scores):
-        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        near = np.flatnonzero(scores >= least)
+        threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        near = np.flatnonzero(scores >= threshold)
         rows, scores = rows[near], scores[near]
     order = np.lexsort((rows, -scores))[:limit]
     return rows[order], scores[order]
 
 
 class _Exact:
+    """Exact search: compares the query with every vector."""
+
     def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows, self._vectors = rows, np.ascontiguousarray(vectors)
-        self._place: npt.NDArray[np.int32] = np.zeros(0, np.int32)
-        self._note()
+        self._index_of_row: npt.NDArray[np.int32] = np.zeros(0, np.int32)
+        self._reindex()
 
-    def _note(self) -> None:
-        self._place = np.full(int(self._rows.max()) + 1 if len(self._rows) else 0, -1, np.int32)
-        self._place[self._rows] = np.arange(len(self._rows))
+    def _reindex(self) -> None:
+        self._index_of_row = np.full(int(self._rows.max()) + 1 if len(self._rows) else 0, -1, np.int32)
+        self._index_of_row[self._rows] = np.arange(len(self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
-        there = self._rows < len(allowed)
-        there[there] = allowed[self._rows[there]]
-        return _best(self._rows[there], (self._vectors @ query)[there], limit)
+        present = self._rows < len(allowed)
+        present[present] = allowed[self._rows[present]]
+        return _best(self._rows[present], (self._vectors @ query)[present], limit)
 
     def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
-        known = rows < len(self._place)
-        known[known] = self._place[rows[known]] >= 0
-        return known, self._vectors[self._place[rows[known]]]
+        known = rows < len(self._index_of_row)
+        known[known] = self._index_of_row[rows[known]] >= 0
+        return known, self._vectors[self._index_of_row[rows[known]]]
 
     def add(self, rows: IntArray, vectors: FloatArray) -> None:
         self._rows = np.concatenate([self._rows, rows])
         self._vectors = np.concatenate([self._vectors, vectors])
-        self._note()
+        self._reindex()
 
 
 class _Lists:
-    """Places in the index are rows of the store; a row without a vector holds zeros and is not allowed. 2·W + 17 bytes a row."""
+    """Inverted lists. Ids in the index are rows of the store; a row without a vector holds zeros and is never allowed. 2·W + 17
+    bytes a row."""
 
     def __init__(self, rows: IntArray, vectors: FloatArray) -> None:
         import faiss  # 40 MB that a small catalogue does not need
@@ -104,16 +107,16 @@ class _Lists:
     def search(self, query: FloatArray, limit: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
         size = min(len(allowed), len(self._known))
         chosen = self._faiss.IDSelectorBitmap(np.packbits(allowed[:size] & self._known[:size], bitorder="little"))
-        rows, scores = self._looked(query, limit, chosen, PROBES)
+        rows, scores = self._probe(query, limit, chosen, PROBES)
         if len(rows) < limit:
-            rows, scores = self._looked(query, limit, chosen, self._lists)
+            rows, scores = self._probe(query, limit, chosen, self._lists)
         return rows, scores
 
-    def _looked(self, query: FloatArray, limit: int, chosen: Any, probes: int) -> tuple[IntArray, FloatArray]:
+    def _probe(self, query: FloatArray, limit: int, chosen: Any, probes: int) -> tuple[IntArray, FloatArray]:
         how = self._faiss.SearchParametersIVF(sel=chosen, nprobe=min(probes, self._lists))
         scores, rows = self._index.search(query[None], limit, params=how)
-        there = rows[0] >= 0
-        return _best(rows[0][there], scores[0][there], limit)
+        present = rows[0] >= 0
+        return _best(rows[0][present], scores[0][present], limit)
 
     def vectors(self, rows: IntArray) -> tuple[BoolArray, FloatArray]:
         known = rows < len(self._known)

@@ -1,4 +1,4 @@
-"""The two-tower model's vector of a user, computed from the features as they are now, by the model server."""
+"""The two-tower model's vector of a user, computed by the model server from the user's current features."""
 
 import numpy as np
 
@@ -9,18 +9,17 @@ from features.inputs.history import history_of
 from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
 from features.inputs.signals import Moment
 from online.model_client.client import ModelClient
-from online.vectors.vector_store import Kind
+from online.vectors.vector_store import EmbeddingKind
 
 
 class UserTower:
-    """Asks for it: one row, a deadline, no retry. What comes late says nothing of the server's health, which ranking finds
-    out."""
+    """Calls the user tower: one row, a timeout, no retry. A timeout does not count for the circuit breaker; ranking's do."""
 
     def __init__(self, client: ModelClient) -> None:
         self._client = client
 
-    async def __call__(self, kind: Kind, moment: Moment, within: float) -> FloatArray:
-        """[W] of the version whose items' vectors `kind` holds. Raises Unavailable."""
+    async def __call__(self, kind: EmbeddingKind, moment: Moment, timeout: float) -> FloatArray:
+        """[W] the user's vector by the version that made the item vectors of `kind`. Raises Unavailable."""
         model = kind.model
         if model is None or (of := model.manifest.towers) is None:
             raise Unavailable(f"{kind.name} gives no vectors of users")
@@ -36,4 +35,4 @@ class UserTower:
             history=history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
         )
         inputs = model_inputs(names, model.manifest.maps, raw)
-        return await self._client.vector(model.name, model.version, of.signature, inputs, of.width, within)
+        return await self._client.vector(model.name, model.version, of.signature, inputs, of.width, timeout)

@@ -1,7 +1,7 @@
-"""The vectors that recall may use now: of each kind the newest version that is whole, taken in while the API serves.
+"""The item vectors that recall uses: of each kind the newest valid version, loaded while the API serves.
 
-als, item2vec and deepwalk lie under <embeddings>/<version>/<kind>; a model's own beside the version that ranks. A bad version is
-refused and named, and the one before it goes on. For as long as a version is taken in, both are in memory.
+als, item2vec and deepwalk are under <embeddings>/<version>/<kind>; a model's own vectors are in its version's folder. A bad
+version is listed in `refused`, and the previous one stays in use. While a version is loaded, both are in memory.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from features.arrays import FloatArray, IntArray
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
 from features.base.item_weights import rows_of
 from features.errors import Broken, MartletError
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.stores.item_store import ItemStore
 from online.vectors.files import read_meta, read_vectors
 from online.vectors.index import EXACT_UP_TO, VectorIndex
@@ -31,8 +31,8 @@ EMBEDDINGS: Final = (ALS, ITEM2VEC, DEEPWALK)
 
 
 @dataclass
-class Kind:
-    """One kind's vectors. version: of the embeddings, or of the model; fold_in: of ALS; model: that gives the users' vectors.
+class EmbeddingKind:
+    """One kind of vectors. version: of the embeddings, or of the model; fold_in: ALS alone; model: computes the users' vectors.
 
     waiting: (ids, vectors) of items that the store does not have yet.
     """
@@ -45,24 +45,24 @@ class Kind:
     model: LiveModel | None = None
 
 
-class VectorShelf:
-    """Follows the folders. embeddings: None is a home that has none."""
+class VectorStore:
+    """Polls the folders for new versions. embeddings: None for a home without embeddings."""
 
     def __init__(
         self,
         embeddings: str | None,
         models_folder: Path,
-        models: ModelCatalogue,
+        models: LiveModels,
         store: ItemStore,
         exact_up_to: int = EXACT_UP_TO,
     ) -> None:
         self._embeddings = None if embeddings is None else Path(embeddings)
         self._models_folder, self._models, self._store = models_folder, models, store
         self._exact_up_to = exact_up_to
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, EmbeddingKind] = {}
         self._task: asyncio.Task[None] | None = None
-        self._looked_at: dict[tuple[str, int], Stamp] = {}
-        """Versions that were refused, as they were then."""
+        self._refused_stamps: dict[tuple[str, int], Stamp] = {}
+        """File stamps of refused versions: they are read again once their files change."""
         self.refused: dict[tuple[str, int], str] = {}
 
     async def start(self) -> None:
@@ -74,26 +74,28 @@ class VectorShelf:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def now(self) -> dict[str, Kind]:
-        """What is there now, by name."""
+    def now(self) -> dict[str, EmbeddingKind]:
+        """The kinds in use, by name."""
         return dict(self._kinds)
 
     def kinds(self) -> list[str]:
+        """Names of the kinds in use, sorted."""
         return sorted(self._kinds)
 
-    def all(self) -> list[Kind]:
+    def all(self) -> list[EmbeddingKind]:
+        """The kinds in use, by name."""
         return [self._kinds[name] for name in self.kinds()]
 
     def similar(self, name: str, row: int, count: int) -> list[tuple[int, float]]:
-        """(row, cosine) of the items whose vectors point most where that of the item in `row` does, best first; none where it has
-        no vector. Raises KeyError for a kind that is not there."""
+        """(row, cosine) of the items nearest to the item in `row` by cosine, best first; none if it has no vector. Raises
+        KeyError for a kind that is not in use."""
         index = self._kinds[name].index
         known, vectors = index.vectors(np.array([row]))
         if not known[0]:
             return []
         others = np.ones(len(self._store), bool)
         others[row] = False
-        rows, _ = index.search(vectors[0], 4 * count, others)  # by inner product: long vectors come too early
+        rows, _ = index.search(vectors[0], 4 * count, others)  # over-fetch: inner products favour long vectors
         cosines = unit(index.vectors(rows)[1]) @ unit(vectors)[0]
         best = np.argsort(-cosines, kind="stable")[:count]
         return list(zip(rows[best].tolist(), cosines[best].tolist(), strict=True))
@@ -101,13 +103,13 @@ class VectorShelf:
     async def _follow(self) -> None:
         while True:
             try:
-                await self.look()
-            except Exception as error:  # whatever it is, what is good now goes on, and the next look may be better
-                logger.warning("vectors can't be looked at: %s: %s", type(error).__name__, error)
+                await self.refresh()
+            except Exception as error:  # the loaded versions stay in use, and the next poll may succeed
+                logger.warning("vectors can't be polled: %s: %s", type(error).__name__, error)
             await asyncio.sleep(POLL)
 
-    async def look(self) -> None:
-        """Take in what is new."""
+    async def refresh(self) -> None:
+        """Load new versions."""
         versions = await asyncio.to_thread(self._versions)
         for name in EMBEDDINGS:
             await self._newest(name, versions.get(name, []))
@@ -116,11 +118,11 @@ class VectorShelf:
         if tower is not None and tower.manifest.towers is not None:
             await self._take(TWOTOWER, tower.version, tower)
         else:
-            self._kinds.pop(TWOTOWER, None)  # nobody would give users' vectors for these items'
-        self._place_waiting()
+            self._kinds.pop(TWOTOWER, None)  # without the tower nobody computes the users' vectors
+        self._add_waiting()
 
     def _versions(self) -> dict[str, list[int]]:
-        """Versions on disk that have a kind, the newest first."""
+        """Versions on disk by kind, newest first."""
         if self._embeddings is None or not self._embeddings.is_dir():
             return {}
         numbers = sorted((int(path.name) for path in self._embeddings.iterdir() if path.name.isdecimal()), reverse=True)
@@ -133,30 +135,31 @@ class VectorShelf:
                 return
 
     def _forget(self, name: str, versions: list[int]) -> None:
-        """What was refused and is gone."""
+        """Drop refused versions that are no longer on disk."""
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
-            del self.refused[key], self._looked_at[key]
+            del self.refused[key], self._refused_stamps[key]
 
     async def _take(self, name: str, version: int, model: LiveModel | None) -> bool:
-        """Whether this version is the one in use now. One that was refused is read again once its files are others."""
+        """Load a version if it is not in use yet; whether it is in use now. A refused version is read again
+        once its files change."""
         current, key = self._kinds.get(name), (name, version)
         if current is not None and current.version == version:
             return True
         folder = self._folder(name, version, model)
         stamp = await asyncio.to_thread(_stamp, folder)
-        if self._looked_at.get(key) == stamp:
+        if self._refused_stamps.get(key) == stamp:
             return False
         try:
             ids = self._store.columns.ids[: len(self._store)].copy()
             kind = await asyncio.to_thread(self._read, name, version, model, folder, ids)
-        except Exception as error:  # no room, no library for this machine, or files that are wrong
+        except Exception as error:  # out of memory, no library for this machine, or bad files
             why = str(error) if isinstance(error, MartletError) else f"{type(error).__name__}: {error}"
             logger.warning("vectors %s version %d are not used: %s", name, version, why)
-            self.refused[key], self._looked_at[key] = why, stamp
+            self.refused[key], self._refused_stamps[key] = why, stamp
             return False
         self._kinds[name] = kind
         self.refused.pop(key, None)
-        self._looked_at.pop(key, None)
+        self._refused_stamps.pop(key, None)
         logger.info("vectors %s version %d: %d items", name, version, len(kind.index))
         return True
 
@@ -166,27 +169,29 @@ class VectorShelf:
         assert self._embeddings is not None
         return self._embeddings / str(version) / name
 
-    def _read(self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray) -> Kind:
-        """Read and build; runs in a thread of its own. Raises Broken."""
+    def _read(
+        self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray
+    ) -> EmbeddingKind:
+        """Read the vectors and build the index; runs in a worker thread. Raises Broken."""
         fold_in = None
         if model is not None and (towers := model.manifest.towers) is not None:
-            ids, vectors = read_vectors(folder, towers.width, _within(towers.folder, model.manifest.digests))
+            ids, vectors = read_vectors(folder, towers.width, _in_folder(towers.folder, model.manifest.digests))
         else:
             meta = read_meta(folder.parent)
             if name not in meta.kinds:
                 raise Broken(f"{folder.parent / META} does not name {name}")
-            ids, vectors = read_vectors(folder, meta.width, _within(name, meta.digests))
+            ids, vectors = read_vectors(folder, meta.width, _in_folder(name, meta.digests))
             if name == ALS:
                 fold_in = FoldIn(vectors, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
             else:
                 vectors = unit(vectors)
-        rows, there = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
-        index = VectorIndex(rows[there], vectors[there], self._exact_up_to)
-        waiting = None if there.all() else (ids[~there], vectors[~there])
-        return Kind(name, version, index, waiting, fold_in, model)
+        rows, present = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
+        index = VectorIndex(rows[present], vectors[present], self._exact_up_to)
+        waiting = None if present.all() else (ids[~present], vectors[~present])
+        return EmbeddingKind(name, version, index, waiting, fold_in, model)
 
-    def _place_waiting(self) -> None:
-        """Items that have come into the store since."""
+    def _add_waiting(self) -> None:
+        """Add the vectors of items that have entered the store since."""
         for kind in self._kinds.values():
             if kind.waiting is None:
                 continue
@@ -194,13 +199,13 @@ class VectorShelf:
             rows = np.array(
                 [-1 if (row := self._store.row(item_id)) is None else row for item_id in ids.tolist()], np.int64
             )
-            there = rows >= 0
-            if there.any():
-                kind.index.add(rows[there], vectors[there])
-                kind.waiting = None if there.all() else (ids[~there], vectors[~there])
+            present = rows >= 0
+            if present.any():
+                kind.index.add(rows[present], vectors[present])
+                kind.waiting = None if present.all() else (ids[~present], vectors[~present])
 
 
-def _within(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
+def _in_folder(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
     """Digests of the files in a folder, by name."""
     return {
         path.removeprefix(f"{folder}/"): digest for path, digest in digests.items() if path.startswith(f"{folder}/")
@@ -208,7 +213,7 @@ def _within(folder: str, digests: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stamp(folder: Path) -> Stamp:
-    """What changes when the files of a kind, or what is said of them, do."""
+    """A value that changes when the files of a kind or their metadata do."""
     found = []
     for path in sorted([*folder.parent.glob(META), *folder.glob("*")]):
         with contextlib.suppress(FileNotFoundError):

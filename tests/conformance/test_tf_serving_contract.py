@@ -91,6 +91,8 @@ def servers(
         "swapped": ServerProcess("--model_name=half_plus_two", f"--model_base_path={swapped.base}"),
     }
     with ExitStack() as stack:
+        for server in starting.values():  # where one does not come up, the others go, too
+            stack.callback(server.process.kill)
         yield {name: stack.enter_context(server) for name, server in starting.items()}
 
 

@@ -1,6 +1,8 @@
 """Ways to ask for lists, why they are so, lists that are pushed, policies and experiments: on the real services."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -228,6 +230,23 @@ def test_an_item_that_was_put_is_shown_and_recalled_as_new(martlet: Martlet, ser
     changed = martlet.http.put("/v1/items/987654", json={"title": "Renamed"}).json()
     assert changed == {"item_id": 987654, "created": False, "unknown_genres": []}
     assert martlet.http.get("/v1/items/987654").json()["title"] == "Renamed"
+
+
+def test_an_item_that_was_put_is_there_after_the_api_has_started_again(martlet: Martlet) -> None:
+    """Each API process reads the topic of items from its beginning."""
+    assert martlet.http.put("/v1/items/987656", json={"title": "Kept", "genres": ["Drama"]}).status_code == 200
+    before = martlet.status()["services"]["api"]["pid"]
+    os.kill(before, signal.SIGTERM)
+
+    def again() -> httpx.Response | None:
+        try:
+            answer = martlet.http.get("/v1/items/987656")
+        except httpx.TransportError:
+            return None
+        return answer if answer.status_code == 200 and martlet.status()["services"]["api"]["pid"] != before else None
+
+    assert until(again, 60, "the item in the new process").json()["title"] == "Kept"
+    until(lambda: martlet.http.get("/readyz").status_code == 200, 60, "all is ready again")
 
 
 @pytest.mark.parametrize(

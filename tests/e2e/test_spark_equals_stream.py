@@ -141,8 +141,12 @@ def test_the_ledger(martlet: Martlet, made: Base) -> None:
         assert counted["applied"] > 0
 
 
-def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base) -> None:
-    """Last in this file: it starts the shared home anew, from the base that the command has made."""
+def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Last in this file: it starts the shared home anew, from the base that the command has made, and without a network."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
     before = HomeRecord(Home(martlet.home))
     number = int(made.folder.name)
     user = USERS[0]

@@ -38,9 +38,9 @@ def asks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def asks(asks_folder: Path) -> Any:
-    from models.training.list_data import read_asks
+    from models.training.list_data import read_ranking_lists
 
-    return read_asks(asks_folder)
+    return read_ranking_lists(asks_folder)
 
 
 @pytest.fixture(scope="session")

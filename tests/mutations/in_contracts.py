@@ -187,8 +187,8 @@ FAULTS: Final = (
     Fault(
         "neighbours begin one place late",
         "features/base/item_weights.py",
-        "self._at[sources[there]] = (ends - left)[there]",
-        "self._at[sources[there]] = (ends - left + 1)[there]",
+        "self._at[sources[present]] = (ends - left)[present]",
+        "self._at[sources[present]] = (ends - left + 1)[present]",
         ("test_they_are_found_in_any_order_of_rows",),
     ),
     Fault(

@@ -29,7 +29,7 @@ FAULTS: Final = (
     Fault(
         "a co-visit is taken back twice",
         "features/fold/co_visits.py",
-        "if sign < 0 and place not in self._undone:",
+        "if sign < 0 and visit not in self._undone:",
         "if sign < 0:",
         ("test_what_is_taken_back_keeps_its_slot",),
     ),
@@ -43,8 +43,8 @@ FAULTS: Final = (
     Fault(
         "the oldest co-visits stay",
         "features/fold/co_visits.py",
-        "place = self._places.pop(0)",
-        "place = self._places.pop()",
+        "visit = self._visits.pop(0)",
+        "visit = self._visits.pop()",
         ("test_the_newest_are_kept_and_the_stored_forms_are_bounded",),
     ),
     Fault(

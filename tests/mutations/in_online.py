@@ -8,8 +8,8 @@ FAULTS: Final = (
     Fault(
         "a timeout counts our own lateness",
         "online/support/deadline.py",
-        "LOOKS: Final = 3",
-        "LOOKS: Final = 0",
+        "GRACE_TICKS: Final = 3",
+        "GRACE_TICKS: Final = 0",
         ("test_an_answer_that_came_while_the_loop_was_busy_is_taken",),
     ),
     Fault(
@@ -23,7 +23,7 @@ FAULTS: Final = (
         "after a rest all ask at once",
         "online/support/circuit_breaker.py",
         (
-            "        if self._failures >= self._most:\n"
+            "        if self._failures >= self._max_failures:\n"
             "            self._open_until = self._clock() + self._rest\n"
             "        return True"
         ),
@@ -47,8 +47,8 @@ FAULTS: Final = (
     Fault(
         "a hundred users get no token",
         "online/http/seen_token.py",
-        "if len(places) > MAX_USERS:",
-        "if len(places) >= MAX_USERS:",
+        "if len(offsets) > MAX_USERS:",
+        "if len(offsets) >= MAX_USERS:",
         ("test_a_token_may_name_a_hundred_users_and_a_forged_one_no_more",),
     ),
     Fault(
@@ -110,14 +110,14 @@ FAULTS: Final = (
     Fault(
         "lists for many fill all the room",
         "online/http/load_shedding.py",
-        "self._aside = asyncio.Semaphore(aside)",
-        "self._aside = asyncio.Semaphore(at_once)",
+        "self._background = asyncio.Semaphore(background)",
+        "self._background = asyncio.Semaphore(concurrent)",
         ("test_lists_that_may_wait_leave_room_for_those_that_may_not",),
     ),
     Fault(
         "a full queue is no reason to refuse",
         "online/http/load_shedding.py",
-        "return self._waiting >= self._most",
+        "return self._waiting >= self._max_waiting",
         "return False",
         ("test_beyond_the_queue_a_list_is_refused_before_it_is_read",),
     ),
@@ -145,8 +145,8 @@ FAULTS: Final = (
     Fault(
         "a wrong settings file resets what holds",
         "online/support/reloadable_file.py",
-        '        told, self.error = self.error, f"{self._path}: {error}"',
-        ('        self.value = self._default\n        told, self.error = self.error, f"{self._path}: {error}"'),
+        '        reported, self.error = self.error, f"{self._path}: {error}"',
+        ('        self.value = self._default\n        reported, self.error = self.error, f"{self._path}: {error}"'),
         ("test_settings_follow_their_file_and_survive_a_bad_one",),
     ),
     Fault(
@@ -173,7 +173,7 @@ FAULTS: Final = (
     Fault(
         "a list counts as acted on at each event",
         "online/recommend/experiment_outcomes.py",
-        ("                told.add(outcome)\n"),
+        ("                counted.add(outcome)\n"),
         "",
         ("test_a_list_counts_once_an_outcome",),
     ),

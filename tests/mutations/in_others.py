@@ -160,8 +160,8 @@ FAULTS: Final = (
     Fault(
         "novelty is of the last rows",
         "offline/evaluation/beyond_accuracy.py",
-        "-np.log2(np.maximum(of.shares, least))",
-        "-np.log2(np.maximum(1 - of.shares, least))",
+        "-np.log2(np.maximum(of.shares, floor))",
+        "-np.log2(np.maximum(1 - of.shares, floor))",
         ("test_coverage_novelty_and_diversity",),
     ),
     Fault(
@@ -174,15 +174,15 @@ FAULTS: Final = (
     Fault(
         "lists for training begin at the wrong row",
         "offline/training_data/ranking_lists.py",
-        "return floor + int(positive[-most])",
-        "return floor + int(positive[most])",
+        "return floor + int(positive[-limit])",
+        "return floor + int(positive[limit])",
         ("test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third",),
     ),
     Fault(
         "lists for training begin one row late",
         "offline/training_data/ranking_lists.py",
-        "return floor + int(positive[-most])",
-        "return floor + int(positive[-most]) + 1",
+        "return floor + int(positive[-limit])",
+        "return floor + int(positive[-limit]) + 1",
         ("test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third",),
     ),
     Fault(
@@ -241,7 +241,7 @@ FAULTS: Final = (
     Fault(
         "the gate does not look at warm-up scores",
         "models/training/promotion_gate.py",
-        "if not fits or not np.isfinite(ask(name, feeds)).all():",
+        "if not fits or not np.isfinite(score(name, feeds)).all():",
         "if not fits:",
         slow="test_a_warm_up_request_that_gets_no_finite_score",
     ),
@@ -255,8 +255,8 @@ FAULTS: Final = (
     Fault(
         "weights between items are taught by the lists themselves",
         "offline/training_data/ranking_lists.py",
-        "write_history_relations(spark, dataset, first, aside / RELATIONS",
-        "write_history_relations(spark, dataset, rows, aside / RELATIONS",
+        "write_history_relations(spark, dataset, first, staging / RELATIONS",
+        "write_history_relations(spark, dataset, rows, staging / RELATIONS",
         slow="test_asks_are_what_a_request_would_have_seen",
     ),
     Fault(

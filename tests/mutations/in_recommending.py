@@ -57,8 +57,8 @@ FAULTS: Final = (
     Fault(
         "without a model the worst come first",
         "online/recommend/recommender.py",
-        "(found.votes() - place / max(count, 1))",
-        "(place / max(count, 1))",
+        "(found.votes() - rank / max(count, 1))",
+        "(rank / max(count, 1))",
         ("test_without_a_model_what_more_channels_found_comes_first_then_what_recall_gave_first",),
     ),
     Fault(
@@ -148,8 +148,8 @@ FAULTS: Final = (
     Fault(
         "new items may be hidden ones",
         "online/recall/signal.py",
-        "query.news[moment.allowed[query.news]]",
-        "query.news",
+        "query.new_items[moment.allowed[query.new_items]]",
+        "query.new_items",
         ("test_with_nothing_allowed_it_gives_nothing",),
     ),
     Fault(

@@ -200,7 +200,9 @@ FAULTS: Final = (
     Fault(
         "what was in flight is lost with its connection",
         "streaming/redis_sink/redis_writer.py",
-        ("        for writes, _ in self._in_flight:\n            self._buffer(writes)\n        self._in_flight.clear()"),
+        (
+            "        for writes, _ in self._in_flight:\n            self._buffer(writes)\n        self._in_flight.clear()"
+        ),
         "        self._in_flight.clear()",
         ("test_what_was_in_flight_when_the_connection_broke_waits_again",),
     ),

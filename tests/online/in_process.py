@@ -16,7 +16,7 @@ from features.types import Event, UserId
 from features.units import DAY_MS
 from online.app import make_app
 from online.model_client.live_models import LiveModel
-from online.monitoring.job_metrics import JobSight
+from online.monitoring.job_metrics import JobSnapshot
 from online.recommend.recommender import Recommender
 from online.server import Server
 from online.stores.item_store import ItemStore
@@ -49,10 +49,10 @@ class FakeItemTopic:
 class FakeJob:
     """One lane that has read three records."""
 
-    async def look(self) -> JobSight:
+    async def read(self) -> JobSnapshot:
         fresh = FreshnessHistogram()
         fresh.add(3, 2)
-        return JobSight(
+        return JobSnapshot(
             {0: Lane(generation=1, next_offset=3, read=3, applied=2, duplicate=1, watermark_ms=NOW)},
             {("users", 0): fresh},
         )
@@ -81,7 +81,7 @@ class FakeModelClient:
 
     broken = False
 
-    async def scores(self, name: str, version: int, inputs: Any, count: int, within: float) -> Any:
+    async def scores(self, name: str, version: int, inputs: Any, count: int, timeout: float) -> Any:
         return np.linspace(0.9, 0.1, count, dtype=np.float32)
 
 
@@ -94,12 +94,19 @@ def api(folder: Path, **settings: str) -> FastAPI:
     server: Server = app.state.server
     models: Any = FakeModels(model_of(server.items))
     client: Any = FakeModelClient()
-    log: Any = FakeLog()
+    event_log: Any = FakeLog()
     topic: Any = FakeItemTopic(server.items)
-    job: Any = FakeJob()
+    job_metrics: Any = FakeJob()
     clock = HomeClock(NOW, NOW, NOW, lambda: NOW)
     recommender = Recommender(models, server.users, server.items, client, clock, server.weights, 5.0, server.vectors)
     app.state.server = replace(
-        server, models=models, client=client, log=log, new_items=topic, job=job, clock=clock, recommender=recommender
+        server,
+        models=models,
+        client=client,
+        event_log=event_log,
+        item_topic=topic,
+        job_metrics=job_metrics,
+        clock=clock,
+        recommender=recommender,
     )
     return app

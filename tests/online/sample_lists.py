@@ -14,14 +14,14 @@ from infra.system.processes import free_ports
 from models.registry import DataSeen, Manifest
 from models.registry.manifest import ModelInput
 from online.model_client.client import ModelClient
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.recommend.recommender import Recommendation, Recommender, Request
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
 from online.support import metrics
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import VectorShelf
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import VectorStore
 
 AT = 101 * DAY_MS
 
@@ -47,12 +47,12 @@ async def recommender(
     items = ItemStore(base)
     users = UserStore(LOOPBACK, redis_port, 1, base)
     nowhere = ModelClient(f"{LOOPBACK}:{model_port}")
-    models = ModelCatalogue(Path("/nonexistent"), nowhere)
+    models = LiveModels(Path("/nonexistent"), nowhere)
     clock = HomeClock(AT, 0, AT, lambda: 5)
     await nowhere.start()
     try:
-        vectors = VectorShelf(None, Path("/nonexistent"), models, items)
-        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
+        vectors = VectorStore(None, Path("/nonexistent"), models, items)
+        weights = ReloadableFile(None, lambda _: ClickWeights(), ClickWeights())
         yield Recommender(models, users, items, client or nowhere, clock, weights, deadline, vectors), items
     finally:
         await nowhere.close()

@@ -9,7 +9,7 @@ import numpy as np
 from features.arrays import FloatArray, IntArray
 from features.base.embedding_files import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, TWOTOWER, VECTORS_FILE, FoldIn, unit
 from online.stores.item_store import ItemStore
-from online.vectors import Kind, VectorIndex
+from online.vectors import EmbeddingKind, VectorIndex
 
 WIDTH = 6
 KINDS = (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)
@@ -19,14 +19,14 @@ def drawn(count: int, seed: int = 1, width: int = WIDTH) -> FloatArray:
     return np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
 
 
-def kinds_of(store: ItemStore) -> dict[str, Kind]:
+def kinds_of(store: ItemStore) -> dict[str, EmbeddingKind]:
     """All four, of every item of a store."""
     rows = np.arange(len(store))
     made = {}
     for seed, name in enumerate(KINDS):
         vectors = drawn(len(store), seed)
         index = VectorIndex(rows, vectors if name == ALS else unit(vectors))
-        made[name] = Kind(name, 1, index, fold_in=FoldIn(vectors, 10.0, 0.05) if name == ALS else None)
+        made[name] = EmbeddingKind(name, 1, index, fold_in=FoldIn(vectors, 10.0, 0.05) if name == ALS else None)
     return made
 
 

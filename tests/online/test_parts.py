@@ -16,16 +16,16 @@ from features.types import MAX_ID
 from online.http.seen_token import MAX_USERS, make_token, read_token
 from online.model_client.predict_wire import decode_response, encode_request
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 
 ids = st.integers(0, MAX_ID)
 
 
 @given(st.dictionaries(ids, ids, max_size=100))
-def test_a_token_gives_back_what_it_was_made_of(places: dict[int, int]) -> None:
-    token = make_token(places)
+def test_a_token_gives_back_what_it_was_made_of(offsets: dict[int, int]) -> None:
+    token = make_token(offsets)
     assert token is not None
-    assert read_token(token) == places
+    assert read_token(token) == offsets
 
 
 @given(st.text(max_size=60))
@@ -54,8 +54,8 @@ def test_the_clock_goes_on_from_the_cut_and_is_never_behind_what_was_folded() ->
     assert clock.now() == 500
     wall.now += 250
     assert clock.now() == 750
-    clock.saw(2_000)
-    clock.saw(1_500)
+    clock.observe(2_000)
+    clock.observe(1_500)
     assert clock.now() == 2_000
     wall.now += 10_000
     assert clock.now() == 500 + 10_250
@@ -66,13 +66,13 @@ def test_the_clock_goes_on_from_the_cut_and_is_never_behind_what_was_folded() ->
 
 def test_without_a_data_set_the_clock_is_wall_time() -> None:
     clock = HomeClock(cut=0, cut_since=None, horizon=0, wall=Wall(77))
-    clock.saw(10**15)
+    clock.observe(10**15)
     assert (clock.now(), clock.limit()) == (77, 77)
 
 
 def test_settings_follow_their_file_and_survive_a_bad_one(tmp_path: Path) -> None:
     path = tmp_path / "weights.json"
-    file = FollowedFile(str(path), msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
+    file = ReloadableFile(str(path), msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
     file.refresh()
     assert file.value.click == 0.3
     path.write_text('{"click": 0.7}')

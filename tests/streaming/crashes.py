@@ -64,7 +64,7 @@ def wanted(expected: Expected, base: Base, generation: int = 1) -> Contents:
         contents[key] = str(generation).encode(), str(n).encode(), value
 
     for user_id, state in users.items():
-        offset = expected.next_offsets.get(user_id, base.place_of(user_id))
+        offset = expected.next_offsets.get(user_id, base.offset_of(user_id))
         put(user_key(user_id), offset, encode_features(state.features))
         if seen := {str(item_id).encode() for item_id, _ in state.seen.items()}:
             contents[seen_key(user_id)] = seen

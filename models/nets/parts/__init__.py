@@ -1,1 +1,1 @@
-"""What the nets share: the interface (`net`) and id lookup inside the graph (`ids`)."""
+"""Shared parts of the nets: the interface (`net`) and id lookup inside the graph (`ids`)."""

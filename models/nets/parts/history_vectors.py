@@ -15,8 +15,8 @@ WIDTH: Final = 32
 
 
 class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """items [m, L] as places in the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the events'
-    vectors [m, L, WIDTH], which of them are there [m, L] (1 or 0), and the candidate's vector [n, WIDTH].
+    """items [m, L] as indices into the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the
+    events' vectors [m, L, WIDTH], their mask [m, L] (1 where there is an event, else 0), and the candidate's vector [n, WIDTH].
 
     An event's vector is its item's, with how it was taken and how long ago it was in the order of events added.
     """
@@ -29,12 +29,14 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
             return keras.layers.Embedding(rows, WIDTH, embeddings_initializer=init, name=label)
 
         self.items, self.marks = table(size + 1, 0, "items"), table(MARKS, 1, "marks")
-        self.gaps, self.places = table(GAPS, 2, "gaps"), table(LENGTH, 3, "places")
+        self.gaps, self.positions = table(GAPS, 2, "gaps"), table(LENGTH, 3, "places")
 
     def call(self, items: Any, marks: Any, gaps: Any, candidate: Any) -> Any:
-        events = self.items(items) + self.marks(marks) + self.gaps(gaps[:, :-1]) + self.places(tf.range(LENGTH))[None]
-        there = tf.cast(items > 0, tf.float32)
-        return events * there[:, :, None], there, self.items(candidate)
+        events = (
+            self.items(items) + self.marks(marks) + self.gaps(gaps[:, :-1]) + self.positions(tf.range(LENGTH))[None]
+        )
+        mask = tf.cast(items > 0, tf.float32)
+        return events * mask[:, :, None], mask, self.items(candidate)
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[tuple[int | None, ...], ...]:
         return (None, LENGTH, WIDTH), (None, LENGTH), (None, WIDTH)
@@ -42,18 +44,18 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
 @dataclass(frozen=True)
 class Compared:
-    """What nets that compare a candidate with a user's events begin with.
+    """The first layers of nets that compare a candidate with a user's events.
 
     inputs     movieId int64 [n], history, marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G]
     events     vectors of the distinct histories' events, [m, L, WIDTH]
-    there      which of them are there, [m, L]
+    mask       1 where there is an event, else 0, [m, L]
     whose      the history that each row has, [n]
     candidate  vectors of the candidates, [n, WIDTH]
     """
 
     inputs: dict[str, Any]
     events: Any
-    there: Any
+    mask: Any
     whose: Any
     candidate: Any
 
@@ -66,7 +68,7 @@ def interests_of(context: NetContext) -> Compared:
     }
     history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     index = IdIndex(context.item_ids, "item_index")
-    events, there, candidate = Interests(len(context.item_ids), context.seed)(
+    events, mask, candidate = Interests(len(context.item_ids), context.seed)(
         index(history), marks, gaps, index(inputs["movieId"])
     )
-    return Compared(inputs, events, there, whose, candidate)
+    return Compared(inputs, events, mask, whose, candidate)

@@ -12,7 +12,7 @@ EMBEDDING_L2 = 2e-6
 
 
 class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Place of an id in a sorted vocabulary, from 1; 0 for an id that it does not hold.
+    """Index of an id in a sorted vocabulary, from 1; 0 for an id that it does not hold.
 
     In: int64 raw ids of any shape. Out: int64 of that shape, from 0 to len(vocabulary). The vocabulary is a variable that is
     not trained.
@@ -31,10 +31,10 @@ class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     def call(self, ids: Any) -> Any:
         vocabulary = tf.convert_to_tensor(self.vocabulary)
         flat = tf.reshape(ids, [-1])
-        place = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
+        index = tf.searchsorted(vocabulary, flat, out_type=tf.int64)
         last = tf.shape(vocabulary, out_type=tf.int64)[0] - 1
-        found = tf.equal(tf.gather(vocabulary, tf.minimum(place, last)), flat)
-        return tf.reshape(tf.where(found, place + 1, tf.zeros_like(place)), tf.shape(ids))
+        found = tf.equal(tf.gather(vocabulary, tf.minimum(index, last)), flat)
+        return tf.reshape(tf.where(found, index + 1, tf.zeros_like(index)), tf.shape(ids))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

@@ -14,13 +14,13 @@ UNKNOWN_ID: Final = -1
 """An id that no vocabulary holds: ids of the event contract are not negative."""
 
 ROWS, SEQUENCES, LISTS = "rows", "sequences", "lists"
-"""What a net learns from: labelled rows, one at a time; what follows what in users' histories; which of a list of candidates
-was liked."""
+"""Kinds of training data: labelled rows, one at a time; users' histories, by their next items; lists of candidates, by the one
+that was liked."""
 
 
 @dataclass(frozen=True)
 class NetContext:
-    """What a net is built for.
+    """The vocabulary and widths that a net is built for.
 
     user_ids, item_ids  the ids seen in training, int64, strictly ascending, at least one each
     widths              columns of each float input, by input name

@@ -1,4 +1,4 @@
-"""A transformer over a user's newest events, and what it says of every item.
+"""A transformer over a user's newest events, and its scores for every item.
 
 SASRec: W.-C. Kang, J. McAuley, Self-Attentive Sequential Recommendation, ICDM 2018, with layer norms before the blocks; and
 beside the items, how each was taken and how long after the one before, and how long ago the newest is (as TiSASRec: J. Li,
@@ -44,8 +44,8 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Histories → states, and states → logits of all items.
 
-    items [n, L] are places in the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
-    `features.inputs.history`. A state [n, L, WIDTH] at a place tells of what comes next, given the gap until then.
+    items [n, L] are indices into the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
+    `features.inputs.history`. A state [n, L, WIDTH] at a position predicts what comes next, given the gap until then.
     """
 
     def __init__(self, size: int, seed: int, name: str = "encoder") -> None:
@@ -59,7 +59,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         self.marks = table(MARKS, 1, "marks")
         self.gaps = table(GAPS, 2, "gaps")
         self.until = table(GAPS, 3, "until")
-        self.places = table(LENGTH, 4, "places")
+        self.positions = table(LENGTH, 4, "places")
         self.blocks = [_Block(f"block_{at}", seed + 10 * (at + 1)) for at in range(BLOCKS)]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
         self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
@@ -75,7 +75,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
     def call(self, items: Any, marks: Any, gaps: Any, training: bool = False) -> Any:
         values = self.items(items) * WIDTH**0.5 + self.marks(marks) + self.gaps(gaps[:, :-1])
-        values = self.dropout(values + self.places(tf.range(LENGTH))[None], training=training)
+        values = self.dropout(values + self.positions(tf.range(LENGTH))[None], training=training)
         earlier = tf.linalg.band_part(tf.ones([LENGTH, LENGTH], tf.bool), -1, 0)[None]
         itself = tf.eye(LENGTH, dtype=tf.bool)[None]
         mask = tf.logical_or(tf.logical_and(earlier, (items > 0)[:, None, :]), itself)
@@ -89,9 +89,9 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
 
 class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """What histories say of candidates: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the logarithm of
-    its share among all items, and how far its logit is below the best. An item that is not in the vocabulary has the share of
-    the least likely.
+    """Scores of candidates as the next item: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the
+    logarithm of its share among all items, and how far its logit is below the best. An item that is not in the vocabulary
+    has the share of the least likely.
     """
 
     def __init__(self, encoder: SequenceEncoder, name: str = "next_item") -> None:
@@ -105,9 +105,9 @@ class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     def call(self, items: Any, marks: Any, gaps: Any, whose: Any, candidate: Any) -> Any:
         logits = self.encoder.logits(self.encoder(items, marks, gaps)[:, -1])
         best = tf.reduce_max(logits, axis=1, keepdims=True)
-        least = tf.reduce_min(logits, axis=1, keepdims=True)
+        lowest = tf.reduce_min(logits, axis=1, keepdims=True)
         whole = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
-        known = tf.concat([least, logits], axis=1)
+        known = tf.concat([lowest, logits], axis=1)
         size = tf.shape(known, out_type=tf.int64)[1]
         mine = tf.gather(tf.reshape(known, [-1]), whose * size + candidate)
         return tf.stack([mine - tf.gather(whole[:, 0], whose), mine - tf.gather(best[:, 0], whose)], axis=1)

@@ -1,4 +1,4 @@
-"""What a request does to a loaded version: predict, classify, regress, several at once.
+"""Inference on a loaded version: predict, classify, regress, several at once.
 
 Both protocols and the warm-up come through here, so they can't differ. Shapes of the signature are not enforced on what
 is fed; element types are.
@@ -196,14 +196,14 @@ def _regression(signature: Signature) -> tuple[str, str]:
 def _examples(request_input: Any) -> AnyArray:
     """Serialised tf.Examples, shape [n]; a context is put before each, so that the example's own features win."""
     if request_input.WhichOneof("kind") == "example_list_with_context":
-        listed = request_input.example_list_with_context
-        context = listed.context.SerializeToString()
+        examples_of = request_input.example_list_with_context
+        context = examples_of.context.SerializeToString()
     else:
-        listed, context = request_input.example_list, b""
-    if not listed.examples:
+        examples_of, context = request_input.example_list, b""
+    if not examples_of.examples:
         raise invalid("Input is empty.")
-    examples = np.empty(len(listed.examples), dtype=object)
-    examples[:] = [context + example.SerializeToString() for example in listed.examples]
+    examples = np.empty(len(examples_of.examples), dtype=object)
+    examples[:] = [context + example.SerializeToString() for example in examples_of.examples]
     return examples
 
 
@@ -227,9 +227,9 @@ def _fill_classes(result: Any, signature: Signature, values: Mapping[str, AnyArr
     labels = classes.tolist() if classes is not None else None
     numbers = scores.tolist() if scores is not None else None
     for row in range(count):
-        listed = result.classifications.add().classes
+        entries = result.classifications.add().classes
         for column in range(len((labels or numbers or [])[row])):
-            entry = listed.add()
+            entry = entries.add()
             if labels is not None:
                 entry.label = labels[row][column].decode("utf-8", "replace")
             if numbers is not None:

@@ -1,8 +1,8 @@
 """Versions come and go while requests run.
 
-One thread looks at the base paths every second and brings what is loaded in line with what is wanted: the new version
+One thread polls the base paths every second and brings what is loaded in line with what is wanted: the new version
 loads and warms up first, then requests find it, then the old one goes when its last request is done. A version that
-fails is reported with its error and left alone while its folder stays. A base path that is missing changes nothing.
+fails is reported with its error and not tried again while its folder stays. A base path that is missing changes nothing.
 """
 
 import gc
@@ -38,7 +38,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """Where a version is in its life, and, if it failed, why."""
+    """The state of a version, and its error if it failed."""
 
     version: int
     state: State
@@ -48,7 +48,7 @@ class VersionStatus:
 
 @dataclass
 class _Model:
-    """What is known of one name. ``config`` is None once a reload has dropped the model; its history stays."""
+    """The state of one model name. ``config`` is None once a reload has dropped the model; its history stays."""
 
     name: str
     config: ModelConfig | None
@@ -76,7 +76,7 @@ class Manager:
         check_change({}, config, {}, any_label)
         self.first_pass = threading.Event()
         self.passes = 0
-        """How often all models have been looked at."""
+        """How often all models have been polled."""
         self._poll_seconds = poll_seconds
         self._warm_up = warm_up
         self._any_label = any_label
@@ -103,7 +103,7 @@ class Manager:
 
     @contextmanager
     def lease(self, name: str, version: int | None = None, label: str | None = None) -> Iterator[Servable]:
-        """The version asked for, the largest if none is; it stays loaded for the length of the block.
+        """The requested version, the largest where none is named; it stays loaded for the length of the block.
 
         Raises NOT_FOUND if it is not available, INVALID_ARGUMENT for an unknown label.
         """
@@ -117,8 +117,8 @@ class Manager:
             loaded = model.loaded if model else {}
             found = loaded.get(max(loaded, default=-1) if version is None else version)
             if found is None:
-                asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {asked}")
+                requested = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {requested}")
             found.acquire()
         try:
             yield found
@@ -126,7 +126,7 @@ class Manager:
             found.release()
 
     def statuses(self, name: str, version: int | None = None) -> list[VersionStatus]:
-        """The versions of a model ever seen, largest first, or the one asked for. Raises NOT_FOUND if there is none."""
+        """The versions of a model ever seen, largest first, or the requested one. Raises NOT_FOUND if there is none."""
         with self._lock:
             known = dict(self._models[name].statuses) if name in self._models else {}
         if version is not None:
@@ -147,7 +147,7 @@ class Manager:
         return name in self._models
 
     def reload(self, config: Config) -> None:
-        """Serve ``config`` instead, and return when its models have been looked at and loaded.
+        """Serve ``config`` instead, and return when its models have been polled and loaded.
 
         Raises FAILED_PRECONDITION, with nothing changed, for labels (see ``check_change``); UNKNOWN, with the change
         made, if a model that is new has versions and none of them loads.
@@ -195,7 +195,7 @@ class Manager:
         config = model.config
         aspired: Mapping[int, str] = {}
         if config:
-            present = self._look(model, config.base_path)
+            present = self._scan(model, config.base_path)
             if present is None:
                 return
             model.failed &= present.keys()
@@ -208,8 +208,8 @@ class Manager:
             self._retire(model, version)
 
     @staticmethod
-    def _look(model: _Model, base_path: Path) -> dict[int, str] | None:
-        """The version folders under ``base_path``; None if it can't be read, which is said once."""
+    def _scan(model: _Model, base_path: Path) -> dict[int, str] | None:
+        """The version folders under ``base_path``; None if it can't be read, which is logged once."""
         try:
             with os.scandir(base_path) as entries:
                 children = [entry.name for entry in entries if entry.is_dir()]

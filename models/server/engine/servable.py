@@ -63,7 +63,7 @@ class _Call:
 
     handle: Callable[..., list[Any]]
     dtypes: tuple[np.dtype[Any], ...]
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
 class Servable:
@@ -95,7 +95,7 @@ class Servable:
             values = call.handle(*arrays)
         except tf.errors.OpError as error:
             raise from_tensorflow(error) from None
-        return [_as_array(values[place]) for place in call.places]
+        return [_as_array(values[index]) for index in call.indices]
 
     def _call(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> _Call:
         with self._lock:
@@ -119,7 +119,7 @@ class Servable:
         return _Call(handle, dtypes, tuple(distinct.index(name) for name in fetches))
 
     def compile_signatures(self) -> None:
-        """Make every signature's callable now, not in its first request; one that can't be made tells its caller."""
+        """Make every signature's callable now, not in its first request; one that can't be made raises for its caller alone."""
         for name, signature in self.signatures.items():
             if name == INIT_SIGNATURE:
                 continue
@@ -135,7 +135,7 @@ class Servable:
             self._users += 1
 
     def release(self) -> None:
-        """One user less; the last one of a retired version says so."""
+        """One user less; the last one of a retired version calls `on_idle`."""
         with self._lock:
             self._users -= 1
             on_idle = self._on_idle if self._users == 0 else None

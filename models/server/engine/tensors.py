@@ -17,7 +17,7 @@ from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, invalid
 
 MAX_TENSOR_BYTES = 256 * 1024 * 1024
-"""A shape is a few bytes that can ask for any amount of memory: this is where we stop believing it."""
+"""The largest tensor accepted: a shape of a few bytes can demand any amount of memory."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where a request runs: small ones at once on the event loop, which is fastest; large ones on two threads beside it."""
+"""The choice of where a request runs: small ones at once on the event loop, which is fastest; large ones on two threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,9 +21,9 @@ class Lanes:
         """The result of ``work``, on a request of ``size`` bytes."""
         if size <= INLINE_BYTES:
             return work()
-        return await self.run_aside(work)
+        return await self.run_in_background(work)
 
-    async def run_aside(self, work: Callable[[], _T]) -> _T:
+    async def run_in_background(self, work: Callable[[], _T]) -> _T:
         """The result of ``work`` on a thread: what takes long whatever its size."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 

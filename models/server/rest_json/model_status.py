@@ -1,4 +1,4 @@
-"""What a GET says about a model: its versions' states, or the signatures of one version."""
+"""Answers to a GET of a model: its versions' states, or the signatures of one version."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from models.server.engine.servable import Servable
 
 def status_body(statuses: Sequence[VersionStatus]) -> bytes:
     """GetModelStatusResponse as JSON; versions are strings, as protobuf writes 64-bit numbers."""
-    listed = [
+    states = [
         {
             "version": str(status.version),
             "state": status.state.name,
@@ -21,7 +21,7 @@ def status_body(statuses: Sequence[VersionStatus]) -> bytes:
         }
         for status in statuses
     ]
-    return (_indented({"model_version_status": listed}) + "\n").encode("utf-8", "surrogateescape")
+    return (_indented({"model_version_status": states}) + "\n").encode("utf-8", "surrogateescape")
 
 
 def metadata_body(servable: Servable) -> bytes:

@@ -17,7 +17,7 @@ from models.server.rest_json.values import Column, in_bulk, is_base64
 
 
 class Format(Enum):
-    """How the tensors of a request are laid out, and so those of its answer."""
+    """The layout of a request's tensors, and so of its answer's."""
 
     ROW = "predictions"
     COLUMNAR = "outputs"

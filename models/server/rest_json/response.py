@@ -22,7 +22,7 @@ _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
 
 
 def error_body(message: str) -> bytes:
-    """What a request that failed gets to read."""
+    """The body of an error response."""
     return _encode(_object([("error", quote(message))], 0))
 
 

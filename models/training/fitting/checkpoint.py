@@ -22,50 +22,50 @@ from features.errors import Broken
 from models.training.fitting.early_stopping import Epoch, Stopper
 
 FOLDER: Final = ".training"
-LEAST_SECONDS: Final = 5.0
+MIN_SECONDS: Final = 5.0
 """A training that is this quick is not worth a write each epoch."""
 
 
 class Resume:
-    """See the module. path: None keeps nothing; key: says which training it is."""
+    """See the module. path: None keeps nothing; key: identifies the training."""
 
     def __init__(self, path: Path | None = None, key: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._key, self._clock = path, key, clock
         self._written = clock()
-        self._kept = self._read()
+        self._saved = self._read()
 
     def _read(self) -> dict[str, Any]:
         if self._path is None:
             return {}
         try:
             with self._path.open("rb") as opened, np.load(opened) as file:  # numpy leaves a cut file open
-                kept = {name: file[name] for name in file.files}
-            told = json.loads(str(kept.pop("told")))
+                saved = {name: file[name] for name in file.files}
+            progress = json.loads(str(saved.pop("progress")))
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return {}
-        return {"values": kept, **told} if told["key"] == self._key else {}
+        return {"values": saved, **progress} if progress["key"] == self._key else {}
 
     def restore(self, part: str, variables: Sequence[Any], rng: np.random.Generator, stopper: Stopper | None) -> int:
         """Put back what was kept of a part of the training; how many epochs of it are done, 0 where nothing was kept. Raises
         Broken if it does not fit."""
-        kept = self._kept
-        if kept.get("part") != part:
+        saved = self._saved
+        if saved.get("part") != part:
             return 0
-        shapes = [value.shape for name, value in kept["values"].items() if name.startswith("v")]
+        shapes = [value.shape for name, value in saved["values"].items() if name.startswith("v")]
         if sorted(shapes) != sorted(tuple(variable.shape) for variable in variables):
             self.done()
             raise Broken(f"{self._path} was kept of a net that was built otherwise, and is removed now: train again")
         for at, variable in enumerate(variables):
-            variable.assign(kept["values"][f"v{at}"])
-        rng.bit_generator.state = kept["drawing"]
+            variable.assign(saved["values"][f"v{at}"])
+        rng.bit_generator.state = saved["drawing"]
         if stopper is not None:
-            best = [kept["values"][f"b{at}"] for at in range(kept["best"])]
-            stopper.go_on([Epoch(**each) for each in kept["epochs"]], best)
-        return int(kept["number"])
+            best = [saved["values"][f"b{at}"] for at in range(saved["best"])]
+            stopper.go_on([Epoch(**each) for each in saved["epochs"]], best)
+        return int(saved["number"])
 
     def passed(self, part: str) -> bool:
         """Whether a part is done, since what was kept is of one after it."""
-        return bool(self._kept) and part in self._kept["passed"]
+        return bool(self._saved) and part in self._saved["passed"]
 
     def keep(
         self,
@@ -77,12 +77,12 @@ class Resume:
         passed: Sequence[str] = (),
     ) -> None:
         """Keep all after an epoch, if the last time was some seconds ago."""
-        if self._path is None or self._clock() - self._written < LEAST_SECONDS:
+        if self._path is None or self._clock() - self._written < MIN_SECONDS:
             return
         best = [] if stopper is None else stopper.best
         values = {f"v{at}": variable.numpy() for at, variable in enumerate(variables)}
         values |= {f"b{at}": value for at, value in enumerate(best)}
-        told = {
+        progress = {
             "key": self._key,
             "part": part,
             "passed": list(passed),
@@ -92,7 +92,7 @@ class Resume:
             "epochs": [] if stopper is None else [asdict(each) for each in stopper.epochs],
         }
         out = io.BytesIO()
-        np.savez(out, told=np.array(json.dumps(told)), **values)
+        np.savez(out, progress=np.array(json.dumps(progress)), **values)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self._path, out.getvalue())
         self._written = self._clock()

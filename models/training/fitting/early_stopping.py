@@ -8,7 +8,7 @@ from features.arrays import AnyArray
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to: the mean loss, and metrics on validation by name."""
+    """The result of one epoch: the mean loss, and metrics on validation by name."""
 
     number: int
     loss: float

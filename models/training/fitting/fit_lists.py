@@ -18,8 +18,8 @@ from models.training.fitting.fit_listwise import fit_whole
 from models.training.fitting.fit_rows import Fitted
 from models.training.fitting.fit_sequences import ENCODER, LATE_RATE, fit_encoder, indexed
 from models.training.fitting.warm_start import Earlier, take_over, with_new
-from models.training.list_data import NO_CANDIDATE, Asks, Lists, windows_of
-from models.training.list_metrics import measured, place_metrics, places_of
+from models.training.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
+from models.training.list_metrics import measured, rank_metrics, ranks_of
 
 Progress = Callable[[int, int, float], None]
 
@@ -32,50 +32,53 @@ _ENCODE: Final = 256
 
 def fit_on_lists(
     net: Net,
-    asks: Asks,
+    ranking_lists: RankingLists,
     seed: int,
     progress: Progress = lambda *_: None,
     earlier: Earlier | None = None,
     resume: Resume = NO_RESUME,
     effort: Effort = FULL,
 ) -> Fitted:
-    """Train a net of SEQUENCES or LISTS, on from an earlier version if one is given: on asks that are all newer than what that
-    one learned from. The same seed, asks, version and effort give the same model.
+    """Train a net of SEQUENCES or LISTS, on from an earlier version if one is given: on lists that are all newer than what that
+    one learned from. The same seed, lists, version and effort give the same model.
 
-    A net without a sequence model learns whole (`models.training.fitting.fit_listwise`). Of one with it the encoder
-    learns from the rows
-    before the first ask. What weighs candidates then learns from the asks, stopped by NDCG on the newest ones. At last the
-    encoder goes on over all rows, as what is served should know the newest: metrics and calibration are of the model before
-    that, since after it no row is left that it has not seen. An earlier version's encoder has not seen the asks: it goes on
-    only at last.
+    A net without a sequence model learns whole (`models.training.fitting.fit_listwise`). For one with it, the encoder learns
+    from the rows before the first list. The layer that weighs candidates then learns from the lists, stopped by NDCG on the
+    newest ones. At last the encoder goes on over all rows, as a served model should know the newest: metrics and calibration
+    are of the model before that, since after it no row is left that it has not seen. An earlier version's encoder has not
+    seen the lists: it goes on only at last.
 
     Raises Broken where a loss or score stops being a finite number.
     """
     keras.utils.set_random_seed(seed)
     known = np.zeros(0, np.int64) if earlier is None else earlier.item_ids
-    context = NetContext(np.unique([0]), with_new(known, asks.item_ids()), asks.widths, seed)
+    context = NetContext(np.unique([0]), with_new(known, ranking_lists.item_ids()), ranking_lists.widths, seed)
     model = net.build(context)
     if earlier is not None:
         take_over(model, context, earlier)
     if not any(layer.name == "next_item" for layer in model.layers):
-        return Fitted(model, context, *fit_whole(net, model, asks, seed, progress, resume, effort.whole))
+        return Fitted(model, context, *fit_whole(net, model, ranking_lists, seed, progress, resume, effort.whole))
     encoder = model.get_layer("next_item").encoder
     number, loss = 0, float("nan")
     if earlier is None:
         number = effort.sequence
         if not resume.passed(ENCODER):
-            data = indexed(asks.past(MAX_EVENTS), context.item_ids)
+            data = indexed(ranking_lists.past(MAX_EVENTS), context.item_ids)
             loss = fit_encoder(net, encoder, data, number, seed, progress, resume=resume)
     elif net.learns == SEQUENCES:
         number = effort.last
-        data = indexed(windows_of(asks.train_lists), context.item_ids)
+        data = indexed(windows_of(ranking_lists.train_lists), context.item_ids)
         loss = fit_encoder(net, encoder, data, number, seed, progress, LATE_RATE)
     if net.learns == SEQUENCES:
-        metrics, _ = measured(asks.validation_lists, scores_of(model, net, asks.validation_lists), calibrate=False)
+        metrics, _ = measured(
+            ranking_lists.validation_lists, scores_of(model, net, ranking_lists.validation_lists), calibrate=False
+        )
         epochs: tuple[Epoch, ...] = (Epoch(number, loss, metrics),)
     else:
-        epochs, metrics = _fit_weighing(net, model, asks, seed, partial(progress, number), resume, effort.lists)
-    newest = indexed(asks.everything(MAX_EVENTS), context.item_ids)
+        epochs, metrics = _fit_weighing(
+            net, model, ranking_lists, seed, partial(progress, number), resume, effort.lists
+        )
+    newest = indexed(ranking_lists.everything(MAX_EVENTS), context.item_ids)
     fit_encoder(net, encoder, newest, effort.last, seed + 1, progress, LATE_RATE)
     return Fitted(model, context, epochs, metrics)
 
@@ -83,13 +86,13 @@ def fit_on_lists(
 def _fit_weighing(
     net: Net,
     model: Any,
-    asks: Asks,
+    ranking_lists: RankingLists,
     seed: int,
     progress: Callable[[int, float], None],
     resume: Resume,
     epochs: int,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
-    """Train what weighs, in place, with the encoder as it is; what each epoch gave, and all metrics of the best one."""
+    """Train the layer that weighs, in place, with the encoder as it is. Returns the epochs, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
     variables = weighing.trainable_variables
     optimizer = keras.optimizers.Adam(net.learning_rate)
@@ -98,14 +101,16 @@ def _fit_weighing(
     stopper = Stopper(weighing, "ndcg10", PATIENCE)
     state = [*model.variables, *optimizer.variables]
     done = resume.restore("weighing", state, rng, stopper)
-    parts = [_prepared(model, index, lists) for lists in (asks.train_lists, asks.validation_lists)]
+    parts = [_prepared(model, index, lists) for lists in (ranking_lists.train_lists, ranking_lists.validation_lists)]
 
-    def logits(said: Any, signals: Any, items: Any, gaps: Any, there: Any) -> Any:
+    def logits(next_scores: Any, signals: Any, items: Any, gaps: Any, present: Any) -> Any:
         """[n, C] of lists."""
-        n, c = tf.shape(said)[0], tf.shape(said)[1]
+        n, c = tf.shape(next_scores)[0], tf.shape(next_scores)[1]
         whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
-        flat = weighing(tf.reshape(said, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), items, gaps, whose)
-        return tf.where(there, tf.reshape(flat, [n, c]), -1e9)
+        flat = weighing(
+            tf.reshape(next_scores, [-1, 2]), tf.reshape(signals, [-1, signals.shape[-1]]), items, gaps, whose
+        )
+        return tf.where(present, tf.reshape(flat, [n, c]), -1e9)
 
     compiled = tf.function(logits, reduce_retracing=True)
 
@@ -119,20 +124,20 @@ def _fit_weighing(
         return loss
 
     train, validation = parts
-    lists = asks.validation_lists
+    lists = ranking_lists.validation_lists
     for number in range(done + 1, epochs + 1):
         if stopper.over:
             break
-        order, total = rng.permutation(len(asks.train_lists)), 0.0
+        order, total = rng.permutation(len(ranking_lists.train_lists)), 0.0
         for start in range(0, len(order), net.batch_size):
             rows = order[start : start + net.batch_size]
-            loss = float(step(asks.train_lists.answers[rows], *(values[rows] for values in train)))
+            loss = float(step(ranking_lists.train_lists.answers[rows], *(values[rows] for values in train)))
             if not np.isfinite(loss):
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(rows)
             progress(start + len(rows), loss)
         scores = _batched(compiled, validation)
-        stopper.take(Epoch(number, total / len(order), place_metrics(places_of(lists, scores))))
+        stopper.take(Epoch(number, total / len(order), rank_metrics(ranks_of(lists, scores))))
         resume.keep("weighing", number, state, rng, stopper, (ENCODER,))
     stopper.restore()
     scores = _batched(compiled, validation)
@@ -148,21 +153,22 @@ def _batched(compiled: Any, prepared: tuple[AnyArray, ...]) -> AnyArray:
 
 
 def _prepared(model: Any, index: Any, lists: Lists) -> tuple[AnyArray, ...]:
-    """(said [A, C, 2], signals [A, C, S], items [A, L] as places in the vocabulary, gaps [A, L + 1], there [A, C])."""
+    """(next_scores [A, C, 2], signals [A, C, S], items [A, L] as indices into the vocabulary, gaps [A, L + 1],
+    present [A, C])."""
     next_item = model.get_layer("next_item")
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def ask(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
+    def score_next(items: Any, marks: Any, gaps: Any, candidates: Any) -> Any:
         n, c = tf.shape(candidates)[0], tf.shape(candidates)[1]
         whose = tf.repeat(tf.range(n, dtype=tf.int64), c)
         return tf.reshape(next_item(items, marks, gaps, whose, tf.reshape(candidates, [-1])), [n, c, 2])
 
     items, candidates = index(lists.history).numpy(), index(lists.items).numpy()
-    said = [
-        ask(items[low:high], lists.marks[low:high], lists.gaps[low:high], candidates[low:high]).numpy()
+    next_scores = [
+        score_next(items[low:high], lists.marks[low:high], lists.gaps[low:high], candidates[low:high]).numpy()
         for low, high in ((low, low + _ENCODE) for low in range(0, len(lists), _ENCODE))
     ]
-    return np.concatenate(said), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
+    return np.concatenate(next_scores), lists.signals, items, lists.gaps, lists.items != NO_CANDIDATE
 
 
 def scores_of(model: Any, net: Net, lists: Lists) -> AnyArray:
@@ -170,7 +176,9 @@ def scores_of(model: Any, net: Net, lists: Lists) -> AnyArray:
     out = np.full(lists.items.shape, -np.inf, np.float32)
     for low in range(0, len(lists), _ENCODE):
         part = lists.part(slice(low, low + _ENCODE))
-        asks, places = np.nonzero(part.items != NO_CANDIDATE)
-        flat = part.rows(asks, places)
-        out[low + asks, places] = model({name: flat[name] for name in net.inputs}, training=False).numpy()[:, 0]
+        list_index, candidate_index = np.nonzero(part.items != NO_CANDIDATE)
+        flat = part.rows(list_index, candidate_index)
+        out[low + list_index, candidate_index] = model(
+            {name: flat[name] for name in net.inputs}, training=False
+        ).numpy()[:, 0]
     return out

@@ -103,7 +103,7 @@ def _epoch(
     part: Part,
     step: Step,
     rng: np.random.Generator,
-    tell: Callable[[int, float], None],
+    progress: Callable[[int, float], None],
 ) -> float:
     """One pass over the rows in a random order; the mean loss. Raises Broken as soon as a loss is not finite."""
     order = part.order[rng.permutation(len(part))]
@@ -116,7 +116,7 @@ def _epoch(
         if not np.isfinite(loss):
             raise Broken(f"training of {net.name} diverged: loss {loss} after {done} rows; nothing was published")
         total += loss * len(rows)
-        tell(done, loss)
+        progress(done, loss)
     return total / done
 
 

@@ -1,4 +1,4 @@
-"""Fitting a sequence encoder: what follows what, at every place of a window at once."""
+"""Fitting a sequence encoder: the next item is predicted at every position of a window at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ SAMPLED: Final = 2_048
 """A larger vocabulary than FULL_SOFTMAX is compared with so many items, drawn evenly for each step (with what follows
 elsewhere in the batch, which is drawn by popularity)."""
 
-Tell = Callable[[int, int, float], None]
+Progress = Callable[[int, int, float], None]
 """Called after each step with (epoch from 1, windows done in it, loss)."""
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """Windows with places in a vocabulary instead of ids: what is not in it is 0, and weighs nothing where it follows."""
+    """Windows with indices into a vocabulary instead of ids: an unknown item is 0, and weighs nothing as a next item."""
 
     items: AnyArray
     marks: AnyArray
@@ -44,13 +44,13 @@ class Indexed:
 
 
 def indexed(windows: Windows, vocabulary: AnyArray) -> Indexed:
-    def places(ids: AnyArray) -> AnyArray:
+    def positions(ids: AnyArray) -> AnyArray:
         at = np.minimum(np.searchsorted(vocabulary, ids), len(vocabulary) - 1)
         return np.where(vocabulary[at] == ids, at + 1, 0)
 
-    following = places(windows.following)
+    following = positions(windows.following)
     weights = np.where(following > 0, windows.weights, np.float32(0))
-    return Indexed(places(windows.items), windows.marks, windows.gaps, following, weights)
+    return Indexed(positions(windows.items), windows.marks, windows.gaps, following, weights)
 
 
 def fit_encoder(
@@ -59,7 +59,7 @@ def fit_encoder(
     data: Indexed,
     epochs: int,
     seed: int,
-    tell: Tell,
+    progress: Progress,
     rate: float = RATE,
     resume: Resume = NO_RESUME,
 ) -> float:
@@ -72,7 +72,7 @@ def fit_encoder(
 
     def step(items: Any, marks: Any, gaps: Any, following: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
-            counts = weights > 0  # about half of the places: the others are there to be looked back at
+            counts = weights > 0  # about half of the positions: the others are context
             states = tf.boolean_mask(encoder(items, marks, gaps, training=True), counts)
             answers, shares = tf.boolean_mask(following, counts), tf.boolean_mask(weights, counts)
             if size <= FULL_SOFTMAX:
@@ -108,7 +108,7 @@ def fit_encoder(
                 )
             done += len(rows)
             total += loss * len(rows)
-            tell(epoch, done, loss)
+            progress(epoch, done, loss)
         mean = total / max(done, 1)
         resume.keep(ENCODER, epoch, state, rng, None)
     return mean
@@ -117,7 +117,7 @@ def fit_encoder(
 def _sampled_losses(encoder: Any, size: int, states: Any, following: Any) -> Any:
     """[k] cross entropy over what follows anywhere in the batch and some more items, each once."""
     drawn = tf.random.uniform([SAMPLED], 1, size + 1, tf.int64)
-    choice, place = tf.unique(tf.concat([following, drawn], axis=0))
+    choice, index = tf.unique(tf.concat([following, drawn], axis=0))
     logits = tf.matmul(states, tf.gather(encoder.items.embeddings, choice), transpose_b=True)
     logits += tf.gather(encoder.bias, choice - 1)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(place[: tf.size(following)], logits)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(index[: tf.size(following)], logits)

@@ -1,4 +1,4 @@
-"""The weights of a version, to go on from: beside the SavedModel, by name, with the ids that its tables are for."""
+"""Warm start: the weights of a version by name, with the ids of its tables, stored next to its SavedModel."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:
 
 
 def _ids(path: str, of: Any) -> IntArray:
-    """What the rows of a table stand for: users where its name says so."""
+    """The ids of a table's rows: users' where its name contains `user`, else items'."""
     ids: IntArray = of.user_ids if "user" in path else of.item_ids
     return ids
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from features.arrays import IntArray
 from offline.evaluation.peers.exchange import Peer, Rows, write_peers
-from offline.evaluation.peers.interactions import Library, ask_all, learnable
+from offline.evaluation.peers.interactions import Library, answer_queries, learnable
 
 
 def run(rows: Rows, library: Library, positive: bool) -> Peer:
@@ -19,13 +19,13 @@ def run(rows: Rows, library: Library, positive: bool) -> Peer:
     began = time.monotonic()
     library.learn(log)
     learned = time.monotonic()
-    lists = ask_all(rows, log, positive, library)
+    lists = answer_queries(rows, log, positive, library)
     return Peer(lists, learned - began, time.monotonic() - learned)
 
 
 def _ndcg(lists: IntArray, wanted: IntArray) -> tuple[float, float]:
-    hits, places = np.nonzero(lists == wanted[:, None])
-    return len(hits) / len(lists), float((1 / np.log2(places + 2)).sum() / len(lists))
+    hits, ranks = np.nonzero(lists == wanted[:, None])
+    return len(hits) / len(lists), float((1 / np.log2(ranks + 2)).sum() / len(lists))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,22 +41,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = Rows.read(given.rows)
     if given.tune:
         rows = rows.between(rows.first * 9 // 10, rows.first)
-    told: dict[str, Peer] = {}
+    peers: dict[str, Peer] = {}
     for name, choice in CHOICES.items():
         if given.only not in name:
             continue
         for positive, values in settings(choice):
             peer = run(rows, choice.make(**values), positive)
-            told.setdefault(name, peer)
-            hr, ndcg = _ndcg(peer.lists, rows.items[rows.asked])
-            said = " ".join(f"{key}={value}" for key, value in values.items()) + ("" if positive else " all rows")
+            peers.setdefault(name, peer)
+            hr, ndcg = _ndcg(peer.lists, rows.items[rows.queries])
+            setting = " ".join(f"{key}={value}" for key, value in values.items()) + ("" if positive else " all rows")
             print(
-                f"{name} {said}: hr {hr:.4f} ndcg {ndcg:.4f}, learned {peer.learned:.1f} s, asked {peer.answered:.1f} s",
+                f"{name} {setting}: hr {hr:.4f} ndcg {ndcg:.4f}, learned {peer.learned:.1f} s, asked {peer.query_seconds:.1f} s",
                 flush=True,
             )
             if not given.tune:
                 break
-    write_peers(given.out, told)
+    write_peers(given.out, peers)
     return 0
 
 

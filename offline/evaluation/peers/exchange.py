@@ -12,11 +12,11 @@ from features.arrays import DoubleArray, IntArray
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a data set in the protocol's order, and which of them are asked for.
+    """All rows of a data set in the protocol's order, and which of them are queries.
 
     users, items, ratings, times   [R] ids, stars, ms
-    first                          rows before it are the history: what may be learned from
-    asked                          [A] numbers of the rows that are asked for before they are known
+    first                          rows before it are the history, which may be learned from
+    queries                        [A] numbers of the rows that are predicted before they are known
     """
 
     users: IntArray
@@ -24,7 +24,7 @@ class Rows:
     ratings: DoubleArray
     times: IntArray
     first: int
-    asked: IntArray
+    queries: IntArray
 
     def write(self, path: Path) -> None:
         np.savez(path, **asdict(self))
@@ -40,24 +40,24 @@ class Rows:
         users, items, ratings, times = self.users[:end], self.items[:end], self.ratings[:end], self.times[:end]
         known_before = np.ones(end, bool)
         known_before[np.unique(items, return_index=True)[1]] = False
-        asked = np.flatnonzero((ratings >= 4) & known_before)
-        return Rows(users, items, ratings, times, first, asked[asked >= first])
+        queries = np.flatnonzero((ratings >= 4) & known_before)
+        return Rows(users, items, ratings, times, first, queries[queries >= first])
 
 
 @dataclass(frozen=True)
 class Peer:
-    """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all asks."""
+    """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all queries."""
 
     lists: IntArray
     learned: float
-    answered: float
+    query_seconds: float
 
 
 def write_peers(path: Path, peers: dict[str, Peer]) -> None:
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, peer in peers.items():
         arrays[f"{name}|lists"] = peer.lists
-        arrays[f"{name}|seconds"] = np.array([peer.learned, peer.answered])
+        arrays[f"{name}|seconds"] = np.array([peer.learned, peer.query_seconds])
     np.savez(path, **arrays)
 
 

@@ -21,7 +21,7 @@ def matrix(log: Log) -> csr_matrix:
 
 
 class ImplicitALS:
-    """The user's vector is solved for anew at each ask, from the newest rows."""
+    """The user's vector is solved for anew at each query, from the newest rows."""
 
     def __init__(self, factors: int, regularization: float, alpha: float, iterations: int) -> None:
         self._model = AlternatingLeastSquares(

@@ -1,4 +1,4 @@
-"""What a library is given: the history with users and items as row numbers, and each ask's user's newest rows."""
+"""Input of a library: the history with users and items as row numbers, and for each query its user's newest rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Log:
-    """What may be learned from, in time order.
+    """The rows that may be learned from, in time order.
 
     ids           [N] item ids, ascending: `items` are rows of it
     users, items  [R] row numbers; times [R] ms
@@ -40,21 +40,21 @@ class Library(Protocol):
 def learnable(rows: Rows, positive: bool) -> Log:
     """The history as a log, of its rows rated at least 4 or of all; items are those of all history rows either way."""
     ids = np.unique(rows.items[: rows.first])
-    kept = np.flatnonzero(rows.ratings[: rows.first] >= (4 if positive else 0))
-    users = np.unique(rows.users[kept], return_inverse=True)[1]
-    return Log(ids, users, np.searchsorted(ids, rows.items[kept]), rows.times[kept])
+    learned_rows = np.flatnonzero(rows.ratings[: rows.first] >= (4 if positive else 0))
+    users = np.unique(rows.users[learned_rows], return_inverse=True)[1]
+    return Log(ids, users, np.searchsorted(ids, rows.items[learned_rows]), rows.times[learned_rows])
 
 
-def ask_all(rows: Rows, log: Log, positive: bool, library: Library) -> IntArray:
-    """[A, 10] item ids of every ask, −1 where a list ends. What the user rated before is never shown, and popularity in the
+def answer_queries(rows: Rows, log: Log, positive: bool, library: Library) -> IntArray:
+    """[A, 10] item ids for every query, −1 where a list ends. What the user rated before is never shown, and popularity in the
     log fills a list up where the library has no opinion, as anybody would have it."""
     popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)
-    place = np.searchsorted(log.ids, rows.items)
-    known = place < len(log.ids)
-    known[known] = log.ids[place[known]] == rows.items[known]
+    row_of = np.searchsorted(log.ids, rows.items)
+    known = row_of < len(log.ids)
+    known[known] = log.ids[row_of[known]] == rows.items[known]
     liked = known & (rows.ratings >= 4) if positive else known
     of_user: dict[int, list[int]] = {}
-    asked = set(rows.asked.tolist())
+    queries = set(rows.queries.tolist())
     lists: list[IntArray] = []
     histories: list[IntArray] = []
     seen: list[IntArray] = []
@@ -75,10 +75,10 @@ def ask_all(rows: Rows, log: Log, positive: bool, library: Library) -> IntArray:
 
     for number, user in enumerate(rows.users.tolist()):
         mine = of_user.setdefault(user, [])
-        if number in asked:
+        if number in queries:
             so_far = np.array(mine, np.int64)
-            histories.append(place[so_far[liked[so_far]]])
-            seen.append(place[so_far[known[so_far]]])
+            histories.append(row_of[so_far[liked[so_far]]])
+            seen.append(row_of[so_far[known[so_far]]])
             if len(histories) == BATCH:
                 flush()
         mine.append(number)

@@ -1,4 +1,4 @@
-"""Models of LensKit (M. Ekstrand et al.): each is asked with the user's newest rows as the query's items."""
+"""Models of LensKit (M. Ekstrand et al.): each query has the user's newest rows as its items."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ SEED = 7
 
 
 class LensKit:
-    """Any of LensKit's scorers that reads the query's items. newest: how many of them it is told, all where None."""
+    """Any of LensKit's scorers that reads the query's items. newest: how many of them it gets, all where None."""
 
     def __init__(self, scorer: Component[ItemList], newest: int | None = None) -> None:
         self._scorer = scorer
@@ -31,10 +31,10 @@ class LensKit:
     def score(self, histories: Sequence[IntArray]) -> RealArray:
         out = np.full((len(histories), len(self._learned)), np.nan)
         for row, history in enumerate(histories):
-            told = history[self._learned[history]]
-            told = told if self._newest is None else told[-self._newest :]
-            query = RecQuery(history_items=ItemList(item_ids=told))
-            answer = self._scorer(query, self._all).scores() if len(told) else None
+            query_rows = history[self._learned[history]]
+            query_rows = query_rows if self._newest is None else query_rows[-self._newest :]
+            query = RecQuery(history_items=ItemList(item_ids=query_rows))
+            answer = self._scorer(query, self._all).scores() if len(query_rows) else None
             if answer is not None:
                 out[row, self._rows] = answer
         return out

@@ -1,4 +1,4 @@
-"""Which libraries are asked, and with which settings.
+"""The libraries of the comparison, and their settings.
 
 Settings were found on the history's newest tenth alone (`--tune`), by a small grid around each library's defaults.
 """
@@ -18,7 +18,7 @@ from offline.evaluation.peers.recbole_library import RecBole
 
 
 class Choice(NamedTuple):
-    """A method of a library. positive: it learns from, and is told, rows rated at least 4 only, not all rows.
+    """A method of a library. positive: it learns from, and is queried with, rows rated at least 4 only, not all rows.
 
     grid: the settings by name, each with the values that were tried, the one that won first.
     """

@@ -23,7 +23,7 @@ THREADS = 2
 
 
 class RecBole:
-    """A sequence model by its name, with settings of its own beside the library's defaults."""
+    """A sequence model by its name, with settings of its own over the library's defaults."""
 
     def __init__(self, name: str, epochs: int, **settings: object) -> None:
         self._name = name
@@ -39,9 +39,9 @@ class RecBole:
         (folder / "log").mkdir()
         with (folder / "log" / "log.inter").open("w") as file:
             file.write("user_id:token\titem_id:token\ttimestamp:float\n")
-            # Places in time order for times: rows of one second keep the order in which they came.
-            for place, (user, item) in enumerate(zip(log.users.tolist(), log.items.tolist(), strict=True)):
-                file.write(f"{user}\t{item}\t{place}\n")
+            # Ranks in time order for times: rows of one second keep the order in which they came.
+            for number, (user, item) in enumerate(zip(log.users.tolist(), log.items.tolist(), strict=True)):
+                file.write(f"{user}\t{item}\t{number}\n")
         sys.argv = sys.argv[:1]  # Config would read our arguments
         config = Config(
             model=self._name,
@@ -77,10 +77,10 @@ class RecBole:
         sequences = np.zeros((len(histories), NEWEST), np.int64)
         lengths = np.zeros(len(histories), np.int64)
         for row, history in enumerate(histories):
-            told = self._row_of[history]
-            told = told[told > 0][-NEWEST:]
-            sequences[row, : len(told)] = told
-            lengths[row] = len(told)
+            query_rows = self._row_of[history]
+            query_rows = query_rows[query_rows > 0][-NEWEST:]
+            sequences[row, : len(query_rows)] = query_rows
+            lengths[row] = len(query_rows)
         batch = Interaction(
             {
                 "item_id_list": torch.from_numpy(sequences),
@@ -90,7 +90,7 @@ class RecBole:
         with torch.inference_mode():
             scores = self._model.full_sort_predict(batch).numpy()
         out = np.full((len(histories), len(self._row_of)), np.nan)
-        there = self._row_of > 0
-        out[:, there] = scores[:, self._row_of[there]]
+        known = self._row_of > 0
+        out[:, known] = scores[:, self._row_of[known]]
         out[lengths == 0] = np.nan
         return out

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from features.contracts.samples import MAX_ACTIONS, SAMPLE_LIMIT, Action, Sample, action_of, read_sample, write_sample
 from features.contracts.served import (
     MAX_CANDIDATES,
-    MAX_SHOWN,
+    MAX_SLATE,
     SERVED_LIMIT,
     Served,
     ServedCandidates,
@@ -129,7 +129,7 @@ def test_the_readers_take_a_list_that_lacks_what_has_a_default() -> None:
         ("ts", -1, "ts"),
         ("items", ..., "items"),
         ("items", None, "items"),
-        ("items", [{"item_id": n, "position": n, "score": 0, "channels": []} for n in range(MAX_SHOWN + 1)], "items"),
+        ("items", [{"item_id": n, "position": n, "score": 0, "channels": []} for n in range(MAX_SLATE + 1)], "items"),
         ("items.1.item_id", ..., "items[1].item_id"),
         ("items.1.item_id", -1, "items[1].item_id"),
         ("items.1.item_id", "7", "items[1].item_id"),
@@ -229,7 +229,7 @@ def test_the_largest_list_without_features_fits_and_so_does_the_largest_sample()
         LIST,
         request_id=name,
         user_id=MAX_ID,
-        items=tuple(ServedItem(MAX_ID - n, n, -1.2345678901234567e-300, names) for n in range(MAX_SHOWN)),
+        items=tuple(ServedItem(MAX_ID - n, n, -1.2345678901234567e-300, names) for n in range(MAX_SLATE)),
         candidates=ServedCandidates(
             names,
             list(range(MAX_ID - MAX_CANDIDATES, MAX_ID)),

@@ -11,7 +11,7 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.signals import (
-    PLACES,
+    MAX_RANKED,
     SIGNAL_COLUMNS,
     SIGNALS,
     ItemIndex,
@@ -127,7 +127,7 @@ def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[i
 
 
 def test_no_order_is_longer_than_there_are_places() -> None:
-    assert len(best_rows(np.ones(2 * PLACES, np.float32), PLACES)) == PLACES
+    assert len(best_rows(np.ones(2 * MAX_RANKED, np.float32), MAX_RANKED)) == MAX_RANKED
 
 
 def test_neighbours_that_have_all_faded_say_nothing() -> None:

@@ -22,6 +22,8 @@ from infra.cli.main import app
 from infra.system.repository import REPO
 from tests.home import until
 
+pytestmark = pytest.mark.services
+
 COMMANDS: Any = typer.main.get_command(app)
 BECOME_ANOTHER = {"bench", "model-server"}
 """Commands that hand all their words over to another program, --help too."""

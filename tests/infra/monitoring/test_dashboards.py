@@ -14,7 +14,7 @@ from infra.monitoring.alarms import NAMES, Alarm
 from infra.monitoring.prometheus import MonitorMetrics
 from infra.monitoring.snapshot import Checkpoints, Vertex
 from infra.system.repository import REPO
-from online.monitoring.job_metrics import JobSight, families_of
+from online.monitoring.job_metrics import JobSnapshot, families_of
 from online.support import metrics
 from tests.infra.monitoring.snapshots import NOW, job, snapshot_at
 
@@ -30,7 +30,7 @@ def told() -> dict[str, set[str]]:
     monitor.show(snapshot_at(job=job(vertices=busy, checkpoints=done)), [Alarm(NAMES[0], "")])
     registry = CollectorRegistry()
     registry.register(monitor)
-    of_job = families_of(JobSight({0: Lane(generation=1, next_offset=1)}, {("users", 0): FreshnessHistogram()}))
+    of_job = families_of(JobSnapshot({0: Lane(generation=1, next_offset=1)}, {("users", 0): FreshnessHistogram()}))
     found: dict[str, set[str]] = {}
     texts = [generate_latest(registry).decode()]
     for family in (

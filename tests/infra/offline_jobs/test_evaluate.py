@@ -12,7 +12,7 @@ import pytest
 from features.units import HOUR_MS
 from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
-from offline.evaluation.ranking_metrics import NO_PLACE, places_of
+from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
 
 ROWS = [  # user, item, rating, ts
     (1, 10, 5.0, 1 * HOUR_MS),
@@ -63,7 +63,7 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     ]
     assert posted == ROWS[2:]
     assert lists.tolist() == [[11, 10] + [-1] * 8] * 2
-    assert places_of(lists, asked.wanted).tolist() == [0, NO_PLACE]
+    assert ranks_of(lists, asked.wanted).tolist() == [0, NO_RANK]
     assert (asked.users, asked.gaps, asked.events, asked.ages) == (
         [1, 1],
         [2 * HOUR_MS, 3 * HOUR_MS],

@@ -11,7 +11,15 @@ from infra.home.paths import Home, write_json
 from infra.replay.replay_service import NAME, Replays
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
-from online.monitoring.replay_control import STATE, WISH, ReplayState, ReplayWish, read_state, read_wish, write_file
+from online.monitoring.replay_control import (
+    REQUEST_FILE,
+    STATE,
+    ReplayRequest,
+    ReplayState,
+    read_request,
+    read_state,
+    write_file,
+)
 from tests.home import until
 
 
@@ -37,8 +45,8 @@ def supervisor(home: Home) -> Iterator[Supervisor]:
     supervisor.stop_all()
 
 
-def wish(home: Home, **fields: Any) -> None:
-    write_file(home.run / WISH, ReplayWish(**fields))
+def request(home: Home, **fields: Any) -> None:
+    write_file(home.run / REQUEST_FILE, ReplayRequest(**fields))
 
 
 def state(home: Home) -> ReplayState:
@@ -51,19 +59,19 @@ def test_a_wish_starts_another_hastens_and_none_stops(home: Home, supervisor: Su
     replays = Tried(home, supervisor)
     replays.poll()
     assert state(home) == ReplayState()
-    wish(home, speed=100.0, id="a")
+    request(home, speed=100.0, id="a")
     replays.poll()
     first = supervisor.child_id(NAME)
     assert (state(home).id, state(home).running, state(home).speed) == ("a", True, 100.0)
     replays.poll()
     assert supervisor.child_id(NAME) == first  # the same wish is carried out once
-    wish(home, speed="max", id="b")
+    request(home, speed="max", id="b")
     replays.poll()
     assert supervisor.child_id(NAME) != first
     assert first.process() is None
     assert (state(home).id, state(home).speed) == ("b", "max")
     second = supervisor.child_id(NAME)
-    wish(home, speed=None, id="c")
+    request(home, speed=None, id="c")
     replays.poll()
     assert second.process() is None
     assert (state(home).id, state(home).running) == ("c", False)
@@ -75,7 +83,7 @@ def test_how_far_it_got_and_why_it_failed_are_told_and_it_is_not_started_again(
     write_json(home.data / "replay.json", {"dataset": "d", "first": 80, "last": 100, "row": 90})
     replays = Tried(home, supervisor)
     replays.code = "print('martlet: no broker'); raise SystemExit(1)"
-    wish(home, speed=1.0, id="a")
+    request(home, speed=1.0, id="a")
     replays.poll()
     until(lambda: not supervisor.runs(NAME), 20, "its end")
     replays.poll()
@@ -85,14 +93,14 @@ def test_how_far_it_got_and_why_it_failed_are_told_and_it_is_not_started_again(
 
 
 def test_a_wish_of_an_earlier_up_and_one_that_is_none_start_nothing(home: Home, supervisor: Supervisor) -> None:
-    wish(home, speed=5.0, id="old")
+    request(home, speed=5.0, id="old")
     write_file(home.run / STATE, ReplayState("old", True))
     replays = Tried(home, supervisor)
     replays.poll()
     assert not supervisor.runs(NAME)
     assert state(home) == ReplayState()
     for text in ('{"speed": -1}', '{"speed": "fast"}', "{", "[]"):
-        (home.run / WISH).write_text(text)
-        assert read_wish(home.run) is None
+        (home.run / REQUEST_FILE).write_text(text)
+        assert read_request(home.run) is None
         replays.poll()
     assert not supervisor.runs(NAME)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from offline.datasets.dataset import open_dataset
-from offline.evaluation.beyond_accuracy import Shelf, beyond, shelf
+from offline.evaluation.beyond_accuracy import ItemPopulation, beyond, item_population
 from offline.evaluation.ranking_metrics import as_list
 
-OF = Shelf(np.array([3, 5, 9]), np.array([0.5, 0.25, 0.0]), np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+OF = ItemPopulation(np.array([3, 5, 9]), np.array([0.5, 0.25, 0.0]), np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
 
 
 def test_coverage_novelty_and_diversity() -> None:
@@ -34,7 +34,7 @@ def test_no_lists_have_no_measures() -> None:
 def test_a_shelf_counts_the_historys_users_alone(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     rows = [(1, 10, 4.0, 1), (2, 10, 3.0, 2), (2, 11, 5.0, 3), (3, 11, 5.0, 4)]
     dataset = open_dataset(str(write_folder(rows)), tmp_path / "data")
-    found = shelf(dataset, 3)
+    found = item_population(dataset, 3)
     shares = dict(zip(found.ids.tolist(), found.shares.tolist(), strict=True))
     assert (shares[10], shares[11]) == (1.0, 0.5)
     assert found.genres.shape[0] == len(found.ids)

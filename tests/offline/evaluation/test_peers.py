@@ -9,7 +9,7 @@ from features.arrays import IntArray, RealArray
 from infra.offline_jobs.peers import protocol
 from offline.datasets.dataset import open_dataset
 from offline.evaluation.peers.exchange import Peer, Rows, read_peers, write_peers
-from offline.evaluation.peers.interactions import Log, ask_all, learnable
+from offline.evaluation.peers.interactions import Log, answer_queries, learnable
 
 USERS = [1, 1, 2, 2, 3, 1, 3, 2]
 ITEMS = [10, 20, 10, 30, 10, 30, 20, 99]
@@ -32,7 +32,7 @@ class Spy:
 
 def test_a_library_is_told_what_came_before_and_shows_nothing_seen() -> None:
     spy = Spy()
-    lists = ask_all(ROWS, learnable(ROWS, False), False, spy)
+    lists = answer_queries(ROWS, learnable(ROWS, False), False, spy)
     assert spy.told == [[0, 1], [0], [0, 2]]
     assert [[item for item in line if item >= 0] for line in lists.tolist()] == [[30], [30, 20], [20]]
 
@@ -42,7 +42,7 @@ def test_positive_rows_alone_are_told_where_a_library_wants_them() -> None:
     assert log.ids.tolist() == [10, 20, 30]
     assert log.items.tolist() == [0, 0, 2]
     spy = Spy()
-    ask_all(ROWS, log, True, spy)
+    answer_queries(ROWS, log, True, spy)
     assert spy.told == [[0], [], [0, 2]]
 
 
@@ -51,26 +51,26 @@ def test_popularity_fills_a_list_up() -> None:
         def score(self, histories: Sequence[IntArray]) -> RealArray:
             return np.full((len(histories), 3), np.nan)
 
-    lists = ask_all(ROWS, learnable(ROWS, False), False, Silent())
+    lists = answer_queries(ROWS, learnable(ROWS, False), False, Silent())
     assert lists[1].tolist()[:2] == [20, 30]  # user 3 has seen the most popular one
 
 
 def test_a_shorter_protocol_asks_for_known_items_alone() -> None:
     part = ROWS.between(2, 6)
-    assert (part.first, part.asked.tolist()) == (2, [2, 5])  # row 3 brings its item for the first time
+    assert (part.first, part.queries.tolist()) == (2, [2, 5])  # row 3 brings its item for the first time
 
 
 def test_files_come_back_as_they_went(tmp_path: Path) -> None:
     ROWS.write(tmp_path / "rows.npz")
     back = Rows.read(tmp_path / "rows.npz")
-    assert (back.first, back.users.tolist(), back.asked.tolist()) == (5, USERS, [5, 6, 7])
+    assert (back.first, back.users.tolist(), back.queries.tolist()) == (5, USERS, [5, 6, 7])
     peers = {"one of them": Peer(np.ones((2, 10), np.int64), 1.5, 2.5)}
     write_peers(tmp_path / "lists.npz", peers)
     read = read_peers(tmp_path / "lists.npz")["one of them"]
-    assert (read.lists.tolist(), read.learned, read.answered) == (peers["one of them"].lists.tolist(), 1.5, 2.5)
+    assert (read.lists.tolist(), read.learned, read.query_seconds) == (peers["one of them"].lists.tolist(), 1.5, 2.5)
 
 
 def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     rows = [(1, 10, 4.0, 1), (2, 10, 3.0, 2), (2, 11, 5.0, 3), (3, 11, 5.0, 4)]
     told = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), 2)
-    assert (told.first, told.asked.tolist(), told.items.tolist()) == (2, [3], [10, 10, 11, 11])
+    assert (told.first, told.queries.tolist(), told.items.tolist()) == (2, [3], [10, 10, 11, 11])

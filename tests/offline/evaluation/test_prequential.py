@@ -17,8 +17,8 @@ from features.units import DAY_MS, SESSION_GAP_MS
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.evaluation.__main__ import evaluate
-from offline.evaluation.prequential import NEVER, Ask, by_fusion_of_ranks, by_signal, prequential
-from offline.evaluation.ranking_metrics import NO_PLACE, Asked, as_list, measure, places_of
+from offline.evaluation.prequential import NEVER, RankingQuery, by_fusion_of_ranks, by_signal, prequential
+from offline.evaluation.ranking_metrics import NO_RANK, Queries, as_list, measure, ranks_of
 from offline.evaluation.report import results
 from tests.offline.conftest import Row
 
@@ -44,7 +44,7 @@ def test_of_one_user_there_is_no_spread() -> None:
 
 
 def test_groups_are_by_silence_history_and_age() -> None:
-    asked = Asked()
+    asked = Queries()
     for user, gap, events, age in (
         (1, -1, 0, 5),
         (1, 0, 1, 5),
@@ -72,7 +72,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     asks: list[tuple[int, int, int]] = []
 
-    def spy(ask: Ask) -> IntArray:
+    def spy(ask: RankingQuery) -> IntArray:
         asks.append((ask.moment.user.user_id, ask.moment.at, sum(ask.moment.user.counts)))
         return ask.rows
 
@@ -99,7 +99,7 @@ def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> No
         counts: list[int] = []
         seen: list[int] = []
 
-        def spy(ask: Ask, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
+        def spy(ask: RankingQuery, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
             counts.append(sum(ask.moment.user.counts))
             seen.append(int((~ask.moment.allowed).sum()))
             return ask.rows
@@ -116,20 +116,20 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     methods = {"popular": by_signal("popular"), "both": by_fusion_of_ranks(("popular", "ease"))}
     first = int(base.manifest["history_rows"])
     asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
-    assert (places_of(lists["popular"], asked.wanted) < 10).any()
+    assert (ranks_of(lists["popular"], asked.wanted) < 10).any()
     assert lists["popular"].tolist() != lists["both"].tolist()
 
 
 def test_places_are_those_in_the_lists() -> None:
     lists = np.stack([as_list([5, 6, 7]), as_list([]), as_list(list(range(20)))])
     assert lists.shape == (3, 10)
-    assert places_of(lists, [7, 7, 10]).tolist() == [2, NO_PLACE, NO_PLACE]
-    assert places_of(np.zeros((0, 10), np.int64), []).tolist() == []
+    assert ranks_of(lists, [7, 7, 10]).tolist() == [2, NO_RANK, NO_RANK]
+    assert ranks_of(np.zeros((0, 10), np.int64), []).tolist() == []
 
 
 def test_nothing_asked_is_an_error() -> None:
     with pytest.raises(BadInput, match="rows to evaluate: expected at least one"):
-        results(Asked(), {})
+        results(Queries(), {})
 
 
 def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,10 +18,10 @@ from features.inputs.history import LENGTH
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES
-from models.training.list_data import read_asks
+from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.kafka_log import Record, Span
-from offline.training_data.from_impressions import labels_of, make_shown
+from offline.training_data.from_impressions import labels_of, make_from_impressions
 
 pytestmark = pytest.mark.spark
 
@@ -117,11 +117,11 @@ def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], t
     values.append(write_sample(write_served(other), (act("click", 10),), START))
     spans = [Span(SAMPLES, 0, 0, 20), Span(SAMPLES, 0, 20, len(values)), Span(SAMPLES, 1, 0, 0)]
     out = tmp_path / "shown"
-    counts = make_shown(spark, Listed(values), spans, *sources, out)
+    counts = make_from_impressions(spark, Listed(values), spans, *sources, out)
     assert counts == {"list": 32, "no action": 1, "no features": 1, "no sample": 1, "other columns": 1}
     assert sorted(path.name for path in out.iterdir()) == ["asks", "samples"]
 
-    asks = read_asks(out / "asks")
+    asks = read_ranking_lists(out / "asks")
     lists = [asks.train_lists, asks.validation_lists]
     assert sum(map(len, lists)) == 32
     first = lists[0]
@@ -143,10 +143,10 @@ def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], t
 def test_nothing_to_learn_from_is_an_error(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "shown"
     with pytest.raises(BadInput, match=r"the topic samples: expected closed lists .* got 1 with no sample"):
-        make_shown(spark, Listed([b"x"]), [Span(SAMPLES, 0, 0, 1)], *sources, out)
+        make_from_impressions(spark, Listed([b"x"]), [Span(SAMPLES, 0, 0, 1)], *sources, out)
     with pytest.raises(BadInput, match="got none at all"):
-        make_shown(spark, Listed([]), [Span(SAMPLES, 0, 0, 0)], *sources, out)
+        make_from_impressions(spark, Listed([]), [Span(SAMPLES, 0, 0, 0)], *sources, out)
     assert not out.exists()
     out.mkdir()
     with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):
-        make_shown(spark, Listed([]), [], *sources, out)
+        make_from_impressions(spark, Listed([]), [], *sources, out)

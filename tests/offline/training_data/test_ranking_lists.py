@@ -14,29 +14,29 @@ from features.inputs.columns import user_vector
 from features.inputs.history import history_of, mark_of
 from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.types import RATING
-from models.training.list_data import read_asks
+from models.training.list_data import read_ranking_lists
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.item_weights.build import write_history_relations
-from offline.settings import AskSettings
-from offline.training_data.history_walk import Walk, item_ids
-from offline.training_data.ranking_lists import first_asked, make_asks
+from offline.settings import RankingListSettings
+from offline.training_data.history_walk import HistoryWalk, item_ids
+from offline.training_data.ranking_lists import first_ranked, make_ranking_lists
 from tests.offline.conftest import Row
 
 pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
-SETTINGS = AskSettings(most=60, candidates=5)
+SETTINGS = RankingListSettings(limit=60, candidates=5)
 
 
 def make(
-    spark: Any, tmp_path: Path, folder: Path, name: str, settings: AskSettings = SETTINGS
+    spark: Any, tmp_path: Path, folder: Path, name: str, settings: RankingListSettings = SETTINGS
 ) -> tuple[Dataset, dict[str, Any], Path, list[dict[str, Any]]]:
     """A base of 300 rows and its asks: data set, meta, folder, and the asks as a list of dicts."""
     dataset = open_dataset(str(folder), tmp_path / name / "data")
     base, out = tmp_path / name / "1", tmp_path / name / "asks"
     make_base(spark, dataset, 0.75, base)
-    meta = make_asks(spark, dataset, Base(base), out, settings)
+    meta = make_ranking_lists(spark, dataset, Base(base), out, settings)
     rows = [row for path in sorted((out / "asks").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     return dataset, meta, out, rows
 
@@ -45,23 +45,23 @@ def rows_of(dataset: Dataset, rows: int) -> list[tuple[int, int, float, int]]:
     return [tuple(row.values()) for batch in rows_between(dataset, 0, rows) for row in batch.to_pylist()]
 
 
-def begin_of_asks(rows: list[Row], history: int, most: int) -> int:
+def begin_of_asks(rows: list[Row], history: int, limit: int) -> int:
     """The row of the `most`-th positive from the history's end; where that is more than 30 % of the history, these 30 %."""
     floor = int(history * 0.7)
     positive = [row for row in range(floor, history) if rows[row][2] >= 4]
-    return positive[len(positive) - most] if len(positive) > most else floor
+    return positive[len(positive) - limit] if len(positive) > limit else floor
 
 
 @pytest.mark.parametrize("most", [1, 2, 17, 10_000])
 def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
-    tmp_path: Path, some_rows: list[Row], write_folder: Write, most: int
+    tmp_path: Path, some_rows: list[Row], write_folder: Write, limit: int
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     history = int(len(some_rows) * 0.75)
-    first = first_asked(dataset, history, most)
-    assert first == begin_of_asks(some_rows, history, most)
+    first = first_ranked(dataset, history, limit)
+    assert first == begin_of_asks(some_rows, history, limit)
     asked = sum(row[2] >= 4 for row in some_rows[first:history])
-    assert asked == min(most, sum(row[2] >= 4 for row in some_rows[int(history * 0.7) : history]))
+    assert asked == min(limit, sum(row[2] >= 4 for row in some_rows[int(history * 0.7) : history]))
 
 
 def test_asks_are_what_a_request_would_have_seen(
@@ -70,10 +70,10 @@ def test_asks_are_what_a_request_would_have_seen(
     """Recomputed row by row with the kernel, from weights made of the rows before the first ask."""
     dataset, meta, _, asks = make(spark, tmp_path, write_folder(some_rows), "a")
     first, history = meta["first"], int(len(some_rows) * 0.75)
-    assert first == begin_of_asks(some_rows, history, SETTINGS.most)
+    assert first == begin_of_asks(some_rows, history, SETTINGS.limit)
     write_history_relations(spark, dataset, first, tmp_path / "again", tmp_path / "scratch")
     catalogue = {item.item_id: item for item in dataset.items}
-    walk = Walk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again")
+    walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again")
     expected = {}
     for seq, (user_id, item_id, rating, ts) in enumerate(rows_of(dataset, history)):
         if seq >= first and rating >= 4:
@@ -108,7 +108,7 @@ def test_asks_are_what_a_request_would_have_seen(
 def test_nobody_is_asked_for_what_they_have_seen(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
-    dataset, _, _, asks = make(spark, tmp_path, write_folder(some_rows), "a", AskSettings(60, 50))
+    dataset, _, _, asks = make(spark, tmp_path, write_folder(some_rows), "a", RankingListSettings(60, 50))
     rows = rows_of(dataset, len(some_rows))
     for ask in asks:
         seen = {item_id for user_id, item_id, _, _ in rows[: ask["seq"]] if user_id == ask["user_id"]}
@@ -117,13 +117,13 @@ def test_nobody_is_asked_for_what_they_have_seen(
 
 def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     """Whatever happens from some row on, in the history and after it, asks before that row stay as they are."""
-    _, whole, _, before = make(spark, tmp_path, write_folder(some_rows), "a", AskSettings(10_000, 5))
+    _, whole, _, before = make(spark, tmp_path, write_folder(some_rows), "a", RankingListSettings(10_000, 5))
     turn = next(
         row for row in range(whole["first"] + 30, whole["history_rows"]) if some_rows[row][3] > some_rows[row - 1][3]
     )
     later = [(user_id + 100, item_id, 5.5 - rating, ts) for user_id, item_id, rating, ts in some_rows[turn:]]
     other = [*some_rows[:turn], *later]
-    _, again, _, after = make(spark, tmp_path, write_folder(other, "other"), "a2", AskSettings(10_000, 5))
+    _, again, _, after = make(spark, tmp_path, write_folder(other, "other"), "a2", RankingListSettings(10_000, 5))
     assert again["first"] == whole["first"]
     kept = [ask for ask in before if ask["seq"] < turn]
     assert kept
@@ -131,8 +131,8 @@ def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: li
 
 
 def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
-    dataset, meta, folder, asks = make(spark, tmp_path, write_folder(some_rows), "a", AskSettings(60, 50))
-    read = read_asks(folder)
+    dataset, meta, folder, asks = make(spark, tmp_path, write_folder(some_rows), "a", RankingListSettings(60, 50))
+    read = read_ranking_lists(folder)
     assert len(read.train_lists) + len(read.validation_lists) == len(asks)
     assert read.train_lists.seqs.max() < read.validation_lists.seqs.min()
     assert read.first == meta["first"]
@@ -154,4 +154,4 @@ def test_what_is_there_is_not_written_over(
 ) -> None:
     dataset, _, folder, _ = make(spark, tmp_path, write_folder(some_rows), "a")
     with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):
-        make_asks(spark, dataset, Base(tmp_path / "a" / "1"), folder, SETTINGS)
+        make_ranking_lists(spark, dataset, Base(tmp_path / "a" / "1"), folder, SETTINGS)

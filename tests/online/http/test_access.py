@@ -13,14 +13,14 @@ from features.errors import Broken
 from online.app import build_server
 from online.http import problems
 from online.http.access import OPEN, AccessGuard, Buckets, Limit, read_access, require_admin
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 from tests.online.conftest import api_settings, write_base
 
 KEY, OTHER, ADMIN = "k" * 16, "o" * 20, "a" * 24
 
 
 class _Server:
-    def __init__(self, access: FollowedFile[Any]) -> None:
+    def __init__(self, access: ReloadableFile[Any]) -> None:
         self.access = access
 
 
@@ -29,7 +29,7 @@ class Door:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "access.json"
-        self.file = FollowedFile(str(self.path), read_access, OPEN, required=True)
+        self.file = ReloadableFile(str(self.path), read_access, OPEN, required=True)
         app = FastAPI()
         app.state.server = _Server(self.file)
         problems.install(app)

@@ -5,17 +5,17 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from online.http.load_shedding import Gate, Overload
+from online.http.load_shedding import LoadGuard, LoadShedder
 from online.http.problems import Problem
 
 
-async def _hold(gate: Gate, release: asyncio.Event) -> None:
-    async with gate.turn():
+async def _hold(shedder: LoadShedder, release: asyncio.Event) -> None:
+    async with shedder.slot():
         await release.wait()
 
 
-async def _hold_aside(gate: Gate, release: asyncio.Event) -> None:
-    async with gate.turn_aside():
+async def _hold_background(shedder: LoadShedder, release: asyncio.Event) -> None:
+    async with shedder.background_slot():
         await release.wait()
 
 
@@ -31,13 +31,13 @@ LONG_ENOUGH = 60.0
 
 def test_lists_that_may_wait_leave_room_for_those_that_may_not() -> None:
     async def play() -> None:
-        gate, release, inside = Gate(at_once=3, aside=2), asyncio.Event(), asyncio.Event()
+        shedder, release, inside = LoadShedder(concurrent=3, background=2), asyncio.Event(), asyncio.Event()
         inside.set()
-        many = [asyncio.create_task(_hold_aside(gate, release)) for _ in range(50)]
+        many = [asyncio.create_task(_hold_background(shedder, release)) for _ in range(50)]
         await _others_run()
-        assert not gate.full
+        assert not shedder.full
         for _ in range(5):
-            await _hold(gate, inside)  # at once, each of them
+            await _hold(shedder, inside)  # at once, each of them
         release.set()
         await asyncio.gather(*many)
 
@@ -46,10 +46,10 @@ def test_lists_that_may_wait_leave_room_for_those_that_may_not() -> None:
 
 def test_the_next_in_line_comes_in_when_one_goes() -> None:
     async def play() -> None:
-        gate, release = Gate(at_once=1, patience=LONG_ENOUGH), asyncio.Event()
-        first = asyncio.create_task(_hold(gate, release))
+        shedder, release = LoadShedder(concurrent=1, timeout=LONG_ENOUGH), asyncio.Event()
+        first = asyncio.create_task(_hold(shedder, release))
         await asyncio.sleep(0)
-        second = asyncio.create_task(_hold(gate, release))
+        second = asyncio.create_task(_hold(shedder, release))
         await _others_run()
         assert not second.done()
         release.set()
@@ -60,24 +60,24 @@ def test_the_next_in_line_comes_in_when_one_goes() -> None:
 
 def test_who_waits_too_long_is_told_to_come_again_and_leaves_no_trace() -> None:
     async def play() -> None:
-        gate, release = Gate(at_once=1), asyncio.Event()
-        first = asyncio.create_task(_hold(gate, release))
+        shedder, release = LoadShedder(concurrent=1), asyncio.Event()
+        first = asyncio.create_task(_hold(shedder, release))
         await asyncio.sleep(0)
-        with pytest.raises(Problem) as told:
-            await _hold(gate, release)
-        assert told.value.status == 503
-        assert told.value.headers == {"Retry-After": "1"}
+        with pytest.raises(Problem) as refused:
+            await _hold(shedder, release)
+        assert refused.value.status == 503
+        assert refused.value.headers == {"Retry-After": "1"}
         release.set()
         await first
-        assert not gate.full
-        await asyncio.gather(_hold(gate, release), _hold(gate, release))
+        assert not shedder.full
+        await asyncio.gather(_hold(shedder, release), _hold(shedder, release))
 
     asyncio.run(play())
 
 
 def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
     async def play() -> None:
-        gate, release, reached = Gate(at_once=1, waiting=1, patience=LONG_ENOUGH), asyncio.Event(), []
+        shedder, release, reached = LoadShedder(concurrent=1, waiting=1, timeout=LONG_ENOUGH), asyncio.Event(), []
 
         async def app(scope: object, receive: object, send: object) -> None:
             reached.append(scope)
@@ -90,12 +90,12 @@ def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        held = [asyncio.create_task(_hold(gate, release)) for _ in range(2)]
+        held = [asyncio.create_task(_hold(shedder, release)) for _ in range(2)]
         await _others_run()
-        overload = Overload(app, gate)
-        await overload({"type": "http", "method": "GET", "path": "/v1/recommendations", "headers": []}, receive, send)
+        guard = LoadGuard(app, shedder)
+        await guard({"type": "http", "method": "GET", "path": "/v1/recommendations", "headers": []}, receive, send)
         assert (sent[0]["status"], reached) == (503, [])
-        await overload({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)
+        await guard({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)
         assert len(reached) == 1
         release.set()
         await asyncio.gather(*held)
@@ -105,13 +105,13 @@ def test_beyond_the_queue_a_list_is_refused_before_it_is_read() -> None:
 
 def test_waits_that_were_in_vain_leave_no_trace_in_the_queue() -> None:
     async def play() -> None:
-        gate, release = Gate(at_once=1, waiting=2), asyncio.Event()
-        first = asyncio.create_task(_hold(gate, release))
+        shedder, release = LoadShedder(concurrent=1, waiting=2), asyncio.Event()
+        first = asyncio.create_task(_hold(shedder, release))
         await asyncio.sleep(0)
         for _ in range(3):
             with pytest.raises(Problem):
-                await _hold(gate, release)
-        assert not gate.full
+                await _hold(shedder, release)
+        assert not shedder.full
         release.set()
         await first
 

@@ -13,7 +13,7 @@ from starlette.types import Message
 from online.app import make_app
 from online.http.access import OPEN, Access, AccessGuard, read_access
 from online.http.origin_guard import OriginGuard, host_name, is_loopback
-from online.support.reloadable_file import FollowedFile
+from online.support.reloadable_file import ReloadableFile
 from tests.online.conftest import api_settings, write_base
 
 KEY = "k" * 16
@@ -21,7 +21,7 @@ KEY = "k" * 16
 
 def status_of(access: Access, method: str, *headers: tuple[str, str]) -> int:
     """What a request with exactly these headers is answered with; 200 where it comes through."""
-    file = FollowedFile(None, read_access, access)
+    file = ReloadableFile(None, read_access, access)
     guard = OriginGuard(AccessGuard(PlainTextResponse("there"), access=file), access=file, host="127.0.0.1")
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     scope = {"type": "http", "method": method, "path": "/v1/thing", "headers": raw, "client": ("127.0.0.1", 1)}

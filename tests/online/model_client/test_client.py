@@ -16,7 +16,7 @@ from features.errors import Unavailable
 from models.server.testing import ServerProcess
 from online.model_client.client import FAILURES_TO_OPEN, OPEN_FOR, ModelClient
 from online.model_client.predict_wire import PREDICT
-from online.model_client.transport import MAX_ANSWER, VersionGone
+from online.model_client.transport import MAX_ANSWER, VersionWithdrawn
 
 pytestmark = pytest.mark.keras
 
@@ -103,7 +103,7 @@ def test_what_is_no_ranking_is_refused(address: str, version: int, count: int, i
 
 
 def test_a_version_that_is_not_there(address: str) -> None:
-    with pytest.raises(VersionGone, match=r"model toy version 9: .*Specific\(toy, 9\)"):
+    with pytest.raises(VersionWithdrawn, match=r"model toy version 9: .*Specific\(toy, 9\)"):
         ask(address, 9)
 
 
@@ -111,7 +111,7 @@ def test_a_refusal_opens_no_breaker(address: str) -> None:
     async def run() -> None:
         async with client_of(address) as client:
             for _ in range(2 * FAILURES_TO_OPEN):
-                with pytest.raises(VersionGone):
+                with pytest.raises(VersionWithdrawn):
                     await client.scores("toy", 9, ROWS, 2, 5.0)
             assert not client.broken
             assert len(await client.scores("toy", 1, ROWS, 2, 5.0)) == 2

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models.registry import list_versions, rollback
-from online.model_client.live_models import LiveModel, ModelCatalogue
-from online.model_client.transport import VersionGone
+from online.model_client.live_models import LiveModel, LiveModels
+from online.model_client.transport import VersionWithdrawn
 from tests.models.fake_version import publish_one
 
 GOLDEN = 0.75
@@ -28,11 +28,11 @@ class Server:
         self.asked.append(version)
         await asyncio.sleep(0.005)
         if version not in list_versions(self._models, name):
-            raise VersionGone(f"no version {version}")
+            raise VersionWithdrawn(f"no version {version}")
         return np.array([GOLDEN], np.float32)
 
 
-Scene = Callable[[ModelCatalogue, Server], Any]
+Scene = Callable[[LiveModels, Server], Any]
 
 
 @pytest.fixture
@@ -43,22 +43,22 @@ def play(tmp_path: Path) -> Callable[[int, Scene], None]:
         async def run() -> None:
             server = Server(tmp_path)
             client: Any = server
-            catalogue = ModelCatalogue(tmp_path, client)
+            live_models = LiveModels(tmp_path, client)
             for _ in range(versions):
                 publish_one(tmp_path)
                 if seen:
-                    await catalogue._look()
-            await catalogue._look()
+                    await live_models.poll()
+            await live_models.poll()
             server.asked.clear()
-            await scene(catalogue, server)
+            await scene(live_models, server)
 
         asyncio.run(run())
 
     return play
 
 
-def live(catalogue: ModelCatalogue) -> LiveModel:
-    found = catalogue.get("toy")
+def live(live_models: LiveModels) -> LiveModel:
+    found = live_models.get("toy")
     assert found is not None
     return found
 
@@ -67,10 +67,10 @@ def live(catalogue: ModelCatalogue) -> LiveModel:
 def test_after_a_rollback_the_version_before_ranks_at_once(play: Any, tmp_path: Path, seen: bool) -> None:
     """Also in a process that was started after the newest version came, and has never seen the one before."""
 
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
-        gone = live(catalogue)
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        withdrawn = live(live_models)
         rollback(tmp_path, "toy")
-        other = await catalogue.instead_of("toy", {gone.version}, 1.0)
+        other = await live_models.replacement_for("toy", {withdrawn.version}, 1.0)
         assert other is not None
         assert other.version == 1
 
@@ -78,21 +78,21 @@ def test_after_a_rollback_the_version_before_ranks_at_once(play: Any, tmp_path: 
 
 
 def test_who_was_asked_for_the_old_one_while_it_was_looked_gets_the_new_one(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
-        gone = live(catalogue)
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        withdrawn = live(live_models)
         rollback(tmp_path, "toy")
-        await catalogue._look()
-        assert await catalogue.instead_of("toy", {gone.version}, 1.0) == live(catalogue)
-        assert live(catalogue).version == 1
+        await live_models.poll()
+        assert await live_models.replacement_for("toy", {withdrawn.version}, 1.0) == live(live_models)
+        assert live(live_models).version == 1
 
     play(2, scene)
 
 
 def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
-        gone = live(catalogue)
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        withdrawn = live(live_models)
         rollback(tmp_path, "toy")
-        others = await asyncio.gather(*(catalogue.instead_of("toy", {gone.version}, 1.0) for _ in range(8)))
+        others = await asyncio.gather(*(live_models.replacement_for("toy", {withdrawn.version}, 1.0) for _ in range(8)))
         assert {each.version if each else None for each in others} == {1}
         assert server.asked == [1]
 
@@ -100,36 +100,36 @@ def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_pa
 
 
 def test_where_nothing_else_is_there_or_in_time_nothing_ranks(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
-        assert await catalogue.instead_of("toy", {1}, 1.0) is None
-        gone = live(catalogue)
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        assert await live_models.replacement_for("toy", {1}, 1.0) is None
+        withdrawn = live(live_models)
         publish_one(tmp_path)
-        assert await catalogue.instead_of("toy", {gone.version}, 0.0) is None
-        assert (await catalogue.instead_of("toy", {gone.version}, 1.0) or gone).version == 2
+        assert await live_models.replacement_for("toy", {withdrawn.version}, 0.0) is None
+        assert (await live_models.replacement_for("toy", {withdrawn.version}, 1.0) or withdrawn).version == 2
 
     play(1, scene)
 
 
 def test_a_vanished_model_is_let_go_of_once_however_many_look(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
         shutil.rmtree(tmp_path / "toy")
-        looks = (catalogue.instead_of("toy", {1}, 1.0) for _ in range(4))
-        assert await asyncio.gather(catalogue._look(), *looks) == [None] * 5
-        assert catalogue.get("toy") is None
-        await catalogue._look()
+        looks = (live_models.replacement_for("toy", {1}, 1.0) for _ in range(4))
+        assert await asyncio.gather(live_models.poll(), *looks) == [None] * 5
+        assert live_models.get("toy") is None
+        await live_models.poll()
         publish_one(tmp_path)
-        await catalogue._look()
-        assert live(catalogue).version == 1
-        await catalogue.stop()
+        await live_models.poll()
+        assert live(live_models).version == 1
+        await live_models.stop()
 
     play(1, scene)
 
 
 def test_a_version_that_was_taken_twice_at_once_keeps_the_one_before(play: Any, tmp_path: Path) -> None:
-    async def scene(catalogue: ModelCatalogue, server: Server) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
         publish_one(tmp_path)
-        await asyncio.gather(catalogue._look(), catalogue.instead_of("toy", {1}, 1.0))
-        assert live(catalogue).version == 2
-        assert (await catalogue.instead_of("toy", {2}, 0.0) or live(catalogue)).version == 1
+        await asyncio.gather(live_models.poll(), live_models.replacement_for("toy", {1}, 1.0))
+        assert live(live_models).version == 2
+        assert (await live_models.replacement_for("toy", {2}, 0.0) or live(live_models)).version == 1
 
     play(1, scene)

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane, fresh_key, lane_fields, lane_key
-from online.monitoring.job_metrics import JobNumbers
+from online.monitoring.job_metrics import JobMetrics
 from tests.redis_process import RedisProcess, redis_process
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -23,9 +23,9 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
         yield made
 
 
-def run(redis: RedisProcess, test: Callable[[JobNumbers], Awaitable[None]]) -> None:
+def run(redis: RedisProcess, test: Callable[[JobMetrics], Awaitable[None]]) -> None:
     async def with_numbers() -> None:
-        numbers = JobNumbers("127.0.0.1", redis.port, generation=2, timeout=2)
+        numbers = JobMetrics("127.0.0.1", redis.port, generation=2, timeout=2)
         try:
             await test(numbers)
         finally:
@@ -34,7 +34,7 @@ def run(redis: RedisProcess, test: Callable[[JobNumbers], Awaitable[None]]) -> N
     asyncio.run(with_numbers())
 
 
-async def scraped(numbers: JobNumbers) -> Samples:
+async def scraped(numbers: JobMetrics) -> Samples:
     """Every sample of a scrape, as Prometheus' own parser reads it."""
     text = (await numbers.exposition()).decode()
     return {
@@ -65,7 +65,7 @@ def test_lanes_are_added_up_by_verdict(redis: RedisProcess) -> None:
     write(redis, 5, msgspec.structs.replace(LANE, next_offset=11, read=11, applied=6, watermark_ms=800))
     write(redis, 6, msgspec.structs.replace(LANE, generation=1, read=1_000))  # a generation before this one
 
-    async def test(numbers: JobNumbers) -> None:
+    async def test(numbers: JobMetrics) -> None:
         found = await scraped(numbers)
         verdicts = {name: of(found, "martlet_job_events_total", verdict=name) for name in ("applied", "late")}
         assert verdicts == {"applied": 11, "late": 2}
@@ -88,7 +88,7 @@ def test_freshness_is_a_histogram_in_seconds(redis: RedisProcess) -> None:
         histogram.add(ms)
     redis.client.set(fresh_key("users", 1), histogram.to_json())
 
-    async def test(numbers: JobNumbers) -> None:
+    async def test(numbers: JobMetrics) -> None:
         found = await scraped(numbers)
         name, labels = "martlet_feature_freshness_seconds", {"operator": "users", "subtask": "1"}
         buckets = {
@@ -106,7 +106,7 @@ def test_counters_do_not_go_back_with_a_job_that_was_restored(redis: RedisProces
     earlier = msgspec.structs.replace(LANE, next_offset=7, read=7, applied=2)
     later = msgspec.structs.replace(LANE, next_offset=12, read=12, applied=7)
 
-    async def test(numbers: JobNumbers) -> None:
+    async def test(numbers: JobMetrics) -> None:
         for lane, applied in ((LANE, 5), (earlier, 5), (later, 7)):
             write(redis, 0, lane)
             assert of(await scraped(numbers), "martlet_job_events_total", verdict="applied") == applied
@@ -117,7 +117,7 @@ def test_counters_do_not_go_back_with_a_job_that_was_restored(redis: RedisProces
 
 
 def test_before_the_first_record_nothing_is_claimed(redis: RedisProcess) -> None:
-    async def test(numbers: JobNumbers) -> None:
+    async def test(numbers: JobMetrics) -> None:
         assert await scraped(numbers) == {("martlet_job_readable", ()): 1}
 
     run(redis, test)
@@ -128,7 +128,7 @@ def test_a_redis_that_is_gone_stopped_or_holds_nonsense_fails_no_scrape(redis: R
 
     unreadable = {("martlet_job_readable", ()): 0.0}
 
-    async def test(numbers: JobNumbers) -> None:
+    async def test(numbers: JobMetrics) -> None:
         write(redis, 0, LANE)
         assert of(await scraped(numbers), "martlet_job_readable") == 1
         redis.client.set(fresh_key("items", 0), b"nonsense")

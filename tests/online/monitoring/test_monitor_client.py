@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry
 
 from infra.monitoring.http_endpoint import MonitorPage
 from infra.system.processes import free_ports
-from online.monitoring.monitor_client import WatchClient
+from online.monitoring.monitor_client import MonitorClient
 
 
-def ask(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
+def read_snapshot(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
     async def once() -> tuple[dict[str, Any] | None, str | None]:
-        client = WatchClient(port)
+        client = MonitorClient(port)
         try:
             return await client.snapshot()
         finally:
@@ -27,9 +27,9 @@ def test_the_newest_sight_is_passed_on() -> None:
     snapshots: list[dict[str, Any]] = [{"asked_at": 1}]
     page = MonitorPage(port, CollectorRegistry(), lambda: snapshots[-1])
     try:
-        assert ask(port) == ({"asked_at": 1}, None)
+        assert read_snapshot(port) == ({"asked_at": 1}, None)
         snapshots.append({"asked_at": 2, "alarms": []})
-        assert ask(port) == ({"asked_at": 2, "alarms": []}, None)
+        assert read_snapshot(port) == ({"asked_at": 2, "alarms": []}, None)
     finally:
         page.close()
 
@@ -38,16 +38,16 @@ def test_before_the_first_sight_there_is_none() -> None:
     (port,) = free_ports(1)
     page = MonitorPage(port, CollectorRegistry(), dict)
     try:
-        assert ask(port) == (None, "the watch has not looked yet")
+        assert read_snapshot(port) == (None, "the watch has not looked yet")
     finally:
         page.close()
 
 
 def test_nobody_there_and_nobody_who_answers_are_told() -> None:
     (port,) = free_ports(1)
-    assert ask(None) == (None, "nobody watches over this API")
-    assert ask(port) == (None, "the watch does not answer (ConnectError)")
+    assert read_snapshot(None) == (None, "nobody watches over this API")
+    assert read_snapshot(port) == (None, "the watch does not answer (ConnectError)")
     with socket.create_server(("127.0.0.1", port)):
-        said = ask(port)[1]
-        assert said is not None
-        assert said.startswith("the watch does not answer (")
+        reason = read_snapshot(port)[1]
+        assert reason is not None
+        assert reason.startswith("the watch does not answer (")

@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import BadInput
 from infra.system.repository import REPO
-from online.ranking.policy import CONTROL, NO_SERVING, Policy, place_of, read_serving
+from online.ranking.policy import CONTROL, NO_SERVING, Policy, bucket_of, read_serving
 
 
 def serving(policy: dict[str, Any] | None = None, *experiments: dict[str, Any]) -> Any:
@@ -45,7 +45,7 @@ def test_arms_are_sticky_and_as_large_as_their_shares() -> None:
     counts = Counter(arms)
     for arm, share in (("a", 0.2), ("b", 0.5), (CONTROL, 0.3)):
         assert counts[arm] / 10_000 == pytest.approx(share, abs=0.02)
-    assert place_of("rank", 6) == 0.990033054711547  # for good: an arm must not change with a release
+    assert bucket_of("rank", 6) == 0.990033054711547  # for good: an arm must not change with a release
 
 
 def test_layers_are_independent() -> None:
@@ -56,7 +56,7 @@ def test_layers_are_independent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "experiments", "said"),
+    ("policy", "experiments", "reason"),
     [
         ({"diversity": 2}, (), r"policy: expected fields of a policy, got Expected `float` <= 1.0 - at `\$.diversity`"),
         ({"colour": 1}, (), "unknown field `colour`"),
@@ -80,8 +80,8 @@ def test_layers_are_independent() -> None:
         ),
     ],
 )
-def test_what_can_not_be_is_said(policy: dict[str, Any], experiments: tuple[Any, ...], said: str) -> None:
-    with pytest.raises((BadInput, msgspec.ValidationError), match=said):
+def test_what_can_not_be_is_said(policy: dict[str, Any], experiments: tuple[Any, ...], reason: str) -> None:
+    with pytest.raises((BadInput, msgspec.ValidationError), match=reason):
         serving(policy, *experiments)
 
 

@@ -11,7 +11,7 @@ from features.inputs.columns import InputMaps
 from features.inputs.model_inputs import layout
 from models.registry import DataSeen, Manifest, ModelInput
 from online.model_client.live_models import LiveModel
-from online.model_client.transport import VersionGone
+from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures
 from online.ranking.policy import Policy
 from online.ranking.ranker import Ranker, models_for
@@ -34,36 +34,36 @@ class Catalogue:
     def get(self, name: str) -> LiveModel | None:
         return {"a": live("a"), "b": live("b"), "strange": live("strange", ("Other",))}.get(name)
 
-    async def instead_of(self, name: str, gone: set[int], within: float) -> LiveModel | None:
+    async def replacement_for(self, name: str, withdrawn: set[int], timeout: float) -> LiveModel | None:
         """`a` has three versions; the first takes what was not made ready."""
         before = {3: live("a", version=2), 2: live("a", version=1, takes="signals")}
-        return before.get(min(gone)) if name == "a" else None
+        return before.get(min(withdrawn)) if name == "a" else None
 
 
 class Client:
     """`a` likes the first item most, `b` the last; who is named fails."""
 
-    def __init__(self, *failing: str, gone: int = 99) -> None:
-        self._failing, self._gone = failing, gone
+    def __init__(self, *failing: str, withdrawn: int = 99) -> None:
+        self._failing, self._gone = failing, withdrawn
 
     async def scores(self, name: str, version: int, *_: Any) -> Any:
         if version >= self._gone:
-            raise VersionGone(f"{name} {version}")
+            raise VersionWithdrawn(f"{name} {version}")
         if name in self._failing:
             raise Unavailable(f"{name} is away")
         return np.array([0.9, 0.5, 0.1] if name == "a" else [1.0, 2.0, 30.0], np.float32)
 
 
 def rank(policy: Policy, *failing: str) -> Any:
-    catalogue: Any = Catalogue()
+    live_models: Any = Catalogue()
     client: Any = Client(*failing)
-    models = models_for(live("a"), policy, catalogue)
-    return models, asyncio.run(Ranker(catalogue, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+    models = models_for(live("a"), policy, live_models)
+    return models, asyncio.run(Ranker(live_models, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
 
 
 def test_one_model_alone() -> None:
     models, scored = rank(Policy())
-    assert (models.missing, scored.gone) == ((), ())
+    assert (models.missing, scored.left_out) == ((), ())
     assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
 
 
@@ -81,7 +81,7 @@ def test_who_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(("partner", "failing"), [("b", ("b",)), ("strange", ())])
 def test_a_partner_that_does_not_answer_is_left_out_and_named(partner: str, failing: tuple[str, ...]) -> None:
     _, scored = rank(Policy(blend={partner: 3.0}), *failing)
-    assert scored.gone == (partner,)
+    assert scored.left_out == (partner,)
     assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
 
 
@@ -91,17 +91,17 @@ def test_without_the_first_nothing_ranks() -> None:
 
 
 def test_a_version_that_was_withdrawn_gives_way_to_another_one() -> None:
-    catalogue: Any = Catalogue()
-    client: Any = Client(gone=3)
-    models = models_for(live("a", version=3), Policy(), catalogue)
-    scored = asyncio.run(Ranker(catalogue, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+    live_models: Any = Catalogue()
+    client: Any = Client(withdrawn=3)
+    models = models_for(live("a", version=3), Policy(), live_models)
+    scored = asyncio.run(Ranker(live_models, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
     assert scored.model.version == 2
 
 
 @pytest.mark.parametrize(("name", "why"), [("a", "version 1: the input 'signals'"), ("b", "no model is ready")])
 def test_where_no_other_can_rank_it_is_no_model(name: str, why: str) -> None:
-    catalogue: Any = Catalogue()
-    client: Any = Client(gone=2)
-    models = models_for(live(name, version=3), Policy(), catalogue)
+    live_models: Any = Catalogue()
+    client: Any = Client(withdrawn=2)
+    models = models_for(live(name, version=3), Policy(), live_models)
     with pytest.raises(Unavailable, match=why):
-        asyncio.run(Ranker(catalogue, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+        asyncio.run(Ranker(live_models, client, GENRES).rank(models, 6, IDS, RAW, 1.0))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from online.ranking.policy import Policy
-from online.ranking.rerank import by_score, diverse, listed, rank_shares, team_draft
+from online.ranking.rerank import by_score, diverse, make_slate, rank_shares, team_draft
 
 some_scores = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40)
 
@@ -23,9 +23,9 @@ def test_a_list_has_no_item_twice_and_as_many_as_there_are(
     order = diverse(by_score(ids, scores), scores, genres, diversity, size)
     assert sorted(order) == list(range(len(values)))
     policy = Policy(pin=(3, 9), bury=(0,), explore=0.5)
-    made = listed(policy, ids, order, size, Random(seed))
-    assert len(made.places) == len(set(made.places)) == min(size, len(values))
-    assert len(made.propensities) == len(made.places)
+    made = make_slate(policy, ids, order, size, Random(seed))
+    assert len(made.candidate_indices) == len(set(made.candidate_indices)) == min(size, len(values))
+    assert len(made.propensities) == len(made.candidate_indices)
 
 
 def test_without_diversity_the_order_is_by_score() -> None:
@@ -43,68 +43,68 @@ def test_diversity_brings_up_what_is_unlike_the_first() -> None:
 
 def test_rules_move_items() -> None:
     ids = np.array([10, 11, 12, 13])
-    made = listed(Policy(pin=(13, 99), bury=(10,)), ids, [0, 1, 2, 3], 4, Random(1))
-    assert ids[made.places].tolist() == [13, 11, 12, 10]
+    made = make_slate(Policy(pin=(13, 99), bury=(10,)), ids, [0, 1, 2, 3], 4, Random(1))
+    assert ids[made.candidate_indices].tolist() == [13, 11, 12, 10]
     assert made.rules == {3: ["pinned"], 0: ["buried"]}
     assert made.propensities == [1.0] * 4
-    both = listed(Policy(pin=(13,), bury=(13, 10)), ids, [0, 1, 2, 3], 4, Random(1))  # of two experiments
-    assert ids[both.places].tolist() == [13, 11, 12, 10]
+    both = make_slate(Policy(pin=(13,), bury=(13, 10)), ids, [0, 1, 2, 3], 4, Random(1))  # of two experiments
+    assert ids[both.candidate_indices].tolist() == [13, 11, 12, 10]
     assert both.rules == {3: ["pinned"], 0: ["buried"]}
 
 
 def test_a_place_that_a_rule_has_filled_is_not_explored() -> None:
-    ids, chance = np.arange(8), Random(5)
+    ids, rng = np.arange(8), Random(5)
     policy = Policy(pin=(4, 5), explore=1.0)
-    assert {tuple(listed(policy, ids, list(range(8)), 2, chance).places) for _ in range(50)} == {(4, 5)}
+    assert {tuple(make_slate(policy, ids, list(range(8)), 2, rng).candidate_indices) for _ in range(50)} == {(4, 5)}
 
 
 def test_what_is_buried_is_not_explored() -> None:
-    ids, chance = np.arange(8), Random(5)
+    ids, rng = np.arange(8), Random(5)
     policy = Policy(bury=(5, 6), explore=1.0, newcomers=1.0)
-    lasts = {listed(policy, ids, list(range(8)), 4, chance, news={6}).places[-1] for _ in range(500)}
+    lasts = {make_slate(policy, ids, list(range(8)), 4, rng, new_items={6}).candidate_indices[-1] for _ in range(500)}
     assert lasts == {4, 7}
 
 
 def test_exploration_is_as_probable_as_it_says() -> None:
     ids, counts, size = np.arange(8), Counter[int](), 4
-    told: dict[int, float] = {}
-    chance = Random(5)
+    propensities: dict[int, float] = {}
+    rng = Random(5)
     for _ in range(20_000):
-        made = listed(Policy(explore=0.4), ids, list(range(8)), size, chance)
-        assert made.places[:3] == [0, 1, 2]
-        counts[made.places[3]] += 1
-        told[made.places[3]] = made.propensities[3]
-    assert sum(told.values()) == pytest.approx(1)
-    for place, propensity in told.items():
-        assert counts[place] / 20_000 == pytest.approx(propensity, abs=0.015)
-    assert listed(Policy(explore=1.0), ids, list(range(8)), 8, chance).places == list(
+        made = make_slate(Policy(explore=0.4), ids, list(range(8)), size, rng)
+        assert made.candidate_indices[:3] == [0, 1, 2]
+        counts[made.candidate_indices[3]] += 1
+        propensities[made.candidate_indices[3]] = made.propensities[3]
+    assert sum(propensities.values()) == pytest.approx(1)
+    for index, propensity in propensities.items():
+        assert counts[index] / 20_000 == pytest.approx(propensity, abs=0.015)
+    assert make_slate(Policy(explore=1.0), ids, list(range(8)), 8, rng).candidate_indices == list(
         range(8)
     )  # nothing is left to try
 
 
 def test_new_items_get_the_last_place_as_often_as_the_policy_says() -> None:
     ids, counts = np.arange(8), Counter[str]()
-    told: dict[int, float] = {}
-    chance = Random(5)
+    propensities: dict[int, float] = {}
+    rng = Random(5)
     for _ in range(20_000):
-        made = listed(Policy(newcomers=0.3, explore=0.5), ids, list(range(8)), 4, chance, news={1, 5, 7})
-        counts[(made.rules.get(made.places[3]) or ["best"])[0]] += 1
-        told[made.places[3]] = made.propensities[3]
-    assert told == pytest.approx({5: 0.15, 7: 0.15, 4: 0.35 / 2, 6: 0.35 / 2, 3: 0.35})
+        made = make_slate(Policy(newcomers=0.3, explore=0.5), ids, list(range(8)), 4, rng, new_items={1, 5, 7})
+        counts[(made.rules.get(made.candidate_indices[3]) or ["best"])[0]] += 1
+        propensities[made.candidate_indices[3]] = made.propensities[3]
+    assert propensities == pytest.approx({5: 0.15, 7: 0.15, 4: 0.35 / 2, 6: 0.35 / 2, 3: 0.35})
     for rule, share in (("new", 0.3), ("explored", 0.35), ("best", 0.35)):
         assert counts[rule] / 20_000 == pytest.approx(share, abs=0.015)
 
 
 def test_two_orders_are_interleaved_fairly() -> None:
-    chance, firsts = Random(3), Counter[str]()
+    rng, firsts = Random(3), Counter[str]()
     for _ in range(2_000):
-        places, teams = team_draft([[0, 1, 2, 3], [3, 2, 1, 0]], ["a", "b"], 3, chance)
-        assert len(places) == 3
-        assert teams[places[0]] != teams[places[1]]
-        firsts[teams[places[0]]] += 1
-        assert places[0] == (0 if teams[places[0]] == "a" else 3)
+        candidate_indices, teams = team_draft([[0, 1, 2, 3], [3, 2, 1, 0]], ["a", "b"], 3, rng)
+        assert len(candidate_indices) == 3
+        assert teams[candidate_indices[0]] != teams[candidate_indices[1]]
+        firsts[teams[candidate_indices[0]]] += 1
+        assert candidate_indices[0] == (0 if teams[candidate_indices[0]] == "a" else 3)
     assert firsts["a"] / 2_000 == pytest.approx(0.5, abs=0.05)
-    assert team_draft([[0], [0]], ["a", "b"], 3, chance)[0] == [0]
+    assert team_draft([[0], [0]], ["a", "b"], 3, rng)[0] == [0]
 
 
 def test_ranks_are_blended_by_weight() -> None:

@@ -20,7 +20,7 @@ from features.types import CLICK, DISLIKE, Item
 from features.units import DAY_MS, SESSION_GAP_MS
 from online.query import Query
 from online.ranking.policy import MAX_RULED
-from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, Asking, Recall, merge
+from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
 from online.stores.item_store import NEW_FOR_MS, ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 
@@ -166,9 +166,9 @@ def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> No
 
 def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
     query = query_for(ItemStore(base), UserFeatures(99))
-    asking = Asking(query, 20, {}, until=0.0)
-    asking.ask(SIGNAL_CHANNELS)
-    found = asking.merged()
+    runner = ChannelRunner(query, 20, {}, until=0.0)
+    runner.run(SIGNAL_CHANNELS)
+    found = runner.merged()
     assert len(found.rows) == 20
     assert found.names == tuple(channel.name for channel in SIGNAL_CHANNELS)
     assert found.failed == found.names[4:]  # the first that has something to say to a newcomer is popular_day
@@ -193,7 +193,7 @@ def test_each_channel_does_what_its_name_says(base: Base) -> None:
 
 def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(base: Base) -> None:
     class Failing:
-        name, most = "failing", 10
+        name, default_limit = "failing", 10
 
         def recall(self, query: Query, limit: int) -> IntArray:
             raise RuntimeError("out of order")
@@ -215,7 +215,7 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
 
 def test_a_channel_gives_its_few_unless_a_policy_says_more(base: Base) -> None:
     class Many:
-        name, most = "many", 3
+        name, default_limit = "many", 3
 
         def recall(self, query: Query, limit: int) -> IntArray:
             return np.arange(limit)
@@ -249,7 +249,7 @@ def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -
     features = ItemFeatures(5000)
     for number in range(60):
         features = fold_item(features, Contribution(5000, AT + number, LIKE, 0, 1))
-    store.put(5000, features)
+    store.put_features(5000, features)
     popular = CHANNEL["popular"].recall(query_for(store, UserFeatures(1)), 3)
     assert ids(store, popular)[0] == 5000
 

@@ -1,7 +1,7 @@
 """Which lists of experiments were acted on: each once an outcome, a bounded number remembered."""
 
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
-from online.recommend.experiment_outcomes import ActedOn
+from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.support import metrics
 
 
@@ -15,27 +15,27 @@ def counted(experiment: str, arm: str) -> tuple[float, float]:
 
 
 def test_a_list_counts_once_an_outcome() -> None:
-    acted = ActedOn()
-    acted.shown("list", {"once": "a"})
-    acted.came([event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")])
+    acted = ExperimentOutcomes()
+    acted.record_shown("list", {"once": "a"})
+    acted.record_events([event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")])
     assert counted("once", "a") == (0, 0)
-    acted.came([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
+    acted.record_events([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
     assert counted("once", "a") == (1, 0)
-    acted.came([event(RATING, "list", 400), event(LIKE, "list")])
+    acted.record_events([event(RATING, "list", 400), event(LIKE, "list")])
     assert counted("once", "a") == (1, 1)
 
 
 def test_a_list_counts_for_each_of_its_experiments() -> None:
-    acted = ActedOn()
-    acted.shown("list", {"one": "a", "two": "control"})
-    acted.came([event(LIKE, "list")])
+    acted = ExperimentOutcomes()
+    acted.record_shown("list", {"one": "a", "two": "control"})
+    acted.record_events([event(LIKE, "list")])
     assert counted("one", "a") == counted("two", "control") == (1, 1)
 
 
 def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment() -> None:
-    acted = ActedOn(kept=2)
+    acted = ExperimentOutcomes(limit=2)
     for name in ("first", "second", "third"):
-        acted.shown(name, {"kept": name})
-    acted.shown("plain", {})
-    acted.came([event(CLICK, name) for name in ("first", "second", "third", "plain")])
+        acted.record_shown(name, {"kept": name})
+    acted.record_shown("plain", {})
+    acted.record_events([event(CLICK, name) for name in ("first", "second", "third", "plain")])
     assert [counted("kept", name)[0] for name in ("first", "second", "third")] == [0, 1, 1]

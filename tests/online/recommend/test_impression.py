@@ -8,13 +8,13 @@ import pytest
 from features.base.reader import Base
 from features.inputs.columns import USER_COLUMNS
 from features.inputs.model_inputs import layout
-from online.recommend.impression import served_of
+from online.recommend.impression import impression_of
 from online.recommend.recommender import NO_LIVE_FEATURES, NO_MODEL, Recommendation, Request
 from tests.online.sample_lists import AT, model_of, recommender
 
 
 def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendation) -> None:
-    served = served_of(answer)
+    served = impression_of(answer)
     assert (served.request_id, served.user_id, served.ts, served.at) == (answer.request_id, 7, AT + 5, AT + 5)
     assert (served.model, served.model_version) == ("widedeep", 3)
     assert served.degraded == (NO_LIVE_FEATURES, NO_MODEL)
@@ -51,7 +51,7 @@ def test_without_a_model_there_are_no_features_and_the_list_is_logged_all_the_sa
         async with recommender(base) as (made, _):
             return await made.recommend(Request(7, None, size, at=AT - 1000))
 
-    served = served_of(asyncio.run(ask()))
+    served = impression_of(asyncio.run(ask()))
     assert (served.model, served.model_version, served.features) == (None, None, None)
     assert (served.ts, served.at) == (AT + 5, AT - 1000)
     assert len(served.items) == size
@@ -62,7 +62,7 @@ def test_a_list_of_nothing_is_a_list(base: Base) -> None:
         async with recommender(base) as (made, items):
             return await made.recommend(Request(7, model_of(items), 10, exclude=frozenset(range(1, 41))))
 
-    served = served_of(asyncio.run(ask()))
+    served = impression_of(asyncio.run(ask()))
     assert served.items == ()
     assert served.features is not None
     assert served.features.items == []

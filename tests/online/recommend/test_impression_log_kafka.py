@@ -25,8 +25,8 @@ from infra.home.ports import LOOPBACK, Ports
 from infra.services import kafka, kafka_topics
 from infra.services.supervisor import Supervisor
 from infra.system.processes import ProcessId, free_ports
-from online.recommend.impression import served_of
-from online.recommend.impression_log import ServedLog
+from online.recommend.impression import impression_of
+from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommendation
 from tests.online.sample_lists import Counts, numbered
 
@@ -64,9 +64,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @asynccontextmanager
-async def connected(broker: Broker, answer: Recommendation, **more: Any) -> AsyncIterator[ServedLog]:
+async def connected(broker: Broker, answer: Recommendation, **more: Any) -> AsyncIterator[ImpressionLog]:
     """A log that has logged a first list: Kafka is there."""
-    log, counts = ServedLog(broker.bootstrap, **more), Counts()
+    log, counts = ImpressionLog(broker.bootstrap, **more), Counts()
     log.start()
     log.put(answer)
     try:
@@ -105,7 +105,7 @@ def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at
             counts, reading = Counts(), Reading(broker)
             for each in lists:
                 log.put(each)
-            await log.stop(within=20)
+            await log.stop(timeout=20)
         return counts, reading
 
     counts, reading = asyncio.run(run())
@@ -113,7 +113,7 @@ def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at
     records = reading.rest()
     assert len(records) == 500
     found = {record.key: read_served_list(record.value) for record in records}
-    assert found == {str(each.user_id).encode(): served_of(each) for each in lists}
+    assert found == {str(each.user_id).encode(): impression_of(each) for each in lists}
     assert all(record.partition == partition_of(int(record.key)) for record in records)
     assert {record.timestamp_type for record in records} == {1}  # the broker's
 
@@ -122,7 +122,7 @@ def test_lists_wait_for_a_kafka_that_stands_still_and_requests_for_nothing(
     broker: Broker, answer: Recommendation
 ) -> None:
     async def run() -> tuple[Counts, Reading]:
-        async with connected(broker, answer, limit=50, within=20) as log:
+        async with connected(broker, answer, limit=50, timeout=20) as log:
             counts, reading = Counts(), Reading(broker)
             with broker.frozen():
                 for number in range(2000):  # more than the client's own buffer takes, too
@@ -163,7 +163,7 @@ def test_a_list_that_can_not_be_written_takes_no_other_along(broker: Broker, ans
             counts, reading = Counts(), Reading(broker)
             log.put(broken)
             log.put(answer)
-            await log.stop(within=20)
+            await log.stop(timeout=20)
         return counts, reading
 
     counts, reading = asyncio.run(run())
@@ -180,7 +180,7 @@ def test_features_that_are_too_large_stay_behind(broker: Broker, answer: Recomme
         async with connected(broker, answer) as log:
             counts, reading = Counts(), Reading(broker)
             log.put(dataclasses.replace(answer, ranked=dataclasses.replace(answer.ranked, features=wide)))
-            await log.stop(within=20)
+            await log.stop(timeout=20)
         return counts, reading
 
     counts, reading = asyncio.run(run())

@@ -96,8 +96,8 @@ class _NobodyThere:
     def __init__(self) -> None:
         self.allowed: list[float] = []
 
-    async def scores(self, name: str, version: int, inputs: Any, count: int, within: float) -> Any:
-        self.allowed.append(within)
+    async def scores(self, name: str, version: int, inputs: Any, count: int, timeout: float) -> Any:
+        self.allowed.append(timeout)
         raise Unavailable("away")
 
 

@@ -7,13 +7,22 @@ import pytest
 
 from features.inputs.columns import trending
 from features.units import DAY_MS
-from online.stores.catalogue_search import SORTS, Listing, Place, Sort, Wanted, read_cursor, words_of, write_cursor
+from online.stores.catalogue_search import (
+    SORTS,
+    CatalogueQuery,
+    CatalogueSearch,
+    Cursor,
+    Sort,
+    read_cursor,
+    words_of,
+    write_cursor,
+)
 from online.stores.item_store import ItemStore
 
 NOW = 101 * DAY_MS
 
 
-def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:
+def all_pages(listing: CatalogueSearch, wanted: CatalogueQuery, limit: int) -> list[int]:
     rows: list[int] = []
     after = None
     for _ in range(50):
@@ -29,33 +38,33 @@ def all_pages(listing: Listing, wanted: Wanted, limit: int) -> list[int]:
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("limit", [1, 7, 40, 100])
 def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: Sort, limit: int) -> None:
-    listing = Listing(store)
-    whole = all_pages(listing, Wanted(sort), 100)
+    listing = CatalogueSearch(store)
+    whole = all_pages(listing, CatalogueQuery(sort), 100)
     assert sorted(whole) == list(range(len(store)))
-    assert all_pages(listing, Wanted(sort), limit) == whole
+    assert all_pages(listing, CatalogueQuery(sort), limit) == whole
 
 
 def test_popular_is_what_is_liked_most(store: ItemStore) -> None:
-    rows, _ = Listing(store).page(Wanted("popular"), None, 3, NOW)
+    rows, _ = CatalogueSearch(store).page(CatalogueQuery("popular"), None, 3, NOW)
     assert store.columns.ids[rows].tolist() == [40, 39, 38]
 
 
 def test_titles_come_by_their_words(store: ItemStore) -> None:
-    rows, _ = Listing(store).page(Wanted("title"), None, 3, NOW)
+    rows, _ = CatalogueSearch(store).page(CatalogueQuery("title"), None, 3, NOW)
     assert store.columns.ids[rows].tolist() == [1, 10, 11]
 
 
 def test_a_page_is_of_one_genre_and_decade(store: ItemStore) -> None:
-    rows = all_pages(Listing(store), Wanted("newest", "Comedy", 1990), 4)
+    rows = all_pages(CatalogueSearch(store), CatalogueQuery("newest", "Comedy", 1990), 4)
     assert store.columns.years[rows].tolist() == [1999, 1997, 1995, 1993, 1991]
-    whole = all_pages(Listing(store), Wanted("newest", None, 1990), 4)
+    whole = all_pages(CatalogueSearch(store), CatalogueQuery("newest", None, 1990), 4)
     assert store.columns.years[whole].tolist() == list(range(1999, 1989, -1))
-    assert all_pages(Listing(store), Wanted("newest", None, 1850), 4) == []
+    assert all_pages(CatalogueSearch(store), CatalogueQuery("newest", None, 1850), 4) == []
 
 
 @pytest.mark.parametrize(("typed", "count"), [("fi", 40), ("film 3", 11), ("3 FILM", 11), ("film 3 x", 0), ("ilm", 0)])
 def test_each_word_typed_begins_a_word_of_the_title(store: ItemStore, typed: str, count: int) -> None:
-    assert len(all_pages(Listing(store), Wanted(words=words_of(typed)), 100)) == count
+    assert len(all_pages(CatalogueSearch(store), CatalogueQuery(words=words_of(typed)), 100)) == count
 
 
 def test_words_have_neither_case_nor_accents() -> None:
@@ -69,8 +78,8 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 
 
 def test_a_cursor_is_what_it_was_made_of() -> None:
-    for place in (Place("title", " é 1", 3), Place("popular", float(np.float32(0.1)), 2**60)):
-        assert read_cursor(write_cursor(place)) == place
+    for cursor in (Cursor("title", " é 1", 3), Cursor("popular", float(np.float32(0.1)), 2**60)):
+        assert read_cursor(write_cursor(cursor)) == cursor
 
 
 def test_trending_is_more_than_usual_and_a_little_says_little() -> None:

@@ -82,27 +82,27 @@ def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisPro
     reading(server, base, steps)
 
 
-@pytest.mark.parametrize(("generation", "place", "held"), [(1, 99, True), (1, 100, False), (2, 10, False)])
+@pytest.mark.parametrize(("generation", "offset", "held"), [(1, 99, True), (1, 100, False), (2, 10, False)])
 def test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_far(
-    server: RedisProcess, base: Base, generation: int, place: int, held: bool
+    server: RedisProcess, base: Base, generation: int, offset: int, held: bool
 ) -> None:
     server.client.hset(user_key(USER), mapping={GENERATION: 1, N: 99})
 
     async def steps(store: UserStore) -> None:
-        assert await store.wait_for({USER: place}, 0.05) == held
+        assert await store.wait_for({USER: offset}, 0.05) == held
 
     reading(server, base, steps, generation)
 
 
-@pytest.mark.parametrize(("broker", "applied", "told"), [(1000, 1161, 161), (1000, 999, 0), (0, 1161, None)])
+@pytest.mark.parametrize(("broker", "applied", "expected"), [(1000, 1161, 161), (1000, 999, 0), (0, 1161, None)])
 def test_it_is_told_how_long_the_newest_event_took(
-    server: RedisProcess, base: Base, broker: int, applied: int, told: int | None
+    server: RedisProcess, base: Base, broker: int, applied: int, expected: int | None
 ) -> None:
     """161 ms; none where the clocks disagree; nothing where no event of the stream is in the features."""
     server.client.hset(user_key(USER), mapping={BROKER_TS: broker, APPLIED_TS: applied, N: 12})
 
     async def steps(store: UserStore) -> None:
         user = await store.get(USER)
-        assert (user.applied_in_ms, user.n, user.live, user.known) == (told, 12, True, True)
+        assert (user.applied_in_ms, user.n, user.live, user.known) == (expected, 12, True, True)
 
     reading(server, base, steps)

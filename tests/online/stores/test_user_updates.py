@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.keys import user_channel
-from online.stores.user_updates import UserWatch
+from online.stores.user_updates import UserUpdates
 from tests.redis_process import RedisProcess, redis_process
 
 
@@ -17,48 +17,52 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
         yield running
 
 
-def watch(server: RedisProcess, steps: Callable[[UserWatch], Awaitable[None]]) -> None:
+def watch(server: RedisProcess, steps: Callable[[UserUpdates], Awaitable[None]]) -> None:
     async def run() -> None:
-        watched = UserWatch("127.0.0.1", server.port)
+        subscription = UserUpdates("127.0.0.1", server.port)
         try:
-            await steps(watched)
+            await steps(subscription)
         finally:
-            await watched.stop()
+            await subscription.stop()
 
     asyncio.run(run())
 
 
-async def told(moved: asyncio.Event, within: float = 5.0) -> bool:
+async def was_subscribed(updated: asyncio.Event, timeout: float = 5.0) -> bool:
     try:
-        await asyncio.wait_for(moved.wait(), within)
+        await asyncio.wait_for(updated.wait(), timeout)
     except TimeoutError:
         return False
-    moved.clear()
+    updated.clear()
     return True
 
 
 def test_a_move_is_told_to_all_who_listen_to_that_user(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
-        async with watched.moves(5) as one, watched.moves(5) as same, watched.moves(6) as other:
-            assert watched.listeners == 3
+    async def steps(subscription: UserUpdates) -> None:
+        async with (
+            subscription.subscribe(5) as one,
+            subscription.subscribe(5) as same,
+            subscription.subscribe(6) as other,
+        ):
+            assert subscription.listeners == 3
             server.client.publish(user_channel(5), "1")
-            assert await told(one)
-            assert await told(same)
-            assert not await told(other, 0.2)
+            assert await was_subscribed(one)
+            assert await was_subscribed(same)
+            assert not await was_subscribed(other, 0.2)
             server.client.publish(user_channel(6), "1")
-            assert await told(other)
-        assert watched.listeners == 0
-        async with watched.moves(7) as later:
+            assert await was_subscribed(other)
+        assert subscription.listeners == 0
+        async with subscription.subscribe(7) as later:
             server.client.publish(user_channel(7), "1")
-            assert await told(later)
+            assert await was_subscribed(later)
 
     watch(server, steps)
 
 
 def test_who_leaves_is_not_told_any_more_and_redis_forgets_the_channel(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
-        async with watched.moves(5):
-            async with watched.moves(6):
+    async def steps(subscription: UserUpdates) -> None:
+        async with subscription.subscribe(5):
+            async with subscription.subscribe(6):
                 assert server.client.pubsub_numsub(user_channel(6))[0][1] == 1
             for _ in range(100):
                 if server.client.pubsub_numsub(user_channel(6))[0][1] == 0:
@@ -71,34 +75,34 @@ def test_who_leaves_is_not_told_any_more_and_redis_forgets_the_channel(server: R
 
 
 def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
-        async with watched.moves(5) as moved:
+    async def steps(subscription: UserUpdates) -> None:
+        async with subscription.subscribe(5) as updated:
             for entry in server.client.client_list(_type="pubsub"):
                 server.client.client_kill(entry["addr"])
-            assert await told(moved), "what was said meanwhile is not known"
+            assert await was_subscribed(updated), "what was said meanwhile is not known"
             server.client.publish(user_channel(5), "2")
-            assert await told(moved)
+            assert await was_subscribed(updated)
 
     watch(server, steps)
 
 
 def test_without_redis_a_listener_goes_on_and_hears_nothing(tmp_path: Path) -> None:
     async def steps() -> None:
-        watched = UserWatch("127.0.0.1", 1)
-        async with watched.moves(5) as moved:
-            assert not await told(moved, 0.3)
-        await watched.stop()
+        subscription = UserUpdates("127.0.0.1", 1)
+        async with subscription.subscribe(5) as updated:
+            assert not await was_subscribed(updated, 0.3)
+        await subscription.stop()
 
     asyncio.run(steps())
 
 
 def test_at_the_end_everyone_is_woken(server: RedisProcess) -> None:
-    async def steps(watched: UserWatch) -> None:
-        async with watched.moves(5) as one, watched.moves(6) as other:
-            assert not watched.ended
-            watched.end()
-            assert watched.ended
-            assert await told(one, 0.1)
-            assert await told(other, 0.1)
+    async def steps(subscription: UserUpdates) -> None:
+        async with subscription.subscribe(5) as one, subscription.subscribe(6) as other:
+            assert not subscription.ended
+            subscription.end()
+            assert subscription.ended
+            assert await was_subscribed(one, 0.1)
+            assert await was_subscribed(other, 0.1)
 
     watch(server, steps)

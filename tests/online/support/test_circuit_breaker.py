@@ -2,7 +2,7 @@
 
 import pytest
 
-from online.support.circuit_breaker import Breaker
+from online.support.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -17,13 +17,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def fails(breaker: Breaker, clock: Clock, began: float, ended: float) -> None:
+def fails(breaker: CircuitBreaker, clock: Clock, began: float, ended: float) -> None:
     clock.now = ended
-    breaker.failed(began)
+    breaker.record_failure(began)
 
 
 def test_it_opens_after_so_many_failures_and_closes_after_a_rest(clock: Clock) -> None:
-    breaker = Breaker(3, 1.0, clock)
+    breaker = CircuitBreaker(3, 1.0, clock)
     for start in (10.0, 11.0, 12.0):
         assert not breaker.open
         fails(breaker, clock, start, start + 0.5)
@@ -35,15 +35,15 @@ def test_it_opens_after_so_many_failures_and_closes_after_a_rest(clock: Clock) -
 
 
 def test_an_answer_between_failures_begins_the_count_anew(clock: Clock) -> None:
-    breaker = Breaker(2, 1.0, clock)
+    breaker = CircuitBreaker(2, 1.0, clock)
     fails(breaker, clock, 10.0, 10.1)
-    breaker.answered(10.1)
+    breaker.record_success(10.1)
     fails(breaker, clock, 10.2, 10.3)
     assert not breaker.open
 
 
 def test_calls_that_fail_side_by_side_are_one_failure(clock: Clock) -> None:
-    breaker = Breaker(3, 1.0, clock)
+    breaker = CircuitBreaker(3, 1.0, clock)
     for began in (10.0, 10.01, 10.02, 10.03):
         fails(breaker, clock, began, 10.2 + began - 10)
     assert not breaker.open
@@ -53,18 +53,18 @@ def test_calls_that_fail_side_by_side_are_one_failure(clock: Clock) -> None:
 
 
 def test_after_a_rest_one_asks_for_all(clock: Clock) -> None:
-    breaker = Breaker(1, 1.0, clock)
+    breaker = CircuitBreaker(1, 1.0, clock)
     fails(breaker, clock, 10.0, 10.2)
     clock.now = 11.3
-    assert [breaker.lets() for _ in range(3)] == [True, False, False]
-    breaker.answered(11.3)
-    assert breaker.lets()
-    assert breaker.lets()
+    assert [breaker.allow() for _ in range(3)] == [True, False, False]
+    breaker.record_success(11.3)
+    assert breaker.allow()
+    assert breaker.allow()
 
 
 def test_an_answer_to_a_call_from_before_the_failure_says_nothing(clock: Clock) -> None:
-    breaker = Breaker(2, 1.0, clock)
+    breaker = CircuitBreaker(2, 1.0, clock)
     fails(breaker, clock, 10.0, 10.2)
-    breaker.answered(10.1)
+    breaker.record_success(10.1)
     fails(breaker, clock, 10.3, 10.4)
     assert breaker.open

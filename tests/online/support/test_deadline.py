@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from online.support.deadline import bounded
+from online.support.deadline import lag_tolerant_timeout
 
 BOUND = 0.03
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -34,7 +34,7 @@ async def answer_of(busy: float, answers: bool) -> bytes:
 
     asyncio.get_running_loop().call_later(0.01, other_lists)
     try:
-        async with bounded(BOUND):
+        async with lag_tolerant_timeout(BOUND):
             return await _handed_on(reader, 2)
     finally:
         writer.close()
@@ -58,7 +58,7 @@ def test_who_does_not_answer_is_given_up(loop: Loop, busy: float) -> None:
 
 def test_what_is_raised_within_comes_out() -> None:
     async def fails() -> None:
-        async with bounded(1):
+        async with lag_tolerant_timeout(1):
             raise OSError("refused")
 
     with pytest.raises(OSError, match="refused"):

@@ -15,14 +15,14 @@ from features.errors import Unavailable
 from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
 from features.units import DAY_MS
 from models.registry import DataSeen, Manifest, ModelInput, Towers
-from online.model_client.live_models import LiveModel, ModelCatalogue
+from online.model_client.live_models import LiveModel, LiveModels
 from online.ranking.policy import Chosen, Policy
 from online.recommend.recommender import Recommendation, Recommender, Request
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
 from online.support.home_clock import HomeClock
-from online.support.reloadable_file import FollowedFile
-from online.vectors import Kind
+from online.support.reloadable_file import ReloadableFile
+from online.vectors import EmbeddingKind
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 
 DEADLINE = 5.0
@@ -33,13 +33,13 @@ class Client:
 
     def __init__(self, after: float = 0.0, fails: bool = False) -> None:
         self._after, self._fails = after, fails
-        self.asked: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     async def scores(self, *_: Any) -> Any:
         raise Unavailable("away")
 
     async def vector(self, *given: Any) -> Any:
-        self.asked.append(given)
+        self.calls.append(given)
         if self._fails:
             raise Unavailable("away")
         try:
@@ -50,11 +50,11 @@ class Client:
         return np.ones(WIDTH, np.float32)
 
 
-class Shelf:
-    def __init__(self, kinds: dict[str, Kind]) -> None:
+class FakeVectorStore:
+    def __init__(self, kinds: dict[str, EmbeddingKind]) -> None:
         self._kinds = kinds
 
-    def now(self) -> dict[str, Kind]:
+    def now(self) -> dict[str, EmbeddingKind]:
         return self._kinds
 
 
@@ -74,21 +74,21 @@ def recommend(base: Base, client: Client, policy: Policy | None = None, **change
     kinds = kinds_of(items)
     kinds[TWOTOWER] = replace(kinds[TWOTOWER], model=tower_of(changes.get("genres", items.genres)))
     given: Any = client
-    shelf: Any = Shelf(kinds)
+    vector_store: Any = FakeVectorStore(kinds)
 
-    async def ask() -> Recommendation:
+    async def recommended() -> Recommendation:
         users = UserStore("127.0.0.1", 1, 1, base)
-        models = ModelCatalogue(Path("/nonexistent"), given)
+        models = LiveModels(Path("/nonexistent"), given)
         clock = HomeClock(101 * DAY_MS, 0, 101 * DAY_MS, lambda: 5)
-        weights = FollowedFile(None, lambda _: ClickWeights(), ClickWeights())
-        made = Recommender(models, users, items, given, clock, weights, DEADLINE, shelf)
+        weights = ReloadableFile(None, lambda _: ClickWeights(), ClickWeights())
+        made = Recommender(models, users, items, given, clock, weights, DEADLINE, vector_store)
         chosen = Chosen(policy or Policy(), {}, policy or Policy())
         try:
             return await made.recommend(Request(7, None, 10, chosen=chosen))
         finally:
             await users.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(recommended())
 
 
 def failed(answer: Recommendation) -> list[str]:
@@ -99,10 +99,10 @@ def test_the_version_whose_items_vectors_are_held_is_asked_within_the_share_of_r
     client = Client(0.05)
     answer = recommend(base, client)
     assert failed(answer) == []
-    name, version, signature, inputs, width, within = client.asked[0]
+    name, version, signature, inputs, width, timeout = client.calls[0]
     assert (name, version, signature, width) == (TWOTOWER, 3, "user_vector", WIDTH)
     assert {key: value.shape for key, value in inputs.items()} == {"history": (1, 20)}
-    assert 0 < within < DEADLINE / 2
+    assert 0 < timeout < DEADLINE / 2
     found = answer.ranked.found
     assert {"als", "item2vec", "deepwalk", TWOTOWER} <= set(found.names)
 
@@ -117,12 +117,12 @@ def test_a_vector_that_does_not_come_is_named_and_the_rest_goes_on(base: Base, c
 def test_a_model_of_other_genres_is_not_asked(base: Base) -> None:
     client = Client()
     assert failed(recommend(base, client, genres=("Other",))) == ["recall channel failed: twotower"]
-    assert client.asked == []
+    assert client.calls == []
 
 
 def test_a_policy_that_gives_it_no_place_does_not_ask(base: Base) -> None:
     client = Client()
     answer = recommend(base, client, msgspec.structs.replace(Policy(), channels={TWOTOWER: 0, "als": 0}))
-    assert client.asked == []
+    assert client.calls == []
     assert failed(answer) == []
     assert not {"als", TWOTOWER} & set(answer.ranked.found.names)

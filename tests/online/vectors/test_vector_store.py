@@ -14,7 +14,7 @@ from features.base.reader import Base
 from features.types import Item
 from features.units import DAY_MS
 from online.stores.item_store import ItemStore
-from online.vectors import VectorIndex, VectorShelf
+from online.vectors import VectorIndex, VectorStore
 from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
 
 SIZE = 6_000
@@ -87,32 +87,32 @@ class NoModels:
         return None
 
 
-def shelf_of(folder: Path, store: ItemStore) -> VectorShelf:
+def vector_store_of(folder: Path, store: ItemStore) -> VectorStore:
     models: Any = NoModels()
-    return VectorShelf(str(folder), folder / "models", models, store)
+    return VectorStore(str(folder), folder / "models", models, store)
 
 
-def look(shelf: VectorShelf) -> dict[str, int]:
-    asyncio.run(shelf.look())
-    return {kind.name: kind.version for kind in shelf.all()}
+def refreshed(vector_store: VectorStore) -> dict[str, int]:
+    asyncio.run(vector_store.refresh())
+    return {kind.name: kind.version for kind in vector_store.all()}
 
 
 def test_a_new_version_is_taken_in_and_one_that_goes_is_followed_back(base: Base, tmp_path: Path) -> None:
     folder, ids = tmp_path / "embeddings", np.arange(1, 41)
-    shelf = shelf_of(folder, ItemStore(base))
-    assert look(shelf) == {}
+    vector_store = vector_store_of(folder, ItemStore(base))
+    assert refreshed(vector_store) == {}
     write_embeddings(folder / "1", ids, drawn(40))
-    assert look(shelf) == {"als": 1, "item2vec": 1}
-    assert shelf.now()["als"].fold_in is not None
+    assert refreshed(vector_store) == {"als": 1, "item2vec": 1}
+    assert vector_store.now()["als"].fold_in is not None
     write_embeddings(folder / "2.tmp", ids, drawn(40, 2), (ITEM2VEC,))
-    assert look(shelf) == {"als": 1, "item2vec": 1}
+    assert refreshed(vector_store) == {"als": 1, "item2vec": 1}
     (folder / "2.tmp").rename(folder / "2")
-    assert look(shelf) == {"als": 1, "item2vec": 2}
+    assert refreshed(vector_store) == {"als": 1, "item2vec": 2}
     (folder / "2").rename(tmp_path / "gone")
-    assert look(shelf) == {"als": 1, "item2vec": 1}
+    assert refreshed(vector_store) == {"als": 1, "item2vec": 1}
     (folder / "1").rename(tmp_path / "gone too")
-    assert look(shelf) == {"als": 1, "item2vec": 1}  # nothing good is there: what was goes on
-    assert shelf.refused == {}
+    assert refreshed(vector_store) == {"als": 1, "item2vec": 1}  # nothing good is there: what was goes on
+    assert vector_store.refused == {}
 
 
 def _cut(folder: Path) -> None:
@@ -149,16 +149,16 @@ def test_a_bad_version_is_refused_with_its_reason_and_the_one_before_goes_on(
     base: Base, tmp_path: Path, spoil: Callable[[Path], None], reason: str
 ) -> None:
     folder, ids = tmp_path / "embeddings", np.arange(1, 41)
-    shelf = shelf_of(folder, ItemStore(base))
+    vector_store = vector_store_of(folder, ItemStore(base))
     write_embeddings(folder / "1", ids, drawn(40))
-    look(shelf)
+    refreshed(vector_store)
     write_embeddings(folder / "2", ids, drawn(40, 2), (ITEM2VEC,))
     spoil(folder / "2")
     for _ in range(2):
-        assert look(shelf) == {"als": 1, "item2vec": 1}
-        assert list(shelf.refused) == [(ITEM2VEC, 2)]
+        assert refreshed(vector_store) == {"als": 1, "item2vec": 1}
+        assert list(vector_store.refused) == [(ITEM2VEC, 2)]
         with pytest.raises(AssertionError, match=reason):
-            raise AssertionError(shelf.refused[ITEM2VEC, 2])
+            raise AssertionError(vector_store.refused[ITEM2VEC, 2])
 
 
 @pytest.mark.parametrize(
@@ -178,34 +178,34 @@ def test_what_was_written_wrong_is_refused(base: Base, tmp_path: Path, ids: Any,
     if vectors.dtype == np.float64 and not np.isfinite(vectors).all():
         vectors = vectors.astype(np.float32)
     write_embeddings(tmp_path / "1", ids, vectors, (ALS,))
-    shelf = shelf_of(tmp_path, ItemStore(base))
-    assert look(shelf) == {}
+    vector_store = vector_store_of(tmp_path, ItemStore(base))
+    assert refreshed(vector_store) == {}
     with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(shelf.refused[ALS, 1])
+        raise AssertionError(vector_store.refused[ALS, 1])
 
 
 def test_a_folder_that_is_whole_at_last_is_taken(base: Base, tmp_path: Path) -> None:
     write_embeddings(tmp_path / "1", np.arange(1, 41), drawn(40), (ALS,))
     whole = (tmp_path / "1" / ALS / VECTORS_FILE).read_bytes()
     (tmp_path / "1" / ALS / VECTORS_FILE).write_bytes(whole[:99])
-    shelf = shelf_of(tmp_path, ItemStore(base))
-    assert look(shelf) == {}
+    vector_store = vector_store_of(tmp_path, ItemStore(base))
+    assert refreshed(vector_store) == {}
     (tmp_path / "1" / ALS / VECTORS_FILE).write_bytes(whole)
-    assert look(shelf) == {"als": 1}
-    assert shelf.refused == {}
+    assert refreshed(vector_store) == {"als": 1}
+    assert vector_store.refused == {}
 
 
 def test_items_that_come_into_the_store_later_get_their_vectors(base: Base, tmp_path: Path) -> None:
     store = ItemStore(base)
     write_embeddings(tmp_path / "1", np.array([3, 4, 900]), np.eye(3, WIDTH, dtype=np.float32) + 0.1, (ITEM2VEC,))
-    shelf = shelf_of(tmp_path, store)
-    look(shelf)
-    assert len(shelf.now()[ITEM2VEC].index) == 2
+    vector_store = vector_store_of(tmp_path, store)
+    refreshed(vector_store)
+    assert len(vector_store.now()[ITEM2VEC].index) == 2
     store.put_item(Item(900, "New", ("Comedy",), 2020), 101 * DAY_MS)
-    look(shelf)
+    refreshed(vector_store)
     row = store.row(900)
     assert row is not None
-    assert [near for near, _ in shelf.similar(ITEM2VEC, row, 5)] == [store.row(3), store.row(4)]
+    assert [near for near, _ in vector_store.similar(ITEM2VEC, row, 5)] == [store.row(3), store.row(4)]
 
 
 def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, tmp_path: Path) -> None:
@@ -213,14 +213,14 @@ def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, t
     vectors = np.zeros((40, WIDTH), np.float32)
     vectors[:4, 0], vectors[:4, 1] = (1, 9, 1, 0.1), (0, 9, 0.1, 0)
     write_embeddings(tmp_path / "1", np.arange(1, 41), vectors, (ALS,))
-    shelf = shelf_of(tmp_path, store)
-    look(shelf)
-    assert shelf.kinds() == ["als"]
-    near = shelf.similar(ALS, 0, 3)
+    vector_store = vector_store_of(tmp_path, store)
+    refreshed(vector_store)
+    assert vector_store.kinds() == ["als"]
+    near = vector_store.similar(ALS, 0, 3)
     assert [row for row, _ in near] == [3, 2, 1]
     assert [weight for _, weight in near] == pytest.approx([1, 0.995, 0.707], abs=1e-3)
     with pytest.raises(KeyError):
-        shelf.similar(ITEM2VEC, 0, 3)
+        vector_store.similar(ITEM2VEC, 0, 3)
 
 
 def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> None:
@@ -233,13 +233,15 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
 
     write_embeddings(tmp_path / "1", np.arange(1, 36), drawn(35))
     store = ItemStore(base)
-    shelf = shelf_of(tmp_path, store)
-    look(shelf)
+    vector_store = vector_store_of(tmp_path, store)
+    refreshed(vector_store)
     stored = base.stored_user(7)
     assert stored is not None
     allowed = np.arange(len(store)) % 3 > 0
     moment = Moment(thaw_user(stored).features, 101 * DAY_MS, store.index, ClickWeights(), allowed)
-    online = {each.name: each.recall(Query(moment, vectors=shelf.now()), 300).tolist() for each in VECTOR_CHANNELS}
+    online = {
+        each.name: each.recall(Query(moment, vectors=vector_store.now()), 300).tolist() for each in VECTOR_CHANNELS
+    }
     offline = {name: channel(moment).tolist() for name, channel in vector_channels(tmp_path / "1", tmp_path).items()}
     assert offline == {"als": online["als"], "item2vec": online["item2vec"]}
     assert len(online["als"]) == 23
@@ -247,11 +249,11 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
 
 def test_what_is_taken_before_a_row_is_counted_as_candidates_are_taken() -> None:
     from features.inputs.signals import candidates
-    from offline.evaluation.recall_coverage import NEVER, candidates_before, turns_of
+    from offline.evaluation.recall_coverage import NEVER, candidates_before, interleaved_ranks
 
     rng = np.random.default_rng(4)
     orders = [rng.permutation(60)[:20] for _ in range(4)]
-    turns = turns_of(orders, 60)
+    turns = interleaved_ranks(orders, 60)
     rows, _ = candidates({str(at): order for at, order in enumerate(orders)}, 60)
     assert [candidates_before(turns, row) for row in rows.tolist()] == list(range(len(rows)))
     assert all(candidates_before(turns, row) == NEVER for row in set(range(60)) - set(rows.tolist()))

@@ -15,7 +15,7 @@ from models.training.runtime import import_tensorflow
 import_tensorflow()
 
 from models.training.effort import Effort  # noqa: E402
-from models.training.fitting.checkpoint import LEAST_SECONDS, Resume  # noqa: E402
+from models.training.fitting.checkpoint import MIN_SECONDS, Resume  # noqa: E402
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.fit_rows import Fitted, fit  # noqa: E402
 
@@ -95,6 +95,6 @@ def test_a_net_that_was_built_otherwise_is_told_and_what_was_kept_goes(
 
 def test_a_quick_training_writes_nothing(lessons: Callable[[str], Any], tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
-    resume = Resume(path, "k", itertools.count(0, LEAST_SECONDS / 10).__next__)
+    resume = Resume(path, "k", itertools.count(0, MIN_SECONDS / 10).__next__)
     train("neuralcf", lessons("neuralcf"), resume)
     assert not path.exists()

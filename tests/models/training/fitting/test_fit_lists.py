@@ -17,8 +17,8 @@ import_tensorflow()
 
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.fit_sequences import indexed  # noqa: E402
-from models.training.list_data import NO_CANDIDATE, OTHER, Histories, Lists, read_asks, windows  # noqa: E402
-from models.training.list_metrics import _logistic, place_metrics, places_of  # noqa: E402
+from models.training.list_data import NO_CANDIDATE, OTHER, Histories, Lists, read_ranking_lists, windows  # noqa: E402
+from models.training.list_metrics import _logistic, rank_metrics, ranks_of  # noqa: E402
 from tests.effort import SMALL  # noqa: E402
 from tests.models.synthetic_lists import write_asks  # noqa: E402
 
@@ -77,8 +77,8 @@ def a_list(items: list[list[int]], answers: list[int]) -> Lists:
 def test_the_place_is_among_the_candidates_alone_ties_by_id() -> None:
     lists = a_list([[5, 9, 7], [4, 2, NO_CANDIDATE], [1, 2, 3]], [2, 0, 1])
     scores = np.array([[0.1, 0.5, 0.3], [0.5, 0.5, 9.0], [0.2, 0.9, 0.1]])
-    assert places_of(lists, scores).tolist() == [1, 1, 0]
-    assert place_metrics(np.array([1, 1, 0])) == {"hr10": 1.0, "ndcg10": 0.753953, "mrr10": 0.666667}
+    assert ranks_of(lists, scores).tolist() == [1, 1, 0]
+    assert rank_metrics(np.array([1, 1, 0])) == {"hr10": 1.0, "ndcg10": 0.753953, "mrr10": 0.666667}
 
 
 @pytest.mark.parametrize(("size", "middle"), [(1.0, 0.0), (1e-3, 0.0), (80.0, -300.0)])
@@ -127,4 +127,4 @@ def test_a_diverging_training_is_an_error(asks: Any) -> None:
 def test_too_few_asks_are_refused(tmp_path: Path) -> None:
     write_asks(tmp_path, users=2, events=3)
     with pytest.raises(Broken, match=r"has \d asks: expected at least 8"):
-        read_asks(tmp_path)
+        read_ranking_lists(tmp_path)

@@ -25,7 +25,7 @@ import_tensorflow()
 from models.training import promotion_gate  # noqa: E402
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.warm_start import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
-from models.training.list_data import read_asks  # noqa: E402
+from models.training.list_data import read_ranking_lists  # noqa: E402
 from models.training.pipeline import Options, train_all  # noqa: E402
 
 pytestmark = pytest.mark.keras
@@ -120,9 +120,9 @@ def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) 
 def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[str], Path], tmp_path: Path) -> None:
     models, newer = published(name), tmp_path / "newer"
     write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
-    asks = read_asks(newer)
+    asks = read_ranking_lists(newer)
     assert asks.histories is None
-    train_all(Options(tmp_path, models, (name,), asks=newer, go_on=1, effort=SMALL), quiet())
+    train_all(Options(tmp_path, models, (name,), ranking_lists=newer, go_on=1, effort=SMALL), quiet())
     second = newest(models, name)
     assert second is not None
     assert second.version == 2
