@@ -36,13 +36,13 @@ def run(home: Path, clicks: int, background_rate: float) -> None:
             acknowledged = time.perf_counter()
             response.raise_for_status()
             body = _list(client, response.json()["seen"])
-            listed_at = time.perf_counter()
+            list_received_at = time.perf_counter()
             if number < 10:  # the first ones warm connections and caches
                 continue
             missed += body["freshness"]["seen_applied"] is not True
             fold_ms.append(float(body["freshness"]["applied_in_ms"]))
             post_ms.append((acknowledged - began) * 1000)
-            list_ms.append((listed_at - acknowledged) * 1000)
+            list_ms.append((list_received_at - acknowledged) * 1000)
     load = os.getloadavg()[0]
     print(
         f"{clicks} clicks one after another, {background_rate:.0f} events/s beside, load average {load:.1f}, "

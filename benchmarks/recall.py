@@ -85,8 +85,8 @@ def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
     base = Base(home.bases / str(HomeRecord(home).base_number))
     store = ItemStore(base)
     models: Any = _OnDisk(home.models)
-    shelf = VectorStore(str(home.embeddings), home.models, models, store)
-    asyncio.run(shelf.refresh())
+    embeddings = VectorStore(str(home.embeddings), home.models, models, store)
+    asyncio.run(embeddings.refresh())
     rng = np.random.default_rng(7)
 
     def queries() -> Iterator[Query]:
@@ -97,7 +97,7 @@ def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
             allowed = np.ones(len(store), bool)
             allowed[store.rows([item_id for item_id, _ in user.sequence])] = False
             query = Query(
-                Moment(user, user.last_ts, store.index, ClickWeights(), allowed), store.newest(0), shelf.now()
+                Moment(user, user.last_ts, store.index, ClickWeights(), allowed), store.newest(0), embeddings.now()
             )
             tower = query.vectors.get(TWOTOWER)
             if tower is not None:

@@ -70,17 +70,21 @@ ALLOWED: Sequence[Allowed] = (
     Allowed("offline/training_data/ranking_lists.py", "sortWithinPartitions", "a method of Spark's"),
     Allowed("offline/training_data/rows.py", "sortWithinPartitions", "a method of Spark's"),
     Allowed("offline/item_weights/similar.py", "least", "a function of Spark's"),
+    Allowed("infra/flink/job_client.py", "tell", "a method of files"),
+    Allowed("infra/flink/standby.py", "spare", "a key of run/status.json"),
+    Allowed("infra/flink/standby.py", "spare_calm", "a key of run/times.json"),
+    Allowed("infra/home/timings.py", "spare_calm", "a key of run/times.json"),
     Allowed("offline/evaluation/peers/implicit_library.py", "AlternatingLeastSquares", "a class of implicit's"),
 )
 
 BUDGET: Mapping[str, int] = {
     "features": 0,
     "models": 0,
-    "streaming": 13,
+    "streaming": 0,
     "offline": 0,
     "online": 520,
-    "infra": 457,
-    "benchmarks": 135,
+    "infra": 0,
+    "benchmarks": 0,
 }
 """Uses of banned words that each folder still has. Exact: who removes some lowers it."""
 

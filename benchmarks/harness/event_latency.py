@@ -127,10 +127,10 @@ def outage(
     later = int(np.count_nonzero(late & (acked + limit > normal_at)))
     words = np.sort(readable[readable <= min(normal_at, until)])
     edges = np.concatenate([[fault], words, [min(normal_at, until)]])
-    return Outage(normal_at, _most_pending(acked, readable, normal_at), int(np.diff(edges).max()), later)
+    return Outage(normal_at, _max_pending(acked, readable, normal_at), int(np.diff(edges).max()), later)
 
 
-def _most_pending(acked: Timestamps, readable: Timestamps, until: int) -> int:
+def _max_pending(acked: Timestamps, readable: Timestamps, until: int) -> int:
     """Most events that were acknowledged and not readable, at any moment up to `until`."""
     starts = np.sort(acked[acked <= until])
     ends = np.sort(readable)
