@@ -1,1 +1,1 @@
-"""Programs that print figures. Nothing in tests asserts an absolute time."""
+"""Benchmarks: programs that print figures. No test asserts an absolute time."""

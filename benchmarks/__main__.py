@@ -1,4 +1,4 @@
-"""`./martlet bench`, that is `python -m benchmarks`: the programs that print figures, one subcommand each."""
+"""`./martlet bench` (`python -m benchmarks`): one subcommand per benchmark."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Nearest vectors: libraries against each other and against comparing with all, `./martlet bench ann`.
+"""Nearest neighbours: compares libraries with each other and with exact search, `./martlet bench ann`.
 
-Each candidate runs in a process of its own, so that its memory is its own. A library that is not installed is skipped and said:
-the lock has the one that was chosen. Three kinds of vectors, compared by inner product:
+Each candidate runs in a process of its own, so that its memory is its own. A library that is not installed is skipped with a
+note: the lock has only the one that was chosen. Three kinds of vectors, compared by inner product:
 
 clusters  of length 1 around a thousand centres
 tastes    as one would wish factors to be: two thousand centres around twenty genres, some with far more items than others, and
@@ -34,11 +34,11 @@ CENTRES: Final = 1_000
 ADDED: Final = 200
 EXACT_SIZES: Final = (2_000, 20_000, 100_000, 1_000_000)
 TIMEOUT: Final = 1_800.0
-"""Seconds for one candidate."""
+"""Timeout of one candidate, seconds."""
 
 
 def clusters(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """(vectors [size, WIDTH], queries [QUERIES, WIDTH])"""
+    """Returns (vectors [size, WIDTH], queries [QUERIES, WIDTH])."""
     centres = rng.standard_normal((CENTRES, WIDTH)).astype(np.float32)
 
     def near(count: int) -> FloatArray:
@@ -84,8 +84,8 @@ MAKERS: Final[dict[str, Callable[[int, np.random.Generator], tuple[FloatArray, F
 
 @dataclass(frozen=True)
 class Built:
-    """An index. search: (query [WIDTH], k) → ids; add: one vector with an id, None where it can't be added alone; settings: what
-    makes its search wider, one after the other."""
+    """A built index. search: (query [WIDTH], k) → ids; add: adds one vector with an id, None if unsupported; settings: by name,
+    functions that make its search successively wider."""
 
     search: Callable[[FloatArray, int], IntArray]
     add: Callable[[int, FloatArray], object] | None
@@ -213,11 +213,11 @@ CANDIDATES: Final[dict[str, tuple[str, Callable[[FloatArray], Built]]]] = {
     "voyager f32": ("voyager", _voyager),
     "hnswlib": ("hnswlib", _hnswlib),
 }
-"""Name → what is imported, and how it is built."""
+"""Name → module that it needs, and function that builds the index."""
 
 
 def _truth(vectors: FloatArray, queries: FloatArray, folder: Path, name: str) -> IntArray:
-    """[QUERIES, WANTED] ids of the best, found once for all candidates."""
+    """[QUERIES, WANTED] ids of the exact nearest neighbours, computed once for all candidates."""
     path = folder / f"{name}.npy"
     if not path.exists():
         best = []
@@ -234,7 +234,7 @@ def _ms(began: int) -> float:
 
 
 def measure(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any]]:
-    """One candidate's figures, a row for each of its settings."""
+    """Measure one candidate; returns a row for each of its settings."""
     vectors, queries = MAKERS[kind](size, np.random.default_rng(7))
     truth = _truth(vectors, queries, folder, f"{kind}-{size}")
     process, build = psutil.Process(), CANDIDATES[name][1]
@@ -282,7 +282,7 @@ def _apart(name: str, kind: str, size: int, folder: Path) -> list[dict[str, Any]
 
 
 def run(size: int, names: list[str], kinds: list[str], json_file: Path | None, folder: Path) -> None:
-    """Print a table: a column for each library and setting. folder: for what all of them share."""
+    """Run all candidates and print their figures. folder: for files that they share."""
     report = Report("ann", {"size": size, "width": WIDTH, "wanted": NEIGHBOURS, "queries": QUERIES})
     for kind in kinds:
         for name in names:

@@ -1,8 +1,8 @@
 """`bench backlog`: events a second through the job, Redis included, from a log that is full before the job starts.
 
-MovieLens 100K is put into the log several times over, each copy with users of its own; then the job starts, and Redis is
-watched until it holds all. Each run is a whole start: Redis empty, Flink's processes new. "From 20 %" leaves out the time
-in which the Java machines are still compiling what they run.
+Several copies of MovieLens 100K, each with users of its own, are written to the log; then the job starts, and Redis is polled
+until it holds everything. Each run is a complete start: Redis empty, Flink's processes new. "From 20 %" excludes the time in
+which the JVMs still compile.
 """
 
 from pathlib import Path
@@ -21,9 +21,9 @@ TIMEOUT = 3600.0
 
 
 def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]:
-    """Start the job of an entered home over its full log, and follow it to the end.
+    """Start the job of an entered home on its full log, follow it to the end, and return the figures.
 
-    `items`: the items that the log is about, None if the job folds users alone. Raises Unavailable if it stands still.
+    `items`: the items in the log; None if the job folds users alone. Raises Unavailable if the job stalls.
     """
     running = home.running
     cluster = Cluster(running.rest)
@@ -49,7 +49,7 @@ def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]
 
 
 def _traffic(client: redis.Redis) -> tuple[int, int]:
-    """Hashes written and bytes received by Redis so far. (Watching adds some 15 kB a second to the bytes.)"""
+    """Returns hashes written and bytes received by Redis so far. (Polling adds some 15 kB a second to the bytes.)"""
     calls = client.info("commandstats").get("cmdstat_hset", {"calls": 0})["calls"]
     return int(calls), int(client.info("stats")["total_net_input_bytes"])
 

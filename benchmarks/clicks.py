@@ -1,7 +1,7 @@
-"""From a click to the list that knows of it, over HTTP, one after another: `./martlet bench`.
+"""Time from a click to a list that includes it, over HTTP, one after another: `./martlet bench`.
 
-Each click is a POST of a like by one user; once it is acknowledged, the list is asked for with the token of that POST. A list
-that answers without the click applied counts as a miss, and is reported.
+Each click is a POST of a like by one user; once it is acknowledged, a list is requested with the token of that POST. A list
+without the click applied counts as a miss, and is reported.
 """
 
 import os
@@ -21,7 +21,7 @@ USER = 6
 
 
 def run(home: Path, clicks: int, background_rate: float) -> None:
-    """Print p50 and p99 of each leg, ms. beside: events a second that stream in meanwhile."""
+    """Print p50 and p99 of each leg, ms. background_rate: events a second that stream in meanwhile."""
     running = Running(Home(home))
     post_ms, list_ms, fold_ms, missed = [], [], [], 0
     with (

@@ -1,4 +1,4 @@
-"""A larger data set out of a small one: `python -m benchmarks.enlarge ml-100k 20 /data/ml-100k-x20`, then `--dataset FOLDER`.
+"""Makes a larger data set from a small one: `python -m benchmarks.enlarge ml-100k 20 /data/ml-100k-x20`, then `--dataset FOLDER`.
 
 Copy 0 is the original. In every other copy each user is someone else (user + copy · offset) who does the same things in the
 same order and at the same intervals, all of it earlier or later by up to `--jitter` days: what is popular when, what follows
@@ -26,9 +26,9 @@ from offline.datasets.dataset import Dataset, open_dataset, rows_between
 
 
 def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int = DAY_S, own_items: bool = False) -> int:
-    """Write `times` copies as ratings.csv and movies.csv into `folder`; how many ratings that is. `jitter` in seconds.
+    """Write `times` copies as ratings.csv and movies.csv into `folder`; returns the number of ratings. `jitter` in seconds.
 
-    Memory grows with the number of users, not of rows. The same seed gives the same bytes. Raises BadInput where user ids
+    Memory grows with the number of users, not of rows. The same seed gives the same bytes. Raises BadInput if user ids
     would not fit or `folder` holds a data set already.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,13 +62,13 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
 
 
 def _batches(dataset: Dataset) -> Iterator[tuple[IntArray, pa.Array, pa.Array, IntArray]]:
-    """Users, items, ratings, seconds of the rows, a part at a time."""
+    """Yields users, items, ratings and seconds of the rows, batch by batch."""
     for batch in rows_between(dataset, 0, dataset.rows):
         yield batch["user_id"].to_numpy(), batch["item_id"], batch["rating"], batch["ts"].to_numpy() // 1000
 
 
 def _users(dataset: Dataset) -> tuple[list[int], IntArray, IntArray]:
-    """The users, ascending, and the seconds of each one's first and last event."""
+    """Returns the users, ascending, and the seconds of each one's first and last event."""
     spans: dict[int, tuple[int, int]] = {}
     for user, _, _, seconds in _batches(dataset):
         for each, at in zip(user.tolist(), seconds.tolist(), strict=True):

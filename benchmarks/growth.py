@@ -1,4 +1,4 @@
-"""`bench growth`: what grows how: ten times the users, ten times the events, four times the sequence length.
+"""`bench growth`: how costs grow with ten times the users, ten times the events, four times the sequence length.
 
 Users and events are measured through the job, from a full log, in a home of each size. The sequence length is a constant of the
 fold, so its cost is measured on the fold itself, by changing that constant in this process; the same is measured for the
@@ -23,12 +23,12 @@ from features.fold.user import UserState, fold_user, freeze_user
 from features.types import Item
 
 FOLDED_ALONE = 200
-"""Users by whom the fold's own cost is measured; it does not depend on how many there are."""
+"""Number of users for measuring the fold's own cost, which does not depend on it."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Users, events of each, and by how much the sequence is longer than the fold's."""
+    """Number of users, events of each, and the factor on the fold's sequence length."""
 
     name: str
     users: int
@@ -47,7 +47,7 @@ def sizes(users: int, events: int) -> list[Size]:
 
 @contextmanager
 def longer_sequence(factor: int) -> Iterator[None]:
-    """Within, every module of features that knows SEQUENCE has it `factor` times longer."""
+    """Make SEQUENCE `factor` times longer in every module of features that has it, for as long as the context lasts."""
     original = state.SEQUENCE
     modules = [module for name, module in sys.modules.items() if name.startswith("features")]
     holders = [vars(module) for module in modules if "SEQUENCE" in vars(module)]
@@ -61,7 +61,7 @@ def longer_sequence(factor: int) -> Iterator[None]:
 
 
 def fold_alone(size: Size, items: dict[int, Item], ts: int) -> dict[str, Figure]:
-    """The fold and the encoding of what is written, in this process: time an event, bytes at the end."""
+    """Measure the fold and the encoding of what is written, in this process: time per event, bytes at the end."""
     users = min(size.users, FOLDED_ALONE)
     states = {user_id: UserState(UserFeatures(user_id)) for user_id in range(1, users + 1)}
     events = list(grid(users, size.events, sorted(items), ts))
@@ -80,7 +80,7 @@ def fold_alone(size: Size, items: dict[int, Item], ts: int) -> dict[str, Figure]
 
 
 def through_the_job(home: StreamHome, size: Size) -> dict[str, Figure]:
-    """The figures of an entered home whose log is full."""
+    """Measure the job of an entered home whose log is full."""
     running = home.running
     cluster = Cluster(running.rest)
     figures = fold_backlog(home, sorted(running.base().catalogue))

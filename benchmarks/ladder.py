@@ -1,7 +1,7 @@
-"""What lists are like while parts of a running home stand still: `./martlet bench ladder`.
+"""Lists of a running home while some of its processes are stopped: `./martlet bench ladder`.
 
-Each rung is provoked by stopping processes (SIGSTOP); a hundred lists are asked for one after another, and the processes go on.
-It is a fault for everybody who uses the home meanwhile.
+Each rung is caused by stopping processes (SIGSTOP); a hundred lists are requested one after another, then the processes go on.
+It affects everybody who uses the home meanwhile.
 """
 
 import http.client
@@ -29,12 +29,12 @@ RUNGS = {
     "both stopped": ("redis", "model-server"),
     "both and Kafka stopped": ("redis", "model-server", "kafka"),
 }
-"""By name the services that stand still."""
+"""Rung → services that are stopped."""
 
 
 @contextmanager
 def stopped(running: Running, names: tuple[str, ...]) -> Iterator[None]:
-    """They go on whatever happens."""
+    """Stop the named services while the context lasts; they go on afterwards whatever happens."""
     pids = [running.services()[name].pid for name in names]
     try:
         for pid in pids:
@@ -52,7 +52,7 @@ class _ListClient:
         self._path = f"/v1/recommendations?user_id={user}&size=5"
 
     def list(self) -> tuple[float, int, dict[str, Any]]:
-        """(ms, status, the answer)."""
+        """Request a list; returns (ms, status, body)."""
         began = time.monotonic()
         self._connection.request("GET", self._path)
         response = self._connection.getresponse()
@@ -79,7 +79,7 @@ def run(home: Path, user: int) -> None:
 
 
 def _recovery_seconds(client: _ListClient) -> float:
-    """Seconds until a list misses nothing. Raises TimeoutError where that does not come."""
+    """Returns the seconds until a list is complete again. Raises TimeoutError after RECOVERY_TIMEOUT."""
     began = time.monotonic()
     while client.list()[2]["degraded"]:
         if time.monotonic() - began > RECOVERY_TIMEOUT:

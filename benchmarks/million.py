@@ -1,7 +1,7 @@
-"""`bench million`: as many users as asked for with one event each, and what they cost: events a second, state, memory.
+"""`bench million`: many users with one event each: events a second, state, memory.
 
-The log is filled before the job starts. The checkpoint looked at is the first that was triggered after the last record was
-folded, so it holds them all.
+The log is filled before the job starts. The measured checkpoint is the first that was triggered after the last record was
+folded, so it includes them all.
 """
 
 import threading
@@ -17,7 +17,7 @@ from features.errors import Broken
 
 
 class MemoryPeaks(threading.Thread):
-    """The most resident memory of each process, looked at each second."""
+    """Records the peak resident memory of each process, sampled each second."""
 
     def __init__(self, running: Running) -> None:
         super().__init__(name="memory", daemon=True)
@@ -31,14 +31,14 @@ class MemoryPeaks(threading.Thread):
                 self.peaks[name] = max(mib, self.peaks.get(name, 0))
 
     def end(self) -> dict[str, int]:
-        """Stop looking; MiB by process."""
+        """Stop sampling; returns MiB by process."""
         self._ended.set()
         self.join(10)
         return self.peaks
 
 
 def measure(home: StreamHome, users: int, report: Report) -> None:
-    """Add one run over an entered home whose log is full. Raises Broken if `verify` finds a difference."""
+    """Measure one run of an entered home whose log is full. Raises Broken if `verify` finds a difference."""
     running = home.running
     cluster = Cluster(running.rest)
     memory, log = MemoryPeaks(running), CheckpointLog(cluster)

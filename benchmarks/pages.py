@@ -1,4 +1,4 @@
-"""The pages in a real browser, on a running home: first paint, bytes, and from a rating to the list.
+"""The pages in a real browser, on a running home: first paint, bytes, and time from a rating to the list.
 
 Each visit is in a browser context of its own, so that nothing comes out of a cache. A rating's time is taken in the page: from
 the click to the first frame after the list was renewed and the line below its heading says so.
@@ -15,7 +15,7 @@ from infra.home.paths import Home
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 USER = 940_000
-"""The first of those who rate here: nobody has heard of them before."""
+"""A user who rates here and occurs in no data set."""
 PAGES = {
     "/": "#trending .poster:not(.skeleton)",
     "/user.html": "#list .tile:not(.skeleton)",
@@ -55,7 +55,7 @@ _RATE = """async (stars) => {
 
 
 def run(home: Path, visits: int, ratings: int, json: Path | None) -> None:
-    """Print the figures. Raises Unavailable where nothing runs in the home, and where there is no browser."""
+    """Print the figures. Raises Unavailable if nothing runs in the home, or there is no browser."""
     from playwright.sync_api import sync_playwright
 
     address = Running(Home(home)).api

@@ -1,6 +1,6 @@
-"""How long each recall channel takes in a request, `./martlet bench recall`: over the catalogue of a home, with its users as the
-base knows them; and those by vectors over a large catalogue of vectors alone. In this process; the two-tower model's vector of
-a user is taken as come, since what it costs to ask for is the model server's.
+"""Time of each recall channel per request, `./martlet bench recall`: over the catalogue of a home, with its users as in the
+base; and of channels by vectors over a large catalogue of vectors alone. In this process; the two-tower model's vector of a user
+is taken as given, since computing it is the model server's cost.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ SEEN: Final = 200
 
 
 class _OnDisk:
-    """The models of a home that nothing serves."""
+    """The models in a home's folder, which need not run."""
 
     def __init__(self, models: Path) -> None:
         self._models = models
@@ -47,7 +47,7 @@ class _OnDisk:
 
 
 class _Rows:
-    """A catalogue of items that are their rows."""
+    """A catalogue in which each item's id is its row."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -64,8 +64,8 @@ class _Rows:
 
 
 def time_channels(report: Report, group: str, channels: Sequence[Recall], queries: Iterator[Query]) -> None:
-    """ms of each channel, by the clock and of the processor, which other work on the machine does not lengthen; the first query
-    not counted."""
+    """Report ms of each channel, of wall time and of processor time, which other work on the machine does not lengthen; the first
+    query is not counted."""
     clocks = {"ms": time.perf_counter_ns, "CPU ms": time.thread_time_ns}
     took: dict[str, dict[str, list[float]]] = {channel.name: {kind: [] for kind in clocks} for channel in channels}
     for number, query in enumerate(queries):
@@ -81,7 +81,7 @@ def time_channels(report: Report, group: str, channels: Sequence[Recall], querie
 
 
 def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
-    """How many items, and a query for each of so many users."""
+    """Returns the number of items, and an iterator over queries of `rounds` + 1 users."""
     base = Base(home.bases / str(HomeRecord(home).base_number))
     store = ItemStore(base)
     models: Any = _OnDisk(home.models)
@@ -108,7 +108,7 @@ def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
 
 
 def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
-    """Queries over so many vectors of 64 columns, one index for all channels: as long as each of its own takes."""
+    """Yields queries over `size` vectors of 64 columns, with one index for all channels: each takes as long as with its own."""
     rng = np.random.default_rng(7)
     vectors, users = MAKERS["tastes"](size, rng)
     process = psutil.Process()

@@ -1,9 +1,9 @@
-"""`bench recovery`: a process of Flink is killed with -9 under load; how long until features are fresh again, and is all exact.
+"""`bench recovery`: time until features are fresh again after a kill -9 of a Flink process under load, and exactness after it.
 
 Under a steady rate the JobManager and each TaskManager is killed in turn, several times over: after a newly completed checkpoint,
-with the spare TaskManager warm, and with at least a minute between two kills, since supervisor and Flink wait longer after
+with the standby TaskManager warm, and with at least a minute between two kills, since supervisor and Flink wait longer after
 failures in quick succession. Fresh again is the moment when every event that was acknowledged more than 100 ms before is
-readable. At the end the ledger is held against what the broker acknowledged, and `verify` recomputes all of it.
+readable. At the end the ledger is compared with what the broker acknowledged, and `verify` recomputes everything.
 """
 
 import signal
@@ -29,7 +29,7 @@ POLL = 0.05
 
 @dataclass(frozen=True)
 class Kill:
-    """A kill, and what was seen from outside (monotonic ns): the process there again, the job wholly running again."""
+    """A kill, and what was observed (monotonic ns): the process running again, all tasks of the job running again."""
 
     target: str
     at: int
@@ -64,7 +64,7 @@ def kill(running: Running, cluster: Cluster, service: str, target: str) -> Kill:
 
 
 def targets(running: Running, cluster: Cluster) -> dict[str, str]:
-    """What to kill: a name that says what runs there → the service that it is now (tasks move when they are restarted)."""
+    """Returns the targets: descriptive name → present service (tasks move when they are restarted)."""
     names = {f"TaskManager ({what})": name for name, what in cluster.operators(running.services()).items() if what}
     return {**names, "JobManager": JOB_MANAGER}
 
@@ -86,7 +86,7 @@ def kill_all(running: Running, runs: int, calm: float) -> list[Kill]:
 
 
 def figures_of(done: Kill, until: int, sent: Sent, readable: Timestamps) -> dict[str, Figure]:
-    """The figures of one kill; `until`: when the next one came."""
+    """Returns the figures of one kill; `until`: time of the next one."""
     good = sent.acknowledged
     after = outage(sent.acked[good], readable[good], done.at, done.job_again, until, LIMIT)
     in_vain = ~good & (sent.sent >= done.at) & (sent.sent < until)
@@ -103,7 +103,7 @@ def figures_of(done: Kill, until: int, sent: Sent, readable: Timestamps) -> dict
 
 
 def measure(running: Running, plan: Plan, runs: int, calm: float, folder: Path, report: Report) -> None:
-    """Kill under load and add each kill's figures; then the sums that must be right. Raises Broken if one is wrong."""
+    """Kill under load and report each kill's figures, then the totals. Raises Broken if `verify` finds a difference."""
     with running.redis() as client:
         before = ledger(client)
     with traffic(running, plan, folder, "recovery") as both:

@@ -1,7 +1,7 @@
 """Lists and rankings under load, over HTTP, in a running home: `./martlet bench requests`.
 
-Closed loops: each caller asks again as soon as it has its answer, for users of the home in random order. The callers are
-threads of one process beside the server, on the same cores: what they cost is in the figures.
+Closed loops: each caller sends its next request as soon as it has the response, for users of the home in random order. The
+callers are threads of one process on the server's machine: their cost is in the figures.
 """
 
 import http.client
@@ -26,12 +26,12 @@ TIMEOUT = 10.0
 WARM = 2.0
 """Seconds before the figures begin."""
 IDLE = SETTLE = 3.0
-"""Seconds in which idling is measured, and in which what answers left behind is done."""
+"""Seconds in which idling is measured, and in which work left behind by requests finishes."""
 
 
 @dataclass
 class Responses:
-    """ms of each good answer; how many of them were degraded; how many asks got none; all that was asked, the warm-up too."""
+    """Milliseconds of each good response; how many were degraded; how many requests failed; all requests, with the warm-up."""
 
     ms: list[float] = field(default_factory=list)
     degraded: int = 0
@@ -40,7 +40,7 @@ class Responses:
 
 
 class Workload:
-    """What is asked: a user's list, or (given > 0) so many candidates to rank."""
+    """Sends requests: for a user's list, or (given > 0) to rank so many candidates."""
 
     def __init__(self, model: str | None, size: int, given: int, users: list[int], items: list[int]) -> None:
         self._model, self._size, self._given = model, size, given
@@ -60,7 +60,7 @@ class Workload:
 
 
 def load(address: str, workload: Workload, callers: int, seconds: float) -> tuple[Responses, float]:
-    """Ask from so many threads; the answers after the first WARM seconds, and how many came a second."""
+    """Send requests from `callers` threads; returns the responses after the first WARM seconds, and their rate a second."""
     parts = urlsplit(address)
     start = time.monotonic() + WARM
     end = start + seconds
@@ -106,7 +106,7 @@ def load(address: str, workload: Workload, callers: int, seconds: float) -> tupl
 def run(
     home: Path, model: str | None, callers: list[int], seconds: float, size: int, given: int, background_rate: float
 ) -> None:
-    """Print a line for each number of callers. beside: events a second that stream in meanwhile."""
+    """Print a line for each number of callers. background_rate: events a second that stream in meanwhile."""
     running = Running(Home(home))
     base = running.base()
     workload = Workload(model, size, given, [int(each) for each in base.user_ids], sorted(base.catalogue))
@@ -135,7 +135,7 @@ def run(
 
 @contextmanager
 def cost(running: Running) -> Iterator[dict[str, float]]:
-    """Processors that each of the home's processes kept busy; filled when the context ends."""
+    """Measure how many processors each of the home's processes kept busy; filled when the context ends."""
     shares: dict[str, float] = {}
     before, began = running.cpu_seconds(), time.monotonic()
     yield shares
@@ -144,7 +144,7 @@ def cost(running: Running) -> Iterator[dict[str, float]]:
 
 
 def _each(shares: dict[str, float], idle: dict[str, float], requests: int, seconds: float) -> str:
-    """What an answer cost each process, that is shares without what idling takes."""
+    """Format the processor time per request of each process, less that of idling."""
     spent = {name: (share - idle.get(name, 0.0)) * seconds * 1000 / requests for name, share in shares.items()}
     parts = ", ".join(f"{name} {ms:.1f}" for name, ms in sorted(spent.items(), key=lambda each: -each[1]))
     return f"{sum(spent.values()):.1f} ({parts})"

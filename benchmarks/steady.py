@@ -1,10 +1,9 @@
-"""`bench steady`: at a steady rate, how long from an event's acknowledgement to its user's features being readable.
+"""`bench steady`: time from an event's acknowledgement until its user's features are readable, at a steady rate.
 
-The producer is an open loop: each event has its moment by the schedule and is sent then, however slow those before it are, so a
-stall delays every event that falls into it and all of them count. Should the producer itself fall behind, "scheduled →
-sent" says so, and "scheduled → readable" contains it. Writes are coalesced: an event is readable when Redis tells, in the
-script that writes, an n of its user beyond the event's offset. Producer and subscriber take their share of the same
-processors; theirs is shown.
+The producer is an open loop: each event is sent at its scheduled time, however slow those before it are, so a stall delays
+every event scheduled in it, and all of them count. If the producer itself falls behind, "scheduled → sent" shows it, and
+"scheduled → readable" includes it. Writes are coalesced: an event is readable when the script that writes publishes an n of its
+user above the event's offset. Producer and subscriber use the same processors; their shares are printed.
 """
 
 import time
@@ -19,11 +18,11 @@ from benchmarks.harness.run_report import Figure, Report, spread, work_folder
 from benchmarks.harness.traffic import Plan, traffic
 
 BEHIND = 10 * MS
-"""A producer later than that by its own schedule counts as behind."""
+"""Delay beyond which the producer counts as behind its schedule, ns."""
 
 
 def measure(running: Running, plan: Plan, warm: float, folder: Path, name: str) -> dict[str, Figure]:
-    """One run: the figures of its last `plan.seconds` after `warm` seconds at the same rate."""
+    """Run once; returns the figures of the last `plan.seconds` after `warm` seconds at the same rate."""
     log = CheckpointLog(Cluster(running.rest))
     log.start()
     whole = Plan(plan.rate, warm + plan.seconds, plan.users)
@@ -38,7 +37,7 @@ def measure(running: Running, plan: Plan, warm: float, folder: Path, name: str) 
 
 
 def latencies(sent: Sent, readable: Timestamps, checkpoints: list[Checkpoint]) -> dict[str, Figure]:
-    """The figures of a run's events; those during a checkpoint are told by their acknowledgement's moment."""
+    """Returns the figures of a run's events; the time of its acknowledgement decides whether one was during a checkpoint."""
     good = readable != NEVER
     refused = int(np.count_nonzero(~sent.acknowledged))
     measured, when = sent.only(good), readable[good]

@@ -1,7 +1,7 @@
 """Lists while the version of their model changes in a running home: `./martlet bench swap`.
 
-Two runs by turns, one with nothing beside it; in the other a copy of the newest version is published after a quarter of the
-time, and withdrawn after three. The home ends with the versions that it had; each such run uses up a number.
+Two kinds of runs alternate: one without changes; in the other a copy of the newest version is published after a quarter of the
+time, and withdrawn after three quarters. The home ends with the versions that it had; each such run uses up a number.
 """
 
 import os
@@ -26,7 +26,7 @@ def _stage(models: Path, name: str) -> Path:
 
 
 def _swap(models: Path, name: str, staged: Path, seconds: float) -> None:
-    """Publish and withdraw, by the registry's own ways."""
+    """Publish and withdraw a version through the registry."""
     time.sleep(WARM + seconds / 4)
     publish(staged, models, name)
     time.sleep(seconds / 2)
@@ -34,8 +34,8 @@ def _swap(models: Path, name: str, staged: Path, seconds: float) -> None:
 
 
 def run(home: Path, model: str, callers: int, seconds: float, runs: int) -> None:
-    """Print a line a run, and how the medians compare. Raises BadInput for a model that has no version, Unavailable where no
-    list is answered."""
+    """Print a line per run, and how the medians compare. Raises BadInput for a model without a version, Unavailable if no list is
+    served."""
     running, models = Running(Home(home)), Home(home).models
     if not list_versions(models, model):
         raise BadInput("--model", "one that is trained", model)

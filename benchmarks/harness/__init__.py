@@ -1,1 +1,1 @@
-"""What benchmarks share: homes to measure, traffic, what is observed, and the report of several runs."""
+"""Shared parts of the benchmarks: homes, traffic, observation, and the report of several runs."""

@@ -1,4 +1,4 @@
-"""Events to measure with, and the fast way to put many of them into the log."""
+"""Generates events, and writes many of them to the log fast."""
 
 import asyncio
 import random
@@ -19,14 +19,14 @@ from offline.datasets.dataset import Dataset, event_of, rows_between
 BATCH_BYTES = 512 << 10
 BATCHES_UNDER_WAY = 32
 USERS_APART = 1_000_000
-"""Between the ids of one user in two copies of a data set."""
+"""Difference between the ids of one user in two copies of a data set."""
 
 
 def copies(dataset: Dataset, count: int, shuffled: bool = False) -> Iterator[Event]:
-    """A data set `count` times over, each copy with users and event ids of its own.
+    """Yields a data set's events `count` times, each copy with users and event ids of its own.
 
-    In the data set's order, each row's copies side by side; or `shuffled` (the same in every run), so that hardly any two
-    events of a user come close together, as they do in MovieLens.
+    In the data set's order, a row's copies next to each other; or `shuffled` (the same in every run), so that events of a user
+    are rarely close together, unlike in MovieLens.
     """
     batches = list(rows_between(dataset, 0, dataset.rows))
     columns = {
@@ -44,7 +44,7 @@ def copies(dataset: Dataset, count: int, shuffled: bool = False) -> Iterator[Eve
 
 
 def grid(users: int, events: int, items: list[int], ts: int) -> Iterator[Event]:
-    """`events` ratings by each of `users`, one user after the other, then the next round; a second between two events."""
+    """Yields `events` ratings by each of `users` in rounds, one user after the other; a second between two events."""
     rng = random.Random(1)
     for round_number in range(events):
         for user_id in range(1, users + 1):
@@ -54,7 +54,7 @@ def grid(users: int, events: int, items: list[int], ts: int) -> Iterator[Event]:
 
 
 def mixed(number: int, user_id: int, item_id: int, ts: int, run: str) -> Event:
-    """One of a stream of clicks, likes and ratings, told apart by its number."""
+    """Returns one event of a stream of clicks, likes and ratings; its number decides the kind."""
     kind = (CLICK, CLICK, CLICK, RATING, LIKE)[number % 5]
     centi = 50 * (1 + number % 10) if kind == RATING else 0
     return Event(f"{run}:{number}", kind, user_id, item_id, centi, "", ts)
@@ -62,14 +62,14 @@ def mixed(number: int, user_id: int, item_id: int, ts: int, run: str) -> Event:
 
 @dataclass
 class Filled:
-    """What was put into the log: events, and the items that they are about."""
+    """Contents written to the log: number of events, and their items."""
 
     events: int = 0
     items: set[int] = field(default_factory=set)
 
 
 def fill(bootstrap: str, events: Iterable[Event]) -> Filled:
-    """Put events into the log, as fast as it goes. Raises Unavailable if the broker does not take them."""
+    """Write events to the log as fast as possible. Raises Unavailable if the broker does not accept them."""
     try:
         return asyncio.run(_fill(bootstrap, events))
     except KafkaError as error:

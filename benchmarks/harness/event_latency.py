@@ -1,5 +1,5 @@
-"""When each event's features were readable: what the producer and the subscriber noted, put together. Pure arrays, no I/O
-but loading them. All moments are monotonic ns; NEVER stands for one that did not come."""
+"""When each event's features became readable, from the recordings of producer and subscriber. Pure arrays, no I/O but loading
+them. All timestamps are monotonic ns; NEVER stands for one that did not come."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ _LANE_BITS = 40
 
 @dataclass(frozen=True)
 class Sent:
-    """What the producer noted, one place an event: see `benchmarks.harness.paced_producer`."""
+    """The producer's recording, one row per event: see `benchmarks.harness.paced_producer`."""
 
     user: Timestamps
     offset: Timestamps
@@ -38,7 +38,7 @@ class Sent:
         return self.offset >= 0
 
     def only(self, chosen: Any) -> "Sent":
-        """The events at the places chosen (a mask or a slice)."""
+        """Returns the chosen events (a mask or a slice)."""
         return Sent(
             self.user[chosen],
             self.offset[chosen],
@@ -51,7 +51,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the subscriber noted: at a moment the features of `user` as of log position `n` were readable."""
+    """The subscriber's recording: at time `at` the features of `user` with next offset `n` were readable."""
 
     user: Timestamps
     n: Timestamps
@@ -65,9 +65,9 @@ class Seen:
 
 
 def readable_at(sent: Sent, seen: Seen) -> Timestamps:
-    """For each event the first moment when its user's features held it: when a word with n > its offset came.
+    """Returns for each event the first time when its user's features included it: when a message with n > its offset came.
 
-    NEVER for an event that none covers, or that was not acknowledged. (The words of one user come with rising n.)
+    NEVER for an event that no message covers, or that was not acknowledged. (One user's messages have rising n.)
     """
     known, indices = np.unique(np.concatenate([sent.user, seen.user]), return_inverse=True)
     assert len(known) < 1 << (62 - _LANE_BITS), "too many users"
@@ -83,7 +83,7 @@ def readable_at(sent: Sent, seen: Seen) -> Timestamps:
 
 
 def in_intervals(moments: Timestamps, intervals: list[tuple[int, int]]) -> BoolArray:
-    """Which moments lie in any of the intervals [from, to], given in ascending order and apart."""
+    """Returns which timestamps are in any of the intervals [from, to], which are ascending and disjoint."""
     inside = np.zeros(len(moments), bool)
     for start, end in intervals:
         inside |= (moments >= start) & (moments <= end)
@@ -92,7 +92,7 @@ def in_intervals(moments: Timestamps, intervals: list[tuple[int, int]]) -> BoolA
 
 @dataclass(frozen=True)
 class Outage:
-    """How freshness went after a fault.
+    """Freshness after a fault.
 
     normal_at   when every event acknowledged more than the limit ago was readable again (the fault's moment if it always was)
     pending     most events at one moment that were acknowledged and not readable
@@ -109,9 +109,9 @@ class Outage:
 def outage(
     acked: Timestamps, readable: Timestamps, fault: int, running_again: int, until: int, limit: int = 100 * MS
 ) -> Outage:
-    """What a fault at `fault` did, from events acknowledged before `until`, all of them acknowledged.
+    """Returns the effect of a fault at `fault`, from events acknowledged before `until`; all given events are acknowledged.
 
-    An event is late while it has been acknowledged for more than `limit` and is not readable. Late times that touch, or lie
+    An event is late while it has been acknowledged for more than `limit` and is not readable. Late times that touch, or are
     less than a second apart, are one; the outage ends with the last that begins less than a second after the job was seen to
     run again. NEVER stays NEVER: an event that was never readable makes an outage without an end.
     """
@@ -131,7 +131,7 @@ def outage(
 
 
 def _max_pending(acked: Timestamps, readable: Timestamps, until: int) -> int:
-    """Most events that were acknowledged and not readable, at any moment up to `until`."""
+    """Returns the maximum number of events that were acknowledged and not readable at one time, up to `until`."""
     starts = np.sort(acked[acked <= until])
     ends = np.sort(readable)
     return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max(initial=0))

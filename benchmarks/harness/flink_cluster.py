@@ -1,4 +1,4 @@
-"""What Flink's REST interface says of a job: where its operators run, its checkpoints, its troubles."""
+"""Reads from Flink's REST interface where a job's operators run, its checkpoints and its failures."""
 
 import threading
 import time
@@ -12,13 +12,13 @@ from infra.system.processes import wait_until
 
 USERS = "users"
 _KNOWN = (USERS, "items", "Source")
-"""What tells the tasks of the job apart, by their names."""
+"""Parts of task names by which the job's tasks are recognised."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A completed checkpoint: when it was triggered and the last task's part had come (wall ms), bytes of the whole state, and
-    of what was written for it (less where checkpoints are incremental)."""
+    """A completed checkpoint: when it was triggered and last acknowledged (wall ms), bytes of the whole state, and bytes written
+    for it (fewer if checkpoints are incremental)."""
 
     job: str
     number: int
@@ -33,21 +33,21 @@ class Checkpoint:
 
 
 class Cluster:
-    """One home's Flink. Every question is bounded and raises Unavailable where there is no answer."""
+    """Client of one home's Flink. Every request is bounded and raises Unavailable if there is no response."""
 
     def __init__(self, rest: str) -> None:
         self._flink = FlinkClient(rest)
 
     def job(self) -> dict[str, Any]:
-        """The job's details. Raises Unavailable if there is none that runs or starts."""
+        """Returns the live job's details. Raises Unavailable if there is none."""
         job = self._flink.live_job()
         if job is None:
             raise Unavailable(f"{self._flink.address} knows of no job that runs")
         return self._flink.job(job)
 
     def running_since(self) -> int | None:
-        """When the newest task of the job was started (wall ms), if all of them run; None while they don't, or no answer
-        comes."""
+        """Returns when the newest task of the job was started (wall ms), if all of them run; None if not, or if Flink does not
+        respond."""
         try:
             job = self.job()
         except Unavailable:
@@ -57,7 +57,7 @@ class Cluster:
         return max(int(vertex["start-time"]) for vertex in job["vertices"])
 
     def operators(self, services: Iterable[str]) -> dict[str, str]:
-        """For each TaskManager among `services`, what runs on it, such as "users" or "Source + items"; "" for nothing."""
+        """Returns for each TaskManager among `services` the operators on it, such as "users" or "Source + items"; "" for none."""
         job = self.job()
         names: dict[str, set[str]] = {service: set() for service in services if service.startswith("taskmanager")}
         for vertex in job["vertices"]:
@@ -69,7 +69,7 @@ class Cluster:
         return {service: " + ".join(sorted(kinds - {"sinks"} or kinds)) for service, kinds in names.items()}
 
     def checkpoints(self) -> list[Checkpoint]:
-        """The newest completed checkpoints (Flink remembers ten), oldest first."""
+        """Returns the newest completed checkpoints (Flink remembers ten), oldest first."""
         job = self.job()["jid"]
         history = self._flink.checkpoints(job)["history"]
         return [
@@ -86,7 +86,8 @@ class Cluster:
         ]
 
     def await_checkpoint(self, after_ms: int, timeout: float = 300.0) -> Checkpoint:
-        """The first completed checkpoint that was triggered after a moment (wall ms). Raises Unavailable if none comes."""
+        """Wait for the first completed checkpoint that was triggered after `after_ms` (wall ms). Raises Unavailable if none
+        comes."""
         deadline = time.monotonic() + timeout
         trouble = "none was completed"
         while True:
@@ -100,7 +101,7 @@ class Cluster:
                 raise Unavailable(f"no checkpoint within {timeout:.0f} s: {trouble}; {self.exceptions()}")
 
     def users_state_bytes(self, checkpoint: Checkpoint) -> int:
-        """What the users' operator alone put into a checkpoint."""
+        """Returns the bytes of the user operator's state in a checkpoint."""
         job = self.job()
         vertices = [vertex["id"] for vertex in job["vertices"] if USERS in vertex["name"]]
         if len(vertices) != 1:
@@ -109,7 +110,7 @@ class Cluster:
         return int(self._flink.vertex_checkpoint(checkpoint.job, checkpoint.number, vertices[0])["state_size"])
 
     def exceptions(self) -> str:
-        """The job's newest failure in one line, for an error message."""
+        """Describes the job's newest failure in one line, for an error message."""
         try:
             failure = self._flink.newest_failure(self.job()["jid"])
         except (Unavailable, KeyError) as error:
@@ -118,7 +119,7 @@ class Cluster:
 
 
 class CheckpointLog(threading.Thread):
-    """Gathers the completed checkpoints while it runs, across jobs submitted anew; Flink itself remembers ten."""
+    """Collects the completed checkpoints while it runs, across restarts of the job; Flink itself remembers ten."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(name="checkpoint-log", daemon=True)
@@ -135,10 +136,10 @@ class CheckpointLog(threading.Thread):
             for each in self._cluster.checkpoints():
                 self._seen[each.job, each.number] = each
         except Unavailable:
-            return  # Flink is away; what it did meanwhile is asked for when it is back
+            return  # Flink is unavailable; its history is read when it is back
 
     def end(self) -> list[Checkpoint]:
-        """Stop gathering; everything seen, by time."""
+        """Stop collecting; returns all checkpoints seen, by time."""
         self._ended.set()
         self.join(30)
         self._poll()

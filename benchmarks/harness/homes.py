@@ -1,4 +1,4 @@
-"""The homes that benchmarks measure: one that runs already, or one of their own without what serves lists."""
+"""Homes for benchmarks: one that runs already, or one of their own without the services that serve lists."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ VERIFY_TIMEOUT = 3600.0
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a home a benchmark may vary, as options of `up`; None: as `up` has it."""
+    """Properties of a home that a benchmark may vary, as options of `up`; None: `up`'s default."""
 
     parallelism: int | None = None
     state: str | None = None
@@ -42,7 +42,7 @@ DEFAULT = Shape()
 
 
 class Running:
-    """A home that runs, as its status file tells. Raises Unavailable if nothing runs in it."""
+    """A running home. Raises Unavailable if nothing runs in it."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -53,11 +53,11 @@ class Running:
         self.rest = ports.flink
 
     def services(self) -> dict[str, ProcessId]:
-        """The processes by name, as they are now."""
+        """Returns the present processes by name."""
         return {name: ProcessId.from_json(entry) for name, entry in running_status(self.home)["services"].items()}
 
     def await_standby(self, timeout: float = 300.0) -> None:
-        """Wait until the spare TaskManager is warm. Raises Unavailable if it does not come to that."""
+        """Wait until the standby TaskManager is warm. Raises Unavailable after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while running_status(self.home).get("spare") != WARM:
             if time.monotonic() > deadline:
@@ -65,17 +65,17 @@ class Running:
             time.sleep(0.5)
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Processor time that each process has taken since it began."""
+        """Returns the processor time of each process since its start."""
         found = {name: target.process() for name, target in self.services().items()}
         times = {name: process.cpu_times() for name, process in found.items() if process is not None}
         return {name: each.user + each.system for name, each in times.items()}
 
     def memory(self) -> dict[str, int]:
-        """Resident memory of each process, MiB."""
+        """Returns the resident memory of each process, MiB."""
         return {name: memory_mib(target) for name, target in self.services().items()}
 
     def base(self) -> Base:
-        """The base that its job starts from."""
+        """Returns the base that the job starts from."""
         return HomeRecord(self.home).base()
 
     def settings(self) -> JobSettings:
@@ -85,7 +85,7 @@ class Running:
         return redis.Redis(port=self.redis_port, socket_timeout=10)
 
     def verify(self, wait: float = 60.0) -> tuple[bool, str]:
-        """`./martlet verify`: whether all is equal, and its line. Raises Unavailable if it can't say."""
+        """Run `./martlet verify`; returns whether all is equal, and its output. Raises Unavailable if it fails."""
         argv = [sys.executable, "-m", "infra", "verify", "--home", str(self.home.path), "--wait", str(wait)]
         try:
             done = subprocess.run(
@@ -103,8 +103,8 @@ class Running:
 class StreamHome:
     """Redis, Kafka and Flink in a folder of their own, with `up`'s own settings and supervision; no API, no models.
 
-    Entering starts Redis (emptied) and Kafka (its log kept), so that the log can be filled; `start_job` lets the job
-    fold that log from an empty base, as `up` does where Redis has lost all. Leaving stops everything.
+    Entering starts Redis (emptied) and Kafka (with its log), so that the log can be filled; `start_job` has the job fold that
+    log from an empty base, as `up` does if Redis has lost everything. Leaving stops everything.
     """
 
     def __init__(self, folder: Path, shape: Shape = DEFAULT, users_only: bool = False) -> None:
@@ -136,7 +136,7 @@ class StreamHome:
         return Running(self._home)
 
     def start_job(self) -> Running:
-        """Start Flink and the job, and watch over them as `up` does; returns once the job runs."""
+        """Start Flink and the job, and keep them running as `up` does; returns once the job runs."""
         self._stack.start_cluster()
         self._stack.start_job()
         self._stack.start_watching()
@@ -146,7 +146,7 @@ class StreamHome:
 
 @contextmanager
 def given_or_own(home: Path | None, folder: Path, shape: Shape) -> Iterator[Running]:
-    """The running home at `home`, or for as long as the context lasts one of its own, of a shape, under `folder` (None)."""
+    """Provide the running home at `home`, or if None one of its own, of a shape, under `folder`, while the context lasts."""
     if home is not None:
         yield Running(Home(home))
     else:
@@ -155,5 +155,5 @@ def given_or_own(home: Path | None, folder: Path, shape: Shape) -> Iterator[Runn
 
 
 def share_base(source: Path, target: Path) -> None:
-    """Give a home that is still to be made the base of another, so that Spark need not make the same again."""
+    """Copy the base of a home to one that is not made yet, so that Spark need not make it again."""
     shutil.copytree(Home(source).bases, Home(target).bases)

@@ -1,4 +1,4 @@
-"""How far the job has come, read from Redis: the lanes' hashes that the job writes with the features themselves."""
+"""The job's progress, read from the lanes' hashes in Redis, which the job writes together with the features."""
 
 import threading
 import time
@@ -16,17 +16,17 @@ from infra.verify.recompute import read_log_ends
 POLL, ITEMS_POLL = 0.02, 0.1
 PAIRS_QUIET = 2.0
 STALLED = 300.0
-"""A job that folds nothing for that long, seconds, has failed. A start takes some of it."""
+"""Seconds without progress after which the job has failed; a start takes some of them."""
 
 
 def log_ends(bootstrap: str) -> list[int]:
-    """Where each partition of `events` ends."""
+    """Returns the end offset of each partition of `events`."""
     ends = read_log_ends(bootstrap)
     return [ends[EVENTS, lane] for lane in range(PARTITIONS)]
 
 
 def folded(client: "redis.Redis") -> list[int]:
-    """How far each lane is folded, features written: the next offset of its partition; 0 before the first."""
+    """Returns the next offset of each lane, with features written up to it; 0 before the first record."""
     pipe = client.pipeline(transaction=False)
     for key in lane_keys():
         pipe.hget(key, N)
@@ -34,7 +34,7 @@ def folded(client: "redis.Redis") -> list[int]:
 
 
 def ledger(client: "redis.Redis") -> dict[str, int]:
-    """How many records of `events` all lanes together gave each of the VERDICTS."""
+    """Returns the number of records of `events` with each of the VERDICTS, over all lanes."""
     pipe = client.pipeline(transaction=False)
     for key in lane_keys():
         pipe.hgetall(key)
@@ -43,7 +43,7 @@ def ledger(client: "redis.Redis") -> dict[str, int]:
 
 
 def contributions(client: "redis.Redis", items: Sequence[int]) -> tuple[int, int]:
-    """How many contributions the features of `items` hold, and how many co-visits their pairs, as written."""
+    """Returns the number of contributions in the features of `items`, and of co-visits in their pairs, as written."""
     pipe = client.pipeline(transaction=False)
     for key in (item_key, pairs_key):
         for item_id in items:
@@ -54,7 +54,7 @@ def contributions(client: "redis.Redis", items: Sequence[int]) -> tuple[int, int
 
 @dataclass
 class Timeline:
-    """Samples of how many records were folded: (monotonic seconds, records), only where the number changed."""
+    """Samples of the number of folded records: (monotonic seconds, records), only where it changed."""
 
     samples: list[tuple[float, int]] = field(default_factory=list)
     users_done: float = 0.0
@@ -69,9 +69,9 @@ class Timeline:
         return max(self.users_done, self.items_done or 0.0)
 
     def rate(self, start: float = 0.0) -> float:
-        """Records a second, from the moment when the share `start` of all was folded to the end of all.
+        """Returns records a second, from the time when the share `start` of all was folded to the end.
 
-        The first samples say when folding began, so the records that were folded by then are not counted.
+        The first sample marks the start of folding, so the records that were folded by then are not counted.
         """
         total = self.samples[-1][1]
         at, records = next(sample for sample in self.samples if sample[1] > 0 and sample[1] >= start * total)
@@ -94,7 +94,7 @@ class JobFollower(threading.Thread):
             self._follow_users()
             if self._items is not None:
                 self._follow_items(self._items)
-        except Exception as error:  # told to the one who waits
+        except Exception as error:  # raised by `result`
             self._error = error
 
     def _follow_users(self) -> None:
@@ -115,8 +115,8 @@ class JobFollower(threading.Thread):
                 )
 
     def _follow_items(self, items: Sequence[int]) -> None:
-        """Items are done with as many contributions as events were applied; pairs, whose number is not known, once they
-        have not changed for longer than the job keeps a change."""
+        """Items are done with as many contributions as events were applied; pairs, whose number is unknown, once they have not
+        changed for longer than the job buffers changes."""
         expected = ledger(self._client)["applied"]
         changed_at, before = time.monotonic(), (-1, -1)
         while not self._ended.wait(ITEMS_POLL):

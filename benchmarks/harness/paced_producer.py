@@ -3,9 +3,9 @@
     python -m benchmarks.harness.paced_producer --bootstrap B --rate R --seconds S --users U --items-from FILE
     --clock MS --run NAME --out F.npz
 
-An open loop: the n-th event is due n / R seconds after the start, whatever became of those before it. All moments are
+An open loop: the n-th event is due n / R seconds after the start, whatever happened to those before it. All timestamps are
 monotonic ns, which on Linux and macOS are the same for all processes of a machine. It prints "started", sends until its time is
-over or it gets SIGTERM, and writes an array of each column, one place an event that was sent:
+over or it gets SIGTERM, and writes an array per column, with one row per event sent:
 
     user, lane, offset   offset is −1 for an event that the broker did not acknowledge
     due, sent, acked     by the schedule; handed to the client; acknowledgement seen (0: none)
@@ -31,12 +31,12 @@ from features.keys import EVENTS, partition_of
 
 COLUMNS = ("user", "lane", "offset", "due", "sent", "acked")
 LET_OTHERS_RUN = 16
-"""Behind its schedule the loop never sleeps: after that many events acknowledgements get a turn."""
+"""Behind its schedule the loop never sleeps: it yields after this many events, so that acknowledgements are processed."""
 DRAIN_TIMEOUT = 60.0
 
 
 class Pacer:
-    """Sends and takes notes; the arrays bound how much."""
+    """Sends events by the clock and records them; the arrays limit their number."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self._given = given
@@ -47,7 +47,7 @@ class Pacer:
         self._items = np.load(given.items_from).tolist()
 
     async def run(self) -> int:
-        """Returns how many events were sent."""
+        """Send until the end or SIGTERM; returns the number of events sent."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._end)
         given = self._given

@@ -1,4 +1,4 @@
-"""What all benchmarks share: percentiles, and a report of several runs with the load average beside them."""
+"""Percentiles, and the report of several runs of a benchmark with the machine's load average."""
 
 import json
 import math
@@ -20,18 +20,18 @@ from rich.table import Column, Table
 
 Figure = float | int | str | None
 WIDTH = 160
-"""Of tables that go to a file."""
+"""Width of tables that go to a file."""
 LOAD = "load average over 1 min"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the sorted values lie (nearest rank). Raises IndexError where there are none."""
+    """Returns the value below which `share` of the values are (nearest rank). Raises IndexError if there are none."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 def spread(name: str, values: Sequence[float]) -> dict[str, Figure]:
-    """p50, p95, p99 and worst of `values`, as figures of a run; None where there are none."""
+    """Returns p50, p95, p99 and worst of `values`, as figures of a run; None if there are none."""
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     figures: dict[str, Figure] = {
         f"{name}, {label}": percentile(values, share) if len(values) else None for label, share in shares.items()
@@ -41,12 +41,12 @@ def spread(name: str, values: Sequence[float]) -> dict[str, Figure]:
 
 
 def load() -> float:
-    """The machine's load average over the last minute."""
+    """Returns the machine's load average over the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def show_figure(value: Figure) -> str:
-    """A figure for people: whole numbers whole, others to three places that count."""
+    """Format a figure: whole numbers in full, others to three significant digits."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -57,7 +57,7 @@ def show_figure(value: Figure) -> str:
 
 
 class Report:
-    """The figures of several runs, by group (what was varied; a benchmark that varies nothing has one, named "")."""
+    """Figures of several runs, by group (the varied parameter; a benchmark that varies nothing has one group, "")."""
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         self.name = name
@@ -70,19 +70,19 @@ class Report:
             self._console.width = WIDTH
 
     def add(self, figures: Mapping[str, Figure], group: str = "") -> None:
-        """One run; the load average of now goes beside its figures (if they hold none), and one line says that it is done."""
+        """Add one run, with the present load average unless the figures include one, and print a line."""
         runs = self.groups.setdefault(group, [])
         runs.append({LOAD: load(), **figures})
         shown = ", ".join(f"{name} {show_figure(value)}" for name, value in list(figures.items())[:4])
         self._console.print(f"run {len(runs)}{f' of {group}' if group else ''}: {shown}", highlight=False)
 
     def note(self, text: str) -> None:
-        """Say a line, and keep it with the figures."""
+        """Print a line, and save it with the figures."""
         self.notes.append(text)
         self._console.print(text, highlight=False)
 
     def medians(self, group: str = "") -> dict[str, Figure]:
-        """The median of each figure over the runs of a group that have it; words only where all runs agree."""
+        """Returns the median of each figure over the runs of a group that have it; a text only if all runs agree."""
         medians: dict[str, Figure] = {}
         for name in {name: None for run in self.groups[group] for name in run}:
             values = [run[name] for run in self.groups[group] if run.get(name) is not None]
@@ -94,7 +94,7 @@ class Report:
         return medians
 
     def show(self) -> None:
-        """A table a group: one row a figure, one column a run, and the median."""
+        """Print a table per group: one row per figure, one column per run, and the median."""
         for group, runs in self.groups.items():
             columns = [Column("figure", no_wrap=True)]
             columns += [Column(f"run {number}", justify="right") for number in range(1, len(runs) + 1)]
@@ -106,7 +106,7 @@ class Report:
             self._console.print(table)
 
     def show_medians(self) -> None:
-        """One table of medians: a row a figure, a column a group."""
+        """Print one table of medians: a row per figure, a column per group."""
         groups = list(self.groups)
         runs = max(len(runs) for runs in self.groups.values())
         title = f"medians of {runs} run{'s' if runs > 1 else ''}"
@@ -118,7 +118,7 @@ class Report:
         self._console.print(table)
 
     def save(self, path: Path | None) -> None:
-        """The raw figures as JSON, if a file is asked for."""
+        """Write the raw figures as JSON, if a path is given."""
         if path is None:
             return
         value = {
@@ -134,7 +134,7 @@ class Report:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A temporary folder, removed at the end. SIGTERM ends the program as Ctrl-C does, so that what it started stops."""
+    """Provide a temporary folder, removed at the end. SIGTERM ends the program as Ctrl-C does, so that what it started stops."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="martlet-bench-", ignore_cleanup_errors=True) as folder:

@@ -1,9 +1,9 @@
-"""The subscriber of `steady` and `recovery`: a process of its own that sees when a user's features become readable.
+"""The subscriber of `steady` and `recovery`: a process of its own that records when a user's features become readable.
 
     python -m benchmarks.harness.subscriber --port REDIS --out F.npz
 
-It listens on all users' channels and notes (user, n, moment in monotonic ns) of each word, which comes out of the script that
-writes the features. It prints "listening", goes on until SIGTERM, then writes the three arrays.
+It subscribes to all users' channels and records (user, n, arrival in monotonic ns) of each message, which the script that
+writes the features publishes. It prints "listening", goes on until SIGTERM, then writes the three arrays.
 """
 
 import argparse
@@ -22,12 +22,12 @@ import numpy as np
 from features.keys import user_channel
 
 LIMIT = 50_000_000
-"""Words noted at most (24 bytes each)."""
+"""Maximum number of messages recorded (24 bytes each)."""
 PREFIX = user_channel(0)[:-1].encode()
 
 
 class Listener:
-    """A connection to Redis of its own, read as plainly as can be: the moment noted is that of the bytes' arrival."""
+    """A connection to Redis that records each message with the time of its bytes' arrival."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)

@@ -1,4 +1,4 @@
-"""A paced producer and a subscriber at work on a home, each a process of its own, and what they noted."""
+"""Traffic on a home: a paced producer and a subscriber, each a process of its own, and their recordings."""
 
 import queue
 import subprocess
@@ -22,14 +22,14 @@ from infra.system.processes import wait_until
 from infra.system.repository import REPO
 
 FIRST_USER = 500_000_000
-"""The users of this traffic are nobody's in a data set."""
+"""User ids from here on occur in no data set."""
 START_TIMEOUT = 60.0
 SAVE_TIMEOUT = 120.0
 DRAIN_TIMEOUT = 120.0
 
 
 class Helper:
-    """A process of benchmarks: started, ready once it has said its word, told to end by SIGTERM."""
+    """A helper process: ready once it has printed `word`, ended by SIGTERM."""
 
     def __init__(self, module: str, word: str, arguments: list[str]) -> None:
         self._process = subprocess.Popen(
@@ -50,7 +50,7 @@ class Helper:
         self._module = module
 
     def wait(self, in_intervals: float) -> None:
-        """Until it has ended by itself. Raises Unavailable if it fails or does not end."""
+        """Wait until it ends by itself. Raises Unavailable if it fails or does not end."""
         try:
             code = self._process.wait(in_intervals)
         except subprocess.TimeoutExpired:
@@ -60,7 +60,7 @@ class Helper:
             raise Unavailable(f"benchmarks.{self._module} failed with exit code {code}")
 
     def end(self) -> None:
-        """Tell it to stop, and wait until it has written what it noted."""
+        """Send SIGTERM, and wait until it has written its recording."""
         self._process.terminate()
         self.wait(SAVE_TIMEOUT)
 
@@ -74,7 +74,7 @@ class Helper:
 
 @dataclass(frozen=True)
 class Plan:
-    """Events a second, for at most so many seconds, by so many users."""
+    """A load: events a second, maximum seconds, number of users."""
 
     rate: float
     seconds: float
@@ -82,7 +82,7 @@ class Plan:
 
 
 class Traffic:
-    """Under way from the start of its context; `finish` waits for the end and for the job, and reads the notes."""
+    """Running traffic; `finish` waits for its end and for the job, and reads the recordings."""
 
     def __init__(self, running: Running, plan: Plan, folder: Path, name: str) -> None:
         self._running = running
@@ -116,14 +116,14 @@ class Traffic:
         self._listener.kill()
 
     def finish(self, in_intervals: float = 0.0) -> tuple[Sent, Seen, Timestamps]:
-        """Let the producer go on to its own end, at most `within` seconds, or stop it now (0); then what was noted: events,
-        words of Redis, and when each event was readable."""
+        """Wait for the producer's own end, at most `timeout` seconds, or stop it now (0); returns its events, the messages of
+        Redis, and when each event was readable."""
         if in_intervals:
             self._pacer.wait(in_intervals)
         else:
             self._pacer.end()
         drain(self._running)
-        time.sleep(0.5)  # the last words are on their way to the subscriber
+        time.sleep(0.5)  # the last messages are on their way to the subscriber
         self._listener.end()
         sent, seen = Sent.load(self._files["sent"]), Seen.load(self._files["seen"])
         return sent, seen, readable_at(sent, seen)
@@ -131,7 +131,7 @@ class Traffic:
 
 @contextmanager
 def traffic(running: Running, plan: Plan, folder: Path, name: str) -> Iterator[Traffic]:
-    """Start both processes; whatever happens, neither is left running."""
+    """Run both processes while the context lasts; neither is left running."""
     both = Traffic(running, plan, folder, name)
     try:
         yield both
@@ -141,7 +141,7 @@ def traffic(running: Running, plan: Plan, folder: Path, name: str) -> Iterator[T
 
 @contextmanager
 def background_events(running: Running, rate: float, span: float, name: str) -> Iterator[None]:
-    """So many events a second of 10,000 users for at most `span` s, begun before the context is entered; 0: none."""
+    """Send `rate` events a second of 10,000 users for at most `span` s, from before the context is entered; 0: none."""
     if not rate:
         yield
         return
@@ -151,7 +151,7 @@ def background_events(running: Running, rate: float, span: float, name: str) -> 
 
 
 def drain(running: Running) -> None:
-    """Wait until the job has folded the whole log. Raises Unavailable if it does not come to that."""
+    """Wait until the job has folded the whole log. Raises Unavailable if it does not within DRAIN_TIMEOUT."""
     ends = log_ends(running.bootstrap)
     deadline = time.monotonic() + DRAIN_TIMEOUT
     with running.redis() as client:
