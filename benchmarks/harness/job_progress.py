@@ -135,7 +135,7 @@ class JobFollower(threading.Thread):
                 )
 
     def result(self, timeout: float) -> Timeline:
-        """Wait for the end. Raises what went wrong, or Unavailable after `within` seconds."""
+        """Wait for the end; returns the timeline. Raises the follower's error, or Unavailable after `timeout` seconds."""
         self.join(timeout)
         late = self.is_alive()
         self._ended.set()

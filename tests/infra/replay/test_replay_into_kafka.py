@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     supervisor = Supervisor(home)
     try:
         supervisor.start(kafka_service.kafka(home, ports))
-        supervisor.note(ports={"kafka": ports.kafka})
+        supervisor.note(ports=asdict(ports))
         kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
         supervisor.start_monitor()
         yield home
