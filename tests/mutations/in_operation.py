@@ -56,7 +56,7 @@ FAULTS: Final = (
         ALARMS,
         "_alarms(latest(snapshots, WINDOW_MS))",
         "_alarms(snapshots)",
-        ("test_sights_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count",),
+        ("test_snapshots_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count",),
     ),
     Fault(
         "the smallest versions are served",

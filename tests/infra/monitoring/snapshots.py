@@ -1,4 +1,4 @@
-"""Sights of a flow for tests: all is well, one second after another."""
+"""Snapshots for tests, in which all is well."""
 
 from typing import Any
 
@@ -53,6 +53,6 @@ def snapshot_at(at: int = NOW, **more: Any) -> Snapshot:
 
 
 def series(*changes: dict[str, Any], every: int = 5_000) -> list[Snapshot]:
-    """One sight after another, the last at NOW."""
+    """Snapshots in a row, the last at NOW."""
     first = NOW - every * (len(changes) - 1)
     return [snapshot_at(first + every * number, **change) for number, change in enumerate(changes)]

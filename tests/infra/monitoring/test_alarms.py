@@ -1,4 +1,4 @@
-"""Alarms, from sights that stand for what may happen; each test says when it must come and when it must not."""
+"""Alarms, from snapshots of what may happen; each test says when it must come and when it must not."""
 
 import re
 from pathlib import Path
@@ -151,7 +151,7 @@ def test_features_are_stale_when_the_last_minute_was_slow() -> None:
     assert names({"fresh": fresh(*[4_000] * 500)}, {"fresh": fresh(3)}) == set()
 
 
-def test_sights_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count() -> None:
+def test_snapshots_of_more_than_a_minute_ago_and_of_a_clock_set_back_do_not_count() -> None:
     old = snapshot_at(NOW - 61_000, job=job(id="before"))
     future = snapshot_at(NOW + 3_600_000, job=job(id="before"))
     assert evaluate([old, future, snapshot_at()]) == []

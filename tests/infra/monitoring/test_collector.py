@@ -1,4 +1,4 @@
-"""Asking for a sight of the flow: a real Redis, and services that are gone or silent."""
+"""Taking a snapshot: a real Redis, and services that are down or silent."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What the dashboard and the rules ask for is what the API and the watch tell."""
+"""The dashboard and the rules use only metrics that the API and the monitor export."""
 
 import json
 import re
@@ -22,7 +22,7 @@ FOLDER = REPO / "infra" / "dashboards"
 SUFFIXES = ("_bucket", "_count", "_sum", "_total")
 
 
-def told() -> dict[str, set[str]]:
+def exported_metrics() -> dict[str, set[str]]:
     """Metrics' names without suffix → their labels."""
     monitor = MonitorMetrics()
     busy = (Vertex("users", 1, 0.1, 0.0),)
@@ -71,7 +71,7 @@ def expressions() -> list[str]:
 
 
 def test_every_metric_and_label_that_a_dashboard_or_a_rule_names_exists() -> None:
-    there, asked = told(), expressions()
+    there, asked = exported_metrics(), expressions()
     assert len(asked) > 30
     for expression in asked:
         names = re.findall(r"martlet_\w+", expression)
@@ -84,7 +84,7 @@ def test_every_metric_and_label_that_a_dashboard_or_a_rule_names_exists() -> Non
 
 
 def test_the_legend_of_each_panel_names_labels_that_there_are() -> None:
-    there = told()
+    there = exported_metrics()
     for panel in json.loads((FOLDER / "grafana.json").read_text())["panels"]:
         for target in panel["targets"]:
             known = set().union(*(there.get(bare(name), set()) for name in re.findall(r"martlet_\w+", target["expr"])))

@@ -1,4 +1,4 @@
-"""The watch: what it notes, says and answers to Prometheus, on sights that a test deals it."""
+"""The monitor: what it notes, prints and exports to Prometheus, given a test's snapshots."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.infra.monitoring.snapshots import NOW, fresh, snapshot_at
 
 
 class Dealt:
-    """Stands where a Gatherer stands; the last sight is dealt again and again."""
+    """Takes a Collector's part with given snapshots; the last is repeated."""
 
     def __init__(self, *snapshots: Snapshot) -> None:
         self._snapshots = list(snapshots)
@@ -95,7 +95,7 @@ def running(desk: Desk) -> Iterator[tuple[Monitor, int, Dealt]]:
     assert dealt.closed
 
 
-def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
+def test_the_monitor_itself_serves_prometheus(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
     from tests.infra.services.test_supervisor import until
 
     _, port, _ = running
@@ -113,7 +113,7 @@ def test_prometheus_is_answered_by_the_watch_itself(running: tuple[Monitor, int,
     assert "martlet_pending_records{" not in text  # nobody knows: not 0
 
 
-def test_the_newest_sight_is_told_whole(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
+def test_the_newest_snapshot_is_reported_completely(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
     from tests.infra.services.test_supervisor import until
 
     _, port, _ = running

@@ -1,4 +1,4 @@
-"""What is derived from a sight of the flow."""
+"""Values derived from a snapshot."""
 
 from typing import Any
 
