@@ -28,7 +28,7 @@ NOW = 101 * DAY_MS
 
 
 class FakeLog:
-    """Takes every event, and says that it is the first of its user."""
+    """Accepts every event as the first of its user."""
 
     connected = True
 

@@ -1,4 +1,4 @@
-"""Policies and experiments: what a file may say, and that a user's arm is the same always, and as likely as its share."""
+"""Policies and experiments: valid and invalid files; a user's arm is sticky, and as likely as its share."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reading a user from a real Redis: late once, away, and back."""
+"""Reading a user from a real Redis: one late response, down, and back."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
         yield running
 
 
-def ask(server: RedisProcess, base: Base, steps: Callable[[UserStore], Awaitable[None]]) -> None:
+def run_steps(server: RedisProcess, base: Base, steps: Callable[[UserStore], Awaitable[None]]) -> None:
     async def run() -> None:
         store = UserStore("127.0.0.1", server.port, 1, base)
         try:
@@ -53,7 +53,7 @@ def test_one_late_answer_costs_one_list_and_not_the_next(server: RedisProcess, b
         again: LiveUser = await store.get(USER)
         assert (again.live, again.features.last_ts) == (True, 77)
 
-    ask(server, base, steps)
+    run_steps(server, base, steps)
 
 
 def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisProcess, base: Base) -> None:
@@ -71,7 +71,7 @@ def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisPro
         await asyncio.sleep(REST)
         assert (await store.get(USER)).live
 
-    ask(server, base, steps)
+    run_steps(server, base, steps)
 
 
 def reading(server: RedisProcess, base: Base, generation: int, steps: Callable[[UserStore], Awaitable[None]]) -> None:

@@ -2,9 +2,9 @@
 
 import { moviePage } from "./cards.js";
 import { el, reconcile } from "./dom.js";
-import { paint } from "./faces.js";
+import { paint } from "./posters.js";
 import { flip } from "./flip.js";
-import { ordinal, shownTitle } from "./words.js";
+import { ordinal, shownTitle } from "./format.js";
 
 /** Show two answers of GET /v1/recommendations in `root`. */
 export function showSides(root, left, right) {

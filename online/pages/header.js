@@ -3,9 +3,9 @@
 import { getItems } from "./api.js";
 import { moviePage } from "./cards.js";
 import { $, el } from "./dom.js";
-import { paint } from "./faces.js";
+import { paint } from "./posters.js";
 import { me, userPage } from "./me.js";
-import { shownTitle } from "./words.js";
+import { shownTitle } from "./format.js";
 
 const SHOWN = 8;
 const PAUSE_MS = 90;
