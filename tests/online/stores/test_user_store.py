@@ -29,7 +29,7 @@ def run_steps(server: RedisProcess, base: Base, steps: Callable[[UserStore], Awa
     async def run() -> None:
         store = UserStore("127.0.0.1", server.port, 1, base)
         try:
-            assert (await store.get(USER)).live  # connected
+            assert (await store.load_user(USER)).live  # connected
             await steps(store)
         finally:
             await store.close()
@@ -48,9 +48,9 @@ def go_on(server: RedisProcess) -> None:
 def test_one_late_answer_costs_one_list_and_not_the_next(server: RedisProcess, base: Base) -> None:
     async def steps(store: UserStore) -> None:
         stop(server)
-        assert not (await store.get(USER)).live
+        assert not (await store.load_user(USER)).live
         go_on(server)
-        again: LiveUser = await store.get(USER)
+        again: LiveUser = await store.load_user(USER)
         assert (again.live, again.features.last_ts) == (True, 77)
 
     run_steps(server, base, steps)
@@ -61,15 +61,15 @@ def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisPro
         stop(server)
         began = time.monotonic()
         for _ in range(FAILURES_TO_REST):
-            assert not (await store.get(USER)).live
+            assert not (await store.load_user(USER)).live
         waited = time.monotonic() - began
         began = time.monotonic()
         for _ in range(50):
-            assert not (await store.get(USER)).live
+            assert not (await store.load_user(USER)).live
         assert time.monotonic() - began < waited  # fifty without a wait take less than three with one
         go_on(server)
         await asyncio.sleep(REST)
-        assert (await store.get(USER)).live
+        assert (await store.load_user(USER)).live
 
     run_steps(server, base, steps)
 
@@ -105,7 +105,7 @@ def test_it_is_told_how_long_the_newest_event_took(
     server.client.hset(user_key(USER), mapping={BROKER_TS: broker, APPLIED_TS: applied, N: 12})
 
     async def steps(store: UserStore) -> None:
-        user = await store.get(USER)
+        user = await store.load_user(USER)
         assert (user.applied_in_ms, user.n, user.live, user.known) == (expected, 12, True, True)
 
     reading(server, base, 1, steps)
