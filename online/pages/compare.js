@@ -1,4 +1,4 @@
-// Two models' lists side by side, and where each puts the other's films.
+// Two models' lists side by side, with each film's rank in the other list.
 
 import { moviePage } from "./cards.js";
 import { el, reconcile } from "./dom.js";

@@ -1,4 +1,4 @@
-// What every page has: the search in the header, and whose list "My list" is.
+// The header of every page: the search, and the link "My list".
 
 import { getItems } from "./api.js";
 import { moviePage } from "./cards.js";

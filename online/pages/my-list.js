@@ -1,4 +1,4 @@
-// One's own list as a row of posters that can be rated there: a click renews it.
+// The user's own list as a row of posters that can be rated in place; each rating renews the list.
 
 import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./sent-events.js";
 import { getRecommendations } from "./api.js";

@@ -1,4 +1,4 @@
-// An act of a person: an event, on its way into the features, and back as what a page shows. The line says how it went.
+// Events that a person sends: their way into the features, and the renewed page; a status line reports the progress.
 
 import { postEvent } from "./api.js";
 import { $, el } from "./dom.js";
