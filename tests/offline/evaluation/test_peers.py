@@ -8,13 +8,13 @@ import numpy as np
 from features.arrays import IntArray, RealArray
 from infra.offline_jobs.peers import protocol
 from offline.datasets.dataset import open_dataset
-from offline.evaluation.peers.exchange import Peer, Rows, read_peers, write_peers
-from offline.evaluation.peers.interactions import Log, answer_queries, learnable
+from offline.evaluation.peers.exchange import Peer, ProtocolRows, read_peers, write_peers
+from offline.evaluation.peers.interactions import InteractionLog, answer_queries, learnable
 
 USERS = [1, 1, 2, 2, 3, 1, 3, 2]
 ITEMS = [10, 20, 10, 30, 10, 30, 20, 99]
 STARS = [5.0, 2.0, 4.0, 5.0, 3.0, 5.0, 4.0, 5.0]
-ROWS = Rows(np.array(USERS), np.array(ITEMS), np.array(STARS), np.arange(8) * 1000, 5, np.array([5, 6, 7]))
+ROWS = ProtocolRows(np.array(USERS), np.array(ITEMS), np.array(STARS), np.arange(8) * 1000, 5, np.array([5, 6, 7]))
 
 
 class Spy:
@@ -23,7 +23,7 @@ class Spy:
     def __init__(self) -> None:
         self.told: list[list[int]] = []
 
-    def learn(self, log: Log) -> None: ...
+    def learn(self, log: InteractionLog) -> None: ...
 
     def score(self, histories: Sequence[IntArray]) -> RealArray:
         self.told += [each.tolist() for each in histories]
@@ -62,7 +62,7 @@ def test_a_shorter_protocol_asks_for_known_items_alone() -> None:
 
 def test_files_come_back_as_they_went(tmp_path: Path) -> None:
     ROWS.write(tmp_path / "rows.npz")
-    back = Rows.read(tmp_path / "rows.npz")
+    back = ProtocolRows.read(tmp_path / "rows.npz")
     assert (back.first, back.users.tolist(), back.queries.tolist()) == (5, USERS, [5, 6, 7])
     peers = {"one of them": Peer(np.ones((2, 10), np.int64), 1.5, 2.5)}
     write_peers(tmp_path / "lists.npz", peers)
