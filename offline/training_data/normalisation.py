@@ -42,7 +42,7 @@ class ColumnStatistics:
         return _rounded(self._shift + self._sum / self.count)
 
     def std(self) -> tuple[float, ...]:
-        """At least LEAST_STD; 1 for each column if nothing was added."""
+        """At least MIN_STD; 1 for each column if nothing was added."""
         if self.count == 0:
             return (1.0,) * self.width
         mean = self._sum / self.count

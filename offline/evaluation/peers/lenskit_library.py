@@ -41,7 +41,7 @@ class LensKit:
 
 
 class LensKitPopular:
-    """How often each item was rated."""
+    """The number of ratings of each item."""
 
     def __init__(self, scorer: Component[ItemList]) -> None:
         self._scorer = scorer
