@@ -16,7 +16,8 @@ WIDTH: Final = 32
 
 class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """items [m, L] as indices into the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the
-    events' vectors [m, L, WIDTH], which are present [m, L] (1 where there is an event, else 0), and the candidate's vector [n, WIDTH].
+    events' vectors [m, L, WIDTH], present [m, L] (1 where there is an event, else 0), and the candidate's vector
+    [n, WIDTH].
 
     An event's vector is its item's, with how it was taken and how long ago it was in the order of events added.
     """
