@@ -76,11 +76,11 @@ ALLOWED: Sequence[Allowed] = (
 BUDGET: Mapping[str, int] = {
     "features": 0,
     "models": 0,
-    "streaming": 13,
+    "streaming": 0,
     "offline": 0,
-    "online": 520,
-    "infra": 457,
-    "benchmarks": 135,
+    "online": 7,
+    "infra": 4,
+    "benchmarks": 7,
 }
 """Uses of banned words that each folder still has. Exact: who removes some lowers it."""
 
