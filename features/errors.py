@@ -1,7 +1,7 @@
 """Martlet's errors, and how to handle each.
 
 MartletError
-├── BadInput        what came is wrong and will be wrong again: refuse it, say field, expectation and what came
+├── BadInput        what came is wrong and will be wrong again: refuse it, name the field, what was expected and what came
 │   └── BadEvent    one event of the log or of a POST (to `events.rejected`, or a 422)
 ├── Unavailable     something remote did not answer in time: try again later, or take the next rung of the ladder
 └── Broken          an invariant does not hold (corrupt file, wrong version): stop and tell the operator

@@ -30,8 +30,7 @@ from online.ranking.policy import NO_SERVING, Serving, read_serving
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
-from online.routes import events, health, models, ops, recommendations, stream, users
-from online.routes import items as catalogue
+from online.routes import events, health, items, models, ops, recommendations, stream, users
 from online.server import Server
 from online.settings import ApiSettings
 from online.stores.catalogue_search import CatalogueSearch
@@ -52,9 +51,9 @@ logger = logging.getLogger(__name__)
 def build_server(settings: ApiSettings) -> Server:
     """Wire all parts; nothing is connected yet. Raises Broken if the base or the access file can't be read."""
     base = Base(Path(settings.base))
-    items = ItemStore(base)
+    item_store = ItemStore(base)
     clock = HomeClock(settings.cut, settings.cut_since, settings.horizon)
-    users = UserStore(settings.redis_host, settings.redis_port, settings.generation, base)
+    user_store = UserStore(settings.redis_host, settings.redis_port, settings.generation, base)
     client = ModelClient(settings.model_server)
     weights = ReloadableFile(settings.click_weights, msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
     serving: ReloadableFile[Serving] = ReloadableFile(settings.serving, read_serving, NO_SERVING)
@@ -63,22 +62,24 @@ def build_server(settings: ApiSettings) -> Server:
         file.refresh()  # so that the first list already uses them
     if access.error is not None:  # fail closed: without a readable access file nobody may call
         raise Broken(access.error)
-    models = LiveModels(Path(settings.models), client)
-    vectors = VectorStore(settings.embeddings, Path(settings.models), models, items)
+    live_models = LiveModels(Path(settings.models), client)
+    vectors = VectorStore(settings.embeddings, Path(settings.models), live_models, item_store)
     return Server(
         settings=settings,
         clock=clock,
         event_log=EventLog(settings.bootstrap),
         impression_log=ImpressionLog(settings.bootstrap),
-        users=users,
-        items=items,
-        search=CatalogueSearch(items),
-        item_topic=ItemTopic(settings.bootstrap, items),
-        follower=ItemFollower(items, settings.redis_host, settings.redis_port),
+        users=user_store,
+        items=item_store,
+        search=CatalogueSearch(item_store),
+        item_topic=ItemTopic(settings.bootstrap, item_store),
+        follower=ItemFollower(item_store, settings.redis_host, settings.redis_port),
         client=client,
-        models=models,
+        models=live_models,
         vectors=vectors,
-        recommender=Recommender(models, users, items, client, clock, weights, settings.deadline_ms / 1000, vectors),
+        recommender=Recommender(
+            live_models, user_store, item_store, client, clock, weights, settings.deadline_ms / 1000, vectors
+        ),
         weights=weights,
         serving=serving,
         access=access,
@@ -150,7 +151,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    parts = (events, recommendations, models, stream, catalogue, users, ops, health)
+    parts = (events, recommendations, models, stream, items, users, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)

@@ -82,7 +82,7 @@ BUDGET: Mapping[str, int] = {
     "models": 0,
     "streaming": 0,
     "offline": 0,
-    "online": 520,
+    "online": 7,
     "infra": 0,
     "benchmarks": 0,
 }

@@ -33,7 +33,7 @@ class KindMeta(msgspec.Struct, frozen=True):
 
 
 class EmbeddingsMeta(msgspec.Struct, frozen=True):
-    """What embeddings were made of. base: number of the base; digests: SHA-256 by path within the folder."""
+    """The origin of a version of embeddings. base: number of the base; digests: SHA-256 by path within the folder."""
 
     dataset: str
     base: int

@@ -37,7 +37,7 @@ class Sample(msgspec.Struct, frozen=True):
     """
     request_id, user_id  of the list
     served     the list as it was logged
-    actions    what was done about it, in the log's order, at most MAX_ACTIONS; an undo takes back the action it targets
+    actions    the user's actions on it, in the log's order, at most MAX_ACTIONS; an undo takes back the action it targets
     closed_ts  when the list was closed, ms: what came later is not in it
     """
 

@@ -23,7 +23,7 @@ SERVED_LIMIT: Final = 256 << 10
 """Bytes of one value."""
 MAX_SLATE: Final = 100
 MAX_CANDIDATES: Final = 500
-"""A list is chosen from at most so many: what recall gives, rankers score, `served` holds and the evaluation walks."""
+"""The most candidates of a list: recall gives, rankers score and `served` holds at most so many; evaluation uses the same."""
 
 
 class ServedItem(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""How a user's memory and seen set are kept where rewriting them for every event would cost too much: as a journal.
+"""Journal: a user's memory and seen set as appended changes, where rewriting them for every event would cost too much.
 
 A journal is a run of msgpack arrays, one a change, appended as events are applied:
 
@@ -104,7 +104,7 @@ class Journal:
             self.open_count = 0
 
     def is_mostly_history(self, memory: DedupeMemory, seen: SeenItems) -> bool:
-        """Whether it should be written anew: most of it is history, or none of it counts any more."""
+        """Whether the journal should be rewritten: most of it is history, or none of it counts any more."""
         return self._outdated or self.total > 2 * (len(memory) + len(seen)) + _SLACK
 
     def compact(self, memory: DedupeMemory, seen: SeenItems) -> range:

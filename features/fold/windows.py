@@ -59,7 +59,7 @@ def popularity(features: ItemFeatures, half_life: Millis, at: Millis) -> float:
 
 
 def trending(features: ItemFeatures, at: Millis) -> float:
-    """How much faster than usual events come now: the rate with a half-life of an hour over that of 14 days, in log2; 0 for
+    """The pace of an item relative to its usual one: the rate with a half-life of an hour over that of 14 days, in log2; 0 for
     an item at its usual pace, and small counts pull towards 0."""
 
     short, long = HALF_LIVES[0], HALF_LIVES[-1]

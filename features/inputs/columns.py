@@ -49,7 +49,7 @@ _FADES: Final = tuple(1 / half_life for half_life, positives in POPULARITIES if 
 
 
 class ClickWeights(msgspec.Struct, frozen=True):
-    """How much each kind of act counts for a taste."""
+    """The weight of each kind of act in a taste."""
 
     click: float = 0.3
     positive: float = 1.0
@@ -57,7 +57,7 @@ class ClickWeights(msgspec.Struct, frozen=True):
 
 
 class InputMaps(msgspec.Struct, frozen=True):
-    """What offline computes for a model: the vocabulary, and mean and spread of each column. Rides in the manifest.
+    """What offline computes for a model: the vocabulary, and mean and spread of each column. It is part of the manifest.
 
     genres               G names, the order of genre columns
     user_mean, user_std  U + 3G numbers each; item_mean, item_std  I + G; cross_mean, cross_std  C
@@ -137,7 +137,7 @@ def popularity(
 
 
 def trending(day: FloatArray, weeks: FloatArray) -> FloatArray:
-    """How far the last day stands above an item's usual day, in standard deviations of a count; `day` and `weeks` are events
+    """The excess of the last day over an item's usual day, in standard deviations of a count; `day` and `weeks` are events
     halved every day and every 14 days, so that a steady item has 14 times as many weeks as day."""
     usual = weeks / 14
     return np.asarray((day - usual) / np.sqrt(usual + 1), np.float32)

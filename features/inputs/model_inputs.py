@@ -70,7 +70,7 @@ def is_integer(name: str) -> bool:
 
 @dataclass(frozen=True)
 class RawInputs:
-    """What inputs are made of; `user_ids`, `users` and `history` have a row for each candidate, or one for all.
+    """The raw material of model inputs; `user_ids`, `users` and `history` have a row for each candidate, or one for all.
 
     user_ids [n or 1], users [n or 1, U + 3G], item_ids [n], items [n, I + G] as in `features.inputs.columns`; what none of the
     requested inputs need may be left out: cross [n, C] is computed where it is, history (items, marks, gaps) [n or 1, …]

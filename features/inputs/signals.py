@@ -132,7 +132,7 @@ def _similar(moment: Moment) -> FloatArray:
 
 
 def _together(moment: Moment) -> FloatArray:
-    """What is liked by all is liked together with anything: that much is taken off."""
+    """Co-visits, damped by popularity: an item that everybody likes is liked together with anything."""
     found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
     return np.asarray(found / np.sqrt(1 + moment.popular), np.float32)
 

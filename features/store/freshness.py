@@ -46,12 +46,12 @@ class FreshnessHistogram:
         self.sum_ms += ms * times
 
     def merge(self, other: "FreshnessHistogram") -> "FreshnessHistogram":
-        """Both together, anew."""
+        """A new histogram of both together."""
         pairs = zip(self.counts, other.counts, strict=True)
         return FreshnessHistogram((mine + its for mine, its in pairs), self.sum_ms + other.sum_ms)
 
     def since(self, earlier: "FreshnessHistogram") -> "FreshnessHistogram":
-        """What was counted after `earlier` by the same writer, anew. All of it where the writer has begun again since,
+        """A new histogram of what the same writer counted after `earlier`. All of it where the writer has started again since,
         which shows in a count that fell."""
         counts = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]
         if min(counts) < 0:

@@ -15,7 +15,7 @@ from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
 from infra.system.repository import REPO
 from offline.datasets.dataset import Dataset, open_dataset
-from offline.evaluation.peers.exchange import Rows
+from offline.evaluation.peers.exchange import ProtocolRows
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries
 
@@ -35,13 +35,13 @@ def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Cal
     return lists
 
 
-def protocol(dataset: Dataset, first: int) -> Rows:
+def protocol(dataset: Dataset, first: int) -> ProtocolRows:
     """Returns all rows, and which of them the protocol queries, in the peers' format."""
     rows = list(protocol_rows(dataset, first, dataset.rows, Queries()))
     columns = zip(*((row.user_id, row.item_id, row.rating, row.ts) for row in rows), strict=True)
     users, items, ratings, times = (np.array(column) for column in columns)
     queries = np.array([row.number for row in rows if row.is_query], np.int64)
-    return Rows(users, items, ratings.astype(np.float64), times, first, queries)
+    return ProtocolRows(users, items, ratings.astype(np.float64), times, first, queries)
 
 
 def _environment(print_line: Callable[[str], None]) -> Path:

@@ -19,8 +19,8 @@ LAYERS = (64, 32)
 
 
 class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """states [m, L, WIDTH], mask [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A position
-    that the mask leaves out does not change the state."""
+    """states [m, L, WIDTH], present [m, L], whose [n], candidate [n, WIDTH] → the last state of the AUGRU, [n, WIDTH]. A position
+    that is not present does not change the state."""
 
     def __init__(self, seed: int, name: str = "evolution") -> None:
         super().__init__(name=name)
@@ -29,10 +29,10 @@ class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.gates = keras.layers.Dense(2 * WIDTH, kernel_initializer=init(seed + 1), name="gates")
         self.thought = keras.layers.Dense(WIDTH, activation="tanh", kernel_initializer=init(seed + 2), name="thought")
 
-    def call(self, states: Any, mask: Any, whose: Any, candidate: Any) -> Any:
+    def call(self, states: Any, present: Any, whose: Any, candidate: Any) -> Any:
         caring = tf.einsum("nlw,nw->nl", tf.gather(self.care(states), whose), candidate) / WIDTH**0.5
-        states, mask = tf.gather(states, whose), tf.gather(mask, whose)
-        attention = tf.nn.softmax(caring + (mask - 1) * 1e9, axis=1) * mask
+        states, present = tf.gather(states, whose), tf.gather(present, whose)
+        attention = tf.nn.softmax(caring + (present - 1) * 1e9, axis=1) * present
         state = tf.zeros_like(candidate)
         for position in range(LENGTH):
             event = states[:, position]
@@ -50,7 +50,7 @@ def build(context: NetContext) -> Any:
     begun, seed = interests_of(context), context.seed
     states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(begun.events)
     candidate = begun.candidate
-    interest = Evolution(seed + 10)(states, begun.mask, begun.whose, candidate)
+    interest = Evolution(seed + 10)(states, begun.present, begun.whose, candidate)
     both = keras.layers.Multiply(name="both")([interest, candidate])
     deep = keras.layers.Concatenate(name="deep_columns")([interest, candidate, both, begun.inputs["user"]])
     for depth, width in enumerate(LAYERS):

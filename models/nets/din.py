@@ -19,7 +19,7 @@ LAYERS = (64, 32)
 
 
 class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """events [m, L, WIDTH], mask [m, L], whose [n], candidate [n, WIDTH] → each candidate's weighted sum, [n, WIDTH].
+    """events [m, L, WIDTH], present [m, L], whose [n], candidate [n, WIDTH] → each candidate's weighted sum, [n, WIDTH].
 
     The perceptron compares by the event, the candidate, their difference and their product. Its first layer is a sum of a part
     of each, so the parts of the event alone and of the candidate alone are computed once for each, not once for each pair.
@@ -34,14 +34,14 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.hidden = keras.layers.Dense(second, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
         self.weight = keras.layers.Dense(1, kernel_initializer=init(seed + 4), name="weight")
 
-    def call(self, events: Any, mask: Any, whose: Any, candidate: Any) -> Any:
+    def call(self, events: Any, present: Any, whose: Any, candidate: Any) -> Any:
         event, same, apart, both = tf.split(self.compares, 4)
         mine = tf.gather(events, whose)
         of_event = tf.gather(tf.tensordot(events, event + apart, 1), whose)
         of_candidate = tf.matmul(candidate, same - apart) + self.bias
         of_both = tf.tensordot(mine * candidate[:, None], both, 1)
         compared = tf.nn.relu(of_event + of_candidate[:, None] + of_both)
-        weights = self.weight(self.hidden(compared))[:, :, 0] * tf.gather(mask, whose)
+        weights = self.weight(self.hidden(compared))[:, :, 0] * tf.gather(present, whose)
         return tf.einsum("nl,nlw->nw", weights, mine)
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
@@ -51,7 +51,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
     begun, seed = interests_of(context), context.seed
-    interest = Attention(seed + 10)(begun.events, begun.mask, begun.whose, begun.candidate)
+    interest = Attention(seed + 10)(begun.events, begun.present, begun.whose, begun.candidate)
     deep = keras.layers.Concatenate(name="deep_columns")([interest, begun.candidate, begun.inputs["user"]])
     for depth, width in enumerate(LAYERS):
         deep = dense(deep, width, f"deep_{depth}", seed + 20 + depth)

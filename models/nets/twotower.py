@@ -21,13 +21,13 @@ SHARPNESS = 12.0
 def build(context: NetContext) -> Any:
     """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
     begun, seed = interests_of(context), context.seed
-    events, mask = begun.events, begun.mask
+    events, present = begun.events, begun.present
     # Newer events weigh more: a weight for each position, learned.
     length = events.shape[1]
     position_weights = keras.layers.Dense(
         length, activation="softplus", kernel_initializer="zeros", name="place_weights"
-    )(mask)
-    weights = keras.layers.Multiply(name="weights")([position_weights, mask])
+    )(present)
+    weights = keras.layers.Multiply(name="weights")([position_weights, present])
     liked = keras.layers.Reshape((WIDTH,), name="liked")(keras.layers.Dot(1, name="pooled")([weights, events]))
     user = keras.layers.Concatenate(name="user_columns")([keras.ops.take(liked, begun.whose, 0), begun.inputs["user"]])
     item = begun.candidate

@@ -188,6 +188,6 @@ class GrpcService:
 
 
 def _cut(message: str) -> str:
-    """As much of a message as fits: clients refuse an answer whose trailers are larger than 8 kB."""
+    """The part of a message that fits: clients refuse an answer whose trailers are larger than 8 kB."""
     data = message.encode("utf-8", "replace")
     return message if len(data) <= _MAX_MESSAGE else data[:_MAX_MESSAGE].decode("utf-8", "ignore") + "...TRUNCATED"

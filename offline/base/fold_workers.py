@@ -16,7 +16,7 @@ from features.fold.user import UserState, fold_user, freeze_user
 from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
 from features.types import RATING, Contribution, Item, Millis
 from offline.datasets.dataset import event_of
-from offline.spark.grouped_batches import Rows, runs, streams
+from offline.spark.grouped_batches import RowBuffer, runs, streams
 
 Batches = Iterator[pa.RecordBatch]
 Worker = Callable[[Iterable[pa.RecordBatch]], Batches]
@@ -77,7 +77,7 @@ class FoldedUsers:
         """Affinities are as of `at`. `schema` may have columns after those of USERS."""
         self._genres = genre_names(catalogue.values())
         self._at = at
-        self._rows = Rows(schema)
+        self._rows = RowBuffer(schema)
         self._later = (None,) * (len(schema) - len(USERS))
         self._added: list[Contribution] = []
 
@@ -137,7 +137,7 @@ def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Wo
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
         base = None if previous is None else Base(previous)
-        out = Rows(ITEMS)
+        out = RowBuffer(ITEMS)
         one = ItemColumns(1, ())
         for item_id, rows in streams(batches, "item_id"):
             stored = None if base is None else base.item_features(item_id)
@@ -165,7 +165,7 @@ def pairs_worker(previous: Path | None = None) -> Worker:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         base = None if previous is None else Base(previous)
-        out = Rows(BLOBS)
+        out = RowBuffer(BLOBS)
         for item_id, rows in streams(batches, "item_id"):
             pairs = Pairs(item_id) if base is None else base.pairs(item_id)
             n = pairs.n

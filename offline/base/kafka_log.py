@@ -16,7 +16,7 @@ from features.errors import BadEvent, Broken, Unavailable
 from features.keys import EVENTS, PARTITIONS
 from features.verdicts import REJECTED, REROUTED
 from offline.base.fold_workers import Batches, Worker
-from offline.spark.grouped_batches import Rows
+from offline.spark.grouped_batches import RowBuffer
 
 
 class Record(NamedTuple):
@@ -145,7 +145,7 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock) -> Worker:
     """Rows (id) of numbers of `spans` → TAKEN."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(TAKEN)
+        out = RowBuffer(TAKEN)
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 span = spans[number]

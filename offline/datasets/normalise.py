@@ -40,7 +40,7 @@ _WHY: Final = (
     "timestamp not in whole seconds from 1970 to now",
 )
 
-Rows = tuple[IntArray, IntArray, DoubleArray, IntArray]
+RowColumns = tuple[IntArray, IntArray, DoubleArray, IntArray]
 
 
 def normalise(source: Source, ratings: Path, items: Path, rejects: Rejects, data_dir: Path) -> dict[str, int]:
@@ -64,7 +64,7 @@ def normalise(source: Source, ratings: Path, items: Path, rejects: Rejects, data
     }
 
 
-def _read_rows(path: Path, rejects: Rejects, data_dir: Path) -> Rows:
+def _read_rows(path: Path, rejects: Rejects, data_dir: Path) -> RowColumns:
     """Users, items, ratings, seconds of the good lines, in the file's order."""
     layout = RATINGS.get(path.suffix)
     if layout is None:
@@ -97,7 +97,7 @@ def _read_rows(path: Path, rejects: Rejects, data_dir: Path) -> Rows:
     return users, items, values, seconds
 
 
-def _order(rows: Rows) -> tuple[IntArray, int]:
+def _order(rows: RowColumns) -> tuple[IntArray, int]:
     """Positions of the rows by (seconds, user, item), of equal ones the first alone; and how many are left out."""
     users, items, _, seconds = rows
     order = np.lexsort((items, users, seconds))  # stable
@@ -111,7 +111,7 @@ def _order(rows: Rows) -> tuple[IntArray, int]:
     return order, duplicates
 
 
-def _sorted_batches(rows: Rows, order: IntArray) -> Iterator[pa.RecordBatch]:
+def _sorted_batches(rows: RowColumns, order: IntArray) -> Iterator[pa.RecordBatch]:
     users, items, values, seconds = rows
     for start in range(0, len(order), GROUP_ROWS):
         at = order[start : start + GROUP_ROWS]

@@ -59,7 +59,7 @@ def _values(column: pa.Array) -> list[Any]:
     return list(column.to_pylist())
 
 
-class Rows:
+class RowBuffer:
     """Rows of output, handed on as record batches of bounded size."""
 
     def __init__(self, schema: pa.Schema, max_rows: int = 2_000, max_bytes: int = 8 << 20) -> None:

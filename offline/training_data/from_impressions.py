@@ -33,7 +33,7 @@ from offline.base.fold_workers import Batches, Worker
 from offline.base.kafka_log import KafkaLog, Log, Span
 from offline.base.state_tables import write_parts
 from offline.console import run, step
-from offline.spark.grouped_batches import Rows
+from offline.spark.grouped_batches import RowBuffer
 from offline.spark.parquet_tables import batches
 from offline.spark.session import spark_session
 from offline.training_data.ranking_lists import RANKING_LISTS
@@ -132,7 +132,7 @@ def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
     """Rows (id) of numbers of `spans` → LESSONS."""
 
     def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(LESSONS)
+        out = RowBuffer(LESSONS)
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 known: set[str] = set()  # a crash of the job may write a sample twice

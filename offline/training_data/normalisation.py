@@ -15,7 +15,7 @@ MIN_STD: Final = 1e-3
 """A column that hardly varies is not blown up."""
 
 
-class Moments:
+class ColumnStatistics:
     """Count, sum and sum of squares of columns, batch by batch, about the first batch's mean (for digits)."""
 
     def __init__(self, width: int) -> None:
@@ -42,7 +42,7 @@ class Moments:
         return _rounded(self._shift + self._sum / self.count)
 
     def std(self) -> tuple[float, ...]:
-        """At least LEAST_STD; 1 for each column if nothing was added."""
+        """At least MIN_STD; 1 for each column if nothing was added."""
         if self.count == 0:
             return (1.0,) * self.width
         mean = self._sum / self.count
@@ -61,9 +61,9 @@ def matrix(column: pa.ListArray, width: int) -> FloatArray:
 
 def input_maps(samples: Path, genres: Sequence[str]) -> InputMaps:
     """The maps of the samples in a folder of Parquet parts; memory holds one batch."""
-    user = Moments(len(USER_COLUMNS) + 3 * len(genres))
-    item = Moments(len(ITEM_COLUMNS) + len(genres))
-    cross = Moments(len(CROSS_COLUMNS))
+    user = ColumnStatistics(len(USER_COLUMNS) + 3 * len(genres))
+    item = ColumnStatistics(len(ITEM_COLUMNS) + len(genres))
+    cross = ColumnStatistics(len(CROSS_COLUMNS))
     for batch in batches(samples, ("user", "item")):
         if batch.num_rows:
             users = matrix(batch.column(batch.schema.get_field_index("user")), user.width)

@@ -17,7 +17,7 @@ from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user
 from features.types import RATING, Contribution, Item
 from offline.base.fold_workers import Batches, Worker
 from offline.datasets.dataset import event_of
-from offline.spark.grouped_batches import Rows, runs
+from offline.spark.grouped_batches import RowBuffer, runs
 
 _VECTOR: Final = pa.list_(pa.float32())
 USER_VECTORS: Final = pa.schema([("seq", pa.int64()), ("user", _VECTOR)])
@@ -39,7 +39,7 @@ def user_vectors_worker(name: str, catalogue: Any) -> Worker:
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
         genres, weights = genre_names(items.values()), ClickWeights()
-        out = Rows(USER_VECTORS)
+        out = RowBuffer(USER_VECTORS)
         for user_id, lists in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
             for n, (seq, item_id, rating, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
@@ -59,25 +59,25 @@ def item_vectors_worker(catalogue: Any) -> Worker:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
-        answers = _Answers(genre_names(items.values()))
+        batch = _RequestBatch(genre_names(items.values()))
         for item_id, lists in runs(batches, "item_id"):
             item, features = items.get(item_id), ItemFeatures(item_id)
-            answers.changed()
+            batch.changed()
             for seq, is_event, user_id, ts, centi, label in zip(*lists, strict=True):
                 if is_event:
                     fold_item(features, Contribution(item_id, ts, RATING, centi, 1))
-                    answers.changed()
+                    batch.changed()
                 else:
-                    answers.add_request(item, features, (seq, user_id, item_id, ts, label))
-                    if answers.full:
-                        yield answers.take()
-        if answers.requests:
-            yield answers.take()
+                    batch.add_request(item, features, (seq, user_id, item_id, ts, label))
+                    if batch.full:
+                        yield batch.take()
+        if batch.requests:
+            yield batch.take()
 
     return work
 
 
-class _Answers:
+class _RequestBatch:
     """Requests waiting for their vectors, which are computed together. Requests between two events share a state."""
 
     def __init__(self, genres: tuple[str, ...], size: int = 2_048) -> None:

@@ -42,11 +42,11 @@ from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
-from offline.spark.grouped_batches import Rows, runs
+from offline.spark.grouped_batches import RowBuffer, runs
 from offline.spark.parquet_tables import batches
 from offline.spark.session import history_events, partitions, spark_session
 from offline.training_data.history_walk import HistoryWalk, item_ids
-from offline.training_data.normalisation import Moments, matrix
+from offline.training_data.normalisation import ColumnStatistics, matrix
 from offline.training_data.rows import MAPS, META, count_positives
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def ranking_lists_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: 
     first row on."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(RANKING_LISTS)
+        out = RowBuffer(RANKING_LISTS)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
                 for row in _lists_of(
@@ -131,7 +131,7 @@ def sequences_worker() -> Worker:
     """Rows (user_id, seq, item_id, rating, ts), sorted by user and seq, → SEQUENCES."""
 
     def work(rows: Iterable[pa.RecordBatch]) -> Batches:
-        out = Rows(SEQUENCES)
+        out = RowBuffer(SEQUENCES)
         for user_id, (seqs, items, ratings, times) in runs(rows, "user_id"):
             marks = [mark_of(RATING, round(rating * 100)) for rating in ratings]
             if out.add((user_id, seqs, items, marks, times), 40 * len(seqs)):
@@ -204,7 +204,7 @@ def _write_lists(
 
 
 def _maps(lists: Path, genres: tuple[str, ...]) -> InputMaps:
-    user = Moments(len(USER_COLUMNS) + 3 * len(genres))
+    user = ColumnStatistics(len(USER_COLUMNS) + 3 * len(genres))
     for batch in batches(lists, ("user",)):
         if batch.num_rows:
             user.add(matrix(batch.column(0), user.width))

@@ -26,7 +26,7 @@ BACKGROUND_TIMEOUT: Final = 10.0
 """Seconds that a background list may wait for each of its two slots."""
 LISTS: Final = ("/v1/recommendations", "/v1/rank")
 TOO_MANY: Final = "more lists are asked for than this process can make in time"
-_AGAIN: Final = {"Retry-After": "1"}
+_RETRY_AFTER: Final = {"Retry-After": "1"}
 
 
 class LoadShedder:
@@ -88,7 +88,7 @@ async def _acquire(slots: asyncio.Semaphore, timeout: float) -> None:
         await asyncio.wait_for(slots.acquire(), timeout)
     except TimeoutError:
         metrics.REFUSED_CALLS.labels("503").inc()
-        raise Problem(503, TOO_MANY, _AGAIN) from None
+        raise Problem(503, TOO_MANY, _RETRY_AFTER) from None
 
 
 class LoadGuard:
@@ -100,6 +100,6 @@ class LoadGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._shedder.full and scope["path"] in LISTS:
             metrics.REFUSED_CALLS.labels("503").inc()
-            await problem_response(503, TOO_MANY, _AGAIN)(scope, receive, send)
+            await problem_response(503, TOO_MANY, _RETRY_AFTER)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -12,7 +12,7 @@ from online.kafka.producer import KafkaConnection
 
 
 class EventLog:
-    """Producer of the topic `events`; `append` raises Unavailable while Kafka is down."""
+    """Producer of the topic `events`; `append_events` raises Unavailable while Kafka is down."""
 
     def __init__(self, bootstrap: str, timeout: float = 5.0) -> None:
         self._kafka = KafkaConnection(bootstrap, timeout)
@@ -29,7 +29,7 @@ class EventLog:
     async def stop(self) -> None:
         await self._kafka.stop(5)
 
-    async def append(self, events: list[Event]) -> dict[int, int]:
+    async def append_events(self, events: list[Event]) -> dict[int, int]:
         """Write events and wait for the broker's acknowledgement; {user: offset after its newest record}.
 
         Raises Unavailable if not all are acknowledged within the timeout; a part may then have been written.

@@ -77,7 +77,7 @@ class JobMetrics:
         snapshot = await self.read()
         families = [_readable(False)] if snapshot is None else families_of(snapshot)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Fixed(families))
+        registry.register(_StaticCollector(families))
         return generate_latest(registry)
 
     async def _read(self) -> Writers:
@@ -96,7 +96,7 @@ class JobMetrics:
         return {name: FreshnessHistogram.from_json(data) for name, data in histograms if data is not None}
 
 
-class _Fixed(Collector):
+class _StaticCollector(Collector):
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 

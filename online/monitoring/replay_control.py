@@ -23,7 +23,8 @@ class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReplayState(msgspec.Struct, frozen=True):
-    """State of the newest replay.
+    """
+    State of the newest replay.
 
     id          of the request that it belongs to
     running     whether events are being sent

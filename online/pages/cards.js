@@ -1,8 +1,8 @@
 // A film as a poster, in rows and grids.
 
 import { el } from "./dom.js";
-import { paint } from "./faces.js";
-import { number, shownTitle } from "./words.js";
+import { paint } from "./posters.js";
+import { number, shownTitle } from "./format.js";
 
 export const moviePage = (itemId, more = {}) => `/movie.html?${new URLSearchParams({ movieId: itemId, ...more })}`;
 export const genrePage = (genre) => `/collection.html?${new URLSearchParams({ type: "genre", value: genre })}`;

@@ -1,7 +1,7 @@
 // Small charts, drawn as SVG by hand. Each tells its content in words, too: role img and a label.
 
 import { svg } from "./dom.js";
-import { number } from "./words.js";
+import { number } from "./format.js";
 
 /** A line over time. `points`: [[ms, value], …], oldest first; what is null is a gap. The scale begins at 0. */
 export function line(points, { label, unit = "", width = 260, height = 56 }) {

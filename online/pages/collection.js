@@ -3,7 +3,7 @@
 import { getGenres, getItems } from "./api.js";
 import { genrePage, poster, skeletons, stars } from "./cards.js";
 import { $, childrenOf, el } from "./dom.js";
-import { count, number } from "./words.js";
+import { count, number } from "./format.js";
 
 const SIZE = 36;
 const DECADES = [2020, 2010, 2000, 1990, 1980, 1970, 1960, 1950, 1940, 1930, 1920];

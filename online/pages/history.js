@@ -2,7 +2,7 @@
 
 import { el, reconcile } from "./dom.js";
 import { flip } from "./flip.js";
-import { ago, date, isoDate, shownTitle } from "./words.js";
+import { ago, date, isoDate, shownTitle } from "./format.js";
 
 const ACTS = { click: "clicked", view: "viewed", like: "liked", dislike: "disliked" };
 

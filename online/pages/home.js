@@ -4,11 +4,11 @@ import { getGenres, getItems, getOps } from "./api.js";
 import { genrePage, poster, skeletons, stars } from "./cards.js";
 import { $, el } from "./dom.js";
 import { becomeUser, me, readId, userPage } from "./me.js";
-import { showMine } from "./mine.js";
+import { showMine } from "./my-list.js";
 import { pulseOf } from "./pulse.js";
 import { makeRail } from "./rails.js";
 import { every } from "./timing.js";
-import { count } from "./words.js";
+import { count } from "./format.js";
 
 const SIZE = 14;
 const GENRES = 10;

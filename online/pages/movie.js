@@ -1,14 +1,14 @@
 // A film: what it is, its live counters, rating it as the user one plays, and films like it by each kind of weight.
 
 import { getItem, getRecommendations, getSimilar } from "./api.js";
-import { Acts, say, sayRenewed } from "./acts.js";
+import { Acts, say, sayRenewed } from "./sent-events.js";
 import { genrePage, poster, skeletons } from "./cards.js";
 import { $, childrenOf, el, focused } from "./dom.js";
-import { paint } from "./faces.js";
+import { paint } from "./posters.js";
 import { me, readId, userPage } from "./me.js";
 import { makeStars, makeThumbs, showStars } from "./stars.js";
 import { every } from "./timing.js";
-import { date, number, shownTitle } from "./words.js";
+import { date, number, shownTitle } from "./format.js";
 
 const SIZE = 18;
 const PREVIEW = 3;

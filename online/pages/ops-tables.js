@@ -1,7 +1,7 @@
 // Models with their metrics, and experiments per arm.
 
 import { el } from "./dom.js";
-import { number } from "./words.js";
+import { number } from "./format.js";
 
 const METRICS = { hr10: "HR@10", ndcg10: "NDCG@10", auc: "AUC", gauc: "GAUC", log_loss: "log loss" };
 const LESS_IS_BETTER = new Set(["log_loss"]);

@@ -5,7 +5,7 @@ import { bars, line } from "./charts.js";
 import { $, el } from "./dom.js";
 import { showExperiments, showModels } from "./ops-tables.js";
 import { every } from "./timing.js";
-import { ago, count, date, number } from "./words.js";
+import { ago, count, date, number } from "./format.js";
 
 const LOOK_MS = 2000;
 const KEPT_MS = 180_000;

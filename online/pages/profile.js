@@ -1,7 +1,7 @@
 // Who the user is: counts, mean rating, and when.
 
 import { el } from "./dom.js";
-import { ago, count, date, isoDate, number } from "./words.js";
+import { ago, count, date, isoDate, number } from "./format.js";
 
 /** `user` as in GET /v1/users/{id}. */
 export function showProfile(lead, facts, user) {

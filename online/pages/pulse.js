@@ -1,6 +1,6 @@
 // How a home fares, in a few words and figures, from GET /v1/ops.
 
-import { count, number } from "./words.js";
+import { count, number } from "./format.js";
 
 /** {state: live | ill | "", word, read, fresh, pending, models}; figures for people, or undefined where nothing is known. */
 export function pulseOf({ job, flow, models, ready }) {

@@ -3,7 +3,7 @@
 import { el, reconcile } from "./dom.js";
 import { flip } from "./flip.js";
 import { hue } from "./genres.js";
-import { signed } from "./words.js";
+import { signed } from "./format.js";
 
 const SHOWN = innerWidth < 560 ? 5 : 8;
 const NEAR_ZERO = 0.03;

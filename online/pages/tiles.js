@@ -3,11 +3,11 @@
 import { moviePage, poster } from "./cards.js";
 import { channelName, channelWords } from "./channels.js";
 import { el, reconcile } from "./dom.js";
-import { paint } from "./faces.js";
+import { paint } from "./posters.js";
 import { flip } from "./flip.js";
-import { gain, showMove } from "./moves.js";
+import { gain, showMove } from "./rank-changes.js";
 import { makeStars, makeThumbs, showStars } from "./stars.js";
-import { shownTitle } from "./words.js";
+import { shownTitle } from "./format.js";
 
 const DOUBLE_MS = 500;
 const CHIPS = 2;
@@ -47,10 +47,10 @@ export class Tiles {
   }
 
   /**
-   * Show `items` of list `request`, and mark what moved. `moves`: see moves.js; null: nothing is compared.
+   * Show `items` of list `request`, and mark what moved. `moves`: see rank-changes.js; null: nothing is compared.
    * @param {any[]} items
    * @param {string} request
-   * @param {import("./moves.js").Moves | null} moves
+   * @param {import("./rank-changes.js").Moves | null} moves
    */
   show(items, request, moves = null) {
     const scale = scaleOf(items.map((item) => item.score));

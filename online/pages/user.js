@@ -1,21 +1,21 @@
 // The user page: who the user is, the recommended list, and a rating's way back into it.
 
 import { getModels, getRecommendations, getUser } from "./api.js";
-import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./acts.js";
+import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./sent-events.js";
 import { Channels } from "./channels.js";
 import { $, el } from "./dom.js";
 import { showHistory } from "./history.js";
 import { becomeUser, readId, userPage } from "./me.js";
-import { gain, movesOf } from "./moves.js";
+import { gain, movesOf } from "./rank-changes.js";
 import { showProfile } from "./profile.js";
-import { showSides } from "./sides.js";
+import { showSides } from "./compare.js";
 import { follow } from "./stream.js";
 import { showTastes } from "./taste.js";
 import { Tiles } from "./tiles.js";
 import { Why } from "./why.js";
-import { comesBack, degradedSentence, number, shownTitle } from "./words.js";
+import { comesBack, degradedSentence, number, shownTitle } from "./format.js";
 
-/** @typedef {import("./acts.js").Acted} Acted */
+/** @typedef {import("./sent-events.js").Acted} Acted */
 
 const SIZE = 20;
 // While an event is not in the features, ask again: patient enough for a stream job that starts again.

@@ -2,7 +2,7 @@
 
 import { channelName, channelWords } from "./channels.js";
 import { el } from "./dom.js";
-import { number, ordinal, shownTitle, signed } from "./words.js";
+import { number, ordinal, shownTitle, signed } from "./format.js";
 
 const AFTER_MS = 400;
 const CHANNELS = 3;
@@ -38,7 +38,7 @@ export class Why {
     document.addEventListener("keydown", (press) => press.key === "Escape" && this.close());
   }
 
-  /** A list with its explanations, in place of the one before. `moves`: see moves.js; null: nothing is compared. `again`: the list before stays. */
+  /** A list with its explanations, in place of the one before. `moves`: see rank-changes.js; null: nothing is compared. `again`: the list before stays. */
   show({ items, explain }, moves, again) {
     if (!again) this.before = this.now;
     this.now = new Map(items.map((item) => [String(item.item_id), { ...item.explain, score: item.score, genres: item.genres, title: shownTitle(item.title) }]));

@@ -102,7 +102,7 @@ class Serving:
         self._policy = policy
         self.made = lru_cache(maxsize=1024)(self._made)
 
-    def choose(self, user_id: UserId) -> Chosen:
+    def choose_arms(self, user_id: UserId) -> Chosen:
         """The user's arms and the resulting policy."""
         arms = {each.name: arm_of(each, user_id) for each in self.experiments}
         nothing = tuple((each.name, CONTROL) for each in self.experiments)

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from features.arrays import IntArray
 from online.query import Query
 
-ALL: Final = 10_000
+NO_LIMIT: Final = 10_000
 """A default limit that does not bind: a list has fewer candidates."""
 
 

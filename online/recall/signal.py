@@ -5,13 +5,13 @@ import numpy as np
 from features.arrays import IntArray
 from features.inputs.signals import MAX_RANKED
 from online.query import Query
-from online.recall.channel import ALL
+from online.recall.channel import NO_LIMIT
 
 
 class SignalRecall:
     """The strongest items by one signal."""
 
-    default_limit = ALL
+    default_limit = NO_LIMIT
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -23,7 +23,7 @@ class SignalRecall:
 class PopularRecall:
     """The most liked items; then, so that lists are full, items without likes."""
 
-    name, default_limit = "popular", ALL
+    name, default_limit = "popular", NO_LIMIT
 
     def recall(self, query: Query, limit: int) -> IntArray:
         liked = query.signals.order(self.name)[:limit]
@@ -37,7 +37,7 @@ class PopularRecall:
 class GivenRecall:
     """Rows that a rule chose beforehand, in its order."""
 
-    default_limit = ALL
+    default_limit = NO_LIMIT
 
     def __init__(self, name: str, rows: IntArray) -> None:
         self.name, self._rows = name, rows
@@ -49,7 +49,7 @@ class GivenRecall:
 class NewRecall:
     """Items new in the catalogue: by the user's taste for their genres, ties by age, the newest first."""
 
-    name, default_limit = "new", ALL
+    name, default_limit = "new", NO_LIMIT
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment

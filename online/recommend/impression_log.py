@@ -23,9 +23,9 @@ from online.support import metrics
 
 logger = logging.getLogger(__name__)
 
-AFTER = 0.005
+SEND_DELAY = 0.005
 """Seconds between a response and the logging of its list: the response is sent first."""
-TOGETHER_MS = 100
+LINGER_MS = 100
 """Kafka linger, ms: a batch of lists costs broker and job about as much as a single one."""
 
 
@@ -39,7 +39,7 @@ class ImpressionLog:
 
     def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, timeout: float = 5.0) -> None:
         # A separate connection, so that events do not queue behind lists.
-        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SERVED_LIMIT, linger_ms=TOGETHER_MS)
+        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SERVED_LIMIT, linger_ms=LINGER_MS)
         self._limit = limit
         self._byte_limit = byte_limit
         self._queue: deque[tuple[int, Recommendation]] = deque()
@@ -95,7 +95,7 @@ class ImpressionLog:
         while True:
             await self._filled.wait()
             self._filled.clear()
-            await asyncio.sleep(AFTER)
+            await asyncio.sleep(SEND_DELAY)
             while self._queue:
                 size, answer = self._queue.popleft()
                 self._bytes -= size

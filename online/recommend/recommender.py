@@ -168,7 +168,7 @@ class Recommender:
         already used."""
         began = time.monotonic() - waited
         policy = request.policy()
-        user = await self._users.get(request.user_id)
+        user = await self._users.load_user(request.user_id)
         degraded = [] if user.live else [NO_LIVE_FEATURES]
         ts = self._clock.now()
         at = ts if request.at is None else request.at

@@ -75,7 +75,7 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
     events = read_events(await request.body(), server)
     ids = [event.event_id for event in events]
     try:
-        offsets = await server.event_log.append(events)
+        offsets = await server.event_log.append_events(events)
     except Unavailable as error:
         return problem_response(503, str(error), {"Retry-After": "1"}, event_ids=ids)
     for event in events:

@@ -231,7 +231,7 @@ async def put_item(
     known = server.items.row(item_id) is not None
     record = ItemRecord(item_id, given.title, given.genres, given.year or 0, server.clock.now())
     try:
-        await server.item_topic.put(record)
+        await server.item_topic.publish_item(record)
     except Unavailable as error:
         raise Problem(503, str(error), {"Retry-After": "1"}) from error
     strange = [genre for genre in given.genres if genre not in server.items.genres]

@@ -81,7 +81,7 @@ async def make_list(
 ) -> Recommendation:
     """Make a list, and count what it misses. background: low priority, may wait up to 20 s for its slots. Raises a 404 Problem
     for an unknown model or genre, 503 if no slot is free in time (`online.http.load_shedding`)."""
-    chosen = server.serving.value.choose(user_id)
+    chosen = server.serving.value.choose_arms(user_id)
     ranker = find_model(server, model, chosen.policy.model)
     if genre is not None and genre not in server.items.genres:
         raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")

@@ -24,7 +24,7 @@ from online.support.reloadable_file import UNREADABLE
 router = APIRouter()
 
 T = TypeVar("T")
-AT_ONCE = MAX_BACKGROUND
+CONCURRENT = MAX_BACKGROUND
 """Lists of one call that are made concurrently."""
 MANY_TIMEOUT = 30.0
 """Seconds that one call for several users may take."""
@@ -123,8 +123,8 @@ async def post_recommendations(
     answers: list[Recommendation] = []
     try:
         async with asyncio.timeout(MANY_TIMEOUT):
-            for start in range(0, len(given.user_ids), AT_ONCE):
-                some = given.user_ids[start : start + AT_ONCE]
+            for start in range(0, len(given.user_ids), CONCURRENT):
+                some = given.user_ids[start : start + CONCURRENT]
                 answers += await asyncio.gather(*(_one_of_many(server, given, user_id, excluded) for user_id in some))
     except TimeoutError:
         detail = (

@@ -21,7 +21,7 @@ MAX_STREAMS = 100
 """Open streams at most, of the 512 connections of one process: the rest is for events, pages and health checks."""
 KEEP_ALIVE = 15.0
 """Seconds without an event after which a comment keeps the connection alive."""
-QUIET = 0.02
+COALESCE_SECONDS = 0.02
 """Seconds during which updates are coalesced into one event."""
 Source = Callable[[], AsyncIterator[tuple[bytes, bytes]]]
 """Produces the server-sent events of one update: (name, data)."""
@@ -51,7 +51,7 @@ async def _events(server: Server, request: Request, user_id: int, source: Source
                 while True:
                     try:
                         await asyncio.wait_for(updated.wait(), KEEP_ALIVE)
-                        await asyncio.sleep(QUIET)
+                        await asyncio.sleep(COALESCE_SECONDS)
                         break
                     except TimeoutError:
                         yield b": alive\n\n"
@@ -70,7 +70,7 @@ def _lists(server: Server, user_id: int, model: str | None, size: int) -> Source
 
 def _updates(server: Server, user_id: int) -> Source:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
-        user = await server.users.get(user_id)
+        user = await server.users.load_user(user_id)
         yield b"move", msgspec.json.encode(Move(user.n, user.features.last_ts or None, user.applied_in_ms))
 
     return one

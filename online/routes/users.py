@@ -80,7 +80,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @contract(UserAnswer)
 async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPath) -> JsonResponse:
     """A user's features and history as they are now; a user nobody has heard of has empty ones."""
-    user, now = await server.users.get(user_id), server.clock.now()
+    user, now = await server.users.load_user(user_id), server.clock.now()
     liking = tastes(user.features, now, server.items.genres, server.weights.value)
     return JsonResponse(_user_answer(user, now, liking, server.items))
 

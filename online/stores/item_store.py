@@ -27,11 +27,11 @@ from features.units import DAY_MS
 
 logger = logging.getLogger(__name__)
 
-RENEW_EVERY = 0.2
+REFRESH_EVERY = 0.2
 NEWEST = 1000
 NEW_FOR_MS = 30 * DAY_MS
 CHUNK = 1000
-BREATH = 16
+YIELD_EVERY = 16
 """Items put into the store before control returns to the event loop."""
 
 
@@ -210,20 +210,20 @@ class ItemFollower:
                 self._store.put_features(item_id, summary_of_item(value))
             elif value is not None:
                 self._store.put_neighbours(decode_neighbours(value))
-            if count % BREATH == 0:  # every shown list changes its items: requests must not wait for all
+            if count % YIELD_EVERY == 0:  # every shown list changes its items: requests must not wait for all
                 await asyncio.sleep(0)
 
     async def _listen(self, channel: redis.client.PubSub) -> None:
         loop = asyncio.get_running_loop()
         changed: set[str] = set()
-        renew_at = loop.time() + RENEW_EVERY
+        refresh_at = loop.time() + REFRESH_EVERY
         while True:
-            message = await channel.get_message(timeout=max(0.01, renew_at - loop.time()))
+            message = await channel.get_message(timeout=max(0.01, refresh_at - loop.time()))
             if message is not None:
                 changed.update(message["data"].decode().split(","))
-            if loop.time() >= renew_at:
+            if loop.time() >= refresh_at:
                 keys = sorted(changed)  # sorted: an item's features come before its neighbours
                 changed.clear()
                 for start in range(0, len(keys), CHUNK):
                     await self._read(keys[start : start + CHUNK])
-                renew_at = loop.time() + RENEW_EVERY
+                refresh_at = loop.time() + REFRESH_EVERY

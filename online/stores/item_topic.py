@@ -15,12 +15,12 @@ from online.stores.item_store import ItemStore
 
 logger = logging.getLogger(__name__)
 
-AGAIN = 1.0
+RETRY_SECONDS = 1.0
 PART = TopicPartition(ITEMS, 0)
 
 
 class ItemTopic:
-    """Writes items by `put`, and reads the topic from its beginning in a background task."""
+    """Writes items by `publish_item`, and reads the topic from its beginning in a background task."""
 
     def __init__(self, bootstrap: str, store: ItemStore, timeout: float = 5.0) -> None:
         self._bootstrap, self._store, self._timeout = bootstrap, store, timeout
@@ -32,7 +32,7 @@ class ItemTopic:
 
     async def start(self) -> None:
         self._kafka.start()
-        self._task = asyncio.create_task(self._follow(), name="new items")
+        self._task = asyncio.create_task(self._read_topic(), name="new items")
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -41,7 +41,7 @@ class ItemTopic:
                 await self._task
         await self._kafka.stop(2)
 
-    async def put(self, record: ItemRecord) -> None:
+    async def publish_item(self, record: ItemRecord) -> None:
         """Write an item; returns once this process has read it back. Raises Unavailable on timeout: it may have been written,
         and writing it again is safe."""
         producer: AIOKafkaProducer | None = self._kafka.producer
@@ -57,7 +57,7 @@ class ItemTopic:
         except (KafkaError, TimeoutError) as error:
             raise Unavailable(f"the item was not taken: {type(error).__name__} {error}") from error
 
-    async def _follow(self) -> None:
+    async def _read_topic(self) -> None:
         while True:
             consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
             try:
@@ -65,18 +65,18 @@ class ItemTopic:
                 consumer.assign([PART])
                 await consumer.seek_to_beginning(PART)
                 async for record in consumer:
-                    self._take(record.value or b"")
+                    self._apply(record.value or b"")
                     async with self._progressed:
                         self._read = record.offset
                         self._progressed.notify_all()
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.warning("new items are not followed (%s: %s); trying again", type(error).__name__, error)
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_SECONDS)
             finally:
                 with contextlib.suppress(KafkaError, OSError, TimeoutError):
                     await asyncio.wait_for(consumer.stop(), 2)
 
-    def _take(self, value: bytes) -> None:
+    def _apply(self, value: bytes) -> None:
         try:
             record = read_item(value)
         except BadEvent as error:

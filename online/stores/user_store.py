@@ -68,7 +68,7 @@ class UserStore:
         except (redis.RedisError, OSError, TimeoutError):
             return False
 
-    async def get(self, user_id: UserId) -> LiveUser:
+    async def load_user(self, user_id: UserId) -> LiveUser:
         """The user's live state, or the base's while Redis is down. Never raises for a remote fault."""
         if not self._breaker.allow():
             return self._from_base(user_id)

@@ -100,7 +100,7 @@ def contributions(draw: st.DrawFn, min_size: int = 0, max_size: int = 200) -> li
 
 
 @st.composite
-def shown_lists(draw: st.DrawFn, min_size: int = 0, max_size: int = 80) -> list[ServedHead]:
+def slates(draw: st.DrawFn, min_size: int = 0, max_size: int = 80) -> list[ServedHead]:
     """Lists shown to one user, one in seven of them again."""
     lists: list[ServedHead] = []
     now = START

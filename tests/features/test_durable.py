@@ -57,23 +57,23 @@ def test_a_folder_is_synced_whole_then_named_then_its_parent_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch)
-    with atomic_folder(tmp_path / "out") as beside:
-        (beside / "inner").mkdir()
-        (beside / "inner" / "file").write_bytes(b"x")
+    with atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner" / "file").write_bytes(b"x")
     out = tmp_path / "out"
     inner = [path.stat().st_ino for path in (out / "inner" / "file", out / "inner", out)]
     assert disk.calls == [*(("sync", each) for each in inner), ("rename", inner[-1]), ("sync", tmp_path.stat().st_ino)]
 
 
 def write_half(path: Path) -> None:
-    with atomic_file(path) as beside:
-        beside.write_bytes(b"half")
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(b"half")
         raise KeyboardInterrupt
 
 
 def fill_half(folder: Path) -> None:
-    with atomic_folder(folder) as beside:
-        (beside / "file").write_bytes(b"x")
+    with atomic_folder(folder) as temporary:
+        (temporary / "file").write_bytes(b"x")
         raise KeyboardInterrupt
 
 
@@ -101,8 +101,8 @@ def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_beside_a_folder_is_not_in_the_next(tmp_path: Path) -> None:
     (tmp_path / "out.tmp").mkdir()
     (tmp_path / "out.tmp" / "stray").write_bytes(b"x")
-    with atomic_folder(tmp_path / "out") as beside:
-        (beside / "file").write_bytes(b"x")
+    with atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "file").write_bytes(b"x")
     assert [str(each.relative_to(tmp_path)) for each in sorted(tmp_path.rglob("*"))] == ["out", "out/file"]
 
 

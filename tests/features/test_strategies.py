@@ -12,7 +12,7 @@ from features.fold.state import DAYS, FIVES, HOURS, RECENT, SEQUENCE, TASTES, It
 from features.fold.user import UserState, fold_user, undone_item
 from features.types import FORGET_USER, UNDO, Event
 from features.verdicts import DUPLICATE
-from tests.features.strategies import CATALOGUE, USER, co_visits, contributions, logs, shown_lists
+from tests.features.strategies import CATALOGUE, USER, co_visits, contributions, logs, slates
 
 EXAMPLES = 100
 
@@ -78,7 +78,7 @@ def test_lists_come_again() -> None:
         memory = list_memory([])
         return any(fold_list(memory, each)[0] == DUPLICATE for each in lists)
 
-    assert share(shown_lists(), again) >= 0.3
+    assert share(slates(), again) >= 0.3
 
 
 def test_co_visits_are_more_than_the_smaller_limits_keep() -> None:

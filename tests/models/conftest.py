@@ -11,7 +11,7 @@ from models import nets
 from models.nets.parts.net import ROWS
 from models.training.runtime import import_tensorflow
 from tests.effort import SMALL
-from tests.models.synthetic_lists import write_asks
+from tests.models.synthetic_lists import write_ranking_lists
 from tests.models.synthetic_rows import write_samples
 
 
@@ -30,27 +30,27 @@ def samples(samples_folder: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def asks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ranking_lists_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("asks")
-    write_asks(folder)
+    write_ranking_lists(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def asks(asks_folder: Path) -> Any:
+def ranking_lists(ranking_lists_folder: Path) -> Any:
     from models.training.list_data import read_ranking_lists
 
-    return read_ranking_lists(asks_folder)
+    return read_ranking_lists(ranking_lists_folder)
 
 
 @pytest.fixture(scope="session")
-def lessons(samples: Any, asks: Any) -> Callable[[str], Any]:
+def lessons(samples: Any, ranking_lists: Any) -> Callable[[str], Any]:
     """name → what a net learns from."""
-    return lambda name: samples if nets.find(name).learns == ROWS else asks
+    return lambda name: samples if nets.find(name).learns == ROWS else ranking_lists
 
 
 @pytest.fixture(scope="session")
-def fitted(samples: Any, asks: Any) -> Callable[[str], Any]:
+def fitted(samples: Any, ranking_lists: Any) -> Callable[[str], Any]:
     """name → a net fitted with little effort; each once."""
     import_tensorflow()
     from models.training.fitting.fit_lists import fit_on_lists
@@ -64,7 +64,7 @@ def fitted(samples: Any, asks: Any) -> Callable[[str], Any]:
             made[name] = (
                 fit(net, samples, epochs=1, seed=3)
                 if net.learns == ROWS
-                else fit_on_lists(net, asks, seed=3, effort=SMALL)
+                else fit_on_lists(net, ranking_lists, seed=3, effort=SMALL)
             )
         return made[name]
 

@@ -21,7 +21,7 @@ ITEMS = 60
 FIRST_SHARE = 0.6
 
 
-def write_asks(
+def write_ranking_lists(
     folder: Path, users: int = 120, events: int = 24, candidates: int = 12, seed: int = 1, later: int = 0
 ) -> None:
     """Write asks, sequences, maps.json and meta.json into `folder`. Ids are sparse, 3 apart from 10 on. With `later` they are
@@ -30,10 +30,10 @@ def write_asks(
     rows = []
     for user in range(users):
         item = int(rng.integers(0, ITEMS))
-        for place in range(events):
+        for number in range(events):
             rows.append(
                 (
-                    START + later + (user * 7 + place * 300) * 1000,
+                    START + later + (user * 7 + number * 300) * 1000,
                     user * 3 + 10,
                     item * 3 + 10,
                     rng.choice([3.0, 4.0, 5.0]),
@@ -43,7 +43,7 @@ def write_asks(
     rows.sort()
     first = int(len(rows) * FIRST_SHARE)
     histories: dict[int, list[tuple[int, int, int, int, int]]] = {}
-    asks: list[dict[str, Any]] = []
+    ranking_lists: list[dict[str, Any]] = []
     for seq, (ts, user_id, item_id, rating) in enumerate(rows):
         before = histories.setdefault(user_id, [])
         if seq >= first and rating >= 4:
@@ -53,7 +53,7 @@ def write_asks(
             signals[items == item_id, 0] += 0.3
             recent = [(item, when, RATING, centi) for _, item, when, centi, _ in before]
             history, marks, gaps = history_of(recent, ts)
-            asks.append(
+            ranking_lists.append(
                 {
                     "seq": seq, "user_id": user_id, "at": ts, "history": history, "history_marks": marks,
                     "history_gaps": gaps, "user": np.zeros(len(USER_COLUMNS) + 3 * len(GENRES), np.float32),
@@ -68,9 +68,9 @@ def write_asks(
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
     (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "first": first, "shown": later > 0}))
-    half = len(asks) // 2
-    for part, some in enumerate((asks[:half], asks[half:])):
-        table = pa.table({name: [each[name] for each in some] for name in asks[0]})
+    half = len(ranking_lists) // 2
+    for part, some in enumerate((ranking_lists[:half], ranking_lists[half:])):
+        table = pa.table({name: [each[name] for each in some] for name in ranking_lists[0]})
         pq.write_table(table, folder / "asks" / f"part-{part}.parquet")
     columns = {
         "user_id": list(histories),

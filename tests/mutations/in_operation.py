@@ -82,8 +82,8 @@ FAULTS: Final = (
     Fault(
         "a policy's quota of a channel is ignored",
         MERGE,
-        "[: self._quotas.get(channel.name, channel.most)]",
-        "",
+        "                        : self._quotas.get(channel.name, channel.default_limit)\n",
+        "                        :\n",
         ("test_a_channel_gives_its_few_unless_a_policy_says_more",),
     ),
     Fault(

@@ -37,12 +37,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def some_rows() -> list[Row]:
     """400 ratings of 23 users and 9 items (three of them in no catalogue), some at equal times, re-ratings among them."""
-    chance = random.Random(3)
+    rng = random.Random(3)
     rows = {}
     for at in range(400):
-        user, item = chance.randrange(1, 24), chance.choice([1, 2, 3, 4, 5, 6, 70, 80, 2**62])
+        user, item = rng.randrange(1, 24), rng.choice([1, 2, 3, 4, 5, 6, 70, 80, 2**62])
         ts = 900_000_000 + at // 3 * 20_000
-        rows[user, item, ts] = (user, item, chance.randrange(1, 11) / 2, ts)
+        rows[user, item, ts] = (user, item, rng.randrange(1, 11) / 2, ts)
     return sorted(rows.values(), key=lambda row: (row[3], row[0], row[1]))
 
 

@@ -28,11 +28,11 @@ NOW = 101 * DAY_MS
 
 
 class FakeLog:
-    """Takes every event, and says that it is the first of its user."""
+    """Accepts every event as the first of its user."""
 
     connected = True
 
-    async def append(self, events: Iterable[Event]) -> dict[UserId, int]:
+    async def append_events(self, events: Iterable[Event]) -> dict[UserId, int]:
         return {event.user_id: 1 for event in events}
 
 
@@ -42,7 +42,7 @@ class FakeItemTopic:
     def __init__(self, store: ItemStore) -> None:
         self._store = store
 
-    async def put(self, record: ItemRecord) -> None:
+    async def publish_item(self, record: ItemRecord) -> None:
         self._store.put_item(record.item(), record.ts)
 
 

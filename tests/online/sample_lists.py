@@ -1,4 +1,4 @@
-"""A list made without Redis and without a model server, and what is counted of lists on their way into Kafka."""
+"""A list made without Redis and without a model server, and the counters of the impression log."""
 
 import dataclasses
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ AT = 101 * DAY_MS
 
 
 def model_of(items: ItemStore) -> LiveModel:
-    """A model that takes all there is; no server has it."""
+    """A model that takes all inputs; no server has it."""
     genres = len(items.genres)
     user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
     maps = InputMaps(
@@ -42,7 +42,7 @@ def model_of(items: ItemStore) -> LiveModel:
 async def recommender(
     base: Base, deadline: float = 5.0, client: Any = None
 ) -> AsyncIterator[tuple[Recommender, ItemStore]]:
-    """The real one, with neither Redis nor a model server: it answers all the same. `client` stands for the model server's."""
+    """A real recommender with neither Redis nor a model server. client: replaces the model server's."""
     redis_port, model_port = free_ports(2)
     items = ItemStore(base)
     users = UserStore(LOOPBACK, redis_port, 1, base)

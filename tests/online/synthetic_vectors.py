@@ -20,7 +20,7 @@ def drawn(count: int, seed: int = 1, width: int = WIDTH) -> FloatArray:
 
 
 def kinds_of(store: ItemStore) -> dict[str, EmbeddingKind]:
-    """All four, of every item of a store."""
+    """All four kinds of vectors, of every item of a store."""
     rows = np.arange(len(store))
     made = {}
     for seed, name in enumerate(KINDS):
@@ -33,7 +33,7 @@ def kinds_of(store: ItemStore) -> dict[str, EmbeddingKind]:
 def write_embeddings(
     folder: Path, ids: IntArray, vectors: FloatArray, kinds: tuple[str, ...] = (ALS, ITEM2VEC)
 ) -> None:
-    """A version as `offline.embeddings` leaves it."""
+    """Write a version in the format of `offline.embeddings`."""
     digests = {}
     for kind in kinds:
         (folder / kind).mkdir(parents=True)

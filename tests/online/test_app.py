@@ -1,4 +1,4 @@
-"""What the application answers beside /v1."""
+"""The application's responses outside /v1."""
 
 from pathlib import Path
 

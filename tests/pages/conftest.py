@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What pages said on the console, errors and warnings. It must be empty at the end: a test that provokes one takes it out."""
+    """Errors and warnings on the pages' console. It must be empty at the end: a test that provokes one removes it."""
     return []
 
 
@@ -44,7 +44,7 @@ def visit(browser: Browser, martlet: Martlet, complaints: list[str]) -> Iterator
     """Opens a page of the home, each call in a browser of its own: visit("/", width=360, dark=True)."""
     contexts: list[BrowserContext] = []
 
-    def told(message: ConsoleMessage) -> None:
+    def record(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             complaints.append(f"{message.type}: {message.text}")
 
@@ -57,7 +57,7 @@ def visit(browser: Browser, martlet: Martlet, complaints: list[str]) -> Iterator
         )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
-        context.on("console", told)
+        context.on("console", record)
         context.on("weberror", lambda error: complaints.append(f"error: {error.error}"))
         page = context.new_page()
         page.goto(path)

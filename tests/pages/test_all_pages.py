@@ -1,4 +1,4 @@
-"""What holds for each page: accessible, light, narrow, quiet on the console, and without markup out of data."""
+"""Every page is accessible, light, usable on narrow screens, quiet on the console, and never renders data as markup."""
 
 import gzip
 import json
@@ -48,11 +48,11 @@ def open_ready(visit: Visit, name: str, **more: Any) -> Page:
 def test_axe_finds_nothing(visit: Visit, name: str, dark: bool) -> None:
     page = open_ready(visit, name, dark=dark)
     found = Axe().run(page).response["violations"]
-    told = [
+    problems = [
         f"{each['id']}: {each['help']}: {[node['target'] for node in each['nodes']][:3]} {each['nodes'][0].get('failureSummary')}"
         for each in found
     ]
-    assert told == []
+    assert problems == []
 
 
 @pytest.mark.parametrize("name", ADDRESSES)

@@ -1,4 +1,4 @@
-"""Every element that a page's scripts name is in its HTML, and of the kind that they take it for: read, not run."""
+"""Every element that a page's scripts name is in its HTML, with the expected tag: by static analysis."""
 
 import re
 from html.parser import HTMLParser
@@ -37,7 +37,7 @@ class Page(HTMLParser):
 
 
 def modules_of(scripts: set[str]) -> set[str]:
-    """The scripts and all that they import."""
+    """The scripts and all modules that they import."""
     found: set[str] = set()
     waiting = list(scripts)
     while waiting:

@@ -1,4 +1,4 @@
-"""The first page, the search, a film, a collection."""
+"""The home page, the search, a film's page, and a collection."""
 
 import re
 
@@ -32,14 +32,16 @@ def test_a_click_on_the_first_page_renews_the_row_of_ones_own(visit: Visit, mart
     assert "id=" not in page.url
     rated, item_id = mine.nth(1).locator(".title").inner_text(), int(mine.nth(1).get_attribute("data-key") or "")
     mine.nth(1).locator(".star input[value='5']").check(force=True)
-    said = page.locator("#freshness")
-    expect(said).to_have_text(re.compile(f"^You gave “{re.escape(rated)}” 5 ★: your list was renewed"), timeout=30_000)
-    expect(said).to_have_class("applied")
+    status = page.locator("#freshness")
+    expect(status).to_have_text(
+        re.compile(f"^You gave “{re.escape(rated)}” 5 ★: your list was renewed"), timeout=30_000
+    )
+    expect(status).to_have_class("applied")
     assert rated not in mine.locator(".title").all_inner_texts()
     expect(page.locator("#for-you .change:visible").first).to_have_text(re.compile("new|▲|▼"))
     assert martlet.user(user)["counts"]["rating"] == 1
     page.get_by_role("button", name=re.compile("^Take back")).click()
-    expect(said).to_contain_text(f"You took back your 5 ★ for “{rated}”: your list was renewed", timeout=30_000)
+    expect(status).to_contain_text(f"You took back your 5 ★ for “{rated}”: your list was renewed", timeout=30_000)
     # Where it stands now is the model's business; the page shows the best alone.
     assert item_id in {item["item_id"] for item in martlet.recommend(user, size=100)["items"]}
 

@@ -1,4 +1,4 @@
-"""Where the operator has set API keys, a page asks for one, and keeps it to itself."""
+"""With API keys, a page prompts for one, and keeps it private."""
 
 import json
 import re
@@ -17,7 +17,7 @@ KEY = "k" * 24
 
 @pytest.fixture
 def keyed(martlet: Martlet) -> Iterator[Martlet]:
-    """The home, asking for a key while the test runs."""
+    """The home, with an API key while the test runs."""
     file = martlet.home / "access.json"
     before = file.read_bytes()
     file.write_text(json.dumps(json.loads(before) | {"keys": {"page": KEY}}))

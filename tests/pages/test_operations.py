@@ -1,4 +1,4 @@
-"""The operator's page: live figures, and a replay that is started, hastened and stopped from it."""
+"""The operator's page: live figures, and a replay that is started, sped up and stopped from it."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.pages.conftest import Visit
 
 pytestmark = pytest.mark.home
 
-WITHIN_MS = 60_000
+TIMEOUT_MS = 60_000
 
 
 def admin_key(martlet: Martlet) -> str:
@@ -34,7 +34,7 @@ def test_what_is_shown_is_what_is_counted(visit: Visit, martlet: Martlet) -> Non
     assert figure(page, "waiting to be folded") != "–"
     until(lambda: martlet.http.get("/v1/ops").json()["flow"]["job"]["checkpoint"]["completed"], 60, "a checkpoint")
     expect(page.locator(".figure", has_text="newest checkpoint").locator(".value")).to_have_text(
-        re.compile(r"^\d+ s ago$"), timeout=WITHIN_MS
+        re.compile(r"^\d+ s ago$"), timeout=TIMEOUT_MS
     )
     ranking = [model["name"] for model in martlet.http.get("/v1/models").json()["models"]]
     expect(page.locator("#models tbody tr")).to_have_count(len(ranking))
@@ -79,8 +79,8 @@ def test_a_replay_wants_the_operators_key(martlet: Martlet) -> None:
 def test_a_replay_is_started_hastened_and_stopped(visit: Visit, martlet: Martlet, complaints: list[str]) -> None:
     key = admin_key(martlet)
     page = visit("/ops.html")
-    said = page.locator("#replay-said")
-    expect(said).not_to_have_text("Asking …")
+    status = page.locator("#replay-said")
+    expect(status).not_to_have_text("Asking …")
     page.get_by_text("1,000×", exact=True).click()
     page.locator("#replay-start").click()
     page.get_by_role("textbox", name="Admin key").fill("wrong" * 8)
@@ -88,9 +88,9 @@ def test_a_replay_is_started_hastened_and_stopped(visit: Visit, martlet: Martlet
     expect(page.get_by_role("dialog")).to_contain_text("That key was refused")
     page.get_by_role("textbox", name="Admin key").fill(key)
     page.get_by_role("button", name="Use this key").click()
-    expect(said).to_contain_text("Sending at 1,000× its own pace", timeout=WITHIN_MS)
+    expect(status).to_contain_text("Sending at 1,000× its own pace", timeout=TIMEOUT_MS)
     # It has begun anew once it has noted a row of its own; a replay of an earlier test may have sent all.
-    expect(said).not_to_contain_text("20,000 of 20,000", timeout=WITHIN_MS)
+    expect(status).not_to_contain_text("20,000 of 20,000", timeout=TIMEOUT_MS)
     assert "replay" in martlet.status()["services"]
     assert key not in page.content()
     assert (
@@ -98,13 +98,13 @@ def test_a_replay_is_started_hastened_and_stopped(visit: Visit, martlet: Martlet
     )
     page.get_by_text("10,000×", exact=True).click()
     page.get_by_role("button", name="Change speed").click()
-    expect(said).to_contain_text("Sending at 10,000× its own pace", timeout=WITHIN_MS)
+    expect(status).to_contain_text("Sending at 10,000× its own pace", timeout=TIMEOUT_MS)
     other = martlet.http.post("/v1/admin/replay", json={"speed": 700}, headers={"X-Admin-Key": key})
     assert other.status_code == 202
-    expect(said).to_contain_text("Sending at 700× its own pace", timeout=WITHIN_MS)
+    expect(status).to_contain_text("Sending at 700× its own pace", timeout=TIMEOUT_MS)
     expect(page.get_by_role("radio", name="700×", exact=True)).to_be_checked()
     page.get_by_role("button", name="Stop").click()
-    expect(said).to_contain_text(re.compile("Stopped after|Not started"), timeout=WITHIN_MS)
+    expect(status).to_contain_text(re.compile("Stopped after|Not started"), timeout=TIMEOUT_MS)
     until(lambda: "replay" not in martlet.status()["services"], 30, "the replay's end")
     assert all(re.search("40[13]", each) for each in complaints)
     complaints.clear()

@@ -1,4 +1,4 @@
-"""Rate a film and see the list move: the user page, on the whole of a running home."""
+"""The user page on a running home: rating a film changes the list."""
 
 import os
 import re
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.home
 APPLIED = re.compile(
     r"^You .+: your list was renewed [\d,]+ ms later\. .+\. [\d,.]+ ms of that from the log to your features$"
 )
-WITHIN_MS = 60_000
+TIMEOUT_MS = 60_000
 """A machine under load may need more than the first try; the page asks again by itself."""
 users = count(930_001)
 
@@ -31,9 +31,9 @@ def titles(page: Page) -> list[str]:
     return page.locator("#list .tile:not(.ghost) h3").all_text_contents()
 
 
-def rate(page: Page, place: int, stars: int) -> str:
-    """Rate the film at a place, from 0; gives its title."""
-    tile = page.locator("#list .tile:not(.ghost)").nth(place)
+def rate(page: Page, position: int, stars: int) -> str:
+    """Rate the film at a position, from 0; returns its title."""
+    tile = page.locator("#list .tile:not(.ghost)").nth(position)
     title = tile.locator("h3").text_content() or ""  # inner_text is empty until the tile is drawn (content-visibility)
     tile.locator(f".star input[value='{stars}']").check(force=True)
     return title
@@ -45,7 +45,7 @@ def test_a_rating_changes_the_list_the_history_and_the_freshness_line(visit: Vis
     before = titles(page)
     rated = rate(page, 2, 5)
     line = page.locator("#freshness")
-    expect(line).to_have_text(APPLIED, timeout=WITHIN_MS)
+    expect(line).to_have_text(APPLIED, timeout=TIMEOUT_MS)
     expect(line).to_contain_text(f"You gave “{rated}” 5 ★")
     assert rated not in titles(page)
     assert titles(page) != before
@@ -58,12 +58,12 @@ def test_a_rating_changes_the_list_the_history_and_the_freshness_line(visit: Vis
 def test_undo_takes_the_rating_back(visit: Visit) -> None:
     page = open_user(visit, next(users))
     rated = rate(page, 0, 5)
-    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=WITHIN_MS)
+    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=TIMEOUT_MS)
     expect(page.locator("#history li")).to_have_count(1)
     page.get_by_role("button", name=re.compile("Take back")).click()
-    expect(page.locator("#history li")).to_have_count(0, timeout=WITHIN_MS)
+    expect(page.locator("#history li")).to_have_count(0, timeout=TIMEOUT_MS)
     expect(page.locator("#freshness")).to_contain_text(f"You took back your 5 ★ for “{rated}”")
-    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=WITHIN_MS)
+    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=TIMEOUT_MS)
     assert rated in titles(page)
 
 
@@ -71,7 +71,7 @@ def test_likes_and_dislikes_count_and_a_reload_shows_the_same(visit: Visit) -> N
     page = open_user(visit, next(users))
     for what in ("like", "dislike"):
         page.locator(f"#list .tile .thumb.{what}").first.click()
-        expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=WITHIN_MS)
+        expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=TIMEOUT_MS)
         page.wait_for_timeout(600)  # a second click at the same place within half a second would be a double click
     expect(page.locator("#facts")).to_contain_text("1 · 1")
     before = titles(page)
@@ -88,11 +88,11 @@ def test_what_happens_in_one_tab_moves_the_other(visit: Visit) -> None:
     expect(other.locator("#live")).to_be_visible()
     rated = rate(one, 1, 5)
     expect(other.locator("#freshness")).to_have_text(
-        re.compile("^Something you did elsewhere: your list was renewed"), timeout=WITHIN_MS
+        re.compile("^Something you did elsewhere: your list was renewed"), timeout=TIMEOUT_MS
     )
     expect(other.locator("#history li").first).to_contain_text(rated)
     assert rated not in titles(other)
-    expect(one.locator("#freshness")).to_have_text(APPLIED, timeout=WITHIN_MS)
+    expect(one.locator("#freshness")).to_have_text(APPLIED, timeout=TIMEOUT_MS)
 
 
 def test_the_keyboard_is_enough_to_rate(visit: Visit) -> None:
@@ -101,7 +101,7 @@ def test_the_keyboard_is_enough_to_rate(visit: Visit) -> None:
     page.keyboard.press("4")
     expect(page.locator("#list .hint:visible")).to_have_text("Enter: rate 4 ★")
     page.keyboard.press("Enter")
-    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=WITHIN_MS)
+    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=TIMEOUT_MS)
     expect(page.locator("#history li").first).to_contain_text("4 ★")
     assert page.evaluate("document.activeElement.closest('#list') !== null")
 
@@ -117,17 +117,17 @@ def test_a_film_tells_why_it_is_there(visit: Visit) -> None:
     expect(panel).to_contain_text("your taste for")
     page.keyboard.press("Escape")
     expect(panel).to_have_count(0)
-    ask = tile.locator(".ask")
-    ask.focus()
+    why_button = tile.locator(".ask")
+    why_button.focus()
     page.keyboard.press("Enter")
-    for control in (ask, tile.locator(".stars")):
+    for control in (why_button, tile.locator(".stars")):
         one, other = panel.bounding_box(), control.bounding_box()
         assert one is not None
         assert other is not None
         assert one["x"] >= other["x"] + other["width"] or one["x"] + one["width"] <= other["x"]
     panel.get_by_role("button", name="Close").press("Enter")
     expect(panel).to_have_count(0)
-    expect(ask).to_be_focused()
+    expect(why_button).to_be_focused()
     page.wait_for_timeout(600)
     expect(panel).to_have_count(0)
 
@@ -135,24 +135,24 @@ def test_a_film_tells_why_it_is_there(visit: Visit) -> None:
 def test_the_mark_of_a_tile_and_why_speak_of_the_same_move(visit: Visit) -> None:
     page = open_user(visit, next(users))
     rate(page, 1, 5)
-    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=WITHIN_MS)
-    moved = 0
+    expect(page.locator("#freshness")).to_have_text(APPLIED, timeout=TIMEOUT_MS)
+    changes = 0
     for tile in page.locator("#list .tile:not(.ghost)").all():
         tile.scroll_into_view_if_needed()
         mark = tile.locator(".change")
         change = mark.inner_text() if mark.is_visible() else ""
         tile.locator(".ask").click()
-        told = tile.locator(".move").inner_text() if tile.locator(".move").count() else ""
+        sentence = tile.locator(".move").inner_text() if tile.locator(".move").count() else ""
         page.keyboard.press("Escape")
         if change in ("", "new"):
-            assert told == ("New in this list." if change else "")
+            assert sentence == ("New in this list." if change else "")
             continue
-        was, now = map(int, re.findall(r"(\d+)(?:st|nd|rd|th)", told))
+        was, now = map(int, re.findall(r"(\d+)(?:st|nd|rd|th)", sentence))
         assert change == (f"▲ {was - now}" if was > now else f"▼ {now - was}")
         assert now == int(tile.locator(".rank").inner_text())
-        moved += 1
+        changes += 1
     words = page.locator("#freshness").inner_text()
-    assert moved == sum(int(n) for n in re.findall(r"(\d+) (?:up|down)", words))
+    assert changes == sum(int(n) for n in re.findall(r"(\d+) (?:up|down)", words))
 
 
 def test_tastes_near_zero_wait_behind_a_button(visit: Visit) -> None:
@@ -209,7 +209,7 @@ def test_a_stopped_redis_is_a_degraded_list_and_then_no_more(visit: Visit, martl
     try:
         page.reload()
         expect(page.locator("#degraded")).to_contain_text(
-            "your newest ratings may be missing for a moment", timeout=WITHIN_MS
+            "your newest ratings may be missing for a moment", timeout=TIMEOUT_MS
         )
         expect(page.locator("#list .tile:not(.skeleton)")).to_have_count(20)
         expect(page.locator("#lead")).to_contain_text("older figures")
@@ -218,7 +218,7 @@ def test_a_stopped_redis_is_a_degraded_list_and_then_no_more(visit: Visit, martl
         expect(ops.locator("#ledger")).to_contain_text("Redis does not answer")
     finally:
         os.kill(pid, signal.SIGCONT)
-    expect(page.locator("#degraded")).to_be_hidden(timeout=WITHIN_MS)  # without a hand
+    expect(page.locator("#degraded")).to_be_hidden(timeout=TIMEOUT_MS)  # without a hand
     expect(page.locator("#list .tile:not(.skeleton)")).to_have_count(20)
 
 

@@ -16,7 +16,8 @@ WIDTH: Final = 32
 
 class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """items [m, L] as indices into the vocabulary (0: none or unknown), marks [m, L], gaps [m, L + 1], candidate [n] → the
-    events' vectors [m, L, WIDTH], their mask [m, L] (1 where there is an event, else 0), and the candidate's vector [n, WIDTH].
+    events' vectors [m, L, WIDTH], present [m, L] (1 where there is an event, else 0), and the candidate's vector
+    [n, WIDTH].
 
     An event's vector is its item's, with how it was taken and how long ago it was in the order of events added.
     """
@@ -35,8 +36,8 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         events = (
             self.items(items) + self.marks(marks) + self.gaps(gaps[:, :-1]) + self.positions(tf.range(LENGTH))[None]
         )
-        mask = tf.cast(items > 0, tf.float32)
-        return events * mask[:, :, None], mask, self.items(candidate)
+        present = tf.cast(items > 0, tf.float32)
+        return events * present[:, :, None], present, self.items(candidate)
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[tuple[int | None, ...], ...]:
         return (None, LENGTH, WIDTH), (None, LENGTH), (None, WIDTH)
@@ -48,14 +49,14 @@ class Compared:
 
     inputs     movieId int64 [n], history, marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G]
     events     vectors of the distinct histories' events, [m, L, WIDTH]
-    mask       1 where there is an event, else 0, [m, L]
+    present    1 where there is an event, else 0, [m, L]
     whose      the history that each row has, [n]
     candidate  vectors of the candidates, [n, WIDTH]
     """
 
     inputs: dict[str, Any]
     events: Any
-    mask: Any
+    present: Any
     whose: Any
     candidate: Any
 
@@ -68,7 +69,7 @@ def interests_of(context: NetContext) -> Compared:
     }
     history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
     index = IdIndex(context.item_ids, "item_index")
-    events, mask, candidate = Interests(len(context.item_ids), context.seed)(
+    events, present, candidate = Interests(len(context.item_ids), context.seed)(
         index(history), marks, gaps, index(inputs["movieId"])
     )
-    return Compared(inputs, events, mask, whose, candidate)
+    return Compared(inputs, events, present, whose, candidate)

@@ -76,7 +76,7 @@ class Manager:
         check_change({}, config, {}, any_label)
         self.first_pass = threading.Event()
         self.passes = 0
-        """How often all models have been polled."""
+        """The number of times that all models have been polled."""
         self._poll_seconds = poll_seconds
         self._warm_up = warm_up
         self._any_label = any_label

@@ -1,4 +1,4 @@
-"""Requests that lie beside a model and go through it before anyone else's: they fill caches, and they are a test.
+"""Warm-up: requests that ship with a model and run before any other: they fill caches, and they are a test.
 
 ``assets.extra/tf_serving_warmup_requests`` in the version's folder, a TFRecord file of PredictionLog. A version whose
 own requests fail does not load.

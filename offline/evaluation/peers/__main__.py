@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import IntArray
-from offline.evaluation.peers.exchange import Peer, Rows, write_peers
+from offline.evaluation.peers.exchange import Peer, ProtocolRows, write_peers
 from offline.evaluation.peers.interactions import Library, answer_queries, learnable
 
 
-def run(rows: Rows, library: Library, positive: bool) -> Peer:
+def run(rows: ProtocolRows, library: Library, positive: bool) -> Peer:
     log = learnable(rows, positive)
     began = time.monotonic()
     library.learn(log)
@@ -30,7 +30,7 @@ def _ndcg(lists: IntArray, wanted: IntArray) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m offline.evaluation.peers", description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True, help="as exchange.Rows writes them")
+    parser.add_argument("--rows", type=Path, required=True, help="as exchange.ProtocolRows writes them")
     parser.add_argument("--out", type=Path, required=True, help="file of the lists")
     parser.add_argument("--tune", action="store_true", help="try all settings on the history's newest tenth instead")
     parser.add_argument("--only", default="", help="those methods whose name has this in it")
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")  # of the libraries, which are not ours to mend
     from offline.evaluation.peers.libraries import CHOICES, settings
 
-    rows = Rows.read(given.rows)
+    rows = ProtocolRows.read(given.rows)
     if given.tune:
         rows = rows.between(rows.first * 9 // 10, rows.first)
     peers: dict[str, Peer] = {}

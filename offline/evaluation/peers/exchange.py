@@ -11,7 +11,7 @@ from features.arrays import DoubleArray, IntArray
 
 
 @dataclass(frozen=True)
-class Rows:
+class ProtocolRows:
     """All rows of a data set in the protocol's order, and which of them are queries.
 
     users, items, ratings, times   [R] ids, stars, ms
@@ -30,18 +30,18 @@ class Rows:
         np.savez(path, **asdict(self))
 
     @classmethod
-    def read(cls, path: Path) -> "Rows":
+    def read(cls, path: Path) -> "ProtocolRows":
         with np.load(path) as file:
             arrays: dict[str, Any] = {name: file[name] for name in cls.__dataclass_fields__}
             return cls(**arrays | {"first": int(file["first"])})
 
-    def between(self, first: int, end: int) -> "Rows":
+    def between(self, first: int, end: int) -> "ProtocolRows":
         """The same protocol over the rows before `end` alone, with those before `first` as history."""
         users, items, ratings, times = self.users[:end], self.items[:end], self.ratings[:end], self.times[:end]
         known_before = np.ones(end, bool)
         known_before[np.unique(items, return_index=True)[1]] = False
         queries = np.flatnonzero((ratings >= 4) & known_before)
-        return Rows(users, items, ratings, times, first, queries[queries >= first])
+        return ProtocolRows(users, items, ratings, times, first, queries[queries >= first])
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from implicit.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.interactions import Log
+from offline.evaluation.peers.interactions import InteractionLog
 
 SEED = 7
 
 
-def matrix(log: Log) -> csr_matrix:
+def matrix(log: InteractionLog) -> csr_matrix:
     shape = (int(log.users.max()) + 1, len(log.ids))
     out = csr_matrix((np.ones(len(log.items), np.float32), (log.users, log.items)), shape)
     out.data[:] = 1
@@ -28,7 +28,7 @@ class ImplicitALS:
             factors, regularization, alpha, iterations=iterations, random_state=SEED, num_threads=1
         )
 
-    def learn(self, log: Log) -> None:
+    def learn(self, log: InteractionLog) -> None:
         self._model.fit(matrix(log), show_progress=False)
 
     def score(self, histories: Sequence[IntArray]) -> RealArray:
@@ -53,7 +53,7 @@ class ImplicitBPR:
             factors, learning_rate, regularization, iterations=iterations, random_state=SEED, num_threads=1
         )
 
-    def learn(self, log: Log) -> None:
+    def learn(self, log: InteractionLog) -> None:
         self._model.fit(matrix(log), show_progress=False)
 
     def score(self, histories: Sequence[IntArray]) -> RealArray:

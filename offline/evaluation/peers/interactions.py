@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.exchange import Rows
+from offline.evaluation.peers.exchange import ProtocolRows
 
 TOP = 10
 NO_ITEM = -1
@@ -15,7 +15,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Log:
+class InteractionLog:
     """The rows that may be learned from, in time order.
 
     ids           [N] item ids, ascending: `items` are rows of it
@@ -31,21 +31,21 @@ class Log:
 class Library(Protocol):
     """One method of one library."""
 
-    def learn(self, log: Log) -> None: ...
+    def learn(self, log: InteractionLog) -> None: ...
 
     def score(self, histories: Sequence[IntArray]) -> RealArray:
         """[B, N] of users by the items of their newest rows, the newest last; NaN or −inf where it has no opinion."""
 
 
-def learnable(rows: Rows, positive: bool) -> Log:
+def learnable(rows: ProtocolRows, positive: bool) -> InteractionLog:
     """The history as a log, of its rows rated at least 4 or of all; items are those of all history rows either way."""
     ids = np.unique(rows.items[: rows.first])
     learned_rows = np.flatnonzero(rows.ratings[: rows.first] >= (4 if positive else 0))
     users = np.unique(rows.users[learned_rows], return_inverse=True)[1]
-    return Log(ids, users, np.searchsorted(ids, rows.items[learned_rows]), rows.times[learned_rows])
+    return InteractionLog(ids, users, np.searchsorted(ids, rows.items[learned_rows]), rows.times[learned_rows])
 
 
-def answer_queries(rows: Rows, log: Log, positive: bool, library: Library) -> IntArray:
+def answer_queries(rows: ProtocolRows, log: InteractionLog, positive: bool, library: Library) -> IntArray:
     """[A, 10] item ids for every query, −1 where a list ends. What the user rated before is never shown, and popularity in the
     log fills a list up where the library has no opinion, as anybody would have it."""
     popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)

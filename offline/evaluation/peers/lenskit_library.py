@@ -9,7 +9,7 @@ from lenskit.pipeline import Component
 from lenskit.training import TrainingOptions
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.interactions import Log
+from offline.evaluation.peers.interactions import InteractionLog
 
 SEED = 7
 
@@ -21,7 +21,7 @@ class LensKit:
         self._scorer = scorer
         self._newest = newest
 
-    def learn(self, log: Log) -> None:
+    def learn(self, log: InteractionLog) -> None:
         frame = pd.DataFrame({"user_id": log.users, "item_id": log.items, "timestamp": log.times})
         self._scorer.train(from_interactions_df(frame), TrainingOptions(rng=SEED))
         self._learned = np.isin(np.arange(len(log.ids)), log.items)  # items it was not taught make it fail
@@ -41,12 +41,12 @@ class LensKit:
 
 
 class LensKitPopular:
-    """How often each item was rated."""
+    """The number of ratings of each item."""
 
     def __init__(self, scorer: Component[ItemList]) -> None:
         self._scorer = scorer
 
-    def learn(self, log: Log) -> None:
+    def learn(self, log: InteractionLog) -> None:
         frame = pd.DataFrame({"user_id": log.users, "item_id": log.items, "timestamp": log.times})
         self._scorer.train(from_interactions_df(frame), TrainingOptions(rng=SEED))
         self._scores = self._scorer(ItemList(item_ids=np.arange(len(log.ids)))).scores()

@@ -15,7 +15,7 @@ from recbole.data.interaction import Interaction
 from recbole.utils import get_model, get_trainer, init_seed
 
 from features.arrays import IntArray, RealArray
-from offline.evaluation.peers.interactions import Log
+from offline.evaluation.peers.interactions import InteractionLog
 
 SEED = 7
 NEWEST = 20
@@ -29,13 +29,13 @@ class RecBole:
         self._name = name
         self._settings = {"epochs": epochs, **settings}
 
-    def learn(self, log: Log) -> None:
+    def learn(self, log: InteractionLog) -> None:
         torch.set_num_threads(THREADS)
         logging.disable(logging.INFO)
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # its trainer writes where it stands
             self._learn(log, Path(folder))
 
-    def _learn(self, log: Log, folder: Path) -> None:
+    def _learn(self, log: InteractionLog, folder: Path) -> None:
         (folder / "log").mkdir()
         with (folder / "log" / "log.inter").open("w") as file:
             file.write("user_id:token\titem_id:token\ttimestamp:float\n")

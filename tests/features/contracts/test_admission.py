@@ -39,9 +39,9 @@ def test_an_event_in_its_place_is_its_users() -> None:
 
 @pytest.mark.parametrize(("key", "away"), [("8", 0), ("7", 1), ("", 0), ("07", 0), ("x", 3)])
 def test_a_good_event_under_another_key_or_in_another_partition_is_misplaced(key: str, away: int) -> None:
-    with pytest.raises(Misplaced) as told:
+    with pytest.raises(Misplaced) as caught:
         admit(GOOD, key, (HOME + away) % 8, NOW, NOW)
-    assert told.value.event.event_id == "a"
+    assert caught.value.event.event_id == "a"
 
 
 @pytest.mark.parametrize(("key", "away"), [("8", 0), ("7", 1), ("", 0)])

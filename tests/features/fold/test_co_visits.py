@@ -20,10 +20,10 @@ Visit = tuple[int, int, int]
 undos = st.sets(st.integers(0, 59), max_size=20)
 
 
-def acts_of(history: list[Visit], undone: set[int], chance: random.Random) -> list[tuple[Visit, int]]:
+def acts_of(history: list[Visit], undone: set[int], rng: random.Random) -> list[tuple[Visit, int]]:
     """Every co-visit added, some taken back after they were, all in a random order."""
     acts = [(visit, 1) for visit in history] + [(history[at], -1) for at in sorted(undone) if at < len(history)]
-    chance.shuffle(acts)
+    rng.shuffle(acts)
     met: set[Visit] = set()
     ordered = []
     for visit, _ in acts:  # of the two acts of one co-visit, the first to come is the adding
@@ -57,9 +57,9 @@ def reference(acts: list[tuple[Visit, int]], limit: int) -> Neighbours:
 
 @given(co_visits(), undos, st.sampled_from([1, 3, 8, SLOTS]), st.randoms(use_true_random=False))
 def test_any_order_gives_the_same_and_what_the_reference_says(
-    history: list[Visit], undone: set[int], limit: int, chance: random.Random
+    history: list[Visit], undone: set[int], limit: int, rng: random.Random
 ) -> None:
-    one, other = acts_of(history, undone, chance), acts_of(history, undone, chance)
+    one, other = acts_of(history, undone, rng), acts_of(history, undone, rng)
     first, second = fold(one, limit), fold(other, limit)
     assert first.encode() == second.encode()
     assert first.neighbours() == second.neighbours() == reference(one, limit)
@@ -68,9 +68,9 @@ def test_any_order_gives_the_same_and_what_the_reference_says(
 
 @given(co_visits(), undos, st.integers(0, 80), st.randoms(use_true_random=False))
 def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(
-    history: list[Visit], undone: set[int], stop: int, chance: random.Random
+    history: list[Visit], undone: set[int], stop: int, rng: random.Random
 ) -> None:
-    acts = acts_of(history, undone, chance)
+    acts = acts_of(history, undone, rng)
     pairs = Pairs.decode(9, fold(acts[:stop]).encode())
     for (ts, key, other), sign in acts[stop:]:
         pairs.fold(ts, key, other, sign)

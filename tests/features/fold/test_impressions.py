@@ -8,7 +8,7 @@ from features.fold.dedupe import DedupeMemory
 from features.fold.impressions import LISTS_REMEMBERED, fold_list, list_memory
 from features.types import IMPRESSION, Contribution
 from features.verdicts import APPLIED, DUPLICATE, LATE
-from tests.features.strategies import shown_lists
+from tests.features.strategies import slates
 
 
 def head(name: str, ts: int, *items: int) -> ServedHead:
@@ -45,7 +45,7 @@ def test_what_is_older_than_all_that_is_remembered_is_late_once_memory_is_full()
     assert fold_list(memory, head("early", 1, 1)) == (LATE, []), "forgotten, so it can't be told from a repetition"
 
 
-@given(shown_lists(), st.integers(0, 80))
+@given(slates(), st.integers(0, 80))
 def test_stopping_anywhere_and_going_on_from_what_is_stored_changes_nothing(log: list[ServedHead], stop: int) -> None:
     whole = list_memory([])
     wanted = [fold_list(whole, each) for each in log]

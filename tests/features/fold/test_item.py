@@ -23,10 +23,10 @@ def fold(given_ones: list[Contribution]) -> ItemFeatures:
 
 
 @given(contributions(), st.randoms(use_true_random=False))
-def test_the_order_of_contributions_does_not_matter(given_ones: list[Contribution], chance: random.Random) -> None:
+def test_the_order_of_contributions_does_not_matter(given_ones: list[Contribution], rng: random.Random) -> None:
     """More days, hours and fives than are kept."""
     shuffled = given_ones.copy()
-    chance.shuffle(shuffled)
+    rng.shuffle(shuffled)
     assert encode_features(fold(given_ones)) == encode_features(fold(shuffled))
 
 

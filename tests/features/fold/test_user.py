@@ -50,13 +50,13 @@ sys.stdout.write(freeze_user(fold(one_long_log())).hex())
 
 def one_long_log() -> list[Event]:
     """Everything a log may hold, 600 events."""
-    chance = random.Random(5)
+    rng = random.Random(5)
     log: list[Event] = []
     for number in range(600):
-        kind = chance.choice([CLICK, VIEW, LIKE, RATING, RATING, IMPRESSION, UNDO])
-        target = chance.choice(log).event_id if kind == UNDO and log else ""
-        item_id = -1 if kind == UNDO else chance.randrange(1, 41)
-        centi = chance.choice([100, 300, 450]) if kind == RATING else 0
+        kind = rng.choice([CLICK, VIEW, LIKE, RATING, RATING, IMPRESSION, UNDO])
+        target = rng.choice(log).event_id if kind == UNDO and log else ""
+        item_id = -1 if kind == UNDO else rng.randrange(1, 41)
+        centi = rng.choice([100, 300, 450]) if kind == RATING else 0
         log.append(Event(f"e{number}", kind, USER, item_id, centi, target, 1_000_000 + number * 70_000))
     return log
 
@@ -101,9 +101,9 @@ def test_stopping_anywhere_and_going_on_from_the_stored_state_changes_nothing(lo
 
 
 @given(logs(), st.randoms(use_true_random=False))
-def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Event], chance: random.Random) -> None:
+def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Event], rng: random.Random) -> None:
     once = [event for event in log if event.kind != FORGET_USER]
-    often = [copy for event in once for copy in [event] * chance.randint(1, 3)]
+    often = [copy for event in once for copy in [event] * rng.randint(1, 3)]
     plain, repeated = fold(once), fold(often)
     assert repeated.features.duplicates == plain.features.duplicates + len(often) - len(once)
     repeated.features.duplicates = plain.features.duplicates

@@ -92,9 +92,9 @@ def test_popularity_counts_events_but_no_impressions() -> None:
 
 
 def test_a_burst_trends_and_a_steady_pace_does_not() -> None:
-    chance = random.Random(4)
-    steady = item([(CLICK, NOW - chance.randrange(60 * DAY_MS)) for _ in range(12_000)])
-    burst = item([(CLICK, NOW - chance.randrange(14 * DAY_MS)) for _ in range(100)] + [(CLICK, NOW - 60_000)] * 60)
+    rng = random.Random(4)
+    steady = item([(CLICK, NOW - rng.randrange(60 * DAY_MS)) for _ in range(12_000)])
+    burst = item([(CLICK, NOW - rng.randrange(14 * DAY_MS)) for _ in range(100)] + [(CLICK, NOW - 60_000)] * 60)
     assert trending(ItemFeatures(3), NOW) == 0
     assert abs(trending(steady, NOW)) < 0.5
     assert trending(burst, NOW) > 3

@@ -119,8 +119,8 @@ def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[i
     rows, found_by = candidates(named, limit)
     best: dict[int, tuple[int, int]] = {}
     for by, order in enumerate(orders):
-        for place, row in enumerate(order):
-            best[row] = min(best.get(row, (99, 99)), (place, by))
+        for rank, row in enumerate(order):
+            best[row] = min(best.get(row, (99, 99)), (rank, by))
     assert rows.tolist() == sorted(best, key=lambda row: best[row])[:limit]
     for row, mask in zip(rows.tolist(), found_by.tolist(), strict=True):
         assert mask == sum(1 << by for by, order in enumerate(orders) if row in order)

@@ -97,9 +97,9 @@ class Library:
     def put(self, finished: Path, base_path: Path, name: str = "") -> Path:
         """Bring a copy of a finished version to a base path the way a publisher does: aside, then one rename."""
         base_path.mkdir(parents=True, exist_ok=True)
-        aside = base_path.parent / f".{base_path.name}-{name or finished.name}"
-        shutil.copytree(finished, aside)
-        return aside.rename(base_path / (name or finished.name))
+        staging = base_path.parent / f".{base_path.name}-{name or finished.name}"
+        shutil.copytree(finished, staging)
+        return staging.rename(base_path / (name or finished.name))
 
     def request(self, model: str, signature: str = "", **inputs: Any) -> Any:
         """A PredictRequest; arrays of numbers go as tensor_content, as tf.make_tensor_proto writes them."""

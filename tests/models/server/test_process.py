@@ -52,9 +52,9 @@ class Load:
         """The answers since the last look."""
         return [self.answers.get() for _ in range(self.answers.qsize())]
 
-    def _run(self, protocol: str, ask: Callable[[], Iterator[float]]) -> None:
+    def _run(self, protocol: str, request: Callable[[], Iterator[float]]) -> None:
         try:
-            for score in ask():
+            for score in request():
                 self.answers.put((protocol, score - 2))
         except (httpx.HTTPError, grpc.RpcError) as error:
             self.answers.put((protocol, f"{type(error).__name__}: {error}"))

@@ -45,8 +45,8 @@ def test_log_loss() -> None:
 
 
 def test_what_is_not_defined_is_left_out() -> None:
-    told = measure(np.array([1, 1]), np.array([1.0, 1.0]), np.array([0.5, 0.6]), "x_")
-    assert told.keys() == {"x_log_loss", "x_calibration_error"}
+    metrics = measure(np.array([1, 1]), np.array([1.0, 1.0]), np.array([0.5, 0.6]), "x_")
+    assert metrics.keys() == {"x_log_loss", "x_calibration_error"}
 
 
 def test_calibration_is_by_bins_of_as_many_rows() -> None:

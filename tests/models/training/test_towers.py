@@ -21,7 +21,7 @@ pytestmark = pytest.mark.keras
 
 
 def test_cosines_of_both_towers_are_the_models(
-    fitted: Callable[[str], Any], asks: Any, staged: Callable[[str], Path]
+    fitted: Callable[[str], Any], ranking_lists: Any, staged: Callable[[str], Path]
 ) -> None:
     folder, whole = staged("twotower"), fitted("twotower")
     towers = read_manifest(folder).towers
@@ -30,7 +30,7 @@ def test_cosines_of_both_towers_are_the_models(
     ids, items = read_item_vectors(folder / towers.folder)
     assert ids.tolist() == whole.context.item_ids.tolist()
     assert items.shape == (len(ids), towers.width)
-    rows = {name: asks.validation.inputs[name][:40] for name in nets.find("twotower").inputs}
+    rows = {name: ranking_lists.validation.inputs[name][:40] for name in nets.find("twotower").inputs}
     known = np.isin(rows["movieId"], ids)
     call = tf.saved_model.load(str(folder)).signatures[towers.signature]
     users = call(**{each.name: tf.constant(rows[each.name]) for each in towers.inputs})[towers.output].numpy()

@@ -79,9 +79,9 @@ def test_base_is_the_plain_fold(
     assert base.cut == (some_rows[rows - 1][3] * 1000 if rows else 0)
     assert [path.name for path in (tmp_path / "bases").iterdir()] == ["3"]
     # What people read says the same.
-    told = pq.read_table(base.folder / "features" / "users.parquet").to_pylist()
-    assert len(told) == base.user_count()
-    for row in told:
+    table = pq.read_table(base.folder / "features" / "users.parquet").to_pylist()
+    assert len(table) == base.user_count()
+    for row in table:
         stored = base.user(row["user_id"])
         assert stored is not None
         features = decode_user(stored.features)

@@ -97,9 +97,9 @@ def test_spark_folds_the_log_as_the_pure_fold_does(
     assert busy is not None
     assert (len(thaw_user(at_once.stored_user(BUSY) or b"").memory), len(busy.lists)) == (4096, 256)
     # What people read says the same, of users and items that the log did not touch, too.
-    told = pq.read_table(at_once.folder / "features" / "users.parquet").to_pylist()
-    assert [row["user_id"] for row in told] == list(at_once.user_ids)
-    for row in told:
+    content = pq.read_table(at_once.folder / "features" / "users.parquet").to_pylist()
+    assert [row["user_id"] for row in content] == list(at_once.user_ids)
+    for row in content:
         stored = at_once.user(row["user_id"])
         assert stored is not None
         assert row["last_ts"] == decode_user(stored.features).last_ts
@@ -137,14 +137,14 @@ def test_what_can_not_be_made(spark: Any, tmp_path: Path, first: Base, capsys: p
     for text in ("", "[]", '{"events": 3}', '{"events": {"x": 1}}'):
         with pytest.raises(BadInput, match="--until"):
             read_offsets(text)
-    told = json.loads((first.folder / MANIFEST).read_text())
-    (first.folder / MANIFEST).write_text(json.dumps(told | {"offsets": {EVENTS: {"0": 5}}}))
+    content = json.loads((first.folder / MANIFEST).read_text())
+    (first.folder / MANIFEST).write_text(json.dumps(content | {"offsets": {EVENTS: {"0": 5}}}))
     with pytest.raises(BadInput, match="at least 5 for events, partition 0, where base 1 ends, got 4"):
         spans_of(Base(first.folder), {EVENTS: {0: 4}})
-    (first.folder / MANIFEST).write_text(json.dumps(told | {"fold_version": 1}))
+    (first.folder / MANIFEST).write_text(json.dumps(content | {"fold_version": 1}))
     with pytest.raises(Broken, match="version 1 of the fold"):
         make_log_base(spark, Base(first.folder), FileLog(tmp_path), {}, CLOCK, out)
-    (first.folder / MANIFEST).write_text(json.dumps(told))
+    (first.folder / MANIFEST).write_text(json.dumps(content))
     with pytest.raises(Exception, match="No such file"):
         make_log_base(spark, first, FileLog(tmp_path / "nothing"), {EVENTS: {0: 1}}, CLOCK, out)
     assert [path.name for path in out.parent.iterdir()] == ["1"]

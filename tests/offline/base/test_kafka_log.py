@@ -136,8 +136,9 @@ def test_a_log_that_was_shortened_too_far_is_refused(
     first = Base(tmp_path / "bases" / "1")
     with pytest.raises(Exception, match="Broken") as caught:
         make_log_base(spark, first, KafkaLog(bootstrap), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2")
-    said = spark_message(caught.value)
+    message = spark_message(caught.value)
     assert (
-        said == f"features.errors.Broken: events, partition 3: expected offsets 0 to 7, the log has 4 to {len(records)}"
+        message
+        == f"features.errors.Broken: events, partition 3: expected offsets 0 to 7, the log has 4 to {len(records)}"
     )
     assert [path.name for path in (tmp_path / "bases").iterdir()] == ["1"]

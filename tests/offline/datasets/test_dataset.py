@@ -114,10 +114,10 @@ def test_bad_lines_are_left_out_and_shown(
         file.write("\n".join(bad) + "\n")
     dataset = open_dataset(str(folder), tmp_path / "data")
     assert (dataset.rows, dataset.rejected) == (len(some_rows) + 1, len(bad))
-    shown = (tmp_path / "data" / "rejected-lines.txt").read_text().splitlines()
-    assert {line.rsplit("\t", 1)[1].rstrip(",") for line in shown[1:]} >= {bad[0], bad[-1]}
-    assert shown[0].startswith(f"# {len(bad)} lines rejected")
-    assert len(shown) == len(bad) + 1
+    lines = (tmp_path / "data" / "rejected-lines.txt").read_text().splitlines()
+    assert {line.rsplit("\t", 1)[1].rstrip(",") for line in lines[1:]} >= {bad[0], bad[-1]}
+    assert lines[0].startswith(f"# {len(bad)} lines rejected")
+    assert len(lines) == len(bad) + 1
 
 
 def test_too_many_bad_lines_are_refused(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:

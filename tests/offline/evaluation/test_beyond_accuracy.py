@@ -14,10 +14,10 @@ OF = ItemPopulation(np.array([3, 5, 9]), np.array([0.5, 0.25, 0.0]), np.array([[
 
 
 def test_coverage_novelty_and_diversity() -> None:
-    told = beyond(np.stack([as_list([3, 5]), as_list([5])]), OF)
-    assert told["coverage"] == pytest.approx(2 / 3)
-    assert told["novelty"] == pytest.approx((1 + 2 + 2) / 3)
-    assert told["diversity"] == pytest.approx(1 - 1 / np.sqrt(2))
+    measures = beyond(np.stack([as_list([3, 5]), as_list([5])]), OF)
+    assert measures["coverage"] == pytest.approx(2 / 3)
+    assert measures["novelty"] == pytest.approx((1 + 2 + 2) / 3)
+    assert measures["diversity"] == pytest.approx(1 - 1 / np.sqrt(2))
 
 
 def test_an_item_that_nobody_rated_is_as_new_as_half_the_rarest() -> None:
@@ -25,10 +25,10 @@ def test_an_item_that_nobody_rated_is_as_new_as_half_the_rarest() -> None:
 
 
 def test_no_lists_have_no_measures() -> None:
-    told = beyond(np.stack([as_list([])]), OF)
-    assert told["coverage"] == 0
-    assert np.isnan(told["novelty"])
-    assert np.isnan(told["diversity"])
+    measures = beyond(np.stack([as_list([])]), OF)
+    assert measures["coverage"] == 0
+    assert np.isnan(measures["novelty"])
+    assert np.isnan(measures["diversity"])
 
 
 def test_a_shelf_counts_the_historys_users_alone(tmp_path: Path, write_folder: Callable[..., Path]) -> None:

@@ -8,32 +8,32 @@ import numpy as np
 from features.arrays import IntArray, RealArray
 from infra.offline_jobs.peers import protocol
 from offline.datasets.dataset import open_dataset
-from offline.evaluation.peers.exchange import Peer, Rows, read_peers, write_peers
-from offline.evaluation.peers.interactions import Log, answer_queries, learnable
+from offline.evaluation.peers.exchange import Peer, ProtocolRows, read_peers, write_peers
+from offline.evaluation.peers.interactions import InteractionLog, answer_queries, learnable
 
 USERS = [1, 1, 2, 2, 3, 1, 3, 2]
 ITEMS = [10, 20, 10, 30, 10, 30, 20, 99]
 STARS = [5.0, 2.0, 4.0, 5.0, 3.0, 5.0, 4.0, 5.0]
-ROWS = Rows(np.array(USERS), np.array(ITEMS), np.array(STARS), np.arange(8) * 1000, 5, np.array([5, 6, 7]))
+ROWS = ProtocolRows(np.array(USERS), np.array(ITEMS), np.array(STARS), np.arange(8) * 1000, 5, np.array([5, 6, 7]))
 
 
 class Spy:
     """Likes row 2 most, row 1 next, has no opinion of row 0."""
 
     def __init__(self) -> None:
-        self.told: list[list[int]] = []
+        self.received: list[list[int]] = []
 
-    def learn(self, log: Log) -> None: ...
+    def learn(self, log: InteractionLog) -> None: ...
 
     def score(self, histories: Sequence[IntArray]) -> RealArray:
-        self.told += [each.tolist() for each in histories]
+        self.received += [each.tolist() for each in histories]
         return np.tile([np.nan, 1.0, 2.0], (len(histories), 1))
 
 
 def test_a_library_is_told_what_came_before_and_shows_nothing_seen() -> None:
     spy = Spy()
     lists = answer_queries(ROWS, learnable(ROWS, False), False, spy)
-    assert spy.told == [[0, 1], [0], [0, 2]]
+    assert spy.received == [[0, 1], [0], [0, 2]]
     assert [[item for item in line if item >= 0] for line in lists.tolist()] == [[30], [30, 20], [20]]
 
 
@@ -43,7 +43,7 @@ def test_positive_rows_alone_are_told_where_a_library_wants_them() -> None:
     assert log.items.tolist() == [0, 0, 2]
     spy = Spy()
     answer_queries(ROWS, log, True, spy)
-    assert spy.told == [[0], [], [0, 2]]
+    assert spy.received == [[0], [], [0, 2]]
 
 
 def test_popularity_fills_a_list_up() -> None:
@@ -62,7 +62,7 @@ def test_a_shorter_protocol_asks_for_known_items_alone() -> None:
 
 def test_files_come_back_as_they_went(tmp_path: Path) -> None:
     ROWS.write(tmp_path / "rows.npz")
-    back = Rows.read(tmp_path / "rows.npz")
+    back = ProtocolRows.read(tmp_path / "rows.npz")
     assert (back.first, back.users.tolist(), back.queries.tolist()) == (5, USERS, [5, 6, 7])
     peers = {"one of them": Peer(np.ones((2, 10), np.int64), 1.5, 2.5)}
     write_peers(tmp_path / "lists.npz", peers)
@@ -72,5 +72,5 @@ def test_files_come_back_as_they_went(tmp_path: Path) -> None:
 
 def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     rows = [(1, 10, 4.0, 1), (2, 10, 3.0, 2), (2, 11, 5.0, 3), (3, 11, 5.0, 4)]
-    told = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), 2)
-    assert (told.first, told.queries.tolist(), told.items.tolist()) == (2, [3], [10, 10, 11, 11])
+    received = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), 2)
+    assert (received.first, received.queries.tolist(), received.items.tolist()) == (2, [3], [10, 10, 11, 11])

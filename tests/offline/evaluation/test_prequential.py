@@ -30,29 +30,29 @@ Write = Callable[..., Path]
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12)), min_size=1, max_size=80))
 def test_an_interval_holds_the_mean_and_is_the_same_again(asks: list[tuple[int, int]]) -> None:
-    users, places = np.array(asks).T
-    told = measure(places, users)
-    assert told == measure(places, users)
-    for value in told.values():
+    users, ranks = np.array(asks).T
+    found = measure(ranks, users)
+    assert found == measure(ranks, users)
+    for value in found.values():
         assert value.low - 1e-9 <= value.mean <= value.high + 1e-9 or len(set(users.tolist())) < 4
 
 
 def test_of_one_user_there_is_no_spread() -> None:
-    told = measure(np.array([0, 11, 3]), np.array([7, 7, 7]))
-    assert told["hr"].low == told["hr"].mean == told["hr"].high == pytest.approx(2 / 3)
+    found = measure(np.array([0, 11, 3]), np.array([7, 7, 7]))
+    assert found["hr"].low == found["hr"].mean == found["hr"].high == pytest.approx(2 / 3)
     assert measure(np.zeros(0, np.int64), np.zeros(0, np.int64)) == {}
 
 
 def test_groups_are_by_silence_history_and_age() -> None:
-    asked = Queries()
+    queries = Queries()
     for user, gap, events, age in (
         (1, -1, 0, 5),
         (1, 0, 1, 5),
         (2, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
         (2, SESSION_GAP_MS, 7, 5),
     ):
-        asked.add(user, 1, gap, events, age)
-    inside = {name: np.flatnonzero(each).tolist() for name, each in asked.slices().items()}
+        queries.add(user, 1, gap, events, age)
+    inside = {name: np.flatnonzero(each).tolist() for name, each in queries.slices().items()}
     assert inside["all"] == [0, 1, 2, 3]
     assert inside["session starts"] == [0, 2]
     assert inside["same second"] == [1]
@@ -72,12 +72,12 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     asks: list[tuple[int, int, int]] = []
 
-    def spy(ask: RankingQuery) -> IntArray:
-        asks.append((ask.moment.user.user_id, ask.moment.at, sum(ask.moment.user.counts)))
-        return ask.rows
+    def spy(query: RankingQuery) -> IntArray:
+        asks.append((query.moment.user.user_id, query.moment.at, sum(query.moment.user.counts)))
+        return query.rows
 
     first = int(base.manifest["history_rows"])
-    asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy})
+    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy})
     rows = [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
     before: dict[int, int] = {}
     expected = []
@@ -86,8 +86,8 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
             expected.append((user_id, ts, before.get(user_id, 0)))
         before[user_id] = before.get(user_id, 0) + 1
     assert asks == expected
-    assert len(asked.users) == len(asked.wanted) == len(lists["spy"]) == len(expected)
-    assert asked.events == [count for _, _, count in expected]
+    assert len(queries.users) == len(queries.wanted) == len(lists["spy"]) == len(expected)
+    assert queries.events == [count for _, _, count in expected]
 
 
 def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> None:
@@ -99,10 +99,10 @@ def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> No
         counts: list[int] = []
         seen: list[int] = []
 
-        def spy(ask: RankingQuery, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
-            counts.append(sum(ask.moment.user.counts))
-            seen.append(int((~ask.moment.allowed).sum()))
-            return ask.rows
+        def spy(query: RankingQuery, counts: list[int] = counts, seen: list[int] = seen) -> IntArray:
+            counts.append(sum(query.moment.user.counts))
+            seen.append(int((~query.moment.allowed).sum()))
+            return query.rows
 
         prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy}, late_ms)
         known[late_ms] = (sum(counts), seen)
@@ -115,8 +115,8 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     methods = {"popular": by_signal("popular"), "both": by_fusion_of_ranks(("popular", "ease"))}
     first = int(base.manifest["history_rows"])
-    asked, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
-    assert (ranks_of(lists["popular"], asked.wanted) < 10).any()
+    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
+    assert (ranks_of(lists["popular"], queries.wanted) < 10).any()
     assert lists["popular"].tolist() != lists["both"].tolist()
 
 
@@ -136,11 +136,11 @@ def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.Capture
     dataset, base = made
     out = tmp_path / "report"
     evaluate(dataset, base, tmp_path / "no-models", [], out, late=True)
-    told = json.loads((out / "report.json").read_text())
-    assert told["asks"]["all"] > 20
-    assert set(told["late"]) == {"1 s", "30 s", "1 min", "5 min", "1 h", "never"}
-    assert 0 <= told["results"]["all"]["signal popular"]["hr"]["low"] <= 1
-    assert set(told["asides"]["the lists themselves"]["signal popular"]) == {"coverage", "novelty", "diversity"}
+    found = json.loads((out / "report.json").read_text())
+    assert found["asks"]["all"] > 20
+    assert set(found["late"]) == {"1 s", "30 s", "1 min", "5 min", "1 h", "never"}
+    assert 0 <= found["results"]["all"]["signal popular"]["hr"]["low"] <= 1
+    assert set(found["asides"]["the lists themselves"]["signal popular"]) == {"coverage", "novelty", "diversity"}
     page = (out / "report.html").read_text()
     for name in ("groups.png", "freshness.png"):
         assert (out / name).read_bytes()[:4] == b"\x89PNG"

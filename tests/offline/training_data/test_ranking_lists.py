@@ -45,7 +45,7 @@ def rows_of(dataset: Dataset, rows: int) -> list[tuple[int, int, float, int]]:
     return [tuple(row.values()) for batch in rows_between(dataset, 0, rows) for row in batch.to_pylist()]
 
 
-def begin_of_asks(rows: list[Row], history: int, limit: int) -> int:
+def first_list(rows: list[Row], history: int, limit: int) -> int:
     """The row of the `most`-th positive from the history's end; where that is more than 30 % of the history, these 30 %."""
     floor = int(history * 0.7)
     positive = [row for row in range(floor, history) if rows[row][2] >= 4]
@@ -59,7 +59,7 @@ def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     history = int(len(some_rows) * 0.75)
     first = first_ranked(dataset, history, limit)
-    assert first == begin_of_asks(some_rows, history, limit)
+    assert first == first_list(some_rows, history, limit)
     asked = sum(row[2] >= 4 for row in some_rows[first:history])
     assert asked == min(limit, sum(row[2] >= 4 for row in some_rows[int(history * 0.7) : history]))
 
@@ -70,7 +70,7 @@ def test_asks_are_what_a_request_would_have_seen(
     """Recomputed row by row with the kernel, from weights made of the rows before the first ask."""
     dataset, meta, _, asks = make(spark, tmp_path, write_folder(some_rows), "a")
     first, history = meta["first"], int(len(some_rows) * 0.75)
-    assert first == begin_of_asks(some_rows, history, SETTINGS.limit)
+    assert first == first_list(some_rows, history, SETTINGS.limit)
     write_history_relations(spark, dataset, first, tmp_path / "again", tmp_path / "scratch")
     catalogue = {item.item_id: item for item in dataset.items}
     walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again")

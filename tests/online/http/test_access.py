@@ -1,4 +1,4 @@
-"""Keys, limits and other sites' pages, in front of an application that answers everything."""
+"""Access control (keys, rate limits, CORS) in front of an application that accepts everything."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class _Server:
 
 
 class Door:
-    """The guard, its file, and a browserless caller."""
+    """The guard, its access file, and an HTTP client."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "access.json"
@@ -49,7 +49,7 @@ class Door:
         app.add_middleware(AccessGuard, access=self.file)
         self.http = TestClient(app)
 
-    def say(self, **content: Any) -> None:
+    def write_access(self, **content: Any) -> None:
         self.path.write_text(json.dumps(content))
         os.utime(self.path, ns=(0, self.path.stat().st_mtime_ns + 1_000_000))
         self.file.refresh()
@@ -64,12 +64,12 @@ def door(tmp_path: Path) -> Door:
 
 
 def test_without_keys_everyone_may_call(door: Door) -> None:
-    door.say()
+    door.write_access()
     assert door.get().status_code == 200
 
 
 def test_with_keys_one_of_them_must_come(door: Door) -> None:
-    door.say(keys={"shop": KEY, "app": OTHER})
+    door.write_access(keys={"shop": KEY, "app": OTHER})
     answer = door.get()
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
@@ -81,7 +81,7 @@ def test_with_keys_one_of_them_must_come(door: Door) -> None:
 
 
 def test_an_operator_has_a_key_of_its_own(door: Door) -> None:
-    door.say(keys={"shop": KEY}, admin_key=ADMIN)
+    door.write_access(keys={"shop": KEY}, admin_key=ADMIN)
 
     def post(**headers: str) -> int:
         return int(door.http.post("/v1/admin/thing", headers=headers).status_code)
@@ -90,21 +90,21 @@ def test_an_operator_has_a_key_of_its_own(door: Door) -> None:
     assert post(**{"X-Admin-Key": KEY}) == 403
     assert post(**{"X-API-Key": KEY}) == 401
     assert post(**{"X-Admin-Key": ADMIN}) == 200
-    door.say(keys={"shop": KEY})
+    door.write_access(keys={"shop": KEY})
     assert post(**{"X-Admin-Key": ADMIN}) == 404
 
 
 def test_a_caller_over_its_limit_is_told_when_to_come_again(door: Door) -> None:
-    door.say(keys={"shop": KEY, "app": OTHER}, limit={"per_second": 0.01, "burst": 3})
+    door.write_access(keys={"shop": KEY, "app": OTHER}, limit={"per_second": 0.01, "burst": 3})
     assert [door.get(X_API_Key=KEY).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert 90 <= int(door.get(X_API_Key=KEY).headers["retry-after"]) <= 100
     assert door.get(X_API_Key=OTHER).status_code == 200
 
 
 def test_pages_of_named_origins_alone_may_call(door: Door) -> None:
-    door.say(origins=["https://shop.example"], keys={"shop": KEY})
-    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
-    preflight = door.http.options("/v1/thing", headers=asked)
+    door.write_access(origins=["https://shop.example"], keys={"shop": KEY})
+    request_headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    preflight = door.http.options("/v1/thing", headers=request_headers)
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == "https://shop.example"
     assert "x-api-key" in preflight.headers["access-control-allow-headers"]
@@ -126,7 +126,7 @@ def test_pages_of_named_origins_alone_may_call(door: Door) -> None:
     ],
 )
 def test_a_file_that_is_wrong_or_gone_opens_nothing(door: Door, content: str) -> None:
-    door.say(keys={"shop": KEY})
+    door.write_access(keys={"shop": KEY})
     door.path.write_text(content)
     os.utime(door.path, ns=(0, 1))
     door.file.refresh()
@@ -169,7 +169,7 @@ def test_a_wait_is_as_long_as_the_next_call_needs() -> None:
 
 def test_without_keys_each_address_has_a_limit_of_its_own(tmp_path: Path) -> None:
     door = Door(tmp_path)
-    door.say(limit={"per_second": 0.01, "burst": 2})
+    door.write_access(limit={"per_second": 0.01, "burst": 2})
     one, other = (TestClient(door.http.app, client=(address, 1)) for address in ("10.0.0.1", "10.0.0.2"))
     assert [one.get("/v1/thing").status_code for _ in range(3)] == [200, 200, 429]
     assert other.get("/v1/thing").status_code == 200
@@ -177,6 +177,6 @@ def test_without_keys_each_address_has_a_limit_of_its_own(tmp_path: Path) -> Non
 
 def test_any_site_may_call_where_the_file_says_so(tmp_path: Path) -> None:
     door = Door(tmp_path)
-    door.say(origins=["*"])
+    door.write_access(origins=["*"])
     answer = door.get(origin="https://anything.example")
     assert answer.headers["access-control-allow-origin"] == "https://anything.example"

@@ -1,4 +1,4 @@
-"""The gate before the lists: so many at once, a short queue, and the rest are told at once."""
+"""Load shedding: a limited number of lists at once, a short queue, and an immediate 503 beyond it."""
 
 import asyncio
 

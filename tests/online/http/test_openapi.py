@@ -1,5 +1,5 @@
-"""The API is as /openapi.json says: requests drawn from the document are sent to the application in this process, and every
-answer has a status, a content type and a body that the document knows."""
+"""The API conforms to /openapi.json: requests generated from the document are sent to the application in this process, and
+every response has a documented status, content type and body."""
 
 import json
 from pathlib import Path

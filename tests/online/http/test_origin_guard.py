@@ -1,4 +1,4 @@
-"""Who may call an API without keys: this machine and the hosts that are named, and no page of another origin."""
+"""An API without keys accepts this machine and the configured hosts, and no page of another origin."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ KEY = "k" * 16
 
 
 def status_of(access: Access, method: str, *headers: tuple[str, str]) -> int:
-    """What a request with exactly these headers is answered with; 200 where it comes through."""
+    """Status of a request with exactly these headers; 200 where it passes."""
     file = ReloadableFile(None, read_access, access)
     guard = OriginGuard(AccessGuard(PlainTextResponse("there"), access=file), access=file, host="127.0.0.1")
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]

@@ -1,4 +1,4 @@
-"""Scores from a model server, over gRPC and over REST: the same answers, the same refusals, the same bounds."""
+"""Scores from a model server, over gRPC and over REST: the same scores, errors and timeouts."""
 
 import asyncio
 import time
@@ -57,7 +57,7 @@ def address(request: pytest.FixtureRequest, server: ServerProcess) -> str:
     return server.target if request.param == "gRPC" else server.url
 
 
-def ask(address: str, version: int = 1, count: int = 2, **inputs: Any) -> list[float]:
+def scores_of(address: str, version: int = 1, count: int = 2, **inputs: Any) -> list[float]:
     async def once() -> list[float]:
         async with client_of(address) as client:
             scores = await client.scores("toy", version, ROWS | inputs, count, 5.0)
@@ -79,16 +79,16 @@ async def client_of(address: str) -> AsyncIterator[ModelClient]:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_scores(address: str, version: int) -> None:
-    assert ask(address, version) == pytest.approx([1.5, 1.1])
+    assert scores_of(address, version) == pytest.approx([1.5, 1.1])
 
 
 def test_a_slice_of_another_array_is_sent_as_it_reads(address: str) -> None:
     wide = np.arange(8, dtype=np.float32).reshape(2, 4)
-    assert ask(address, dense=wide[:, ::2]) == pytest.approx([2.0, 11.0])
+    assert scores_of(address, dense=wide[:, ::2]) == pytest.approx([2.0, 11.0])
 
 
 @pytest.mark.parametrize(
-    ("version", "count", "inputs", "said"),
+    ("version", "count", "inputs", "reason"),
     [
         (3, 2, {}, "."),  # NaN
         (1, 3, {}, "numbers where 3 are due"),
@@ -97,14 +97,14 @@ def test_a_slice_of_another_array_is_sent_as_it_reads(address: str) -> None:
         (1, 2, {"userId": np.zeros(2, np.float32)}, "int64"),
     ],
 )
-def test_what_is_no_ranking_is_refused(address: str, version: int, count: int, inputs: Any, said: str) -> None:
-    with pytest.raises(Unavailable, match=f"model toy version {version}.*{said}"):
-        ask(address, version, count, **inputs)
+def test_what_is_no_ranking_is_refused(address: str, version: int, count: int, inputs: Any, reason: str) -> None:
+    with pytest.raises(Unavailable, match=f"model toy version {version}.*{reason}"):
+        scores_of(address, version, count, **inputs)
 
 
 def test_a_version_that_is_not_there(address: str) -> None:
     with pytest.raises(VersionWithdrawn, match=r"model toy version 9: .*Specific\(toy, 9\)"):
-        ask(address, 9)
+        scores_of(address, 9)
 
 
 def test_a_refusal_opens_no_breaker(address: str) -> None:

@@ -1,4 +1,4 @@
-"""Which version ranks when the server drops one before anybody has looked."""
+"""Live models: the version that ranks after the server has dropped one between two polls."""
 
 import asyncio
 import shutil
@@ -18,14 +18,14 @@ GOLDEN = 0.75
 
 
 class Server:
-    """Has the versions that are on disk, as a model server does once it has looked; answers golden rows."""
+    """A model server that serves the versions on disk, and scores golden rows."""
 
     def __init__(self, models: Path) -> None:
         self._models = models
-        self.asked: list[int] = []
+        self.calls: list[int] = []
 
     async def scores(self, name: str, version: int, *_: Any) -> Any:
-        self.asked.append(version)
+        self.calls.append(version)
         await asyncio.sleep(0.005)
         if version not in list_versions(self._models, name):
             raise VersionWithdrawn(f"no version {version}")
@@ -37,7 +37,7 @@ Scene = Callable[[LiveModels, Server], Any]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[[int, Scene], None]:
-    """Versions 1 to n of a model, a catalogue that has seen them all or the newest alone, and what happens then."""
+    """Runs a scene on versions 1 to n of a model, with live models that have polled them all or only the newest."""
 
     def play(versions: int, scene: Scene, seen: bool = False) -> None:
         async def run() -> None:
@@ -49,7 +49,7 @@ def play(tmp_path: Path) -> Callable[[int, Scene], None]:
                 if seen:
                     await live_models.poll()
             await live_models.poll()
-            server.asked.clear()
+            server.calls.clear()
             await scene(live_models, server)
 
         asyncio.run(run())
@@ -94,7 +94,7 @@ def test_who_asks_while_somebody_looks_waits_for_the_same_look(play: Any, tmp_pa
         rollback(tmp_path, "toy")
         others = await asyncio.gather(*(live_models.replacement_for("toy", {withdrawn.version}, 1.0) for _ in range(8)))
         assert {each.version if each else None for each in others} == {1}
-        assert server.asked == [1]
+        assert server.calls == [1]
 
     play(2, scene)
 
@@ -113,8 +113,8 @@ def test_where_nothing_else_is_there_or_in_time_nothing_ranks(play: Any, tmp_pat
 def test_a_vanished_model_is_let_go_of_once_however_many_look(play: Any, tmp_path: Path) -> None:
     async def scene(live_models: LiveModels, server: Server) -> None:
         shutil.rmtree(tmp_path / "toy")
-        looks = (live_models.replacement_for("toy", {1}, 1.0) for _ in range(4))
-        assert await asyncio.gather(live_models.poll(), *looks) == [None] * 5
+        polls = (live_models.replacement_for("toy", {1}, 1.0) for _ in range(4))
+        assert await asyncio.gather(live_models.poll(), *polls) == [None] * 5
         assert live_models.get("toy") is None
         await live_models.poll()
         publish_one(tmp_path)

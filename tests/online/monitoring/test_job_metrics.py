@@ -1,4 +1,4 @@
-"""The job's numbers in /metrics, from a real Redis that the test fills as the job does."""
+"""The job's metrics in /metrics, from a real Redis that the test fills as the job does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

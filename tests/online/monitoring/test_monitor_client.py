@@ -1,4 +1,4 @@
-"""What the API asks of the supervisor's watch, and what it says when there is no answer."""
+"""The client of the supervisor's monitor, and its reasons when there is no response."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Policies and experiments: what a file may say, and that a user's arm is the same always, and as likely as its share."""
+"""Policies and experiments: valid and invalid files; a user's arm is sticky, and as likely as its share."""
 
 from collections import Counter
 from typing import Any
@@ -24,24 +24,24 @@ def experiment(name: str = "ranker", layer: str = "rank", **arms: tuple[float, d
 
 
 def test_without_a_file_everyone_has_the_plain_policy() -> None:
-    chosen = NO_SERVING.choose(6)
+    chosen = NO_SERVING.choose_arms(6)
     assert (chosen.policy, dict(chosen.arms)) == (Policy(), {})
 
 
 def test_an_arm_changes_what_it_names_and_nothing_else() -> None:
     made = serving({"diversity": 0.2}, experiment(wide=(1, {"model": "widedeep"})))
-    chosen = made.choose(6)
+    chosen = made.choose_arms(6)
     assert chosen.policy == Policy(model="widedeep", diversity=0.2)
     assert chosen.arms == {"ranker": "wide"}
-    none = serving({"diversity": 0.2}, experiment(wide=(0, {"model": "widedeep"}))).choose(6)
+    none = serving({"diversity": 0.2}, experiment(wide=(0, {"model": "widedeep"}))).choose_arms(6)
     assert (none.policy, none.arms) == (Policy(diversity=0.2), {"ranker": CONTROL})
 
 
 def test_arms_are_sticky_and_as_large_as_their_shares() -> None:
     text: dict[str, Any] = {"a": (0.2, {"explore": 0.1}), "b": (0.5, {})}
     one, again = serving({}, experiment(**text)), serving({}, experiment(**text))
-    arms = [one.choose(user_id).arms["ranker"] for user_id in range(10_000)]
-    assert arms == [again.choose(user_id).arms["ranker"] for user_id in range(10_000)]
+    arms = [one.choose_arms(user_id).arms["ranker"] for user_id in range(10_000)]
+    assert arms == [again.choose_arms(user_id).arms["ranker"] for user_id in range(10_000)]
     counts = Counter(arms)
     for arm, share in (("a", 0.2), ("b", 0.5), (CONTROL, 0.3)):
         assert counts[arm] / 10_000 == pytest.approx(share, abs=0.02)
@@ -50,7 +50,7 @@ def test_arms_are_sticky_and_as_large_as_their_shares() -> None:
 
 def test_layers_are_independent() -> None:
     made = serving({}, experiment(a=(0.5, {"explore": 0.1})), experiment("mix", "recall", b=(0.5, {"diversity": 0.1})))
-    both = Counter(tuple(made.choose(user_id).arms.values()) for user_id in range(10_000))
+    both = Counter(tuple(made.choose_arms(user_id).arms.values()) for user_id in range(10_000))
     assert all(count / 10_000 == pytest.approx(0.25, abs=0.02) for count in both.values())
     assert len(both) == 4
 
@@ -90,4 +90,4 @@ def test_the_manuals_example_holds() -> None:
     example = next(block for block in manual.split("```") if '"experiments"' in block)
     made = read_serving(example.encode())
     assert {each.name for each in made.experiments} == {"ranker", "mix"}
-    assert made.choose(6).plain.pin == (50,)
+    assert made.choose_arms(6).plain.pin == (50,)

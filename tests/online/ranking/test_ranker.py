@@ -1,4 +1,4 @@
-"""Several models for one list: who ranks, who is left out and named, and what happens when one does not answer."""
+"""Ranking by several models: which one ranks, which are left out and named, and what happens when one fails."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""After ranking: laws that hold for any scores, and what diversity, rules, exploration and interleaving do."""
+"""Re-ranking: laws for any scores, and the effects of diversity, rules, exploration and interleaving."""
 
 from collections import Counter
 from random import Random

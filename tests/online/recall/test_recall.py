@@ -1,4 +1,4 @@
-"""One contract for every recall channel, and the merge of them."""
+"""The contract of every recall channel, and their merge."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ NEW = (901, 902, 903, 904)
 
 
 def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
-    """A query that every channel has something to say about, well more than a few items."""
+    """A query for which every channel finds more than a few items."""
     store = ItemStore(base)
     for number, item_id in enumerate(NEW):
         store.put_item(Item(item_id, f"New {number}", ("Comedy",), 2020), AT - 1 - number)
@@ -71,7 +71,7 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
 
 
 def ids(store: ItemStore, rows: IntArray) -> list[int]:
-    """Items of the base by their ids; new ones, which this store has not, by their place after them."""
+    """Items of the base by id; new ones, which this store does not have, by their position after them."""
     known = store.columns.ids[: len(store)].tolist()
     return [known[row] if row < len(known) else NEW[row - len(known)] for row in rows.tolist()]
 
@@ -203,9 +203,9 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
     assert found.failed == ("failing",)
     assert len(found.rows) == 20
     assert len(set(found.rows.tolist())) == 20
-    place_of_39 = found.rows.tolist().index(store.row(39))
-    assert found.channels(place_of_39) == ("popular_day", "popular", "genre", "trending", "newest")
-    assert found.votes()[place_of_39] == 5
+    index_of_39 = found.rows.tolist().index(store.row(39))
+    assert found.channels(index_of_39) == ("popular_day", "popular", "genre", "trending", "newest")
+    assert found.votes()[index_of_39] == 5
     assert ids(store, found.rows[:3]) == [
         6,
         40,

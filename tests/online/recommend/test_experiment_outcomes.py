@@ -1,4 +1,4 @@
-"""Which lists of experiments were acted on: each once an outcome, a bounded number remembered."""
+"""Outcomes of experiments: each list counts once per outcome, and a bounded number of lists is remembered."""
 
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
 from online.recommend.experiment_outcomes import ExperimentOutcomes
@@ -10,32 +10,34 @@ def event(kind: int, request_id: str | None, centi: int = 0) -> Event:
 
 
 def counted(experiment: str, arm: str) -> tuple[float, float]:
-    acted, liked = (metrics.ACTED.labels(experiment, arm, outcome)._value.get() for outcome in ("acted", "liked"))
-    return acted, liked
+    outcomes, liked = (metrics.ACTED.labels(experiment, arm, outcome)._value.get() for outcome in ("acted", "liked"))
+    return outcomes, liked
 
 
 def test_a_list_counts_once_an_outcome() -> None:
-    acted = ExperimentOutcomes()
-    acted.record_shown("list", {"once": "a"})
-    acted.record_events([event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")])
+    outcomes = ExperimentOutcomes()
+    outcomes.record_shown("list", {"once": "a"})
+    outcomes.record_events(
+        [event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")]
+    )
     assert counted("once", "a") == (0, 0)
-    acted.record_events([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
+    outcomes.record_events([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
     assert counted("once", "a") == (1, 0)
-    acted.record_events([event(RATING, "list", 400), event(LIKE, "list")])
+    outcomes.record_events([event(RATING, "list", 400), event(LIKE, "list")])
     assert counted("once", "a") == (1, 1)
 
 
 def test_a_list_counts_for_each_of_its_experiments() -> None:
-    acted = ExperimentOutcomes()
-    acted.record_shown("list", {"one": "a", "two": "control"})
-    acted.record_events([event(LIKE, "list")])
+    outcomes = ExperimentOutcomes()
+    outcomes.record_shown("list", {"one": "a", "two": "control"})
+    outcomes.record_events([event(LIKE, "list")])
     assert counted("one", "a") == counted("two", "control") == (1, 1)
 
 
 def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment() -> None:
-    acted = ExperimentOutcomes(limit=2)
+    outcomes = ExperimentOutcomes(limit=2)
     for name in ("first", "second", "third"):
-        acted.record_shown(name, {"kept": name})
-    acted.record_shown("plain", {})
-    acted.record_events([event(CLICK, name) for name in ("first", "second", "third", "plain")])
+        outcomes.record_shown(name, {"kept": name})
+    outcomes.record_shown("plain", {})
+    outcomes.record_events([event(CLICK, name) for name in ("first", "second", "third", "plain")])
     assert [counted("kept", name)[0] for name in ("first", "second", "third")] == [0, 1, 1]

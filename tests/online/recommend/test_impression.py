@@ -1,4 +1,4 @@
-"""What is logged of a list."""
+"""The impression record of a list."""
 
 import asyncio
 
@@ -25,9 +25,9 @@ def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendat
     assert {item.propensity for item in served.items} == {1.0}
     candidates = served.candidates
     assert set(candidates.item_id) == set(range(1, 41)) - {1, 3}  # all films but the two that user 7 has seen
-    place = {item_id: at for at, item_id in enumerate(candidates.item_id)}
+    index_of = {item_id: at for at, item_id in enumerate(candidates.item_id)}
     for item in served.items:
-        at = place[item.item_id]
+        at = index_of[item.item_id]
         assert candidates.score[at] == item.score
         assert (
             tuple(name for k, name in enumerate(candidates.channels) if candidates.channel[at] >> k & 1)
@@ -47,22 +47,22 @@ def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendat
 
 @pytest.mark.parametrize("size", [1, 10])
 def test_without_a_model_there_are_no_features_and_the_list_is_logged_all_the_same(base: Base, size: int) -> None:
-    async def ask() -> Recommendation:
+    async def recommended() -> Recommendation:
         async with recommender(base) as (made, _):
             return await made.recommend(Request(7, None, size, at=AT - 1000))
 
-    served = impression_of(asyncio.run(ask()))
+    served = impression_of(asyncio.run(recommended()))
     assert (served.model, served.model_version, served.features) == (None, None, None)
     assert (served.ts, served.at) == (AT + 5, AT - 1000)
     assert len(served.items) == size
 
 
 def test_a_list_of_nothing_is_a_list(base: Base) -> None:
-    async def ask() -> Recommendation:
+    async def recommended() -> Recommendation:
         async with recommender(base) as (made, items):
             return await made.recommend(Request(7, model_of(items), 10, exclude=frozenset(range(1, 41))))
 
-    served = impression_of(asyncio.run(ask()))
+    served = impression_of(asyncio.run(recommended()))
     assert served.items == ()
     assert served.features is not None
     assert served.features.items == []

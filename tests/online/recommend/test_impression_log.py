@@ -1,4 +1,4 @@
-"""Shown lists on their way into Kafka: a queue that is bounded, that nobody waits for, and that counts what it drops."""
+"""The impression log without Kafka: a bounded queue that never blocks, and that counts what it drops."""
 
 import asyncio
 import dataclasses
@@ -16,7 +16,7 @@ from tests.online.sample_lists import Counts, numbered
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """Something that takes connections and never says a word."""
+    """A server that accepts connections and never responds."""
     import socket
 
     with socket.socket() as listening:

@@ -1,4 +1,4 @@
-"""Shown lists with a Kafka that runs, stands still, or goes on."""
+"""The impression log with a Kafka that runs, is suspended, or resumes."""
 
 import asyncio
 import dataclasses
@@ -40,7 +40,7 @@ class Broker:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Kafka stands still."""
+        """Suspend Kafka."""
         os.kill(self.id.pid, signal.SIGSTOP)
         try:
             yield
@@ -65,7 +65,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @asynccontextmanager
 async def connected(broker: Broker, answer: Recommendation, **more: Any) -> AsyncIterator[ImpressionLog]:
-    """A log that has logged a first list: Kafka is there."""
+    """An impression log that has logged a first list, so that Kafka is connected."""
     log, counts = ImpressionLog(broker.bootstrap, **more), Counts()
     log.start()
     log.put(answer)
@@ -192,10 +192,10 @@ def test_features_that_are_too_large_stay_behind(broker: Broker, answer: Recomme
 
 
 @pytest.mark.parametrize(
-    ("topic", "size", "kept_ms"), [(SERVED, SERVED_LIMIT, "-1"), (SAMPLES, SAMPLE_LIMIT, "2592000000")]
+    ("topic", "size", "retention_ms"), [(SERVED, SERVED_LIMIT, "-1"), (SAMPLES, SAMPLE_LIMIT, "2592000000")]
 )
 def test_topics_take_the_largest_value_and_only_samples_are_forgotten_after_thirty_days(
-    broker: Broker, topic: str, size: int, kept_ms: str
+    broker: Broker, topic: str, size: int, retention_ms: str
 ) -> None:
     for length, taken in ((size, True), (3 * size, False)):
         with KafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=4 << 20) as producer:
@@ -208,8 +208,8 @@ def test_topics_take_the_largest_value_and_only_samples_are_forgotten_after_thir
                     sent.get(20)
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
     try:
-        said = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"][topic]
+        configs = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"][topic]
     finally:
         admin.close()
-    kept = {name: said[name]["value"] for name in ("retention.ms", "message.timestamp.type")}
-    assert kept == {"retention.ms": kept_ms, "message.timestamp.type": "LogAppendTime"}
+    found = {name: configs[name]["value"] for name in ("retention.ms", "message.timestamp.type")}
+    assert found == {"retention.ms": retention_ms, "message.timestamp.type": "LogAppendTime"}

@@ -1,5 +1,5 @@
-"""One list, made in process without Redis and without a model server: what the policy hides, who is in an experiment, what
-ranking may take of the deadline, and the order where no model answers."""
+"""One list, made in process without Redis and without a model server: hidden items, experiments, ranking's share of the
+deadline, and the order without a model."""
 
 import asyncio
 from typing import Any
@@ -15,13 +15,13 @@ from online.recommend.recommender import NO_MODEL, Recommendation, Recommender, 
 from tests.online.sample_lists import model_of, recommender
 
 
-def asked(base: Base, policy: Policy | None = None, **more: Any) -> Recommendation:
-    async def ask() -> Recommendation:
+def recommendation(base: Base, policy: Policy | None = None, **more: Any) -> Recommendation:
+    async def recommended() -> Recommendation:
         async with recommender(base) as (made, _):
             chosen = Chosen(policy or Policy(), {}, Policy())
             return await made.recommend(Request(7, None, more.pop("size", 100), chosen=chosen, **more))
 
-    return asyncio.run(ask())
+    return asyncio.run(recommended())
 
 
 def ids(answer: Recommendation) -> list[int]:
@@ -37,37 +37,37 @@ def ids(answer: Recommendation) -> list[int]:
     ],
 )
 def test_a_policy_hides_films_of_before_and_after(base: Base, hide: Hide, years: range) -> None:
-    found = {item.year for item in asked(base, Policy(hide=hide)).items}
+    found = {item.year for item in recommendation(base, Policy(hide=hide)).items}
     assert found
     assert found <= set(years)
     assert len(found) >= len(years) - 2  # user 7 has seen two films
 
 
 def test_a_policy_hides_a_genre(base: Base) -> None:
-    found = asked(base, Policy(hide=Hide(genres=("War",)))).items
+    found = recommendation(base, Policy(hide=Hide(genres=("War",)))).items
     assert {genre for item in found for genre in item.genres} == {"Comedy"}
 
 
 def test_a_list_is_of_one_genre_where_that_is_asked_for(base: Base) -> None:
-    assert {item.genres for item in asked(base, genre="War").items} == {("Drama", "War")}
+    assert {item.genres for item in recommendation(base, genre="War").items} == {("Drama", "War")}
 
 
 def test_what_is_excluded_or_seen_is_not_in_the_list(base: Base) -> None:
-    assert {1, 3, 40, 39} & set(ids(asked(base))) == {39, 40}
-    assert not {1, 3, 40, 39} & set(ids(asked(base, exclude=frozenset({40, 39}))))
+    assert {1, 3, 40, 39} & set(ids(recommendation(base))) == {39, 40}
+    assert not {1, 3, 40, 39} & set(ids(recommendation(base, exclude=frozenset({40, 39}))))
 
 
 def test_given_items_are_ranked_seen_or_not(base: Base) -> None:
-    assert set(ids(asked(base, items=(1, 3, 40)))) == {1, 3, 40}
+    assert set(ids(recommendation(base, items=(1, 3, 40)))) == {1, 3, 40}
 
 
 def test_a_list_is_as_long_as_is_asked_and_has_each_item_once(base: Base) -> None:
-    found = ids(asked(base, size=7))
+    found = ids(recommendation(base, size=7))
     assert len(found) == len(set(found)) == 7
 
 
 def test_pinned_items_come_first_and_buried_ones_last(base: Base) -> None:
-    found = ids(asked(base, Policy(pin=(11, 12), bury=(40, 39))))
+    found = ids(recommendation(base, Policy(pin=(11, 12), bury=(40, 39))))
     assert found[:2] == [11, 12]
     assert set(found[-2:]) == {39, 40}
 
@@ -85,13 +85,13 @@ def test_without_a_model_what_more_channels_found_comes_first_then_what_recall_g
     scores = fallback_scores(found)
     assert np.argsort(-scores).tolist() == [2, 0, 1, 3]
     assert ((scores >= 0) & (scores <= 1)).all()
-    answer = asked(base)
+    answer = recommendation(base)
     assert NO_MODEL in answer.degraded
     assert [item.score for item in answer.items] == sorted((item.score for item in answer.items), reverse=True)
 
 
 class _NobodyThere:
-    """A model server's client that notes how long it may take, and gets no answer."""
+    """A model client that records its timeout and gets no response."""
 
     def __init__(self) -> None:
         self.allowed: list[float] = []
@@ -104,12 +104,12 @@ class _NobodyThere:
 def test_ranking_has_what_is_left_of_the_deadline(base: Base) -> None:
     client = _NobodyThere()
 
-    async def ask() -> Recommendation:
+    async def recommended() -> Recommendation:
         async with recommender(base, client=client, deadline=0.2) as (made, items):
             assert isinstance(made, Recommender)
             return await made.recommend(Request(7, model_of(items), 10), waited=0.05)
 
-    answer = asyncio.run(ask())
+    answer = asyncio.run(recommended())
     (allowed,) = client.allowed
     assert 0 < allowed <= 0.8 * 0.2 - 0.05
     assert NO_MODEL in answer.degraded

@@ -1,4 +1,4 @@
-"""What PUT /v1/items/{id} takes for an item."""
+"""Valid and invalid bodies of PUT /v1/items/{id}."""
 
 import pytest
 

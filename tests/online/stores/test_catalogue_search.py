@@ -1,4 +1,4 @@
-"""Pages of the catalogue: every item once, in order, whatever the order and wherever pages end."""
+"""Catalogue search: its pages hold every item once, for any order and any page size."""
 
 from itertools import pairwise
 

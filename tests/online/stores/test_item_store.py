@@ -1,4 +1,4 @@
-"""What the item store tells of one item, so that nobody else reads its columns."""
+"""The item store's summaries of one item, so that no other module reads its columns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reading a user from a real Redis: late once, away, and back."""
+"""Reading a user from a real Redis: one late response, down, and back."""
 
 import asyncio
 import signal
@@ -29,7 +29,7 @@ TIMEOUT = 0.5
 """Seconds that Redis has for an answer; ten times what it has in the API, so that one that goes on again is in time."""
 
 
-def reading(
+def run_steps(
     server: RedisProcess, base: Base, steps: Callable[[UserStore], Awaitable[None]], generation: int = 1
 ) -> None:
     """Run the steps with a store that is connected."""
@@ -37,7 +37,7 @@ def reading(
     async def run() -> None:
         store = UserStore("127.0.0.1", server.port, generation, base, TIMEOUT)
         try:
-            assert (await store.get(USER)).live
+            assert (await store.load_user(USER)).live
             await steps(store)
         finally:
             await store.close()
@@ -56,12 +56,12 @@ def go_on(server: RedisProcess) -> None:
 def test_one_late_answer_costs_one_list_and_not_the_next(server: RedisProcess, base: Base) -> None:
     async def steps(store: UserStore) -> None:
         stop(server)
-        assert not (await store.get(USER)).live
+        assert not (await store.load_user(USER)).live
         go_on(server)
-        again: LiveUser = await store.get(USER)
+        again: LiveUser = await store.load_user(USER)
         assert (again.live, again.features.last_ts) == (True, 77)
 
-    reading(server, base, steps)
+    run_steps(server, base, steps)
 
 
 def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisProcess, base: Base) -> None:
@@ -69,17 +69,17 @@ def test_a_redis_that_is_away_is_not_waited_for_and_found_again(server: RedisPro
         stop(server)
         began = time.monotonic()
         for _ in range(FAILURES_TO_REST):
-            assert not (await store.get(USER)).live
+            assert not (await store.load_user(USER)).live
         waited = time.monotonic() - began
         began = time.monotonic()
         for _ in range(50):
-            assert not (await store.get(USER)).live
+            assert not (await store.load_user(USER)).live
         assert time.monotonic() - began < waited  # fifty without a wait take less than three with one
         go_on(server)
         await asyncio.sleep(REST)
-        assert (await store.get(USER)).live
+        assert (await store.load_user(USER)).live
 
-    reading(server, base, steps)
+    run_steps(server, base, steps)
 
 
 @pytest.mark.parametrize(("generation", "offset", "held"), [(1, 99, True), (1, 100, False), (2, 10, False)])
@@ -91,7 +91,7 @@ def test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_fa
     async def steps(store: UserStore) -> None:
         assert await store.wait_for({USER: offset}, 0.05) == held
 
-    reading(server, base, steps, generation)
+    run_steps(server, base, steps, generation)
 
 
 @pytest.mark.parametrize(("broker", "applied", "expected"), [(1000, 1161, 161), (1000, 999, 0), (0, 1161, None)])
@@ -102,7 +102,7 @@ def test_it_is_told_how_long_the_newest_event_took(
     server.client.hset(user_key(USER), mapping={BROKER_TS: broker, APPLIED_TS: applied, N: 12})
 
     async def steps(store: UserStore) -> None:
-        user = await store.get(USER)
+        user = await store.load_user(USER)
         assert (user.applied_in_ms, user.n, user.live, user.known) == (expected, 12, True, True)
 
-    reading(server, base, steps)
+    run_steps(server, base, steps)

@@ -1,4 +1,4 @@
-"""Moves of users as a real Redis tells them: to whom they belong, to all who listen, and after Redis was away."""
+"""User updates over a real Redis: to the right listeners, to all of them, and after Redis was down."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

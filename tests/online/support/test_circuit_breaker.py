@@ -1,4 +1,4 @@
-"""When somebody is left alone, and when not."""
+"""Circuit breaker: when calls fail fast, and when they do not."""
 
 import pytest
 

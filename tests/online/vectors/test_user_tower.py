@@ -1,4 +1,4 @@
-"""A list while the two-tower model's vector of the user is asked for: in time, late, failing, of another vocabulary."""
+"""A list with the two-tower model's vector of the user: in time, late, failing, of another vocabulary."""
 
 import asyncio
 from dataclasses import replace
@@ -29,7 +29,7 @@ DEADLINE = 5.0
 
 
 class Client:
-    """Ranks nothing; gives users' vectors after a while, or none."""
+    """A model client that never ranks; returns users' vectors after a delay, or fails."""
 
     def __init__(self, after: float = 0.0, fails: bool = False) -> None:
         self._after, self._fails = after, fails

@@ -1,4 +1,4 @@
-"""Vectors for recall: the index against comparing with all, files that are followed and those that are refused, folding in."""
+"""Vectors for recall: the index against brute force, new and refused versions on disk, folding in."""
 
 import asyncio
 import json

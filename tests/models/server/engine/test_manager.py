@@ -284,7 +284,7 @@ def test_many_threads_share_a_version(library: Any, tmp_path: Path, start: Any) 
     manager = start(model(tmp_path / "m"))
     wrong: list[Any] = []
 
-    def ask(number: int) -> None:
+    def request(number: int) -> None:
         rows = np.full((number + 1, 2), number, dtype=np.float32)
         for signature, alias in (("one", "score"), ("serving_default", "half")) * 50:
             with manager.lease("m") as servable:
@@ -293,7 +293,7 @@ def test_many_threads_share_a_version(library: Any, tmp_path: Path, start: Any) 
             if value.tolist() != [expected] * (number + 1):
                 wrong.append(value)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    threads = [threading.Thread(target=request, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -35,7 +35,7 @@ def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -
     """Train, pull the plug in the first step after so many passes over the lessons; the model, and how many passes there were."""
     passes: list[tuple[int, int]] = []
 
-    def tell(epoch: int, done: int, _loss: float) -> None:
+    def progress(epoch: int, done: int, _loss: float) -> None:
         if not passes or done <= passes[-1][1]:
             passes.append((epoch, done))
             if stop_at is not None and len(passes) > stop_at:
@@ -44,9 +44,9 @@ def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -
 
     net = nets.find(name)
     if name == "neuralcf":
-        fitted = fit(net, lessons, 3, 3, tell, resume=resume)
+        fitted = fit(net, lessons, 3, 3, progress, resume=resume)
     else:
-        fitted = fit_on_lists(net, lessons, 3, tell, resume=resume, effort=Effort(sequence=3, last=1, whole=4))
+        fitted = fit_on_lists(net, lessons, 3, progress, resume=resume, effort=Effort(sequence=3, last=1, whole=4))
     return fitted, len(passes)
 
 
@@ -70,16 +70,16 @@ def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable
 
 
 def test_another_training_begins_anew(lessons: Callable[[str], Any], tmp_path: Path) -> None:
-    path, told = tmp_path / "x.npz", lessons("neuralcf")
+    path, data = tmp_path / "x.npz", lessons("neuralcf")
     with pytest.raises(Pulled):
-        train("neuralcf", told, Resume(path, "k", hourly()), 2)
-    kept = path.read_bytes()
-    whole = train("neuralcf", told, Resume())[1]
-    assert train("neuralcf", told, Resume(path, "other", hourly()))[1] == whole
-    path.write_bytes(kept)
-    assert train("neuralcf", told, Resume(path, "k", hourly()))[1] == whole - 2
-    path.write_bytes(kept[:100])
-    assert train("neuralcf", told, Resume(path, "k", hourly()))[1] == whole
+        train("neuralcf", data, Resume(path, "k", hourly()), 2)
+    saved = path.read_bytes()
+    whole = train("neuralcf", data, Resume())[1]
+    assert train("neuralcf", data, Resume(path, "other", hourly()))[1] == whole
+    path.write_bytes(saved)
+    assert train("neuralcf", data, Resume(path, "k", hourly()))[1] == whole - 2
+    path.write_bytes(saved[:100])
+    assert train("neuralcf", data, Resume(path, "k", hourly()))[1] == whole
 
 
 def test_a_net_that_was_built_otherwise_is_told_and_what_was_kept_goes(

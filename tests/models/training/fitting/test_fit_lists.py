@@ -20,7 +20,7 @@ from models.training.fitting.fit_sequences import indexed  # noqa: E402
 from models.training.list_data import NO_CANDIDATE, OTHER, Histories, Lists, read_ranking_lists, windows  # noqa: E402
 from models.training.list_metrics import _logistic, rank_metrics, ranks_of  # noqa: E402
 from tests.effort import SMALL  # noqa: E402
-from tests.models.synthetic_lists import write_asks  # noqa: E402
+from tests.models.synthetic_lists import write_ranking_lists  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -34,28 +34,28 @@ def histories(*lengths: int) -> Histories:
 
 
 def test_every_event_follows_once_after_what_was_before_it() -> None:
-    told = histories(1, 7, 55)
-    made = windows(told, 10**9, 10**9)
+    past = histories(1, 7, 55)
+    made = windows(past, 10**9, 10**9)
     following = made.following[made.weights > 0]
-    assert sorted(following.tolist()) == told.items.tolist()
-    starts = set((told.starts[:-1] + 100).tolist())
-    for row, place in zip(*np.nonzero(made.weights), strict=True):
-        item, before = int(made.following[row, place]), int(made.items[row, place])
+    assert sorted(following.tolist()) == past.items.tolist()
+    starts = set((past.starts[:-1] + 100).tolist())
+    for row, position in zip(*np.nonzero(made.weights), strict=True):
+        item, before = int(made.following[row, position]), int(made.items[row, position])
         assert before == (-1 if item in starts else item - 1)
-        assert made.weights[row, place] == np.float32(1 if (item - 100) % 3 != 2 else OTHER)
-        assert made.gaps[row, place + 1] == (0 if before == -1 else 2)  # a second
-        filled = (made.items[row, : place + 1] >= 0).sum()
-        whole = item - 100 - max(start for start in told.starts.tolist() if start <= item - 100)
+        assert made.weights[row, position] == np.float32(1 if (item - 100) % 3 != 2 else OTHER)
+        assert made.gaps[row, position + 1] == (0 if before == -1 else 2)  # a second
+        filled = (made.items[row, : position + 1] >= 0).sum()
+        whole = item - 100 - max(start for start in past.starts.tolist() if start <= item - 100)
         assert filled >= min(whole, LENGTH // 2)
 
 
 def test_only_rows_before_the_first_ask_teach_and_only_the_newest_of_many() -> None:
-    told = histories(30, 30)
-    made = windows(told, 40, 10**9)
+    past = histories(30, 30)
+    made = windows(past, 40, 10**9)
     assert made.following.max() == 139
-    few = windows(told, 10**9, 12)
+    few = windows(past, 10**9, 12)
     assert few.following[few.weights > 0].min() >= 140
-    assert len(windows(told, 0, 10)) == 0
+    assert len(windows(past, 0, 10)) == 0
 
 
 def test_an_item_out_of_the_vocabulary_weighs_nothing() -> None:
@@ -96,35 +96,35 @@ def test_scores_that_rank_backwards_are_not_turned_around() -> None:
     assert scale > 0
 
 
-def test_fusion_ranks_by_what_follows_and_by_the_signals(asks: Any) -> None:
-    done = fit_on_lists(nets.find("fusion"), asks, seed=3)
+def test_fusion_ranks_by_what_follows_and_by_the_signals(ranking_lists: Any) -> None:
+    done = fit_on_lists(nets.find("fusion"), ranking_lists, seed=3)
     metrics = done.metrics
-    chance = np.mean(1 / (asks.validation_lists.items != NO_CANDIDATE).sum(1))
-    assert metrics["mrr10"] > 0.5 > 3 * chance
+    random_mrr = np.mean(1 / (ranking_lists.validation_lists.items != NO_CANDIDATE).sum(1))
+    assert metrics["mrr10"] > 0.5 > 3 * random_mrr
     assert metrics["log_loss"] < 0.27  # 1 of 13: 0.27 for a constant
-    rows = {name: values[:50] for name, values in asks.validation.inputs.items()}
-    told = done.model({name: rows[name] for name in nets.find("fusion").inputs}).numpy()
+    rows = {name: values[:50] for name, values in ranking_lists.validation.inputs.items()}
+    past = done.model({name: rows[name] for name in nets.find("fusion").inputs}).numpy()
     changed = {**rows, "signals": np.ascontiguousarray(rows["signals"][:, ::-1])}
-    assert np.abs(done.model({name: changed[name] for name in nets.find("fusion").inputs}).numpy() - told).max() > 1e-3
+    assert np.abs(done.model({name: changed[name] for name in nets.find("fusion").inputs}).numpy() - past).max() > 1e-3
 
 
-def test_sasrec_knows_what_comes_next(asks: Any) -> None:
-    assert fit_on_lists(nets.find("sasrec"), asks, seed=3).metrics["mrr10"] > 0.5
+def test_sasrec_knows_what_comes_next(ranking_lists: Any) -> None:
+    assert fit_on_lists(nets.find("sasrec"), ranking_lists, seed=3).metrics["mrr10"] > 0.5
 
 
-def test_the_same_seed_gives_the_same_model(asks: Any, fitted: Callable[[str], Any]) -> None:
-    again = fit_on_lists(nets.find("fusion"), asks, seed=3, effort=SMALL)
+def test_the_same_seed_gives_the_same_model(ranking_lists: Any, fitted: Callable[[str], Any]) -> None:
+    again = fit_on_lists(nets.find("fusion"), ranking_lists, seed=3, effort=SMALL)
     for one, other in zip(fitted("fusion").model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_a_diverging_training_is_an_error(asks: Any) -> None:
+def test_a_diverging_training_is_an_error(ranking_lists: Any) -> None:
     net = replace(nets.find("fusion"), learning_rate=float("nan"))
     with pytest.raises(Broken, match="training of fusion diverged: loss nan"):
-        fit_on_lists(net, asks, seed=3, effort=SMALL)
+        fit_on_lists(net, ranking_lists, seed=3, effort=SMALL)
 
 
 def test_too_few_asks_are_refused(tmp_path: Path) -> None:
-    write_asks(tmp_path, users=2, events=3)
+    write_ranking_lists(tmp_path, users=2, events=3)
     with pytest.raises(Broken, match=r"has \d asks: expected at least 8"):
         read_ranking_lists(tmp_path)

@@ -54,6 +54,6 @@ def test_a_share_of_ids_is_dropped(samples: Any) -> None:
 
 
 def test_every_step_is_told(samples: Any) -> None:
-    told = []
-    fit(replace(nets.find("neuralcf"), batch_size=1024), samples, 1, 3, lambda *args: told.append(args))
-    assert [(epoch, rows) for epoch, rows, _ in told] == [(1, 1024), (1, 2048), (1, 2700)]
+    calls = []
+    fit(replace(nets.find("neuralcf"), batch_size=1024), samples, 1, 3, lambda *args: calls.append(args))
+    assert [(epoch, rows) for epoch, rows, _ in calls] == [(1, 1024), (1, 2048), (1, 2700)]

@@ -17,7 +17,7 @@ from models.registry import Manifest, newest, publish
 from models.training.runtime import import_tensorflow
 from tests.effort import SMALL
 from tests.models.fake_version import a_manifest
-from tests.models.synthetic_lists import write_asks
+from tests.models.synthetic_lists import write_ranking_lists
 from tests.models.synthetic_rows import write_samples
 
 import_tensorflow()
@@ -59,9 +59,9 @@ def test_known_ids_score_as_before_among_new_ones(
     }
     if name == "fusion":  # of a larger catalogue each has a smaller share
         table = model.get_layer("next_item").encoder.items.embeddings.numpy()
-        place = np.searchsorted(items, old.context.item_ids)
+        index = np.searchsorted(items, old.context.item_ids)
         np.testing.assert_array_equal(
-            table[1 + place], old.model.get_layer("next_item").encoder.items.embeddings.numpy()[1:]
+            table[1 + index], old.model.get_layer("next_item").encoder.items.embeddings.numpy()[1:]
         )
     else:
         np.testing.assert_allclose(model(rows).numpy(), old.model(rows).numpy(), atol=1e-6)
@@ -119,17 +119,17 @@ def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["fusion", "sasrec"])
 def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[str], Path], tmp_path: Path) -> None:
     models, newer = published(name), tmp_path / "newer"
-    write_asks(newer, users=40, later=30 * DAY_MS, seed=5)
-    asks = read_ranking_lists(newer)
-    assert asks.histories is None
+    write_ranking_lists(newer, users=40, later=30 * DAY_MS, seed=5)
+    ranking_lists = read_ranking_lists(newer)
+    assert ranking_lists.histories is None
     train_all(Options(tmp_path, models, (name,), ranking_lists=newer, go_on=1, effort=SMALL), quiet())
     second = newest(models, name)
     assert second is not None
     assert second.version == 2
-    assert second.data.rows == len(asks.train_lists)
+    assert second.data.rows == len(ranking_lists.train_lists)
     assert second.metrics["auc"] > second.metrics[promotion_gate.LIVE_AUC] - 0.02
     with pytest.raises(BadInput, match="expected histories, or a version to go on from"):
-        fit_on_lists(nets.find(name), asks, seed=3)
+        fit_on_lists(nets.find(name), ranking_lists, seed=3)
 
 
 def test_the_gate_compares_on_the_same_validation() -> None:

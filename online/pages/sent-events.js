@@ -1,9 +1,9 @@
-// An act of a person: an event, on its way into the features, and back as what a page shows. The line says how it went.
+// Events that a person sends: their way into the features, and the renewed page; a status line reports the progress.
 
 import { postEvent } from "./api.js";
 import { $, el } from "./dom.js";
-import { movedWords } from "./moves.js";
-import { number } from "./words.js";
+import { movedWords } from "./rank-changes.js";
+import { number } from "./format.js";
 
 /**
  * What a list answers: an act of this page, or, without a token, a move that the stream told of.
@@ -21,9 +21,9 @@ export function say(text, state = "", more = "") {
 
 /**
  * A list was renewed. `what`: what the person did, or null for something elsewhere; `ms`: from the click to the list; `inside`: from the log
- * to the features, or null where it is not known; `moves`: see moves.js; `more`: a sentence of the page's own.
+ * to the features, or null where it is not known; `moves`: see rank-changes.js; `more`: a sentence of the page's own.
  * @param {string | null | undefined} what
- * @param {{ms?: number, inside: number | null, moves?: import("./moves.js").Moves | null, more?: string}} how
+ * @param {{ms?: number, inside: number | null, moves?: import("./rank-changes.js").Moves | null, more?: string}} how
  */
 export function sayRenewed(what, { ms = 0, inside, moves = null, more = "" }) {
   const renewed = what === null ? "Something you did elsewhere: your list was renewed." : `${what}: your list was renewed ${number(Math.round(ms))} ms later.`;

@@ -1,11 +1,11 @@
-// What every page has: the search in the header, and whose list "My list" is.
+// The header of every page: the search, and the link "My list".
 
 import { getItems } from "./api.js";
 import { moviePage } from "./cards.js";
 import { $, el } from "./dom.js";
-import { paint } from "./faces.js";
+import { paint } from "./posters.js";
 import { me, userPage } from "./me.js";
-import { shownTitle } from "./words.js";
+import { shownTitle } from "./format.js";
 
 const SHOWN = 8;
 const PAUSE_MS = 90;

@@ -1,6 +1,6 @@
-// What a renewed list moved: one before for all who tell of it, the sentence, the marks and "why".
+// Rank changes of a renewed list against the one before, shared by the sentence, the marks and the panel "why".
 
-import { number } from "./words.js";
+import { number } from "./format.js";
 
 /** @typedef {Map<string, {was: number, at: number, gone: number}>} Moves */
 

@@ -1,10 +1,10 @@
-// Two models' lists side by side, and where each puts the other's films.
+// Two models' lists side by side, with each film's rank in the other list.
 
 import { moviePage } from "./cards.js";
 import { el, reconcile } from "./dom.js";
-import { paint } from "./faces.js";
+import { paint } from "./posters.js";
 import { flip } from "./flip.js";
-import { ordinal, shownTitle } from "./words.js";
+import { ordinal, shownTitle } from "./format.js";
 
 /** Show two answers of GET /v1/recommendations in `root`. */
 export function showSides(root, left, right) {

@@ -1,5 +1,5 @@
-// Faces of films. No posters exist: a film's genres give it colours and a sign, its id the composition, so that a film always
-// looks the same and neighbours do not look alike.
+// Generated posters of films: the genres determine colours and a sign, the id the composition, so that a film always looks
+// the same and neighbours look different.
 
 import { svg } from "./dom.js";
 import { genreShown, hue } from "./genres.js";

@@ -1,4 +1,4 @@
-// How things are said: dates of the home's clock, numbers, titles, what degraded means.
+// Formatting for people: dates of the home's clock, numbers, titles, and the meanings of `degraded`.
 
 // UTC, so that the same event has the same date everywhere, and the tests' too.
 const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });

@@ -1,11 +1,11 @@
-// One's own list as a row of posters that can be rated there: a click renews it.
+// The user's own list as a row of posters that can be rated in place; each rating renews the list.
 
-import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./acts.js";
+import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./sent-events.js";
 import { getRecommendations } from "./api.js";
 import { skeletons } from "./cards.js";
-import { movesOf } from "./moves.js";
+import { movesOf } from "./rank-changes.js";
 import { POSTER, Tiles } from "./tiles.js";
-import { comesBack, degradedSentence, shownTitle } from "./words.js";
+import { comesBack, degradedSentence, shownTitle } from "./format.js";
 
 const AGAIN_MS = 1000;
 const AGAIN = 20;
@@ -29,7 +29,7 @@ export function showMine(section, user, size) {
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
    *  less and less often: each one counts as shown.
-   * @param {import("./acts.js").Acted | null} acted
+   * @param {import("./sent-events.js").Acted | null} acted
    */
   async function load(acted = null) {
     const mine = ++turn;
