@@ -92,9 +92,9 @@ def numeric_defaults() -> list[tuple[str, str, float]]:
     ]
 
 
-@pytest.mark.parametrize(("file", "told", "default"), numeric_defaults())
-def test_a_default_that_the_page_names_is_the_default(file: str, told: str, default: float) -> None:
-    assert float(told) == default
+@pytest.mark.parametrize(("file", "documented", "default"), numeric_defaults())
+def test_a_default_that_the_page_names_is_the_default(file: str, documented: str, default: float) -> None:
+    assert float(documented) == default
 
 
 def test_defaults_are_told() -> None:

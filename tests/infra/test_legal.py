@@ -26,7 +26,7 @@ def test_the_licence_is_apache_and_the_project_file_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "version"),
+    ("text", "version"),
     [
         ("Apache Flink", LOCKED["apache-flink"]),
         ("Apache Spark", LOCKED["pyspark"]),
@@ -34,8 +34,8 @@ def test_the_licence_is_apache_and_the_project_file_says_so() -> None:
         ("Apache Kafka", KAFKA),
     ],
 )
-def test_the_notice_names_the_versions_that_are_locked(said: str, version: str) -> None:
-    assert f"{said} {'.'.join(version.split('.')[:2])}" in NOTICE
+def test_the_notice_names_the_versions_that_are_locked(text: str, version: str) -> None:
+    assert f"{text} {'.'.join(version.split('.')[:2])}" in NOTICE
 
 
 def test_the_notice_names_java_as_it_is_locked() -> None:

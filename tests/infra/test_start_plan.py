@@ -59,14 +59,14 @@ def test_steps_that_do_not_need_one_another_are_under_way_together() -> None:
 
 def test_later_steps_are_not_waited_for_and_told_until_they_are_done() -> None:
     log, plan, go, over = Log(), Plan(), threading.Event(), threading.Event()
-    told: list[list[str]] = []
+    reported: list[list[str]] = []
 
-    def tell() -> None:
-        told.append([each.name for each in plan.pending()])
-        if not told[-1]:
+    def report() -> None:
+        reported.append([each.name for each in plan.pending()])
+        if not reported[-1]:
             over.set()
 
-    plan.on_change = tell
+    plan.on_change = report
     plan.add("a", log.step("a"))
     plan.add("train", gate(go), needs=("a",), later=True)
     plan.add("serve", log.step("serve"), needs=("train",), later=True)
@@ -77,7 +77,7 @@ def test_later_steps_are_not_waited_for_and_told_until_they_are_done() -> None:
     go.set()
     assert over.wait(SOON)
     assert log.done == ["a", "serve"]
-    assert told[0] == ["train", "serve"]
+    assert reported[0] == ["train", "serve"]
 
 
 def test_a_later_step_that_fails_takes_with_it_only_what_needs_it() -> None:

@@ -104,11 +104,11 @@ def found(client: Any) -> Contents:
     return contents
 
 
-def difference(is_there: Contents, must_be: Contents) -> str | None:
+def difference(is_present: Contents, must_be: Contents) -> str | None:
     """The first key, in order, that is not what it must be."""
-    for key in sorted(is_there.keys() | must_be.keys()):
-        if is_there.get(key) != must_be.get(key):
-            return f"{key}: expected {must_be.get(key)}, got {is_there.get(key)}"
+    for key in sorted(is_present.keys() | must_be.keys()):
+        if is_present.get(key) != must_be.get(key):
+            return f"{key}: expected {must_be.get(key)}, got {is_present.get(key)}"
     return None
 
 
@@ -119,13 +119,13 @@ class Story:
     job: JobRun
     time: ManualTime
     server: UnsteadyRedis
-    chance: random.Random
+    rng: random.Random
     happened: list[str]
 
     def tell(self, records: dict[int, list[Record]]) -> None:
         """Feed all records, in batches of 1 to 20, while the world does what it likes; at the end all is left in peace."""
         done = dict.fromkeys(records, 0)
-        kept = dict(done)
+        retained = dict(done)
         for act in self._acts():
             left = [number for number, each in records.items() if done[number] < len(each)]
             if not left:
@@ -133,18 +133,18 @@ class Story:
             self.happened.append(act)
             if act == "checkpoint":
                 self.job.checkpoint()
-                kept = dict(done)
+                retained = dict(done)
             elif act == "crash":
-                self.job.crash(self.chance.choice([None, None, 1, 2, 4]))
-                done = dict(kept)
+                self.job.crash(self.rng.choice([None, None, 1, 2, 4]))
+                done = dict(retained)
             elif act == "away":
-                self.server.away(self.chance.choice([0.05, 1.0, 5.0]))
+                self.server.away(self.rng.choice([0.05, 1.0, 5.0]))
             elif act == "answers lost":
                 self.server.lose_replies()
             elif act == "a while":
-                self.job.advance(self.chance.choice([0.05, 0.3, 2.0]))
+                self.job.advance(self.rng.choice([0.05, 0.3, 2.0]))
             else:
-                number, size = self.chance.choice(left), self.chance.choice([1, 1, 3, 20])
+                number, size = self.rng.choice(left), self.rng.choice([1, 1, 3, 20])
                 self.job.feed(records[number][done[number] : done[number] + size])
                 done[number] += size
         self.job.checkpoint()
@@ -155,12 +155,12 @@ class Story:
     def _acts(self) -> Iterator[str]:
         others = ("checkpoint", "crash", "away", "answers lost", "a while")
         while True:
-            yield self.chance.choices(("feed", *others), (60, 8, 4, 3, 3, 22))[0]
+            yield self.rng.choices(("feed", *others), (60, 8, 4, 3, 3, 22))[0]
 
 
 def story(settings: JobSettings, seed: int) -> Story:
     """A run that has not begun. The same seed makes the same one."""
-    chance, time_source = random.Random(seed), ManualTime(WALL)
+    rng, time_source = random.Random(seed), ManualTime(WALL)
     server = UnsteadyRedis(time_source)
-    job = JobRun(settings, time_source, server, chance.choice([1, 1, 2]))
-    return Story(job, time_source, server, chance, [])
+    job = JobRun(settings, time_source, server, rng.choice([1, 1, 2]))
+    return Story(job, time_source, server, rng, [])

@@ -61,7 +61,7 @@ class Bench:
     def samples(self) -> list[dict[str, Any]]:
         return [json.loads(row["v"]) for row in self.job.outputs["samples"]]
 
-    def place(self) -> bytes | None:
+    def offset(self) -> bytes | None:
         found: bytes | None = self.client.hget(user_key(USER), N)
         return found
 
@@ -84,7 +84,7 @@ def bench(small_base: Base, redis: RedisProcess) -> Iterator[Bench]:
 def test_a_record_that_can_not_be_read_ends_the_wait_for_it(bench: Bench, value: bytes) -> None:
     bench.feed(bench.event("a", CLICK), bench.record(EVENTS_TOPIC, value))
     bench.job.advance(1.0)
-    assert bench.place() == b"2"
+    assert bench.offset() == b"2"
     assert [(row["k"], row["off"]) for row in bench.job.outputs["rejected"]] == [(str(USER), "1")]
 
 
@@ -99,10 +99,10 @@ def test_a_reject_under_nobodys_key_or_in_another_partition_moves_nobody(bench: 
 def test_duplicates_and_the_late_end_the_wait_for_them(bench: Bench) -> None:
     bench.feed(bench.event("f", FORGET_USER, START), bench.event("late", LIKE, START - 1))
     bench.job.advance(1.0)
-    assert (bench.place(), bench.lane().late) == (b"2", 1)
+    assert (bench.offset(), bench.lane().late) == (b"2", 1)
     bench.feed(bench.event("a", CLICK, START + 1), bench.event("a", CLICK, START + 1))
     bench.job.advance(1.0)
-    assert (bench.place(), bench.lane().duplicate) == (b"4", 1)
+    assert (bench.offset(), bench.lane().duplicate) == (b"4", 1)
 
 
 def test_a_good_event_under_another_key_is_sent_on_and_touches_nobody(bench: Bench) -> None:
@@ -110,7 +110,7 @@ def test_a_good_event_under_another_key_is_sent_on_and_touches_nobody(bench: Ben
     bench.feed(bench.record(EVENTS_TOPIC, value, key="x"))
     bench.job.advance(1.0)
     assert [(row["k"], row["v"].encode()) for row in bench.job.outputs["rerouted"]] == [(str(USER), value)]
-    assert (bench.place(), bench.lane().rerouted, bench.lane().next_offset) == (None, 1, 1)
+    assert (bench.offset(), bench.lane().rerouted, bench.lane().next_offset) == (None, 1, 1)
 
 
 def test_the_watermark_never_goes_back(bench: Bench) -> None:
@@ -214,7 +214,7 @@ def test_many_contributions_do_not_wait(bench: Bench) -> None:
 def test_deltas_kept_in_state_are_folded_again_after_a_crash(bench: Bench) -> None:
     bench.feed(bench.event("a", LIKE))
     bench.job.advance(5.0)
-    there = int(bench.client.hget(item_key(5), N))
+    before = int(bench.client.hget(item_key(5), N))
     bench.feed(bench.event("b", LIKE))  # written at once; what follows closely is kept for the next flush
     other = next(user for user in range(1000, 1100) if partition_of(user) != LANE)
     value = write_event(Event("c", LIKE, other, 5, 0, "", START))
@@ -224,21 +224,21 @@ def test_deltas_kept_in_state_are_folded_again_after_a_crash(bench: Bench) -> No
     bench.job.crash()
     bench.job.touch_all()
     bench.job.advance(5.0)
-    assert int(bench.client.hget(item_key(5), N)) == there + 2
+    assert int(bench.client.hget(item_key(5), N)) == before + 2
     assert decode_item(bench.client.hget(item_key(5), VALUE)).counts[LIKE] == 3
     assert bench.job.state_bytes("deltas-1") == 0
 
 
 def test_the_job_goes_on_with_another_number_of_subtasks(bench: Bench) -> None:
     users = list(range(1000, 1040))
-    place: dict[int, int] = {}
+    offsets: dict[int, int] = {}
 
     def click(round_: int) -> None:
         for user in users:
             number = partition_of(user)
             value = write_event(Event(f"{user}-{round_}", CLICK, user, user % 40 + 1, 0, "", START + round_))
-            bench.feed(Record(EVENTS_TOPIC, number, place.get(number, 0), WALL, str(user), value))
-            place[number] = place.get(number, 0) + 1
+            bench.feed(Record(EVENTS_TOPIC, number, offsets.get(number, 0), WALL, str(user), value))
+            offsets[number] = offsets.get(number, 0) + 1
 
     for round_, parallelism in enumerate((2, 8, 1, 3)):
         click(round_)
@@ -251,7 +251,7 @@ def test_the_job_goes_on_with_another_number_of_subtasks(bench: Bench) -> None:
     read = [read_lane(number, bench.client.hgetall(lane_key(number))) for number in range(8)]
     assert sum(lane.applied for lane in read if lane) == 4 * len(users)
     assert {number: lane.next_offset for number, lane in enumerate(read) if lane} == {
-        n: place.get(n, 0) for n in range(8)
+        n: offsets.get(n, 0) for n in range(8)
     }
 
 
@@ -259,9 +259,9 @@ def test_a_user_looked_up_while_redis_is_away_is_written_once_it_is_back(bench: 
     bench.server.away(30.0)
     bench.feed(bench.event("a", CLICK))
     bench.job.advance(29.0)
-    assert bench.place() is None
+    assert bench.offset() is None
     bench.job.advance(3.0)
-    assert bench.place() == b"1"
+    assert bench.offset() == b"1"
     assert bench.client.hget(user_key(USER), APPLIED_TS) is not None
 
 
@@ -277,7 +277,7 @@ def test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alo
     bench.server.away(0.0)
     bench.job.crash()
     bench.job.advance(5.0)
-    assert (bench.place(), bench.client.hget(user_key(other), N)) == (b"1", b"2")
+    assert (bench.offset(), bench.client.hget(user_key(other), N)) == (b"1", b"2")
     assert bench.client.exists(item_key(5), item_key(6)) == 2
 
 
@@ -305,23 +305,23 @@ def test_a_kept_delta_is_written_without_another_record(bench: Bench) -> None:
     """By its own timer, well before the next full second."""
     bench.feed(bench.event("a", LIKE))
     bench.job.advance(5.0)
-    there = int(bench.client.hget(item_key(5), N))
+    before = int(bench.client.hget(item_key(5), N))
     bench.feed(bench.event("b", LIKE))
     other = next(user for user in range(1000, 1100) if partition_of(user) != LANE)
     value = write_event(Event("c", LIKE, other, 5, 0, "", START))
     bench.feed(Record(EVENTS_TOPIC, partition_of(other), 0, WALL, str(other), value))
-    assert int(bench.client.hget(item_key(5), N)) == there + 1
+    assert int(bench.client.hget(item_key(5), N)) == before + 1
     bench.job.advance(4 * SETTLE)
-    assert int(bench.client.hget(item_key(5), N)) == there + 2
+    assert int(bench.client.hget(item_key(5), N)) == before + 2
 
 
 def test_what_was_only_shown_waits_for_the_longest_interval(bench: Bench) -> None:
     bench.feed(bench.event("a", LIKE))
     bench.job.advance(5.0)
-    there = int(bench.client.hget(item_key(5), N))
+    before = int(bench.client.hget(item_key(5), N))
     bench.feed(bench.shown("r1", broker_ts=bench.time.wall_ms()))  # a calm lane says it at once
     bench.feed(bench.shown("r2", broker_ts=bench.time.wall_ms()))
     bench.job.advance(LONGEST - 0.1)
-    assert int(bench.client.hget(item_key(5), N)) == there + 1
+    assert int(bench.client.hget(item_key(5), N)) == before + 1
     bench.job.advance(0.2)
-    assert int(bench.client.hget(item_key(5), N)) == there + 2
+    assert int(bench.client.hget(item_key(5), N)) == before + 2

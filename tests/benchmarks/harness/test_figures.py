@@ -86,8 +86,8 @@ def test_made_up_events_keep_to_the_contract() -> None:
 def test_a_longer_sequence_is_longer_only_within() -> None:
     def length() -> int:
         user = UserState(UserFeatures(1))
-        for place in range(10 * SEQUENCE):
-            fold_user(user, Event(str(place), LIKE, 1, place, 0, "", place + 1), None, place + 1)
+        for position in range(10 * SEQUENCE):
+            fold_user(user, Event(str(position), LIKE, 1, position, 0, "", position + 1), None, position + 1)
         return len(user.features.sequence)
 
     with longer_sequence(4):

@@ -19,13 +19,13 @@ def test_modules_that_show_an_example_are_found_and_no_other() -> None:
     assert not [path for path in found if path.startswith((".", "tests/", "node_modules/"))]
 
 
-def example(says: str) -> str:
-    return f'"""Adds.\n\n    >>> 1 + 1\n    {says}\n"""\n'
+def example(output: str) -> str:
+    return f'"""Adds.\n\n    >>> 1 + 1\n    {output}\n"""\n'
 
 
-@pytest.mark.parametrize(("says", "code"), [("2", 0), ("3", 1)])
-def test_an_example_that_says_otherwise_is_a_failure(says: str, code: int, tmp_path: Path) -> None:
-    write(tmp_path, "features/sums.py", example(says))
+@pytest.mark.parametrize(("output", "code"), [("2", 0), ("3", 1)])
+def test_an_example_that_says_otherwise_is_a_failure(output: str, code: int, tmp_path: Path) -> None:
+    write(tmp_path, "features/sums.py", example(output))
     assert checks.check_examples(tmp_path) == code
 
 

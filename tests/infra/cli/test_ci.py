@@ -74,12 +74,12 @@ def test_the_folder_for_logs_can_be_given_and_is_told_to_the_tests(ci: Ci) -> No
     assert not ci.out.exists()
 
 
-@pytest.mark.parametrize(("code", "said"), [(1, "exit code 1"), (5, "no test ran"), (2, "exit code 2")])
-def test_a_failure_keeps_its_code_and_tells_of_the_logs(ci: Ci, code: int, said: str) -> None:
+@pytest.mark.parametrize(("code", "output"), [(1, "exit code 1"), (5, "no test ran"), (2, "exit code 2")])
+def test_a_failure_keeps_its_code_and_tells_of_the_logs(ci: Ci, code: int, output: str) -> None:
     ci.launcher(test=f'echo the reason >"$CI_OUT/kafka.log"; exit {code}')
     done = ci.run()
     assert done.returncode == code
-    assert said in done.stdout
+    assert output in done.stdout
     assert f"ci: the last lines of {ci.out}/kafka.log:\nthe reason\n" in done.stdout
     assert str(ci.out / "test.log") in done.stdout
 

@@ -12,9 +12,9 @@ from infra.system.repository import REPO
 
 
 def port_line(home: Home, port: int) -> str:
-    said: list[str] = []
-    examine(home, port, said.append)
-    (line,) = [each for each in said if " port: " in each]
+    output: list[str] = []
+    examine(home, port, output.append)
+    (line,) = [each for each in output if " port: " in each]
     return line
 
 

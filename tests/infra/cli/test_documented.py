@@ -20,7 +20,7 @@ TEXTS = {
     for path in [*REPO.glob("*.md"), *(REPO / "docs").glob("**/*.md")]
     if path.name != "CHANGELOG.md"  # which tells of what there was, too
 }
-TOLD = sorted(
+DOCUMENTS = sorted(
     {
         tuple(words.split())
         for text in TEXTS.values()
@@ -38,12 +38,12 @@ def options_of(command: Any) -> set[str]:
 
 def model_server_options() -> set[str]:
     """Those that its --help lists."""
-    with redirect_stdout(StringIO()) as said, suppress(SystemExit):
+    with redirect_stdout(StringIO()) as documented, suppress(SystemExit):
         flags.parse(["--help"])
-    return EVERYWHERE | set(re.findall(r"--[a-z_]+", said.getvalue()))
+    return EVERYWHERE | set(re.findall(r"--[a-z_]+", documented.getvalue()))
 
 
-def told_options() -> list[tuple[str, str, str]]:
+def documented_options() -> list[tuple[str, str, str]]:
     """(page, command, option) of each option behind a command in code: `./martlet up --detach`, `up --detach`."""
     found = set()
     for page, text in TEXTS.items():
@@ -70,14 +70,14 @@ def known_options(command: str) -> set[str]:
     return options_of(COMMANDS.commands[command])
 
 
-@pytest.mark.parametrize("words", TOLD, ids=" ".join)
+@pytest.mark.parametrize("words", DOCUMENTS, ids=" ".join)
 def test_a_command_that_is_told_of_is_one(words: tuple[str, ...]) -> None:
     assert words[0] in COMMANDS.commands
     if words[0] == "bench" and len(words) > 1:
         assert words[1] in BENCHMARKS.commands
 
 
-@pytest.mark.parametrize(("page", "command", "option"), told_options())
+@pytest.mark.parametrize(("page", "command", "option"), documented_options())
 def test_an_option_that_is_told_of_is_one_of_its_command(page: str, command: str, option: str) -> None:
     assert option in known_options(command), f"{page} names {option} of {command}"
 
@@ -96,5 +96,5 @@ def test_an_option_that_stands_alone_is_one_of_some_command() -> None:
 
 
 def test_something_is_told() -> None:
-    assert {("up",), ("bench", "pages")} <= set(TOLD)
-    assert {("README.md", "replay", "--late"), ("README.md", "evaluate", "--peers")} <= set(told_options())
+    assert {("up",), ("bench", "pages")} <= set(DOCUMENTS)
+    assert {("README.md", "replay", "--late"), ("README.md", "evaluate", "--peers")} <= set(documented_options())

@@ -29,7 +29,7 @@ BECOME_ANOTHER = {"bench", "model-server"}
 """Commands that hand all their words over to another program, --help too."""
 TOOLS = ("sh", "awk", "cat", "chmod", "cksum", "cp", "df", "dirname", "env", "mkdir", "rm", "uname")
 SHELLS = [found for name in ("dash", "bash", "ksh", "mksh", "yash") if (found := shutil.which(name))]
-WITHIN = 60
+TIMEOUT = 60
 
 PYTHON = """
 case "$*" in
@@ -87,7 +87,7 @@ class Clone:
     def launch(self, shell: str = "/bin/sh", **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [shell, str(self.folder / "martlet"), "status", "--json"],
-            env=self.env | more, cwd=self.bin, capture_output=True, text=True, timeout=WITHIN,
+            env=self.env | more, cwd=self.bin, capture_output=True, text=True, timeout=TIMEOUT,
         )  # fmt: skip
 
     def start(self) -> subprocess.Popen[str]:
@@ -149,9 +149,9 @@ def test_an_interrupted_installation_goes_on_where_it_was(clone: Clone) -> None:
 
 def test_without_a_registry_it_says_so(clone: Clone) -> None:
     clone.equip()
-    said = clone.launch(UV="/nowhere")
-    assert said.returncode == 1
-    assert "could not get uv from the package registry" in said.stderr
+    done = clone.launch(UV="/nowhere")
+    assert done.returncode == 1
+    assert "could not get uv from the package registry" in done.stderr
 
 
 def test_a_changed_lock_is_installed_into_the_same_environment(made: Clone) -> None:
@@ -195,7 +195,7 @@ class Paused:
 
     def wait(self) -> None:
         """Until uv is there."""
-        assert select.select(self._ends[:1], [], [], WITHIN)[0], "uv was not called"
+        assert select.select(self._ends[:1], [], [], TIMEOUT)[0], "uv was not called"
 
     def go_on(self) -> None:
         os.write(self._ends[1], b"go\n")
@@ -218,11 +218,11 @@ def test_starts_at_the_same_time_install_once(clone: Clone, paused: Paused) -> N
     paused.wait()
     starts += [clone.start() for _ in range(3)]
     at_lock = clone.notes.with_name("notes.at-lock")
-    until(lambda: len(at_lock.read_text().split()) == 4, WITHIN, "all wait for the first")
+    until(lambda: len(at_lock.read_text().split()) == 4, TIMEOUT, "all wait for the first")
     paused.go_on()
-    said = [start.communicate(timeout=WITHIN) for start in starts]
-    assert [start.returncode for start in starts] == [0] * 4, said
-    assert [out for out, _ in said] == ["infra: status\n"] * 4
+    output = [start.communicate(timeout=TIMEOUT) for start in starts]
+    assert [start.returncode for start in starts] == [0] * 4, output
+    assert [out for out, _ in output] == ["infra: status\n"] * 4
     assert clone.done() == ["venv", "pip", "uv"]
 
 
@@ -230,7 +230,7 @@ def test_a_killed_installer_holds_up_nobody(clone: Clone, paused: Paused) -> Non
     first = clone.start()
     paused.wait()
     os.killpg(first.pid, signal.SIGKILL)
-    first.communicate(timeout=WITHIN)
+    first.communicate(timeout=TIMEOUT)
     assert clone.done() == ["venv", "pip", "uv"]
     clone.script("./uv", UV)
     assert clone.launch().returncode == 0
@@ -252,17 +252,17 @@ def test_a_blank_in_the_path_of_the_clone_is_part_of_it(tmp_path: Path) -> None:
 
 
 def test_without_a_python_it_names_the_versions_and_the_way(clone: Clone) -> None:
-    said = clone.launch()
-    assert said.returncode == 1
-    assert "3.11 or 3.12" in said.stderr
-    assert "apt-get install" in said.stderr
+    done = clone.launch()
+    assert done.returncode == 1
+    assert "3.11 or 3.12" in done.stderr
+    assert "apt-get install" in done.stderr
 
 
 def test_where_python_is_too_new_the_way_to_another_one_is_named(clone: Clone) -> None:
     clone.script("python3", 'case "$1" in -V) echo Python 3.13.5;; *) exit 1;; esac')
-    said = clone.launch().stderr
-    assert "found Python 3.13.5" in said
-    assert 'MARTLET_PYTHON="$(pipx run uv python find 3.12)" ./martlet' in said
+    output = clone.launch().stderr
+    assert "found Python 3.13.5" in output
+    assert 'MARTLET_PYTHON="$(pipx run uv python find 3.12)" ./martlet' in output
 
 
 def test_a_python_that_is_too_old_is_named(clone: Clone) -> None:
@@ -272,9 +272,9 @@ def test_a_python_that_is_too_old_is_named(clone: Clone) -> None:
 
 def test_debians_bare_python_gets_one_line_with_the_apt_command(clone: Clone) -> None:
     clone.script("python3", f'case "$*" in *ensurepip*) exit 1;; *) exec {sys.executable} "$@";; esac')
-    said = clone.launch()
-    assert said.returncode == 1
-    assert said.stderr.strip().endswith("sudo apt-get install -y python3-venv")
+    done = clone.launch()
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("sudo apt-get install -y python3-venv")
     assert not clone.venv.exists()
 
 
@@ -286,8 +286,8 @@ def test_an_unsupported_platform_is_refused(clone: Clone) -> None:
 def test_a_full_disk_is_told_before_anything_is_installed(clone: Clone) -> None:
     clone.script("python3", f'exec {sys.executable} "$@"')
     clone.script("df", 'echo "Filesystem blocks used available"; echo "/dev/x 100 100 5000"')
-    said = clone.launch()
-    assert "4 MiB free" in said.stderr
+    done = clone.launch()
+    assert "4 MiB free" in done.stderr
     assert not clone.venv.exists()
 
 
@@ -299,7 +299,7 @@ def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (("status",), "./martlet up"),
         (("verify",), "nothing runs"),
@@ -308,17 +308,17 @@ def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
         (("publish", "/nowhere", "--model", "x"), "expected a folder with saved_model.pb"),
     ],
 )
-def test_errors_are_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_errors_are_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], output: str) -> None:
     done = command(*arguments, home=tmp_path / "home")
     assert done.returncode == 1
-    assert said in done.stderr
+    assert output in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_the_version_is_told() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "infra", "--version"], cwd=REPO, capture_output=True, text=True, timeout=WITHIN
+        [sys.executable, "-m", "infra", "--version"], cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT
     )
     assert (done.returncode, done.stdout) == (0, f"martlet {VERSION}\n")
 
@@ -326,7 +326,7 @@ def test_the_version_is_told() -> None:
 def test_benchmarks_are_handed_over_with_their_options() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "infra", "bench", "backlog", "--help"],
-        cwd=REPO, capture_output=True, text=True, timeout=WITHIN,
+        cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Usage: ./martlet bench backlog" in done.stdout

@@ -46,9 +46,9 @@ def test_a_service_that_does_not_answer_is_named_and_nothing_else_is_guessed(ser
         "redis": {"lanes": None, "fresh": None},
         "flink": {"job": None},
     }
-    gone = {"failures": {service: "no answer within 2 s"}, **unknown[service]}
-    assert names(*minute({}), gone) == {f"{service}_unreachable"}
-    assert names(*minute(gone)) == {f"{service}_unreachable"}
+    unreachable = {"failures": {service: "no answer within 2 s"}, **unknown[service]}
+    assert names(*minute({}), unreachable) == {f"{service}_unreachable"}
+    assert names(*minute(unreachable)) == {f"{service}_unreachable"}
 
 
 def test_a_job_that_flink_does_not_have_or_has_given_up_is_not_running() -> None:

@@ -53,8 +53,8 @@ def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> 
     histogram.add(7)
     redis.client.set(fresh_key("items", 1), histogram.to_json())
     redis.client.set(CLOCK_KEY, 9_000)
-    gone = free_ports(2)
-    collector = collector_of(gone[0], redis.port, gone[1])
+    unreachable = free_ports(2)
+    collector = collector_of(unreachable[0], redis.port, unreachable[1])
     snapshot = collector.take_snapshot()
     assert snapshot.lanes == {3: mine}  # lane 4 is what a generation before this one has left
     assert snapshot.fresh == {("items", 1): histogram}
@@ -66,8 +66,8 @@ def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> 
 
 def test_what_is_no_lane_is_named_and_hides_nothing_else(redis: RedisProcess) -> None:
     redis.client.hset(lane_key(0), mapping={"g": "2", "n": "many"})
-    gone = free_ports(2)
-    collector = collector_of(gone[0], redis.port, gone[1])
+    unreachable = free_ports(2)
+    collector = collector_of(unreachable[0], redis.port, unreachable[1])
     assert "job:0" in collector.take_snapshot().failures["redis"]
     collector.close()
 
@@ -84,9 +84,9 @@ def test_silent_services_cost_no_more_than_the_bound_and_are_named(silent_port: 
 
 
 def test_redis_is_told_again_once_it_is_back(tmp_path: Path) -> None:
-    gone = free_ports(2)
+    unreachable = free_ports(2)
     with redis_process(tmp_path) as server:
-        collector = collector_of(gone[0], server.port, gone[1])
+        collector = collector_of(unreachable[0], server.port, unreachable[1])
         assert collector.take_snapshot().lanes == {}
         server.process.kill()
         server.process.wait(5)

@@ -71,23 +71,25 @@ def expressions() -> list[str]:
 
 
 def test_every_metric_and_label_that_a_dashboard_or_a_rule_names_exists() -> None:
-    there, asked = exported_metrics(), expressions()
-    assert len(asked) > 30
-    for expression in asked:
+    exported, used_expressions = exported_metrics(), expressions()
+    assert len(used_expressions) > 30
+    for expression in used_expressions:
         names = re.findall(r"martlet_\w+", expression)
         assert names, expression
-        known = set().union(*(there.get(bare(name), set()) for name in names)) | {"le"}
-        assert {bare(name) for name in names} <= set(there), expression
+        known = set().union(*(exported.get(bare(name), set()) for name in names)) | {"le"}
+        assert {bare(name) for name in names} <= set(exported), expression
         used = {label for labels in re.findall(r"by \(([^)]*)\)", expression) for label in re.split(r"\W+", labels)}
         used |= set(re.findall(r"(\w+)=\"", expression))
         assert used <= known, expression
 
 
 def test_the_legend_of_each_panel_names_labels_that_there_are() -> None:
-    there = exported_metrics()
+    exported = exported_metrics()
     for panel in json.loads((FOLDER / "grafana.json").read_text())["panels"]:
         for target in panel["targets"]:
-            known = set().union(*(there.get(bare(name), set()) for name in re.findall(r"martlet_\w+", target["expr"])))
+            known = set().union(
+                *(exported.get(bare(name), set()) for name in re.findall(r"martlet_\w+", target["expr"]))
+            )
             assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= known, panel["title"]
 
 

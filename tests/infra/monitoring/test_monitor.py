@@ -118,11 +118,11 @@ def test_the_newest_snapshot_is_reported_completely(running: tuple[Monitor, int,
 
     _, port, _ = running
     until(lambda: desk.facts)
-    told = json.loads(scrape(port, "/sight"))
-    assert told["unreachable"] == {"redis": "Connection refused"}
-    assert [alarm["name"] for alarm in told["alarms"]] == ["redis_unreachable"]
-    assert told["job"]["checkpoint"]["age_ms"] == 4_000
-    assert told["history"][-1] == {"at": told["asked_at"], "read": None, "pending": None}
+    report = json.loads(scrape(port, "/sight"))
+    assert report["unreachable"] == {"redis": "Connection refused"}
+    assert [alarm["name"] for alarm in report["alarms"]] == ["redis_unreachable"]
+    assert report["job"]["checkpoint"]["age_ms"] == 4_000
+    assert report["history"][-1] == {"at": report["asked_at"], "read": None, "pending": None}
     assert "/metrics and /sight" in scrape(port, "/other", 404)
 
 

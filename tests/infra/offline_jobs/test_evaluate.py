@@ -51,9 +51,9 @@ class Home:
 
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     home = Home()
-    told: list[int] = []
+    lines: list[int] = []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    asked, lists, degraded = fetch_lists(client, dataset, 2, len(ROWS), "fusion", told.append)
+    requests, lists, degraded = fetch_lists(client, dataset, 2, len(ROWS), "fusion", lines.append)
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
     first, second = (what for name, what in home.calls if name == "ask")
     assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR_MS), "model": "fusion"}
@@ -63,15 +63,15 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     ]
     assert posted == ROWS[2:]
     assert lists.tolist() == [[11, 10] + [-1] * 8] * 2
-    assert ranks_of(lists, asked.wanted).tolist() == [0, NO_RANK]
-    assert (asked.users, asked.gaps, asked.events, asked.ages) == (
+    assert ranks_of(lists, requests.wanted).tolist() == [0, NO_RANK]
+    assert (requests.users, requests.gaps, requests.events, requests.ages) == (
         [1, 1],
         [2 * HOUR_MS, 3 * HOUR_MS],
         [1, 3],
         [HOUR_MS, 2 * HOUR_MS],
     )
     assert degraded == 0
-    assert told == [2, 3, 4, 5]
+    assert lines == [2, 3, 4, 5]
 
 
 def test_lists_that_lack_something_are_counted_and_errors_are_not_hidden(dataset: Dataset) -> None:

@@ -113,9 +113,9 @@ def paced(dataset: Dataset, first: int = 0) -> Plan:
     return Plan(first, first + ROWS, (times[-1] - times[0]) / 1000 / SPAN_S)
 
 
-def until_noted(home: Home, above: int, within: float = 60.0) -> int:
+def until_noted(home: Home, above: int, timeout: float = 60.0) -> int:
     """The row that the replay has noted, once it is above another."""
-    deadline, file = time.monotonic() + within, home.data / "replay.json"
+    deadline, file = time.monotonic() + timeout, home.data / "replay.json"
     while not file.exists() or (row := int(json.loads(file.read_text())["row"])) <= above:
         assert time.monotonic() < deadline, "no progress noted"
         time.sleep(0.05)
@@ -152,9 +152,9 @@ def test_a_provoked_replay_that_is_interrupted_goes_on_at_what_was_not_acknowled
     plan = paced(dataset)
     argv = [sys.executable, "-m", "infra", "replay", "--home", str(home.path), "--to", str(ts[-1])]
     last = ts.index(ts[-1])  # rows at the same time as that one are left out, too
-    provoke = ["--shuffle", "300", "--duplicate", "--late", "0.0005", "--seed", "11"]
+    perturb = ["--shuffle", "300", "--duplicate", "--late", "0.0005", "--seed", "11"]
     with (tmp_path / "out").open("w+") as out:
-        slow = subprocess.Popen([*argv, *provoke, "--speed", f"{plan.speed}x"], cwd=REPO, stdout=out, stderr=out)
+        slow = subprocess.Popen([*argv, *perturb, "--speed", f"{plan.speed}x"], cwd=REPO, stdout=out, stderr=out)
         noted = until_noted(home, 0)
         slow.send_signal(signal.SIGINT)
         assert slow.wait(60) != 0
@@ -190,12 +190,12 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
     (home.data / "replay.json").unlink(missing_ok=True)
     plan = paced(dataset)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
-    said = list[str]()
+    output = list[str]()
 
     def run() -> None:
         with pytest.raises(Unavailable) as error:
             Replayer(home, bootstrap(home), dataset, ack_timeout=2).run(plan, 0)
-        said.append(str(error.value))
+        output.append(str(error.value))
 
     replay = threading.Thread(target=run)
     replay.start()
@@ -206,7 +206,7 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
     finally:
         os.kill(kafka, signal.SIGCONT)
     row = int(json.loads((home.data / "replay.json").read_text())["row"])
-    assert said[0].endswith(f"goes on at row {row}")
+    assert output[0].endswith(f"goes on at row {row}")
     assert 0 < row < ROWS
     assert Replayer(home, bootstrap(home), dataset).run(Plan(row, ROWS, None), 0).rows == ROWS - row
     # What was on its way when the broker stopped may have come in, too: then it is there twice, the first time in order.

@@ -87,9 +87,9 @@ def test_how_far_it_got_and_why_it_failed_are_told_and_it_is_not_started_again(
     replays.poll()
     until(lambda: not supervisor.runs(NAME), 20, "its end")
     replays.poll()
-    told = state(home)
-    assert (told.first, told.row, told.last, told.error) == (80, 90, 100, "martlet: no broker")
-    assert not told.running
+    failed = state(home)
+    assert (failed.first, failed.row, failed.last, failed.error) == (80, 90, 100, "martlet: no broker")
+    assert not failed.running
 
 
 def test_a_wish_of_an_earlier_up_and_one_that_is_none_start_nothing(home: Home, supervisor: Supervisor) -> None:

@@ -62,7 +62,7 @@ def test_the_seed_decides_and_each_stage_has_its_own_chance() -> None:
 def test_shuffled_rows_move_less_than_the_window_and_the_pace_stays() -> None:
     window = 100
     sent = list(shuffled(stream(1_050), window, Perturbation()._rng("x")))
-    moves = [each.row - place for place, each in enumerate(sent)]
+    moves = [each.row - position for position, each in enumerate(sent)]
     assert max(map(abs, moves)) < window
     assert max(map(abs, moves)) > window // 2  # it does shuffle
     assert [each.due for each in sent] == [each.due for each in stream(1_050)]
@@ -71,10 +71,10 @@ def test_shuffled_rows_move_less_than_the_window_and_the_pace_stays() -> None:
 
 def test_late_events_come_after_all_others_in_their_own_order() -> None:
     sent = rows(held_back(stream(10_000), 0.1, Perturbation(seed=5)._rng("x")))
-    turn = next(place for place in range(1, len(sent)) if sent[place] < sent[place - 1])
-    assert sent[:turn] == sorted(sent[:turn])
-    assert sent[turn:] == sorted(sent[turn:])
-    assert 800 < len(sent) - turn < 1_200
+    first_late = next(position for position in range(1, len(sent)) if sent[position] < sent[position - 1])
+    assert sent[:first_late] == sorted(sent[:first_late])
+    assert sent[first_late:] == sorted(sent[first_late:])
+    assert 800 < len(sent) - first_late < 1_200
     assert all(each.due == each.event.ts for each in held_back(stream(50), 0.5, Perturbation()._rng("x")))
 
 
@@ -94,7 +94,7 @@ def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> N
         held.append(each.row)
     assert max(ahead) == 40
     assert sorted(held) == list(range(5_000))
-    lateness = [max(held[:place], default=0) - row for place, row in enumerate(held)]
+    lateness = [max(held[:position], default=0) - row for position, row in enumerate(held)]
     assert min(late for late in lateness[:-40] if late > 0) >= 40  # not sent at once when there is no room
 
 
@@ -196,9 +196,9 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def test_a_plan_is_its_rows_in_order(dataset: Dataset) -> None:
-    told: list[int] = []
-    events = list(events_of(dataset, Plan(65_000, 66_000, None), told.append))  # across two batches of the file
-    assert told == [each.row for each in events] == list(range(65_000, 66_000))
+    lines: list[int] = []
+    events = list(events_of(dataset, Plan(65_000, 66_000, None), lines.append))  # across two batches of the file
+    assert lines == [each.row for each in events] == list(range(65_000, 66_000))
     times = [each.event.ts for each in events]
     assert times == sorted(times) == [each.due for each in events]
     assert len({each.event.event_id for each in events}) == 1_000

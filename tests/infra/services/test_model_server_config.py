@@ -55,7 +55,7 @@ def policies(serving: ServingConfig) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("there", "ranking", "loaded"),
+    ("available", "ranking", "loaded"),
     [
         ([1, 2, 3], None, [2, 3]),
         ([1, 2, 3], {"a": 3}, [2, 3]),
@@ -65,8 +65,8 @@ def policies(serving: ServingConfig) -> dict[str, object]:
         ([], {"a": 1}, []),
     ],
 )
-def test_versions(there: list[int], ranking: dict[str, int] | None, loaded: list[int]) -> None:
-    assert versions_to_load(there, ranking, "a") == loaded
+def test_versions(available: list[int], ranking: dict[str, int] | None, loaded: list[int]) -> None:
+    assert versions_to_load(available, ranking, "a") == loaded
 
 
 def test_what_ranks_stays_loaded_whatever_comes_after_it(home: Home, api: Api) -> None:

@@ -40,8 +40,8 @@ def service(code: str, flag: Path, **more: Any) -> Service:
     return Service("child", (sys.executable, "-c", code), ready, **more)
 
 
-def until(check: Callable[[], object], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
+def until(check: Callable[[], object], timeout: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout
     while not check():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.05)
@@ -87,10 +87,10 @@ def test_a_successor_cleans_up_by_pid_and_start_time(home: Home, tmp_path: Path)
     abandoned = Supervisor(home)
     abandoned.start(service(f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)", flag))
     child = abandoned.child_id("child")
-    said: list[str] = []
-    stop_leftovers(home, said.append)  # the supervisor died with kill -9: nobody stopped its child
+    output: list[str] = []
+    stop_leftovers(home, output.append)  # the supervisor died with kill -9: nobody stopped its child
     assert child.process() is None
-    assert said
+    assert output
 
 
 def asleep() -> "tuple[subprocess.Popen[bytes], ProcessId]":

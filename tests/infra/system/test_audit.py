@@ -27,11 +27,11 @@ class Database(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def answer(self, asked: dict[str, Any]) -> bytes:
+    def answer(self, requests: dict[str, Any]) -> bytes:
         if self.body is not None:
             return self.body
         results = []
-        for query in asked["queries"]:
+        for query in requests["queries"]:
             assert query["package"]["ecosystem"] == "PyPI"
             ids = self.known.get(query["package"]["name"])
             results.append({"vulns": [{"id": id_, "modified": "2026-01-01T00:00:00Z"} for id_ in ids]} if ids else {})
@@ -42,10 +42,10 @@ class Answer(BaseHTTPRequestHandler):
     server: Database
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        requests = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200 if self.path == "/v1/querybatch" else 404)
         self.end_headers()
-        self.wfile.write(self.server.answer(asked))
+        self.wfile.write(self.server.answer(requests))
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""

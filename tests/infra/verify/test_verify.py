@@ -187,10 +187,10 @@ def test_it_waits_for_what_is_on_its_way(base: Base, redis: RedisProcess, log: S
     key = item_key(ITEM)
     right = redis.client.hget(key, VALUE)
     redis.client.hset(key, VALUE, b"not yet")
-    looks = itertools.count()
+    comparisons = itertools.count()
 
     def third_time() -> None:
-        if next(looks) == 2:
+        if next(comparisons) == 2:
             redis.client.hset(key, VALUE, right)
 
     finding = verify(base, settings_of(base.folder, redis.port), 30.0, MemoryLog(log, third_time))
