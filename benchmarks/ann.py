@@ -50,7 +50,7 @@ def clusters(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArra
 
 
 def tastes(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """As `clusters`."""
+    """Returns the same as `clusters`."""
     genres = rng.standard_normal((20, WIDTH)).astype(np.float32)
     centres = genres[rng.integers(0, 20, 2 * CENTRES)]
     centres += 0.8 * rng.standard_normal(centres.shape, dtype=np.float32)
@@ -65,7 +65,7 @@ def tastes(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]
 
 
 def factors(size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """As `clusters`."""
+    """Returns the same as `clusters`."""
     spectrum = np.arange(1, WIDTH + 1, dtype=np.float32) ** -0.5
 
     def sampled(count: int) -> FloatArray:

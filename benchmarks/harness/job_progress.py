@@ -79,7 +79,7 @@ class Timeline:
 
 
 class JobFollower(threading.Thread):
-    """Follows the job until it has folded the log up to `ends` and, if asked, all is in the features of `items`."""
+    """Follows the job until it has folded the log up to `ends` and, if `items` are given, their features include all of it."""
 
     def __init__(self, port: int, ends: Sequence[int], items: Sequence[int] | None, cluster: Cluster) -> None:
         super().__init__(name="watch", daemon=True)

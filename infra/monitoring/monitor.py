@@ -31,8 +31,8 @@ HISTORY_LIMIT = 32
 
 
 class Monitor:
-    """`note` takes facts for `status` (Supervisor.note); `say` takes a line for each alarm that comes or goes; `flink` is the
-    address of Flink's page; `pending` gives what is still being prepared."""
+    """Takes and evaluates snapshots in a thread. `note` gets facts for `status` (Supervisor.note); `print_line` gets a line for
+    each alarm that begins or ends; `flink` is the URL of Flink's page; `pending` returns the steps still being prepared."""
 
     def __init__(
         self,

@@ -16,9 +16,9 @@ from features.errors import BadInput
 from features.types import Event, Millis
 
 SHUFFLE: Final = 10_000
-"""Rows that `--shuffle` mixes when no number is given."""
+"""Default of `--shuffle`, in rows."""
 COPIES: Final = 3
-"""How often `--duplicate` sends an event at most when no number is given."""
+"""Default of `--duplicate`: the maximum number of times that an event is sent."""
 FAR: Final = 20_000
 """A copy comes fewer than this many events after the one it repeats."""
 HELD: Final = 100_000
@@ -38,7 +38,7 @@ class Perturbation:
     """How a replay is perturbed; by default not at all.
 
     shuffle    rows mixed with each other; 0: none
-    duplicate  how often an event is sent at most; 1: once
+    duplicate  maximum number of times that an event is sent; 1: once
     late       share of the events that is held back to the end, 0 to 1
     """
 

@@ -45,7 +45,7 @@ class Plan:
 
 
 class Sent(NamedTuple):
-    """What a replay did: rows that are in the log now, records acknowledged (copies counted), seconds it took."""
+    """Result of a replay: rows that are in the log now, records acknowledged (copies included), seconds."""
 
     rows: int
     records: int

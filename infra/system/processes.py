@@ -90,7 +90,7 @@ def stop(target: ProcessId, grace: float) -> bool:
 
 
 def memory_mib(target: ProcessId) -> int:
-    """Resident memory of a process, MiB; 0 if it is gone. (No service of ours has children that last.)"""
+    """Returns the resident memory of a process, MiB; 0 if it has ended. (No service of ours has lasting children.)"""
     process = target.process()
     if process is None:
         return 0
