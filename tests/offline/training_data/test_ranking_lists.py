@@ -46,13 +46,13 @@ def rows_of(dataset: Dataset, rows: int) -> list[tuple[int, int, float, int]]:
 
 
 def first_list(rows: list[Row], history: int, limit: int) -> int:
-    """The row of the `most`-th positive from the history's end; where that is more than 30 % of the history, these 30 %."""
+    """The row of the `limit`-th positive from the history's end; where that is more than 30 % of the history, these 30 %."""
     floor = int(history * 0.7)
     positive = [row for row in range(floor, history) if rows[row][2] >= 4]
     return positive[len(positive) - limit] if len(positive) > limit else floor
 
 
-@pytest.mark.parametrize("most", [1, 2, 17, 10_000])
+@pytest.mark.parametrize("limit", [1, 2, 17, 10_000])
 def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
     tmp_path: Path, some_rows: list[Row], write_folder: Write, limit: int
 ) -> None:
