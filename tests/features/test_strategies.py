@@ -68,7 +68,7 @@ def test_contributions_fill_all_buckets_and_are_taken_back() -> None:
         return len(features.days), len(features.hours), len(features.fives)
 
     assert share(contributions(), lambda each: any(one.sign < 0 for one in each)) >= 0.3
-    assert share(contributions(), lambda each: buckets(each)[0] == DAYS) >= 0.1
+    assert share(contributions(100, 200), lambda each: buckets(each)[0] == DAYS) >= 0.2
     assert share(contributions(), lambda each: buckets(each)[1] == HOURS) >= 0.2
     assert share(contributions(), lambda each: buckets(each)[2] == FIVES) >= 0.2
 
