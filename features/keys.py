@@ -10,7 +10,8 @@ SAMPLES: Final = "samples"
 ITEMS: Final = "items"
 PARTITIONS: Final = 8
 
-# The fields of a user's or an item's hash. (generation, n) is the fence: a write replaces what is not newer.
+# The fields of a user's or an item's hash. (generation, n) is the fence: a write replaces only what is older
+# (features/store/redis_scripts.py).
 GENERATION, N, VALUE = "g", "n", "v"
 BROKER_TS, APPLIED_TS = "b", "a"
 """When the broker took the newest event folded in, and when its features became readable (ms, wall time)."""

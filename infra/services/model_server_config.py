@@ -56,9 +56,11 @@ class ServingConfig:
 
 
 def versions_to_load(available: list[int], ranking: Mapping[str, int] | None, name: str) -> list[int]:
-    """Returns which of the available versions (ascending) to load. ranking: the version that ranks, by model; None while unknown.
+    """Returns which of the available versions (ascending) to load: the newest, and the one that ranks.
 
-    >>> wanted([1, 2, 3, 4], {"a": 1}, "a")
+    ranking: the version that ranks, by model; None while unknown.
+
+    >>> versions_to_load([1, 2, 3, 4], {"a": 1}, "a")
     [1, 3, 4]
     """
     if ranking is None:

@@ -69,7 +69,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     version        its number; 0 until it is published
     inputs         exactly the inputs of serving_default
-    maps           vocabulary and normalisation, for `features.inputs.columns.model_inputs`
+    maps           vocabulary and normalisation, for `features.inputs.model_inputs.model_inputs`
     inputs_version the meaning of the columns that it was trained on (see `require_current_inputs`)
     outputs        names of the outputs, each [n, 1]
     golden         8 to 16 rows with the scores expected

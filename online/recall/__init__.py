@@ -10,7 +10,7 @@ from online.recall.nearest import VECTOR_CHANNELS
 from online.recall.recency import EraRecall, NewestRecall, SessionRecall, TrendingRecall
 from online.recall.signal import GivenRecall, NewRecall, PopularRecall, SignalRecall
 
-SIGNAL_CHANNELS: tuple[Recall, ...] = (
+CORE_CHANNELS: tuple[Recall, ...] = (
     *(PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in SIGNALS),
     NewRecall(),
     SessionRecall(),
@@ -18,11 +18,12 @@ SIGNAL_CHANNELS: tuple[Recall, ...] = (
     NewestRecall(),
     EraRecall(),
 )
-CHANNELS: tuple[Recall, ...] = (*SIGNAL_CHANNELS, *VECTOR_CHANNELS)
+"""Channels that run for every list; those of `VECTOR_CHANNELS` run while their vectors are there. `CHANNELS` is all of them."""
+CHANNELS: tuple[Recall, ...] = (*CORE_CHANNELS, *VECTOR_CHANNELS)
 
 __all__ = [
     "CHANNELS",
-    "SIGNAL_CHANNELS",
+    "CORE_CHANNELS",
     "VECTOR_CHANNELS",
     "Candidates",
     "ChannelRunner",

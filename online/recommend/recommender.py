@@ -29,7 +29,7 @@ from online.ranking.features import RawFeatures, raw_features
 from online.ranking.policy import Chosen, Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
-from online.recall import SIGNAL_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
+from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.stores.item_store import ItemStore
 from online.stores.user_store import LiveUser, UserStore
 from online.support.float32 import to_json_floats
@@ -240,7 +240,7 @@ class Recommender:
         if policy.pin:
             rows = self._items.rows(list(policy.pin))
             runner.run([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
-        runner.run(SIGNAL_CHANNELS)
+        runner.run(CORE_CHANNELS)
         runner.run([each for each in available if each not in remote])
         await asyncio.gather(*answers)
         runner.run(remote)

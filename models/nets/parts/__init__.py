@@ -1,1 +1,1 @@
-"""Shared parts of the nets: the interface (`net`) and id lookup inside the graph (`ids`)."""
+"""Shared parts of the nets: the interface (`net`), inputs, id lookup, history, sequence layers and the score."""

@@ -20,7 +20,7 @@ from features.types import CLICK, DISLIKE, Item
 from features.units import DAY_MS, SESSION_GAP_MS
 from online.query import Query
 from online.ranking.policy import MAX_RULED
-from online.recall import CHANNELS, SIGNAL_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
+from online.recall import CHANNELS, CORE_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
 from online.stores.item_store import NEW_FOR_MS, ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 
@@ -167,17 +167,17 @@ def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> No
 def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
     query = query_for(ItemStore(base), UserFeatures(99))
     runner = ChannelRunner(query, 20, {}, until=0.0)
-    runner.run(SIGNAL_CHANNELS)
+    runner.run(CORE_CHANNELS)
     found = runner.merged()
     assert len(found.rows) == 20
-    assert found.names == tuple(channel.name for channel in SIGNAL_CHANNELS)
+    assert found.names == tuple(channel.name for channel in CORE_CHANNELS)
     assert found.failed == found.names[4:]  # the first that has something to say to a newcomer is popular_day
 
 
 def test_each_channel_does_what_its_name_says(base: Base) -> None:
     store = ItemStore(base)
     query = query_for(store, known_user(base))
-    found = {channel.name: ids(store, channel.recall(query, 5)) for channel in SIGNAL_CHANNELS}
+    found = {channel.name: ids(store, channel.recall(query, 5)) for channel in CORE_CHANNELS}
     assert found["popular"] == [40, 39, 38, 37, 36]
     assert found["genre"] == [39, 37, 35, 33, 31]  # the user has liked comedies only
     assert found["similar"] == found["ease"] == [6, 5, 3]  # 6 is near both films that were liked
@@ -199,7 +199,7 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
             raise RuntimeError("out of order")
 
     store = ItemStore(base)
-    found = merge((Failing(), *SIGNAL_CHANNELS), query_for(store, known_user(base)), 20)
+    found = merge((Failing(), *CORE_CHANNELS), query_for(store, known_user(base)), 20)
     assert found.failed == ("failing",)
     assert len(found.rows) == 20
     assert len(set(found.rows.tolist())) == 20
