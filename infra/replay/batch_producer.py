@@ -101,7 +101,9 @@ class EventProducer:
         if future is None:
             return
         try:
-            await asyncio.wait_for(future, self._ack_timeout)
+            # Not wait_for: Python 3.11's loses a cancellation (Ctrl-C) that comes together with the acknowledgement.
+            async with asyncio.timeout(self._ack_timeout):
+                await future
         except TimeoutError as error:
             raise Unavailable(f"Kafka did not take the events within {self._ack_timeout:.0f} s") from error
         except KafkaError as error:
