@@ -18,13 +18,15 @@ from online.support import metrics
 from online.support.reloadable_file import ReloadableFile
 
 READING: Final = ("GET", "HEAD", "OPTIONS")
+API: Final = "/v1/"
 ANY_ADDRESS: Final = ("0.0.0.0", "::")
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]*[a-z0-9_-])\.?)(?::[0-9]*)?")
 
 
 class OriginGuard:
     """Answers 403 where no keys are set, and a request names another host than this machine or one of `hosts` in access.json,
-    or would change something for a page of another origin. Requests without `Origin`, as from curl and servers, pass.
+    or would change something for a page of another origin. Requests without `Origin`, as from curl and servers, pass. A list that
+    is shown is logged, so a page of another site may not even make a browser ask for one (`Sec-Fetch-Site`), by an image's address.
 
     host: the address the API listens on; it counts as the API's own unless it is a wildcard address.
     """
@@ -48,10 +50,11 @@ class OriginGuard:
         if len(hosts) != 1 or not self._is_own(hosts[0], access):
             received = ", ".join(map(repr, map(_text, hosts))) or "none"
             return f"expected this machine or one of `hosts` in access.json in the header Host, got {received[:100]}"
-        if scope["method"] in READING:
-            return None
         origins = [value for name, value in scope["headers"] if name == b"origin"]
-        if all(self._may_change(origin, hosts[0], access) for origin in origins):
+        known = all(self._may_change(origin, hosts[0], access) for origin in origins)
+        if is_cross_site(scope) and not (origins and known):
+            return "expected a page of the API's own or one of `origins` in access.json, got Sec-Fetch-Site: cross-site"
+        if scope["method"] in READING or known:
             return None
         received = ", ".join(map(repr, map(_text, origins)))
         return f"expected the API's own or one of `origins` in access.json in the header Origin, got {received[:100]}"
@@ -67,6 +70,13 @@ class OriginGuard:
         if scheme in ("http", "https") and (authority == _text(host).lower() or authority in access.host_names):
             return True
         return "*" in access.origins or text in access.origins
+
+
+def is_cross_site(scope: Scope) -> bool:
+    """Whether a browser says that it reads a route of the API for a page of another site."""
+    if scope["method"] == "OPTIONS" or not scope["path"].startswith(API):
+        return False
+    return (b"sec-fetch-site", b"cross-site") in scope["headers"]
 
 
 @lru_cache(maxsize=256)

@@ -110,6 +110,28 @@ def test_a_page_may_change_something_where_it_came_from_alone(host: str, origin:
     assert status_of(OPEN, "GET", *headers) == 200  # which it can't read: no header lets it
 
 
+@pytest.mark.parametrize(
+    ("site", "origin", "status"),
+    [
+        ("cross-site", None, 403),  # an image whose address is a list: it would be logged as shown
+        ("cross-site", "https://evil.example", 403),
+        ("cross-site", "https://shop.example", 200),
+        ("same-site", None, 200),
+        ("same-origin", None, 200),
+        ("none", None, 200),  # typed by the user
+    ],
+)
+def test_a_page_of_another_site_may_not_have_a_list_made(site: str, origin: str | None, status: int) -> None:
+    access = read_access(b'{"origins": ["https://shop.example"]}')
+    headers = [("Host", "localhost:8000"), ("Sec-Fetch-Site", site), *([("Origin", origin)] if origin else [])]
+    assert status_of(access, "GET", *headers) == status
+
+
+def test_a_browser_may_ask_what_is_allowed_from_anywhere() -> None:
+    headers = ("Host", "localhost:8000"), ("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")
+    assert status_of(OPEN, "OPTIONS", *headers) == 200
+
+
 def test_hosts_and_origins_of_the_file_may_call() -> None:
     access = read_access(b'{"hosts": ["Films.example", "fd00::7"], "origins": ["https://shop.example"]}')
     host = ("Host", "films.example:8443")
