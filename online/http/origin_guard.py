@@ -25,8 +25,8 @@ _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]*[a-z
 
 class OriginGuard:
     """Answers 403 where no keys are set, and a request names another host than this machine or one of `hosts` in access.json,
-    or would change something for a page of another origin. Requests without `Origin`, as from curl and servers, pass. A list that
-    is shown is logged, so a page of another site may not even make a browser ask for one (`Sec-Fetch-Site`), by an image's address.
+    or would change something for a page of another origin. Requests without `Origin`, as from curl and servers, pass. As a list
+    that is asked for is logged as shown, a browser may not ask for one for a page of another site either (`Sec-Fetch-Site`).
 
     host: the address the API listens on; it counts as the API's own unless it is a wildcard address.
     """
