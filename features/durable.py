@@ -5,7 +5,9 @@ A reader finds the old or the new content, never a part, and so does the machine
 synced before, and the folder that holds the name after. An error leaves the old content, and nothing beside it.
 """
 
+import glob
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -33,11 +35,12 @@ def sync_tree(folder: Path) -> None:
 @contextmanager
 def atomic_file(path: Path, sync: bool = True) -> Iterator[Path]:
     """A path beside `path` to write a file to, which replaces `path` when the block ends. Writers at the same time don't meet:
-    the last to end wins.
+    the last to end wins. What writers that were killed left beside it is removed.
 
     sync=False is for what means nothing once the machine has restarted and is written often: readers find old or new, but a
     power cut may leave neither.
     """
+    _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         yield temporary
@@ -49,6 +52,24 @@ def atomic_file(path: Path, sync: bool = True) -> Iterator[Path]:
         raise
     if sync:
         sync_path(path.parent)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of `path` whose writer's process is gone."""
+    for each in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
+        named = re.fullmatch(r"(\d{1,7})-[0-9a-f]{8}", each.name[len(path.name) + 2 : -len(".new")])
+        if named and not _lives(int(named[1])):
+            each.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_whole(path: Path, content: bytes, sync: bool = True) -> None:

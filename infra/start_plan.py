@@ -8,11 +8,16 @@
 Steps that nobody waits for can be `later`: `run` returns without them, and `pending` lists those still to come.
 """
 
+import contextlib
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 @dataclass
@@ -40,11 +45,11 @@ class Plan:
     def __init__(self) -> None:
         self.on_change: Callable[[], object] = lambda: None
         """Called whenever a later step has begun or ended, in the step's thread …"""
-        self.on_failure: Callable[[str, Exception], object] = lambda name, error: None
-        """… and with its name and error where it has failed."""
+        self.on_failure: Callable[[str, BaseException], object] = lambda name, error: None
+        """… and with its name and error where it has failed. What either of them raises is printed, and holds up no step."""
         self._steps: dict[str, _Step] = {}
         self._lock = threading.Lock()
-        self._outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._cancelled = False
 
     def add(self, name: str, work: Callable[[], None], needs: Sequence[str] = (), later: bool = False) -> None:
@@ -89,17 +94,24 @@ class Plan:
         for step in ready:
             threading.Thread(target=self._do, args=(step,), name=step.name, daemon=True).start()
         if any(step.later for step in ready):
-            self.on_change()
+            _call(self.on_change)
 
     def _is_ready(self, step: _Step) -> bool:
         return step.since is None and not step.failed and all(self._steps[name].done for name in step.needs)
 
     def _do(self, step: _Step) -> None:
-        outcome: Exception | None = None
+        outcome: BaseException | None = None
         try:
             step.work()
-        except Exception as error:  # raised by `run`, or passed to `on_failure`
+        except BaseException as error:  # raised by `run`, or passed to `on_failure`
             outcome = error
+        try:
+            self._end(step, outcome)
+        finally:
+            if not step.later:
+                self._outcomes.put(outcome)
+
+    def _end(self, step: _Step, outcome: BaseException | None) -> None:
         with self._lock:
             step.done = outcome is None
             if outcome is not None:
@@ -108,11 +120,9 @@ class Plan:
         if outcome is None:
             self._begin_ready()
         elif step.later and not cancelled:
-            self.on_failure(step.name, outcome)
+            _call(self.on_failure, step.name, outcome)
         if step.later:
-            self.on_change()
-        else:
-            self._outcomes.put(outcome)
+            _call(self.on_change)
 
     def _leave_out(self, step: _Step) -> None:
         """Mark a step that failed, and all that need it, as failed."""
@@ -120,3 +130,11 @@ class Plan:
         for each in self._steps.values():
             if not each.failed and step.name in each.needs:
                 self._leave_out(each)
+
+
+def _call(callback: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    try:
+        callback(*args, **kwargs)
+    except Exception:
+        with contextlib.suppress(OSError):  # a full disk fails both
+            traceback.print_exc()

@@ -126,9 +126,7 @@ class Up:
         self._steps.print_line(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
         default = model_server_config.FIRST_MODELS[0]
         if not list_versions(self._home.models, default) and any(each.name == MODELS for each in plan.pending()):
-            self._steps.print_line(
-                f"  lists are ranked without a trained model until {default} is ready, in some two minutes"
-            )
+            self._steps.print_line(f"  lists are ranked without a trained model until {default} is trained")
         if not self._home.embeddings.is_dir():
             self._steps.print_line("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
         self._serving = True
@@ -167,15 +165,19 @@ class Up:
             runner.train(self._home, number, names, self._steps.print_line, stack.supervisor.attending)
 
     def _await_models(self, stack: Stack) -> None:
-        """Wait until a version of each model ranks. Raises Unavailable naming those that don't."""
+        """Wait until a version of each model ranks. Raises Unavailable naming those that don't, or why the API does not say."""
         deadline = time.monotonic() + RANK_TIMEOUT
         while True:
-            ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
-            rank = {each.split("/")[0] for each in ready["models"]}
-            if not (missing := {*list_models(self._home.models)} - rank):
-                return
+            try:
+                ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
+                rank = {each.split("/")[0] for each in ready["models"]}
+                if not (missing := {*list_models(self._home.models)} - rank):
+                    return
+                reason = f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why"
+            except Unavailable as error:  # slow for once, or being restarted
+                reason = str(error)
             if not wait_until(deadline, 0.5):
-                raise Unavailable(f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why")
+                raise Unavailable(reason)
 
     def _note_pending(self, supervisor: Supervisor, plan: Plan) -> None:
         """Note the pending steps for `status` and GET /v1/ops, and print when none is left."""

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,12 +107,12 @@ def running(
     (home / "run" / "times.json").write_text(json.dumps(timings))
     port = free_ports(1)[0]
     ALIVE.append(home)
-    done = run_martlet(
-        "up", "--detach", *(["--wait"] if whole else []), "--home", str(home), "--port", str(port), *options,
-        within=UP_WITHIN, repo=repo,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
     try:
+        done = run_martlet(
+            "up", "--detach", *(["--wait"] if whole else []), "--home", str(home), "--port", str(port), *options,
+            within=UP_WITHIN, repo=repo,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         ports = json.loads((home / "run" / "status.json").read_text())["ports"]
         address = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=address, timeout=20, trust_env=False) as http:
@@ -123,8 +123,14 @@ def running(
             yield Martlet(home, address, http, client, producer, repo)
             producer.close(5)
             client.close()
-    finally:
+    except BaseException:
+        with suppress(subprocess.TimeoutExpired):  # the first error is the one to be told
+            down = run_martlet("down", "--home", str(home), within=240, repo=repo)
+            print(down.stdout + down.stderr)
+        raise
+    else:
         stop_home(home, repo)
+    finally:
         ALIVE.remove(home)
 
 

@@ -9,7 +9,7 @@ from infra.home.paths import Home
 
 _REFUSED = "REFUSED"
 RETAINED = 6
-"""Number of checkpoints that Flink retains: with one every 10 s, a minute to go back to."""
+"""Number of checkpoints that Flink retains: each begins 10 s after the end of the one before, about a minute to go back to."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": home.checkpoints.as_uri(),
         "execution.checkpointing.interval": "10 s",
-        # Flink triggers the first checkpoint this long after the first task runs: by then all of them should run.
+        # Flink triggers the first checkpoint this long after the first task runs: by then all of them should run. It is
+        # counted from the end of a checkpoint: the period is this and the duration of one, longer than the interval.
         "execution.checkpointing.min-pause": "10 s",
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.num-retained": RETAINED,

@@ -14,8 +14,9 @@ from infra.services.supervisor import Supervisor
 from infra.system.processes import tail
 from infra.system.repository import REPO
 
-SUBMIT_TIMEOUT = 240.0
-"""Seconds, most of them for a client that has still to warm itself and the TaskManagers: 90 on two very busy cores."""
+SUBMIT_TIMEOUT = 120.0
+WARM_TIMEOUT = 120.0
+"""Seconds on top for a client that has still to warm itself and the TaskManagers: 90 on two very busy cores."""
 NAME = "job-client"
 
 
@@ -28,8 +29,8 @@ class NotSubmitted(Unavailable):
 
 
 class JobClient:
-    """Starts clients for one home's job, at most one ahead. `settings`: the job's settings file, read when the job is submitted;
-    `env`: the environment of Flink's client."""
+    """Starts clients for one home's job, at most one ahead, which the supervisor ends with all else if it is not used.
+    `settings`: the job's settings file, read when the job is submitted; `env`: the environment of Flink's client."""
 
     def __init__(self, settings: Path, log: Path, env: Mapping[str, str], supervisor: Supervisor) -> None:
         self._settings = settings
@@ -40,34 +41,35 @@ class JobClient:
 
     def start_ahead(self, slots: int) -> None:
         """Start a client that warms itself and TaskManagers with `slots` slots, and then waits for `submit`."""
-        self._ahead = self._start("--warm", str(slots))
+        self._ahead = self._start(SUBMIT_TIMEOUT + WARM_TIMEOUT, "--warm", str(slots))
 
     def submit(self, restore: str | None) -> None:
         """Submit the job, from a checkpoint or savepoint (URI) or from the base. Raises NotSubmitted if the client fails, and
         Unavailable if it takes too long."""
         ahead, self._ahead = self._ahead, None
-        client = ahead if ahead is not None and ahead.lives else self._start()
+        client = ahead if ahead is not None and ahead.lives else self._start(SUBMIT_TIMEOUT)
         client.submit(restore)
 
-    def close(self) -> None:
-        """End a client that was started ahead and not used."""
-        if self._ahead is not None:
-            self._ahead.end()
-            self._ahead = None
-
-    def _start(self, *more: str) -> "_Client":
+    def _start(self, timeout: float, *more: str) -> "_Client":
         argv = [sys.executable, "-m", "streaming.job", "--settings", str(self._settings), *more]
         out = self._log.open("ab")
-        return _Client(argv, out, self._log, self._env, self._supervisor)
+        return _Client(argv, out, self._log, self._env, self._supervisor, timeout)
 
 
 class _Client:
-    """One client process, which submits once."""
+    """One client process, which submits once, within `timeout` seconds."""
 
     def __init__(
-        self, argv: list[str], out: IO[bytes], log: Path, env: Mapping[str, str], supervisor: Supervisor
+        self,
+        argv: list[str],
+        out: IO[bytes],
+        log: Path,
+        env: Mapping[str, str],
+        supervisor: Supervisor,
+        timeout: float,
     ) -> None:
         self._log = log
+        self._timeout = timeout
         with out:
             self._begins_at = out.tell()
             self._process = subprocess.Popen(
@@ -79,21 +81,15 @@ class _Client:
     def submit(self, restore: str | None) -> None:
         with self._attended:
             try:
-                self._process.communicate(json.dumps({"restore": restore}).encode() + b"\n", timeout=SUBMIT_TIMEOUT)
+                self._process.communicate(json.dumps({"restore": restore}).encode() + b"\n", timeout=self._timeout)
             except subprocess.TimeoutExpired as error:
-                raise Unavailable(
-                    f"the job was not submitted within {SUBMIT_TIMEOUT:.0f} s; see {self._log}"
-                ) from error
+                raise Unavailable(f"the job was not submitted within {self._timeout:.0f} s; see {self._log}") from error
         if self._process.returncode != 0:
             raise NotSubmitted(f"the job was not submitted:\n{tail(self._log)}", self._output())
 
     @property
     def lives(self) -> bool:
         return self._process.poll() is None
-
-    def end(self) -> None:
-        """Stop the process, whatever it is doing."""
-        self._attended.close()
 
     def _output(self) -> str:
         with self._log.open("rb") as file:

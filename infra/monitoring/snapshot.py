@@ -67,7 +67,7 @@ class Job:
 @dataclass(frozen=True)
 class Snapshot:
     """
-    asked_at    wall time, ms
+    taken_at    wall time, ms
     clock       the home's clock, ms of event time
     log         by topic; missing topics are omitted
     lanes       by number, of the home's generation alone; lanes that have folded nothing are omitted

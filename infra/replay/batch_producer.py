@@ -53,7 +53,7 @@ class EventProducer:
         await self._close()
 
     async def put(self, mark: int, user_id: int, value: bytes) -> None:
-        """Add one record. Raises Unavailable if the broker did not take an earlier batch within `ack_within` seconds."""
+        """Add one record. Raises Unavailable if the broker did not take an earlier batch within `ack_timeout` seconds."""
         partition = partition_of(user_id)
         batch, marks = self._filling[partition]
         key = b"%d" % user_id

@@ -8,10 +8,9 @@ import hashlib
 import importlib.util
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 from features.durable import atomic_file
@@ -23,6 +22,9 @@ COORDINATES = {
 }
 LOCK = Path(__file__).with_name("jars.lock")
 STORE = Path(sys.prefix) / "share" / "martlet"
+FETCH_TIMEOUT = 600.0
+"""Timeout, in seconds, to fetch the jars of one group."""
+_RESOLVE = "import sys, pathlib, jgo; jgo.build(sys.argv[1], cache_dir=pathlib.Path(sys.argv[2]))"
 
 
 def _package(name: str) -> Path:
@@ -96,23 +98,27 @@ def jars(group: str) -> list[Path]:
     return [folder / name for name in locked]
 
 
-def _resolve(group: str, cache: Path) -> list[Path]:
-    import jgo
-
+def resolve(coordinates: str, cache: Path) -> list[Path]:
+    """Fetch the jar of Maven coordinates and all that it needs into the folder `cache`; returns their paths. Raises
+    Unavailable with the last line that was said about why not."""
+    # In a process of its own: it warns of a `jar` tool that is not needed, and to silence it in this process would
+    # silence the other threads, too.
+    argv = [sys.executable, "-I", "-c", _RESOLVE, coordinates, str(cache)]
     try:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it misses a `jar` that is not needed
-            jgo.build(COORDINATES[group], cache_dir=cache)
-    except Exception as error:
-        raise Unavailable(
-            f"could not get {COORDINATES[group]} from the Maven registry: {error}. Is the network there?"
-        ) from error
+        done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=FETCH_TIMEOUT)
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        failure = None if done.returncode == 0 else lines[-1]
+    except subprocess.TimeoutExpired:
+        failure = f"not done within {FETCH_TIMEOUT:.0f} s"
+    if failure is not None:
+        raise Unavailable(f"could not get {coordinates} from the Maven registry: {failure}. Is the network there?")
     return sorted(cache.rglob("*.jar"))
 
 
 def _fetch(group: str, folder: Path, locked: dict[str, str]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        found = {path.name: path for path in _resolve(group, Path(scratch) / "cache")}
+        found = {path.name: path for path in resolve(COORDINATES[group], Path(scratch) / "cache")}
         staged = Path(scratch) / group
         staged.mkdir()
         for name, sha in locked.items():
@@ -133,6 +139,6 @@ def write_lock() -> None:
     lines = ["# group, jar, SHA-256. Made by: python -c 'from infra.system.packages import write_lock; write_lock()'"]
     with tempfile.TemporaryDirectory() as scratch:
         for group in COORDINATES:
-            for jar in _resolve(group, Path(scratch) / group):
+            for jar in resolve(COORDINATES[group], Path(scratch) / group):
                 lines.append(f"{group} {jar.name} {digest(jar)}")
     LOCK.write_text("\n".join(lines) + "\n")

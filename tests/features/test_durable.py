@@ -114,6 +114,21 @@ def test_writers_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
     assert path.read_bytes() == b"one"  # whose block ended last
 
 
+def test_what_killed_writers_left_beside_a_file_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(30)
+    stays = [
+        f".a[b.{os.getpid()}-0123abcd.new",
+        f".a[b.{gone.pid}-0123.new",
+        f".other.{gone.pid}-0123abcd.new",
+        ".a[b.x.new",
+    ]
+    for name in (f".a[b.{gone.pid}-0123abcd.new", f".a[b.{gone.pid}-4567cdef.new", *stays):
+        (tmp_path / name).touch()
+    write_whole(tmp_path / "a[b", b"new")
+    assert {each.name for each in tmp_path.iterdir()} == {"a[b", *stays}
+
+
 def test_a_writer_that_is_killed_leaves_the_old_or_the_new_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)

@@ -1,5 +1,6 @@
 """The steps of a start: each as soon as what it needs is done, and no more once one has failed."""
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -120,6 +121,32 @@ def test_an_error_in_a_step_itself_is_raised_too() -> None:
 
     plan.add("a", work)
     with pytest.raises(KeyError):
+        plan.run()
+
+
+def test_a_callback_that_raises_holds_up_no_step(capfd: pytest.CaptureFixture[str]) -> None:
+    log, plan, over = Log(), Plan(), threading.Event()
+
+    def fail(*told: object) -> None:
+        if not plan.pending():
+            over.set()
+        raise OSError("no space left")
+
+    plan.on_change = plan.on_failure = fail
+    plan.add("early", log.failing("early"), later=True)
+    plan.add("a", log.step("a"))
+    plan.add("train", log.step("train"), needs=("a",), later=True)
+    plan.add("b", log.step("b"), needs=("a",))
+    plan.run()
+    assert over.wait(SOON)
+    assert sorted(log.done) == ["a", "b", "early", "train"]
+    assert "no space left" in capfd.readouterr().err
+
+
+def test_a_step_that_exits_is_a_failure_as_well() -> None:
+    plan = Plan()
+    plan.add("a", lambda: sys.exit(3))
+    with pytest.raises(SystemExit):
         plan.run()
 
 

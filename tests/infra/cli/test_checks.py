@@ -44,9 +44,9 @@ def test_where_node_is_missing_the_gate_says_so_and_goes_on(
     assert capsys.readouterr().out == "gate: pages: NOT CHECKED, since node and npm are not both on PATH\n"
 
 
-@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 7)])
-def test_what_npm_can_not_install_is_a_failure_in_ci_alone(
-    ci: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_what_npm_can_not_install_is_said_and_keeps_nothing_from_running(
+    ci: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("node", "npm"):
         write(tmp_path, f"bin/{name}", "#!/bin/sh\nexit 7\n")
@@ -54,8 +54,8 @@ def test_what_npm_can_not_install_is_a_failure_in_ci_alone(
     write(tmp_path, "package.json", '{"devDependencies": {"typescript": "6.0.3"}}')
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("CI", ci)
-    assert checks.check_pages(tmp_path) == code
-    assert ("NOT CHECKED" in capsys.readouterr().out) is (code == 0)
+    assert checks.check_pages(tmp_path) == 0
+    assert "gate: pages: NOT CHECKED, since npm could not" in capsys.readouterr().out
 
 
 def test_the_types_of_pages_are_checked_where_the_pinned_version_is(

@@ -11,7 +11,22 @@ import pytest
 
 from infra.system.repository import REPO
 
-TOOLS = ("bash", "cat", "dirname", "find", "head", "mkdir", "rm", "sh", "sleep", "sort", "tail", "tee", "timeout")
+TOOLS = (
+    "bash",
+    "cat",
+    "dirname",
+    "find",
+    "grep",
+    "head",
+    "mkdir",
+    "rm",
+    "sh",
+    "sleep",
+    "sort",
+    "tail",
+    "tee",
+    "timeout",
+)
 BASH = shutil.which("bash") or "bash"
 
 
@@ -90,6 +105,34 @@ def test_tests_that_hang_are_stopped_and_their_logs_told(ci: Ci) -> None:
     assert done.returncode == 124
     assert "stopped after 0.2 s" in done.stdout
     assert str(ci.out / "test.log") in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("echo gate: pages; exit 2", "the pages' types were checked"),
+        ("echo gate: pages: NOT CHECKED, no npm", "TYPES WERE NOT CHECKED: no npm"),
+        ("echo gate: lint; exit 1", "NOT CHECKED: the gate did not come so far"),
+    ],
+)
+def test_it_ends_by_saying_whether_the_pages_were_checked(ci: Ci, test: str, said: str) -> None:
+    ci.launcher(test=test)
+    assert ci.run().stdout.splitlines()[-1].endswith(said)
+
+
+def test_what_comes_before_the_tests_is_bounded_and_counts_against_their_limit(ci: Ci) -> None:
+    ci.script("bin/chromium", "exit 1")
+    ci.script("bin/apt-get", "exit 0")
+    (ci.folder / "bin" / "timeout").unlink()
+    ci.script("bin/timeout", 'echo "$@" >>"$CI_OUT/limits"')
+    assert ci.run().returncode == 0
+    *before, tests = [line.split() for line in (ci.out / "limits").read_text().splitlines()]
+    assert all(words[0].startswith("--kill-after=") for words in before)
+    assert [(words[1], words[2]) for words in before] == [
+        ("100", "apt-get"), ("200", "apt-get"), ("900", "./martlet"), ("120", "./martlet"),
+    ]  # fmt: skip
+    assert tests[-2:] == ["./martlet", "test"]
+    assert 4000 < int(tests[-3]) <= 5000
 
 
 def test_an_environment_that_cannot_be_made_ends_it(ci: Ci) -> None:

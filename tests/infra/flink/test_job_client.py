@@ -33,15 +33,13 @@ def supervisor(home: Home) -> Iterator[Supervisor]:
 
 
 @pytest.fixture
-def client(tmp_path: Path, supervisor: Supervisor) -> Iterator[JobClient]:
+def client(tmp_path: Path, supervisor: Supervisor) -> JobClient:
     package = tmp_path / "code" / "streaming"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "job.py").write_text(STAND_IN)
     env = python_env({"PYTHONPATH": str(package.parent)})
-    made = JobClient(tmp_path / "job.json", tmp_path / "submit.log", env, supervisor)
-    yield made
-    made.close()
+    return JobClient(tmp_path / "job.json", tmp_path / "submit.log", env, supervisor)
 
 
 def lines(tmp_path: Path) -> list[str]:
@@ -89,10 +87,13 @@ def test_another_takes_the_place_of_one_that_died_meanwhile(
     assert lines(tmp_path)[-1] == 'told {"restore": null}'
 
 
-def test_nothing_is_left_of_one_that_was_not_needed(client: JobClient, home: Home, supervisor: Supervisor) -> None:
+def test_one_that_was_not_needed_is_stopped_with_all_else(
+    client: JobClient, home: Home, supervisor: Supervisor
+) -> None:
     client.start_ahead(2)
     child = supervisor.child_id(NAME)
-    client.close()
+    assert child.process() is not None
+    supervisor.stop_all()
     assert child.process() is None
     assert not attended(home)
 

@@ -1,0 +1,25 @@
+"""A home of a test is stopped whatever became of its start, and the first error is the one that is told."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.home import ALIVE, running
+
+
+def stand_in(repo: Path, up: str) -> None:
+    """A launcher that notes its commands in `commands`, and on `up` does what is given."""
+    path = repo / "martlet"
+    path.write_text(f'#!/bin/sh\necho "$1" >>"{repo}/commands"\ncase "$1" in up) {up} ;; down) exit 4 ;; esac\n')
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("up", "error"), [("echo no room; exit 3", "no room"), ("true", "status.json")], ids=["fails", "tells nothing"]
+)
+def test_a_start_that_fails_is_stopped_and_its_error_told(tmp_path: Path, up: str, error: str) -> None:
+    stand_in(tmp_path, up)
+    with pytest.raises((AssertionError, FileNotFoundError), match=error), running(tmp_path / "home", repo=tmp_path):
+        pass
+    assert (tmp_path / "commands").read_text().split() == ["up", "down"]
+    assert tmp_path / "home" not in ALIVE
