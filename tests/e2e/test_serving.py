@@ -142,6 +142,7 @@ def test_a_click_is_pushed(martlet: Martlet, new_user: int) -> None:
     martlet.post({"type": "like", "user_id": user, "item_id": ids(lists[-1])[0]}).raise_for_status()
     listener.join(10)
     assert not listener.is_alive()
+    assert len(lists) == moved + 1, "nor later: the one list since is that after this user's like"
     until(lambda: "martlet_streams 0.0" in martlet.http.get("/metrics").text, what="the end of the stream")
     assert martlet.http.get("/v1/stream", params={"user_id": 6, "model": "nope"}).status_code == 404
 
