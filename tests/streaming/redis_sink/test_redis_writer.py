@@ -161,7 +161,9 @@ def test_freshness_is_by_the_moment_of_the_write_not_of_reading_its_answer(
     fresh = reported(writer, time_source, port)
     assert fresh.count == 1
     assert 50 <= fresh.sum_ms < 50 + 200
-    assert reported(writer, time_source, port) == fresh, "what was reported once does not count again, nor does a report"
+    assert reported(writer, time_source, port) == fresh, (
+        "what was reported once does not count again, nor does a report"
+    )
     writer.close()
 
 

@@ -55,9 +55,7 @@ def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -
     return fitted, len(passes)
 
 
-@pytest.mark.parametrize(
-    ("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING])]
-)
+@pytest.mark.parametrize(("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING])])
 def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable[[str], Any], tmp_path: Path) -> None:
     path = tmp_path / "kept" / "x.npz"
     whole, passes = train(name, lessons(name), Resume())
