@@ -74,6 +74,8 @@ ALLOWED: Sequence[Allowed] = (
     Allowed("infra/flink/standby.py", "spare", "a key of run/status.json"),
     Allowed("infra/flink/standby.py", "spare_calm", "a key of run/times.json"),
     Allowed("infra/home/timings.py", "spare_calm", "a key of run/times.json"),
+    Allowed("online/recommend/explain.py", "place", "a field of an explained answer"),
+    Allowed("online/routes/ops_overview.py", "asked_at", "a field of GET /v1/ops"),
     Allowed("offline/evaluation/peers/implicit_library.py", "AlternatingLeastSquares", "a class of implicit's"),
 )
 
@@ -82,7 +84,7 @@ BUDGET: Mapping[str, int] = {
     "models": 0,
     "streaming": 0,
     "offline": 0,
-    "online": 7,
+    "online": 0,
     "infra": 0,
     "benchmarks": 0,
 }

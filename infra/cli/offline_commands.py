@@ -96,9 +96,9 @@ def experiments(home: HomeOption = DEFAULT_HOME) -> None:
     """What came of the experiments that serving.json declares: of each arm's lists, how many found something liked."""
     from rich.console import Console
 
-    from offline.evaluation.experiments import report
+    from offline.evaluation.experiments import all_samples, report
 
-    report(Console(highlight=False), ports_of(home_of(home)).bootstrap)
+    report(Console(highlight=False), all_samples(ports_of(home_of(home)).bootstrap))
 
 
 @app.command()

@@ -76,9 +76,9 @@ def all_samples(bootstrap: str) -> Iterator[Sample]:
                 yield sample
 
 
-def report(console: Console, bootstrap: str) -> None:
-    """Print a line for each arm, and for each interleaved model. Prints one line where there is no result."""
-    arms, teams = results_of(all_samples(bootstrap))
+def report(console: Console, samples: Iterable[Sample]) -> None:
+    """Print a line for each arm of these lists, and for each interleaved model. Prints one line where there is no result."""
+    arms, teams = results_of(samples)
     if not arms and not teams:
         console.print(
             "no closed list was made in an experiment yet (serving.json declares them; see docs/operating.md)"

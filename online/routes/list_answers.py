@@ -14,7 +14,7 @@ from online.server import Server
 from online.support import metrics
 
 
-class ListedItem(msgspec.Struct, frozen=True, kw_only=True):
+class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
     """One item of a list, with the recall channels that found it; `team`: the model whose pick it was, where two are
     interleaved."""
 
@@ -44,7 +44,7 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     model_version: int | None
     at: int
-    items: list[ListedItem]
+    items: list[SlateItem]
     freshness: Freshness
     degraded: tuple[str, ...]
     arms: dict[str, str] | UnsetType = UNSET
@@ -112,7 +112,7 @@ def answer_of(answer: Recommendation, seen_applied: bool | None, explained: bool
         model_version=model.version if model else None,
         at=answer.at,
         items=[
-            ListedItem(
+            SlateItem(
                 item_id=item.item_id,
                 title=item.title,
                 genres=item.genres,

@@ -168,7 +168,7 @@ def test_a_killed_process_comes_back_and_nothing_is_lost_or_counted_twice(martle
     until(posted, 60, "events are taken")
     until(lambda: martlet.user(user)["counts"]["like"] == 2, 90, "the event after the fault is applied")
     until(lambda: martlet.http.get("/readyz").status_code == 200, 60, "all is ready again")
-    if victim == "api":  # the model server has no part in events
+    if victim == VICTIMS[-1]:  # of all of them: a reader of the whole log takes its time
         verify(martlet)
 
 

@@ -4,8 +4,8 @@ import json
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import httpx
@@ -16,18 +16,53 @@ from tests.home import Martlet, until
 pytestmark = pytest.mark.home
 
 
+class ServingFile:
+    """The home's serving.json. Each one is marked by an experiment without users, so that GET /v1/ops tells which one holds."""
+
+    def __init__(self, martlet: Martlet) -> None:
+        self._martlet = martlet
+        self._path = martlet.home / "serving.json"
+        self._numbers = count()
+
+    def __call__(self, *, experiments: Sequence[dict[str, Any]] = (), **more: Any) -> None:
+        """Write it, and wait until it holds."""
+        marker = f"written-{next(self._numbers)}"
+        marking = {"name": marker, "layer": "written", "arms": {"nobody": {"share": 0.0}}}
+        self._write({"experiments": [*experiments, marking], **more})
+        until(lambda: marker in self._holding(), what="serving.json holds")
+
+    def write_wrong(self, **what: Any) -> None:
+        """Write it, and wait until it is told as refused; the one before must hold."""
+        self._write(what)
+        until(lambda: self._ops()["settings"]["serving.json"], what="serving.json is refused")
+
+    def remove(self) -> None:
+        """Back to the plain policy."""
+        self._path.unlink(missing_ok=True)
+        until(lambda: not self._holding(), what="the plain policy")
+
+    def _write(self, what: dict[str, Any]) -> None:
+        """In one rename: half a file would be refused."""
+        aside = self._path.with_suffix(".new")
+        aside.write_text(json.dumps(what))
+        aside.replace(self._path)
+
+    def _holding(self) -> set[str]:
+        return {each["name"] for each in self._ops()["experiments"]}
+
+    def _ops(self) -> dict[str, Any]:
+        answer = self._martlet.http.get("/v1/ops")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
 @pytest.fixture
-def serving(martlet: Martlet) -> Iterator[Any]:
-    """Write serving.json and wait until it holds; the plain policy comes back afterwards."""
-    path = martlet.home / "serving.json"
-
-    def write(**what: Any) -> None:
-        path.write_text(json.dumps(what))
-        time.sleep(1.2)  # it is looked at twice a second
-
-    yield write
-    path.unlink(missing_ok=True)
-    time.sleep(1.2)
+def serving(martlet: Martlet) -> Iterator[ServingFile]:
+    """Writes serving.json; the plain policy comes back afterwards."""
+    file = ServingFile(martlet)
+    yield file
+    file.remove()
 
 
 def ids(answer: dict[str, Any]) -> list[int]:
@@ -142,11 +177,12 @@ def test_a_click_is_pushed(martlet: Martlet, new_user: int) -> None:
     martlet.post({"type": "like", "user_id": user, "item_id": ids(lists[-1])[0]}).raise_for_status()
     listener.join(10)
     assert not listener.is_alive()
+    assert len(lists) == moved + 1, "nor later: the one list since is that after this user's like"
     until(lambda: "martlet_streams 0.0" in martlet.http.get("/metrics").text, what="the end of the stream")
     assert martlet.http.get("/v1/stream", params={"user_id": 6, "model": "nope"}).status_code == 404
 
 
-def test_rules_and_diversity(martlet: Martlet, serving: Any) -> None:
+def test_rules_and_diversity(martlet: Martlet, serving: ServingFile) -> None:
     plain = martlet.recommend(6, size=20)
     first = ids(plain)[0]
     # What is hidden can't be pinned.
@@ -169,7 +205,7 @@ def test_rules_and_diversity(martlet: Martlet, serving: Any) -> None:
     assert genres(spread) > genres(plain)
 
 
-def test_blend_and_what_is_left_out(martlet: Martlet, serving: Any) -> None:
+def test_blend_and_what_is_left_out(martlet: Martlet, serving: ServingFile) -> None:
     serving(policy={"blend": {"widedeep": 1.0, "nope": 1.0}})
     answer = martlet.recommend(6, explain=1)
     assert answer["degraded"] == ["model left out: nope"]
@@ -181,7 +217,7 @@ def test_blend_and_what_is_left_out(martlet: Martlet, serving: Any) -> None:
     assert set(alone["items"][0]["explain"]["models"]) == {"fusion"}
 
 
-def test_experiments_are_sticky_and_logged(martlet: Martlet, serving: Any) -> None:
+def test_experiments_are_sticky_and_logged(martlet: Martlet, serving: ServingFile) -> None:
     serving(
         experiments=[
             {"name": "ranker", "layer": "rank", "arms": {"wide": {"share": 0.5, "policy": {"model": "widedeep"}}}},
@@ -203,16 +239,16 @@ def test_experiments_are_sticky_and_logged(martlet: Martlet, serving: Any) -> No
     assert abs(teams.count("fusion") - 5) <= 1
 
 
-def test_a_wrong_file_leaves_the_last_good_policy_and_is_told(martlet: Martlet, serving: Any) -> None:
+def test_a_wrong_file_leaves_the_last_good_policy_and_is_told(martlet: Martlet, serving: ServingFile) -> None:
     pinned = ids(martlet.recommend(6))[5]
     serving(policy={"pin": [pinned]})
     assert ids(martlet.recommend(6))[0] == pinned
-    serving(policy={"diversity": 7})
+    serving.write_wrong(policy={"diversity": 7})
     assert ids(martlet.recommend(6))[0] == pinned
     assert 'martlet_settings_refused{file="serving.json"} 1.0' in martlet.http.get("/metrics").text
 
 
-def test_an_item_that_was_put_is_shown_and_recalled_as_new(martlet: Martlet, serving: Any) -> None:
+def test_an_item_that_was_put_is_shown_and_recalled_as_new(martlet: Martlet, serving: ServingFile) -> None:
     item = {"title": "Flight of the Martlet (2026)", "genres": ["Drama", "Ornithology"], "year": 2026}
     answer = martlet.http.put("/v1/items/987654", json=item)
     assert answer.status_code == 200, answer.text

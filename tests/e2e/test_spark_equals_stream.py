@@ -1,6 +1,8 @@
 """Spark's run of the fold over the log gives the bytes that the stream gave: features, seen sets, neighbours."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
@@ -141,24 +143,62 @@ def test_the_ledger(martlet: Martlet, made: Base) -> None:
         assert counted["applied"] > 0
 
 
-def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Last in this file: it starts the shared home anew, from the base that the command has made, and without a network."""
-    for name in ("HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
+MISSING = "neuralcf"
+"""The model that the home lacks when it starts anew: the one that is trained in the least time."""
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """The shared home, started anew. before: its record until then; output: of `up`."""
+
+    before: HomeRecord
+    output: str
+
+
+@pytest.fixture(scope="module")
+def restarted(martlet: Martlet, made: Base) -> Restarted:
+    """The home, started from the base that the command has made, without a network and without one of its models. What uses it
+    comes last in this file."""
     before = HomeRecord(Home(martlet.home))
-    number = int(made.folder.name)
-    user = USERS[0]
-    assert martlet.post({"type": "like", "user_id": user, "item_id": 99, "event_id": "after"}).status_code == 202
-    assert martlet.command("down", within=240).returncode == 0
+    like = {"type": "like", "user_id": USERS[0], "item_id": 99, "event_id": "after"}
+    assert martlet.post(like).status_code == 202
     port = martlet.address.rsplit(":", 1)[1]
-    started = martlet.command("up", "--detach", "--wait", "--port", port, within=300)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+        patch.setenv("UV_OFFLINE", "1")
+        patch.setenv("PIP_NO_INDEX", "1")
+        assert martlet.command("down", within=240).returncode == 0
+        shutil.rmtree(martlet.home / "models" / MISSING)
+        started = martlet.command("up", "--detach", "--port", port, within=300)
     assert started.returncode == 0, started.stdout + started.stderr
-    assert "base into Redis" in started.stdout
+    return Restarted(before, started.stdout)
+
+
+def test_a_model_that_the_home_lacks_is_trained_while_it_serves(martlet: Martlet, restarted: Restarted) -> None:
+    """The second half of a first start; all of one is in test_from_nothing.py."""
+
+    def ranking() -> list[str]:
+        return [model["name"] for model in martlet.http.get("/v1/models").json()["models"]]
+
+    def preparing() -> set[str]:
+        return {step["name"] for step in martlet.status()["preparing"]}
+
+    assert {"models", "lists by models"} <= preparing()
+    until(lambda: not martlet.recommend(6)["degraded"], 30, "a list by a model")
+    assert martlet.recommend(6)["model"] == "fusion"
+    assert ranking() == ["fusion", "widedeep"], "lists do not wait for the missing one"
+    until(lambda: MISSING in ranking(), 240, "the missing model ranks")
+    assert martlet.recommend(6, model=MISSING)["degraded"] == []
+    until(lambda: not preparing(), 30, "nothing is left to prepare")
+    until(lambda: martlet.http.get("/readyz").status_code == 200, 30, "all is ready")
+
+
+def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, restarted: Restarted) -> None:
+    assert "base into Redis" in restarted.output
     record = HomeRecord(Home(martlet.home))
-    assert (record.base_number, record.generation) == (number, before.generation + 1)
-    until(lambda: 99 in martlet.user(user)["sequence"], 60, "the event after the base")
+    assert (record.base_number, record.generation) == (int(made.folder.name), restarted.before.generation + 1)
+    until(lambda: 99 in martlet.user(USERS[0])["sequence"], 60, "the event after the base")
     verify(martlet)
     # The job has read what the base does not hold, and nothing else.
     lanes = [lane_of(martlet, number) for number in range(PARTITIONS)]

@@ -3,13 +3,11 @@
 import io
 from typing import Any
 
-import pytest
 from msgspec import UNSET, structs
 from rich.console import Console
 
 from features.contracts.samples import Action, Sample
 from features.contracts.served import Served, ServedCandidates, ServedItem
-from offline.evaluation import experiments
 from offline.evaluation.experiments import report, results_of
 
 TS = 889_000_000_000
@@ -38,13 +36,11 @@ def test_arms_and_teams() -> None:
     assert teams == {"fusion": 0, "din": 1}
 
 
-def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report() -> None:
     out = io.StringIO()
-    monkeypatch.setattr(experiments, "all_samples", lambda _: iter([]))
-    report(Console(file=out, width=120), "nowhere")
+    report(Console(file=out, width=120), [])
     assert "no closed list" in out.getvalue()
     some = [structs.replace(sample(1, 10, {"ranker": "wide"}), closed_ts=TS + 1), sample(2, None, teams=("a", "b"))]
-    monkeypatch.setattr(experiments, "all_samples", lambda _: iter(some))
-    report(Console(file=out, width=120), "nowhere")
+    report(Console(file=out, width=120), some)
     assert "ranker" in out.getvalue()
     assert "interleaved, items liked of each model's picks: a 0, b 0" in out.getvalue()

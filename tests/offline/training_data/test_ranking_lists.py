@@ -71,6 +71,7 @@ def test_asks_are_what_a_request_would_have_seen(
     dataset, meta, _, asks = make(spark, tmp_path, write_folder(some_rows), "a")
     first, history = meta["first"], int(len(some_rows) * 0.75)
     assert first == first_list(some_rows, history, SETTINGS.limit)
+    assert int(history * 0.7) <= first < history
     write_history_relations(spark, dataset, first, tmp_path / "again", tmp_path / "scratch")
     catalogue = {item.item_id: item for item in dataset.items}
     walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again")

@@ -1,9 +1,11 @@
 """Reading a user from a real Redis: one late response, down, and back."""
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from features.base.reader import Base
 from features.fold.state import UserFeatures, encode_features
 from features.keys import APPLIED_TS, BROKER_TS, GENERATION, VALUE, N, user_key
+from infra.system.repository import REPO
 from online.stores.user_store import FAILURES_TO_REST, REST, LiveUser, UserStore
 from tests.redis_process import RedisProcess, redis_process
 
@@ -27,6 +30,14 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
 
 TIMEOUT = 0.5
 """Seconds that Redis has for an answer; ten times what it has in the API, so that one that goes on again is in time."""
+
+
+def test_redis_has_as_long_in_the_api_as_the_documentation_says() -> None:
+    timeout = signature(UserStore).parameters["timeout"].default
+    text = (REPO / "docs" / "serving.md").read_text(encoding="utf-8")
+    said = re.search(r"Redis' bound of (\d+) ms", text)
+    assert said is not None
+    assert timeout == int(said[1]) / 1000
 
 
 def run_steps(

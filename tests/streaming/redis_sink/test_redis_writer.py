@@ -158,7 +158,12 @@ def test_freshness_is_by_the_moment_of_the_write_not_of_reading_its_answer(
     writer.put({user_key(1): UserWrite(1, int(time.time() * 1000) - 50, b"one")})
     time.sleep(0.2)  # its answer is read late
     settle(writer, user_key(1))
-    assert 50 <= reported(writer, time_source, port).sum_ms < 50 + 200
+    fresh = reported(writer, time_source, port)
+    assert fresh.count == 1
+    assert 50 <= fresh.sum_ms < 50 + 200
+    assert reported(writer, time_source, port) == fresh, (
+        "what was reported once does not count again, nor does a report"
+    )
     writer.close()
 
 

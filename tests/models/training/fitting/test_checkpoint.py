@@ -22,6 +22,11 @@ from models.training.fitting.fit_rows import Fitted, fit  # noqa: E402
 pytestmark = pytest.mark.keras
 
 
+EFFORT = Effort(sequence=3, last=1, whole=4)
+IN_ENCODER, IN_WEIGHING = EFFORT.sequence - 1, EFFORT.sequence + 2
+"""Passes after which fusion is stopped: one in each part of its training, of which the encoder's comes first."""
+
+
 class Pulled(Exception):
     """The plug."""
 
@@ -46,11 +51,11 @@ def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -
     if name == "neuralcf":
         fitted = fit(net, lessons, 3, 3, progress, resume=resume)
     else:
-        fitted = fit_on_lists(net, lessons, 3, progress, resume=resume, effort=Effort(sequence=3, last=1, whole=4))
+        fitted = fit_on_lists(net, lessons, 3, progress, resume=resume, effort=EFFORT)
     return fitted, len(passes)
 
 
-@pytest.mark.parametrize(("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [2, 5])])
+@pytest.mark.parametrize(("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING])])
 def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable[[str], Any], tmp_path: Path) -> None:
     path = tmp_path / "kept" / "x.npz"
     whole, passes = train(name, lessons(name), Resume())
