@@ -36,6 +36,12 @@ def gate(event: threading.Event) -> Callable[[], None]:
     return work
 
 
+def join(*steps: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name in steps:
+            thread.join(SOON)
+
+
 def test_a_step_follows_all_that_it_needs() -> None:
     log, plan = Log(), Plan()
     plan.add("a", log.step("a"))
@@ -107,9 +113,7 @@ def test_the_first_failure_is_raised_and_nothing_begins_after_it() -> None:
     with pytest.raises(Unavailable, match="bad is not there"):
         plan.run()
     go.set()
-    for thread in threading.enumerate():
-        if thread.name == "slow":
-            thread.join(SOON)
+    join("slow")
     assert log.done == ["bad"]
 
 
@@ -139,6 +143,7 @@ def test_a_callback_that_raises_holds_up_no_step(capfd: pytest.CaptureFixture[st
     plan.add("b", log.step("b"), needs=("a",))
     plan.run()
     assert over.wait(SOON)
+    join("early", "train")  # which print what was raised
     assert sorted(log.done) == ["a", "b", "early", "train"]
     assert "no space left" in capfd.readouterr().err
 
