@@ -156,8 +156,8 @@ def test_a_click_is_pushed(martlet: Martlet, new_user: int) -> None:
             for line in stream.iter_lines():
                 if line.startswith("data: "):
                     lists.append(json.loads(line[6:]))
-                if done.is_set():
-                    return
+                    if done.is_set():
+                        return
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
@@ -173,11 +173,13 @@ def test_a_click_is_pushed(martlet: Martlet, new_user: int) -> None:
     other = martlet.post({"type": "like", "user_id": another, "item_id": liked})
     martlet.applied(another, other.json()["seen"])
     assert len(lists) == moved, "another user's event moves nothing"
+    again = ids(lists[-1])[0]
     done.set()
-    martlet.post({"type": "like", "user_id": user, "item_id": ids(lists[-1])[0]}).raise_for_status()
+    martlet.post({"type": "like", "user_id": user, "item_id": again}).raise_for_status()
     listener.join(10)
     assert not listener.is_alive()
-    assert len(lists) == moved + 1, "nor later: the one list since is that after this user's like"
+    assert len(lists) == moved + 1
+    assert again not in ids(lists[-1]), "nor later: the one list since is that after this user's like"
     until(lambda: "martlet_streams 0.0" in martlet.http.get("/metrics").text, what="the end of the stream")
     assert martlet.http.get("/v1/stream", params={"user_id": 6, "model": "nope"}).status_code == 404
 
