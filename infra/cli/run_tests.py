@@ -1,7 +1,8 @@
 """`./martlet test`: runs all that a change must pass, fastest failures first.
 
-First the checks; then the pure tests, on all cores; then two lanes in parallel, since both mostly wait: one uses the shared
-home, the other trains, runs Spark or injects faults. Each lane is a pytest process of its own (stages: tests/stages.py).
+First the checks; then the pure tests, on all cores; then two lanes, one after the other: one uses the shared home, the other
+trains, runs Spark or injects faults. Beside trainings, a home on two cores gives late and degraded lists, which the pages ask
+for again. Each lane is a pytest process of its own (stages: tests/stages.py).
 """
 
 import importlib.util
@@ -9,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -113,19 +113,12 @@ def _reported(name: str) -> list[str]:
 
 
 def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
-    """Run all lanes in parallel to the end, each output line prefixed with its lane; returns the first exit code not 0, or 0."""
-    codes: dict[str, int] = {}
-
-    def run(name: str, commands: Commands) -> None:
+    """Run all lanes to the end, each output line prefixed with its lane; returns the first exit code not 0, or 0."""
+    codes: list[int] = []
+    for name, commands in lanes.items():
         with times.of(f"lane {name}"):
-            codes[name] = _run_lane(name, commands)
-
-    threads = [threading.Thread(target=run, args=lane, name=lane[0]) for lane in lanes.items()]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    return next((codes[name] for name in lanes if codes[name] != 0), 0)
+            codes.append(_run_lane(name, commands))
+    return next(filter(None, codes), 0)
 
 
 def _run_lane(name: str, commands: Commands) -> int:

@@ -1,4 +1,4 @@
-"""`./martlet test`: lanes run side by side to their ends, a failure is not lost, and arguments go to one pytest."""
+"""`./martlet test`: each lane runs to its end, a failure is not lost, and arguments go to one pytest."""
 
 import sys
 from collections.abc import Sequence
