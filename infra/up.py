@@ -87,10 +87,11 @@ class Up:
         plan.add("Redis", stack.start_redis)
         plan.add("base", stack.make_base)
         plan.add("Kafka", stack.start_kafka, needs=("packages",))
-        # Not beside Spark: a list needs the base, and the cluster would take most of the processors while it starts.
-        plan.add("Flink cluster", stack.start_cluster, needs=("packages", "base"))
         plan.add("base into Redis", stack.load_base, needs=("base", "Redis"))
-        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "Kafka"))
+        # Beside Kafka, which it waits for: each takes a processor for most of its start.
+        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "packages"))
+        # Not before: a list needs none of it, and the cluster takes both processors while it starts.
+        plan.add("Flink cluster", stack.start_cluster, needs=("packages", "API"))
         plan.add("Flink job", stack.start_job, needs=("base into Redis", "Kafka", "Flink cluster"))
         serving.write()  # an outside model server may read it, too
         lists = ("API", "Flink job")
@@ -98,7 +99,8 @@ class Up:
             plan.add("training data", lambda: self._make_training_data(stack), needs=lists, later=True)
             plan.add(MODELS, lambda: self._train(stack, missing), needs=("training data",), later=True)
         if embedded is not None:
-            first = () if trained else lists  # without a model it takes processor time that a first list needs more
+            # Never before a list: TensorFlow takes a processor for seconds. Without a model nobody waits for it.
+            first = ("API",) if trained else lists
             plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not trained)
             last = (*lists, MODEL_SERVER, MODELS) if missing else (*lists, MODEL_SERVER)
             plan.add("lists by models", lambda: self._await_models(stack), last, later=True)
