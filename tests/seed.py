@@ -28,6 +28,8 @@ MAKE_WITHIN = 900.0
 """Seconds, for each of the programs that make a seed."""
 HISTORY = "history"
 """MovieLens 100K, 80 % of it loaded, and the models that `up` trains first."""
+EMBEDDINGS = ("als", "item2vec")
+"""One kind with vectors of users, and one without."""
 LATER = "later"
 """What HISTORY does not have: embeddings and a two-tower model, in the folders where a home would keep them."""
 
@@ -115,7 +117,8 @@ def _history(aside: Path, folder: Path) -> None:
 def _later(aside: Path, folder: Path) -> None:
     home = seed(HISTORY, folder)
     made = ("--base", home / "base" / "1", "--out", aside / "embeddings" / "1")
-    _run("offline.embeddings", "--dataset", DATASET, "--data-dir", home / "data", *made, java=True)
+    kinds = [part for kind in EMBEDDINGS for part in ("--kind", kind)]
+    _run("offline.embeddings", "--dataset", DATASET, "--data-dir", home / "data", *made, *kinds, java=True)
     _train(home, aside / "models", "twotower")
     _keep(aside, "embeddings", "models")
 

@@ -13,9 +13,9 @@ from models.training.runtime import import_tensorflow
 import_tensorflow()
 
 from models.training.pipeline import Options, train_all  # noqa: E402
-from tests.effort import SMALL  # noqa: E402
+from tests.effort import SEED  # noqa: E402
 
 if __name__ == "__main__":
     samples, asks, base, models = (Path(argument) for argument in sys.argv[1:5])
     names = tuple(sys.argv[5:])
-    train_all(Options(samples, models, names, base, asks, epochs=1, effort=SMALL), Console(soft_wrap=True))
+    train_all(Options(samples, models, names, base, asks, epochs=1, effort=SEED), Console(soft_wrap=True))

@@ -1,10 +1,12 @@
 """`./martlet test`: runs all that a change must pass, fastest failures first.
 
-First the checks; then the pure tests, on all cores; then two lanes, one after the other: one uses the shared home, the other
-trains, runs Spark or injects faults. Beside trainings, a home on two cores gives late and degraded lists, which the pages ask
-for again. Each lane is a pytest process of its own (stages: tests/stages.py).
+First the checks; then the pure tests, on all cores; then two lanes side by side: one uses the shared home, the other trains,
+runs Spark and injects faults. Each lane is a pytest process of its own (stages: tests/stages.py). The tests of the pages, the
+last of the first lane, wait for the end of the second: beside trainings a home on two cores gives late and degraded lists,
+which pages ask for again.
 """
 
+import fcntl
 import importlib.util
 import os
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +24,11 @@ from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
 PURE = "pure"
-LANES = {"home": "home", "work": "keras,spark,services,broken"}
+HOME, WORK = "home", "work"
+LANES = {HOME: "home", WORK: "keras,spark,services,broken"}
 """Lane → the stages that it runs, one after the other."""
+BUSY = "MARTLET_TEST_BUSY"
+"""Environment variable: a file that is locked while lane WORK runs (tests/pages/conftest.py waits for it)."""
 
 
 class Times:
@@ -94,7 +100,7 @@ def _lanes(chosen: Sequence[str]) -> dict[str, Commands]:
         name: [_pytest(["--stage", stages, *_reported(name), *chosen])] for name, stages in LANES.items()
     }
     # Seeds are made first, so that they do not count against a test's time limit.
-    return {**lanes, "home": [[sys.executable, "-m", "tests.seed"], *lanes["home"]]}
+    return {**lanes, HOME: [[sys.executable, "-m", "tests.seed"], *lanes[HOME]]}
 
 
 def _pytest(arguments: Sequence[str]) -> list[str]:
@@ -113,21 +119,32 @@ def _reported(name: str) -> list[str]:
 
 
 def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
-    """Run all lanes to the end, each output line prefixed with its lane; returns the first exit code not 0, or 0."""
-    codes: list[int] = []
-    for name, commands in lanes.items():
+    """Run all lanes side by side, each to its end and each output line prefixed with its lane; returns the first exit code not 0,
+    or 0."""
+
+    def run(name: str) -> int:
         with times.of(f"lane {name}"):
-            codes.append(_run_lane(name, commands))
-    return next(filter(None, codes), 0)
+            return _run_lane(name, lanes[name], {BUSY: busy.name})
+
+    def work_then_free() -> int:
+        try:
+            return run(WORK)
+        finally:
+            fcntl.flock(busy, fcntl.LOCK_UN)
+
+    with tempfile.NamedTemporaryFile(prefix="martlet-busy-") as busy, ThreadPoolExecutor(len(lanes)) as pool:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        codes = [pool.submit(work_then_free) if name == WORK else pool.submit(run, name) for name in lanes]
+        return next(filter(None, [code.result() for code in codes]), 0)
 
 
-def _run_lane(name: str, commands: Commands) -> int:
+def _run_lane(name: str, commands: Commands, environment: Mapping[str, str]) -> int:
     """Run the commands in order until one fails, each output line prefixed with the lane's name; returns the exit code."""
     for command in commands:
         with subprocess.Popen(
             command,
             cwd=REPO,
-            env=python_env({"PYTHONUNBUFFERED": "1"}),
+            env=python_env({"PYTHONUNBUFFERED": "1", **environment}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
