@@ -1,4 +1,4 @@
-"""The home's clock as the log's rule "a year ahead" knows it: fixed by the home's record and a record's broker time alone."""
+"""The home's clock as the log's rule "a day ahead" knows it: fixed by the home's record and a record's broker time alone."""
 
 from typing import NamedTuple
 

@@ -14,7 +14,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     redis_host, redis_port
     base            folder of the base that states start from
     generation      fence of all writes: rises with a new log, base or fold version
-    horizon         the home's clock for the rule "a year ahead": an event time, ms …
+    horizon         the home's clock for the rule "a day ahead": an event time, ms …
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
     parallelism     of the fold, at most 8
     attribution     window (s) in which a shown list waits for actions on it before it becomes a sample

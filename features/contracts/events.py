@@ -18,7 +18,7 @@ from features.units import DAY_MS, MINUTE_MS
 
 FUTURE_SLACK_MS: Final = MINUTE_MS
 """An event may be this far ahead of wall time (the broker's, once it is in the log)."""
-CLOCK_SLACK_MS: Final = 365 * DAY_MS
+CLOCK_SLACK_MS: Final = DAY_MS
 """An event may be this far ahead of the home's clock."""
 
 Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
@@ -128,8 +128,8 @@ def id_hash(event_id: str) -> int:
 
 
 def check_time(ts: Millis, wall: Millis, clock: Millis) -> None:
-    """Refuse what comes from the future: more than 60 s ahead of `wall`, or a year ahead of the home's `clock`."""
+    """Refuse what comes from the future: more than 60 s ahead of `wall`, or a day ahead of the home's `clock`."""
     if ts > wall + FUTURE_SLACK_MS:
         _refuse("ts", f"at most 60 s after wall time ({wall})", str(ts))
     if ts > clock + CLOCK_SLACK_MS:
-        _refuse("ts", f"at most a year after this home's clock ({clock})", str(ts))
+        _refuse("ts", f"at most a day after this home's clock ({clock})", str(ts))

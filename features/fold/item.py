@@ -1,12 +1,8 @@
 """The fold of items: what a contribution changes in its item's features, in whatever order contributions come."""
 
-from typing import Final
-
-from features.fold.state import DAYS, FIVES, HOURS, ItemFeatures
+from features.fold.state import DAYS, ItemFeatures
 from features.types import CLICK, IMPRESSION, RATING, VIEW, Contribution, is_negative, is_positive
-from features.units import DAY_MS, HOUR_MS, MINUTE_MS
-
-FIVE_MS: Final = 5 * MINUTE_MS
+from features.units import DAY_MS
 
 
 def fold_item(features: ItemFeatures, contribution: Contribution) -> ItemFeatures:
@@ -26,8 +22,6 @@ def fold_item(features: ItemFeatures, contribution: Contribution) -> ItemFeature
     impression = sign if kind == IMPRESSION else 0
     click = sign if kind in (CLICK, VIEW) else 0
     _touch(features.days, DAYS, ts // DAY_MS, impression, click, sign - impression, positive)
-    _touch(features.hours, HOURS, ts // HOUR_MS, impression, click, sign - impression, positive)
-    _touch(features.fives, FIVES, ts // FIVE_MS, impression, click, sign - impression, positive)
     return features
 
 

@@ -11,15 +11,13 @@ import msgspec
 
 from features.types import CLICK, KINDS, UNDO
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 """Rises when the same log would give other features: the generation of every write rises with it."""
 
 SEQUENCE: Final = 50
 RECENT: Final = 20
 TASTES: Final = 32
 DAYS: Final = 60
-HOURS: Final = 48
-FIVES: Final = 24
 
 
 def _counts() -> list[int]:
@@ -74,23 +72,8 @@ class UserFeatures(msgspec.Struct, array_like=True):
     epochs: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
 
 
-class ItemSummary(msgspec.Struct, array_like=True):
-    """The part of an item's features that ranking reads: the first fields of `ItemFeatures`."""
-
-    item_id: int
-    n: int = 0
-    first_ts: int = 0
-    last_ts: int = 0
-    counts: list[int] = msgspec.field(default_factory=_counts)
-    rating_sum: int = 0
-    rating_sq: int = 0
-    positives: int = 0
-    negatives: int = 0
-    days: list[list[int]] = msgspec.field(default_factory=list)
-
-
-class ItemFeatures(ItemSummary, array_like=True):
-    """The features of an item, at most 3 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
+class ItemFeatures(msgspec.Struct, array_like=True):
+    """The features of an item, at most 2 kB as stored. Every field is a sum, a minimum or a maximum, or the newest of
     such by time: the order of contributions does not matter. A bucket is [number, impressions, clicks, events, positives],
     its number the time divided by its length; events are all but impressions. Popularity and trend are read from `days`
     (`features.inputs.columns`).
@@ -105,18 +88,23 @@ class ItemFeatures(ItemSummary, array_like=True):
     positives   ratings ≥ 4 and likes
     negatives   ratings ≤ 2.5 and dislikes
     days        the newest 60 days (UTC) with contributions, as buckets, ascending
-    hours       the newest 48 hours with contributions, as buckets, ascending; read by nothing, leaves with the next version
-    fives       the newest 24 spans of 5 minutes with contributions, as buckets, ascending; as hours
     """
 
-    hours: list[list[int]] = msgspec.field(default_factory=list)
-    fives: list[list[int]] = msgspec.field(default_factory=list)
+    item_id: int
+    n: int = 0
+    first_ts: int = 0
+    last_ts: int = 0
+    counts: list[int] = msgspec.field(default_factory=_counts)
+    rating_sum: int = 0
+    rating_sq: int = 0
+    positives: int = 0
+    negatives: int = 0
+    days: list[list[int]] = msgspec.field(default_factory=list)
 
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserFeatures)
 _item_decoder = msgspec.msgpack.Decoder(ItemFeatures)
-_summary_decoder = msgspec.msgpack.Decoder(ItemSummary)
 
 
 def encode_features(features: UserFeatures | ItemFeatures) -> bytes:
@@ -132,11 +120,6 @@ def decode_user(data: bytes) -> UserFeatures:
 def decode_item(data: bytes) -> ItemFeatures:
     """Raises msgspec.DecodeError where the bytes are no ItemFeatures."""
     return _item_decoder.decode(data)
-
-
-def summary_of_item(data: bytes) -> ItemSummary:
-    """As `decode_item`, in half the time."""
-    return _summary_decoder.decode(data)
 
 
 class StoredUser(msgspec.Struct, array_like=True):

@@ -129,8 +129,11 @@ def undone_item(state: UserState, event: Event) -> int | None:
 
 
 def _forget(state: UserState, event: Event) -> None:
+    """Forget all up to the larger of the event's time and the newest: nothing of it that comes again counts twice."""
+    newest, forgotten = state.features.last_ts, state.features.counts[FORGET_USER]
     state.features = UserFeatures(state.features.user_id)
-    state.memory.forget(event.ts)
+    state.features.counts[FORGET_USER] = forgotten + 1
+    state.memory.forget(max(event.ts, newest))
     state.seen.clear()
 
 

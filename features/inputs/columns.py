@@ -15,7 +15,7 @@ import numpy as np
 
 from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.fold.decay import HALF_LIVES, ONE
-from features.fold.state import ItemSummary, UserFeatures, count_acts
+from features.fold.state import ItemFeatures, UserFeatures, count_acts
 from features.types import RATING, Item
 from features.units import DAY_MS, HOUR_MS, ends_session
 
@@ -108,7 +108,7 @@ class ItemColumns:
                 if at is not None:
                     self.genres[row, at] = 1
 
-    def set_features(self, row: int, features: ItemSummary) -> None:
+    def set_features(self, row: int, features: ItemFeatures) -> None:
         """Set an item's columns from its streamed features."""
         self.sums[row] = (
             features.counts[RATING],

@@ -1,4 +1,9 @@
-"""Raw ratings → one Parquet file in (timestamp, user, item) order: checked, repetitions once. All in columns."""
+"""Raw ratings → one Parquet file in the order of time: checked, repetitions once. All in columns.
+
+Rows of one second stand in the order of a hash of (user, item, second). In the order of ids, or in any that is the same for all
+users, a sequence model learns that order and not what people like: three quarters of MovieLens 100K's newest fifth share
+their second with other rows of their user.
+"""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +26,7 @@ from offline.datasets.raw_files import RATINGS, line_of, read_columns
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 from offline.datasets.sources import Source
 
-NORMAL_VERSION: Final = 1
+NORMAL_VERSION: Final = 2
 """Rises when the same source would give other rows."""
 GROUP_ROWS: Final = 1 << 19
 SCHEMA: Final = pa.schema(
@@ -98,9 +103,10 @@ def _read_rows(path: Path, rejects: Rejects, data_dir: Path) -> RowColumns:
 
 
 def _order(rows: RowColumns) -> tuple[IntArray, int]:
-    """Positions of the rows by (seconds, user, item), of equal ones the first alone; and how many are left out."""
+    """Positions of the rows by (second, hash of all three, user, item), of equal ones the first alone; and how many are left
+    out."""
     users, items, _, seconds = rows
-    order = np.lexsort((items, users, seconds))  # stable
+    order = np.lexsort((items, users, tie_hash(users, items, seconds), seconds))  # stable
     repeated = np.ones(max(len(order) - 1, 0), bool)
     for column in (seconds, users, items):
         ordered = column[order]
@@ -109,6 +115,17 @@ def _order(rows: RowColumns) -> tuple[IntArray, int]:
     if duplicates:
         order = order[np.concatenate([[True], ~repeated])]
     return order, duplicates
+
+
+def tie_hash(users: IntArray, items: IntArray, seconds: IntArray) -> IntArray:
+    """[n] by which rows of one second are ordered: each column mixed in by the finaliser of SplitMix64 (Steele et al., 2014)."""
+    mixed = np.zeros(len(users), np.uint64)
+    for column in (seconds, users, items):
+        mixed += column.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed.view(np.int64)
 
 
 def _sorted_batches(rows: RowColumns, order: IntArray) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,7 @@ from features.arrays import IntArray
 from features.base.reader import EASE, SIMILAR, Base
 from features.contracts.items import genre_names
 from features.fold.co_visits import Neighbours, decode_neighbours
-from features.fold.state import ItemSummary, summary_of_item
+from features.fold.state import ItemFeatures, decode_item
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
@@ -63,7 +63,7 @@ class ItemStore:
         for item_id in ids:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
-            self.columns.set_features(self._row_of[item_id], summary_of_item(value))
+            self.columns.set_features(self._row_of[item_id], decode_item(value))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)))
 
@@ -145,7 +145,7 @@ class ItemStore:
         """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""
         return np.array([row for row, ts in self.new_items if at - ts <= NEW_FOR_MS], np.int64)
 
-    def put_features(self, item_id: ItemId, features: ItemSummary) -> None:
+    def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features)
@@ -207,7 +207,7 @@ class ItemFollower:
             pipe.hget(key, VALUE)
         for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
             if value is not None and (item_id := item_of(key)) is not None:
-                self._store.put_features(item_id, summary_of_item(value))
+                self._store.put_features(item_id, decode_item(value))
             elif value is not None:
                 self._store.put_neighbours(decode_neighbours(value))
             if count % YIELD_EVERY == 0:  # every shown list changes its items: requests must not wait for all

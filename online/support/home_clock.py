@@ -37,7 +37,7 @@ class HomeClock:
         return max(self._cut + max(0, self.wall() - self._since), self._newest)
 
     def limit(self) -> Millis:
-        """The clock that the year-ahead rule is measured from; never later than the job's (streaming.settings)."""
+        """The clock that the day-ahead rule is measured from; never later than the job's (streaming.settings)."""
         if self._since is None:
             return self.wall()
         return min(self.now(), max(self._horizon, self._cut) + max(0, self.wall() - self._since))

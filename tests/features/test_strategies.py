@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.fold.impressions import fold_list, list_memory
 from features.fold.item import fold_item
-from features.fold.state import DAYS, FIVES, HOURS, RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures
+from features.fold.state import DAYS, RECENT, SEQUENCE, TASTES, ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user, undone_item
 from features.types import FORGET_USER, UNDO, Event
 from features.verdicts import DUPLICATE
@@ -61,16 +61,14 @@ def test_logs_reach_the_bounds_of_a_user() -> None:
 
 
 def test_contributions_fill_all_buckets_and_are_taken_back() -> None:
-    def buckets(given_ones: Any) -> tuple[int, int, int]:
+    def buckets(given_ones: Any) -> int:
         features = ItemFeatures(3)
         for each in given_ones:
             fold_item(features, each)
-        return len(features.days), len(features.hours), len(features.fives)
+        return len(features.days)
 
     assert share(contributions(), lambda each: any(one.sign < 0 for one in each)) >= 0.3
-    assert share(contributions(100, 200), lambda each: buckets(each)[0] == DAYS) >= 0.2
-    assert share(contributions(), lambda each: buckets(each)[1] == HOURS) >= 0.2
-    assert share(contributions(), lambda each: buckets(each)[2] == FIVES) >= 0.2
+    assert share(contributions(100, 200), lambda each: buckets(each) == DAYS) >= 0.2
 
 
 def test_lists_come_again() -> None:

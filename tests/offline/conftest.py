@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from infra.system.packages import spark_java_home
+from offline.datasets.normalise import tie_hash
 from offline.spark.session import spark_session
 
 Row = tuple[int, int, float, int]
@@ -34,6 +36,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield session
 
 
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Rows of different (user, item, second) in the order of a data set."""
+    table = list(rows)
+    users, items, seconds = (np.array([row[at] for row in table], np.int64) for at in (0, 1, 3))
+    ties = tie_hash(users, items, seconds).tolist()
+    return [row for _, row in sorted(zip(ties, table, strict=True), key=lambda pair: (pair[1][3], pair[0]))]
+
+
 @pytest.fixture
 def some_rows() -> list[Row]:
     """400 ratings of 23 users and 9 items (three of them in no catalogue), some at equal times, re-ratings among them."""
@@ -43,7 +53,7 @@ def some_rows() -> list[Row]:
         user, item = rng.randrange(1, 24), rng.choice([1, 2, 3, 4, 5, 6, 70, 80, 2**62])
         ts = 900_000_000 + at // 3 * 20_000
         rows[user, item, ts] = (user, item, rng.randrange(1, 11) / 2, ts)
-    return sorted(rows.values(), key=lambda row: (row[3], row[0], row[1]))
+    return in_order(rows.values())
 
 
 @pytest.fixture

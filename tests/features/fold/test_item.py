@@ -6,13 +6,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.fold.item import FIVE_MS, fold_item
-from features.fold.state import DAYS, FIVES, HOURS, ItemFeatures, decode_item, encode_features
+from features.fold.item import fold_item
+from features.fold.state import DAYS, ItemFeatures, decode_item, encode_features
 from features.types import CLICK, IMPRESSION, LIKE, RATING, VIEW, Contribution, is_positive
-from features.units import DAY_MS, HOUR_MS
+from features.units import DAY_MS
 from tests.features.strategies import contributions
-
-SIZES = {"days": (DAY_MS, DAYS), "hours": (HOUR_MS, HOURS), "fives": (FIVE_MS, FIVES)}
 
 
 def fold(given_ones: list[Contribution]) -> ItemFeatures:
@@ -24,14 +22,13 @@ def fold(given_ones: list[Contribution]) -> ItemFeatures:
 
 @given(contributions(), st.randoms(use_true_random=False))
 def test_the_order_of_contributions_does_not_matter(given_ones: list[Contribution], rng: random.Random) -> None:
-    """More days, hours and fives than are kept."""
     shuffled = given_ones.copy()
     rng.shuffle(shuffled)
     assert encode_features(fold(given_ones)) == encode_features(fold(shuffled))
 
 
 def spread(count: int) -> list[Contribution]:
-    """More buckets of every size than are kept."""
+    """More days than are kept."""
     return [Contribution(3, at * DAY_MS + at, RATING, 450, 1) for at in range(count)]
 
 
@@ -41,25 +38,23 @@ def test_the_limits_of_buckets_do_not_depend_on_order_either() -> None:
     mixed = given_ones.copy()
     random.Random(5).shuffle(mixed)
     assert encode_features(forwards) == encode_features(backwards) == encode_features(fold(mixed))
-    assert (len(forwards.days), len(forwards.hours), len(forwards.fives)) == (DAYS, HOURS, FIVES)
+    assert len(forwards.days) == DAYS
     assert [bucket[0] for bucket in forwards.days] == list(range(100 - DAYS, 100))
 
 
 @given(contributions())
 def test_buckets_are_the_newest_and_hold_what_fell_into_them(given_ones: list[Contribution]) -> None:
     features = fold(given_ones)
-    for name, (size, limit) in SIZES.items():
-        buckets: list[list[int]] = getattr(features, name)
-        numbers = sorted({each.ts // size for each in given_ones})[-limit:]
-        assert [bucket[0] for bucket in buckets] == numbers
-        for number, *sums in buckets:
-            inside = [each for each in given_ones if each.ts // size == number]
-            assert sums == [
-                sum(each.sign for each in inside if each.kind == IMPRESSION),
-                sum(each.sign for each in inside if each.kind in (CLICK, VIEW)),
-                sum(each.sign for each in inside if each.kind != IMPRESSION),
-                sum(each.sign for each in inside if is_positive(each.kind, each.centi)),
-            ]
+    numbers = sorted({each.ts // DAY_MS for each in given_ones})[-DAYS:]
+    assert [bucket[0] for bucket in features.days] == numbers
+    for number, *sums in features.days:
+        inside = [each for each in given_ones if each.ts // DAY_MS == number]
+        assert sums == [
+            sum(each.sign for each in inside if each.kind == IMPRESSION),
+            sum(each.sign for each in inside if each.kind in (CLICK, VIEW)),
+            sum(each.sign for each in inside if each.kind != IMPRESSION),
+            sum(each.sign for each in inside if is_positive(each.kind, each.centi)),
+        ]
 
 
 @given(contributions())
@@ -84,21 +79,16 @@ def test_what_is_taken_back_leaves_no_sum(given_ones: list[Contribution]) -> Non
     assert features.n == len(both)
     assert set(features.counts) == {0}
     assert (features.rating_sum, features.rating_sq, features.positives, features.negatives) == (0, 0, 0, 0)
-    assert all(bucket[1:] == [0, 0, 0, 0] for name in SIZES for bucket in getattr(features, name))
+    assert all(bucket[1:] == [0, 0, 0, 0] for bucket in features.days)
 
 
-def test_an_item_at_its_largest_is_below_3_kb() -> None:
+def test_an_item_at_its_largest_is_below_2_kb() -> None:
     features = ItemFeatures(2**63 - 1)
     for number in range(20_000):
         ts = 4_000_000_000_000 + number * DAY_MS // 8
         fold_item(features, Contribution(features.item_id, ts, (LIKE, CLICK, IMPRESSION, VIEW)[number % 4], 0, 1))
     for bucket in features.days:
         bucket[1:] = [2**31] * 4
-    for bucket in (*features.hours, *features.fives):
-        bucket[1:] = [2**16 - 1] * 4
     data = encode_features(features)
-    assert len(data) <= 3 * 1024
+    assert len(data) <= 2 * 1024
     assert decode_item(data) == features
-    for bucket in (*features.hours, *features.fives):
-        bucket[1:] = [2**32 - 1] * 4  # a million a second
-    assert len(encode_features(features)) <= 3_400

@@ -135,7 +135,7 @@ def test_what_is_forgotten_stays_forgotten() -> None:
         fold(state, Event(f"e{n}", kind, USER, item_id, 0, "", ts), n)
         store.take(state)
     memory, seen = replay_journal(store.pieces(), state.memory.floor)
-    assert contents(memory, seen) == contents(state.memory, state.seen) == (50, [], [])
+    assert contents(memory, seen) == contents(state.memory, state.seen) == (99, [], [])
     assert store.pieces() == [(0, b"")]
 
 

@@ -159,11 +159,21 @@ def test_an_undone_event_stays_a_duplicate_and_a_second_undo_does_nothing() -> N
 
 def test_forgetting_leaves_a_tombstone() -> None:
     state = fold([rating("a", 1, 500, 1000), Event("f", FORGET_USER, USER, -1, 0, "", 5000)])
-    assert state.features == UserFeatures(USER)
+    assert state.features == UserFeatures(USER, counts=[0, 0, 0, 0, 0, 0, 0, 1])
     assert len(state.seen) == 0
     assert apply(state, rating("a", 1, 500, 1000), 3) == LATE
     assert apply(state, rating("b", 1, 500, 5000), 4) == LATE
     assert apply(state, rating("c", 1, 500, 5001), 5) == APPLIED
+
+
+def test_what_is_newer_than_the_wish_to_be_forgotten_is_forgotten_too_and_does_not_count_again() -> None:
+    """The clocks of two devices differ, and events come out of order: what came before the wish is forgotten."""
+    newer = rating("a", 1, 500, 7000)
+    state = fold([newer, Event("f", FORGET_USER, USER, -1, 0, "", 5000)])
+    assert apply(state, newer, 3) == LATE
+    assert apply(state, Event("f", FORGET_USER, USER, -1, 0, "", 5000), 4) == LATE
+    assert apply(state, Event("g", FORGET_USER, USER, -1, 0, "", 8000), 5) == APPLIED
+    assert state.features == UserFeatures(USER, counts=[0, 0, 0, 0, 0, 0, 0, 2])
 
 
 def test_a_session_ends_after_half_an_hour_of_silence() -> None:
@@ -277,7 +287,7 @@ def test_an_item_that_was_only_viewed_or_shown_is_not_seen() -> None:
 
 def test_what_is_late_is_counted_and_changes_nothing_else() -> None:
     state = fold([Event("f", FORGET_USER, USER, -1, 0, "", 5000), Event("a", CLICK, USER, 1, 0, "", 4000)])
-    assert state.features == UserFeatures(USER, late=1)
+    assert state.features == UserFeatures(USER, counts=[0, 0, 0, 0, 0, 0, 0, 1], late=1)
 
 
 def test_the_newest_of_a_bounded_list_stay() -> None:

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable
+from itertools import groupby, pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -13,6 +15,7 @@ from features.contracts.events import read_event, write_event
 from features.errors import BadInput
 from features.types import RATING, Item
 from offline.datasets.dataset import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
+from offline.datasets.normalise import tie_hash
 from tests.offline.conftest import Row
 
 Write = Callable[..., Path]
@@ -29,7 +32,12 @@ def test_the_installed_ml_100k(tmp_path: Path) -> None:
     assert dataset.items[0] == Item(1, "Toy Story", ("Animation", "Children's", "Comedy"), 1995)
     assert dataset.items[266] == Item(267, "unkonwn", (), 0)
     rows = rows_of(dataset)
-    assert rows == sorted(rows, key=lambda row: (row[3], row[0], row[1]))
+    assert [ts for *_, ts in rows] == sorted(ts for *_, ts in rows)
+    by_second = (list(group) for _, group in groupby(rows, key=lambda row: row[3]))
+    pairs = [(first, second) for each in by_second for first, second in pairwise(each) if first[0] == second[0]]
+    upwards = [first[1] < second[1] for first, second in pairs]
+    assert len(upwards) > 50_000
+    assert 0.49 < sum(upwards) / len(upwards) < 0.51, "the order of ids, or its reverse, can be learned"
     assert (dataset.first_ts, dataset.last_ts) == (rows[0][3], rows[-1][3]) == (874724710000, 893286638000)
 
 
@@ -83,8 +91,16 @@ def test_parquet_of_other_types(tmp_path: Path, write_folder: Write) -> None:
     )
     pq.write_table(table, folder / "ratings.parquet")
     dataset = open_dataset(str(folder), tmp_path / "data")
-    assert rows_of(dataset)[0] == (0, 1, 4.5, 978300760000)
+    assert sorted(rows_of(dataset))[0] == (0, 1, 4.5, 978300760000)
     assert (dataset.rows, dataset.rejected) == (many, 1)
+
+
+def test_the_order_within_a_second_is_the_same_on_every_machine_and_another_in_each_second() -> None:
+    users, items = np.repeat(np.array([7, 2**62]), 3), np.tile(np.array([1, 2, 3]), 2)
+    first = tie_hash(users, items, np.full(6, 900_000_000))
+    assert np.argsort(first).tolist() == [2, 1, 3, 4, 0, 5]
+    orders = {tuple(np.argsort(tie_hash(users, items, np.full(6, second)))) for second in range(20)}
+    assert len(orders) > 15
 
 
 BAD_LINES = [
