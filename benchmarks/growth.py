@@ -20,6 +20,7 @@ from benchmarks.harness.run_report import Figure, Report, work_folder
 from features.fold import state
 from features.fold.state import UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
+from features.schema.tables import preset_schema
 from features.types import Item
 
 FOLDED_ALONE = 200
@@ -69,7 +70,7 @@ def fold_alone(size: Size, items: dict[int, Item], ts: int) -> dict[str, Figure]
         began = time.process_time()
         for offset, event in enumerate(events):
             user = states[event.user_id]
-            fold_user(user, event, items.get(event.item_id), offset + 1)
+            fold_user(user, event, items.get(event.item_id), offset + 1, preset_schema())
             encode_features(user.features)
         took = time.process_time() - began
     return {

@@ -33,8 +33,13 @@ def user_of(key: str) -> int:
 
 
 def seen_key(user_id: int) -> str:
-    """The set of items a user has seen."""
+    """The set of items that are hidden from a user for good."""
     return f"{{u:{user_id}}}:seen"
+
+
+def hidden_key(user_id: int) -> str:
+    """The sorted set of items that are hidden from a user for a time: by the event time until when, ms."""
+    return f"{{u:{user_id}}}:hidden"
 
 
 def item_key(item_id: int) -> str:

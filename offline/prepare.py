@@ -49,12 +49,13 @@ def prepare(
         dataset = open_dataset(settings.dataset, settings.data_dir)
         this.note = f"{dataset.name}, {dataset.rows} ratings, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
+    schema = settings.read_schema()
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     samples.parent.mkdir(parents=True, exist_ok=True)
     with spark_session(settings.out.parent, settings.master) as spark:
         if part != TRAINING_DATA:
             with step("base") as this:
-                manifest = make_base(spark, dataset, settings.history, settings.out)
+                manifest = make_base(spark, dataset, settings.history, settings.out, schema)
                 this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
         if part == BASE:
             return

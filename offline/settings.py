@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import BadInput
+from features.schema.tables import Schema, preset_schema, read_schema
 from offline.datasets.dataset import DEFAULT, KNOWN
 
 
@@ -15,6 +16,7 @@ class BaseSettings:
     dataset   a known name or a folder; data_dir keeps downloads and normalised data sets
     history   share of the rows, from the first, that goes into the base
     out       the base's folder, named by its number
+    schema    file that says what the events mean; None: the preset for films
     master    Spark's master; None is all cores of this machine
     """
 
@@ -22,7 +24,17 @@ class BaseSettings:
     data_dir: Path
     history: float
     out: Path
+    schema: Path | None = None
     master: str | None = None
+
+    def read_schema(self) -> Schema:
+        """The schema of the file. Raises BadInput for one that can't be read, or that says what it may not."""
+        if self.schema is None:
+            return preset_schema()
+        try:
+            return read_schema(self.schema.read_text(encoding="utf-8"), str(self.schema))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("--schema", "a file", f"{self.schema} ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -61,10 +73,11 @@ def add_base_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     parser.add_argument("--history", type=float, default=0.8, help="share of the rows that is history (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
+    parser.add_argument("--schema", type=Path, default=None, help="what the events mean (the preset for films)")
 
 
 def base_settings(given: argparse.Namespace) -> BaseSettings:
-    return BaseSettings(given.dataset, given.data_dir, given.history, given.out, given.master)
+    return BaseSettings(given.dataset, given.data_dir, given.history, given.out, given.schema, given.master)
 
 
 def add_sample_arguments(parser: argparse.ArgumentParser) -> None:

@@ -66,8 +66,9 @@ def build_server(settings: ApiSettings) -> Server:
     vectors = VectorStore(settings.embeddings, Path(settings.models), live_models, item_store)
     return Server(
         settings=settings,
+        schema=base.schema,
         clock=clock,
-        event_log=EventLog(settings.bootstrap),
+        event_log=EventLog(settings.bootstrap, base.schema),
         impression_log=ImpressionLog(settings.bootstrap),
         users=user_store,
         items=item_store,
@@ -87,7 +88,7 @@ def build_server(settings: ApiSettings) -> Server:
         user_updates=UserUpdates(settings.redis_host, settings.redis_port),
         job_metrics=JobMetrics(settings.redis_host, settings.redis_port, settings.generation),
         monitor=MonitorClient(settings.watch_port),
-        outcomes=ExperimentOutcomes(),
+        outcomes=ExperimentOutcomes(base.schema),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from features.inputs.columns import ClickWeights
+from features.schema.tables import Schema
 from online.http.access import Access
 from online.http.load_shedding import LoadShedder
 from online.kafka.event_log import EventLog
@@ -32,6 +33,7 @@ class Server:
     """The parts of one API process."""
 
     settings: ApiSettings
+    schema: Schema
     clock: HomeClock
     event_log: EventLog
     impression_log: ImpressionLog

@@ -17,6 +17,7 @@ from features.keys import EVENTS, SERVED
 from features.types import UNDO, Contribution
 from features.verdicts import REJECTED, REROUTED
 from offline.base.kafka_log import Record
+from tests.schemas import MOVIES
 
 
 class Reference:
@@ -39,7 +40,7 @@ class Reference:
     def _event(self, partition: int, record: Record) -> str:
         key = (record.key or b"").decode("latin-1")
         try:
-            event = admit(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts))
+            event = admit(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts), MOVIES)
         except BadEvent:
             return REJECTED
         except Misplaced:
@@ -47,7 +48,7 @@ class Reference:
         state = self._users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._base.catalogue.get(item_id)
-        verdict, contribution = fold_user(state, event, item, record.offset + 1)
+        verdict, contribution = fold_user(state, event, item, record.offset + 1, MOVIES)
         if contribution is not None:
             self._add(contribution)
         return verdict
@@ -65,7 +66,7 @@ class Reference:
 
     def _add(self, contribution: Contribution) -> None:
         item_id = contribution.item_id
-        fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution)
+        fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution, MOVIES)
         for item_id, *slot in slots_of(contribution):
             self._pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from features.contracts.events import write_event
 from features.errors import Unavailable
 from features.keys import EVENTS, PARTITIONS, partition_of
+from features.schema.tables import preset_schema
 from features.types import CLICK, LIKE, RATING, Event
 from offline.datasets.dataset import Dataset, event_of, rows_between
 
@@ -92,7 +93,11 @@ async def _fill(bootstrap: str, events: Iterable[Event]) -> Filled:
 
         for event in events:
             lane = partition_of(event.user_id)
-            record = {"key": str(event.user_id).encode(), "value": write_event(event), "timestamp": None}
+            record = {
+                "key": str(event.user_id).encode(),
+                "value": write_event(event, preset_schema()),
+                "timestamp": None,
+            }
             if open_batches[lane].append(**record) is None:  # full
                 await send(lane)
                 open_batches[lane].append(**record)

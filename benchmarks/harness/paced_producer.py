@@ -28,6 +28,7 @@ from aiokafka import AIOKafkaProducer
 from benchmarks.harness.event_generator import mixed
 from features.contracts.events import write_event
 from features.keys import EVENTS, partition_of
+from features.schema.tables import preset_schema
 
 COLUMNS = ("user", "lane", "offset", "due", "sent", "acked")
 LET_OTHERS_RUN = 16
@@ -85,7 +86,7 @@ class Pacer:
             event = mixed(number, user_id, rng.choice(self._items), given.clock + (due - start) // 1_000_000, given.run)
             columns["user"][number], columns["lane"][number], columns["due"][number] = user_id, lane, due
             columns["sent"][number] = time.monotonic_ns()
-            future = await producer.send(EVENTS, write_event(event), str(user_id).encode(), lane)
+            future = await producer.send(EVENTS, write_event(event, preset_schema()), str(user_id).encode(), lane)
             future.add_done_callback(partial(self._acknowledged, number))
         return self._count
 

@@ -25,10 +25,12 @@ import numpy as np
 from features.arrays import IntArray
 from features.base.item_weights import ARRAYS, Relations
 from features.base.mapped_table import MappedTable
-from features.errors import Broken
+from features.errors import BadInput, Broken
 from features.fold.co_visits import Pairs
 from features.fold.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
+from features.schema.document import FILE
+from features.schema.tables import Schema, read_schema
 from features.types import Item
 
 USERS: Final = "users.table"
@@ -79,6 +81,15 @@ class Base:
         self._items = self._map(ITEMS)
         self._pairs = self._map(PAIRS)
         self._catalogue = self._map(CATALOGUE)
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What the events mean that are folded into this base, and those to come. Raises Broken where its file is not whole."""
+        path = self.folder / FILE
+        try:
+            return read_schema(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError, BadInput) as error:
+            raise Broken(f"{path} can't be read: {error}") from error
 
     def _map(self, name: str) -> MappedTable:
         path = self.folder / name

@@ -7,6 +7,7 @@ from features.contracts.events import check_time, read_event
 from features.contracts.served import ServedHead, read_served
 from features.errors import BadEvent
 from features.keys import partition_of
+from features.schema.tables import Schema
 from features.types import MAX_ID, Event, Millis, UserId
 
 
@@ -18,10 +19,10 @@ class Misplaced(Exception):
         self.event = event
 
 
-def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis) -> Event:
+def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis, schema: Schema) -> Event:
     """The event of a record. `broker_ts` stands for wall time, so that every run decides alike; `clock` is the home's
     clock at that moment. Raises BadEvent (to `events.rejected`) or Misplaced."""
-    event = read_event(value)
+    event = read_event(value, schema)
     check_time(event.ts, broker_ts, clock)
     if key != str(event.user_id) or partition != partition_of(event.user_id):
         raise Misplaced(event)

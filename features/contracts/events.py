@@ -6,14 +6,15 @@ docs/events.md; every refusal is a `BadEvent` that names the field, what was exp
 
 import math
 from hashlib import blake2b
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from features.contracts.json_contract import read_json, refusal
 from features.errors import BadEvent
-from features.types import KIND_OF, KINDS, MAX_ID, RATING, UNDO, Event, Millis
+from features.schema.tables import MAX_VALUE, MIN_VALUE, Kind, Schema
+from features.types import FORGET_USER, MAX_ID, UNDO, Event, Millis
 from features.units import DAY_MS, MINUTE_MS
 
 FUTURE_SLACK_MS: Final = MINUTE_MS
@@ -26,14 +27,16 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Wire(msgspec.Struct, omit_defaults=True):
-    """An event as it stands in JSON."""
+    """An event as it stands in JSON. type: a kind of the home's schema; rating: of the kind of that name; value: what other
+    kinds carry."""
 
-    type: Literal["impression", "click", "view", "rating", "like", "dislike", "undo", "forget_user"]
+    type: Name
     user_id: Id
     event_id: Name | UnsetType = UNSET
     ts: Id | UnsetType = UNSET
     item_id: Id | UnsetType = UNSET
-    rating: Annotated[float, Meta(ge=0.5, le=5)] | UnsetType = UNSET
+    rating: float | UnsetType = UNSET
+    value: float | UnsetType = UNSET
     target: Name | UnsetType = UNSET
     request_id: Name | UnsetType = UNSET
     position: Id | UnsetType = UNSET
@@ -47,27 +50,24 @@ def _refuse(where: str, expected: str, received: str) -> NoReturn:
     raise BadEvent(where, expected, received)
 
 
-def to_event(wire: Wire) -> Event:
+def to_event(wire: Wire, schema: Schema) -> Event:
     """Check what types alone can't express, and return the Event. Raises BadEvent."""
-    kind = KIND_OF[wire.type]
+    kind = schema.code_of.get(wire.type)
+    if kind is None:
+        _refuse("type", "one of " + ", ".join(schema.names()), repr(wire.type))
     if wire.event_id is UNSET:
         _refuse("event_id", "a string of 1 to 64 characters", "nothing")
     if wire.ts is UNSET:
         _refuse("ts", "milliseconds since 1970", "nothing")
-    item_id, centi, target = -1, 0, ""
-    if kind >= UNDO:
+    item_id, target = -1, ""
+    if kind in (UNDO, FORGET_USER):
         if wire.item_id is not UNSET:
             _refuse("item_id", f"no item_id with {wire.type}", str(wire.item_id))
     elif wire.item_id is UNSET:
         _refuse("item_id", f"an item_id with {wire.type}", "nothing")
     else:
         item_id = wire.item_id
-    if kind == RATING:
-        if wire.rating is UNSET:
-            _refuse("rating", "a number from 0.5 to 5", "nothing")
-        centi = math.floor(wire.rating * 100 + 0.5)
-    elif wire.rating is not UNSET:
-        _refuse("rating", f"no rating with {wire.type}", str(wire.rating))
+    centi = _value_of(wire, kind, schema)
     if kind == UNDO:
         if wire.target is UNSET:
             _refuse("target", "the event_id to take back", "nothing")
@@ -87,9 +87,27 @@ def to_event(wire: Wire) -> Event:
     )
 
 
-def read_event(value: bytes) -> Event:
-    """One value of the topic `events`. Raises BadEvent for anything that the contract does not allow."""
-    return to_event(read_json(_decoder, value, "event"))
+def _value_of(wire: Wire, kind: int, schema: Schema) -> int:
+    """The value that an event carries, in hundredths; 0 for a kind that carries none."""
+    carries = schema.kind(kind).value
+    name = value_field(schema.kind(kind))
+    other = "value" if name == "rating" else "rating"
+    given, none = (wire.rating, wire.value) if name == "rating" else (wire.value, wire.rating)
+    if none is not UNSET:
+        _refuse(other, f"no {other} with {wire.type}", str(none))
+    if carries is None:
+        if given is not UNSET:
+            _refuse(name, f"no {name} with {wire.type}", str(given))
+        return 0
+    low, high = MIN_VALUE[carries], MAX_VALUE[carries]
+    if given is UNSET or not low <= given <= high:
+        _refuse(name, f"a number from {low:g} to {high:g}", "nothing" if given is UNSET else str(given))
+    return math.floor(given * 100 + 0.5)
+
+
+def read_event(value: bytes, schema: Schema) -> Event:
+    """One value of the topic `events`. Raises BadEvent for anything that contract and schema do not allow."""
+    return to_event(read_json(_decoder, value, "event"), schema)
 
 
 def wire_from_json(value: Any) -> Wire:
@@ -100,18 +118,19 @@ def wire_from_json(value: Any) -> Wire:
         raise refusal(error, "event") from error
 
 
-def write_event(event: Event) -> bytes:
+def write_event(event: Event, schema: Schema) -> bytes:
     """The JSON of an event, as producers put it into the log; `read_event` gives the same event back."""
+    kind = schema.kind(event.kind)
     fields: dict[str, Any] = {
         "event_id": event.event_id,
-        "type": KINDS[event.kind],
+        "type": kind.name,
         "user_id": event.user_id,
         "ts": event.ts,
     }
     if event.item_id >= 0:
         fields["item_id"] = event.item_id
-    if event.kind == RATING:
-        fields["rating"] = event.centi / 100
+    if kind.value is not None:
+        fields[value_field(kind)] = event.centi / 100
     if event.target:
         fields["target"] = event.target
     if event.request_id is not None:
@@ -119,6 +138,11 @@ def write_event(event: Event) -> bytes:
     if event.position is not None:
         fields["position"] = event.position
     return _encoder.encode(fields)
+
+
+def value_field(kind: Kind) -> str:
+    """The name under which an event's JSON has the value of its kind."""
+    return "rating" if kind.value == "stars" else "value"
 
 
 def id_hash(event_id: str) -> int:

@@ -8,7 +8,6 @@ from typing import Final, TypeVar
 import msgspec
 
 from features.errors import BadEvent
-from features.types import KINDS
 
 T = TypeVar("T")
 
@@ -44,8 +43,6 @@ def refusal(error: msgspec.DecodeError, whole: str) -> BadEvent:
     if text.startswith("Object missing required field"):
         name = text.split("`")[1]
         return BadEvent(name if where == whole else f"{where}.{name}", "a value", "nothing")
-    if text.startswith("Invalid enum value"):
-        return BadEvent(where, "one of " + ", ".join(KINDS), text.removeprefix("Invalid enum value "))
     return BadEvent(where, "a JSON object", text)
 
 

@@ -5,7 +5,7 @@ ignored; every refusal is a `BadEvent` that names the field, what was expected a
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -14,7 +14,8 @@ from features.contracts.events import Id, Name
 from features.contracts.json_contract import read_json
 from features.contracts.served import Served, check_served, read_served
 from features.errors import BadEvent
-from features.types import KINDS, RATING, UNDO, Event, Millis
+from features.schema.tables import Schema
+from features.types import Event, Millis
 
 MAX_ACTIONS: Final = 500
 SAMPLE_LIMIT: Final = 1 << 20
@@ -25,10 +26,11 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     """One event that named the list's request_id: its fields as in the event contract, `ts` in ms."""
 
     event_id: Name
-    type: Literal["impression", "click", "view", "rating", "like", "dislike", "undo", "forget_user"]
+    type: Name
     ts: Id
     item_id: Id | UnsetType = UNSET
     rating: Annotated[float, Meta(ge=0.5, le=5)] | UnsetType = UNSET
+    value: float | UnsetType = UNSET
     target: Name | UnsetType = UNSET
     position: Id | UnsetType = UNSET
 
@@ -60,14 +62,18 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Sample)
 
 
-def action_of(event: Event) -> Action:
+def action_of(event: Event, schema: Schema) -> Action:
     """The part of an event that a sample holds."""
+    kind = schema.kind(event.kind)
+    value = UNSET if kind.value is None else event.centi / 100
+    is_rating = kind.value == "stars"
     return Action(
         event.event_id,
-        KINDS[event.kind],
+        kind.name,
         event.ts,
-        event.item_id if event.kind < UNDO else UNSET,
-        event.centi / 100 if event.kind == RATING else UNSET,
+        event.item_id if event.item_id >= 0 else UNSET,
+        value if is_rating else UNSET,
+        UNSET if is_rating else value,
         event.target or UNSET,
         UNSET if event.position is None else event.position,
     )

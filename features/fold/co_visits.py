@@ -30,7 +30,7 @@ class Neighbours(msgspec.Struct, array_like=True):
     item_id  the item
     n        co-visits folded in, undone ones included: the fence of its writes
     ts       time of the newest co-visit, ms
-    top      at most 20 (item id, weight in 1/65,536 co-visit as of ts), best first, ties by id
+    top      at most 20 (item id, weight in 1/65,536 co-visit and units of the schema as of ts), best first, ties by id
     """
 
     item_id: ItemId
@@ -45,13 +45,13 @@ class _StoredPairs(msgspec.Struct, array_like=True):
     undone: bytes
 
 
-# Time, event, other item as 24 bytes whose order is that of the three numbers (a hash is signed: shifted).
-_VISIT = struct.Struct(">QQQ")
+# Time, event, other item, weight as 26 bytes whose order is that of the four numbers (a hash is signed: shifted).
+_VISIT = struct.Struct(">QQQH")
 _SIGN: Final = 1 << 63
 
 
 class Pairs:
-    """The newest co-visits of one item, and what they weigh together by other item.
+    """The newest co-visits of one item, and what they weigh together by other item, in units of the schema.
 
     Weights stand as of an epoch, as those of users do (`features.fold.decay.lifted`), that of the newest co-visit: what comes
     adds its weight, what goes takes the same away, and only a new epoch weighs all anew.
@@ -72,25 +72,25 @@ class Pairs:
     def __len__(self) -> int:
         return len(self._visits)
 
-    def fold(self, ts: Millis, key: int, other: ItemId, sign: int) -> None:
-        """Add a co-visit, or mark one as taken back if it is still kept."""
+    def fold(self, ts: Millis, key: int, other: ItemId, weight: int) -> None:
+        """Add a co-visit, or mark one as taken back (a weight below 0) if it is still kept."""
         self.n += 1
-        visit = _VISIT.pack(ts, key + _SIGN, other)
+        visit = _VISIT.pack(ts, key + _SIGN, other, abs(weight))
         visits = self._visits
         at = bisect_left(visits, visit)
         if at < len(visits) and visits[at] == visit:
             # Adding what is there: the same event of two users, or again after it was forgotten. It is one co-visit.
-            if sign < 0 and visit not in self._undone:
+            if weight < 0 and visit not in self._undone:
                 self._undone.add(visit)
-                self._weigh(ts, other, -1)
+                self._weigh(ts, other, weight)
             return
-        if sign < 0 or (at == 0 and len(visits) >= self._limit):
+        if weight < 0 or (at == 0 and len(visits) >= self._limit):
             return
         visits.insert(at, visit)
         if at == len(visits) - 1 and ts // _HALF_LIFE != self._epoch:
             self._weigh_all()
         else:
-            self._weigh(ts, other, 1)
+            self._weigh(ts, other, weight)
         if len(visits) > self._limit:
             self._drop_oldest()
 
@@ -99,38 +99,38 @@ class Pairs:
         if visit in self._undone:
             self._undone.remove(visit)
         else:
-            ts, _, other = _VISIT.unpack(visit)
-            self._weigh(ts, other, -1)
+            ts, _, other, weight = _VISIT.unpack(visit)
+            self._weigh(ts, other, -weight)
 
-    def _weigh(self, ts: Millis, other: ItemId, sign: int) -> None:
+    def _weigh(self, ts: Millis, other: ItemId, weight: int) -> None:
         epoch, gain = lifted(ts, _HALF_LIFE)
-        weight = self._weights.get(other, 0) + sign * (gain >> self._epoch - epoch)
-        if weight:
-            self._weights[other] = weight
+        total = self._weights.get(other, 0) + weight * (gain >> self._epoch - epoch)
+        if total:
+            self._weights[other] = total
         else:
             self._weights.pop(other, None)
 
     def _weigh_all(self) -> None:
-        newest, _, _ = _VISIT.unpack(self._visits[-1])
+        newest, *_ = _VISIT.unpack(self._visits[-1])
         self._epoch = newest // _HALF_LIFE
         self._weights = {}
         for visit in self._visits:
             if visit not in self._undone:
-                ts, _, other = _VISIT.unpack(visit)
-                self._weigh(ts, other, 1)
+                ts, _, other, weight = _VISIT.unpack(visit)
+                self._weigh(ts, other, weight)
 
     def neighbours(self) -> Neighbours:
         """The other items by weight, as of the newest co-visit. What has faded to nothing is none."""
         if not self._visits:
             return Neighbours(self.item_id, self.n)
-        newest, _, _ = _VISIT.unpack(self._visits[-1])
+        newest, *_ = _VISIT.unpack(self._visits[-1])
         best = sorted((-weight, other) for other, weight in self._weights.items())[:NEIGHBOURS]
         since = newest - self._epoch * _HALF_LIFE
         top = [(other, decay(-weight, since, _HALF_LIFE)) for weight, other in best]
         return Neighbours(self.item_id, self.n, newest, top)
 
     def encode(self) -> bytes:
-        """The whole state, for Flink and bases: at most 5 kB. Equal for equal states."""
+        """The whole state, for Flink and bases: at most 5.3 kB. Equal for equal states."""
         undone = [visit in self._undone for visit in self._visits] if self._undone else len(self._visits)
         return _encoder.encode(_StoredPairs(self.n, b"".join(self._visits), bytes(undone)))
 
@@ -149,11 +149,11 @@ class Pairs:
 
 def slots_of(contribution: Contribution) -> list[Slot]:
     """The co-visits that a contribution adds or takes back: each pair from both sides."""
-    item_id, ts, _, _, sign, key, partners = contribution
+    item_id, ts, _, _, sign, weight, key, partners = contribution
     slots = []
     for other in partners:
-        slots.append((item_id, ts, key, other, sign))
-        slots.append((other, ts, key, item_id, sign))
+        slots.append((item_id, ts, key, other, sign * weight))
+        slots.append((other, ts, key, item_id, sign * weight))
     return slots
 
 

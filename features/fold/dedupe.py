@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from features.types import Millis
+from features.types import FOREVER, Millis
 
 REMEMBERED: Final = 4096
 """Dedupe window of a user: the newest events, by (ts, id hash)."""
@@ -16,13 +16,15 @@ SEEN_LIMIT: Final = 20_000
 
 
 class Applied(NamedTuple):
-    """An applied event as the memory keeps it: enough to know it again and to take it back."""
+    """An applied event as the memory keeps it: enough to know it again and to take it back. weight: what it counted, in units of
+    the schema."""
 
     ts: Millis
     item_id: int
     kind: int
     centi: int
     undone: bool
+    weight: int = 0
     partners: tuple[int, ...] = ()
 
 
@@ -30,11 +32,11 @@ class Changes(NamedTuple):
     """The changes that folds made to a memory and a seen set, in order.
 
     memory  (id hash, the entry that was added or marked; None: dropped)
-    seen    (item id, log position n; None: no longer seen)
+    seen    (item id, log position n; None: no longer seen, until when it is hidden)
     """
 
     memory: list[tuple[int, Applied | None]]
-    seen: list[tuple[int, int | None]]
+    seen: list[tuple[int, int | None, Millis]]
 
 
 class DedupeMemory:
@@ -96,15 +98,16 @@ class DedupeMemory:
 
 
 class SeenItems:
-    """The items a user has seen, at most 20,000; the one not touched for longest goes first.
+    """The items that are kept out of a user's lists, at most 20,000; the one not touched for longest goes first.
 
-    Keeps for each item the log position `n` at which it was last seen, which is also their order.
+    Keeps for each item the log position `n` at which it was last seen, which is also their order, and the time until which it is
+    hidden: FOREVER, or an event time in ms.
     """
 
-    def __init__(self, items: Iterable[tuple[int, int]] = (), limit: int = SEEN_LIMIT) -> None:
-        self._items = dict(sorted(items, key=lambda pair: pair[1]))
+    def __init__(self, items: Iterable[tuple[int, int, Millis]] = (), limit: int = SEEN_LIMIT) -> None:
+        self._items = {item_id: (n, until) for item_id, n, until in sorted(items, key=lambda item: item[1])}
         self._limit = limit
-        self.changes: list[tuple[int, int | None]] | None = None
+        self.changes: list[tuple[int, int | None, Millis]] | None = None
         """As those of DedupeMemory."""
 
     def __len__(self) -> int:
@@ -113,26 +116,38 @@ class SeenItems:
     def __contains__(self, item_id: int) -> bool:
         return item_id in self._items
 
-    def items(self) -> Iterable[tuple[int, int]]:
-        return self._items.items()
+    def items(self) -> Iterable[tuple[int, int, Millis]]:
+        """(item id, n, until) of each, the one not touched for longest first."""
+        return ((item_id, n, until) for item_id, (n, until) in self._items.items())
 
-    def add(self, item_id: int, n: int) -> None:
-        self._items.pop(item_id, None)
-        self._items[item_id] = n
+    def add(self, item_id: int, n: int, until: Millis = FOREVER) -> None:
+        """Hide an item until then, or for longer if it is hidden for longer already."""
+        known = self._items.pop(item_id, None)
+        if known is not None and known[1] > until:
+            until = known[1]
+        self._items[item_id] = (n, until)
         changes = self.changes
         if changes is not None:
-            changes.append((item_id, n))
+            changes.append((item_id, n, until))
         if len(self._items) > self._limit:
             oldest = next(iter(self._items))
             del self._items[oldest]
             if changes is not None:
-                changes.append((oldest, None))
+                changes.append((oldest, None, 0))
 
-    def discard(self, item_id: int) -> None:
-        if self._items.pop(item_id, None) is not None and self.changes is not None:
-            self.changes.append((item_id, None))
+    def shorten(self, item_id: int, until: Millis) -> None:
+        """Hide an item until then and no longer; 0: not at all. Of one that is not hidden nothing changes."""
+        known = self._items.get(item_id)
+        if known is None or known[1] == until:
+            return
+        if until:
+            self._items[item_id] = (known[0], until)
+        else:
+            del self._items[item_id]
+        if self.changes is not None:
+            self.changes.append((item_id, known[0] if until else None, until))
 
     def clear(self) -> None:
         if self.changes is not None:
-            self.changes.extend((item_id, None) for item_id in self._items)
+            self.changes.extend((item_id, None, 0) for item_id in self._items)
         self._items.clear()

@@ -1,26 +1,27 @@
 """The fold of items: what a contribution changes in its item's features, in whatever order contributions come."""
 
-from features.fold.state import DAYS, ItemFeatures
-from features.types import CLICK, IMPRESSION, RATING, VIEW, Contribution, is_negative, is_positive
+from features.fold.state import DAYS, ItemFeatures, count_event
+from features.schema.tables import Schema
+from features.types import IMPRESSION, RATING, Contribution
 from features.units import DAY_MS
 
 
-def fold_item(features: ItemFeatures, contribution: Contribution) -> ItemFeatures:
+def fold_item(features: ItemFeatures, contribution: Contribution, schema: Schema) -> ItemFeatures:
     """Add one contribution to its item (changed in place). The result does not depend on the order of contributions."""
-    _, ts, kind, centi, sign, _, _ = contribution
+    _, ts, kind, centi, sign, weight, _, _ = contribution
     features.first_ts = ts if features.n == 0 else min(features.first_ts, ts)
     features.last_ts = max(features.last_ts, ts)
     features.n += 1
-    features.counts[kind] += sign
+    count_event(features.counts, kind, sign)
     if kind == RATING:
         features.rating_sum += sign * centi
         features.rating_sq += sign * centi * centi
-    positive = sign if is_positive(kind, centi) else 0
+    positive = sign * weight if weight > 0 else 0
     features.positives += positive
-    if is_negative(kind, centi):
-        features.negatives += sign
+    if weight < 0:
+        features.negatives -= sign * weight
     impression = sign if kind == IMPRESSION else 0
-    click = sign if kind in (CLICK, VIEW) else 0
+    click = sign if schema.kind(kind).click else 0
     _touch(features.days, DAYS, ts // DAY_MS, impression, click, sign - impression, positive)
     return features
 

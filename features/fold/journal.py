@@ -2,9 +2,9 @@
 
 A journal is a run of msgpack arrays, one a change, appended as events are applied:
 
-    [id hash, ts, item id, kind, rating in hundredths, undone, partners]   an event remembered, or marked undone
-    [item id, n]                                                           an item seen, at log position n
-    [item id]                                                              an item no longer seen
+    [id hash, ts, item id, kind, value in hundredths, undone, weight, partners]   an event remembered, or marked undone
+    [item id, n, until]   an item hidden until then, seen at log position n; without `until`: for good
+    [item id]             an item no longer hidden
 
 Read from the start it gives memory and seen set again; what fell out of their bounds falls out again. It is cut into
 chunks of 64 records; once most of it is history it is written anew (`Journal.compact`). Bases hold the same bytes.
@@ -17,6 +17,7 @@ import msgspec
 
 from features.errors import Broken
 from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
+from features.types import FOREVER, Millis
 
 CHUNK: Final = 64
 _SLACK: Final = 256
@@ -29,8 +30,14 @@ def records_of(memory: DedupeMemory, seen: SeenItems) -> Iterable[bytes]:
     """The shortest journal of a state."""
     for key, entry in memory.items():
         yield _encode((key, *entry))
-    for item in seen.items():
-        yield _encode(item)
+    for item_id, n, until in seen.items():
+        yield _seen_record(item_id, n, until)
+
+
+def _seen_record(item_id: int, n: int | None, until: Millis) -> bytes:
+    if n is None:
+        return _encode((item_id,))
+    return _encode((item_id, n) if until == FOREVER else (item_id, n, until))
 
 
 def write_journal(memory: DedupeMemory, seen: SeenItems) -> tuple[int, bytes]:
@@ -48,17 +55,20 @@ def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[Ded
         except msgspec.DecodeError as error:
             raise Broken(f"a journal of {count} records can't be read: {error}") from error
         for record in records:
-            if len(record) == 7:
-                key, ts, item_id, kind, centi, undone, partners = record
-                entry = Applied(ts, item_id, kind, centi, undone, tuple(partners))
+            if len(record) == 8:
+                key, ts, item_id, kind, centi, undone, weight, partners = record
+                entry = Applied(ts, item_id, kind, centi, undone, weight, tuple(partners))
                 if memory.get(key) is None:
                     memory.add(key, entry)
                 elif undone:
                     memory.mark_undone(key)
-            elif len(record) == 2:
-                seen.add(record[0], record[1])
+            elif len(record) == 1:
+                seen.shorten(record[0], 0)
             else:
-                seen.discard(record[0])
+                item_id, n, until = record if len(record) == 3 else (*record, FOREVER)
+                if item_id in seen:
+                    seen.shorten(item_id, 0)  # what is written holds, even if it is shorter than before
+                seen.add(item_id, n, until)
     return memory, seen
 
 
@@ -90,8 +100,8 @@ class Journal:
         for key, entry in changes.memory:
             if entry is not None:
                 self._add(_encode((key, *entry)))
-        for item_id, n in changes.seen:
-            self._add(_encode((item_id,) if n is None else (item_id, n)))
+        for item_id, n, until in changes.seen:
+            self._add(_seen_record(item_id, n, until))
 
     def _add(self, record: bytes) -> None:
         self.open += record

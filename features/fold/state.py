@@ -25,8 +25,15 @@ def _counts() -> list[int]:
 
 
 def count_acts(counts: Sequence[int]) -> int:
-    """Events on items other than impressions, from counts by kind in the order of KINDS."""
-    return sum(counts[CLICK:UNDO])
+    """Events on items other than impressions, from counts by kind."""
+    return sum(counts[CLICK:UNDO]) + sum(counts[len(KINDS) :])
+
+
+def count_event(counts: list[int], kind: int, sign: int) -> None:
+    """Add to the count of a kind, in place; a kind of the home's own has its place from its first event on."""
+    if kind >= len(counts):
+        counts += [0] * (kind + 1 - len(counts))
+    counts[kind] += sign
 
 
 class UserFeatures(msgspec.Struct, array_like=True):
@@ -35,17 +42,18 @@ class UserFeatures(msgspec.Struct, array_like=True):
     user_id     the user
     first_ts    time of the oldest applied event, ms (0: none yet)
     last_ts     time of the newest applied event, ms
-    counts      applied events by kind, in the order of KINDS; what was undone is taken off
+    counts      applied events by kind, as far as to the largest there was; what was undone is taken off
     duplicates  events that came again under a known id
     late        events too old to be distinguished from forgotten ones
     rating_sum  sum of ratings, hundredths
     rating_sq   sum of squared ratings, hundredths²
-    positives   ratings ≥ 4 and likes
-    negatives   ratings ≤ 2.5 and dislikes
+    positives   sum of the weights above 0, in units of the schema (`features.schema.tables`)
+    negatives   sum of the weights below 0, as a positive number
     tastes      genre or decade ("1990s") → [ts of the last change, 3 × clicks, 3 × positives, 3 × negatives]: decayed
-                weights in units of 1/65,536 event for the half-lives of `features.fold.decay`, as of `epochs`; at most 32
+                weights in units of 1/65,536 event and of the schema for the half-lives of `features.fold.decay`, as of
+                `epochs`; at most 32
     sequence    the last 50 positive items, (item_id, ts), in the order of the log
-    recent      the last 20 events with an item other than impressions, (item_id, ts, kind, rating in hundredths)
+    recent      the last 20 events with an item other than impressions, (item_id, ts, kind, value in hundredths)
     session     [start ts, newest ts, events, clicks] of the current session; 30 minutes of silence end one
     gap         silence between the session before and the current one, ms (0: there was none before)
     activity    events other than impressions as decayed weights for the three half-lives, as of `epochs`: over its
@@ -82,11 +90,11 @@ class ItemFeatures(msgspec.Struct, array_like=True):
     n           contributions folded in, undone ones included: the fence of its writes
     first_ts    time of the oldest contribution, ms
     last_ts     time of the newest, ms
-    counts      events by kind, in the order of KINDS
+    counts      events by kind, as far as to the largest there was
     rating_sum  sum of ratings, hundredths
     rating_sq   sum of squared ratings, hundredths²
-    positives   ratings ≥ 4 and likes
-    negatives   ratings ≤ 2.5 and dislikes
+    positives   sum of the weights above 0, in units of the schema (`features.schema.tables`)
+    negatives   sum of the weights below 0, as a positive number
     days        the newest 60 days (UTC) with contributions, as buckets, ascending
     """
 

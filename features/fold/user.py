@@ -18,30 +18,18 @@ from features.fold.state import (
     TASTES,
     StoredUser,
     UserFeatures,
+    count_event,
     decode_stored_user,
     decode_user,
     encode_features,
     encode_stored_user,
 )
-from features.types import (
-    CLICK,
-    FORGET_USER,
-    IMPRESSION,
-    RATING,
-    SEEN_KINDS,
-    UNDO,
-    VIEW,
-    Contribution,
-    Event,
-    Item,
-    Millis,
-    is_negative,
-    is_positive,
-)
+from features.schema.tables import Schema
+from features.types import FOREVER, FORGET_USER, IMPRESSION, RATING, UNDO, Contribution, Event, Item, Millis
 from features.units import ends_session
 from features.verdicts import APPLIED, DUPLICATE, LATE
 
-# Indices into a taste: its time, then three half-lives each of clicks, positives, negatives.
+# Indices into a taste: its time, then three half-lives each of looks without a weight, positives, negatives.
 _CLICKS, _POSITIVES, _NEGATIVES = 1, 4, 7
 
 
@@ -78,7 +66,7 @@ class Outcome(NamedTuple):
     contribution: Contribution | None
 
 
-def fold_user(state: UserState, event: Event, item: Item | None, n: int) -> Outcome:
+def fold_user(state: UserState, event: Event, item: Item | None, n: int, schema: Schema) -> Outcome:
     """Apply one event of the log to its user.
 
     `item` is the event's item in the catalogue (for an undo: the undone event's item), None if it is unknown there.
@@ -95,31 +83,38 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int) -> Outc
     if event.kind == FORGET_USER:
         _forget(state, event)
         return Outcome(APPLIED, None)
-    positive = is_positive(event.kind, event.centi)
-    partners = _partners(features.sequence, event) if positive else ()
-    memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, partners))
+    kind, weight = schema.kind(event.kind), schema.weight(event.kind, event.centi)
+    if not kind.repeats and any(act[0] == event.item_id and act[2] == event.kind for act in features.recent):
+        weight = 0
+    partners = _partners(features.sequence, event) if weight > 0 else ()
+    memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, weight, partners))
     if event.ts > features.last_ts:
         features.last_ts = event.ts
     if features.first_ts == 0 or event.ts < features.first_ts:
         features.first_ts = event.ts
-    features.counts[event.kind] += 1
+    count_event(features.counts, event.kind, 1)
     if event.kind == UNDO:
-        return Outcome(APPLIED, _undo(state, id_hash(event.target), item))
-    _count(features, event.kind, event.centi, 1)
-    _touch_session(features, event)
+        return Outcome(APPLIED, _undo(state, id_hash(event.target), item, schema))
+    _count(features, event.kind, event.centi, weight, 1)
+    _touch_session(features, event, int(kind.click))
     gains = _advance(features, event.ts)
     if item is not None:
-        _touch_tastes(features.tastes, item, event.kind, event.centi, event.ts, gains, 1)
+        _touch_tastes(features.tastes, item, event.ts, gains, _taste_of(event.kind, event.centi, weight, schema), 1)
     if event.kind != IMPRESSION:
         _touch_activity(features.activity, gains, 1)
         features.recent.append((event.item_id, event.ts, event.kind, event.centi))
         del features.recent[:-RECENT]
-    if positive:
+    if weight > 0:
         features.sequence.append((event.item_id, event.ts))
         del features.sequence[:-SEQUENCE]
-    if event.kind in SEEN_KINDS:
-        state.seen.add(event.item_id, n)
-    return Outcome(APPLIED, Contribution(event.item_id, event.ts, event.kind, event.centi, 1, key, partners))
+    if kind.hide:
+        state.seen.add(event.item_id, n, hidden_until(event.ts, kind.hide))
+    return Outcome(APPLIED, Contribution(event.item_id, event.ts, event.kind, event.centi, 1, weight, key, partners))
+
+
+def hidden_until(ts: Millis, hide: Millis) -> Millis:
+    """The time until which an event at `ts` hides its item, for `hide` ms or FOREVER; 0 for one that hides nothing."""
+    return FOREVER if hide == FOREVER else ts + hide if hide else 0
 
 
 def undone_item(state: UserState, event: Event) -> int | None:
@@ -137,29 +132,33 @@ def _forget(state: UserState, event: Event) -> None:
     state.seen.clear()
 
 
-def _undo(state: UserState, key: int, item: Item | None) -> Contribution | None:
+def _undo(state: UserState, key: int, item: Item | None, schema: Schema) -> Contribution | None:
     """Take back a remembered event. What it pushed out of a bounded list does not come back."""
     target = state.memory.get(key)
     if target is None or target.undone or target.item_id < 0:
         return None
     features = state.features
     state.memory.mark_undone(key)
-    features.counts[target.kind] -= 1
-    _count(features, target.kind, target.centi, -1)
+    kind, weight = schema.kind(target.kind), target.weight
+    count_event(features.counts, target.kind, -1)
+    _count(features, target.kind, target.centi, weight, -1)
     gains = _advance(features, target.ts)  # it was applied, so no epoch is later
     if item is not None:
-        _touch_tastes(features.tastes, item, target.kind, target.centi, target.ts, gains, -1)
+        taste = _taste_of(target.kind, target.centi, weight, schema)
+        _touch_tastes(features.tastes, item, target.ts, gains, taste, -1)
     if target.kind != IMPRESSION:
         _touch_activity(features.activity, gains, -1)
     _remove_last(features.recent, (target.item_id, target.ts, target.kind, target.centi))
-    if is_positive(target.kind, target.centi):
+    if weight > 0:
         _remove_last(features.sequence, (target.item_id, target.ts))
-    if target.kind in SEEN_KINDS and not any(
-        other.item_id == target.item_id and other.kind in SEEN_KINDS and not other.undone
-        for _, other in state.memory.items()
-    ):
-        state.seen.discard(target.item_id)
-    return Contribution(target.item_id, target.ts, target.kind, target.centi, -1, key, target.partners)
+    if kind.hide:
+        others = (
+            hidden_until(other.ts, schema.kind(other.kind).hide)
+            for _, other in state.memory.items()
+            if other.item_id == target.item_id and not other.undone
+        )
+        state.seen.shorten(target.item_id, max(others, default=0))
+    return Contribution(target.item_id, target.ts, target.kind, target.centi, -1, weight, key, target.partners)
 
 
 def _partners(sequence: list[tuple[int, int]], event: Event) -> tuple[int, ...]:
@@ -180,14 +179,14 @@ def _remove_last(values: list[Any], value: object) -> None:
             return
 
 
-def _count(features: UserFeatures, kind: int, centi: int, sign: int) -> None:
+def _count(features: UserFeatures, kind: int, centi: int, weight: int, sign: int) -> None:
     if kind == RATING:
         features.rating_sum += sign * centi
         features.rating_sq += sign * centi * centi
-    if is_positive(kind, centi):
-        features.positives += sign
-    elif is_negative(kind, centi):
-        features.negatives += sign
+    if weight > 0:
+        features.positives += sign * weight
+    else:
+        features.negatives -= sign * weight
 
 
 def _advance(features: UserFeatures, ts: Millis) -> list[int]:
@@ -216,10 +215,9 @@ def _touch_activity(activity: list[int], gains: list[int], sign: int) -> None:
         activity[at] = weight if weight > 0 else 0
 
 
-def _touch_session(features: UserFeatures, event: Event) -> None:
+def _touch_session(features: UserFeatures, event: Event, click: int) -> None:
     session = features.session
     start, newest, events, clicks = session
-    click = 1 if event.kind in (CLICK, VIEW) else 0
     if events == 0 or ends_session(event.ts - newest):
         features.gap = event.ts - newest if events else 0
         session[:] = (event.ts, event.ts, 1, click)
@@ -227,16 +225,20 @@ def _touch_session(features: UserFeatures, event: Event) -> None:
         session[:] = (min(start, event.ts), max(newest, event.ts), events + 1, clicks + click)
 
 
+def _taste_of(kind: int, centi: int, weight: int, schema: Schema) -> tuple[int, int]:
+    """(first index in a taste, amount in units) of an event that counted with `weight`; an amount of 0: it says nothing. A click
+    whose kind has no weight counts apart from what has, as one whole."""
+    if weight:
+        return (_POSITIVES if weight > 0 else _NEGATIVES), abs(weight)
+    is_click = schema.kind(kind).click and not schema.weight(kind, centi)
+    return _CLICKS, schema.unit if is_click else 0
+
+
 def _touch_tastes(
-    tastes: dict[str, list[int]], item: Item, kind: int, centi: int, ts: Millis, gains: list[int], sign: int
+    tastes: dict[str, list[int]], item: Item, ts: Millis, gains: list[int], amount: tuple[int, int], sign: int
 ) -> None:
-    if kind in (CLICK, VIEW):
-        first = _CLICKS
-    elif is_positive(kind, centi):
-        first = _POSITIVES
-    elif is_negative(kind, centi):
-        first = _NEGATIVES
-    else:
+    first, times = amount
+    if not times:
         return
     for name in taste_names(item):
         taste = tastes.get(name)
@@ -247,7 +249,7 @@ def _touch_tastes(
         elif ts > taste[0]:
             taste[0] = ts
         for at, gain in enumerate(gains, start=first):
-            weight = taste[at] + sign * gain
+            weight = taste[at] + sign * times * gain
             taste[at] = weight if weight > 0 else 0
     if len(tastes) > TASTES:
         for name in sorted(tastes, key=lambda name: (tastes[name][0], name))[: len(tastes) - TASTES]:

@@ -108,13 +108,13 @@ class ItemColumns:
                 if at is not None:
                     self.genres[row, at] = 1
 
-    def set_features(self, row: int, features: ItemFeatures) -> None:
-        """Set an item's columns from its streamed features."""
+    def set_features(self, row: int, features: ItemFeatures, unit: int) -> None:
+        """Set an item's columns from its streamed features. unit: the schema's."""
         self.sums[row] = (
             features.counts[RATING],
             features.rating_sum / 100,
             features.rating_sq / 10_000,
-            features.positives,
+            features.positives / unit,
             count_acts(features.counts),
             features.first_ts,
         )
@@ -123,6 +123,7 @@ class ItemColumns:
             table = np.asarray(features.days, np.int64)
             self.newest_day[row] = newest = table[-1, 0]
             faded = np.exp2(np.multiply.outer(_FADES, table[:, 0] - newest)) @ table[:, 3:5]
+            faded[:, 1] /= unit
             self.popularities[row] = faded.T.ravel()  # events, then positives
 
 
@@ -170,7 +171,12 @@ def item_matrix(columns: ItemColumns, rows: IntArray | slice, at: IntArray | int
 
 
 def user_vector(
-    features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights, liking: FloatArray | None = None
+    features: UserFeatures,
+    at: int,
+    genres: Sequence[str],
+    weights: ClickWeights,
+    unit: int,
+    liking: FloatArray | None = None,
 ) -> FloatArray:
     """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks; `liking` is what
     `tastes` gives, for who has it already.
@@ -189,7 +195,7 @@ def user_vector(
         np.log1p(max(ratings, 0)),
         mean,
         spread,
-        (features.positives + 1) / (max(events, 0) + 2),
+        (features.positives / unit + 1) / (max(events, 0) + 2),
         np.log1p(hours),
         np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
     )

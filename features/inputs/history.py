@@ -10,24 +10,26 @@ import numpy as np
 
 from features.arrays import IntArray
 from features.fold.state import RECENT
-from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW
+from features.types import CLICK, DISLIKE, KINDS, LIKE, MAX_OWN_KINDS, RATING, VIEW
 
 LENGTH: Final = RECENT
 NOTHING: Final = -1
 """The item id at a position that is not filled; real ids are not negative."""
-MARKS: Final = 15
-"""Marks there are: 0 is none, 1 to 10 a rating in halves, then the kinds of act without one."""
+MARKS: Final = 15 + MAX_OWN_KINDS
+"""Marks there are: 0 is none, 1 to 10 a rating in halves, then the kinds of act without one, then a home's own."""
 _MARKS: Final = {CLICK: 11, VIEW: 12, LIKE: 13, DISLIKE: 14}
 GAPS: Final = 32
 """Gaps there are: 0 is none, k a gap of at least 2^(k−1) − 1 seconds."""
 
 Recent = Sequence[tuple[int, int, int, int]]
-"""(item id, ts in ms, kind, rating in hundredths), as in `UserFeatures.recent`."""
+"""(item id, ts in ms, kind, value in hundredths), as in `UserFeatures.recent`."""
 
 
 def mark_of(kind: int, centi: int) -> int:
-    """The mark of an event: its kind and rating, from 1 to 14."""
-    return min(10, max(1, (centi + 25) // 50)) if kind == RATING else _MARKS.get(kind, 11)
+    """The mark of an event by its kind and rating, from 1 to MARKS − 1."""
+    if kind == RATING:
+        return min(10, max(1, (centi + 25) // 50))
+    return _MARKS.get(kind, 11) if kind < len(KINDS) else 15 + kind - len(KINDS)
 
 
 def gap_of(milliseconds: int) -> int:

@@ -18,6 +18,7 @@ from features.base.item_weights import Relations
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
+from features.schema.tables import Schema
 from features.types import ItemId
 
 LIKED_FADE: Final = 0.97
@@ -75,6 +76,7 @@ class ItemIndex:
     ease      linear item-to-item weights (H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019)
     similar   which items are liked one after another
     together  which are liked together right now
+    schema    what events mean
     """
 
     columns: ItemColumns
@@ -83,6 +85,7 @@ class ItemIndex:
     ease: Relations
     similar: Relations
     together: Together
+    schema: Schema
 
     def __len__(self) -> int:
         return len(self.row_of)

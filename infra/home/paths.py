@@ -7,6 +7,7 @@ from typing import Any
 
 from features.durable import write_whole
 from features.errors import Broken
+from features.schema.document import FILE
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Home:
     def record_file(self) -> Path:
         """The home's record: data set, history, generation (see infra.home.record)."""
         return self.path / "home.json"
+
+    @property
+    def schema_file(self) -> Path:
+        """What the events of this home mean (see `features.schema.document`); without it, as the preset for films says."""
+        return self.path / FILE
 
     @property
     def access_file(self) -> Path:

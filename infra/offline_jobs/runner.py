@@ -105,6 +105,8 @@ def prepare(
         "--history",
         str(record.history),
     ]
+    if home.schema_file.exists():
+        argv += ["--schema", str(home.schema_file)]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
     argv += ["--asks", str(ranking_lists_folder(home, number)), "--part", part]
     _run_spark(home, argv, print_line, master, attend, nice)

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from features.contracts.events import write_event
 from features.errors import BadInput, Unavailable
+from features.schema.tables import Schema
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.replay.batch_producer import EventProducer
@@ -107,9 +108,12 @@ def events_of(dataset: Dataset, plan: Plan, on_read: Callable[[int], None] = lam
 class Replayer:
     """Sends a plan's events and notes how far it got in data/replay.json."""
 
-    def __init__(self, home: Home, bootstrap: str, dataset: Dataset, ack_timeout: float = ACK_TIMEOUT) -> None:
+    def __init__(
+        self, home: Home, bootstrap: str, dataset: Dataset, schema: Schema, ack_timeout: float = ACK_TIMEOUT
+    ) -> None:
         self._file: Path = home.data / "replay.json"
         self._dataset = dataset
+        self._schema = schema
         self._bootstrap = bootstrap
         self._ack_timeout = ack_timeout
 
@@ -175,7 +179,7 @@ class Replayer:
             if now >= ship_at:
                 await producer.ship()
                 ship_at = now + LINGER
-            await producer.put(row, event.user_id, write_event(event))
+            await producer.put(row, event.user_id, write_event(event, self._schema))
         await producer.finish()
 
 
@@ -209,7 +213,7 @@ def replay_home(
     if first >= last:
         print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
-    replayer = Replayer(home, bootstrap, data)
+    replayer = Replayer(home, bootstrap, data, record.base().schema)
     row = first if restart else replayer.resume_row(first, last)
     if row > first:
         print_line(

@@ -14,8 +14,9 @@ from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, encode_features
 from features.fold.user import thaw_user
-from features.keys import GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.keys import GENERATION, PARTITIONS, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
+from features.types import FOREVER
 from infra.verify.recompute import Ends, Expected, KafkaReader, LogReader, Recomputer
 from streaming.settings import JobSettings
 
@@ -54,19 +55,27 @@ class Comparison:
             for user_id in chunk:
                 pipe.hmget(user_key(user_id), GENERATION, N, VALUE)
                 pipe.smembers(seen_key(user_id))
+                pipe.zrange(hidden_key(user_id), 0, -1, withscores=True)
             answers = pipe.execute()
             for at, user_id in enumerate(chunk):
                 state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
-                found, seen = tuple(answers[2 * at]), {int(item) for item in answers[2 * at + 1]}
+                found, for_good, for_a_time = answers[3 * at : 3 * at + 3]
+                hidden = dict.fromkeys(map(int, for_good), FOREVER) | {
+                    int(item): int(until) for item, until in for_a_time
+                }
                 next_offset = str(expected.next_offsets.get(user_id, self._base.offset_of(user_id))).encode()
                 expected_fields = (self._generation, next_offset, encode_features(state.features))
-                if found != expected_fields:
-                    return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {found}"
-                expected_seen = {item for item, _ in state.seen.items()}
-                if seen != expected_seen:
+                if tuple(found) != expected_fields:
+                    return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {tuple(found)}"
+                expected_hidden = {item: until for item, _, until in state.seen.items()}
+                if hidden != expected_hidden:
+                    missing = sorted(expected_hidden.items() - hidden.items())
+                    surplus = sorted(hidden.items() - expected_hidden.items())
+                    for_good = any(until == FOREVER for _, until in missing + surplus)
+                    key = seen_key(user_id) if for_good else hidden_key(user_id)
                     return (
-                        f"{seen_key(user_id)}: expected {len(expected_seen)} items, got {len(seen)};"
-                        f" missing {sorted(expected_seen - seen)[:5]}, too many {sorted(seen - expected_seen)[:5]}"
+                        f"{key}: expected {len(expected_hidden)} items, got {len(hidden)};"
+                        f" missing {missing[:5]}, too many {surplus[:5]}"
                     )
         return None
 
@@ -118,7 +127,7 @@ class Comparison:
         none."""
         expected, base = self._expected, self._base
         known = {user_key(user_id) for user_id in (*expected.users, *base.user_ids)}
-        known |= {f"{key}:seen" for key in known}
+        known |= {f"{key}:{name}" for key in known for name in ("seen", "hidden")}
         known |= {item_key(item_id) for item_id in (*expected.items, *base.item_ids)}
         known |= {pairs_key(item_id) for item_id in (*expected.pairs, *base.pair_ids)}
         found = (key.decode(errors="replace") for key in self._client.scan_iter(count=SCANNED))

@@ -70,7 +70,7 @@ class Recomputer:
     def _feed_event(self, partition: int, offset: int, broker_ts: int, key: str, value: bytes) -> str:
         expected = self.expected
         try:
-            event = admit(value, key, partition, broker_ts, self._clock.at(broker_ts))
+            event = admit(value, key, partition, broker_ts, self._clock.at(broker_ts), self._base.schema)
         except BadEvent:
             user_id = user_of_key(key, partition)
             if user_id is not None:
@@ -82,7 +82,7 @@ class Recomputer:
         state = self._user(event.user_id)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._base.catalogue.get(item_id)
-        verdict, added = fold_user(state, event, item, offset + 1)
+        verdict, added = fold_user(state, event, item, offset + 1, self._base.schema)
         expected.next_offsets[event.user_id] = offset + 1
         if added is not None:
             self._add(added)
@@ -117,11 +117,11 @@ class Recomputer:
         item = items.get(added.item_id)
         if item is None:
             item = self._base.item_features(added.item_id) or ItemFeatures(added.item_id)
-        items[added.item_id] = fold_item(item, added)
-        for item_id, ts, key, other, sign in slots_of(added):
+        items[added.item_id] = fold_item(item, added, self._base.schema)
+        for item_id, ts, key, other, weight in slots_of(added):
             if item_id not in pairs:
                 pairs[item_id] = self._base.pairs(item_id)
-            pairs[item_id].fold(ts, key, other, sign)
+            pairs[item_id].fold(ts, key, other, weight)
 
 
 Ends = dict[tuple[str, int], int]

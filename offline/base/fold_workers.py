@@ -14,6 +14,8 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, count_acts, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
 from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
+from features.schema.document import FILE
+from features.schema.tables import read_schema
 from features.types import RATING, Contribution, Item, Millis
 from offline.datasets.dataset import event_of
 from offline.spark.grouped_batches import RowBuffer, runs, streams
@@ -44,13 +46,14 @@ USERS: Final = pa.schema(
         ("items", pa.list_(_ID)),
         ("times", pa.list_(_I64)),
         ("kinds", pa.list_(pa.int8())),
-        ("centis", pa.list_(pa.int16())),
+        ("centis", pa.list_(_I64)),
         ("signs", pa.list_(pa.int8())),
+        ("weights", pa.list_(pa.int32())),
         ("keys", pa.list_(_I64)),
         ("partners", pa.list_(pa.list_(_ID))),
     ]
 )
-"""A folded user: frozen state, features for people, and the contributions (seven lists of equal length, the fields of
+"""A folded user: frozen state, features for people, and the contributions (eight lists of equal length, the fields of
 `Contribution`). A row without a user holds contributions alone."""
 CHUNK: Final = 5_000
 """Contributions in a row: a user with more is preceded by rows without one."""
@@ -108,19 +111,21 @@ class FoldedUsers:
             yield from self._rows.take()
 
 
-def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
+def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
     """Folds rows (user_id, item_id, rating, ts), sorted by user and then by the data set's order, into USERS.
 
-    `catalogue` is a broadcast dict of Items. The k-th of a user's N rows has n = k - N, so that the log goes on from 0.
+    `catalogue` is a broadcast dict of Items, `schema` the text of the home's schema. The k-th of a user's N rows has
+    n = k - N, so that the log goes on from 0.
     """
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
+        means = read_schema(schema, FILE)
         out = FoldedUsers(items, cut)
         for user_id, (item_ids, ratings, times) in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
             for n, (item_id, rating, ts) in enumerate(zip(item_ids, ratings, times, strict=True), 1 - len(item_ids)):
-                outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
+                outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n, means)
                 yield from out.add(outcome.contribution)
             yield from out.finish(user_id, freeze_user(state), state.features)
         yield from out.rest()
@@ -128,8 +133,8 @@ def users_worker(name: str, catalogue: Any, cut: Millis) -> Worker:
     return work
 
 
-def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Worker:
-    """Folds contributions (item_id, ts, kind, centi, sign), sorted by item, into ITEMS; popularity is as of `at`.
+def items_worker(catalogue: Any, schema: str, at: Millis, previous: Path | None = None) -> Worker:
+    """Folds contributions (item_id, ts, kind, centi, sign, weight), sorted by item, into ITEMS; popularity is as of `at`.
 
     Items start from the base `previous`, if there is one. A row of sign 0 adds nothing: it names an item of that base.
     """
@@ -138,14 +143,14 @@ def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Wo
         items: dict[int, Item] = catalogue.value
         base = None if previous is None else Base(previous)
         out = RowBuffer(ITEMS)
-        one = ItemColumns(1, ())
+        means, one = read_schema(schema, FILE), ItemColumns(1, ())
         for item_id, rows in streams(batches, "item_id"):
             stored = None if base is None else base.item_features(item_id)
             features = ItemFeatures(item_id) if stored is None else stored
-            for ts, kind, centi, sign in rows:
+            for ts, kind, centi, sign, weight in rows:
                 if sign:
-                    fold_item(features, Contribution(item_id, ts, kind, centi, sign))
-            one.set_features(0, features)
+                    fold_item(features, Contribution(item_id, ts, kind, centi, sign, weight), means)
+            one.set_features(0, features, means.unit)
             item = items.get(item_id, Item(item_id, ""))
             popular = float(popularity(one, slice(0, 1), at, 14.0)[0])
             columns = (item.title, item.genres, item.year, *_counts(features), popular)
@@ -157,10 +162,10 @@ def items_worker(catalogue: Any, at: Millis, previous: Path | None = None) -> Wo
 
 
 def pairs_worker(previous: Path | None = None) -> Worker:
-    """Folds co-visits (item_id, ts, key, other, sign, count), sorted by item and then by falling sign, into BLOBS.
+    """Folds co-visits (item_id, ts, key, other, weight, count), sorted by item and then by falling weight, into BLOBS.
 
-    A row of sign 1 or −1 is a co-visit that was added or taken back, one of sign 0 counts how many the item has gained of
-    both: those too old to be kept need not come. Items start from the base `previous`, if there is one.
+    A row of a weight above or below 0 is a co-visit that was added or taken back, one of weight 0 counts how many the item has
+    gained of both: those too old to be kept need not come. Items start from the base `previous`, if there is one.
     """
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
@@ -169,10 +174,10 @@ def pairs_worker(previous: Path | None = None) -> Worker:
         for item_id, rows in streams(batches, "item_id"):
             pairs = Pairs(item_id) if base is None else base.pairs(item_id)
             n = pairs.n
-            for ts, key, other, sign, count in rows:
+            for ts, key, other, weight, count in rows:
                 n += count
-                if sign:
-                    pairs.fold(ts, key, other, sign)
+                if weight:
+                    pairs.fold(ts, key, other, weight)
             pairs.n = n
             state = pairs.encode()
             if out.add((item_id, state), len(state)):

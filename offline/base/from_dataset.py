@@ -18,6 +18,8 @@ from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
+from features.schema.document import FILE
+from features.schema.tables import Schema
 from offline.base import fold_workers, state_tables
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, cut_row, open_dataset, ts_of_row
@@ -47,8 +49,8 @@ def check_made_of(base: Base, dataset: Dataset) -> None:
         raise BadInput("--dataset", f"what the base was made of ({made_of})", f"{dataset.name} with {dataset.rows}")
 
 
-def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path) -> dict[str, Any]:
-    """Make the base `out` of the data set's first `history` of rows; its manifest.
+def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path, schema: Schema) -> dict[str, Any]:
+    """Make the base `out` of the data set's first `history` of rows, whose events mean what `schema` says; its manifest.
 
     Raises BadInput for a history that is no share or an `out` that is no new number.
     """
@@ -58,7 +60,7 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     cut = ts_of_row(dataset, rows - 1) if rows else 0
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()
-        counts = _write_tables(spark, dataset, rows, cut, staging)
+        counts = _write_tables(spark, dataset, schema.text(), rows, cut, staging)
         digests = state_tables.digests(staging)
         manifest: dict[str, Any] = {
             "number": number,
@@ -74,26 +76,30 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
             "catalogue_digest": digests[CATALOGUE],
             "sha256": digests,
             "fold_version": FOLD_VERSION,
+            "schema": schema.digest,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
+        (staging / FILE).write_text(schema.text(), encoding="utf-8")
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 
-def _write_tables(spark: "SparkSession", dataset: Dataset, rows: int, cut: int, staging: Path) -> dict[str, int]:
+def _write_tables(
+    spark: "SparkSession", dataset: Dataset, schema: str, rows: int, cut: int, staging: Path
+) -> dict[str, int]:
     parts = partitions(spark, rows)
     scratch = staging / "parts"
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
     events = history_events(spark, dataset, rows)
     with step("  users folded") as this:
-        worker = fold_workers.users_worker(dataset.name, catalogue, cut)
+        worker = fold_workers.users_worker(dataset.name, catalogue, schema, cut)
         by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
         ordered = by_user.select("user_id", "item_id", "rating", "ts")
         state_tables.write_parts(ordered, worker, fold_workers.USERS, scratch / "users")
         users = state_tables.write_users(scratch / "users", staging)
         this.note = f"{users} of {rows} events"
     with step("  items folded") as this:
-        items = state_tables.write_items(spark, scratch / "users", catalogue, cut, parts, scratch)
+        items = state_tables.write_items(spark, scratch / "users", catalogue, schema, cut, parts, scratch)
         this.note = str(items)
     with step("  pairs folded") as this:
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch)
@@ -116,7 +122,7 @@ def make(settings: BaseSettings) -> None:
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     with spark_session(settings.out.parent, settings.master) as spark, step("base") as this:
-        manifest = make_base(spark, dataset, settings.history, settings.out)
+        manifest = make_base(spark, dataset, settings.history, settings.out, settings.read_schema())
         this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 
 

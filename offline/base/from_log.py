@@ -23,6 +23,7 @@ from features.durable import atomic_folder
 from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
 from features.keys import EVENTS, SERVED
+from features.schema.document import FILE
 from features.verdicts import REJECTED, REROUTED
 from offline.base import state_tables
 from offline.base.from_dataset import BASE_VERSION, base_number
@@ -99,8 +100,10 @@ def make_log_base(
             "offsets": offsets,
             "sha256": state_tables.digests(staging),
             "fold_version": FOLD_VERSION,
+            "schema": previous.schema.digest,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
+        (staging / FILE).write_text(previous.schema.text(), encoding="utf-8")
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
 
@@ -110,7 +113,7 @@ def _write_tables(
 ) -> dict[str, Any]:
     scratch = staging / "parts"
     with step("  log read") as this:
-        taken = _take(spark, log, spans, clock, scratch / "taken")
+        taken = _take(spark, log, spans, clock, previous.schema.text(), scratch / "taken")
         ledger, newest = _ledger(taken), _newest(taken)
         rows = sum(ledger[topic]["read"] for topic in (EVENTS, SERVED))
         this.note = f"{ledger[EVENTS]['read']} events, {ledger[SERVED]['read']} shown lists"
@@ -131,7 +134,9 @@ def _write_tables(
         _add_fates(spark, scratch / "users", ledger)
         this.note = f"{users}, {ledger[EVENTS][FATES[0]]} events applied"
     with step("  items folded") as this:
-        items = state_tables.write_items(spark, scratch / "users", catalogue, cut, parts, scratch, previous)
+        items = state_tables.write_items(
+            spark, scratch / "users", catalogue, previous.schema.text(), cut, parts, scratch, previous
+        )
         this.note = str(items)
     with step("  pairs folded") as this:
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch, previous)
@@ -143,14 +148,16 @@ def _write_tables(
     return {"cut": cut, "users": users, "items": items, "pairs": pairs, "ledger": ledger}
 
 
-def _take(spark: "SparkSession", log: Log, spans: Sequence[Span], clock: Clock, folder: Path) -> "DataFrame":
+def _take(
+    spark: "SparkSession", log: Log, spans: Sequence[Span], clock: Clock, schema: str, folder: Path
+) -> "DataFrame":
     """The records of the spans as TAKEN, read once: later steps read them more than once."""
     if not spans:
         from pyspark.sql.pandas.types import from_arrow_schema
 
         return spark.createDataFrame([], from_arrow_schema(TAKEN))
     tasks = spark.range(0, len(spans), 1, len(spans))
-    state_tables.write_parts(tasks, taking_worker(log, spans, clock), TAKEN, folder)
+    state_tables.write_parts(tasks, taking_worker(log, spans, clock, schema), TAKEN, folder)
     return spark.read.parquet(str(folder))
 
 

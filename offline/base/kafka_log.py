@@ -14,6 +14,8 @@ from features.clock import Clock
 from features.contracts.admission import Misplaced, admit, admit_list
 from features.errors import BadEvent, Broken, Unavailable
 from features.keys import EVENTS, PARTITIONS
+from features.schema.document import FILE
+from features.schema.tables import Schema, read_schema
 from features.verdicts import REJECTED, REROUTED
 from offline.base.fold_workers import Batches, Worker
 from offline.spark.grouped_batches import RowBuffer
@@ -141,17 +143,20 @@ TAKEN: Final = pa.schema(
 and its topic alone."""
 
 
-def taking_worker(log: Log, spans: Sequence[Span], clock: Clock) -> Worker:
+def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) -> Worker:
     """Rows (id) of numbers of `spans` → TAKEN."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
-        out = RowBuffer(TAKEN)
+        out, means = RowBuffer(TAKEN), read_schema(schema, FILE)
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 span = spans[number]
-                take = _take_event if span.topic == EVENTS else _take_list
                 for record in log.read(span):
-                    if out.add(take(record, span.partition, clock), 80 + len(record.value) // 8):
+                    if span.topic == EVENTS:
+                        row = _take_event(record, span.partition, clock, means)
+                    else:
+                        row = _take_list(record, span.partition, clock)
+                    if out.add(row, 80 + len(record.value) // 8):
                         yield from out.take()
         yield from out.take()
 
@@ -166,9 +171,9 @@ def _refused(verdict: str, topic: int) -> tuple[Any, ...]:
     return (verdict, -1, topic, 0, 0, 0, 0, 0, None, None, None)
 
 
-def _take_event(record: Record, partition: int, clock: Clock) -> tuple[Any, ...]:
+def _take_event(record: Record, partition: int, clock: Clock, schema: Schema) -> tuple[Any, ...]:
     try:
-        event = admit(record.value, _key(record), partition, record.broker_ts, clock.at(record.broker_ts))
+        event = admit(record.value, _key(record), partition, record.broker_ts, clock.at(record.broker_ts), schema)
     except BadEvent:
         return _refused(REJECTED, EVENT)
     except Misplaced:

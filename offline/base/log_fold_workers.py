@@ -19,6 +19,7 @@ from features.fold.state import (
     encode_stored_user,
 )
 from features.fold.user import UserState, fold_user, freeze_user, thaw_stored, undone_item
+from features.schema.tables import Schema
 from features.types import UNDO, Contribution, Event, Item, ItemId, Millis
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from offline.base.fold_workers import USERS, Batches, FoldedUsers, Worker
@@ -45,12 +46,13 @@ class _User:
         self._lists: DedupeMemory | None = None
         self.fates = dict.fromkeys(((topic, fate) for topic in (EVENT, LIST) for fate in FATES), 0)
 
-    def fold(self, event: Event, catalogue: dict[int, Item], n: int) -> Contribution | None:
+    def fold(self, event: Event, catalogue: dict[int, Item], n: int, schema: Schema) -> Contribution | None:
         state = self._state
         if state is None:
             state = self._state = thaw_stored(self._stored)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        fate, contribution = fold_user(state, event, None if item_id is None else catalogue.get(item_id), n)
+        item = None if item_id is None else catalogue.get(item_id)
+        fate, contribution = fold_user(state, event, item, n, schema)
         self.fates[EVENT, fate] += 1
         return contribution
 
@@ -85,7 +87,7 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
         out = FoldedUsers(items, at, LOG_USERS)
         for user_id, rows in streams(batches, "user_id"):
             user = _User(user_id, base.stored_user(user_id))
-            for contribution in _fold(user, rows, items):
+            for contribution in _fold(user, rows, items, base.schema):
                 yield from out.add(contribution)
             yield from out.finish(user_id, user.freeze(), user.features(), list(user.fates.values()))
         yield from out.rest()
@@ -93,12 +95,14 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
     return work
 
 
-def _fold(user: _User, rows: Iterator[tuple[Any, ...]], items: dict[int, Item]) -> Iterator[Contribution]:
+def _fold(
+    user: _User, rows: Iterator[tuple[Any, ...]], items: dict[int, Item], schema: Schema
+) -> Iterator[Contribution]:
     """Fold a user's rows; what each adds."""
     for topic, offset, kind, item_id, centi, ts, name, target, slate in rows:
         if topic == EVENT:
             event = Event(name, kind, user.user_id, item_id, centi, target, ts)
-            contribution = user.fold(event, items, offset + 1)
+            contribution = user.fold(event, items, offset + 1, schema)
             if contribution is not None:
                 yield contribution
         elif topic == LIST:

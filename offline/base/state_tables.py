@@ -42,6 +42,7 @@ def write_items(
     spark: "SparkSession",
     folded: Path,
     catalogue: Any,
+    schema: str,
     at: Millis,
     parts: int,
     scratch: Path,
@@ -49,13 +50,13 @@ def write_items(
 ) -> int:
     """Fold what users add to items, on from the base `previous`, into the table next to `scratch`; how many items there are."""
     contributions = spark.read.parquet(str(folded)).selectExpr(
-        "inline(arrays_zip(items, times, kinds, centis, signs)) AS (item_id, ts, kind, centi, sign)"
+        "inline(arrays_zip(items, times, kinds, centis, signs, weights)) AS (item_id, ts, kind, centi, sign, weight)"
     )
     if previous is not None:
         known = known_ids(spark, previous.item_ids, "item_id", scratch / "known-items")
         contributions = contributions.unionByName(_with_zeros(known, contributions))
     by_item = contributions.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", "ts")
-    worker = fold_workers.items_worker(catalogue, at, None if previous is None else previous.folder)
+    worker = fold_workers.items_worker(catalogue, schema, at, None if previous is None else previous.folder)
     write_parts(by_item, worker, fold_workers.ITEMS, scratch / "items")
     items = write_table(scratch / "items", "item_id", "state", scratch.parent / ITEMS)
     people = scratch.parent / "features" / "items.parquet"
@@ -75,21 +76,21 @@ def write_pairs(spark: "SparkSession", folded: Path, parts: int, scratch: Path, 
     # Through files: cutting into ranges reads its input twice, and what is cached is not cut to its size.
     rows.write.parquet(str(scratch / "slots"))
     rows = spark.read.parquet(str(scratch / "slots"))
-    by_item = rows.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", f.desc("sign"))
+    by_item = rows.repartitionByRange(parts, "item_id").sortWithinPartitions("item_id", f.desc("weight"))
     worker = fold_workers.pairs_worker(None if previous is None else previous.folder)
     write_parts(by_item, worker, fold_workers.BLOBS, scratch / "pairs")
     return write_table(scratch / "pairs", "item_id", "state", scratch.parent / PAIRS)
 
 
 def _slots(spark: "SparkSession", folded: Path) -> "DataFrame":
-    """Rows (item_id, ts, key, other, sign): `features.fold.co_visits.slots_of` every contribution."""
+    """Rows (item_id, ts, key, other, weight): `features.fold.co_visits.slots_of` every contribution."""
     liked = spark.read.parquet(str(folded)).selectExpr(
-        "inline(arrays_zip(items, times, keys, partners, signs)) AS (item_id, ts, key, partners, sign)"
+        "inline(arrays_zip(items, times, keys, partners, signs, weights)) AS (item_id, ts, key, partners, sign, weight)"
     )
-    pairs = liked.selectExpr("item_id", "ts", "key", "explode(partners) AS other", "sign")
+    pairs = liked.selectExpr("item_id", "ts", "key", "explode(partners) AS other", "sign * weight AS weight")
     return pairs.selectExpr(
-        "inline(array(named_struct('item_id', item_id, 'ts', ts, 'key', key, 'other', other, 'sign', sign),"
-        " named_struct('item_id', other, 'ts', ts, 'key', key, 'other', item_id, 'sign', sign)))"
+        "inline(array(named_struct('item_id', item_id, 'ts', ts, 'key', key, 'other', other, 'weight', weight),"
+        " named_struct('item_id', other, 'ts', ts, 'key', key, 'other', item_id, 'weight', weight)))"
     )
 
 
@@ -99,9 +100,9 @@ def _needed(slots: "DataFrame") -> "DataFrame":
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
-    newest = Window.partitionBy("item_id").orderBy(f.desc("ts"), f.desc("key"), f.desc("other"))
-    added = slots.where("sign > 0").withColumn("place", f.dense_rank().over(newest)).where(f.col("place") <= SLOTS)
-    each = added.drop("place").unionByName(slots.where("sign < 0")).withColumn("count", f.lit(0).cast("bigint"))
+    newest = Window.partitionBy("item_id").orderBy(f.desc("ts"), f.desc("key"), f.desc("other"), f.desc("weight"))
+    added = slots.where("weight > 0").withColumn("place", f.dense_rank().over(newest)).where(f.col("place") <= SLOTS)
+    each = added.drop("place").unionByName(slots.where("weight < 0")).withColumn("count", f.lit(0).cast("bigint"))
     counts = slots.groupBy("item_id").agg(f.count("*").alias("count"))
     return each.unionByName(_with_zeros(counts, each))
 

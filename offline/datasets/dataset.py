@@ -45,7 +45,8 @@ _items_decoder = msgspec.msgpack.Decoder(list[Item])
 class Dataset:
     """A data set, normalised.
 
-    ratings   Parquet file, sorted by ts, rows of one second by `normalise.tie_hash`: user_id, item_id int64, rating float64, ts int64 ms
+    ratings   Parquet file, sorted by ts, rows of one second by `normalise.tie_hash`: user_id, item_id int64, rating float64,
+              ts int64 ms
     items     the catalogue, ascending by id
     rows      ratings in the file; first_ts, last_ts their oldest and newest, ms
     rejected  lines that were out of contract; duplicates rows that were there twice

@@ -76,7 +76,7 @@ def evaluate(
         def evaluated(label: str, which: dict[str, Method], late_ms: int) -> tuple[Queries, dict[str, IntArray]]:
             task = progress.add_task(label, total=dataset.rows - first)
             queries, lists = prequential(
-                dataset, catalogue, relations, first, which, late_ms,
+                dataset, catalogue, relations, base.schema, first, which, late_ms,
                 lambda row: progress.update(task, completed=row + 1 - first),
             )  # fmt: skip
             progress.update(task, completed=dataset.rows - first)

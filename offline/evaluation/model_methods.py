@@ -42,7 +42,7 @@ class ModelMethod:
         item_ids = moment.items.columns.ids[rows]
         raw = RawInputs(
             np.array([moment.user.user_id], np.int64),
-            user_vector(moment.user, moment.at, moment.items.genres, moment.weights)[None],
+            user_vector(moment.user, moment.at, moment.items.genres, moment.weights, moment.items.schema.unit)[None],
             item_ids,
             item_matrix(moment.items.columns, rows, moment.at),
             None,

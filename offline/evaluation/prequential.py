@@ -12,6 +12,7 @@ import numpy as np
 from features.arrays import IntArray
 from features.contracts.served import MAX_CANDIDATES
 from features.inputs.signals import Moment, Signals, candidates, find_signals
+from features.schema.tables import Schema
 from features.types import Item, ItemId
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset
@@ -58,6 +59,7 @@ def prequential(
     dataset: Dataset,
     catalogue: dict[ItemId, Item],
     relations: Path,
+    schema: Schema,
     first: int,
     methods: Mapping[str, Method],
     late_ms: int = 0,
@@ -65,12 +67,12 @@ def prequential(
 ) -> tuple[Queries, dict[str, IntArray]]:
     """Replay all rows, with queries from row `first` on: the queries, and each method's lists [A, TOP] of item ids.
 
-    late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not at all. (Items rated
-    already are left out all the same.) The weights between items in `relations` stay as they are.
+    schema: what events mean. late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not
+    at all. (Items rated already are left out all the same.) The weights between items in `relations` stay as they are.
     """
     ids = item_ids(dataset, dataset.rows)
-    walk = HistoryWalk(dataset.name, catalogue, ids, relations)
-    late = HistoryWalk(dataset.name, catalogue, ids, relations) if late_ms else walk
+    walk = HistoryWalk(dataset.name, catalogue, ids, relations, schema)
+    late = HistoryWalk(dataset.name, catalogue, ids, relations, schema) if late_ms else walk
     waiting: deque[tuple[int, int, float, int]] = deque()
     queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
@@ -81,7 +83,7 @@ def prequential(
                 late.fold(*waiting.popleft())
             moment = late.moment(row.user_id, row.ts)
             if late is not walk:
-                moment = replace(moment, allowed=walk.allowed(row.user_id))
+                moment = replace(moment, allowed=walk.allowed(row.user_id, row.ts))
             signals = find_signals(moment)
             rows, _ = candidates(signals.orders, MAX_CANDIDATES)
             query = RankingQuery(moment, signals, rows)

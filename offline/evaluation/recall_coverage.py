@@ -103,7 +103,7 @@ def tower(models: Path) -> Channel:
     def user(moment: Moment, _vectors: FloatArray, _vector_of: IntArray, _model: Any = loaded) -> FloatArray:
         raw = RawInputs(
             np.array([moment.user.user_id]),
-            user_vector(moment.user, moment.at, moment.items.genres, moment.weights)[None],
+            user_vector(moment.user, moment.at, moment.items.genres, moment.weights, moment.items.schema.unit)[None],
             np.zeros(1, np.int64),
             np.zeros((1, 0), np.float32),
             history=history_of(moment.user.recent, moment.at),
@@ -151,7 +151,8 @@ def recall(
     """The number of queries, and by set of channels the shares found among as many candidates as SIZES list."""
     check_made_of(base, dataset)
     first, ids = int(base.manifest["history_rows"]), item_ids(dataset, dataset.rows)
-    walk = HistoryWalk(dataset.name, {item.item_id: item for item in dataset.items}, ids, base.folder / RELATIONS)
+    catalogue = {item.item_id: item for item in dataset.items}
+    walk = HistoryWalk(dataset.name, catalogue, ids, base.folder / RELATIONS, base.schema)
     names = (*SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
     hits, queries = {label: [0] * len(SIZES) for label in sets}, 0

@@ -14,6 +14,7 @@ from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.signals import ItemIndex, Moment, Together
+from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, event_of, rows_between
 
@@ -25,10 +26,14 @@ class HistoryWalk:
     catalogue  item id → Item
     ids        [N] ids of all items that rows and catalogue name, ascending: the rows of the index
     relations  folder of the weights between items, made of rows before the first query
+    schema     what events mean
     """
 
-    def __init__(self, name: str, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path) -> None:
+    def __init__(
+        self, name: str, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path, schema: Schema
+    ) -> None:
         self._name = name
+        self._schema = schema
         self._catalogue = catalogue
         self.genres = genre_names(catalogue.values())
         columns = ItemColumns(len(ids), self.genres)
@@ -36,7 +41,7 @@ class HistoryWalk:
         for item_id, row in row_of.items():
             columns.set_item(row, item_id, catalogue.get(item_id))
         ease, similar = (read_relations(relations / kind, ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(columns, self.genres, row_of, ease, similar, Together(len(ids)))
+        self.index = ItemIndex(columns, self.genres, row_of, ease, similar, Together(len(ids)), schema)
         self._users: dict[UserId, UserState] = {}
         self._items: dict[ItemId, ItemFeatures] = {}
         self._pairs: dict[ItemId, Pairs] = {}
@@ -48,17 +53,17 @@ class HistoryWalk:
         self._folded += 1
         state = self.user(user_id)
         event = event_of(self._name, user_id, item_id, rating, ts)
-        _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded)
+        _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded, self._schema)
         if added is None:
             return
         items, pairs = self._changed
         items.add(item_id)
-        self._items[item_id] = fold_item(self._items.get(item_id) or ItemFeatures(item_id), added)
-        for one, when, key, other, sign in slots_of(added):
+        self._items[item_id] = fold_item(self._items.get(item_id) or ItemFeatures(item_id), added, self._schema)
+        for one, when, key, other, weight in slots_of(added):
             pairs.add(one)
             if one not in self._pairs:
                 self._pairs[one] = Pairs(one)
-            self._pairs[one].fold(when, key, other, sign)
+            self._pairs[one].fold(when, key, other, weight)
 
     def user(self, user_id: UserId) -> UserState:
         """The user as folded so far; consumed by the next fold."""
@@ -71,18 +76,18 @@ class HistoryWalk:
         """The moment of a user at a time, after the rows folded so far; good until the next fold."""
         items, pairs = self._changed
         for item_id in items:
-            self.index.columns.set_features(self.index.row_of[item_id], self._items[item_id])
+            self.index.columns.set_features(self.index.row_of[item_id], self._items[item_id], self._schema.unit)
         for item_id in pairs:
             self.index.together.put(self.index.row_of[item_id], self._pairs[item_id].neighbours(), self.index.row_of)
         items.clear()
         pairs.clear()
-        return Moment(self.user(user_id).features, at, self.index, ClickWeights(), self.allowed(user_id))
+        return Moment(self.user(user_id).features, at, self.index, ClickWeights(), self.allowed(user_id, at))
 
-    def allowed(self, user_id: UserId) -> BoolArray:
-        """[N] False for the items that the user has seen."""
-        seen = self.user(user_id).seen
+    def allowed(self, user_id: UserId, at: Millis) -> BoolArray:
+        """[N] False for the items that are hidden from the user at a time."""
         allowed = np.ones(len(self.index), bool)
-        allowed[np.fromiter((self.index.row_of[item_id] for item_id, _ in seen.items()), np.int64, len(seen))] = False
+        hidden = [item_id for item_id, _, until in self.user(user_id).seen.items() if until > at]
+        allowed[np.fromiter((self.index.row_of[item_id] for item_id in hidden), np.int64, len(hidden))] = False
         return allowed
 
 

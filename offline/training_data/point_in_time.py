@@ -14,6 +14,8 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
+from features.schema.document import FILE
+from features.schema.tables import read_schema
 from features.types import RATING, Contribution, Item
 from offline.base.fold_workers import Batches, Worker
 from offline.datasets.dataset import event_of
@@ -33,25 +35,25 @@ ITEM_VECTORS: Final = pa.schema(
 )
 
 
-def user_vectors_worker(name: str, catalogue: Any) -> Worker:
+def user_vectors_worker(name: str, catalogue: Any, schema: str) -> Worker:
     """Rows (user_id, seq, item_id, rating, ts, wanted), sorted by user and seq → USER_VECTORS of the wanted rows."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
-        genres, weights = genre_names(items.values()), ClickWeights()
+        genres, weights, means = genre_names(items.values()), ClickWeights(), read_schema(schema, FILE)
         out = RowBuffer(USER_VECTORS)
         for user_id, lists in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
             for n, (seq, item_id, rating, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
-                if wanted and out.add((seq, user_vector(state.features, ts, genres, weights))):
+                if wanted and out.add((seq, user_vector(state.features, ts, genres, weights, means.unit))):
                     yield from out.take()
-                fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n)
+                fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n, means)
         yield from out.take()
 
     return work
 
 
-def item_vectors_worker(catalogue: Any) -> Worker:
+def item_vectors_worker(catalogue: Any, schema: str) -> Worker:
     """Rows (item_id, seq, is_event, user_id, ts, centi, label), sorted by item, seq, is_event → ITEM_VECTORS.
 
     An event is folded into its item, a request (is_event 0) is answered; at the same seq the request comes first.
@@ -59,13 +61,14 @@ def item_vectors_worker(catalogue: Any) -> Worker:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
-        batch = _RequestBatch(genre_names(items.values()))
+        means = read_schema(schema, FILE)
+        batch = _RequestBatch(genre_names(items.values()), means.unit)
         for item_id, lists in runs(batches, "item_id"):
             item, features = items.get(item_id), ItemFeatures(item_id)
             batch.changed()
             for seq, is_event, user_id, ts, centi, label in zip(*lists, strict=True):
                 if is_event:
-                    fold_item(features, Contribution(item_id, ts, RATING, centi, 1))
+                    fold_item(features, Contribution(item_id, ts, RATING, centi, 1, means.weight(RATING, centi)), means)
                     batch.changed()
                 else:
                     batch.add_request(item, features, (seq, user_id, item_id, ts, label))
@@ -80,8 +83,9 @@ def item_vectors_worker(catalogue: Any) -> Worker:
 class _RequestBatch:
     """Requests waiting for their vectors, which are computed together. Requests between two events share a state."""
 
-    def __init__(self, genres: tuple[str, ...], size: int = 2_048) -> None:
+    def __init__(self, genres: tuple[str, ...], unit: int, size: int = 2_048) -> None:
         self._columns = ItemColumns(size, genres)
+        self._unit = unit
         self._used = 0
         self._fresh = False
         self._rows: list[int] = []
@@ -98,7 +102,7 @@ class _RequestBatch:
     def add_request(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:
         if not self._fresh:
             self._columns.set_item(self._used, features.item_id, item)
-            self._columns.set_features(self._used, features)
+            self._columns.set_features(self._used, features, self._unit)
             self._used += 1
             self._fresh = True
         self._rows.append(self._used - 1)

@@ -34,6 +34,8 @@ from features.fold.state import FOLD_VERSION
 from features.inputs.columns import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMaps, user_vector
 from features.inputs.history import history_of, mark_of
 from features.inputs.signals import candidates, find_signals, signal_matrix
+from features.schema.document import FILE
+from features.schema.tables import read_schema
 from features.types import RATING
 from offline.base.fold_workers import Batches, Worker
 from offline.base.from_dataset import check_made_of
@@ -88,17 +90,18 @@ def first_ranked(dataset: Dataset, rows: int, limit: int) -> int:
     return floor + int(positive[-limit]) if len(positive) > limit else floor
 
 
-def ranking_lists_worker(dataset: Dataset, catalogue: Any, ids: Any, relations: Path, limit: int) -> Worker:
+def ranking_lists_worker(
+    dataset: Dataset, catalogue: Any, ids: Any, relations: Path, schema: str, limit: int
+) -> Worker:
     """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
     first row on."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
-        out = RowBuffer(RANKING_LISTS)
+        out, means = RowBuffer(RANKING_LISTS), read_schema(schema, FILE)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
-                for row in _lists_of(
-                    dataset, HistoryWalk(dataset.name, catalogue.value, ids.value, relations), low, high, limit
-                ):
+                walk = HistoryWalk(dataset.name, catalogue.value, ids.value, relations, means)
+                for row in _lists_of(dataset, walk, low, high, limit):
                     if out.add(row, 16 * len(row[-1])):
                         yield from out.take()
         yield from out.take()
@@ -118,7 +121,7 @@ def _lists_of(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: i
                 rows, _ = candidates(found.orders, limit)
                 answer = np.flatnonzero(rows == wanted)
                 if len(answer):
-                    vector = user_vector(moment.user, ts, walk.genres, weights)
+                    vector = user_vector(moment.user, ts, walk.genres, weights, walk.index.schema.unit)
                     signals = signal_matrix(found, rows).ravel()
                     history = history_of(moment.user.recent, ts)
                     ids = walk.index.columns.ids[rows]
@@ -156,7 +159,7 @@ def make_ranking_lists(
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, staging / RELATIONS, staging / "scratch")
         with step("  asks walked") as this:
-            _write_lists(spark, dataset, (first, rows), staging, settings)
+            _write_lists(spark, dataset, base.schema.text(), (first, rows), staging, settings)
             lists = _count(staging / "asks")
             this.note = f"{lists} of {count_positives(dataset, rows) - count_positives(dataset, first)} positives"
         with step("  sequences"):
@@ -182,7 +185,12 @@ def make_ranking_lists(
 
 
 def _write_lists(
-    spark: "SparkSession", dataset: Dataset, span: tuple[int, int], staging: Path, settings: RankingListSettings
+    spark: "SparkSession",
+    dataset: Dataset,
+    schema: str,
+    span: tuple[int, int],
+    staging: Path,
+    settings: RankingListSettings,
 ) -> None:
     """One task a core, each a part of the span: each folds all rows before its own again, which costs little
     compared with recall."""
@@ -195,7 +203,7 @@ def _write_lists(
     light = replace(dataset, items=[])
     write_parts(
         slices,
-        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, settings.candidates),
+        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, schema, settings.candidates),
         RANKING_LISTS,
         staging / "asks",
     )

@@ -66,7 +66,7 @@ def make_samples(
     share = min(1.0, settings.max_positives / positives) if positives else 1.0
     with atomic_folder(out) as staging:
         with step("  samples joined"):
-            _write(spark, dataset, rows, share, settings, staging)
+            _write(spark, dataset, base.schema.text(), rows, share, settings, staging)
         with step("  mean and spread"):
             genres = genre_names(dataset.items)
             (staging / MAPS).write_bytes(msgspec.json.encode(input_maps(staging, genres)))
@@ -88,7 +88,13 @@ def make_samples(
 
 
 def _write(
-    spark: "SparkSession", dataset: Dataset, rows: int, share: float, settings: SampleSettings, folder: Path
+    spark: "SparkSession",
+    dataset: Dataset,
+    schema: str,
+    rows: int,
+    share: float,
+    settings: SampleSettings,
+    folder: Path,
 ) -> None:
     from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -99,10 +105,10 @@ def _write(
     if settings.negatives:
         requested = labels.unionByName(drawn(events, labels, settings.negatives, settings.seed))
     users = _user_frame(events, labels, partitions(spark, rows)).mapInArrow(
-        user_vectors_worker(dataset.name, catalogue), from_arrow_schema(USER_VECTORS)
+        user_vectors_worker(dataset.name, catalogue, schema), from_arrow_schema(USER_VECTORS)
     )
     items = _item_frame(events, requested, partitions(spark, 2 * rows)).mapInArrow(
-        item_vectors_worker(catalogue), from_arrow_schema(ITEM_VECTORS)
+        item_vectors_worker(catalogue, schema), from_arrow_schema(ITEM_VECTORS)
     )
     samples = items.join(users, "seq").select("seq", "user_id", "item_id", "at", "label", "user", "item")
     ordered = samples.repartitionByRange(partitions(spark, 2 * rows), "seq").sortWithinPartitions("seq", "item_id")

@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 from features.contracts.events import write_event
 from features.errors import Unavailable
 from features.keys import EVENTS, partition_of
+from features.schema.tables import Schema
 from features.types import Event
 from online.kafka.producer import KafkaConnection
 
@@ -14,7 +15,8 @@ from online.kafka.producer import KafkaConnection
 class EventLog:
     """Producer of the topic `events`; `append_events` raises Unavailable while Kafka is down."""
 
-    def __init__(self, bootstrap: str, timeout: float = 5.0) -> None:
+    def __init__(self, bootstrap: str, schema: Schema, timeout: float = 5.0) -> None:
+        self._schema = schema
         self._kafka = KafkaConnection(bootstrap, timeout)
         self._timeout = timeout
 
@@ -43,7 +45,7 @@ class EventLog:
                 futures = [
                     await producer.send(
                         EVENTS,
-                        value=write_event(event),
+                        value=write_event(event, self._schema),
                         key=str(event.user_id).encode(),
                         partition=partition_of(event.user_id),
                     )

@@ -53,7 +53,7 @@ def raw_features(query: Query, rows: IntArray, names: Collection[str]) -> RawFea
     the models take."""
     moment = query.moment
     genres = moment.items.genres
-    user = user_vector(moment.user, moment.at, genres, moment.weights, moment.tastes)[None]
+    user = user_vector(moment.user, moment.at, genres, moment.weights, moment.items.schema.unit, moment.tastes)[None]
     items = item_matrix(moment.items.columns, rows, moment.at)
     return RawFeatures(
         layout(genres),

@@ -11,7 +11,6 @@ from features.arrays import FloatArray, IntArray
 from features.inputs.columns import popularity
 from features.inputs.columns import trending as rise
 from features.inputs.signals import best_rows
-from features.types import CLICK, VIEW, is_negative, is_positive
 from features.units import ends_session
 from online.query import Query
 
@@ -68,11 +67,12 @@ class SessionRecall:
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
         session = [event for event in moment.user.recent if not ends_session(moment.at - event[1])]
-        disliked = {item_id for item_id, _, kind, centi in session if is_negative(kind, centi)}
+        schema = moment.items.schema
+        disliked = {item_id for item_id, _, kind, centi in session if schema.weight(kind, centi) < 0}
         touched = [
             row
             for item_id, _, kind, centi in session
-            if (kind in (CLICK, VIEW) or is_positive(kind, centi))
+            if schema.is_interest(kind, centi)
             and item_id not in disliked
             and (row := moment.items.row_of.get(item_id)) is not None
         ]

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from features.types import IMPRESSION, UNDO, Event, is_positive
+from features.schema.tables import Schema, is_act
+from features.types import Event
 from online.support import metrics
 
 MAX_LISTS = 10_000
@@ -13,7 +14,8 @@ MAX_LISTS = 10_000
 class ExperimentOutcomes:
     """Remembers the arms of the lists that this process has shown, by request_id, and counts a list once for each outcome."""
 
-    def __init__(self, limit: int = MAX_LISTS) -> None:
+    def __init__(self, schema: Schema, limit: int = MAX_LISTS) -> None:
+        self._schema = schema
         self._limit = limit
         self._lists: OrderedDict[str, tuple[Mapping[str, str], set[str]]] = OrderedDict()
 
@@ -29,10 +31,10 @@ class ExperimentOutcomes:
         """Count the outcomes of events that the broker has acknowledged."""
         for event in events:
             known = self._lists.get(event.request_id or "")
-            if known is None or event.kind == IMPRESSION or event.kind >= UNDO:
+            if known is None or not is_act(event.kind):
                 continue
             arms, counted = known
-            outcomes = ("acted", "liked") if is_positive(event.kind, event.centi) else ("acted",)
+            outcomes = ("acted", "liked") if self._schema.weight(event.kind, event.centi) > 0 else ("acted",)
             for outcome in outcomes:
                 if outcome in counted:
                     continue

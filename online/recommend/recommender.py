@@ -21,7 +21,7 @@ from features.contracts.served import MAX_CANDIDATES
 from features.errors import Unavailable
 from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
-from features.types import ItemId, UserId
+from features.types import ItemId, Millis, UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
@@ -172,7 +172,7 @@ class Recommender:
         degraded = [] if user.live else [NO_LIVE_FEATURES]
         ts = self._clock.now()
         at = ts if request.at is None else request.at
-        allowed = self._allowed(user, request, policy)
+        allowed = self._allowed(user, request, policy, at)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
         found = await self._recall(query, request, policy, began)
@@ -276,12 +276,13 @@ class Recommender:
         new_items = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
         return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
-    def _allowed(self, user: LiveUser, request: Request, policy: Policy) -> BoolArray:
-        """[N] False for items that the user has seen, the caller excludes or the policy hides. Items that the caller asks to
-        rank are always allowed."""
+    def _allowed(self, user: LiveUser, request: Request, policy: Policy, at: Millis) -> BoolArray:
+        """[N] False for items that are hidden from the user at a time (ms), that the caller excludes or the policy hides. Items
+        that the caller asks to rank are always allowed."""
         columns, size = self._items.columns, len(self._items)
         allowed = np.ones(size, bool)
-        allowed[self._items.rows(list(user.seen | request.exclude))] = False
+        hidden = {item_id for item_id, until in user.hidden.items() if until > at}
+        allowed[self._items.rows(list(user.seen | hidden | request.exclude))] = False
         if request.items is not None:
             allowed[self._items.rows(list(request.items))] = True
             return allowed

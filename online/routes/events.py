@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta
 
 from features.contracts.events import Wire, check_time, to_event, wire_from_json
 from features.errors import BadEvent, Unavailable
-from features.types import KINDS, Event
+from features.types import Event
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem, problem_response
@@ -49,7 +49,7 @@ def read_events(body: bytes, server: Server) -> list[Event]:
                 wire.event_id = uuid.uuid4().hex
             if wire.ts is UNSET:
                 wire.ts = now
-            event = to_event(wire)
+            event = to_event(wire, server.schema)
             check_time(event.ts, wall, limit)
         except BadEvent as error:
             raise _refused(index, error) from error
@@ -79,6 +79,6 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
     except Unavailable as error:
         return problem_response(503, str(error), {"Retry-After": "1"}, event_ids=ids)
     for event in events:
-        metrics.EVENTS.labels(KINDS[event.kind]).inc()
+        metrics.EVENTS.labels(server.schema.kind(event.kind).name).inc()
     server.outcomes.record_events(events)
     return JsonResponse(Accepted(len(events), ids, make_token(offsets)), 202)

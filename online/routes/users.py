@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from features.arrays import FloatArray
 from features.inputs.columns import fades, tastes
-from features.types import KINDS, RATING
+from features.types import RATING
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.routes.parameters import IdPath
@@ -52,6 +52,7 @@ class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
     ts: int
     type: str
     rating: float | None
+    value: float | None
 
 
 class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +66,8 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     applied_in_ms: int | None
     counts: dict[str, int]
     mean_rating: float | None
-    positives: int
-    negatives: int
+    positives: float
+    negatives: float
     seen: int
     session: Session
     activity: ByHorizon
@@ -90,6 +91,7 @@ def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore)
     features = user.features
     fade = fades(features, now)
     start_ts, last_ts, events, clicks = features.session
+    schema = items.index.schema
     return UserAnswer(
         user_id=features.user_id,
         known=user.known,
@@ -97,11 +99,11 @@ def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore)
         now=now,
         last_event_ts=features.last_ts or None,
         applied_in_ms=user.applied_in_ms,
-        counts=dict(zip(KINDS, features.counts, strict=False)),
+        counts={name: features.counts[code] for name, code in schema.code_of.items() if code < len(features.counts)},
         mean_rating=_mean(features.rating_sum, features.counts[RATING]),
-        positives=features.positives,
-        negatives=features.negatives,
-        seen=len(user.seen),
+        positives=features.positives / schema.unit,
+        negatives=features.negatives / schema.unit,
+        seen=len(user.seen) + len(user.hidden),
         session=Session(start_ts, last_ts, events, clicks, features.gap),
         activity=ByHorizon(*(np.asarray(features.activity) * fade).round(4).tolist()),
         sequence=[item_id for item_id, _ in features.sequence],
@@ -119,8 +121,9 @@ def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore)
                 item_id=item_id,
                 title=items.title_of(item_id),
                 ts=ts,
-                type=KINDS[kind],
+                type=schema.kind(kind).name,
                 rating=centi / 100 if kind == RATING else None,
+                value=centi / 100 if kind != RATING and schema.kind(kind).value else None,
             )
             for item_id, ts, kind, centi in reversed(features.recent)
         ],

@@ -63,9 +63,9 @@ class ItemStore:
         for item_id in ids:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
-            self.columns.set_features(self._row_of[item_id], decode_item(value))
+            self.columns.set_features(self._row_of[item_id], decode_item(value), base.schema.unit)
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)))
+        self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)), base.schema)
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -148,7 +148,7 @@ class ItemStore:
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
         row = self._row_of.get(item_id)
-        self.columns.set_features(self._add_row(item_id) if row is None else row, features)
+        self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

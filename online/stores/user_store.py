@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import redis.asyncio as redis
@@ -12,8 +13,8 @@ from redis.backoff import NoBackoff
 from features.base.reader import Base
 from features.fold.state import UserFeatures, decode_user
 from features.fold.user import thaw_stored
-from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, seen_key, user_key
-from features.types import ItemId, UserId
+from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, hidden_key, seen_key, user_key
+from features.types import FOREVER, ItemId, Millis, UserId
 from online.support.circuit_breaker import CircuitBreaker
 from online.support.deadline import lag_tolerant_timeout
 
@@ -28,12 +29,18 @@ list its freshness, not all lists of half a second."""
 
 @dataclass(frozen=True)
 class LiveUser:
-    """A user's current state. `applied_in_ms`: from the broker's acknowledgement of the newest event folded in to its
-    features being readable; None if nothing was folded from the stream yet. `live`: read from Redis, not from the base.
-    `n`: the log's offset after the newest record folded in; it distinguishes states with equal event times."""
+    """A user's current state.
+
+    seen, hidden   items hidden for good; others, until an event time (ms)
+    applied_in_ms  from the broker's acknowledgement of the newest event folded in to its features being readable; None if nothing
+                   was folded from the stream yet
+    live           read from Redis, not from the base
+    n              the log's offset after the newest record folded in; it distinguishes states with equal event times
+    """
 
     features: UserFeatures
     seen: frozenset[ItemId] = field(default_factory=frozenset)
+    hidden: Mapping[ItemId, Millis] = field(default_factory=dict)
     applied_in_ms: int | None = None
     known: bool = False
     live: bool = True
@@ -78,7 +85,8 @@ class UserStore:
                 pipe = self._client.pipeline(transaction=False)
                 pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
                 pipe.smembers(seen_key(user_id))
-                (value, broker, applied, n), seen = await pipe.execute()
+                pipe.zrange(hidden_key(user_id), 0, -1, withscores=True)
+                (value, broker, applied, n), seen, hidden = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
             self._breaker.record_failure(began)
@@ -90,6 +98,7 @@ class UserStore:
         return LiveUser(
             decode_user(value),
             frozenset(map(int, seen)),
+            {int(item): int(until) for item, until in hidden},
             max(0, int(applied) - broker_ts) if broker_ts else None,
             known=True,
             n=None if n is None else int(n),
@@ -99,9 +108,11 @@ class UserStore:
         stored = self._base.user(user_id)
         if stored is None:
             return LiveUser(UserFeatures(user_id), live=False)
+        hidden = [(item, until) for item, _, until in thaw_stored(stored).seen.items()]
         return LiveUser(
             decode_user(stored.features),
-            frozenset(item for item, _ in thaw_stored(stored).seen.items()),
+            frozenset(item for item, until in hidden if until == FOREVER),
+            {item: until for item, until in hidden if until != FOREVER},
             known=True,
             live=False,
         )

@@ -29,7 +29,7 @@ class UserTower:
         names = [each.name for each in of.inputs]
         raw = RawInputs(
             np.array([moment.user.user_id]),
-            user_vector(moment.user, moment.at, genres, moment.weights)[None],
+            user_vector(moment.user, moment.at, genres, moment.weights, moment.items.schema.unit)[None],
             np.zeros(1, np.int64),
             np.zeros((1, 0), np.float32),
             history=history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,

@@ -13,13 +13,13 @@ class Delta(msgspec.Struct, array_like=True):
     """
     lane       of the items
     broker_ts  when the broker took the newest record in it, ms
-    events     (item id, ts, kind, rating in hundredths, sign)
-    slots      (item id, ts, event's hash, other item, sign): see `features.types.Slot`
+    events     (item id, ts, kind, value in hundredths, sign, weight)
+    slots      (item id, ts, event's hash, other item, weight): see `features.types.Slot`
     """
 
     lane: int
     broker_ts: int
-    events: list[tuple[int, int, int, int, int]]
+    events: list[tuple[int, int, int, int, int, int]]
     slots: list[tuple[int, int, int, int, int]]
 
 
@@ -39,7 +39,7 @@ def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int
         return delta
 
     for contribution in contributions:
-        lane(contribution.item_id).events.append(contribution[:5])
+        lane(contribution.item_id).events.append(contribution[:6])
         if contribution.partners:
             for slot in slots_of(contribution):
                 lane(slot[0]).slots.append(slot)

@@ -127,6 +127,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def open(self, context: RuntimeContext) -> None:
         tune_interpreter()
         base = Base(Path(self._settings.base))
+        self._schema = base.schema
 
         def states(name: str) -> Any:
             return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.LONG(), BYTES))
@@ -200,20 +201,20 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def _fold(self, lane: _Lane, value: bytes) -> None:
         delta = read_delta(value)
         lane.broker_ts = delta.broker_ts
-        for item_id, ts, kind, centi, sign in delta.events:
+        for item_id, ts, kind, centi, sign, weight in delta.events:
             lane.impressions_only &= kind == IMPRESSION
             item = lane.items.get(item_id)
             if item is None:
                 item = lane.items[item_id] = self._items.load(item_id)
             item.broker_ts = max(item.broker_ts, delta.broker_ts)
-            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign))
+            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight), self._schema)
         lane.impressions_only &= not delta.slots
-        for item_id, ts, key, other, sign in delta.slots:
+        for item_id, ts, key, other, weight in delta.slots:
             pairs = lane.pairs.get(item_id)
             if pairs is None:
                 pairs = lane.pairs[item_id] = self._pairs.load(item_id)
             pairs.broker_ts = max(pairs.broker_ts, delta.broker_ts)
-            pairs.state.fold(ts, key, other, sign)
+            pairs.state.fold(ts, key, other, weight)
 
     def _flush(self, lane: _Lane) -> None:
         began = self._time.monotonic()

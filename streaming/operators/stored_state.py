@@ -11,7 +11,7 @@ import msgspec
 from features.store.job_status import Lane
 from features.types import Contribution
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Part of each state's name in Flink. A change that makes old bytes unreadable raises it: states then start from the base."""
 
 

@@ -38,15 +38,16 @@ class LiveUser:
         self.n = n
         self.broker_ts = broker_ts
         self.event_ts = 0
-        self.seen: dict[int, bool] = {}
+        self.seen: dict[int, int] = {}
+        """Item → the time until which it is hidden now; 0: not any more."""
         self.weight = 0
 
     def note_changes(self) -> None:
         """Move a fold's changes of dedupe memory and seen set into the journal and the next write to Redis."""
         changes = self.state.drain_changes()
         self.journal.append(changes, self.state.memory.floor)
-        for item_id, n in changes.seen:
-            self.seen[item_id] = n is not None
+        for item_id, _, until in changes.seen:
+            self.seen[item_id] = until
 
 
 class UserStates:
@@ -124,7 +125,7 @@ class UserStates:
         writes = {}
         for user_id in user_ids:
             user = self.load_user(user_id)
-            features, seen = user.state.features, {item_id: True for item_id, _ in user.state.seen.items()}
+            features, seen = user.state.features, {item_id: until for item_id, _, until in user.state.seen.items()}
             value = encode_features(features)
             writes[user_id] = UserWrite(user.n, user.broker_ts, value, features.last_ts, seen, True)
             self._put_in_cache(user_id, user)

@@ -83,6 +83,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._clock = settings.clock()
         self._base = Base(Path(settings.base))
         self._catalogue = self._base.catalogue
+        self._schema = self._base.schema
         self._states = UserStates(context, self._base)
         self._lists = OpenLists(context, 1000 * settings.attribution)
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
@@ -160,7 +161,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         key = record.key or ""
         try:
             clock = self._clock.at(record.broker_ts)
-            event = admit(record.value, key, record.partition, record.broker_ts, clock)
+            event = admit(record.value, key, record.partition, record.broker_ts, clock, self._schema)
         except BadEvent as error:
             self._count(lane, REJECTED)
             yield REJECTED_TAG, _rejected(record, str(error))
@@ -174,7 +175,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             yield REROUTED_TAG, Row(k=str(misplaced.event.user_id), v=record.value.decode("latin-1"))
             return
         user = self._user(event.user_id, record, changed)
-        verdict, contribution = fold_user(user.state, event, self._item_of(user, event), record.offset + 1)
+        item = self._item_of(user, event)
+        verdict, contribution = fold_user(user.state, event, item, record.offset + 1, self._schema)
         self._count(lane, verdict)
         user.note_changes()
         if verdict != APPLIED:
@@ -192,7 +194,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         elif event.kind == FORGET_USER:
             self._lists.forget(lane.lists, event.user_id)
         elif event.request_id is not None:
-            self._lists.act(lane.lists, event.user_id, event.request_id, action_of(event), record.broker_ts)
+            self._lists.act(
+                lane.lists, event.user_id, event.request_id, action_of(event, self._schema), record.broker_ts
+            )
 
     def _user(self, user_id: int, record: Record, changed: dict[int, LiveUser]) -> LiveUser:
         user = changed.get(user_id)

@@ -48,13 +48,14 @@ def _script(script: str, keys: Iterable[str], arguments: Iterable[bytes | str | 
 
 @dataclass(slots=True)
 class UserWrite:
-    """A user's features, and what changed in the seen set since the last write (True: added). `whole`: `seen` is all of it."""
+    """A user's features, and what is hidden, by item until when (ms; 0: shown again), as far as it changed since the last write.
+    `whole`: `seen` is all of it."""
 
     n: int
     broker_ts: int
     value: bytes
     event_ts: int = 0
-    seen: dict[int, bool] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
     whole: bool = False
 
     def after(self, earlier: Write) -> "UserWrite":
@@ -66,11 +67,9 @@ class UserWrite:
         return self
 
     def command(self, key: str, generation: int) -> bytes:
-        removed = [item for item, added in self.seen.items() if not added]
-        added = [item for item, added in self.seen.items() if added]
         mode = REPLACE if self.whole else CHANGE
-        arguments = user_arguments(generation, self.n, self.broker_ts, self.value, mode, removed, added)
-        return _script(WRITE_USER, (key, f"{key}:seen"), arguments)
+        arguments = user_arguments(generation, self.n, self.broker_ts, self.value, mode, self.seen)
+        return _script(WRITE_USER, (key, f"{key}:seen", f"{key}:hidden"), arguments)
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ def test_users(martlet: Martlet, made: Base) -> None:
         if key not in wanted:
             assert martlet.redis.hget(key, VALUE) == nobody(key), key
     seen = {
-        seen_key(user_id): {str(item).encode() for item, _ in thaw_user(made.stored_user(user_id) or b"").seen.items()}
+        seen_key(user_id): {str(item).encode() for item, *_ in thaw_user(made.stored_user(user_id) or b"").seen.items()}
         for user_id, _ in made.users()
     }
     same(martlet, seen, members_of)

@@ -24,6 +24,7 @@ from infra.home.paths import read_json, write_json
 from infra.system import probes
 from infra.system.repository import REPO
 from tests.home import WATCHFUL, Martlet, running, until
+from tests.schemas import MOVIES
 
 HURRIED = WATCHFUL | {"spare_calm": 3.0}
 """Faults follow one another: the spare TaskManager must be there for each."""
@@ -68,7 +69,9 @@ class Traffic:
             ts = 900_000_000_000 + self._run * 10_000_000 + number
             event = Event(f"traffic-{self._run}-{number}", CLICK, user, 1 + number % 50, 0, "", ts)
             self._futures.append(
-                self._producer.send(EVENTS, write_event(event), str(user).encode(), partition=partition_of(user))
+                self._producer.send(
+                    EVENTS, write_event(event, MOVIES), str(user).encode(), partition=partition_of(user)
+                )
             )
 
     def __enter__(self) -> Self:

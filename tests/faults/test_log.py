@@ -13,6 +13,7 @@ from features.types import CLICK, RATING, Event
 from tests.faults.conftest import Traffic, click
 from tests.home import Martlet, until
 from tests.ledger import ledger, verify
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.broken
 
@@ -22,7 +23,7 @@ YEAR_2100 = 4_102_444_800_000
 def send(martlet: Martlet, events: list[Event]) -> None:
     futures = [
         martlet.producer.send(
-            EVENTS, write_event(event), str(event.user_id).encode(), partition=partition_of(event.user_id)
+            EVENTS, write_event(event, MOVIES), str(event.user_id).encode(), partition=partition_of(event.user_id)
         )
         for event in events
     ]

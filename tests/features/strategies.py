@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from features.contracts.served import ServedHead
 from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
 from features.units import DAY_MS
+from tests.schemas import added
 
 USER: Final = 7
 START: Final = 30 * DAY_MS
@@ -95,7 +96,7 @@ def contributions(draw: st.DrawFn, min_size: int = 0, max_size: int = 200) -> li
             continue
         code = _pick(_KINDS, kind)
         back = scale * _pick(_ITEM_STEPS, rest) * 3 if rest >= 200 else 0
-        given.append(Contribution(3, max(0, now - back), code, _pick(_RATINGS, other) * (code == RATING), 1))
+        given.append(added(3, max(0, now - back), code, _pick(_RATINGS, other) * (code == RATING), 1))
     return given
 
 

@@ -13,6 +13,7 @@ from features.fold.user import UserState, fold_user, undone_item
 from features.types import FORGET_USER, UNDO, Event
 from features.verdicts import DUPLICATE
 from tests.features.strategies import CATALOGUE, USER, co_visits, contributions, logs, slates
+from tests.schemas import MOVIES
 
 EXAMPLES = 100
 
@@ -40,7 +41,7 @@ def fold(log: list[Event]) -> tuple[UserState, int, int]:
     state, taken, again = UserState(UserFeatures(USER)), 0, 0
     for n, event in enumerate(log, start=1):
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        verdict, added = fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+        verdict, added = fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n, MOVIES)
         taken += added is not None and added.sign < 0
         again += verdict == DUPLICATE
     return state, taken, again
@@ -64,7 +65,7 @@ def test_contributions_fill_all_buckets_and_are_taken_back() -> None:
     def buckets(given_ones: Any) -> int:
         features = ItemFeatures(3)
         for each in given_ones:
-            fold_item(features, each)
+            fold_item(features, each, MOVIES)
         return len(features.days)
 
     assert share(contributions(), lambda each: any(one.sign < 0 for one in each)) >= 0.3

@@ -64,8 +64,8 @@ FAULTS: Final = (
     Fault(
         "ratings are cut, not rounded",
         "features/contracts/events.py",
-        "math.floor(wire.rating * 100 + 0.5)",
-        "math.floor(wire.rating * 100)",
+        "math.floor(given * 100 + 0.5)",
+        "math.floor(given * 100)",
         ("test_ratings_are_kept_in_hundredths",),
     ),
     Fault(
@@ -110,8 +110,8 @@ FAULTS: Final = (
     Fault(
         "a positive share is the negative one",
         "features/inputs/columns.py",
-        ("        (features.positives + 1) / (max(events, 0) + 2),\n        np.log1p(hours),"),
-        ("        (features.negatives + 1) / (max(events, 0) + 2),\n        np.log1p(hours),"),
+        ("        (features.positives / unit + 1) / (max(events, 0) + 2),\n        np.log1p(hours),"),
+        ("        (features.negatives / unit + 1) / (max(events, 0) + 2),\n        np.log1p(hours),"),
         ("test_columns_of_a_user_worked_out_by_hand",),
     ),
     Fault(
@@ -201,7 +201,7 @@ FAULTS: Final = (
     Fault(
         "a later generation keeps the old seen set",
         "features/store/redis_scripts.py",
-        ("  if tg < g and ARGV[5] ~= 'replace' then redis.call('DEL', KEYS[2]) end\n"),
+        ("  if tg < g and ARGV[5] ~= 'replace' then redis.call('DEL', KEYS[2], KEYS[3]) end\n"),
         "",
         ("test_a_later_generation_begins_with_a_seen_set_of_its_own",),
     ),

@@ -29,8 +29,8 @@ FAULTS: Final = (
     Fault(
         "a co-visit is taken back twice",
         "features/fold/co_visits.py",
-        "if sign < 0 and visit not in self._undone:",
-        "if sign < 0:",
+        "if weight < 0 and visit not in self._undone:",
+        "if weight < 0:",
         ("test_what_is_taken_back_keeps_its_slot",),
     ),
     Fault(
@@ -50,7 +50,7 @@ FAULTS: Final = (
     Fault(
         "a co-visit meets one side alone",
         "features/fold/co_visits.py",
-        ("        slots.append((other, ts, key, item_id, sign))\n"),
+        ("        slots.append((other, ts, key, item_id, sign * weight))\n"),
         "",
         ("test_a_contribution_meets_each_partner_from_both_sides",),
     ),

@@ -180,7 +180,7 @@ FAULTS: Final = (
     Fault(
         "impressions count as acted on",
         "online/recommend/experiment_outcomes.py",
-        "event.kind == IMPRESSION or ",
+        " or not is_act(event.kind)",
         "",
         ("test_a_list_counts_once_an_outcome",),
     ),

@@ -195,7 +195,7 @@ FAULTS: Final = (
     Fault(
         "verify does not look at what is seen",
         "infra/verify/compare.py",
-        "if seen != expected_seen:",
+        "if hidden != expected_hidden:",
         "if False:",
         ("test_a_fault_is_found_and_its_key_named",),
     ),
@@ -269,7 +269,7 @@ FAULTS: Final = (
     Fault(
         "what was seen is in training lists",
         "offline/training_data/history_walk.py",
-        "self.index, ClickWeights(), self.allowed(user_id))",
+        "self.index, ClickWeights(), self.allowed(user_id, at))",
         "self.index, ClickWeights(), np.ones(len(self.index), bool))",
         slow="test_nobody_is_asked_for_what_they_have_seen",
     ),

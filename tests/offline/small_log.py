@@ -15,6 +15,7 @@ from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, V
 from features.units import DAY_MS
 from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import event_id
+from tests.schemas import MOVIES
 
 WALL = 1_700_000_000_000
 START = 1_000_000_000_000
@@ -58,7 +59,7 @@ class SmallLog:
 
     def event(self, event: Event) -> None:
         self.sent.append(event)
-        self.put(EVENTS, partition_of(event.user_id), str(event.user_id).encode(), write_event(event))
+        self.put(EVENTS, partition_of(event.user_id), str(event.user_id).encode(), write_event(event, MOVIES))
 
     def show(self, user: int, name: str, ts: int, items: list[int]) -> None:
         value = {"request_id": name, "user_id": user, "ts": ts, "items": [{"item_id": item} for item in items]}
@@ -96,8 +97,8 @@ class SmallLog:
                 self.event(Event(name, UNDO, user, -1, 0, event_id("mine", user, item, seconds * 1000), ts))
             elif act < 0.90:
                 partition = chance.randrange(PARTITIONS)
-                good = write_event(Event(name, LIKE, user, item, 0, "", ts))
-                future = write_event(Event(name, LIKE, user, item, 0, "", WALL + 100_000))
+                good = write_event(Event(name, LIKE, user, item, 0, "", ts), MOVIES)
+                future = write_event(Event(name, LIKE, user, item, 0, "", WALL + 100_000), MOVIES)
                 key, value = chance.choice(
                     [(b"x", good), (None, good), (str(user).encode(), b"\xff{"), (b"7", b""), (b"\xff", future)]
                 )

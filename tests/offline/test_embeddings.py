@@ -15,6 +15,7 @@ from offline.base.from_dataset import make_base
 from offline.datasets.dataset import open_dataset
 from offline.embeddings import KINDS, WALK_LENGTH, WALKS, make_embeddings, random_walks
 from online.vectors.files import read_meta, read_vectors
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -35,7 +36,7 @@ def test_every_kind_separates_two_worlds_and_has_users_in_theirs(
     spark: Any, tmp_path: Path, write_folder: Write
 ) -> None:
     dataset = open_dataset(str(two_worlds(write_folder)), tmp_path / "data")
-    make_base(spark, dataset, 1.0, tmp_path / "1")
+    make_base(spark, dataset, 1.0, tmp_path / "1", MOVIES)
     meta = make_embeddings(spark, dataset, Base(tmp_path / "1"), tmp_path / "embeddings")
     assert set(meta.kinds) == set(KINDS)
     assert read_meta(tmp_path / "embeddings") == meta
@@ -77,7 +78,7 @@ def test_walks_follow_edges_and_are_the_same_again() -> None:
 
 def test_what_can_not_be_is_refused(spark: Any, tmp_path: Path, write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder([(1, 1, 2.0, 900_000_000), (2, 1, 3.0, 900_000_001)])), tmp_path / "data")
-    make_base(spark, dataset, 1.0, tmp_path / "1")
+    make_base(spark, dataset, 1.0, tmp_path / "1", MOVIES)
     base = Base(tmp_path / "1")
     with pytest.raises(BadInput, match="expected one of als, item2vec, deepwalk, got word2vec"):
         make_embeddings(spark, dataset, base, tmp_path / "out", ["word2vec"])

@@ -24,13 +24,15 @@ from features.base.reader import (
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
-from features.types import RATING, Contribution, Event, Item
+from features.schema.document import FILE
+from features.types import RATING, Event, Item
 from features.units import DAY_MS
 from offline.item_weights.build import write_relations
 from online.recommend.recommender import Recommendation
 from online.settings import ApiSettings
 from online.stores.item_store import ItemStore
 from tests.online.sample_lists import a_list
+from tests.schemas import MOVIES, added
 
 FILMS = [
     Item(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)
@@ -45,11 +47,11 @@ def write_base(folder: Path) -> Base:
     for film in FILMS:
         features = ItemFeatures(film.item_id)
         for number in range(film.item_id):
-            features = fold_item(features, Contribution(film.item_id, 100 * DAY_MS + number, RATING, 400, 1))
+            features = fold_item(features, added(film.item_id, 100 * DAY_MS + number, RATING, 400, 1), MOVIES)
         items.append((film.item_id, encode_features(features)))
     state = UserState(UserFeatures(7))
     for n, film in enumerate(FILMS[:3:2], start=-1):
-        fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY_MS + n), film, n)
+        fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY_MS + n), film, n, MOVIES)
     tables = {
         USERS: [(7, freeze_user(state))],
         ITEMS: items,
@@ -68,6 +70,7 @@ def write_base(folder: Path) -> Base:
             np.array([other for other, _ in others]),
             np.array([weight for _, weight in others], np.float32),
         )
+    (folder / FILE).write_text(MOVIES.text())
     (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}))
     return Base(folder)
 

@@ -10,8 +10,21 @@ from features.base.reader import Base
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, encode_features
 from features.fold.user import thaw_user
-from features.keys import CLOCK_KEY, EVENTS, GENERATION, PARTITIONS, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.keys import (
+    CLOCK_KEY,
+    EVENTS,
+    GENERATION,
+    PARTITIONS,
+    VALUE,
+    N,
+    hidden_key,
+    item_key,
+    pairs_key,
+    seen_key,
+    user_key,
+)
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
+from features.types import FOREVER
 from infra.services.base_loader import LOADED_KEY
 from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
@@ -66,8 +79,11 @@ def wanted(expected: Expected, base: Base, generation: int = 1) -> Contents:
     for user_id, state in users.items():
         offset = expected.next_offsets.get(user_id, base.offset_of(user_id))
         put(user_key(user_id), offset, encode_features(state.features))
-        if seen := {str(item_id).encode() for item_id, _ in state.seen.items()}:
+        hidden = {str(item_id).encode(): until for item_id, _, until in state.seen.items()}
+        if seen := {item_id for item_id, until in hidden.items() if until == FOREVER}:
             contents[seen_key(user_id)] = seen
+        if later := {item_id: float(until) for item_id, until in hidden.items() if until != FOREVER}:
+            contents[hidden_key(user_id)] = later
     for item_id, item in items.items():
         put(item_key(item_id), item.n, encode_features(item))
     for item_id, pairs in (dict(base.all_pairs()) | expected.pairs).items():
@@ -90,6 +106,8 @@ def found(client: Any) -> Contents:
     for key in sorted(each.decode() for each in client.scan_iter(count=1000)):
         if key.endswith(":seen"):
             contents[key] = client.smembers(key)
+        elif key.endswith(":hidden"):
+            contents[key] = dict(client.zrange(key, 0, -1, withscores=True))
         elif key.startswith("job:fresh:") or key in (CLOCK_KEY, LOADED_KEY):
             continue
         elif key.startswith("job:"):

@@ -19,6 +19,7 @@ from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.operators.impression_join import OPEN_LISTS, SILENCE_MS
 from streaming.operators.item_operator import LONGEST, ItemFold
+from streaming.operators.stored_state import STATE_VERSION
 from streaming.operators.user_operator import SETTLE, SETTLE_AT, SILENT_S, UserFold
 from streaming.redis_sink.redis_commands import StateWrite
 from streaming.redis_sink.redis_writer import BUFFER_KEYS, FeatureWriter
@@ -27,6 +28,7 @@ from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.offline.small_log import START, WALL
 from tests.redis_process import RedisProcess
+from tests.schemas import MOVIES
 from tests.streaming.crashes import settings_of
 
 USER = 123
@@ -50,7 +52,9 @@ class Bench:
 
     def event(self, name: str, kind: int, ts: int = START, broker_ts: int = WALL, **more: Any) -> Record:
         item, target = (-1 if kind >= UNDO else 5), more.pop("target", "")
-        return self.record(EVENTS_TOPIC, write_event(Event(name, kind, USER, item, 0, target, ts, **more)), broker_ts)
+        return self.record(
+            EVENTS_TOPIC, write_event(Event(name, kind, USER, item, 0, target, ts, **more), MOVIES), broker_ts
+        )
 
     def shown(self, name: str, ts: int = START, broker_ts: int = WALL) -> Record:
         value = {"request_id": name, "user_id": USER, "ts": ts, "items": [{"item_id": 5}]}
@@ -117,7 +121,7 @@ def test_duplicates_and_the_late_end_the_wait_for_them(bench: Bench) -> None:
 
 
 def test_a_good_event_under_another_key_is_sent_on_and_touches_nobody(bench: Bench) -> None:
-    value = write_event(Event("a", CLICK, USER, 5, 0, "", START))
+    value = write_event(Event("a", CLICK, USER, 5, 0, "", START), MOVIES)
     bench.feed(bench.record(EVENTS_TOPIC, value, key="x"))
     bench.job.advance(1.0)
     assert [(row["k"], row["v"].encode()) for row in bench.job.outputs["rerouted"]] == [(str(USER), value)]
@@ -169,12 +173,12 @@ def test_a_list_keeps_no_more_actions_than_its_bound(bench: Bench) -> None:
     bench.feed(bench.shown("r"), *(bench.event(f"c{n}", CLICK, request_id="r") for n in range(MAX_ACTIONS + 3)))
     few = bench.job.state_bytes()
     bench.feed(*(bench.event(f"d{n}", CLICK, request_id="r") for n in range(MAX_ACTIONS)))
-    acted = bench.job.state_bytes("acted-1")
+    acted = bench.job.state_bytes(f"acted-{STATE_VERSION}")
     assert 0 < acted < few
     bench.feed(bench.event("e", CLICK, broker_ts=WALL + HALF_HOUR))
     actions = [action["event_id"] for action in bench.samples()[0]["actions"]]
     assert actions == [f"c{n}" for n in range(MAX_ACTIONS)]
-    assert bench.job.state_bytes("acted-1") == 0
+    assert bench.job.state_bytes(f"acted-{STATE_VERSION}") == 0
 
 
 def test_a_lane_keeps_no_more_lists_open_than_its_bound_the_oldest_is_closed(bench: Bench) -> None:
@@ -217,9 +221,9 @@ def test_what_a_lane_says_to_items_gathers_for_a_moment(bench: Bench) -> None:
 
 def test_many_contributions_do_not_wait(bench: Bench) -> None:
     bench.feed(bench.event("a", LIKE))
-    pending = bench.job.state_bytes("lane-1")
+    pending = bench.job.state_bytes(f"lane-{STATE_VERSION}")
     bench.feed(*(bench.event(f"b{n}", LIKE, START + n) for n in range(SETTLE_AT)))
-    assert bench.job.state_bytes("lane-1") < pending + 20 * SETTLE_AT
+    assert bench.job.state_bytes(f"lane-{STATE_VERSION}") < pending + 20 * SETTLE_AT
 
 
 def test_deltas_kept_in_state_are_folded_again_after_a_crash(bench: Bench) -> None:
@@ -228,16 +232,16 @@ def test_deltas_kept_in_state_are_folded_again_after_a_crash(bench: Bench) -> No
     before = bench.contributions()
     bench.feed(bench.event("b", LIKE))  # written at once; what follows closely is kept for the next flush
     other = next(user for user in range(1000, 1100) if partition_of(user) != LANE)
-    value = write_event(Event("c", LIKE, other, 5, 0, "", START))
+    value = write_event(Event("c", LIKE, other, 5, 0, "", START), MOVIES)
     bench.feed(Record(EVENTS_TOPIC, partition_of(other), 0, WALL, str(other), value))
-    assert bench.job.state_bytes("deltas-1") > 0
+    assert bench.job.state_bytes(f"deltas-{STATE_VERSION}") > 0
     bench.job.checkpoint()
     bench.job.crash()
     bench.job.touch_all()
     bench.job.advance(5.0)
     assert bench.contributions(before + 2) == before + 2
     assert decode_item(bench.client.hget(item_key(5), VALUE)).counts[LIKE] == 3
-    assert bench.job.state_bytes("deltas-1") == 0
+    assert bench.job.state_bytes(f"deltas-{STATE_VERSION}") == 0
 
 
 def test_the_job_goes_on_with_another_number_of_subtasks(bench: Bench) -> None:
@@ -247,7 +251,7 @@ def test_the_job_goes_on_with_another_number_of_subtasks(bench: Bench) -> None:
     def click(round_: int) -> None:
         for user in users:
             number = partition_of(user)
-            value = write_event(Event(f"{user}-{round_}", CLICK, user, user % 40 + 1, 0, "", START + round_))
+            value = write_event(Event(f"{user}-{round_}", CLICK, user, user % 40 + 1, 0, "", START + round_), MOVIES)
             bench.feed(Record(EVENTS_TOPIC, number, offsets.get(number, 0), WALL, str(user), value))
             offsets[number] = offsets.get(number, 0) + 1
 
@@ -281,7 +285,7 @@ def test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alo
     bench.feed(bench.event("a", LIKE))
     bench.job.advance(2.0)
     other = next(user for user in range(1000, 1100) if partition_of(user) == LANE)
-    value = write_event(Event("b", LIKE, other, 6, 0, "", START))
+    value = write_event(Event("b", LIKE, other, 6, 0, "", START), MOVIES)
     bench.feed(bench.record(EVENTS_TOPIC, value, key=str(other)))  # what the first batch changed is still unsent
     bench.job.advance(2.0)
     bench.job.checkpoint()
@@ -319,7 +323,7 @@ def test_a_kept_delta_is_written_without_another_record(bench: Bench) -> None:
     before = bench.contributions()
     bench.feed(bench.event("b", LIKE))
     other = next(user for user in range(1000, 1100) if partition_of(user) != LANE)
-    value = write_event(Event("c", LIKE, other, 5, 0, "", START))
+    value = write_event(Event("c", LIKE, other, 5, 0, "", START), MOVIES)
     bench.feed(Record(EVENTS_TOPIC, partition_of(other), 0, WALL, str(other), value))
     assert bench.contributions(before + 1) == before + 1
     bench.job.advance(4 * SETTLE)

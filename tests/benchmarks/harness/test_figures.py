@@ -16,6 +16,7 @@ from features.fold.state import SEQUENCE, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.types import LIKE, Event
 from offline.datasets.dataset import DEFAULT, open_dataset
+from tests.schemas import MOVIES
 
 
 def test_medians_are_over_the_runs_that_have_a_figure(tmp_path: Path) -> None:
@@ -80,14 +81,14 @@ def test_made_up_events_keep_to_the_contract() -> None:
     assert Counter(event.user_id for event in events) == {1: 4, 2: 4, 3: 4}
     events += [mixed(number, 5, 6, 7, "run") for number in range(100)]
     assert len({event.event_id for event in events}) == len(events)
-    assert [read_event(write_event(event)) for event in events] == events
+    assert [read_event(write_event(event, MOVIES), MOVIES) for event in events] == events
 
 
 def test_a_longer_sequence_is_longer_only_within() -> None:
     def length() -> int:
         user = UserState(UserFeatures(1))
         for position in range(10 * SEQUENCE):
-            fold_user(user, Event(str(position), LIKE, 1, position, 0, "", position + 1), None, position + 1)
+            fold_user(user, Event(str(position), LIKE, 1, position, 0, "", position + 1), None, position + 1, MOVIES)
         return len(user.features.sequence)
 
     with longer_sequence(4):

@@ -13,7 +13,7 @@ from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.job_progress import JobFollower, contributions, folded, ledger
 from benchmarks.harness.traffic import Helper
 from features.errors import Broken, Unavailable
-from features.keys import PARTITIONS, item_key, pairs_key, seen_key, user_key
+from features.keys import PARTITIONS, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import Lane, lane_fields, lane_key
 from features.store.redis_scripts import CHANGE, WRITE_USER, user_arguments
 from tests.redis_process import redis_process
@@ -49,8 +49,8 @@ def test_the_subscriber_notes_each_write_that_changed_something(
         write = client.register_script(WRITE_USER)
         began = time.monotonic_ns()
         for user_id, n in ((7, 3), (8, 1), (7, 9), (7, 4)):  # the last is older than what is there
-            arguments = user_arguments(1, n, 0, b"", CHANGE, [], [])
-            write(keys=[user_key(user_id), seen_key(user_id)], args=arguments)
+            arguments = user_arguments(1, n, 0, b"", CHANGE, {})
+            write(keys=[user_key(user_id), seen_key(user_id), hidden_key(user_id)], args=arguments)
         time.sleep(0.5)
         listener.end()
     finally:

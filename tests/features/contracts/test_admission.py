@@ -10,11 +10,12 @@ from features.contracts.served import Served, ServedCandidates, ServedHead, Serv
 from features.errors import BadEvent
 from features.keys import partition_of
 from features.types import LIKE, Event
+from tests.schemas import MOVIES
 
 USER = 7
 HOME = partition_of(USER)
 NOW = 1_000_000_000_000
-GOOD = write_event(Event("a", LIKE, USER, 1, 0, "", 1000))
+GOOD = write_event(Event("a", LIKE, USER, 1, 0, "", 1000), MOVIES)
 
 
 def a_list(ts: int) -> bytes:
@@ -33,14 +34,14 @@ def a_list(ts: int) -> bytes:
 
 
 def test_an_event_in_its_place_is_its_users() -> None:
-    assert admit(GOOD, "7", HOME, NOW, NOW).event_id == "a"
+    assert admit(GOOD, "7", HOME, NOW, NOW, MOVIES).event_id == "a"
     assert admit_list(a_list(1000), "7", HOME, NOW, NOW).request_id == "r"
 
 
 @pytest.mark.parametrize(("key", "away"), [("8", 0), ("7", 1), ("", 0), ("07", 0), ("x", 3)])
 def test_a_good_event_under_another_key_or_in_another_partition_is_misplaced(key: str, away: int) -> None:
     with pytest.raises(Misplaced) as caught:
-        admit(GOOD, key, (HOME + away) % 8, NOW, NOW)
+        admit(GOOD, key, (HOME + away) % 8, NOW, NOW, MOVIES)
     assert caught.value.event.event_id == "a"
 
 
@@ -51,7 +52,7 @@ def test_a_list_in_the_wrong_place_is_refused(key: str, away: int) -> None:
 
 
 def an_event(ts: int) -> Event:
-    return admit(write_event(Event("a", LIKE, USER, 1, 0, "", ts)), "7", HOME, NOW, NOW)
+    return admit(write_event(Event("a", LIKE, USER, 1, 0, "", ts), MOVIES), "7", HOME, NOW, NOW, MOVIES)
 
 
 def the_head(ts: int) -> ServedHead:

@@ -10,17 +10,18 @@ from features.errors import BadEvent
 from features.types import RATING, Event
 from features.units import DAY_MS
 from tests.features.strategies import events
+from tests.schemas import MOVIES
 
 GOOD = {"event_id": "x", "type": "rating", "user_id": 6, "item_id": 3, "rating": 4.5, "ts": 1000}
 
 
 @given(events())
 def test_what_is_written_is_read_again(event: Event) -> None:
-    assert read_event(write_event(event)) == event
+    assert read_event(write_event(event, MOVIES), MOVIES) == event
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert read_event(json.dumps(GOOD | {"new": {"deep": [1]}}).encode()).centi == 450
+    assert read_event(json.dumps(GOOD | {"new": {"deep": [1]}}).encode(), MOVIES).centi == 450
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_unknown_fields_are_ignored() -> None:
 )
 def test_a_refusal_names_the_field(change: dict[str, object], field: str) -> None:
     with pytest.raises(BadEvent) as refusal:
-        read_event(json.dumps(GOOD | change).encode())
+        read_event(json.dumps(GOOD | change).encode(), MOVIES)
     assert refusal.value.where == field
     assert str(refusal.value).startswith(f"{field}: expected ")
 
@@ -55,20 +56,20 @@ def test_a_refusal_names_the_field(change: dict[str, object], field: str) -> Non
 @pytest.mark.parametrize("missing", ["event_id", "type", "user_id", "item_id", "rating", "ts"])
 def test_a_missing_field_is_named(missing: str) -> None:
     with pytest.raises(BadEvent) as refusal:
-        read_event(json.dumps({key: value for key, value in GOOD.items() if key != missing}).encode())
+        read_event(json.dumps({key: value for key, value in GOOD.items() if key != missing}).encode(), MOVIES)
     assert refusal.value.where == missing
 
 
 def test_undo_and_forget_take_no_item() -> None:
     undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1, "target": "x"}
-    assert read_event(json.dumps(undo).encode()).target == "x"
+    assert read_event(json.dumps(undo).encode(), MOVIES).target == "x"
     for wrong in (
         undo | {"item_id": 3},
         {**undo, "target": None},
         {"event_id": "f", "type": "forget_user", "user_id": 6, "ts": 1, "item_id": 1},
     ):
         with pytest.raises(BadEvent):
-            read_event(json.dumps(wrong).encode())
+            read_event(json.dumps(wrong).encode(), MOVIES)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_undo_and_forget_take_no_item() -> None:
 )
 def test_garbage_is_a_bad_event_and_nothing_else(garbage: bytes) -> None:
     with pytest.raises(BadEvent):
-        read_event(garbage)
+        read_event(garbage, MOVIES)
 
 
 @pytest.mark.parametrize("bracket", ["[]", "{}"])
@@ -89,15 +90,15 @@ def test_an_unknown_field_may_nest_and_one_too_deep_is_a_bad_event_for_every_cal
         return json.dumps(GOOD)[:-1].encode() + f', "new": {opened * depth}1{closed * depth}}}'.encode()
 
     def read_from_below(frames: int, value: bytes) -> Event:
-        return read_from_below(frames - 1, value) if frames else read_event(value)
+        return read_from_below(frames - 1, value) if frames else read_event(value, MOVIES)
 
-    assert read_event(nested(499)).event_id == "x"
+    assert read_event(nested(499), MOVIES).event_id == "x"
     assert read_from_below(200, nested(499)).event_id == "x"
     for depth in (500, 800, 100_000):
         with pytest.raises(BadEvent, match="event: expected at most 500 brackets"):
-            read_event(nested(depth))
+            read_event(nested(depth), MOVIES)
     wide = json.dumps(GOOD | {"new": [[], {"[": "[[[\\"}] * 5000}).encode()
-    assert read_event(wide).event_id == "x"
+    assert read_event(wide, MOVIES).event_id == "x"
 
 
 def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
@@ -111,17 +112,19 @@ def test_the_future_is_refused_by_wall_time_and_by_the_clock() -> None:
 
 def test_an_undo_names_what_it_takes_back() -> None:
     undo = {"event_id": "u", "type": "undo", "user_id": 6, "ts": 1000}
-    assert read_event(json.dumps(undo | {"target": "x"}).encode()).target == "x"
+    assert read_event(json.dumps(undo | {"target": "x"}).encode(), MOVIES).target == "x"
     with pytest.raises(BadEvent, match="target: expected the event_id to take back, got nothing"):
-        read_event(json.dumps(undo).encode())
+        read_event(json.dumps(undo).encode(), MOVIES)
 
 
 def test_what_an_event_answers_is_written_and_read_again() -> None:
     event = Event("x", RATING, 6, 3, 450, "", 1000, "request", 7)
-    assert read_event(write_event(event)) == event
-    assert read_event(write_event(event._replace(position=0))).position == 0
+    assert read_event(write_event(event, MOVIES), MOVIES) == event
+    assert read_event(write_event(event._replace(position=0), MOVIES), MOVIES).position == 0
 
 
 def test_ratings_are_kept_in_hundredths() -> None:
     for rating, centi in ((0.5, 50), (3.7, 370), (5, 500), (4.99, 499), (4.35, 435), (2.675, 268)):
-        assert read_event(json.dumps(GOOD | {"rating": rating}).encode()) == Event("x", RATING, 6, 3, centi, "", 1000)
+        assert read_event(json.dumps(GOOD | {"rating": rating}).encode(), MOVIES) == Event(
+            "x", RATING, 6, 3, centi, "", 1000
+        )

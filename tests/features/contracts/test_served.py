@@ -25,6 +25,7 @@ from features.contracts.served import (
 from features.errors import BadEvent, BadInput
 from features.inputs.model_inputs import layout
 from features.types import CLICK, KINDS, MAX_ID, RATING, UNDO, Event
+from tests.schemas import MOVIES
 
 LIST = Served(
     request_id="r1",
@@ -255,7 +256,7 @@ def test_the_largest_list_without_features_fits_and_so_does_the_largest_sample()
         ("served", ..., "served"),
         ("served.ts", -1, "served.ts"),
         ("served.items.0.item_id", ..., "served.items[0].item_id"),
-        ("actions.0.type", "buy", "actions[0].type"),
+        ("actions.0.type", "", "actions[0].type"),
         ("actions.0.event_id", ..., "actions[0].event_id"),
         ("actions.1.rating", 9, "actions[1].rating"),
         ("closed_ts", ..., "closed_ts"),
@@ -277,7 +278,7 @@ def test_an_action_keeps_what_its_event_says(kind: int) -> None:
     event = Event(
         "e", kind, 6, 7 if kind < UNDO else -1, 450 if kind == RATING else 0, "t" if kind == UNDO else "", 5, "r1", 2
     )
-    action = read_sample(write_sample(GOLDEN, [action_of(event)], CLOSED)).actions[0]
+    action = read_sample(write_sample(GOLDEN, [action_of(event, MOVIES)], CLOSED)).actions[0]
     fields: dict[str, object] = {"event_id": "e", "type": KINDS[kind], "ts": 5, "position": 2}
     fields |= {"item_id": 7} if kind < UNDO else {}
     fields |= {"rating": 4.5} if kind == RATING else {}
@@ -286,7 +287,7 @@ def test_an_action_keeps_what_its_event_says(kind: int) -> None:
 
 
 def test_an_event_without_a_position_is_an_action_without_one() -> None:
-    assert action_of(Event("e", CLICK, 6, 7, 0, "", 5, "r1")) == Action("e", "click", 5, 7)
+    assert action_of(Event("e", CLICK, 6, 7, 0, "", 5, "r1"), MOVIES) == Action("e", "click", 5, 7)
 
 
 def test_the_layout_names_the_meaning_of_the_columns() -> None:

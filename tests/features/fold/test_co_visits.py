@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from features.fold.co_visits import NEIGHBOURS, SLOTS, Neighbours, Pairs, decode_neighbours, encode_neighbours, slots_of
 from features.fold.decay import HALF_LIVES, decay, lifted
-from features.types import LIKE, Contribution
+from features.types import LIKE
 from features.units import DAY_MS
 from tests.features.strategies import co_visits
+from tests.schemas import added
 
 ONE = 1 << 16
 HALF_LIFE = HALF_LIVES[-1]
@@ -98,7 +99,7 @@ def test_the_newest_are_kept_and_the_stored_forms_are_bounded() -> None:
     random.Random(3).shuffle(acts)
     pairs = fold(acts)
     assert len(pairs) == SLOTS
-    assert len(pairs.encode()) <= 5_000
+    assert len(pairs.encode()) <= 5_300
     neighbours = pairs.neighbours()
     assert (len(neighbours.top), neighbours.n) == (NEIGHBOURS, 3 * SLOTS)
     assert neighbours.ts == 4_000_000_000_000 + 3 * SLOTS - 1
@@ -118,14 +119,14 @@ def test_nothing_is_an_answer_too() -> None:
 
 
 def test_a_contribution_meets_each_partner_from_both_sides() -> None:
-    contribution = Contribution(3, 1000, LIKE, 0, -1, -7, (4, 5))
+    contribution = added(3, 1000, LIKE, 0, -1, -7, (4, 5))
     assert list(slots_of(contribution)) == [
         (3, 1000, -7, 4, -1),
         (4, 1000, -7, 3, -1),
         (3, 1000, -7, 5, -1),
         (5, 1000, -7, 3, -1),
     ]
-    assert list(slots_of(Contribution(3, 1000, LIKE, 0, 1))) == []
+    assert list(slots_of(added(3, 1000, LIKE, 0, 1))) == []
 
 
 def test_a_co_visit_that_comes_twice_is_one() -> None:

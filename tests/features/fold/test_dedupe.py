@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.fold.dedupe import Applied, DedupeMemory, SeenItems
+from features.types import FOREVER
 
 LIMIT = 8
 keys = st.integers(0, 40)
@@ -35,26 +36,34 @@ def test_the_newest_are_remembered(arrivals: list[tuple[int, int]]) -> None:
     assert sorted((entry.ts, key) for key, entry in memory.items()) == newest
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=80))
-def test_changes_replay_to_the_same_memory(acts: list[tuple[bool, int]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from([0, 5, 9, FOREVER]), st.booleans(), st.integers(0, 12)), max_size=80))
+def test_changes_replay_to_the_same_memory(acts: list[tuple[int, bool, int]]) -> None:
     """A shell that stores only `changes` holds what the memory holds."""
     seen = SeenItems(limit=5)
-    stored: dict[int, int] = {}
+    stored: dict[int, tuple[int, int]] = {}
     seen.changes = []
-    for n, (add, item) in enumerate(acts):
-        if add:
-            seen.add(item, n)
+    for n, (until, add, item) in enumerate(acts):
+        if add and until:
+            seen.add(item, n, until)
         else:
-            seen.discard(item)
-        for key, value in seen.changes:
+            seen.shorten(item, until)
+        for key, value, hidden in seen.changes:
             if value is None:
                 stored.pop(key)
             else:
-                stored[key] = value
+                stored[key] = value, hidden
         seen.changes.clear()
-        assert stored == dict(seen.items())
+        assert stored == {key: (position, hidden) for key, position, hidden in seen.items()}
         assert len(seen) <= 5
-    assert list(SeenItems(stored.items(), limit=5).items()) == list(seen.items())
+    again = SeenItems(((key, position, hidden) for key, (position, hidden) in stored.items()), limit=5)
+    assert list(again.items()) == list(seen.items())
+
+
+def test_an_item_is_hidden_for_as_long_as_the_longest_says() -> None:
+    seen = SeenItems()
+    for n, until in enumerate((50, 30, FOREVER, 40)):
+        seen.add(1, n, until)
+        assert list(seen.items()) == [(1, n, max(50, until) if n < 2 else FOREVER)]
 
 
 def test_the_least_recently_touched_item_goes_first() -> None:

@@ -33,7 +33,8 @@ from features.keys import (
     seen_key,
     user_key,
 )
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
+from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event, Item
+from tests.schemas import MOVIES, added
 
 # What version 1 of the fold stored of the events below.
 USER_1 = (
@@ -57,26 +58,27 @@ GOLDEN_STORED = (
     "e8000000ce00036d8ece00023a90ce00021df4000000a531393930739ace05f5e100000000ce0001b6c7ce00011d48ce0001"
     "0efa000000a6436f6d6564799ace05f5e4e8000000ce0001b6c7ce00011d48ce00010efa000000929203ce05f5e1009204ce"
     "05f5e4e8929403ce05f5e10003cd01c29404ce05f5e4e8040094ce05f5e100ce05f5e4e802000093ce00036d8ece00023a90"
-    "ce00021df4931b0100ff04c43197cf40f89e395b66422fce05f5e1000303cd01c2c29097d38472c2e34d854f75ce05f5e4e8"
-    "040400c291039203019204029292fbce05f5e10092cf7fffffffffffffffce05f5e101"
+    "ce00021df4931b0100ff04c43398cf40f89e395b66422fce05f5e1000303cd01c2c2019098d38472c2e34d854f75ce05f5e4"
+    "e8040400c20191039203019204029292fbce05f5e10092cf7fffffffffffffffce05f5e101"
 )
 GOLDEN_PAIRS = (
-    "9303c4300000000000000005ffffffffffffffff7fffffffffffffff0000000005f5e1007ffffffffffffff90000000000000004c4020001"
+    "9303c4340000000000000005ffffffffffffffff7fffffffffffffff00010000000005f5e1007ffffffffffffff900000000"
+    "000000040001c4020001"
 )
 GOLDEN_NEIGHBOURS = "940303ce05f5e1009192cf7fffffffffffffffcdf1d9"
 
 
 def golden_user() -> UserState:
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("a", RATING, 7, 3, 450, "", 100_000_000), Item(3, "x", ("Drama",), 1994), 1)
-    fold_user(state, Event("b", LIKE, 7, 4, 0, "", 100_001_000), Item(4, "y", ("Comedy", "Drama"), 0), 2)
+    fold_user(state, Event("a", RATING, 7, 3, 450, "", 100_000_000), Item(3, "x", ("Drama",), 1994), 1, MOVIES)
+    fold_user(state, Event("b", LIKE, 7, 4, 0, "", 100_001_000), Item(4, "y", ("Comedy", "Drama"), 0), 2, MOVIES)
     return state
 
 
 def golden_item() -> ItemFeatures:
     features = ItemFeatures(3)
-    for contribution in (Contribution(3, 100_000_000, RATING, 450, 1), Contribution(3, 5, LIKE, 0, 1)):
-        features = fold_item(features, contribution)
+    for contribution in (added(3, 100_000_000, RATING, 450, 1), added(3, 5, LIKE, 0, 1)):
+        features = fold_item(features, contribution, MOVIES)
     return features
 
 
@@ -102,14 +104,20 @@ def test_golden_bytes() -> None:
     assert encode_neighbours(golden_pairs().neighbours()).hex() == GOLDEN_NEIGHBOURS
 
 
-# What version 3 of the fold stored of `long_log`: a digest of each user's features after every event and of the whole user at
-# the end, of all items and of all pairs.
 LONG_LOG = {
-    "user 1": "781861a21dd49288b6d77958",
-    "user 2": "574b9f64aa69f97c271cd8c8",
+    "users": "5542c05d4df028abda6243b6",
     "items": "7680d84fe64001231fa8dbc5",
-    "pairs": "790bb3b5c7fc8167dcfb29bf",
+    "neighbours": "c8e83f5482197d0c47364f4d",
+    "stored users": "f90f0ed9f6fea339edd480d2",
+    "stored pairs": "f5ae840ea5b776918eb7b598",
 }
+"""What `digests_of` gives for `long_log`."""
+VERSION_3 = {
+    "users": "80221783705b1fc74461801a",
+    "items": "62cf986fd44964006b26629f",
+    "neighbours": "7c80401683b75b4d2322f965",
+}
+"""What version 3 of the fold gave for it without forgetting, of an item the fields that version 4 has, too."""
 
 
 def long_log() -> list[Event]:
@@ -138,26 +146,39 @@ def digest(*parts: bytes) -> str:
     return blake2b(b"".join(parts), digest_size=12).hexdigest()
 
 
-def test_golden_bytes_of_a_long_log() -> None:
+def digests_of(log: list[Event]) -> dict[str, str]:
+    """What Redis held after each event of a log, and what is stored at its end."""
     genres = ("Comedy", "Crime", "Drama", "War")
     catalogue = {at: Item(at, f"t{at}", genres[at % 4 : at % 4 + 2], 1950 + at if at % 5 else 0) for at in range(30)}
     users = {user_id: UserState(UserFeatures(user_id)) for user_id in (1, 2)}
     features: dict[int, list[bytes]] = {1: [], 2: []}
     items, pairs = {at: ItemFeatures(at) for at in range(32)}, {at: Pairs(at) for at in range(32)}
-    for n, event in enumerate(long_log(), start=1):
+    for n, event in enumerate(log, start=1):
         state = users[event.user_id]
         known = undone_item(state, event) if event.kind == UNDO else event.item_id
-        added = fold_user(state, event, None if known is None else catalogue.get(known), n).contribution
+        added = fold_user(state, event, None if known is None else catalogue.get(known), n, MOVIES).contribution
         features[event.user_id].append(encode_features(state.features))
         if added is not None:
-            items[added.item_id] = fold_item(items[added.item_id], added)
-            for item_id, ts, key, other, sign in slots_of(added):
-                pairs[item_id].fold(ts, key, other, sign)
-    assert {
-        **{f"user {user_id}": digest(*features[user_id], freeze_user(state)) for user_id, state in users.items()},
+            items[added.item_id] = fold_item(items[added.item_id], added, MOVIES)
+            for item_id, ts, key, other, weight in slots_of(added):
+                pairs[item_id].fold(ts, key, other, weight)
+    return {
+        "users": digest(*features[1], *features[2]),
         "items": digest(*(encode_features(each) for each in items.values())),
-        "pairs": digest(*(each.encode() for each in pairs.values())),
-    } == LONG_LOG
+        "neighbours": digest(*(encode_neighbours(each.neighbours()) for each in pairs.values())),
+        "stored users": digest(*map(freeze_user, users.values())),
+        "stored pairs": digest(*(each.encode() for each in pairs.values())),
+    }
+
+
+def test_golden_bytes_of_a_long_log() -> None:
+    assert digests_of(long_log()) == LONG_LOG
+
+
+def test_a_schema_that_says_what_version_3_had_built_in_gives_its_bytes() -> None:
+    """All but what forgetting gives, and the hours of an item, which version 3 had besides."""
+    found = digests_of([event for event in long_log() if event.kind != FORGET_USER])
+    assert {name: found[name] for name in VERSION_3} == VERSION_3
 
 
 def test_golden_bytes_are_read_again() -> None:

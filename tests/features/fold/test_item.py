@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from features.fold.item import fold_item
 from features.fold.state import DAYS, ItemFeatures, decode_item, encode_features
-from features.types import CLICK, IMPRESSION, LIKE, RATING, VIEW, Contribution, is_positive
+from features.types import CLICK, IMPRESSION, LIKE, RATING, VIEW, Contribution
 from features.units import DAY_MS
 from tests.features.strategies import contributions
+from tests.schemas import MOVIES, added
 
 
 def fold(given_ones: list[Contribution]) -> ItemFeatures:
     features = ItemFeatures(3)
     for each in given_ones:
-        features = fold_item(features, each)
+        features = fold_item(features, each, MOVIES)
     return features
 
 
@@ -53,7 +54,7 @@ def test_buckets_are_the_newest_and_hold_what_fell_into_them(given_ones: list[Co
             sum(each.sign for each in inside if each.kind == IMPRESSION),
             sum(each.sign for each in inside if each.kind in (CLICK, VIEW)),
             sum(each.sign for each in inside if each.kind != IMPRESSION),
-            sum(each.sign for each in inside if is_positive(each.kind, each.centi)),
+            sum(each.sign for each in inside if MOVIES.weight(each.kind, each.centi) > 0),
         ]
 
 
@@ -86,7 +87,7 @@ def test_an_item_at_its_largest_is_below_2_kb() -> None:
     features = ItemFeatures(2**63 - 1)
     for number in range(20_000):
         ts = 4_000_000_000_000 + number * DAY_MS // 8
-        fold_item(features, Contribution(features.item_id, ts, (LIKE, CLICK, IMPRESSION, VIEW)[number % 4], 0, 1))
+        fold_item(features, added(features.item_id, ts, (LIKE, CLICK, IMPRESSION, VIEW)[number % 4], 0, 1), MOVIES)
     for bucket in features.days:
         bucket[1:] = [2**31] * 4
     data = encode_features(features)

@@ -9,8 +9,9 @@ from features.fold.dedupe import REMEMBERED, Applied, Changes, DedupeMemory, See
 from features.fold.journal import CHUNK, Journal, replay_journal, write_journal
 from features.fold.state import UserFeatures
 from features.fold.user import UserState, fold_user, undone_item
-from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
+from features.types import CLICK, FOREVER, FORGET_USER, LIKE, UNDO, Event
 from tests.features.strategies import CATALOGUE, USER, logs
+from tests.schemas import MOVIES
 
 Piece = tuple[int, bytes]
 
@@ -40,10 +41,12 @@ class Store:
 
 def fold(state: UserState, event: Event, n: int) -> None:
     item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-    fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+    fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n, MOVIES)
 
 
-def contents(memory: DedupeMemory, seen: SeenItems) -> tuple[int, list[tuple[int, Applied]], list[tuple[int, int]]]:
+def contents(
+    memory: DedupeMemory, seen: SeenItems
+) -> tuple[int, list[tuple[int, Applied]], list[tuple[int, int, int]]]:
     """In order: the order of memory and of seen items is part of what a base stores."""
     return memory.floor, list(memory.items()), list(seen.items())
 
@@ -82,7 +85,7 @@ def test_what_fell_out_of_the_bounds_falls_out_again() -> None:
     state.collect_changes()
     pieces: list[Piece] = []
     for n in range(REMEMBERED + 500):
-        fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n)
+        fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n, MOVIES)
         journal.append(state.drain_changes(), state.memory.floor)
     pieces = [(count, data) for _, count, data in journal.closed] + [(journal.open_count, bytes(journal.open))]
     assert sum(count for count, _ in pieces) == journal.total == 2 * (REMEMBERED + 500)
@@ -96,7 +99,7 @@ def test_it_stays_bounded_however_long_a_user_lives() -> None:
     state.collect_changes()
     most = 0
     for n in range(30_000):
-        fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n)
+        fold_user(state, Event(f"e{n}", CLICK, USER, n % 50, 0, "", n), None, n, MOVIES)
         store.take(state)
         most = max(most, sum(count for count, _ in store.chunks.values()) + store.journal.open_count)
         assert store.journal.open_count < CHUNK
@@ -113,7 +116,7 @@ def test_compacting_names_the_chunks_that_go() -> None:
     journal = Journal()
     for n in range(3 * CHUNK):
         seen.add(1, n)
-        journal.append(Changes([], [(1, n)]), memory.floor)
+        journal.append(Changes([], [(1, n, FOREVER)]), memory.floor)
     assert [number for number, _, _ in journal.closed] == [0, 1, 2]
     journal.closed.clear()
     assert list(journal.compact(memory, seen)) == [0, 1, 2]

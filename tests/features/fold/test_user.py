@@ -19,11 +19,12 @@ from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from tests.features.strategies import CATALOGUE, USER, logs
+from tests.schemas import MOVIES
 
 
 def outcome(state: UserState, event: Event, n: int) -> Outcome:
     item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-    return fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+    return fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n, MOVIES)
 
 
 def apply(state: UserState, event: Event, n: int) -> str:
@@ -79,14 +80,14 @@ def test_the_same_log_gives_the_same_bytes_in_every_process(seed: str) -> None:
 def test_changes_are_collected_where_asked_for_and_drained_whole(log: list[Event]) -> None:
     plain, noted = UserState(UserFeatures(USER)), UserState(UserFeatures(USER))
     noted.collect_changes()
-    seen: dict[int, int | None] = {}
+    seen: dict[int, tuple[int | None, int]] = {}
     for n, event in enumerate(log, start=1):
         apply(plain, event, n)
         apply(noted, event, n)
-        seen.update(noted.drain_changes().seen)
+        seen.update({item_id: (position, until) for item_id, position, until in noted.drain_changes().seen})
         assert noted.drain_changes() == ([], [])
     assert (plain.memory.changes, plain.seen.changes) == (None, None)
-    assert {item_id: n for item_id, n in seen.items() if n is not None} == dict(plain.seen.items())
+    assert {(item_id, *last) for item_id, last in seen.items() if last[0] is not None} == set(plain.seen.items())
     assert freeze_user(noted) == freeze_user(plain)
     with pytest.raises(ValueError, match="collect_changes"):
         plain.drain_changes()
@@ -108,7 +109,7 @@ def test_sending_events_again_changes_only_the_count_of_duplicates(log: list[Eve
     assert repeated.features.duplicates == plain.features.duplicates + len(often) - len(once)
     repeated.features.duplicates = plain.features.duplicates
     assert encode_features(plain.features) == encode_features(repeated.features)
-    assert {item for item, _ in plain.seen.items()} == {item for item, _ in repeated.seen.items()}
+    assert {item for item, *_ in plain.seen.items()} == {item for item, *_ in repeated.seen.items()}
 
 
 @given(logs(max_size=250))
@@ -127,7 +128,7 @@ def test_the_largest_user_is_below_4_kb() -> None:
     for number in range(3000):
         item = Item(2**63 - 1 - number, "x", (f"Genre-{number % 50:02}", f"Another-{number % 49:02}"), 1990)
         event = Event(f"e{number}", RATING, 2**63 - 1, item.item_id, 500, "", 4_000_000_000_000 + number)
-        fold_user(state, event, item, number + 1)
+        fold_user(state, event, item, number + 1, MOVIES)
     assert len(encode_features(state.features)) <= 4096
 
 
@@ -269,7 +270,7 @@ def test_of_too_many_tastes_the_one_not_touched_for_longest_goes() -> None:
     state = UserState(UserFeatures(USER))
     for number in range(TASTES + 1):
         like = Event(f"e{number}", LIKE, USER, 1, 0, "", 1000 + number)
-        fold_user(state, like, Item(1, "x", (f"G{number}",), 0), number + 1)
+        fold_user(state, like, Item(1, "x", (f"G{number}",), 0), number + 1, MOVIES)
     assert set(state.features.tastes) == {f"G{number}" for number in range(1, TASTES + 1)}
 
 

@@ -29,6 +29,7 @@ from features.inputs.model_inputs import RawInputs, model_inputs
 from features.types import CLICK, RATING, Contribution, Event, Item
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from tests.features.strategies import CATALOGUE, contributions, logs
+from tests.schemas import MOVIES, added
 
 GENRES = ("Comedy", "Drama", "War")
 AT = 200 * DAY_MS
@@ -39,7 +40,7 @@ def columns_of(items: list[ItemFeatures]) -> ItemColumns:
     columns = ItemColumns(len(items), GENRES)
     for row, features in enumerate(items):
         columns.set_item(row, features.item_id, CATALOGUE.get(features.item_id))
-        columns.set_features(row, features)
+        columns.set_features(row, features, 1)
     return columns
 
 
@@ -49,7 +50,7 @@ def test_rows_do_not_depend_on_their_neighbours(histories: list[list[Contributio
     for history in histories:
         features = ItemFeatures(3)
         for each in history:
-            features = fold_item(features, each)
+            features = fold_item(features, each, MOVIES)
         items.append(features)
     together = item_matrix(columns_of(items), slice(None), AT)
     assert np.isfinite(together).all()
@@ -61,7 +62,7 @@ def test_rows_do_not_depend_on_their_neighbours(histories: list[list[Contributio
 def test_more_taken_back_than_given_is_still_a_number() -> None:
     features = ItemFeatures(3)
     for _ in range(5):  # as many as the prior weighs
-        features = fold_item(features, Contribution(3, AT, RATING, 400, -1))
+        features = fold_item(features, added(3, AT, RATING, 400, -1), MOVIES)
     assert np.isfinite(item_matrix(columns_of([features]), slice(None), AT)).all()
 
 
@@ -69,8 +70,8 @@ def test_more_taken_back_than_given_is_still_a_number() -> None:
 def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:
     state = UserState(UserFeatures(7))
     for n, event in enumerate(log):
-        fold_user(state, event, CATALOGUE.get(event.item_id), n)
-    vector = user_vector(state.features, at, GENRES, WEIGHTS)
+        fold_user(state, event, CATALOGUE.get(event.item_id), n, MOVIES)
+    vector = user_vector(state.features, at, GENRES, WEIGHTS, 1)
     assert vector.shape == (len(USER_COLUMNS) + 3 * len(GENRES),)
     assert np.isfinite(vector).all()
     assert np.abs(vector[len(USER_COLUMNS) :]).max(initial=0) <= 1 + 1e-6
@@ -78,8 +79,8 @@ def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:
 
 def test_a_taste_follows_the_weights_without_a_new_fold() -> None:
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), Item(1, "x", ("Drama",), 1990), 1)
-    fold_user(state, Event("b", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 2)
+    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), Item(1, "x", ("Drama",), 1990), 1, MOVIES)
+    fold_user(state, Event("b", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 2, MOVIES)
     calm = tastes(state.features, AT, GENRES, ClickWeights(click=0.0))
     keen = tastes(state.features, AT, GENRES, ClickWeights(click=1.0))
     assert calm[0].tolist() == [0.5, 0.0, 0.0]
@@ -89,7 +90,7 @@ def test_a_taste_follows_the_weights_without_a_new_fold() -> None:
 def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() -> None:
     state = UserState(UserFeatures(7))
     for number in range(3):
-        fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT + 12_345), None, number)
+        fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT + 12_345), None, number, MOVIES)
     activity = np.asarray(state.features.activity)
     for at, left in ((AT, 3.0), (AT + 12_345, 3.0), (AT + 12_345 + HOUR_MS, 1.5)):
         assert (activity * fades(state.features, at))[0] == pytest.approx(left, rel=0.003)
@@ -101,14 +102,14 @@ def test_a_session_lasts_as_long_as_the_fold_says() -> None:
     for gap, inside in ((SESSION_GAP_MS, 2), (SESSION_GAP_MS + 1, 0)):
         state = UserState(UserFeatures(7))
         for number in range(2):
-            fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT), None, number)
-        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS)[column] == np.float32(np.log1p(inside))
-        fold_user(state, Event("next", CLICK, 7, 1, 0, "", AT + gap), None, 2)
+            fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT), None, number, MOVIES)
+        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS, 1)[column] == np.float32(np.log1p(inside))
+        fold_user(state, Event("next", CLICK, 7, 1, 0, "", AT + gap), None, 2, MOVIES)
         assert state.features.session[2] == inside + 1
 
 
 def test_popularity_halves_with_its_half_life() -> None:
-    features = fold_item(ItemFeatures(3), Contribution(3, AT, RATING, 500, 1))
+    features = fold_item(ItemFeatures(3), added(3, AT, RATING, 500, 1), MOVIES)
     columns = columns_of([features])
     later = AT + 14 * DAY_MS
     assert popularity(columns, slice(None), AT, 14.0).tolist() == [1.0]
@@ -119,7 +120,7 @@ def test_popularity_halves_with_its_half_life() -> None:
 def test_model_inputs_have_the_declared_shapes_and_refuse_what_does_not_fit() -> None:
     columns = columns_of([ItemFeatures(number) for number in (1, 2, 3)])
     items = item_matrix(columns, slice(None), AT)
-    user = user_vector(UserFeatures(7), AT, GENRES, WEIGHTS)[None]
+    user = user_vector(UserFeatures(7), AT, GENRES, WEIGHTS, 1)[None]
     cross = cross_matrix(user, items)
     assert cross.shape == (3, len(CROSS_COLUMNS))
     maps = InputMaps(
@@ -157,9 +158,9 @@ def named(vector: np.ndarray[Any, Any], names: tuple[str, ...]) -> dict[str, flo
 def test_columns_of_a_user_worked_out_by_hand() -> None:
     state = UserState(UserFeatures(7))
     for number, centi in enumerate((500, 450, 100)):
-        fold_user(state, Event(f"e{number}", RATING, 7, number, centi, "", HOUR_MS + number), None, number + 1)
+        fold_user(state, Event(f"e{number}", RATING, 7, number, centi, "", HOUR_MS + number), None, number + 1, MOVIES)
     ten_minutes_later = HOUR_MS + 2 + 10 * 60_000
-    assert named(user_vector(state.features, ten_minutes_later, (), WEIGHTS), USER_COLUMNS) == pytest.approx(
+    assert named(user_vector(state.features, ten_minutes_later, (), WEIGHTS, 1), USER_COLUMNS) == pytest.approx(
         {
             "log_events": np.log1p(3),
             "log_ratings": np.log1p(3),
@@ -171,17 +172,17 @@ def test_columns_of_a_user_worked_out_by_hand() -> None:
         },
         rel=1e-5,
     )
-    session_over = user_vector(state.features, HOUR_MS + 3 + SESSION_GAP_MS, (), WEIGHTS)
+    session_over = user_vector(state.features, HOUR_MS + 3 + SESSION_GAP_MS, (), WEIGHTS, 1)
     assert named(session_over, USER_COLUMNS)["log_session_events"] == 0
 
 
 def test_columns_of_an_item_worked_out_by_hand() -> None:
     at, features = 200 * DAY_MS, ItemFeatures(3)
     for days, centi in ((14, 500), (1, 200)):
-        fold_item(features, Contribution(3, at - days * DAY_MS, RATING, centi, 1))
+        fold_item(features, added(3, at - days * DAY_MS, RATING, centi, 1), MOVIES)
     columns = ItemColumns(1, ())
     columns.set_item(0, 3, Item(3, "x", (), 1960))
-    columns.set_features(0, features)
+    columns.set_features(0, features, 1)
     assert named(item_matrix(columns, slice(None), at)[0], ITEM_COLUMNS) == pytest.approx(
         {
             "log_ratings": np.log1p(2),
@@ -199,11 +200,11 @@ def test_columns_of_an_item_worked_out_by_hand() -> None:
 
 def test_columns_of_user_and_item_together_worked_out_by_hand() -> None:
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("a", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 1)
-    user = user_vector(state.features, AT, GENRES, WEIGHTS)[None]
+    fold_user(state, Event("a", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 1, MOVIES)
+    user = user_vector(state.features, AT, GENRES, WEIGHTS, 1)[None]
     columns = ItemColumns(1, GENRES)
     columns.set_item(0, 5, Item(5, "z", ("Comedy", "War"), 1990))
-    columns.set_features(0, fold_item(ItemFeatures(5), Contribution(5, AT, RATING, 300, 1)))
+    columns.set_features(0, fold_item(ItemFeatures(5), added(5, AT, RATING, 300, 1), MOVIES), 1)
     cross = named(cross_matrix(user, item_matrix(columns, slice(None), AT))[0], CROSS_COLUMNS)
     assert [cross[name] for name in ("taste_hour", "taste_day", "taste_weeks")] == [
         0.5

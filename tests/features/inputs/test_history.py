@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from features.fold.state import UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.history import GAPS, LENGTH, MARKS, NOTHING, gap_of, history_of, mark_of
-from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW, Event
+from features.types import CLICK, DISLIKE, KINDS, LIKE, MAX_OWN_KINDS, RATING, VIEW, Event
 from tests.features.strategies import CATALOGUE, logs
+from tests.schemas import MOVIES
 
 
 def test_it_is_padded_on_the_left_and_gaps_stand_before_their_events() -> None:
@@ -28,7 +29,8 @@ def test_nobody_has_no_history() -> None:
 def test_marks_tell_ratings_and_kinds_apart() -> None:
     ratings = [mark_of(RATING, centi) for centi in range(50, 501, 50)]
     assert ratings == list(range(1, 11))
-    kinds = [mark_of(kind, 0) for kind in (CLICK, VIEW, LIKE, DISLIKE)]
+    own = range(len(KINDS), len(KINDS) + MAX_OWN_KINDS)
+    kinds = [mark_of(kind, 0) for kind in (CLICK, VIEW, LIKE, DISLIKE, *own)]
     assert len({*ratings, *kinds}) == MARKS - 1
 
 
@@ -36,7 +38,7 @@ def test_marks_tell_ratings_and_kinds_apart() -> None:
 def test_it_is_within_bounds_at_any_time(log: list[Event], at: int) -> None:
     state = UserState(UserFeatures(7))
     for n, event in enumerate(log):
-        fold_user(state, event, CATALOGUE.get(event.item_id), n)
+        fold_user(state, event, CATALOGUE.get(event.item_id), n, MOVIES)
     items, marks, gaps = history_of(state.features.recent, at)
     assert (len(items), len(marks), len(gaps)) == (LENGTH, LENGTH, LENGTH + 1)
     assert ((marks >= 0) & (marks < MARKS)).all()

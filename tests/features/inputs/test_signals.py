@@ -23,8 +23,9 @@ from features.inputs.signals import (
     find_signals,
     signal_matrix,
 )
-from features.types import LIKE, Contribution, Item
+from features.types import LIKE, Item
 from features.units import DAY_MS
+from tests.schemas import MOVIES, added
 
 AT = 200 * DAY_MS + DAY_MS // 2
 GENRES = ("Comedy", "Drama", "War")
@@ -40,8 +41,8 @@ def index() -> ItemIndex:
         columns.set_item(row, item.item_id, item)
         features = ItemFeatures(item.item_id)
         for number in range(item.item_id):
-            fold_item(features, Contribution(item.item_id, AT - number, LIKE, 0, 1))
-        columns.set_features(row, features)
+            fold_item(features, added(item.item_id, AT - number, LIKE, 0, 1), MOVIES)
+        columns.set_features(row, features, 1)
 
     def one(others: list[int], weights: list[float]) -> Relations:
         size = np.array([0, len(others)])
@@ -49,7 +50,7 @@ def index() -> ItemIndex:
 
     together = Together(len(ITEMS))
     together.put(row_of[2], Neighbours(2, 1, AT, [(5, 30), (1, 10)]), row_of)
-    return ItemIndex(columns, GENRES, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together)
+    return ItemIndex(columns, GENRES, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together, MOVIES)
 
 
 def moment(liked: list[int], hidden: tuple[int, ...] = ()) -> Moment:

@@ -27,6 +27,7 @@ from infra.services import kafka_topics
 from infra.services.supervisor import Supervisor
 from infra.system.repository import REPO
 from offline.datasets.dataset import Dataset, open_dataset
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.services
 
@@ -89,7 +90,7 @@ class Log:
         missing = sum(ends[at] - self._starts[at] for at in self._partitions)
         while missing:
             record = next(self._consumer)
-            event = read_event(record.value)
+            event = read_event(record.value, MOVIES)
             assert record.key == str(event.user_id).encode()
             assert record.partition == partition_of(event.user_id)
             found[record.partition].append(event.event_id)
@@ -124,7 +125,7 @@ def until_noted(home: Home, above: int, timeout: float = 60.0) -> int:
 
 def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Dataset, log: Log) -> None:
     plan = Plan(0, dataset.rows, None)
-    sent = Replayer(home, bootstrap(home), dataset).run(plan, 0)
+    sent = Replayer(home, bootstrap(home), dataset, MOVIES).run(plan, 0)
     assert (sent.rows, sent.records) == (dataset.rows, dataset.rows)
     assert log.read() == expected(dataset, plan)
     assert json.loads((home.data / "replay.json").read_text())["row"] == dataset.rows
@@ -133,7 +134,9 @@ def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Data
 def test_a_broker_that_is_killed_meanwhile_costs_nothing(home: Home, dataset: Dataset, log: Log) -> None:
     (home.data / "replay.json").unlink(missing_ok=True)
     plan, result = paced(dataset), list[Sent]()
-    replay = threading.Thread(target=lambda: result.append(Replayer(home, bootstrap(home), dataset).run(plan, 0)))
+    replay = threading.Thread(
+        target=lambda: result.append(Replayer(home, bootstrap(home), dataset, MOVIES).run(plan, 0))
+    )
     replay.start()
     until_noted(home, 0)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]
@@ -174,7 +177,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     (home.data / "replay.json").unlink(missing_ok=True)
     plan = Plan(0, ROWS, None)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
-    impatient = Replayer(home, bootstrap(home), dataset, ack_timeout=2)
+    impatient = Replayer(home, bootstrap(home), dataset, MOVIES, ack_timeout=2)
     os.kill(kafka, signal.SIGSTOP)
     try:
         with pytest.raises(Unavailable, match="goes on at row 0"):
@@ -182,7 +185,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     finally:
         os.kill(kafka, signal.SIGCONT)
     assert impatient.resume_row(0, ROWS) == 0
-    assert Replayer(home, bootstrap(home), dataset).run(plan, 0).rows == ROWS
+    assert Replayer(home, bootstrap(home), dataset, MOVIES).run(plan, 0).rows == ROWS
     assert log.read() == expected(dataset, plan)
 
 
@@ -194,7 +197,7 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
 
     def run() -> None:
         with pytest.raises(Unavailable) as error:
-            Replayer(home, bootstrap(home), dataset, ack_timeout=2).run(plan, 0)
+            Replayer(home, bootstrap(home), dataset, MOVIES, ack_timeout=2).run(plan, 0)
         output.append(str(error.value))
 
     replay = threading.Thread(target=run)
@@ -208,6 +211,6 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
     row = int(json.loads((home.data / "replay.json").read_text())["row"])
     assert output[0].endswith(f"goes on at row {row}")
     assert 0 < row < ROWS
-    assert Replayer(home, bootstrap(home), dataset).run(Plan(row, ROWS, None), 0).rows == ROWS - row
+    assert Replayer(home, bootstrap(home), dataset, MOVIES).run(Plan(row, ROWS, None), 0).rows == ROWS - row
     # What was on its way when the broker stopped may have come in, too: then it is there twice, the first time in order.
     assert [list(dict.fromkeys(ids)) for ids in log.read()] == expected(dataset, plan)

@@ -16,6 +16,7 @@ from infra.home.paths import Home, write_json
 from infra.replay.perturbation import FAR, HELD, Outgoing, Perturbation, duplicated, held_back, shuffled
 from infra.replay.replayer import Plan, Replayer, RowsInFlight, events_of, parse_speed
 from offline.datasets.dataset import Dataset, open_dataset
+from tests.schemas import MOVIES
 
 
 def stream(count: int) -> Iterator[Outgoing]:
@@ -207,7 +208,7 @@ def test_a_plan_is_its_rows_in_order(dataset: Dataset) -> None:
 
 def test_an_interrupted_replay_of_the_same_rows_is_known(tmp_path: Path, dataset: Dataset) -> None:
     home = Home(tmp_path).make()
-    replayer = Replayer(home, "nowhere", dataset)
+    replayer = Replayer(home, "nowhere", dataset, MOVIES)
     assert replayer.resume_row(80, 100) == 80
     write_json(home.data / "replay.json", {"dataset": "ml-100k", "first": 80, "last": 100, "row": 93})
     assert replayer.resume_row(80, 100) == 93

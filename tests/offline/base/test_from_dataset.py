@@ -21,6 +21,7 @@ from offline.console import spark_message
 from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, rows_between
 from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Row
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -40,9 +41,9 @@ def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int,
     for user_id, events in mine.items():
         state = UserState(UserFeatures(user_id))
         for k, event in enumerate(events, 1):
-            contribution = fold_user(state, event, catalogue.get(event.item_id), k - len(events)).contribution
+            contribution = fold_user(state, event, catalogue.get(event.item_id), k - len(events), MOVIES).contribution
             if contribution is not None:
-                fold_item(items.setdefault(event.item_id, ItemFeatures(event.item_id)), contribution)
+                fold_item(items.setdefault(event.item_id, ItemFeatures(event.item_id)), contribution, MOVIES)
                 for item_id, *slot in slots_of(contribution):
                     pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
         users[user_id] = freeze_user(state)
@@ -72,7 +73,7 @@ def test_base_is_the_plain_fold(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write, history: float
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, history, tmp_path / "bases" / "3")
+    make_base(spark, dataset, history, tmp_path / "bases" / "3", MOVIES)
     base = Base(tmp_path / "bases" / "3")
     check(base, dataset, history)
     rows = cut_row(dataset, history)
@@ -94,7 +95,7 @@ def test_base_is_the_plain_fold(
 
 def test_a_slice_of_ml_100k(spark: Any, tmp_path: Path) -> None:
     dataset = open_dataset("ml-100k", tmp_path / "data")
-    make_base(spark, dataset, 0.1, tmp_path / "bases" / "1")
+    make_base(spark, dataset, 0.1, tmp_path / "bases" / "1", MOVIES)
     base = Base(tmp_path / "bases" / "1")
     check(base, dataset, 0.1)
     assert max(each.n for _, each in base.all_pairs()) > SLOTS, "more co-visits than are kept"
@@ -109,7 +110,7 @@ def test_neighbours(spark: Any, tmp_path: Path, write_folder: Write) -> None:
         rows.append((user, 5, 1.0, 900_000_000 + user * 1000 + 9))
         rows.append((user, liked[0], 4.0, 900_000_000 + user * 1000 + 20))  # again: no neighbour of itself
     dataset = open_dataset(str(write_folder(rows)), tmp_path / "data")
-    make_base(spark, dataset, 1.0, tmp_path / "1")
+    make_base(spark, dataset, 1.0, tmp_path / "1", MOVIES)
     base = Base(tmp_path / "1")
     ids = np.arange(1, 100)
 
@@ -158,7 +159,7 @@ def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: 
     nothing = pa.nulls(len(table), pa.float64())
     pq.write_table(table.set_column(2, "rating", nothing), dataset.ratings)
     with pytest.raises(Exception, match="TypeError") as caught:
-        make_base(spark, dataset, 1.0, tmp_path / "bases" / "1")
+        make_base(spark, dataset, 1.0, tmp_path / "bases" / "1", MOVIES)
     assert not list((tmp_path / "bases").iterdir())
     line = spark_message(caught.value)
     assert line is not None
@@ -170,10 +171,10 @@ def test_a_broken_file(spark: Any, tmp_path: Path, some_rows: list[Row], write_f
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     dataset.ratings.write_bytes(dataset.ratings.read_bytes()[:-20])
     with pytest.raises(Broken, match=r"stamp\.json and start again"):
-        make_base(spark, dataset, 1.0, tmp_path / "bases" / "1")
+        make_base(spark, dataset, 1.0, tmp_path / "bases" / "1", MOVIES)
 
 
 def test_bad_number(tmp_path: Path, spark: Any, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     with pytest.raises(BadInput, match="whole number"):
-        make_base(spark, dataset, 1.0, tmp_path / "x")
+        make_base(spark, dataset, 1.0, tmp_path / "x", MOVIES)

@@ -22,6 +22,7 @@ from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Row
 from tests.offline.small_log import BUSY, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -33,7 +34,7 @@ CLOCK = Clock(1_000_000_000_000, WALL - 1000)
 def first(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> Base:
     """A base of half a data set."""
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1")
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", MOVIES)
     return Base(tmp_path / "bases" / "1")
 
 

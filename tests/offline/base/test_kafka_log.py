@@ -26,6 +26,7 @@ from offline.datasets.dataset import open_dataset
 from tests.offline.conftest import Row
 from tests.offline.small_log import WALL, SmallLog
 from tests.pure_fold import Reference
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -109,7 +110,7 @@ def test_spark_reads_it_a_task_a_partition(
     spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1")
+    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1", MOVIES)
     first, log, clock = Base(tmp_path / "bases" / "1"), KafkaLog(bootstrap), Clock(1_000_000_000_000, WALL)
     make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2")
     second = Base(tmp_path / "bases" / "2")
@@ -132,7 +133,7 @@ def test_a_log_that_was_shortened_too_far_is_refused(
     records = written.records[EVENTS, 3]
     assert bare(list(KafkaLog(bootstrap).read(Span(EVENTS, 3, 4, 7)))) == bare(records[4:7])
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1")
+    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1", MOVIES)
     first = Base(tmp_path / "bases" / "1")
     with pytest.raises(Exception, match="Broken") as caught:
         make_log_base(spark, first, KafkaLog(bootstrap), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2")

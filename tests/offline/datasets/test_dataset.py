@@ -17,6 +17,7 @@ from features.types import RATING, Item
 from offline.datasets.dataset import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
 from offline.datasets.normalise import tie_hash
 from tests.offline.conftest import Row
+from tests.schemas import MOVIES
 
 Write = Callable[..., Path]
 
@@ -210,7 +211,7 @@ def test_the_first_row_at_or_after_a_time(tmp_path: Path, some_rows: list[Row], 
 def test_events_are_valid_and_their_ids_stable() -> None:
     event = event_of("ml-100k", 196, 242, 3.5, 881250949000)
     assert (event.event_id, event.kind, event.centi) == ("ml-100k:196:242:881250949", RATING, 350)
-    assert read_event(write_event(event)) == event
+    assert read_event(write_event(event, MOVIES), MOVIES) == event
     long = event_id("a data set with quite a long name", 2**63 - 1, 2**63 - 1, 881250949000)
     assert long == event_id("a data set with quite a long name", 2**63 - 1, 2**63 - 1, 881250949000)
     assert len(long) <= 64

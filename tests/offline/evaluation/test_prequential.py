@@ -21,6 +21,7 @@ from offline.evaluation.prequential import NEVER, RankingQuery, by_fusion_of_ran
 from offline.evaluation.ranking_metrics import NO_RANK, Queries, as_list, measure, ranks_of
 from offline.evaluation.report import results
 from tests.offline.conftest import Row
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -63,7 +64,7 @@ def test_groups_are_by_silence_history_and_age() -> None:
 @pytest.fixture
 def made(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> tuple[Dataset, Base]:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.75, tmp_path / "1")
+    make_base(spark, dataset, 0.75, tmp_path / "1", MOVIES)
     return dataset, Base(tmp_path / "1")
 
 
@@ -77,7 +78,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
         return query.rows
 
     first = int(base.manifest["history_rows"])
-    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy})
+    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, {"spy": spy})
     rows = [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
     before: dict[int, int] = {}
     expected = []
@@ -104,7 +105,7 @@ def test_late_features_know_less_and_never_shows_what_was_rated(made: Any) -> No
             seen.append(int((~query.moment.allowed).sum()))
             return query.rows
 
-        prequential(dataset, catalogue, base.folder / RELATIONS, first, {"spy": spy}, late_ms)
+        prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, {"spy": spy}, late_ms)
         known[late_ms] = (sum(counts), seen)
     assert known[0][0] > known[432_000_000][0] > known[NEVER][0]
     assert known[0][1] == known[432_000_000][1] == known[NEVER][1]
@@ -115,7 +116,7 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     methods = {"popular": by_signal("popular"), "both": by_fusion_of_ranks(("popular", "ease"))}
     first = int(base.manifest["history_rows"])
-    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, first, methods)
+    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, methods)
     assert (ranks_of(lists["popular"], queries.wanted) < 10).any()
     assert lists["popular"].tolist() != lists["both"].tolist()
 

@@ -22,6 +22,7 @@ from offline.settings import RankingListSettings
 from offline.training_data.history_walk import HistoryWalk, item_ids
 from offline.training_data.ranking_lists import first_ranked, make_ranking_lists
 from tests.offline.conftest import Row
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -35,7 +36,7 @@ def make(
     """A base of 300 rows and its asks: data set, meta, folder, and the asks as a list of dicts."""
     dataset = open_dataset(str(folder), tmp_path / name / "data")
     base, out = tmp_path / name / "1", tmp_path / name / "asks"
-    make_base(spark, dataset, 0.75, base)
+    make_base(spark, dataset, 0.75, base, MOVIES)
     meta = make_ranking_lists(spark, dataset, Base(base), out, settings)
     rows = [row for path in sorted((out / "asks").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     return dataset, meta, out, rows
@@ -74,7 +75,7 @@ def test_asks_are_what_a_request_would_have_seen(
     assert int(history * 0.7) <= first < history
     write_history_relations(spark, dataset, first, tmp_path / "again", tmp_path / "scratch")
     catalogue = {item.item_id: item for item in dataset.items}
-    walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again")
+    walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again", MOVIES)
     expected = {}
     for seq, (user_id, item_id, rating, ts) in enumerate(rows_of(dataset, history)):
         if seq >= first and rating >= 4:
@@ -84,7 +85,7 @@ def test_asks_are_what_a_request_would_have_seen(
             ids = walk.index.columns.ids[rows].tolist()
             if item_id in ids:
                 matrix = signal_matrix(found, rows)
-                vector = user_vector(moment.user, ts, walk.genres, moment.weights)
+                vector = user_vector(moment.user, ts, walk.genres, moment.weights, 1)
                 expected[seq] = (
                     user_id,
                     ts,

@@ -22,6 +22,7 @@ from offline.datasets.dataset import Dataset, event_of, open_dataset, rows_betwe
 from offline.settings import SampleSettings
 from offline.training_data.rows import make_samples
 from tests.offline.conftest import Row
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -35,7 +36,7 @@ def make(
     """A base and its samples: data set, meta, maps and the samples as a list of dicts."""
     dataset = open_dataset(str(folder), tmp_path / name / "data")
     base, out = tmp_path / name / "1", tmp_path / name / "samples"
-    make_base(spark, dataset, history, base)
+    make_base(spark, dataset, history, base, MOVIES)
     meta = make_samples(spark, dataset, Base(base), out, settings)
     rows = [row for path in sorted(out.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     return dataset, meta, msgspec.json.decode((out / "maps.json").read_bytes(), type=InputMaps), rows
@@ -72,13 +73,13 @@ def test_samples_are_the_fold_of_what_was_before(
         assert len(drawn) <= (2 if event.centi >= 400 else 0)
         assert len({row["item_id"] for row in at[seq]}) == len(at[seq])
         state = users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
-        vector = user_vector(state.features, event.ts, maps.genres, ClickWeights())
+        vector = user_vector(state.features, event.ts, maps.genres, ClickWeights(), 1)
         for row in at[seq]:
             assert (row["user_id"], row["at"]) == (event.user_id, event.ts)
             assert np.array_equal(np.array(row["user"], np.float32), vector)
             columns = ItemColumns(1, maps.genres)
             columns.set_item(0, row["item_id"], catalogue.get(row["item_id"]))
-            columns.set_features(0, items.get(row["item_id"], ItemFeatures(row["item_id"])))
+            columns.set_features(0, items.get(row["item_id"], ItemFeatures(row["item_id"])), 1)
             expected = item_matrix(columns, slice(0, 1), event.ts)[0]
             assert np.array_equal(np.array(row["item"], np.float32), expected)
         for row in drawn:
@@ -86,9 +87,9 @@ def test_samples_are_the_fold_of_what_was_before(
             assert (event.user_id, row["item_id"]) not in rated
             assert row["item_id"] in items
         rated.add((event.user_id, event.item_id))
-        contribution = fold_user(state, event, catalogue.get(event.item_id), seq).contribution
+        contribution = fold_user(state, event, catalogue.get(event.item_id), seq, MOVIES).contribution
         assert contribution is not None
-        items[event.item_id] = fold_item(items.get(event.item_id, ItemFeatures(event.item_id)), contribution)
+        items[event.item_id] = fold_item(items.get(event.item_id, ItemFeatures(event.item_id)), contribution, MOVIES)
 
     # The maps are the samples' own, and fit the model inputs.
     user, item = (np.array([row[name] for row in samples], np.float32) for name in ("user", "item"))
@@ -150,7 +151,7 @@ def test_fewer_samples(spark: Any, tmp_path: Path, some_rows: list[Row], write_f
 def test_refusals(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     other = open_dataset(str(write_folder(some_rows[:50], "other")), tmp_path / "data")
-    make_base(spark, other, 1.0, tmp_path / "1")
+    make_base(spark, other, 1.0, tmp_path / "1", MOVIES)
     with pytest.raises(BadInput, match="what the base was made of"):
         make_samples(spark, dataset, Base(tmp_path / "1"), tmp_path / "out", SETTINGS)
     with pytest.raises(BadInput, match="--negatives"):

@@ -18,6 +18,7 @@ from infra.system.repository import REPO
 from online.routes.list_answers import ListAnswer
 from online.routes.stream import Move
 from tests.online.in_process import api
+from tests.schemas import MOVIES
 
 PAGE = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
 COMMON, SECTIONS = PAGE.split("\n## POST /v1/events", 1)
@@ -128,5 +129,5 @@ def test_a_stream_tells_lists_and_moves(document: dict[str, Any]) -> None:
 def test_there_is_an_event_of_each_kind_and_all_are_events() -> None:
     assert [event["type"] for event in EVENTS] == list(KINDS)
     for event in EVENTS:
-        assert to_event(wire_from_json(event)).event_id == event["event_id"]
+        assert to_event(wire_from_json(event), MOVIES).event_id == event["event_id"]
         assert set(event) <= set(wire_from_json(event).__struct_fields__)

@@ -23,6 +23,7 @@ from online.ranking.policy import MAX_RULED
 from online.recall import CHANNELS, CORE_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
 from online.stores.item_store import NEW_FOR_MS, ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
+from tests.schemas import MOVIES, added
 
 AT = 101 * DAY_MS
 CHANNEL = {channel.name: channel for channel in CHANNELS}
@@ -243,12 +244,12 @@ def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:
     from features.fold.item import fold_item
     from features.fold.state import ItemFeatures
-    from features.types import LIKE, Contribution
+    from features.types import LIKE
 
     store = ItemStore(base)
     features = ItemFeatures(5000)
     for number in range(60):
-        features = fold_item(features, Contribution(5000, AT + number, LIKE, 0, 1))
+        features = fold_item(features, added(5000, AT + number, LIKE, 0, 1), MOVIES)
     store.put_features(5000, features)
     popular = CHANNEL["popular"].recall(query_for(store, UserFeatures(1)), 3)
     assert ids(store, popular)[0] == 5000

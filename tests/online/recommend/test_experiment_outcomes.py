@@ -3,6 +3,7 @@
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.support import metrics
+from tests.schemas import MOVIES
 
 
 def event(kind: int, request_id: str | None, centi: int = 0) -> Event:
@@ -15,7 +16,7 @@ def counted(experiment: str, arm: str) -> tuple[float, float]:
 
 
 def test_a_list_counts_once_an_outcome() -> None:
-    outcomes = ExperimentOutcomes()
+    outcomes = ExperimentOutcomes(MOVIES)
     outcomes.record_shown("list", {"once": "a"})
     outcomes.record_events(
         [event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")]
@@ -28,14 +29,14 @@ def test_a_list_counts_once_an_outcome() -> None:
 
 
 def test_a_list_counts_for_each_of_its_experiments() -> None:
-    outcomes = ExperimentOutcomes()
+    outcomes = ExperimentOutcomes(MOVIES)
     outcomes.record_shown("list", {"one": "a", "two": "control"})
     outcomes.record_events([event(LIKE, "list")])
     assert counted("one", "a") == counted("two", "control") == (1, 1)
 
 
 def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment() -> None:
-    outcomes = ExperimentOutcomes(limit=2)
+    outcomes = ExperimentOutcomes(MOVIES, limit=2)
     for name in ("first", "second", "third"):
         outcomes.record_shown(name, {"kept": name})
     outcomes.record_shown("plain", {})

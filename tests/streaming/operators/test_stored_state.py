@@ -21,7 +21,7 @@ LIVE = bytes.fromhex("99c40401020304ff2acd03e8000164 02c40301 0203".replace(" ",
 LANE = bytes.fromhex("9f0102030405060708090a0bcd03e8cd07d00c91a57b753a377d")
 STATE = bytes.fromhex("92c40201022a")
 # As lanes are written since they hold what has not gone to items.
-PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b753a377d919703cd03e803cd01c201fb9104")
+PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b753a377d919803cd03e803cd01c20101fb9104")
 
 
 def test_yesterdays_bytes_are_read() -> None:
@@ -43,7 +43,7 @@ def test_yesterdays_bytes_are_read() -> None:
 def test_todays_bytes_are_the_same() -> None:
     assert encode(decode_live(LIVE)) == LIVE
     lane = decode_lane(LANE)
-    lane.pending = [Contribution(3, 1000, RATING, 450, 1, -5, (4,))]
+    lane.pending = [Contribution(3, 1000, RATING, 450, 1, 1, -5, (4,))]
     assert encode(lane) == PENDING_LANE
     assert decode_lane(PENDING_LANE) == lane
     assert encode(decode_state(STATE)) == STATE

@@ -11,6 +11,7 @@ from features.fold.user import UserState, fold_user, freeze_user, undone_item
 from features.types import CLICK, UNDO, Event
 from streaming.operators.user_cache import UserStates
 from tests.features.strategies import CATALOGUE, logs
+from tests.schemas import MOVIES
 
 
 class Map(dict[Any, Any]):
@@ -45,7 +46,7 @@ def states_in(context: Any) -> UserStates:
 
 def apply(state: UserState, event: Event, n: int) -> None:
     item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-    fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n)
+    fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n, MOVIES)
 
 
 @given(logs(min_size=1, max_size=200), st.integers(1, 30))

@@ -1,0 +1,225 @@
+"""The file `schema.toml`: what it may say, and a clear error for what it may not.
+
+preset = "shop"                # start from this; what follows replaces or adds
+
+[events.add_to_cart]
+weight = 0.5                   # from -1 (against) to 1 (for); 0 teaches no taste
+hide = "30d"                   # keeps the item out of the user's lists: "forever", or so many d, h or m
+click = true                   # counts in click rates, and in tastes where the weight is 0
+repeats = false                # counts once among the user's latest acts, however often it comes
+
+[events.rating]
+value = "stars"                # what its value is: stars, money, quantity or seconds
+weights = [[0.5, -1.0], [3.0, 0.0], [4.0, 1.0]]    # [from this value on, weight], ascending
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from features.errors import BadInput
+from features.types import KINDS, MAX_OWN_KINDS, UNDO
+
+PRESETS: Final = Path(__file__).with_name("presets")
+DEFAULT: Final = "movies"
+FILE: Final = "schema.toml"
+ValueKind = Literal["stars", "money", "quantity", "seconds"]
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
+_KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
+_SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
+_RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock"}
+"""Names that a schema can't give another meaning."""
+
+
+class EventKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One kind of event, as the module's docstring shows it."""
+
+    weight: float = 0.0
+    value: ValueKind | None = None
+    weights: tuple[tuple[float, float], ...] = ()
+    hide: str = ""
+    click: bool = False
+    repeats: bool = True
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole schema. events: name → kind, in the order of the file."""
+
+    events: dict[str, EventKind]
+    preset: str = ""
+
+
+def preset_names() -> list[str]:
+    """The presets that there are, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_document(text: str, where: str = FILE) -> Document:
+    """The schema that a file's text says, its preset taken in. Raises BadInput naming file, line, field, what was expected and
+    what came."""
+    source = _Source(text, where)
+    given = source.parse()
+    preset = given.get("preset", "")
+    if preset:
+        if preset not in preset_names():
+            raise source.error(("preset",), "one of " + ", ".join(preset_names()), repr(preset))
+        path = PRESETS / f"{preset}.toml"
+        given = _merged(tomllib.loads(path.read_text(encoding="utf-8")), given)
+    try:
+        document = msgspec.convert(given, Document)
+    except msgspec.ValidationError as error:
+        raise source.refusal(error) from error
+    _check(document, source)
+    return document
+
+
+def preset(name: str) -> Document:
+    """The schema of a preset. Raises BadInput for one that there is not."""
+    return read_document(f'preset = "{name}"', f"preset {name}")
+
+
+def write_document(document: Document) -> str:
+    """The text of a whole schema, without its preset: what a base keeps. `read_document` gives an equal one back."""
+    lines = []
+    for name, kind in document.events.items():
+        lines.append(f"[events.{name}]")
+        for field, value in msgspec.structs.asdict(kind).items():
+            if value != getattr(EventKind(), field):
+                lines.append(f"{field} = {_toml(value)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def span_ms(text: str) -> int | None:
+    """A span such as "30d", "12h" or "45m" in ms; None for any other text.
+
+    >>> span_ms("2h"), span_ms("soon")
+    (7200000, None)
+    """
+    found = _SPAN.fullmatch(text)
+    return None if found is None else int(found[1]) * {"d": 86_400_000, "h": 3_600_000, "m": 60_000}[found[2]]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return repr(value)
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables taken together; what is no table is replaced, and so is an event's table."""
+    merged = dict(below)
+    events = above.get("events")
+    if isinstance(events, dict):
+        merged["events"] = {**below.get("events", {}), **events}
+    return {
+        **merged,
+        **{name: value for name, value in above.items() if name != "events" or not isinstance(value, dict)},
+    }
+
+
+class _Source:
+    """A file's text, to say where something stands."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self._text = text
+        self._where = where
+
+    def parse(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._text)
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(self._where, "TOML", str(error)) from error
+
+    def error(self, path: tuple[str, ...], expected: str, received: str) -> BadInput:
+        """A refusal that names line and field."""
+        line = self._line(path)
+        return BadInput(f"{self._where}{f', line {line}' if line else ''}, {'.'.join(path)}", expected, received)
+
+    def refusal(self, error: msgspec.ValidationError) -> BadInput:
+        text, _, at = str(error).partition(" - at ")
+        names = [name for name in re.split(r"[.\[\]`]+", at.strip("`").removeprefix("$")) if name and name != "..."]
+        path = self._resolve(names, text)
+        if text.startswith("Object contains unknown field"):
+            field = text.split("`")[1]
+            known = EventKind.__struct_fields__ if names else Document.__struct_fields__
+            return self.error((*path, field), "one of " + ", ".join(known), field)
+        expected, _, received = text.removeprefix("Expected ").partition(", got ")
+        return self.error(path, expected, received or "something else")
+
+    def _resolve(self, names: list[str], text: str) -> tuple[str, ...]:
+        """msgspec says `$.events[...].weight`: find the event that it means."""
+        if names[:1] != ["events"]:
+            return tuple(names)
+        given = self.parse().get("events", {})
+        for name, kind in given.items() if isinstance(given, dict) else ():
+            try:
+                msgspec.convert(kind, EventKind)
+            except msgspec.ValidationError as error:
+                if str(error).partition(" - at ")[0] == text:
+                    return ("events", name, *names[1:])
+        return tuple(names)
+
+    def _line(self, path: tuple[str, ...]) -> int:
+        """The line on which a field stands, or else its table; 0 where neither is in the text."""
+        table: tuple[str, ...] = ()
+        best = 0
+        for number, line in enumerate(self._text.splitlines(), start=1):
+            if header := _TABLE.match(line):
+                table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+                if path[: len(table)] == table:
+                    best = number
+            elif (key := _KEY.match(line)) and path == (*table, key[1].strip("\"'")):
+                return number
+        return best
+
+
+def _check(document: Document, source: _Source) -> None:
+    for name, kind in document.events.items():
+        path = ("events", name)
+        if not _NAME.fullmatch(name):
+            raise source.error(path, "a name of small letters, digits and _, at most 32", repr(name))
+        if name in _RESERVED:
+            raise source.error(path, "another name: this one has its meaning already", name)
+        _check_weights(kind, path, source)
+        if kind.hide not in ("", "forever") and span_ms(kind.hide) is None:
+            raise source.error((*path, "hide"), '"forever", or a span such as "30d", "12h" or "45m"', repr(kind.hide))
+        if (name == "rating") != (kind.value == "stars"):
+            raise source.error((*path, "value"), 'stars with the kind "rating", and with no other', repr(kind.value))
+        if name == "impression" and kind != EventKind():
+            raise source.error(path, "no field: an impression was not asked for, and means nothing by itself", name)
+    own = [name for name in document.events if name not in KINDS]
+    if len(own) > MAX_OWN_KINDS:
+        raise source.error(("events",), f"at most {MAX_OWN_KINDS} kinds of one's own", str(len(own)))
+    if not any(weight > 0 for kind in document.events.values() for weight in _weights_of(kind)):
+        raise source.error(
+            ("events",), "a kind with a weight above 0, such as `weight = 1.0` below [events.click]", "none"
+        )
+
+
+def _weights_of(kind: EventKind) -> list[float]:
+    return [weight for _, weight in kind.weights] or [kind.weight]
+
+
+def _check_weights(kind: EventKind, path: tuple[str, ...], source: _Source) -> None:
+    for weight in _weights_of(kind):
+        if not -1 <= weight <= 1:
+            raise source.error((*path, "weights" if kind.weights else "weight"), "a number from -1 to 1", str(weight))
+    if kind.weights and kind.value is None:
+        raise source.error((*path, "weights"), "a `value` that they go by", "no value")
+    if kind.weights and kind.weight:
+        raise source.error((*path, "weight"), "either `weight` or `weights`", "both")
+    starts = [start for start, _ in kind.weights]
+    if starts != sorted(set(starts)) or any(start < 0 for start in starts) or len(starts) > 16:
+        raise source.error(
+            (*path, "weights"), "at most 16 pairs [value, weight], ascending by value from 0", str(starts)
+        )

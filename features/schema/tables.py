@@ -1,0 +1,143 @@
+"""A schema compiled: integer tables, so that a fold without floats or expressions can follow them (`features.fold`).
+
+A weight counts in units of 1/`unit`: with the weights -1, 0 and 1 alone the unit is 1, and a sum of weights counts events.
+"""
+
+import math
+from functools import cache
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import msgspec
+
+from features.schema.document import (
+    DEFAULT,
+    Document,
+    EventKind,
+    ValueKind,
+    preset,
+    read_document,
+    span_ms,
+    write_document,
+)
+from features.types import CLICK, FOREVER, KINDS, UNDO, Millis
+
+SCALE: Final = 256
+"""Weights are rounded to 1/256."""
+MAX_VALUE: Final = {"stars": 5.0, "money": 1e9, "quantity": 1e6, "seconds": 1e7}
+MIN_VALUE: Final = {"stars": 0.5, "money": 0.0, "quantity": 0.0, "seconds": 0.0}
+
+
+class Kind(NamedTuple):
+    """One kind of event, compiled.
+
+    value    what its value is; None: it carries none
+    steps    (value in hundredths, weight in units), ascending: the last one that is not above the value counts
+    hide     for how long it keeps its item out of the user's lists, ms; FOREVER; 0: not at all
+    click    whether it counts in click rates
+    repeats  whether it counts each time
+    """
+
+    name: str
+    code: int
+    value: ValueKind | None
+    steps: tuple[tuple[int, int], ...]
+    hide: Millis
+    click: bool
+    repeats: bool
+
+
+class Schema:
+    """What the events of a home mean.
+
+    kinds    code → kind; None for a code of `features.types.KINDS` that the home does not know
+    code_of  name → code, of the kinds that the home knows
+    unit     the weight of 1
+    digest   of all that the fold reads: another one is another fold
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        own = [name for name in document.events if name not in KINDS]
+        names = {name: code for code, name in enumerate([*KINDS, *own])}
+        scaled = {name: _scaled(kind) for name, kind in document.events.items()}
+        shared = math.gcd(SCALE, *(weight for steps in scaled.values() for _, weight in steps))
+        self.unit = SCALE // shared
+        known = {**{name: EventKind() for name in ("impression", *KINDS[UNDO:])}, **document.events}
+        self.kinds: tuple[Kind | None, ...] = tuple(
+            Kind(
+                name,
+                code,
+                known[name].value,
+                tuple((start, weight // shared) for start, weight in scaled.get(name, ((0, 0),))),
+                _hidden_for(known[name].hide),
+                known[name].click,
+                known[name].repeats,
+            )
+            if name in known
+            else None
+            for name, code in names.items()
+        )
+        self.code_of = {kind.name: kind.code for kind in self.kinds if kind is not None}
+        self.digest = blake2b(msgspec.json.encode([self.unit, self.kinds]), digest_size=8).hexdigest()
+        self._constant = tuple(None if kind is None or len(kind.steps) > 1 else kind.steps[0][1] for kind in self.kinds)
+
+    def kind(self, code: int) -> Kind:
+        """The kind of a code that an event of this home has."""
+        found = self.kinds[code]
+        assert found is not None
+        return found
+
+    def weight(self, code: int, centi: int) -> int:
+        """The weight, in units, of an event of this kind and value (hundredths; 0 without)."""
+        constant = self._constant[code]
+        if constant is not None:
+            return constant
+        weight = 0
+        for start, step in self.kind(code).steps:
+            if centi < start:
+                break
+            weight = step
+        return weight
+
+    def is_interest(self, code: int, centi: int) -> bool:
+        """Whether an event says that its user is interested: a click, or a weight above 0."""
+        return self.kind(code).click or self.weight(code, centi) > 0
+
+    def names(self) -> list[str]:
+        """The names of the kinds that the home knows, by code."""
+        return list(self.code_of)
+
+    def text(self) -> str:
+        """The schema as a file says it (see `features.schema.document`)."""
+        return write_document(self.document)
+
+
+def read_schema(text: str, where: str) -> Schema:
+    """The schema that a file's text says. Raises BadInput as `read_document` does."""
+    return Schema(read_document(text, where))
+
+
+@cache
+def preset_schema(name: str = DEFAULT) -> Schema:
+    """The schema of a preset. Raises BadInput for one that there is not."""
+    return Schema(preset(name))
+
+
+def is_act(code: int) -> bool:
+    """Whether a kind is something that a user does to an item: neither an impression nor about other events."""
+    return CLICK <= code < UNDO or code >= len(KINDS)
+
+
+def _scaled(kind: EventKind) -> tuple[tuple[int, int], ...]:
+    """(value in hundredths, weight in 1/256), from value 0 on."""
+    steps = [(math.floor(start * 100 + 0.5), math.floor(weight * SCALE + 0.5)) for start, weight in kind.weights]
+    if not steps:
+        return ((0, math.floor(kind.weight * SCALE + 0.5)),)
+    return tuple(steps) if steps[0][0] == 0 else ((0, 0), *steps)
+
+
+def _hidden_for(hide: str) -> Millis:
+    if hide == "forever":
+        return FOREVER
+    return span_ms(hide) or 0 if hide else 0
