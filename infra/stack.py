@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from features.durable import write_whole
 from features.errors import BadInput, MartletError
 from infra.flink import checkpoints
 from infra.flink import cluster as flink
@@ -23,6 +24,7 @@ from infra.flink.standby import Standby
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
+from infra.home.schema_file import read_given, take_schema
 from infra.offline_jobs import runner
 from infra.services import kafka, kafka_topics, redis
 from infra.services.base_loader import load_base, loaded_generation
@@ -55,6 +57,20 @@ def home_lock(home: Home) -> Iterator[None]:
         yield
 
 
+def replace_schema(home: Home, given: str) -> int:
+    """Give the events of a home another meaning, a preset's or a file's; returns the number of the base that the next `up` makes
+    by it. Raises BadInput for what is no schema, a home that runs, or one that has no base yet."""
+    text, _ = read_given(given)
+    record = HomeRecord(home)
+    record.base_folder()
+    with home_lock(home):
+        number = record.free_base_number()
+        record.set_next_base(number)
+        write_whole(home.schema_file, text.encode())
+        record.save()
+    return number
+
+
 class Stack:
     """Starts the engines of one home, each by a method whose docstring names its prerequisites; made by `Stack.opened`.
     Methods that do not depend on one another may be called in parallel threads.
@@ -76,6 +92,7 @@ class Stack:
         self._client: JobClient | None = None
         self._env: dict[str, str] = {}
         """Environment of Flink's processes and client, once the cluster is configured."""
+        take_schema(home, options.schema, self.record.is_new)
         self.record.describe(options.dataset, options.history)
         self.record.configure(options.parallelism, options.state, options.attribution)
         self.ports = Ports.choose(options.port, self.record.ports)

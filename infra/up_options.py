@@ -10,6 +10,7 @@ class UpOptions:
     port          of the API and the pages, on loopback; 0 where no API is to be started
     dataset       a name that offline.datasets.dataset knows, or a folder
     history       share of the data set loaded as history, 0 to 1
+    schema        what events mean: a preset or a file, for a home that is made now
     master        of Spark
     parallelism   of the job, 1 to 8
     state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
@@ -20,6 +21,7 @@ class UpOptions:
     port: int = 0
     dataset: str | None = None
     history: float | None = None
+    schema: str | None = None
     master: str | None = None
     parallelism: int | None = None
     state: str | None = None

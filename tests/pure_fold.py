@@ -17,14 +17,13 @@ from features.keys import EVENTS, SERVED
 from features.types import UNDO, Contribution
 from features.verdicts import REJECTED, REROUTED
 from offline.base.kafka_log import Record
-from tests.schemas import MOVIES
 
 
 class Reference:
     """The pure fold over base and log in this process."""
 
     def __init__(self, base: Base, clock: Clock) -> None:
-        self._base, self._clock = base, clock
+        self._base, self._clock, self._schema = base, clock, base.schema
         self._users = {user_id: thaw_user(base.stored_user(user_id) or b"") for user_id in base.user_ids}
         self._lists: dict[int, DedupeMemory] = {user_id: list_memory(stored.lists) for user_id, stored in base.users()}
         self._items = {item_id: base.item_features(item_id) or ItemFeatures(item_id) for item_id in base.item_ids}
@@ -40,7 +39,9 @@ class Reference:
     def _event(self, partition: int, record: Record) -> str:
         key = (record.key or b"").decode("latin-1")
         try:
-            event = admit(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts), MOVIES)
+            event = admit(
+                record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts), self._schema
+            )
         except BadEvent:
             return REJECTED
         except Misplaced:
@@ -48,7 +49,7 @@ class Reference:
         state = self._users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._base.catalogue.get(item_id)
-        verdict, contribution = fold_user(state, event, item, record.offset + 1, MOVIES)
+        verdict, contribution = fold_user(state, event, item, record.offset + 1, self._schema)
         if contribution is not None:
             self._add(contribution)
         return verdict
@@ -66,7 +67,7 @@ class Reference:
 
     def _add(self, contribution: Contribution) -> None:
         item_id = contribution.item_id
-        fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution, MOVIES)
+        fold_item(self._items.setdefault(item_id, ItemFeatures(item_id)), contribution, self._schema)
         for item_id, *slot in slots_of(contribution):
             self._pairs.setdefault(item_id, Pairs(item_id)).fold(*slot)
 

@@ -44,6 +44,8 @@ ITEM_COLUMNS: Final = (
 CROSS_COLUMNS: Final = ("taste_hour", "taste_day", "taste_weeks", "rating_gap")
 POPULARITIES: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
 """The popularities kept of an item: half-life in days, and whether of positives alone."""
+LIKED: Final = tuple(at for at, (_, positives) in enumerate(POPULARITIES) if positives)
+"""The columns of positives alone."""
 _FADES: Final = tuple(1 / half_life for half_life, positives in POPULARITIES if not positives)
 """Halvings a day, of each half-life of POPULARITIES, which has them for events first, then for positives."""
 

@@ -17,7 +17,7 @@ from features.arrays import PRIOR_MEAN, BoolArray, FloatArray, IntArray, smoothe
 from features.base.item_weights import Relations
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
-from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
+from features.inputs.columns import LIKED, ClickWeights, ItemColumns, popularity, tastes
 from features.schema.tables import Schema
 from features.types import ItemId
 
@@ -107,9 +107,19 @@ class Moment:
     allowed: BoolArray
 
     @cached_property
+    def is_cold(self) -> bool:
+        """Whether no item has been liked yet, so that there is nothing to learn from."""
+        return not self.items.columns.popularities[: len(self.items), LIKED].any()
+
+    def popularity(self, half_life_days: float) -> FloatArray:
+        """[N] positives, halved every so many days; events of any kind where nothing has been liked yet."""
+        columns, rows = self.items.columns, slice(0, len(self.items))
+        return popularity(columns, rows, self.at, half_life_days, positives=not self.is_cold)
+
+    @cached_property
     def popular(self) -> FloatArray:
-        """[N] positives, halved every 14 days."""
-        return popularity(self.items.columns, slice(0, len(self.items)), self.at, 14.0, positives=True)
+        """[N] popularity of the last weeks."""
+        return self.popularity(14.0)
 
     @cached_property
     def tastes(self) -> FloatArray:
@@ -141,7 +151,7 @@ def _together(moment: Moment) -> FloatArray:
 
 
 def _popular_day(moment: Moment) -> FloatArray:
-    return popularity(moment.items.columns, slice(0, len(moment.items)), moment.at, 1.0, positives=True)
+    return moment.popularity(1.0)
 
 
 def _popular(moment: Moment) -> FloatArray:

@@ -50,7 +50,7 @@ class EventKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole schema. events: name → kind, in the order of the file."""
 
-    events: dict[str, EventKind]
+    events: dict[str, EventKind] = {}
     preset: str = ""
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from features.schema.document import DEFAULT as DEFAULT_SCHEMA
+from features.schema.document import preset_names
 from features.units import ATTRIBUTION_S, DAY_S
 from features.version import VERSION
 from infra.cli import offline_commands, replay_options
@@ -61,6 +63,12 @@ def up(
     history: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")
     ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What events mean, for a new home: {', '.join(preset_names())}, or a file.  [default: {DEFAULT_SCHEMA}]"
+        ),
+    ] = None,
     master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
     parallelism: Annotated[
         int | None, typer.Option(min=1, max=8, help="Of the job: two TaskManagers for each.  [default: 1]")
@@ -99,7 +107,7 @@ def up(
     if dataset is not None and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
-    given = UpOptions(port, dataset, history, master, parallelism, state, attribution, model_server)
+    given = UpOptions(port, dataset, history, schema, master, parallelism, state, attribution, model_server)
     if detach:
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
         raise typer.Exit(run_detached(target, argv, Steps(), wait))
@@ -209,11 +217,23 @@ def upgrade(
 
 
 @app.command()
-def rebuild(home: HomeOption = DEFAULT_HOME) -> None:
+def rebuild(
+    home: HomeOption = DEFAULT_HOME,
+    schema: Annotated[
+        str | None, typer.Option(help="Give the events of a home that is down another meaning: a preset or a file.")
+    ] = None,
+) -> None:
     """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
     from infra.home.command_channel import REBUILD, request_up
 
-    typer.echo(request_up(home_of(home), REBUILD, timeout=600))
+    target = home_of(home)
+    if schema is None:
+        typer.echo(request_up(target, REBUILD, timeout=600))
+        return
+    from infra.stack import replace_schema
+
+    number = replace_schema(target, schema)
+    typer.echo(f"the next up makes base {number} of the data set by this schema, and folds the whole log once more")
 
 
 @app.command("bench", context_settings=HANDED_ON)

@@ -12,6 +12,7 @@ from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
 from features.units import ATTRIBUTION_S
 from infra.home.paths import Home, read_json, write_json
+from infra.home.schema_file import check_unchanged
 
 
 def _cluster_id() -> str:
@@ -172,6 +173,8 @@ class HomeRecord:
         number = self._settings.next_base or self.base_number or 1
         manifest = read_json(self._home.bases / str(number) / MANIFEST)
         lost = manifest is None and number == self.base_number
+        if manifest is not None and manifest["fold_version"] == FOLD_VERSION:
+            check_unchanged(self._home, manifest["schema"], number)
         if lost or (manifest is not None and manifest["fold_version"] != FOLD_VERSION):
             return self.free_base_number()
         return number

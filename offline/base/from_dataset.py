@@ -57,6 +57,8 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     number = base_number(out)
     began = time.monotonic()
     rows = cut_row(dataset, history)
+    if rows and "rating" not in schema.code_of:
+        raise BadInput("--schema", "one with a kind `rating`, as the data set has ratings", ", ".join(schema.names()))
     cut = ts_of_row(dataset, rows - 1) if rows else 0
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()

@@ -41,6 +41,7 @@ export const comesBack = (/** @type {string[]} */ degraded) => degraded.some((wh
 /** What a word of `degraded` means for who looks at the list. */
 export function degradedSentence(/** @type {string} */ what) {
   if (what === "no live features") return "What is newest of you does not answer (Redis): your newest ratings may be missing for a moment.";
+  if (what === "nothing to learn from yet") return "Nobody has liked anything yet: what is looked at most comes first.";
   if (what === "no model") return "No trained model ranks just now: the films are in a simpler order until one does.";
   const channel = what.match(/^recall channel failed: (.+)$/);
   if (channel) return `One way of finding films (“${channel[1]}”) does not answer: some films may be missing for a moment.`;

@@ -42,6 +42,8 @@ MIN_RECALL_SECONDS = 0.02
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
 """Shares of the deadline: the end of recall, and the timeout of the user's vector."""
 NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall channel failed: "
+NOTHING_LIKED = "nothing to learn from yet"
+"""No event of the home had a weight above 0: popular is what has the most events."""
 NO_OTHER = "model left out: "
 
 
@@ -174,6 +176,8 @@ class Recommender:
         at = ts if request.at is None else request.at
         allowed = self._allowed(user, request, policy, at)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
+        if moment.is_cold:
+            degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
         found = await self._recall(query, request, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed]

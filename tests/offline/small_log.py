@@ -11,6 +11,7 @@ import msgspec
 from features.base.reader import Offsets
 from features.contracts.events import write_event
 from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
+from features.schema.tables import Schema
 from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS
 from offline.base.kafka_log import Record, Span
@@ -52,6 +53,7 @@ class SmallLog:
     sent: list[Event] = field(default_factory=list)
     forgotten: set[int] = field(default_factory=set)
     now: int = START
+    schema: Schema = MOVIES
 
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         records = self.records[topic, partition]
@@ -59,7 +61,12 @@ class SmallLog:
 
     def event(self, event: Event) -> None:
         self.sent.append(event)
-        self.put(EVENTS, partition_of(event.user_id), str(event.user_id).encode(), write_event(event, MOVIES))
+        self.put(EVENTS, partition_of(event.user_id), str(event.user_id).encode(), write_event(event, self.schema))
+
+    def _kinds(self) -> list[int]:
+        if self.schema is MOVIES:
+            return [CLICK, VIEW, RATING, RATING, RATING, LIKE, LIKE, IMPRESSION]
+        return [kind.code for kind in self.schema.kinds if kind is not None and kind.code not in (UNDO, FORGET_USER)]
 
     def show(self, user: int, name: str, ts: int, items: list[int]) -> None:
         value = {"request_id": name, "user_id": user, "ts": ts, "items": [{"item_id": item} for item in items]}
@@ -79,9 +86,10 @@ class SmallLog:
             user = chance.choice([1, 2, 3, BUSY, 5, 31, 32, 2**62 + 5])
             ts = self.now - chance.choice([0, 0, 0, 5_000, 3 * DAY_MS])
             act = chance.random()
-            kind = chance.choice([CLICK, VIEW, RATING, RATING, RATING, LIKE, LIKE, IMPRESSION])
+            kind = chance.choice(self._kinds())
             item = chance.choice([1, 2, 3, 4, 5, 6, 70, 2**62, chance.randrange(2**40)])
-            centi = chance.choice([50, 250, 300, 400, 500]) if kind == RATING else 0
+            values = [50, 250, 300, 400, 500] if kind == RATING else [0, 50, 1_000, 6_000, 70_000]
+            centi = chance.choice(values) if self.schema.kind(kind).value else 0
             name = f"{user}-{len(self.sent)}"
             if act < 0.70:
                 self.event(Event(name, kind, user, item, centi, "", ts))
@@ -97,8 +105,8 @@ class SmallLog:
                 self.event(Event(name, UNDO, user, -1, 0, event_id("mine", user, item, seconds * 1000), ts))
             elif act < 0.90:
                 partition = chance.randrange(PARTITIONS)
-                good = write_event(Event(name, LIKE, user, item, 0, "", ts), MOVIES)
-                future = write_event(Event(name, LIKE, user, item, 0, "", WALL + 100_000), MOVIES)
+                good = write_event(Event(name, LIKE, user, item, 0, "", ts), self.schema)
+                future = write_event(Event(name, LIKE, user, item, 0, "", WALL + 100_000), self.schema)
                 key, value = chance.choice(
                     [(b"x", good), (None, good), (str(user).encode(), b"\xff{"), (b"7", b""), (b"\xff", future)]
                 )

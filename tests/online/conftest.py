@@ -25,6 +25,7 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
 from features.schema.document import FILE
+from features.schema.tables import Schema
 from features.types import RATING, Event, Item
 from features.units import DAY_MS
 from offline.item_weights.build import write_relations
@@ -40,8 +41,8 @@ FILMS = [
 ]
 
 
-def write_base(folder: Path) -> Base:
-    """40 films, film n rated n times; user 7 has liked films 1 and 3."""
+def write_base(folder: Path, schema: Schema = MOVIES) -> Base:
+    """40 films, film n rated n times; user 7 has liked films 1 and 3. Events to come mean what `schema` says."""
     folder.mkdir(parents=True)
     items = []
     for film in FILMS:
@@ -70,7 +71,7 @@ def write_base(folder: Path) -> Base:
             np.array([other for other, _ in others]),
             np.array([weight for _, weight in others], np.float32),
         )
-    (folder / FILE).write_text(MOVIES.text())
+    (folder / FILE).write_text(schema.text())
     (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}))
     return Base(folder)
 

@@ -31,7 +31,7 @@ def test_a_click_on_the_first_page_renews_the_row_of_ones_own(visit: Visit, mart
     expect(mine).to_have_count(14)
     assert "id=" not in page.url
     rated, item_id = mine.nth(1).locator(".title").inner_text(), int(mine.nth(1).get_attribute("data-key") or "")
-    mine.nth(1).locator(".star input[value='5']").check(force=True)
+    mine.nth(1).locator(".star input[value='5']").click(force=True)
     status = page.locator("#freshness")
     expect(status).to_have_text(
         re.compile(f"^You gave “{re.escape(rated)}” 5 ★: your list was renewed"), timeout=30_000
@@ -147,7 +147,7 @@ def test_a_click_in_a_list_is_an_event_and_a_film_can_be_rated_where_it_is_shown
     expect(page.locator("#freshness")).to_contain_text(f"You opened “{title}”", timeout=30_000)
     expect(page.locator("#freshness")).to_have_class("applied", timeout=30_000)
     assert martlet.user(user)["counts"]["click"] == 1
-    page.locator("#acts .star input[value='5']").check(force=True)
+    page.locator("#acts .star input[value='5']").click(force=True)
     expect(page.locator("#freshness")).to_contain_text(f"You gave “{title}” 5 ★", timeout=30_000)
     expect(page.locator("#freshness")).to_have_class("applied", timeout=30_000)
     expect(page.locator("#freshness")).to_contain_text("It begins with")

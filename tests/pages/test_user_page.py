@@ -35,7 +35,7 @@ def rate(page: Page, position: int, stars: int) -> str:
     """Rate the film at a position, from 0; returns its title."""
     tile = page.locator("#list .tile:not(.ghost)").nth(position)
     title = tile.locator("h3").text_content() or ""  # inner_text is empty until the tile is drawn (content-visibility)
-    tile.locator(f".star input[value='{stars}']").check(force=True)
+    tile.locator(f".star input[value='{stars}']").click(force=True)
     return title
 
 

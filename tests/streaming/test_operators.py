@@ -4,14 +4,19 @@ import json
 import random
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from features.base.reader import Base
+from features.schema.document import preset_names
+from features.schema.tables import preset_schema
+from features.types import FOREVER
 from infra.services.base_loader import load_base
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from tests.offline.small_log import SmallLog
+from tests.online.conftest import write_base
 from tests.redis_process import RedisProcess
 from tests.streaming.crashes import by_partition, difference, expected_of, found, settings_of, story, wanted
 
@@ -44,6 +49,30 @@ def test_whatever_is_lost_in_between_all_ends_as_the_pure_fold_says(
     refused = {(row["topic"], row["part"], row["off"]) for row in run.job.outputs["rejected"]}
     ledgers = (*expected.ledgers.values(), *expected.list_ledgers.values())
     assert len(refused) == sum(ledger["rejected"] for ledger in ledgers)
+    run.job.close()
+
+
+@pytest.fixture(scope="module", params=[name for name in preset_names() if name != "movies"])
+def other_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A base whose events to come are those of another preset."""
+    return write_base(tmp_path_factory.mktemp("bases") / "1", preset_schema(request.param))
+
+
+@settings(max_examples=4, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
+@given(seed=st.integers(0, 2**32))
+def test_and_so_it_does_under_every_preset(other_base: Base, redis_server: RedisProcess, seed: int) -> None:
+    redis_server.client.flushall()
+    load_base(other_base, redis_server.port, 1)
+    told = settings_of(other_base.folder, redis_server.port)
+    log = SmallLog(random.Random(seed), schema=other_base.schema)
+    log.go_on(250, [])
+    log.answer_lists(20)
+    run = story(told, seed)
+    run.tell(by_partition(log))
+    is_present, must_be = found(redis_server.client), wanted(expected_of(log, other_base, told), other_base)
+    assert difference(is_present, must_be) is None, f"after {run.happened}"
+    if any(0 < kind.hide < FOREVER for kind in other_base.schema.kinds if kind is not None):
+        assert any(key.endswith(":hidden") for key in is_present)
     run.job.close()
 
 

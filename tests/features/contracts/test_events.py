@@ -7,10 +7,11 @@ from hypothesis import given
 
 from features.contracts.events import check_time, read_event, write_event
 from features.errors import BadEvent
+from features.schema.tables import preset_schema
 from features.types import RATING, Event
 from features.units import DAY_MS
 from tests.features.strategies import events
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, SHOP
 
 GOOD = {"event_id": "x", "type": "rating", "user_id": 6, "item_id": 3, "rating": 4.5, "ts": 1000}
 
@@ -128,3 +129,39 @@ def test_ratings_are_kept_in_hundredths() -> None:
         assert read_event(json.dumps(GOOD | {"rating": rating}).encode(), MOVIES) == Event(
             "x", RATING, 6, 3, centi, "", 1000
         )
+
+
+def shop_event(**fields: object) -> bytes:
+    return json.dumps({"event_id": "x", "user_id": 6, "item_id": 3, "ts": 1000, **fields}).encode()
+
+
+def test_a_schemas_own_kinds_carry_their_values_in_hundredths() -> None:
+    bought = read_event(shop_event(type="purchase", value=12.345), SHOP)
+    assert (bought.kind, bought.centi) == (SHOP.code_of["purchase"], 1235)
+    assert read_event(write_event(bought, SHOP), SHOP) == bought
+    assert read_event(shop_event(type="purchase"), SHOP).centi == 0
+    assert read_event(shop_event(type="rating", rating=4.5), SHOP).centi == 450
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"type": "buy"},
+            "type: expected one of impression, click, view, rating, like, dislike, undo, forget_user, add_to_cart",
+        ),
+        ({"type": "purchase", "value": -1}, r"value: expected a number from 0 to 1e\+09, got -1"),
+        ({"type": "purchase", "value": 2e9}, r"value: expected a number from 0 to 1e\+09"),
+        ({"type": "purchase", "rating": 3}, "rating: expected no rating with purchase"),
+        ({"type": "click", "value": 3}, "value: expected no value with click"),
+        ({"type": "rating"}, "rating: expected a number from 0.5 to 5, got nothing"),
+    ],
+)
+def test_what_a_schema_does_not_know_is_refused(fields: dict[str, object], told: str) -> None:
+    with pytest.raises(BadEvent, match=told):
+        read_event(shop_event(**fields), SHOP)
+
+
+def test_a_value_that_the_weight_goes_by_is_required() -> None:
+    with pytest.raises(BadEvent, match="value: expected a number from 0 to 1e\\+07, got nothing"):
+        read_event(shop_event(type="read"), preset_schema("news"))

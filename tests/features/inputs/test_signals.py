@@ -23,7 +23,7 @@ from features.inputs.signals import (
     find_signals,
     signal_matrix,
 )
-from features.types import LIKE, Item
+from features.types import LIKE, VIEW, Item
 from features.units import DAY_MS
 from tests.schemas import MOVIES, added
 
@@ -51,6 +51,26 @@ def index() -> ItemIndex:
     together = Together(len(ITEMS))
     together.put(row_of[2], Neighbours(2, 1, AT, [(5, 30), (1, 10)]), row_of)
     return ItemIndex(columns, GENRES, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together, MOVIES)
+
+
+def test_where_nothing_was_liked_what_is_looked_at_most_is_popular() -> None:
+    """Films are in the order of their views then, not of their ids; one like anywhere ends that."""
+    items = index()
+    columns = items.columns
+    columns.sums[:], columns.popularities[:] = 0, 0
+    for row, views in enumerate((1, 5, 3)):
+        features = ItemFeatures(row + 1)
+        for number in range(views):
+            fold_item(features, added(row + 1, AT - number, VIEW, 0, 1), MOVIES)
+        columns.set_features(row, features, 1)
+    cold = Moment(UserFeatures(7), AT, items, ClickWeights(), np.ones(len(items), bool))
+    assert cold.is_cold
+    assert find_signals(cold).orders["popular"].tolist() == [1, 2, 0]
+    assert find_signals(cold).orders["popular_day"].tolist() == [1, 2, 0]
+    columns.set_features(0, fold_item(ItemFeatures(1), added(1, AT, LIKE, 0, 1), MOVIES), 1)
+    warm = Moment(UserFeatures(7), AT, items, ClickWeights(), np.ones(len(items), bool))
+    assert not warm.is_cold
+    assert find_signals(warm).orders["popular"].tolist() == [0]
 
 
 def moment(liked: list[int], hidden: tuple[int, ...] = ()) -> Moment:

@@ -9,6 +9,7 @@ from features.errors import Broken
 from features.fold.state import FOLD_VERSION
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from tests.schemas import MOVIES
 
 
 @pytest.fixture
@@ -25,7 +26,9 @@ def record_of(home: Home) -> HomeRecord:
 
 def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION) -> None:
     (home.bases / str(number)).mkdir()
-    (home.bases / str(number) / "manifest.json").write_text(json.dumps({"fold_version": fold_version}))
+    (home.bases / str(number) / "manifest.json").write_text(
+        json.dumps({"fold_version": fold_version, "schema": MOVIES.digest})
+    )
 
 
 def use(home: Home) -> tuple[int, bool]:

@@ -22,7 +22,7 @@ from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Row
 from tests.offline.small_log import BUSY, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.spark
 
@@ -48,6 +48,23 @@ def check(base: Base, reference: Reference) -> None:
     assert manifest["sha256"] == {name: sha256(base.folder / name) for name in manifest["sha256"]}
     for topic, ledger in reference.ledger.items():
         assert manifest["ledger"][topic] == {name: ledger[name] for name in manifest["ledger"][topic]}
+
+
+def test_and_so_it_does_under_another_schema(
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    """A shop's: weights between 0 and 1, kinds of its own, items that are hidden for a week."""
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", SHOP)
+    before = Base(tmp_path / "bases" / "1")
+    log, files = SmallLog(schema=SHOP), FileLog(tmp_path)
+    log.go_on(800, some_rows[:200])
+    files.write(log.records)
+    make_log_base(spark, before, files, log.ends(), CLOCK, tmp_path / "bases" / "2")
+    after, reference = Base(tmp_path / "bases" / "2"), Reference(before, CLOCK)
+    reference.feed(log.records, before.offsets, log.ends())
+    check(after, reference)
+    assert after.schema.digest == SHOP.digest == after.manifest["schema"]
 
 
 def test_spark_folds_the_log_as_the_pure_fold_does(

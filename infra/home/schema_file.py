@@ -1,0 +1,59 @@
+"""The file `schema.toml` of a home: written when the home is made, and never taken silently when it has changed."""
+
+from pathlib import Path
+
+from features.durable import write_whole
+from features.errors import BadInput
+from features.schema.document import FILE, preset_names
+from features.schema.tables import Schema, preset_schema, read_schema
+from infra.home.paths import Home
+
+REBUILD = (
+    "./martlet rebuild --schema FILE takes another: a new base of the data set, and the whole log folded once more"
+)
+
+
+def schema_of(home: Home) -> Schema:
+    """Returns what the home's file says, without one the preset for films. Raises BadInput naming line and field."""
+    if not home.schema_file.exists():
+        return preset_schema()
+    return _read(home.schema_file)
+
+
+def take_schema(home: Home, given: str | None, is_new: bool) -> None:
+    """Write a new home's file, given a preset's name or another file; check that an older home's says the same. Raises
+    BadInput."""
+    if given is None:
+        return
+    text, schema = read_given(given)
+    if is_new and not home.schema_file.exists():
+        write_whole(home.schema_file, text.encode())
+    elif schema.digest != schema_of(home).digest:
+        raise BadInput("--schema", f"what {home.schema_file} says ({REBUILD})", given)
+
+
+def read_given(given: str) -> tuple[str, Schema]:
+    """Returns text and meaning of a schema, given a preset's name or a file. Raises BadInput for what is neither."""
+    if given in preset_names():
+        text = f'preset = "{given}"\n'
+        return text, read_schema(text, FILE)
+    path = Path(given)
+    if not path.is_file():
+        raise BadInput("--schema", f"one of {', '.join(preset_names())}, or a file", given)
+    schema = _read(path)
+    return path.read_text(encoding="utf-8"), schema
+
+
+def check_unchanged(home: Home, digest: str, base: int) -> None:
+    """Raise BadInput if the home's file means something else than what base number `base` was folded by."""
+    if schema_of(home).digest != digest:
+        raise BadInput(
+            str(home.schema_file), f"what base {base} was folded by ({REBUILD})", "another meaning of events"
+        )
+
+
+def _read(path: Path) -> Schema:
+    try:
+        return read_schema(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(str(path), "a text file", str(error)) from error

@@ -1,0 +1,76 @@
+"""`schema.toml`: what it may say, and where a clear error says that it may not."""
+
+import pytest
+
+from features.errors import BadInput
+from features.schema.document import preset, preset_names, read_document, span_ms, write_document
+
+BAD = [
+    ("a =", "schema.toml: expected TOML"),
+    ("[events.click]\nweight = 1\nweight = 2", "schema.toml: expected TOML"),
+    ("", "schema.toml, events: expected a kind with a weight above 0"),
+    ("events = 3", "schema.toml, line 1, events: expected `object`, got `int`"),
+    ('colour = "red"\n[events.click]\nweight = 1', "line 1, colour: expected one of events, preset, got colour"),
+    ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
+    ("[events.click]\n\nweigt = 1", "line 3, events.click.weigt: expected one of weight, value"),
+    ('[events.view]\n[events.click]\nweight = "much"', "line 3, events.click.weight: expected `float`, got `str`"),
+    ("[events.click]\nweight = 2", "line 2, events.click.weight: expected a number from -1 to 1, got 2.0"),
+    ("[events.click]\nweight = nan", "line 2, events.click.weight: expected a number from -1 to 1, got nan"),
+    (
+        "[events.click]\nclick = true",
+        "schema.toml, events: expected a kind with a weight above 0, such as `weight = 1.0` below [events.click]",
+    ),
+    ("[events.undo]\nweight = 1", "line 1, events.undo: expected another name"),
+    ("[events.catalogue]\nweight = 1", "line 1, events.catalogue: expected another name"),
+    ('[events."Add to cart"]\nweight = 1', "events.Add to cart: expected a name of small letters"),
+    ('[events.click]\nweight = 1\nhide = "soon"', 'line 3, events.click.hide: expected "forever", or a span'),
+    (
+        '[events.like]\nvalue = "stars"\nweights = [[4, 1.0]]',
+        'line 2, events.like.value: expected stars with the kind "rating"',
+    ),
+    ("[events.rating]\nweight = 1", 'line 1, events.rating.value: expected stars with the kind "rating"'),
+    ("[events.buy]\nweights = [[1, 1.0]]", "line 2, events.buy.weights: expected a `value` that they go by"),
+    (
+        '[events.buy]\nvalue = "money"\nweight = 0.5\nweights = [[1, 1.0]]',
+        "line 3, events.buy.weight: expected either `weight` or `weights`, got both",
+    ),
+    (
+        '[events.buy]\nvalue = "money"\nweights = [[2, 1.0], [1, 0.5]]',
+        "line 3, events.buy.weights: expected at most 16 pairs",
+    ),
+    ("[events.impression]\nweight = 0.5\n[events.click]\nweight = 1", "events.impression: expected no field"),
+    (
+        "\n".join(f"[events.k{at}]\nweight = 1" for at in range(17)),
+        "events: expected at most 16 kinds of one's own, got 17",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), BAD, ids=[told for _, told in BAD])
+def test_what_is_wrong_is_named_with_its_line(text: str, told: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_document(text)
+    assert told in str(refused.value)
+
+
+def test_every_preset_is_a_schema_and_its_text_says_the_same() -> None:
+    assert preset_names() == ["movies", "news", "shop", "video"]
+    for name in preset_names():
+        document = preset(name)
+        assert read_document(write_document(document)).events == document.events
+
+
+def test_what_stands_in_the_file_replaces_or_adds_to_its_preset() -> None:
+    text = 'preset = "shop"\n[events.click]\nweight = 0.5\n[events.wish]\nweight = 0.25\nhide = "12h"\n'
+    document, shop = read_document(text), preset("shop")
+    assert list(document.events) == [*shop.events, "wish"]
+    assert (document.events["click"].weight, document.events["click"].click) == (0.5, False)
+    assert document.events["purchase"] == shop.events["purchase"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [("30d", 2_592_000_000), ("1h", 3_600_000), ("45m", 2_700_000), ("0d", None), ("1w", None), ("", None)],
+)
+def test_spans(text: str, ms: int | None) -> None:
+    assert span_ms(text) == ms

@@ -1,0 +1,82 @@
+"""A home's schema: written when it is made, and never taken silently when it has changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from features.errors import BadInput
+from features.fold.state import FOLD_VERSION
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.schema_file import schema_of, take_schema
+from infra.stack import home_lock, replace_schema
+from tests.schemas import MOVIES, SHOP
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").make()
+
+
+def put_base(home: Home, number: int, digest: str) -> None:
+    folder = home.bases / str(number)
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"fold_version": FOLD_VERSION, "schema": digest}))
+
+
+def started(home: Home, schema: str | None = None) -> HomeRecord:
+    """What `up` does with the record before anything runs."""
+    record = HomeRecord(home)
+    take_schema(home, schema, record.is_new)
+    record.describe(None, None)
+    number = record.next_base_number()
+    if not (home.bases / str(number)).exists():
+        put_base(home, number, schema_of(home).digest)
+    record.take_base(number)
+    record.save()
+    return record
+
+
+def test_without_a_file_events_are_those_of_films(home: Home) -> None:
+    started(home)
+    assert schema_of(home).digest == MOVIES.digest
+    assert not home.schema_file.exists()
+
+
+def test_a_preset_or_a_file_is_taken_when_the_home_is_made_and_may_be_named_again(home: Home, tmp_path: Path) -> None:
+    started(home, "shop")
+    assert schema_of(home).digest == SHOP.digest
+    started(home)
+    started(home, "shop")
+    other = tmp_path / "other.toml"
+    other.write_text("[events.click]\nweight = 1\n")
+    with pytest.raises(BadInput, match=r"--schema: expected what .* says .*rebuild --schema"):
+        started(home, str(other))
+    with pytest.raises(BadInput, match="expected one of movies, news, shop, video, or a file, got cinema"):
+        started(home, "cinema")
+
+
+def test_a_file_that_was_changed_is_not_taken_silently(home: Home) -> None:
+    started(home, "shop")
+    home.schema_file.write_text('preset = "shop"\n# the same\n')
+    started(home)
+    home.schema_file.write_text('preset = "shop"\n[events.wish]\nweight = 0.5\n')
+    with pytest.raises(BadInput, match=r"expected what base 1 was folded by .*rebuild --schema FILE takes another"):
+        started(home)
+    home.schema_file.write_text('preset = "shop"\n[events.wish]\nweight = 5\n')
+    with pytest.raises(
+        BadInput, match=r"schema.toml, line 3, events.wish.weight: expected a number from -1 to 1, got 5"
+    ):
+        started(home)
+
+
+def test_rebuild_takes_another_by_a_new_base(home: Home) -> None:
+    generation = started(home).generation
+    with home_lock(home), pytest.raises(BadInput, match="a home that nothing runs in"):
+        replace_schema(home, "shop")
+    assert not home.schema_file.exists()
+    assert replace_schema(home, "shop") == 2
+    record = started(home)
+    assert (record.base_number, record.generation) == (2, generation + 1)
+    assert schema_of(home).digest == SHOP.digest
