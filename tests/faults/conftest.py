@@ -66,7 +66,7 @@ class Traffic:
             if self._stop.wait(self._pause):
                 return
             user = 700_000 + number % 200
-            ts = 900_000_000_000 + self._run * 10_000_000 + number
+            ts = 892_000_000_000 + self._run * 10_000_000 + number
             event = Event(f"traffic-{self._run}-{number}", CLICK, user, 1 + number % 50, 0, "", ts)
             self._futures.append(
                 self._producer.send(

@@ -93,7 +93,7 @@ def test_a_full_replay_while_serving_never_takes_a_user_back(broken: Martlet) ->
 def test_an_event_dated_2100_is_rejected_and_one_older_than_the_dedupe_window_is_late(broken: Martlet) -> None:
     """Row 4."""
     before, user = ledger(broken), 720_001
-    many = [Event(f"w{number}", CLICK, user, 1, 0, "", 900_000_000_000 + number) for number in range(REMEMBERED)]
+    many = [Event(f"w{number}", CLICK, user, 1, 0, "", 892_000_000_000 + number) for number in range(REMEMBERED)]
     send(broken, [*many, Event("future", CLICK, user, 1, 0, "", YEAR_2100), Event("old", CLICK, user, 2, 0, "", 5)])
     click(broken, user)  # the log goes on behind them
     after = verify(broken)
@@ -106,7 +106,7 @@ def test_one_user_with_most_of_the_events_stays_bounded_and_does_not_hold_up_the
     hot = 730_001
     other = next(user for user in range(730_002, 731_000) if partition_of(user) == partition_of(hot))
     events = [
-        Event(f"hot{number}", RATING, hot, 1 + number % 1600, 450, "", 900_000_000_000 + number)
+        Event(f"hot{number}", RATING, hot, 1 + number % 1600, 450, "", 892_000_000_000 + number)
         for number in range(20_000)
     ]
     sender = threading.Thread(target=send, args=(broken, events))
