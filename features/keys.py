@@ -16,8 +16,8 @@ GENERATION, N, VALUE = "g", "n", "v"
 BROKER_TS, APPLIED_TS = "b", "a"
 """When the broker took the newest event folded in, and when its features became readable (ms, wall time)."""
 
-CLOCK_KEY: Final = "clock"
-"""The newest event time folded, ms."""
+CLOCK_KEY: Final = "clock:offset"
+"""How far the time in the data is ahead of wall time (ms, mostly below 0), as the newest mark of replays says."""
 ITEMS_CHANNEL: Final = "items"
 """Redis channel on which the keys of items and pairs that have changed are published, separated by commas."""
 

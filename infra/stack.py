@@ -26,6 +26,7 @@ from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
 from infra.home.schema_file import read_given, take_schema
 from infra.offline_jobs import runner
+from infra.replay.clock_mark import restore_mark
 from infra.services import kafka, kafka_topics, redis
 from infra.services.base_loader import load_base, loaded_generation
 from infra.services.redis_instance import RedisRun
@@ -164,6 +165,7 @@ class Stack:
         checkpoints.forget(self.home)
         with self.steps.step("base into Redis") as notes:
             users, items = load_base(self.record.base(), self.ports.redis, self.record.generation)
+            restore_mark(self.home, self.ports.redis)
             notes.append(f"{users} users, {items} items")
 
     def start_cluster(self) -> None:

@@ -93,11 +93,11 @@ def build_server(settings: ApiSettings) -> Server:
 
 
 async def _refresh(server: Server) -> None:
-    """Every REFRESH_EVERY seconds: move the clock to the newest event folded, and reload changed settings files."""
+    """Every REFRESH_EVERY seconds: move the clock on to the newest mark of replays, and reload changed settings files."""
     while True:
-        newest = await server.users.newest_event()
-        if newest is not None:
-            server.clock.observe(newest)
+        mark = await server.users.clock_mark()
+        if mark is not None:
+            server.clock.observe(mark)
         for file in (server.weights, server.serving, server.access):
             file.refresh()
             metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)

@@ -70,10 +70,10 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 return 1
 """
 
-# KEYS: the clock. ARGV: an event time. Keeps the larger.
+# KEYS: the clock. ARGV: how far the data's time is ahead of wall time, ms. Keeps the larger.
 ADVANCE_CLOCK: Final = """
-local there = tonumber(redis.call('GET', KEYS[1]) or '0')
-if tonumber(ARGV[1]) > there then redis.call('SET', KEYS[1], ARGV[1]) end
+local there = redis.call('GET', KEYS[1])
+if not there or tonumber(ARGV[1]) > tonumber(there) then redis.call('SET', KEYS[1], ARGV[1]) end
 return 1
 """
 

@@ -17,6 +17,7 @@ from infra.flink.standby import Standby
 from infra.home import command_channel
 from infra.home.command_channel import REBUILD, UPGRADE
 from infra.home.paths import Home
+from infra.replay.clock_mark import restore_mark
 from infra.services.base_loader import load_base
 from infra.services.redis_instance import RedisRun
 from infra.services.service import Service
@@ -132,6 +133,7 @@ class JobKeeper:
         self._job.cancel()
         checkpoints.forget(self._home)
         load_base(Base(Path(settings.base)), settings.redis_port, settings.generation)
+        restore_mark(self._home, settings.redis_port)
         origin = self._restart(why, None)
         self._redis_run.note(self._redis_run.read_instance()[0])
         return origin

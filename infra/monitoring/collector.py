@@ -130,8 +130,9 @@ class Collector:
         # Read after the log: otherwise a record that came in between would seem to have waited.
         self._redis_service.begin()
         stored = result_of(self._redis_service)
-        lanes, fresh, newest = stored if stored is not None else (None, None, 0)
-        self._clock.observe(newest)
+        lanes, fresh, mark = stored if stored is not None else (None, None, None)
+        if mark is not None:
+            self._clock.observe(mark)
         snapshot = Snapshot(
             self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures
         )
@@ -208,7 +209,7 @@ class Collector:
             consumer.unsubscribe()
         return found if len(found) == len(parts) else {}
 
-    def _read_redis(self) -> tuple[dict[int, Lane], dict[tuple[str, int], FreshnessHistogram], int]:
+    def _read_redis(self) -> tuple[dict[int, Lane], dict[tuple[str, int], FreshnessHistogram], int | None]:
         writers = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
         pipe = self._redis.pipeline(transaction=False)
         for key in lane_keys():
@@ -221,5 +222,5 @@ class Collector:
         return (
             read_lanes(answers[:PARTITIONS], self._generation),
             {writer: FreshnessHistogram.from_json(data) for writer, data in histograms if data is not None},
-            int(answers[-1] or 0),
+            None if answers[-1] is None else int(answers[-1]),
         )

@@ -22,6 +22,7 @@ from features.schema.tables import Schema
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.replay.batch_producer import EventProducer
+from infra.replay.clock_mark import OFFSET, offset_of, put_mark
 from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
 from infra.system.times import parse_time
 from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
@@ -109,13 +110,22 @@ class Replayer:
     """Sends a plan's events and notes how far it got in data/replay.json."""
 
     def __init__(
-        self, home: Home, bootstrap: str, dataset: Dataset, schema: Schema, ack_timeout: float = ACK_TIMEOUT
+        self,
+        home: Home,
+        bootstrap: str,
+        dataset: Dataset,
+        schema: Schema,
+        redis_port: int = 0,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         self._file: Path = home.data / "replay.json"
         self._dataset = dataset
         self._schema = schema
         self._bootstrap = bootstrap
         self._ack_timeout = ack_timeout
+        self._redis_port = redis_port
+        self._sent_ts = 0
+        self._offset: int | None = (read_json(self._file) or {}).get(OFFSET)
 
     def resume_row(self, first: int, last: int) -> int:
         """Returns the row at which an interrupted replay of the same rows stopped; `first` if there is none or it was
@@ -146,7 +156,7 @@ class Replayer:
 
         def note(sync: bool) -> None:
             progress = {"dataset": self._dataset.name, "first": plan_first, "last": plan.last, "row": in_flight.row}
-            write_json(self._file, progress, sync)
+            write_json(self._file, progress | self._mark(), sync)
             bar.update(task, completed=in_flight.rows, rate=in_flight.records / max(time.monotonic() - began, 1e-9))
 
         async def note_periodically() -> None:
@@ -165,6 +175,14 @@ class Replayer:
                     await noting
                 note(sync=True)
 
+    def _mark(self) -> dict[str, int]:
+        """Move the home's clock on to the newest event that was sent; returns the newest mark, to be noted."""
+        if self._redis_port and self._sent_ts:
+            offset = offset_of(self._sent_ts)
+            self._offset = offset if self._offset is None else max(self._offset, offset)
+            put_mark(self._redis_port, self._offset)
+        return {} if self._offset is None else {OFFSET: self._offset}
+
     async def _send(self, plan: Plan, producer: EventProducer, in_flight: RowsInFlight) -> None:
         began = ship_at = time.monotonic()
         start: int | None = None
@@ -180,6 +198,7 @@ class Replayer:
                 await producer.ship()
                 ship_at = now + LINGER
             await producer.put(row, event.user_id, write_event(event, self._schema))
+            self._sent_ts = max(self._sent_ts, event.ts)
         await producer.finish()
 
 
@@ -213,7 +232,7 @@ def replay_home(
     if first >= last:
         print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
-    replayer = Replayer(home, bootstrap, data, record.base().schema)
+    replayer = Replayer(home, bootstrap, data, record.base().schema, record.ports["redis"] if dataset is None else 0)
     row = first if restart else replayer.resume_row(first, last)
     if row > first:
         print_line(

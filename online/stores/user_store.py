@@ -141,8 +141,8 @@ class UserStore:
             await asyncio.sleep(pause)
             pause = min(POLL_LAST, pause * 1.5)
 
-    async def newest_event(self) -> int | None:
-        """The newest event time folded, ms; None if unknown."""
+    async def clock_mark(self) -> int | None:
+        """The newest mark of replays (see `online.support.home_clock`); None if there is none or Redis is away."""
         try:
             async with lag_tolerant_timeout(self._timeout):
                 value = await self._client.get(CLOCK_KEY)

@@ -29,7 +29,7 @@ BYTES = Types.PICKLED_BYTE_ARRAY()
 class LiveUser:
     """The decoded copy of a user, and its changes to be written to Redis."""
 
-    __slots__ = ("broker_ts", "event_ts", "journal", "n", "seen", "state", "weight")
+    __slots__ = ("broker_ts", "journal", "n", "seen", "state", "weight")
 
     def __init__(self, state: UserState, journal: Journal, n: int = 0, broker_ts: int = 0) -> None:
         state.collect_changes()
@@ -37,7 +37,6 @@ class LiveUser:
         self.journal = journal
         self.n = n
         self.broker_ts = broker_ts
-        self.event_ts = 0
         self.seen: dict[int, int] = {}
         """Item → the time until which it is hidden now; 0: not any more."""
         self.weight = 0
@@ -112,8 +111,8 @@ class UserStates:
                     open=bytes(journal.open),
                 )
             )
-            writes[user_id] = UserWrite(user.n, user.broker_ts, value, user.event_ts, user.seen)
-            user.event_ts, user.seen = 0, {}
+            writes[user_id] = UserWrite(user.n, user.broker_ts, value, user.seen)
+            user.seen = {}
             self._put_in_cache(user_id, user)
         if chunks:
             self._chunks.put_all(chunks)
@@ -127,7 +126,7 @@ class UserStates:
             user = self.load_user(user_id)
             features, seen = user.state.features, {item_id: until for item_id, _, until in user.state.seen.items()}
             value = encode_features(features)
-            writes[user_id] = UserWrite(user.n, user.broker_ts, value, features.last_ts, seen, True)
+            writes[user_id] = UserWrite(user.n, user.broker_ts, value, seen, True)
             self._put_in_cache(user_id, user)
         return writes
 

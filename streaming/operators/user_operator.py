@@ -116,7 +116,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
                 yield from self._event(lane, record, changed)
                 stored.n = record.offset + 1
             else:
-                yield from self._list(lane, record)
+                yield from self._list(lane, record, changed)
                 stored.s = record.offset + 1
             stored.broker_ts = max(stored.broker_ts, record.broker_ts)
         lane.touched_at = self._time.monotonic()
@@ -181,7 +181,6 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         user.note_changes()
         if verdict != APPLIED:
             return
-        user.event_ts = max(user.event_ts, event.ts)
         lane.stored.watermark = max(lane.stored.watermark, event.ts)
         if contribution is not None and self._settings.items:
             lane.stored.pending.append(contribution)
@@ -209,7 +208,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         item_id = undone_item(user.state, event) if event.kind == UNDO else event.item_id
         return None if item_id is None else self._catalogue.get(item_id)
 
-    def _list(self, lane: _Lane, record: Record) -> Iterator[Any]:
+    def _list(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
         try:
             clock = self._clock.at(record.broker_ts)
             head = admit_list(record.value, record.key or "", record.partition, record.broker_ts, clock)
@@ -224,7 +223,10 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             if self._settings.items:
                 lane.stored.pending += contributions
             self._list_memories.put(head.user_id, _pack_memory(memory))
-            self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
+            # A list is logged some time after it was made: by then its user may have wished to be forgotten.
+            user = changed.get(head.user_id) or self._states.load_user(head.user_id)
+            if head.ts > user.state.memory.floor:
+                self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
 
     def _list_memory(self, user_id: int) -> DedupeMemory:
         """Returns the dedupe memory of a user's lists, from Flink's state, else from the base."""

@@ -9,7 +9,6 @@ import hiredis
 
 from features.store.job_status import Lane
 from features.store.redis_scripts import (
-    ADVANCE_CLOCK,
     CHANGE,
     REPLACE,
     WRITE_ITEM,
@@ -20,18 +19,15 @@ from features.store.redis_scripts import (
     user_arguments,
 )
 
-SCRIPTS: Final = (WRITE_USER, WRITE_ITEM, WRITE_LANE, ADVANCE_CLOCK)
+SCRIPTS: Final = (WRITE_USER, WRITE_ITEM, WRITE_LANE)
 SHA: Final = {script: hashlib.sha1(script.encode()).hexdigest() for script in SCRIPTS}
 
 
 class Write(Protocol):
-    """The newest state of one key. `broker_ts` is 0 if its freshness is not measured, `event_ts` if it moves no clock."""
+    """The newest state of one key. `broker_ts` is 0 if its freshness is not measured."""
 
     @property
     def broker_ts(self) -> int: ...
-
-    @property
-    def event_ts(self) -> int: ...
 
     def after(self, earlier: "Write") -> "Write":
         """Returns this write, merged with an earlier one to the same key that was not sent."""
@@ -54,13 +50,11 @@ class UserWrite:
     n: int
     broker_ts: int
     value: bytes
-    event_ts: int = 0
     seen: dict[int, int] = field(default_factory=dict)
     whole: bool = False
 
     def after(self, earlier: Write) -> "UserWrite":
         assert isinstance(earlier, UserWrite)
-        self.event_ts = max(self.event_ts, earlier.event_ts)
         if not self.whole:
             self.seen = earlier.seen | self.seen
             self.whole = earlier.whole
@@ -79,7 +73,6 @@ class StateWrite:
     n: int
     broker_ts: int
     value: bytes
-    event_ts: int = 0
 
     def after(self, earlier: Write) -> "StateWrite":
         return self
@@ -92,7 +85,6 @@ class StateWrite:
 class LaneWrite:
     lane: Lane
     broker_ts: int = 0
-    event_ts: int = 0
 
     def after(self, earlier: Write) -> "LaneWrite":
         return self

@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping
 import hiredis
 
 from features.errors import Unavailable
-from features.keys import CLOCK_KEY, ITEMS_CHANNEL, is_of_item
+from features.keys import ITEMS_CHANNEL, is_of_item
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import FRESH_TTL_S, fresh_key
-from features.store.redis_scripts import ADVANCE_CLOCK
-from streaming.redis_sink.redis_commands import SHA, Write
+from streaming.redis_sink.redis_commands import Write
 from streaming.redis_sink.redis_connection import Connection
 from streaming.time_source import SYSTEM_TIME, TimeSource
 
@@ -118,9 +117,6 @@ class FeatureWriter:
     def _send(self, connection: Connection) -> None:
         writes, self._waiting = self._waiting, {}
         commands = [write.command(key, self._generation) for key, write in writes.items()]
-        newest = max(write.event_ts for write in writes.values())
-        if newest:
-            commands.append(hiredis.pack_command(("EVALSHA", SHA[ADVANCE_CLOCK], 1, CLOCK_KEY, newest)))
         items = [key for key in writes if is_of_item(key)]
         if items:
             commands.append(hiredis.pack_command(("PUBLISH", ITEMS_CHANNEL, ",".join(items))))

@@ -5,13 +5,14 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from features.keys import EVENTS, REJECTED, partition_of
-from features.units import DAY_MS
+from features.units import DAY_MS, HOUR_MS
 from infra.system.repository import REPO
 from tests.home import Martlet, run_martlet, until
 from tests.ledger import ledger, verify
@@ -92,6 +93,11 @@ def test_the_clock_goes_on_from_the_end_of_history(martlet: Martlet) -> None:
     assert base["cut"] <= answer["freshness"]["last_event_ts"]
     # Nothing was replayed yet beyond a few days, so "just after" is what it must be.
     assert answer["freshness"]["last_event_ts"] <= max(base["cut"], base["last_ts"]) + 3_600_000
+    now = martlet.user(user)["now"]
+    token = martlet.post({"type": "like", "user_id": user, "item_id": 4, "ts": now + 20 * HOUR_MS}).json()["seen"]
+    martlet.applied(user, token)
+    time.sleep(1)  # more than an API process takes to see that a clock has moved
+    assert martlet.user(user)["now"] < now + HOUR_MS, "one event moves nobody's time"
     far = martlet.post({"type": "like", "user_id": user, "item_id": 3, "ts": base["last_ts"] + 400 * DAY_MS})
     assert far.status_code == 422
     assert "clock" in far.json()["detail"]

@@ -164,7 +164,10 @@ def test_what_was_undone_is_in_no_sample_and_answers_without_a_list_are_none(ben
 
 
 def test_what_was_shown_to_a_user_who_is_forgotten_leaves_no_sample(bench: Bench) -> None:
-    bench.feed(bench.shown("r"), bench.event("f", FORGET_USER), bench.shown("later", START + 1))
+    """Nor does a list that was made before and logged after it."""
+    bench.feed(
+        bench.shown("r"), bench.event("f", FORGET_USER), bench.shown("logged late"), bench.shown("later", START + 1)
+    )
     bench.feed(bench.event("e", CLICK, START + 1, broker_ts=WALL + HALF_HOUR))
     assert [sample["request_id"] for sample in bench.samples()] == ["later"]
 

@@ -52,7 +52,7 @@ def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> 
     histogram = FreshnessHistogram()
     histogram.add(7)
     redis.client.set(fresh_key("items", 1), histogram.to_json())
-    redis.client.set(CLOCK_KEY, 9_000)
+    redis.client.set(CLOCK_KEY, 8_000)
     unreachable = free_ports(2)
     collector = collector_of(unreachable[0], redis.port, unreachable[1])
     snapshot = collector.take_snapshot()

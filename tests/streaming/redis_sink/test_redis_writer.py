@@ -73,20 +73,19 @@ def test_writes_are_absolute_fenced_and_coalesced(server: tuple[int, "subprocess
     client = redis.Redis(port=port, decode_responses=False)
     writer = FeatureWriter("127.0.0.1", port, 2, "users", 0)
     key = user_key(7)
-    writer.put({key: UserWrite(5, 100, b"five", 1000, {1: FOREVER, 2: FOREVER})})
+    writer.put({key: UserWrite(5, 100, b"five", {1: FOREVER, 2: FOREVER})})
     settle(writer, key)
-    writer.put({key: UserWrite(4, 100, b"older", 0, {9: FOREVER})})
+    writer.put({key: UserWrite(4, 100, b"older", {9: FOREVER})})
     settle(writer, key)
     assert client.hget(key, "v") == b"five"
     assert client.smembers(seen_key(7)) == {b"1", b"2"}
-    assert client.get("clock") == b"1000"
-    writer.put({key: UserWrite(6, 100, b"six", 0, {2: 0, 3: FOREVER}), item_key(3): StateWrite(1, 100, b"item")})
+    writer.put({key: UserWrite(6, 100, b"six", {2: 0, 3: FOREVER}), item_key(3): StateWrite(1, 100, b"item")})
     settle(writer, key, item_key(3))
     assert client.smembers(seen_key(7)) == {b"1", b"3"}
     assert client.hget(item_key(3), "v") == b"item"
     writer.close()
     lower = FeatureWriter("127.0.0.1", port, 1, "users", 0)
-    lower.put({key: UserWrite(99, 100, b"of a generation before", 0)})
+    lower.put({key: UserWrite(99, 100, b"of a generation before")})
     settle(lower, key)
     assert client.hget(key, "v") == b"six"
     lower.close()
@@ -99,11 +98,11 @@ def test_what_comes_while_redis_hangs_is_written_afterwards_in_one(
     port, process = server
     writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
     key = user_key(7)
-    writer.put({key: UserWrite(1, 100, b"one", 0, {1: FOREVER})})
+    writer.put({key: UserWrite(1, 100, b"one", {1: FOREVER})})
     settle(writer, key)
     process.send_signal(signal.SIGSTOP)
     for n in range(2, 50):
-        writer.put({key: UserWrite(n, 100, b"%d" % n, n, {n: FOREVER, n - 1: False})})
+        writer.put({key: UserWrite(n, 100, b"%d" % n, {n: FOREVER, n - 1: 0})})
     assert writer.unsent({key}) == {key}
     process.send_signal(signal.SIGCONT)
     settle(writer, key)
@@ -133,10 +132,10 @@ def test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next(tmp_path: 
     writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
     try:
         process.send_signal(signal.SIGSTOP)  # it takes the write and answers nothing
-        writer.put({user_key(1): UserWrite(1, 100, b"one", 0, {1: FOREVER})})
+        writer.put({user_key(1): UserWrite(1, 100, b"one", {1: FOREVER})})
         process.kill()
         process.wait(10)
-        writer.put({user_key(1): UserWrite(2, 100, b"two", 0, {2: FOREVER}), user_key(2): UserWrite(1, 100, b"other")})
+        writer.put({user_key(1): UserWrite(2, 100, b"two", {2: FOREVER}), user_key(2): UserWrite(1, 100, b"other")})
         assert writer.unsent({user_key(1), user_key(2)}) == {user_key(1), user_key(2)}
         process = start_redis(tmp_path, port)
         settle(writer, user_key(1), user_key(2))
@@ -193,7 +192,7 @@ def test_a_later_generation_begins_with_a_seen_set_of_its_own(server: tuple[int,
     port, _ = server
     for generation, item in ((1, 11), (2, 22)):
         writer = FeatureWriter("127.0.0.1", port, generation, "users", 0)
-        writer.put({user_key(7): UserWrite(1, 100, b"v", 0, {item: FOREVER})})
+        writer.put({user_key(7): UserWrite(1, 100, b"v", {item: FOREVER})})
         writer.close()
     with redis.Redis(port=port) as client:
         assert client.smembers(seen_key(7)) == {b"22"}
@@ -214,7 +213,7 @@ def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -
 def test_a_users_whole_write_replaces_the_seen_set(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = server
     writer, key = FeatureWriter("127.0.0.1", port, 1, "users", 0), user_key(7)
-    for write in (UserWrite(1, 100, b"v", 0, {1: FOREVER}), UserWrite(2, 100, b"v", 0, {2: FOREVER}, True)):
+    for write in (UserWrite(1, 100, b"v", {1: FOREVER}), UserWrite(2, 100, b"v", {2: FOREVER}, True)):
         writer.put({key: write})
         settle(writer, key)
     with redis.Redis(port=port) as client:
@@ -250,9 +249,9 @@ def test_after_a_failure_the_newest_of_a_key_counts(server: tuple[int, "subproce
     writer, time_source, redis_server = over_unsteady(server[0])
     key = user_key(1)
     for n in range(1, IN_FLIGHT + 1):
-        writer.put({key: UserWrite(n, 100, b"%d" % n, 0, {n: FOREVER})})
+        writer.put({key: UserWrite(n, 100, b"%d" % n, {n: FOREVER})})
     redis_server.lose_replies()
-    writer.put({key: UserWrite(99, 100, b"newest", 0, {99: FOREVER})})
+    writer.put({key: UserWrite(99, 100, b"newest", {99: FOREVER})})
     time_source.advance(2.0)
     settle(writer, key)
     with redis.Redis(port=server[0]) as client:
