@@ -132,7 +132,7 @@ TAKEN: Final = pa.schema(
         ("offset", pa.int64()),
         ("kind", pa.int8()),
         ("item_id", pa.int64()),
-        ("centi", pa.int16()),
+        ("centi", pa.int64()),
         ("ts", pa.int64()),
         ("id", pa.string()),
         ("target", pa.string()),

@@ -20,6 +20,8 @@ from tests.schemas import MOVIES
 
 WALL = 1_700_000_000_000
 START = 1_000_000_000_000
+HORIZON = START + 100 * DAY_MS
+"""The home's clock at WALL: later than all of the log."""
 BUSY = 4
 """A user with more events than are remembered, and more lists."""
 

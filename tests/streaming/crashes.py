@@ -32,7 +32,7 @@ from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
-from tests.offline.small_log import START, WALL, SmallLog
+from tests.offline.small_log import HORIZON, WALL, SmallLog
 
 Contents = dict[str, object]
 """Redis by key: (generation, n, value) of features, the set of a seen set, counts of a lane."""
@@ -40,7 +40,7 @@ Contents = dict[str, object]
 
 def settings_of(base: Path, redis_port: int, generation: int = 1) -> JobSettings:
     """A job over a base and a Redis; its clock is the small log's."""
-    return JobSettings("", "127.0.0.1", redis_port, str(base), generation, START, WALL - 1000)
+    return JobSettings("", "127.0.0.1", redis_port, str(base), generation, HORIZON, WALL - 1000)
 
 
 def by_partition(log: SmallLog) -> dict[int, list[Record]]:

@@ -24,7 +24,7 @@ from infra.verify.recompute import Ends, Recomputer
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
-from tests.offline.small_log import START, WALL, SmallLog
+from tests.offline.small_log import HORIZON, START, WALL, SmallLog
 from tests.online.conftest import write_base
 from tests.pure_fold import Reference
 from tests.redis_process import RedisProcess, redis_process
@@ -199,7 +199,7 @@ def test_it_waits_for_what_is_on_its_way(base: Base, redis: RedisProcess, log: S
 
 def test_the_recomputer_says_what_a_second_reader_of_the_log_says(base: Base, log: SmallLog, tmp_path: Path) -> None:
     settings = settings_of(base.folder, 9)
-    recomputer, reference = Recomputer(base, settings), Reference(base, Clock(START, WALL - 1000))
+    recomputer, reference = Recomputer(base, settings), Reference(base, Clock(HORIZON, WALL - 1000))
     MemoryLog(log).read(recomputer)
     reference.feed(log.records, base.offsets, log.ends())
     expected = recomputer.expected

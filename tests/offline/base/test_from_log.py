@@ -20,14 +20,14 @@ from offline.base.from_log import main, make_log_base, read_offsets, spans_of
 from offline.datasets.dataset import open_dataset
 from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Row
-from tests.offline.small_log import BUSY, WALL, FileLog, SmallLog
+from tests.offline.small_log import BUSY, HORIZON, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
 from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.spark
 
 Write = Callable[..., Path]
-CLOCK = Clock(1_000_000_000_000, WALL - 1000)
+CLOCK = Clock(HORIZON, WALL - 1000)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from offline.base.kafka_log import KafkaLog, Record, Span
 from offline.console import spark_message
 from offline.datasets.dataset import open_dataset
 from tests.offline.conftest import Row
-from tests.offline.small_log import WALL, SmallLog
+from tests.offline.small_log import HORIZON, WALL, SmallLog
 from tests.pure_fold import Reference
 from tests.schemas import MOVIES
 
@@ -111,7 +111,7 @@ def test_spark_reads_it_a_task_a_partition(
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.3, tmp_path / "bases" / "1", MOVIES)
-    first, log, clock = Base(tmp_path / "bases" / "1"), KafkaLog(bootstrap), Clock(1_000_000_000_000, WALL)
+    first, log, clock = Base(tmp_path / "bases" / "1"), KafkaLog(bootstrap), Clock(HORIZON, WALL)
     make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2")
     second = Base(tmp_path / "bases" / "2")
     reference = Reference(first, clock)
