@@ -21,6 +21,7 @@ from features.errors import BadInput, Unavailable
 from features.schema.tables import Schema
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
+from infra.home.schema_file import schema_of
 from infra.replay.batch_producer import EventProducer
 from infra.replay.clock_mark import OFFSET, offset_of, put_mark
 from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
@@ -232,7 +233,8 @@ def replay_home(
     if first >= last:
         print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
-    replayer = Replayer(home, bootstrap, data, record.base().schema, record.ports["redis"] if dataset is None else 0)
+    marked = record.ports.get("redis", 0) if dataset is None else 0  # another data set has no say in the home's time
+    replayer = Replayer(home, bootstrap, data, schema_of(home), marked)
     row = first if restart else replayer.resume_row(first, last)
     if row > first:
         print_line(
