@@ -17,11 +17,12 @@ STAGES = {
     "services": "starts Kafka, or programs of ours, and waits for them",
     "broken": "breaks a home of its own",
     "home": "shares one running home",
+    "pages": "looks at a running home in a browser, on a machine that does nothing else",
 }
 """In the order in which they run."""
 _SAID = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(STAGES)})\b", re.MULTILINE)
-_NEEDED_FOR = {"spark": "spark", "martlet": "home", "broken": "broken"}
-"""Fixture → the stage that a test with it must be in: one that is elsewhere would keep it alive beside everything else."""
+_NEEDED_FOR = {"spark": ("spark",), "martlet": ("home", "pages"), "broken": ("broken",)}
+"""Fixture → the stages that a test with it may be in: one that is elsewhere would keep it alive beside everything else."""
 
 
 def stage_of(path: Path) -> str:
@@ -64,8 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             needed = _NEEDED_FOR.get(fixture)
-            if needed is not None and stages[item.path] != needed:
+            if needed is not None and stages[item.path] not in needed:
                 raise pytest.UsageError(
-                    f"{item.nodeid} uses `{fixture}`: its file must say pytestmark = pytest.mark.{needed}"
+                    f"{item.nodeid} uses `{fixture}`: its file must say pytestmark = pytest.mark.{needed[0]}"
                 )
     items.sort(key=lambda item: order[stages[item.path]])

@@ -1,12 +1,10 @@
 """`./martlet test`: runs all that a change must pass, fastest failures first.
 
 First the checks; then the pure tests, on all cores; then two lanes side by side: one uses the shared home, the other trains,
-runs Spark and injects faults. Each lane is a pytest process of its own (stages: tests/stages.py). The tests of the pages, the
-last of the first lane, wait for the end of the second: beside trainings a home on two cores gives late and degraded lists,
-which pages ask for again.
+runs Spark and injects faults; the pages come last, alone: beside trainings a home on two cores gives late and degraded lists,
+which pages ask for again. Each lane is a pytest process of its own (stages: tests/stages.py).
 """
 
-import fcntl
 import importlib.util
 import os
 import subprocess
@@ -24,11 +22,8 @@ from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
 PURE = "pure"
-HOME, WORK = "home", "work"
-LANES = {HOME: "home", WORK: "keras,spark,services,broken"}
-"""Lane → the stages that it runs, one after the other."""
-BUSY = "MARTLET_TEST_BUSY"
-"""Environment variable: a file that is locked while lane WORK runs (tests/pages/conftest.py waits for it)."""
+LANES = ({"home": "home", "work": "keras,spark,services,broken"}, {"pages": "pages"})
+"""What runs side by side, one after the other: lane → its stages."""
 
 
 class Times:
@@ -73,7 +68,8 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
                 ).returncode
         if code == 0 and not quick:
             with _seeds(fresh=everything):
-                code = run_lanes(_lanes(chosen), times)
+                codes = [run_lanes(_lanes(side_by_side, chosen), times) for side_by_side in LANES]
+                code = next(filter(None, codes), 0)
     finally:
         times.show()
     return code
@@ -95,12 +91,13 @@ def _seeds(fresh: bool) -> Iterator[None]:
         yield
 
 
-def _lanes(chosen: Sequence[str]) -> dict[str, Commands]:
+def _lanes(side_by_side: Mapping[str, str], chosen: Sequence[str]) -> dict[str, Commands]:
     lanes: dict[str, Commands] = {
-        name: [_pytest(["--stage", stages, *_reported(name), *chosen])] for name, stages in LANES.items()
+        name: [_pytest(["--stage", stages, *_reported(name), *chosen])] for name, stages in side_by_side.items()
     }
-    # Seeds are made first, so that they do not count against a test's time limit.
-    return {**lanes, HOME: [[sys.executable, "-m", "tests.seed"], *lanes[HOME]]}
+    if "home" in lanes:  # seeds are made first, so that they do not count against a test's time limit
+        lanes["home"] = [[sys.executable, "-m", "tests.seed"], *lanes["home"]]
+    return lanes
 
 
 def _pytest(arguments: Sequence[str]) -> list[str]:
@@ -124,27 +121,19 @@ def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
 
     def run(name: str) -> int:
         with times.of(f"lane {name}"):
-            return _run_lane(name, lanes[name], {BUSY: busy.name})
+            return _run_lane(name, lanes[name])
 
-    def work_then_free() -> int:
-        try:
-            return run(WORK)
-        finally:
-            fcntl.flock(busy, fcntl.LOCK_UN)
-
-    with tempfile.NamedTemporaryFile(prefix="martlet-busy-") as busy, ThreadPoolExecutor(len(lanes)) as pool:
-        fcntl.flock(busy, fcntl.LOCK_EX)
-        codes = [pool.submit(work_then_free) if name == WORK else pool.submit(run, name) for name in lanes]
-        return next(filter(None, [code.result() for code in codes]), 0)
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        return next(filter(None, list(pool.map(run, lanes))), 0)
 
 
-def _run_lane(name: str, commands: Commands, environment: Mapping[str, str]) -> int:
+def _run_lane(name: str, commands: Commands) -> int:
     """Run the commands in order until one fails, each output line prefixed with the lane's name; returns the exit code."""
     for command in commands:
         with subprocess.Popen(
             command,
             cwd=REPO,
-            env=python_env({"PYTHONUNBUFFERED": "1", **environment}),
+            env=python_env({"PYTHONUNBUFFERED": "1"}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

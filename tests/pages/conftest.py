@@ -1,7 +1,6 @@
 """A real browser on a real home. Where there is no Chromium the tests of the pages do not run, and the summary says so; in CI
 (CI=true) that is a failure."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,34 +8,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from infra.cli.run_tests import BUSY
-from tests.home import Martlet, until
+from tests.home import Martlet
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 20_000
-QUIET_WITHIN = 3000.0
-"""Seconds; a run that hangs is ended by CI's own limit."""
 MISSING = f"the pages were NOT tested: no browser on PATH (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium"
 
 Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quiet() -> None:
-    """Wait for the other lane of the tests: a late list is asked for again, and a film that was rated may have moved by then."""
-    path = os.environ.get(BUSY)
-    if path is None:
-        return
-    with open(path) as busy:
-
-        def free() -> bool:
-            try:
-                fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        until(free, QUIET_WITHIN, "the end of the other lane")
 
 
 # Playwright keeps an event loop in this thread: it must be gone when other files' tests want theirs.

@@ -14,7 +14,7 @@ from online.app import PAGES
 from tests.home import Martlet
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.home
+pytestmark = pytest.mark.pages
 
 ADDRESSES = {
     "home": "/",

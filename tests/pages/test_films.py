@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.home import Martlet
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.home
+pytestmark = pytest.mark.pages
 
 
 def test_the_first_page_shows_rows_and_a_pulse(visit: Visit) -> None:

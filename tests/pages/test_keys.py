@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.home import Martlet, until
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.home
+pytestmark = pytest.mark.pages
 
 KEY = "k" * 24
 

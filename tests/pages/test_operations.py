@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.home import Martlet, until
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.home
+pytestmark = pytest.mark.pages
 
 TIMEOUT_MS = 60_000
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.home import Martlet
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.home
+pytestmark = pytest.mark.pages
 
 APPLIED = re.compile(
     r"^You .+: your list was renewed [\d,]+ ms later\. .+\. [\d,.]+ ms of that from the log to your features$"
