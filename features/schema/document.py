@@ -117,14 +117,10 @@ def _toml(value: Any) -> str:
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Tables taken together; what is no table is replaced, and so is an event's table."""
-    merged = dict(below)
-    events = above.get("events")
-    if isinstance(events, dict):
-        merged["events"] = {**below.get("events", {}), **events}
-    return {
-        **merged,
-        **{name: value for name, value in above.items() if name != "events" or not isinstance(value, dict)},
-    }
+    merged = below | dict(above)
+    if isinstance(above.get("events"), dict):
+        merged["events"] = below.get("events", {}) | above["events"]
+    return merged
 
 
 class _Source:

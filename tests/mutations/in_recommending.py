@@ -159,4 +159,11 @@ FAULTS: Final = (
         "best_rows(strengths, limit)",
         ("test_with_nothing_allowed_it_gives_nothing",),
     ),
+    Fault(
+        "what is hidden for a time is shown",
+        "online/recommend/recommender.py",
+        "if until > at}",
+        "if until < at}",
+        ("test_what_is_hidden_for_a_time_comes_back",),
+    ),
 )

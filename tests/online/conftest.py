@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
 from features.schema.document import FILE
 from features.schema.tables import Schema
-from features.types import RATING, Event, Item
+from features.types import RATING, Event, Item, Millis
 from features.units import DAY_MS
 from offline.item_weights.build import write_relations
 from online.recommend.recommender import Recommendation
@@ -41,8 +42,9 @@ FILMS = [
 ]
 
 
-def write_base(folder: Path, schema: Schema = MOVIES) -> Base:
-    """40 films, film n rated n times; user 7 has liked films 1 and 3. Events to come mean what `schema` says."""
+def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Millis] | None = None) -> Base:
+    """40 films, film n rated n times; user 7 has liked films 1 and 3. Events to come mean what `schema` says. hidden: more films
+    that the user is not shown, until when."""
     folder.mkdir(parents=True)
     items = []
     for film in FILMS:
@@ -53,6 +55,8 @@ def write_base(folder: Path, schema: Schema = MOVIES) -> Base:
     state = UserState(UserFeatures(7))
     for n, film in enumerate(FILMS[:3:2], start=-1):
         fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY_MS + n), film, n, MOVIES)
+    for number, (item_id, until) in enumerate((hidden or {}).items(), start=1):
+        state.seen.add(item_id, number, until)
     tables = {
         USERS: [(7, freeze_user(state))],
         ITEMS: items,

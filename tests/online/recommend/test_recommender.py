@@ -2,6 +2,7 @@
 deadline, and the order without a model."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 
 from features.base.reader import Base
 from features.errors import Unavailable
+from features.units import DAY_MS
 from online.ranking.policy import Chosen, Hide, Policy
 from online.recall import Candidates
 from online.recommend.recommender import NO_MODEL, Recommendation, Recommender, Request, fallback_scores
-from tests.online.sample_lists import model_of, recommender
+from tests.online.conftest import write_base
+from tests.online.sample_lists import AT, model_of, recommender
 
 
 def recommendation(base: Base, policy: Policy | None = None, **more: Any) -> Recommendation:
@@ -55,6 +58,12 @@ def test_a_list_is_of_one_genre_where_that_is_asked_for(base: Base) -> None:
 def test_what_is_excluded_or_seen_is_not_in_the_list(base: Base) -> None:
     assert {1, 3, 40, 39} & set(ids(recommendation(base))) == {39, 40}
     assert not {1, 3, 40, 39} & set(ids(recommendation(base, exclude=frozenset({40, 39}))))
+
+
+def test_what_is_hidden_for_a_time_comes_back(tmp_path: Path) -> None:
+    base = write_base(tmp_path / "1", hidden={40: AT + DAY_MS, 39: AT - DAY_MS})
+    assert {40, 39} & set(ids(recommendation(base))) == {39}
+    assert {40, 39} & set(ids(recommendation(base, at=AT + DAY_MS))) == {40, 39}
 
 
 def test_given_items_are_ranked_seen_or_not(base: Base) -> None:
