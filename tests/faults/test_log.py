@@ -93,7 +93,7 @@ def test_a_full_replay_while_serving_never_takes_a_user_back(broken: Martlet) ->
 def test_an_event_dated_2100_is_rejected_and_one_older_than_the_dedupe_window_is_late(broken: Martlet) -> None:
     """Row 4."""
     before, user = ledger(broken), 720_001
-    many = [Event(f"w{number}", CLICK, user, 1, 0, "", 892_000_000_000 + number) for number in range(REMEMBERED)]
+    many = [Event(f"w{number}", CLICK, user, 1, 0, "", 870_000_000_000 + number) for number in range(REMEMBERED)]
     send(broken, [*many, Event("future", CLICK, user, 1, 0, "", YEAR_2100), Event("old", CLICK, user, 2, 0, "", 5)])
     click(broken, user)  # the log goes on behind them
     after = verify(broken)
