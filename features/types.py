@@ -16,7 +16,6 @@ FOREVER: Final = 2**63 - 1
 # The kinds of event, in the order in which counts are stored: only ever append.
 KINDS: Final = ("impression", "click", "view", "rating", "like", "dislike", "undo", "forget_user")
 IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER = range(len(KINDS))
-KIND_OF: Final = {name: code for code, name in enumerate(KINDS)}
 
 MAX_OWN_KINDS: Final = 16
 """The most kinds that a home's schema may add; their codes follow on those of KINDS (`features.schema.tables`)."""

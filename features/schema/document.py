@@ -23,6 +23,7 @@ import msgspec
 
 from features.errors import BadInput
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 PRESETS: Final = Path(__file__).with_name("presets")
 DEFAULT: Final = "movies"
@@ -102,7 +103,7 @@ def span_ms(text: str) -> int | None:
     (7200000, None)
     """
     found = _SPAN.fullmatch(text)
-    return None if found is None else int(found[1]) * {"d": 86_400_000, "h": 3_600_000, "m": 60_000}[found[2]]
+    return None if found is None else int(found[1]) * {"d": DAY_MS, "h": HOUR_MS, "m": MINUTE_MS}[found[2]]
 
 
 def _toml(value: Any) -> str:
