@@ -65,7 +65,6 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
     exact_after(broken, traffic, before)
 
 
-@pytest.mark.soak  # the corrupt checkpoint's test, the next one, kills it, too
 def test_a_jobmanager_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
     """Row 6."""
     before = ledger(broken)
