@@ -10,9 +10,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from features.contracts.events import Id
+from features.contracts.events import Id, Whole, inside, outer_text
 from features.contracts.json_contract import read_json
 from features.errors import BadEvent, BadInput
+from features.ids import Ids
 from features.types import Item
 
 ITEM_LIMIT: Final = 16 << 10
@@ -32,10 +33,13 @@ class ItemRecord(msgspec.Struct, frozen=True):
     title: Title
     genres: Annotated[tuple[Genre, ...], Meta(max_length=20)] = ()
     year: Annotated[int, Meta(ge=0, le=9999)] = 0
-    ts: Id = 0
+    ts: Whole = 0
 
-    def item(self) -> Item:
-        return Item(self.item_id, self.title, tuple(sorted(set(self.genres))), self.year)
+    def item(self, ids: Ids) -> Item:
+        """The item by its id inside. Raises BadEvent for what is no id."""
+        item_id = inside(self.item_id, "item_id", ids)
+        genres = tuple(sorted(set(self.genres)))
+        return Item(item_id, self.title, genres, self.year, outer_text(self.item_id, item_id))
 
 
 def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The file `schema.toml`: what it may say, and a clear error for what it may not.
 
 preset = "shop"                # start from this; what follows replaces or adds
+ids = "strings"                # answers give every id as a string; "numbers" (the default) gives numbers where they are
 
 [events.add_to_cart]
 weight = 0.5                   # from -1 (against) to 1 (for); 0 teaches no taste
@@ -33,6 +34,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
+_SALT: Final = re.compile(r"(?:[0-9a-f]{2}){0,64}")
 _RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock"}
 """Names that a schema can't give another meaning."""
 
@@ -49,10 +51,17 @@ class EventKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole schema. events: name → kind, in the order of the file."""
+    """A whole schema.
+
+    events  name → kind, in the order of the file
+    ids     how answers give ids: numbers where they are numbers, or all as strings
+    salt    keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
+    """
 
     events: dict[str, EventKind] = {}
     preset: str = ""
+    ids: Literal["numbers", "strings"] = "numbers"
+    salt: str = ""
 
 
 def preset_names() -> list[str]:
@@ -86,7 +95,8 @@ def preset(name: str) -> Document:
 
 def write_document(document: Document) -> str:
     """The text of a whole schema, without its preset: what a base keeps. `read_document` gives an equal one back."""
-    lines = []
+    lines = [f"{name} = {_toml(value)}" for name in ("ids", "salt") if (value := getattr(document, name))]
+    lines.append("")
     for name, kind in document.events.items():
         lines.append(f"[events.{name}]")
         for field, value in msgspec.structs.asdict(kind).items():
@@ -181,6 +191,8 @@ class _Source:
 
 
 def _check(document: Document, source: _Source) -> None:
+    if not _SALT.fullmatch(document.salt):
+        raise source.error(("salt",), "up to 64 bytes in hexadecimal", repr(document.salt))
     for name, kind in document.events.items():
         path = ("events", name)
         if not _NAME.fullmatch(name):

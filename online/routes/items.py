@@ -10,11 +10,11 @@ from msgspec import Meta
 
 from features.contracts.items import ITEM_LIMIT, Genre, ItemRecord, Title
 from features.errors import Unavailable
-from features.types import Item
+from features.ids import OuterId
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.routes.parameters import IdPath, item_row
+from online.routes.parameters import IdPath, item_row, read_path_id
 from online.server import Server, body_of, server_of
 from online.stores.catalogue_search import WORDS, CatalogueQuery, Sort, read_cursor, words_of, write_cursor
 from online.stores.item_store import ItemStore
@@ -26,7 +26,7 @@ router = APIRouter()
 class ItemOutline(msgspec.Struct, frozen=True, kw_only=True):
     """What an item is. year: null where unknown."""
 
-    item_id: int
+    item_id: OuterId
     title: str
     genres: tuple[str, ...]
     year: int | None
@@ -39,9 +39,10 @@ class Popularity(msgspec.Struct, frozen=True):
     weeks: float
 
 
-def outline(item: Item) -> dict[str, Any]:
+def outline(items: ItemStore, row: int) -> dict[str, Any]:
     """The fields of `ItemOutline`, for a struct that adds more."""
-    return {"item_id": item.item_id, "title": item.title, "genres": item.genres, "year": item.year or None}
+    item = items.item_at(row)
+    return {"item_id": items.shown(item.item_id), "title": item.title, "genres": item.genres, "year": item.year or None}
 
 
 class CatalogueItem(ItemOutline, frozen=True, kw_only=True):
@@ -81,7 +82,7 @@ class SimilarItem(ItemOutline, frozen=True, kw_only=True):
 class SimilarItems(msgspec.Struct, frozen=True, kw_only=True):
     """Items near one, best first; `kinds`: all that `by` may name."""
 
-    item_id: int
+    item_id: OuterId
     by: str
     kinds: list[str]
     similar: list[SimilarItem]
@@ -124,7 +125,7 @@ async def get_items(
 def _catalogue_item(items: ItemStore, row: int, popularity: tuple[float, float]) -> CatalogueItem:
     totals = items.totals(row)
     return CatalogueItem(
-        **outline(items.item_at(row)),
+        **outline(items, row),
         ratings=totals.ratings,
         mean_rating=totals.mean_rating,
         popularity=Popularity(*popularity),
@@ -153,11 +154,15 @@ async def get_similar(
     if by not in kinds:
         raise Problem(404, f"by: expected one of {', '.join(kinds)}, got {by!r}")
     near = [
-        SimilarItem(**outline(server.items.item_at(other)), weight=round(weight, 5))
+        SimilarItem(**outline(server.items, other), weight=round(weight, 5))
         for other, weight in _near(server, by, row, size)
         if other != row
     ]
-    return JsonResponse(SimilarItems(item_id=item_id, by=by, kinds=kinds, similar=near))
+    return JsonResponse(SimilarItems(item_id=_shown(server, row), by=by, kinds=kinds, similar=near))
+
+
+def _shown(server: Server, row: int) -> OuterId:
+    return server.items.shown(server.items.item_at(row).item_id)
 
 
 def _near(server: Server, by: str, row: int, size: int) -> list[tuple[int, float]]:
@@ -188,15 +193,13 @@ async def get_item(server: Annotated[Server, Depends(server_of)], item_id: IdPat
     row = item_row(server, item_id)
     totals = server.items.totals(row)
     (popularity,) = server.items.popularity([row], server.clock.now())
-    return JsonResponse(
-        ItemAnswer(**outline(server.items.item_at(row)), **asdict(totals), popularity=Popularity(*popularity))
-    )
+    return JsonResponse(ItemAnswer(**outline(server.items, row), **asdict(totals), popularity=Popularity(*popularity)))
 
 
 class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
     """created: it is new; unknown_genres: those that count for nothing until the next base."""
 
-    item_id: int
+    item_id: OuterId
     created: bool
     unknown_genres: list[str]
 
@@ -228,11 +231,14 @@ async def put_item(
     `items` from now on. Genres that the catalogue does not have yet are named in `unknown_genres`: they count for nothing until
     the next base."""
     given = read_item_body(body)
-    known = server.items.row(item_id) is not None
-    record = ItemRecord(item_id, given.title, given.genres, given.year or 0, server.clock.now())
+    number, outer = read_path_id(server, "item_id", item_id)
+    known = server.items.row(number) is not None
+    record = ItemRecord(outer or number, given.title, given.genres, given.year or 0, server.clock.now())
     try:
         await server.item_topic.publish_item(record)
     except Unavailable as error:
         raise Problem(503, str(error), {"Retry-After": "1"}) from error
     strange = [genre for genre in given.genres if genre not in server.items.genres]
-    return JsonResponse(ItemTaken(item_id=item_id, created=not known, unknown_genres=strange))
+    return JsonResponse(
+        ItemTaken(item_id=server.schema.ids.shown(outer or number), created=not known, unknown_genres=strange)
+    )

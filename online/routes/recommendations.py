@@ -7,8 +7,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from msgspec import Meta
 
-from features.contracts.events import Id
+from features.contracts.events import Id, Whole
 from features.contracts.served import MAX_CANDIDATES
+from features.ids import OuterId
 from features.types import MAX_ID
 from online.http.json_response import JsonResponse
 from online.http.load_shedding import MAX_BACKGROUND
@@ -16,7 +17,7 @@ from online.http.openapi import contract
 from online.http.problems import Problem
 from online.recommend.recommender import Recommendation
 from online.routes.list_answers import ListAnswer, answer_of, make_list, record_shown, wait_for
-from online.routes.parameters import ModelQuery, UserIdQuery
+from online.routes.parameters import ModelQuery, UserIdQuery, read_ids
 from online.server import Server, body_of, server_of
 from online.support import metrics
 from online.support.reloadable_file import UNREADABLE
@@ -31,15 +32,13 @@ MANY_TIMEOUT = 30.0
 MAX_EXCLUDED = 1000
 
 
-def read_excluded(text: str | None) -> frozenset[int]:
+def read_excluded(server: Server, text: str | None) -> frozenset[int]:
     if not text:
         return frozenset()
     parts = text.split(",")
-    if len(parts) > MAX_EXCLUDED or not all(
-        part.isascii() and part.isdigit() and int(part) <= MAX_ID for part in parts
-    ):
-        raise Problem(422, f"exclude: expected up to {MAX_EXCLUDED} item ids separated by commas, got {text[:100]!r}")
-    return frozenset(map(int, parts))
+    if len(parts) > MAX_EXCLUDED:
+        raise Problem(422, f"exclude: expected up to {MAX_EXCLUDED} item ids separated by commas, got {len(parts)}")
+    return frozenset(read_ids(server, "exclude", parts))
 
 
 @router.get("/v1/recommendations")
@@ -59,12 +58,12 @@ async def get_recommendations(
     it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
     topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`.
     `explain=1` says why each item is where it is."""
-    excluded = read_excluded(exclude)
+    excluded = read_excluded(server, exclude)
     seen_applied = await wait_for(server, seen)
     answer = await make_list(server, user_id, model, size, at, genre, excluded, explain=explain)
     if answer.applied_in_ms is not None and seen_applied:
         metrics.APPLIED.observe(answer.applied_in_ms / 1000)
-    response = JsonResponse(answer_of(answer, seen_applied, explain))
+    response = JsonResponse(answer_of(server, answer, seen_applied, explain))
     record_shown(server, answer)
     return response
 
@@ -78,7 +77,7 @@ class Lists(msgspec.Struct, frozen=True):
 class RankedList(ListAnswer, frozen=True, kw_only=True):
     """The given candidates as a list; `unknown`: those that are no items."""
 
-    unknown: list[int]
+    unknown: list[OuterId]
 
 
 class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +87,7 @@ class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: Annotated[str, Meta(max_length=64)] | None = None
     size: Annotated[int, Meta(ge=1, le=100)] = 20
     seen: Annotated[str, Meta(max_length=4096)] | None = None
-    at: Id | None = None
+    at: Whole | None = None
     genre: Annotated[str, Meta(max_length=64)] | None = None
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDED)] = []
     explain: bool = False
@@ -100,7 +99,7 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_id: Id
     item_ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_CANDIDATES)]
     model: Annotated[str, Meta(max_length=64)] | None = None
-    at: Id | None = None
+    at: Whole | None = None
     explain: bool = False
 
 
@@ -119,7 +118,7 @@ async def post_recommendations(
     """The same for up to 100 users at once: {"user_ids": [...], ...} → {"lists": [...]}, in their order."""
     given = _read(Many, body)
     seen_applied = await wait_for(server, given.seen)
-    excluded = frozenset(given.exclude)
+    excluded = frozenset(read_ids(server, "exclude", given.exclude))
     answers: list[Recommendation] = []
     try:
         async with asyncio.timeout(MANY_TIMEOUT):
@@ -131,13 +130,13 @@ async def post_recommendations(
             f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_TIMEOUT:.0f} s: ask for fewer, or later"
         )
         raise Problem(503, detail, {"Retry-After": "5"}) from None
-    response = JsonResponse(Lists([answer_of(answer, seen_applied, given.explain) for answer in answers]))
+    response = JsonResponse(Lists([answer_of(server, answer, seen_applied, given.explain) for answer in answers]))
     for answer in answers:
         record_shown(server, answer)
     return response
 
 
-async def _one_of_many(server: Server, given: Many, user_id: int, excluded: frozenset[int]) -> Recommendation:
+async def _one_of_many(server: Server, given: Many, user_id: OuterId, excluded: frozenset[int]) -> Recommendation:
     return await make_list(
         server,
         user_id,
@@ -160,10 +159,12 @@ async def post_rank(
     ranked too; ids that are no items are named in `unknown`. Such a list is not logged to `served`: what becomes of it is the
     caller's."""
     given = _read(Given, body)
-    wanted = tuple(dict.fromkeys(given.item_ids))
+    named = dict(zip(read_ids(server, "item_ids", given.item_ids), given.item_ids, strict=True))
+    wanted = tuple(named)
     answer = await make_list(
         server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain
     )
-    unknown = [item_id for item_id in wanted if server.items.row(item_id) is None]
-    fields = msgspec.structs.asdict(answer_of(answer, None, given.explain))
+    shown = server.schema.ids.shown
+    unknown = [shown(outer) for item_id, outer in named.items() if server.items.row(item_id) is None]
+    fields = msgspec.structs.asdict(answer_of(server, answer, None, given.explain))
     return JsonResponse(RankedList(**fields, unknown=unknown))

@@ -7,6 +7,7 @@ lost connection everything is read again, since changes published meanwhile were
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from features.base.reader import EASE, SIMILAR, Base
 from features.contracts.items import genre_names
 from features.fold.co_visits import Neighbours, decode_neighbours
 from features.fold.state import ItemFeatures, decode_item
+from features.ids import OuterId
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
@@ -60,10 +62,14 @@ class ItemStore:
         self.changes = 0
         """Incremented for each item that is new or has a changed title, genre or year."""
         self._row_of: dict[ItemId, int] = {}
+        self._names = {item_id: item.outer for item_id, item in self.catalogue.items() if item.outer}
+        """The ids outside of items whose ids are strings."""
         for item_id in ids:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
-            self.columns.set_features(self._row_of[item_id], decode_item(value), base.schema.unit)
+            features = decode_item(value)
+            self._note_name(item_id, features)
+            self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)), base.schema)
 
@@ -94,6 +100,8 @@ class ItemStore:
         items that the base does not have, newest first."""
         known = self.catalogue.get(item.item_id)
         self.catalogue[item.item_id] = item
+        if item.outer:
+            self._names[item.item_id] = item.outer
         self.changes += 1
         row = self._row_of.get(item.item_id)
         if row is None:
@@ -103,10 +111,18 @@ class ItemStore:
         if known is None:
             self.new_items = [(row, ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
 
+    def inside(self, outer: Sequence[OuterId]) -> list[ItemId]:
+        """The numbers inside of ids outside. Raises BadInput for what is no id."""
+        return [self.index.schema.ids.inside(each) for each in outer]
+
+    def shown(self, item_id: ItemId) -> OuterId:
+        """An item's id as answers give it; the number inside of a string that neither the catalogue nor an event told."""
+        return self.index.schema.ids.shown(self._names.get(item_id, item_id) if item_id < 0 else item_id)
+
     def title_of(self, item_id: ItemId) -> str:
         """An item's title; "Item 7" where none is known."""
         item = self.catalogue.get(item_id)
-        return f"Item {item_id}" if item is None else item.title
+        return f"Item {self.shown(item_id)}" if item is None else item.title
 
     def genres_of(self, row: int) -> tuple[str, ...]:
         """All genres of an item, including those without a column."""
@@ -147,8 +163,13 @@ class ItemStore:
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
+        self._note_name(item_id, features)
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
+
+    def _note_name(self, item_id: ItemId, features: ItemFeatures) -> None:
+        if isinstance(features.item_id, str):
+            self._names[item_id] = features.item_id
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

@@ -79,7 +79,8 @@ class ItemTopic:
     def _apply(self, value: bytes) -> None:
         try:
             record = read_item(value)
+            item = record.item(self._store.index.schema.ids)
         except BadEvent as error:
             logger.warning("the topic %s holds what is no item: %s", ITEMS, error)
             return
-        self._store.put_item(record.item(), record.ts)
+        self._store.put_item(item, record.ts)

@@ -43,7 +43,7 @@ class FakeItemTopic:
         self._store = store
 
     async def publish_item(self, record: ItemRecord) -> None:
-        self._store.put_item(record.item(), record.ts)
+        self._store.put_item(record.item(self._store.index.schema.ids), record.ts)
 
 
 class FakeJob:

@@ -5,6 +5,7 @@ import pytest
 from features.contracts.items import ITEM_LIMIT, ItemRecord, genre_names, read_item, write_item
 from features.errors import BadEvent, BadInput
 from features.types import MAX_ID, Item
+from tests.schemas import MOVIES
 
 RECORD = ItemRecord(7, "Heat", ("Crime", "Action", "Crime"), 1995, 889_000_000_000)
 GOLDEN = b'{"item_id":7,"title":"Heat","genres":["Crime","Action","Crime"],"year":1995,"ts":889000000000}'
@@ -13,7 +14,7 @@ GOLDEN = b'{"item_id":7,"title":"Heat","genres":["Crime","Action","Crime"],"year
 def test_golden_bytes_both_ways() -> None:
     assert write_item(RECORD) == GOLDEN
     assert read_item(GOLDEN) == RECORD
-    assert RECORD.item() == Item(7, "Heat", ("Action", "Crime"), 1995)
+    assert RECORD.item(MOVIES.ids) == Item(7, "Heat", ("Action", "Crime"), 1995)
 
 
 def test_old_reads_new_and_new_reads_old() -> None:
