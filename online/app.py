@@ -74,7 +74,7 @@ def build_server(settings: ApiSettings) -> Server:
         users=user_store,
         items=item_store,
         search=CatalogueSearch(item_store),
-        item_topic=ItemTopic(settings.bootstrap, item_store),
+        item_topic=ItemTopic(settings.bootstrap, item_store, min(base.catalogue_versions.values())),
         follower=ItemFollower(item_store, settings.redis_host, settings.redis_port),
         client=client,
         models=live_models,

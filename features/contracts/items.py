@@ -68,3 +68,11 @@ def read_item(value: bytes) -> ItemRecord:
     if len(value) > ITEM_LIMIT:
         raise BadEvent("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
     return read_json(_decoder, value, "item")
+
+
+def item_of_record(value: bytes, ids: Ids) -> Item | None:
+    """The item of a record of the topic; None for a record that holds none."""
+    try:
+        return read_item(value).item(ids)
+    except BadEvent:
+        return None
