@@ -72,7 +72,8 @@ def test_of_films_all_is_what_ratings_of_at_least_4_give(
     """Weights, samples, lists and sequences under the preset for films, against the rule that was built in before."""
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.75, tmp_path / "1", MOVIES)
-    base, history = Base(tmp_path / "1"), some_rows[:300]
+    base = Base(tmp_path / "1")
+    history = some_rows[: int(base.manifest["history_rows"])]
     expected = similar_of([(user, item) for user, item, rating, _ in history if rating >= 4])
     ids = np.load(base.folder / RELATIONS / SIMILAR / "items.npy").tolist()
     starts, others, weights = (
