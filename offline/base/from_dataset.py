@@ -19,7 +19,7 @@ from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
 from features.schema.document import FILE
-from features.schema.tables import Schema
+from features.schema.tables import Schema, read_schema
 from offline.base import fold_workers, state_tables
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, cut_row, open_dataset, ts_of_row
@@ -107,7 +107,8 @@ def _write_tables(
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch)
         this.note = f"{pairs} items have some"
     with step("  neighbours of items") as this:
-        related = write_history_relations(spark, dataset, rows, staging / RELATIONS, scratch / "similar")
+        means = read_schema(schema, FILE)
+        related = write_history_relations(spark, dataset, rows, means, staging / RELATIONS, scratch / "similar")
         this.note = f"{related} items have some"
     state_tables.write_catalogue(dataset.items, staging / CATALOGUE)
     catalogue.destroy()
