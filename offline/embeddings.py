@@ -135,7 +135,7 @@ def _deepwalk(spark: "SparkSession", positives: "DataFrame") -> tuple["DataFrame
     following = positives.select(
         "item_id",
         f.lead("item_id").over(by_user).alias("next"),
-        f.least("weight", f.lead("weight").over(by_user)).alias("smaller"),
+        f.expr("least(weight, lead(weight) OVER (PARTITION BY user_id ORDER BY seq))").alias("smaller"),
     ).where("next != item_id")
     edges = following.groupBy("item_id", "next").agg(f.sum("smaller").alias("times"))
     graph: dict[int, tuple[IntArray, FloatArray]] = {}

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features.inputs.history import LENGTH
 from models.nets.parts.history_vectors import WIDTH, interests_of
-from models.nets.parts.ids import dense
+from models.nets.parts.id_layers import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from models.nets.parts.history_vectors import WIDTH, interests_of
-from models.nets.parts.ids import dense
+from models.nets.parts.id_layers import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 

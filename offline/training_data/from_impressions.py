@@ -94,7 +94,7 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
     reactions = reactions_of(sample, schema)
     importances = {item_id: each.strength / mean if each.strength else 1.0 for item_id, each in reactions.items()}
     order = [(item.item_id, rank) for rank, item in enumerate(served.items) if item.item_id in reactions]
-    head = (sample.closed_ts, sample.user_id)
+    head = (sample.closed_ts, schema.ids.inside(sample.user_id))
     for item_id, rank in order:
         label, importance = float(reactions[item_id].liked), importances[item_id]
         yield (*head, item_id, served.at, label, importance, features.user, features.items[rank]), None, None

@@ -255,8 +255,8 @@ FAULTS: Final = (
     Fault(
         "weights between items are taught by the lists themselves",
         "offline/training_data/ranking_lists.py",
-        "write_history_relations(spark, dataset, first, staging / RELATIONS",
-        "write_history_relations(spark, dataset, rows, staging / RELATIONS",
+        "write_history_relations(spark, dataset, first, schema, staging / RELATIONS",
+        "write_history_relations(spark, dataset, rows, schema, staging / RELATIONS",
         slow="test_asks_are_what_a_request_would_have_seen",
     ),
     Fault(

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH, MARKS
-from models.nets.parts.ids import IdIndex
+from models.nets.parts.id_layers import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import NetContext
 
