@@ -152,7 +152,7 @@ def of_facets(size: int, values: int, rounds: int, report: Report) -> None:
         )
         for number in (FEW_VALUES, values):
             store = ItemStore(Base(folder / str(number)))
-            channels = [*(SignalRecall(name) for name in SIGNALS), RawFeaturesOfCandidates(store)]
+            channels: list[Recall] = [*(SignalRecall(name) for name in SIGNALS), RawFeaturesOfCandidates(store)]
             time_channels(report, f"{size:,} items, {number:,} values", channels, queries(store, rounds + 1))
 
 

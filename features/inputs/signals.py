@@ -288,7 +288,7 @@ def _likeness(moment: Moment, rows: IntArray) -> FloatArray:
 def _alike(facets: FacetTable, rows: IntArray, liked: IntArray, shares: FloatArray) -> FloatArray:
     """[n] the mean cosine, by shares [k], of each row's facets and those of the rows `liked` [k]."""
     values, starts = facets.of(liked)
-    numbers, index = np.unique(values, return_inverse=True)
+    numbers, index = np.unique(values.astype(np.int64), return_inverse=True)
     taste = np.bincount(index, np.repeat(shares * _scale(facets, liked), np.diff(starts)), len(numbers))
     return facets.sums(rows, numbers, taste.astype(np.float32)) * _scale(facets, rows)
 

@@ -142,7 +142,7 @@ def items_worker(catalogue: Any, schema: str, at: Millis, previous: Path | None 
         items: dict[int, Item] = catalogue.value
         base = None if previous is None else Base(previous)
         out = RowBuffer(ITEMS)
-        means, one = read_schema(schema, FILE), ItemColumns(1, ())
+        means, one = read_schema(schema, FILE), ItemColumns(1)
         for item_id, rows in streams(batches, "item_id"):
             stored = None if base is None else base.item_features(item_id)
             features = ItemFeatures(item_id) if stored is None else stored

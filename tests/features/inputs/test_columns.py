@@ -239,7 +239,8 @@ def tasted(liked: list[list[str]]) -> UserFeatures:
 def item_row(values: list[str], vocabulary: tuple[str, ...]) -> FloatArray:
     columns = ItemColumns(1)
     columns.set_item(0, 1, Item(1, "x", tuple(values), 1990))
-    return item_matrix(columns, np.array([0]), AT, vocabulary)[0]
+    row: FloatArray = item_matrix(columns, np.array([0]), AT, vocabulary)[0]
+    return row
 
 
 @given(some_values)

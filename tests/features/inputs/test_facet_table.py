@@ -19,7 +19,8 @@ puts = st.lists(st.tuples(st.integers(0, 9), values), max_size=60)
 
 def filled(rows: int, changes: list[tuple[int, list[str]]]) -> tuple[FacetTable, list[list[str]]]:
     """A table after these changes, and what each row has."""
-    table, plain = FacetTable(rows), [[] for _ in range(rows)]  # type: list[list[str]]
+    table = FacetTable(rows)
+    plain: list[list[str]] = [[] for _ in range(rows)]
     for row, names in changes:
         table.put(row, names)
         plain[row] = list(dict.fromkeys(names))

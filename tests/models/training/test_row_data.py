@@ -87,8 +87,8 @@ def test_what_spark_leaves_lying_is_not_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("user", lambda c: pa.array([[1.0]] * len(c), pa.list_(pa.float32())), "expected lists of 16, got 1 to 1"),
-        ("item", lambda c: pa.array([[np.nan] * 11] * len(c), pa.list_(pa.float32())), "not finite"),
+        ("user", lambda c: pa.array([[1.0]] * len(c), pa.list_(pa.float32())), "expected lists of 19, got 1 to 1"),
+        ("item", lambda c: pa.array([[np.nan] * 12] * len(c), pa.list_(pa.float32())), "not finite"),
         ("label", lambda c: pa.array([2.0] * len(c), pa.float32()), "from 0 to 1"),
         ("item_id", lambda c: pa.array([None] * len(c), pa.int64()), "column item_id has empty values"),
         ("seq", lambda c: pa.array([None] * len(c), pa.int64()), "column seq has empty values"),

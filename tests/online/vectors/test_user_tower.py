@@ -123,7 +123,7 @@ def test_a_model_of_another_vocabulary_is_asked_under_its_own(base: Base) -> Non
     assert failed(recommend(base, client, vocabulary=("Ornithology",))) == []
     ((*_, inputs, _width, _timeout),) = client.calls
     assert inputs["user"].shape == (1, 7 + 3 * 2)
-    assert inputs["user"][0, 7:].reshape(3, 2).tolist() == [[0, 1]] * 3
+    assert inputs["user"][0, 7:].reshape(3, 2).tolist() == [[0, 0], [0, 1], [0, 1]]  # what was liked a day ago
 
 
 def test_a_policy_that_gives_it_no_place_does_not_ask(base: Base) -> None:
