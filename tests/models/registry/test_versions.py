@@ -12,7 +12,6 @@ import pytest
 from features.errors import BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION
 from models.registry import (
-    has_current,
     list_models,
     list_versions,
     newest,
@@ -36,13 +35,11 @@ def newest_number(models: Path) -> int:
     return manifest.version
 
 
-def test_a_model_is_current_with_one_version_of_todays_inputs(tmp_path: Path) -> None:
-    assert not has_current(tmp_path, "toy")
+def test_a_model_with_no_version_of_todays_inputs_was_trained_otherwise(tmp_path: Path) -> None:
     publish(a_staged_version(tmp_path, inputs_version=INPUTS_VERSION - 1), tmp_path, "toy")
-    assert not has_current(tmp_path, "toy")
+    assert trained_otherwise(tmp_path, MOVIES.digest) == {"toy"}
     publish_one(tmp_path)
-    (tmp_path / "toy" / "3").mkdir()  # a version that is not whole
-    assert has_current(tmp_path, "toy")
+    assert trained_otherwise(tmp_path, MOVIES.digest) == set()
 
 
 def test_nothing_there(tmp_path: Path) -> None:
