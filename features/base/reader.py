@@ -17,6 +17,7 @@ import mmap
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +54,12 @@ _item_decoder = msgspec.msgpack.Decoder(Item)
 
 def encode_catalogue_item(item: Item) -> bytes:
     return _encoder.encode(item)
+
+
+def _decode_item(value: bytes) -> Item:
+    """An item that shares the names of its facet values with all others: there are few, and many items have each."""
+    item = _item_decoder.decode(value)
+    return msgspec.structs.replace(item, genres=tuple(map(intern, item.genres)))
 
 
 def read_relations(folder: Path, rows: IntArray) -> Relations:
@@ -195,7 +202,7 @@ class Base:
     @cached_property
     def catalogue(self) -> dict[int, Item]:
         """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
-        return {item_id: _item_decoder.decode(value) for item_id, value in self._catalogue.items()}
+        return {item_id: _decode_item(value) for item_id, value in self._catalogue.items()}
 
     def relations(self, kind: str, rows: IntArray) -> Relations:
         """The weights of a kind, between items in these rows (ids [N])."""

@@ -4,7 +4,7 @@ One JSON object an item. Unknown fields are ignored; every refusal is a `BadEven
 what came.
 """
 
-from collections.abc import Iterable
+from sys import intern
 from typing import Annotated, Final
 
 import msgspec
@@ -24,7 +24,7 @@ Genre = Annotated[str, Meta(min_length=1, max_length=64)]
 
 class ItemRecord(msgspec.Struct, frozen=True):
     """
-    title, genres  as shown; genres that the base's catalogue does not have count for nothing until the next base
+    title, genres  as shown
     year           of release, 0 where unknown
     ts             the home's clock when it was put, ms
     """
@@ -38,17 +38,8 @@ class ItemRecord(msgspec.Struct, frozen=True):
     def item(self, ids: Ids) -> Item:
         """The item by its id inside. Raises BadEvent for what is no id."""
         item_id = inside(self.item_id, "item_id", ids)
-        genres = tuple(sorted(set(self.genres)))
+        genres = tuple(sorted(map(intern, set(self.genres))))
         return Item(item_id, self.title, genres, self.year, outer_text(self.item_id, item_id))
-
-
-def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
-    """The genre vocabulary: all names of the catalogue, sorted. Models are trained on it and served with the same alone.
-
-    >>> genre_names([Item(1, "a", ("War", "Drama")), Item(2, "b", ("Drama",))])
-    ('Drama', 'War')
-    """
-    return tuple(sorted({name for item in catalogue for name in item.genres}))
 
 
 _encoder = msgspec.json.Encoder()

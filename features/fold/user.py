@@ -264,6 +264,15 @@ def taste_names(item: Item) -> tuple[str, ...]:
     return (*item.genres, f"{item.year // 10 * 10}s") if item.year else item.genres
 
 
+def is_decade(name: str) -> bool:
+    """Whether a name of `taste_names` is that of a decade; the others are facet values.
+
+    >>> is_decade("1990s"), is_decade("Drama")
+    (True, False)
+    """
+    return name.endswith("0s") and name[:-1].isdecimal()
+
+
 def freeze_user(state: UserState) -> bytes:
     """A whole user as bytes, for a base."""
     records, journal = write_journal(state.memory, state.seen)

@@ -14,6 +14,7 @@ from typing import Literal
 from features.base.embedding_files import META
 from features.base.reader import Base, Offsets
 from features.errors import MartletError
+from features.inputs.columns import INPUTS_VERSION
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.services.environment import python_env
@@ -95,7 +96,11 @@ def prepare(
     attend: Attend = _unattended,
     nice: int = NICE,
 ) -> None:
-    """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing)."""
+    """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing, or is of
+    inputs that this code no longer makes)."""
+    for folder in (samples_folder(home, number), ranking_lists_folder(home, number)):
+        if folder.exists() and not _is_current(folder):
+            shutil.rmtree(folder)
     argv = [
         "offline.prepare",
         "--dataset",
@@ -190,7 +195,12 @@ def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], mas
 def has_training_data(home: Home, number: int) -> bool:
     """Returns whether the training data of the data set that a base goes back to is complete."""
     made_of = Base(home.bases / str(number)).data_base
-    return samples_folder(home, made_of).exists() and ranking_lists_folder(home, made_of).exists()
+    return all(_is_current(folder) for folder in (samples_folder(home, made_of), ranking_lists_folder(home, made_of)))
+
+
+def _is_current(folder: Path) -> bool:
+    """Returns whether a folder is there and holds training data of the inputs that this code makes."""
+    return (read_json(folder / "meta.json") or {}).get("inputs_version") == INPUTS_VERSION
 
 
 def train(

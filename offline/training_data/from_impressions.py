@@ -154,13 +154,13 @@ def make_from_impressions(
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
     maps = _maps(samples / MAPS)
-    if _maps(ranking_lists / MAPS).genres != maps.genres:
+    if _maps(ranking_lists / MAPS).vocabulary != maps.vocabulary:
         raise BadInput("--asks", f"asks made with {samples}", str(ranking_lists))
     mean = float(_meta(samples).get("mean_weight", 1.0)) * schema.unit
     with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
-        worker = impressions_worker(log, spans, schema.text(), layout(maps.genres), mean)
+        worker = impressions_worker(log, spans, schema.text(), layout(maps.vocabulary), mean)
         write_parts(tasks, worker, LESSONS, staging / "lessons")
         whole = spark.read.parquet(str(staging / "lessons"))
         for name, kind, source in (("samples", "row", samples), ("asks", "ask", ranking_lists)):

@@ -14,7 +14,7 @@ from features.ids import OuterId
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.routes.parameters import IdPath, item_row, read_path_id
+from online.routes.parameters import IdPath, check_genre, item_row, read_path_id
 from online.server import Server, body_of, server_of
 from online.stores.catalogue_search import WORDS, CatalogueQuery, Sort, read_cursor, words_of, write_cursor
 from online.stores.item_store import ItemStore
@@ -101,8 +101,8 @@ async def get_items(
 ) -> JsonResponse:
     """A page of the catalogue. `q`: each word begins a word of the title. `trending` is what has more events in the last day than
     usual. `next` is the cursor of the next page, null at the end."""
-    if genre is not None and genre not in server.items.genres:
-        raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")
+    if genre is not None:
+        check_genre(server, genre)
     after = None
     if cursor is not None:
         try:
@@ -197,7 +197,7 @@ async def get_item(server: Annotated[Server, Depends(server_of)], item_id: IdPat
 
 
 class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """created: it is new; unknown_genres: those that count for nothing until the next base."""
+    """created: it is new; unknown_genres: those that no item had before."""
 
     item_id: OuterId
     created: bool
@@ -228,17 +228,16 @@ async def put_item(
     server: Annotated[Server, Depends(server_of)], item_id: IdPath, body: Annotated[bytes, Depends(body_of)]
 ) -> JsonResponse:
     """A new or changed item: {"title": ..., "genres": [...], "year": ...}. It is shown, recalled as new, and kept in the topic
-    `items` from now on. Genres that the catalogue does not have yet are named in `unknown_genres`: they count for nothing until
-    the next base."""
+    `items` from now on. Genres that no item had before are named in `unknown_genres`."""
     given = read_item_body(body)
     number, outer = read_path_id(server, "item_id", item_id)
     known = server.items.row(number) is not None
     record = ItemRecord(outer or number, given.title, given.genres, given.year or 0, server.clock.now())
+    unknown = [genre for genre in given.genres if not server.items.has_genre(genre)]
     try:
         await server.item_topic.publish_item(record)
     except Unavailable as error:
         raise Problem(503, str(error), {"Retry-After": "1"}) from error
-    strange = [genre for genre in given.genres if genre not in server.items.genres]
     return JsonResponse(
-        ItemTaken(item_id=server.schema.ids.shown(outer or number), created=not known, unknown_genres=strange)
+        ItemTaken(item_id=server.schema.ids.shown(outer or number), created=not known, unknown_genres=unknown)
     )

@@ -11,7 +11,7 @@ from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
 from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
 from online.recommend.recommender import Recommendation, Request
-from online.routes.parameters import read_id
+from online.routes.parameters import check_genre, read_id
 from online.server import Server
 from online.support import metrics
 
@@ -86,8 +86,8 @@ async def make_list(
     user_id, outer = read_id(server, "user_id", user)
     chosen = server.serving.value.choose_arms(user_id)
     ranker = find_model(server, model, chosen.policy.model)
-    if genre is not None and genre not in server.items.genres:
-        raise Problem(404, f"no genre {genre!r}; there are: {', '.join(server.items.genres)}")
+    if genre is not None:
+        check_genre(server, genre)
     request = Request(user_id, ranker, size, at, genre, excluded, chosen, model is not None, items, explain, outer)
     async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)

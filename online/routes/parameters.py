@@ -1,7 +1,7 @@
 """Parameters shared by several routes, and how the ids of a request are read."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import unquote
 
 from fastapi import Path, Query
@@ -16,6 +16,18 @@ UserIdQuery = Annotated[str, Query(min_length=1, max_length=MAX_LENGTH)]
 ModelQuery = Annotated[str | None, Query(max_length=64)]
 IdPath = Annotated[str, Path(min_length=1)]
 """An id in a path, still percent-encoded as far as it holds a slash (`online.http.slashes`)."""
+
+
+MAX_NAMED: Final = 40
+"""Genres that a message names at most."""
+
+
+def check_genre(server: Server, name: str) -> None:
+    """Raise a 404 Problem for a genre that no item has."""
+    if not server.items.has_genre(name):
+        known = list(server.items.count_by_genre())
+        more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+        raise Problem(404, f"no genre {name!r}; there are: {', '.join(known[:MAX_NAMED])}{more}")
 
 
 def read_id(server: Server, where: str, outer: OuterId) -> tuple[UserId | ItemId, str]:

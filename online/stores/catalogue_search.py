@@ -145,7 +145,7 @@ class CatalogueSearch:
         columns, size = self._items.columns, len(self._items)
         matches = np.ones(size, bool)
         if wanted.genre is not None:
-            matches &= columns.genres[:size, self._items.genres.index(wanted.genre)] > 0
+            matches &= columns.facets.having(wanted.genre, size)
         if wanted.decade is not None:
             matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
         rows = np.flatnonzero(matches)

@@ -17,7 +17,6 @@ from redis.backoff import NoBackoff
 
 from features.arrays import IntArray
 from features.base.reader import EASE, SIMILAR, Base
-from features.contracts.items import genre_names
 from features.fold.co_visits import Neighbours, decode_neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
@@ -55,9 +54,8 @@ class ItemStore:
 
     def __init__(self, base: Base) -> None:
         self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
-        self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
         ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
-        self.columns = ItemColumns(len(ids), self.genres)
+        self.columns = ItemColumns(len(ids))
         self.new_items: list[tuple[int, int]] = []
         self.changes = 0
         """Incremented for each item that is new or has a changed title, genre or year."""
@@ -71,7 +69,7 @@ class ItemStore:
             self._note_name(item_id, features)
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)), base.schema)
+        self.index = ItemIndex(self.columns, self._row_of, ease, similar, Together(len(ids)), base.schema)
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -124,10 +122,6 @@ class ItemStore:
         item = self.catalogue.get(item_id)
         return f"Item {self.shown(item_id)}" if item is None else item.title
 
-    def genres_of(self, row: int) -> tuple[str, ...]:
-        """All genres of an item, including those without a column."""
-        return self.item_at(row).genres
-
     def item_at(self, row: int) -> Item:
         """The item in a row; only its id and a made-up title if the catalogue does not have it."""
         item_id = int(self.columns.ids[row])
@@ -152,10 +146,13 @@ class ItemStore:
         day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
         return list(zip(day, weeks, strict=True))
 
+    def has_genre(self, name: str) -> bool:
+        """Whether an item has this genre, or once had."""
+        return self.columns.facets.number_of(name) is not None
+
     def count_by_genre(self) -> dict[str, int]:
-        """Number of items of each genre of the vocabulary."""
-        counts = (self.columns.genres[: len(self)] > 0).sum(axis=0).tolist()
-        return dict(zip(self.genres, counts, strict=True))
+        """Number of items of each genre that an item has."""
+        return self.columns.facets.items_by_name()
 
     def newest(self, at: int) -> IntArray:
         """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""

@@ -167,8 +167,8 @@ FAULTS: Final = (
     Fault(
         "diversity counts items with themselves",
         "offline/evaluation/beyond_accuracy.py",
-        "((sums**2).sum(1) - selves)",
-        "((sums**2).sum(1))",
+        "np.asarray(squared - np.bincount(owners, counts > 0, len(rows)), np.float64)",
+        "np.asarray(squared, np.float64)",
         ("test_coverage_novelty_and_diversity",),
     ),
     Fault(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.contracts.items import ITEM_LIMIT, ItemRecord, genre_names, read_item, write_item
+from features.contracts.items import ITEM_LIMIT, ItemRecord, read_item, write_item
 from features.errors import BadEvent, BadInput
 from features.types import MAX_ID, Item
 from tests.schemas import MOVIES
@@ -47,8 +47,3 @@ def test_a_value_over_the_limit_is_refused_and_the_largest_item_is_below_it() ->
         read_item(fits + b" ")
     with pytest.raises(BadInput, match=f"^item: expected at most {ITEM_LIMIT} bytes"):
         write_item(ItemRecord(7, "x" * ITEM_LIMIT))
-
-
-def test_the_vocabulary_is_each_genre_once_in_order() -> None:
-    items = [Item(1, "a", ("War", "Drama")), Item(2, "b"), Item(3, "c", ("Drama", "Action"))]
-    assert genre_names(items) == genre_names(reversed(items)) == ("Action", "Drama", "War")

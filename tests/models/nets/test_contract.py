@@ -1,17 +1,27 @@
 """What every net must do, each of them: a new file in models/nets is held to this without a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from features.inputs.model_inputs import ID_INPUTS, OF_USER
+from features.fold.state import UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, item_matrix, user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import ID_INPUTS, OF_USER, RawInputs, model_inputs
+from features.inputs.signals import SIGNAL_COLUMNS
+from features.types import LIKE, Event, Item
+from features.units import DAY_MS
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import read_manifest
 from models.training.runtime import import_tensorflow
+from tests.models.synthetic_lists import START
+from tests.schemas import MOVIES
 
 import_tensorflow()
 
@@ -104,6 +114,70 @@ def test_unknown_ids_all_get_the_same_finite_score(
     scores = serve(staged_once(net.name), rows)
     assert np.isfinite(scores).all()
     assert scores == pytest.approx(np.full((4, 1), scores[0, 0]), abs=1e-6)
+
+
+FACETS: Sequence[tuple[str, ...]] = (
+    (),
+    ("Ornithology",),
+    ("Falconry", "Heraldry"),
+    ("Drama",),
+    ("Drama", "Ornithology"),
+)
+
+
+def inputs_by_facets(net: Net, maps: InputMaps) -> dict[str, Any]:
+    """A row for each of FACETS, of items that differ in nothing else and that the model knows; for a user who has liked one of
+    the unknown values."""
+    at, columns = START + DAY_MS, ItemColumns(len(FACETS))
+    for row, values in enumerate(FACETS):
+        columns.set_item(row, 10, Item(10, "x", values, 1990))
+    state = UserState(UserFeatures(10))
+    for number, values in enumerate((("Falconry",), ("Comedy",))):
+        event = Event(f"e{number}", LIKE, 10, 10, 0, "", START + number)
+        fold_user(state, event, Item(10, "x", values, 1990), number, MOVIES)
+    rows = np.arange(len(FACETS))
+    raw = RawInputs(
+        np.array([10]),
+        user_vector(state.features, at, maps.vocabulary, ClickWeights(), 1)[None],
+        columns.ids,
+        item_matrix(columns, rows, at, maps.vocabulary),
+        history=history_of(state.features.recent, at),
+        signals=np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32),
+    )
+    if not maps.item_mean:  # of lists: no net that learns from them takes columns of items
+        assert not {"item", "cross"} & set(net.inputs)
+    return model_inputs(net.inputs, maps, raw)
+
+
+def test_facet_values_that_it_does_not_know_share_one_bucket(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
+    scores = serve(staged_once(net.name), inputs_by_facets(net, lessons(net.name).maps))[:, 0]
+    assert ((scores > 0) & (scores < 1)).all()
+    assert scores[1] == pytest.approx(scores[2], abs=1e-6)
+    by_item = bool({"item", "cross"} & set(net.inputs))
+    assert (abs(scores[0] - scores[1]) > 1e-5) == by_item  # it has learned of others
+
+
+def test_no_lesson_of_other_values_is_no_opinion_of_them(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
+    """Where no value was outside of the vocabulary in training, the buckets of item and user are as if they were not there."""
+    maps = lessons(net.name).maps
+    kinds = len(maps.vocabulary) + 1
+    user_std, item_std = np.array(maps.user_std), np.array(maps.item_std)
+    user_std[[-1, -1 - kinds, -1 - 2 * kinds]] = 0
+    item_std[-1:] = 0
+    alone = msgspec.structs.replace(maps, user_std=tuple(user_std.tolist()), item_std=tuple(item_std.tolist()))
+    inputs = inputs_by_facets(net, alone)
+    for name in {"item", "user"} & set(net.inputs):
+        width = kinds if name == "item" else 3 * kinds
+        assert (inputs[name][:, -width:].reshape(len(FACETS), -1, kinds)[:, :, -1] == 0).all()
+    if "item" in net.inputs:
+        assert inputs["item"][0].tolist() == inputs["item"][1].tolist()
+        assert inputs["item"][3].tolist() == inputs["item"][4].tolist()
+    scores = serve(staged_once(net.name), inputs)
+    assert ((scores > 0) & (scores < 1)).all()
 
 
 def test_no_rows_give_no_scores(net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]) -> None:

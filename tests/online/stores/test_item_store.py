@@ -45,3 +45,9 @@ def test_an_item_that_the_catalogue_does_not_have_is_called_by_its_id(store: Ite
 
 def test_genres_are_counted(store: ItemStore) -> None:
     assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "War": 20}
+    store.put_item(Item(500, "New", ("Ornithology", "War"), 0), NOW)
+    assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "Ornithology": 1, "War": 21}
+    assert store.has_genre("Ornithology")
+    assert not store.has_genre("Western")
+    store.put_item(Item(500, "Renamed"), NOW)
+    assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "War": 20}
