@@ -24,6 +24,8 @@ MADE_OF = ("features", "offline", "models", "requirements.lock")
 KEPT = 3
 """Digests: as many branches as one works on at a time. A seed is some 100 MB."""
 DATASET = "ml-100k"
+LESSONS = ("--max-positives", 8_000, "--most-asks", 2_000)
+"""What small models are trained on: a part of what `up` makes of the same history, in a part of the time."""
 MAKE_WITHIN = 900.0
 """Seconds, for each of the programs that make a seed."""
 HISTORY = "history"
@@ -94,7 +96,7 @@ def _prepare(home: Path, history: float) -> None:
     """The first base of a home, and what models are trained on, as `up` makes them."""
     made = ("--out", home / "base" / "1", "--samples", home / "data" / "samples-1", "--asks", home / "data" / "asks-1")
     data = ("--dataset", DATASET, "--data-dir", home / "data", "--history", history)
-    _run("offline.prepare", *data, *made, java=True)
+    _run("offline.prepare", *data, *made, *LESSONS, java=True)
 
 
 def _train(home: Path, models: Path, *names: str) -> None:
