@@ -19,6 +19,7 @@ from pathlib import Path
 from infra.services.environment import python_env
 from infra.system import packages
 from infra.system.repository import REPO
+from tests.java import SPARK
 
 MADE_OF = ("features", "offline", "models", "requirements.lock")
 KEPT = 3
@@ -87,7 +88,7 @@ def _forget_old(folder: Path) -> None:
 
 
 def _run(*argv: object, java: bool = False) -> None:
-    more = {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"} if java else {}
+    more = {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1", **SPARK} if java else {}
     env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2", **more})
     subprocess.run([sys.executable, "-m", *map(str, argv)], check=True, cwd=REPO, env=env, timeout=MAKE_WITHIN)
 

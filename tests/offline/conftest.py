@@ -16,6 +16,7 @@ from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.datasets.normalise import tie_hash
 from offline.spark.session import spark_session
+from tests.java import SPARK
 from tests.schemas import MOVIES as SCHEMA
 
 Row = tuple[int, int, float, int]
@@ -33,7 +34,7 @@ MOVIES = [
 @pytest.fixture(scope="package")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     before = dict(os.environ)
-    os.environ["JAVA_HOME"] = str(spark_java_home())
+    os.environ.update(SPARK, JAVA_HOME=str(spark_java_home()))
     with spark_session(tmp_path_factory.mktemp("spark"), "local[2]", memory="1g") as session:
         # Spark has taken what it needs; other tests shall not see it.
         os.environ.clear()
