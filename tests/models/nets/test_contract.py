@@ -17,7 +17,7 @@ from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import LIKE, Event, Item
 from features.units import DAY_MS
 from models import nets
-from models.nets.parts.net import Net
+from models.nets.parts.net import ROWS, Net, NetContext
 from models.registry import read_manifest
 from models.training.runtime import import_tensorflow
 from tests.models.synthetic_lists import START
@@ -36,9 +36,26 @@ pytestmark = pytest.mark.keras
 v1 = tf.compat.v1
 
 
-@pytest.fixture(params=nets.names())
+ALIKE = {"deepfm": "widedeep", "embeddingmlp": "widedeep", "dien": "din", "sasrec": "fusion"}
+"""Net → another one that learns from the same lessons by the same steps. Every run builds each net; of those that are alike it
+trains and exports one, and the rest with --all. A net that is not named here is trained in every run."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.soak if name in ALIKE else ()) for name in nets.names()])
 def net(request: pytest.FixtureRequest) -> Net:
     return nets.find(request.param)
+
+
+@pytest.fixture(params=nets.names())
+def any_net(request: pytest.FixtureRequest) -> Net:
+    return nets.find(request.param)
+
+
+@pytest.fixture
+def context(any_net: Net, fitted: Callable[[str], Any]) -> NetContext:
+    """What a net is built from: the same for those that learn from the same lessons."""
+    made: NetContext = fitted(ALIKE.get(any_net.name, any_net.name)).context
+    return made
 
 
 def serve(folder: Path, rows: dict[str, Any]) -> Any:
@@ -49,11 +66,9 @@ def serve(folder: Path, rows: dict[str, Any]) -> Any:
         return session.run(signature.outputs[OUTPUT].name, feeds)
 
 
-def test_scores_are_one_probability_a_row(
-    net: Net, fitted: Callable[[str], Any], lessons: Callable[[str], Any]
-) -> None:
-    rows = {name: lessons(net.name).validation.inputs[name][:5] for name in net.inputs}
-    scores = fitted(net.name).model(rows).numpy()
+def test_scores_are_one_probability_a_row(any_net: Net, context: NetContext, lessons: Callable[[str], Any]) -> None:
+    rows = {name: lessons(any_net.name).validation.inputs[name][:5] for name in any_net.inputs}
+    scores = any_net.build(context)(rows).numpy()
     assert scores.shape == (5, 1)
     assert scores.dtype == np.float32
     assert ((scores > 0) & (scores < 1)).all()
@@ -205,7 +220,13 @@ def test_golden_rows_are_what_rest_takes(net: Net, staged_once: Callable[[str], 
             assert isinstance(value, int if name in ID_INPUTS else list)
 
 
-def test_its_weights_have_the_same_names_each_time_it_is_built(net: Net, fitted: Callable[[str], Any]) -> None:
-    names = [each.path for each in net.build(fitted(net.name).context).weights]
-    assert names == [each.path for each in fitted(net.name).model.weights]
-    assert len(names) == len(set(names))
+def test_its_weights_have_the_same_names_each_time_it_is_built(any_net: Net, context: NetContext) -> None:
+    one, other = ([each.path for each in any_net.build(context).weights] for _ in range(2))
+    assert one == other
+    assert len(one) == len(set(one))
+
+
+def test_those_that_are_alike_learn_from_the_same_lessons() -> None:
+    for name, other in ALIKE.items():
+        assert other not in ALIKE
+        assert (nets.find(name).learns == ROWS) == (nets.find(other).learns == ROWS)
