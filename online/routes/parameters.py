@@ -14,7 +14,7 @@ from online.server import Server
 
 UserIdQuery = Annotated[str, Query(min_length=1, max_length=MAX_LENGTH)]
 ModelQuery = Annotated[str | None, Query(max_length=64)]
-IdPath = Annotated[str, Path(min_length=1)]
+IdPath = Annotated[str, Path(min_length=1, max_length=3 * MAX_LENGTH)]
 """An id in a path, still percent-encoded as far as it holds a slash (`online.http.slashes`)."""
 
 

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.types import RATING
 from features.units import HOUR_MS
 from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
+from offline.datasets.schema_rows import ROWS as SCHEMA_ROWS
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
 from tests.schemas import MOVIES
 
@@ -28,7 +30,9 @@ ROWS = [  # user, item, rating, ts
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     users, items, ratings, times = zip(*ROWS, strict=True)
-    table = pa.table({"user_id": users, "item_id": items, "rating": ratings, "ts": times})
+    kinds, centis, nothing = [RATING] * len(ROWS), [int(100 * each) for each in ratings], [""] * len(ROWS)
+    columns = (users, items, kinds, centis, times, nothing, nothing)
+    table = pa.table(dict(zip(SCHEMA_ROWS.names, columns, strict=True)), schema=SCHEMA_ROWS)
     pq.write_table(table, tmp_path / "rows.parquet")
     return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
 
