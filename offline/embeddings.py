@@ -252,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def make() -> None:
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, Base(given.base).schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("embeddings"):
             make_embeddings(spark, dataset, Base(given.base), given.out, given.kind or tuple(KINDS))

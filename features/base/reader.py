@@ -122,6 +122,11 @@ class Base:
         """Number of the base made of the data set that this one goes back to; its own if it is that one."""
         return int(self.manifest.get("data_base", self.manifest["number"]))
 
+    @property
+    def root(self) -> int:
+        """Number of the base, made of files or of nothing, that this one goes back to: the whole log lies behind it."""
+        return int(self.manifest.get("root", self.data_base))
+
     @cached_property
     def offsets(self) -> Offsets:
         """The next offset that is not in the base, for each partition of `events` and `served`; 0 where none of it is."""

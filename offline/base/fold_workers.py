@@ -113,7 +113,7 @@ class FoldedUsers:
 
 
 def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
-    """Folds rows (user_id, item_id, rating, ts), sorted by user and then by the data set's order, into USERS.
+    """Folds rows (user_id, item_id, kind, centi, ts, user, item), sorted by user and then by the data set's order, into USERS.
 
     `catalogue` is a broadcast dict of Items, `schema` the text of the home's schema. The k-th of a user's N rows has
     n = k - N, so that the log goes on from 0.
@@ -123,10 +123,11 @@ def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
         items: dict[int, Item] = catalogue.value
         means = read_schema(schema, FILE)
         out = FoldedUsers(items, cut)
-        for user_id, (item_ids, ratings, times) in runs(batches, "user_id"):
+        for user_id, columns in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
-            for n, (item_id, rating, ts) in enumerate(zip(item_ids, ratings, times, strict=True), 1 - len(item_ids)):
-                outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n, means)
+            for n, row in enumerate(zip(*columns, strict=True), 1 - len(columns[0])):
+                event = event_of(name, user_id, *row)
+                outcome = fold_user(state, event, items.get(event.item_id), n, means)
                 yield from out.add(outcome.contribution)
             yield from out.finish(user_id, freeze_user(state), state.features)
         yield from out.rest()

@@ -208,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def measure() -> None:
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, Base(given.base).schema)
         print_recall(*recall(dataset, Base(given.base), vector_channels(given.embeddings, given.models)))
 
     return run(measure)

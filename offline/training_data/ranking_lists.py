@@ -249,7 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def make() -> None:
         base = Base(given.base)
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("asks") as this:
             meta = make_ranking_lists(spark, dataset, base, given.out, ranking_list_settings(given))

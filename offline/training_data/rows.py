@@ -194,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = sample_settings(given)
         check(settings, given.out)
         base = Base(given.base)
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("samples") as this:
             meta = make_samples(spark, dataset, base, given.out, settings)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from infra.system.packages import spark_java_home
-from offline.datasets.normalise import tie_hash
+from offline.datasets.event_history import tie_hash
 from offline.spark.session import spark_session
 
 Row = tuple[int, int, float, int]
