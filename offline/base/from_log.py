@@ -97,8 +97,8 @@ def make_log_base(
     items_end: int = 0,
     learned: Path | None = None,
 ) -> dict[str, Any]:
-    """Make the base `out`; its manifest. items_end: how many records the topic `items` has; learned: take all that the home has seen
-    as this data set, too, which it is then a base of. Without, it goes back to the data set that the previous one does.
+    """Make the base `out`; its manifest. items_end: how many records the topic `items` has; learned: take all that the home has
+    seen as this data set, too, which it is then a base of. Without, it goes back to the data set that the previous one does.
 
     Raises BadInput for an `out` that is no new number or offsets that can't be, Broken if the states before are another
     fold's, or the log does not reach from there to `until`.
