@@ -43,9 +43,9 @@ def drawn_events(
         row = (user + 1, item + 1, kind.code, value if kind.value else 0, START + number * 30_000)
         for column, each in zip(columns.values(), row, strict=True):
             column.append(each)
-    columns["rating"] = [0] * rows  # a base still wants the column
     folder.mkdir(parents=True)
-    pq.write_table(pa.table(columns), folder / "rows.parquet")
+    numbers = {"user": [""] * rows, "item": [""] * rows}
+    pq.write_table(pa.table({**columns, **numbers}), folder / "rows.parquet")
     catalogue = [Item(number + 1, f"Thing {number}", (GENRES[number // OF_GENRE],)) for number in range(ITEMS)]
     last_ts = START + (rows - 1) * 30_000
     return Dataset("drawn", folder / "rows.parquet", catalogue, rows, START, last_ts)

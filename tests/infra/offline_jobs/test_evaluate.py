@@ -13,7 +13,6 @@ from features.types import RATING
 from features.units import HOUR_MS
 from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
-from offline.datasets.schema_rows import ROWS as SCHEMA_ROWS
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
 from tests.schemas import MOVIES
 
@@ -30,9 +29,9 @@ ROWS = [  # user, item, rating, ts
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     users, items, ratings, times = zip(*ROWS, strict=True)
-    kinds, centis, nothing = [RATING] * len(ROWS), [int(100 * each) for each in ratings], [""] * len(ROWS)
-    columns = (users, items, kinds, centis, times, nothing, nothing)
-    table = pa.table(dict(zip(SCHEMA_ROWS.names, columns, strict=True)), schema=SCHEMA_ROWS)
+    centis = [round(rating * 100) for rating in ratings]
+    columns = {"user_id": users, "item_id": items, "kind": [RATING] * len(ROWS), "centi": centis, "ts": times}
+    table = pa.table(columns)
     pq.write_table(table, tmp_path / "rows.parquet")
     return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
 
