@@ -179,10 +179,19 @@ class Base:
     def item_count(self) -> int:
         return len(self._items)
 
+    def catalogue_item(self, item_id: int) -> Item | None:
+        """One item of the catalogue, decoded now."""
+        value = self._catalogue.get(item_id)
+        return None if value is None else _item_decoder.decode(value)
+
+    def catalogue_items(self) -> Iterator[Item]:
+        """All items of the catalogue, ascending by id, each decoded when it is its turn."""
+        return (_item_decoder.decode(value) for _, value in self._catalogue.items())
+
     @cached_property
     def catalogue(self) -> dict[int, Item]:
         """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
-        return {item_id: _item_decoder.decode(value) for item_id, value in self._catalogue.items()}
+        return {item.item_id: item for item in self.catalogue_items()}
 
     def relations(self, kind: str, rows: IntArray) -> Relations:
         """The weights of a kind, between items in these rows (ids [N])."""

@@ -240,7 +240,7 @@ def _touch_tastes(
     first, times = amount
     if not times:
         return
-    for name in taste_names(item):
+    for name in item.tastes:
         taste = tastes.get(name)
         if taste is None:
             if sign < 0:
@@ -254,11 +254,6 @@ def _touch_tastes(
     if len(tastes) > TASTES:
         for name in sorted(tastes, key=lambda name: (tastes[name][0], name))[: len(tastes) - TASTES]:
             del tastes[name]
-
-
-def taste_names(item: Item) -> tuple[str, ...]:
-    """The names under which an item counts for taste: its genres, and the decade of its release."""
-    return (*item.genres, f"{item.year // 10 * 10}s") if item.year else item.genres
 
 
 def freeze_user(state: UserState) -> bytes:

@@ -105,7 +105,7 @@ class ItemColumns:
         self.years[row] = 0
         if item is not None:
             self.years[row] = item.year
-            for name in item.genres:
+            for name in item.labels:
                 at = self._genre_at.get(name)
                 if at is not None:
                     self.genres[row, at] = 1

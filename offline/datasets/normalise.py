@@ -26,7 +26,7 @@ from offline.datasets.raw_files import RATINGS, line_of, read_columns
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 from offline.datasets.sources import Source
 
-NORMAL_VERSION: Final = 2
+NORMAL_VERSION: Final = 3
 """Rises when the same source would give other rows."""
 GROUP_ROWS: Final = 1 << 19
 SCHEMA: Final = pa.schema(

@@ -45,7 +45,7 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     catalogue = {item.item_id: item for item in dataset.items}
     genres = np.zeros((len(ids), len(names)))
     for row, item_id in enumerate(ids):
-        for genre in catalogue[item_id].genres if item_id in catalogue else ():
+        for genre in catalogue[item_id].labels if item_id in catalogue else ():
             genres[row, names.index(genre)] = 1
     shares = np.array([len(raters.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
     return ItemPopulation(np.array(ids, np.int64), shares, genres)

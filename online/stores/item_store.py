@@ -14,7 +14,7 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from features.arrays import IntArray
+from features.arrays import BoolArray, IntArray
 from features.base.reader import EASE, SIMILAR, Base
 from features.contracts.items import genre_names
 from features.fold.co_visits import Neighbours, decode_neighbours
@@ -22,8 +22,10 @@ from features.fold.state import ItemFeatures, decode_item
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
-from features.types import Item, ItemId
+from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
+from online.stores.catalogue import Catalogue
+from online.stores.facets import Facets
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +54,23 @@ class ItemStore:
     """Item features by row. The columns of the base's items come first, then new ones."""
 
     def __init__(self, base: Base) -> None:
-        self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
-        self.genres: tuple[str, ...] = genre_names(self.catalogue.values())
-        ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
+        self.attributes = base.schema.items
+        self.catalogue = Catalogue(base)
+        self.genres: tuple[str, ...] = genre_names(self.catalogue)
+        ids = sorted({item.item_id for item in self.catalogue} | set(base.item_ids))
         self.columns = ItemColumns(len(ids), self.genres)
         self.new_items: list[tuple[int, int]] = []
         self.changes = 0
-        """Incremented for each item that is new or has a changed title, genre or year."""
+        """Incremented for each item that is new or has changed."""
         self._row_of: dict[ItemId, int] = {}
+        self._showable_until: IntArray = np.zeros(len(ids), np.int64)
+        """[N] the time (ms) from which on no list shows the item."""
+        self._deleted: set[int] = set()
         for item_id in ids:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
             self.columns.set_features(self._row_of[item_id], decode_item(value), base.schema.unit)
+        self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)), base.schema)
 
@@ -76,41 +83,61 @@ class ItemStore:
             more = max(1024, row // 4)
             self.columns.grow(more)
             self.index.together.grow(more)
+            self._showable_until = np.concatenate([self._showable_until, np.zeros(more, np.int64)])
         self._row_of[item_id] = row
-        self.columns.set_item(row, item_id, self.catalogue.get(item_id))
-        self.changes += 1
+        self._set_row(row, item_id)
         return row
 
+    def _set_row(self, row: int, item_id: ItemId) -> None:
+        """Set a row's columns from the catalogue."""
+        item = self.catalogue.get(item_id)
+        self.columns.set_item(row, item_id, item)
+        self._showable_until[row] = FOREVER if item is None else showable_until(item)
+        self.changes += 1
+
     def row(self, item_id: ItemId) -> int | None:
-        """Row of an item; None for an unknown one."""
-        return self._row_of.get(item_id)
+        """Row of an item; None for an unknown or deleted one."""
+        row = self._row_of.get(item_id)
+        return None if row in self._deleted else row
 
     def rows(self, item_ids: list[ItemId]) -> IntArray:
         """Rows of the known ones among these items."""
-        return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
+        found = (self.row(item_id) for item_id in item_ids)
+        return np.fromiter((row for row in found if row is not None), np.int64)
 
-    def put_item(self, item: Item, ts: int) -> None:
-        """Put a new or changed item into the catalogue; `ts`: time of the change, ms. `new_items` keeps the NEWEST most recent
-        items that the base does not have, newest first."""
+    def put_item(self, item: Item) -> None:
+        """Put a new, changed or deleted item into the catalogue. `new_items` keeps the NEWEST most recent items that the base
+        does not have, newest first."""
         known = self.catalogue.get(item.item_id)
-        self.catalogue[item.item_id] = item
-        self.changes += 1
+        self.catalogue.put(item)
         row = self._row_of.get(item.item_id)
         if row is None:
             row = self._add_row(item.item_id)
         else:
-            self.columns.set_item(row, item.item_id, item)
-        if known is None:
-            self.new_items = [(row, ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
+            self._set_row(row, item.item_id)
+        self.facets.put(row, item)
+        if item.deleted:
+            self._deleted.add(row)
+            self.new_items = [each for each in self.new_items if each[0] != row]
+            return
+        self._deleted.discard(row)
+        if known is None or known.deleted:
+            self.new_items = [(row, item.ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
+
+    def showable(self, at: Millis) -> BoolArray:
+        """[N] whether lists may show the item at a time (ms)."""
+        return np.asarray(self._showable_until[: len(self)] > at, np.bool_)
+
+    def present(self) -> BoolArray:
+        """[N] whether it is an item: not deleted."""
+        present = np.ones(len(self), bool)
+        present[list(self._deleted)] = False
+        return present
 
     def title_of(self, item_id: ItemId) -> str:
-        """An item's title; "Item 7" where none is known."""
+        """An item's title, also of a deleted one; "Item 7" where none is known."""
         item = self.catalogue.get(item_id)
         return f"Item {item_id}" if item is None else item.title
-
-    def genres_of(self, row: int) -> tuple[str, ...]:
-        """All genres of an item, including those without a column."""
-        return self.item_at(row).genres
 
     def item_at(self, row: int) -> Item:
         """The item in a row; only its id and a made-up title if the catalogue does not have it."""
@@ -136,11 +163,6 @@ class ItemStore:
         day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
         return list(zip(day, weeks, strict=True))
 
-    def count_by_genre(self) -> dict[str, int]:
-        """Number of items of each genre of the vocabulary."""
-        counts = (self.columns.genres[: len(self)] > 0).sum(axis=0).tolist()
-        return dict(zip(self.genres, counts, strict=True))
-
     def newest(self, at: int) -> IntArray:
         """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""
         return np.array([row for row, ts in self.new_items if at - ts <= NEW_FOR_MS], np.int64)
@@ -155,6 +177,11 @@ class ItemStore:
         row = self._row_of.get(neighbours.item_id)
         if row is not None:
             self.index.together.put(row, neighbours, self._row_of)
+
+
+def showable_until(item: Item) -> Millis:
+    """The time (ms) from which on no list shows an item: FOREVER where lists may always show it, 0 where they may not."""
+    return 0 if item.deleted or not item.available else item.expires or FOREVER
 
 
 class ItemFollower:

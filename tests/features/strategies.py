@@ -9,15 +9,15 @@ from typing import Final
 from hypothesis import strategies as st
 
 from features.contracts.served import ServedHead
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
+from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
 from features.units import DAY_MS
-from tests.schemas import added
+from tests.schemas import added, film
 
 USER: Final = 7
 START: Final = 30 * DAY_MS
 """Where the times of a log begin, ms."""
 CATALOGUE: Final = {
-    number: Item(
+    number: film(
         number,
         f"Film {number}",
         ("Drama", "Comedy", "War")[: number % 4] if number < 9 else (f"Genre {number}",),

@@ -23,13 +23,13 @@ from features.inputs.signals import (
     find_signals,
     signal_matrix,
 )
-from features.types import LIKE, VIEW, Item
+from features.types import LIKE, VIEW
 from features.units import DAY_MS
-from tests.schemas import MOVIES, added
+from tests.schemas import MOVIES, added, film
 
 AT = 200 * DAY_MS + DAY_MS // 2
 GENRES = ("Comedy", "Drama", "War")
-ITEMS = [Item(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
+ITEMS = [film(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
 
 
 def index() -> ItemIndex:

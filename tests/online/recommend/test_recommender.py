@@ -40,7 +40,7 @@ def ids(answer: Recommendation) -> list[int]:
     ],
 )
 def test_a_policy_hides_films_of_before_and_after(base: Base, hide: Hide, years: range) -> None:
-    found = {item.year for item in recommendation(base, Policy(hide=hide)).items}
+    found = {shown.item.year for shown in recommendation(base, Policy(hide=hide)).items}
     assert found
     assert found <= set(years)
     assert len(found) >= len(years) - 2  # user 7 has seen two films
@@ -48,11 +48,13 @@ def test_a_policy_hides_films_of_before_and_after(base: Base, hide: Hide, years:
 
 def test_a_policy_hides_a_genre(base: Base) -> None:
     found = recommendation(base, Policy(hide=Hide(genres=("War",)))).items
-    assert {genre for item in found for genre in item.genres} == {"Comedy"}
+    assert {genre for shown in found for genre in shown.item.labels} == {"Comedy"}
 
 
 def test_a_list_is_of_one_genre_where_that_is_asked_for(base: Base) -> None:
-    assert {item.genres for item in recommendation(base, genre="War").items} == {("Drama", "War")}
+    assert {shown.item.labels for shown in recommendation(base, filters=(("genres", "War"),)).items} == {
+        ("Drama", "War")
+    }
 
 
 def test_what_is_excluded_or_seen_is_not_in_the_list(base: Base) -> None:
