@@ -15,6 +15,7 @@ from features.fold.decay import decay
 from features.fold.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.fold.user import Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.inputs.columns import fades
+from features.schema.attributes import MAX_TASTE_BYTES
 from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
@@ -130,6 +131,18 @@ def test_the_largest_user_is_below_4_kb() -> None:
         event = Event(f"e{number}", RATING, 2**63 - 1, item.item_id, 500, "", 4_000_000_000_000 + number)
         fold_user(state, event, item, number + 1, MOVIES)
     assert len(encode_features(state.features)) <= 4096
+
+
+def test_a_user_of_long_names_and_all_kinds_is_below_5_kb() -> None:
+    state = UserState(UserFeatures(2**63 - 1))
+    for number in range(3000):
+        names = [f"{letter}{number % 16:0{MAX_TASTE_BYTES - 1}}" for letter in "AB"]
+        item = film(2**63 - 1 - number, "x", names)
+        kind, centi = ((RATING, 500), (CLICK, 0), (DISLIKE, 0))[number // 16 % 3]
+        event = Event(f"e{number}", kind, 2**63 - 1, item.item_id, centi, "", 4_000_000_000_000 + number)
+        fold_user(state, event, item, number + 1, MOVIES)
+    assert all(all(weights) for weights in state.features.tastes.values())
+    assert 4_096 < len(encode_features(state.features)) <= 5_120
 
 
 def test_undo_takes_back_counts_tastes_lists_and_seen() -> None:
