@@ -96,6 +96,6 @@ def murmur2(data: bytes) -> int:
 
 
 @lru_cache(maxsize=1 << 16)
-def partition_of(user_id: int) -> int:
-    """The partition of `events` in which all of a user's events lie."""
-    return (murmur2(str(user_id).encode()) & 0x7FFFFFFF) % PARTITIONS
+def partition_of(user: int | str) -> int:
+    """The partition of `events` in which all of a user's events lie, by the user's id outside."""
+    return (murmur2(str(user).encode()) & 0x7FFFFFFF) % PARTITIONS

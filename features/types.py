@@ -10,6 +10,8 @@ Millis = int
 """Milliseconds since 1970, UTC."""
 
 MAX_ID: Final = 2**63 - 1
+NO_ID: Final = -1
+"""Stands where there is no user or item; no id has it (`features.ids`)."""
 FOREVER: Final = 2**63 - 1
 """The time until which an item is hidden that is hidden for good."""
 
@@ -25,7 +27,8 @@ class Event(NamedTuple):
     """One event of the log, valid by the contract (see `features.contracts.events`).
 
     `kind` is a code of the home's schema: an index into KINDS, or above. `centi` is the value in hundredths (450 for a rating of
-    4.5) or 0. `item_id` is −1 and `target` is "" where the kind has none.
+    4.5) or 0. `item_id` is NO_ID and `target` is "" where the kind has none. `user` and `item` are the ids outside where those
+    are strings (`features.ids`), else "".
     """
 
     event_id: str
@@ -37,13 +40,16 @@ class Event(NamedTuple):
     ts: Millis
     request_id: str | None = None
     position: int | None = None
+    user: str = ""
+    item: str = ""
 
 
 class Contribution(NamedTuple):
     """The change that one applied event makes to an item and its pairs: added (sign 1) or taken back (sign −1).
 
     `weight` is the event's, in units of the schema; `key` is the hash of the event's id; `partners` are the items that the user
-    liked just before this one, for a positive event (else empty).
+    liked just before this one, for a positive event (else empty); `item` is the item's id outside where that is a string and the
+    event told it, else "".
     """
 
     item_id: ItemId
@@ -54,6 +60,7 @@ class Contribution(NamedTuple):
     weight: int = 0
     key: int = 0
     partners: tuple[ItemId, ...] = ()
+    item: str = ""
 
 
 Slot = tuple[ItemId, Millis, int, ItemId, int]
@@ -77,6 +84,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     expires       from when on no list shows it, ms; 0: never
     deleted       it is no item any more; what it was is kept for histories and undos
     ts            the home's clock when it was put, ms; 0: it came with the data set
+    outer         its id outside where that is a string, else "" (`features.ids`)
     """
 
     item_id: ItemId
@@ -91,6 +99,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     expires: Millis = 0
     deleted: bool = False
     ts: Millis = 0
+    outer: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ class BaseSettings:
     history   share of the rows, from the first, that goes into the base
     out       the base's folder, named by its number
     schema    file that says what the events mean; None: the preset for films
+    salt      the home's, for ids that are strings (hexadecimal)
     master    Spark's master; None is all cores of this machine
     """
 
@@ -26,13 +27,14 @@ class BaseSettings:
     out: Path
     schema: Path | None = None
     master: str | None = None
+    salt: str = ""
 
     def read_schema(self) -> Schema:
         """The schema of the file. Raises BadInput for one that can't be read, or that says what it may not."""
         if self.schema is None:
-            return preset_schema()
+            return preset_schema().salted(self.salt)
         try:
-            return read_schema(self.schema.read_text(encoding="utf-8"), str(self.schema))
+            return read_schema(self.schema.read_text(encoding="utf-8"), str(self.schema)).salted(self.salt)
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput("--schema", "a file", f"{self.schema} ({error})") from error
 
@@ -74,10 +76,11 @@ def add_base_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--history", type=float, default=0.8, help="share of the rows that is history (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
     parser.add_argument("--schema", type=Path, default=None, help="what the events mean (the preset for films)")
+    parser.add_argument("--salt", default="", help="keys the hash of ids that are strings (hexadecimal)")
 
 
 def base_settings(given: argparse.Namespace) -> BaseSettings:
-    return BaseSettings(given.dataset, given.data_dir, given.history, given.out, given.schema, given.master)
+    return BaseSettings(given.dataset, given.data_dir, given.history, given.out, given.schema, given.master, given.salt)
 
 
 def add_sample_arguments(parser: argparse.ArgumentParser) -> None:

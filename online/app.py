@@ -22,6 +22,7 @@ from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
 from online.http.load_shedding import LoadGuard, LoadShedder
 from online.http.origin_guard import OriginGuard
+from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModels
@@ -159,6 +160,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
         app.include_router(router)
     openapi.install(app, routers, attribute_schemas(server.schema.items))
 
+    app.add_middleware(EncodedSlashes)
     app.add_middleware(BodyLimit)
     app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access)

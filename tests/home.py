@@ -43,6 +43,12 @@ class Martlet:
         return value
 
     @property
+    def salt(self) -> str:
+        """What keys the hash of ids that are strings, hexadecimal."""
+        record: dict[str, Any] = json.loads((self.home / "home.json").read_text())
+        return str(record["salt"])
+
+    @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.status()['ports']['kafka']}"
 

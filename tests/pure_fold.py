@@ -5,7 +5,7 @@ from collections import Counter
 
 from features.base.reader import Base, Offsets
 from features.clock import Clock
-from features.contracts.admission import Misplaced, admit, admit_list
+from features.contracts.admission import Misplaced, admit, admit_list, key_text
 from features.errors import BadEvent
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
@@ -37,11 +37,9 @@ class Reference:
                 self.ledger[topic].update((fate, "read"))
 
     def _event(self, partition: int, record: Record) -> str:
-        key = (record.key or b"").decode("latin-1")
+        now = self._clock.at(record.broker_ts)
         try:
-            event = admit(
-                record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts), self._schema
-            )
+            event = admit(record.value, key_text(record.key), partition, record.broker_ts, now, self._schema)
         except BadEvent:
             return REJECTED
         except Misplaced:
@@ -55,9 +53,9 @@ class Reference:
         return verdict
 
     def _list(self, partition: int, record: Record) -> str:
-        key = (record.key or b"").decode("latin-1")
+        now = self._clock.at(record.broker_ts)
         try:
-            head = admit_list(record.value, key, partition, record.broker_ts, self._clock.at(record.broker_ts))
+            head = admit_list(record.value, key_text(record.key), partition, record.broker_ts, now, self._schema)
         except BadEvent:
             return REJECTED
         verdict, contributions = fold_list(self._lists.setdefault(head.user_id, list_memory([])), head)

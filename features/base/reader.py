@@ -28,6 +28,7 @@ from features.base.mapped_table import MappedTable
 from features.errors import BadInput, Broken
 from features.fold.co_visits import Pairs
 from features.fold.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
+from features.ids import OuterId
 from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
@@ -104,9 +105,10 @@ class Base:
         """Time of the newest event in the base, ms; 0 if it holds none."""
         return int(self.manifest["cut"])
 
-    def offset_of(self, user_id: int) -> int:
-        """The next offset of the user's partition of `events` that is not in the base: 0 for a base of a data set."""
-        return self.offsets[EVENTS][partition_of(user_id)]
+    def offset_of(self, user: OuterId) -> int:
+        """The next offset that is not in the base, of the partition of `events` of the user with this id outside: 0 for a base
+        of a data set, and for a forgotten user whose id is known by its hash alone."""
+        return 0 if isinstance(user, int) and user < 0 else self.offsets[EVENTS][partition_of(user)]
 
     @property
     def clock_start(self) -> int:

@@ -5,18 +5,19 @@ Flink's operator and `verify` both apply it, so they can't disagree.
 
 from features.contracts.events import check_time, read_event
 from features.contracts.served import ServedHead, read_served
-from features.errors import BadEvent
+from features.errors import BadEvent, BadInput
 from features.keys import partition_of
 from features.schema.tables import Schema
-from features.types import MAX_ID, Event, Millis, UserId
+from features.types import Event, Millis, UserId
 
 
 class Misplaced(Exception):
-    """A good event under another key or in another partition than its user's: it is sent on to the right one."""
+    """A good event under another key or in another partition than its user's: it is sent on to the right one, under `key`."""
 
-    def __init__(self, event: Event) -> None:
-        super().__init__(f"event {event.event_id} of user {event.user_id} lies under another key or partition")
+    def __init__(self, event: Event, key: str) -> None:
+        super().__init__(f"event {event.event_id} of user {key} lies under another key or partition")
         self.event = event
+        self.key = key
 
 
 def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis, schema: Schema) -> Event:
@@ -24,23 +25,35 @@ def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Mill
     clock at that moment. Raises BadEvent (to `events.rejected`) or Misplaced."""
     event = read_event(value, schema)
     check_time(event.ts, broker_ts, clock)
-    if key != str(event.user_id) or partition != partition_of(event.user_id):
-        raise Misplaced(event)
+    expected = event.user or str(event.user_id)
+    if key != expected or partition != partition_of(expected):
+        raise Misplaced(event, expected)
     return event
 
 
-def admit_list(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis) -> ServedHead:
+def admit_list(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis, schema: Schema) -> ServedHead:
     """The shown list of a record of `served`, as `admit` does it. Raises BadEvent; a list is never sent on."""
-    head = read_served(value)
+    head = read_served(value, schema.ids)
     check_time(head.ts, broker_ts, clock)
-    if key != str(head.user_id) or partition != partition_of(head.user_id):
-        raise BadEvent("user_id", f"the user of key {key!r} in partition {partition}", str(head.user_id))
+    expected = str(head.user)
+    if key != expected or partition != partition_of(expected):
+        raise BadEvent("user_id", f"the user of key {key!r} in partition {partition}", expected)
     return head
 
 
-def user_of_key(key: str, partition: int) -> UserId | None:
+def key_text(key: bytes | None) -> str:
+    """A record's key as text: "" where there is none, or it is no UTF-8."""
+    try:
+        return "" if key is None else key.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def user_of_key(key: str, partition: int, schema: Schema) -> UserId | None:
     """The user to whom a record belongs by its key, even if its value can't be read; None for a key that is no user's
-    or lies in another partition than that user's."""
-    if not (key.isascii() and key.isdigit() and len(key) <= 19) or str(int(key)) != key or int(key) > MAX_ID:
+    canonical id or lies in another partition than that user's."""
+    try:
+        user_id = schema.ids.inside(key)
+    except BadInput:
         return None
-    return int(key) if partition_of(int(key)) == partition else None
+    return user_id if partition_of(key) == partition else None

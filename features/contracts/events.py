@@ -12,9 +12,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from features.contracts.json_contract import read_json, refusal
-from features.errors import BadEvent
+from features.errors import BadEvent, BadInput
+from features.ids import MAX_LENGTH, Ids, OuterId
 from features.schema.tables import MAX_VALUE, MIN_VALUE, Kind, Schema
-from features.types import FORGET_USER, MAX_ID, UNDO, Event, Millis
+from features.types import FORGET_USER, MAX_ID, NO_ID, UNDO, Event, ItemId, Millis, UserId
 from features.units import DAY_MS, MINUTE_MS
 
 FUTURE_SLACK_MS: Final = MINUTE_MS
@@ -22,7 +23,12 @@ FUTURE_SLACK_MS: Final = MINUTE_MS
 CLOCK_SLACK_MS: Final = DAY_MS
 """An event may be this far ahead of the home's clock."""
 
-Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
+Whole = Annotated[int, Meta(ge=0, le=MAX_ID)]
+"""A count, a position, or a time in ms."""
+Id = Whole | Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
+"""A user's or an item's id outside (`features.ids` says which strings are none)."""
+Inside = Annotated[int, Meta(ge=-(MAX_ID + 1), le=MAX_ID)]
+"""A user's or an item's id inside."""
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -33,13 +39,13 @@ class Wire(msgspec.Struct, omit_defaults=True):
     type: Name
     user_id: Id
     event_id: Name | UnsetType = UNSET
-    ts: Id | UnsetType = UNSET
+    ts: Whole | UnsetType = UNSET
     item_id: Id | UnsetType = UNSET
     rating: float | UnsetType = UNSET
     value: float | UnsetType = UNSET
     target: Name | UnsetType = UNSET
     request_id: Name | UnsetType = UNSET
-    position: Id | UnsetType = UNSET
+    position: Whole | UnsetType = UNSET
 
 
 _decoder = msgspec.json.Decoder(Wire)
@@ -59,14 +65,16 @@ def to_event(wire: Wire, schema: Schema) -> Event:
         _refuse("event_id", "a string of 1 to 64 characters", "nothing")
     if wire.ts is UNSET:
         _refuse("ts", "milliseconds since 1970", "nothing")
-    item_id, target = -1, ""
+    user_id = inside(wire.user_id, "user_id", schema.ids)
+    item_id, target, item = NO_ID, "", ""
     if kind in (UNDO, FORGET_USER):
         if wire.item_id is not UNSET:
             _refuse("item_id", f"no item_id with {wire.type}", str(wire.item_id))
     elif wire.item_id is UNSET:
         _refuse("item_id", f"an item_id with {wire.type}", "nothing")
     else:
-        item_id = wire.item_id
+        item_id = inside(wire.item_id, "item_id", schema.ids)
+        item = outer_text(wire.item_id, item_id)
     centi = _value_of(wire, kind, schema)
     if kind == UNDO:
         if wire.target is UNSET:
@@ -77,14 +85,29 @@ def to_event(wire: Wire, schema: Schema) -> Event:
     return Event(
         wire.event_id,
         kind,
-        wire.user_id,
+        user_id,
         item_id,
         centi,
         target,
         wire.ts,
         None if wire.request_id is UNSET else wire.request_id,
         None if wire.position is UNSET else wire.position,
+        outer_text(wire.user_id, user_id),
+        item,
     )
+
+
+def inside(outer: OuterId, where: str, ids: Ids) -> UserId | ItemId:
+    """The number that stands for an id inside. Raises BadEvent, which names the field `where`, for what is no id."""
+    try:
+        return ids.inside(outer)
+    except BadInput as error:
+        raise BadEvent(where, error.expected, error.received) from error
+
+
+def outer_text(outer: OuterId, number: int) -> str:
+    """The id outside where it is a string, as Event and Item have it: "" for one that is a number."""
+    return str(outer) if number < 0 else ""
 
 
 def _value_of(wire: Wire, kind: int, schema: Schema) -> int:
@@ -126,11 +149,11 @@ def write_event(event: Event, schema: Schema) -> bytes:
     fields: dict[str, Any] = {
         "event_id": event.event_id,
         "type": kind.name,
-        "user_id": event.user_id,
+        "user_id": event.user or event.user_id,
         "ts": event.ts,
     }
-    if event.item_id >= 0:
-        fields["item_id"] = event.item_id
+    if event.item_id != NO_ID:
+        fields["item_id"] = event.item or event.item_id
     if kind.value is not None:
         fields[value_field(kind)] = event.centi / 100
     if event.target:

@@ -14,11 +14,13 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from features.contracts.events import Id
+from features.contracts.events import Id, Whole, inside, outer_text
 from features.contracts.json_contract import read_json, refusal
 from features.errors import BadEvent, BadInput
+from features.ids import Ids
 from features.schema.attributes import Attributes
 from features.schema.declarations import BUILT_IN
+from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis
 
 ITEM_LIMIT: Final = 32 << 10
@@ -33,14 +35,14 @@ class ItemFields(msgspec.Struct, frozen=True, omit_defaults=True):
     title: Title
     image_url: ImageUrl = ""
     available: bool = True
-    expires: Id = 0
+    expires: Whole = 0
 
 
 class _RecordFields(ItemFields, frozen=True, omit_defaults=True):
     """What else stands in the topic. ts: the home's clock when it was put, ms."""
 
     deleted: bool = False
-    ts: Id = 0
+    ts: Whole = 0
 
 
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -55,35 +57,40 @@ def read_object(value: bytes) -> dict[str, Any]:
     return read_json(_decoder, value, "item")
 
 
-def id_of(fields: Mapping[str, Any]) -> ItemId:
-    """The id of an item's fields. Raises BadEvent."""
+def id_of(fields: Mapping[str, Any], ids: Ids) -> tuple[ItemId, str]:
+    """(the number inside, the id outside where that is a string or else "") of an item's fields. Raises BadEvent."""
     if fields.get("item_id") is None:
         raise BadEvent("item_id", "a value", "nothing")
     try:
-        return msgspec.convert(fields["item_id"], Id)
+        given: int | str = msgspec.convert(fields["item_id"], Id)
     except msgspec.ValidationError as error:
         raise refusal(error, "item_id") from error
+    item_id = inside(given, "item_id", ids)
+    return item_id, outer_text(given, item_id)
 
 
-def compile_item(item_id: ItemId, fields: Mapping[str, Any], ts: Millis, attributes: Attributes) -> Item:
-    """The item that a caller's fields say, whole: `fields` as of `read_object`, `item_id` among them or not. What is None is as
-    if left out. Raises BadInput, also for a field that the schema does not have."""
+def compile_item(
+    item_id: ItemId, fields: Mapping[str, Any], ts: Millis, attributes: Attributes, outer: str = ""
+) -> Item:
+    """The item that a caller's fields say, whole: `fields` as of `read_object`, `item_id` among them or not; `outer`: its id
+    outside where that is a string. What is None is as if left out. Raises BadInput, also for a field that the schema does not
+    have."""
     given = {name: value for name, value in fields.items() if value is not None}
     checked = _convert({name: given[name] for name in BUILT_IN if name in given}, ItemFields)
     other = {name: value for name, value in fields.items() if name not in BUILT_IN}
-    return attributes.item(item_id, checked.title, attributes.check(other), ts=ts, **_more(checked))
+    return attributes.item(item_id, checked.title, attributes.check(other), ts=ts, outer=outer, **_more(checked))
 
 
 def change_item(item: Item, fields: Mapping[str, Any], ts: Millis, attributes: Attributes) -> Item:
     """The item with these fields changed, and those that are None taken away. Raises BadInput."""
     if fields.get("title", "") is None:
         raise BadInput("title", "a title", "null")
-    return compile_item(item.item_id, {**_fields_of(item, attributes), **fields}, ts, attributes)
+    return compile_item(item.item_id, {**_fields_of(item, attributes), **fields}, ts, attributes, item.outer)
 
 
 def write_item(item: Item, attributes: Attributes) -> bytes:
     """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
-    fields = {"item_id": item.item_id, **_fields_of(item, attributes)}
+    fields = {"item_id": item.outer or item.item_id, **_fields_of(item, attributes)}
     if item.deleted:
         fields["deleted"] = True
     if item.ts:
@@ -94,15 +101,18 @@ def write_item(item: Item, attributes: Attributes) -> bytes:
     return value
 
 
-def read_item(value: bytes, attributes: Attributes) -> Item:
+def read_item(value: bytes, schema: Schema) -> Item:
     """An item of the topic. Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
     fields = read_object(value)
     record = _convert(fields, _RecordFields)
     try:
-        checked = attributes.check(fields, strict=False)
+        checked = schema.items.check(fields, strict=False)
     except BadInput as error:
         raise BadEvent(error.where, error.expected, error.received) from error
-    return attributes.item(id_of(fields), record.title, checked, deleted=record.deleted, ts=record.ts, **_more(record))
+    item_id, outer = id_of(fields, schema.ids)
+    return schema.items.item(
+        item_id, record.title, checked, deleted=record.deleted, ts=record.ts, outer=outer, **_more(record)
+    )
 
 
 def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:

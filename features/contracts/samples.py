@@ -10,12 +10,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from features.contracts.events import Id, Name
+from features.contracts.events import Id, Inside, Name, Whole
 from features.contracts.json_contract import read_json
 from features.contracts.served import Served, check_served, read_served
 from features.errors import BadEvent
+from features.ids import Ids, OuterId
 from features.schema.tables import Schema
-from features.types import Event, Millis
+from features.types import NO_ID, Event, Millis
 
 MAX_ACTIONS: Final = 500
 SAMPLE_LIMIT: Final = 1 << 20
@@ -27,12 +28,12 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
 
     event_id: Name
     type: Name
-    ts: Id
-    item_id: Id | UnsetType = UNSET
+    ts: Whole
+    item_id: Inside | UnsetType = UNSET
     rating: Annotated[float, Meta(ge=0.5, le=5)] | UnsetType = UNSET
     value: float | UnsetType = UNSET
     target: Name | UnsetType = UNSET
-    position: Id | UnsetType = UNSET
+    position: Whole | UnsetType = UNSET
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -47,12 +48,12 @@ class Sample(msgspec.Struct, frozen=True):
     user_id: Id
     served: Served
     actions: Annotated[tuple[Action, ...], Meta(max_length=MAX_ACTIONS)]
-    closed_ts: Id
+    closed_ts: Whole
 
 
 class _Written(msgspec.Struct, frozen=True):
     request_id: str
-    user_id: int
+    user_id: OuterId
     served: msgspec.Raw
     actions: Sequence[Action]
     closed_ts: int
@@ -60,6 +61,8 @@ class _Written(msgspec.Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Sample)
+_ANY: Final = Ids()
+"""A sample speaks of its user by the id outside, which no salt changes."""
 
 
 def action_of(event: Event, schema: Schema) -> Action:
@@ -71,7 +74,7 @@ def action_of(event: Event, schema: Schema) -> Action:
         event.event_id,
         kind.name,
         event.ts,
-        event.item_id if event.item_id >= 0 else UNSET,
+        UNSET if event.item_id == NO_ID else event.item_id,
         value if is_rating else UNSET,
         UNSET if is_rating else value,
         event.target or UNSET,
@@ -79,13 +82,12 @@ def action_of(event: Event, schema: Schema) -> Action:
     )
 
 
-def write_sample(served_json: bytes, actions: Sequence[Action], closed_ts: Millis) -> bytes:
-    """The JSON of a sample, with the bytes of the list as they are. Of more than MAX_ACTIONS actions the first are taken.
+def write_sample(served_json: bytes, actions: Sequence[Action], closed_ts: Millis) -> tuple[str, bytes]:
+    """(key, JSON) of a sample, with the bytes of the list as they are. Of more than MAX_ACTIONS actions the first are taken.
     Raises BadEvent if the list is none (see `features.contracts.served.read_served`)."""
-    head = read_served(served_json)
-    return _encoder.encode(
-        _Written(head.request_id, head.user_id, msgspec.Raw(served_json), actions[:MAX_ACTIONS], closed_ts)
-    )
+    head = read_served(served_json, _ANY)
+    written = _Written(head.request_id, head.user, msgspec.Raw(served_json), actions[:MAX_ACTIONS], closed_ts)
+    return str(head.user), _encoder.encode(written)
 
 
 def read_sample(value: bytes) -> Sample:

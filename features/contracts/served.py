@@ -1,6 +1,7 @@
 """The contract of the topic `served`: every list that was shown, with what is needed to learn from it.
 
-One JSON object a list, under the user's key in the user's partition. Unknown fields are ignored, so that a new server can
+One JSON object a list, under the user's key in the user's partition. The user's id is that outside, items' ids are those
+inside (`features.ids`), as they are in features. Unknown fields are ignored, so that a new server can
 feed an old job. `read_served` takes the few fields that the job needs, `read_served_list` all; both refuse with a `BadEvent`
 that names the field, what was expected and what came.
 """
@@ -12,10 +13,11 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from features.contracts.events import Id, Name
+from features.contracts.events import Id, Inside, Name, Whole, inside
 from features.contracts.json_contract import read_json
 from features.errors import BadEvent, BadInput
-from features.types import ItemId, Millis, UserId
+from features.ids import Ids, OuterId
+from features.types import NO_ID, ItemId, Millis, UserId
 
 T = TypeVar("T")
 
@@ -36,8 +38,8 @@ class ServedItem(msgspec.Struct, frozen=True):
     team        of a list that interleaves two models, the one whose pick it was
     """
 
-    item_id: Id
-    position: Id
+    item_id: Inside
+    position: Whole
     score: float
     channels: tuple[Name, ...]
     propensity: Annotated[float, Meta(ge=0, le=1)] = 1.0
@@ -54,8 +56,8 @@ class ServedCandidates(msgspec.Struct, frozen=True):
     """
 
     channels: Annotated[tuple[Name, ...], Meta(max_length=62)]
-    item_id: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)]
-    channel: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)]
+    item_id: Annotated[list[Inside], Meta(max_length=MAX_CANDIDATES)]
+    channel: Annotated[list[Whole], Meta(max_length=MAX_CANDIDATES)]
     score: Annotated[list[float], Meta(max_length=MAX_CANDIDATES)]
 
 
@@ -94,10 +96,10 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     request_id: Name
     user_id: Id
-    ts: Id
-    at: Id
+    ts: Whole
+    at: Whole
     model: Name | None
-    model_version: Id | None
+    model_version: Whole | None
     items: Annotated[tuple[ServedItem, ...], Meta(max_length=MAX_SLATE)]
     candidates: ServedCandidates
     features: ServedFeatures | None = None
@@ -106,22 +108,24 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServedHead(msgspec.Struct, frozen=True):
-    """The part of a list that the job needs: its user, the home's clock when it was made (ms), the items in the order shown."""
+    """The part of a list that the job needs: its user, the home's clock when it was made (ms), the items in the order shown;
+    `user` is the user's id outside."""
 
     request_id: str
     user_id: UserId
     ts: Millis
     item_ids: tuple[ItemId, ...]
+    user: OuterId = 0
 
 
 class _HeadItem(msgspec.Struct, frozen=True):
-    item_id: Id
+    item_id: Inside
 
 
 class _Head(msgspec.Struct, frozen=True):
     request_id: Name
     user_id: Id
-    ts: Id
+    ts: Whole
     items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SLATE)]
 
 
@@ -138,13 +142,14 @@ def write_served(served: Served) -> bytes:
     return value
 
 
-def read_served(value: bytes) -> ServedHead:
+def read_served(value: bytes, ids: Ids) -> ServedHead:
     """The head of one value of the topic `served`. Raises BadEvent for what is no JSON or has a head that the contract does
     not allow; the rest is not read."""
     head = _read(_head_decoder, value)
     item_ids = tuple([item.item_id for item in head.items])
-    _check_once(item_ids)
-    return ServedHead(head.request_id, head.user_id, head.ts, item_ids)
+    _check_items(item_ids)
+    user_id = inside(head.user_id, "user_id", ids)
+    return ServedHead(head.request_id, user_id, head.ts, item_ids, user_id if user_id >= 0 else head.user_id)
 
 
 def read_served_list(value: bytes) -> Served:
@@ -156,7 +161,7 @@ def read_served_list(value: bytes) -> Served:
 
 def check_served(served: Served) -> None:
     """Check what types alone can't express. Raises BadEvent."""
-    _check_once(tuple([item.item_id for item in served.items]))
+    _check_items(tuple([item.item_id for item in served.items]))
     for at, (before, item) in enumerate(pairwise(served.items), start=1):
         if item.position <= before.position:
             raise BadEvent(f"items[{at}].position", f"a place after {before.position}", str(item.position))
@@ -186,7 +191,9 @@ def _read(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     return read_json(decoder, value, "served")
 
 
-def _check_once(item_ids: tuple[ItemId, ...]) -> None:
+def _check_items(item_ids: tuple[ItemId, ...]) -> None:
+    if NO_ID in item_ids:
+        raise BadEvent(f"items[{item_ids.index(NO_ID)}].item_id", "an item's id", str(NO_ID))
     if len(set(item_ids)) < len(item_ids):
         twice = next(each for each in item_ids if item_ids.count(each) > 1)
         raise BadEvent("items", "each item once", f"item {twice} more than once")

@@ -149,7 +149,7 @@ class Pairs:
 
 def slots_of(contribution: Contribution) -> list[Slot]:
     """The co-visits that a contribution adds or takes back: each pair from both sides."""
-    item_id, ts, _, _, sign, weight, key, partners = contribution
+    item_id, ts, _, _, sign, weight, key, partners, _ = contribution
     slots = []
     for other in partners:
         slots.append((item_id, ts, key, other, sign * weight))

@@ -8,7 +8,9 @@ from features.units import DAY_MS
 
 def fold_item(features: ItemFeatures, contribution: Contribution, schema: Schema) -> ItemFeatures:
     """Add one contribution to its item (changed in place). The result does not depend on the order of contributions."""
-    _, ts, kind, centi, sign, weight, _, _ = contribution
+    _, ts, kind, centi, sign, weight, _, _, item = contribution
+    if item:
+        features.item_id = item
     features.first_ts = ts if features.n == 0 else min(features.first_ts, ts)
     features.last_ts = max(features.last_ts, ts)
     features.n += 1

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from features.ids import OuterId
 from features.types import CLICK, KINDS, UNDO
 
 FOLD_VERSION: Final = 4
@@ -39,7 +40,7 @@ def count_event(counts: list[int], kind: int, sign: int) -> None:
 class UserFeatures(msgspec.Struct, array_like=True):
     """The features of a user; at most 4 kB as stored, 5 kB where names of tastes are long.
 
-    user_id     the user
+    user_id     the user's id outside (`features.ids`); that inside as long as no event told it
     first_ts    time of the oldest applied event, ms (0: none yet)
     last_ts     time of the newest applied event, ms
     counts      applied events by kind, as far as to the largest there was; what was undone is taken off
@@ -61,7 +62,7 @@ class UserFeatures(msgspec.Struct, array_like=True):
     epochs      for each half-life, the time (in half-lives since 1970) as of which its weights stand
     """
 
-    user_id: int
+    user_id: OuterId
     first_ts: int = 0
     last_ts: int = 0
     counts: list[int] = msgspec.field(default_factory=_counts)
@@ -86,7 +87,7 @@ class ItemFeatures(msgspec.Struct, array_like=True):
     its number the time divided by its length; events are all but impressions. Popularity and trend are read from `days`
     (`features.inputs.columns`).
 
-    item_id     the item
+    item_id     the item's id outside; that inside as long as no contribution told it
     n           contributions folded in, undone ones included: the fence of its writes
     first_ts    time of the oldest contribution, ms
     last_ts     time of the newest, ms
@@ -98,7 +99,7 @@ class ItemFeatures(msgspec.Struct, array_like=True):
     days        the newest 60 days (UTC) with contributions, as buckets, ascending
     """
 
-    item_id: int
+    item_id: OuterId
     n: int = 0
     first_ts: int = 0
     last_ts: int = 0

@@ -25,7 +25,7 @@ from features.fold.state import (
     encode_stored_user,
 )
 from features.schema.tables import Schema
-from features.types import FOREVER, FORGET_USER, IMPRESSION, RATING, UNDO, Contribution, Event, Item, Millis
+from features.types import FOREVER, FORGET_USER, IMPRESSION, NO_ID, RATING, UNDO, Contribution, Event, Item, Millis
 from features.units import ends_session
 from features.verdicts import APPLIED, DUPLICATE, LATE
 
@@ -86,6 +86,8 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int, schema:
     kind, weight = schema.kind(event.kind), schema.weight(event.kind, event.centi)
     if not kind.repeats and any(act[0] == event.item_id and act[2] == event.kind for act in features.recent):
         weight = 0
+    if event.user:
+        features.user_id = event.user
     partners = _partners(features.sequence, event) if weight > 0 else ()
     memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, weight, partners))
     if event.ts > features.last_ts:
@@ -109,7 +111,8 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int, schema:
         del features.sequence[:-SEQUENCE]
     if kind.hide:
         state.seen.add(event.item_id, n, hidden_until(event.ts, kind.hide))
-    return Outcome(APPLIED, Contribution(event.item_id, event.ts, event.kind, event.centi, 1, weight, key, partners))
+    added = Contribution(event.item_id, event.ts, event.kind, event.centi, 1, weight, key, partners, event.item)
+    return Outcome(APPLIED, added)
 
 
 def hidden_until(ts: Millis, hide: Millis) -> Millis:
@@ -120,13 +123,13 @@ def hidden_until(ts: Millis, hide: Millis) -> Millis:
 def undone_item(state: UserState, event: Event) -> int | None:
     """The item of the event that an undo would take back, so that the caller can look it up; None if there is none."""
     target = state.memory.get(id_hash(event.target))
-    return None if target is None or target.item_id < 0 else target.item_id
+    return None if target is None or target.item_id == NO_ID else target.item_id
 
 
 def _forget(state: UserState, event: Event) -> None:
     """Forget all up to the larger of the event's time and the newest: nothing of it that comes again counts twice."""
     newest, forgotten = state.features.last_ts, state.features.counts[FORGET_USER]
-    state.features = UserFeatures(state.features.user_id)
+    state.features = UserFeatures(event.user_id)
     state.features.counts[FORGET_USER] = forgotten + 1
     state.memory.forget(max(event.ts, newest))
     state.seen.clear()
@@ -135,7 +138,7 @@ def _forget(state: UserState, event: Event) -> None:
 def _undo(state: UserState, key: int, item: Item | None, schema: Schema) -> Contribution | None:
     """Take back a remembered event. What it pushed out of a bounded list does not come back."""
     target = state.memory.get(key)
-    if target is None or target.undone or target.item_id < 0:
+    if target is None or target.undone or target.item_id == NO_ID:
         return None
     features = state.features
     state.memory.mark_undone(key)

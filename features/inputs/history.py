@@ -10,11 +10,11 @@ import numpy as np
 
 from features.arrays import IntArray
 from features.fold.state import RECENT
-from features.types import CLICK, DISLIKE, KINDS, LIKE, MAX_OWN_KINDS, RATING, VIEW
+from features.types import CLICK, DISLIKE, KINDS, LIKE, MAX_OWN_KINDS, NO_ID, RATING, VIEW
 
 LENGTH: Final = RECENT
-NOTHING: Final = -1
-"""The item id at a position that is not filled; real ids are not negative."""
+NOTHING: Final = NO_ID
+"""The item id at a position that is not filled."""
 MARKS: Final = 15 + MAX_OWN_KINDS
 """Marks there are: 0 is none, 1 to 10 a rating in halves, then the kinds of act without one, then a home's own."""
 _MARKS: Final = {CLICK: 11, VIEW: 12, LIKE: 13, DISLIKE: 14}

@@ -19,7 +19,7 @@ from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
 from features.inputs.columns import LIKED, ClickWeights, ItemColumns, popularity, tastes
 from features.schema.tables import Schema
-from features.types import ItemId
+from features.types import ItemId, UserId
 
 LIKED_FADE: Final = 0.97
 """The weight of an older positive item relative to the next newer one, for `ease`."""
@@ -105,6 +105,12 @@ class Moment:
     items: ItemIndex
     weights: ClickWeights
     allowed: BoolArray
+
+    @property
+    def user_id(self) -> UserId:
+        """The user's number inside."""
+        outer = self.user.user_id
+        return outer if isinstance(outer, int) else self.items.schema.ids.inside(outer)
 
     @cached_property
     def is_cold(self) -> bool:

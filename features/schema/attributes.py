@@ -94,7 +94,7 @@ class Attributes:
                 fitting |= self.check({name: fields[name]}, strict=False)
             except BadInput:
                 continue
-        more = {name: getattr(item, name) for name in ("image_url", "available", "expires", "deleted", "ts")}
+        more = {name: getattr(item, name) for name in ("image_url", "available", "expires", "deleted", "ts", "outer")}
         return self.item(item.item_id, item.title, fitting, **more)
 
     def fields_of(self, item: Item) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The file `schema.toml`: what it may say, and a clear error for what it may not.
 
 preset = "shop"                # start from this; what follows replaces or adds
+ids = "strings"                # answers give every id as a string; "numbers" (the default) gives numbers where they are
 
 [events.add_to_cart]
 weight = 0.5                   # from -1 (against) to 1 (for); 0 teaches no taste
@@ -36,6 +37,7 @@ ValueKind = Literal["stars", "money", "quantity", "seconds"]
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
+_SALT: Final = re.compile(r"(?:[0-9a-f]{2}){0,64}")
 _RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock"}
 """Names that a schema can't give another meaning."""
 
@@ -64,11 +66,19 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole schema. events: name → kind, items: name → attribute, each in the order of the file."""
+    """A whole schema.
+
+    events  name → kind, in the order of the file
+    items   name → attribute, in the order of the file
+    ids     how answers give ids: numbers where they are numbers, or all as strings
+    salt    keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
+    """
 
     events: dict[str, EventKind] = {}
     items: dict[str, Attribute] = {}
     preset: str = ""
+    ids: Literal["numbers", "strings"] = "numbers"
+    salt: str = ""
 
 
 def preset_names() -> list[str]:
@@ -102,7 +112,8 @@ def preset(name: str) -> Document:
 
 def write_document(document: Document) -> str:
     """The text of a whole schema, without its preset: what a base keeps. `read_document` gives an equal one back."""
-    lines = []
+    lines = [f"{name} = {_toml(value)}" for name in ("ids", "salt") if (value := getattr(document, name))]
+    lines.append("")
     for table in _TABLES:
         for name, entry in getattr(document, table).items():
             lines.append(f"[{table}.{name}]")
@@ -204,6 +215,8 @@ class _Source:
 
 
 def _check(document: Document, source: _Source) -> None:
+    if not _SALT.fullmatch(document.salt):
+        raise source.error(("salt",), "up to 64 bytes in hexadecimal", repr(document.salt))
     for name, kind in document.events.items():
         path = ("events", name)
         if not NAME.fullmatch(name):

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from features.ids import Ids
 from features.schema.attributes import Attributes
 from features.schema.document import (
     DEFAULT,
@@ -55,11 +56,13 @@ class Schema:
     code_of  name → code, of the kinds that the home knows
     unit     the weight of 1
     items    the attributes of items
+    ids      how the ids outside are read and given
     digest   of all that the fold reads: another one is another fold
     """
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.ids = Ids(bytes.fromhex(document.salt), document.ids == "strings")
         own = [name for name in document.events if name not in KINDS]
         names = {name: code for code, name in enumerate([*KINDS, *own])}
         scaled = {name: _scaled(kind) for name, kind in document.events.items()}
@@ -111,6 +114,10 @@ class Schema:
     def names(self) -> list[str]:
         """The names of the kinds that the home knows, by code."""
         return list(self.code_of)
+
+    def salted(self, salt: str) -> "Schema":
+        """The same schema with a home's salt (hexadecimal)."""
+        return Schema(msgspec.structs.replace(self.document, salt=salt))
 
     def text(self) -> str:
         """The schema as a file says it (see `features.schema.document`)."""

@@ -1,5 +1,6 @@
 """The persistent record of a home: its data set, the base in use, the generation of writes, the clock."""
 
+import secrets
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -10,6 +11,7 @@ import msgspec
 from features.base.reader import MANIFEST, Base
 from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
+from features.ids import SALT_BYTES
 from features.units import ATTRIBUTION_S
 from infra.home.paths import Home, read_json, write_json
 from infra.home.schema_file import check_unchanged
@@ -26,6 +28,7 @@ class Settings(msgspec.Struct):
     dataset       a name that offline.datasets.dataset knows, or a folder; None before the home is described
     history       share of it loaded as history
     cluster_id    Kafka's
+    salt          keys the hash of ids that are strings (hexadecimal); the base in use has the same
     ports         of every service but the API, by name (infra.home.ports.Ports), to be taken again if they are free
     generation    fence of all writes, rises with the base, the fold's version and `items`
     base          number of the base in use
@@ -42,6 +45,7 @@ class Settings(msgspec.Struct):
     dataset: str | None = None
     history: float = 0.8
     cluster_id: str = ""
+    salt: str = ""
     ports: dict[str, int] = {}
     generation: int = 0
     base: int | None = None
@@ -76,6 +80,7 @@ class HomeRecord:
             self._settings.dataset = dataset or "ml-100k"
             self._settings.history = 0.8 if history is None else history
             self._settings.cluster_id = _cluster_id()
+            self._settings.salt = secrets.token_hex(SALT_BYTES)
             return
         if dataset is not None and dataset != self.dataset:
             raise BadInput(
@@ -113,6 +118,11 @@ class HomeRecord:
     @property
     def cluster_id(self) -> str:
         return self._settings.cluster_id
+
+    @property
+    def salt(self) -> str:
+        """The salt of ids that are strings, hexadecimal."""
+        return self._settings.salt
 
     @property
     def ports(self) -> dict[str, int]:
@@ -188,6 +198,7 @@ class HomeRecord:
         """Use a base; returns True if the generation rose, so that all states start anew from it."""
         settings = self._settings
         settings.next_base = None
+        settings.salt = Base(self._home.bases / str(number)).schema.document.salt
         fence = {"base": number, "fold_version": FOLD_VERSION, "fold_items": settings.items}
         if all(getattr(settings, name) == value for name, value in fence.items()):
             return False

@@ -54,6 +54,9 @@ def check_unchanged(home: Home, digest: str, base: int) -> None:
 
 def _read(path: Path) -> Schema:
     try:
-        return read_schema(path.read_text(encoding="utf-8"), str(path))
+        schema = read_schema(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(str(path), "a text file", str(error)) from error
+    if schema.document.salt:
+        raise BadInput(f"{path}, salt", "no salt: each home draws its own", schema.document.salt)
+    return schema

@@ -105,6 +105,7 @@ def prepare(
         "--history",
         str(record.history),
     ]
+    argv += ["--salt", record.salt]
     if home.schema_file.exists():
         argv += ["--schema", str(home.schema_file)]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from features.errors import Unavailable
+from features.ids import OuterId
 from features.keys import EVENTS, PARTITIONS, partition_of
 
 BATCH_BYTES: Final = 128 << 10
@@ -52,11 +53,11 @@ class EventProducer:
     ) -> None:
         await self._close()
 
-    async def put(self, mark: int, user_id: int, value: bytes) -> None:
+    async def put(self, mark: int, user: OuterId, value: bytes) -> None:
         """Add one record. Raises Unavailable if the broker did not take an earlier batch within `ack_timeout` seconds."""
-        partition = partition_of(user_id)
+        partition = partition_of(user)
         batch, marks = self._filling[partition]
-        key = b"%d" % user_id
+        key = str(user).encode()
         if batch.append(timestamp=None, key=key, value=value) is None:
             await self._ship(partition)
             batch, marks = self._filling[partition]

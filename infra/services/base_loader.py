@@ -8,7 +8,7 @@ import redis
 from features.base.reader import Base
 from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
-from features.fold.state import decode_item
+from features.fold.state import decode_item, decode_user
 from features.fold.user import thaw_stored
 from features.keys import hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.redis_scripts import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
@@ -56,7 +56,8 @@ def load_base(base: Base, port: int, generation: int) -> tuple[int, int]:
         pace = Pace(pipe)
         for count, (user_id, stored) in enumerate(base.users(), start=1):
             hidden = {item: until for item, _, until in thaw_stored(stored).seen.items()}
-            arguments = user_arguments(generation, base.offset_of(user_id), 0, stored.features, REPLACE, hidden)
+            offset = base.offset_of(decode_user(stored.features).user_id)
+            arguments = user_arguments(generation, offset, 0, stored.features, REPLACE, hidden)
             write_user(keys=[user_key(user_id), seen_key(user_id), hidden_key(user_id)], args=arguments, client=pipe)
             if count % BATCH == 0:
                 users += pace.send()

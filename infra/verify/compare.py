@@ -63,7 +63,8 @@ class Comparison:
                 hidden = dict.fromkeys(map(int, for_good), FOREVER) | {
                     int(item): int(until) for item, until in for_a_time
                 }
-                next_offset = str(expected.next_offsets.get(user_id, self._base.offset_of(user_id))).encode()
+                from_base = self._base.offset_of(state.features.user_id)
+                next_offset = str(expected.next_offsets.get(user_id, from_base)).encode()
                 expected_fields = (self._generation, next_offset, encode_features(state.features))
                 if tuple(found) != expected_fields:
                     return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {tuple(found)}"

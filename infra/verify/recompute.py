@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from features.base.reader import Base
-from features.contracts.admission import Misplaced, admit, admit_list, user_of_key
+from features.contracts.admission import Misplaced, admit, admit_list, key_text, user_of_key
 from features.errors import BadEvent, Unavailable
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
@@ -56,7 +56,7 @@ class Recomputer:
         skipped."""
         if offset < self._base.offsets[topic][partition]:
             return
-        text = "" if key is None else key.decode("latin-1")
+        text = key_text(key)
         if topic == EVENTS:
             verdict = self._feed_event(partition, offset, broker_ts, text, value)
             ledgers = self.expected.ledgers
@@ -72,7 +72,7 @@ class Recomputer:
         try:
             event = admit(value, key, partition, broker_ts, self._clock.at(broker_ts), self._base.schema)
         except BadEvent:
-            user_id = user_of_key(key, partition)
+            user_id = user_of_key(key, partition, self._base.schema)
             if user_id is not None:
                 self._user(user_id)
                 expected.next_offsets[user_id] = offset + 1
@@ -90,7 +90,7 @@ class Recomputer:
 
     def _feed_list(self, partition: int, broker_ts: int, key: str, value: bytes) -> str:
         try:
-            head = admit_list(value, key, partition, broker_ts, self._clock.at(broker_ts))
+            head = admit_list(value, key, partition, broker_ts, self._clock.at(broker_ts), self._base.schema)
         except BadEvent:
             return REJECTED
         memory = self._lists.get(head.user_id)

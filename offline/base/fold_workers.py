@@ -51,9 +51,10 @@ USERS: Final = pa.schema(
         ("weights", pa.list_(pa.int32())),
         ("keys", pa.list_(_I64)),
         ("partners", pa.list_(pa.list_(_ID))),
+        ("names", pa.list_(pa.string())),
     ]
 )
-"""A folded user: frozen state, features for people, and the contributions (eight lists of equal length, the fields of
+"""A folded user: frozen state, features for people, and the contributions (nine lists of equal length, the fields of
 `Contribution`). A row without a user holds contributions alone."""
 CHUNK: Final = 5_000
 """Contributions in a row: a user with more is preceded by rows without one."""
@@ -134,7 +135,7 @@ def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
 
 
 def items_worker(catalogue: Any, schema: str, at: Millis, previous: Path | None = None) -> Worker:
-    """Folds contributions (item_id, ts, kind, centi, sign, weight), sorted by item, into ITEMS; popularity is as of `at`.
+    """Folds contributions (item_id, ts, kind, centi, sign, weight, name), sorted by item, into ITEMS; popularity is as of `at`.
 
     Items start from the base `previous`, if there is one. A row of sign 0 adds nothing: it names an item of that base.
     """
@@ -147,9 +148,9 @@ def items_worker(catalogue: Any, schema: str, at: Millis, previous: Path | None 
         for item_id, rows in streams(batches, "item_id"):
             stored = None if base is None else base.item_features(item_id)
             features = ItemFeatures(item_id) if stored is None else stored
-            for ts, kind, centi, sign, weight in rows:
+            for ts, kind, centi, sign, weight, name in rows:
                 if sign:
-                    fold_item(features, Contribution(item_id, ts, kind, centi, sign, weight), means)
+                    fold_item(features, Contribution(item_id, ts, kind, centi, sign, weight, item=name), means)
             one.set_features(0, features, means.unit)
             item = items.get(item_id, Item(item_id, ""))
             popular = float(popularity(one, slice(0, 1), at, 14.0)[0])

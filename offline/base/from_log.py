@@ -47,7 +47,7 @@ _CARRIED = (
     "catalogue_digest",
 )
 """The manifest's entries for the data set at the root of a base."""
-_COLUMNS = ("user_id", "topic", "offset", "kind", "item_id", "centi", "ts", "id", "target", "shown")
+_COLUMNS = ("user_id", "topic", "offset", "kind", "item_id", "centi", "ts", "id", "target", "user", "item", "shown")
 
 
 def spans_of(previous: Base, until: Offsets) -> list[Span]:

@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple, Protocol
 import pyarrow as pa
 
 from features.clock import Clock
-from features.contracts.admission import Misplaced, admit, admit_list
+from features.contracts.admission import Misplaced, admit, admit_list, key_text
 from features.errors import BadEvent, Broken, Unavailable
 from features.keys import EVENTS, PARTITIONS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
+from features.types import NO_ID
 from features.verdicts import REJECTED, REROUTED
 from offline.base.fold_workers import Batches, Worker
 from offline.spark.grouped_batches import RowBuffer
@@ -136,11 +137,13 @@ TAKEN: Final = pa.schema(
         ("ts", pa.int64()),
         ("id", pa.string()),
         ("target", pa.string()),
+        ("user", pa.string()),
+        ("item", pa.string()),
         ("shown", pa.list_(pa.int64())),
     ]
 )
-"""A record taken: an event (topic 0), or a list (topic 1) with its request_id as `id`. One that was not taken has a verdict
-and its topic alone."""
+"""A record taken: an event (topic 0), or a list (topic 1) with its request_id as `id`; `user` and `item` as in
+`Event`. One that was not taken has a verdict and its topic alone."""
 
 
 def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) -> Worker:
@@ -155,7 +158,7 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) ->
                     if span.topic == EVENTS:
                         row = _take_event(record, span.partition, clock, means)
                     else:
-                        row = _take_list(record, span.partition, clock)
+                        row = _take_list(record, span.partition, clock, means)
                     if out.add(row, 80 + len(record.value) // 8):
                         yield from out.take()
         yield from out.take()
@@ -163,28 +166,28 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) ->
     return work
 
 
-def _key(record: Record) -> str:
-    return "" if record.key is None else record.key.decode("latin-1")
-
-
 def _refused(verdict: str, topic: int) -> tuple[Any, ...]:
-    return (verdict, -1, topic, 0, 0, 0, 0, 0, None, None, None)
+    return (verdict, NO_ID, topic, 0, 0, 0, 0, 0, None, None, None, None, None)
 
 
 def _take_event(record: Record, partition: int, clock: Clock, schema: Schema) -> tuple[Any, ...]:
     try:
-        event = admit(record.value, _key(record), partition, record.broker_ts, clock.at(record.broker_ts), schema)
+        event = admit(
+            record.value, key_text(record.key), partition, record.broker_ts, clock.at(record.broker_ts), schema
+        )
     except BadEvent:
         return _refused(REJECTED, EVENT)
     except Misplaced:
         return _refused(REROUTED, EVENT)
     fields = (event.kind, event.item_id, event.centi, event.ts, event.event_id, event.target)
-    return (None, event.user_id, EVENT, record.offset, *fields, None)
+    return (None, event.user_id, EVENT, record.offset, *fields, event.user, event.item, None)
 
 
-def _take_list(record: Record, partition: int, clock: Clock) -> tuple[Any, ...]:
+def _take_list(record: Record, partition: int, clock: Clock, schema: Schema) -> tuple[Any, ...]:
+    key, now = key_text(record.key), clock.at(record.broker_ts)
     try:
-        head = admit_list(record.value, _key(record), partition, record.broker_ts, clock.at(record.broker_ts))
+        head = admit_list(record.value, key, partition, record.broker_ts, now, schema)
     except BadEvent:
         return _refused(REJECTED, LIST)
-    return (None, head.user_id, LIST, record.offset, 0, -1, 0, head.ts, head.request_id, None, head.item_ids)
+    row = (None, head.user_id, LIST, record.offset, 0, NO_ID, 0, head.ts, head.request_id, None, None, None)
+    return (*row, head.item_ids)

@@ -78,8 +78,8 @@ class _User:
 
 
 def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
-    """Folds rows (user_id, topic, offset, kind, item_id, centi, ts, id, target, shown), sorted by the first three, into
-    LOG_USERS, on from the base `previous`. `catalogue` is a broadcast dict of Items, affinities are as of `at`."""
+    """Folds rows (user_id, topic, offset, kind, item_id, centi, ts, id, target, user, item, shown), sorted by the first
+    three, into LOG_USERS, on from the base `previous`. `catalogue` is a broadcast dict of Items, affinities are as of `at`."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
@@ -99,9 +99,11 @@ def _fold(
     user: _User, rows: Iterator[tuple[Any, ...]], items: dict[int, Item], schema: Schema
 ) -> Iterator[Contribution]:
     """Fold a user's rows; what each adds."""
-    for topic, offset, kind, item_id, centi, ts, name, target, slate in rows:
+    for topic, offset, kind, item_id, centi, ts, name, target, outer_user, outer_item, slate in rows:
         if topic == EVENT:
-            event = Event(name, kind, user.user_id, item_id, centi, target, ts)
+            event = Event(
+                name, kind, user.user_id, item_id, centi, target, ts, user=outer_user or "", item=outer_item or ""
+            )
             contribution = user.fold(event, items, offset + 1, schema)
             if contribution is not None:
                 yield contribution

@@ -50,7 +50,8 @@ def write_items(
 ) -> int:
     """Fold what users add to items, on from the base `previous`, into the table next to `scratch`; how many items there are."""
     contributions = spark.read.parquet(str(folded)).selectExpr(
-        "inline(arrays_zip(items, times, kinds, centis, signs, weights)) AS (item_id, ts, kind, centi, sign, weight)"
+        "inline(arrays_zip(items, times, kinds, centis, signs, weights, names))"
+        " AS (item_id, ts, kind, centi, sign, weight, name)"
     )
     if previous is not None:
         known = known_ids(spark, previous.item_ids, "item_id", scratch / "known-items")

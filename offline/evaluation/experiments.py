@@ -12,6 +12,7 @@ from rich.table import Table
 
 from features.contracts.samples import Sample, read_sample
 from features.errors import BadEvent
+from features.ids import OuterId
 from features.keys import SAMPLES
 from offline.base.kafka_log import KafkaLog
 from offline.training_data.from_impressions import labels_of
@@ -24,14 +25,14 @@ SEED: Final = 7
 class ArmResult:
     """Of each user with lists of an arm: how many lists, how many of them with something liked, and how many items liked."""
 
-    lists: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    hits: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    liked: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    lists: dict[OuterId, int] = field(default_factory=lambda: defaultdict(int))
+    hits: dict[OuterId, int] = field(default_factory=lambda: defaultdict(int))
+    liked: dict[OuterId, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, user_id: int, liked: int) -> None:
-        self.lists[user_id] += 1
-        self.hits[user_id] += liked > 0
-        self.liked[user_id] += liked
+    def add(self, user: OuterId, liked: int) -> None:
+        self.lists[user] += 1
+        self.hits[user] += liked > 0
+        self.liked[user] += liked
 
     def share(self) -> tuple[float, float, float]:
         """(mean, low, high) share of lists with something liked; 95 % of resamplings of users lie between low and high."""

@@ -41,7 +41,7 @@ class ModelMethod:
             return rows
         item_ids = moment.items.columns.ids[rows]
         raw = RawInputs(
-            np.array([moment.user.user_id], np.int64),
+            np.array([moment.user_id], np.int64),
             user_vector(moment.user, moment.at, moment.items.genres, moment.weights, moment.items.schema.unit)[None],
             item_ids,
             item_matrix(moment.items.columns, rows, moment.at),

@@ -102,7 +102,7 @@ def tower(models: Path) -> Channel:
 
     def user(moment: Moment, _vectors: FloatArray, _vector_of: IntArray, _model: Any = loaded) -> FloatArray:
         raw = RawInputs(
-            np.array([moment.user.user_id]),
+            np.array([moment.user_id]),
             user_vector(moment.user, moment.at, moment.items.genres, moment.weights, moment.items.schema.unit)[None],
             np.zeros(1, np.int64),
             np.zeros((1, 0), np.float32),

@@ -101,7 +101,7 @@ class _RequestBatch:
 
     def add_request(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:
         if not self._fresh:
-            self._columns.set_item(self._used, features.item_id, item)
+            self._columns.set_item(self._used, request[2], item)
             self._columns.set_features(self._used, features, self._unit)
             self._used += 1
             self._fresh = True

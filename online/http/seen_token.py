@@ -14,7 +14,7 @@ _decoder = msgspec.msgpack.Decoder(list[tuple[int, int]])
 
 
 def make_token(offsets: dict[int, int]) -> str | None:
-    """Token of {user: n}, n the log offset after the user's newest record; None for more than 100 users."""
+    """Token of {user: n}, by the number inside, n the log offset after the user's newest record; None for more than 100 users."""
     if len(offsets) > MAX_USERS:
         return None
     return base64.urlsafe_b64encode(_encoder.encode(list(offsets.items()))).decode().rstrip("=")
@@ -26,6 +26,6 @@ def read_token(token: str) -> dict[int, int]:
         pairs = _decoder.decode(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, msgspec.DecodeError, ValueError) as error:
         raise ValueError("not a token of this API") from error
-    if len(pairs) > MAX_USERS or any(not (0 <= user <= MAX_ID and 0 <= n <= MAX_ID) for user, n in pairs):
+    if len(pairs) > MAX_USERS or any(not (-MAX_ID <= user <= MAX_ID and 0 <= n <= MAX_ID) for user, n in pairs):
         raise ValueError("not a token of this API")
     return dict(pairs)

@@ -46,8 +46,8 @@ class EventLog:
                     await producer.send(
                         EVENTS,
                         value=write_event(event, self._schema),
-                        key=str(event.user_id).encode(),
-                        partition=partition_of(event.user_id),
+                        key=(event.user or str(event.user_id)).encode(),
+                        partition=partition_of(event.user or event.user_id),
                     )
                     for event in events
                 ]

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from features.contracts.events import Id, Name
 from features.errors import BadInput
+from features.ids import canonical
 from features.types import UserId
 from online.recall import CHANNELS
 
@@ -182,7 +183,12 @@ def _policy(fields: dict[str, Any], where: str) -> Policy:
     if len(policy.interleave) == 1 or len(set(policy.interleave)) < len(policy.interleave):
         raise BadInput(f"{where}, interleave", "two models", ", ".join(policy.interleave))
     for name, ids in (("pin", policy.pin), ("bury", policy.bury)):
-        if len(set(ids)) < len(ids):
+        for outer in ids:
+            try:
+                canonical(outer)
+            except BadInput as error:
+                raise BadInput(f"{where}, {name}", error.expected, error.received) from error
+        if len(set(map(str, ids))) < len(ids):
             raise BadInput(f"{where}, {name}", "each item once", ", ".join(map(str, ids)))
     names = [channel.name for channel in CHANNELS]
     if strange := set(policy.channels) - set(names):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.types import ItemId
+from features.ids import OuterId
 from online.ranking.policy import Policy
 
 POOL = 100
@@ -98,9 +98,10 @@ def make_slate(
     teams: Mapping[int, str] = MappingProxyType({}),
     new_items: Collection[int] = (),
 ) -> Slate:
-    """Apply the policy's rules and exploration to an order of candidate indices. new_items: indices of new items."""
+    """Apply the policy's rules and exploration to an order of candidate indices. new_items: indices of new items. The policy
+    names items by their numbers inside."""
     rules: dict[int, list[str]] = {}
-    index_of: dict[ItemId, int] = {}
+    index_of: dict[OuterId, int] = {}
     if policy.pin or policy.bury:
         index_of = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
     first = [index_of[item_id] for item_id in policy.pin if item_id in index_of]

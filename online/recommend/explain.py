@@ -1,12 +1,16 @@
 """Explanations of a list: recall channels and ranks, scores and ranks by stage, features and their ages, rules applied."""
 
+from collections.abc import Callable
+
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
 from features.arrays import FloatArray
+from features.ids import OuterId
 from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
 from features.inputs.signals import SIGNAL_COLUMNS
+from features.types import ItemId
 from online.query import Query
 from online.ranking.features import RawFeatures
 from online.ranking.rerank import by_score
@@ -27,7 +31,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
 class NewestEvent(msgspec.Struct, frozen=True):
     """An event of the user, newest first, and how old it was when the list was made."""
 
-    item_id: int
+    item_id: OuterId
     age_ms: int
 
 
@@ -77,8 +81,9 @@ class ItemExplanation(msgspec.Struct, frozen=True, kw_only=True):
     signals: dict[str, float] | UnsetType = UNSET
 
 
-def explain_list(answer: Recommendation) -> ListExplanation:
-    """Explain the whole list: the stages, the user's features as they were used, and their age. Raises ValueError for a list
+def explain_list(answer: Recommendation, shown: Callable[[ItemId], OuterId]) -> ListExplanation:
+    """Explain the whole list: the stages, the user's features as they were used, and their age. shown: an item's id as answers
+    give it. Raises ValueError for a list
     made without `explain`."""
     ranked, moment = answer.ranked, _query(answer).moment
     user, features = moment.user, ranked.features
@@ -94,7 +99,7 @@ def explain_list(answer: Recommendation) -> ListExplanation:
         user=ExplainedUser(
             n=answer.n,
             age_ms=answer.at - user.last_ts if user.last_ts else None,
-            newest=[NewestEvent(item_id, answer.at - ts) for item_id, ts, *_ in reversed(user.recent[-10:])],
+            newest=[NewestEvent(shown(item_id), answer.at - ts) for item_id, ts, *_ in reversed(user.recent[-10:])],
             tastes=_tastes(answer),
             features=UNSET if features is None else _named(USER_COLUMNS, features.user[0]),
         ),

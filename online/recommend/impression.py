@@ -13,7 +13,7 @@ def impression_of(answer: Recommendation) -> Served:
     ranked = answer.ranked
     return Served(
         request_id=answer.request_id,
-        user_id=answer.user_id,
+        user_id=answer.user or answer.user_id,
         ts=answer.ts,
         at=answer.at,
         model=answer.model.name if answer.model else None,

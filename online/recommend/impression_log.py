@@ -108,8 +108,8 @@ class ImpressionLog:
             future = await producer.send(
                 SERVED,
                 value=_value_of(answer),
-                key=str(answer.user_id).encode(),
-                partition=partition_of(answer.user_id),
+                key=(answer.user or str(answer.user_id)).encode(),
+                partition=partition_of(answer.user or answer.user_id),
             )
         except (KafkaError, OSError, TimeoutError) as error:
             self._settle("kafka", error)

@@ -52,6 +52,7 @@ NO_OTHER = "model left out: "
 class Request:
     """One request for a list.
 
+    user     the user's id outside where it is a string, else "" (`features.ids`)
     model    the model that ranks; None if none is trained
     chosen   the user's policy and arms
     named    the caller has named the model: it alone ranks, and the list is in no experiment
@@ -70,6 +71,7 @@ class Request:
     named: bool = False
     items: tuple[ItemId, ...] | None = None
     explain: bool = False
+    user: str = ""
 
     def policy(self) -> Policy:
         """The policy of this list."""
@@ -129,6 +131,7 @@ class Recommendation:
 
     ts             the home's clock when the list was made, ms
     at             the time that features were decayed to, ms
+    user           the user's id outside where it is a string, else ""
     last_event_ts, applied_in_ms, n  of the user: see `online.stores.user_store.LiveUser`
     arms           experiment → the arm that made the list
     """
@@ -145,6 +148,7 @@ class Recommendation:
     ranked: Ranked
     arms: Mapping[str, str] = field(default_factory=dict)
     n: int | None = None
+    user: str = ""
 
 
 class Recommender:
@@ -229,6 +233,7 @@ class Recommender:
             ),
             arms=request.arms(),
             n=user.n,
+            user=request.user,
         )
 
     async def _recall(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
@@ -249,7 +254,7 @@ class Recommender:
         for _ in range(2 * len(remote)):  # yield twice, so that the call is sent before CPU-bound recall starts
             await asyncio.sleep(0)
         if policy.pin:
-            rows = self._items.rows(list(policy.pin))
+            rows = self._items.rows(self._items.inside(policy.pin))
             runner.run([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
         runner.run(CORE_CHANNELS)
         runner.run([each for each in available if each not in remote])
@@ -285,6 +290,9 @@ class Recommender:
         else:
             indices = order.tolist()
         new_items = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
+        if policy.pin or policy.bury:
+            pin, bury = self._items.inside(policy.pin), self._items.inside(policy.bury)
+            policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))
         return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
     def _allowed(self, user: LiveUser, request: Request, policy: Policy, at: Millis) -> BoolArray:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends
 from msgspec import UNSET, Meta, UnsetType
 
-from features.contracts.events import Id
+from features.contracts.events import Id, Whole
 from features.contracts.items import (
     ITEM_LIMIT,
     ImageUrl,
@@ -21,12 +21,13 @@ from features.contracts.items import (
     write_item,
 )
 from features.errors import BadInput, Unavailable
-from features.schema.attributes import Attributes
-from features.types import Item, ItemId, Millis
+from features.ids import OuterId
+from features.schema.tables import Schema
+from features.types import Item, Millis
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.routes.parameters import IdPath
+from online.routes.parameters import IdPath, read_path_id
 from online.server import Server, body_of, server_of
 from online.support.reloadable_file import UNREADABLE
 
@@ -51,7 +52,7 @@ class ItemPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Title | UnsetType = UNSET
     image_url: ImageUrl | UnsetType | None = UNSET
     available: bool | UnsetType | None = UNSET
-    expires: Id | UnsetType | None = UNSET
+    expires: Whole | UnsetType | None = UNSET
     attributes: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -65,7 +66,7 @@ class ItemLine(ItemFields, frozen=True, forbid_unknown_fields=True, kw_only=True
 class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
     """created: it is new; unknown_genres: values of the first facet that models do not know until they are trained again."""
 
-    item_id: int
+    item_id: OuterId
     created: bool
     unknown_genres: list[str]
 
@@ -73,7 +74,7 @@ class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
 class ItemDeleted(msgspec.Struct, frozen=True, kw_only=True):
     """The item is no item any more."""
 
-    item_id: int
+    item_id: OuterId
     deleted: bool
 
 
@@ -89,7 +90,7 @@ class LineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a line, from 1: the item's id, or the error by which nothing of it was written."""
 
     line: int
-    item_id: int | UnsetType = UNSET
+    item_id: OuterId | UnsetType = UNSET
     error: LineFault | UnsetType = UNSET
 
 
@@ -109,8 +110,10 @@ async def put_item(
     """A new item, or all of a changed one: {"title": ..., "image_url": ..., "available": ..., "expires": ...} and attributes of
     the schema; all but the title may be left out. It is shown, recalled as new, and kept in the topic `items` from now on.
     Values of the first facet that models do not know yet are named in `unknown_genres`."""
-    created = server.items.row(item_id) is None
-    item = _read(body, lambda fields: compile_item(item_id, fields, server.clock.now(), server.items.attributes))
+    number, outer = read_path_id(server, "item_id", item_id)
+    created = server.items.row(number) is None
+    now, attributes = server.clock.now(), server.items.attributes
+    item = _read(body, lambda fields: compile_item(number, fields, now, attributes, outer))
     await _publish(server, [item])
     return JsonResponse(_taken(server, item, created))
 
@@ -136,7 +139,7 @@ async def delete_item(server: Annotated[Server, Depends(server_of)], item_id: Id
     async with server.item_topic.changing:
         known = _known(server, item_id)
         await _publish(server, [msgspec.structs.replace(known, deleted=True, ts=server.clock.now())])
-    return JsonResponse(ItemDeleted(item_id=item_id, deleted=True))
+    return JsonResponse(ItemDeleted(item_id=server.items.shown(known.item_id), deleted=True))
 
 
 @router.post("/v1/items")
@@ -148,13 +151,13 @@ async def post_items(
     item's id, or by an error that names line and field. Nothing of a bad line is written; good lines are. A call that can't be
     read as lines is refused whole. Of an id that comes twice the later line counts."""
     now = server.clock.now()
-    answers, items = await asyncio.to_thread(_compile_lines, _lines(body), now, server.items.attributes)
+    answers, items = await asyncio.to_thread(_compile_lines, _lines(body), now, server.schema)
     await _publish(server, items)
     return JsonResponse(ItemsTaken(accepted=len(items), rejected=len(answers) - len(items), lines=answers))
 
 
 def _compile_lines(
-    lines: Sequence[tuple[int, bytes]], now: Millis, attributes: Attributes
+    lines: Sequence[tuple[int, bytes]], now: Millis, schema: Schema
 ) -> tuple[list[LineAnswer], list[Item]]:
     """What became of each line, and the items of the good ones."""
     answers: list[LineAnswer] = []
@@ -162,13 +165,14 @@ def _compile_lines(
     for number, line in lines:
         try:
             fields = read_object(line)
-            item = compile_item(id_of(fields), fields, now, attributes)
-            write_item(item, attributes)
+            item_id, outer = id_of(fields, schema.ids)
+            item = compile_item(item_id, fields, now, schema.items, outer)
+            write_item(item, schema.items)
         except BadInput as error:
             answers.append(LineAnswer(line=number, error=LineFault(error.where, error.expected, error.received)))
         else:
             items.append(item)
-            answers.append(LineAnswer(line=number, item_id=item.item_id))
+            answers.append(LineAnswer(line=number, item_id=schema.ids.shown(outer or item_id)))
     return answers, items
 
 
@@ -197,11 +201,12 @@ def _lines(body: bytes) -> list[tuple[int, bytes]]:
     return lines
 
 
-def _known(server: Server, item_id: ItemId) -> Item:
-    """The item in the catalogue. Raises a 404 Problem."""
-    item = server.items.catalogue.get(item_id)
+def _known(server: Server, text: str) -> Item:
+    """The item in the catalogue with an id in a path. Raises a 404 Problem, 422 for what is no id."""
+    number, outer = read_path_id(server, "item_id", text)
+    item = server.items.catalogue.get(number)
     if item is None or item.deleted:
-        raise Problem(404, f"no item {item_id}")
+        raise Problem(404, f"no item {outer or number}")
     return item
 
 
@@ -216,4 +221,4 @@ async def _publish(server: Server, items: Sequence[Item]) -> None:
 
 def _taken(server: Server, item: Item, created: bool) -> ItemTaken:
     strange = [label for label in item.labels if label not in server.items.genres]
-    return ItemTaken(item_id=item.item_id, created=created, unknown_genres=strange)
+    return ItemTaken(item_id=server.items.shown(item.item_id), created=created, unknown_genres=strange)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 
+from features.ids import OuterId
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
@@ -82,7 +83,7 @@ class SimilarItem(ItemOutline, frozen=True, kw_only=True):
 class SimilarItems(msgspec.Struct, frozen=True, kw_only=True):
     """Items near one, best first; `kinds`: all that `by` may name."""
 
-    item_id: int
+    item_id: OuterId
     by: str
     kinds: list[str]
     similar: list[SimilarItem]
@@ -181,7 +182,11 @@ async def get_similar(
         for other, weight in _near(server, by, row, 2 * size)  # some may not be shown
         if other != row and showable[other]
     ]
-    return JsonResponse(SimilarItems(item_id=item_id, by=by, kinds=kinds, similar=near[:size]))
+    return JsonResponse(
+        SimilarItems(
+            item_id=server.items.shown(server.items.item_at(row).item_id), by=by, kinds=kinds, similar=near[:size]
+        )
+    )
 
 
 def _near(server: Server, by: str, row: int, size: int) -> list[tuple[int, float]]:

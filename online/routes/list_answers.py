@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from features.ids import OuterId
 from online.http.problems import Problem
 from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
 from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
 from online.recommend.recommender import Recommendation, Request
 from online.routes.item_outline import ItemOutline, outline
-from online.routes.parameters import read_fields
+from online.routes.parameters import read_fields, read_id
 from online.server import Server
 from online.stores.facets import Filter
 from online.support import metrics
@@ -39,7 +40,7 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A user's list, best first. `degraded` names what was missing when it was made; `arms` the experiments that it is in."""
 
     request_id: str
-    user_id: int
+    user_id: OuterId
     model: str | None
     model_version: int | None
     at: int
@@ -68,7 +69,7 @@ def find_model(server: Server, name: str | None, preferred: str | None = None) -
 
 async def make_list(
     server: Server,
-    user_id: int,
+    user: OuterId,
     model: str | None,
     size: int,
     at: int | None = None,
@@ -79,10 +80,11 @@ async def make_list(
     background: bool = False,
 ) -> Recommendation:
     """Make a list, and count what it misses. background: low priority, may wait up to 20 s for its slots. Raises a 404 Problem
-    for an unknown model, 503 if no slot is free in time (`online.http.load_shedding`)."""
+    for an unknown model, 422 for what is no id, 503 if no slot is free in time (`online.http.load_shedding`)."""
+    user_id, outer = read_id(server, "user_id", user)
     chosen = server.serving.value.choose_arms(user_id)
     ranker = find_model(server, model, chosen.policy.model)
-    request = Request(user_id, ranker, size, at, filters, excluded, chosen, model is not None, items, explain)
+    request = Request(user_id, ranker, size, at, filters, excluded, chosen, model is not None, items, explain, outer)
     async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)
     for what in answer.degraded:
@@ -111,7 +113,7 @@ def answer_of(
     model = answer.model
     return ListAnswer(
         request_id=answer.request_id,
-        user_id=answer.user_id,
+        user_id=server.schema.ids.shown(answer.user or answer.user_id),
         model=model.name if model else None,
         model_version=model.version if model else None,
         at=answer.at,
@@ -128,7 +130,7 @@ def answer_of(
         freshness=Freshness(answer.last_event_ts, answer.applied_in_ms, seen_applied),
         degraded=answer.degraded,
         arms=dict(answer.arms) or UNSET,
-        explain=explain_list(answer) if explained else UNSET,
+        explain=explain_list(answer, server.items.shown) if explained else UNSET,
     )
 
 

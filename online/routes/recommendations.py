@@ -7,8 +7,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from msgspec import Meta
 
-from features.contracts.events import Id
+from features.contracts.events import Id, Whole
 from features.contracts.served import MAX_CANDIDATES
+from features.ids import OuterId
 from features.types import MAX_ID
 from online.http.json_response import JsonResponse
 from online.http.load_shedding import MAX_BACKGROUND
@@ -26,6 +27,7 @@ from online.routes.parameters import (
     UserIdQuery,
     read_fields,
     read_filters,
+    read_ids,
     split_fields,
 )
 from online.server import Server, body_of, server_of
@@ -43,15 +45,13 @@ MANY_TIMEOUT = 30.0
 MAX_EXCLUDED = 1000
 
 
-def read_excluded(text: str | None) -> frozenset[int]:
+def read_excluded(server: Server, text: str | None) -> frozenset[int]:
     if not text:
         return frozenset()
     parts = text.split(",")
-    if len(parts) > MAX_EXCLUDED or not all(
-        part.isascii() and part.isdigit() and int(part) <= MAX_ID for part in parts
-    ):
-        raise Problem(422, f"exclude: expected up to {MAX_EXCLUDED} item ids separated by commas, got {text[:100]!r}")
-    return frozenset(map(int, parts))
+    if len(parts) > MAX_EXCLUDED:
+        raise Problem(422, f"exclude: expected up to {MAX_EXCLUDED} item ids separated by commas, got {len(parts)}")
+    return frozenset(read_ids(server, "exclude", parts))
 
 
 @router.get("/v1/recommendations")
@@ -75,7 +75,7 @@ async def get_recommendations(
     `facet=brand:Acme` keeps items with that value; of several values of one facet an item has one, of several facets one of
     each. `genre=X` is short for a value of the first facet. `fields` names the attributes that items carry. `explain=1` says why
     each item is where it is."""
-    excluded = read_excluded(exclude)
+    excluded = read_excluded(server, exclude)
     filters = read_filters(server, facet, genre)
     names = read_fields(server, split_fields(fields))
     seen_applied = await wait_for(server, seen)
@@ -96,7 +96,7 @@ class Lists(msgspec.Struct, frozen=True):
 class RankedList(ListAnswer, frozen=True, kw_only=True):
     """The given candidates as a list; `unknown`: those that are no items."""
 
-    unknown: list[int]
+    unknown: list[OuterId]
 
 
 class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: Annotated[str, Meta(max_length=64)] | None = None
     size: Annotated[int, Meta(ge=1, le=100)] = 20
     seen: Annotated[str, Meta(max_length=4096)] | None = None
-    at: Id | None = None
+    at: Whole | None = None
     genre: Annotated[str, Meta(max_length=200)] | None = None
     facet: FacetFilters = []
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDED)] = []
@@ -120,7 +120,7 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_id: Id
     item_ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_CANDIDATES)]
     model: Annotated[str, Meta(max_length=64)] | None = None
-    at: Id | None = None
+    at: Whole | None = None
     fields: FieldNames | None = None
     explain: bool = False
 
@@ -141,7 +141,7 @@ async def post_recommendations(
     given = _read(Many, body)
     filters, names = read_filters(server, given.facet, given.genre), read_fields(server, given.fields)
     seen_applied = await wait_for(server, given.seen)
-    excluded = frozenset(given.exclude)
+    excluded = frozenset(read_ids(server, "exclude", given.exclude))
     answers: list[Recommendation] = []
     try:
         async with asyncio.timeout(MANY_TIMEOUT):
@@ -164,7 +164,7 @@ async def post_recommendations(
 
 
 async def _one_of_many(
-    server: Server, given: Many, user_id: int, filters: tuple[Filter, ...], excluded: frozenset[int]
+    server: Server, given: Many, user_id: OuterId, filters: tuple[Filter, ...], excluded: frozenset[int]
 ) -> Recommendation:
     return await make_list(
         server,
@@ -189,10 +189,12 @@ async def post_rank(
     caller's."""
     given = _read(Given, body)
     names = read_fields(server, given.fields)
-    wanted = tuple(dict.fromkeys(given.item_ids))
+    named = dict(zip(read_ids(server, "item_ids", given.item_ids), given.item_ids, strict=True))
+    wanted = tuple(named)
     answer = await make_list(
         server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain
     )
-    unknown = [item_id for item_id in wanted if server.items.row(item_id) is None]
+    shown = server.schema.ids.shown
+    unknown = [shown(outer) for item_id, outer in named.items() if server.items.row(item_id) is None]
     fields = msgspec.structs.asdict(answer_of(server, answer, None, names, given.explain))
     return JsonResponse(RankedList(**fields, unknown=unknown))

@@ -12,7 +12,7 @@ from online.http.json_response import encode_answer
 from online.http.openapi import contract
 from online.http.problems import Problem
 from online.routes.list_answers import answer_of, find_model, make_list, record_shown
-from online.routes.parameters import ModelQuery, UserIdQuery
+from online.routes.parameters import ModelQuery, UserIdQuery, read_id
 from online.server import Server, server_of
 from online.support import metrics
 
@@ -60,7 +60,7 @@ async def _events(server: Server, request: Request, user_id: int, source: Source
         metrics.STREAMS.dec()
 
 
-def _lists(server: Server, user_id: int, model: str | None, size: int) -> Source:
+def _lists(server: Server, user_id: str, model: str | None, size: int) -> Source:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
         answer = await make_list(server, user_id, model, size, background=True)
         yield b"list", encode_answer(answer_of(server, answer, None))
@@ -93,9 +93,10 @@ async def get_stream(
     EventSource connects again by itself and gets the newest first. 503 beyond 100 open streams."""
     if server.user_updates.listeners >= MAX_STREAMS:
         raise Problem(503, f"{MAX_STREAMS} streams are open, as many as one API process keeps")
+    number, _ = read_id(server, "user_id", user_id)
     find_model(server, model)  # an unknown model is a 404 now, before the stream starts
     return StreamingResponse(
-        _events(server, request, user_id, _lists(server, user_id, model, size) if lists else _updates(server, user_id)),
+        _events(server, request, number, _lists(server, user_id, model, size) if lists else _updates(server, number)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

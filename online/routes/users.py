@@ -7,11 +7,12 @@ import numpy as np
 from fastapi import APIRouter, Depends
 
 from features.arrays import FloatArray
+from features.ids import OuterId
 from features.inputs.columns import fades, tastes
 from features.types import RATING
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
-from online.routes.parameters import IdPath
+from online.routes.parameters import IdPath, read_path_id
 from online.server import Server, server_of
 from online.stores.item_store import ItemStore
 from online.stores.user_store import LiveUser
@@ -47,7 +48,7 @@ class TasteWeight(msgspec.Struct, frozen=True):
 class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of the user's history."""
 
-    item_id: int
+    item_id: OuterId
     title: str
     ts: int
     type: str
@@ -58,7 +59,7 @@ class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
 class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A user's features and history, the newest event first. `live`: they were read from Redis, not from the base."""
 
-    user_id: int
+    user_id: OuterId
     known: bool
     live: bool
     now: int
@@ -71,7 +72,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     seen: int
     session: Session
     activity: ByHorizon
-    sequence: list[int]
+    sequence: list[OuterId]
     tastes: dict[str, ByHorizon]
     weights: dict[str, TasteWeight]
     history: list[PastEvent]
@@ -81,19 +82,20 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @contract(UserAnswer)
 async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPath) -> JsonResponse:
     """A user's features and history as they are now; a user nobody has heard of has empty ones."""
-    user, now = await server.users.load_user(user_id), server.clock.now()
+    number, outer = read_path_id(server, "user_id", user_id)
+    user, now = await server.users.load_user(number), server.clock.now()
     liking = tastes(user.features, now, server.items.genres, server.weights.value)
-    return JsonResponse(_user_answer(user, now, liking, server.items))
+    return JsonResponse(_user_answer(outer or number, user, now, liking, server.items))
 
 
-def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore) -> UserAnswer:
+def _user_answer(outer: OuterId, user: LiveUser, now: int, liking: FloatArray, items: ItemStore) -> UserAnswer:
     """liking: [3, G] the user's tastes at `now` by horizon and genre."""
     features = user.features
     fade = fades(features, now)
     start_ts, last_ts, events, clicks = features.session
     schema = items.index.schema
     return UserAnswer(
-        user_id=features.user_id,
+        user_id=schema.ids.shown(outer),
         known=user.known,
         live=user.live,
         now=now,
@@ -106,7 +108,7 @@ def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore)
         seen=len(user.seen) + len(user.hidden),
         session=Session(start_ts, last_ts, events, clicks, features.gap),
         activity=ByHorizon(*(np.asarray(features.activity) * fade).round(4).tolist()),
-        sequence=[item_id for item_id, _ in features.sequence],
+        sequence=[items.shown(item_id) for item_id, _ in features.sequence],
         tastes={
             genre: ByHorizon(*liking[:, column].tolist())
             for column, genre in enumerate(items.genres)
@@ -118,7 +120,7 @@ def _user_answer(user: LiveUser, now: int, liking: FloatArray, items: ItemStore)
         },
         history=[
             PastEvent(
-                item_id=item_id,
+                item_id=items.shown(item_id),
                 title=items.title_of(item_id),
                 ts=ts,
                 type=schema.kind(kind).name,

@@ -7,6 +7,7 @@ lost connection everything is read again, since changes published meanwhile were
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from features.base.reader import EASE, SIMILAR, Base
 from features.contracts.items import genre_names
 from features.fold.co_visits import Neighbours, decode_neighbours
 from features.fold.state import ItemFeatures, decode_item
+from features.ids import OuterId
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
@@ -66,10 +68,14 @@ class ItemStore:
         self._showable_until: IntArray = np.zeros(len(ids), np.int64)
         """[N] the time (ms) from which on no list shows the item."""
         self._deleted: set[int] = set()
+        self._names = {item.item_id: item.outer for item in self.catalogue if item.outer}
+        """The ids outside of items whose ids are strings."""
         for item_id in ids:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
-            self.columns.set_features(self._row_of[item_id], decode_item(value), base.schema.unit)
+            features = decode_item(value)
+            self._note_name(item_id, features)
+            self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)), base.schema)
@@ -110,6 +116,8 @@ class ItemStore:
         does not have, newest first."""
         known = self.catalogue.get(item.item_id)
         self.catalogue.put(item)
+        if item.outer:
+            self._names[item.item_id] = item.outer
         row = self._row_of.get(item.item_id)
         if row is None:
             row = self._add_row(item.item_id)
@@ -134,10 +142,18 @@ class ItemStore:
         present[list(self._deleted)] = False
         return present
 
+    def inside(self, outer: Sequence[OuterId]) -> list[ItemId]:
+        """The numbers inside of ids outside. Raises BadInput for what is no id."""
+        return [self.index.schema.ids.inside(each) for each in outer]
+
+    def shown(self, item_id: ItemId) -> OuterId:
+        """An item's id as answers give it; the number inside of a string that neither the catalogue nor an event told."""
+        return self.index.schema.ids.shown(self._names.get(item_id, item_id) if item_id < 0 else item_id)
+
     def title_of(self, item_id: ItemId) -> str:
         """An item's title, also of a deleted one; "Item 7" where none is known."""
         item = self.catalogue.get(item_id)
-        return f"Item {item_id}" if item is None else item.title
+        return f"Item {self.shown(item_id)}" if item is None else item.title
 
     def item_at(self, row: int) -> Item:
         """The item in a row; only its id and a made-up title if the catalogue does not have it."""
@@ -169,8 +185,13 @@ class ItemStore:
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
+        self._note_name(item_id, features)
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
+
+    def _note_name(self, item_id: ItemId, features: ItemFeatures) -> None:
+        if isinstance(features.item_id, str):
+            self._names[item_id] = features.item_id
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

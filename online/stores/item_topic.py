@@ -57,7 +57,7 @@ class ItemTopic:
         try:
             async with asyncio.timeout(self._timeout + SECONDS_EACH * len(items)):
                 sent = [
-                    await producer.send(ITEMS, value=value, key=str(item.item_id).encode(), partition=0)
+                    await producer.send(ITEMS, value=value, key=str(item.outer or item.item_id).encode(), partition=0)
                     for item, value in zip(items, values, strict=True)
                 ]
                 end = max([written.offset for written in await asyncio.gather(*sent)], default=-1)
@@ -87,7 +87,7 @@ class ItemTopic:
 
     def _apply(self, value: bytes) -> None:
         try:
-            item = read_item(value, self._store.attributes)
+            item = read_item(value, self._store.index.schema)
         except BadEvent as error:
             logger.warning("the topic %s holds what is no item: %s", ITEMS, error)
             return

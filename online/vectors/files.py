@@ -10,6 +10,7 @@ import numpy as np
 from features.arrays import FloatArray, IntArray
 from features.base.embedding_files import IDS_FILE, META, VECTORS_FILE, EmbeddingsMeta
 from features.errors import Broken
+from features.types import NO_ID
 
 MAX_BYTES: Final = 1 << 30
 """Of one kind's vectors: four million of 64 columns."""
@@ -35,7 +36,7 @@ def read_vectors(folder: Path, width: int, digests: dict[str, str]) -> tuple[Int
     )
     if vectors.shape != (len(ids), width):
         raise Broken(f"{folder / VECTORS_FILE}: expected the shape {[len(ids), width]}, got {list(vectors.shape)}")
-    if ids.ndim != 1 or (len(ids) and (ids[0] < 0 or not bool((np.diff(ids) > 0).all()))):
+    if ids.ndim != 1 or NO_ID in ids or not bool((np.diff(ids) > 0).all()):
         raise Broken(f"{folder / IDS_FILE}: expected item ids, ascending, each once")
     strange = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(strange):

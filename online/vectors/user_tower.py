@@ -28,7 +28,7 @@ class UserTower:
             raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
         names = [each.name for each in of.inputs]
         raw = RawInputs(
-            np.array([moment.user.user_id]),
+            np.array([moment.user_id]),
             user_vector(moment.user, moment.at, genres, moment.weights, moment.items.schema.unit)[None],
             np.zeros(1, np.int64),
             np.zeros((1, 0), np.float32),

@@ -85,9 +85,9 @@ class OpenLists:
         for key in list(lane.by_user.get(user_id, ())):
             self._drop(lane, key)
 
-    def close(self, lane: LaneLists, lane_ts: Millis, now: Millis, silent: bool) -> Iterator[tuple[int, bytes]]:
-        """Close the lists whose window is over; yields (user, sample). `lane_ts` is the lane's newest broker time, `now` wall
-        time."""
+    def close(self, lane: LaneLists, lane_ts: Millis, now: Millis, silent: bool) -> Iterator[tuple[str, bytes]]:
+        """Close the lists whose window is over; yields (the user's id outside, sample). `lane_ts` is the lane's newest broker
+        time, `now` wall time."""
         until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts
         while lane.heap and (lane.heap[0][0] <= until or len(lane.closing) > OPEN_LISTS):
             at, key = heapq.heappop(lane.heap)
@@ -95,7 +95,7 @@ class OpenLists:
                 continue
             shown = self._shown.get(key)
             if shown is not None:
-                yield _user_of(key), write_sample(shown, self._actions(key), at)
+                yield write_sample(shown, self._actions(key), at)
             self._drop(lane, key)
 
     def _open(self, lane: LaneLists, user_id: int, request_id: str, broker_ts: Millis) -> str:

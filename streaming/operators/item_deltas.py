@@ -15,12 +15,14 @@ class Delta(msgspec.Struct, array_like=True):
     broker_ts  when the broker took the newest record in it, ms
     events     (item id, ts, kind, value in hundredths, sign, weight)
     slots      (item id, ts, event's hash, other item, weight): see `features.types.Slot`
+    names      item id → id outside, of those that are strings (`features.ids`) and that an event told
     """
 
     lane: int
     broker_ts: int
     events: list[tuple[int, int, int, int, int, int]]
     slots: list[tuple[int, int, int, int, int]]
+    names: dict[int, str] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -35,11 +37,14 @@ def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int
         number = lane_of_item(item_id)
         delta = lanes.get(number)
         if delta is None:
-            delta = lanes[number] = Delta(number, broker_ts, [], [])
+            delta = lanes[number] = Delta(number, broker_ts, [], [], {})
         return delta
 
     for contribution in contributions:
-        lane(contribution.item_id).events.append(contribution[:6])
+        delta = lane(contribution.item_id)
+        delta.events.append(contribution[:6])
+        if contribution.item:
+            delta.names[contribution.item_id] = contribution.item
         if contribution.partners:
             for slot in slots_of(contribution):
                 lane(slot[0]).slots.append(slot)

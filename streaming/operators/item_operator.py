@@ -207,7 +207,8 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             if item is None:
                 item = lane.items[item_id] = self._items.load(item_id)
             item.broker_ts = max(item.broker_ts, delta.broker_ts)
-            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight), self._schema)
+            name = delta.names.get(item_id, "")
+            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight, item=name), self._schema)
         lane.impressions_only &= not delta.slots
         for item_id, ts, key, other, weight in delta.slots:
             pairs = lane.pairs.get(item_id)

@@ -15,7 +15,7 @@ from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from features.base.reader import Base
-from features.contracts.admission import Misplaced, admit, admit_list, user_of_key
+from features.contracts.admission import Misplaced, admit, admit_list, key_text, user_of_key
 from features.contracts.samples import action_of
 from features.errors import BadEvent
 from features.fold.dedupe import DedupeMemory
@@ -158,7 +158,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         return lane
 
     def _event(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
-        key = record.key or ""
+        key = _key_of(record)
         try:
             clock = self._clock.at(record.broker_ts)
             event = admit(record.value, key, record.partition, record.broker_ts, clock, self._schema)
@@ -166,13 +166,13 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             self._count(lane, REJECTED)
             yield REJECTED_TAG, _rejected(record, str(error))
             # The offset is known even if the event is unreadable: a read that waits for it must end.
-            user_id = user_of_key(key, record.partition)
+            user_id = user_of_key(key, record.partition, self._schema)
             if user_id is not None:
                 self._user(user_id, record, changed)
             return
         except Misplaced as misplaced:
             self._count(lane, REROUTED)
-            yield REROUTED_TAG, Row(k=str(misplaced.event.user_id), v=record.value.decode("latin-1"))
+            yield REROUTED_TAG, Row(k=misplaced.key.encode().decode("latin-1"), v=record.value.decode("latin-1"))
             return
         user = self._user(event.user_id, record, changed)
         item = self._item_of(user, event)
@@ -211,7 +211,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def _list(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
         try:
             clock = self._clock.at(record.broker_ts)
-            head = admit_list(record.value, record.key or "", record.partition, record.broker_ts, clock)
+            head = admit_list(record.value, _key_of(record), record.partition, record.broker_ts, clock, self._schema)
         except BadEvent as error:
             lane.stored.count_list(REJECTED)
             yield REJECTED_TAG, _rejected(record, str(error))
@@ -239,9 +239,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
 
     def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
         now = self._time.wall_ms()
-        for user_id, sample in self._lists.close(lane.lists, lane.stored.broker_ts, now, silent):
+        for user, sample in self._lists.close(lane.lists, lane.stored.broker_ts, now, silent):
             lane.stored.samples += 1
-            yield SAMPLES_TAG, Row(k=str(user_id), v=sample.decode("latin-1"))
+            yield SAMPLES_TAG, Row(k=user.encode().decode("latin-1"), v=sample.decode("latin-1"))
 
     def _count(self, lane: _Lane, verdict: str) -> None:
         lane.stored.count(verdict)
@@ -273,6 +273,11 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
 
 def _pack_memory(memory: DedupeMemory) -> bytes:
     return pack_ids(number for key, entry in memory.items() for number in (key, entry.ts))
+
+
+def _key_of(record: Record) -> str:
+    key = record.key or ""
+    return key if key.isascii() else key_text(key.encode("latin-1"))
 
 
 def _rejected(record: Record, reason: str) -> Row:

@@ -13,6 +13,7 @@ from features.inputs.model_inputs import RawInputs, layout, model_inputs
 from features.keys import SERVED, partition_of
 from models.registry import read_manifest, version_folder
 from tests.home import Martlet, until
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.home
 
@@ -43,7 +44,7 @@ class Shown:
             assert time.monotonic() < deadline, f"missing: {request_ids - self._found.keys()}"
             for record in self._consumer:
                 if record.key == self._key:
-                    head = read_served(record.value)
+                    head = read_served(record.value, MOVIES.ids)
                     assert head.user_id == self._user
                     assert head.request_id not in self._found, "a list that was logged twice"
                     self._found[head.request_id] = read_served_list(record.value)

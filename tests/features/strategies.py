@@ -4,14 +4,27 @@ An element of a log is made of a few bytes, drawn at once: a log of a hundred ev
 still cut it and make each element simpler.
 """
 
+import unicodedata
 from typing import Final
 
 from hypothesis import strategies as st
 
 from features.contracts.served import ServedHead
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
+from features.types import (
+    CLICK,
+    DISLIKE,
+    FORGET_USER,
+    IMPRESSION,
+    LIKE,
+    NO_ID,
+    RATING,
+    UNDO,
+    VIEW,
+    Contribution,
+    Event,
+)
 from features.units import DAY_MS
-from tests.schemas import added, film
+from tests.schemas import MOVIES, added, film
 
 USER: Final = 7
 START: Final = 30 * DAY_MS
@@ -69,14 +82,27 @@ def events(draw: st.DrawFn) -> Event:
     """Any event that the contract allows."""
     kind = draw(st.sampled_from([IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER]))
     names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=64)
+    ids = st.tuples(st.integers(0, 2**63 - 1), st.just("")) | outer_texts().map(
+        lambda text: (MOVIES.ids.inside(text), text)
+    )
+    (user_id, user), (item_id, item) = draw(ids), draw(ids)
     return Event(
         draw(names),
         kind,
-        draw(st.integers(0, 2**63 - 1)),
-        draw(st.integers(0, 2**63 - 1)) if kind < UNDO else -1,
+        user_id,
+        item_id if kind < UNDO else NO_ID,
         draw(st.integers(10, 100)) * 5 if kind == RATING else 0,
         draw(names) if kind == UNDO else "",
         draw(st.integers(0, 2**53)),
+        user=user,
+        item=item if kind < UNDO else "",
+    )
+
+
+def outer_texts() -> st.SearchStrategy[str]:
+    """Ids outside that are no numbers."""
+    return st.text(st.characters(categories=["L", "Nd", "P", "S", "Zs"]), max_size=100).map(
+        lambda text: unicodedata.normalize("NFC", f"x{text}")
     )
 
 

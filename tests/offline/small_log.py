@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import msgspec
 
 from features.base.reader import Offsets
 from features.contracts.events import write_event
+from features.ids import OuterId
 from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
 from features.schema.tables import Schema
-from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
+from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, NO_ID, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS
 from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import event_id
@@ -24,6 +25,8 @@ HORIZON = START + 100 * DAY_MS
 """The home's clock at WALL: later than all of the log."""
 BUSY = 4
 """A user with more events than are remembered, and more lists."""
+_USERS: list[OuterId] = [1, 2, 3, BUSY, 5, 31, 32, 2**62 + 5, "anna", "Zoë 商"]
+_ITEMS: list[OuterId] = [1, 2, 3, 4, 5, 6, 70, 2**61, "SKU-1"]
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,24 @@ class SmallLog:
 
     def event(self, event: Event) -> None:
         self.sent.append(event)
-        self.put(EVENTS, partition_of(event.user_id), str(event.user_id).encode(), write_event(event, self.schema))
+        user = event.user or event.user_id
+        self.put(EVENTS, partition_of(user), str(user).encode(), write_event(event, self.schema))
+
+    def _of(self, user: OuterId, item: OuterId, event: Event) -> Event:
+        """The event with these ids, as they are outside."""
+        ids = self.schema.ids
+        user_id, item_id = ids.inside(user), ids.inside(item)
+        names = (str(user) if user_id < 0 else "", str(item) if item_id < 0 else "")
+        return event._replace(user_id=user_id, item_id=item_id, user=names[0], item=names[1])
 
     def _kinds(self) -> list[int]:
         if self.schema is MOVIES:
             return [CLICK, VIEW, RATING, RATING, RATING, LIKE, LIKE, IMPRESSION]
         return [kind.code for kind in self.schema.kinds if kind is not None and kind.code not in (UNDO, FORGET_USER)]
 
-    def show(self, user: int, name: str, ts: int, items: list[int]) -> None:
-        value = {"request_id": name, "user_id": user, "ts": ts, "items": [{"item_id": item} for item in items]}
+    def show(self, user: OuterId, name: str, ts: int, items: Sequence[OuterId]) -> None:
+        shown = [{"item_id": self.schema.ids.inside(item)} for item in items]
+        value = {"request_id": name, "user_id": user, "ts": ts, "items": shown}
         self.put(SERVED, partition_of(user), str(user).encode(), json.dumps(value).encode())
 
     def ends(self) -> Offsets:
@@ -85,30 +97,32 @@ class SmallLog:
         chance = self.chance
         for _ in range(steps):
             self.now += chance.choice([1_000, 60_000, 40 * 60_000])
-            user = chance.choice([1, 2, 3, BUSY, 5, 31, 32, 2**62 + 5])
+            user = chance.choice(_USERS)
             ts = self.now - chance.choice([0, 0, 0, 5_000, 3 * DAY_MS])
             act = chance.random()
             kind = chance.choice(self._kinds())
-            item = chance.choice([1, 2, 3, 4, 5, 6, 70, 2**62, chance.randrange(2**40)])
+            item = chance.choice([*_ITEMS, 2**62, chance.randrange(2**40), "a/b"])
             values = [50, 250, 300, 400, 500] if kind == RATING else [0, 50, 1_000, 6_000, 70_000]
             centi = chance.choice(values) if self.schema.kind(kind).value else 0
             name = f"{user}-{len(self.sent)}"
             if act < 0.70:
-                self.event(Event(name, kind, user, item, centi, "", ts))
+                self.event(self._of(user, item, Event(name, kind, 0, 0, centi, "", ts)))
             elif act < 0.78 and self.sent:
                 again = chance.choice(self.sent)
                 if again.user_id not in self.forgotten:
                     self.event(again)
             elif act < 0.86 and self.sent:
                 target = chance.choice(self.sent[-200:])
-                self.event(Event(name, UNDO, target.user_id, -1, 0, target.event_id, ts))
+                self.event(Event(name, UNDO, target.user_id, NO_ID, 0, target.event_id, ts, user=target.user))
             elif act < 0.88 and history:
-                user, item, _, seconds = chance.choice(history)
-                self.event(Event(name, UNDO, user, -1, 0, event_id("mine", user, item, seconds * 1000), ts))
+                row_user, row_item, _, seconds = chance.choice(history)
+                row = event_id("mine", row_user, row_item, seconds * 1000)
+                self.event(Event(name, UNDO, row_user, NO_ID, 0, row, ts))
             elif act < 0.90:
                 partition = chance.randrange(PARTITIONS)
-                good = write_event(Event(name, LIKE, user, item, 0, "", ts), self.schema)
-                future = write_event(Event(name, LIKE, user, item, 0, "", WALL + 100_000), self.schema)
+                good = write_event(self._of(user, item, Event(name, LIKE, 0, 0, 0, "", ts)), self.schema)
+                late = self._of(user, item, Event(name, LIKE, 0, 0, 0, "", WALL + 100_000))
+                future = write_event(late, self.schema)
                 key, value = chance.choice(
                     [(b"x", good), (None, good), (str(user).encode(), b"\xff{"), (b"7", b""), (b"\xff", future)]
                 )
@@ -117,7 +131,7 @@ class SmallLog:
                 self.put(SERVED, chance.randrange(PARTITIONS), str(user).encode(), chance.choice([b"{", b"{}"]))
                 self.put(SERVED, (partition_of(user) + 1) % PARTITIONS, str(user).encode(), b'{"request_id":"x"}')
             else:
-                shown = chance.sample([1, 2, 3, 4, 5, 6, 70, 2**61], chance.randrange(8))
+                shown = chance.sample(_ITEMS, chance.randrange(8))
                 self.show(user, f"r{chance.randrange(400)}", ts, shown)
 
     def answer_lists(self, lists: int) -> None:

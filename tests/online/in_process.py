@@ -46,7 +46,7 @@ class FakeItemTopic:
 
     async def publish_items(self, items: Sequence[Item]) -> None:
         for item in items:
-            self._store.put_item(read_item(write_item(item, self._store.attributes), self._store.attributes))
+            self._store.put_item(read_item(write_item(item, self._store.attributes), self._store.index.schema))
 
 
 class FakeJob:

@@ -77,7 +77,7 @@ def wanted(expected: Expected, base: Base, generation: int = 1) -> Contents:
         contents[key] = str(generation).encode(), str(n).encode(), value
 
     for user_id, state in users.items():
-        offset = expected.next_offsets.get(user_id, base.offset_of(user_id))
+        offset = expected.next_offsets.get(user_id, base.offset_of(state.features.user_id))
         put(user_key(user_id), offset, encode_features(state.features))
         hidden = {str(item_id).encode(): until for item_id, _, until in state.seen.items()}
         if seen := {item_id for item_id, until in hidden.items() if until == FOREVER}:

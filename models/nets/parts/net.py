@@ -9,9 +9,10 @@ import numpy as np
 from features.arrays import IntArray
 from features.errors import BadInput
 from features.inputs.model_inputs import INPUT_NAMES
+from features.types import NO_ID
 
-UNKNOWN_ID: Final = -1
-"""An id that no vocabulary holds: ids of the event contract are not negative."""
+UNKNOWN_ID: Final = NO_ID
+"""An id that no vocabulary holds."""
 
 ROWS, SEQUENCES, LISTS = "rows", "sequences", "lists"
 """Kinds of training data: labelled rows, one at a time; users' histories, by their next items; lists of candidates, by the one
@@ -36,8 +37,9 @@ class NetContext:
 
     def __post_init__(self) -> None:
         for name, ids in (("user_ids", self.user_ids), ("item_ids", self.item_ids)):
-            if len(ids) == 0 or ids[0] < 0 or not bool(np.all(ids[1:] > ids[:-1])):
-                raise BadInput(name, "ids from 0 up, strictly ascending, at least one", f"{len(ids)} ids that are not")
+            if len(ids) == 0 or UNKNOWN_ID in ids or not bool(np.all(ids[1:] > ids[:-1])):
+                expected = f"ids other than {UNKNOWN_ID}, strictly ascending, at least one"
+                raise BadInput(name, expected, f"{len(ids)} ids that are not")
 
 
 @dataclass(frozen=True)

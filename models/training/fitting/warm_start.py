@@ -9,7 +9,7 @@ import numpy as np
 
 from features.arrays import AnyArray, IntArray
 from features.errors import BadInput, Broken
-from models.nets.parts.net import NetContext
+from models.nets.parts.net import UNKNOWN_ID, NetContext
 from models.registry import Manifest, read_manifest, version_folder
 
 WEIGHTS: Final = Path("assets.extra") / "weights.npz"
@@ -51,7 +51,7 @@ def read_earlier(models: Path, name: str, version: int) -> Earlier:
 
 def with_new(known: IntArray, ids: IntArray) -> IntArray:
     """A vocabulary that also has the ids that are new."""
-    return np.union1d(known, ids[ids >= 0]).astype(np.int64)
+    return np.union1d(known, ids[ids != UNKNOWN_ID]).astype(np.int64)
 
 
 def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:

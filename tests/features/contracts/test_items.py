@@ -18,15 +18,15 @@ from features.contracts.items import (
     write_item,
 )
 from features.errors import BadEvent, BadInput
-from features.schema.attributes import Attributes
 from features.schema.document import read_document
+from features.schema.tables import Schema
 from features.types import MAX_ID, Item
 from tests.schemas import MOVIES, SHOP, film
 
 FILMS = MOVIES.items
 HEAT = film(7, "Heat", ("Crime", "Action"), 1995, ts=889_000_000_000)
 GOLDEN = b'{"item_id":7,"title":"Heat","genres":["Crime","Action"],"year":1995,"ts":889000000000}'
-EVERYTHING = Attributes(
+GIFTS = Schema(
     read_document("""
 [events.click]
 weight = 1
@@ -49,8 +49,9 @@ type = "vector"
 size = 3
 [items.home]
 type = "place"
-""").items
+""")
 )
+EVERYTHING = GIFTS.items
 GIFT: dict[str, Any] = {
     "title": "A gift",
     "image_url": "https://shop.example/gift.png",
@@ -69,19 +70,19 @@ GIFT: dict[str, Any] = {
 
 def test_golden_bytes_both_ways() -> None:
     assert write_item(HEAT, FILMS) == GOLDEN
-    assert read_item(GOLDEN, FILMS) == HEAT
+    assert read_item(GOLDEN, MOVIES) == HEAT
     gift = compile_item(8, GIFT, 889_000_000_001, EVERYTHING)
     assert write_item(gift, EVERYTHING) == (
         b'{"item_id":8,"title":"A gift","colour":"red","tags":["new","wood"],"price":19.5,"made":889000000000,"fragile":true,'
         b'"story":"Once upon a time","face":[0.5,-1.0,3.0],"home":[52.5,13.4],"image_url":"https://shop.example/gift.png",'
         b'"available":false,"expires":900000000000,"ts":889000000001}'
     )
-    assert read_item(write_item(gift, EVERYTHING), EVERYTHING) == gift
+    assert read_item(write_item(gift, EVERYTHING), GIFTS) == gift
 
 
 def test_old_reads_new_and_new_reads_old() -> None:
-    assert read_item(b'{"item_id":7,"title":"Heat","poster":"x"}', FILMS) == film(7, "Heat")
-    assert read_item(GOLDEN, SHOP.items) == Item(7, "Heat", ts=889_000_000_000)
+    assert read_item(b'{"item_id":7,"title":"Heat","poster":"x"}', MOVIES) == film(7, "Heat")
+    assert read_item(GOLDEN, SHOP) == Item(7, "Heat", ts=889_000_000_000)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_old_reads_new_and_new_reads_old() -> None:
 )
 def test_what_is_wrong_is_named(value: bytes, where: str) -> None:
     with pytest.raises(BadEvent, match=f"^{where}: expected"):
-        read_item(value, FILMS)
+        read_item(value, MOVIES)
 
 
 @pytest.mark.parametrize(
@@ -150,16 +151,16 @@ def test_a_change_keeps_what_it_does_not_name_and_null_takes_away() -> None:
 
 def test_what_is_deleted_stays_what_it_was() -> None:
     deleted = msgspec.structs.replace(HEAT, deleted=True)
-    again = read_item(write_item(deleted, FILMS), FILMS)
+    again = read_item(write_item(deleted, FILMS), MOVIES)
     assert again == deleted
     assert (again.title, again.tastes) == (HEAT.title, HEAT.tastes)
 
 
 def test_a_value_over_the_limit_is_refused() -> None:
     fits = GOLDEN + b" " * (ITEM_LIMIT - len(GOLDEN))
-    assert read_item(fits, FILMS) == HEAT
+    assert read_item(fits, MOVIES) == HEAT
     with pytest.raises(BadEvent, match=f"^item: expected at most {ITEM_LIMIT} bytes, got {ITEM_LIMIT + 1} bytes"):
-        read_item(fits + b" ", FILMS)
+        read_item(fits + b" ", MOVIES)
     long = compile_item(MAX_ID, {"title": "x", "story": "\x01" * 10_000}, 0, EVERYTHING)
     with pytest.raises(BadInput, match=f"^item: expected at most {ITEM_LIMIT} bytes"):
         write_item(long, EVERYTHING)
@@ -172,13 +173,23 @@ def test_a_value_over_the_limit_is_refused() -> None:
 )
 def test_any_item_is_read_as_it_was_written(title: str, tags: list[str], available: bool) -> None:
     item = compile_item(5, {"title": title, "tags": tags, "available": available}, 3, EVERYTHING)
-    assert read_item(write_item(item, EVERYTHING), EVERYTHING) == item
+    assert read_item(write_item(item, EVERYTHING), GIFTS) == item
+
+
+def test_an_item_whose_id_is_a_string_is_written_under_it() -> None:
+    number = MOVIES.ids.inside("SKU-1")
+    item = compile_item(number, {"title": "Heat"}, 5, FILMS, "SKU-1")
+    assert write_item(item, FILMS) == b'{"item_id":"SKU-1","title":"Heat","ts":5}'
+    assert read_item(write_item(item, FILMS), MOVIES) == item
+    assert change_item(item, {"year": 1995}, 6, FILMS).outer == "SKU-1"
 
 
 def test_fields_come_with_their_id() -> None:
-    assert id_of(read_object(GOLDEN)) == 7
+    assert id_of(read_object(GOLDEN), MOVIES.ids) == (7, "")
+    assert id_of({"item_id": "7"}, MOVIES.ids) == (7, "")
+    assert id_of({"item_id": "SKU-1"}, MOVIES.ids) == (MOVIES.ids.inside("SKU-1"), "SKU-1")
     with pytest.raises(BadEvent, match=r"^item_id: expected a value, got nothing"):
-        id_of({"item_id": None})
+        id_of({"item_id": None}, MOVIES.ids)
 
 
 def test_the_vocabulary_is_each_label_once_in_order() -> None:

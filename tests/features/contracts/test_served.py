@@ -63,7 +63,14 @@ GOLDEN_SAMPLE = (
     b'{"event_id":"e3","type":"undo","ts":889237355000,"target":"e2"}],"closed_ts":889239152752}'
 )
 CLOSED = 889_239_152_752
-READERS = (read_served, read_served_list)
+IDS = MOVIES.ids
+
+
+def read_head(value: bytes) -> ServedHead:
+    return read_served(value, IDS)
+
+
+READERS = (read_head, read_served_list)
 
 
 def changed(path: str, value: object, golden: bytes = GOLDEN) -> bytes:
@@ -83,11 +90,11 @@ def changed(path: str, value: object, golden: bytes = GOLDEN) -> bytes:
 def test_golden_bytes_of_a_list() -> None:
     assert write_served(LIST) == GOLDEN
     assert read_served_list(GOLDEN) == LIST
-    assert read_served(GOLDEN) == ServedHead("r1", 6, 889_237_352_752, (190, 7))
+    assert read_served(GOLDEN, IDS) == ServedHead("r1", 6, 889_237_352_752, (190, 7), 6)
 
 
 def test_golden_bytes_of_a_sample() -> None:
-    assert write_sample(GOLDEN, ACTIONS, CLOSED) == GOLDEN_SAMPLE
+    assert write_sample(GOLDEN, ACTIONS, CLOSED) == ("6", GOLDEN_SAMPLE)
     assert read_sample(GOLDEN_SAMPLE) == Sample("r1", 6, LIST, ACTIONS, CLOSED)
 
 
@@ -98,7 +105,7 @@ def test_a_list_of_the_last_rung_has_no_model_and_no_features() -> None:
         bare, items=(), candidates=ServedCandidates(("similar", "genre", "popular"), [], [], [])
     )
     assert read_served_list(write_served(empty)) == empty
-    assert read_served(write_served(empty)).item_ids == ()
+    assert read_served(write_served(empty), IDS).item_ids == ()
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -123,7 +130,8 @@ def test_the_readers_take_a_list_that_lacks_what_has_a_default() -> None:
         ("user_id", ..., "user_id"),
         ("user_id", -1, "user_id"),
         ("user_id", 2**63, "user_id"),
-        ("user_id", "6", "user_id"),
+        ("user_id", "", "user_id"),
+        ("user_id", "x" * 129, "user_id"),
         ("user_id", True, "user_id"),
         ("ts", ..., "ts"),
         ("ts", 1.5, "ts"),
@@ -169,7 +177,7 @@ def test_a_refusal_names_the_field(read: Any, path: str, value: object, field: s
 )
 def test_the_full_reader_refuses_more(path: str, value: object, field: str) -> None:
     value_bytes = changed(path, value)
-    assert read_served(value_bytes).request_id == "r1"
+    assert read_served(value_bytes, IDS).request_id == "r1"
     with pytest.raises(BadEvent) as refused:
         read_served_list(value_bytes)
     assert refused.value.where == field
@@ -204,10 +212,10 @@ def test_what_the_short_reader_takes_is_json_all_through(at: int, put: bytes, go
     """It skips most of the value, and the job splices that value into a sample: the sample must be JSON, too."""
     value = GOLDEN[:at] + put + GOLDEN[at + gone :]
     try:
-        head = read_served(value)
+        head = read_served(value, IDS)
     except BadEvent:
         return
-    whole = json.loads(write_sample(value, ACTIONS, CLOSED))
+    whole = json.loads(write_sample(value, ACTIONS, CLOSED)[1])
     assert whole["request_id"] == head.request_id
     assert whole["closed_ts"] == CLOSED
 
@@ -243,7 +251,7 @@ def test_the_largest_list_without_features_fits_and_so_does_the_largest_sample()
     assert read_served_list(value) == largest
     action = Action(name, "undo", MAX_ID, target=name, position=MAX_ID)
     padded = value + b" " * (SERVED_LIMIT - len(value))
-    sample = write_sample(padded, [action] * (MAX_ACTIONS + 1), MAX_ID)
+    _, sample = write_sample(padded, [action] * (MAX_ACTIONS + 1), MAX_ID)
     assert len(sample) < SAMPLE_LIMIT - 1000
     assert len(read_sample(sample).actions) == MAX_ACTIONS
 
@@ -278,7 +286,7 @@ def test_an_action_keeps_what_its_event_says(kind: int) -> None:
     event = Event(
         "e", kind, 6, 7 if kind < UNDO else -1, 450 if kind == RATING else 0, "t" if kind == UNDO else "", 5, "r1", 2
     )
-    action = read_sample(write_sample(GOLDEN, [action_of(event, MOVIES)], CLOSED)).actions[0]
+    action = read_sample(write_sample(GOLDEN, [action_of(event, MOVIES)], CLOSED)[1]).actions[0]
     fields: dict[str, object] = {"event_id": "e", "type": KINDS[kind], "ts": 5, "position": 2}
     fields |= {"item_id": 7} if kind < UNDO else {}
     fields |= {"rating": 4.5} if kind == RATING else {}

@@ -84,10 +84,10 @@ def test_what_is_taken_back_leaves_no_sum(given_ones: list[Contribution]) -> Non
 
 
 def test_an_item_at_its_largest_is_below_2_kb() -> None:
-    features = ItemFeatures(2**63 - 1)
+    features = ItemFeatures(item_id := 2**63 - 1)
     for number in range(20_000):
         ts = 4_000_000_000_000 + number * DAY_MS // 8
-        fold_item(features, added(features.item_id, ts, (LIKE, CLICK, IMPRESSION, VIEW)[number % 4], 0, 1), MOVIES)
+        fold_item(features, added(item_id, ts, (LIKE, CLICK, IMPRESSION, VIEW)[number % 4], 0, 1), MOVIES)
     for bucket in features.days:
         bucket[1:] = [2**31] * 4
     data = encode_features(features)

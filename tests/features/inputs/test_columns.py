@@ -39,7 +39,8 @@ WEIGHTS = ClickWeights()
 def columns_of(items: list[ItemFeatures]) -> ItemColumns:
     columns = ItemColumns(len(items), GENRES)
     for row, features in enumerate(items):
-        columns.set_item(row, features.item_id, CATALOGUE.get(features.item_id))
+        item_id = MOVIES.ids.inside(features.item_id)
+        columns.set_item(row, item_id, CATALOGUE.get(item_id))
         columns.set_features(row, features, 1)
     return columns
 

@@ -11,7 +11,10 @@ BAD = [
     ("[events.click]\nweight = 1\nweight = 2", "schema.toml: expected TOML"),
     ("", "schema.toml, events: expected a kind with a weight above 0"),
     ("events = 3", "schema.toml, line 1, events: expected `object`, got `int`"),
-    ('colour = "red"\n[events.click]\nweight = 1', "line 1, colour: expected one of events, items, preset, got colour"),
+    (
+        'colour = "red"\n[events.click]\nweight = 1',
+        "line 1, colour: expected one of events, items, preset, ids, salt, got colour",
+    ),
     ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
     ("[events.click]\n\nweigt = 1", "line 3, events.click.weigt: expected one of weight, value"),
     ('[events.view]\n[events.click]\nweight = "much"', "line 3, events.click.weight: expected `float`, got `str`"),

@@ -74,7 +74,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
     asks: list[tuple[int, int, int]] = []
 
     def spy(query: RankingQuery) -> IntArray:
-        asks.append((query.moment.user.user_id, query.moment.at, sum(query.moment.user.counts)))
+        asks.append((query.moment.user_id, query.moment.at, sum(query.moment.user.counts)))
         return query.rows
 
     first = int(base.manifest["history_rows"])

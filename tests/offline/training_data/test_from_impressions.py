@@ -29,6 +29,10 @@ GENRES = ("Action", "Drama")
 START = 889_000_000_000
 
 
+def sample_of(*parts: Any) -> bytes:
+    return write_sample(*parts)[1]
+
+
 def served(number: int, items: tuple[int, ...] = (10, 11, 12), features: bool = True) -> Served:
     signals = [[float(item)] * len(SIGNAL_COLUMNS) for item in items]
     rows = [[item / 10] * (len(ITEM_COLUMNS) + len(GENRES)) for item in items]
@@ -53,7 +57,7 @@ def act(kind: Any, item_id: int, number: int = 0, **more: Any) -> Action:
 
 def sample(*actions: Action, of: Served | None = None) -> Sample:
     of = of or served(1)
-    return read_sample(write_sample(write_served(of), actions, START))
+    return read_sample(sample_of(write_served(of), actions, START))
 
 
 @pytest.mark.parametrize(
@@ -99,22 +103,22 @@ def sources(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
     values = [
-        write_sample(
+        sample_of(
             write_served(served(number)), (act("like", 10 + number % 3), act("click", 10 + number % 3)), START + number
         )
         for number in range(30)
     ]
     values += [
-        write_sample(write_served(served(40)), (act("like", 10), act("like", 12)), START + 40),
-        write_sample(write_served(served(41)), (act("dislike", 10),), START + 41),
-        write_sample(write_served(served(42, features=False)), (act("click", 10),), START),
-        write_sample(write_served(served(44)), (), START),
+        sample_of(write_served(served(40)), (act("like", 10), act("like", 12)), START + 40),
+        sample_of(write_served(served(41)), (act("dislike", 10),), START + 41),
+        sample_of(write_served(served(42, features=False)), (act("click", 10),), START),
+        sample_of(write_served(served(44)), (), START),
         b"no sample",
     ]
     strange = served(43)
     assert strange.features is not None
     other = msgspec.structs.replace(strange, features=msgspec.structs.replace(strange.features, layout="other"))
-    values.append(write_sample(write_served(other), (act("click", 10),), START))
+    values.append(sample_of(write_served(other), (act("click", 10),), START))
     spans = [Span(SAMPLES, 0, 0, 20), Span(SAMPLES, 0, 20, len(values)), Span(SAMPLES, 1, 0, 0)]
     out = tmp_path / "shown"
     counts = make_from_impressions(spark, Listed(values), spans, *sources, out)

@@ -29,6 +29,7 @@ from online.recommend.impression import impression_of
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommendation
 from tests.online.sample_lists import Counts, numbered
+from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.services
 
@@ -168,7 +169,7 @@ def test_a_list_that_can_not_be_written_takes_no_other_along(broker: Broker, ans
 
     counts, reading = asyncio.run(run())
     assert counts.get() == {"error": 1, "sent": 1}
-    assert [read_served(record.value).request_id for record in reading.rest()] == [answer.request_id]
+    assert [read_served(record.value, MOVIES.ids).request_id for record in reading.rest()] == [answer.request_id]
 
 
 def test_features_that_are_too_large_stay_behind(broker: Broker, answer: Recommendation) -> None:
