@@ -61,7 +61,8 @@ class ItemStore:
         self.genres: tuple[str, ...] = genre_names(self.catalogue)
         ids = sorted({item.item_id for item in self.catalogue} | set(base.item_ids))
         self.columns = ItemColumns(len(ids), self.genres)
-        self.new_items: list[tuple[int, int]] = []
+        self._new: dict[int, Millis] = {}
+        """Row → when it was put, of the NEWEST most recent items that the base does not have, the newest last."""
         self.changes = 0
         """Incremented for each item that is new or has changed."""
         self._row_of: dict[ItemId, int] = {}
@@ -112,8 +113,7 @@ class ItemStore:
         return np.fromiter((row for row in found if row is not None), np.int64)
 
     def put_item(self, item: Item) -> None:
-        """Put a new, changed or deleted item into the catalogue. `new_items` keeps the NEWEST most recent items that the base
-        does not have, newest first."""
+        """Put a new, changed or deleted item into the catalogue."""
         known = self.catalogue.get(item.item_id)
         self.catalogue.put(item)
         if item.outer:
@@ -126,11 +126,14 @@ class ItemStore:
         self.facets.put(row, item)
         if item.deleted:
             self._deleted.add(row)
-            self.new_items = [each for each in self.new_items if each[0] != row]
+            self._new.pop(row, None)
             return
         self._deleted.discard(row)
         if known is None or known.deleted:
-            self.new_items = [(row, item.ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
+            self._new.pop(row, None)
+            self._new[row] = item.ts
+            if len(self._new) > NEWEST:
+                del self._new[next(iter(self._new))]
 
     def showable(self, at: Millis) -> BoolArray:
         """[N] whether lists may show the item at a time (ms)."""
@@ -181,7 +184,7 @@ class ItemStore:
 
     def newest(self, at: int) -> IntArray:
         """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""
-        return np.array([row for row, ts in self.new_items if at - ts <= NEW_FOR_MS], np.int64)
+        return np.array([row for row, ts in reversed(self._new.items()) if at - ts <= NEW_FOR_MS], np.int64)
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""

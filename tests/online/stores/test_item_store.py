@@ -5,7 +5,7 @@ import pytest
 from features.fold.state import ItemFeatures
 from features.types import Item
 from features.units import DAY_MS
-from online.stores.item_store import ItemStore
+from online.stores.item_store import NEWEST, ItemStore
 from tests.schemas import film
 
 NOW = 101 * DAY_MS
@@ -43,3 +43,13 @@ def test_an_item_that_the_catalogue_does_not_have_is_called_by_its_id(store: Ite
     assert store.title_of(999) == "Item 999"
     store.put_features(999, ItemFeatures(999))
     assert store.item_at(row_of(store, 999)) == Item(999, "Item 999")
+
+
+def test_only_the_newest_of_new_items_count_as_new(store: ItemStore) -> None:
+    for number in range(NEWEST + 10):
+        store.put_item(film(1_000 + number, "New", ts=NOW + number))
+    store.put_item(film(1_000 + NEWEST, "Changed", ts=NOW + 5_000))
+    store.put_item(film(1_000 + NEWEST + 1, "Deleted", ts=NOW, deleted=True))
+    newest = store.columns.ids[store.newest(NOW + 5_000)].tolist()
+    assert newest == [1_000 + at for at in range(NEWEST + 9, 9, -1) if at != NEWEST + 1]
+    assert not len(store.newest(NOW + 40 * DAY_MS))
