@@ -12,6 +12,7 @@ from features.errors import MartletError, Unavailable
 from infra.home.access_file import ensure_access
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK
+from infra.home.schema_file import schema_of
 from infra.home.timings import read_timings
 from infra.monitoring.collector import collector_of
 from infra.monitoring.monitor import Monitor
@@ -27,7 +28,7 @@ from infra.system import probes
 from infra.system.processes import wait_until
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
-from models.registry import list_models, list_versions
+from models.registry import list_models, trained_otherwise
 from online.settings import ApiSettings
 
 MODEL_SERVER, MODELS = "model server", "models"
@@ -75,7 +76,7 @@ class Up:
 
     def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
         """Plan the start: engines, base and API first; models that the home lacks once lists are served."""
-        trained = [name for name in model_server_config.FIRST_MODELS if list_versions(self._home.models, name)]
+        trained = [name for name in model_server_config.FIRST_MODELS if name in self._fitting_models()]
         missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None
         if self._options.model_server is None:
@@ -127,7 +128,7 @@ class Up:
         took = time.monotonic() - self._began
         self._steps.print_line(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
         default = model_server_config.FIRST_MODELS[0]
-        if not list_versions(self._home.models, default) and any(each.name == MODELS for each in plan.pending()):
+        if default not in self._fitting_models() and any(each.name == MODELS for each in plan.pending()):
             self._steps.print_line(f"  lists are ranked without a trained model until {default} is trained")
         if not self._home.embeddings.is_dir():
             self._steps.print_line("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
@@ -166,6 +167,11 @@ class Up:
         with self._steps.step(f"training {', '.join(names)} (Keras)"):
             runner.train(self._home, number, names, self._steps.print_line, stack.supervisor.attending)
 
+    def _fitting_models(self) -> set[str]:
+        """Returns the names of the models with a version, but those that were all trained under another meaning of events."""
+        models = self._home.models
+        return {*list_models(models)} - trained_otherwise(models, schema_of(self._home).digest)
+
     def _await_models(self, stack: Stack) -> None:
         """Wait until a version of each model ranks. Raises Unavailable naming those that don't, or why the API does not say."""
         deadline = time.monotonic() + RANK_TIMEOUT
@@ -173,7 +179,7 @@ class Up:
             try:
                 ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
                 rank = {each.split("/")[0] for each in ready["models"]}
-                if not (missing := {*list_models(self._home.models)} - rank):
+                if not (missing := self._fitting_models() - rank):
                     return
                 reason = f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why"
             except Unavailable as error:  # slow for once, or being restarted

@@ -7,9 +7,11 @@ python -m offline.embeddings --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --
              users.ids.npy, users.npy    the same of users: for als its own factors, else the mean of their last positive items
       meta.json                          what they were made of, and digests
 
-als       alternating least squares on positives (Y. Hu, Y. Koren, C. Volinsky, ICDM 2008)
+als       alternating least squares on positives (Y. Hu, Y. Koren, C. Volinsky, ICDM 2008), with confidence in an item by the
+          largest of its user's weights
 item2vec  skip-grams over each user's positive items in order (O. Barkan, N. Koenigstein, MLSP 2016)
-deepwalk  skip-grams over random walks on the graph of which item followed which (B. Perozzi, R. Al-Rfou, S. Skiena, KDD 2014)
+deepwalk  skip-grams over random walks on the graph of which item followed which (B. Perozzi, R. Al-Rfou, S. Skiena, KDD 2014),
+          each step by the smaller of the two weights
 """
 
 import argparse
@@ -37,13 +39,16 @@ from features.base.embedding_files import (
 from features.base.reader import Base
 from features.durable import atomic_folder
 from features.errors import BadInput
+from features.schema.tables import Schema
 from models.registry.manifest import file_digest
 from offline.base.fold_workers import Batches, Worker
 from offline.base.from_dataset import check_made_of
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.event_rows import mean_weight, row_weights
 from offline.settings import add_data_arguments
-from offline.spark.session import history_events, partitions, spark_session
+from offline.spark.session import partitions, spark_session
+from offline.spark.weighted_events import weighted_events
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -58,20 +63,16 @@ LAST: Final = 20
 WORDS: Final = pa.schema([("words", pa.list_(pa.string()))])
 
 
-def _positives(events: "DataFrame") -> "DataFrame":
-    return events.where("rating >= 4").select("user_id", "seq", "item_id")
-
-
-def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
+def _als(spark: "SparkSession", positives: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
     from pyspark.ml.recommendation import ALS as Als
     from pyspark.sql import functions as f
 
     # ALS takes 32-bit ids: number users and items by their rank.
-    pairs = _positives(events).groupBy("user_id", "item_id").agg(f.lit(1.0).alias("rating"))
+    pairs = positives.groupBy("user_id", "item_id").agg(f.max("importance").alias("rating"))
     numbered = {name: pairs.select(name).distinct().orderBy(name) for name in ("user_id", "item_id")}
     tables = {name: _number(spark, frame, name) for name, frame in numbered.items()}
     rows = pairs.join(tables["user_id"], "user_id").join(tables["item_id"], "item_id")
-    blocks = events.rdd.getNumPartitions()  # its default of ten is ten tasks a step, however few the rows
+    blocks = positives.rdd.getNumPartitions()  # its default of ten is ten tasks a step, however few the rows
     als = Als(
         rank=WIDTH, maxIter=10, regParam=REGULARIZATION, alpha=ALPHA, implicitPrefs=True, seed=SEED, userCol="user_id_number",
         itemCol="item_id_number", ratingCol="rating", numUserBlocks=blocks, numItemBlocks=blocks,
@@ -85,6 +86,13 @@ def _als(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "Data
         )
 
     return named(model.itemFactors, "item_id"), named(model.userFactors, "user_id")
+
+
+def _positives(spark: "SparkSession", dataset: Dataset, rows: int, schema: Schema, mean: float) -> "DataFrame":
+    """Rows (user_id, seq, item_id, weight, importance) of the positives; importance: the weight over their mean."""
+    events = weighted_events(spark, dataset, rows, schema).repartition(partitions(spark, rows), "user_id")
+    positives = events.where("weight > 0")
+    return positives.select("user_id", "seq", "item_id", "weight", (positives.weight / mean).alias("importance"))
 
 
 def _number(spark: "SparkSession", ordered: "DataFrame", name: str) -> "DataFrame":
@@ -110,24 +118,26 @@ def _skip_grams(sentences: "DataFrame", parts: int) -> "DataFrame":
     return found.select(f.col("word").cast("bigint").alias("id"), vector_to_array("vector", "float32").alias("vector"))
 
 
-def _item2vec(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
+def _item2vec(spark: "SparkSession", positives: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
     from pyspark.sql import functions as f
 
-    ordered = (
-        _positives(events).groupBy("user_id").agg(f.sort_array(f.collect_list(f.struct("seq", "item_id"))).alias("all"))
-    )
+    ordered = positives.groupBy("user_id").agg(f.sort_array(f.collect_list(f.struct("seq", "item_id"))).alias("all"))
     sentences = ordered.select(f.transform("all", lambda each: each["item_id"].cast("string")).alias("words"))
     return _skip_grams(sentences, 1), None
 
 
-def _deepwalk(spark: "SparkSession", events: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
+def _deepwalk(spark: "SparkSession", positives: "DataFrame") -> tuple["DataFrame", "DataFrame | None"]:
     from pyspark.sql import Window
     from pyspark.sql import functions as f
     from pyspark.sql.pandas.types import from_arrow_schema
 
     by_user = Window.partitionBy("user_id").orderBy("seq")
-    following = _positives(events).withColumn("next", f.lead("item_id").over(by_user)).where("next != item_id")
-    edges = following.groupBy("item_id", "next").agg(f.count("*").alias("times"))
+    following = positives.select(
+        "item_id",
+        f.lead("item_id").over(by_user).alias("next"),
+        f.least("weight", f.lead("weight").over(by_user)).alias("smaller"),
+    ).where("next != item_id")
+    edges = following.groupBy("item_id", "next").agg(f.sum("smaller").alias("times"))
     graph: dict[int, tuple[IntArray, FloatArray]] = {}
     table = edges.orderBy("item_id", "next").toArrow()  # bounded by the catalogue, not by the events
     sources, targets, times = (table[name].to_numpy() for name in ("item_id", "next", "times"))
@@ -168,16 +178,16 @@ def random_walks(graph: dict[int, tuple[IntArray, FloatArray]], start: int) -> l
 
 Maker = Callable[["SparkSession", "DataFrame"], tuple["DataFrame", "DataFrame | None"]]
 KINDS: Final[dict[str, Maker]] = {ALS: _als, ITEM2VEC: _item2vec, DEEPWALK: _deepwalk}
-"""Each makes (id, vector) of items, and of users where it has vectors of their own."""
+"""Each makes (id, vector) of items, and of users where it has vectors of their own, from the positives (`_positives`)."""
 
 
-def _users_of_items(events: "DataFrame", items: "DataFrame") -> "DataFrame":
+def _users_of_items(positives: "DataFrame", items: "DataFrame") -> "DataFrame":
     """(id, vector): the mean of the vectors of each user's LAST newest positive items."""
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
     newest = Window.partitionBy("user_id").orderBy(f.desc("seq"))
-    last = _positives(events).withColumn("place", f.row_number().over(newest)).where(f.col("place") <= LAST)
+    last = positives.withColumn("place", f.row_number().over(newest)).where(f.col("place") <= LAST)
     joined = last.join(items.withColumnRenamed("id", "item_id"), "item_id")
     mean = f.array(*(f.avg(f.col("vector")[at]).cast("float") for at in range(WIDTH)))
     return joined.groupBy("user_id").agg(mean.alias("vector")).withColumnRenamed("user_id", "id")
@@ -205,19 +215,20 @@ def make_embeddings(
         raise BadInput("--out", "a folder that is not there yet", str(out))
     check_made_of(base, dataset)
     rows = int(base.manifest["history_rows"])
-    events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id").cache()
-    if _positives(events).isEmpty():
-        raise BadInput("--base", "a history with ratings of at least 4", f"{rows} rows without one")
+    weights = row_weights(dataset, rows, base.schema)
+    if not (weights > 0).any():
+        raise BadInput("--base", "a history with an event of a weight above 0", f"{rows} rows without one")
+    positives = _positives(spark, dataset, rows, base.schema, mean_weight(weights)).cache()
     made: dict[str, KindMeta] = {}
     with atomic_folder(out) as staging:
         for kind in kinds:
             began = time.monotonic()
             (staging / kind).mkdir()
             with step(f"  {kind}") as this:
-                items, users = KINDS[kind](spark, events)
+                items, users = KINDS[kind](spark, positives)
                 items = items.cache()
                 count = _save(items, staging / kind, "items")
-                user_count = _save(users or _users_of_items(events, items), staging / kind, "users")
+                user_count = _save(users or _users_of_items(positives, items), staging / kind, "users")
                 items.unpersist()
                 this.note = f"{count} items, {user_count} users"
             solved = (ALPHA, REGULARIZATION) if kind == ALS else (0.0, 0.0)

@@ -64,7 +64,7 @@ def build_server(settings: ApiSettings) -> Server:
         file.refresh()  # so that the first list already uses them
     if access.error is not None:  # fail closed: without a readable access file nobody may call
         raise Broken(access.error)
-    live_models = LiveModels(Path(settings.models), client)
+    live_models = LiveModels(Path(settings.models), client, base.schema.digest)
     vectors = VectorStore(settings.embeddings, Path(settings.models), live_models, item_store)
     return Server(
         settings=settings,
@@ -75,7 +75,7 @@ def build_server(settings: ApiSettings) -> Server:
         users=user_store,
         items=item_store,
         search=CatalogueSearch(item_store),
-        item_topic=ItemTopic(settings.bootstrap, item_store),
+        item_topic=ItemTopic(settings.bootstrap, item_store, min(base.catalogue_versions.values())),
         follower=ItemFollower(item_store, settings.redis_host, settings.redis_port),
         client=client,
         models=live_models,

@@ -5,7 +5,8 @@ from collections import Counter
 
 from features.base.reader import Base, Offsets
 from features.clock import Clock
-from features.contracts.admission import Misplaced, admit, admit_list, key_text
+from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text
+from features.contracts.items import item_of_record
 from features.errors import BadEvent
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
@@ -13,9 +14,9 @@ from features.fold.impressions import fold_list, list_memory
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, decode_stored_user, encode_features, encode_stored_user
 from features.fold.user import UserState, fold_user, freeze_user, thaw_user, undone_item
-from features.keys import EVENTS, SERVED
-from features.types import UNDO, Contribution
-from features.verdicts import REJECTED, REROUTED
+from features.keys import EVENTS, ITEMS, SERVED
+from features.types import UNDO, Contribution, Item
+from features.verdicts import MARKS, REJECTED, REROUTED
 from offline.base.kafka_log import Record
 
 
@@ -29,9 +30,14 @@ class Reference:
         self._items = {item_id: base.item_features(item_id) or ItemFeatures(item_id) for item_id in base.item_ids}
         self._pairs = dict(base.all_pairs())
         self.ledger = {EVENTS: Counter[str](), SERVED: Counter[str]()}
+        self._versions = dict(base.catalogue_versions)
+        self._changes: list[Item | None] = []
 
     def feed(self, records: dict[tuple[str, int], list[Record]], start: Offsets, end: Offsets) -> None:
+        self._changes = [item_of_record(record.value, self._schema) for record in records.get((ITEMS, 0), [])]
         for (topic, partition), each in records.items():
+            if topic == ITEMS:
+                continue
             for record in each[start[topic][partition] : end[topic][partition]]:
                 fate = (self._event if topic == EVENTS else self._list)(partition, record)
                 self.ledger[topic].update((fate, "read"))
@@ -44,9 +50,16 @@ class Reference:
             return REJECTED
         except Misplaced:
             return REROUTED
+        except Marked as mark:
+            if mark.version > len(self._changes):
+                return REJECTED
+            self._versions[partition] = max(mark.version, self._versions[partition])
+            return MARKS
         state = self._users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        item = None if item_id is None else self._base.catalogue.get(item_id)
+        known = self._changes[: self._versions[partition]]
+        changed = [each for each in known if each is not None and each.item_id == item_id]
+        item = None if item_id is None else changed[-1] if changed else self._base.catalogue.get(item_id)
         verdict, contribution = fold_user(state, event, item, record.offset + 1, self._schema)
         if contribution is not None:
             self._add(contribution)

@@ -26,6 +26,7 @@ from features.arrays import IntArray
 from features.base.item_weights import ARRAYS, Relations
 from features.base.mapped_table import MappedTable
 from features.errors import BadInput, Broken
+from features.fold.catalogue import CatalogueVersions
 from features.fold.co_visits import Pairs
 from features.fold.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.ids import OuterId
@@ -129,6 +130,16 @@ class Base:
             topic: {number: int(recorded.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
             for topic in (EVENTS, SERVED)
         }
+
+    @cached_property
+    def catalogue_versions(self) -> dict[int, int]:
+        """The catalogue's version that holds at the base's end, for each partition (`features.fold.catalogue`)."""
+        recorded = self.manifest.get("catalogue_versions", {})
+        return {number: int(recorded.get(str(number), 0)) for number in range(PARTITIONS)}
+
+    def versions(self) -> CatalogueVersions:
+        """The catalogue by version, from the base's items on: they are as of the smallest version of a partition."""
+        return CatalogueVersions(self.catalogue, min(self.catalogue_versions.values()))
 
     @property
     def horizon(self) -> int:

@@ -3,6 +3,7 @@
 Flink's operator and `verify` both apply it, so they can't disagree.
 """
 
+from features.contracts.catalogue_mark import read_mark
 from features.contracts.events import check_time, read_event
 from features.contracts.served import ServedHead, read_served
 from features.errors import BadEvent, BadInput
@@ -20,10 +21,24 @@ class Misplaced(Exception):
         self.key = key
 
 
+class Marked(Exception):
+    """A mark of the catalogue: `version` holds from here on in the record's partition."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"the catalogue's version is {version} from here on")
+        self.version = version
+
+
 def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis, schema: Schema) -> Event:
     """The event of a record. `broker_ts` stands for wall time, so that every run decides alike; `clock` is the home's
-    clock at that moment. Raises BadEvent (to `events.rejected`) or Misplaced."""
-    event = read_event(value, schema)
+    clock at that moment. Raises BadEvent (to `events.rejected`), Misplaced or Marked."""
+    try:
+        event = read_event(value, schema)
+    except BadEvent:
+        version = read_mark(value)
+        if version is None:
+            raise
+        raise Marked(version) from None
     check_time(event.ts, broker_ts, clock)
     expected = event.user or str(event.user_id)
     if key != expected or partition != partition_of(expected):

@@ -115,6 +115,14 @@ def read_item(value: bytes, schema: Schema) -> Item:
     )
 
 
+def item_of_record(value: bytes, schema: Schema) -> Item | None:
+    """The item of a record of the topic; None for a record that holds none."""
+    try:
+        return read_item(value, schema)
+    except BadEvent:
+        return None
+
+
 def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
     """The vocabulary of labels, which with films are genres: all of the catalogue, sorted. Models are trained on it and served
     with the same alone."""

@@ -45,9 +45,11 @@ class _StoredPairs(msgspec.Struct, array_like=True):
     undone: bytes
 
 
-# Time, event, other item, weight as 26 bytes whose order is that of the four numbers (a hash is signed: shifted).
+# Time, event, other item, weight as 26 bytes whose order is that of the four numbers. A hash is signed: it is shifted. The other
+# item's number comes as it lies in memory, so that ids below 0 come after all others.
 _VISIT = struct.Struct(">QQQH")
 _SIGN: Final = 1 << 63
+_WRAP: Final = 1 << 64
 
 
 class Pairs:
@@ -75,7 +77,7 @@ class Pairs:
     def fold(self, ts: Millis, key: int, other: ItemId, weight: int) -> None:
         """Add a co-visit, or mark one as taken back (a weight below 0) if it is still kept."""
         self.n += 1
-        visit = _VISIT.pack(ts, key + _SIGN, other, abs(weight))
+        visit = _VISIT.pack(ts, key + _SIGN, other % _WRAP, abs(weight))
         visits = self._visits
         at = bisect_left(visits, visit)
         if at < len(visits) and visits[at] == visit:
@@ -99,7 +101,7 @@ class Pairs:
         if visit in self._undone:
             self._undone.remove(visit)
         else:
-            ts, _, other, weight = _VISIT.unpack(visit)
+            ts, other, weight = _unpack(visit)
             self._weigh(ts, other, -weight)
 
     def _weigh(self, ts: Millis, other: ItemId, weight: int) -> None:
@@ -116,7 +118,7 @@ class Pairs:
         self._weights = {}
         for visit in self._visits:
             if visit not in self._undone:
-                ts, _, other, weight = _VISIT.unpack(visit)
+                ts, other, weight = _unpack(visit)
                 self._weigh(ts, other, weight)
 
     def neighbours(self) -> Neighbours:
@@ -145,6 +147,11 @@ class Pairs:
         if pairs._visits:
             pairs._weigh_all()
         return pairs
+
+
+def _unpack(visit: bytes) -> tuple[Millis, ItemId, int]:
+    ts, _, other, weight = _VISIT.unpack(visit)
+    return ts, other - _WRAP if other >= _SIGN else other, weight
 
 
 def slots_of(contribution: Contribution) -> list[Slot]:

@@ -13,7 +13,7 @@ import msgspec
 from features.errors import Broken
 from features.keys import PARTITIONS
 from features.units import DAY_S
-from features.verdicts import APPLIED, DUPLICATE, LATE, REJECTED, REROUTED
+from features.verdicts import APPLIED, DUPLICATE, LATE, MARKS, REJECTED, REROUTED
 
 OPERATORS: Final = ("users", "items")
 """The operators that write features."""
@@ -22,7 +22,7 @@ MAX_SUBTASKS: Final = 64
 FRESH_TTL_S: Final = DAY_S
 """A writer that never comes back is forgotten after a day."""
 
-VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED, REROUTED)
+VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED, REROUTED, MARKS)
 """Verdicts on a record of `events`: read is the sum of these."""
 SERVED_VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED)
 """Verdicts on a record of `served`: served_read is the sum of these."""
@@ -48,7 +48,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     generation        fence of what the lane wrote
     next_offset       of `events` in this partition: all records before it are folded
     served_next       of `served` in this partition
-    read, …           the ledger of `events`: read = applied + duplicate + late + rejected + rerouted
+    read, …           the ledger of `events`: read = applied + duplicate + late + rejected + rerouted + marks
     served_read, …    the same of `served`
     watermark_ms      newest event time applied; 0 if none was
     broker_ms         when the broker took the newest record folded (wall time); 0 if none was
@@ -65,6 +65,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     late: int = 0
     rejected: int = 0
     rerouted: int = 0
+    marks: int = 0
     served_read: int = 0
     served_applied: int = 0
     served_duplicate: int = 0

@@ -96,9 +96,11 @@ def experiments(home: HomeOption = DEFAULT_HOME) -> None:
     """What came of the experiments that serving.json declares: of each arm's lists, how many found something liked."""
     from rich.console import Console
 
+    from infra.home.record import HomeRecord
     from offline.evaluation.experiments import all_samples, report
 
-    report(Console(highlight=False), all_samples(ports_of(home_of(home)).bootstrap))
+    target = home_of(home)
+    report(Console(highlight=False), all_samples(ports_of(target).bootstrap), HomeRecord(target).base().schema)
 
 
 @app.command()

@@ -12,14 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from features.arrays import IntArray
 from features.base.reader import Base
+from features.contracts.events import write_event
 from features.errors import BadInput, Unavailable
 from features.keys import EVENTS, PARTITIONS
+from features.schema.tables import Schema
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
 from infra.offline_jobs.peers import make_peer_lists
 from models.training.row_metrics import TOP
-from offline.datasets.dataset import Dataset, event_id, open_dataset
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.event_rows import event_of_row
 from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
@@ -82,7 +85,13 @@ def over_http(
         task = progress.add_task("asking", total=end - first)
         try:
             queries, lists, degraded = fetch_lists(
-                client, dataset, first, end, model, lambda row: progress.update(task, completed=row - first)
+                client,
+                dataset,
+                base.schema,
+                first,
+                end,
+                model,
+                lambda row: progress.update(task, completed=row - first),
             )
         except httpx.HTTPError as error:
             raise Unavailable(f"{address} did not answer as it should: {error}") from error
@@ -114,12 +123,18 @@ def _events_in_log(bootstrap: str) -> int:
 
 
 def fetch_lists(
-    client: httpx.Client, dataset: Dataset, first: int, end: int, model: str | None, on_row: Callable[[int], None]
+    client: httpx.Client,
+    dataset: Dataset,
+    schema: Schema,
+    first: int,
+    end: int,
+    model: str | None,
+    on_row: Callable[[int], None],
 ) -> tuple[Queries, IntArray, int]:
     """Returns the queries, their lists [A, TOP] of item ids, and how many lists were degraded or missed the user's last event."""
     queries, lists, degraded = Queries(), [], 0
     tokens: dict[int, str] = {}
-    for row in protocol_rows(dataset, first, end, queries):
+    for row in protocol_rows(dataset, schema, first, end, queries):
         if row.number < first:
             continue
         if row.is_query:
@@ -129,14 +144,8 @@ def fetch_lists(
             response = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
             lists.append(as_list([item["item_id"] for item in response["items"]]))
             degraded += bool(response["degraded"]) or response["freshness"]["seen_applied"] is False
-        event = {
-            "type": "rating",
-            "event_id": event_id(dataset.name, row.user_id, row.item_id, row.ts),
-            "user_id": row.user_id,
-            "item_id": row.item_id,
-            "rating": row.rating,
-            "ts": row.ts,
-        }
-        tokens[row.user_id] = client.post("/v1/events", json=event).raise_for_status().json()["seen"]
+        event = write_event(event_of_row(dataset.name, row.event), schema)
+        answer = client.post("/v1/events", content=event, headers={"Content-Type": "application/json"})
+        tokens[row.user_id] = answer.raise_for_status().json()["seen"]
         on_row(row.number)
     return queries, np.array(lists, np.int64).reshape(-1, TOP), degraded

@@ -10,6 +10,8 @@ import numpy as np
 
 from features.base.reader import Base
 from features.errors import Unavailable
+from features.fold.user import hidden_until
+from features.schema.tables import Schema, is_act
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
@@ -29,19 +31,28 @@ def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Cal
     python = _environment(print_line)
     dataset = open_dataset(record.dataset, home.data)
     rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
-    protocol(dataset, int(Base(home.bases / str(number)).manifest["history_rows"])).write(rows)
+    base = Base(home.bases / str(number))
+    protocol(dataset, base.schema, int(base.manifest["history_rows"])).write(rows)
     argv = ["offline.evaluation.peers", "--rows", str(rows), "--out", str(lists)]
     runner.run_module(argv, home.logs / "peers.log", print_line, python)
     return lists
 
 
-def protocol(dataset: Dataset, first: int) -> ProtocolRows:
-    """Returns all rows, and which of them the protocol queries, in the peers' format."""
-    rows = list(protocol_rows(dataset, first, dataset.rows, Queries()))
-    columns = zip(*((row.user_id, row.item_id, row.rating, row.ts) for row in rows), strict=True)
-    users, items, ratings, times = (np.array(column) for column in columns)
-    queries = np.array([row.number for row in rows if row.is_query], np.int64)
-    return ProtocolRows(users, items, ratings.astype(np.float64), times, first, queries)
+def protocol(dataset: Dataset, schema: Schema, first: int) -> ProtocolRows:
+    """Returns all acts, and which of them the protocol queries, in the peers' format."""
+    acts: list[tuple[int, ...]] = []
+    queries: list[int] = []
+    history = 0
+    for row in protocol_rows(dataset, schema, first, dataset.rows, Queries()):
+        user_id, item_id, kind, _, ts = row.event
+        if not is_act(kind):
+            continue
+        if row.is_query:
+            queries.append(len(acts))
+        history += row.number < first
+        acts.append((user_id, item_id, row.weight, ts, hidden_until(ts, schema.kind(kind).hide)))
+    users, items, weights, times, hidden = np.array(acts, np.int64).reshape(-1, 5).T
+    return ProtocolRows(users, items, weights, times, hidden, history, np.array(queries, np.int64))
 
 
 def _environment(print_line: Callable[[str], None]) -> Path:

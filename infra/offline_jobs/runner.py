@@ -218,7 +218,8 @@ def train_on(
     made_of = Base(home.bases / str(number)).data_base
     out = home.data / "shown"
     shutil.rmtree(out, ignore_errors=True)
-    argv = ["offline.training_data.from_impressions", "--bootstrap", bootstrap, "--out", str(out)]
+    argv = ["offline.training_data.from_impressions", "--base", str(home.bases / str(number))]
+    argv += ["--bootstrap", bootstrap, "--out", str(out)]
     argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(ranking_lists_folder(home, made_of))]
     _run_spark(home, argv, print_line, master)
     more = ["--go-on", *([str(version)] if version else [])]
@@ -245,7 +246,9 @@ def _train(
 
 
 def publish(home: Home, folder: Path, name: str, force: bool, print_line: Callable[[str], None]) -> None:
-    """Check an exported version and publish it as the next one."""
+    """Check an exported version, also by the schema of the home's base where it has one, and publish it as the next one."""
     argv = ["models.training.publish", "--folder", str(folder), "--models", str(home.models), "--model", name]
+    number = HomeRecord(home).base_number
+    argv += [] if number is None else ["--base", str(home.bases / str(number))]
     argv += ["--force"] if force else []
     _run(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))

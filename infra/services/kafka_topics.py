@@ -1,6 +1,6 @@
 """Creation of a home's topics."""
 
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from features.contracts.samples import SAMPLE_LIMIT
@@ -31,7 +31,7 @@ def create(bootstrap: str) -> None:
         NewTopic(EVENTS, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(EVENT_LIMIT)}),
         NewTopic(REJECTED, 1, 1, topic_configs={**common, "max.message.bytes": str(REJECT_LIMIT)}),
         NewTopic(SERVED, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(SERVED_BATCH)}),
-        NewTopic(ITEMS, 1, 1, topic_configs={**common, "cleanup.policy": "compact"}),
+        NewTopic(ITEMS, 1, 1, topic_configs=common),
         NewTopic(SAMPLES, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SAMPLE_LIMIT + (64 << 10))}),
     ]
     try:
@@ -39,6 +39,10 @@ def create(bootstrap: str) -> None:
         try:
             existing = set(admin.list_topics())
             for topic in topics:
+                if (
+                    topic.name == ITEMS and ITEMS in existing
+                ):  # one of an older version drops what newer records replace
+                    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ITEMS, {"cleanup.policy": "delete"})])
                 if topic.name not in existing:
                     try:
                         admin.create_topics([topic])

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,7 +10,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from features.base.reader import Base
-from features.contracts.admission import Misplaced, admit, admit_list, key_text, user_of_key
+from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
+from features.contracts.items import item_of_record
 from features.errors import BadEvent, Unavailable
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
@@ -17,9 +19,9 @@ from features.fold.impressions import fold_list, list_memory
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user, thaw_user, undone_item
-from features.keys import EVENTS, PARTITIONS, SERVED
+from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED
 from features.types import UNDO, Contribution
-from features.verdicts import REJECTED, REROUTED
+from features.verdicts import MARKS, REJECTED, REROUTED
 from streaming.settings import JobSettings
 
 READ_TIMEOUT = 600.0
@@ -49,11 +51,17 @@ class Recomputer:
         self._clock = settings.clock()
         self._items = settings.items
         self._lists: dict[int, DedupeMemory] = {}
+        self._catalogue = base.versions()
+        self._versions = dict(base.catalogue_versions)
+        """The catalogue's version that holds in each partition."""
         self.expected = Expected()
 
     def feed(self, topic: str, partition: int, offset: int, broker_ts: int, key: bytes | None, value: bytes) -> None:
-        """Fold one record of `events` or `served`. A partition's records must come in order; those contained in the base are
-        skipped."""
+        """Fold one record of `events` or `served`, or take one of `items`, which must come before those that follow on it in the
+        other two. A partition's records must come in order; those contained in the base are skipped."""
+        if topic == ITEMS:
+            self._catalogue.put(offset, item_of_record(value, self._base.schema))
+            return
         if offset < self._base.offsets[topic][partition]:
             return
         text = key_text(key)
@@ -79,9 +87,14 @@ class Recomputer:
             return REJECTED
         except Misplaced:
             return REROUTED
+        except Marked as mark:
+            if mark.version > self._catalogue.end:
+                return REJECTED
+            self._versions[partition] = max(self._versions[partition], mark.version)
+            return MARKS
         state = self._user(event.user_id)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        item = None if item_id is None else self._base.catalogue.get(item_id)
+        item = None if item_id is None else self._catalogue.item(item_id, self._versions[partition])
         verdict, added = fold_user(state, event, item, offset + 1, self._base.schema)
         expected.next_offsets[event.user_id] = offset + 1
         if added is not None:
@@ -140,32 +153,37 @@ def read_log(bootstrap: str, recomputer: Recomputer) -> Ends:
             max_partition_fetch_bytes=8 << 20,
         )  # fmt: skip
         try:
-            parts = _partitions()
-            consumer.assign(parts)
-            ends = consumer.end_offsets(parts)
-            consumer.seek_to_beginning(*parts)
-            left = {part for part in parts if consumer.position(part) < ends[part]}
             deadline = time.monotonic() + READ_TIMEOUT
-            while left:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"the log could not be read within {READ_TIMEOUT:.0f} s")
-                for part, records in consumer.poll(timeout_ms=500).items():
-                    for record in records:
-                        if record.offset < ends[part]:
-                            recomputer.feed(
-                                part.topic,
-                                part.partition,
-                                record.offset,
-                                record.timestamp,
-                                record.key,
-                                record.value or b"",
-                            )
-                left = {part for part in left if consumer.position(part) < ends[part]}
+            ends = consumer.end_offsets(_partitions())
+            # Items come first, up to an end that is fetched last: no mark in the log is ahead of them.
+            items = TopicPartition(ITEMS, 0)
+            _read_all(consumer, consumer.end_offsets([items]), recomputer, deadline)
+            _read_all(consumer, ends, recomputer, deadline)
             return {(part.topic, part.partition): end for part, end in ends.items()}
         finally:
             consumer.close()
     except KafkaError as error:
         raise Unavailable(f"the log could not be read: {error}") from error
+
+
+def _read_all(
+    consumer: KafkaConsumer, ends: Mapping[TopicPartition, int], recomputer: Recomputer, until: float
+) -> None:
+    """Feed the records of partitions from their first to before their ends. Raises Unavailable after `until` (time.monotonic)."""
+    parts = list(ends)
+    consumer.assign(parts)
+    consumer.seek_to_beginning(*parts)
+    left = {part for part in parts if consumer.position(part) < ends[part]}
+    while left:
+        if time.monotonic() > until:
+            raise Unavailable(f"the log could not be read within {READ_TIMEOUT:.0f} s")
+        for part, records in consumer.poll(timeout_ms=500).items():
+            for record in records:
+                if record.offset < ends[part]:
+                    recomputer.feed(
+                        part.topic, part.partition, record.offset, record.timestamp, record.key, record.value or b""
+                    )
+        left = {part for part in left if consumer.position(part) < ends[part]}
 
 
 def read_log_ends(bootstrap: str) -> Ends:

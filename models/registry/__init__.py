@@ -11,6 +11,7 @@ from models.registry.manifest import (
     folder_digests,
     read_manifest,
     require_current_inputs,
+    require_schema,
     verify_digests,
 )
 from models.registry.versions import (
@@ -20,6 +21,7 @@ from models.registry.versions import (
     publish,
     rollback,
     staging_folder,
+    trained_otherwise,
     version_folder,
 )
 
@@ -38,8 +40,10 @@ __all__ = [
     "publish",
     "read_manifest",
     "require_current_inputs",
+    "require_schema",
     "rollback",
     "staging_folder",
+    "trained_otherwise",
     "verify_digests",
     "version_folder",
 ]

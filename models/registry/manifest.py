@@ -13,6 +13,7 @@ import msgspec
 from features.errors import Broken
 from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import INPUT_NAMES
+from features.schema.tables import preset_schema
 
 MANIFEST: Final = "manifest.json"
 
@@ -71,6 +72,7 @@ class Manifest(msgspec.Struct, frozen=True):
     inputs         exactly the inputs of serving_default
     maps           vocabulary and normalisation, for `features.inputs.model_inputs.model_inputs`
     inputs_version the meaning of the columns that it was trained on (see `require_current_inputs`)
+    schema         digest of the meaning of events that it was trained under (see `require_schema`)
     outputs        names of the outputs, each [n, 1]
     golden         8 to 16 rows with the scores expected
     metrics        on the newest tenth of the data: auc, gauc, log_loss, and the same of baselines
@@ -92,6 +94,7 @@ class Manifest(msgspec.Struct, frozen=True):
     created: int
     digests: dict[str, str]
     towers: Towers | None = None
+    schema: str = preset_schema().digest  # versions of before there was a choice know films
 
 
 _decoder = msgspec.json.Decoder(Manifest)
@@ -137,6 +140,15 @@ def require_current_inputs(manifest: Manifest) -> None:
                 f"{manifest.name} {manifest.version} was trained on inputs version {version}, this code makes "
                 f"{INPUTS_VERSION}: train it again"
             )
+
+
+def require_schema(manifest: Manifest, digest: str) -> None:
+    """Raise Broken where the model was trained under a schema of another digest than the home's base has."""
+    if manifest.schema != digest:
+        raise Broken(
+            f"{manifest.name} {manifest.version or '(new)'} was trained under another meaning of events (schema "
+            f"{manifest.schema}, the home's base has {digest}): train it anew with ./martlet train"
+        )
 
 
 def file_digest(path: Path) -> str:

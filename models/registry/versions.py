@@ -70,6 +70,19 @@ def newest(models_dir: Path, name: str) -> Manifest | None:
     return read_manifest(folders[max(folders)]) if folders else None
 
 
+def trained_otherwise(models_dir: Path, digest: str) -> set[str]:
+    """Names of the models all of whose versions were trained under a schema of another digest. Of a version that can't be read
+    that is not known."""
+
+    def is_other(folder: Path) -> bool:
+        try:
+            return read_manifest(folder).schema != digest
+        except Broken:
+            return False
+
+    return {name for name in list_models(models_dir) if all(map(is_other, _folders(models_dir / name).values()))}
+
+
 def staging_folder(models_dir: Path, name: str) -> Path:
     """A new, empty folder in which to write a version of `name`; also clears what dead trainings left a day ago."""
     _check_name(name)

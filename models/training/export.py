@@ -129,6 +129,7 @@ def stage(
         created=time.time_ns() // 1_000_000,
         digests=folder_digests(folder),
         towers=as_towers(net, model, samples.widths),
+        schema=samples.schema,
     )
     (folder / MANIFEST).write_bytes(encode_manifest(manifest))
     return manifest

@@ -19,7 +19,7 @@ from features.errors import BadInput, Broken
 from features.inputs.columns import InputMaps, normalise
 from features.inputs.history import LENGTH, gap_of
 from features.inputs.signals import SIGNAL_COLUMNS
-from models.training.row_data import Part, parquet_files, read_json, widths_of
+from models.training.row_data import Part, parquet_files, read_json, schema_of, widths_of
 
 VALIDATION: Final = 0.15
 """Share of the lists, the newest ones, that validate and never train."""
@@ -39,6 +39,7 @@ class Lists:
     history, marks, gaps      int64 [A, L], [A, L], [A, L + 1]
     signals                   float32 [A, C, S]
     columns                   float32 [A, U + 3G] user columns, normalised
+    importances               float32 [A] what a list counts in training
     """
 
     seqs: IntArray
@@ -51,6 +52,7 @@ class Lists:
     gaps: IntArray
     signals: FloatArray
     columns: FloatArray
+    importances: FloatArray
 
     def __len__(self) -> int:
         return len(self.seqs)
@@ -64,7 +66,8 @@ class Lists:
         some = self.part(np.unique(np.linspace(0, max(len(self) - 1, 0), FLAT_LISTS).astype(np.int64)))
         list_index, candidate_index = np.nonzero(some.items != NO_CANDIDATE)
         labels = (candidate_index == some.answers[list_index]).astype(np.float32)
-        return Part(some.rows(list_index, candidate_index), labels, np.arange(len(list_index)))
+        inputs, importances = some.rows(list_index, candidate_index), some.importances[list_index]
+        return Part(inputs, labels, importances, np.arange(len(list_index)))
 
     def rows(self, list_index: IntArray, candidate_index: IntArray) -> dict[str, AnyArray]:
         """Model inputs of single candidates, each given by its list and its index in that list."""
@@ -81,13 +84,14 @@ class Lists:
 
 @dataclass(frozen=True)
 class Histories:
-    """All rows of all users, one user after the other, each in order. seqs, items, marks, times (ms): int64 [n]; starts:
-    int64 [users + 1]."""
+    """All rows of all users, one user after the other, each in order. seqs, items, marks, times (ms): int64 [n]; importances:
+    float32 [n], 0 for an event that is not positive; starts: int64 [users + 1]."""
 
     seqs: IntArray
     items: IntArray
     marks: IntArray
     times: IntArray
+    importances: FloatArray
     starts: IntArray
 
 
@@ -98,6 +102,7 @@ class RankingLists:
     histories       None for lists that were shown to users: they bring the newest events alone
     first           the row of the data set from which on there are lists
     from_ms, to_ms  times of the oldest and the newest row
+    schema          digest of what the events meant
     """
 
     train_lists: Lists
@@ -109,6 +114,7 @@ class RankingLists:
     dataset: str
     from_ms: int
     to_ms: int
+    schema: str
 
     @property
     def rows(self) -> int:
@@ -168,8 +174,8 @@ def _square(table: pa.Table, name: str, width: int, folder: Path) -> IntArray:
 
 
 def _lists(folder: Path, maps: InputMaps) -> Lists:
-    names = ("seq", "user_id", "at", "answer", "history", "history_marks", "history_gaps", "items", "signals", "user")
-    table = _table(folder, names)
+    names = ("seq", "user_id", "at", "answer", "history", "history_marks", "history_gaps")
+    table = _table(folder, (*names, "items", "signals", "user", "importance"))
     ids, lengths = _flat(table, "items")
     signals, _ = _flat(table, "signals")
     size = len(SIGNAL_COLUMNS)
@@ -187,20 +193,24 @@ def _lists(folder: Path, maps: InputMaps) -> Lists:
     if (answers < 0).any() or (answers >= lengths).any():
         raise Broken(f"{folder}: column answer names a candidate that is not there")
     widths = (LENGTH, LENGTH, LENGTH + 1)
-    history, marks, gaps = (_square(table, name, width, folder) for name, width in zip(names[4:7], widths, strict=True))
+    history, marks, gaps = (_square(table, name, width, folder) for name, width in zip(names[4:], widths, strict=True))
     try:
         columns = normalise(_flat(table, "user")[0].reshape(len(lengths), -1), maps.user_mean, maps.user_std)
     except ValueError as error:
         raise Broken(f"{folder}: column user: {error}") from error
-    whole = Lists(seqs, users, at, answers, items, history, marks, gaps, matrix, columns)
+    importances = np.asarray(table["importance"].to_numpy(), np.float32)
+    if not (np.isfinite(importances) & (importances > 0)).all():
+        raise Broken(f"{folder}: column importance: expected finite numbers above 0")
+    whole = Lists(seqs, users, at, answers, items, history, marks, gaps, matrix, columns, importances)
     return whole.part(np.argsort(seqs, kind="stable"))
 
 
 def _histories(folder: Path) -> Histories:
-    table = _table(folder, ("seqs", "items", "marks", "times"))
+    table = _table(folder, ("seqs", "items", "marks", "times", "importances"))
     seqs, lengths = _flat(table, "seqs")
     items, marks, times = (np.asarray(_flat(table, name)[0], np.int64) for name in ("items", "marks", "times"))
-    return Histories(np.asarray(seqs, np.int64), items, marks, times, np.r_[0, np.cumsum(lengths)])
+    importances = np.asarray(_flat(table, "importances")[0], np.float32)
+    return Histories(np.asarray(seqs, np.int64), items, marks, times, importances, np.r_[0, np.cumsum(lengths)])
 
 
 def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
@@ -218,17 +228,10 @@ def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
             f"{folder} has {len(lists)} asks{after}: expected at least {MIN_LISTS}, to learn from and to measure on"
         )
     times = lists.at if histories is None else histories.times
-    return RankingLists(
-        lists.part(slice(0, cut)),
-        lists.part(slice(cut, None)),
-        histories,
-        int(meta["first"]),
-        maps,
-        widths_of(maps),
-        str(meta.get("dataset", "")),
-        int(times.min()),
-        int(times.max()),
-    )
+    parts = lists.part(slice(0, cut)), lists.part(slice(cut, None))
+    dataset, span = str(meta.get("dataset", "")), (int(times.min()), int(times.max()))
+    first, schema = int(meta["first"]), schema_of(meta, folder)
+    return RankingLists(*parts, histories, first, maps, widths_of(maps), dataset, *span, schema)
 
 
 @dataclass(frozen=True)
@@ -250,8 +253,6 @@ class Windows:
         return Windows(**{name: values[rows] for name, values in vars(self).items()})
 
 
-LIKED_MARK: Final = 8
-"""Marks from here on are positive ratings (a like is 13, a dislike 14)."""
 OTHER: Final = 0.2
 """Weight of a next event that is not positive: it shows what the user came across."""
 
@@ -263,7 +264,7 @@ def windows_of(*parts: Lists) -> Windows:
     )
     liked = np.concatenate([part.items[np.arange(len(part)), part.answers] for part in parts])
     weights = np.zeros(items.shape, np.float32)
-    weights[:, -1] = 1
+    weights[:, -1] = np.concatenate([part.importances for part in parts])
     following = np.concatenate([items[:, 1:], liked[:, None]], axis=1)
     return Windows(items, marks, gaps, following, weights, np.repeat(seqs[:, None], items.shape[1], axis=1))
 
@@ -293,6 +294,6 @@ def windows(histories: Histories, before: int, limit: int) -> Windows:
         seqs[at, first:] = histories.seqs[indices]
         if len(indices) > 1:
             gaps[at, first + 1 :] = number(np.diff(histories.times[indices]))
-        liked = (marks[at, -new:] >= LIKED_MARK) & (marks[at, -new:] != 14)
-        weights[at, -new:] = np.where(liked, 1, OTHER)
+        importances = histories.importances[indices[-new:]]
+        weights[at, -new:] = np.where(importances > 0, importances, OTHER)
     return Windows(items[:, :-1], marks[:, :-1], gaps, items[:, 1:], weights[:, 1:], seqs[:, 1:])

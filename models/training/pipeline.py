@@ -17,7 +17,7 @@ from features.base.reader import Base
 from features.errors import BadInput, Broken
 from models import nets
 from models.nets.parts.net import ROWS, UNKNOWN_ID, Net
-from models.registry import DataSeen, list_versions, publish, staging_folder, version_folder
+from models.registry import DataSeen, list_versions, publish, require_schema, staging_folder, version_folder
 from models.training import promotion_gate
 from models.training.effort import FULL, Effort
 from models.training.export import stage
@@ -83,13 +83,16 @@ def evaluate(net: Net, fitted: Fitted, samples: Samples) -> dict[str, float]:
     }
 
 
-def gate_and_publish(staged: Path, models_dir: Path, name: str, force: bool = False) -> int:
-    """Hold a staged version to its manifest and to the live version, then publish it; returns its number.
+def gate_and_publish(staged: Path, models_dir: Path, name: str, force: bool = False, schema: str | None = None) -> int:
+    """Hold a staged version to its manifest, to the schema of the home's base (its digest, where it is known) and to the live
+    version, then publish it; returns its number.
 
     `force` skips the comparison with the live version, nothing else. Raises Broken with the reason; the staged folder
     stays where it is.
     """
     manifest = promotion_gate.check_version(staged)
+    if schema is not None:
+        require_schema(manifest, schema)
     if not force:
         promotion_gate.check_not_worse(manifest, promotion_gate.live_version(models_dir, name))
     return publish(staged, models_dir, name)
@@ -148,10 +151,11 @@ def _data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSe
 
 def _going_on(net: Net, options: Options, read: Callable[[Net, int], Lessons]) -> tuple[Earlier, Lessons]:
     """The version that a training goes on from, and what is newer than it. Raises BadInput for a version that is not there,
-    Broken where nothing is newer, or the lessons are normalised otherwise."""
+    Broken where nothing is newer, or the lessons are normalised otherwise or of another schema."""
     version = options.go_on or max(list_versions(options.models, net.name), default=0)
     earlier = read_earlier(options.models, net.name, version)
     lessons = read(net, earlier.manifest.data.to_ms)
+    require_schema(earlier.manifest, lessons.schema)
     if lessons.maps != earlier.manifest.maps:
         raise Broken(f"version {version} normalises by maps of another base than the lessons have: train it anew")
     return earlier, lessons
@@ -188,6 +192,7 @@ def _key(net: Net, lessons: Lessons, options: Options) -> str:
             net.learning_rate,
             net.batch_size,
             seen,
+            lessons.schema,
             options.seed,
             options.epochs,
             options.effort,
@@ -199,10 +204,13 @@ def _key(net: Net, lessons: Lessons, options: Options) -> str:
 
 
 def _one(
-    net: Net, read: Callable[[Net, int], Lessons], options: Options, base: str, progress: Any, console: Console
+    net: Net, read: Callable[[Net, int], Lessons], options: Options, base: Base | None, progress: Any, console: Console
 ) -> int:
     started = time.monotonic()
     earlier, lessons = (None, read(net, -1)) if options.go_on is None else _going_on(net, options, read)
+    if base is not None and lessons.schema != base.schema.digest:
+        expected = f"training data made under the schema of base {base.folder} (./martlet features makes it)"
+        raise BadInput("--samples and --asks", expected, f"schema {lessons.schema}, not {base.schema.digest}")
     resume = Resume(options.models / FOLDER / f"{net.name}.npz", _key(net, lessons, options))
     fitted, metrics = _train(net, lessons, options, earlier, resume, progress)
     if earlier is not None:
@@ -211,7 +219,8 @@ def _one(
         console.print(f"{net.name} epoch {epoch.number}: loss {epoch.loss:.4f}, validation {_line(epoch.metrics)}")
     staged = staging_folder(options.models, net.name)
     try:
-        stage(net, fitted, lessons, metrics, _data_seen(lessons, fitted, base, options.seed), staged)
+        name = "" if base is None else base.folder.resolve().name
+        stage(net, fitted, lessons, metrics, _data_seen(lessons, fitted, name, options.seed), staged)
         version = gate_and_publish(staged, options.models, net.name, options.force)
     finally:
         shutil.rmtree(staged, ignore_errors=True)  # gone already once published
@@ -267,7 +276,7 @@ def train_all(options: Options, console: Console, find: Callable[[str], Net] = n
     """
     started = time.monotonic()
     chosen = [find(name) for name in options.names]
-    base = "" if options.base is None else Base(options.base).folder.resolve().name
+    base = None if options.base is None else Base(options.base)
     read = _reader(options, chosen, console)
     failed: list[str] = []
     done: dict[str, int] = {}

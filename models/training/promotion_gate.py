@@ -180,11 +180,12 @@ def live_version(models_dir: Path, name: str) -> Manifest | None:
 
 def check_not_worse(manifest: Manifest, live: Manifest | None, margin: float = AUC_MARGIN) -> None:
     """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none. Its own metrics
-    record how good the live one was on the same validation, if that is another than the live one's."""
+    record how good the live one was on the same validation, if that is another than the live one's. A live version of another
+    schema has measured something else, and does not rank where this one does."""
     auc = manifest.metrics.get("auc")
     if auc is None:
         raise Broken(f"{manifest.name}: the manifest records no auc")
-    if live is None:
+    if live is None or live.schema != manifest.schema:
         return
     expected = manifest.metrics.get(LIVE_AUC, live.metrics.get("auc", 0.0))
     if auc < expected - margin:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from features.base.reader import Base
 from features.errors import BadInput, MartletError
 from models.registry import MANIFEST, staging_folder
 from models.training.runtime import prepare
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="a version's folder, as training exports it; copied")
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
     parser.add_argument("--model", required=True, help="the name to publish it under")
+    parser.add_argument("--base", type=Path, help="the home's base: a version trained under another schema is refused")
     parser.add_argument("--force", action="store_true", help="publish even if worse than the live version")
     given = parser.parse_args(arguments)
     staged = None
@@ -28,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         staged = staging_folder(given.models, given.model)
         shutil.copytree(given.folder, staged, dirs_exist_ok=True)
-        version = gate_and_publish(staged, given.models, given.model, given.force)
+        schema = None if given.base is None else Base(given.base).schema.digest
+        version = gate_and_publish(staged, given.models, given.model, given.force, schema)
     except (MartletError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

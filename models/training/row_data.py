@@ -1,7 +1,7 @@
 """Samples from Parquet: read once, in bounded memory, split by time.
 
-What it costs: 28 bytes a row (label, ids, order), and 4 for each float column of the requested inputs. NeuralCF keeps
-28 bytes a row, Wide & Deep on MovieLens 100K about 410: 160 MB for 400,000 rows. Above `max_rows` the newest are taken.
+What it costs: 32 bytes a row (label, importance, ids, order), and 4 for each float column of the requested inputs. NeuralCF keeps
+32 bytes a row, Wide & Deep on MovieLens 100K about 410: 160 MB for 400,000 rows. Above `max_rows` the newest are taken.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,12 +31,13 @@ _FLOAT_INPUTS: Final = frozenset({"user", "item", "cross"})
 class Part:
     """Rows for training or for validation.
 
-    inputs: as the model takes them, always with userId and movieId; labels: float32 [n], 0 or 1; order: int64 [n], the
-    indices of the rows in the order of events, whatever the order of the files.
+    inputs: as the model takes them, always with userId and movieId; labels: float32 [n], 0 or 1; importances: float32 [n], what
+    a row counts in training; order: int64 [n], the indices of the rows in the order of events, whatever the order of the files.
     """
 
     inputs: dict[str, AnyArray]
     labels: AnyArray
+    importances: AnyArray
     order: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -45,7 +46,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Samples:
-    """All that a training reads. from_ms, to_ms: time of the oldest and newest row; dropped: rows above max_rows."""
+    """All that a training reads. from_ms, to_ms: time of the oldest and newest row; dropped: rows above max_rows; schema: digest
+    of what the events meant."""
 
     train: Part
     validation: Part
@@ -55,6 +57,7 @@ class Samples:
     from_ms: int
     to_ms: int
     dropped: int
+    schema: str
 
 
 def widths_of(maps: InputMaps) -> dict[str, int]:
@@ -69,6 +72,13 @@ def read_json(path: Path, kind: Any) -> Any:
         raise Broken(f"{path} can't be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise Broken(f"{path}: {error}") from error
+
+
+def schema_of(meta: dict[str, Any], folder: Path) -> str:
+    """The digest of the schema that training data was made under. Raises Broken where meta.json does not have it."""
+    if "schema" not in meta:
+        raise Broken(f"{folder / 'meta.json'} names no schema: ./martlet features makes training data anew")
+    return str(meta["schema"])
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -135,15 +145,16 @@ class _Filler:
     def __init__(self, size: int, names: Sequence[str], widths: dict[str, int]) -> None:
         ids = {name: np.empty(size, np.int64) for name in ("userId", "movieId")}
         floats = {name: np.empty((size, widths[name]), np.float32) for name in names if name in _FLOAT_INPUTS}
-        self.part = Part(ids | floats, np.empty(size, np.float32))
+        self.part = Part(ids | floats, np.empty(size, np.float32), np.empty(size, np.float32))
         self._seq = np.empty(size, np.int64)
         self._at = 0
 
-    def add(self, inputs: dict[str, AnyArray], labels: AnyArray, seq: IntArray) -> None:
+    def add(self, inputs: dict[str, AnyArray], labels: AnyArray, importances: AnyArray, seq: IntArray) -> None:
         end = self._at + len(labels)
         for name, values in inputs.items():
             self.part.inputs[name][self._at : end] = values
         self.part.labels[self._at : end] = labels
+        self.part.importances[self._at : end] = importances
         self._seq[self._at : end] = seq
         self._at = end
 
@@ -166,7 +177,8 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, s
     wanted = ["userId", "movieId", *(name for name in names if name in _FLOAT_INPUTS)]
     train, validation = (_Filler(size, wanted, widths) for size in (train_rows, validation_rows))
     users, items = ("user" in names or "cross" in names), ("item" in names or "cross" in names)
-    columns = ["user_id", "item_id", "at", "label", "seq", *(["user"] if users else []), *(["item"] if items else [])]
+    fixed = ["user_id", "item_id", "at", "label", "importance", "seq"]
+    columns = [*fixed, *(["user"] if users else []), *(["item"] if items else [])]
     from_ms, to_ms = np.iinfo(np.int64).max, 0
     for path in files:
         for batch in _batches(path, columns):
@@ -174,6 +186,9 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, s
             labels = _column(batch, "label", np.float32, path)
             if not bool(np.all((labels >= 0) & (labels <= 1))):
                 raise Broken(f"{path}: column label: expected numbers from 0 to 1")
+            importances = _column(batch, "importance", np.float32, path)
+            if not (np.isfinite(importances) & (importances >= 0)).all():
+                raise Broken(f"{path}: column importance: expected finite numbers from 0 on")
             user = _matrix(batch, "user", widths["user"], path) if users else np.zeros((len(seq), 0), np.float32)
             item = _matrix(batch, "item", widths["item"], path) if items else np.zeros((len(seq), 0), np.float32)
             at = _column(batch, "at", np.int64, path)
@@ -186,10 +201,13 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, s
             except ValueError as error:
                 raise Broken(f"{path} and {folder / 'maps.json'} don't fit: {error}") from error
             for filler, rows in ((train, taken & (seq < cut)), (validation, taken & (seq >= cut))):
-                filler.add({name: values[rows] for name, values in made.items()}, labels[rows], seq[rows])
+                filler.add(
+                    {name: values[rows] for name, values in made.items()}, labels[rows], importances[rows], seq[rows]
+                )
     parts = train.done(), validation.done()
     for name, part in zip(("training", "validation"), parts, strict=True):
         positive = int(np.count_nonzero(part.labels > 0.5))
         if positive in (0, len(part)):
             raise Broken(f"{folder}: the {name} part has {len(part)} rows, {positive} of them positive: need both")
-    return Samples(*parts, maps, widths, str(meta.get("dataset", "")), from_ms, to_ms, dropped)
+    dataset = str(meta.get("dataset", ""))
+    return Samples(*parts, maps, widths, dataset, from_ms, to_ms, dropped, schema_of(meta, folder))

@@ -108,7 +108,8 @@ def _write_tables(
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch)
         this.note = f"{pairs} items have some"
     with step("  neighbours of items") as this:
-        related = write_history_relations(spark, dataset, rows, staging / RELATIONS, scratch / "similar")
+        means = read_schema(schema, FILE)
+        related = write_history_relations(spark, dataset, rows, means, staging / RELATIONS, scratch / "similar")
         this.note = f"{related} items have some"
     state_tables.write_catalogue(catalogue_items, staging / CATALOGUE)
     catalogue.destroy()

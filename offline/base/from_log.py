@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
+from features.contracts.items import item_of_record
 from features.durable import atomic_folder
 from features.errors import BadInput, Broken
+from features.fold.catalogue import CatalogueVersions
 from features.fold.state import FOLD_VERSION
-from features.keys import EVENTS, SERVED
+from features.keys import EVENTS, ITEMS, SERVED
 from features.schema.document import FILE
-from features.verdicts import REJECTED, REROUTED
+from features.verdicts import MARKS, REJECTED, REROUTED
 from offline.base import state_tables
 from offline.base.from_dataset import BASE_VERSION, base_number
-from offline.base.kafka_log import EVENT, TAKEN, KafkaLog, Log, Span, taking_worker
+from offline.base.kafka_log import EVENT, TAKEN, Catalogue, KafkaLog, Log, Span, taking_worker
 from offline.base.log_fold_workers import FATES, KNOWN, LOG_USERS, log_users_worker
 from offline.console import run, step
 from offline.spark.session import partitions, spark_session
@@ -42,12 +44,24 @@ _CARRIED = (
     "history_rows",
     "first_ts",
     "last_ts",
-    "catalogue",
     "related",
-    "catalogue_digest",
 )
 """The manifest's entries for the data set at the root of a base."""
-_COLUMNS = ("user_id", "topic", "offset", "kind", "item_id", "centi", "ts", "id", "target", "user", "item", "shown")
+_COLUMNS = (
+    "user_id",
+    "topic",
+    "offset",
+    "kind",
+    "item_id",
+    "centi",
+    "ts",
+    "id",
+    "target",
+    "catalogue",
+    "user",
+    "item",
+    "shown",
+)
 
 
 def spans_of(previous: Base, until: Offsets) -> list[Span]:
@@ -67,9 +81,9 @@ def spans_of(previous: Base, until: Offsets) -> list[Span]:
 
 
 def make_log_base(
-    spark: "SparkSession", previous: Base, log: Log, until: Offsets, clock: Clock, out: Path
+    spark: "SparkSession", previous: Base, log: Log, until: Offsets, clock: Clock, out: Path, items_end: int = 0
 ) -> dict[str, Any]:
-    """Make the base `out`; its manifest.
+    """Make the base `out`; its manifest. items_end: how many records the topic `items` has.
 
     Raises BadInput for an `out` that is no new number or offsets that can't be, Broken if the states before are another
     fold's, or the log does not reach from there to `until`.
@@ -85,7 +99,9 @@ def make_log_base(
     began = time.monotonic()
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()
-        tables = _write_tables(spark, previous, log, spans, clock, staging)
+        versions = _read_items(log, previous, items_end)
+        tables = _write_tables(spark, previous, log, spans, clock, versions, staging)
+        digests = state_tables.digests(staging)
         offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
         for span in spans:
             offsets[span.topic][span.partition] = span.end
@@ -98,7 +114,8 @@ def make_log_base(
             **tables,
             "clock_start": previous.clock_start,
             "offsets": offsets,
-            "sha256": state_tables.digests(staging),
+            "catalogue_digest": digests[CATALOGUE],
+            "sha256": digests,
             "fold_version": FOLD_VERSION,
             "schema": previous.schema.digest,
             "made_in_seconds": round(time.monotonic() - began, 1),
@@ -109,23 +126,32 @@ def make_log_base(
 
 
 def _write_tables(
-    spark: "SparkSession", previous: Base, log: Log, spans: Sequence[Span], clock: Clock, staging: Path
+    spark: "SparkSession",
+    previous: Base,
+    log: Log,
+    spans: Sequence[Span],
+    clock: Clock,
+    items_by_version: CatalogueVersions,
+    staging: Path,
 ) -> dict[str, Any]:
     scratch = staging / "parts"
     with step("  log read") as this:
-        taken = _take(spark, log, spans, clock, previous.schema.text(), scratch / "taken")
+        known_items = Catalogue(previous.catalogue_versions, items_by_version.end)
+        taken = _take(spark, log, spans, clock, previous.schema.text(), known_items, scratch / "taken")
         ledger, newest = _ledger(taken), _newest(taken)
+        versions = _versions(taken, previous)
         rows = sum(ledger[topic]["read"] for topic in (EVENTS, SERVED))
         this.note = f"{ledger[EVENTS]['read']} events, {ledger[SERVED]['read']} shown lists"
     cut = max(previous.cut, newest)
     parts = partitions(spark, rows + previous.user_count())
-    catalogue = spark.sparkContext.broadcast(previous.catalogue)
+    catalogue = spark.sparkContext.broadcast(items_by_version)
+    items_now = {item.item_id: item for item in items_by_version.items(min(versions.values()))}
     with step("  users folded") as this:
         known = state_tables.known_ids(spark, previous.user_ids, "user_id", scratch / "known-users")
         good = taken.where("verdict IS NULL").select(*_COLUMNS)
         by_user = good.unionByName(
             known.selectExpr("user_id", f"cast({KNOWN} AS tinyint) AS topic"), allowMissingColumns=True
-        ).na.fill(0, [name for name in _COLUMNS if name in ("offset", "kind", "item_id", "centi", "ts")])
+        ).na.fill(0, [name for name in _COLUMNS if name in ("offset", "kind", "item_id", "centi", "ts", "catalogue")])
         ordered = by_user.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "topic", "offset")
         state_tables.write_parts(
             ordered, log_users_worker(previous.folder, catalogue, cut), LOG_USERS, scratch / "users"
@@ -134,22 +160,47 @@ def _write_tables(
         _add_fates(spark, scratch / "users", ledger)
         this.note = f"{users}, {ledger[EVENTS][FATES[0]]} events applied"
     with step("  items folded") as this:
+        titles = spark.sparkContext.broadcast(items_now)
         items = state_tables.write_items(
-            spark, scratch / "users", catalogue, previous.schema.text(), cut, parts, scratch, previous
+            spark, scratch / "users", titles, previous.schema.text(), cut, parts, scratch, previous
         )
         this.note = str(items)
     with step("  pairs folded") as this:
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch, previous)
         this.note = f"{pairs} items have some"
-    shutil.copyfile(previous.folder / CATALOGUE, staging / CATALOGUE)
+        titles.destroy()
+    state_tables.write_catalogue(list(items_now.values()), staging / CATALOGUE)
     shutil.copytree(previous.folder / RELATIONS, staging / RELATIONS)
     catalogue.destroy()
     shutil.rmtree(scratch)
-    return {"cut": cut, "users": users, "items": items, "pairs": pairs, "ledger": ledger}
+    counts = {"users": users, "items": items, "pairs": pairs, "catalogue": len(items_now)}
+    return {"cut": cut, **counts, "catalogue_versions": versions, "ledger": ledger}
+
+
+def _read_items(log: Log, previous: Base, end: int) -> CatalogueVersions:
+    """The catalogue by version, from the base's on to version `end`."""
+    versions, schema = previous.versions(), previous.schema
+    if versions.start < end:
+        for record in log.read(Span(ITEMS, 0, versions.start, end)):
+            versions.put(record.offset, item_of_record(record.value, schema))
+        versions.pass_to(end)
+    return versions
+
+
+def _versions(taken: "DataFrame", previous: Base) -> dict[int, int]:
+    """The catalogue's version that holds at the end of each partition."""
+    rows = taken.where(f"topic = {EVENT}").groupBy("partition").agg({"catalogue": "max"}).collect()
+    return previous.catalogue_versions | {row["partition"]: row["max(catalogue)"] for row in rows}
 
 
 def _take(
-    spark: "SparkSession", log: Log, spans: Sequence[Span], clock: Clock, schema: str, folder: Path
+    spark: "SparkSession",
+    log: Log,
+    spans: Sequence[Span],
+    clock: Clock,
+    schema: str,
+    catalogue: Catalogue,
+    folder: Path,
 ) -> "DataFrame":
     """The records of the spans as TAKEN, read once: later steps read them more than once."""
     if not spans:
@@ -157,13 +208,15 @@ def _take(
 
         return spark.createDataFrame([], from_arrow_schema(TAKEN))
     tasks = spark.range(0, len(spans), 1, len(spans))
-    state_tables.write_parts(tasks, taking_worker(log, spans, clock, schema), TAKEN, folder)
+    state_tables.write_parts(tasks, taking_worker(log, spans, clock, schema, catalogue), TAKEN, folder)
     return spark.read.parquet(str(folder))
 
 
 def _ledger(taken: "DataFrame") -> dict[str, dict[str, int]]:
     """For each topic: read, rejected, rerouted. The other verdicts are the fold's."""
-    ledger = {topic: {"read": 0, **dict.fromkeys(FATES, 0), REJECTED: 0, REROUTED: 0} for topic in (EVENTS, SERVED)}
+    ledger = {
+        topic: {"read": 0, **dict.fromkeys(FATES, 0), REJECTED: 0, REROUTED: 0, MARKS: 0} for topic in (EVENTS, SERVED)
+    }
     for row in taken.groupBy("topic", "verdict").count().collect():
         counts = ledger[EVENTS if row["topic"] == EVENT else SERVED]
         counts["read"] += row["count"]
@@ -217,7 +270,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         clock = Clock(given.horizon, given.horizon_since)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("base") as this:
-            manifest = make_log_base(spark, previous, KafkaLog(given.bootstrap), until, clock, given.out)
+            log = KafkaLog(given.bootstrap)
+            manifest = make_log_base(spark, previous, log, until, clock, given.out, log.items_end())
             this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 
     return run(make)

@@ -4,20 +4,20 @@ A task returns what the fold needs: an event's fields, a shown list's head; of a
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from features.clock import Clock
-from features.contracts.admission import Misplaced, admit, admit_list, key_text
+from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text
 from features.errors import BadEvent, Broken, Unavailable
-from features.keys import EVENTS, PARTITIONS
+from features.keys import EVENTS, ITEMS, PARTITIONS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from features.types import NO_ID
-from features.verdicts import REJECTED, REROUTED
+from features.verdicts import MARKS, REJECTED, REROUTED
 from offline.base.fold_workers import Batches, Worker
 from offline.spark.grouped_batches import RowBuffer
 
@@ -60,7 +60,11 @@ class KafkaLog:
     bootstrap: str
     patience: float = 60.0
 
-    def spans(self, topic: str) -> list[Span]:
+    def items_end(self) -> int:
+        """The offset after the newest record of the topic `items`. Raises Unavailable."""
+        return self.spans(ITEMS, 1)[0].end
+
+    def spans(self, topic: str, partitions: int = PARTITIONS) -> list[Span]:
         """All that a topic holds now, a span a partition. Raises Unavailable."""
         from kafka import KafkaConsumer, TopicPartition
         from kafka.errors import KafkaError
@@ -71,7 +75,7 @@ class KafkaLog:
                 request_timeout_ms=int(1000 * self.patience),
             )  # fmt: skip
             try:
-                parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+                parts = [TopicPartition(topic, number) for number in range(partitions)]
                 first, last = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
             finally:
                 consumer.close()
@@ -137,16 +141,26 @@ TAKEN: Final = pa.schema(
         ("ts", pa.int64()),
         ("id", pa.string()),
         ("target", pa.string()),
+        ("partition", pa.int8()),
+        ("catalogue", pa.int64()),
         ("user", pa.string()),
         ("item", pa.string()),
         ("shown", pa.list_(pa.int64())),
     ]
 )
 """A record taken: an event (topic 0), or a list (topic 1) with its request_id as `id`; `user` and `item` as in
-`Event`. One that was not taken has a verdict and its topic alone."""
+`Event`. `catalogue` is the catalogue's version that holds in the event's partition. One that was not taken has a verdict,
+its topic, partition and version alone."""
 
 
-def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) -> Worker:
+class Catalogue(NamedTuple):
+    """What is known of the catalogue's versions: those that hold where each partition's span begins, and the largest there is."""
+
+    versions: Mapping[int, int]
+    end: int
+
+
+def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str, catalogue: Catalogue) -> Worker:
     """Rows (id) of numbers of `spans` → TAKEN."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
@@ -154,9 +168,15 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) ->
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 span = spans[number]
+                version = catalogue.versions.get(span.partition, 0)
                 for record in log.read(span):
                     if span.topic == EVENTS:
-                        row = _take_event(record, span.partition, clock, means)
+                        try:
+                            row = _take_event(record, span.partition, clock, means, version)
+                        except Marked as mark:
+                            known = mark.version <= catalogue.end
+                            version = max(version, mark.version) if known else version
+                            row = _refused(MARKS if known else REJECTED, EVENT, span.partition, version)
                     else:
                         row = _take_list(record, span.partition, clock, means)
                     if out.add(row, 80 + len(record.value) // 8):
@@ -166,21 +186,21 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str) ->
     return work
 
 
-def _refused(verdict: str, topic: int) -> tuple[Any, ...]:
-    return (verdict, NO_ID, topic, 0, 0, 0, 0, 0, None, None, None, None, None)
+def _refused(verdict: str, topic: int, partition: int, version: int = 0) -> tuple[Any, ...]:
+    return (verdict, NO_ID, topic, 0, 0, 0, 0, 0, None, None, partition, version, None, None, None)
 
 
-def _take_event(record: Record, partition: int, clock: Clock, schema: Schema) -> tuple[Any, ...]:
+def _take_event(record: Record, partition: int, clock: Clock, schema: Schema, version: int) -> tuple[Any, ...]:
     try:
         event = admit(
             record.value, key_text(record.key), partition, record.broker_ts, clock.at(record.broker_ts), schema
         )
     except BadEvent:
-        return _refused(REJECTED, EVENT)
+        return _refused(REJECTED, EVENT, partition, version)
     except Misplaced:
-        return _refused(REROUTED, EVENT)
+        return _refused(REROUTED, EVENT, partition, version)
     fields = (event.kind, event.item_id, event.centi, event.ts, event.event_id, event.target)
-    return (None, event.user_id, EVENT, record.offset, *fields, event.user, event.item, None)
+    return (None, event.user_id, EVENT, record.offset, *fields, partition, version, event.user, event.item, None)
 
 
 def _take_list(record: Record, partition: int, clock: Clock, schema: Schema) -> tuple[Any, ...]:
@@ -188,6 +208,21 @@ def _take_list(record: Record, partition: int, clock: Clock, schema: Schema) -> 
     try:
         head = admit_list(record.value, key, partition, record.broker_ts, now, schema)
     except BadEvent:
-        return _refused(REJECTED, LIST)
-    row = (None, head.user_id, LIST, record.offset, 0, NO_ID, 0, head.ts, head.request_id, None, None, None)
+        return _refused(REJECTED, LIST, partition)
+    row = (
+        None,
+        head.user_id,
+        LIST,
+        record.offset,
+        0,
+        NO_ID,
+        0,
+        head.ts,
+        head.request_id,
+        None,
+        partition,
+        0,
+        None,
+        None,
+    )
     return (*row, head.item_ids)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from features.base.reader import Base
 from features.contracts.served import ServedHead
+from features.fold.catalogue import CatalogueVersions
 from features.fold.dedupe import DedupeMemory
 from features.fold.impressions import fold_list, list_memory
 from features.fold.state import (
@@ -20,7 +21,7 @@ from features.fold.state import (
 )
 from features.fold.user import UserState, fold_user, freeze_user, thaw_stored, undone_item
 from features.schema.tables import Schema
-from features.types import UNDO, Contribution, Event, Item, ItemId, Millis
+from features.types import UNDO, Contribution, Event, ItemId, Millis
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from offline.base.fold_workers import USERS, Batches, FoldedUsers, Worker
 from offline.base.kafka_log import EVENT, LIST
@@ -46,12 +47,14 @@ class _User:
         self._lists: DedupeMemory | None = None
         self.fates = dict.fromkeys(((topic, fate) for topic in (EVENT, LIST) for fate in FATES), 0)
 
-    def fold(self, event: Event, catalogue: dict[int, Item], n: int, schema: Schema) -> Contribution | None:
+    def fold(
+        self, event: Event, catalogue: CatalogueVersions, version: int, n: int, schema: Schema
+    ) -> Contribution | None:
         state = self._state
         if state is None:
             state = self._state = thaw_stored(self._stored)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        item = None if item_id is None else catalogue.get(item_id)
+        item = None if item_id is None else catalogue.item(item_id, version)
         fate, contribution = fold_user(state, event, item, n, schema)
         self.fates[EVENT, fate] += 1
         return contribution
@@ -78,13 +81,14 @@ class _User:
 
 
 def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
-    """Folds rows (user_id, topic, offset, kind, item_id, centi, ts, id, target, user, item, shown), sorted by the first
-    three, into LOG_USERS, on from the base `previous`. `catalogue` is a broadcast dict of Items, affinities are as of `at`."""
+    """Folds rows (user_id, topic, offset, kind, item_id, centi, ts, id, target, catalogue, user, item, shown), sorted by the
+    first three, into LOG_USERS, on from the base `previous`. `catalogue` is a broadcast of CatalogueVersions, affinities are as
+    of `at`."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
-        items: dict[int, Item] = catalogue.value
+        items: CatalogueVersions = catalogue.value
         base = Base(previous)
-        out = FoldedUsers(items, at, LOG_USERS)
+        out = FoldedUsers(base.catalogue, at, LOG_USERS)
         for user_id, rows in streams(batches, "user_id"):
             user = _User(user_id, base.stored_user(user_id))
             for contribution in _fold(user, rows, items, base.schema):
@@ -96,15 +100,15 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
 
 
 def _fold(
-    user: _User, rows: Iterator[tuple[Any, ...]], items: dict[int, Item], schema: Schema
+    user: _User, rows: Iterator[tuple[Any, ...]], items: CatalogueVersions, schema: Schema
 ) -> Iterator[Contribution]:
     """Fold a user's rows; what each adds."""
-    for topic, offset, kind, item_id, centi, ts, name, target, outer_user, outer_item, slate in rows:
+    for topic, offset, kind, item_id, centi, ts, name, target, version, outer_user, outer_item, slate in rows:
         if topic == EVENT:
             event = Event(
                 name, kind, user.user_id, item_id, centi, target, ts, user=outer_user or "", item=outer_item or ""
             )
-            contribution = user.fold(event, items, offset + 1, schema)
+            contribution = user.fold(event, items, version, offset + 1, schema)
             if contribution is not None:
                 yield contribution
         elif topic == LIST:

@@ -101,7 +101,8 @@ def _needed(slots: "DataFrame") -> "DataFrame":
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
-    newest = Window.partitionBy("item_id").orderBy(f.desc("ts"), f.desc("key"), f.desc("other"), f.desc("weight"))
+    other = (f.expr("other < 0").desc(), f.desc("other"))  # as `features.fold.co_visits` orders them
+    newest = Window.partitionBy("item_id").orderBy(f.desc("ts"), f.desc("key"), *other, f.desc("weight"))
     added = slots.where("weight > 0").withColumn("place", f.dense_rank().over(newest)).where(f.col("place") <= SLOTS)
     each = added.drop("place").unionByName(slots.where("weight < 0")).withColumn("count", f.lit(0).cast("bigint"))
     counts = slots.groupBy("item_id").agg(f.count("*").alias("count"))

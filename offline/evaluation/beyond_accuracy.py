@@ -10,9 +10,11 @@ import numpy as np
 
 from features.arrays import DoubleArray, IntArray
 from features.contracts.items import genre_names
+from features.schema.tables import is_act
 from features.types import ItemId, UserId
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, rows_between
+from offline.datasets.event_rows import event_rows
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class ItemPopulation:
     """The items that lists are drawn from.
 
     ids     [N] of all items that rows or the catalogue name, ascending
-    shares  [N] of the history's users, those that rated the item
+    shares  [N] of the history's users, those that acted on the item
     genres  [N, G] 1 where the item has the genre
     """
 
@@ -31,14 +33,14 @@ class ItemPopulation:
 
 def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     """The items of a data set whose first `first` rows are the history."""
-    raters: dict[ItemId, set[UserId]] = defaultdict(set)
+    of_item: dict[ItemId, set[UserId]] = defaultdict(set)
     users: set[UserId] = set()
     known = {item.item_id for item in dataset.items}
     for batch in rows_between(dataset, 0, dataset.rows):
         known.update(batch["item_id"].to_pylist())
-    for batch in rows_between(dataset, 0, first):
-        for user_id, item_id in zip(batch["user_id"].to_pylist(), batch["item_id"].to_pylist(), strict=True):
-            raters[item_id].add(user_id)
+    for user_id, item_id, kind, _, _ in event_rows(dataset, 0, first):
+        if is_act(kind):
+            of_item[item_id].add(user_id)
             users.add(user_id)
     ids = sorted(known)
     names = genre_names(dataset.items)
@@ -47,7 +49,7 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     for row, item_id in enumerate(ids):
         for genre in catalogue[item_id].labels if item_id in catalogue else ():
             genres[row, names.index(genre)] = 1
-    shares = np.array([len(raters.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
+    shares = np.array([len(of_item.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
     return ItemPopulation(np.array(ids, np.int64), shares, genres)
 
 
@@ -55,8 +57,8 @@ def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
     """Measures of lists [A, TOP] of item ids:
 
     coverage   share of all items that any list shows
-    novelty    mean of −log₂ of the share of the history's users that rated what is shown, bits; an item that nobody rated
-               counts as one that half a user rated
+    novelty    mean of −log₂ of the share of the history's users that acted on what is shown, bits; an item that nobody acted on
+               counts as one that half a user did
     diversity  mean over lists of 1 − cosine of the genres of two items in it; NaN where no list has two
     """
     indices = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)

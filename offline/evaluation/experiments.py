@@ -14,8 +14,9 @@ from features.contracts.samples import Sample, read_sample
 from features.errors import BadEvent
 from features.ids import OuterId
 from features.keys import SAMPLES
+from features.schema.tables import Schema
 from offline.base.kafka_log import KafkaLog
-from offline.training_data.from_impressions import labels_of
+from offline.training_data.reactions import labels_of
 
 RESAMPLES: Final = 1_000
 SEED: Final = 7
@@ -45,12 +46,12 @@ class ArmResult:
         return float(hits.sum() / lists.sum()), float(low), float(high)
 
 
-def results_of(samples: Iterable[Sample]) -> tuple[dict[tuple[str, str], ArmResult], dict[str, int]]:
+def results_of(samples: Iterable[Sample], schema: Schema) -> tuple[dict[tuple[str, str], ArmResult], dict[str, int]]:
     """(experiment, arm) → what came of it; and of interleaved lists, model → items liked of its picks."""
     arms: dict[tuple[str, str], ArmResult] = defaultdict(ArmResult)
     teams: dict[str, int] = defaultdict(int)
     for sample in samples:
-        labels = labels_of(sample)
+        labels = labels_of(sample, schema)
         liked = {item_id for item_id, label in labels.items() if label}
         if sample.served.arms is not UNSET:
             for experiment, arm in sample.served.arms.items():
@@ -77,9 +78,10 @@ def all_samples(bootstrap: str) -> Iterator[Sample]:
                 yield sample
 
 
-def report(console: Console, samples: Iterable[Sample]) -> None:
-    """Print a line for each arm of these lists, and for each interleaved model. Prints one line where there is no result."""
-    arms, teams = results_of(samples)
+def report(console: Console, samples: Iterable[Sample], schema: Schema) -> None:
+    """Print a line for each arm of these lists, and for each interleaved model; what is liked is what `schema` says. Prints one
+    line where there is no result."""
+    arms, teams = results_of(samples, schema)
     if not arms and not teams:
         console.print(
             "no closed list was made in an experiment yet (serving.json declares them; see docs/operating.md)"

@@ -16,6 +16,7 @@ from features.schema.tables import Schema
 from features.types import Item, ItemId
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset
+from offline.datasets.event_rows import EventRow
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
 from offline.training_data.history_walk import HistoryWalk, item_ids
@@ -68,19 +69,18 @@ def prequential(
     """Replay all rows, with queries from row `first` on: the queries, and each method's lists [A, TOP] of item ids.
 
     schema: what events mean. late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not
-    at all. (Items rated already are left out all the same.) The weights between items in `relations` stay as they are.
+    at all. (Items that are hidden by now are left out all the same.) The weights between items in `relations` stay as they are.
     """
     ids = item_ids(dataset, dataset.rows)
     walk = HistoryWalk(dataset.name, catalogue, ids, relations, schema)
     late = HistoryWalk(dataset.name, catalogue, ids, relations, schema) if late_ms else walk
-    waiting: deque[tuple[int, int, float, int]] = deque()
+    waiting: deque[EventRow] = deque()
     queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
-    for row in protocol_rows(dataset, first, dataset.rows, queries):
-        event = (row.user_id, row.item_id, row.rating, row.ts)
+    for row in protocol_rows(dataset, schema, first, dataset.rows, queries):
         if row.is_query:
-            while waiting and waiting[0][3] <= row.ts - late_ms:
-                late.fold(*waiting.popleft())
+            while waiting and waiting[0][4] <= row.ts - late_ms:
+                late.fold(waiting.popleft())
             moment = late.moment(row.user_id, row.ts)
             if late is not walk:
                 moment = replace(moment, allowed=walk.allowed(row.user_id, row.ts))
@@ -90,9 +90,9 @@ def prequential(
             for name, method in methods.items():
                 lists[name].append(as_list(ids[method(query)[:TOP]]))
             progress(row.number)
-        walk.fold(*event)
+        walk.fold(row.event)
         if late is not walk and row.number < first:
-            late.fold(*event)
+            late.fold(row.event)
         elif late is not walk:
-            waiting.append(event)
+            waiting.append(row.event)
     return queries, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}

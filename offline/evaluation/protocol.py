@@ -4,38 +4,51 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from features.schema.tables import Schema, is_act
 from features.types import ItemId, Millis, UserId
-from offline.datasets.dataset import Dataset, rows_between
+from offline.datasets.dataset import Dataset
+from offline.datasets.event_rows import EventRow, event_rows, row_weights
 from offline.evaluation.ranking_metrics import Queries
 
 
 class ProtocolRow(NamedTuple):
-    """One row. is_query: whether the system predicts it before it learns it."""
+    """One row. weight: what the fold counts of it, in units of the schema; is_query: whether the system predicts it before it
+    learns it."""
 
     number: int
-    user_id: UserId
-    item_id: ItemId
-    rating: float
-    ts: Millis
+    event: EventRow
+    weight: int
     is_query: bool
 
+    @property
+    def user_id(self) -> UserId:
+        return self.event[0]
 
-def protocol_rows(dataset: Dataset, first: int, end: int, queries: Queries) -> Iterator[ProtocolRow]:
-    """The first `end` rows in order. From row `first` on, a row rated at least 4 is a query if its item has been seen
-    before; its context then goes into `queries`."""
+    @property
+    def item_id(self) -> ItemId:
+        return self.event[1]
+
+    @property
+    def ts(self) -> Millis:
+        return self.event[4]
+
+
+def protocol_rows(dataset: Dataset, schema: Schema, first: int, end: int, queries: Queries) -> Iterator[ProtocolRow]:
+    """The first `end` rows in order. From row `first` on, a row of a weight above 0 is a query if its item has been seen before,
+    by anybody; its context then goes into `queries`. What a user may be shown at a query is what no event hides from the
+    user then: with some schemas also an item that the user knows."""
     events: dict[UserId, int] = defaultdict(int)
     newest: dict[UserId, Millis] = {}
     since: dict[ItemId, Millis] = {}
-    number = 0
-    for batch in rows_between(dataset, 0, end):
-        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
-        for user_id, item_id, rating, ts in zip(*columns, strict=True):
-            is_query = number >= first and rating >= 4 and item_id in since
-            if is_query:
-                gap = ts - newest[user_id] if user_id in newest else -1
-                queries.add(user_id, item_id, gap, events[user_id], ts - since[item_id])
-            yield ProtocolRow(number, user_id, item_id, rating, ts, is_query)
+    weights = row_weights(dataset, end, schema).tolist()
+    for number, (event, weight) in enumerate(zip(event_rows(dataset, 0, end), weights, strict=True)):
+        user_id, item_id, kind, _, ts = event
+        is_query = number >= first and weight > 0 and item_id in since
+        if is_query:
+            gap = ts - newest[user_id] if user_id in newest else -1
+            queries.add(user_id, item_id, gap, events[user_id], ts - since[item_id])
+        yield ProtocolRow(number, event, weight, is_query)
+        since.setdefault(item_id, ts)
+        if is_act(kind):
             events[user_id] += 1
             newest[user_id] = ts
-            since.setdefault(item_id, ts)
-            number += 1

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import BoolArray, IntArray
+from features.arrays import BoolArray, DoubleArray, IntArray
 from features.units import DAY_MS, ends_session
 from models.training.row_metrics import TOP, rank_gains
 
@@ -75,22 +75,29 @@ class Measure:
     high: float
 
 
-def measure(ranks: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
-    """hr, ndcg and mrr at 10 over queries; empty where there are none.
+class Bootstrap:
+    """Intervals of means by resampling groups of values, such as the queries of a user: values of one group are alike.
 
-    The interval is a bootstrap over users, not over queries: queries of one user are alike.
+    groups  [A] numbers of the groups
     """
+
+    def __init__(self, groups: IntArray, seed: int = 7) -> None:
+        known, self._group = np.unique(groups, return_inverse=True)
+        counts = np.bincount(self._group).astype(np.float64)
+        rng = np.random.default_rng(seed)
+        self._drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
+        self._weights = np.maximum(self._drawn @ counts, 1)
+
+    def measure(self, values: DoubleArray) -> Measure:
+        """The mean of [A] values, and its interval."""
+        means = (self._drawn @ np.bincount(self._group, values)) / self._weights
+        low, high = np.percentile(means, [2.5, 97.5])
+        return Measure(float(values.mean()), float(low), float(high))
+
+
+def measure(ranks: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
+    """hr, ndcg and mrr at 10 over queries; empty where there are none. The interval is a bootstrap over users."""
     if not len(ranks):
         return {}
-    known, user_index = np.unique(users, return_inverse=True)
-    counts = np.bincount(user_index).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES).astype(np.float64)
-    weights = drawn @ counts
-    out = {}
-    for name, values in rank_gains(ranks).items():
-        sums = np.bincount(user_index, values)
-        means = (drawn @ sums) / np.maximum(weights, 1)
-        low, high = np.percentile(means, [2.5, 97.5])
-        out[name] = Measure(float(values.mean()), float(low), float(high))
-    return out
+    bootstrap = Bootstrap(users, seed)
+    return {name: bootstrap.measure(values) for name, values in rank_gains(ranks).items()}

@@ -156,7 +156,7 @@ def recall(
     names = (*SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
     hits, queries = {label: [0] * len(SIZES) for label in sets}, 0
-    for row in protocol_rows(dataset, first, dataset.rows, Queries()):
+    for row in protocol_rows(dataset, base.schema, first, dataset.rows, Queries()):
         if row.is_query:
             queries += 1
             moment = walk.moment(row.user_id, row.ts)
@@ -169,7 +169,7 @@ def recall(
                 for at, size in enumerate(SIZES):
                     hits[label][at] += before < size
             progress(row.number)
-        walk.fold(row.user_id, row.item_id, row.rating, row.ts)
+        walk.fold(row.event)
     return queries, {label: [hit / max(1, queries) for hit in counts] for label, counts in hits.items()}
 
 

@@ -32,7 +32,7 @@ def report_console() -> Console:
 def results(queries: Queries, lists: dict[str, IntArray]) -> Results:
     """Measures of every method's lists [A, TOP] over every group that has queries. Raises BadInput if there are none."""
     if not queries.users:
-        raise BadInput("rows to evaluate", "at least one rated 4 or more, of an item known before", "none")
+        raise BadInput("rows to evaluate", "at least one of a weight above 0, of an item known before", "none")
     users = np.asarray(queries.users, np.int64)
     ranks = {method: ranks_of(method_lists, queries.wanted) for method, method_lists in lists.items()}
     groups = {name: inside for name, inside in queries.slices().items() if inside.any()}
@@ -189,7 +189,7 @@ td, th {{ padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px sol
 img {{ max-width: 100% }} figure {{ margin: 1rem 0 }}
 </style>
 <h1>How good the lists are</h1>
-<p>Rows in time order; before each row rated at least 4 the system is asked, among all items known so far but those that the
-user has rated, and only then learns the row. Means, with 95 % intervals from a bootstrap over users.</p>
+<p>Rows in time order; before each row of a weight above 0 the system is asked, among all items known so far but those that are
+hidden from the user, and only then learns the row. Means, with 95 % intervals from a bootstrap over users.</p>
 {images}{"".join(tables)}<h2>Made of</h2><table>{facts_table}</table></html>
 """

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 from features.arrays import FloatArray, IntArray
 from features.base.item_weights import ARRAYS
 from features.base.reader import EASE, SIMILAR
+from features.schema.tables import Schema
 from offline.datasets.dataset import Dataset, rows_between
+from offline.datasets.event_rows import mean_weight, row_weights
 from offline.item_weights.ease import ease
 from offline.item_weights.similar import similar_items
 from offline.spark.parquet_tables import part_files
-from offline.spark.session import history_events
+from offline.spark.weighted_events import weighted_events
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,33 +25,38 @@ NEAREST: Final = 200
 """Neighbours kept of an item."""
 
 
-def write_history_relations(spark: "SparkSession", dataset: Dataset, rows: int, out: Path, scratch: Path) -> int:
+def write_history_relations(
+    spark: "SparkSession", dataset: Dataset, rows: int, schema: Schema, out: Path, scratch: Path
+) -> int:
     """Write the weights of the first `rows` rows into the new folder `out`; how many items have neighbours of any kind."""
-    users, items = positives(dataset, rows)
-    ids, linear = ease(users, items)
+    users, items, weights = positives(dataset, rows, schema)
+    ids, linear = ease(users, items, weights)
     starts, columns, values = nearest(linear)
     write_relations(out / EASE, ids, starts, ids[columns], values)
 
-    ranked = similar_items(history_events(spark, dataset, rows)).select("item_id", "other", "weight", "place")
+    events = weighted_events(spark, dataset, rows, schema)
+    ranked = similar_items(events, mean_weight(weights)).select("item_id", "other", "weight", "place")
     ranked.coalesce(1).sortWithinPartitions("item_id", "place").write.parquet(str(scratch))
     tables = [pq.read_table(path) for path in part_files(scratch)]  # at most 50 rows for each item of the catalogue
-    sources, others, weights = (
+    sources, others, values = (
         np.concatenate([np.zeros(0, kind), *(table[name].to_numpy() for table in tables)])
         for name, kind in (("item_id", np.int64), ("other", np.int64), ("weight", np.float32))
     )
     known, starts = np.unique(sources, return_index=True)
-    write_relations(out / SIMILAR, known, np.r_[starts, len(sources)], others, weights)
+    write_relations(out / SIMILAR, known, np.r_[starts, len(sources)], others, values)
     return len(np.union1d(ids, known))
 
 
-def positives(dataset: Dataset, rows: int) -> tuple[IntArray, IntArray]:
-    """(users, items) of the rows rated at least 4 among the first `rows`, in their order."""
+def positives(dataset: Dataset, rows: int, schema: Schema) -> tuple[IntArray, IntArray, IntArray]:
+    """(users, items, weights) of the rows of a weight above 0 among the first `rows`, in their order."""
     users, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    weights, at = row_weights(dataset, rows, schema), 0
     for batch in rows_between(dataset, 0, rows):
-        good = batch["rating"].to_numpy() >= 4
+        good = weights[at : at + batch.num_rows] > 0
         users.append(batch["user_id"].to_numpy()[good])
         items.append(batch["item_id"].to_numpy()[good])
-    return np.concatenate(users), np.concatenate(items)
+        at += batch.num_rows
+    return np.concatenate(users), np.concatenate(items), weights[weights > 0]
 
 
 def write_relations(folder: Path, items: IntArray, starts: IntArray, others: IntArray, weights: FloatArray) -> None:

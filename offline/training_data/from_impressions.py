@@ -1,13 +1,15 @@
 """Makes samples and ranking lists from impressions: the topic `samples`, with features as the ranking had them.
 
-python -m offline.training_data.from_impressions --bootstrap HOST:PORT --samples SAMPLES_DIR --asks ASKS_DIR --out DIR
+python -m offline.training_data.from_impressions --base BASES_DIR/NUMBER --bootstrap HOST:PORT --samples SAMPLES_DIR
+    --asks ASKS_DIR --out DIR
 
 <out>/samples/  a row for each item of a list that its user may have seen, laid out as `offline.training_data.rows` does
       asks/     a list for each item of it that was liked, laid out as `offline.training_data.ranking_lists` does,
                 without sequences
 
 `seq` is when the list was closed, by the broker's time: it goes on where a home's clock stands. Maps are those of SAMPLES_DIR
-and ASKS_DIR: a model that goes on from there normalises by them.
+and ASKS_DIR: a model that goes on from there normalises by them, and weighs by the mean weight of their positives. What acts
+mean is what the base's schema says.
 """
 
 import argparse
@@ -22,13 +24,15 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pyarrow as pa
 
-from features.contracts.samples import Action, Sample, read_sample
+from features.base.reader import Base
+from features.contracts.samples import Sample, read_sample
 from features.durable import atomic_folder
 from features.errors import BadEvent, BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
 from features.keys import SAMPLES
-from features.types import ItemId
+from features.schema.document import FILE
+from features.schema.tables import Schema, read_schema
 from offline.base.fold_workers import Batches, Worker
 from offline.base.kafka_log import KafkaLog, Log, Span
 from offline.base.state_tables import write_parts
@@ -37,12 +41,12 @@ from offline.spark.grouped_batches import RowBuffer
 from offline.spark.parquet_tables import batches
 from offline.spark.session import spark_session
 from offline.training_data.ranking_lists import RANKING_LISTS
+from offline.training_data.reactions import reactions_of
 from offline.training_data.rows import MAPS, META
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-LIKED: Final = 4.0
 _F32: Final = pa.list_(pa.float32())
 ROWS: Final = pa.schema(
     [
@@ -51,6 +55,7 @@ ROWS: Final = pa.schema(
         ("item_id", pa.int64()),
         ("at", pa.int64()),
         ("label", pa.float32()),
+        ("importance", pa.float32()),
         ("user", _F32),
         ("item", _F32),
     ]
@@ -71,36 +76,9 @@ NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
 """Verdicts on lists. A list without actions teaches nothing: perhaps nobody saw it."""
 
 
-def labels_of(sample: Sample) -> dict[ItemId, float]:
-    """Labels of the items of the list that were probably seen: 1 liked, 0 not.
-
-    The newest rating, like or dislike decides; else a click or view is a like. Items that came up by themselves
-    (impressions), and where there are none all items of the list, are seen. An action that was undone is none.
-    """
-    undone = {action.target for action in sample.actions if action.type == "undo"}
-    slate = {item.item_id for item in sample.served.items}
-    acted = [each for each in sample.actions if each.event_id not in undone and each.item_id in slate]
-    seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
-    if not any(each.type == "impression" for each in acted):
-        seen = slate
-    labels: dict[ItemId, float] = dict.fromkeys(seen, 0.0)
-    for each in acted:
-        if isinstance(each.item_id, int) and each.type in ("click", "view"):
-            labels[each.item_id] = 1.0
-    for each in acted:
-        if isinstance(each.item_id, int) and each.type in ("rating", "like", "dislike"):
-            labels[each.item_id] = float(_explicitly_liked(each))
-    return labels
-
-
-def _explicitly_liked(action: Action) -> bool:
-    if action.type == "rating":
-        return isinstance(action.rating, float) and action.rating >= LIKED
-    return action.type == "like"
-
-
-def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None]]:
-    """LESSONS of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`)."""
+def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterator[tuple[Any, Any, str | None]]:
+    """LESSONS of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`);
+    mean: the weight, in units, that has the importance 1."""
     served = sample.served
     features = served.features
     if not sample.actions:
@@ -113,33 +91,36 @@ def lessons(sample: Sample, columns: str) -> Iterator[tuple[Any, Any, str | None
         yield None, None, NO_FEATURES if features is None else OTHER_COLUMNS
         return
     yield None, None, LIST
-    labels = labels_of(sample)
-    order = [(item.item_id, rank) for rank, item in enumerate(served.items) if item.item_id in labels]
+    reactions = reactions_of(sample, schema)
+    importances = {item_id: each.strength / mean if each.strength else 1.0 for item_id, each in reactions.items()}
+    order = [(item.item_id, rank) for rank, item in enumerate(served.items) if item.item_id in reactions]
     head = (sample.closed_ts, sample.user_id)
     for item_id, rank in order:
-        yield (*head, item_id, served.at, labels[item_id], features.user, features.items[rank]), None, None
+        label, importance = float(reactions[item_id].liked), importances[item_id]
+        yield (*head, item_id, served.at, label, importance, features.user, features.items[rank]), None, None
     if features.history is None or features.signals is None:
         return
-    for liked in (item_id for item_id, _ in order if labels[item_id]):
-        against = [(item_id, rank) for item_id, rank in order if item_id == liked or not labels[item_id]]
+    for liked in (item_id for item_id, _ in order if reactions[item_id].liked):
+        against = [(item_id, rank) for item_id, rank in order if item_id == liked or not reactions[item_id].liked]
         if len(against) > 1:
             items = [item_id for item_id, _ in against]
             signals = [value for _, rank in against for value in features.signals[rank]]
-            yield None, (*head, served.at, *features.history, features.user, items, items.index(liked), signals), None
+            candidates = (features.user, items, items.index(liked), signals, importances[liked])
+            yield None, (*head, served.at, *features.history, *candidates), None
 
 
-def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
-    """Rows (id) of numbers of `spans` → LESSONS."""
+def impressions_worker(log: Log, spans: Sequence[Span], schema: str, columns: str, mean: float) -> Worker:
+    """Rows (id) of numbers of `spans` → LESSONS (see `lessons`). schema: the text of the home's."""
 
     def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
-        out = RowBuffer(LESSONS)
+        out, means = RowBuffer(LESSONS), read_schema(schema, FILE)
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 known: set[str] = set()  # a crash of the job may write a sample twice
                 for record in log.read(spans[number]):
                     try:
                         sample = read_sample(record.value)
-                        made = [] if sample.request_id in known else list(lessons(sample, columns))
+                        made = [] if sample.request_id in known else list(lessons(sample, means, columns, mean))
                         known.add(sample.request_id)
                     except BadEvent:
                         made = [(None, None, NO_SAMPLE)]
@@ -149,7 +130,7 @@ def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
                             ranking_list and dict(zip(RANKING_LISTS.names, ranking_list, strict=True)),
                             verdict,
                         )
-                        if out.add(named, 600 + (8 * len(ranking_list[-1]) if ranking_list else 0)):
+                        if out.add(named, 600 + (8 * len(ranking_list[-2]) if ranking_list else 0)):
                             yield from out.take()
         yield from out.take()
 
@@ -157,9 +138,16 @@ def impressions_worker(log: Log, spans: Sequence[Span], columns: str) -> Worker:
 
 
 def make_from_impressions(
-    spark: "SparkSession", log: Log, spans: Sequence[Span], samples: Path, ranking_lists: Path, out: Path
+    spark: "SparkSession",
+    log: Log,
+    spans: Sequence[Span],
+    schema: Schema,
+    samples: Path,
+    ranking_lists: Path,
+    out: Path,
 ) -> dict[str, int]:
-    """Make `out` of the records in `spans`; counts of lists, by the reason for those that teach nothing.
+    """Make `out` of the records in `spans`, whose acts mean what `schema` says; counts of lists, by the reason for those that
+    teach nothing.
 
     Raises BadInput for an `out` that is there, or where no list teaches anything; Broken where the maps can't be read.
     """
@@ -168,17 +156,25 @@ def make_from_impressions(
     maps = _maps(samples / MAPS)
     if _maps(ranking_lists / MAPS).genres != maps.genres:
         raise BadInput("--asks", f"asks made with {samples}", str(ranking_lists))
+    mean = float(_meta(samples).get("mean_weight", 1.0)) * schema.unit
     with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
-        write_parts(tasks, impressions_worker(log, spans, layout(maps.genres)), LESSONS, staging / "lessons")
+        worker = impressions_worker(log, spans, schema.text(), layout(maps.genres), mean)
+        write_parts(tasks, worker, LESSONS, staging / "lessons")
         whole = spark.read.parquet(str(staging / "lessons"))
         for name, kind, source in (("samples", "row", samples), ("asks", "ask", ranking_lists)):
             parts = whole.where(f"{kind} IS NOT NULL").selectExpr(f"{kind}.*")
             target = staging / name / "asks" if kind == "ask" else staging / name
             parts.repartitionByRange(1, "seq").sortWithinPartitions("seq", "user_id").write.parquet(str(target))
             shutil.copyfile(source / MAPS, staging / name / MAPS)
-            meta = {"dataset": _dataset(source), "first": 0, "shown": True, "inputs_version": INPUTS_VERSION}
+            meta = {
+                "dataset": str(_meta(source).get("dataset", "")),
+                "first": 0,
+                "shown": True,
+                "schema": schema.digest,
+                "inputs_version": INPUTS_VERSION,
+            }
             (staging / name / META).write_text(json.dumps(meta, indent=1) + "\n")
         counts = Counter(
             verdict for batch in batches(staging / "lessons", ("verdict",)) for verdict in batch["verdict"].to_pylist()
@@ -198,8 +194,9 @@ def _maps(path: Path) -> InputMaps:
         raise Broken(f"{path} can't be read: {error}") from error
 
 
-def _dataset(folder: Path) -> str:
-    return str(json.loads((folder / META).read_text()).get("dataset", ""))
+def _meta(folder: Path) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads((folder / META).read_text())
+    return meta
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -207,6 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m offline.training_data.from_impressions", description="Make lessons of what was shown."
     )
+    parser.add_argument("--base", type=Path, required=True, help="the home's base, whose schema says what acts mean")
     parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
     parser.add_argument("--samples", type=Path, required=True, help="samples whose maps are taken")
     parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="asks whose maps are taken")
@@ -215,11 +213,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def make() -> None:
-        log = KafkaLog(given.bootstrap)
+        log, schema = KafkaLog(given.bootstrap), Base(given.base).schema
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
             counts = make_from_impressions(
-                spark, log, log.spans(SAMPLES), given.samples, given.ranking_lists, given.out
+                spark, log, log.spans(SAMPLES), schema, given.samples, given.ranking_lists, given.out
             )
             this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 

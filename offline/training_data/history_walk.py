@@ -16,7 +16,8 @@ from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.signals import ItemIndex, Moment, Together
 from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
-from offline.datasets.dataset import Dataset, event_of, rows_between
+from offline.datasets.dataset import Dataset, rows_between
+from offline.datasets.event_rows import EventRow, event_of_row
 
 
 class HistoryWalk:
@@ -48,11 +49,11 @@ class HistoryWalk:
         self._changed: tuple[set[ItemId], set[ItemId]] = (set(), set())
         self._folded = 0
 
-    def fold(self, user_id: UserId, item_id: ItemId, rating: float, ts: Millis) -> None:
+    def fold(self, row: EventRow) -> None:
         """Fold the next row."""
         self._folded += 1
-        state = self.user(user_id)
-        event = event_of(self._name, user_id, item_id, rating, ts)
+        event = event_of_row(self._name, row)
+        item_id, state = event.item_id, self.user(event.user_id)
         _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded, self._schema)
         if added is None:
             return

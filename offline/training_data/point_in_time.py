@@ -16,9 +16,9 @@ from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
 from features.schema.document import FILE
 from features.schema.tables import read_schema
-from features.types import RATING, Contribution, Item
+from features.types import Contribution, Item
 from offline.base.fold_workers import Batches, Worker
-from offline.datasets.dataset import event_of
+from offline.datasets.event_rows import event_of_row
 from offline.spark.grouped_batches import RowBuffer, runs
 
 _VECTOR: Final = pa.list_(pa.float32())
@@ -30,13 +30,14 @@ ITEM_VECTORS: Final = pa.schema(
         ("item_id", pa.int64()),
         ("at", pa.int64()),
         ("label", pa.float32()),
+        ("importance", pa.float32()),
         ("item", _VECTOR),
     ]
 )
 
 
 def user_vectors_worker(name: str, catalogue: Any, schema: str) -> Worker:
-    """Rows (user_id, seq, item_id, rating, ts, wanted), sorted by user and seq → USER_VECTORS of the wanted rows."""
+    """Rows (user_id, seq, item_id, kind, centi, ts, wanted), sorted by user and seq → USER_VECTORS of the wanted rows."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
@@ -44,17 +45,19 @@ def user_vectors_worker(name: str, catalogue: Any, schema: str) -> Worker:
         out = RowBuffer(USER_VECTORS)
         for user_id, lists in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
-            for n, (seq, item_id, rating, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
+            for n, (seq, item_id, kind, centi, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
                 if wanted and out.add((seq, user_vector(state.features, ts, genres, weights, means.unit))):
                     yield from out.take()
-                fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n, means)
+                event = event_of_row(name, (user_id, item_id, kind, centi, ts))
+                fold_user(state, event, items.get(item_id), n, means)
         yield from out.take()
 
     return work
 
 
 def item_vectors_worker(catalogue: Any, schema: str) -> Worker:
-    """Rows (item_id, seq, is_event, user_id, ts, centi, label), sorted by item, seq, is_event → ITEM_VECTORS.
+    """Rows (item_id, seq, is_event, user_id, ts, kind, centi, weight, label, importance), sorted by item, seq, is_event →
+    ITEM_VECTORS.
 
     An event is folded into its item, a request (is_event 0) is answered; at the same seq the request comes first.
     """
@@ -66,18 +69,22 @@ def item_vectors_worker(catalogue: Any, schema: str) -> Worker:
         for item_id, lists in runs(batches, "item_id"):
             item, features = items.get(item_id), ItemFeatures(item_id)
             batch.changed()
-            for seq, is_event, user_id, ts, centi, label in zip(*lists, strict=True):
+            for seq, is_event, user_id, ts, kind, centi, weight, label, importance in zip(*lists, strict=True):
                 if is_event:
-                    fold_item(features, Contribution(item_id, ts, RATING, centi, 1, means.weight(RATING, centi)), means)
+                    fold_item(features, Contribution(item_id, ts, kind, centi, 1, weight), means)
                     batch.changed()
                 else:
-                    batch.add_request(item, features, (seq, user_id, item_id, ts, label))
+                    batch.add_request(item, features, (seq, user_id, item_id, ts, label, importance))
                     if batch.full:
                         yield batch.take()
         if batch.requests:
             yield batch.take()
 
     return work
+
+
+_Request = tuple[int, int, int, int, float, float]
+"""(seq, user, item, at, label, importance)."""
 
 
 class _RequestBatch:
@@ -89,7 +96,7 @@ class _RequestBatch:
         self._used = 0
         self._fresh = False
         self._rows: list[int] = []
-        self.requests: list[tuple[int, int, int, int, float]] = []
+        self.requests: list[_Request] = []
 
     @property
     def full(self) -> bool:
@@ -99,7 +106,7 @@ class _RequestBatch:
         """Note that the item or its features have changed."""
         self._fresh = False
 
-    def add_request(self, item: Item | None, features: ItemFeatures, request: tuple[int, int, int, int, float]) -> None:
+    def add_request(self, item: Item | None, features: ItemFeatures, request: _Request) -> None:
         if not self._fresh:
             self._columns.set_item(self._used, request[2], item)
             self._columns.set_features(self._used, features, self._unit)
@@ -109,11 +116,11 @@ class _RequestBatch:
         self.requests.append(request)
 
     def take(self) -> pa.RecordBatch:
-        seqs, users, ids, times, labels = zip(*self.requests, strict=True)
+        seqs, users, ids, times, labels, importances = zip(*self.requests, strict=True)
         matrix = item_matrix(self._columns, np.asarray(self._rows, np.int64), np.asarray(times, np.int64))
         self._used, self._fresh, self._rows, self.requests = 0, False, [], []
         offsets = np.arange(0, matrix.size + 1, matrix.shape[1], dtype=np.int32)
         vectors = pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))
         arrays = [pa.array(users_, pa.int64()) for users_ in (seqs, users, ids, times)]
-        arrays += [pa.array(labels, pa.float32()), vectors]
+        arrays += [pa.array(labels, pa.float32()), pa.array(importances, pa.float32()), vectors]
         return pa.RecordBatch.from_arrays(arrays, schema=ITEM_VECTORS)

@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from features.arrays import IntArray
 from features.base.reader import RELATIONS, Base
 from features.contracts.items import genre_names
 from features.durable import atomic_folder
@@ -36,20 +37,22 @@ from features.inputs.history import history_of, mark_of
 from features.inputs.signals import candidates, find_signals, signal_matrix
 from features.schema.document import FILE
 from features.schema.tables import read_schema
-from features.types import RATING
+from features.types import IMPRESSION
 from offline.base.fold_workers import Batches, Worker
 from offline.base.from_dataset import check_made_of
 from offline.base.state_tables import write_parts
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, open_dataset, rows_between
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.event_rows import event_rows, mean_weight, row_weights
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
 from offline.spark.grouped_batches import RowBuffer, runs
 from offline.spark.parquet_tables import batches
-from offline.spark.session import history_events, partitions, spark_session
+from offline.spark.session import partitions, spark_session
+from offline.spark.weighted_events import weighted_events
 from offline.training_data.history_walk import HistoryWalk, item_ids
 from offline.training_data.normalisation import ColumnStatistics, matrix
-from offline.training_data.rows import MAPS, META, count_positives
+from offline.training_data.rows import MAPS, META
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,76 +71,81 @@ RANKING_LISTS: Final = pa.schema(
         ("items", _I64),
         ("answer", pa.int64()),
         ("signals", _F32),
+        ("importance", pa.float32()),
     ]
 )
 """seq: the positive row; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
 candidates; answer: the index among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after
-candidate."""
+candidate; importance: what the list counts in training, the weight of its positive over the mean of the positives'."""
 SEQUENCES: Final = pa.schema(
-    [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64)]
+    [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64), ("importances", _F32)]
 )
+"""The events of a user but impressions; importances: 0 for an event that is not positive."""
 SHARE: Final = 0.3
 """At most this share of a history, its end, gets lists."""
 MIN_ROWS: Final = 2_000
 """A task has at least so many rows."""
 
 
-def first_ranked(dataset: Dataset, rows: int, limit: int) -> int:
-    """The first row that gets a list: `limit` positives follow from there on, but at most SHARE of the rows."""
-    floor = int(rows * (1 - SHARE))
-    ratings = [batch["rating"].to_numpy() for batch in rows_between(dataset, floor, rows)]
-    positive = np.flatnonzero(np.concatenate([*ratings, np.zeros(0)]) >= 4)
+def first_ranked(weights: IntArray, limit: int) -> int:
+    """The first row that gets a list, from the weights of all rows: `limit` positives follow from there on, but at most SHARE of
+    the rows."""
+    floor = int(len(weights) * (1 - SHARE))
+    positive = np.flatnonzero(weights[floor:] > 0)
     return floor + int(positive[-limit]) if len(positive) > limit else floor
 
 
 def ranking_lists_worker(
-    dataset: Dataset, catalogue: Any, ids: Any, relations: Path, schema: str, limit: int
+    dataset: Dataset, catalogue: Any, ids: Any, relations: Path, schema: str, limit: int, mean: float
 ) -> Worker:
     """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
-    first row on."""
+    first row on. mean: the mean weight of positives, which has the importance 1."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
         out, means = RowBuffer(RANKING_LISTS), read_schema(schema, FILE)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
                 walk = HistoryWalk(dataset.name, catalogue.value, ids.value, relations, means)
-                for row in _lists_of(dataset, walk, low, high, limit):
-                    if out.add(row, 16 * len(row[-1])):
+                for row in _lists_of(dataset, walk, low, high, limit, mean):
+                    if out.add(row, 16 * len(row[-2])):
                         yield from out.take()
         yield from out.take()
 
     return work
 
 
-def _lists_of(dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int) -> Iterable[tuple[Any, ...]]:
-    weights, seq = ClickWeights(), 0
-    for batch in rows_between(dataset, 0, high):
-        columns = (batch[name].to_pylist() for name in ("user_id", "item_id", "rating", "ts"))
-        for user_id, item_id, rating, ts in zip(*columns, strict=True):
-            if seq >= low and rating >= 4:
-                moment = walk.moment(user_id, ts)
-                wanted = walk.index.row_of[item_id]
-                found = find_signals(moment)
-                rows, _ = candidates(found.orders, limit)
-                answer = np.flatnonzero(rows == wanted)
-                if len(answer):
-                    vector = user_vector(moment.user, ts, walk.genres, weights, walk.index.schema.unit)
-                    signals = signal_matrix(found, rows).ravel()
-                    history = history_of(moment.user.recent, ts)
-                    ids = walk.index.columns.ids[rows]
-                    yield (seq, user_id, ts, *history, vector, ids, int(answer[0]), signals)
-            walk.fold(user_id, item_id, rating, ts)
-            seq += 1
+def _lists_of(
+    dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int, mean: float
+) -> Iterable[tuple[Any, ...]]:
+    clicks, schema = ClickWeights(), walk.index.schema
+    weights = row_weights(dataset, high, schema)
+    for seq, row in enumerate(event_rows(dataset, 0, high)):
+        user_id, item_id, _, _, ts = row
+        if seq >= low and weights[seq] > 0:
+            moment = walk.moment(user_id, ts)
+            wanted = walk.index.row_of[item_id]
+            found = find_signals(moment)
+            rows, _ = candidates(found.orders, limit)
+            answer = np.flatnonzero(rows == wanted)
+            if len(answer):
+                vector = user_vector(moment.user, ts, walk.genres, clicks, schema.unit)
+                signals = signal_matrix(found, rows).ravel()
+                history = history_of(moment.user.recent, ts)
+                ids = walk.index.columns.ids[rows]
+                importance = weights[seq] / mean
+                yield (seq, user_id, ts, *history, vector, ids, int(answer[0]), signals, importance)
+        walk.fold(row)
 
 
-def sequences_worker() -> Worker:
-    """Rows (user_id, seq, item_id, rating, ts), sorted by user and seq, → SEQUENCES."""
+def sequences_worker(mean: float) -> Worker:
+    """Rows (user_id, seq, item_id, kind, centi, ts, weight), sorted by user and seq, → SEQUENCES."""
 
     def work(rows: Iterable[pa.RecordBatch]) -> Batches:
         out = RowBuffer(SEQUENCES)
-        for user_id, (seqs, items, ratings, times) in runs(rows, "user_id"):
-            marks = [mark_of(RATING, round(rating * 100)) for rating in ratings]
-            if out.add((user_id, seqs, items, marks, times), 40 * len(seqs)):
+        for user_id, (seqs, items, kinds, centis, times, weights) in runs(rows, "user_id"):
+            marks = [mark_of(kind, centi) for kind, centi in zip(kinds, centis, strict=True)]
+            importances = [max(weight, 0) / mean for weight in weights]
+            if out.add((user_id, seqs, items, marks, times, importances), 40 * len(seqs)):
                 yield from out.take()
         yield from out.take()
 
@@ -154,18 +162,20 @@ def make_ranking_lists(
     check_made_of(base, dataset)
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
-    first = first_ranked(dataset, rows, settings.limit)
+    schema, weights = base.schema, row_weights(dataset, rows, base.schema)
+    first, mean = first_ranked(weights, settings.limit), mean_weight(weights)
     with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
-            write_history_relations(spark, dataset, first, staging / RELATIONS, staging / "scratch")
+            write_history_relations(spark, dataset, first, schema, staging / RELATIONS, staging / "scratch")
         with step("  asks walked") as this:
-            _write_lists(spark, dataset, base.schema.text(), (first, rows), staging, settings)
+            _write_lists(spark, dataset, schema.text(), (first, rows), mean, staging, settings)
             lists = _count(staging / "asks")
-            this.note = f"{lists} of {count_positives(dataset, rows) - count_positives(dataset, first)} positives"
+            this.note = f"{lists} of {int((weights[first:] > 0).sum())} positives"
         with step("  sequences"):
-            events = history_events(spark, dataset, rows).repartition(partitions(spark, rows), "user_id")
-            ordered = events.sortWithinPartitions("user_id", "seq").select("user_id", "seq", "item_id", "rating", "ts")
-            write_parts(ordered, sequences_worker(), SEQUENCES, staging / "sequences")
+            acts = weighted_events(spark, dataset, rows, schema).where(f"kind != {IMPRESSION}")
+            events = acts.repartition(partitions(spark, rows), "user_id").sortWithinPartitions("user_id", "seq")
+            ordered = events.select("user_id", "seq", "item_id", "kind", "centi", "ts", "weight")
+            write_parts(ordered, sequences_worker(mean), SEQUENCES, staging / "sequences")
         shutil.rmtree(staging / RELATIONS)
         shutil.rmtree(staging / "scratch")
         (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", genre_names(dataset.items))))
@@ -176,6 +186,8 @@ def make_ranking_lists(
             "first": first,
             "asks": lists,
             "candidates": settings.candidates,
+            "schema": schema.digest,
+            "mean_weight": mean / schema.unit,
             "fold_version": FOLD_VERSION,
             "inputs_version": INPUTS_VERSION,
             "seconds": round(time.monotonic() - began, 1),
@@ -189,6 +201,7 @@ def _write_lists(
     dataset: Dataset,
     schema: str,
     span: tuple[int, int],
+    mean: float,
     staging: Path,
     settings: RankingListSettings,
 ) -> None:
@@ -203,7 +216,7 @@ def _write_lists(
     light = replace(dataset, items=[])
     write_parts(
         slices,
-        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, schema, settings.candidates),
+        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, schema, settings.candidates, mean),
         RANKING_LISTS,
         staging / "asks",
     )

@@ -2,7 +2,7 @@
 
 python -m offline.training_data.rows --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
-<out>/part-*.parquet   seq, user_id, item_id, at int64; label float32; user [U + 3G], item [I + G] float32; by seq
+<out>/part-*.parquet   seq, user_id, item_id, at int64; label, importance float32; user [U + 3G], item [I + G] float32; by seq
       maps.json        features.inputs.columns.InputMaps: genres, mean and spread of each column
       meta.json        what it was made of and how much it is
 """
@@ -26,10 +26,12 @@ from features.fold.state import FOLD_VERSION
 from features.inputs.columns import INPUTS_VERSION
 from offline.base.from_dataset import check_made_of
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, open_dataset, rows_between
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.event_rows import mean_weight, row_weights
 from offline.settings import SampleSettings, add_data_arguments, add_sample_arguments, sample_settings
 from offline.spark.parquet_tables import batches, part_files
-from offline.spark.session import history_events, partitions, spark_session
+from offline.spark.session import partitions, spark_session
+from offline.spark.weighted_events import weighted_events
 from offline.training_data.negative_sampling import drawn, labelled
 from offline.training_data.normalisation import input_maps
 from offline.training_data.point_in_time import ITEM_VECTORS, USER_VECTORS, item_vectors_worker, user_vectors_worker
@@ -62,11 +64,14 @@ def make_samples(
     rows = int(base.manifest["history_rows"])
     check_made_of(base, dataset)
     began = time.monotonic()
-    positives = count_positives(dataset, rows)
+    weights = row_weights(dataset, rows, base.schema)
+    positives, mean = int((weights > 0).sum()), mean_weight(weights)
     share = min(1.0, settings.max_positives / positives) if positives else 1.0
     with atomic_folder(out) as staging:
         with step("  samples joined"):
-            _write(spark, dataset, base.schema.text(), rows, share, settings, staging)
+            events = weighted_events(spark, dataset, rows, base.schema)
+            labels = labelled(events, share, settings.seed, mean)
+            _write(spark, dataset, base.schema.text(), rows, events, labels, settings, staging)
         with step("  mean and spread"):
             genres = genre_names(dataset.items)
             (staging / MAPS).write_bytes(msgspec.json.encode(input_maps(staging, genres)))
@@ -78,6 +83,8 @@ def make_samples(
             "seed": settings.seed,
             "negatives": settings.negatives,
             "share": share,
+            "schema": base.schema.digest,
+            "mean_weight": mean / base.schema.unit,
             **count_labels(staging),
             "fold_version": FOLD_VERSION,
             "inputs_version": INPUTS_VERSION,
@@ -92,15 +99,14 @@ def _write(
     dataset: Dataset,
     schema: str,
     rows: int,
-    share: float,
+    events: "DataFrame",
+    labels: "DataFrame",
     settings: SampleSettings,
     folder: Path,
 ) -> None:
     from pyspark.sql.pandas.types import from_arrow_schema
 
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
-    events = history_events(spark, dataset, rows)
-    labels = labelled(events, share, settings.seed)
     requested = labels
     if settings.negatives:
         requested = labels.unionByName(drawn(events, labels, settings.negatives, settings.seed))
@@ -110,7 +116,7 @@ def _write(
     items = _item_frame(events, requested, partitions(spark, 2 * rows)).mapInArrow(
         item_vectors_worker(catalogue, schema), from_arrow_schema(ITEM_VECTORS)
     )
-    samples = items.join(users, "seq").select("seq", "user_id", "item_id", "at", "label", "user", "item")
+    samples = items.join(users, "seq").select("seq", "user_id", "item_id", "at", "label", "importance", "user", "item")
     ordered = samples.repartitionByRange(partitions(spark, 2 * rows), "seq").sortWithinPartitions("seq", "item_id")
     ordered.write.mode("append").parquet(str(folder))  # the folder is there already, and empty
     for checksum in folder.glob(".*.crc"):
@@ -125,7 +131,7 @@ def _user_frame(events: "DataFrame", labels: "DataFrame", parts: int) -> "DataFr
     wanted = labels.select("seq", f.lit(1).alias("asked"))
     return (
         events.join(wanted, "seq", "left")
-        .select("user_id", "seq", "item_id", "rating", "ts", f.coalesce("asked", f.lit(0)).alias("wanted"))
+        .select("user_id", "seq", "item_id", "kind", "centi", "ts", f.coalesce("asked", f.lit(0)).alias("wanted"))
         .repartition(parts, "user_id")
         .sortWithinPartitions("user_id", "seq")
     )
@@ -135,8 +141,16 @@ def _item_frame(events: "DataFrame", requested: "DataFrame", parts: int) -> "Dat
     """An item's events and the requests for it, in order; a request stands before the event of its own row."""
     from pyspark.sql import functions as f
 
+    zero = f.lit(0)
     requests = requested.select(
-        "item_id", "seq", f.lit(0).alias("is_event"), "user_id", "at", f.lit(0).alias("centi"), "label"
+        "item_id",
+        "seq",
+        zero.alias("is_event"),
+        "user_id",
+        "at",
+        *(zero.alias(name) for name in ("kind", "centi", "weight")),
+        "label",
+        "importance",
     )
     happened = events.select(
         "item_id",
@@ -144,19 +158,16 @@ def _item_frame(events: "DataFrame", requested: "DataFrame", parts: int) -> "Dat
         f.lit(1).alias("is_event"),
         "user_id",
         f.col("ts").alias("at"),
-        f.floor(f.col("rating") * 100 + 0.5).cast("int").alias("centi"),
-        f.lit(0.0).cast("float").alias("label"),
+        "kind",
+        "centi",
+        "weight",
+        *(f.lit(0.0).cast("float").alias(name) for name in ("label", "importance")),
     )
     return (
         requests.unionByName(happened)
         .repartition(parts, "item_id")
         .sortWithinPartitions("item_id", "seq", "is_event", "user_id", "label")
     )
-
-
-def count_positives(dataset: Dataset, rows: int) -> int:
-    """Rows rated at least 4 among the first `rows`."""
-    return sum(pc.sum(pc.greater_equal(batch["rating"], 4)).as_py() or 0 for batch in rows_between(dataset, 0, rows))
 
 
 def count_labels(folder: Path) -> dict[str, int]:

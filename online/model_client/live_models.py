@@ -1,4 +1,5 @@
-"""The model versions that rank: of each model the newest with a readable manifest, matching golden scores and file digests.
+"""The model versions that rank: of each model the newest with a readable manifest, trained under the schema of the base, with
+matching golden scores and file digests.
 
 Calls name the version, so a version that the server has loaded but that was not checked here never ranks for a user. A
 version that fails the check is listed in `refused`, and the previous one stays in use.
@@ -22,6 +23,7 @@ from models.registry import (
     list_versions,
     read_manifest,
     require_current_inputs,
+    require_schema,
     verify_digests,
     version_folder,
 )
@@ -45,11 +47,12 @@ class LiveModel:
 
 
 class LiveModels:
-    """Polls the model base; `get` returns the version that ranks now."""
+    """Polls the model base; `get` returns the version that ranks now. schema: the digest of the base's."""
 
-    def __init__(self, models: Path, client: ModelClient) -> None:
+    def __init__(self, models: Path, client: ModelClient, schema: str) -> None:
         self._models = models
         self._client = client
+        self._schema = schema
         self._live: dict[str, LiveModel] = {}
         self._previous: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
@@ -151,6 +154,7 @@ class LiveModels:
         try:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
+            require_schema(manifest, self._schema)
             inputs, expected = _golden_arrays(manifest)
             scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))

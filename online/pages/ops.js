@@ -9,7 +9,7 @@ import { ago, count, date, number } from "./format.js";
 
 const LOOK_MS = 2000;
 const KEPT_MS = 180_000;
-const VERDICTS = ["applied", "duplicate", "late", "rejected", "rerouted"];
+const VERDICTS = ["applied", "duplicate", "late", "rejected", "rerouted", "marks"];
 
 /** [[ms, records read], …]: of the watch's sights at first, then of our own looks. */
 let reads = [];

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 
-import numpy as np
-
-from features.arrays import FloatArray, IntArray
+from features.arrays import IntArray
 from features.errors import Unavailable
 from features.inputs.signals import candidates
 from online.query import NONE, Query
@@ -37,10 +35,6 @@ class Candidates:
         """Names of the channels that found the candidate at an index."""
         mask = int(self.found_by[index])
         return tuple(name for bit, name in enumerate(self.names) if mask >> bit & 1)
-
-    def votes(self) -> FloatArray:
-        """[n] number of channels that found each candidate."""
-        return np.asarray(sum((self.found_by >> bit & 1) for bit in range(len(self.names))), np.float32)
 
 
 class ChannelRunner:

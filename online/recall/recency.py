@@ -15,6 +15,8 @@ from features.units import ends_session
 from online.query import Query
 
 FEW: Final = 40
+FIRST_STEP: Final = 50
+"""Items near the session from which others are reached in a second step."""
 
 
 class TrendingRecall:
@@ -59,8 +61,8 @@ class EraRecall:
 
 
 class SessionRecall:
-    """Items similar to those that the user has touched in this session and not disliked; a single click of a user without
-    history counts too."""
+    """Items near to those that the user has touched in this session and not disliked, and what is liked together with those: two
+    steps from the session, as through the sessions of others. A single click of a user without history counts too."""
 
     name, default_limit = "session", 100
 
@@ -80,7 +82,10 @@ class SessionRecall:
             return np.zeros(0, np.int64)
         rows = np.asarray(touched, np.int64)
         shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
-        return _best(query, moment.items.similar.spread(rows, shares, len(moment.items)), limit)
+        together, size = moment.items.together, len(moment.items)
+        near = moment.items.similar.spread(rows, shares, size) + together.spread(rows, shares, size)
+        first = best_rows(near, FIRST_STEP)
+        return _best(query, near + together.spread(first, near[first], size), limit)
 
 
 def _best(query: Query, strengths: FloatArray, limit: int) -> IntArray:

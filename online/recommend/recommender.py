@@ -29,6 +29,7 @@ from online.ranking.features import RawFeatures, raw_features
 from online.ranking.policy import Chosen, Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
+from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
@@ -206,7 +207,7 @@ class Recommender:
                 degraded.append(NO_MODEL)
         else:
             degraded.append(NO_MODEL)
-        scores = fallback_scores(found) if scored is None else scored.scores
+        scores = fallback_scores(found.rows, query.orders) if scored is None else scored.scores
         slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
         score_of = to_json_floats(scores)
         return Recommendation(
@@ -329,10 +330,3 @@ class Recommender:
             propensity=propensity,
             team=slate.teams.get(index),
         )
-
-
-def fallback_scores(found: Candidates) -> FloatArray:
-    """[n] scores without a model, from 0 to 1: by the number of channels, then by recall order."""
-    count = len(found.rows)
-    rank = np.arange(count, dtype=np.float32)
-    return np.asarray((found.votes() - rank / max(count, 1)) / (len(found.names) + 1), np.float32)

@@ -13,6 +13,7 @@ from features.errors import BadEvent, Unavailable
 from features.keys import ITEMS
 from features.types import Item
 from online.kafka.producer import KafkaConnection
+from online.stores.catalogue_marks import CatalogueMarks
 from online.stores.item_store import ItemStore
 
 logger = logging.getLogger(__name__)
@@ -24,11 +25,13 @@ PART = TopicPartition(ITEMS, 0)
 
 
 class ItemTopic:
-    """Writes items by `publish_items`, and reads the topic from its beginning in a background task."""
+    """Writes items by `publish_items`, and reads the topic from the base's version on in a background task; what has been read is
+    marked for the job (`online.stores.catalogue_marks`)."""
 
-    def __init__(self, bootstrap: str, store: ItemStore, timeout: float = 5.0) -> None:
-        self._bootstrap, self._store, self._timeout = bootstrap, store, timeout
+    def __init__(self, bootstrap: str, store: ItemStore, start: int = 0, timeout: float = 5.0) -> None:
+        self._bootstrap, self._store, self._start, self._timeout = bootstrap, store, start, timeout
         self._kafka = KafkaConnection(bootstrap, timeout)
+        self._marks = CatalogueMarks(self._kafka)
         self._task: asyncio.Task[None] | None = None
         self._read = -1
         """Offset of the newest record read."""
@@ -38,6 +41,7 @@ class ItemTopic:
 
     async def start(self) -> None:
         self._kafka.start()
+        self._marks.start()
         self._task = asyncio.create_task(self._read_topic(), name="new items")
 
     async def stop(self) -> None:
@@ -45,6 +49,7 @@ class ItemTopic:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._marks.stop()
         await self._kafka.stop(2)
 
     async def publish_items(self, items: Sequence[Item]) -> None:
@@ -72,12 +77,13 @@ class ItemTopic:
             try:
                 await asyncio.wait_for(consumer.start(), 10)
                 consumer.assign([PART])
-                await consumer.seek_to_beginning(PART)
+                consumer.seek(PART, self._start)
                 async for record in consumer:
                     self._apply(record.value or b"")
                     async with self._progressed:
                         self._read = record.offset
                         self._progressed.notify_all()
+                    self._marks.note(record.offset + 1)
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.warning("new items are not followed (%s: %s); trying again", type(error).__name__, error)
                 await asyncio.sleep(RETRY_SECONDS)

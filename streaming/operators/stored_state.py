@@ -32,7 +32,8 @@ class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
 
 class StoredLane(msgspec.Struct, array_like=True):
     """A lane of users: its counts and offsets (see `features.store.job_status.Lane`), the keys whose last writes Redis has not
-    acknowledged, and the contributions not yet sent to items."""
+    acknowledged, the contributions not yet sent to items, and the catalogue's version
+    (`features.fold.catalogue`)."""
 
     n: int = 0
     s: int = 0
@@ -50,6 +51,8 @@ class StoredLane(msgspec.Struct, array_like=True):
     samples: int = 0
     unsent: list[str] = msgspec.field(default_factory=list)
     pending: list[Contribution] = msgspec.field(default_factory=list)
+    marks: int = 0
+    catalogue: int = 0
 
     def count(self, verdict: str) -> None:
         """Count a record of `events` with that verdict."""
@@ -64,12 +67,13 @@ class StoredLane(msgspec.Struct, array_like=True):
             generation=generation,
             next_offset=self.n,
             served_next=self.s,
-            read=self.applied + self.duplicate + self.late + self.rejected + self.rerouted,
+            read=self.applied + self.duplicate + self.late + self.rejected + self.rerouted + self.marks,
             applied=self.applied,
             duplicate=self.duplicate,
             late=self.late,
             rejected=self.rejected,
             rerouted=self.rerouted,
+            marks=self.marks,
             served_read=self.served_applied + self.served_duplicate + self.served_late + self.served_rejected,
             served_applied=self.served_applied,
             served_duplicate=self.served_duplicate,

@@ -6,7 +6,7 @@ these writes as soon as a record or its timer reaches it. Repeating is harmless:
 Users are written at once; messages to items and the lane's own numbers are batched for a moment (`SETTLE`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,21 @@ from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from features.base.reader import Base
-from features.contracts.admission import Misplaced, admit, admit_list, key_text, user_of_key
+from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
 from features.contracts.samples import action_of
-from features.errors import BadEvent
+from features.errors import BadEvent, Broken
 from features.fold.dedupe import DedupeMemory
 from features.fold.impressions import fold_list, list_memory
 from features.fold.user import fold_user, undone_item
-from features.keys import EVENTS, SERVED, user_key, user_of
+from features.keys import EVENTS, ITEMS, SERVED, user_key, user_of
 from features.store.job_status import VERDICTS, lane_key
 from features.types import FORGET_USER, UNDO, Contribution, Event, Item
-from features.verdicts import APPLIED, REJECTED, REROUTED
+from features.verdicts import APPLIED, MARKS, REJECTED, REROUTED
 from streaming.batch_codec import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.lanes import LABELS, LANE_OF
 from streaming.operators.impression_join import LaneLists, OpenLists
 from streaming.operators.item_deltas import deltas_of
+from streaming.operators.items_reader import ItemsReader, ItemsTopic, KafkaItems
 from streaming.operators.stored_state import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
 from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import BYTES, LiveUser, UserStates
@@ -71,10 +72,16 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     lanes of items."""
 
     def __init__(
-        self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
+        self,
+        settings: JobSettings,
+        *,
+        connect: Connect = Connection,
+        connect_items: Callable[[str], ItemsTopic] = KafkaItems,
+        time_source: TimeSource = SYSTEM_TIME,
     ) -> None:
         self._settings = settings
         self._connect = connect
+        self._connect_items = connect_items
         self._time = time_source
 
     def open(self, context: RuntimeContext) -> None:
@@ -82,8 +89,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         settings = self._settings
         self._clock = settings.clock()
         self._base = Base(Path(settings.base))
-        self._catalogue = self._base.catalogue
         self._schema = self._base.schema
+        self._catalogue = self._base.versions()
+        self._items_reader = ItemsReader(self._catalogue, self._schema, lambda: self._connect_items(settings.bootstrap))
         self._states = UserStates(context, self._base)
         self._lists = OpenLists(context, 1000 * settings.attribution)
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))
@@ -104,6 +112,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._counted = dict.fromkeys(VERDICTS, 0)
 
     def close(self) -> None:
+        self._items_reader.close()
         self._writer.close()
 
     def process_element(self, value: str, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
@@ -148,7 +157,12 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             data = self._stored_lane.value()
             number, offsets = LANE_OF[label], self._base.offsets
             begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
+            begin.catalogue = self._base.catalogue_versions[number]
             stored = begin if data is None else decode_lane(data)
+            if not self._items_reader.reach(stored.catalogue):
+                raise Broken(
+                    f"topic {ITEMS}: expected {stored.catalogue} records, as lane {number} knows them, got fewer"
+                )
             lane = self._lanes[label] = _Lane(number, stored, self._lists.lane(), self._time.monotonic())
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
@@ -174,8 +188,11 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             self._count(lane, REROUTED)
             yield REROUTED_TAG, Row(k=misplaced.key.encode().decode("latin-1"), v=record.value.decode("latin-1"))
             return
+        except Marked as mark:
+            yield from self._mark(lane, record, mark.version)
+            return
         user = self._user(event.user_id, record, changed)
-        item = self._item_of(user, event)
+        item = self._item_of(lane, user, event)
         verdict, contribution = fold_user(user.state, event, item, record.offset + 1, self._schema)
         self._count(lane, verdict)
         user.note_changes()
@@ -185,6 +202,18 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         if contribution is not None and self._settings.items:
             lane.stored.pending.append(contribution)
         self._update_open_lists(lane, event, record)
+
+    def _mark(self, lane: _Lane, record: Record, version: int) -> Iterator[Any]:
+        """Take a mark of the catalogue, once its items have been read; one of items that are not there is rejected."""
+        if self._items_reader.reach(version):
+            lane.stored.catalogue = max(lane.stored.catalogue, version)
+            self._count(lane, MARKS)
+        else:
+            self._count(lane, REJECTED)
+            yield (
+                REJECTED_TAG,
+                _rejected(record, f"items: expected at most the records of topic {ITEMS}, got {version}"),
+            )
 
     def _update_open_lists(self, lane: _Lane, event: Event, record: Record) -> None:
         """Apply an event to the open lists: an undo, a forgotten user, or an action on a list."""
@@ -204,9 +233,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         user.n, user.broker_ts = record.offset + 1, record.broker_ts
         return user
 
-    def _item_of(self, user: LiveUser, event: Event) -> Item | None:
+    def _item_of(self, lane: _Lane, user: LiveUser, event: Event) -> Item | None:
         item_id = undone_item(user.state, event) if event.kind == UNDO else event.item_id
-        return None if item_id is None else self._catalogue.get(item_id)
+        return None if item_id is None else self._catalogue.item(item_id, lane.stored.catalogue)
 
     def _list(self, lane: _Lane, record: Record, changed: dict[int, LiveUser]) -> Iterator[Any]:
         try:

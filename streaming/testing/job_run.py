@@ -12,6 +12,7 @@ from streaming.operators.user_operator import UserFold
 from streaming.settings import JobSettings
 from streaming.testing.keyed_state import ListState, MapState, Store, ValueState
 from streaming.testing.manual_time import ManualTime
+from streaming.testing.memory_items import MemoryItems
 from streaming.testing.unsteady_redis import UnsteadyRedis
 
 
@@ -57,9 +58,15 @@ class JobRun:
     "rerouted", "samples") in order. Outputs are emitted at once: after a crash they are repeated."""
 
     def __init__(
-        self, settings: JobSettings, time_source: ManualTime, redis: UnsteadyRedis, parallelism: int = 1
+        self,
+        settings: JobSettings,
+        time_source: ManualTime,
+        redis: UnsteadyRedis,
+        parallelism: int = 1,
+        items_topic: MemoryItems | None = None,
     ) -> None:
         self._settings, self._time, self._redis = settings, time_source, redis
+        self._items_topic = items_topic or MemoryItems()
         self.outputs: dict[str, list[Any]] = {"rejected": [], "rerouted": [], "samples": []}
         self._start(Store(), Store(), parallelism)
         self.checkpoint()
@@ -108,8 +115,12 @@ class JobRun:
     def _start(self, users: Store, items: Store, parallelism: int) -> None:
         self._user_store, self._item_store = users, items
         seams: dict[str, Any] = {"connect": self._redis.connect, "time_source": self._time}
+        items_topic = self._items_topic
         count = range(parallelism)
-        self._users = [_Subtask(UserFold(self._settings, **seams), users, index) for index in count]
+        self._users = [
+            _Subtask(UserFold(self._settings, connect_items=lambda _: items_topic, **seams), users, index)
+            for index in count
+        ]
         self._items = [_Subtask(ItemFold(self._settings, **seams), items, index) for index in count]
 
     def _subtask_of(self, label: int) -> int:

@@ -46,7 +46,7 @@ def test_any_other_text_is_a_number_below_minus_one(text: str) -> None:
         ("\x00", "a control character ('\\x00') at 0"),
         ("a\u2028", "a line separator ('\\u2028') at 1"),
         ("a\ud800", "half of a surrogate pair ('\\ud800') at 1"),
-        ("A\u030a", "'Å', which is not in that form"),
+        ("A\u030a", "'A\u030a', which is not in that form"),
     ],
 )
 def test_what_is_no_id_is_refused(outer: OuterId, received: str) -> None:

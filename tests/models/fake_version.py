@@ -46,5 +46,5 @@ def a_staged_version(models_dir: Path, name: str = "toy", **changes: object) -> 
     return folder
 
 
-def publish_one(models_dir: Path, name: str = "toy") -> int:
-    return publish(a_staged_version(models_dir, name), models_dir, name)
+def publish_one(models_dir: Path, name: str = "toy", **changes: object) -> int:
+    return publish(a_staged_version(models_dir, name, **changes), models_dir, name)

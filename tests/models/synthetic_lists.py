@@ -15,6 +15,7 @@ from features.inputs.history import history_of, mark_of
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import RATING
 from tests.models.synthetic_rows import GENRES
+from tests.schemas import MOVIES
 
 START = 883_000_000_000
 ITEMS = 60
@@ -42,7 +43,7 @@ def write_ranking_lists(
             item = (item + 1) % ITEMS if rng.random() < 0.8 else int(rng.integers(0, ITEMS))
     rows.sort()
     first = int(len(rows) * FIRST_SHARE)
-    histories: dict[int, list[tuple[int, int, int, int, int]]] = {}
+    histories: dict[int, list[tuple[int, int, int, int, int, float]]] = {}
     ranking_lists: list[dict[str, Any]] = []
     for seq, (ts, user_id, item_id, rating) in enumerate(rows):
         before = histories.setdefault(user_id, [])
@@ -51,23 +52,25 @@ def write_ranking_lists(
             items = np.unique(np.append(others, item_id))
             signals = rng.random((len(items), len(SIGNAL_COLUMNS))).astype(np.float32)
             signals[items == item_id, 0] += 0.3
-            recent = [(item, when, RATING, centi) for _, item, when, centi, _ in before]
+            recent = [(item, when, RATING, centi) for _, item, when, centi, *_ in before]
             history, marks, gaps = history_of(recent, ts)
             ranking_lists.append(
                 {
                     "seq": seq, "user_id": user_id, "at": ts, "history": history, "history_marks": marks,
                     "history_gaps": gaps, "user": np.zeros(len(USER_COLUMNS) + 3 * len(GENRES), np.float32),
                     "items": items, "answer": int(np.flatnonzero(items == item_id)[0]), "signals": signals.ravel(),
+                    "importance": 1.0,
                 }
             )  # fmt: skip
         centi = int(rating * 100)
-        before.append((seq, item_id, ts, centi, mark_of(RATING, centi)))
+        before.append((seq, item_id, ts, centi, mark_of(RATING, centi), float(rating >= 4)))
     width = len(USER_COLUMNS) + 3 * len(GENRES)
     maps = InputMaps(GENRES, (0.0,) * width, (1.0,) * width)
     for name in ("asks", "sequences"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
-    (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "first": first, "shown": later > 0}))
+    meta = {"dataset": "synthetic", "first": first, "shown": later > 0, "schema": MOVIES.digest}
+    (folder / "meta.json").write_text(json.dumps(meta))
     half = len(ranking_lists) // 2
     for part, some in enumerate((ranking_lists[:half], ranking_lists[half:])):
         table = pa.table({name: [each[name] for each in some] for name in ranking_lists[0]})
@@ -76,7 +79,7 @@ def write_ranking_lists(
         "user_id": list(histories),
         **{
             name: [[event[at] for event in events_] for events_ in histories.values()]
-            for name, at in (("seqs", 0), ("items", 1), ("marks", 4), ("times", 2))
+            for name, at in (("seqs", 0), ("items", 1), ("marks", 4), ("times", 2), ("importances", 5))
         },
     }
     if not later:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
+from tests.schemas import MOVIES
 
 GENRES = ("Action", "Comedy", "Drama")
 
@@ -47,7 +48,7 @@ def write_samples(
     maps = InputMaps(genres, *spreads)  # type: ignore[arg-type]  # six: the version after them is not given
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
-    (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "rows": rows}))
+    (folder / "meta.json").write_text(json.dumps({"dataset": "synthetic", "rows": rows, "schema": MOVIES.digest}))
     (folder / "samples").mkdir(exist_ok=True)
     lists = pa.list_(pa.float32())
     table = pa.table(
@@ -56,6 +57,7 @@ def write_samples(
             "item_id": pa.array(item * 3 + 10, pa.int64()),
             "at": pa.array(np.arange(rows) * 1000 + 883_000_000_000 + later, pa.int64()),
             "label": pa.array(label, pa.float32()),
+            "importance": pa.array(np.ones(rows), pa.float32()),
             "user": pa.array(list(user_rows), lists),
             "item": pa.array(list(item_rows), lists),
             "seq": pa.array(np.arange(rows), pa.int64()),

@@ -56,10 +56,24 @@ FAULTS: Final = (
     ),
     Fault(
         "without a model the worst come first",
-        "online/recommend/recommender.py",
-        "(found.votes() - rank / max(count, 1))",
-        "(rank / max(count, 1))",
-        ("test_without_a_model_what_more_channels_found_comes_first_then_what_recall_gave_first",),
+        "online/ranking/without_model.py",
+        "(CONSTANT + 1) / (CONSTANT + 1 + np.arange(len(order)))",
+        "(CONSTANT + 1 + np.arange(len(order))) / (CONSTANT + 1)",
+        ("test_what_more_channels_found_comes_first_then_what_stood_higher",),
+    ),
+    Fault(
+        "without a model what everybody likes outvotes the user",
+        "online/ranking/without_model.py",
+        "WEIGHTS.get(name, 1.0)",
+        "1.0",
+        ("test_all_channels_of_everybody_together_do_not_outvote_one_of_the_users",),
+    ),
+    Fault(
+        "a session goes one step only",
+        "online/recall/recency.py",
+        "near + together.spread(first, near[first], size)",
+        "near",
+        ("test_a_session_reaches_what_is_liked_together_with_what_is_near",),
     ),
     Fault(
         "a request that names its model counts for an arm",

@@ -86,11 +86,11 @@ FAULTS: Final = (
         "a second undo takes back again",
         "features/fold/user.py",
         (
-            "if target is None or target.undone or target.item_id < 0:\n"
+            "if target is None or target.undone or target.item_id == NO_ID:\n"
             "        return None\n"
             "    features = state.features"
         ),
-        ("if target is None or target.item_id < 0:\n        return None\n    features = state.features"),
+        ("if target is None or target.item_id == NO_ID:\n        return None\n    features = state.features"),
         ("test_an_undone_event_stays_a_duplicate_and_a_second_undo_does_nothing",),
     ),
     Fault(

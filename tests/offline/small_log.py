@@ -9,15 +9,17 @@ from pathlib import Path
 import msgspec
 
 from features.base.reader import Offsets
+from features.contracts.catalogue_mark import write_mark
 from features.contracts.events import write_event
+from features.contracts.items import write_item
 from features.ids import OuterId
-from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
+from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED, partition_of
 from features.schema.tables import Schema
 from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, NO_ID, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS
 from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import event_id
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, film
 
 WALL = 1_700_000_000_000
 START = 1_000_000_000_000
@@ -53,7 +55,10 @@ class SmallLog:
 
     chance: random.Random = field(default_factory=lambda: random.Random(11))
     records: dict[tuple[str, int], list[Record]] = field(
-        default_factory=lambda: {(topic, number): [] for topic in (EVENTS, SERVED) for number in range(PARTITIONS)}
+        default_factory=lambda: {
+            (ITEMS, 0): [],
+            **{(topic, number): [] for topic in (EVENTS, SERVED) for number in range(PARTITIONS)},
+        }
     )
     sent: list[Event] = field(default_factory=list)
     forgotten: set[int] = field(default_factory=set)
@@ -86,10 +91,31 @@ class SmallLog:
         value = {"request_id": name, "user_id": user, "ts": ts, "items": shown}
         self.put(SERVED, partition_of(user), str(user).encode(), json.dumps(value).encode())
 
+    @property
+    def items(self) -> list[bytes]:
+        """The values of the topic `items`."""
+        return [record.value for record in self.records[ITEMS, 0]]
+
+    def change_item(self, item: OuterId) -> None:
+        """Give an item other attributes, which some partitions are told now, others later or never."""
+        chance = self.chance
+        genres = tuple(chance.sample(["Drama", "Comedy", "War", "Sci-Fi", "New"], chance.randrange(4)))
+        number, outer = self.schema.ids.inside(item), item if isinstance(item, str) else ""
+        changed = film(number, f"Item {item}", genres, chance.choice([0, 1984, 2001]), outer=outer)
+        value = write_item(changed, MOVIES.items)
+        self.put(ITEMS, 0, None, chance.choice([value, value, value, b"{"]))
+        for partition in range(PARTITIONS):
+            if chance.random() < 0.6:
+                version = len(self.items) - chance.choice([0, 0, 0, 1])
+                self.put(EVENTS, partition, None, write_mark(version))
+        if chance.random() < 0.1:
+            self.put(EVENTS, chance.randrange(PARTITIONS), None, write_mark(10**9))
+
     def ends(self) -> Offsets:
         ends: Offsets = {EVENTS: {}, SERVED: {}}
         for (topic, partition), records in self.records.items():
-            ends[topic][partition] = len(records)
+            if topic != ITEMS:
+                ends[topic][partition] = len(records)
         return ends
 
     def go_on(self, steps: int, history: list[tuple[int, int, float, int]]) -> None:
@@ -118,7 +144,9 @@ class SmallLog:
                 row_user, row_item, _, seconds = chance.choice(history)
                 row = event_id("mine", row_user, row_item, seconds * 1000)
                 self.event(Event(name, UNDO, row_user, NO_ID, 0, row, ts))
-            elif act < 0.90:
+            elif act < 0.895:
+                self.change_item(chance.choice(_ITEMS))
+            elif act < 0.91:
                 partition = chance.randrange(PARTITIONS)
                 good = write_event(self._of(user, item, Event(name, LIKE, 0, 0, 0, "", ts)), self.schema)
                 late = self._of(user, item, Event(name, LIKE, 0, 0, 0, "", WALL + 100_000))
@@ -127,7 +155,7 @@ class SmallLog:
                     [(b"x", good), (None, good), (str(user).encode(), b"\xff{"), (b"7", b""), (b"\xff", future)]
                 )
                 self.put(EVENTS, partition, key, value)
-            elif act < 0.91:
+            elif act < 0.92:
                 self.put(SERVED, chance.randrange(PARTITIONS), str(user).encode(), chance.choice([b"{", b"{}"]))
                 self.put(SERVED, (partition_of(user) + 1) % PARTITIONS, str(user).encode(), b'{"request_id":"x"}')
             else:

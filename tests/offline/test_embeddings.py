@@ -82,5 +82,5 @@ def test_what_can_not_be_is_refused(spark: Any, tmp_path: Path, write_folder: Wr
     base = Base(tmp_path / "1")
     with pytest.raises(BadInput, match="expected one of als, item2vec, deepwalk, got word2vec"):
         make_embeddings(spark, dataset, base, tmp_path / "out", ["word2vec"])
-    with pytest.raises(BadInput, match="a history with ratings of at least 4"):
+    with pytest.raises(BadInput, match="a history with an event of a weight above 0"):
         make_embeddings(spark, dataset, base, tmp_path / "out")

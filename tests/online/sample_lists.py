@@ -47,7 +47,7 @@ async def recommender(
     items = ItemStore(base)
     users = UserStore(LOOPBACK, redis_port, 1, base)
     nowhere = ModelClient(f"{LOOPBACK}:{model_port}")
-    models = LiveModels(Path("/nonexistent"), nowhere)
+    models = LiveModels(Path("/nonexistent"), nowhere, base.schema.digest)
     clock = HomeClock(AT, 0, AT, lambda: 5)
     await nowhere.start()
     try:

@@ -14,6 +14,7 @@ from features.keys import (
     CLOCK_KEY,
     EVENTS,
     GENERATION,
+    ITEMS,
     PARTITIONS,
     VALUE,
     N,
@@ -31,6 +32,7 @@ from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
+from streaming.testing.memory_items import MemoryItems
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.offline.small_log import HORIZON, WALL, SmallLog
 
@@ -47,6 +49,8 @@ def by_partition(log: SmallLog) -> dict[int, list[Record]]:
     """The records of each partition number: events and lists side by side, as Flink may read them."""
     found: dict[int, list[Record]] = {}
     for (topic, number), records in log.records.items():
+        if topic == ITEMS:
+            continue
         topic_number = EVENTS_TOPIC if topic == EVENTS else SERVED_TOPIC
         found.setdefault(number, []).extend(
             Record(topic_number, number, each.offset, each.broker_ts, _text(each.key), each.value) for each in records
@@ -176,9 +180,16 @@ class Story:
             yield self.rng.choices(("feed", *others), (60, 8, 4, 3, 3, 22))[0]
 
 
-def story(settings: JobSettings, seed: int) -> Story:
-    """A run that has not begun. The same seed makes the same one."""
+def items_of(log: SmallLog) -> MemoryItems:
+    """The topic `items` of a log."""
+    topic = MemoryItems()
+    topic.records = log.items
+    return topic
+
+
+def story(settings: JobSettings, seed: int, log: SmallLog) -> Story:
+    """A run over a log that has not begun. The same seed makes the same one."""
     rng, time_source = random.Random(seed), ManualTime(WALL)
     server = UnsteadyRedis(time_source)
-    job = JobRun(settings, time_source, server, rng.choice([1, 1, 2]))
+    job = JobRun(settings, time_source, server, rng.choice([1, 1, 2]), items_of(log))
     return Story(job, time_source, server, rng, [])

@@ -42,7 +42,7 @@ def test_whatever_is_lost_in_between_all_ends_as_the_pure_fold_says(
     load_base(small_base, redis_server.port, 1)
     told, log = settings_of(small_base.folder, redis_server.port), small_log(seed)
     expected = expected_of(log, small_base, told)
-    run = story(told, seed)
+    run = story(told, seed, log)
     run.tell(by_partition(log))
     left = difference(found(redis_server.client), wanted(expected, small_base))
     assert left is None, f"after {run.happened}"
@@ -67,7 +67,7 @@ def test_and_so_it_does_under_every_preset(other_base: Base, redis_server: Redis
     log = SmallLog(random.Random(seed), schema=other_base.schema)
     log.go_on(250, [])
     log.answer_lists(20)
-    run = story(told, seed)
+    run = story(told, seed, log)
     run.tell(by_partition(log))
     is_present, must_be = found(redis_server.client), wanted(expected_of(log, other_base, told), other_base)
     assert difference(is_present, must_be) is None, f"after {run.happened}"
@@ -92,11 +92,12 @@ def test_samples_are_those_of_a_run_in_which_nothing_went_wrong(
     small_base: Base, redis_server: RedisProcess, seed: int
 ) -> None:
     redis_server.client.flushall()
-    told, records = settings_of(small_base.folder, redis_server.port), by_partition(small_log(seed))
-    calm = story(told, 0)
+    told, log = settings_of(small_base.folder, redis_server.port), small_log(seed)
+    records = by_partition(log)
+    calm = story(told, 0, log)
     for batch in filter(None, records.values()):
         calm.job.feed(batch)
-    run = story(told, seed)
+    run = story(told, seed, log)
     run.tell(records)
     assert closed(run.job, run.time) == closed(calm.job, calm.time)
     run.job.close()

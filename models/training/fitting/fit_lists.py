@@ -117,21 +117,22 @@ def _fit_weighing(
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step(*batch: Any) -> Any:
         with tf.GradientTape() as tape:
-            answers, *rest = batch
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(answers, logits(*rest)))
+            answers, importances, *rest = batch
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers, logits(*rest))
+            loss = tf.reduce_mean(losses * importances)
             total = loss + LIST_L2 * tf.add_n([tf.reduce_sum(tf.square(each)) for each in variables])
         optimizer.apply(tape.gradient(total, variables), variables)
         return loss
 
     train, validation = parts
-    lists = ranking_lists.validation_lists
+    lists, taught = ranking_lists.validation_lists, ranking_lists.train_lists
     for number in range(done + 1, epochs + 1):
         if stopper.over:
             break
-        order, total = rng.permutation(len(ranking_lists.train_lists)), 0.0
+        order, total = rng.permutation(len(taught)), 0.0
         for start in range(0, len(order), net.batch_size):
             rows = order[start : start + net.batch_size]
-            loss = float(step(ranking_lists.train_lists.answers[rows], *(values[rows] for values in train)))
+            loss = float(step(taught.answers[rows], taught.importances[rows], *(values[rows] for values in train)))
             if not np.isfinite(loss):
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(rows)

@@ -71,18 +71,18 @@ def fit_whole(
     optimizer = keras.optimizers.Adam(net.learning_rate)
     optimizer.build(ranking.trainable_variables)
 
-    def step(inputs: dict[str, Any], present: Any) -> Any:
+    def step(inputs: dict[str, Any], present: Any, importances: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = tf.reshape(ranking(inputs, training=True), tf.shape(present))
             first = tf.zeros_like(present[:, 0], tf.int64)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(first, tf.where(present, logits, -1e9))
-            loss = tf.reduce_mean(losses)
+            loss = tf.reduce_mean(losses * importances)
             total = tf.add_n([loss, *ranking.losses]) if ranking.losses else loss
         optimizer.apply(tape.gradient(total, ranking.trainable_variables), ranking.trainable_variables)
         return loss
 
-    signature = [input_specs(net, ranking_lists.widths), tf.TensorSpec([None, None], tf.bool)]
-    compiled = tf.function(step, input_signature=signature)
+    specs = [tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None], tf.float32)]
+    compiled = tf.function(step, input_signature=[input_specs(net, ranking_lists.widths), *specs])
     lists, newest = ranking_lists.train_lists, ranking_lists.validation_lists
     some = newest.part(np.unique(np.linspace(0, len(newest) - 1, MEASURED).astype(np.int64)))
     rng = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ def fit_whole(
             present = lists.items[batch[:, None], candidate_index] != NO_CANDIDATE
             present[:, 1:] &= candidate_index[:, 1:] != candidate_index[:, :1]
             rows = lists.rows(np.repeat(batch, candidate_index.shape[1]), candidate_index.ravel())
-            loss = float(compiled({name: rows[name] for name in net.inputs}, present))
+            loss = float(compiled({name: rows[name] for name in net.inputs}, present, lists.importances[batch]))
             if not np.isfinite(loss):
                 raise Broken(f"training of {net.name} diverged: loss {loss} in epoch {number}; nothing was published")
             total += loss * len(batch)

@@ -23,8 +23,8 @@ PATIENCE: Final = 1
 """Epochs without a better validation AUC after which training stops; the best epoch's weights are kept."""
 _PREDICT_ROWS: Final = 8192
 
-Step = Callable[[dict[str, AnyArray], AnyArray], float]
-"""One step of training: inputs and labels of a batch → its mean loss."""
+Step = Callable[[dict[str, AnyArray], AnyArray, AnyArray], float]
+"""One step of training: inputs, labels and importances of a batch → its mean loss."""
 Progress = Callable[[int, int, float], None]
 """Called after each step with (epoch from 1, rows done in it, loss)."""
 
@@ -82,20 +82,20 @@ def predictor(net: Net, model: Any, widths: Mapping[str, int]) -> Callable[[dict
 
 
 def _stepper(net: Net, model: Any, optimizer: Any, widths: Mapping[str, int]) -> Step:
-    """One step of training as a compiled function: (inputs, labels [n]) → mean loss."""
+    """One step of training as a compiled function: (inputs, labels [n], importances [n]) → mean loss."""
     optimizer.build(model.trainable_variables)
     loss_of = keras.losses.BinaryCrossentropy()
 
-    def step(inputs: dict[str, Any], labels: Any) -> Any:
+    def step(inputs: dict[str, Any], labels: Any, importances: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = loss_of(labels[:, None], model(inputs, training=True))
+            loss = loss_of(labels[:, None], model(inputs, training=True), importances)
             total = tf.add_n([loss, *model.losses]) if model.losses else loss
         optimizer.apply(tape.gradient(total, model.trainable_variables), model.trainable_variables)
         return loss
 
-    signature = [input_specs(net, widths), tf.TensorSpec([None], tf.float32)]
-    compiled = tf.function(step, input_signature=signature, jit_compile=False)
-    return lambda inputs, labels: float(compiled(inputs, labels))
+    column = tf.TensorSpec([None], tf.float32)
+    compiled = tf.function(step, input_signature=[input_specs(net, widths), column, column], jit_compile=False)
+    return lambda inputs, labels, importances: float(compiled(inputs, labels, importances))
 
 
 def _epoch(
@@ -111,7 +111,7 @@ def _epoch(
     for start in range(0, len(order), net.batch_size):
         rows = order[start : start + net.batch_size]
         batch = drop_ids(net, {name: part.inputs[name][rows] for name in net.inputs}, rng)
-        loss = step(batch, part.labels[rows])
+        loss = step(batch, part.labels[rows], part.importances[rows])
         done += len(rows)
         if not np.isfinite(loss):
             raise Broken(f"training of {net.name} diverged: loss {loss} after {done} rows; nothing was published")

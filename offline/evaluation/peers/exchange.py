@@ -7,22 +7,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import DoubleArray, IntArray
+from features.arrays import IntArray
 
 
 @dataclass(frozen=True)
 class ProtocolRows:
-    """All rows of a data set in the protocol's order, and which of them are queries.
+    """All acts of a data set in the protocol's order, and which of them are queries.
 
-    users, items, ratings, times   [R] ids, stars, ms
+    users, items, weights, times   [R] ids, what an act counts (units of the schema), ms
+    hidden                         [R] the time until which the act keeps its item out of its user's lists, ms; 0: it does not
     first                          rows before it are the history, which may be learned from
     queries                        [A] numbers of the rows that are predicted before they are known
     """
 
     users: IntArray
     items: IntArray
-    ratings: DoubleArray
+    weights: IntArray
     times: IntArray
+    hidden: IntArray
     first: int
     queries: IntArray
 
@@ -37,11 +39,12 @@ class ProtocolRows:
 
     def between(self, first: int, end: int) -> "ProtocolRows":
         """The same protocol over the rows before `end` alone, with those before `first` as history."""
-        users, items, ratings, times = self.users[:end], self.items[:end], self.ratings[:end], self.times[:end]
+        columns = self.users, self.items, self.weights, self.times, self.hidden
+        users, items, weights, times, hidden = (column[:end] for column in columns)
         known_before = np.ones(end, bool)
         known_before[np.unique(items, return_index=True)[1]] = False
-        queries = np.flatnonzero((ratings >= 4) & known_before)
-        return ProtocolRows(users, items, ratings, times, first, queries[queries >= first])
+        queries = np.flatnonzero((weights > 0) & known_before)
+        return ProtocolRows(users, items, weights, times, hidden, first, queries[queries >= first])
 
 
 @dataclass(frozen=True)

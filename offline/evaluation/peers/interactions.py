@@ -38,47 +38,47 @@ class Library(Protocol):
 
 
 def learnable(rows: ProtocolRows, positive: bool) -> InteractionLog:
-    """The history as a log, of its rows rated at least 4 or of all; items are those of all history rows either way."""
+    """The history as a log, of its rows of a weight above 0 or of all; items are those of all history rows either way."""
     ids = np.unique(rows.items[: rows.first])
-    learned_rows = np.flatnonzero(rows.ratings[: rows.first] >= (4 if positive else 0))
+    learned_rows = np.flatnonzero(rows.weights[: rows.first] > 0) if positive else np.arange(rows.first)
     users = np.unique(rows.users[learned_rows], return_inverse=True)[1]
     return InteractionLog(ids, users, np.searchsorted(ids, rows.items[learned_rows]), rows.times[learned_rows])
 
 
 def answer_queries(rows: ProtocolRows, log: InteractionLog, positive: bool, library: Library) -> IntArray:
-    """[A, 10] item ids for every query, −1 where a list ends. What the user rated before is never shown, and popularity in the
-    log fills a list up where the library has no opinion, as anybody would have it."""
+    """[A, 10] item ids for every query, −1 where a list ends. What an earlier act still hides from the user is never shown, and
+    popularity in the log fills a list up where the library has no opinion, as anybody would have it."""
     popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)
     row_of = np.searchsorted(log.ids, rows.items)
     known = row_of < len(log.ids)
     known[known] = log.ids[row_of[known]] == rows.items[known]
-    liked = known & (rows.ratings >= 4) if positive else known
+    liked = known & (rows.weights > 0) if positive else known
     of_user: dict[int, list[int]] = {}
     queries = set(rows.queries.tolist())
     lists: list[IntArray] = []
     histories: list[IntArray] = []
-    seen: list[IntArray] = []
+    hidden: list[IntArray] = []
 
     def flush() -> None:
         scores = np.asarray(library.score(histories), np.float64)
-        for line, mine in zip(scores, seen, strict=True):
+        for line, mine in zip(scores, hidden, strict=True):
             ours = np.isfinite(line)
             ours[mine] = False
             filled = np.where(ours, line, -np.inf)
             rest = popularity.copy()
             rest[mine] = -np.inf
             order = np.lexsort((-rest, -filled))[:TOP]
-            order = order[np.isfinite(rest[order])]  # what was seen stands last by both
+            order = order[np.isfinite(rest[order])]  # what is hidden stands last by both
             lists.append(np.r_[log.ids[order], np.full(TOP - len(order), NO_ITEM)])
         histories.clear()
-        seen.clear()
+        hidden.clear()
 
     for number, user in enumerate(rows.users.tolist()):
         mine = of_user.setdefault(user, [])
         if number in queries:
             so_far = np.array(mine, np.int64)
             histories.append(row_of[so_far[liked[so_far]]])
-            seen.append(row_of[so_far[known[so_far]]])
+            hidden.append(row_of[so_far[known[so_far] & (rows.hidden[so_far] > rows.times[number])]])
             if len(histories) == BATCH:
                 flush()
         mine.append(number)

@@ -18,7 +18,7 @@ from offline.evaluation.peers.recbole_library import RecBole
 
 
 class Choice(NamedTuple):
-    """A method of a library. positive: it learns from, and is queried with, rows rated at least 4 only, not all rows.
+    """A method of a library. positive: it learns from, and is queried with, rows of a weight above 0 only, not all rows.
 
     grid: the settings by name, each with the values that were tried, the one that won first.
     """

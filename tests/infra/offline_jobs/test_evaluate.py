@@ -13,6 +13,7 @@ from features.units import HOUR_MS
 from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
+from tests.schemas import MOVIES
 
 ROWS = [  # user, item, rating, ts
     (1, 10, 5.0, 1 * HOUR_MS),
@@ -53,7 +54,7 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     home = Home()
     lines: list[int] = []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    requests, lists, degraded = fetch_lists(client, dataset, 2, len(ROWS), "fusion", lines.append)
+    requests, lists, degraded = fetch_lists(client, dataset, MOVIES, 2, len(ROWS), "fusion", lines.append)
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
     first, second = (what for name, what in home.calls if name == "ask")
     assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR_MS), "model": "fusion"}
@@ -78,8 +79,8 @@ def test_lists_that_lack_something_are_counted_and_errors_are_not_hidden(dataset
     home = Home()
     home.calls = [("post", {})] * 5
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    _, _, degraded = fetch_lists(client, dataset, 2, 3, None, lambda _: None)
+    _, _, degraded = fetch_lists(client, dataset, MOVIES, 2, 3, None, lambda _: None)
     assert degraded == 1
     broken = httpx.Client(base_url="http://home", transport=httpx.MockTransport(lambda _: httpx.Response(503)))
     with pytest.raises(httpx.HTTPStatusError):
-        fetch_lists(broken, dataset, 2, 3, None, lambda _: None)
+        fetch_lists(broken, dataset, MOVIES, 2, 3, None, lambda _: None)

@@ -28,7 +28,7 @@ from tests.offline.small_log import HORIZON, START, WALL, SmallLog
 from tests.online.conftest import write_base
 from tests.pure_fold import Reference
 from tests.redis_process import RedisProcess, redis_process
-from tests.streaming.crashes import by_partition, expected_of, settings_of
+from tests.streaming.crashes import by_partition, expected_of, items_of, settings_of
 
 
 class MemoryLog:
@@ -72,7 +72,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory, base: Base, log: SmallLog) -
     with redis_process(tmp_path_factory.mktemp("redis")) as server:
         load_base(base, server.port, 1)
         time_source = ManualTime(WALL)
-        job = JobRun(settings_of(base.folder, server.port), time_source, UnsteadyRedis(time_source))
+        settings = settings_of(base.folder, server.port)
+        job = JobRun(settings, time_source, UnsteadyRedis(time_source), items_topic=items_of(log))
         for batch in filter(None, by_partition(log).values()):
             job.feed(batch)
         job.advance(5.0)

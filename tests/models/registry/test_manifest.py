@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from features.errors import Broken
-from models.registry import MANIFEST, encode_manifest, read_manifest, require_current_inputs, verify_digests
+from models.registry import (
+    MANIFEST,
+    encode_manifest,
+    read_manifest,
+    require_current_inputs,
+    require_schema,
+    verify_digests,
+)
 from tests.models.fake_version import a_manifest, a_staged_version
+from tests.schemas import MOVIES, SHOP
 
 
 @pytest.fixture
@@ -31,6 +39,19 @@ def test_fields_of_a_newer_writer_are_ignored(folder: Path) -> None:
     before = read_manifest(folder)
     change(folder, some_new_field={"a": 1})
     assert read_manifest(folder) == before
+
+
+def test_a_version_of_before_there_were_schemas_knows_films(folder: Path) -> None:
+    path = folder / MANIFEST
+    fields = json.loads(path.read_text())
+    del fields["schema"]
+    path.write_text(json.dumps(fields))
+    manifest = read_manifest(folder)
+    require_schema(manifest, MOVIES.digest)
+    with pytest.raises(
+        Broken, match=rf"another meaning of events \(schema {MOVIES.digest}, .*{SHOP.digest}\): train it"
+    ):
+        require_schema(manifest, SHOP.digest)
 
 
 def test_no_manifest(tmp_path: Path) -> None:

@@ -18,12 +18,14 @@ from models.registry import (
     read_manifest,
     rollback,
     staging_folder,
+    trained_otherwise,
     verify_digests,
     version_folder,
 )
 from models.registry.__main__ import main
 from models.registry.versions import STALE_STAGING_S
 from tests.models.fake_version import a_staged_version, publish_one
+from tests.schemas import MOVIES, SHOP
 
 
 def newest_number(models: Path) -> int:
@@ -49,6 +51,17 @@ def test_a_published_version_is_whole_and_staging_is_empty(tmp_path: Path) -> No
     publish_one(tmp_path)
     verify_digests(tmp_path / "toy" / "1")
     assert list((tmp_path / ".staging").iterdir()) == []
+
+
+def test_models_of_another_schema_alone_are_named(tmp_path: Path) -> None:
+    publish_one(tmp_path, "both", schema=SHOP.digest)
+    publish_one(tmp_path, "both")
+    publish_one(tmp_path, "films")
+    publish_one(tmp_path, "cut")
+    (tmp_path / "cut" / "1" / "manifest.json").write_text("{")
+    assert trained_otherwise(tmp_path, MOVIES.digest) == set()
+    assert trained_otherwise(tmp_path, SHOP.digest) == {"films"}
+    assert trained_otherwise(tmp_path / "nowhere", SHOP.digest) == set()
 
 
 def test_ten_is_newer_than_nine(tmp_path: Path) -> None:

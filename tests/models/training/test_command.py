@@ -18,6 +18,7 @@ from models.registry import list_versions, newest
 from models.training.__main__ import main
 from models.training.runtime import import_tensorflow
 from tests.models.synthetic_rows import write_samples
+from tests.schemas import MOVIES, SHOP
 
 import_tensorflow()
 
@@ -62,10 +63,13 @@ def test_no_base(samples_folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "no is not a base" in capsys.readouterr().err
 
 
-def test_the_base_is_recorded(samples_folder: Path, tmp_path: Path) -> None:
+def test_the_base_is_recorded_and_its_schema_must_be_that_of_the_samples(
+    samples_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     base = tmp_path / "bases" / "12"
     base.mkdir(parents=True)
     (base / "manifest.json").write_text('{"cut": 1}')
+    (base / "schema.toml").write_text(MOVIES.text())
     for name in (USERS, ITEMS, PAIRS, CATALOGUE):
         (base / name).write_bytes(b"".join(table_parts([])))
     models = tmp_path / "models"
@@ -74,6 +78,13 @@ def test_the_base_is_recorded(samples_folder: Path, tmp_path: Path) -> None:
     manifest = newest(models, "neuralcf")
     assert manifest is not None
     assert manifest.data.base == "12"
+    assert manifest.schema == MOVIES.digest
+    (base / "schema.toml").write_text(SHOP.text())
+    assert main([*arguments, "--model", "neuralcf"]) == 1
+    assert (
+        f"--samples and --asks: expected training data made under the schema of base {base}" in capsys.readouterr().err
+    )
+    assert list_versions(models, "neuralcf") == [1]
 
 
 def test_one_that_diverges_does_not_stop_the_other(samples_folder: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from models.training.export import OUTPUT, WARM_UP, stage, write_warm_up  # noqa
 from models.training.fitting.fit_rows import input_specs  # noqa: E402
 from models.training.pipeline import gate_and_publish  # noqa: E402
 from models.training.towers import read_item_vectors  # noqa: E402
+from tests.schemas import MOVIES, SHOP  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -128,6 +129,26 @@ def test_columns_of_another_meaning(staged: Callable[[str], Path], refused: Call
     folder = staged("neuralcf")
     seal(folder, inputs_version=999)
     refused(folder, "trained on inputs version 999")
+
+
+def test_another_schema_than_the_homes_is_refused_even_with_force(
+    staged: Callable[[str], Path], tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    with pytest.raises(
+        Broken, match=rf"neuralcf \(new\) was trained under another .* base has {SHOP.digest}\): train it"
+    ):
+        gate_and_publish(staged("neuralcf"), models, "neuralcf", force=True, schema=SHOP.digest)
+    assert list_versions(models, "neuralcf") == []
+    assert gate_and_publish(staged("neuralcf"), models, "neuralcf", schema=MOVIES.digest) == 1
+
+
+def test_a_live_version_of_another_schema_is_no_measure(staged: Callable[[str], Path], tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    gate_and_publish(staged("neuralcf"), models, "neuralcf")
+    worse = staged("neuralcf")
+    seal(worse, metrics={"auc": 0.5}, schema=SHOP.digest)
+    assert gate_and_publish(worse, models, "neuralcf", schema=SHOP.digest) == 2
 
 
 def test_no_warm_up_or_one_for_another_model(

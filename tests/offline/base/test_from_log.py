@@ -60,7 +60,7 @@ def test_and_so_it_does_under_another_schema(
     log, files = SmallLog(schema=SHOP), FileLog(tmp_path)
     log.go_on(800, some_rows[:200])
     files.write(log.records)
-    make_log_base(spark, before, files, log.ends(), CLOCK, tmp_path / "bases" / "2")
+    make_log_base(spark, before, files, log.ends(), CLOCK, tmp_path / "bases" / "2", len(log.items))
     after, reference = Base(tmp_path / "bases" / "2"), Reference(before, CLOCK)
     reference.feed(log.records, before.offsets, log.ends())
     check(after, reference)
@@ -78,7 +78,7 @@ def test_spark_folds_the_log_as_the_pure_fold_does(
     files.write(log.records)
     end = log.ends()
 
-    make_log_base(spark, first, files, middle, CLOCK, tmp_path / "bases" / "2")
+    make_log_base(spark, first, files, middle, CLOCK, tmp_path / "bases" / "2", len(log.items))
     second = Base(tmp_path / "bases" / "2")
     reference = Reference(first, CLOCK)
     reference.feed(log.records, first.offsets, middle)
@@ -86,12 +86,12 @@ def test_spark_folds_the_log_as_the_pure_fold_does(
     assert second.offsets == middle
 
     # On from there, and from the start in one go: the log's users, items and pairs are the same.
-    make_log_base(spark, second, files, end, CLOCK, tmp_path / "bases" / "3")
+    make_log_base(spark, second, files, end, CLOCK, tmp_path / "bases" / "3", len(log.items))
     third = Base(tmp_path / "bases" / "3")
     reference = Reference(second, CLOCK)
     reference.feed(log.records, middle, end)
     check(third, reference)
-    make_log_base(spark, first, files, end, CLOCK, tmp_path / "bases" / "4")
+    make_log_base(spark, first, files, end, CLOCK, tmp_path / "bases" / "4", len(log.items))
     at_once = Base(tmp_path / "bases" / "4")
     reference = Reference(first, CLOCK)
     reference.feed(log.records, first.offsets, end)
@@ -129,7 +129,7 @@ def test_it_says_where_it_comes_from(spark: Any, tmp_path: Path, first: Base) ->
     log.go_on(60, [])
     files.write(log.records)
     until: Offsets = {EVENTS: {3: 2}, SERVED: {}}
-    make_log_base(spark, first, files, until, CLOCK, tmp_path / "bases" / "2")
+    make_log_base(spark, first, files, until, CLOCK, tmp_path / "bases" / "2", len(log.items))
     make_log_base(spark, Base(tmp_path / "bases" / "2"), files, {}, CLOCK, tmp_path / "bases" / "7")
     for number, previous in ((2, 1), (7, 2)):
         base = Base(tmp_path / "bases" / str(number))

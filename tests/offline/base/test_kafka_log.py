@@ -12,7 +12,7 @@ from kafka.admin import KafkaAdminClient
 from features.base.reader import Base
 from features.clock import Clock
 from features.errors import Broken, Unavailable
-from features.keys import EVENTS, SERVED
+from features.keys import EVENTS, ITEMS, SERVED
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
@@ -112,10 +112,11 @@ def test_spark_reads_it_a_task_a_partition(
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     make_base(spark, dataset, 0.3, tmp_path / "bases" / "1", MOVIES)
     first, log, clock = Base(tmp_path / "bases" / "1"), KafkaLog(bootstrap), Clock(HORIZON, WALL)
-    make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2")
+    make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2", log.items_end())
     second = Base(tmp_path / "bases" / "2")
     reference = Reference(first, clock)
     records = {(span.topic, span.partition): list(log.read(span)) for span in spans_of(first, written.ends())}
+    records[ITEMS, 0] = list(log.read(Span(ITEMS, 0, 0, log.items_end())))
     reference.feed(records, first.offsets, written.ends())
     assert {user_id: second.stored_user(user_id) for user_id in second.user_ids} == reference.users()
     assert dict(second.all_item_features()) == reference.items()

@@ -9,6 +9,7 @@ from rich.console import Console
 from features.contracts.samples import Action, Sample
 from features.contracts.served import Served, ServedCandidates, ServedItem
 from offline.evaluation.experiments import report, results_of
+from tests.schemas import MOVIES
 
 TS = 889_000_000_000
 
@@ -27,7 +28,7 @@ def test_arms_and_teams() -> None:
     lists = [sample(user, 10 if user % 4 == 0 else None, {"ranker": "wide"}) for user in range(40)]
     lists += [sample(user, 11, {"ranker": "control", "mix": "b"}) for user in range(50, 60)]
     lists += [sample(70, 11, teams=("fusion", "din")), sample(71, None, teams=("din", "fusion"))]
-    arms, teams = results_of(lists)
+    arms, teams = results_of(lists, MOVIES)
     assert set(arms) == {("ranker", "wide"), ("ranker", "control"), ("mix", "b")}
     mean, low, high = arms["ranker", "wide"].share()
     assert mean == 0.25
@@ -38,9 +39,9 @@ def test_arms_and_teams() -> None:
 
 def test_the_report() -> None:
     out = io.StringIO()
-    report(Console(file=out, width=120), [])
+    report(Console(file=out, width=120), [], MOVIES)
     assert "no closed list" in out.getvalue()
     some = [structs.replace(sample(1, 10, {"ranker": "wide"}), closed_ts=TS + 1), sample(2, None, teams=("a", "b"))]
-    report(Console(file=out, width=120), some)
+    report(Console(file=out, width=120), some, MOVIES)
     assert "ranker" in out.getvalue()
     assert "interleaved, items liked of each model's picks: a 0, b 0" in out.getvalue()

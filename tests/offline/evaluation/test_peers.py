@@ -6,15 +6,24 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import IntArray, RealArray
+from features.types import FOREVER
 from infra.offline_jobs.peers import protocol
 from offline.datasets.dataset import open_dataset
 from offline.evaluation.peers.exchange import Peer, ProtocolRows, read_peers, write_peers
 from offline.evaluation.peers.interactions import InteractionLog, answer_queries, learnable
+from tests.schemas import MOVIES
 
 USERS = [1, 1, 2, 2, 3, 1, 3, 2]
 ITEMS = [10, 20, 10, 30, 10, 30, 20, 99]
-STARS = [5.0, 2.0, 4.0, 5.0, 3.0, 5.0, 4.0, 5.0]
-ROWS = ProtocolRows(np.array(USERS), np.array(ITEMS), np.array(STARS), np.arange(8) * 1000, 5, np.array([5, 6, 7]))
+WEIGHTS = [1, -1, 1, 1, 0, 1, 1, 1]
+
+
+def rows_hidden(until: list[int]) -> ProtocolRows:
+    users, items, weights, times = np.array(USERS), np.array(ITEMS), np.array(WEIGHTS), np.arange(8) * 1000
+    return ProtocolRows(users, items, weights, times, np.array(until), 5, np.array([5, 6, 7]))
+
+
+ROWS = rows_hidden([FOREVER] * 8)
 
 
 class Spy:
@@ -35,6 +44,17 @@ def test_a_library_is_told_what_came_before_and_shows_nothing_seen() -> None:
     lists = answer_queries(ROWS, learnable(ROWS, False), False, spy)
     assert spy.received == [[0, 1], [0], [0, 2]]
     assert [[item for item in line if item >= 0] for line in lists.tolist()] == [[30], [30, 20], [20]]
+
+
+def test_what_is_hidden_no_more_is_shown_again() -> None:
+    until = [0, 5000, 0, 0, 6001, FOREVER, FOREVER, FOREVER]  # user 1 asks at 5000, user 3 at 6000
+    rows = rows_hidden(until)
+    lists = answer_queries(rows, learnable(rows, False), False, Spy())
+    assert [[item for item in line if item >= 0] for line in lists.tolist()] == [
+        [30, 20, 10],
+        [30, 20],
+        [30, 20, 10],
+    ]
 
 
 def test_positive_rows_alone_are_told_where_a_library_wants_them() -> None:
@@ -72,5 +92,6 @@ def test_files_come_back_as_they_went(tmp_path: Path) -> None:
 
 def test_the_protocol_is_the_evaluations(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
     rows = [(1, 10, 4.0, 1), (2, 10, 3.0, 2), (2, 11, 5.0, 3), (3, 11, 5.0, 4)]
-    received = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), 2)
+    received = protocol(open_dataset(str(write_folder(rows)), tmp_path / "data"), MOVIES, 2)
     assert (received.first, received.queries.tolist(), received.items.tolist()) == (2, [3], [10, 10, 11, 11])
+    assert (received.weights.tolist(), received.hidden.tolist()) == ([1, 0, 1, 1], [FOREVER] * 4)

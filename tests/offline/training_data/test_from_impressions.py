@@ -21,7 +21,9 @@ from features.keys import SAMPLES
 from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.kafka_log import Record, Span
-from offline.training_data.from_impressions import labels_of, make_from_impressions
+from offline.training_data.from_impressions import make_from_impressions
+from offline.training_data.reactions import Reaction, labels_of, reactions_of
+from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.spark
 
@@ -75,7 +77,30 @@ def sample(*actions: Action, of: Served | None = None) -> Sample:
     ],
 )
 def test_what_actions_say(actions: tuple[Action, ...], labels: dict[int, float]) -> None:
-    assert labels_of(sample(*actions)) == labels
+    assert labels_of(sample(*actions), MOVIES) == labels
+
+
+@pytest.mark.parametrize(
+    ("actions", "reactions"),
+    [
+        ((act("view", 10), act("click", 10), act("view", 10, 2)), {10: Reaction(True, 2)}),
+        ((act("click", 10), act("purchase", 10, value=9.9)), {10: Reaction(True, 8)}),
+        ((act("purchase", 10), act("view", 10)), {10: Reaction(True, 8)}),
+        ((act("add_to_cart", 10), act("remove_from_cart", 10), act("view", 10)), {10: Reaction(False, 2)}),
+        ((act("remove_from_cart", 10), act("add_to_cart", 10)), {10: Reaction(True, 4)}),
+        (
+            (act("rating", 10, rating=3.0), act("click", 10)),
+            {10: Reaction(False, 0)},
+        ),  # a middling rating is a judgement
+        ((act("impression", 10), act("impression", 11)), {10: Reaction(False, 0), 11: Reaction(False, 0)}),
+        ((act("unheard_of", 10),), {10: Reaction(False, 0)}),
+    ],
+)
+def test_what_a_shops_acts_say(actions: tuple[Action, ...], reactions: dict[int, Reaction]) -> None:
+    found = reactions_of(sample(*actions), SHOP)
+    assert {item_id: found[item_id] for item_id in reactions} == reactions
+    others = set(found) - set(reactions)
+    assert all(found[item_id] == Reaction(False, 0) for item_id in others)
 
 
 @dataclass
@@ -97,7 +122,7 @@ def sources(tmp_path: Path) -> tuple[Path, Path]:
     for folder in folders:
         folder.mkdir()
         (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
-        (folder / "meta.json").write_text(json.dumps({"dataset": "mine"}))
+        (folder / "meta.json").write_text(json.dumps({"dataset": "mine", "mean_weight": 0.25, "schema": "x"}))
     return folders
 
 
@@ -121,7 +146,7 @@ def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], t
     values.append(sample_of(write_served(other), (act("click", 10),), START))
     spans = [Span(SAMPLES, 0, 0, 20), Span(SAMPLES, 0, 20, len(values)), Span(SAMPLES, 1, 0, 0)]
     out = tmp_path / "shown"
-    counts = make_from_impressions(spark, Listed(values), spans, *sources, out)
+    counts = make_from_impressions(spark, Listed(values), spans, MOVIES, *sources, out)
     assert counts == {"list": 32, "no action": 1, "no features": 1, "no sample": 1, "other columns": 1}
     assert sorted(path.name for path in out.iterdir()) == ["asks", "samples"]
 
@@ -147,10 +172,10 @@ def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], t
 def test_nothing_to_learn_from_is_an_error(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "shown"
     with pytest.raises(BadInput, match=r"the topic samples: expected closed lists .* got 1 with no sample"):
-        make_from_impressions(spark, Listed([b"x"]), [Span(SAMPLES, 0, 0, 1)], *sources, out)
+        make_from_impressions(spark, Listed([b"x"]), [Span(SAMPLES, 0, 0, 1)], MOVIES, *sources, out)
     with pytest.raises(BadInput, match="got none at all"):
-        make_from_impressions(spark, Listed([]), [Span(SAMPLES, 0, 0, 0)], *sources, out)
+        make_from_impressions(spark, Listed([]), [Span(SAMPLES, 0, 0, 0)], MOVIES, *sources, out)
     assert not out.exists()
     out.mkdir()
     with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):
-        make_from_impressions(spark, Listed([]), [], *sources, out)
+        make_from_impressions(spark, Listed([]), [], MOVIES, *sources, out)

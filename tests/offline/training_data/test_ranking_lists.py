@@ -17,6 +17,7 @@ from features.types import RATING
 from models.training.list_data import read_ranking_lists
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
+from offline.datasets.event_rows import row_weights
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings
 from offline.training_data.history_walk import HistoryWalk, item_ids
@@ -59,7 +60,7 @@ def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
 ) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     history = int(len(some_rows) * 0.75)
-    first = first_ranked(dataset, history, limit)
+    first = first_ranked(row_weights(dataset, history, MOVIES), limit)
     assert first == first_list(some_rows, history, limit)
     asked = sum(row[2] >= 4 for row in some_rows[first:history])
     assert asked == min(limit, sum(row[2] >= 4 for row in some_rows[int(history * 0.7) : history]))
@@ -73,7 +74,7 @@ def test_asks_are_what_a_request_would_have_seen(
     first, history = meta["first"], int(len(some_rows) * 0.75)
     assert first == first_list(some_rows, history, SETTINGS.limit)
     assert int(history * 0.7) <= first < history
-    write_history_relations(spark, dataset, first, tmp_path / "again", tmp_path / "scratch")
+    write_history_relations(spark, dataset, first, MOVIES, tmp_path / "again", tmp_path / "scratch")
     catalogue = {item.item_id: item for item in dataset.items}
     walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again", MOVIES)
     expected = {}
@@ -95,7 +96,7 @@ def test_asks_are_what_a_request_would_have_seen(
                     ids.index(item_id),
                     matrix,
                 )
-        walk.fold(user_id, item_id, rating, ts)
+        walk.fold((user_id, item_id, RATING, round(rating * 100), ts))
     assert len(expected) > 5
     assert meta["asks"] == len(asks) == len(expected)
     for ask in asks:

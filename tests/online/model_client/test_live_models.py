@@ -13,6 +13,7 @@ from models.registry import list_versions, rollback
 from online.model_client.live_models import LiveModel, LiveModels
 from online.model_client.transport import VersionWithdrawn
 from tests.models.fake_version import publish_one
+from tests.schemas import MOVIES, SHOP
 
 GOLDEN = 0.75
 
@@ -43,7 +44,7 @@ def play(tmp_path: Path) -> Callable[[int, Scene], None]:
         async def run() -> None:
             server = Server(tmp_path)
             client: Any = server
-            live_models = LiveModels(tmp_path, client)
+            live_models = LiveModels(tmp_path, client, MOVIES.digest)
             for _ in range(versions):
                 publish_one(tmp_path)
                 if seen:
@@ -131,5 +132,19 @@ def test_a_version_that_was_taken_twice_at_once_keeps_the_one_before(play: Any, 
         await asyncio.gather(live_models.poll(), live_models.replacement_for("toy", {1}, 1.0))
         assert live(live_models).version == 2
         assert (await live_models.replacement_for("toy", {2}, 0.0) or live(live_models)).version == 1
+
+    play(1, scene)
+
+
+def test_a_version_of_another_schema_is_refused_with_what_to_do_and_the_one_before_ranks(
+    play: Any, tmp_path: Path
+) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        publish_one(tmp_path, schema=SHOP.digest)
+        await live_models.poll()
+        assert live(live_models).version == 1
+        reason = live_models.refused["toy", 2]
+        assert f"(schema {SHOP.digest}, the home's base has {MOVIES.digest}): train it anew" in reason
+        assert server.calls == []  # it is not even asked for its golden scores
 
     play(1, scene)

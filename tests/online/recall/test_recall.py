@@ -206,7 +206,6 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
     assert len(set(found.rows.tolist())) == 20
     index_of_39 = found.rows.tolist().index(store.row(39))
     assert found.channels(index_of_39) == ("popular_day", "popular", "genre", "trending", "newest")
-    assert found.votes()[index_of_39] == 5
     assert ids(store, found.rows[:3]) == [
         6,
         40,
@@ -239,6 +238,17 @@ def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
     for at, some in ((clicked + SESSION_GAP_MS, True), (clicked + SESSION_GAP_MS + 1, False)):
         later = Query(Moment(user, at, store.index, ClickWeights(), np.ones(len(store), bool)))
         assert (len(CHANNEL["session"].recall(later, 5)) > 0) is some
+
+
+def test_a_session_reaches_what_is_liked_together_with_what_is_near(base: Base) -> None:
+    store = ItemStore(base)
+    user = UserFeatures(99, recent=[(40, AT - 60_000, CLICK, 0)])  # which no weights know: all comes from co-visits
+    assert ids(store, CHANNEL["session"].recall(query_for(store, user), 5)) == []
+    store.put_neighbours(Neighbours(40, 1, AT, [(20, 3), (21, 1)]))
+    assert ids(store, CHANNEL["session"].recall(query_for(store, user), 5)) == [20, 21]
+    store.put_neighbours(Neighbours(21, 1, AT, [(22, 1)]))
+    store.put_neighbours(Neighbours(20, 1, AT, [(23, 1), (21, 1)]))
+    assert ids(store, CHANNEL["session"].recall(query_for(store, user), 5)) == [20, 21, 23, 22]
 
 
 def test_a_new_item_is_recalled_as_soon_as_the_stream_speaks_of_it(base: Base) -> None:

@@ -78,7 +78,7 @@ def recommend(base: Base, client: Client, policy: Policy | None = None, **change
 
     async def recommended() -> Recommendation:
         users = UserStore("127.0.0.1", 1, 1, base)
-        models = LiveModels(Path("/nonexistent"), given)
+        models = LiveModels(Path("/nonexistent"), given, base.schema.digest)
         clock = HomeClock(101 * DAY_MS, 0, 101 * DAY_MS, lambda: 5)
         weights = ReloadableFile(None, lambda _: ClickWeights(), ClickWeights())
         made = Recommender(models, users, items, given, clock, weights, DEADLINE, vector_store)

@@ -22,6 +22,10 @@ LANE = bytes.fromhex("9f0102030405060708090a0bcd03e8cd07d00c91a57b753a377d")
 STATE = bytes.fromhex("92c40201022a")
 # As lanes are written since they hold what has not gone to items.
 PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b753a377d919803cd03e803cd01c20101fb9104")
+# As they are since they know the catalogue's version, and items by names.
+NAMED_LANE = bytes.fromhex(
+    "dc00120102030405060708090a0bcd03e8cd07d00c91a57b753a377d919903cd03e803cd01c20101fb9104a5534b552d310207"
+)
 
 
 def test_yesterdays_bytes_are_read() -> None:
@@ -44,8 +48,11 @@ def test_todays_bytes_are_the_same() -> None:
     assert encode(decode_live(LIVE)) == LIVE
     lane = decode_lane(LANE)
     lane.pending = [Contribution(3, 1000, RATING, 450, 1, 1, -5, (4,))]
-    assert encode(lane) == PENDING_LANE
     assert decode_lane(PENDING_LANE) == lane
+    lane.pending = [lane.pending[0]._replace(item="SKU-1")]
+    lane.marks, lane.catalogue = 2, 7
+    assert encode(lane) == NAMED_LANE
+    assert decode_lane(NAMED_LANE) == lane
     assert encode(decode_state(STATE)) == STATE
 
 

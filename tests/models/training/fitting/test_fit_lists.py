@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.arrays import FloatArray, IntArray
 from features.errors import Broken
 from features.inputs.history import LENGTH
 from models import nets
@@ -26,11 +27,16 @@ pytestmark = pytest.mark.keras
 
 
 def histories(*lengths: int) -> Histories:
-    """Users with so many events, a second apart; item ids count on; every third event is no positive one."""
+    """Users with so many events, a second apart; item ids count on; every third event is no positive one, every fifth of the
+    others is worth three of them."""
     count = sum(lengths)
     numbers = np.arange(count)
-    marks = np.where(numbers % 3 == 2, 6, 10)
-    return Histories(numbers, numbers + 100, marks, numbers * 1000, np.r_[0, np.cumsum(lengths)])
+    starts = np.r_[0, np.cumsum(lengths)]
+    return Histories(numbers, numbers + 100, numbers % 10 + 1, numbers * 1000, importance(numbers), starts)
+
+
+def importance(numbers: IntArray) -> FloatArray:
+    return np.where(numbers % 3 == 2, 0, np.where(numbers % 5 == 0, 3, 1)).astype(np.float32)
 
 
 def test_every_event_follows_once_after_what_was_before_it() -> None:
@@ -42,7 +48,7 @@ def test_every_event_follows_once_after_what_was_before_it() -> None:
     for row, position in zip(*np.nonzero(made.weights), strict=True):
         item, before = int(made.following[row, position]), int(made.items[row, position])
         assert before == (-1 if item in starts else item - 1)
-        assert made.weights[row, position] == np.float32(1 if (item - 100) % 3 != 2 else OTHER)
+        assert made.weights[row, position] == (importance(np.array(item - 100)) or np.float32(OTHER))
         assert made.gaps[row, position + 1] == (0 if before == -1 else 2)  # a second
         filled = (made.items[row, : position + 1] >= 0).sum()
         whole = item - 100 - max(start for start in past.starts.tolist() if start <= item - 100)
@@ -70,8 +76,9 @@ def a_list(items: list[list[int]], answers: list[int]) -> Lists:
     empty = np.zeros((n, LENGTH), np.int64)
     signals = np.zeros((n, len(items[0]), 2), np.float32)
     numbers = np.arange(n)
-    columns = np.zeros((n, 3), np.float32)
-    return Lists(numbers, numbers, numbers, np.array(answers), np.array(items), empty, empty, empty, signals, columns)
+    columns, ones = np.zeros((n, 3), np.float32), np.ones(n, np.float32)
+    answered = np.array(answers), np.array(items)
+    return Lists(numbers, numbers, numbers, *answered, empty, empty, empty, signals, columns, ones)
 
 
 def test_the_place_is_among_the_candidates_alone_ties_by_id() -> None:

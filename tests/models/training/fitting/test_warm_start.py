@@ -1,5 +1,6 @@
 """Going on from a version: its weights come back by id, it learns what is newer alone, and the gate compares on that."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.effort import SMALL
 from tests.models.fake_version import a_manifest
 from tests.models.synthetic_lists import write_ranking_lists
 from tests.models.synthetic_rows import write_samples
+from tests.schemas import SHOP
 
 import_tensorflow()
 
@@ -106,6 +108,20 @@ def test_rows_that_are_newer_alone_teach(samples_folder: Path, tmp_path: Path) -
     assert second.data.from_ms > first.data.to_ms
     assert second.metrics[promotion_gate.LIVE_AUC] == pytest.approx(first.metrics["auc"], abs=0.05)
     assert second.metrics["auc"] > first.metrics["auc"] - 0.02
+
+
+def test_another_schema_is_refused(samples_folder: Path, tmp_path: Path) -> None:
+    models, newer = tmp_path / "models", tmp_path / "newer"
+    train_all(Options(samples_folder, models, ("neuralcf",), epochs=1), quiet())
+    write_samples(newer, later=100 * DAY_MS)
+    meta = json.loads((newer / "meta.json").read_text())
+    (newer / "meta.json").write_text(json.dumps(meta | {"schema": SHOP.digest}))
+    with pytest.raises(Broken, match=r"neuralcf 1 was trained under another meaning of events .*: train it anew"):
+        train_all(Options(newer, models, ("neuralcf",), epochs=1, go_on=1), quiet())
+    del meta["schema"]
+    (newer / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(Broken, match=r"meta\.json names no schema: ./martlet features makes training data anew"):
+        train_all(Options(newer, models, ("neuralcf",), epochs=1), quiet())
 
 
 def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""`./martlet bench sessions`: the walk over files of click sessions, of a running home beside baselines."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import takewhile
+from pathlib import Path
+
+from rich.progress import Progress
+
+from benchmarks.harness.homes import Running
+from benchmarks.harness.list_client import ListClient
+from benchmarks.harness.run_report import Report
+from benchmarks.harness.traffic import drain
+from benchmarks.sessions.baseline import Popularity, Recommender
+from benchmarks.sessions.click_log import ClickLog, read_click_log
+from benchmarks.sessions.click_walk import Recommenders, walk
+from benchmarks.sessions.item_rules import AssociationRules, SequentialRules
+from benchmarks.sessions.martlet_lists import MartletLists
+from benchmarks.sessions.session_figures import figures_of, summary
+from benchmarks.sessions.session_knn import SessionNeighbours
+from features.errors import BadInput
+from features.units import DAY_MS
+from infra.home.paths import Home
+from infra.replay.clock_mark import offset_of, put_mark
+
+STATIC = ", static"
+"""Behind the name of a baseline that learned from the earlier part alone."""
+
+
+def baselines(suffix: str = "") -> list[Recommender]:
+    """Returns V-SKNN, SR, AR and popularity, which fills up the lists of all of them. `suffix` stands behind their names."""
+    popularity = Popularity(f"popular{suffix}")
+    return [
+        SessionNeighbours(popularity, f"V-SKNN{suffix}"),
+        SequentialRules(popularity, f"SR{suffix}"),
+        AssociationRules(popularity, f"AR{suffix}"),
+        popularity,
+    ]
+
+
+def run(
+    paths: Sequence[Path], home: Path | None, share: float, sessions: int | None, loaded: bool, json: Path | None
+) -> None:
+    """Print the figures. home: None for the baselines alone; share: of rows that may be learned from; sessions: at most so many
+    are walked; loaded: the home has the earlier part already, at the log's own times.
+
+    Raises BadInput for files that can't be read, Unavailable if the home does not answer.
+    """
+    log = read_click_log(paths)
+    start = log.cut(share)
+    options = {"files": [str(each) for each in paths], "learned": share, "sessions": sessions, "loaded": loaded}
+    report = Report("sessions", options)
+    with ExitStack() as cleanup:
+        product: list[MartletLists] = []
+        if home is not None:
+            product.append(_martlet(cleanup, Running(Home(home)), log, start, loaded, report))
+        recommenders = Recommenders(live=baselines(), static=baselines(STATIC), product=product)
+        bar = cleanup.enter_context(Progress())
+        task = bar.add_task("rows", total=len(log))
+        outcome = walk(log, start, recommenders, sessions, lambda done: bar.update(task, completed=done))
+    if not len(outcome):
+        raise BadInput(", ".join(map(str, paths)), "later sessions of at least two clicks", "none")
+    names = [each.name for each in recommenders.everyone()]
+    report.note(summary(outcome))
+    for each in product:
+        lacked = ", ".join(f"{what}: {count}" for what, count in sorted(each.degraded.items()) if count)
+        report.note(f"{each.lists} lists of {each.name}; {lacked or 'none degraded'}")
+    for name in names:
+        report.add(figures_of(outcome, name, product[0].name if product else None), name)
+    report.show_medians()
+    report.save(json)
+
+
+def _martlet(
+    cleanup: ExitStack, running: Running, log: ClickLog, start: int, loaded: bool, report: Report
+) -> MartletLists:
+    """A home that knows what lies before the walk. Its times are the log's own where it was made of the log (`loaded`); otherwise
+    the log is moved by whole days so that it ends now, and its earlier part is posted."""
+    client = cleanup.enter_context(ListClient(running.api))
+    newest = int(log.times[-1])
+    if loaded:
+        put_mark(running.redis_port, offset_of(newest))
+        return MartletLists(client, log, 0)
+    lists = MartletLists(client, log, (client.clock() - newest) // DAY_MS * DAY_MS)
+    began = time.monotonic()
+    posted = lists.learn(takewhile(lambda click: click.ts < start, log))
+    drain(running)
+    report.note(f"{posted} events of the earlier part posted and folded in {time.monotonic() - began:.1f} s")
+    return lists

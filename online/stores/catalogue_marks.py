@@ -1,0 +1,61 @@
+"""Marks of the catalogue: has the job know the items that this process has read in the topic `items`, whoever wrote them."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from aiokafka.errors import KafkaError
+
+from features.contracts.catalogue_mark import write_mark
+from features.keys import EVENTS, PARTITIONS
+from online.kafka.producer import KafkaConnection
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = 1.0
+"""Seconds between two marks: however many items come, each partition gets no more of them."""
+
+
+class CatalogueMarks:
+    """Writes a mark into every partition of `events` soon after `note`. Several processes may mark the same version: of two
+    marks the larger counts."""
+
+    def __init__(self, kafka: KafkaConnection, every: float = EVERY) -> None:
+        self._kafka = kafka
+        self._every = every
+        self._version = 0
+        self._noted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._write(), name="marks of the catalogue")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def note(self, version: int) -> None:
+        """Have a version marked: the number of records of the topic `items` that have been read."""
+        if version > self._version:
+            self._version = version
+            self._noted.set()
+
+    async def _write(self) -> None:
+        producer = await self._kafka.ready()
+        while True:
+            await self._noted.wait()
+            self._noted.clear()
+            version = self._version
+            try:
+                futures = [
+                    await producer.send(EVENTS, value=write_mark(version), partition=number)
+                    for number in range(PARTITIONS)
+                ]
+                await asyncio.gather(*futures)
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("the catalogue is not marked (%s: %s); trying again", type(error).__name__, error)
+                self._noted.set()
+            await asyncio.sleep(self._every)

@@ -1,0 +1,137 @@
+"""Episodes in a small shop: the oracle has no regret, most-popular lists have less than random ones, all alike for a seed."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.sessions.click_log import read_click_log
+from benchmarks.simulator.episode import LISTS, Curve, Past, draw_past, drive, introduce
+from benchmarks.simulator.policies import Oracle, Policy, Popular, Uniform
+from benchmarks.simulator.shop import Plan, draw_shop
+from benchmarks.simulator.shop_files import EVENTS, FIRST_ITEM, ITEMS, write_shop
+from benchmarks.simulator.shoppers import CLICK, PURCHASE, Act, Now, Shoppers
+from benchmarks.simulator.simulator_run import figures_of
+from features.units import DAY_MS
+
+SMALL = Plan(users=40, items=200, categories=8, brands=10, past=20, days=10, visits=0.5)
+
+
+@pytest.fixture(scope="module")
+def past() -> Past:
+    return draw_past(draw_shop(SMALL))
+
+
+def episode(past: Past, name: str, lists: int | None = 200, clicks: int | None = None) -> Curve:
+    shoppers = past.shoppers.copy()
+    policies: dict[str, Policy] = {
+        "oracle": Oracle(shoppers),
+        "popular": Popular(past.shop),
+        "random": Uniform(past.shop),
+    }
+    introduce(policies[name], past)
+    return drive(past, policies[name], shoppers, clicks, lists)
+
+
+def test_a_seed_draws_one_past_and_one_episode(past: Past) -> None:
+    again = draw_past(draw_shop(SMALL))
+    assert past.acts == again.acts
+    assert episode(past, "popular") == episode(past, "popular") == episode(again, "popular")
+
+
+def test_the_past_has_clicks_and_some_are_bought_and_bought_again(past: Past) -> None:
+    clicks = [act for act in past.acts if act.kind == CLICK]
+    bought = [(act.user, act.item) for act in past.acts if act.kind == PURCHASE]
+    assert 0.03 < len(bought) / len(clicks) < 0.5
+    assert len(set(bought)) < len(bought)
+    assert all(act.day < 0.1 for act in past.acts)
+
+
+def test_the_oracle_has_no_regret(past: Past) -> None:
+    curve = episode(past, "oracle")
+    assert len(curve) == 200
+    assert curve.regret[-1] == pytest.approx(0)
+    assert curve.worth[-1] > 0
+
+
+def test_most_popular_lists_are_better_than_random_ones_and_worse_than_the_best(past: Past) -> None:
+    popular, uniform = episode(past, "popular"), episode(past, "random")
+    assert 0 < popular.regret[-1] < uniform.regret[-1]
+    assert popular.clicks[-1] > uniform.clicks[-1]
+    assert np.all(np.diff(popular.regret) >= -1e-12)
+
+
+def test_an_episode_ends_with_its_clicks(past: Past) -> None:
+    curve = episode(past, "popular", lists=None, clicks=30)
+    assert curve.clicks[-1] >= 30 > curve.clicks[-2]
+    assert curve.lists_until(30) == len(curve)
+    assert curve.lists_until(10_000) is None
+
+
+def test_policies_hear_of_new_items_and_of_every_act(past: Past) -> None:
+    class Listener(Popular):
+        def __init__(self) -> None:
+            super().__init__(past.shop)
+            self.appeared: list[tuple[int, float]] = []
+            self.acts: list[Act] = []
+
+        def appear(self, items: Sequence[int], day: float) -> None:
+            super().appear(items, day)
+            self.appeared += [(item, day) for item in items]
+
+        def observe(self, acts: Sequence[Act]) -> None:
+            super().observe(acts)
+            self.acts += acts
+
+    listener = Listener()
+    introduce(listener, past)
+    known = len(listener.appeared)
+    curve = drive(past, listener, past.shoppers.copy())
+    assert known == int(past.shop.available(-1).sum())
+    for item, day in listener.appeared[known:]:
+        assert past.shop.born[item] <= day
+    assert len({item for item, _ in listener.appeared}) == len(listener.appeared) > SMALL.items * 0.95
+    clicks = [act for act in listener.acts[len(past.acts) :] if act.kind == CLICK]
+    assert len(clicks) > curve.clicks[-1] > 0  # those without a recommender are among them
+    assert len(curve) == LISTS * len(past.coming)
+
+
+def test_unknown_items_in_a_list_take_up_room_and_earn_nothing(past: Past) -> None:
+    class Stranger(Popular):
+        def recommend(self, now: Now, count: int) -> list[int]:
+            return [-1] * count
+
+    curve = drive(past, Stranger(past.shop), past.shoppers.copy(), lists=20)
+    assert (curve.clicks[-1], curve.worth[-1]) == (0, 0.0)
+
+
+def test_figures_set_regret_beside_that_of_popular_lists(past: Past) -> None:
+    popular = episode(past, "popular")
+    assert figures_of(popular, popular)["regret / most-popular's"] == 1
+    assert figures_of(episode(past, "oracle"), popular)["regret / most-popular's"] == 0
+
+
+def test_a_shop_is_written_as_files_that_the_walk_reads(past: Past, tmp_path: Path) -> None:
+    start = 1_700_000_000_000 // DAY_MS * DAY_MS
+    count = write_shop(past.shop, tmp_path, start)
+    log = read_click_log([tmp_path / EVENTS])
+    assert len(log) == count > len(past.acts)
+    assert set(log.kinds) == {CLICK, PURCHASE}
+    assert start - SMALL.past * DAY_MS <= log.times[0] < log.times[-1] < start + (SMALL.days + 1) * DAY_MS
+    with (tmp_path / ITEMS).open() as file:
+        items = list(csv.DictReader(file))
+    assert [int(item["item_id"]) - FIRST_ITEM for item in items] == list(range(SMALL.items))
+    assert {item["item_id"] for item in items} >= set(log.item_ids)
+    before = (tmp_path / EVENTS).read_bytes()
+    write_shop(past.shop, tmp_path, start)
+    assert (tmp_path / EVENTS).read_bytes() == before
+
+
+def test_shoppers_who_are_copied_forget_each_other(past: Past) -> None:
+    one, other = past.shoppers.copy(), past.shoppers.copy()
+    one.bought.setdefault(0, {})[1] = 0.0
+    one.bought[0][2] = 0.0
+    assert other.bought.get(0, {}) == past.shoppers.bought.get(0, {})
+    assert isinstance(one, Shoppers)

@@ -1,0 +1,39 @@
+"""The walk over click sessions asks a running home, and posts what it predicts: every list knows of the click before."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.sessions.session_run import run
+from features.units import DAY_S
+from tests.home import Martlet
+
+pytestmark = pytest.mark.home
+
+FIRST_USER = 940_000_000
+ITEMS = (50, 100, 181, 258)
+"""Films that are in MovieLens 100K, clicked one after another."""
+SESSIONS = 8
+
+
+def test_martlet_is_walked_beside_the_baselines(martlet: Martlet, tmp_path: Path) -> None:
+    lines = ["session_id,item_id,ts"]
+    for session in range(SESSIONS):
+        start = 5 * DAY_S + 1000 * session
+        lines += [f"{FIRST_USER + session},{item},{start + 10 * at}" for at, item in enumerate(ITEMS)]
+    (tmp_path / "clicks.csv").write_text("\n".join(lines) + "\n")
+    figures = tmp_path / "figures.json"
+    run([tmp_path / "clicks.csv"], martlet.home, share=0.5, sessions=None, loaded=False, json=figures)
+    report = json.loads(figures.read_text())
+    later = SESSIONS // 2
+    queries = later * (len(ITEMS) - 1)
+    for name in ("Martlet", "V-SKNN", "SR", "AR", "popular", "V-SKNN, static"):
+        assert report["groups"][name]["medians"]["all: clicks"] == queries, name
+    # In each session of the earlier half these films came one after another.
+    assert report["groups"]["SR"]["medians"]["all: HR@20"] == 1
+    assert f"{queries} lists of Martlet; none degraded" in report["notes"]
+    for session in range(SESSIONS):
+        user = martlet.user(FIRST_USER + session)
+        assert user["counts"]["click"] == len(ITEMS)
+        assert 0 <= user["now"] - user["last_event_ts"] < 2 * DAY_S * 1000

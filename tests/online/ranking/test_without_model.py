@@ -1,0 +1,41 @@
+"""Without a model the channels' ranks are weighed together, and those that know nothing of the user do not outvote the others."""
+
+import numpy as np
+import pytest
+
+from features.arrays import IntArray
+from online.ranking.without_model import CONSTANT, WEIGHTS, fallback_scores
+from online.recall import CHANNELS
+
+
+def rows(*values: int) -> IntArray:
+    return np.array(values, np.int64)
+
+
+def test_what_more_channels_found_comes_first_then_what_stood_higher() -> None:
+    scores = fallback_scores(rows(0, 1, 2, 3), {"ease": rows(0, 2, 1), "session": rows(2, 3)})
+    assert np.argsort(-scores).tolist() == [2, 0, 3, 1]
+
+
+def test_a_score_is_the_share_of_what_the_first_of_every_channel_has() -> None:
+    orders = {"session": rows(5, 7), "popular": rows(7, 5)}
+    scores = fallback_scores(rows(5, 7, 9), orders)
+    second = (CONSTANT + 1) / (CONSTANT + 2)
+    assert scores.tolist() == pytest.approx([(1 + 0.1 * second) / 1.1, (second + 0.1) / 1.1, 0.0])
+    assert fallback_scores(rows(5), {"session": rows(5), "popular": rows(5)}).tolist() == pytest.approx([1.0])
+
+
+def test_all_channels_of_everybody_together_do_not_outvote_one_of_the_users() -> None:
+    everybody = {name: rows(1) for name in WEIGHTS}
+    scores = fallback_scores(rows(1, 2), everybody | {"session": rows(2)})
+    assert scores[0] < scores[1]
+
+
+def test_without_channels_or_candidates_there_is_nothing_to_order() -> None:
+    assert fallback_scores(rows(), {}).tolist() == []
+    assert fallback_scores(rows(), {"session": rows()}).tolist() == []
+    assert fallback_scores(rows(3, 4), {"pinned": rows()}).tolist() == [0.0, 0.0]
+
+
+def test_a_channel_that_weighs_less_is_one() -> None:
+    assert set(WEIGHTS) < {channel.name for channel in CHANNELS}

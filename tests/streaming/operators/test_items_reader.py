@@ -1,0 +1,51 @@
+"""Items are read as far as marks demand, once, and by no version that is not there."""
+
+from features.contracts.items import compile_item, write_item
+from features.fold.catalogue import CatalogueVersions
+from features.types import Item
+from streaming.operators.items_reader import ItemsReader
+from streaming.testing.memory_items import MemoryItems
+from tests.schemas import MOVIES
+
+
+def put(topic: MemoryItems, item: int | str, title: str) -> int:
+    outer = item if isinstance(item, str) else ""
+    return topic.put(
+        write_item(compile_item(MOVIES.ids.inside(item), {"title": title}, 0, MOVIES.items, outer), MOVIES.items)
+    )
+
+
+def test_each_version_has_the_items_of_then() -> None:
+    topic, asked = MemoryItems(), []
+
+    def connect() -> MemoryItems:
+        asked.append(1)
+        return topic
+
+    versions = CatalogueVersions({1: Item(1, "base"), 2: Item(2, "other")})
+    reader = ItemsReader(versions, MOVIES, connect)
+    assert reader.reach(0)
+    assert not asked, "without a mark nobody is asked"
+    put(topic, 1, "first")
+    topic.put(b"no item")
+    put(topic, "SKU", "named")
+    put(topic, 1, "last")
+    assert reader.reach(3)
+    assert not reader.reach(5), "there are only four"
+    assert reader.reach(4)
+    titles = [item.title for version in range(5) if (item := versions.item(1, version)) is not None]
+    assert titles == ["base", "first", "first", "first", "last"]
+    named = MOVIES.ids.inside("SKU")
+    assert [versions.item(named, version) for version in (2, 3)] == [None, Item(named, "named", outer="SKU")]
+    assert [item.title for item in versions.items(4)] == ["named", "last", "other"]
+    assert (versions.end, asked) == (4, [1])
+
+
+def test_what_was_taken_is_passed_over() -> None:
+    versions = CatalogueVersions({}, 5)
+    versions.put(4, Item(1, "too old"))
+    versions.put(5, Item(1, "new"))
+    versions.put(5, Item(1, "again"))
+    assert [versions.item(1, version) for version in (5, 6)] == [None, Item(1, "new")]
+    versions.pass_to(9)
+    assert versions.end == 9
