@@ -26,7 +26,7 @@ from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
-from online.stores.catalogue import Catalogue
+from online.stores.item_catalogue import Catalogue
 from online.stores.facets import Facets
 
 logger = logging.getLogger(__name__)
