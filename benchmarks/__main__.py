@@ -184,6 +184,9 @@ def ann(
 def recall(
     home: Annotated[Path | None, typer.Option("--home", help="A home with a base, running or not.")] = None,
     size: Annotated[int, typer.Option(min=0, help="Also over so many vectors of 64 columns.")] = 0,
+    values: Annotated[
+        int, typer.Option(min=0, help="Over items with three of so many facet values, not over vectors.")
+    ] = 0,
     rounds: Annotated[int, typer.Option(min=10, help="Requests.")] = 500,
     json: Json = None,
 ) -> None:
@@ -192,7 +195,9 @@ def recall(
 
     if home is None and not size:
         raise BadInput("bench recall", "--home, --size or both", "neither")
-    run(home and home.resolve(), size, rounds, json)
+    if values and not size:
+        raise BadInput("--values", "--size with it", "none")
+    run(home and home.resolve(), size, values, rounds, json)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import typer
 
@@ -64,7 +65,8 @@ def enlarge(dataset: Dataset, times: int, folder: Path, seed: int, jitter: int =
 def _batches(dataset: Dataset) -> Iterator[tuple[IntArray, pa.Array, pa.Array, IntArray]]:
     """Yields users, items, ratings and seconds of the rows, batch by batch."""
     for batch in rows_between(dataset, 0, dataset.rows):
-        yield batch["user_id"].to_numpy(), batch["item_id"], batch["rating"], batch["ts"].to_numpy() // 1000
+        ratings = pc.divide(batch["centi"].cast(pa.float64()), 100.0)
+        yield batch["user_id"].to_numpy(), batch["item_id"], ratings, batch["ts"].to_numpy() // 1000
 
 
 def _users(dataset: Dataset) -> tuple[list[int], IntArray, IntArray]:

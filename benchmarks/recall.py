@@ -1,6 +1,7 @@
 """Time of each recall channel per request, `./martlet bench recall`: over the catalogue of a home, with its users as in the
-base; and of channels by vectors over a large catalogue of vectors alone. In this process; the two-tower model's vector of a user
-is taken as given, since computing it is the model server's cost.
+base; of channels by vectors over a large catalogue of vectors alone; and of the signals and a list's raw features over a large
+catalogue of items with many facet values, with the memory that these take. In this process; the two-tower model's vector of a
+user is taken as given, since computing it is the model server's cost.
 """
 
 import asyncio
@@ -13,26 +14,30 @@ import numpy as np
 import psutil
 
 from benchmarks.ann import MAKERS
-from benchmarks.harness.run_report import Report, spread
+from benchmarks.harness.run_report import Report, spread, work_folder
+from benchmarks.harness.wide_catalogue import EACH, RawFeaturesOfCandidates, memory_of, queries, write_catalogue
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
 from features.base.reader import Base
 from features.contracts.served import MAX_CANDIDATES
 from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights
-from features.inputs.signals import Moment
+from features.inputs.signals import SIGNALS, Moment
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from models.registry import newest
 from online.model_client.live_models import LiveModel
 from online.query import Query
 from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
+from online.recall.signal import SignalRecall
 from online.stores.item_store import ItemStore
 from online.vectors import EmbeddingKind, VectorIndex, VectorStore
 
 WIDTH: Final = 64
 LIKED: Final = 50
 SEEN: Final = 200
+FEW_VALUES: Final = 20
+"""Facet values of the catalogue that a large one is set beside."""
 
 
 class _OnDisk:
@@ -131,13 +136,36 @@ def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
         yield query
 
 
-def run(home: Path | None, size: int, rounds: int, json_file: Path | None) -> None:
-    report = Report("recall", {"size": size, "rounds": rounds, "candidates": MAX_CANDIDATES})
+def of_facets(size: int, values: int, rounds: int, report: Report) -> None:
+    """Report the memory of so many items' facets, and the time of what reads them, beside that with 20 values in all."""
+    with work_folder() as folder:
+        memory = {}
+        for number in (0, FEW_VALUES, values):
+            write_catalogue(folder / str(number), size, number)
+            memory[number] = memory_of(folder / str(number))
+        report.note(
+            f"{size:,} items in an API process: {memory[0]:,.0f} MB without facets, "
+            + ", ".join(
+                f"{memory[number] - memory[0]:,.0f} MB more with {EACH} of {number:,} values each"
+                for number in (FEW_VALUES, values)
+            )
+        )
+        for number in (FEW_VALUES, values):
+            store = ItemStore(Base(folder / str(number)))
+            channels: list[Recall] = [*(SignalRecall(name) for name in SIGNALS), RawFeaturesOfCandidates(store)]
+            time_channels(report, f"{size:,} items, {number:,} values", channels, queries(store, rounds + 1))
+
+
+def run(home: Path | None, size: int, values: int, rounds: int, json_file: Path | None) -> None:
+    report = Report("recall", {"size": size, "values": values, "rounds": rounds, "candidates": MAX_CANDIDATES})
     if home is not None:
         count, queries = of_home(Home(home), rounds)
         time_channels(report, f"{count:,} items", CHANNELS, queries)
     if size:
-        time_channels(report, f"{size:,} vectors", VECTOR_CHANNELS, of_vectors(size, rounds, report))
+        if values:
+            of_facets(size, values, rounds, report)
+        else:
+            time_channels(report, f"{size:,} vectors", VECTOR_CHANNELS, of_vectors(size, rounds, report))
     for group in report.groups:
         figures = report.medians(group)
         report.note(

@@ -156,7 +156,8 @@ class Up:
         assert number is not None
         if not record.base().user_count():
             raise MartletError(
-                "no history to learn from: lists are ranked without a model until ./martlet features and train"
+                "no history to learn from: lists are ranked without a model until events have come, and ./martlet features "
+                "--from-log and ./martlet train have taken them in"
             )
         if not runner.has_training_data(self._home, number):
             stack.make_training_data()

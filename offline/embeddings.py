@@ -135,7 +135,7 @@ def _deepwalk(spark: "SparkSession", positives: "DataFrame") -> tuple["DataFrame
     following = positives.select(
         "item_id",
         f.lead("item_id").over(by_user).alias("next"),
-        f.least("weight", f.lead("weight").over(by_user)).alias("smaller"),
+        f.expr("least(weight, lead(weight) OVER (PARTITION BY user_id ORDER BY seq))").alias("smaller"),
     ).where("next != item_id")
     edges = following.groupBy("item_id", "next").agg(f.sum("smaller").alias("times"))
     graph: dict[int, tuple[IntArray, FloatArray]] = {}
@@ -252,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def make() -> None:
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, Base(given.base).schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("embeddings"):
             make_embeddings(spark, dataset, Base(given.base), given.out, given.kind or tuple(KINDS))

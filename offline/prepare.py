@@ -46,10 +46,10 @@ def prepare(
     if part == ALL:
         check(sampling, samples)
     with step("data set") as this:
-        dataset = open_dataset(settings.dataset, settings.data_dir)
-        this.note = f"{dataset.name}, {dataset.rows} ratings, {len(dataset.items)} items"
+        schema = settings.read_schema()
+        dataset = open_dataset(settings.dataset, settings.data_dir, schema)
+        this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
-    schema = settings.read_schema()
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     samples.parent.mkdir(parents=True, exist_ok=True)
     with spark_session(settings.out.parent, settings.master) as spark:

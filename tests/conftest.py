@@ -11,6 +11,7 @@ from hypothesis import Phase, settings
 
 from tests.evidence import pytest_runtest_makereport
 from tests.home import Martlet, running
+from tests.java import SHORT_LIVED
 from tests.seed import HISTORY, LATER, cache, seed
 from tests.stages import pytest_addoption, pytest_collection_modifyitems, pytest_configure, pytest_ignore_collect
 
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _users = count(960_000)
+os.environ.setdefault("JDK_JAVA_OPTIONS", SHORT_LIVED)
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200, print_blob=True)

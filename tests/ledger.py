@@ -1,23 +1,88 @@
 """How far the job of a running home is, and what it has counted: by Redis and Kafka, without a command."""
 
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from kafka import KafkaConsumer, TopicPartition
+
 from features.base.reader import Base, Offsets
-from features.keys import EVENTS, PARTITIONS, SERVED
+from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs.base_from_log import folded_offsets
 from infra.verify.compare import verify as recompute_and_compare
-from infra.verify.recompute import read_log_ends
+from infra.verify.recompute import Ends, KafkaReader, Recomputer, read_log_ends
 from streaming.settings import JobSettings, read_settings
 from tests.home import Martlet, until
 
+READ_WITHIN = 120.0
+CATALOGUE = (ITEMS, 0)
 NAMES: dict[str, tuple[str, ...]] = {
     EVENTS: ("read", *VERDICTS),
     SERVED: ("served_read", *(f"served_{name}" for name in SERVED_VERDICTS)),
 }
 """Topic → the fields of a lane that count its records."""
+
+
+class GrowingLog:
+    """A home's log as `verify` reads it, each record once: a log only grows, so what was folded for one verification is where
+    the next goes on. `./martlet verify` itself begins anew each time (tests/e2e/test_flow.py)."""
+
+    def __init__(self, base: Base, settings: JobSettings) -> None:
+        self.made_of = base.folder, settings
+        self._offsets = {(topic, number): at for topic, parts in base.offsets.items() for number, at in parts.items()}
+        self._offsets[CATALOGUE] = 0
+        self._folded = Recomputer(base, settings)
+        self._bootstrap = settings.bootstrap
+
+    def ends(self) -> Ends:
+        return KafkaReader(self._bootstrap).ends()
+
+    def read(self, recomputer: Recomputer) -> Ends:
+        """Fold what has come since, and give `recomputer` all that was folded. Items come first, as where the whole is read."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, max_poll_records=5000,
+            fetch_max_bytes=32 << 20, max_partition_fetch_bytes=8 << 20,
+        )  # fmt: skip
+        try:
+            ends = consumer.end_offsets([TopicPartition(*part) for part in self._offsets if part != CATALOGUE])
+            self._fold(consumer, consumer.end_offsets([TopicPartition(*CATALOGUE)]))
+            self._fold(consumer, ends)
+        finally:
+            consumer.close()
+        recomputer.expected = self._folded.expected
+        return {(part.topic, part.partition): end for part, end in ends.items()}
+
+    def _fold(self, consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
+        """Partitions up to their ends."""
+        consumer.assign(list(ends))
+        for part in ends:
+            consumer.seek(part, self._offsets[part])
+        deadline = time.monotonic() + READ_WITHIN
+        while any(self._offsets[part] < end for part, end in ends.items()):
+            assert time.monotonic() < deadline, f"the log could not be read within {READ_WITHIN:.0f} s"
+            for part, records in consumer.poll(500).items():
+                for record in records:
+                    if record.offset < ends[part]:
+                        value = record.value or b""
+                        topic, number = part.topic, part.partition
+                        self._folded.feed(topic, number, record.offset, record.timestamp, record.key, value)
+                        self._offsets[part] = record.offset + 1
+
+
+_logs: dict[Path, GrowingLog] = {}
+
+
+def log_of(martlet: Martlet) -> GrowingLog:
+    """The log of a home, as far as it was read for this base and these settings."""
+    base, settings = base_of(martlet), settings_of(martlet)
+    known = _logs.get(martlet.home)
+    if known is None or known.made_of != (base.folder, settings):
+        known = _logs[martlet.home] = GrowingLog(base, settings)
+    return known
 
 
 def base_of(martlet: Martlet) -> Base:
@@ -38,8 +103,17 @@ def ends_of(martlet: Martlet) -> Offsets:
 
 def await_log_end(martlet: Martlet, within: float = 60) -> None:
     """Wait until the job has folded all that is in the log."""
-    base, settings = base_of(martlet), settings_of(martlet)
-    until(lambda: folded_offsets(base, settings) == ends_of(martlet), within, "the job is at the log's end")
+    base, settings, ends = base_of(martlet), settings_of(martlet), ends_of(martlet)
+
+    def at_end() -> bool:
+        nonlocal ends
+        folded = folded_offsets(base, settings)
+        if any(folded[topic][number] < end for topic, parts in ends.items() for number, end in parts.items()):
+            return False
+        ends = ends_of(martlet)  # it may have grown meanwhile
+        return folded == ends
+
+    until(at_end, within, "the job is at the log's end")
 
 
 def lane_of(martlet: Martlet, number: int) -> Lane | None:
@@ -57,6 +131,6 @@ def ledger(martlet: Martlet, within: float = 60) -> dict[str, int]:
 
 def verify(martlet: Martlet, wait: float = 90) -> dict[str, int]:
     """`./martlet verify` in this process: all must be equal, byte for byte. The ledger of what was recomputed."""
-    finding = recompute_and_compare(base_of(martlet), settings_of(martlet), wait)
+    finding = recompute_and_compare(base_of(martlet), settings_of(martlet), wait, log_of(martlet))
     assert finding.difference is None, finding.difference[:2000]
     return finding.expected.total()

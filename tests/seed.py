@@ -19,11 +19,14 @@ from pathlib import Path
 from infra.services.environment import python_env
 from infra.system import packages
 from infra.system.repository import REPO
+from tests.java import SPARK
 
 MADE_OF = ("features", "offline", "models", "requirements.lock")
 KEPT = 3
 """Digests: as many branches as one works on at a time. A seed is some 100 MB."""
 DATASET = "ml-100k"
+LESSONS = ("--max-positives", 8_000, "--most-asks", 2_000)
+"""What small models are trained on: a part of what `up` makes of the same history, in a part of the time."""
 MAKE_WITHIN = 900.0
 """Seconds, for each of the programs that make a seed."""
 HISTORY = "history"
@@ -85,7 +88,7 @@ def _forget_old(folder: Path) -> None:
 
 
 def _run(*argv: object, java: bool = False) -> None:
-    more = {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"} if java else {}
+    more = {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1", **SPARK} if java else {}
     env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2", **more})
     subprocess.run([sys.executable, "-m", *map(str, argv)], check=True, cwd=REPO, env=env, timeout=MAKE_WITHIN)
 
@@ -94,7 +97,7 @@ def _prepare(home: Path, history: float) -> None:
     """The first base of a home, and what models are trained on, as `up` makes them."""
     made = ("--out", home / "base" / "1", "--samples", home / "data" / "samples-1", "--asks", home / "data" / "asks-1")
     data = ("--dataset", DATASET, "--data-dir", home / "data", "--history", history)
-    _run("offline.prepare", *data, *made, java=True)
+    _run("offline.prepare", *data, *made, *LESSONS, java=True)
 
 
 def _train(home: Path, models: Path, *names: str) -> None:

@@ -17,7 +17,7 @@ STAGES = {
     "services": "starts Kafka, or programs of ours, and waits for them",
     "broken": "breaks a home of its own",
     "home": "shares one running home",
-    "pages": "looks at a running home in a browser, on a machine that does nothing else",
+    "pages": "looks at the shared home in a browser, after all else",
 }
 """In the order in which they run."""
 _SAID = re.compile(rf"^pytestmark = .*pytest\.mark\.({'|'.join(STAGES)})\b", re.MULTILINE)

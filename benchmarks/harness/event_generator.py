@@ -15,7 +15,7 @@ from features.errors import Unavailable
 from features.keys import EVENTS, PARTITIONS, partition_of
 from features.schema.tables import preset_schema
 from features.types import CLICK, LIKE, RATING, Event
-from offline.datasets.dataset import Dataset, event_of, rows_between
+from offline.datasets.dataset import COLUMNS, Dataset, event_of, rows_between
 
 BATCH_BYTES = 512 << 10
 BATCHES_UNDER_WAY = 32
@@ -30,18 +30,16 @@ def copies(dataset: Dataset, count: int, shuffled: bool = False) -> Iterator[Eve
     are rarely close together, unlike in MovieLens.
     """
     batches = list(rows_between(dataset, 0, dataset.rows))
-    columns = {
-        name: np.concatenate([batch.column(name).to_numpy() for batch in batches])
-        for name in ("user_id", "item_id", "rating", "ts")
-    }
+    columns = {name: np.concatenate([batch.column(name).to_numpy() for batch in batches]) for name in COLUMNS}
     indices = np.arange(dataset.rows * count)
     if shuffled:
         np.random.default_rng(1).shuffle(indices)
-    users, items, ratings, times = (columns[name] for name in ("user_id", "item_id", "rating", "ts"))
+    users, items, kinds, centis, times = (columns[name] for name in COLUMNS)
     for index in indices.tolist():
         row, copy = divmod(index, count)
         user_id = int(users[row]) + copy * USERS_APART
-        yield event_of(f"bench{copy}", user_id, int(items[row]), float(ratings[row]), int(times[row]))
+        item_id, kind, centi, ts = (int(column[row]) for column in (items, kinds, centis, times))
+        yield event_of(f"bench{copy}", user_id, item_id, kind, centi, ts)
 
 
 def grid(users: int, events: int, items: list[int], ts: int) -> Iterator[Event]:

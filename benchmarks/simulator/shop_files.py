@@ -34,7 +34,6 @@ def describe(shop: Shop, item: int) -> dict[str, Any]:
     return {
         "title": f"Item {item}",
         "genres": [f"category {shop.category[item]}", f"brand {shop.brand[item]}"],
-        "year": 0,
     }
 
 

@@ -17,6 +17,7 @@ import mmap
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +54,12 @@ _item_decoder = msgspec.msgpack.Decoder(Item)
 
 def encode_catalogue_item(item: Item) -> bytes:
     return _encoder.encode(item)
+
+
+def _decode_item(value: bytes) -> Item:
+    """An item that shares the names of its tastes with all others: there are few, and many items have each."""
+    item = _item_decoder.decode(value)
+    return msgspec.structs.replace(item, tastes=tuple(map(intern, item.tastes)))
 
 
 def read_relations(folder: Path, rows: IntArray) -> Relations:
@@ -121,6 +128,11 @@ class Base:
     def data_base(self) -> int:
         """Number of the base made of the data set that this one goes back to; its own if it is that one."""
         return int(self.manifest.get("data_base", self.manifest["number"]))
+
+    @property
+    def root(self) -> int:
+        """Number of the base, made of files or of nothing, that this one goes back to: the whole log lies behind it."""
+        return int(self.manifest.get("root", self.data_base))
 
     @cached_property
     def offsets(self) -> Offsets:
@@ -204,7 +216,7 @@ class Base:
     @cached_property
     def catalogue(self) -> dict[int, Item]:
         """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
-        return {item.item_id: item for item in self.catalogue_items()}
+        return {item_id: _decode_item(value) for item_id, value in self._catalogue.items()}
 
     def relations(self, kind: str, rows: IntArray) -> Relations:
         """The weights of a kind, between items in these rows (ids [N])."""

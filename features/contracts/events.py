@@ -123,8 +123,8 @@ def _value_of(wire: Wire, kind: int, schema: Schema) -> int:
             _refuse(name, f"no {name} with {wire.type}", str(given))
         return 0
     low, high = MIN_VALUE[carries], MAX_VALUE[carries]
-    if given is UNSET and name == "value" and len(schema.kind(kind).steps) == 1:
-        return 0  # a purchase whose price is not told is a purchase
+    if given is UNSET and not schema.kind(kind).needs_value:
+        return 0
     if given is UNSET or not low <= given <= high:
         _refuse(name, f"a number from {low:g} to {high:g}", "nothing" if given is UNSET else str(given))
     return math.floor(given * 100 + 0.5)

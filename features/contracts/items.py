@@ -1,4 +1,4 @@
-"""The contract of the topic `items`: new, changed and deleted items of the catalogue, under their id, the newest of each record.
+"""The contract of the topic `items`: new, changed and deleted items of the catalogue, under their id.
 
 One flat JSON object an item: `item_id`, what every item has, and its attributes by name.
 
@@ -8,7 +8,7 @@ The schema says which attributes there are (`features.schema.attributes`). A rea
 not have, as the record may be older; a caller of the API is told. Every refusal names the field, what was expected and what came.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -121,12 +121,6 @@ def item_of_record(value: bytes, schema: Schema) -> Item | None:
         return read_item(value, schema)
     except BadEvent:
         return None
-
-
-def genre_names(catalogue: Iterable[Item]) -> tuple[str, ...]:
-    """The vocabulary of labels, which with films are genres: all of the catalogue, sorted. Models are trained on it and served
-    with the same alone."""
-    return tuple(sorted({name for item in catalogue for name in item.labels}))
 
 
 def _fields_of(item: Item, attributes: Attributes) -> dict[str, Any]:

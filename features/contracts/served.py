@@ -65,8 +65,8 @@ class ServedFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
     """Raw features as the ranking used them: float32 values, not normalised.
 
     layout  digest of what the columns mean (`features.inputs.model_inputs.layout`)
-    user    [U + 3G] `user_vector`
-    items   [shown][I + G] `item_matrix`, a row for each shown item, in the list's order
+    user    [U + 3(G + 1)] `user_vector`
+    items   [shown][I + G + 1] `item_matrix`, a row for each shown item, in the list's order
     cross   [shown][C] `cross_matrix`; None if the model takes none (it follows from the other two)
     history three lists, [L], [L] and [L + 1], as `features.inputs.history.history_of` gives them; None if the model takes none
     signals [shown][S] `features.inputs.signals.signal_matrix`; None if the model takes none

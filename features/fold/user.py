@@ -259,6 +259,15 @@ def _touch_tastes(
             del tastes[name]
 
 
+def is_decade(name: str) -> bool:
+    """Whether the name of a taste is that of a decade.
+
+    >>> is_decade("1990s"), is_decade("Drama")
+    (True, False)
+    """
+    return name.endswith("0s") and name[:-1].isdecimal()
+
+
 def freeze_user(state: UserState) -> bytes:
     """A whole user as bytes, for a base."""
     records, journal = write_journal(state.memory, state.seen)

@@ -1,13 +1,15 @@
 """Raw features → model inputs: one pure, vectorised definition for training and serving alike.
 
 Training calls it on features as they stood just before each labelled event, the server on the freshest ones. What depends
-on data (genre vocabulary, normalisation) is an `InputMaps`, computed offline and kept in the model's manifest; how kinds of
+on data (vocabulary, normalisation) is an `InputMaps`, computed offline and kept in the model's manifest; how kinds of
 click are blended is `ClickWeights`, a settings file that can change without retraining.
 
-Shapes: n candidates (or sample rows), U user columns, I item columns, C cross columns, G genres.
+Shapes: n candidates (or sample rows), U user columns, I item columns, C cross columns, G values of the vocabulary
+(`features.inputs.facet_vocabulary`), which take G + 1 columns.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -16,10 +18,13 @@ import numpy as np
 from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.fold.decay import HALF_LIVES, ONE
 from features.fold.state import ItemFeatures, UserFeatures, count_acts
+from features.fold.user import is_decade
+from features.inputs.facet_table import FacetTable
+from features.inputs.facet_vocabulary import Vocabulary
 from features.types import RATING, Item
 from features.units import DAY_MS, HOUR_MS, ends_session
 
-INPUTS_VERSION: Final = 1
+INPUTS_VERSION: Final = 2
 """Rises when a column changes its meaning: a model trained on another version is not served."""
 
 USER_COLUMNS: Final = (
@@ -61,11 +66,12 @@ class ClickWeights(msgspec.Struct, frozen=True):
 class InputMaps(msgspec.Struct, frozen=True):
     """What offline computes for a model: the vocabulary, and mean and spread of each column. It is part of the manifest.
 
-    genres               G names, the order of genre columns
-    user_mean, user_std  U + 3G numbers each; item_mean, item_std  I + G; cross_mean, cross_std  C
+    vocabulary           G facet values, the order of their columns
+    user_mean, user_std  U + 3(G + 1) numbers each; item_mean, item_std  I + G + 1; cross_mean, cross_std  C. The spread of a
+                         column that never varied is 0 (see `normalise`)
     """
 
-    genres: tuple[str, ...]
+    vocabulary: Vocabulary = ()
     user_mean: tuple[float, ...] = ()
     user_std: tuple[float, ...] = ()
     item_mean: tuple[float, ...] = ()
@@ -78,13 +84,12 @@ class InputMaps(msgspec.Struct, frozen=True):
 class ItemColumns:
     """Features of n items as columns: one row an item, updated in place; what `item_matrix` reads."""
 
-    def __init__(self, size: int, genres: Sequence[str]) -> None:
-        self._genre_at = {name: at for at, name in enumerate(genres)}
+    def __init__(self, size: int) -> None:
         self.ids: IntArray = np.zeros(size, np.int64)
         self.sums: DoubleArray = np.zeros((size, 6), np.float64)  # ratings, sum, squares, positives, events, first ts
         self.newest_day: IntArray = np.zeros(size, np.int64)
         self.popularities: DoubleArray = np.zeros((size, len(POPULARITIES)), np.float64)  # as of the newest day
-        self.genres: FloatArray = np.zeros((size, len(genres)), np.float32)
+        self.facets = FacetTable(size)
         self.years: IntArray = np.zeros(size, np.int64)
 
     def __len__(self) -> int:
@@ -92,23 +97,18 @@ class ItemColumns:
 
     def grow(self, more: int) -> None:
         """Add room for `more` rows."""
-        for name in ("ids", "sums", "newest_day", "popularities", "genres", "years"):
+        for name in ("ids", "sums", "newest_day", "popularities", "years"):
             old = getattr(self, name)
             new = np.zeros((len(old) + more, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+        self.facets.grow(more)
 
     def set_item(self, row: int, item_id: int, item: Item | None) -> None:
         """Set an item's columns from the catalogue (None: it has no entry)."""
         self.ids[row] = item_id
-        self.genres[row] = 0
-        self.years[row] = 0
-        if item is not None:
-            self.years[row] = item.year
-            for name in item.labels:
-                at = self._genre_at.get(name)
-                if at is not None:
-                    self.genres[row, at] = 1
+        self.years[row] = 0 if item is None else item.year
+        self.facets.put(row, () if item is None else item.labels)
 
     def set_features(self, row: int, features: ItemFeatures, unit: int) -> None:
         """Set an item's columns from its streamed features. unit: the schema's."""
@@ -146,8 +146,8 @@ def trending(day: FloatArray, weeks: FloatArray) -> FloatArray:
     return np.asarray((day - usual) / np.sqrt(usual + 1), np.float32)
 
 
-def item_matrix(columns: ItemColumns, rows: IntArray | slice, at: IntArray | int) -> FloatArray:
-    """[n, I + G] raw item columns, then genres as 0 or 1; as they stand at `at`."""
+def item_matrix(columns: ItemColumns, rows: IntArray, at: IntArray | int, vocabulary: Vocabulary) -> FloatArray:
+    """[n, I + G + 1] raw item columns as they stand at `at`, then 0 or 1 for each value of the vocabulary, and for any other."""
     ratings, total, squares, positives, events, first = columns.sums[rows].T
     mean = smoothed_mean(total, ratings)
     spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
@@ -169,56 +169,70 @@ def item_matrix(columns: ItemColumns, rows: IntArray | slice, at: IntArray | int
         ],
         axis=1,
     )
-    return np.concatenate([raw.astype(np.float32), columns.genres[rows]], axis=1)
+    return np.concatenate([raw.astype(np.float32), columns.facets.matrix(rows, vocabulary)], axis=1)
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """A user's tastes at a time.
+
+    names   [K] the facet values that the user has touched, in alphabetical order
+    values  [3, K] by half-life (hour, day, weeks): the value's decayed weight over all weights of that half-life, from −1 to 1
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+
+    def under(self, vocabulary: Vocabulary) -> FloatArray:
+        """[3, G + 1] for each value of a vocabulary, then the sum of all others."""
+        column_of = {name: at for at, name in enumerate(vocabulary)}
+        columns = np.array([column_of.get(name, len(vocabulary)) for name in self.names], np.int64)
+        out = np.zeros((len(vocabulary) + 1, 3), np.float32)
+        np.add.at(out, columns, self.values.T)
+        return out.T
+
+
+def tastes(features: UserFeatures, at: int, weights: ClickWeights) -> Tastes:
+    """Blended, normalised tastes as they stand at `at`."""
+    names = tuple(sorted(name for name in features.tastes if not is_decade(name)))
+    weighed = np.array([features.tastes[name][1:10] for name in names], np.float64).reshape(-1, 3, 3)
+    raw = weighed.transpose(1, 2, 0) * fades(features, at)[:, None]  # kind, half-life, name
+    kinds = np.array([weights.click, weights.positive, weights.negative])
+    blended = np.einsum("k,khg->hg", kinds, raw)
+    norm = np.abs(raw).sum(axis=(0, 2))[:, None]
+    return Tastes(names, np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0).astype(np.float32))
 
 
 def user_vector(
     features: UserFeatures,
     at: int,
-    genres: Sequence[str],
+    vocabulary: Vocabulary,
     weights: ClickWeights,
     unit: int,
-    liking: FloatArray | None = None,
+    liking: Tastes | None = None,
 ) -> FloatArray:
-    """[U + 3G] raw user columns at `at`, then the blended taste for each genre by half-life: hour, day, weeks; `liking` is what
-    `tastes` gives, for who has it already.
-
-    A taste is the user's decayed weight for the genre over all weights of that half-life, from −1 to 1.
-    """
+    """[U + 3(G + 1)] raw user columns at `at`, then the tastes under a vocabulary by half-life: hour, day, weeks. `liking` is
+    what `tastes` gives, for who has it already."""
     events = count_acts(features.counts)
     ratings = features.counts[RATING]
     total, squares = features.rating_sum / 100, features.rating_sq / 10_000
     mean = smoothed_mean(total, float(ratings))
     spread = max(squares / ratings - (total / ratings) ** 2, 0) ** 0.5 if ratings else 0.0
     hours = max(at - features.last_ts, 0) / HOUR_MS if features.last_ts else 24 * 365.0
-    out = np.zeros(len(USER_COLUMNS) + 3 * len(genres), np.float32)
-    out[: len(USER_COLUMNS)] = (
-        np.log1p(max(events, 0)),
-        np.log1p(max(ratings, 0)),
-        mean,
-        spread,
-        (features.positives / unit + 1) / (max(events, 0) + 2),
-        np.log1p(hours),
-        np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
+    own = np.array(
+        (
+            np.log1p(max(events, 0)),
+            np.log1p(max(ratings, 0)),
+            mean,
+            spread,
+            (features.positives / unit + 1) / (max(events, 0) + 2),
+            np.log1p(hours),
+            np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
+        ),
+        np.float32,
     )
-    out[len(USER_COLUMNS) :] = (tastes(features, at, genres, weights) if liking is None else liking).ravel()
-    return out
-
-
-_NO_TASTE: Final = (0,) * 9
-
-
-def tastes(features: UserFeatures, at: int, genres: Sequence[str], weights: ClickWeights) -> FloatArray:
-    """[3, G] blended, normalised tastes by half-life (hour, day, weeks) as they stand at `at`."""
-    known = [features.tastes.get(name) for name in genres]
-    weighed = [_NO_TASTE if taste is None else taste[1:10] for taste in known]
-    raw = (
-        np.array(weighed, np.float64).reshape(-1, 3, 3).transpose(1, 2, 0) * fades(features, at)[:, None]
-    )  # kind, half-life
-    kinds = np.array([weights.click, weights.positive, weights.negative])
-    blended = np.einsum("k,khg->hg", kinds, raw)
-    norm = np.abs(raw).sum(axis=(0, 2))[:, None]
-    return np.asarray(np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0), np.float32)
+    liking = tastes(features, at, weights) if liking is None else liking
+    return np.concatenate([own, liking.under(vocabulary).ravel()])
 
 
 def fades(features: UserFeatures, at: int) -> DoubleArray:
@@ -230,20 +244,23 @@ def fades(features: UserFeatures, at: int) -> DoubleArray:
 
 
 def cross_matrix(users: FloatArray, items: FloatArray) -> FloatArray:
-    """[n, C] columns of user and item together, from raw user rows [n or 1, U + 3G] and raw item rows [n, I + G]."""
-    genre_count = items.shape[1] - len(ITEM_COLUMNS)
-    genres = items[:, len(ITEM_COLUMNS) :]
-    per_item = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
-    taste = users[:, len(USER_COLUMNS) :].reshape(len(users), 3, genre_count)
-    liking = np.einsum("nhg,ng->nh", np.broadcast_to(taste, (len(items), 3, genre_count)), per_item)
+    """[n, C] columns of user and item together, from raw user rows [n or 1, U + 3(G + 1)] and raw item rows [n, I + G + 1]."""
+    facets = items[:, len(ITEM_COLUMNS) :]
+    width = facets.shape[1]
+    per_item = facets / np.maximum(facets.sum(axis=1, keepdims=True), 1)
+    taste = users[:, len(USER_COLUMNS) :].reshape(len(users), 3, width)
+    liking = np.einsum("nhg,ng->nh", np.broadcast_to(taste, (len(items), 3, width)), per_item)
     gap = items[:, ITEM_COLUMNS.index("mean_rating")] - users[:, USER_COLUMNS.index("mean_rating")]
     both = np.concatenate([liking, np.broadcast_to(gap, (len(items),))[:, None]], axis=1)
     return np.asarray(both, np.float32)
 
 
 def normalise(values: FloatArray, mean: Sequence[float], std: Sequence[float]) -> FloatArray:
-    """(values − mean) / std, clipped to ±5; raises ValueError where the columns are not those of the maps."""
+    """(values − mean) / std, clipped to ±5. A column without a spread is 0, whatever it holds: a model that never saw it vary,
+    as the bucket of other values where there were none, has learned nothing of it. Raises ValueError where the columns are not
+    those of the maps."""
     if values.shape[1] != len(mean):
         raise ValueError(f"expected {len(mean)} columns, got {values.shape[1]}: model and features do not fit")
-    scaled = (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    spread = np.asarray(std, np.float32)
+    scaled = (values - np.asarray(mean, np.float32)) / np.where(spread > 0, spread, np.float32(np.inf))
     return np.asarray(np.clip(scaled, -5, 5), np.float32)

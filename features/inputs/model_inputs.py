@@ -24,6 +24,7 @@ from features.inputs.columns import (
     cross_matrix,
     normalise,
 )
+from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.history import LENGTH
 from features.inputs.signals import SIGNAL_COLUMNS
 
@@ -34,24 +35,25 @@ OF_USER: Final = ("userId", "user", *HISTORY_INPUTS)
 INPUT_NAMES: Final = (*ID_INPUTS, "user", "item", "cross", *HISTORY_INPUTS, "signals")
 """userId, movieId               int64 [n]
 history, history_marks        int64 [n, L], history_gaps int64 [n, L + 1]: see `features.inputs.history`
-user, item, cross             float32 [n, U + 3G], [n, I + G], [n, C], normalised
+user, item, cross             float32 [n, U + 3(G + 1)], [n, I + G + 1], [n, C], normalised
 signals                       float32 [n, S]: see `features.inputs.signals`"""
 
 
 @lru_cache(maxsize=16)
-def layout(genres: tuple[str, ...]) -> str:
+def layout(vocabulary: Vocabulary) -> str:
     """Digest (16 hex digits) of what each raw column means: rows kept under one digest have the same columns in the same
-    order, with the same meaning, as rows made now with these genres."""
-    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, SIGNAL_COLUMNS, genres)
+    order, with the same meaning, as rows made now under this vocabulary."""
+    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, SIGNAL_COLUMNS, vocabulary)
     return blake2b(msgspec.json.encode(meaning), digest_size=8).hexdigest()
 
 
-def width_of(name: str, genres: int) -> int:
-    """Columns of an input, 0 for ids, where there are so many genres. Raises ValueError for a name that is none."""
+def width_of(name: str, vocabulary: Vocabulary) -> int:
+    """Columns of an input under a vocabulary, 0 for ids. Raises ValueError for a name that is none."""
+    facets = len(vocabulary) + 1
     widths = {
         **dict.fromkeys(ID_INPUTS, 0),
-        "user": len(USER_COLUMNS) + 3 * genres,
-        "item": len(ITEM_COLUMNS) + genres,
+        "user": len(USER_COLUMNS) + 3 * facets,
+        "item": len(ITEM_COLUMNS) + facets,
         "cross": len(CROSS_COLUMNS),
         "history": LENGTH,
         "history_marks": LENGTH,
@@ -72,9 +74,9 @@ def is_integer(name: str) -> bool:
 class RawInputs:
     """The raw material of model inputs; `user_ids`, `users` and `history` have a row for each candidate, or one for all.
 
-    user_ids [n or 1], users [n or 1, U + 3G], item_ids [n], items [n, I + G] as in `features.inputs.columns`; what none of the
-    requested inputs need may be left out: cross [n, C] is computed where it is, history (items, marks, gaps) [n or 1, …]
-    and signals [n, S] must be there.
+    user_ids [n or 1], users [n or 1, U + 3(G + 1)], item_ids [n], items [n, I + G + 1] as in `features.inputs.columns`; what
+    none of the requested inputs need may be left out: cross [n, C] is computed where it is, history (items, marks, gaps)
+    [n or 1, …] and signals [n, S] must be there.
     """
 
     user_ids: IntArray
@@ -114,5 +116,5 @@ def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool) -> npt.NDArr
             return np.broadcast_to(part, (n, part.shape[-1]))
         case "signals" if raw.signals is not None:
             return raw.signals
-    width_of(name, 0)  # complains of a name that is none
+    width_of(name, ())  # complains of a name that is none
     raise ValueError(f"the input {name!r} was not made ready")

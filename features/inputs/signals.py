@@ -17,7 +17,8 @@ from features.arrays import PRIOR_MEAN, BoolArray, FloatArray, IntArray, smoothe
 from features.base.item_weights import Relations
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
-from features.inputs.columns import LIKED, ClickWeights, ItemColumns, popularity, tastes
+from features.inputs.columns import LIKED, ClickWeights, ItemColumns, Tastes, popularity, tastes
+from features.inputs.facet_table import FacetTable
 from features.schema.tables import Schema
 from features.types import ItemId, UserId
 
@@ -71,7 +72,6 @@ class Together:
 class ItemIndex:
     """A catalogue as signals see it.
 
-    genres    names of the genre columns
     row_of    item id → row
     ease      linear item-to-item weights (H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019)
     similar   which items are liked one after another
@@ -80,7 +80,6 @@ class ItemIndex:
     """
 
     columns: ItemColumns
-    genres: tuple[str, ...]
     row_of: Mapping[ItemId, int]
     ease: Relations
     similar: Relations
@@ -128,9 +127,16 @@ class Moment:
         return self.popularity(14.0)
 
     @cached_property
-    def tastes(self) -> FloatArray:
-        """[3, G]: see `features.inputs.columns.tastes`."""
-        return tastes(self.user, self.at, self.items.genres, self.weights)
+    def tastes(self) -> Tastes:
+        return tastes(self.user, self.at, self.weights)
+
+    @cached_property
+    def liking(self) -> tuple[IntArray, FloatArray]:
+        """(numbers [k] ascending, liking [k]) of the catalogue's facet values that the user has a taste for, now and lately."""
+        known = self.items.columns.facets.number_of
+        numbers = np.array([-1 if (number := known(name)) is None else number for name in self.tastes.names], np.int64)
+        order = np.argsort(numbers)[np.count_nonzero(numbers < 0) :]
+        return numbers[order], self.tastes.values.sum(axis=0)[order]
 
     def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
@@ -165,12 +171,12 @@ def _popular(moment: Moment) -> FloatArray:
 
 
 def _genre(moment: Moment) -> FloatArray:
-    """The genres that the user likes, now and recently, in what is popular."""
-    if not moment.user.tastes:
-        return np.zeros(len(moment.items), np.float32)
-    liking = np.maximum(moment.tastes.sum(axis=0), 0)
-    genres = moment.items.columns.genres[: len(moment.items)]
-    share = genres @ liking / np.maximum(genres.sum(axis=1), 1)
+    """The facet values that the user likes, now and recently, in what is popular."""
+    size, (numbers, liking) = len(moment.items), moment.liking
+    if not len(numbers):
+        return np.zeros(size, np.float32)
+    facets = moment.items.columns.facets
+    share = facets.all_sums(size, numbers, np.maximum(liking, 0)) / np.maximum(facets.counts(slice(0, size)), 1)
     return np.asarray(share * np.sqrt(moment.popular), np.float32)
 
 
@@ -247,7 +253,7 @@ def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, In
 
 def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
-    1/log2(2 + rank), 0 without a rank; likeness in genres and in era to the newest positive items, from 0 to 1; and mean
+    1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
     gains = np.zeros(len(moment.items), np.float32)
@@ -273,12 +279,20 @@ def _likeness(moment: Moment, rows: IntArray) -> FloatArray:
     if not len(liked):
         return np.zeros((len(rows), 2), np.float32)
     shares = shares / shares.sum()
-    taste = shares @ _unit(columns.genres[liked])
     gaps = np.abs(columns.years[rows][:, None] - columns.years[liked])
     known = (columns.years[rows] > 0)[:, None] & (columns.years[liked] > 0)
     era = np.where(known, np.exp(-gaps / YEARS), 0) @ shares
-    return np.asarray(np.stack([_unit(columns.genres[rows]) @ taste, era], axis=1), np.float32)
+    return np.asarray(np.stack([_alike(columns.facets, rows, liked, shares), era], axis=1), np.float32)
 
 
-def _unit(genres: FloatArray) -> FloatArray:
-    return np.asarray(genres / np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1), np.float32)
+def _alike(facets: FacetTable, rows: IntArray, liked: IntArray, shares: FloatArray) -> FloatArray:
+    """[n] the mean cosine, by shares [k], of each row's facets and those of the rows `liked` [k]."""
+    values, starts = facets.of(liked)
+    numbers, index = np.unique(values.astype(np.int64), return_inverse=True)
+    taste = np.bincount(index, np.repeat(shares * _scale(facets, liked), np.diff(starts)), len(numbers))
+    return facets.sums(rows, numbers, taste.astype(np.float32)) * _scale(facets, rows)
+
+
+def _scale(facets: FacetTable, rows: IntArray) -> FloatArray:
+    """[n] what makes each row's facets, as ones and zeros, a vector of length 1; 1 where it has none."""
+    return np.asarray(1 / np.sqrt(np.maximum(facets.counts(rows), 1)), np.float32)

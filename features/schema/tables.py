@@ -48,6 +48,12 @@ class Kind(NamedTuple):
     click: bool
     repeats: bool
 
+    @property
+    def needs_value(self) -> bool:
+        """Whether an event without a value says nothing: where its weight goes by it. A purchase whose price is not told is a
+        purchase."""
+        return self.value is not None and (self.value == "stars" or len(self.steps) > 1)
+
 
 class Schema:
     """What the events of a home mean, and what its items have.

@@ -14,7 +14,7 @@ from features.schema.document import DEFAULT as DEFAULT_SCHEMA
 from features.schema.document import preset_names
 from features.units import ATTRIBUTION_S, DAY_S
 from features.version import VERSION
-from infra.cli import offline_commands, replay_options
+from infra.cli import offline_commands, own_data_commands, replay_options
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
 from infra.home.running import ports_of, running_status
 from infra.replay.perturbation import Perturbation
@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(offline_commands.app)
+app.add_typer(own_data_commands.app)
 HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Context settings of a command whose arguments, --help included, are passed on to another program."""
 
@@ -58,10 +59,15 @@ def up(
     ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the pages, on loopback.")] = 8000,
     dataset: Annotated[
-        str | None, typer.Option(help="ml-100k (default), ml-latest-small, ml-1m, ml-25m, ml-32m, or a folder.")
+        str | None,
+        typer.Option(
+            help="ml-100k, ml-latest-small, ml-1m, ml-25m, ml-32m, a folder, or none.  "
+            "[default: what init described, else ml-100k; none with another schema than films']"
+        ),
     ] = None,
     history: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the data set loaded as history.  [default: 0.8]")
+        float | None,
+        typer.Option(min=0, max=1, help="Share loaded as history.  [default: 0.8 of films, 1 of your own data]"),
     ] = None,
     schema: Annotated[
         str | None,
@@ -104,7 +110,7 @@ def up(
     if model_server is not None and not re.fullmatch(r"(https?://)?[\w.-]+:\d{1,5}", model_server):
         raise BadInput("--model-server", "HOST:PORT or http://HOST:PORT", model_server)
 
-    if dataset is not None and Path(dataset).is_dir():
+    if dataset is not None and Path(dataset).exists():
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
     given = UpOptions(port, dataset, history, schema, master, parallelism, state, attribution, model_server)

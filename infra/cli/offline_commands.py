@@ -44,6 +44,8 @@ def features(
     else:
         typer.echo(f"nothing to do: the job has folded nothing since base {record.base_number} was made")
         return
+    if from_log:
+        runner.prepare_learned(target, record, number, typer.echo, master)
     record = HomeRecord(target)  # read again: it took minutes, and others may have changed it
     record.set_next_base(number)
     record.save()
@@ -70,10 +72,12 @@ def train(
     from infra.services import model_server_config
 
     target = home_of(home)
-    number = HomeRecord(target).base_number
+    number = HomeRecord(target).newest_base
     if number is None:
         raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     names = model or list(model_server_config.FIRST_MODELS)
+    if not runner.has_training_data(target, number):
+        raise runner.no_training_data(target, number)
     if go_on:
         bootstrap = ports_of(target).bootstrap
         runner.train_on(target, number, bootstrap, names, version, typer.echo)

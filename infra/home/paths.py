@@ -8,6 +8,7 @@ from typing import Any
 from features.durable import write_whole
 from features.errors import Broken
 from features.schema.document import FILE
+from offline.datasets.own.description import FILE as DATASET_FILE
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Home:
 
     @property
     def data(self) -> Path:
-        """Downloaded data sets, training data and the replay's progress."""
+        """The history of each data set, kept for good; downloads, training data and the replay's progress."""
         return self.path / "data"
 
     @property
@@ -74,6 +75,11 @@ class Home:
     def schema_file(self) -> Path:
         """What the events of this home mean (see `features.schema.document`); without it, as the preset for films says."""
         return self.path / FILE
+
+    @property
+    def dataset_file(self) -> Path:
+        """Which files one's own data lies in, as `init` recognised them (see `offline.datasets.own.description`)."""
+        return self.path / DATASET_FILE
 
     @property
     def access_file(self) -> Path:

@@ -13,8 +13,10 @@ from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
 from features.ids import SALT_BYTES
 from features.units import ATTRIBUTION_S
+from infra.home.dataset_choice import chosen_dataset, default_history
 from infra.home.paths import Home, read_json, write_json
 from infra.home.schema_file import check_unchanged
+from offline.datasets.own.description import FILE as DATASET_FILE
 
 
 def _cluster_id() -> str:
@@ -25,7 +27,8 @@ def _cluster_id() -> str:
 
 class Settings(msgspec.Struct):
     """
-    dataset       a name that offline.datasets.dataset knows, or a folder; None before the home is described
+    dataset       a name that offline.datasets.dataset knows, a folder, or `dataset.toml`, the home's own file; None before the
+                  home is described
     history       share of it loaded as history
     cluster_id    Kafka's
     salt          keys the hash of ids that are strings (hexadecimal); the base in use has the same
@@ -35,7 +38,8 @@ class Settings(msgspec.Struct):
     next_base     number of the base that the next `up` is to start from
     fold_version  of the fold that `generation` was made for …
     fold_items    … and what `items` was then
-    clock_since   wall time, ms, at which the home's clock stood at the base's cut
+    clock_since   wall time, ms, at which the home's clock stood at the base's cut …
+    wall_clock    … unless the clock is wall time
     parallelism   of the job's operators
     state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
     attribution   seconds that a shown list waits for actions on it
@@ -52,6 +56,7 @@ class Settings(msgspec.Struct):
     next_base: int | None = None
     fold_version: int | None = None
     clock_since: int | None = None
+    wall_clock: bool = False
     parallelism: int = 1
     state: str = "memory"
     attribution: int = ATTRIBUTION_S
@@ -77,15 +82,15 @@ class HomeRecord:
     def describe(self, dataset: str | None, history: float | None) -> None:
         """Set the data set and history on the first start, later check that they match. Raises BadInput if they differ."""
         if self.is_new:
-            self._settings.dataset = dataset or "ml-100k"
-            self._settings.history = 0.8 if history is None else history
+            self._settings.dataset = chosen_dataset(self._home, dataset)
+            self._settings.history = default_history(self.dataset) if history is None else history
             self._settings.cluster_id = _cluster_id()
             self._settings.salt = secrets.token_hex(SALT_BYTES)
             return
-        if dataset is not None and dataset != self.dataset:
+        if dataset is not None and chosen_dataset(self._home, dataset) != self._settings.dataset:
             raise BadInput(
                 "--dataset",
-                f"{self.dataset}, which {self._home.path} was made for (another --home takes another)",
+                f"{self._settings.dataset}, which {self._home.path} was made for (another --home takes another)",
                 dataset,
             )
         if history is not None and history != self.history:
@@ -106,10 +111,10 @@ class HomeRecord:
 
     @property
     def dataset(self) -> str:
-        """Raises Broken if the home has not been described."""
+        """What `open_dataset` takes. Raises Broken if the home has not been described."""
         if self._settings.dataset is None:
             raise Broken(f"{self._home.path} is no home yet; ./martlet up makes it")
-        return self._settings.dataset
+        return str(self._home.dataset_file) if self._settings.dataset == DATASET_FILE else self._settings.dataset
 
     @property
     def history(self) -> float:
@@ -157,15 +162,21 @@ class HomeRecord:
         self._settings.items = items
 
     @property
-    def clock_since(self) -> int:
-        """Wall time, ms, at which the home's clock stood at the base's cut. Raises Broken before the first base."""
+    def clock_since(self) -> int | None:
+        """Wall time, ms, at which the home's clock stood at the base's cut; None: the clock is wall time. Raises Broken before
+        the first base."""
         if self._settings.clock_since is None:
             raise Broken(f"{self._home.path} has no base yet; ./martlet up makes it")
-        return self._settings.clock_since
+        return None if self._settings.wall_clock else self._settings.clock_since
 
     @property
     def base_number(self) -> int | None:
         return self._settings.base
+
+    @property
+    def newest_base(self) -> int | None:
+        """The base that the next `up` starts from, else the one in use: what is learned from."""
+        return self._settings.next_base or self.base_number
 
     def base_folder(self) -> Path:
         """Raises Broken if the home has no base yet."""
@@ -198,7 +209,8 @@ class HomeRecord:
         """Use a base; returns True if the generation rose, so that all states start anew from it."""
         settings = self._settings
         settings.next_base = None
-        settings.salt = Base(self._home.bases / str(number)).schema.document.salt
+        base = Base(self._home.bases / str(number))
+        settings.salt = base.schema.document.salt
         fence = {"base": number, "fold_version": FOLD_VERSION, "fold_items": settings.items}
         if all(getattr(settings, name) == value for name, value in fence.items()):
             return False
@@ -207,6 +219,7 @@ class HomeRecord:
         settings.generation += 1
         if settings.clock_since is None:
             settings.clock_since = time.time_ns() // 1_000_000
+        settings.wall_clock = base.manifest.get("clock") == "wall"
         return True
 
     def set_next_base(self, number: int) -> None:

@@ -43,5 +43,5 @@ def make(home: Home, record: HomeRecord, number: int, print_line: Callable[[str]
     until = folded_offsets(base, settings)
     if until == base.offsets:
         return False
-    runner.prepare_from_log(home, base.folder, settings, until, home.bases / str(number), print_line, master)
+    runner.prepare_from_log(home, base, settings, until, home.bases / str(number), print_line, master)
     return True

@@ -38,7 +38,8 @@ def in_memory(
     """Evaluate on what comes after the history, in a process of its own: the table goes to `print_line`, the report into
     `out`."""
     record = HomeRecord(home)
-    argv = ["offline.evaluation", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    made_of = runner.dataset_of(home, Base(home.bases / str(number)))
+    argv = ["offline.evaluation", "--dataset", made_of, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models), "--out", str(out)]
     for name in names:
         argv += ["--model", name]
@@ -53,7 +54,8 @@ def in_memory(
 def recall(home: Home, number: int, print_line: Callable[[str], None]) -> None:
     """Measure the coverage of the recall channels on what comes after the history; the table goes to `print_line`."""
     record = HomeRecord(home)
-    argv = ["offline.evaluation.recall_coverage", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    made_of = runner.dataset_of(home, Base(home.bases / str(number)))
+    argv = ["offline.evaluation.recall_coverage", "--dataset", made_of, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--models", str(home.models)]
     embeddings = runner.embeddings_folder(home, record.base().data_base)
     argv += ["--embeddings", str(embeddings)] if embeddings is not None else []
@@ -70,7 +72,7 @@ def over_http(
     """
     if events := _events_in_log(bootstrap):
         raise BadInput("--live", "a home without events: up --home anew", f"{events} events in the log of {home.path}")
-    dataset = open_dataset(HomeRecord(home).dataset, home.data)
+    dataset = open_dataset(runner.dataset_of(home, base), home.data, base.schema)
     first = int(base.manifest["history_rows"])
     end = dataset.rows if limit is None else min(dataset.rows, first + limit)
     if first >= end:

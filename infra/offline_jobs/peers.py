@@ -29,9 +29,9 @@ INSTALL_TIMEOUT = 1800
 def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None]) -> Path:
     """Make the peers' lists for what comes after the home's history; returns their file. Raises MartletError if a peer fails."""
     python = _environment(print_line)
-    dataset = open_dataset(record.dataset, home.data)
-    rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
     base = Base(home.bases / str(number))
+    dataset = open_dataset(runner.dataset_of(home, base), home.data, base.schema)
+    rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
     protocol(dataset, base.schema, int(base.manifest["history_rows"])).write(rows)
     argv = ["offline.evaluation.peers", "--rows", str(rows), "--out", str(lists)]
     runner.run_module(argv, home.logs / "peers.log", print_line, python)

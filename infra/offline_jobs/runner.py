@@ -13,7 +13,8 @@ from typing import Literal
 
 from features.base.embedding_files import META
 from features.base.reader import Base, Offsets
-from features.errors import MartletError
+from features.errors import BadInput, MartletError
+from features.inputs.columns import INPUTS_VERSION
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.services.environment import python_env
@@ -26,6 +27,9 @@ PREPARE_TIMEOUT = 4 * 3600
 TRAIN_TIMEOUT = 4 * 3600
 NICE = 19
 """Niceness of the offline steps, which often run while the home serves."""
+
+LEARNED = "log-"
+"""Beginning of the name of a data set that is the log; the base's number follows."""
 
 Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
 """Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
@@ -95,16 +99,16 @@ def prepare(
     attend: Attend = _unattended,
     nice: int = NICE,
 ) -> None:
-    """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing)."""
-    argv = [
-        "offline.prepare",
-        "--dataset",
-        record.dataset,
-        "--data-dir",
-        str(home.data),
-        "--history",
-        str(record.history),
-    ]
+    """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing, or is of
+    inputs that this code no longer makes)."""
+    for folder in (samples_folder(home, number), ranking_lists_folder(home, number)):
+        if folder.exists() and not _is_current(folder):
+            shutil.rmtree(folder)
+    dataset, history = record.dataset, record.history
+    if part == "training-data":
+        base = Base(home.bases / str(number))
+        dataset, history = dataset_of(home, base), float(base.manifest["history"])
+    argv = ["offline.prepare", "--dataset", dataset, "--data-dir", str(home.data), "--history", str(history)]
     argv += ["--salt", record.salt]
     if home.schema_file.exists():
         argv += ["--schema", str(home.schema_file)]
@@ -113,21 +117,56 @@ def prepare(
     _run_spark(home, argv, print_line, master, attend, nice)
 
 
+def dataset_of(home: Home, base: Base) -> str:
+    """Returns the data set that a base was made of, as the home keeps it."""
+    return str(home.data / base.manifest["dataset"])
+
+
 def prepare_from_log(
     home: Home,
-    previous: Path,
+    previous: Base,
     settings: JobSettings,
     until: Offsets,
     out: Path,
     print_line: Callable[[str], None],
     master: str | None = None,
 ) -> None:
-    """Spark: make the base `out` from the base `previous` and the log since, up to the offsets `until`."""
-    argv = ["offline.base.from_log", "--previous", str(previous), "--bootstrap", settings.bootstrap]
+    """Spark: make the base `out` from the base `previous` and the log since, up to the offsets `until`. Where the home's clock is
+    wall time, what it has seen is kept as a data set, too, to learn from."""
+    argv = ["offline.base.from_log", "--previous", str(previous.folder), "--bootstrap", settings.bootstrap]
     argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
     if settings.horizon_since is not None:
         argv += ["--horizon-since", str(settings.horizon_since)]
+    if previous.manifest.get("clock") == "wall":
+        argv += ["--learn", str(home.data / f"{LEARNED}{out.name}")]
     _run_spark(home, argv, print_line, master)
+
+
+def prepare_learned(
+    home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None], master: str | None = None
+) -> None:
+    """Spark: make training data of a base of the log that has rows of its own; of another there is some already. What earlier
+    bases of the log had is removed, but for the one in use."""
+    if Base(home.bases / str(number)).data_base != number:
+        return
+    prepare(home, record, number, print_line, master, "training-data")
+    for folder in home.data.glob(f"{LEARNED}*"):
+        old = folder.name.removeprefix(LEARNED)
+        if old.isdigit() and int(old) not in (number, record.base_number):
+            for each in (folder, samples_folder(home, int(old)), ranking_lists_folder(home, int(old))):
+                shutil.rmtree(each, ignore_errors=True)
+
+
+def no_training_data(home: Home, number: int) -> BadInput:
+    """Returns the error of a base that nothing can be trained on."""
+    base = Base(home.bases / str(number))
+    if base.user_count():
+        return BadInput("train", "training data: ./martlet features makes it", f"none of base {number}")
+    return BadInput(
+        "train",
+        "events to learn from: once some have come, ./martlet features --from-log takes them in",
+        f"base {number}, which holds none",
+    )
 
 
 def _run_spark(
@@ -179,7 +218,8 @@ def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], mas
     number = record.base().data_base
     versions = _embeddings_versions(home)
     out = home.embeddings / str(max(versions, default=0) + 1)
-    argv = ["offline.embeddings", "--dataset", record.dataset, "--data-dir", str(home.data)]
+    made_of = dataset_of(home, Base(home.bases / str(number)))
+    argv = ["offline.embeddings", "--dataset", made_of, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--out", str(out)]
     _run_spark(home, argv, print_line, master)
     for old in versions[:-1]:
@@ -190,7 +230,12 @@ def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], mas
 def has_training_data(home: Home, number: int) -> bool:
     """Returns whether the training data of the data set that a base goes back to is complete."""
     made_of = Base(home.bases / str(number)).data_base
-    return samples_folder(home, made_of).exists() and ranking_lists_folder(home, made_of).exists()
+    return all(_is_current(folder) for folder in (samples_folder(home, made_of), ranking_lists_folder(home, made_of)))
+
+
+def _is_current(folder: Path) -> bool:
+    """Returns whether a folder is there and holds training data of the inputs that this code makes."""
+    return (read_json(folder / "meta.json") or {}).get("inputs_version") == INPUTS_VERSION
 
 
 def train(

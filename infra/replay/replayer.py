@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from features.contracts.events import write_event
@@ -26,7 +25,7 @@ from infra.replay.batch_producer import EventProducer
 from infra.replay.clock_mark import OFFSET, offset_of, put_mark
 from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
 from infra.system.times import parse_time
-from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, rows_between
+from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, whole_rows
 
 ACK_TIMEOUT: Final = 120.0
 """Seconds that the broker may take to acknowledge a batch, its restarts included."""
@@ -97,14 +96,10 @@ class RowsInFlight:
 
 def events_of(dataset: Dataset, plan: Plan, on_read: Callable[[int], None] = lambda row: None) -> Iterator[Outgoing]:
     """Yields the plan's events in the data set's order, unperturbed, in bounded memory; calls `on_read` with each row."""
-    row = plan.first
-    for batch in rows_between(dataset, plan.first, plan.last):
-        # to_pylist takes ten times as long, and to_numpy would import pandas
-        columns = (np.from_dlpack(batch.column(name)).tolist() for name in ("user_id", "item_id", "rating", "ts"))
-        for user_id, item_id, rating, ts in zip(*columns, strict=True):
-            on_read(row)
-            yield Outgoing(row, ts, event_of(dataset.name, user_id, item_id, rating, ts))
-            row += 1
+    for row, columns in enumerate(whole_rows(dataset, plan.first, plan.last), plan.first):
+        event = event_of(dataset.name, *columns)
+        on_read(row)
+        yield Outgoing(row, event.ts, event)
 
 
 class Replayer:
@@ -223,7 +218,8 @@ def replay_home(
     except ValueError:
         raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
     record = HomeRecord(home)
-    data = open_dataset(dataset or record.dataset, home.data)
+    schema = schema_of(home).salted(record.salt)
+    data = open_dataset(dataset or record.dataset, home.data, schema)
     first = cut_row(data, record.history) if dataset is None else 0
     last = data.rows
     if start is not None:
@@ -234,7 +230,7 @@ def replay_home(
         print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
     marked = record.ports.get("redis", 0) if dataset is None else 0  # another data set has no say in the home's time
-    replayer = Replayer(home, bootstrap, data, schema_of(home), marked)
+    replayer = Replayer(home, bootstrap, data, schema, marked)
     row = first if restart else replayer.resume_row(first, last)
     if row > first:
         print_line(

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features.inputs.history import LENGTH
 from models.nets.parts.history_vectors import WIDTH, interests_of
-from models.nets.parts.ids import dense
+from models.nets.parts.id_layers import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 
@@ -46,7 +46,8 @@ class Evolution(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
 
 def build(context: NetContext) -> Any:
-    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
+    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3(G + 1)] → probability,
+    [n, 1]."""
     begun, seed = interests_of(context), context.seed
     states = keras.layers.GRU(WIDTH, return_sequences=True, unroll=True, seed=seed, name="extraction")(begun.events)
     candidate = begun.candidate

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from models.nets.parts.history_vectors import WIDTH, interests_of
-from models.nets.parts.ids import dense
+from models.nets.parts.id_layers import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 
@@ -49,7 +49,8 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
 
 def build(context: NetContext) -> Any:
-    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
+    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3(G + 1)] → probability,
+    [n, 1]."""
     begun, seed = interests_of(context), context.seed
     interest = Attention(seed + 10)(begun.events, begun.present, begun.whose, begun.candidate)
     deep = keras.layers.Concatenate(name="deep_columns")([interest, begun.candidate, begun.inputs["user"]])

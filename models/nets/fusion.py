@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH
 from features.inputs.signals import SIGNAL_COLUMNS
-from models.nets.parts.ids import IdIndex
+from models.nets.parts.id_layers import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration

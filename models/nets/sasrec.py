@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from models.nets.parts.ids import IdIndex
+from models.nets.parts.id_layers import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.nets.parts.sequence import NextItem, SequenceEncoder

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from models.nets.parts.history_vectors import WIDTH, interests_of
-from models.nets.parts.ids import dense
+from models.nets.parts.id_layers import dense
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
 
@@ -19,7 +19,8 @@ SHARPNESS = 12.0
 
 
 def build(context: NetContext) -> Any:
-    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G] → probability, [n, 1]."""
+    """movieId int64 [n], history int64 [n, L], marks [n, L], gaps [n, L + 1], user float32 [n, U + 3(G + 1)] → probability,
+    [n, 1]."""
     begun, seed = interests_of(context), context.seed
     events, present = begun.events, begun.present
     # Newer events weigh more: a weight for each position, learned.

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from models.nets.parts.ids import IdIndex, dense, embedding
+from models.nets.parts.id_layers import IdIndex, dense, embedding
 from models.nets.parts.net import Net, NetContext
 
 FACTORS = 16

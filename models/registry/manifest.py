@@ -132,6 +132,11 @@ def _check(manifest: Manifest, folder: Path, path: Path) -> None:
             raise Broken(f"{path}: golden row {number} has the inputs {sorted(row.inputs)}, expected {sorted(names)}")
 
 
+def has_current_inputs(manifest: Manifest) -> bool:
+    """Whether the model takes columns of the meaning that today's code computes."""
+    return manifest.inputs_version == manifest.maps.version == INPUTS_VERSION
+
+
 def require_current_inputs(manifest: Manifest) -> None:
     """Raise Broken where the model was trained on columns of another meaning than today's code computes."""
     for version in (manifest.inputs_version, manifest.maps.version):

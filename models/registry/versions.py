@@ -21,7 +21,14 @@ from features.durable import sync_path, sync_tree, write_whole
 from features.errors import BadInput, Broken
 from features.units import DAY_S
 from models.registry.disk import locked
-from models.registry.manifest import MANIFEST, Manifest, encode_manifest, read_manifest, verify_digests
+from models.registry.manifest import (
+    MANIFEST,
+    Manifest,
+    encode_manifest,
+    has_current_inputs,
+    read_manifest,
+    verify_digests,
+)
 
 STAGING: Final = ".staging"
 RETIRED: Final = ".retired"
@@ -71,14 +78,15 @@ def newest(models_dir: Path, name: str) -> Manifest | None:
 
 
 def trained_otherwise(models_dir: Path, digest: str) -> set[str]:
-    """Names of the models all of whose versions were trained under a schema of another digest. Of a version that can't be read
-    that is not known."""
+    """Names of the models all of whose versions were trained under a schema of another digest, or take inputs that today's code
+    does not make. Of a version that can't be read that is not known."""
 
     def is_other(folder: Path) -> bool:
         try:
-            return read_manifest(folder).schema != digest
+            manifest = read_manifest(folder)
         except Broken:
             return False
+        return manifest.schema != digest or not has_current_inputs(manifest)
 
     return {name for name in list_models(models_dir) if all(map(is_other, _folders(models_dir / name).values()))}
 

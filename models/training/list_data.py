@@ -19,7 +19,7 @@ from features.errors import BadInput, Broken
 from features.inputs.columns import InputMaps, normalise
 from features.inputs.history import LENGTH, gap_of
 from features.inputs.signals import SIGNAL_COLUMNS
-from models.training.row_data import Part, parquet_files, read_json, schema_of, widths_of
+from models.training.row_data import Part, parquet_files, read_json, read_maps, schema_of, widths_of
 
 VALIDATION: Final = 0.15
 """Share of the lists, the newest ones, that validate and never train."""
@@ -38,7 +38,7 @@ class Lists:
     items                     int64 [A, C], NO_CANDIDATE where a list is shorter
     history, marks, gaps      int64 [A, L], [A, L], [A, L + 1]
     signals                   float32 [A, C, S]
-    columns                   float32 [A, U + 3G] user columns, normalised
+    columns                   float32 [A, U + 3(G + 1)] user columns, normalised
     importances               float32 [A] what a list counts in training
     """
 
@@ -216,7 +216,7 @@ def _histories(folder: Path) -> Histories:
 def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
     """The lists after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is malformed or too
     little."""
-    maps: InputMaps = read_json(folder / "maps.json", InputMaps)
+    maps = read_maps(folder)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
     lists = _lists(folder / "asks", maps)
     lists = lists.part(np.flatnonzero(lists.at > since))

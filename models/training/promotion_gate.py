@@ -171,10 +171,13 @@ def check_version(folder: Path) -> Manifest:
 
 
 def live_version(models_dir: Path, name: str) -> Manifest | None:
-    """The manifest of the newest version that has a readable one, None if none has: a broken version is not live."""
+    """The manifest of the newest version that has a readable one and takes today's inputs, None if none does: another one ranks
+    for nobody, so it is not live."""
     for version in reversed(list_versions(models_dir, name)):
         with suppress(Broken):
-            return read_manifest(version_folder(models_dir, name, version))
+            manifest = read_manifest(version_folder(models_dir, name, version))
+            require_current_inputs(manifest)
+            return manifest
     return None
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from features.arrays import AnyArray, IntArray
 from features.errors import Broken
-from features.inputs.columns import InputMaps
+from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import INPUT_NAMES, RawInputs, model_inputs, width_of
 
 VALIDATION: Final = 0.1
@@ -62,7 +62,18 @@ class Samples:
 
 def widths_of(maps: InputMaps) -> dict[str, int]:
     """Columns of each input, 0 for ids."""
-    return {name: width_of(name, len(maps.genres)) for name in INPUT_NAMES}
+    return {name: width_of(name, maps.vocabulary) for name in INPUT_NAMES}
+
+
+def read_maps(folder: Path) -> InputMaps:
+    """The maps of training data. Raises Broken where they can't be read, or are of inputs that today's code does not make."""
+    maps: InputMaps = read_json(folder / "maps.json", InputMaps)
+    if maps.version != INPUTS_VERSION:
+        raise Broken(
+            f"{folder} was made with inputs version {maps.version}, this code makes {INPUTS_VERSION}: "
+            "the next ./martlet up makes it anew"
+        )
+    return maps
 
 
 def read_json(path: Path, kind: Any) -> Any:
@@ -170,7 +181,7 @@ def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, s
     Rows of one seq stay on one side of the split. Raises Broken, naming file and column, for what can't be read, values
     that are not finite, labels outside 0 to 1, a part with labels of one class only.
     """
-    maps: InputMaps = read_json(folder / "maps.json", InputMaps)
+    maps = read_maps(folder)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
     files, widths = parquet_files(folder), widths_of(maps)
     low, cut, train_rows, validation_rows, dropped = _bounds(files, max_rows, since)

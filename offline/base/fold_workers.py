@@ -8,7 +8,6 @@ from typing import Any, Final
 import pyarrow as pa
 
 from features.base.reader import Base
-from features.contracts.items import genre_names
 from features.fold.co_visits import Pairs
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, count_acts, encode_features
@@ -77,9 +76,8 @@ BLOBS: Final = pa.schema([("item_id", _ID), ("state", pa.binary())])
 class FoldedUsers:
     """Folded users on their way out of a worker, as rows of bounded size."""
 
-    def __init__(self, catalogue: dict[int, Item], at: Millis, schema: pa.Schema = USERS) -> None:
+    def __init__(self, at: Millis, schema: pa.Schema = USERS) -> None:
         """Affinities are as of `at`. `schema` may have columns after those of USERS."""
-        self._genres = genre_names(catalogue.values())
         self._at = at
         self._rows = RowBuffer(schema)
         self._later = (None,) * (len(schema) - len(USERS))
@@ -95,7 +93,7 @@ class FoldedUsers:
 
     def finish(self, user_id: int, frozen: bytes, features: UserFeatures, *more: Any) -> Batches:
         """The user whose contributions were added last."""
-        affinities = _affinities(features, self._at, self._genres)
+        affinities = _affinities(features, self._at)
         yield from self._put((user_id, frozen, *_counts(features), affinities, *self._lists(), *more), len(frozen))
 
     def rest(self) -> Batches:
@@ -113,7 +111,7 @@ class FoldedUsers:
 
 
 def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
-    """Folds rows (user_id, item_id, rating, ts), sorted by user and then by the data set's order, into USERS.
+    """Folds rows (user_id, item_id, kind, centi, ts, user, item), sorted by user and then by the data set's order, into USERS.
 
     `catalogue` is a broadcast dict of Items, `schema` the text of the home's schema. The k-th of a user's N rows has
     n = k - N, so that the log goes on from 0.
@@ -122,11 +120,12 @@ def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
         means = read_schema(schema, FILE)
-        out = FoldedUsers(items, cut)
-        for user_id, (item_ids, ratings, times) in runs(batches, "user_id"):
+        out = FoldedUsers(cut)
+        for user_id, columns in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
-            for n, (item_id, rating, ts) in enumerate(zip(item_ids, ratings, times, strict=True), 1 - len(item_ids)):
-                outcome = fold_user(state, event_of(name, user_id, item_id, rating, ts), items.get(item_id), n, means)
+            for n, row in enumerate(zip(*columns, strict=True), 1 - len(columns[0])):
+                event = event_of(name, user_id, *row)
+                outcome = fold_user(state, event, items.get(event.item_id), n, means)
                 yield from out.add(outcome.contribution)
             yield from out.finish(user_id, freeze_user(state), state.features)
         yield from out.rest()
@@ -144,7 +143,7 @@ def items_worker(catalogue: Any, schema: str, at: Millis, previous: Path | None 
         items: dict[int, Item] = catalogue.value
         base = None if previous is None else Base(previous)
         out = RowBuffer(ITEMS)
-        means, one = read_schema(schema, FILE), ItemColumns(1, ())
+        means, one = read_schema(schema, FILE), ItemColumns(1)
         for item_id, rows in streams(batches, "item_id"):
             stored = None if base is None else base.item_features(item_id)
             features = ItemFeatures(item_id) if stored is None else stored
@@ -205,7 +204,7 @@ def _counts(features: UserFeatures | ItemFeatures) -> tuple[Any, ...]:
     )
 
 
-def _affinities(features: UserFeatures, at: Millis, genres: tuple[str, ...]) -> dict[str, float]:
-    """The slow (14 days) taste for each genre at `at`, from -1 to 1, where it is not 0."""
-    slow = tastes(features, at, genres, ClickWeights())[2].tolist()
-    return {name: value for name, value in zip(genres, slow, strict=True) if value}
+def _affinities(features: UserFeatures, at: Millis) -> dict[str, float]:
+    """The slow (14 days) taste for each facet value at `at`, from -1 to 1, where it is not 0."""
+    found = tastes(features, at, ClickWeights())
+    return {name: value for name, value in zip(found.names, found.values[2].tolist(), strict=True) if value}

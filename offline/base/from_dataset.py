@@ -57,8 +57,6 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
     number = base_number(out)
     began = time.monotonic()
     rows = cut_row(dataset, history)
-    if rows and "rating" not in schema.code_of:
-        raise BadInput("--schema", "one with a kind `rating`, as the data set has ratings", ", ".join(schema.names()))
     cut = ts_of_row(dataset, rows - 1) if rows else 0
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()
@@ -72,6 +70,7 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
             "history": history,
             "history_rows": rows,
             "cut": cut,
+            "clock": dataset.clock if rows == dataset.rows else "data",
             "first_ts": dataset.first_ts,
             "last_ts": dataset.last_ts,
             **counts,
@@ -97,7 +96,7 @@ def _write_tables(
     with step("  users folded") as this:
         worker = fold_workers.users_worker(dataset.name, catalogue, schema, cut)
         by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
-        ordered = by_user.select("user_id", "item_id", "rating", "ts")
+        ordered = by_user.select("user_id", "item_id", "kind", "centi", "ts", "user", "item")
         state_tables.write_parts(ordered, worker, fold_workers.USERS, scratch / "users")
         users = state_tables.write_users(scratch / "users", staging)
         this.note = f"{users} of {rows} events"
@@ -121,12 +120,13 @@ def make(settings: BaseSettings) -> None:
     """The command: open the data set, start Spark, make the base."""
     base_number(settings.out)
     with step("data set") as this:
-        dataset = open_dataset(settings.dataset, settings.data_dir)
-        this.note = f"{dataset.name}, {dataset.rows} ratings, {len(dataset.items)} items"
+        schema = settings.read_schema()
+        dataset = open_dataset(settings.dataset, settings.data_dir, schema)
+        this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     with spark_session(settings.out.parent, settings.master) as spark, step("base") as this:
-        manifest = make_base(spark, dataset, settings.history, settings.out, settings.read_schema())
+        manifest = make_base(spark, dataset, settings.history, settings.out, schema)
         this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 
 

@@ -1,11 +1,13 @@
 """Makes a base of the log: the states of the base before it, folded on over the log up to given offsets.
 
     python -m offline.base.from_log --previous BASES_DIR/N --bootstrap HOST:PORT --until OFFSETS --out BASES_DIR/NUMBER
-                               --horizon MS [--horizon-since MS] [--master M]
+                               --horizon MS [--horizon-since MS] [--learn DATA_DIR/NAME] [--master M]
 
 OFFSETS is JSON: {"events": {"0": next offset, …}, "served": {…}}; what is not named stays where the base before has it. Records
 are taken, or not, as the job takes them, so a base of the log is what the job would hold at those offsets, byte for byte.
-Catalogue and offline neighbours are the previous base's.
+
+Catalogue and offline neighbours are the previous base's. With --learn DATA_DIR/NAME the log is taken as a data set, too (see
+`offline.base.log_dataset`): neighbours come from all that the home has seen, and so may models.
 """
 
 import argparse
@@ -26,12 +28,17 @@ from features.fold.catalogue import CatalogueVersions
 from features.fold.state import FOLD_VERSION
 from features.keys import EVENTS, ITEMS, SERVED
 from features.schema.document import FILE
+from features.types import Item
 from features.verdicts import MARKS, REJECTED, REROUTED
 from offline.base import state_tables
+from offline.base.applied_log import AppliedLog
 from offline.base.from_dataset import BASE_VERSION, base_number
 from offline.base.kafka_log import EVENT, TAKEN, Catalogue, KafkaLog, Log, Span, taking_worker
+from offline.base.log_dataset import take_log
 from offline.base.log_fold_workers import FATES, KNOWN, LOG_USERS, log_users_worker
 from offline.console import run, step
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.item_weights.build import write_history_relations
 from offline.spark.session import partitions, spark_session
 
 if TYPE_CHECKING:
@@ -81,9 +88,17 @@ def spans_of(previous: Base, until: Offsets) -> list[Span]:
 
 
 def make_log_base(
-    spark: "SparkSession", previous: Base, log: Log, until: Offsets, clock: Clock, out: Path, items_end: int = 0
+    spark: "SparkSession",
+    previous: Base,
+    log: Log,
+    until: Offsets,
+    clock: Clock,
+    out: Path,
+    items_end: int = 0,
+    learned: Path | None = None,
 ) -> dict[str, Any]:
-    """Make the base `out`; its manifest. items_end: how many records the topic `items` has.
+    """Make the base `out`; its manifest. items_end: how many records the topic `items` has; learned: take all that the home has
+    seen as this data set, too, which it is then a base of. Without, it goes back to the data set that the previous one does.
 
     Raises BadInput for an `out` that is no new number or offsets that can't be, Broken if the states before are another
     fold's, or the log does not reach from there to `until`.
@@ -100,7 +115,7 @@ def make_log_base(
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()
         versions = _read_items(log, previous, items_end)
-        tables = _write_tables(spark, previous, log, spans, clock, versions, staging)
+        tables = _write_tables(spark, previous, log, spans, clock, versions, staging, learned)
         digests = state_tables.digests(staging)
         offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
         for span in spans:
@@ -111,8 +126,10 @@ def make_log_base(
             **{name: previous.manifest[name] for name in _CARRIED},
             "previous": int(previous.manifest["number"]),
             "data_base": previous.data_base,
+            "root": previous.root,
             **tables,
             "clock_start": previous.clock_start,
+            "clock": previous.manifest.get("clock", "data"),
             "offsets": offsets,
             "catalogue_digest": digests[CATALOGUE],
             "sha256": digests,
@@ -133,6 +150,7 @@ def _write_tables(
     clock: Clock,
     items_by_version: CatalogueVersions,
     staging: Path,
+    learned: Path | None,
 ) -> dict[str, Any]:
     scratch = staging / "parts"
     with step("  log read") as this:
@@ -170,11 +188,45 @@ def _write_tables(
         this.note = f"{pairs} items have some"
         titles.destroy()
     state_tables.write_catalogue(list(items_now.values()), staging / CATALOGUE)
-    shutil.copytree(previous.folder / RELATIONS, staging / RELATIONS)
+    counts: dict[str, Any] = {"users": users, "items": items, "pairs": pairs, "catalogue": len(items_now)}
+    if learned is None:
+        shutil.copytree(previous.folder / RELATIONS, staging / RELATIONS)
+    else:
+        dataset = _learn(previous, log, spans, clock, learned, list(items_now.values()))
+        counts |= _made_of(dataset, int(learned.name.rpartition("-")[2]))
+        with step("  neighbours of items") as this:
+            out = staging / RELATIONS
+            related = write_history_relations(spark, dataset, dataset.rows, previous.schema, out, scratch / "similar")
+            counts["related"] = related
+            this.note = f"{related} items have some"
     catalogue.destroy()
     shutil.rmtree(scratch)
-    counts = {"users": users, "items": items, "pairs": pairs, "catalogue": len(items_now)}
     return {"cut": cut, **counts, "catalogue_versions": versions, "ledger": ledger}
+
+
+def _made_of(learned: Dataset, number: int) -> dict[str, Any]:
+    """The manifest's entries for what the home has seen as a data set."""
+    return {
+        "dataset": learned.name,
+        "rows": learned.rows,
+        "history": 1.0,
+        "history_rows": learned.rows,
+        "first_ts": learned.first_ts,
+        "last_ts": learned.last_ts,
+        "data_base": number,
+    }
+
+
+def _learn(previous: Base, log: Log, spans: Sequence[Span], clock: Clock, out: Path, items: Sequence[Item]) -> Dataset:
+    """Take all that the home has seen, up to the ends of the spans, as the data set `out`, beside the others."""
+    first, data_dir = Base(previous.folder.parent / str(previous.root)), out.parent
+    ends = previous.offsets[EVENTS] | {span.partition: span.end for span in spans if span.topic == EVENTS}
+    with step("  log as a data set") as this:
+        history = open_dataset(str(data_dir / first.manifest["dataset"]), data_dir, previous.schema)
+        applied = AppliedLog(first, log, spans_of(first, {EVENTS: ends}), clock)
+        learned = take_log(out.name, data_dir, history, applied, items, previous.schema)
+        this.note = f"{learned.rows} events, {len(items)} items"
+    return learned
 
 
 def _read_items(log: Log, previous: Base, end: int) -> CatalogueVersions:
@@ -260,6 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
     )
     parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
+    parser.add_argument("--learn", type=Path, default=None, help="take the log as a data set, too: DATA_DIR/NAME")
     parser.add_argument("--master", default=None, help="Spark's master (local[*])")
     given = parser.parse_args(argv)
 
@@ -271,7 +324,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("base") as this:
             log = KafkaLog(given.bootstrap)
-            manifest = make_log_base(spark, previous, log, until, clock, given.out, log.items_end())
+            manifest = make_log_base(spark, previous, log, until, clock, given.out, log.items_end(), given.learn)
             this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 
     return run(make)

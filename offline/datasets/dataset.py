@@ -1,13 +1,15 @@
 """A data set in the one form that all of offline and `replay` read: rows in the order of time, and items.
 
-<data_dir>/<name>/sorted-ratings.parquet   user_id, item_id int64, rating float64, ts int64 (ms)
-                  items.msgpack            the catalogue
-                  stamp.json               what they were made of; opening again is instant while that is unchanged
+<data_dir>/<name>/history.parquet   what happened (`offline.datasets.event_history`); kept for good, whatever becomes of the files
+                  items.msgpack     the catalogue
+                  taken.json        what they were made of, and what was left out
+                  rows.parquet      what the schema takes of the history (`offline.datasets.schema_rows`); made again at need
+                  rows.json         by which schema
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -20,36 +22,52 @@ import pyarrow.parquet as pq
 
 from features.durable import write_whole
 from features.errors import BadInput, Broken
+from features.schema.tables import Schema, preset_schema
 from features.types import RATING, Event, Item
-from offline.datasets.normalise import NORMAL_VERSION, normalise
-from offline.datasets.rejected_lines import FILE, Rejects
-from offline.datasets.sources import DEFAULT, KNOWN, Source, find_source
+from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
+from offline.datasets.normalise import normalise
+from offline.datasets.own.own_rows import normalise_own
+from offline.datasets.rejected_lines import FILE, LEFT_OUT, Rejects
+from offline.datasets.schema_rows import ROWS_VERSION, write_rows
+from offline.datasets.sources import DEFAULT, KNOWN, NONE, Source, find_source, name_of
 
 __all__ = [
     "DEFAULT",
     "KNOWN",
+    "NONE",
     "Dataset",
     "cut_row",
     "event_id",
     "event_of",
+    "keep_dataset",
     "open_dataset",
     "rows_between",
     "ts_of_row",
+    "whole_rows",
 ]
 
-_STAMP: Final = "stamp.json"
+HISTORY: Final = "history.parquet"
+COLUMNS: Final = ("user_id", "item_id", "kind", "centi", "ts")
+"""Of a row, without the ids outside …"""
+OUTER: Final = ("user", "item")
+"""… and those."""
+_ROWS: Final = "rows.parquet"
+_ITEMS: Final = "items.msgpack"
+_TAKEN: Final = "taken.json"
+_STAMP: Final = "rows.json"
 _items_decoder = msgspec.msgpack.Decoder(list[Item])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set, normalised.
+    """A data set, as a schema takes it.
 
-    ratings   Parquet file, sorted by ts, rows of one second by `normalise.tie_hash`: user_id, item_id int64, rating float64,
-              ts int64 ms
+    ratings   Parquet file of the rows (`offline.datasets.schema_rows.ROWS`), in the history's order
     items     the catalogue, ascending by id
-    rows      ratings in the file; first_ts, last_ts their oldest and newest, ms
+    rows      rows in the file; first_ts, last_ts their oldest and newest, ms
     rejected  lines that were out of contract; duplicates rows that were there twice
+    left_out  reason → rows of the history that the schema does not take
+    clock     "wall": new events come from now on; "data": the home's time goes on from the history's end
     """
 
     name: str
@@ -60,67 +78,151 @@ class Dataset:
     last_ts: int
     rejected: int = 0
     duplicates: int = 0
+    left_out: tuple[tuple[str, int], ...] = ()
+    clock: str = "data"
 
 
-def open_dataset(name_or_folder: str, data_dir: Path) -> Dataset:
-    """A known data set or a folder of MovieLens' shape, normalised under `data_dir`/<name>.
+def open_dataset(given: str, data_dir: Path, schema: Schema | None = None) -> Dataset:
+    """A known data set, a folder of files, a `dataset.toml`, or `none`, as a schema takes it (None: the one for films); or
+    `data_dir`/<name>, what was taken before.
 
-    Raises BadInput for what is no data set, Unavailable for one that can't be downloaded, Broken for a bad download.
+    It is taken into `data_dir`/<name> the first time, and from then on read there, whatever becomes of the files. Raises BadInput
+    for what is no data set, Unavailable for one that can't be downloaded, Broken for a bad download.
     """
+    means = preset_schema() if schema is None else schema
     data_dir.mkdir(parents=True, exist_ok=True)
-    source = find_source(name_or_folder, data_dir)
-    folder = data_dir / source.name
-    folder.mkdir(parents=True, exist_ok=True)
-    ratings, items, stamp = folder / "sorted-ratings.parquet", folder / "items.msgpack", folder / _STAMP
-    made_of = _made_of(source)
-    known = _read_stamp(stamp)
-    if known.get("made_of") != made_of or not (ratings.exists() and items.exists()):
-        stamp.unlink(missing_ok=True)
-        rejects = Rejects()
-        shape = normalise(source, ratings, items, rejects, data_dir)
-        known = {"made_of": made_of, **shape, "rejected": rejects.count}
-        if rejects.count:
-            rejects.write(data_dir)
-            print(f"{source.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)
-        write_whole(stamp, json.dumps(known, indent=1).encode())
+    folder = data_dir / name_of(given)
+    taken = _read_json(folder / _TAKEN)
+    if taken.get("version") != HISTORY_VERSION or not ((folder / HISTORY).exists() and (folder / _ITEMS).exists()):
+        is_itself = Path(given).resolve() == folder.resolve()
+        taken = _take(taken.get("from", given) if is_itself else given, folder, data_dir, means)
+    else:
+        _check_source(given, folder, taken)
+    rows = _rows(folder, taken, means)
+    if taken["rows"] and not rows["rows"]:
+        reasons = "; ".join(f"{count} rows: {why}" for why, count in rows["left_out"].items())
+        raise BadInput("--dataset", f"events that the schema takes ({', '.join(means.names())})", reasons)
     return Dataset(
-        source.name,
-        ratings,
-        _items_decoder.decode(items.read_bytes()),
-        *(int(known[name]) for name in ("rows", "first_ts", "last_ts", "rejected", "duplicates")),
+        folder.name,
+        folder / _ROWS,
+        [means.items.again(item) for item in _items_decoder.decode((folder / _ITEMS).read_bytes())],
+        int(rows["rows"]),
+        int(rows["first_ts"]),
+        int(rows["last_ts"]),
+        int(taken["rejected"]),
+        int(taken["duplicates"]),
+        tuple(rows["left_out"].items()),
+        str(taken["clock"]),
     )
 
 
-def _made_of(source: Source) -> list[Any]:
-    """The fingerprint of the source's state: its files' paths, sizes and times, and our version."""
-    files = [(path, path.stat()) for path in (source.ratings, source.movies)]
-    return [NORMAL_VERSION, *([str(path.resolve()), stat.st_size, stat.st_mtime_ns] for path, stat in files)]
+def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str, Any]:
+    """Read the files into the folder; what taken.json then holds."""
+    source = find_source(given, data_dir, schema.document)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _TAKEN).unlink(missing_ok=True)
+    rejects = Rejects()
+    if isinstance(source, Source):
+        shape = normalise(source, folder / HISTORY, folder / _ITEMS, rejects, data_dir)
+    else:
+        shape = normalise_own(source, schema.ids, folder / HISTORY, folder / _ITEMS, rejects, data_dir)
+    made_of = [[str(path.resolve()), *_fingerprint(path)] for path in source.files()]
+    taken = {
+        "version": HISTORY_VERSION,
+        "from": str(Path(given).resolve()) if Path(given).exists() else given,
+        "made_of": made_of,
+        "clock": "data" if isinstance(source, Source) else source.clock,
+        **shape,
+        "rejected": rejects.count,
+    }
+    if rejects.count:
+        rejects.write(data_dir / FILE)
+        print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)
+    write_whole(folder / _TAKEN, json.dumps(taken, indent=1).encode())
+    return taken
 
 
-def _read_stamp(path: Path) -> dict[str, Any]:
+def keep_dataset(name: str, data_dir: Path, rows: Happened, items: Sequence[Item]) -> None:
+    """Keep rows and items under a name, as if they had been taken from files; `open_dataset` opens them by it."""
+    folder = data_dir / name
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = write_history(rows, folder / HISTORY)
+    write_whole(folder / _ITEMS, msgspec.msgpack.encode(items))
+    taken = {"version": HISTORY_VERSION, "from": name, "made_of": [], "clock": "wall", **shape, "rejected": 0}
+    write_whole(folder / _TAKEN, json.dumps(taken, indent=1).encode())
+
+
+def _check_source(given: str, folder: Path, taken: dict[str, Any]) -> None:
+    """Raise BadInput where a data set of this name was taken from another folder; print where its files have changed since."""
+    before, now = Path(taken["from"]), Path(given)
+    if (
+        now.is_dir()
+        and now.resolve() != folder.resolve()
+        and before.is_absolute()
+        and before.resolve() != now.resolve()
+    ):
+        raise BadInput(
+            "--dataset", f"a folder of another name than {folder.name}, which was taken from {before}", given
+        )
+    changed = [path for path, *then in taken["made_of"] if Path(path).exists() and _fingerprint(Path(path)) != then]
+    if changed:
+        print(
+            f"{folder.name}: {changed[0]} has changed; what was taken from it stays (remove {folder} to take it anew)"
+        )
+
+
+def _fingerprint(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _rows(folder: Path, taken: dict[str, Any], schema: Schema) -> dict[str, Any]:
+    """Make rows.parquet where it is not there or was made by another schema; what rows.json then holds."""
+    made_of = [ROWS_VERSION, schema.digest, schema.ids.salt.hex(), taken]
+    known = _read_json(folder / _STAMP)
+    if known.get("made_of") != made_of or not (folder / _ROWS).exists():
+        (folder / _STAMP).unlink(missing_ok=True)
+        rejects = Rejects()
+        known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / _ROWS, schema, rejects)}
+        if rejects.count:
+            rejects.write(folder / LEFT_OUT)
+            for why, count in known["left_out"].items():
+                print(f"{folder.name}: {count} rows left out: {why}; see {folder / LEFT_OUT}", flush=True)
+        write_whole(folder / _STAMP, json.dumps(known, indent=1).encode())
+    return known
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        stamp = json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return stamp if isinstance(stamp, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
-def event_id(name: str, user_id: int, item_id: int, ts: int) -> str:
+def event_id(name: str, user_id: int, item_id: int, ts: int, kind: int = RATING) -> str:
     """The id of a row's event, the same in every run: at most 64 characters. `ts` in ms.
 
     >>> event_id("ml-100k", 196, 242, 881250949000)
     'ml-100k:196:242:881250949'
+    >>> event_id("shop", 196, 242, 881250949000, 2)
+    'shop:196:242:881250949000:2'
     """
-    full = f"{name}:{user_id}:{item_id}:{ts // 1000}"
+    if kind == RATING and ts % 1000 == 0:
+        full = f"{name}:{user_id}:{item_id}:{ts // 1000}"
+    else:
+        full = f"{name}:{user_id}:{item_id}:{ts}:{kind}"
     if len(full) <= 64:
         return full
     return f"{name[:23]}:{blake2b(full.encode(), digest_size=20).hexdigest()}"
 
 
-def event_of(name: str, user_id: int, item_id: int, rating: float, ts: int) -> Event:
-    """A row as the event that `replay` sends and Spark folds. `ts` in ms."""
-    centi = math.floor(rating * 100 + 0.5)
-    return Event(event_id(name, user_id, item_id, ts), RATING, user_id, item_id, centi, "", ts)
+def event_of(
+    name: str, user_id: int, item_id: int, kind: int, centi: int, ts: int, user: str = "", item: str = ""
+) -> Event:
+    """A row as the event that `replay` sends and Spark folds. `ts` in ms; user, item: the outer ids where they are no numbers."""
+    of_row = event_id(name, user_id, item_id, ts, kind)
+    return Event(of_row, kind, user_id, item_id, centi, "", ts, None, None, user, item)
 
 
 def cut_row(dataset: Dataset, history: float) -> int:
@@ -131,7 +233,9 @@ def cut_row(dataset: Dataset, history: float) -> int:
     return math.floor(history * dataset.rows + 1e-6)
 
 
-def rows_between(dataset: Dataset, start_row: int, end_row: int, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+def rows_between(
+    dataset: Dataset, start_row: int, end_row: int, batch_rows: int = 65_536, columns: Sequence[str] = COLUMNS
+) -> Iterator[pa.RecordBatch]:
     """Rows `start_row` ≤ row < `end_row` in the data set's order, at most `batch_rows` at a time.
 
     Raises Broken if the file is not whole.
@@ -148,13 +252,27 @@ def rows_between(dataset: Dataset, start_row: int, end_row: int, batch_rows: int
         if not wanted:
             return
         at = starts[wanted[0]]
-        for batch in file.iter_batches(batch_size=batch_rows, row_groups=wanted):
+        for batch in file.iter_batches(batch_size=batch_rows, row_groups=wanted, columns=list(columns)):
             low, high = max(start_row - at, 0), min(end_row - at, batch.num_rows)
             at += batch.num_rows
             if low < high:
                 yield batch.slice(low, high - low)
             if at >= end_row:
                 return
+
+
+def whole_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[tuple[Any, ...]]:
+    """Rows as `event_of` takes them: COLUMNS and OUTER."""
+    for batch in rows_between(dataset, start_row, end_row, columns=(*COLUMNS, *OUTER)):
+        # to_pylist takes ten times as long, and to_numpy would import pandas
+        columns = [np.from_dlpack(batch.column(name)).tolist() for name in COLUMNS]
+        yield from zip(*columns, *(_words(batch.column(name)) for name in OUTER), strict=True)
+
+
+def _words(column: pa.Array) -> list[str]:
+    encoded = column.dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    return [words[index] for index in np.from_dlpack(encoded.indices).tolist()]
 
 
 def ts_of_row(dataset: Dataset, row: int) -> int:

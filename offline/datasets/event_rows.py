@@ -9,7 +9,7 @@ from features.arrays import AnyArray, IntArray
 from features.fold.event_weights import kinds_that_count_once, weights_of, without_repeats
 from features.schema.tables import Schema
 from features.types import RATING, Event, ItemId, Millis, UserId
-from offline.datasets.dataset import Dataset, event_id, rows_between
+from offline.datasets.dataset import Dataset, event_of, rows_between
 
 EventRow = tuple[UserId, ItemId, int, int, Millis]
 """(user, item, code of the kind, value in hundredths, ts in ms)."""
@@ -38,8 +38,7 @@ def event_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[Event
 
 def event_of_row(name: str, row: EventRow) -> Event:
     """The event of a row of the data set `name`."""
-    user_id, item_id, kind, centi, ts = row
-    return Event(event_id(name, user_id, item_id, ts), kind, user_id, item_id, centi, "", ts)
+    return event_of(name, *row)
 
 
 def row_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:

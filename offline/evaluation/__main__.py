@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     return run(
         lambda: evaluate(
-            open_dataset(given.dataset, given.data_dir),
+            open_dataset(given.dataset, given.data_dir, Base(given.base).schema),
             Base(given.base),
             given.models,
             given.model or list_models(given.models),

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.arrays import DoubleArray, IntArray
-from features.contracts.items import genre_names
+from features.arrays import BoolArray, DoubleArray, IntArray
+from features.inputs.facet_table import FacetTable
 from features.schema.tables import is_act
 from features.types import ItemId, UserId
-from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, rows_between
 from offline.datasets.event_rows import event_rows
 
@@ -23,12 +22,12 @@ class ItemPopulation:
 
     ids     [N] of all items that rows or the catalogue name, ascending
     shares  [N] of the history's users, those that acted on the item
-    genres  [N, G] 1 where the item has the genre
+    facets  of each item
     """
 
     ids: IntArray
     shares: DoubleArray
-    genres: DoubleArray
+    facets: FacetTable
 
 
 def item_population(dataset: Dataset, first: int) -> ItemPopulation:
@@ -43,14 +42,11 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
             of_item[item_id].add(user_id)
             users.add(user_id)
     ids = sorted(known)
-    names = genre_names(dataset.items)
-    catalogue = {item.item_id: item for item in dataset.items}
-    genres = np.zeros((len(ids), len(names)))
-    for row, item_id in enumerate(ids):
-        for genre in catalogue[item_id].labels if item_id in catalogue else ():
-            genres[row, names.index(genre)] = 1
+    facets, row_of = FacetTable(len(ids)), {item_id: row for row, item_id in enumerate(ids)}
+    for item in dataset.items:
+        facets.put(row_of[item.item_id], item.labels)
     shares = np.array([len(of_item.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
-    return ItemPopulation(np.array(ids, np.int64), shares, genres)
+    return ItemPopulation(np.array(ids, np.int64), shares, facets)
 
 
 def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
@@ -59,7 +55,7 @@ def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
     coverage   share of all items that any list shows
     novelty    mean of −log₂ of the share of the history's users that acted on what is shown, bits; an item that nobody acted on
                counts as one that half a user did
-    diversity  mean over lists of 1 − cosine of the genres of two items in it; NaN where no list has two
+    diversity  mean over lists of 1 − cosine of the facets of two items in it; NaN where no list has two
     """
     indices = np.minimum(np.searchsorted(of.ids, lists), len(of.ids) - 1)
     known = of.ids[indices] == lists  # an item that was put since is left out
@@ -67,19 +63,24 @@ def beyond(lists: IntArray, of: ItemPopulation) -> dict[str, float]:
     distinct = np.unique(rows[known])
     floor = 0.5 * min(of.shares[of.shares > 0], default=1.0)
     bits = -np.log2(np.maximum(of.shares, floor))[rows]
-    unit = of.genres / np.maximum(np.linalg.norm(of.genres, axis=1, keepdims=True), 1e-9)
     counts = known.sum(1)
-    # The sum of all cosines in a list is the squared length of the sum of its unit vectors.
-    sums = np.zeros((len(lists), unit.shape[1]))
-    selves = np.zeros(len(lists))
-    for rank in range(TOP):
-        vectors = unit[rows[:, rank]] * known[:, rank, None]
-        sums += vectors
-        selves += (vectors**2).sum(1)
     pairs = counts * (counts - 1)
-    alike = ((sums**2).sum(1) - selves)[pairs > 0] / pairs[pairs > 0]
+    alike = _cosines(rows, known, of.facets)[pairs > 0] / pairs[pairs > 0]
     return {
         "coverage": len(distinct) / len(of.ids),
         "novelty": float(bits[known].mean()) if known.any() else float("nan"),
         "diversity": float(1 - alike.mean()) if len(alike) else float("nan"),
     }
+
+
+def _cosines(rows: IntArray, known: BoolArray, facets: FacetTable) -> DoubleArray:
+    """[A] the sum of the cosines of any two of a list's items, both ways: the squared length of the sum of their unit vectors,
+    less that of each with itself. rows: [A, TOP]; known: which of them count."""
+    owners, _ = np.nonzero(known)
+    values, starts = facets.of(rows[known])
+    counts = np.diff(starts)
+    kinds = max(len(facets.names), 1)
+    keys, index = np.unique(np.repeat(owners, counts) * kinds + values, return_inverse=True)
+    sums = np.bincount(index, np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts), len(keys))
+    squared = np.bincount(keys // kinds, sums**2, len(rows))
+    return np.asarray(squared - np.bincount(owners, counts > 0, len(rows)), np.float64)

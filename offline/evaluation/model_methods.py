@@ -39,12 +39,14 @@ class ModelMethod:
         moment, rows, names = query.moment, query.rows, self._names
         if not len(rows):
             return rows
-        item_ids = moment.items.columns.ids[rows]
+        item_ids, vocabulary = moment.items.columns.ids[rows], self._manifest.maps.vocabulary
         raw = RawInputs(
             np.array([moment.user_id], np.int64),
-            user_vector(moment.user, moment.at, moment.items.genres, moment.weights, moment.items.schema.unit)[None],
+            user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema.unit, moment.tastes)[
+                None
+            ],
             item_ids,
-            item_matrix(moment.items.columns, rows, moment.at),
+            item_matrix(moment.items.columns, rows, moment.at, vocabulary),
             None,
             history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
             signal_matrix(query.signals, rows) if "signals" in names else None,

@@ -103,7 +103,14 @@ def tower(models: Path) -> Channel:
     def user(moment: Moment, _vectors: FloatArray, _vector_of: IntArray, _model: Any = loaded) -> FloatArray:
         raw = RawInputs(
             np.array([moment.user_id]),
-            user_vector(moment.user, moment.at, moment.items.genres, moment.weights, moment.items.schema.unit)[None],
+            user_vector(
+                moment.user,
+                moment.at,
+                manifest.maps.vocabulary,
+                moment.weights,
+                moment.items.schema.unit,
+                moment.tastes,
+            )[None],
             np.zeros(1, np.int64),
             np.zeros((1, 0), np.float32),
             history=history_of(moment.user.recent, moment.at),
@@ -208,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def measure() -> None:
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, Base(given.base).schema)
         print_recall(*recall(dataset, Base(given.base), vector_channels(given.embeddings, given.models)))
 
     return run(measure)

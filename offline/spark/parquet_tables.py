@@ -42,7 +42,8 @@ def write_table(folder: Path, key: str, value: str, path: Path) -> int:
     """
     count: int = sum(batch.num_rows for batch in _keyed(folder, (key,)))
     head, _, offsets_at, values_at = layout(count)
-    done, end, last = 0, 0, -1
+    done, end = 0, 0
+    last: int | None = None
     with path.open("wb") as ids, path.open("r+b") as offsets, path.open("r+b") as values:
         ids.write(head)
         offsets.seek(offsets_at)
@@ -53,7 +54,7 @@ def write_table(folder: Path, key: str, value: str, path: Path) -> int:
             blobs = batch.column(batch.schema.get_field_index(value))
             if len(keys) == 0:
                 continue
-            if keys[0] <= last or (np.diff(keys) <= 0).any():
+            if (last is not None and keys[0] <= last) or (np.diff(keys) <= 0).any():
                 raise Broken(f"{path.name}: rows do not ascend by {key} near {keys[0]}")
             last = int(keys[-1])
             ends = end + np.cumsum(pc.binary_length(blobs).to_numpy(), dtype=np.uint64)

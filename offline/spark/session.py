@@ -103,9 +103,16 @@ def partitions(spark: "SparkSession", rows: int) -> int:
 
 
 def history_events(spark: "SparkSession", dataset: "Dataset", rows: int) -> "DataFrame":
-    """The first `rows` rows of a data set: seq (the row's number, from 0), user_id, item_id, rating, ts."""
+    """The first `rows` rows of a data set: seq (the row's number, from 0), user_id, item_id, kind, centi, ts, user, item."""
     frame = spark.read.parquet(str(dataset.ratings)).selectExpr(
-        "_metadata.row_index AS seq", "user_id", "item_id", "rating", "ts"
+        "_metadata.row_index AS seq",
+        "user_id",
+        "item_id",
+        "kind",
+        "centi",
+        "ts",
+        "user",
+        "item",
     )
     return frame.where(frame.seq < rows)
 

@@ -94,7 +94,7 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
     reactions = reactions_of(sample, schema)
     importances = {item_id: each.strength / mean if each.strength else 1.0 for item_id, each in reactions.items()}
     order = [(item.item_id, rank) for rank, item in enumerate(served.items) if item.item_id in reactions]
-    head = (sample.closed_ts, sample.user_id)
+    head = (sample.closed_ts, schema.ids.inside(sample.user_id))
     for item_id, rank in order:
         label, importance = float(reactions[item_id].liked), importances[item_id]
         yield (*head, item_id, served.at, label, importance, features.user, features.items[rank]), None, None
@@ -154,13 +154,13 @@ def make_from_impressions(
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
     maps = _maps(samples / MAPS)
-    if _maps(ranking_lists / MAPS).genres != maps.genres:
+    if _maps(ranking_lists / MAPS).vocabulary != maps.vocabulary:
         raise BadInput("--asks", f"asks made with {samples}", str(ranking_lists))
     mean = float(_meta(samples).get("mean_weight", 1.0)) * schema.unit
     with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
-        worker = impressions_worker(log, spans, schema.text(), layout(maps.genres), mean)
+        worker = impressions_worker(log, spans, schema.text(), layout(maps.vocabulary), mean)
         write_parts(tasks, worker, LESSONS, staging / "lessons")
         whole = spark.read.parquet(str(staging / "lessons"))
         for name, kind, source in (("samples", "row", samples), ("asks", "ask", ranking_lists)):

@@ -7,12 +7,12 @@ import numpy as np
 
 from features.arrays import BoolArray, IntArray
 from features.base.reader import EASE, SIMILAR, read_relations
-from features.contracts.items import genre_names
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.signals import ItemIndex, Moment, Together
 from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
@@ -36,13 +36,13 @@ class HistoryWalk:
         self._name = name
         self._schema = schema
         self._catalogue = catalogue
-        self.genres = genre_names(catalogue.values())
-        columns = ItemColumns(len(ids), self.genres)
+        self.vocabulary = vocabulary_of(catalogue.values())
+        columns = ItemColumns(len(ids))
         row_of = {item_id: row for row, item_id in enumerate(ids.tolist())}
         for item_id, row in row_of.items():
             columns.set_item(row, item_id, catalogue.get(item_id))
         ease, similar = (read_relations(relations / kind, ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(columns, self.genres, row_of, ease, similar, Together(len(ids)), schema)
+        self.index = ItemIndex(columns, row_of, ease, similar, Together(len(ids)), schema)
         self._users: dict[UserId, UserState] = {}
         self._items: dict[ItemId, ItemFeatures] = {}
         self._pairs: dict[ItemId, Pairs] = {}

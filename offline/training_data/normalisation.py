@@ -1,6 +1,5 @@
 """Mean and spread of every input column over the samples: the maps that ride in a model's manifest."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,11 +7,15 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrays import DoubleArray, FloatArray
-from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
+from features.inputs.columns import InputMaps, cross_matrix
+from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.model_inputs import width_of
 from offline.spark.parquet_tables import batches
 
 MIN_STD: Final = 1e-3
 """A column that hardly varies is not blown up."""
+CONSTANT: Final = 1e-9
+"""A column that varies by no more does not vary: what is left is rounding."""
 
 
 class ColumnStatistics:
@@ -42,11 +45,12 @@ class ColumnStatistics:
         return _rounded(self._shift + self._sum / self.count)
 
     def std(self) -> tuple[float, ...]:
-        """At least MIN_STD; 1 for each column if nothing was added."""
+        """At least MIN_STD, 0 for a column that never varied; 1 for each column if nothing was added."""
         if self.count == 0:
             return (1.0,) * self.width
         mean = self._sum / self.count
-        return _rounded(np.maximum(np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0)), MIN_STD))
+        spread = np.sqrt(np.maximum(self._squares / self.count - mean * mean, 0))
+        return _rounded(np.where(spread > CONSTANT, np.maximum(spread, MIN_STD), 0))
 
 
 def _rounded(values: DoubleArray) -> tuple[float, ...]:
@@ -59,11 +63,9 @@ def matrix(column: pa.ListArray, width: int) -> FloatArray:
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(len(column), width)
 
 
-def input_maps(samples: Path, genres: Sequence[str]) -> InputMaps:
+def input_maps(samples: Path, vocabulary: Vocabulary) -> InputMaps:
     """The maps of the samples in a folder of Parquet parts; memory holds one batch."""
-    user = ColumnStatistics(len(USER_COLUMNS) + 3 * len(genres))
-    item = ColumnStatistics(len(ITEM_COLUMNS) + len(genres))
-    cross = ColumnStatistics(len(CROSS_COLUMNS))
+    user, item, cross = (ColumnStatistics(width_of(name, vocabulary)) for name in ("user", "item", "cross"))
     for batch in batches(samples, ("user", "item")):
         if batch.num_rows:
             users = matrix(batch.column(batch.schema.get_field_index("user")), user.width)
@@ -71,4 +73,4 @@ def input_maps(samples: Path, genres: Sequence[str]) -> InputMaps:
             user.add(users)
             item.add(items)
             cross.add(cross_matrix(users, items))
-    return InputMaps(tuple(genres), user.mean(), user.std(), item.mean(), item.std(), cross.mean(), cross.std())
+    return InputMaps(vocabulary, user.mean(), user.std(), item.mean(), item.std(), cross.mean(), cross.std())

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from features.contracts.items import genre_names
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
+from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.schema.document import FILE
 from features.schema.tables import read_schema
 from features.types import Contribution, Item
@@ -41,12 +41,12 @@ def user_vectors_worker(name: str, catalogue: Any, schema: str) -> Worker:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
-        genres, weights, means = genre_names(items.values()), ClickWeights(), read_schema(schema, FILE)
+        vocabulary, weights, means = vocabulary_of(items.values()), ClickWeights(), read_schema(schema, FILE)
         out = RowBuffer(USER_VECTORS)
         for user_id, lists in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
             for n, (seq, item_id, kind, centi, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
-                if wanted and out.add((seq, user_vector(state.features, ts, genres, weights, means.unit))):
+                if wanted and out.add((seq, user_vector(state.features, ts, vocabulary, weights, means.unit))):
                     yield from out.take()
                 event = event_of_row(name, (user_id, item_id, kind, centi, ts))
                 fold_user(state, event, items.get(item_id), n, means)
@@ -65,7 +65,7 @@ def item_vectors_worker(catalogue: Any, schema: str) -> Worker:
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
         means = read_schema(schema, FILE)
-        batch = _RequestBatch(genre_names(items.values()), means.unit)
+        batch = _RequestBatch(vocabulary_of(items.values()), means.unit)
         for item_id, lists in runs(batches, "item_id"):
             item, features = items.get(item_id), ItemFeatures(item_id)
             batch.changed()
@@ -90,8 +90,9 @@ _Request = tuple[int, int, int, int, float, float]
 class _RequestBatch:
     """Requests waiting for their vectors, which are computed together. Requests between two events share a state."""
 
-    def __init__(self, genres: tuple[str, ...], unit: int, size: int = 2_048) -> None:
-        self._columns = ItemColumns(size, genres)
+    def __init__(self, vocabulary: Vocabulary, unit: int, size: int = 2_048) -> None:
+        self._vocabulary = vocabulary
+        self._columns = ItemColumns(size)
         self._unit = unit
         self._used = 0
         self._fresh = False
@@ -117,7 +118,8 @@ class _RequestBatch:
 
     def take(self) -> pa.RecordBatch:
         seqs, users, ids, times, labels, importances = zip(*self.requests, strict=True)
-        matrix = item_matrix(self._columns, np.asarray(self._rows, np.int64), np.asarray(times, np.int64))
+        rows, at = np.asarray(self._rows, np.int64), np.asarray(times, np.int64)
+        matrix = item_matrix(self._columns, rows, at, self._vocabulary)
         self._used, self._fresh, self._rows, self.requests = 0, False, [], []
         offsets = np.arange(0, matrix.size + 1, matrix.shape[1], dtype=np.int32)
         vectors = pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(matrix).ravel()))

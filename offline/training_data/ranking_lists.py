@@ -4,7 +4,7 @@ python -m offline.training_data.ranking_lists --base BASES_DIR/NUMBER --dataset 
 
 <out>/asks/part-*.parquet       a row for each list, see RANKING_LISTS, by seq
       sequences/part-*.parquet  a row for each user: all rows of the history in order, see SEQUENCES
-      maps.json                 features.inputs.columns.InputMaps of genres and user columns
+      maps.json                 features.inputs.columns.InputMaps of vocabulary and user columns
       meta.json                 what it was made of, and the row where the lists begin
 
 The weights between items, by which candidates are found, are made of the rows before the first list, so that no list's answer
@@ -28,12 +28,13 @@ import pyarrow as pa
 
 from features.arrays import IntArray
 from features.base.reader import RELATIONS, Base
-from features.contracts.items import genre_names
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
-from features.inputs.columns import INPUTS_VERSION, USER_COLUMNS, ClickWeights, InputMaps, user_vector
+from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps, user_vector
+from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.inputs.history import history_of, mark_of
+from features.inputs.model_inputs import width_of
 from features.inputs.signals import candidates, find_signals, signal_matrix
 from features.schema.document import FILE
 from features.schema.tables import read_schema
@@ -128,7 +129,7 @@ def _lists_of(
             rows, _ = candidates(found.orders, limit)
             answer = np.flatnonzero(rows == wanted)
             if len(answer):
-                vector = user_vector(moment.user, ts, walk.genres, clicks, schema.unit)
+                vector = user_vector(moment.user, ts, walk.vocabulary, clicks, schema.unit)
                 signals = signal_matrix(found, rows).ravel()
                 history = history_of(moment.user.recent, ts)
                 ids = walk.index.columns.ids[rows]
@@ -178,7 +179,7 @@ def make_ranking_lists(
             write_parts(ordered, sequences_worker(mean), SEQUENCES, staging / "sequences")
         shutil.rmtree(staging / RELATIONS)
         shutil.rmtree(staging / "scratch")
-        (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", genre_names(dataset.items))))
+        (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", vocabulary_of(dataset.items))))
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
@@ -224,12 +225,12 @@ def _write_lists(
     ids.destroy()
 
 
-def _maps(lists: Path, genres: tuple[str, ...]) -> InputMaps:
-    user = ColumnStatistics(len(USER_COLUMNS) + 3 * len(genres))
+def _maps(lists: Path, vocabulary: Vocabulary) -> InputMaps:
+    user = ColumnStatistics(width_of("user", vocabulary))
     for batch in batches(lists, ("user",)):
         if batch.num_rows:
             user.add(matrix(batch.column(0), user.width))
-    return InputMaps(genres, user.mean(), user.std())
+    return InputMaps(vocabulary, user.mean(), user.std())
 
 
 def _count(lists: Path) -> int:
@@ -249,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def make() -> None:
         base = Base(given.base)
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("asks") as this:
             meta = make_ranking_lists(spark, dataset, base, given.out, ranking_list_settings(given))

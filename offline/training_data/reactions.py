@@ -32,7 +32,7 @@ def reactions_of(sample: Sample, schema: Schema) -> dict[ItemId, Reaction]:
     seen = {each.item_id for each in acted if isinstance(each.item_id, int)}
     if not any(each.type == "impression" for each in acted):
         seen = slate
-    looks: dict[ItemId, Reaction] = {}
+    clicked: dict[ItemId, Reaction] = {}
     judgements: dict[ItemId, Reaction] = {}
     for each in acted:
         code = schema.code_of.get(each.type)
@@ -40,11 +40,11 @@ def reactions_of(sample: Sample, schema: Schema) -> dict[ItemId, Reaction]:
             continue
         kind, weight = schema.kind(code), schema.weight(code, _centi(each))
         if kind.click and weight >= 0:
-            before = looks.get(each.item_id, Reaction(True, 0))
-            looks[each.item_id] = Reaction(True, max(before.strength, weight))
+            before = clicked.get(each.item_id, Reaction(True, 0))
+            clicked[each.item_id] = Reaction(True, max(before.strength, weight))
         elif weight or _is_graded(kind):
             judgements[each.item_id] = Reaction(weight > 0, abs(weight))
-    return dict.fromkeys(seen, Reaction(False, 0)) | looks | judgements
+    return dict.fromkeys(seen, Reaction(False, 0)) | clicked | judgements
 
 
 def labels_of(sample: Sample, schema: Schema) -> dict[ItemId, float]:

@@ -2,8 +2,9 @@
 
 python -m offline.training_data.rows --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
-<out>/part-*.parquet   seq, user_id, item_id, at int64; label, importance float32; user [U + 3G], item [I + G] float32; by seq
-      maps.json        features.inputs.columns.InputMaps: genres, mean and spread of each column
+<out>/part-*.parquet   seq, user_id, item_id, at int64; label, importance float32; user [U + 3(G + 1)], item [I + G + 1] float32;
+                       by seq
+      maps.json        features.inputs.columns.InputMaps: vocabulary, mean and spread of each column
       meta.json        what it was made of and how much it is
 """
 
@@ -19,11 +20,11 @@ import msgspec
 import pyarrow.compute as pc
 
 from features.base.reader import Base
-from features.contracts.items import genre_names
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
 from features.inputs.columns import INPUTS_VERSION
+from features.inputs.facet_vocabulary import vocabulary_of
 from offline.base.from_dataset import check_made_of
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset
@@ -73,8 +74,7 @@ def make_samples(
             labels = labelled(events, share, settings.seed, mean)
             _write(spark, dataset, base.schema.text(), rows, events, labels, settings, staging)
         with step("  mean and spread"):
-            genres = genre_names(dataset.items)
-            (staging / MAPS).write_bytes(msgspec.json.encode(input_maps(staging, genres)))
+            (staging / MAPS).write_bytes(msgspec.json.encode(input_maps(staging, vocabulary_of(dataset.items))))
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
@@ -194,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = sample_settings(given)
         check(settings, given.out)
         base = Base(given.base)
-        dataset = open_dataset(given.dataset, given.data_dir)
+        dataset = open_dataset(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("samples") as this:
             meta = make_samples(spark, dataset, base, given.out, settings)

@@ -1,4 +1,4 @@
-"""Raw features of one request: computed once, mapped to every model's inputs, and logged as they were."""
+"""Raw features of one request: computed once a vocabulary, mapped to every model's inputs, and logged as they were."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 
 from features.arrays import AnyArray, FloatArray, IntArray
 from features.inputs.columns import cross_matrix, item_matrix, user_vector
+from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.history import history_of
 from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
 from features.inputs.signals import signal_matrix
@@ -17,11 +18,11 @@ from online.query import Query
 
 @dataclass(frozen=True)
 class RawFeatures:
-    """Features of one user and n items.
+    """Features of one user and n items, under one vocabulary.
 
     layout   digest of the columns' meaning
-    user     [1, U + 3G]
-    items    [n, I + G], a row for each item
+    user     [1, U + 3(G + 1)]
+    items    [n, I + G + 1], a row for each item
     cross    [n, C]
     history  (items [L], marks [L], gaps [L + 1])
     signals  [n, S]
@@ -48,21 +49,31 @@ class RawFeatures:
         return sum(each.nbytes for each in parts if each is not None)
 
 
-def raw_features(query: Query, rows: IntArray, names: Collection[str]) -> RawFeatures:
-    """Features of the user and of the items at `rows` of the store, at the query's time. names: the inputs that
-    the models take."""
-    moment = query.moment
-    genres = moment.items.genres
-    user = user_vector(moment.user, moment.at, genres, moment.weights, moment.items.schema.unit, moment.tastes)[None]
-    items = item_matrix(moment.items.columns, rows, moment.at)
-    return RawFeatures(
-        layout(genres),
-        user,
-        items,
-        cross_matrix(user, items) if "cross" in names else None,
-        history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
-        signal_matrix(query.signals, rows) if "signals" in names else None,
-    )
+class RequestFeatures:
+    """Features of the user and of the items at `rows` of the store, at the query's time. names: the inputs that the models take.
+
+    Each model has its own vocabulary: what depends on it is made once for each of them, the rest once.
+    """
+
+    def __init__(self, query: Query, rows: IntArray, names: Collection[str]) -> None:
+        moment = query.moment
+        self._moment, self._rows, self._names = moment, rows, frozenset(names)
+        self._history = history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & self._names else None
+        self._signals = signal_matrix(query.signals, rows) if "signals" in self._names else None
+        self._made: dict[Vocabulary, RawFeatures] = {}
+
+    def under(self, vocabulary: Vocabulary) -> RawFeatures:
+        """The features under a vocabulary."""
+        if vocabulary not in self._made:
+            self._made[vocabulary] = self._make(vocabulary)
+        return self._made[vocabulary]
+
+    def _make(self, vocabulary: Vocabulary) -> RawFeatures:
+        moment, unit = self._moment, self._moment.items.schema.unit
+        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, unit, moment.tastes)[None]
+        items = item_matrix(moment.items.columns, self._rows, moment.at, vocabulary)
+        cross = cross_matrix(user, items) if "cross" in self._names else None
+        return RawFeatures(layout(vocabulary), user, items, cross, self._history, self._signals)
 
 
 def inputs_of(model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures) -> dict[str, AnyArray]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.errors import Unavailable
+from features.inputs.facet_vocabulary import Vocabulary
 from features.types import UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
@@ -19,6 +20,8 @@ from online.ranking.rerank import rank_shares
 
 MIN_MODEL_SECONDS = 0.005
 """Seconds that the model server always gets, even if the deadline is nearly over."""
+FeaturesUnder = Callable[[Vocabulary], RawFeatures]
+"""Gives the raw features under a model's vocabulary."""
 MAX_WITHDRAWN = 2
 """Versions that may be withdrawn during one list; beyond that it is made without a model."""
 
@@ -66,20 +69,19 @@ def models_for(model: LiveModel, policy: Policy, live_models: LiveModels) -> Mod
 
 
 class Ranker:
-    """Scores candidates by the model server. genres: the catalogue's vocabulary, which a model must have been trained on."""
+    """Scores candidates by the model server."""
 
-    def __init__(self, live_models: LiveModels, client: ModelClient, genres: Sequence[str]) -> None:
+    def __init__(self, live_models: LiveModels, client: ModelClient) -> None:
         self._live_models = live_models
         self._client = client
-        self._genres = tuple(genres)
 
     async def rank(
-        self, models: Models, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
+        self, models: Models, user_id: UserId, item_ids: IntArray, features: FeaturesUnder, timeout: float
     ) -> Scored:
         """Score the candidates. Raises Unavailable if the first model returns no scores within `timeout` seconds; further models
         that fail are left out."""
         everyone, timeout = (models.first, *models.others), max(MIN_MODEL_SECONDS, timeout)
-        calls = (self._score(each, user_id, item_ids, raw, timeout) for each in everyone)
+        calls = (self._score(each, user_id, item_ids, features, timeout) for each in everyone)
         answers = await asyncio.gather(*calls, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and (answer is answers[0] or not isinstance(answer, Unavailable)):
@@ -99,14 +101,14 @@ class Ranker:
         return Scored(model, scores, by_model, left_out)
 
     async def _score(
-        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, features: FeaturesUnder, timeout: float
     ) -> tuple[LiveModel, FloatArray]:
         """(the version that scored, its scores): another version if this one has just been withdrawn."""
         until, withdrawn = time.monotonic() + timeout, set[int]()
         while True:
             left = max(MIN_MODEL_SECONDS, until - time.monotonic())
             try:
-                return model, await self._scores(model, user_id, item_ids, raw, left)
+                return model, await self._scores(model, user_id, item_ids, features, left)
             except VersionWithdrawn:
                 withdrawn.add(model.version)
             other = await self._live_models.replacement_for(model.name, withdrawn, until - time.monotonic())
@@ -115,14 +117,12 @@ class Ranker:
             model = other
 
     async def _scores(
-        self, model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures, timeout: float
+        self, model: LiveModel, user_id: UserId, item_ids: IntArray, features: FeaturesUnder, timeout: float
     ) -> FloatArray:
         if not len(item_ids):
             return np.zeros(0, np.float32)
-        if model.manifest.maps.genres != self._genres:
-            raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
         try:
-            inputs = inputs_of(model, user_id, item_ids, raw)
+            inputs = inputs_of(model, user_id, item_ids, features(model.manifest.maps.vocabulary))
         except ValueError as error:  # a replacement version may take inputs that were not computed
             raise Unavailable(f"model {model.name} version {model.version}: {error}") from error
         return await self._client.scores(model.name, model.version, inputs, len(item_ids), timeout)

@@ -1,6 +1,6 @@
 """Re-ranking: diversity, rules, exploration, interleaving. Pure functions: scores of candidates → a slate of indices."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from types import MappingProxyType
@@ -9,6 +9,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.ids import OuterId
+from features.inputs.facet_table import NumberArray
 from online.ranking.policy import Policy
 
 POOL = 100
@@ -49,16 +50,26 @@ def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Seque
     return np.asarray(total / sum(weights), np.float32)
 
 
-def diverse(order: IntArray, scores: FloatArray, genres: FloatArray, diversity: float, size: int) -> list[int]:
+def diverse(
+    order: IntArray,
+    scores: FloatArray,
+    facets_of: Callable[[IntArray], tuple[NumberArray, IntArray]],
+    diversity: float,
+    size: int,
+) -> list[int]:
     """All candidate indices: the first `size` by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), then by
     score.
 
-    genres: [n, G]; two items are as alike as the cosine of their genres. Relevance is the score's share of the pool's spread.
+    facets_of: the facet values of candidates, given their indices, as `FacetTable.of` has them; two items are as alike as the
+    cosine of their values. Relevance is the score's share of the pool's spread.
     """
     pool = order[:POOL]
     low, high = float(scores[pool].min()), float(scores[pool].max())
     relevance = (scores[pool] - low) / max(high - low, 1e-9)
-    unit = genres[pool] / np.maximum(np.linalg.norm(genres[pool], axis=1, keepdims=True), 1e-9)
+    values, starts = facets_of(pool)
+    counts, (distinct, columns) = np.diff(starts), np.unique(values, return_inverse=True)
+    unit = np.zeros((len(pool), len(distinct)), np.float32)
+    unit[np.repeat(np.arange(len(pool)), counts), columns] = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
     nearest = np.zeros(len(pool))
     left = np.ones(len(pool), bool)
     chosen: list[int] = []

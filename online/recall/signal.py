@@ -47,7 +47,7 @@ class GivenRecall:
 
 
 class NewRecall:
-    """Items new in the catalogue: by the user's taste for their genres, ties by age, the newest first."""
+    """Items new in the catalogue: by the user's taste for their facets, ties by age, the newest first."""
 
     name, default_limit = "new", NO_LIMIT
 
@@ -56,7 +56,6 @@ class NewRecall:
         rows: IntArray = query.new_items[moment.allowed[query.new_items]]
         if not len(rows):
             return rows
-        liking = moment.tastes.sum(axis=0)
-        genres = moment.items.columns.genres[rows]
-        liked = genres @ liking / np.maximum(genres.sum(axis=1), 1)
+        facets = moment.items.columns.facets
+        liked = facets.sums(rows, *moment.liking) / np.maximum(facets.counts(rows), 1)
         return np.asarray(rows[np.argsort(-liked, kind="stable")][:limit], np.int64)

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from features.arrays import FloatArray
 from features.ids import OuterId
-from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, tastes
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import ItemId
 from online.query import Query
@@ -175,9 +175,9 @@ def _named(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
 
 def _tastes(answer: Recommendation) -> dict[str, dict[str, float]]:
     moment = _query(answer).moment
-    liking = tastes(moment.user, moment.at, moment.items.genres, moment.weights)
+    liking = moment.tastes
     return {
-        genre: _named(("hour", "day", "weeks"), liking[:, at])
-        for at, genre in enumerate(moment.items.genres)
-        if np.abs(liking[:, at]).sum() > 0
+        name: _named(("hour", "day", "weeks"), values)
+        for name, values in zip(liking.names, liking.values.T, strict=True)
+        if values.any()
     }

@@ -145,6 +145,6 @@ def _value_of(answer: Recommendation) -> bytes:
     served = impression_of(answer)
     try:
         return write_served(served)
-    except BadInput:  # too large, with hundreds of genres: log the list without features
+    except BadInput:  # too large: log the list without features
         metrics.SERVED_DROPPED.labels("features").inc()
         return write_served(msgspec.structs.replace(served, features=None))

@@ -25,7 +25,7 @@ from features.types import Item, ItemId, Millis, UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
-from online.ranking.features import RawFeatures, raw_features
+from online.ranking.features import RawFeatures, RequestFeatures
 from online.ranking.policy import Chosen, Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
@@ -170,7 +170,7 @@ class Recommender:
         self._models = models
         self._users = users
         self._items = items
-        self._ranker = Ranker(models, client, items.genres)
+        self._ranker = Ranker(models, client)
         self._vectors, self._tower = vectors, UserTower(client)
         self._clock = clock
         self._weights = weights
@@ -198,13 +198,15 @@ class Recommender:
         raw, scored = None, None
         if models is not None:
             degraded += [NO_OTHER + name for name in models.missing]
-            raw = raw_features(query, found.rows, models.inputs)
+            features = RequestFeatures(query, found.rows, models.inputs)
             left = self._deadline * 0.8 - (time.monotonic() - began)
             try:
-                scored = await self._ranker.rank(models, request.user_id, item_ids, raw, left)
+                scored = await self._ranker.rank(models, request.user_id, item_ids, features.under, left)
                 degraded += [NO_OTHER + name for name in scored.left_out]
             except Unavailable:
                 degraded.append(NO_MODEL)
+            ranked_by = models.first if scored is None else scored.model
+            raw = features.under(ranked_by.manifest.maps.vocabulary)
         else:
             degraded.append(NO_MODEL)
         scores = fallback_scores(found.rows, query.orders) if scored is None else scored.scores
@@ -287,7 +289,8 @@ class Recommender:
             indices, teams = team_draft(orders, list(scored.by_model), size, self._rng)
             indices += [index for index in order.tolist() if index not in teams]
         elif policy.diversity and len(item_ids):
-            indices = diverse(order, scores, self._items.columns.genres[found.rows], policy.diversity, size)
+            facets = self._items.columns.facets
+            indices = diverse(order, scores, lambda some: facets.of(found.rows[some]), policy.diversity, size)
         else:
             indices = order.tolist()
         new_items = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())

@@ -64,7 +64,7 @@ class ItemLine(ItemFields, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """created: it is new; unknown_genres: values of the first facet that models do not know until they are trained again."""
+    """created: it is new; unknown_genres: values of the first facet that no item had before."""
 
     item_id: OuterId
     created: bool
@@ -109,13 +109,14 @@ async def put_item(
 ) -> JsonResponse:
     """A new item, or all of a changed one: {"title": ..., "image_url": ..., "available": ..., "expires": ...} and attributes of
     the schema; all but the title may be left out. It is shown, recalled as new, and kept in the topic `items` from now on.
-    Values of the first facet that models do not know yet are named in `unknown_genres`."""
+    Values of the first facet that no item had before are named in `unknown_genres`."""
     number, outer = read_path_id(server, "item_id", item_id)
     created = server.items.row(number) is None
     now, attributes = server.clock.now(), server.items.attributes
     item = _read(body, lambda fields: compile_item(number, fields, now, attributes, outer))
+    unknown = _unknown(server, item)
     await _publish(server, [item])
-    return JsonResponse(_taken(server, item, created))
+    return JsonResponse(_taken(server, item, created, unknown))
 
 
 @router.patch("/v1/items/{item_id}")
@@ -127,8 +128,9 @@ async def patch_item(
     async with server.item_topic.changing:
         known = _known(server, item_id)
         item = _read(body, lambda fields: change_item(known, fields, server.clock.now(), server.items.attributes))
+        unknown = _unknown(server, item)
         await _publish(server, [item])
-    return JsonResponse(_taken(server, item, False))
+    return JsonResponse(_taken(server, item, False, unknown))
 
 
 @router.delete("/v1/items/{item_id}")
@@ -219,6 +221,14 @@ async def _publish(server: Server, items: Sequence[Item]) -> None:
         raise Problem(503, str(error), {"Retry-After": "1"}) from error
 
 
-def _taken(server: Server, item: Item, created: bool) -> ItemTaken:
-    strange = [label for label in item.labels if label not in server.items.genres]
-    return ItemTaken(item_id=server.items.shown(item.item_id), created=created, unknown_genres=strange)
+def _taken(server: Server, item: Item, created: bool, unknown: list[str]) -> ItemTaken:
+    return ItemTaken(item_id=server.items.shown(item.item_id), created=created, unknown_genres=unknown)
+
+
+def _unknown(server: Server, item: Item) -> list[str]:
+    """The item's values of the first facet that no item has yet."""
+    first = server.items.attributes.labels
+    if first is None:
+        return []
+    facet = server.items.facets.by_name[first]
+    return [value for value in item.facets.get(first, ()) if not len(facet.rows(value))]

@@ -6,9 +6,8 @@ import msgspec
 import numpy as np
 from fastapi import APIRouter, Depends
 
-from features.arrays import FloatArray
 from features.ids import OuterId
-from features.inputs.columns import fades, tastes
+from features.inputs.columns import Tastes, fades, tastes
 from features.types import RATING
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
@@ -84,12 +83,12 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
     """A user's features and history as they are now; a user nobody has heard of has empty ones."""
     number, outer = read_path_id(server, "user_id", user_id)
     user, now = await server.users.load_user(number), server.clock.now()
-    liking = tastes(user.features, now, server.items.genres, server.weights.value)
+    liking = tastes(user.features, now, server.weights.value)
     return JsonResponse(_user_answer(outer or number, user, now, liking, server.items))
 
 
-def _user_answer(outer: OuterId, user: LiveUser, now: int, liking: FloatArray, items: ItemStore) -> UserAnswer:
-    """liking: [3, G] the user's tastes at `now` by horizon and genre."""
+def _user_answer(outer: OuterId, user: LiveUser, now: int, liking: Tastes, items: ItemStore) -> UserAnswer:
+    """liking: the user's tastes at `now`."""
     features = user.features
     fade = fades(features, now)
     start_ts, last_ts, events, clicks = features.session
@@ -110,9 +109,9 @@ def _user_answer(outer: OuterId, user: LiveUser, now: int, liking: FloatArray, i
         activity=ByHorizon(*(np.asarray(features.activity) * fade).round(4).tolist()),
         sequence=[items.shown(item_id) for item_id, _ in features.sequence],
         tastes={
-            genre: ByHorizon(*liking[:, column].tolist())
-            for column, genre in enumerate(items.genres)
-            if np.abs(liking[:, column]).sum() > 0
+            name: ByHorizon(*values.tolist())
+            for name, values in zip(liking.names, liking.values.T, strict=True)
+            if values.any()
         },
         weights={
             name: TasteWeight(taste[0], np.round(np.asarray(taste[4:7]) * fade, 4).tolist())

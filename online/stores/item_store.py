@@ -17,7 +17,6 @@ from redis.backoff import NoBackoff
 
 from features.arrays import BoolArray, IntArray
 from features.base.reader import EASE, SIMILAR, Base
-from features.contracts.items import genre_names
 from features.fold.co_visits import Neighbours, decode_neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
@@ -26,8 +25,8 @@ from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
-from online.stores.item_catalogue import Catalogue
 from online.stores.facets import Facets
+from online.stores.item_catalogue import Catalogue
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +57,8 @@ class ItemStore:
     def __init__(self, base: Base) -> None:
         self.attributes = base.schema.items
         self.catalogue = Catalogue(base)
-        self.genres: tuple[str, ...] = genre_names(self.catalogue)
         ids = sorted({item.item_id for item in self.catalogue} | set(base.item_ids))
-        self.columns = ItemColumns(len(ids), self.genres)
+        self.columns = ItemColumns(len(ids))
         self._new: dict[int, Millis] = {}
         """Row → when it was put, of the NEWEST most recent items that the base does not have, the newest last."""
         self.changes = 0
@@ -79,7 +77,7 @@ class ItemStore:
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(self.columns, self.genres, self._row_of, ease, similar, Together(len(ids)), base.schema)
+        self.index = ItemIndex(self.columns, self._row_of, ease, similar, Together(len(ids)), base.schema)
 
     def __len__(self) -> int:
         return len(self._row_of)

@@ -23,13 +23,17 @@ class UserTower:
         model = kind.model
         if model is None or (of := model.manifest.towers) is None:
             raise Unavailable(f"{kind.name} gives no vectors of users")
-        genres = moment.items.genres
-        if model.manifest.maps.genres != genres:
-            raise Unavailable("the model was trained on another genre vocabulary than this catalogue's")
         names = [each.name for each in of.inputs]
         raw = RawInputs(
             np.array([moment.user_id]),
-            user_vector(moment.user, moment.at, genres, moment.weights, moment.items.schema.unit)[None],
+            user_vector(
+                moment.user,
+                moment.at,
+                model.manifest.maps.vocabulary,
+                moment.weights,
+                moment.items.schema.unit,
+                moment.tastes,
+            )[None],
             np.zeros(1, np.int64),
             np.zeros((1, 0), np.float32),
             history=history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,

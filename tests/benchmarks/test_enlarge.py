@@ -20,7 +20,7 @@ def small(tmp_path: Path) -> Dataset:
 
 def rows_of(dataset: Dataset) -> list[Row]:
     return [
-        (row["user_id"], row["item_id"], row["rating"], row["ts"])
+        (row["user_id"], row["item_id"], row["centi"] / 100, row["ts"])
         for batch in rows_between(dataset, 0, dataset.rows)
         for row in batch.to_pylist()
     ]

@@ -120,18 +120,19 @@ def test_an_interrupted_replay_goes_on_where_it_stopped(martlet: Martlet) -> Non
 
 
 def test_replay_is_exact_and_changes_nothing_the_second_time(martlet: Martlet) -> None:
-    done = martlet.command("replay", "--speed", "max")
+    replay = ("replay", "--speed", "max", "--restart", "--to", "1998-03-20")
+    done = martlet.command(*replay)
     assert done.returncode == 0, done.stderr
     assert "events acknowledged" in done.stdout
     verified = martlet.command("verify", "--wait", "60")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     counted = ledger(martlet)
     before = {user: martlet.user(user)["counts"] for user in range(1, 60)}
-    again = martlet.command("replay", "--speed", "max")
+    again = martlet.command(*replay)
     assert again.returncode == 0, again.stderr
     after = verify(martlet)
     assert after["applied"] == counted["applied"]
-    assert after["duplicate"] - counted["duplicate"] == after["read"] - counted["read"] > 15_000, "seen, and not folded"
+    assert after["duplicate"] - counted["duplicate"] == after["read"] - counted["read"] > 2_500, "seen, and not folded"
     assert {user: martlet.user(user)["counts"] for user in range(1, 60)} == before
 
 

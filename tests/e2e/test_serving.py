@@ -262,6 +262,12 @@ def test_an_item_that_was_put_is_shown_and_recalled_as_new(martlet: Martlet, ser
     assert (last["item_id"], last["channels"][0]) == (987654, "new")
     assert last["explain"]["rules"] == ["new"]
     assert last["explain"]["propensity"] == 1.0
+    for model in ("widedeep", "neuralcf", "fusion"):  # none of them knows of ornithology
+        given = {"user_id": 6, "item_ids": [50, 987654, 181], "model": model}
+        ranked = martlet.http.post("/v1/rank", json=given).json()
+        assert (ranked["model"], ranked["degraded"]) == (model, [])
+        assert 987654 in ids(ranked)
+    assert 987654 in ids(martlet.recommend(6, model="widedeep", genre="Ornithology"))
     seen = martlet.post({"type": "like", "user_id": 6, "item_id": 987654}).json()["seen"]
     assert 987654 not in ids(martlet.applied(6, seen, size=100))
     martlet.post({"type": "dislike", "user_id": 10, "item_id": 987654}).raise_for_status()

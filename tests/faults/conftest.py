@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -20,14 +19,13 @@ from features.contracts.events import write_event
 from features.errors import Unavailable
 from features.keys import EVENTS, partition_of
 from features.types import CLICK, Event
-from infra.home.paths import read_json, write_json
 from infra.system import probes
 from infra.system.repository import REPO
 from tests.home import WATCHFUL, Martlet, running, until
 from tests.schemas import MOVIES
 
 HURRIED = WATCHFUL | {"spare_calm": 3.0}
-"""Faults follow one another: the spare TaskManager must be there for each."""
+"""The standby TaskManager is there soon."""
 CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
 
@@ -51,7 +49,7 @@ class Traffic:
 
     _numbers = count()
 
-    def __init__(self, martlet: Martlet, rate: float = 200.0) -> None:
+    def __init__(self, martlet: Martlet, rate: float = 100.0) -> None:
         self._producer = KafkaProducer(
             bootstrap_servers=martlet.bootstrap, acks="all", linger_ms=2, delivery_timeout_ms=180_000
         )
@@ -122,12 +120,29 @@ def checkpoints(martlet: Martlet) -> list[Path]:
     return sorted(found, key=found.__getitem__, reverse=True)
 
 
+def ask_for_checkpoint(martlet: Martlet) -> None:
+    """Raises Unavailable."""
+    path = f"{flink(martlet)}/jobs/{martlet.status()['job']}/checkpoints"
+    probes.http_json(path, method="POST", body={"checkpointType": "CONFIGURED"})
+
+
+def fail_a_checkpoint(martlet: Martlet) -> None:
+    """Ask for a checkpoint, and wait until one more has failed."""
+
+    def failed() -> int:
+        path = f"{flink(martlet)}/jobs/{martlet.status()['job']}/checkpoints"
+        return int(probes.http_json(path)["counts"]["failed"])
+
+    before = failed()
+    ask_for_checkpoint(martlet)
+    until(lambda: failed() > before, 60, "a checkpoint fails")
+
+
 def new_checkpoint(martlet: Martlet, within: float = 90) -> Path:
     """Ask for a checkpoint and wait for one that is completed from now on."""
     began = checkpoints(martlet)[:1]
     with contextlib.suppress(Unavailable):  # where it can't be asked for, the next one in turn will do
-        path = f"{flink(martlet)}/jobs/{martlet.status()['job']}/checkpoints"
-        probes.http_json(path, method="POST", body={"checkpointType": "CONFIGURED"})
+        ask_for_checkpoint(martlet)
 
     def newest() -> Path | None:
         there = checkpoints(martlet)[:1]
@@ -183,36 +198,3 @@ def click(martlet: Martlet, user: int, item: int = 1, within: float = 30) -> Non
         within,
         f"the click of user {user} is applied",
     )
-
-
-def kill(martlet: Martlet, service: str) -> None:
-    """`kill -9`; the supervisor starts it again."""
-    entry = martlet.status()["services"][service]
-    os.kill(entry["pid"], signal.SIGKILL)
-    until(lambda: martlet.status()["services"][service]["restarts"] > entry["restarts"], 30, f"{service} starts again")
-
-
-def ready(martlet: Martlet) -> bool:
-    try:
-        return martlet.http.get("/readyz").status_code == 200
-    except Exception:
-        return False
-
-
-@contextlib.contextmanager
-def api_with(martlet: Martlet, **changed: Any) -> Iterator[None]:
-    """The API started again with other settings, for as long as the context lasts."""
-    settings = martlet.home / "run" / "api.json"
-    before = read_json(settings)
-    assert before is not None
-
-    def start_again(values: dict[str, Any]) -> None:
-        write_json(settings, values)
-        kill(martlet, "api")
-        until(lambda: ready(martlet), 90, "the API is ready")
-
-    try:
-        start_again(before | changed)
-        yield
-    finally:
-        start_again(before)

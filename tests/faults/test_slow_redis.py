@@ -6,9 +6,9 @@ from statistics import median
 
 import pytest
 
-from tests.faults.conftest import api_with
 from tests.faults.proxy import Proxy
 from tests.home import Martlet, until
+from tests.services import api_with
 
 pytestmark = pytest.mark.home
 

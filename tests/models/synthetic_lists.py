@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.inputs.columns import USER_COLUMNS, InputMaps
+from features.inputs.columns import InputMaps
 from features.inputs.history import history_of, mark_of
+from features.inputs.model_inputs import width_of
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import RATING
 from tests.models.synthetic_rows import GENRES
@@ -43,6 +44,7 @@ def write_ranking_lists(
             item = (item + 1) % ITEMS if rng.random() < 0.8 else int(rng.integers(0, ITEMS))
     rows.sort()
     first = int(len(rows) * FIRST_SHARE)
+    width = width_of("user", GENRES)
     histories: dict[int, list[tuple[int, int, int, int, int, float]]] = {}
     ranking_lists: list[dict[str, Any]] = []
     for seq, (ts, user_id, item_id, rating) in enumerate(rows):
@@ -57,14 +59,13 @@ def write_ranking_lists(
             ranking_lists.append(
                 {
                     "seq": seq, "user_id": user_id, "at": ts, "history": history, "history_marks": marks,
-                    "history_gaps": gaps, "user": np.zeros(len(USER_COLUMNS) + 3 * len(GENRES), np.float32),
+                    "history_gaps": gaps, "user": np.zeros(width, np.float32),
                     "items": items, "answer": int(np.flatnonzero(items == item_id)[0]), "signals": signals.ravel(),
                     "importance": 1.0,
                 }
             )  # fmt: skip
         centi = int(rating * 100)
         before.append((seq, item_id, ts, centi, mark_of(RATING, centi), float(rating >= 4)))
-    width = len(USER_COLUMNS) + 3 * len(GENRES)
     maps = InputMaps(GENRES, (0.0,) * width, (1.0,) * width)
     for name in ("asks", "sequences"):
         (folder / name).mkdir(parents=True, exist_ok=True)

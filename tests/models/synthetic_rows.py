@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
+from features.inputs.model_inputs import width_of
 from tests.schemas import MOVIES
 
 GENRES = ("Action", "Comedy", "Drama")
@@ -25,14 +26,15 @@ def write_samples(
     noise: bool = False,
     later: int = 0,
 ) -> InputMaps:
-    """Write samples, maps.json and meta.json into `folder`; returns the maps. Ids are sparse, 3 apart from 10 on.
+    """Write samples, maps.json and meta.json into `folder`; returns the maps. Ids are sparse, 3 apart from 10 on. Some items
+    have a value outside of `genres`, and users a taste for that.
 
     With `noise` labels are coins tossed: nothing can be learned. later: ms by which all came later.
     """
     rng = np.random.default_rng(seed)
-    width, item_width = len(USER_COLUMNS) + 3 * len(genres), len(ITEM_COLUMNS) + len(genres)
-    liking = rng.normal(size=(users, len(genres))).clip(-1, 1).astype(np.float32)
-    genre_of = (rng.random((items, len(genres))) < 0.4).astype(np.float32)
+    width, item_width = width_of("user", genres), width_of("item", genres)
+    liking = rng.normal(size=(users, len(genres) + 1)).clip(-1, 1).astype(np.float32)
+    genre_of = (rng.random((items, len(genres) + 1)) < 0.4).astype(np.float32)
     quality = rng.normal(size=items).astype(np.float32)
     user, item = rng.integers(0, users, rows), rng.integers(0, items, rows)
     logit = np.zeros(rows) if noise else 2 * (liking[user] * genre_of[item]).sum(1) + 1.5 * quality[item] - 0.5

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.base.reader import Base
 from infra.system.packages import spark_java_home
-from offline.datasets.normalise import tie_hash
+from offline.base.from_dataset import make_base
+from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.event_history import tie_hash
 from offline.spark.session import spark_session
+from tests.java import SPARK
+from tests.schemas import MOVIES as SCHEMA
 
 Row = tuple[int, int, float, int]
+Based = Callable[[Path, float], tuple[Dataset, Base]]
 MOVIES = [
     (1, "Toy Story (1995)", "Animation|Comedy"),
     (2, "Heat (1995)", "Action|Crime"),
@@ -27,7 +34,7 @@ MOVIES = [
 @pytest.fixture(scope="package")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     before = dict(os.environ)
-    os.environ["JAVA_HOME"] = str(spark_java_home())
+    os.environ.update(SPARK, JAVA_HOME=str(spark_java_home()))
     with spark_session(tmp_path_factory.mktemp("spark"), "local[2]", memory="1g") as session:
         # Spark has taken what it needs; other tests shall not see it.
         os.environ.clear()
@@ -68,3 +75,20 @@ def write_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="package")
+def based(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Based:
+    """Data set and base number 1 of a share of a folder's rows, made once for the same name and content: only to be read."""
+    made: dict[tuple[Any, ...], tuple[Dataset, Base]] = {}
+
+    def one(folder: Path, history: float) -> tuple[Dataset, Base]:
+        key = folder.name, history, *((path.name, path.read_bytes()) for path in sorted(folder.iterdir()))
+        if key not in made:
+            out = tmp_path_factory.mktemp("based")
+            dataset = open_dataset(str(shutil.copytree(folder, out / folder.name)), out / "data")
+            make_base(spark, dataset, history, out / "1", SCHEMA)
+            made[key] = dataset, Base(out / "1")
+        return made[key]
+
+    return one

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from features.base.reader import Base
-from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, ClickWeights, InputMaps
+from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
+from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
+from features.inputs.model_inputs import width_of
 from features.units import DAY_MS
 from infra.home.ports import LOOPBACK
 from infra.system.processes import free_ports
@@ -27,15 +29,22 @@ AT = 101 * DAY_MS
 
 
 def model_of(items: ItemStore) -> LiveModel:
-    """A model that takes all inputs; no server has it."""
-    genres = len(items.genres)
-    user, item, cross = len(USER_COLUMNS) + 3 * genres, len(ITEM_COLUMNS) + genres, len(CROSS_COLUMNS)
+    """A model of the catalogue's values that takes columns; no server has it."""
+    return model_under(vocabulary_of(items.catalogue))
+
+
+def model_under(vocabulary: Vocabulary, name: str = "widedeep", version: int = 3) -> LiveModel:
+    """A model of a vocabulary that takes columns; no server has it."""
+    user, item, cross = (width_of(each, vocabulary) for each in ("user", "item", "cross"))
     maps = InputMaps(
-        items.genres,
+        vocabulary,
         *((number,) * size for size in (user, item, cross) for number in (0.0, 1.0)),  # type: ignore[arg-type]  # six: no version
     )
-    inputs = (ModelInput("user", "float32", user), ModelInput("cross", "float32", cross))
-    return LiveModel("widedeep", 3, Manifest("widedeep", 3, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
+    inputs = tuple(
+        ModelInput(each, "float32", width) for each, width in (("user", user), ("item", item), ("cross", cross))
+    )
+    manifest = Manifest(name, version, inputs, maps, INPUTS_VERSION, ("score",), (), {}, DataSeen(), "", 0, {})
+    return LiveModel(name, version, manifest)
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ print(json.dumps([node.getTransformationUID() for node in nodes]))
 """
 
 
-@pytest.mark.parametrize("client", ["cold", "warm"])
+@pytest.mark.parametrize("client", ["warm", pytest.param("cold", marks=pytest.mark.soak)])
 def test_a_checkpoint_finds_its_operators_whichever_client_submits(
     client: str, tmp_path: Path, small_base: Base
 ) -> None:

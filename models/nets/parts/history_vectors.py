@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH, MARKS
-from models.nets.parts.ids import IdIndex
+from models.nets.parts.id_layers import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import NetContext
 
@@ -47,7 +47,7 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 class Compared:
     """The first layers of nets that compare a candidate with a user's events.
 
-    inputs     movieId int64 [n], history, marks [n, L], gaps [n, L + 1], user float32 [n, U + 3G]
+    inputs     movieId int64 [n], history, marks [n, L], gaps [n, L + 1], user float32 [n, U + 3(G + 1)]
     events     vectors of the distinct histories' events, [m, L, WIDTH]
     present    1 where there is an event, else 0, [m, L]
     whose      the history that each row has, [n]

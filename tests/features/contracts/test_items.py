@@ -11,7 +11,6 @@ from features.contracts.items import (
     ITEM_LIMIT,
     change_item,
     compile_item,
-    genre_names,
     id_of,
     read_item,
     read_object,
@@ -190,8 +189,3 @@ def test_fields_come_with_their_id() -> None:
     assert id_of({"item_id": "SKU-1"}, MOVIES.ids) == (MOVIES.ids.inside("SKU-1"), "SKU-1")
     with pytest.raises(BadEvent, match=r"^item_id: expected a value, got nothing"):
         id_of({"item_id": None}, MOVIES.ids)
-
-
-def test_the_vocabulary_is_each_label_once_in_order() -> None:
-    items = [film(1, "a", ("War", "Drama")), film(2, "b"), film(3, "c", ("Drama", "Action"), 1999)]
-    assert genre_names(items) == genre_names(reversed(items)) == ("Action", "Drama", "War")

@@ -9,6 +9,7 @@ from features.base.item_weights import Relations
 from features.fold.co_visits import Neighbours
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.signals import (
     MAX_RANKED,
@@ -23,7 +24,7 @@ from features.inputs.signals import (
     find_signals,
     signal_matrix,
 )
-from features.types import LIKE, VIEW
+from features.types import LIKE, VIEW, Event
 from features.units import DAY_MS
 from tests.schemas import MOVIES, added, film
 
@@ -34,7 +35,7 @@ ITEMS = [film(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) fo
 
 def index() -> ItemIndex:
     """Film n liked n times, just now; film 1's neighbours by ease are 2 and 3, by similar 4; together with 2 goes 5."""
-    columns = ItemColumns(len(ITEMS), GENRES)
+    columns = ItemColumns(len(ITEMS))
     row_of = {}
     for row, item in enumerate(ITEMS):
         row_of[item.item_id] = row
@@ -50,7 +51,7 @@ def index() -> ItemIndex:
 
     together = Together(len(ITEMS))
     together.put(row_of[2], Neighbours(2, 1, AT, [(5, 30), (1, 10)]), row_of)
-    return ItemIndex(columns, GENRES, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together, MOVIES)
+    return ItemIndex(columns, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together, MOVIES)
 
 
 def test_where_nothing_was_liked_what_is_looked_at_most_is_popular() -> None:
@@ -155,3 +156,23 @@ def test_neighbours_that_have_all_faded_say_nothing() -> None:
     together = Together(2)
     together.put(0, Neighbours(1, 3, AT, [(2, 0)]), {1: 0, 2: 1})
     assert together.spread(np.array([0]), np.ones(1, np.float32), 2).tolist() == [0, 0]
+
+
+def test_a_value_that_came_with_a_new_item_is_liked_like_any_other() -> None:
+    """Signals know all values of the catalogue, whichever a model's vocabulary has."""
+    items = index()
+    assert isinstance(items.row_of, dict)
+    items.columns.grow(2)
+    items.together.grow(2)
+    for item_id in (100, 101):
+        items.row_of[item_id] = len(items.row_of)
+        items.columns.set_item(items.row_of[item_id], item_id, film(item_id, "New", ("Birds", "Drama"), 2000))
+        features = fold_item(ItemFeatures(item_id), added(item_id, AT, LIKE, 0, 1), MOVIES)
+        items.columns.set_features(items.row_of[item_id], features, 1)
+    state = UserState(UserFeatures(7))
+    fold_user(state, Event("e", LIKE, 7, 100, 0, "", AT), film(100, "New", ("Birds",), 2000), 1, MOVIES)
+    found = find_signals(Moment(state.features, AT, items, ClickWeights(), np.ones(len(items), bool)))
+    assert ids(found, "genre") == [100, 101]
+    matrix = signal_matrix(found, np.array([items.row_of[item_id] for item_id in (101, 1, 2)]))
+    alike = matrix[:, SIGNAL_COLUMNS.index("alike")]
+    assert alike == pytest.approx([1, 1 / np.sqrt(2), 0], abs=1e-6)  # of both, a drama, of war

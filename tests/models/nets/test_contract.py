@@ -1,17 +1,27 @@
 """What every net must do, each of them: a new file in models/nets is held to this without a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from features.inputs.model_inputs import ID_INPUTS, OF_USER
+from features.fold.state import UserFeatures
+from features.fold.user import UserState, fold_user
+from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, item_matrix, user_vector
+from features.inputs.history import history_of
+from features.inputs.model_inputs import ID_INPUTS, OF_USER, RawInputs, model_inputs
+from features.inputs.signals import SIGNAL_COLUMNS
+from features.types import LIKE, Event
+from features.units import DAY_MS
 from models import nets
-from models.nets.parts.net import Net
+from models.nets.parts.net import ROWS, Net, NetContext
 from models.registry import read_manifest
 from models.training.runtime import import_tensorflow
+from tests.models.synthetic_lists import START
+from tests.schemas import MOVIES, film
 
 import_tensorflow()
 
@@ -26,9 +36,26 @@ pytestmark = pytest.mark.keras
 v1 = tf.compat.v1
 
 
-@pytest.fixture(params=nets.names())
+ALIKE = {"deepfm": "widedeep", "embeddingmlp": "widedeep", "dien": "din", "sasrec": "fusion"}
+"""Net → another one that learns from the same lessons by the same steps. Every run builds each net; of those that are alike it
+trains and exports one, and the rest with --all. A net that is not named here is trained in every run."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.soak if name in ALIKE else ()) for name in nets.names()])
 def net(request: pytest.FixtureRequest) -> Net:
     return nets.find(request.param)
+
+
+@pytest.fixture(params=nets.names())
+def any_net(request: pytest.FixtureRequest) -> Net:
+    return nets.find(request.param)
+
+
+@pytest.fixture
+def context(any_net: Net, fitted: Callable[[str], Any]) -> NetContext:
+    """What a net is built from: the same for those that learn from the same lessons."""
+    made: NetContext = fitted(ALIKE.get(any_net.name, any_net.name)).context
+    return made
 
 
 def serve(folder: Path, rows: dict[str, Any]) -> Any:
@@ -39,11 +66,9 @@ def serve(folder: Path, rows: dict[str, Any]) -> Any:
         return session.run(signature.outputs[OUTPUT].name, feeds)
 
 
-def test_scores_are_one_probability_a_row(
-    net: Net, fitted: Callable[[str], Any], lessons: Callable[[str], Any]
-) -> None:
-    rows = {name: lessons(net.name).validation.inputs[name][:5] for name in net.inputs}
-    scores = fitted(net.name).model(rows).numpy()
+def test_scores_are_one_probability_a_row(any_net: Net, context: NetContext, lessons: Callable[[str], Any]) -> None:
+    rows = {name: lessons(any_net.name).validation.inputs[name][:5] for name in any_net.inputs}
+    scores = any_net.build(context)(rows).numpy()
     assert scores.shape == (5, 1)
     assert scores.dtype == np.float32
     assert ((scores > 0) & (scores < 1)).all()
@@ -106,6 +131,70 @@ def test_unknown_ids_all_get_the_same_finite_score(
     assert scores == pytest.approx(np.full((4, 1), scores[0, 0]), abs=1e-6)
 
 
+FACETS: Sequence[tuple[str, ...]] = (
+    (),
+    ("Ornithology",),
+    ("Falconry", "Heraldry"),
+    ("Drama",),
+    ("Drama", "Ornithology"),
+)
+
+
+def inputs_by_facets(net: Net, maps: InputMaps) -> dict[str, Any]:
+    """A row for each of FACETS, of items that differ in nothing else and that the model knows; for a user who has liked one of
+    the unknown values."""
+    at, columns = START + DAY_MS, ItemColumns(len(FACETS))
+    for row, values in enumerate(FACETS):
+        columns.set_item(row, 10, film(10, "x", values, 1990))
+    state = UserState(UserFeatures(10))
+    for number, values in enumerate((("Falconry",), ("Comedy",))):
+        event = Event(f"e{number}", LIKE, 10, 10, 0, "", START + number)
+        fold_user(state, event, film(10, "x", values, 1990), number, MOVIES)
+    rows = np.arange(len(FACETS))
+    raw = RawInputs(
+        np.array([10]),
+        user_vector(state.features, at, maps.vocabulary, ClickWeights(), 1)[None],
+        columns.ids,
+        item_matrix(columns, rows, at, maps.vocabulary),
+        history=history_of(state.features.recent, at),
+        signals=np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32),
+    )
+    if not maps.item_mean:  # of lists: no net that learns from them takes columns of items
+        assert not {"item", "cross"} & set(net.inputs)
+    return model_inputs(net.inputs, maps, raw)
+
+
+def test_facet_values_that_it_does_not_know_share_one_bucket(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
+    scores = serve(staged_once(net.name), inputs_by_facets(net, lessons(net.name).maps))[:, 0]
+    assert ((scores > 0) & (scores < 1)).all()
+    assert scores[1] == pytest.approx(scores[2], abs=1e-6)
+    by_item = bool({"item", "cross"} & set(net.inputs))
+    assert (abs(scores[0] - scores[1]) > 1e-5) == by_item  # it has learned of others
+
+
+def test_no_lesson_of_other_values_is_no_opinion_of_them(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
+    """Where no value was outside of the vocabulary in training, the buckets of item and user are as if they were not there."""
+    maps = lessons(net.name).maps
+    kinds = len(maps.vocabulary) + 1
+    user_std, item_std = np.array(maps.user_std), np.array(maps.item_std)
+    user_std[[-1, -1 - kinds, -1 - 2 * kinds]] = 0
+    item_std[-1:] = 0
+    alone = msgspec.structs.replace(maps, user_std=tuple(user_std.tolist()), item_std=tuple(item_std.tolist()))
+    inputs = inputs_by_facets(net, alone)
+    for name in {"item", "user"} & set(net.inputs):
+        width = kinds if name == "item" else 3 * kinds
+        assert (inputs[name][:, -width:].reshape(len(FACETS), -1, kinds)[:, :, -1] == 0).all()
+    if "item" in net.inputs:
+        assert inputs["item"][0].tolist() == inputs["item"][1].tolist()
+        assert inputs["item"][3].tolist() == inputs["item"][4].tolist()
+    scores = serve(staged_once(net.name), inputs)
+    assert ((scores > 0) & (scores < 1)).all()
+
+
 def test_no_rows_give_no_scores(net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]) -> None:
     rows = {name: lessons(net.name).validation.inputs[name][:0] for name in net.inputs}
     assert serve(staged_once(net.name), rows).shape == (0, 1)
@@ -131,7 +220,13 @@ def test_golden_rows_are_what_rest_takes(net: Net, staged_once: Callable[[str], 
             assert isinstance(value, int if name in ID_INPUTS else list)
 
 
-def test_its_weights_have_the_same_names_each_time_it_is_built(net: Net, fitted: Callable[[str], Any]) -> None:
-    names = [each.path for each in net.build(fitted(net.name).context).weights]
-    assert names == [each.path for each in fitted(net.name).model.weights]
-    assert len(names) == len(set(names))
+def test_its_weights_have_the_same_names_each_time_it_is_built(any_net: Net, context: NetContext) -> None:
+    one, other = ([each.path for each in any_net.build(context).weights] for _ in range(2))
+    assert one == other
+    assert len(one) == len(set(one))
+
+
+def test_those_that_are_alike_learn_from_the_same_lessons() -> None:
+    for name, other in ALIKE.items():
+        assert other not in ALIKE
+        assert (nets.find(name).learns == ROWS) == (nets.find(other).learns == ROWS)

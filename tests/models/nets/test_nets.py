@@ -51,7 +51,7 @@ def test_a_vocabulary_must_ascend_from_0(ids: list[int]) -> None:
 
 
 def test_the_index_of_an_id_is_its_place_from_1() -> None:
-    from models.nets.parts.ids import IdIndex
+    from models.nets.parts.id_layers import IdIndex
 
     index = IdIndex(np.array([2, 5, 2**63 - 1]), "index")
     assert index(np.array([2, 5, 2**63 - 1, 0, 3, 6, -1])).numpy().tolist() == [1, 2, 3, 0, 0, 0, 0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInput, Broken
+from features.inputs.columns import INPUTS_VERSION
 from models.registry import (
     list_models,
     list_versions,
@@ -32,6 +33,13 @@ def newest_number(models: Path) -> int:
     manifest = newest(models, "toy")
     assert manifest is not None
     return manifest.version
+
+
+def test_a_model_with_no_version_of_todays_inputs_was_trained_otherwise(tmp_path: Path) -> None:
+    publish(a_staged_version(tmp_path, inputs_version=INPUTS_VERSION - 1), tmp_path, "toy")
+    assert trained_otherwise(tmp_path, MOVIES.digest) == {"toy"}
+    publish_one(tmp_path)
+    assert trained_otherwise(tmp_path, MOVIES.digest) == set()
 
 
 def test_nothing_there(tmp_path: Path) -> None:

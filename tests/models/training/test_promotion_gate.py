@@ -10,6 +10,7 @@ import pytest
 
 from features.arrays import IntArray
 from features.errors import Broken
+from features.inputs.columns import INPUTS_VERSION
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import (
@@ -19,9 +20,11 @@ from models.registry import (
     encode_manifest,
     folder_digests,
     list_versions,
+    publish,
     read_manifest,
 )
 from models.training.runtime import import_tensorflow
+from tests.models.fake_version import a_staged_version, publish_one
 
 import_tensorflow()
 
@@ -186,6 +189,17 @@ def test_worse_than_the_live_version_needs_force(staged: Callable[[str], Path], 
         gate_and_publish(much, models, "neuralcf")
     assert list_versions(models, "neuralcf") == [1, 2]
     assert gate_and_publish(much, models, "neuralcf", force=True) == 3
+
+
+def test_a_version_of_other_inputs_does_not_block_the_next(tmp_path: Path) -> None:
+    """It ranks for nobody, and its figures are of other lessons."""
+    folder = a_staged_version(tmp_path, inputs_version=INPUTS_VERSION - 1, metrics={"auc": 0.99})
+    publish(folder, tmp_path, "toy")
+    assert promotion_gate.live_version(tmp_path, "toy") is None
+    publish_one(tmp_path)
+    live = promotion_gate.live_version(tmp_path, "toy")
+    assert live is not None
+    assert live.version == 2
 
 
 def test_a_broken_live_version_does_not_block_the_next(staged: Callable[[str], Path], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Samples are read whole, split by time, or refused by name."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import Broken
+from features.inputs.columns import INPUTS_VERSION
 from models.training.row_data import read_samples
 from tests.models.synthetic_rows import GENRES, write_samples
 
@@ -35,8 +37,15 @@ def test_the_newest_tenth_validates(folder: Path) -> None:
     assert (len(samples.train), len(samples.validation)) == (360, 40)
     assert (samples.from_ms, samples.to_ms) == (883_000_000_000, 883_000_000_000 + 399_000)
     assert samples.dataset == "synthetic"
-    assert samples.validation.inputs["item"].shape == (40, 8 + len(GENRES))
+    assert samples.validation.inputs["item"].shape == (40, 8 + len(GENRES) + 1)
     assert samples.validation.inputs["item"].dtype == np.float32
+
+
+def test_samples_of_other_inputs_are_refused(folder: Path) -> None:
+    maps = json.loads((folder / "maps.json").read_text())
+    (folder / "maps.json").write_text(json.dumps({**maps, "version": INPUTS_VERSION - 1}))
+    with pytest.raises(Broken, match=f"inputs version {INPUTS_VERSION - 1}, this code makes {INPUTS_VERSION}"):
+        read_samples(folder, ALL)
 
 
 def test_only_what_is_asked_for_is_kept(folder: Path) -> None:
@@ -78,8 +87,8 @@ def test_what_spark_leaves_lying_is_not_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("user", lambda c: pa.array([[1.0]] * len(c), pa.list_(pa.float32())), "expected lists of 16, got 1 to 1"),
-        ("item", lambda c: pa.array([[np.nan] * 11] * len(c), pa.list_(pa.float32())), "not finite"),
+        ("user", lambda c: pa.array([[1.0]] * len(c), pa.list_(pa.float32())), "expected lists of 19, got 1 to 1"),
+        ("item", lambda c: pa.array([[np.nan] * 12] * len(c), pa.list_(pa.float32())), "not finite"),
         ("label", lambda c: pa.array([2.0] * len(c), pa.float32()), "from 0 to 1"),
         ("item_id", lambda c: pa.array([None] * len(c), pa.int64()), "column item_id has empty values"),
         ("seq", lambda c: pa.array([None] * len(c), pa.int64()), "column seq has empty values"),

@@ -33,8 +33,8 @@ def plain_fold(dataset: Dataset, rows: int) -> tuple[dict[int, bytes], dict[int,
     catalogue = {item.item_id: item for item in dataset.items}
     mine: dict[int, list[Any]] = {}
     for batch in rows_between(dataset, 0, rows):
-        for user_id, item_id, rating, ts in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            mine.setdefault(user_id, []).append(event_of(dataset.name, user_id, item_id, rating, ts))
+        for user_id, *columns in zip(*(column.to_pylist() for column in batch.columns[:5]), strict=True):
+            mine.setdefault(user_id, []).append(event_of(dataset.name, user_id, *columns))
     users: dict[int, bytes] = {}
     items: dict[int, ItemFeatures] = {}
     pairs: dict[int, Pairs] = {}
@@ -156,8 +156,9 @@ def test_what_can_not_be_made(
 def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     table = pq.read_table(dataset.ratings)
-    nothing = pa.nulls(len(table), pa.float64())
-    pq.write_table(table.set_column(2, "rating", nothing), dataset.ratings)
+    nothing = pa.nulls(len(table), pa.int64())
+    at = table.schema.get_field_index("centi")
+    pq.write_table(table.set_column(at, "centi", nothing), dataset.ratings)
     with pytest.raises(Exception, match="TypeError") as caught:
         make_base(spark, dataset, 1.0, tmp_path / "bases" / "1", MOVIES)
     assert not list((tmp_path / "bases").iterdir())
@@ -170,7 +171,7 @@ def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: 
 def test_a_broken_file(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     dataset.ratings.write_bytes(dataset.ratings.read_bytes()[:-20])
-    with pytest.raises(Broken, match=r"stamp\.json and start again"):
+    with pytest.raises(Broken, match=r"rows\.json and start again"):
         make_base(spark, dataset, 1.0, tmp_path / "bases" / "1", MOVIES)
 
 

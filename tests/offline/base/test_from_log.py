@@ -1,6 +1,7 @@
 """A base that Spark makes of the log is what the pure fold makes of it, byte for byte, in one go or in several."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from offline.base.from_dataset import make_base
 from offline.base.from_log import main, make_log_base, read_offsets, spans_of
 from offline.datasets.dataset import open_dataset
 from offline.spark.parquet_tables import sha256
-from tests.offline.conftest import Row
+from tests.offline.conftest import Based, Row
 from tests.offline.small_log import BUSY, HORIZON, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import MOVIES, SHOP
+from tests.schemas import SHOP
 
 pytestmark = pytest.mark.spark
 
@@ -31,11 +32,10 @@ CLOCK = Clock(HORIZON, WALL - 1000)
 
 
 @pytest.fixture
-def first(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> Base:
+def first(based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> Base:
     """A base of half a data set."""
-    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", MOVIES)
-    return Base(tmp_path / "bases" / "1")
+    _, base = based(write_folder(some_rows), 0.5)
+    return Base(shutil.copytree(base.folder, tmp_path / "bases" / "1"))
 
 
 def check(base: Base, reference: Reference) -> None:

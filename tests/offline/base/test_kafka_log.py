@@ -18,15 +18,12 @@ from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
 from infra.services import kafka, kafka_topics
 from infra.services.supervisor import Supervisor
-from offline.base.from_dataset import make_base
 from offline.base.from_log import make_log_base, spans_of
 from offline.base.kafka_log import KafkaLog, Record, Span
 from offline.console import spark_message
-from offline.datasets.dataset import open_dataset
-from tests.offline.conftest import Row
+from tests.offline.conftest import Based, Row
 from tests.offline.small_log import HORIZON, WALL, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
 
@@ -107,11 +104,16 @@ def test_what_is_not_there_is_said(bootstrap: str, written: SmallLog) -> None:
 
 
 def test_spark_reads_it_a_task_a_partition(
-    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
+    spark: Any,
+    based: Based,
+    bootstrap: str,
+    written: SmallLog,
+    tmp_path: Path,
+    some_rows: list[Row],
+    write_folder: Write,
 ) -> None:
-    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1", MOVIES)
-    first, log, clock = Base(tmp_path / "bases" / "1"), KafkaLog(bootstrap), Clock(HORIZON, WALL)
+    (_, first), log, clock = based(write_folder(some_rows), 0.3), KafkaLog(bootstrap), Clock(HORIZON, WALL)
+    (tmp_path / "bases").mkdir()
     make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2", log.items_end())
     second = Base(tmp_path / "bases" / "2")
     reference = Reference(first, clock)
@@ -125,7 +127,13 @@ def test_spark_reads_it_a_task_a_partition(
 
 
 def test_a_log_that_was_shortened_too_far_is_refused(
-    spark: Any, bootstrap: str, written: SmallLog, tmp_path: Path, some_rows: list[Row], write_folder: Write
+    spark: Any,
+    based: Based,
+    bootstrap: str,
+    written: SmallLog,
+    tmp_path: Path,
+    some_rows: list[Row],
+    write_folder: Write,
 ) -> None:
     """Last in this file: it shortens the log."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
@@ -133,9 +141,8 @@ def test_a_log_that_was_shortened_too_far_is_refused(
     admin.close()
     records = written.records[EVENTS, 3]
     assert bare(list(KafkaLog(bootstrap).read(Span(EVENTS, 3, 4, 7)))) == bare(records[4:7])
-    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.3, tmp_path / "bases" / "1", MOVIES)
-    first = Base(tmp_path / "bases" / "1")
+    _, first = based(write_folder(some_rows), 0.3)
+    (tmp_path / "bases").mkdir()
     with pytest.raises(Exception, match="Broken") as caught:
         make_log_base(spark, first, KafkaLog(bootstrap), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2")
     message = spark_message(caught.value)
@@ -143,4 +150,4 @@ def test_a_log_that_was_shortened_too_far_is_refused(
         message
         == f"features.errors.Broken: events, partition 3: expected offsets 0 to 7, the log has 4 to {len(records)}"
     )
-    assert [path.name for path in (tmp_path / "bases").iterdir()] == ["1"]
+    assert list((tmp_path / "bases").iterdir()) == []

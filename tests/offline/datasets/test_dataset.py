@@ -1,6 +1,7 @@
 """Data sets come out alike, whatever they were written in."""
 
 import random
+import shutil
 from collections.abc import Callable
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from features.contracts.events import read_event, write_event
 from features.errors import BadInput
 from features.types import RATING
 from offline.datasets.dataset import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
-from offline.datasets.normalise import tie_hash
+from offline.datasets.event_history import tie_hash
 from tests.offline.conftest import Row
 from tests.schemas import MOVIES, film
 
@@ -23,7 +24,10 @@ Write = Callable[..., Path]
 
 
 def rows_of(dataset: Dataset) -> list[tuple[int, int, float, int]]:
-    return [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
+    """(user, item, rating, ts) of all rows, which are ratings."""
+    rows = [row for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
+    assert {row["kind"] for row in rows} == {RATING}
+    return [(row["user_id"], row["item_id"], row["centi"] / 100, row["ts"]) for row in rows]
 
 
 def test_the_installed_ml_100k(tmp_path: Path) -> None:
@@ -155,12 +159,9 @@ def test_exact_repetitions_count_once(tmp_path: Path, some_rows: list[Row], writ
 
 def test_what_is_no_data_set(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     data = tmp_path / "data"
-    with pytest.raises(BadInput, match="a folder, or one of ml-100k"):
+    with pytest.raises(BadInput, match="a folder, none, or one of ml-100k"):
         open_dataset("ml-999", data)
     folder = write_folder(some_rows)
-    (folder / "movies.csv").rename(folder / "films.csv")
-    with pytest.raises(BadInput, match=r"movies\.csv or movies\.parquet .* got films\.csv, ratings\.csv"):
-        open_dataset(str(folder), data)
     (folder / "movies.csv").write_text("movieId,title\n1,Heat\n")
     with pytest.raises(BadInput, match="the columns movieId,title,genres, got movieId,title"):
         open_dataset(str(folder), data)
@@ -168,29 +169,38 @@ def test_what_is_no_data_set(tmp_path: Path, some_rows: list[Row], write_folder:
     with pytest.raises(BadInput, match="at least one rating, got none"):
         open_dataset(str(folder), data)
     (folder / "ratings.csv").write_text("")
-    with pytest.raises(BadInput, match="an empty file"):
+    with pytest.raises(BadInput, match=r"files of events .* got .*ratings.csv: no column of user, item, time"):
         open_dataset(str(folder), data)
     (folder / "ratings.csv").unlink()
     (folder / "ratings.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(BadInput, match="a Parquet file"):
+    with pytest.raises(BadInput, match=r"ratings.parquet: expected a readable file"):
         open_dataset(str(folder), data)
 
 
-def test_a_changed_source_is_read_again(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+def test_what_was_taken_stays_whatever_becomes_of_the_files(
+    tmp_path: Path, some_rows: list[Row], write_folder: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = write_folder(some_rows)
     first = open_dataset(str(folder), tmp_path / "data")
     made = first.ratings.stat().st_mtime_ns
     assert open_dataset(str(folder), tmp_path / "data") == first
     assert first.ratings.stat().st_mtime_ns == made
+    assert capsys.readouterr().out == ""
     write_folder(some_rows[:100])
-    assert open_dataset(str(folder), tmp_path / "data").rows == 100
+    assert open_dataset(str(folder), tmp_path / "data") == first
+    assert "ratings.csv has changed; what was taken from it stays" in capsys.readouterr().out
+    shutil.rmtree(folder)
+    assert open_dataset(str(folder), tmp_path / "data") == first
+    other = write_folder(some_rows[:100]).rename(tmp_path / "mine")
+    with pytest.raises(BadInput, match="a folder of another name than mine, which was taken from"):
+        open_dataset(str(other), tmp_path / "data")
 
 
 def test_rows_and_cuts(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     whole = rows_of(dataset)
-    part = [tuple(row.values()) for batch in rows_between(dataset, 13, 77, 10) for row in batch.to_pylist()]
-    assert part == whole[13:77]
+    part = [row["ts"] for batch in rows_between(dataset, 13, 77, 10) for row in batch.to_pylist()]
+    assert part == [ts for *_, ts in whole[13:77]]
     assert list(rows_between(dataset, 500, 600)) == list(rows_between(dataset, 5, 5)) == []
     assert (cut_row(dataset, 0), cut_row(dataset, 1)) == (0, dataset.rows)
     assert cut_row(dataset, 0.8) == int(dataset.rows * 0.8)
@@ -209,7 +219,7 @@ def test_the_first_row_at_or_after_a_time(tmp_path: Path, some_rows: list[Row], 
 
 
 def test_events_are_valid_and_their_ids_stable() -> None:
-    event = event_of("ml-100k", 196, 242, 3.5, 881250949000)
+    event = event_of("ml-100k", 196, 242, RATING, 350, 881250949000)
     assert (event.event_id, event.kind, event.centi) == ("ml-100k:196:242:881250949", RATING, 350)
     assert read_event(write_event(event, MOVIES), MOVIES) == event
     long = event_id("a data set with quite a long name", 2**63 - 1, 2**63 - 1, 881250949000)

@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.inputs.facet_table import FacetTable
 from offline.datasets.dataset import open_dataset
 from offline.evaluation.beyond_accuracy import ItemPopulation, beyond, item_population
 from offline.evaluation.ranking_metrics import as_list
 
-OF = ItemPopulation(np.array([3, 5, 9]), np.array([0.5, 0.25, 0.0]), np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+FACETS = FacetTable(3)
+for row, names in enumerate((["Drama"], ["Drama", "War"], ["War"])):
+    FACETS.put(row, names)
+OF = ItemPopulation(np.array([3, 5, 9]), np.array([0.5, 0.25, 0.0]), FACETS)
 
 
 def test_coverage_novelty_and_diversity() -> None:
@@ -37,4 +41,4 @@ def test_a_shelf_counts_the_historys_users_alone(tmp_path: Path, write_folder: C
     found = item_population(dataset, 3)
     shares = dict(zip(found.ids.tolist(), found.shares.tolist(), strict=True))
     assert (shares[10], shares[11]) == (1.0, 0.5)
-    assert found.genres.shape[0] == len(found.ids)
+    assert len(found.facets) == len(found.ids)

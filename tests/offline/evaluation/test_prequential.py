@@ -14,13 +14,12 @@ from features.arrays import IntArray
 from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
 from features.units import DAY_MS, SESSION_GAP_MS
-from offline.base.from_dataset import make_base
-from offline.datasets.dataset import Dataset, open_dataset, rows_between
+from offline.datasets.dataset import Dataset, rows_between
 from offline.evaluation.__main__ import evaluate
 from offline.evaluation.prequential import NEVER, RankingQuery, by_fusion_of_ranks, by_signal, prequential
 from offline.evaluation.ranking_metrics import NO_RANK, Queries, as_list, measure, ranks_of
 from offline.evaluation.report import results
-from tests.offline.conftest import Row
+from tests.offline.conftest import Based, Row
 from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
@@ -62,10 +61,8 @@ def test_groups_are_by_silence_history_and_age() -> None:
 
 
 @pytest.fixture
-def made(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> tuple[Dataset, Base]:
-    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.75, tmp_path / "1", MOVIES)
-    return dataset, Base(tmp_path / "1")
+def made(based: Based, some_rows: list[Row], write_folder: Write) -> tuple[Dataset, Base]:
+    return based(write_folder(some_rows), 0.75)
 
 
 def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:

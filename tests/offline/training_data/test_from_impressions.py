@@ -13,9 +13,9 @@ import pytest
 from features.contracts.samples import Action, Sample, read_sample, write_sample
 from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem, write_served
 from features.errors import BadInput
-from features.inputs.columns import ITEM_COLUMNS, USER_COLUMNS, InputMaps
+from features.inputs.columns import InputMaps
 from features.inputs.history import LENGTH
-from features.inputs.model_inputs import layout
+from features.inputs.model_inputs import layout, width_of
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES
 from models.training.list_data import read_ranking_lists
@@ -37,9 +37,9 @@ def sample_of(*parts: Any) -> bytes:
 
 def served(number: int, items: tuple[int, ...] = (10, 11, 12), features: bool = True) -> Served:
     signals = [[float(item)] * len(SIGNAL_COLUMNS) for item in items]
-    rows = [[item / 10] * (len(ITEM_COLUMNS) + len(GENRES)) for item in items]
+    rows = [[item / 10] * width_of("item", GENRES) for item in items]
     history = ([-1] * (LENGTH - 1) + [9], [0] * (LENGTH - 1) + [10], [0] * (LENGTH + 1))
-    made = ServedFeatures(layout(GENRES), [1.0] * (len(USER_COLUMNS) + 3 * len(GENRES)), rows, None, history, signals)
+    made = ServedFeatures(layout(GENRES), [1.0] * width_of("user", GENRES), rows, None, history, signals)
     return Served(
         request_id=f"r{number}",
         user_id=number % 7,
@@ -117,7 +117,7 @@ class Listed:
 @pytest.fixture
 def sources(tmp_path: Path) -> tuple[Path, Path]:
     folders = tmp_path / "samples-1", tmp_path / "asks-1"
-    user, item = len(USER_COLUMNS) + 3 * len(GENRES), len(ITEM_COLUMNS) + len(GENRES)
+    user, item = width_of("user", GENRES), width_of("item", GENRES)
     maps = InputMaps(GENRES, (0.0,) * user, (1.0,) * user, (0.0,) * item, (1.0,) * item)
     for folder in folders:
         folder.mkdir()

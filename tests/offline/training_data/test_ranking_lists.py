@@ -8,21 +8,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.base.reader import Base
 from features.errors import BadInput
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of, mark_of
 from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.types import RATING
 from models.training.list_data import read_ranking_lists
-from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.datasets.event_rows import row_weights
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings
 from offline.training_data.history_walk import HistoryWalk, item_ids
 from offline.training_data.ranking_lists import first_ranked, make_ranking_lists
-from tests.offline.conftest import Row
+from tests.offline.conftest import Based, Row
 from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
@@ -32,15 +30,13 @@ SETTINGS = RankingListSettings(limit=60, candidates=5)
 
 
 def make(
-    spark: Any, tmp_path: Path, folder: Path, name: str, settings: RankingListSettings = SETTINGS
-) -> tuple[Dataset, dict[str, Any], Path, list[dict[str, Any]]]:
-    """A base of 300 rows and its asks: data set, meta, folder, and the asks as a list of dicts."""
-    dataset = open_dataset(str(folder), tmp_path / name / "data")
-    base, out = tmp_path / name / "1", tmp_path / name / "asks"
-    make_base(spark, dataset, 0.75, base, MOVIES)
-    meta = make_ranking_lists(spark, dataset, Base(base), out, settings)
+    spark: Any, based: Based, folder: Path, out: Path, settings: RankingListSettings = SETTINGS
+) -> tuple[Dataset, dict[str, Any], list[dict[str, Any]]]:
+    """The asks of a base of 300 rows, in the folder `out`: data set, meta, and the asks as a list of dicts."""
+    dataset, base = based(folder, 0.75)
+    meta = make_ranking_lists(spark, dataset, base, out, settings)
     rows = [row for path in sorted((out / "asks").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-    return dataset, meta, out, rows
+    return dataset, meta, rows
 
 
 def rows_of(dataset: Dataset, rows: int) -> list[tuple[int, int, float, int]]:
@@ -67,10 +63,10 @@ def test_as_many_asks_as_are_wanted_and_no_more_than_the_last_third(
 
 
 def test_asks_are_what_a_request_would_have_seen(
-    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
     """Recomputed row by row with the kernel, from weights made of the rows before the first ask."""
-    dataset, meta, _, asks = make(spark, tmp_path, write_folder(some_rows), "a")
+    dataset, meta, asks = make(spark, based, write_folder(some_rows), tmp_path / "asks")
     first, history = meta["first"], int(len(some_rows) * 0.75)
     assert first == first_list(some_rows, history, SETTINGS.limit)
     assert int(history * 0.7) <= first < history
@@ -86,7 +82,7 @@ def test_asks_are_what_a_request_would_have_seen(
             ids = walk.index.columns.ids[rows].tolist()
             if item_id in ids:
                 matrix = signal_matrix(found, rows)
-                vector = user_vector(moment.user, ts, walk.genres, moment.weights, 1)
+                vector = user_vector(moment.user, ts, walk.vocabulary, moment.weights, 1)
                 expected[seq] = (
                     user_id,
                     ts,
@@ -109,32 +105,38 @@ def test_asks_are_what_a_request_would_have_seen(
 
 
 def test_nobody_is_asked_for_what_they_have_seen(
-    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
-    dataset, _, _, asks = make(spark, tmp_path, write_folder(some_rows), "a", RankingListSettings(60, 50))
+    dataset, _, asks = make(spark, based, write_folder(some_rows), tmp_path / "asks", RankingListSettings(60, 50))
     rows = rows_of(dataset, len(some_rows))
     for ask in asks:
         seen = {item_id for user_id, item_id, _, _ in rows[: ask["seq"]] if user_id == ask["user_id"]}
         assert not seen & set(ask["items"])
 
 
-def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+def test_nothing_leaks_from_later_rows(
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
     """Whatever happens from some row on, in the history and after it, asks before that row stay as they are."""
-    _, whole, _, before = make(spark, tmp_path, write_folder(some_rows), "a", RankingListSettings(10_000, 5))
+    settings = RankingListSettings(10_000, 5)
+    _, whole, before = make(spark, based, write_folder(some_rows), tmp_path / "before", settings)
     turn = next(
         row for row in range(whole["first"] + 30, whole["history_rows"]) if some_rows[row][3] > some_rows[row - 1][3]
     )
     later = [(user_id + 100, item_id, 5.5 - rating, ts) for user_id, item_id, rating, ts in some_rows[turn:]]
     other = [*some_rows[:turn], *later]
-    _, again, _, after = make(spark, tmp_path, write_folder(other, "other"), "a2", RankingListSettings(10_000, 5))
+    _, again, after = make(spark, based, write_folder(other, "other"), tmp_path / "after", settings)
     assert again["first"] == whole["first"]
     kept = [ask for ask in before if ask["seq"] < turn]
     assert kept
     assert kept == [ask for ask in after if ask["seq"] < turn]
 
 
-def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
-    dataset, meta, folder, asks = make(spark, tmp_path, write_folder(some_rows), "a", RankingListSettings(60, 50))
+def test_training_reads_them_again(
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    folder = tmp_path / "asks"
+    dataset, meta, asks = make(spark, based, write_folder(some_rows), folder, RankingListSettings(60, 50))
     read = read_ranking_lists(folder)
     assert len(read.train_lists) + len(read.validation_lists) == len(asks)
     assert read.train_lists.seqs.max() < read.validation_lists.seqs.min()
@@ -153,8 +155,8 @@ def test_training_reads_them_again(spark: Any, tmp_path: Path, some_rows: list[R
 
 
 def test_what_is_there_is_not_written_over(
-    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
-    dataset, _, folder, _ = make(spark, tmp_path, write_folder(some_rows), "a")
+    dataset, base = based(write_folder(some_rows), 0.75)
     with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):
-        make_ranking_lists(spark, dataset, Base(tmp_path / "a" / "1"), folder, SETTINGS)
+        make_ranking_lists(spark, dataset, base, tmp_path, SETTINGS)

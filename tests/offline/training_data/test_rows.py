@@ -10,18 +10,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.base.reader import Base
 from features.errors import BadInput
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, cross_matrix, item_matrix, user_vector
 from features.inputs.model_inputs import RawInputs, model_inputs
-from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, event_of, open_dataset, rows_between
 from offline.settings import SampleSettings
 from offline.training_data.rows import make_samples
-from tests.offline.conftest import Row
+from tests.offline.conftest import Based, Row
 from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
@@ -31,13 +29,11 @@ SETTINGS = SampleSettings(negatives=2, seed=5)
 
 
 def make(
-    spark: Any, tmp_path: Path, folder: Path, name: str, settings: SampleSettings = SETTINGS, history: float = 0.75
+    spark: Any, based: Based, folder: Path, out: Path, settings: SampleSettings = SETTINGS, history: float = 0.75
 ) -> tuple[Dataset, dict[str, Any], InputMaps, list[dict[str, Any]]]:
-    """A base and its samples: data set, meta, maps and the samples as a list of dicts."""
-    dataset = open_dataset(str(folder), tmp_path / name / "data")
-    base, out = tmp_path / name / "1", tmp_path / name / "samples"
-    make_base(spark, dataset, history, base, MOVIES)
-    meta = make_samples(spark, dataset, Base(base), out, settings)
+    """The samples of a base, in the folder `out`: data set, meta, maps and the samples as a list of dicts."""
+    dataset, base = based(folder, history)
+    meta = make_samples(spark, dataset, base, out, settings)
     rows = [row for path in sorted(out.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     return dataset, meta, msgspec.json.decode((out / "maps.json").read_bytes(), type=InputMaps), rows
 
@@ -49,13 +45,13 @@ def events_of(dataset: Dataset, rows: int) -> list[Any]:
 
 
 def test_samples_are_the_fold_of_what_was_before(
-    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
-    dataset, meta, maps, samples = make(spark, tmp_path, write_folder(some_rows), "a")
+    dataset, meta, maps, samples = make(spark, based, write_folder(some_rows), tmp_path / "samples")
     history = int(len(some_rows) * 0.75)
     events = events_of(dataset, history)
     catalogue = {item.item_id: item for item in dataset.items}
-    assert maps.genres == ("Action", "Animation", "Comedy", "Crime", "Sci-Fi")
+    assert maps.vocabulary == ("Action", "Animation", "Comedy", "Crime", "Sci-Fi")
     assert [row["seq"] for row in samples] == sorted(row["seq"] for row in samples)
     assert meta["samples"] == len(samples) > history
 
@@ -73,14 +69,14 @@ def test_samples_are_the_fold_of_what_was_before(
         assert len(drawn) <= (2 if event.centi >= 400 else 0)
         assert len({row["item_id"] for row in at[seq]}) == len(at[seq])
         state = users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
-        vector = user_vector(state.features, event.ts, maps.genres, ClickWeights(), 1)
+        vector = user_vector(state.features, event.ts, maps.vocabulary, ClickWeights(), 1)
         for row in at[seq]:
             assert (row["user_id"], row["at"]) == (event.user_id, event.ts)
             assert np.array_equal(np.array(row["user"], np.float32), vector)
-            columns = ItemColumns(1, maps.genres)
+            columns = ItemColumns(1)
             columns.set_item(0, row["item_id"], catalogue.get(row["item_id"]))
             columns.set_features(0, items.get(row["item_id"], ItemFeatures(row["item_id"])), 1)
-            expected = item_matrix(columns, slice(0, 1), event.ts)[0]
+            expected = item_matrix(columns, np.array([0]), event.ts, maps.vocabulary)[0]
             assert np.array_equal(np.array(row["item"], np.float32), expected)
         for row in drawn:
             assert row["label"] == 0
@@ -100,21 +96,24 @@ def test_samples_are_the_fold_of_what_was_before(
     ):
         wide = values.astype(np.float64)
         assert np.allclose(mean, wide.mean(axis=0), atol=1e-6)
-        assert np.allclose(std, np.maximum(wide.std(axis=0), 1e-3), atol=1e-6)
+        spread = wide.std(axis=0)
+        assert np.allclose(std, np.where(spread > 1e-9, np.maximum(spread, 1e-3), 0), atol=1e-6)
     ids = np.array([row["item_id"] for row in samples])
     names = ("userId", "movieId", "user", "item", "cross")
     assert set(model_inputs(names, maps, RawInputs(ids, user, ids, item))) == set(names)
 
 
-def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+def test_nothing_leaks_from_later_rows(
+    spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
     """Whatever happens from row 200 on, in the history and after the cut, samples of rows before it stay as they are."""
     turn = next(row for row in range(200, 400) if some_rows[row][3] > some_rows[row - 1][3])
     chance = random.Random(9)
     altered, times = list(some_rows[:turn]), [row[3] for row in some_rows[turn:]]
     for at, ts in enumerate(times):
         altered.append((chance.randrange(1, 24), 1000 + at, chance.choice([0.5, 5.0]), ts + at % 3))
-    *_, before = make(spark, tmp_path, write_folder(some_rows, "same"), "a")
-    *_, after = make(spark, tmp_path, write_folder(altered, "same"), "b")
+    *_, before = make(spark, based, write_folder(some_rows), tmp_path / "before")
+    *_, after = make(spark, based, write_folder(altered), tmp_path / "after")
     early, still = ([row for row in rows if row["seq"] < turn] for rows in (before, after))
     assert len(early) > turn
     assert early == still
@@ -123,38 +122,37 @@ def test_nothing_leaks_from_later_rows(spark: Any, tmp_path: Path, some_rows: li
     # After the cut, nothing at all changes.
     history = int(len(some_rows) * 0.75)
     later = [(user, item, 5.5 - rating, ts) for user, item, rating, ts in some_rows[history:]]
-    *_, beyond = make(spark, tmp_path, write_folder([*some_rows[:history], *later], "same"), "c")
+    *_, beyond = make(spark, based, write_folder([*some_rows[:history], *later]), tmp_path / "beyond")
     assert before == beyond
     assert {row["seq"] for row in before} == set(range(history))
 
 
-def test_no_history(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
-    _, meta, maps, samples = make(spark, tmp_path, write_folder(some_rows), "a", history=0.0)
+def test_no_history(spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+    _, meta, maps, samples = make(spark, based, write_folder(some_rows), tmp_path / "samples", history=0.0)
     assert samples == []
     assert (meta["samples"], meta["cut"]) == (0, 0)
     assert set(maps.user_mean) == {0.0}
     assert set(maps.item_std) == {1.0}
 
 
-def test_fewer_samples(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+def test_fewer_samples(spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     """Without negatives, thinned out; and a data set without a single genre."""
     movies = [(1, "Heat (1995)", "(no genres listed)")]
     folder = write_folder(some_rows, movies=movies)
     settings = SampleSettings(negatives=0, max_positives=20)
-    _, meta, maps, samples = make(spark, tmp_path, folder, "a", settings, 1.0)
-    assert maps.genres == ()
+    _, meta, maps, samples = make(spark, based, folder, tmp_path / "samples", settings, 1.0)
+    assert maps.vocabulary == ()
     assert 5 <= sum(row["label"] for row in samples) <= 40
     assert meta["samples"] == len(samples) == len({row["seq"] for row in samples}) < len(some_rows) / 2
     assert {len(row["user"]) for row in samples} == {len(maps.user_mean)}
 
 
-def test_refusals(spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
-    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+def test_refusals(spark: Any, based: Based, tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
+    dataset, base = based(write_folder(some_rows), 0.75)
     other = open_dataset(str(write_folder(some_rows[:50], "other")), tmp_path / "data")
-    make_base(spark, other, 1.0, tmp_path / "1", MOVIES)
     with pytest.raises(BadInput, match="what the base was made of"):
-        make_samples(spark, dataset, Base(tmp_path / "1"), tmp_path / "out", SETTINGS)
+        make_samples(spark, other, base, tmp_path / "out", SETTINGS)
     with pytest.raises(BadInput, match="--negatives"):
-        make_samples(spark, other, Base(tmp_path / "1"), tmp_path / "out", SampleSettings(negatives=-1))
+        make_samples(spark, dataset, base, tmp_path / "out", SampleSettings(negatives=-1))
     with pytest.raises(BadInput, match="not there yet"):
-        make_samples(spark, other, Base(tmp_path / "1"), tmp_path / "1", SETTINGS)
+        make_samples(spark, dataset, base, tmp_path, SETTINGS)

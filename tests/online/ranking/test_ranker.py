@@ -8,7 +8,8 @@ import pytest
 
 from features.errors import Unavailable
 from features.inputs.columns import InputMaps
-from features.inputs.model_inputs import layout
+from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.model_inputs import layout, width_of
 from models.registry import DataSeen, Manifest, ModelInput
 from online.model_client.live_models import LiveModel
 from online.model_client.transport import VersionWithdrawn
@@ -18,21 +19,36 @@ from online.ranking.ranker import Ranker, models_for
 
 GENRES = ("Action",)
 IDS = np.array([7, 8, 9])
-RAW = RawFeatures(layout(GENRES), np.zeros((1, 1), np.float32), np.zeros((3, 1), np.float32))
 
 
-def live(name: str, genres: tuple[str, ...] = GENRES, version: int = 1, takes: str = "movieId") -> LiveModel:
-    inputs = (ModelInput(takes, "int64" if takes == "movieId" else "float32", 0 if takes == "movieId" else 3),)
-    return LiveModel(
-        name, version, Manifest(name, version, inputs, InputMaps(genres), 1, ("score",), (), {}, DataSeen(), "", 0, {})
-    )
+def under(vocabulary: Vocabulary) -> RawFeatures:
+    """Item columns alone, 0 but for the last, which is 1."""
+    items = np.zeros((3, width_of("item", vocabulary)), np.float32)
+    items[:, -1] = 1
+    return RawFeatures(layout(vocabulary), np.zeros((1, 1), np.float32), items)
+
+
+def live(name: str, vocabulary: Vocabulary = GENRES, version: int = 1, takes: str = "movieId") -> LiveModel:
+    width = width_of(takes, vocabulary)
+    inputs = (ModelInput(takes, "int64" if takes == "movieId" else "float32", width),)
+    maps = InputMaps(vocabulary, item_mean=(0.0,) * width, item_std=(1.0,) * width)
+    return LiveModel(name, version, Manifest(name, version, inputs, maps, 1, ("score",), (), {}, DataSeen(), "", 0, {}))
+
+
+WIDER: Vocabulary = ("Action", "Other", "Western")
 
 
 class Catalogue:
-    """Has three models, one of another vocabulary."""
+    """Has four models, two of another vocabulary; one takes what was not made ready."""
 
     def get(self, name: str) -> LiveModel | None:
-        return {"a": live("a"), "b": live("b"), "strange": live("strange", ("Other",))}.get(name)
+        models = {
+            "a": live("a"),
+            "b": live("b"),
+            "wider": live("wider", WIDER, takes="item"),
+            "strange": live("strange", takes="signals"),
+        }
+        return models.get(name)
 
     async def replacement_for(self, name: str, withdrawn: set[int], timeout: float) -> LiveModel | None:
         """`a` has three versions; the first takes what was not made ready."""
@@ -45,8 +61,10 @@ class Client:
 
     def __init__(self, *failing: str, withdrawn: int = 99) -> None:
         self._failing, self._gone = failing, withdrawn
+        self.given: dict[str, Any] = {}
 
-    async def scores(self, name: str, version: int, *_: Any) -> Any:
+    async def scores(self, name: str, version: int, inputs: Any, *_: Any) -> Any:
+        self.given[name] = inputs
         if version >= self._gone:
             raise VersionWithdrawn(f"{name} {version}")
         if name in self._failing:
@@ -58,7 +76,7 @@ def rank(policy: Policy, *failing: str) -> Any:
     live_models: Any = Catalogue()
     client: Any = Client(*failing)
     models = models_for(live("a"), policy, live_models)
-    return models, asyncio.run(Ranker(live_models, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+    return models, asyncio.run(Ranker(live_models, client).rank(models, 6, IDS, under, 1.0))
 
 
 def test_one_model_alone() -> None:
@@ -85,6 +103,18 @@ def test_a_partner_that_does_not_answer_is_left_out_and_named(partner: str, fail
     assert scored.scores.tolist() == pytest.approx([0.9, 0.5, 0.1])
 
 
+def test_each_model_is_asked_under_its_own_vocabulary() -> None:
+    live_models: Any = Catalogue()
+    client: Any = Client()
+    narrow = live("a", takes="item")
+    models = models_for(narrow, Policy(blend={"wider": 1.0}), live_models)
+    scored = asyncio.run(Ranker(live_models, client).rank(models, 6, IDS, under, 1.0))
+    assert set(scored.by_model) == {"a", "wider"}
+    for name, vocabulary in (("a", GENRES), ("wider", WIDER)):
+        assert client.given[name]["item"].shape == (3, width_of("item", vocabulary))
+        assert (client.given[name]["item"][:, -1] == 1).all()
+
+
 def test_without_the_first_nothing_ranks() -> None:
     with pytest.raises(Unavailable, match="a is away"):
         rank(Policy(blend={"b": 1.0}), "a")
@@ -94,7 +124,7 @@ def test_a_version_that_was_withdrawn_gives_way_to_another_one() -> None:
     live_models: Any = Catalogue()
     client: Any = Client(withdrawn=3)
     models = models_for(live("a", version=3), Policy(), live_models)
-    scored = asyncio.run(Ranker(live_models, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+    scored = asyncio.run(Ranker(live_models, client).rank(models, 6, IDS, under, 1.0))
     assert scored.model.version == 2
 
 
@@ -104,4 +134,4 @@ def test_where_no_other_can_rank_it_is_no_model(name: str, why: str) -> None:
     client: Any = Client(withdrawn=2)
     models = models_for(live(name, version=3), Policy(), live_models)
     with pytest.raises(Unavailable, match=why):
-        asyncio.run(Ranker(live_models, client, GENRES).rank(models, 6, IDS, RAW, 1.0))
+        asyncio.run(Ranker(live_models, client).rank(models, 6, IDS, under, 1.0))

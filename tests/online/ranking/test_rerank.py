@@ -1,6 +1,7 @@
 """Re-ranking: laws for any scores, and the effects of diversity, rules, exploration and interleaving."""
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -8,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.arrays import FloatArray, IntArray
+from features.inputs.facet_table import FacetTable, NumberArray
 from online.ranking.policy import Policy
 from online.ranking.rerank import by_score, diverse, make_slate, rank_shares, team_draft
+
+
+def facets_of(genres: FloatArray) -> Callable[[IntArray], tuple[NumberArray, IntArray]]:
+    """The facets of items whose values are the columns [n, G] that are not 0."""
+    table = FacetTable(len(genres))
+    for row, has in enumerate(genres):
+        table.put(row, [str(at) for at in np.flatnonzero(has)])
+    return table.of
+
 
 some_scores = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40)
 
@@ -20,7 +32,7 @@ def test_a_list_has_no_item_twice_and_as_many_as_there_are(
 ) -> None:
     scores, ids = np.array(values, np.float32), np.arange(len(values)) * 3
     genres = np.random.default_rng(seed).integers(0, 2, (len(values), 4)).astype(np.float32)
-    order = diverse(by_score(ids, scores), scores, genres, diversity, size)
+    order = diverse(by_score(ids, scores), scores, facets_of(genres), diversity, size)
     assert sorted(order) == list(range(len(values)))
     policy = Policy(pin=(3, 9), bury=(0,), explore=0.5)
     made = make_slate(policy, ids, order, size, Random(seed))
@@ -32,13 +44,13 @@ def test_without_diversity_the_order_is_by_score() -> None:
     scores, ids = np.array([0.2, 0.9, 0.9, 0.5], np.float32), np.array([5, 8, 7, 1])
     order = by_score(ids, scores)
     assert order.tolist() == [2, 1, 3, 0]
-    assert diverse(order, scores, np.ones((4, 1), np.float32), 0.0, 4) == order.tolist()
+    assert diverse(order, scores, facets_of(np.ones((4, 1), np.float32)), 0.0, 4) == order.tolist()
 
 
 def test_diversity_brings_up_what_is_unlike_the_first() -> None:
     scores, ids = np.array([0.9, 0.85, 0.8, 0.5, 0.0], np.float32), np.arange(5)
     genres = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
-    assert diverse(by_score(ids, scores), scores, genres, 0.5, 5)[:2] == [0, 3]
+    assert diverse(by_score(ids, scores), scores, facets_of(genres), 0.5, 5)[:2] == [0, 3]
 
 
 def test_rules_move_items() -> None:

@@ -5,15 +5,19 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from features.base.reader import Base
 from features.errors import Unavailable
+from features.inputs.columns import ITEM_COLUMNS
+from features.inputs.model_inputs import layout
 from features.units import DAY_MS
 from online.ranking.policy import Chosen, Hide, Policy
 from online.recommend.recommender import NO_MODEL, Recommendation, Recommender, Request
 from tests.online.conftest import write_base
-from tests.online.sample_lists import AT, model_of, recommender
+from tests.online.sample_lists import AT, model_of, model_under, recommender
+from tests.schemas import film
 
 
 def recommendation(base: Base, policy: Policy | None = None, **more: Any) -> Recommendation:
@@ -105,6 +109,57 @@ class _NobodyThere:
     async def scores(self, name: str, version: int, inputs: Any, count: int, timeout: float) -> Any:
         self.allowed.append(timeout)
         raise Unavailable("away")
+
+
+class _Scores:
+    """A model client that gives every candidate another score, and records what it was given, by version."""
+
+    def __init__(self) -> None:
+        self.given: dict[tuple[str, int], Any] = {}
+
+    async def scores(self, name: str, version: int, inputs: Any, count: int, timeout: float) -> Any:
+        self.given[name, version] = inputs
+        return np.linspace(0.9, 0.1, count, dtype=np.float32)
+
+
+@pytest.mark.parametrize("vocabulary", [(), ("War",), ("Comedy", "Drama", "Western", "Zombies")])
+def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str, ...]) -> None:
+    """The catalogue has comedies, and dramas of war; what the model does not know is in its bucket of others."""
+    client = _Scores()
+
+    async def recommended() -> Recommendation:
+        async with recommender(base, client=client) as (made, items):
+            items.put_item(film(500, "New", ("Ornithology",), 2026, ts=AT))
+            return await made.recommend(Request(7, model_under(vocabulary), 10, items=(500, 1, 2)))
+
+    answer = asyncio.run(recommended())
+    assert NO_MODEL not in answer.degraded
+    assert ids(answer) == [500, 1, 2]
+    items = client.given["widedeep", 3]["item"][:, len(ITEM_COLUMNS) :]
+    comedy, war = (
+        [*(float(name in has) for name in vocabulary), float(bool(set(has) - set(vocabulary)))]
+        for has in (("Comedy",), ("Drama", "War"))
+    )
+    assert items.tolist() == [[0.0] * len(vocabulary) + [1.0], comedy, war]
+    features = answer.ranked.features
+    assert features is not None
+    assert features.layout == layout(vocabulary)
+
+
+def test_two_versions_of_other_vocabularies_rank_side_by_side(base: Base) -> None:
+    """While one takes over from the other, and in an experiment. What is logged is of the one that is named."""
+    client = _Scores()
+    old, new = model_under(("Comedy",), version=3), model_under(("Comedy", "War"), version=4)
+
+    async def recommended() -> list[Recommendation]:
+        async with recommender(base, client=client) as (made, _):
+            return [await made.recommend(Request(7, model, 10)) for model in (old, new)]
+
+    answers = asyncio.run(recommended())
+    assert [NO_MODEL in each.degraded for each in answers] == [False, False]
+    assert [inputs["user"].shape[1] for inputs in client.given.values()] == [7 + 3 * 2, 7 + 3 * 3]
+    layouts = [each.ranked.features.layout for each in answers if each.ranked.features is not None]
+    assert layouts == [layout(("Comedy",)), layout(("Comedy", "War"))]
 
 
 def test_ranking_has_what_is_left_of_the_deadline(base: Base) -> None:

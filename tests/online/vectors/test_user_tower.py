@@ -13,6 +13,8 @@ from features.base.embedding_files import TWOTOWER
 from features.base.reader import Base
 from features.errors import Unavailable
 from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
+from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.model_inputs import width_of
 from features.units import DAY_MS
 from models.registry import DataSeen, Manifest, ModelInput, Towers
 from online.model_client.live_models import LiveModel, LiveModels
@@ -58,9 +60,10 @@ class FakeVectorStore:
         return self._kinds
 
 
-def tower_of(genres: tuple[str, ...]) -> LiveModel:
-    maps = InputMaps(genres)
-    inputs = (ModelInput("history", "int64", 20),)
+def tower_of(vocabulary: Vocabulary) -> LiveModel:
+    width = width_of("user", vocabulary)
+    maps = InputMaps(vocabulary, (0.0,) * width, (1.0,) * width)
+    inputs = (ModelInput("history", "int64", 20), ModelInput("user", "float32", width))
     towers = Towers("user_vector", "vector", inputs, WIDTH, "vectors")
     return LiveModel(
         TWOTOWER,
@@ -72,7 +75,7 @@ def tower_of(genres: tuple[str, ...]) -> LiveModel:
 def recommend(base: Base, client: Client, policy: Policy | None = None, **changes: Any) -> Recommendation:
     items = ItemStore(base)
     kinds = kinds_of(items)
-    kinds[TWOTOWER] = replace(kinds[TWOTOWER], model=tower_of(changes.get("genres", items.genres)))
+    kinds[TWOTOWER] = replace(kinds[TWOTOWER], model=tower_of(changes.get("vocabulary", ("Comedy", "Drama", "War"))))
     given: Any = client
     vector_store: Any = FakeVectorStore(kinds)
 
@@ -101,7 +104,7 @@ def test_the_version_whose_items_vectors_are_held_is_asked_within_the_share_of_r
     assert failed(answer) == []
     name, version, signature, inputs, width, timeout = client.calls[0]
     assert (name, version, signature, width) == (TWOTOWER, 3, "user_vector", WIDTH)
-    assert {key: value.shape for key, value in inputs.items()} == {"history": (1, 20)}
+    assert {key: value.shape for key, value in inputs.items()} == {"history": (1, 20), "user": (1, 7 + 3 * 4)}
     assert 0 < timeout < DEADLINE / 2
     found = answer.ranked.found
     assert {"als", "item2vec", "deepwalk", TWOTOWER} <= set(found.names)
@@ -114,10 +117,13 @@ def test_a_vector_that_does_not_come_is_named_and_the_rest_goes_on(base: Base, c
     assert len(answer.items) == 10
 
 
-def test_a_model_of_other_genres_is_not_asked(base: Base) -> None:
+def test_a_model_of_another_vocabulary_is_asked_under_its_own(base: Base) -> None:
+    """User 7 has liked comedies alone: with nothing else in the vocabulary, all of the taste is in the bucket of others."""
     client = Client()
-    assert failed(recommend(base, client, genres=("Other",))) == ["recall channel failed: twotower"]
-    assert client.calls == []
+    assert failed(recommend(base, client, vocabulary=("Ornithology",))) == []
+    ((*_, inputs, _width, _timeout),) = client.calls
+    assert inputs["user"].shape == (1, 7 + 3 * 2)
+    assert inputs["user"][0, 7:].reshape(3, 2).tolist() == [[0, 0], [0, 1], [0, 1]]  # what was liked a day ago
 
 
 def test_a_policy_that_gives_it_no_place_does_not_ask(base: Base) -> None:

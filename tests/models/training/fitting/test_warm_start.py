@@ -44,7 +44,9 @@ def published(staged: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
     return one
 
 
-@pytest.mark.parametrize("name", ["neuralcf", "deepfm", "din", "fusion"])
+@pytest.mark.parametrize(
+    "name", ["neuralcf", "widedeep", "din", "fusion", pytest.param("deepfm", marks=pytest.mark.soak)]
+)
 def test_known_ids_score_as_before_among_new_ones(
     name: str, published: Callable[[str], Path], fitted: Callable[[str], Any], lessons: Callable[[str], Any]
 ) -> None:
@@ -73,9 +75,9 @@ def test_a_net_that_was_built_otherwise_is_refused(
     published: Callable[[str], Path], fitted: Callable[[str], Any]
 ) -> None:
     earlier = read_earlier(published("neuralcf"), "neuralcf", 1)
-    context = fitted("deepfm").context
+    context = fitted("widedeep").context
     with pytest.raises(Broken, match="neuralcf was built otherwise in version 1"):
-        take_over(nets.find("deepfm").build(context), context, earlier)
+        take_over(nets.find("widedeep").build(context), context, earlier)
 
 
 def test_a_version_without_weights_is_refused(published: Callable[[str], Path]) -> None:
@@ -132,7 +134,7 @@ def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) 
         train_all(Options(newer, models, ("neuralcf",), epochs=1, go_on=1), quiet())
 
 
-@pytest.mark.parametrize("name", ["fusion", "sasrec"])
+@pytest.mark.parametrize("name", ["fusion", pytest.param("sasrec", marks=pytest.mark.soak)])
 def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[str], Path], tmp_path: Path) -> None:
     models, newer = published(name), tmp_path / "newer"
     write_ranking_lists(newer, users=40, later=30 * DAY_MS, seed=5)

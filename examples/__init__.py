@@ -1,0 +1,1 @@
+"""Data to try Martlet with, drawn by seeded scripts."""

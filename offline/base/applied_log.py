@@ -1,0 +1,89 @@
+"""What a home has learned, event by event: its history and what the job has applied of the log since.
+
+An event that was sent twice is one; what an undo has taken back is none, and of a user who was forgotten nothing before is left.
+The log is read twice, in order: first folded, to know what was applied, then to give it. Memory holds users' states and a bit a
+record.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from features.arrays import BoolArray
+from features.base.reader import Base
+from features.clock import Clock
+from features.contracts.admission import Marked, Misplaced, admit, key_text
+from features.contracts.events import id_hash
+from features.errors import BadEvent
+from features.fold.state import UserFeatures
+from features.fold.user import UserState, fold_user, thaw_user
+from features.types import FORGET_USER, NO_ID, UNDO, Event, UserId
+from features.verdicts import APPLIED
+from offline.base.kafka_log import Log, Record, Span
+from offline.datasets.dataset import Dataset, event_of, whole_rows
+
+
+class AppliedLog:
+    """The events behind a base up to the ends of `spans`, which begin where the base ends.
+
+    forgotten  users whose events before their newest `forget_user` are left out, history included
+    """
+
+    def __init__(self, base: Base, log: Log, spans: Sequence[Span], clock: Clock) -> None:
+        self._base, self._log, self._spans, self._clock = base, log, spans, clock
+        self._applied: dict[int, BoolArray] = {}
+        self._undone: set[tuple[UserId, int]] = set()
+        self.forgotten: dict[UserId, int] = {}
+        for span in spans:
+            self._fold(span)
+
+    def history(self, dataset: Dataset) -> Iterator[Event]:
+        """What is left of the rows that the base was made of."""
+        rows = int(self._base.manifest["history_rows"])
+        for row in whole_rows(dataset, 0, rows):
+            event = event_of(dataset.name, *row)
+            if event.user_id not in self.forgotten and self._stands(event):
+                yield event
+
+    def events(self) -> Iterator[Event]:
+        """What is left of the log, partition by partition in its order; acts and impressions alone."""
+        for span in self._spans:
+            applied = self._applied[span.partition]
+            for record in self._log.read(span):
+                if not applied[record.offset - span.start]:
+                    continue
+                event = self._admitted(record, span)
+                if event is None or event.item_id == NO_ID or not self._stands(event):
+                    continue
+                if record.offset > self.forgotten.get(event.user_id, -1):
+                    yield event
+
+    def _stands(self, event: Event) -> bool:
+        return (event.user_id, id_hash(event.event_id)) not in self._undone
+
+    def _admitted(self, record: Record, span: Span) -> Event | None:
+        now = self._clock.at(record.broker_ts)
+        try:
+            return admit(record.value, key_text(record.key), span.partition, record.broker_ts, now, self._base.schema)
+        except (BadEvent, Misplaced, Marked):
+            return None
+
+    def _fold(self, span: Span) -> None:
+        applied = np.zeros(span.end - span.start, bool)
+        states: dict[UserId, UserState] = {}
+        for record in self._log.read(span):
+            event = self._admitted(record, span)
+            if event is None:
+                continue
+            state = states.get(event.user_id)
+            if state is None:
+                stored = self._base.stored_user(event.user_id)
+                state = UserState(UserFeatures(event.user_id)) if stored is None else thaw_user(stored)
+                states[event.user_id] = state
+            verdict, added = fold_user(state, event, None, record.offset + 1, self._base.schema)
+            applied[record.offset - span.start] = verdict == APPLIED
+            if verdict == APPLIED and event.kind == FORGET_USER:
+                self.forgotten[event.user_id] = record.offset
+            elif event.kind == UNDO and added is not None:
+                self._undone.add((event.user_id, added.key))
+        self._applied[span.partition] = applied

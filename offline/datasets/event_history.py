@@ -1,0 +1,153 @@
+"""The history of a data set as a home keeps it for good: what happened, in the outside's words, in the order of time.
+
+One Parquet file, whatever it was read from, and without regard to any schema: `offline.datasets.schema_rows` makes of it what a
+schema takes. user, item and kind are text, centi is the value in hundredths or null, ts is in ms.
+
+Rows of one second stand in the order of a hash of (user, item, second). In the order of ids, or in any that is the same for all
+users, a sequence model learns that order and not what people like: three quarters of MovieLens 100K's newest fifth share
+their second with other rows of their user.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.arrays import BoolArray, IntArray
+from features.durable import atomic_file
+
+HISTORY_VERSION: Final = 1
+"""Rises when the same files would give another history."""
+GROUP_ROWS: Final = 1 << 19
+_WORDS: Final = pa.dictionary(pa.int32(), pa.string())
+HISTORY: Final = pa.schema(
+    [
+        pa.field("user", _WORDS, False),
+        pa.field("item", _WORDS, False),
+        pa.field("kind", _WORDS, False),
+        pa.field("centi", pa.int64(), True),
+        pa.field("ts", pa.int64(), False),
+    ]
+)
+
+
+class Happened(NamedTuple):
+    """Rows as they were read, in any order.
+
+    users, items  inside ids [n]
+    user, item    the outer ids, text [n]; None where every one is a number, which stands for itself
+    events        hashes of the events' own ids [n]; None where they have none
+    kinds         [n] indices into `names`, which stand in the order that rows have which differ in nothing else
+    centis        values in hundredths [n], where `valued`
+    times         ms [n]
+    """
+
+    users: IntArray
+    items: IntArray
+    kinds: IntArray
+    centis: IntArray
+    valued: BoolArray
+    times: IntArray
+    names: tuple[str, ...]
+    user: pa.Array | None = None
+    item: pa.Array | None = None
+    events: IntArray | None = None
+
+
+def write_history(rows: Happened, path: Path) -> dict[str, int]:
+    """Write the rows in their order, repetitions once; rows, first_ts, last_ts (ms) and duplicates of what was written.
+
+    A row equal to another in user, item, kind and time is a repetition, unless both have an id of their own: then they are set a
+    millisecond apart, so that nobody takes them for one.
+    """
+    if rows.events is not None:
+        rows, repeated = _apart(rows, rows.events)
+    else:
+        repeated = 0
+    order, duplicates = _order(rows)
+    duplicates += repeated
+    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, HISTORY, compression="zstd") as writer:
+        for batch in _sorted_batches(rows, order):
+            writer.write_batch(batch, row_group_size=GROUP_ROWS)
+    return {
+        "rows": len(order),
+        "first_ts": int(rows.times[order[0]]) if len(order) else 0,
+        "last_ts": int(rows.times[order[-1]]) if len(order) else 0,
+        "duplicates": duplicates,
+    }
+
+
+def tie_hash(users: IntArray, items: IntArray, seconds: IntArray) -> IntArray:
+    """[n] by which rows of one second are ordered: each column mixed in by the finaliser of SplitMix64 (Steele et al., 2014)."""
+    mixed = np.zeros(len(users), np.uint64)
+    for column in (seconds, users, items):
+        mixed += column.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed.view(np.int64)
+
+
+def _apart(rows: Happened, events: IntArray) -> tuple[Happened, int]:
+    """The rows without those whose event came before, each at a time at which its user did the same to the item once; and how
+    many are left out."""
+    order = np.lexsort((events, rows.times, rows.kinds, rows.items, rows.users))
+    same = np.ones(max(len(order) - 1, 0), bool)
+    for column in (rows.users, rows.items, rows.kinds):
+        same &= column[order][1:] == column[order][:-1]
+    again = same & (rows.times[order][1:] == rows.times[order][:-1]) & (events[order][1:] == events[order][:-1])
+    left = np.concatenate([[True], ~again])[: len(order)]
+    order, follows = order[left], np.concatenate([[False], same])[: len(order)][left]
+    times = rows.times.copy()
+    crowded = follows & np.concatenate([[False], np.diff(times[order]) == 0])[: len(order)]
+    if crowded.any():
+        group = np.cumsum(~follows)
+        for at in np.flatnonzero(np.isin(group, group[crowded]) & follows).tolist():
+            times[order[at]] = max(times[order[at]], times[order[at - 1]] + 1)
+    rest = np.sort(order)
+    users, items, kinds, centis = (column[rest] for column in (rows.users, rows.items, rows.kinds, rows.centis))
+    user, item = (None if text is None else text.take(pa.array(rest)) for text in (rows.user, rows.item))
+    distinct = Happened(users, items, kinds, centis, rows.valued[rest], times[rest], rows.names, user, item)
+    return distinct, int(again.sum())
+
+
+def _order(rows: Happened) -> tuple[IntArray, int]:
+    """Positions of the rows by (time, hash of user, item and second, user, item, kind); of those equal in time, user, item and
+    kind the first alone; and how many are left out."""
+    ties = tie_hash(rows.users, rows.items, rows.times // 1000)
+    order = np.lexsort((rows.kinds, rows.items, rows.users, ties, rows.times))  # stable
+    repeated = np.ones(max(len(order) - 1, 0), bool)
+    for column in (rows.times, rows.users, rows.items, rows.kinds):
+        ordered = column[order]
+        repeated &= ordered[1:] == ordered[:-1]
+    duplicates = int(repeated.sum())
+    if duplicates:
+        order = order[np.concatenate([[True], ~repeated])]
+    return order, duplicates
+
+
+def _sorted_batches(rows: Happened, order: IntArray) -> Iterator[pa.RecordBatch]:
+    names = pa.array(rows.names, pa.string())
+    for start in range(0, len(order), GROUP_ROWS):
+        at = order[start : start + GROUP_ROWS]
+        arrays = [
+            _words(rows.users, rows.user, at),
+            _words(rows.items, rows.item, at),
+            pa.DictionaryArray.from_arrays(pa.array(rows.kinds[at], pa.int32()), names),
+            pa.array(rows.centis[at], pa.int64(), mask=~rows.valued[at]),
+            pa.array(rows.times[at]),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=HISTORY)
+
+
+def _words(numbers: IntArray, text: pa.Array | None, at: IntArray) -> pa.DictionaryArray:
+    """Outer ids as words: the text where there is one, else the numbers' decimals."""
+    if text is not None:
+        taken = text.take(pa.array(at))
+        plain = taken.dictionary_decode() if pa.types.is_dictionary(taken.type) else taken
+        return plain.cast(pa.string()).dictionary_encode()
+    unique, indices = np.unique(numbers[at], return_inverse=True)
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(unique).cast(pa.string()))

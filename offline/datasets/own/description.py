@@ -1,0 +1,120 @@
+"""`dataset.toml`: which files one's own data lies in, and what each of their columns is. What it means is the schema's business.
+
+name = "shop"
+clock = "wall"                   # new events come from now on; "data": time goes on from the last event (the default)
+
+[[events]]
+file = "/data/shop/events.csv"
+user = "visitorid"               # the columns
+item = "itemid"
+time = "timestamp"
+kind = "event"                   # or every = "click": all rows are of one kind
+kinds = {addtocart = "add_to_cart", transaction = "purchase"}    # what the schema calls them, where it is another name
+values = {purchase = "price"}    # the column that a kind's value stands in
+event = "event_id"               # the column of the event's own id, if there is one
+
+[[items]]
+file = "/data/shop/items.csv"
+id = "itemid"
+title = "name"
+facets = ["category", "brand"]
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from features.durable import write_whole
+from features.errors import BadInput
+
+FILE: Final = "dataset.toml"
+HomeTime = Literal["wall", "data"]
+
+
+CLOCKS: Final = {
+    "wall": 'new events come from now on; with "data" the home\'s time goes on from the last event',
+    "data": 'the home\'s time goes on from the last event; with "wall" new events come from now on',
+}
+
+
+class EventFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file of events, as the module's docstring shows it."""
+
+    file: str
+    user: str
+    item: str
+    time: str
+    kind: str = ""
+    every: str = ""
+    kinds: dict[str, str] = {}
+    values: dict[str, str] = {}
+    event: str = ""
+
+
+class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file of items."""
+
+    file: str
+    id: str
+    title: str = ""
+    facets: tuple[str, ...] = ()
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A whole `dataset.toml`. name: of the data set, as in the ids of its events; clock: see there."""
+
+    name: str
+    clock: HomeTime = "data"
+    events: tuple[EventFile, ...] = ()
+    items: tuple[ItemFile, ...] = ()
+
+    def files(self) -> list[Path]:
+        """All files, in order."""
+        return [Path(name) for name in (*(each.file for each in self.events), *(each.file for each in self.items))]
+
+
+def read_description(path: Path) -> Description:
+    """Raises BadInput naming the field for what is no description."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(str(path), "TOML", str(error)) from error
+    try:
+        description = msgspec.convert(given, Description)
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at ")
+        expected, _, received = text.removeprefix("Expected ").partition(", got ")
+        raise BadInput(f"{path}, {where.strip('`$.') or 'top'}", expected, received or "something else") from error
+    for number, each in enumerate(description.events):
+        if bool(each.kind) == bool(each.every):
+            raise BadInput(
+                f"{path}, events[{number}]",
+                "either `kind`, a column, or `every`, the kind of all rows",
+                "both" if each.kind else "neither",
+            )
+    return description
+
+
+def write_description(description: Description, path: Path) -> None:
+    """Write the file; `read_description` gives an equal one back."""
+    lines = [
+        "# Which files the data lies in, and what their columns are. What it means is said in schema.toml.",
+        f"name = {_toml(description.name)}",
+        f"clock = {_toml(description.clock)}      # {CLOCKS[description.clock]}",
+    ]
+    for table, entries in (("events", description.events), ("items", description.items)):
+        for entry in entries:
+            lines += ["", f"[[{table}]]"]
+            lines += [f"{name} = {_toml(value)}" for name, value in msgspec.to_builtins(entry).items()]
+    write_whole(path, ("\n".join(lines) + "\n").encode())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,105 @@
+"""What files of events hold: kinds and how many of each, their values, users, items, the span of time, and what is doubtful."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.schema.document import Document
+from offline.datasets.own import known_names
+from offline.datasets.own.any_file import column_names, tables
+from offline.datasets.own.description import EventFile
+from offline.datasets.own.typed_columns import centis, texts, times
+from offline.datasets.rejected_lines import Rejects
+
+_VALUE_COLUMNS = frozenset(name for names in known_names.VALUE.values() for name in names)
+
+
+@dataclass
+class EventSurvey:
+    """
+    rows     all rows that are rows at all; no_user, no_item, no_time, no_kind: those without one that can be read
+    kinds    rows by the kind's name in the file
+    valued   kind's name in the file → column → rows that have a number in it
+    users    ids; items: ids
+    first, last  the span of time, ms
+    """
+
+    rows: int = 0
+    no_user: int = 0
+    no_item: int = 0
+    no_time: int = 0
+    no_kind: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    valued: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    users: set[str] = field(default_factory=set)
+    items: set[str] = field(default_factory=set)
+    first: int = 0
+    last: int = 0
+
+
+def survey_events(file: EventFile, rejects: Rejects) -> EventSurvey:
+    """Read the file once. Raises BadInput for one that can't be read."""
+    path = Path(file.file)
+    value_columns = [name for name in column_names(path) if known_names.plain(name) in _VALUE_COLUMNS]
+    columns = [file.user, file.item, file.time, *([file.kind] if file.kind else ())]
+    survey = EventSurvey()
+    for table in tables(path, list(dict.fromkeys([*columns, *value_columns])), rejects):
+        _add(survey, file, table, value_columns)
+    return survey
+
+
+def _add(survey: EventSurvey, file: EventFile, table: pa.Table, value_columns: Sequence[str]) -> None:
+    users, items = texts(table[file.user]), texts(table[file.item])
+    at = times(table[file.time])
+    kinds = texts(table[file.kind]) if file.kind else pa.array([file.every] * len(table), pa.string())
+    survey.rows += len(table)
+    survey.no_user += users.null_count
+    survey.no_item += items.null_count
+    survey.no_time += at.null_count
+    survey.no_kind += kinds.null_count
+    survey.users.update(word for word in pc.unique(users).to_pylist() if word is not None)
+    survey.items.update(word for word in pc.unique(items).to_pylist() if word is not None)
+    if at.null_count < len(at):
+        low, high = pc.min(at).as_py(), pc.max(at).as_py()
+        survey.first = min(survey.first or low, low)
+        survey.last = max(survey.last, high)
+    words = kinds.dictionary_encode()
+    names = words.dictionary.to_pylist()
+    indices = words.indices.fill_null(len(names)).to_numpy()
+    survey.kinds.update(_counts(indices, names))
+    for column in value_columns:
+        filled = centis(table[column]).is_valid().to_numpy(zero_copy_only=False)
+        for name, count in _counts(indices[filled], names).items():
+            survey.valued[name][column] += count
+
+
+def _counts(indices: "np.ndarray[tuple[int], np.dtype[np.int32]]", names: Sequence[str]) -> dict[str, int]:
+    counts = np.bincount(indices, minlength=len(names) + 1)[: len(names)].tolist()
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
+
+
+def completed(file: EventFile, survey: EventSurvey, document: Document) -> EventFile:
+    """The file's description with what its kinds are called in the schema, and where their values stand."""
+    kinds: dict[str, str] = {}
+    values: dict[str, str] = {}
+    for raw in survey.kinds:
+        name = raw if raw in document.events else known_names.kind_name(raw)
+        if name != raw and name and file.kind:
+            kinds[raw] = name
+        column = value_column(survey.valued.get(raw, Counter()), document, name)
+        if column:
+            values[name] = column
+    return EventFile(file.file, file.user, file.item, file.time, file.kind, file.every, kinds, values, file.event)
+
+
+def value_column(valued: Counter[str], document: Document, name: str) -> str:
+    """The column in which the rows of a kind have the number that the schema says they carry; "" where there is none."""
+    kind = document.events.get(name)
+    if kind is None or kind.value is None:
+        return ""
+    return known_names.column_of([column for column, count in valued.items() if count], known_names.VALUE[kind.value])

@@ -1,0 +1,125 @@
+"""What files of items hold: for each column the type of attribute that it seems to be, examples, and how many values differ."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from offline.datasets.own import known_names
+from offline.datasets.own.any_file import column_names, tables
+from offline.datasets.own.description import ItemFile
+from offline.datasets.own.typed_columns import as_numbers, texts, times
+from offline.datasets.rejected_lines import Rejects
+
+AttributeType = Literal["facet", "number", "time", "flag", "text", "vector"]
+SAMPLE_ROWS: Final = 200_000
+"""Rows that types are judged by, from the first."""
+FACET_LENGTH: Final = 40
+"""Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
+SEVERAL: Final = "|"
+"""What stands between the values of a facet that has several, in text."""
+_FLAGS: Final = frozenset({"true", "false", "yes", "no", "t", "f", "0", "1"})
+FIRST_SECOND: Final = 100_000_000
+"""Seconds since 1970: a smaller number in a column of times is something else, such as a year."""
+_TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
+
+
+class Attribute(NamedTuple):
+    """One column of items. many: several values an item; distinct: values that differ; filled: of `rows` those that have one."""
+
+    name: str
+    column: str
+    type: AttributeType
+    many: bool
+    examples: tuple[str, ...]
+    distinct: int
+    filled: int
+    rows: int
+
+
+class ItemSurvey(NamedTuple):
+    """attributes of the columns that are no id, in the file's order; ids: of the sampled rows; no_id: rows without one."""
+
+    attributes: tuple[Attribute, ...]
+    ids: frozenset[str]
+    rows: int
+    no_id: int
+
+
+def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
+    """Read the first rows of the file. Raises BadInput for one that can't be read."""
+    path = Path(file.file)
+    columns = list(column_names(path))
+    parts, count = [], 0
+    for table in tables(path, columns, rejects):
+        parts.append(table)
+        count += len(table)
+        if count >= SAMPLE_ROWS:
+            break
+    if not parts:
+        return ItemSurvey((), frozenset(), 0, 0)
+    sample = pa.concat_tables(parts, promote_options="permissive")
+    ids = texts(sample[file.id])
+    attributes = tuple(_attribute(name, sample[name], name == file.title) for name in columns if name != file.id)
+    found = frozenset(word for word in pc.unique(ids).to_pylist() if word is not None)
+    return ItemSurvey(attributes, found, len(sample), ids.null_count)
+
+
+def completed(file: ItemFile, survey: ItemSurvey) -> ItemFile:
+    """The file's description with its facets."""
+    return ItemFile(
+        file.file, file.id, file.title, tuple(each.column for each in survey.attributes if each.type == "facet")
+    )
+
+
+def values_of(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
+    """The values of a facet, item by item: of a list its entries, of text what stands between `|`."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return [tuple(str(each) for each in value or () if each is not None) for value in column.to_pylist()]
+    parts = (() if word is None else word.split(SEVERAL) for word in texts(column).to_pylist())
+    return [tuple(part.strip() for part in each if part.strip()) for each in parts]
+
+
+def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribute:
+    name = known_names.attribute_name(column)
+    if pa.types.is_list(values.type) and not pa.types.is_string(values.type.value_type):
+        lengths = pc.unique(pc.list_value_length(values).drop_null()).to_pylist()
+        kind: AttributeType = "vector" if len(lengths) == 1 and lengths[0] > 1 else "facet"
+        return Attribute(name, column, kind, kind == "facet", (), 0, len(values) - values.null_count, len(values))
+    words = texts(values).drop_null()
+    unique = pc.unique(words)
+    sample = unique.to_pylist()
+    kind, many = ("text", False) if is_title else _type(known_names.plain(column), values, words, sample)
+    if many:
+        sample = list(dict.fromkeys(part.strip() for word in sample for part in word.split(SEVERAL)))
+    return Attribute(name, column, kind, many, tuple(sample[:3]), len(sample), len(words), len(values))
+
+
+def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[str]) -> tuple[AttributeType, bool]:
+    """(type, whether an item has several): by the column's type, its name and its values."""
+    if pa.types.is_boolean(values.type):
+        return "flag", False
+    if pa.types.is_temporal(values.type):
+        return "time", False
+    if pa.types.is_list(values.type):
+        return "facet", True
+    if not sample:
+        return "text", False
+    if {word.lower() for word in sample} <= _FLAGS and (name.startswith(("is", "has")) or not sample[0].isdigit()):
+        return "flag", False
+    numbers = as_numbers(words)
+    is_dated = times(pa.chunked_array([words])).null_count == 0
+    if is_dated and (numbers is None or (name.endswith(_TIME_ENDS) and pc.min(numbers).as_py() >= FIRST_SECOND)):
+        return "time", False
+    if numbers is not None:
+        return ("facet" if name.endswith("id") else "number"), False
+    several = pc.sum(pc.match_substring(words, SEVERAL)).as_py() or 0
+    if several * 10 >= len(words):
+        return "facet", True
+    if sample[0].startswith(("http://", "https://")):
+        return "text", False
+    length = (pc.sum(pc.utf8_length(words)).as_py() or 0) / len(words)
+    repeats = len(sample) <= max(20, len(words) // 2)
+    return ("facet" if length <= FACET_LENGTH and repeats else "text"), False

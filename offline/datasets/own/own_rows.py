@@ -1,0 +1,235 @@
+"""The rows of one's own files, by their description: events as a history takes them, and items."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.arrays import BoolArray, IntArray
+from features.contracts.events import id_hash
+from features.durable import write_whole
+from features.errors import BadInput
+from features.ids import Ids, canonical
+from features.schema.attribute_values import MAX_FACET_CHARS, MAX_FACET_VALUES
+from features.types import Item
+from offline.datasets.event_history import Happened, write_history
+from offline.datasets.own.any_file import tables
+from offline.datasets.own.description import Description, EventFile, ItemFile
+from offline.datasets.own.item_survey import values_of
+from offline.datasets.own.typed_columns import centis, texts, times
+from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
+
+_WHY: Final = (
+    "a user id is a number or a string of 1 to 128 printable characters",
+    "an item id is a number or a string of 1 to 128 printable characters",
+    "no time that can be read, from 1970 to now",
+    "no kind of event",
+)
+TITLE_LIMIT: Final = 500
+
+
+class _Part(NamedTuple):
+    """Good rows of one table, as words."""
+
+    users: pa.DictionaryArray
+    items: pa.DictionaryArray
+    kinds: pa.DictionaryArray
+    centis: pa.Array
+    times: pa.Array
+    events: IntArray | None
+
+
+def normalise_own(
+    description: Description, ids: Ids, history: Path, items: Path, rejects: Rejects, data_dir: Path
+) -> dict[str, int]:
+    """Write `history` and `items`; rows, first_ts, last_ts (ms) and duplicates of what was written.
+
+    Raises BadInput for a file that can't be read, has more than 10 % bad rows, or where no event is a good one.
+    """
+    catalogue = read_items(description, ids, rejects, data_dir)
+    rows = read_events(description, ids, rejects, data_dir)
+    if description.events and not len(rows.times):
+        raise BadInput(", ".join(each.file for each in description.events), "at least one event", "none")
+    shape = write_history(rows, history)
+    write_whole(items, msgspec.msgpack.encode(catalogue))
+    return shape
+
+
+def read_events(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> Happened:
+    """All good rows of the files of events, in their order.
+
+    Raises BadInput for a file that can't be read, or that has more than 10 % bad rows.
+    """
+    parts: list[_Part] = []
+    for file in description.events:
+        path, before, good = Path(file.file), rejects.count, 0
+        columns = [file.user, file.item, file.time, file.kind, file.event, *file.values.values()]
+        for table in tables(path, list(dict.fromkeys(filter(None, columns))), rejects):
+            part = _part(file, table, rejects)
+            good += len(part.times)
+            parts.append(part)
+        refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
+    return _joined(parts, ids)
+
+
+def _part(file: EventFile, table: pa.Table, rejects: Rejects) -> _Part:
+    users, items = (_ids(texts(table[column])) for column in (file.user, file.item))
+    at = times(table[file.time])
+    kinds = _kinds(file, table)
+    needed = (users, items, at, kinds)
+    good = np.ones(len(table), bool)
+    for column in needed:
+        good &= column.is_valid().to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero(~good)[: rejects.room].tolist():
+        why = next(why for why, column in zip(_WHY, needed, strict=True) if not column[row].is_valid)
+        line = ",".join(str(column[row].as_py()) for column in table.columns)
+        rejects.keep(Path(file.file).name, why, line)
+    rejects.count += int((~good).sum())
+    mask = pa.array(good)
+    values = _values(file, table, kinds)
+    of_users, of_items, of_kinds = (column.filter(mask).dictionary_encode() for column in (users, items, kinds))
+    events = _event_hashes(texts(table[file.event]).filter(mask)) if file.event else None
+    return _Part(of_users, of_items, of_kinds, values.filter(mask), at.filter(mask), events)
+
+
+def _event_hashes(words: pa.Array) -> IntArray:
+    """int64 [n] hashes of the events' ids; 0 for one without."""
+    ids = words.to_pylist()
+    return np.fromiter((0 if word is None else id_hash(word) for word in ids), np.int64, len(ids))
+
+
+def _ids(words: pa.Array) -> pa.Array:
+    """The words that are ids; null for the others."""
+    encoded = words.dictionary_encode()
+    return pa.array([_id(word) for word in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+
+
+def _id(word: str | None) -> str | None:
+    try:
+        return None if word is None else str(canonical(word))
+    except BadInput:
+        return None
+
+
+def _kinds(file: EventFile, table: pa.Table) -> pa.Array:
+    """What the schema would call each row's kind."""
+    if not file.kind:
+        return pa.array([file.every] * len(table), pa.string())
+    encoded = texts(table[file.kind]).dictionary_encode()
+    names = [None if raw is None else file.kinds.get(raw, raw) for raw in encoded.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(encoded.indices)
+
+
+def _values(file: EventFile, table: pa.Table, kinds: pa.Array) -> pa.Array:
+    """Each row's value in hundredths, from the column of its kind; null where there is none."""
+    values = pa.nulls(len(table), pa.int64())
+    for name, column in file.values.items():
+        mine = pc.fill_null(pc.equal(kinds, name), False)
+        values = pc.if_else(mine, centis(table[column]), values)
+    return values
+
+
+def _joined(parts: Sequence[_Part], ids: Ids) -> Happened:
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Happened(none, none, none, none, none.astype(bool), none, ())
+    users, items, kinds = (
+        pa.chunked_array([part[at] for part in parts], pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+        for at in range(3)
+    )
+    kind_words, kind_indices = _words(kinds)
+    counts = np.bincount(kind_indices, minlength=len(kind_words))
+    order = sorted(range(len(kind_words)), key=lambda at: (-counts[at], kind_words[at]))
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    values = pa.chunked_array([part.centis for part in parts], pa.int64())
+    at = pa.chunked_array([part.times for part in parts], pa.int64())
+    valued: BoolArray = values.is_valid().to_numpy()
+    return Happened(
+        _inside(users, ids),
+        _inside(items, ids),
+        ranks[kind_indices],
+        values.fill_null(0).to_numpy(),
+        valued,
+        at.to_numpy(),
+        tuple(kind_words[at] for at in order),
+        _array(users),
+        _array(items),
+        _joined_hashes(parts),
+    )
+
+
+def _joined_hashes(parts: Sequence[_Part]) -> IntArray | None:
+    """The hashes of all parts, 0 for the events of files without ids; None where no file has any."""
+    if all(part.events is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.zeros(len(part.times), np.int64) if part.events is None else part.events for part in parts]
+    )
+
+
+def _array(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _words(column: pa.ChunkedArray) -> tuple[list[str], IntArray]:
+    array = _array(column)
+    return array.dictionary.to_pylist(), array.indices.to_numpy().astype(np.int64)
+
+
+def _inside(column: pa.ChunkedArray, ids: Ids) -> IntArray:
+    words, indices = _words(column)
+    return np.fromiter((ids.inside(word) for word in words), np.int64, len(words))[indices]
+
+
+def read_items(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> list[Item]:
+    """The items of all files as no schema has taken them yet (`features.schema.attributes.Attributes.again`), ascending by the id
+    inside; of an id that comes again, the first counts. Raises BadInput as
+    `read_events` does."""
+    items: dict[int, Item] = {}
+    for file in description.items:
+        path, before = Path(file.file), rejects.count
+        columns = list(dict.fromkeys([file.id, *([file.title] if file.title else ()), *file.facets]))
+        for table in tables(path, columns, rejects):
+            _add_items(file, table, ids, items, rejects)
+        refuse_if_too_many(path, rejects.count - before, len(items), rejects, data_dir)
+    return [items[item_id] for item_id in sorted(items)]
+
+
+def _add_items(file: ItemFile, table: pa.Table, ids: Ids, items: dict[int, Item], rejects: Rejects) -> None:
+    name = Path(file.file).name
+    words = texts(table[file.id]).to_pylist()
+    titles = texts(table[file.title]).to_pylist() if file.title else words
+    facets = [values_of(table[column]) for column in file.facets]
+    for row, (word, title) in enumerate(zip(words, titles, strict=True)):
+        known = _id(word)
+        if known is None:
+            rejects.add(name, _WHY[1], f"{word},{title}")
+            continue
+        item_id = ids.inside(known)
+        if item_id in items:
+            rejects.add(name, "this item came before", f"{word},{title}")
+            continue
+        values = {
+            attribute_name(column): tuple(dict.fromkeys(value[:MAX_FACET_CHARS] for value in each[row]))[
+                :MAX_FACET_VALUES
+            ]
+            for column, each in zip(file.facets, facets, strict=True)
+        }
+        outer = known if item_id < 0 else ""
+        items[item_id] = Item(item_id, (title or known)[:TITLE_LIMIT], values, outer=outer)
+
+
+def attribute_name(column: str) -> str:
+    """The name of the schema's attribute that a column is read as.
+
+    >>> attribute_name("Brand name"), attribute_name("category")
+    ('brand_name', 'category')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")[:32]

@@ -1,0 +1,125 @@
+"""Which files of a folder are what, and which of their columns: by names alone, so that everybody can foresee it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from features.errors import BadInput
+from offline.datasets.own import known_names
+from offline.datasets.own.any_file import SUFFIXES, column_names
+from offline.datasets.own.description import Description, EventFile, ItemFile
+from offline.datasets.own.known_names import column_of
+
+EVENTS, ITEMS, USERS = "events", "items", "users"
+_STEMS: Final = {
+    EVENTS: ("event", "interaction", "rating", "click", "purchase", "view", "transaction", "order", "like"),
+    ITEMS: ("item", "product", "movie", "article", "video", "catalog", "song", "book", "new"),
+    USERS: ("user", "customer", "visitor", "member"),
+}
+"""Beginnings of files' names that say what is in them where columns leave it open."""
+EXPECTED: Final = (
+    "files of events (columns such as user_id, item_id, timestamp, and type) and of items (item_id, title, …), as "
+    ".csv, .tsv, .ndjson or .parquet"
+)
+
+
+class Found(NamedTuple):
+    """What the recogniser makes of files.
+
+    description  of those that it knows
+    users        files of users, whose attributes nothing reads yet
+    ignored      (file, why) of those that it does not know
+    """
+
+    description: Description
+    users: tuple[Path, ...]
+    ignored: tuple[tuple[Path, str], ...]
+
+
+def recognise(paths: Sequence[Path], name: str = "") -> Found:
+    """What files and folders hold. Raises BadInput where nothing is there, or no events are."""
+    files = _files(paths)
+    events: list[EventFile] = []
+    items: list[ItemFile] = []
+    users: list[Path] = []
+    ignored: list[tuple[Path, str]] = []
+    for path in files:
+        columns = column_names(path)
+        role = _role(path, columns)
+        if role == EVENTS and (event_file := _event_file(path, columns)):
+            events.append(event_file)
+        elif role == ITEMS:
+            items.append(_item_file(path, columns))
+        elif role == USERS:
+            users.append(path)
+        else:
+            ignored.append((path, _why(columns)))
+    if not events and (ignored or not items):
+        received = "; ".join(f"{path.name}: {why}" for path, why in ignored[:4]) or "no such file"
+        raise BadInput(", ".join(map(str, paths)), EXPECTED, received)
+    description = Description(name or _name(paths), events=tuple(events), items=tuple(items))
+    return Found(description, tuple(users), tuple(ignored))
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(each for each in path.iterdir() if each.suffix in SUFFIXES and each.is_file())
+        elif not path.is_file():
+            raise BadInput("--from", "a file or a folder", str(path))
+        elif path.suffix not in SUFFIXES:
+            raise BadInput(str(path), "a file of " + ", ".join(SUFFIXES), path.suffix or "no suffix")
+        else:
+            files.append(path)
+    return [path.resolve() for path in files]
+
+
+def _name(paths: Sequence[Path]) -> str:
+    first = paths[0].resolve()
+    folder = first if first.is_dir() else first.parent
+    return folder.name or "own"
+
+
+def _role(path: Path, columns: Sequence[str]) -> str:
+    """What a file holds, by its columns; where they leave it open, by its name."""
+    user, item, time = (column_of(columns, known) for known in (known_names.USER, known_names.ITEM, known_names.TIME))
+    if user and item and time and user != item:
+        return EVENTS
+    stem = next((role for role, stems in _STEMS.items() if path.stem.lower().startswith(stems)), "")
+    if stem == USERS and (user or column_of(columns, ("id",))):
+        return USERS
+    if not user and column_of(columns, known_names.ITEM_ID) and stem != EVENTS:
+        return ITEMS
+    return USERS if user and not item else ""
+
+
+def _why(columns: Sequence[str]) -> str:
+    roles = (("user", known_names.USER), ("item", known_names.ITEM), ("time", known_names.TIME))
+    missing = [role for role, known in roles if not column_of(columns, known)]
+    return f"no column of {', '.join(missing)} among {', '.join(columns)[:200] or 'none'}"
+
+
+def _event_file(path: Path, columns: Sequence[str]) -> EventFile:
+    kind = column_of(columns, known_names.KIND)
+    return EventFile(
+        str(path),
+        column_of(columns, known_names.USER),
+        column_of(columns, known_names.ITEM),
+        column_of(columns, known_names.TIME),
+        kind=kind,
+        every="" if kind else _kind_of_all(path, columns),
+        event=column_of(columns, known_names.EVENT),
+    )
+
+
+def _kind_of_all(path: Path, columns: Sequence[str]) -> str:
+    """The kind of a file that names none: by its values, else by its own name."""
+    if column_of(columns, known_names.STARS):
+        return "rating"
+    name = known_names.kind_name(path.stem)
+    return name if name in known_names.KIND_NAMES else "click"
+
+
+def _item_file(path: Path, columns: Sequence[str]) -> ItemFile:
+    return ItemFile(str(path), column_of(columns, known_names.ITEM_ID), title=column_of(columns, known_names.TITLE))

@@ -1,0 +1,116 @@
+"""Columns of a file → ids as text, times in ms, values in hundredths. What can't be read becomes null."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.contracts.events import FUTURE_SLACK_MS
+from features.schema.tables import MAX_VALUE
+
+_NUMBER: Final = r"^[0-9]{1,19}(\.[0-9]+)?$"
+_DECIMAL: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?$"
+_SIGNED: Final = r"^-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?$"
+_UTC: Final = r"\s*(UTC|GMT)$"
+UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
+"""(numbers below this, ms in one of them): seconds, ms, µs, ns since 1970. Each reaches from 1973 to beyond 5000."""
+
+
+def texts(column: pa.ChunkedArray) -> pa.Array:
+    """Ids or names as trimmed text; null where there is none. A whole number that came as a float is that number."""
+    flat = _flat(column)
+    if pa.types.is_floating(flat.type):
+        whole = pc.and_kleene(pc.equal(pc.floor(flat), flat), pc.less(pc.abs(flat), float(2**53)))
+        flat = pc.if_else(pc.fill_null(whole, False), flat, pa.scalar(None, flat.type)).cast(pa.int64())
+    if pa.types.is_list(flat.type):
+        flat = pa.array([None if value is None else "|".join(value) for value in flat.to_pylist()], pa.string())
+    trimmed = pc.utf8_trim_whitespace(_string(flat))
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def times(column: pa.ChunkedArray) -> pa.Array:
+    """int64 ms since 1970, up to a minute from now: of seconds, ms, µs or ns by their size, or of dates by ISO 8601, which are in
+    UTC where they name no zone."""
+    flat = _flat(column)
+    if pa.types.is_timestamp(flat.type):
+        found = flat.cast(pa.timestamp("ms", flat.type.tz), safe=False).cast(pa.int64())
+    elif pa.types.is_date(flat.type):
+        found = flat.cast(pa.timestamp("ms")).cast(pa.int64())
+    elif pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type):
+        found = _scaled(flat.cast(pa.float64()))
+    else:
+        found = _times_of_text(pc.utf8_trim_whitespace(_string(flat)))
+    latest = time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
+    good = pc.and_kleene(pc.greater_equal(found, 0), pc.less_equal(found, latest))
+    return pc.if_else(pc.fill_null(good, False), found, pa.scalar(None, pa.int64()))
+
+
+def _times_of_text(text: pa.Array) -> pa.Array:
+    is_number = pc.fill_null(pc.match_substring_regex(text, _NUMBER), False)
+    numbers = _scaled(pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64()))
+    if pc.all(is_number).as_py():
+        return numbers
+    dates = pc.if_else(is_number, pa.scalar(None, pa.string()), text)
+    dates = pc.replace_substring_regex(dates, _UTC, "")
+    return pc.coalesce(numbers, _per_word(dates, _ms_of_date, pa.int64()))
+
+
+def _ms_of_date(text: str) -> int | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _scaled(numbers: pa.Array) -> pa.Array:
+    values = numbers.fill_null(-1.0).to_numpy(zero_copy_only=False)
+    ms = np.full(len(values), -1.0)
+    for limit, factor in reversed(UNITS):
+        ms = np.where(values < limit, values * factor, ms)
+    good = np.isfinite(ms) & (ms >= 0) & (ms < 2**53)
+    return pa.array(np.where(good, np.floor(np.where(good, ms, 0.0) + 0.5), 0).astype(np.int64), mask=~good)
+
+
+def centis(column: pa.ChunkedArray) -> pa.Array:
+    """int64 hundredths of numbers from 0 on; null for anything else."""
+    flat = _flat(column)
+    if pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type) or pa.types.is_decimal(flat.type):
+        numbers = flat.cast(pa.float64())
+    else:
+        text = pc.utf8_trim_whitespace(_string(flat))
+        is_number = pc.fill_null(pc.match_substring_regex(text, _DECIMAL), False)
+        numbers = pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64())
+    values = numbers.fill_null(-1.0).to_numpy(zero_copy_only=False)
+    good = np.isfinite(values) & (values >= 0) & (values <= max(MAX_VALUE.values()))
+    return pa.array(np.floor(np.where(good, values, 0.0) * 100 + 0.5).astype(np.int64), mask=~good)
+
+
+def as_numbers(words: pa.Array) -> pa.Array | None:
+    """Texts as float64; None where one of them is no number."""
+    if not pc.all(pc.match_substring_regex(words, _SIGNED)).as_py():
+        return None
+    return words.cast(pa.float64())
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    flat = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return flat.dictionary_decode() if pa.types.is_dictionary(flat.type) else flat
+
+
+def _string(flat: pa.Array) -> pa.Array:
+    try:
+        return flat.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(flat), pa.string())
+
+
+def _per_word(text: pa.Array, function: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
+    """A function applied once to each different text."""
+    words = text.dictionary_encode()
+    found = pa.array([None if word is None else function(word) for word in words.dictionary.to_pylist()], kind)
+    return found.take(words.indices)

@@ -1,0 +1,124 @@
+"""What a schema takes of a history: rows with inside ids, the kind's code and the value, in the history's order.
+
+A row whose kind the schema does not know, or that lacks a value which its kind needs, is left out, counted, and explained in a
+file. The history keeps it: another schema may take it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.arrays import BoolArray, IntArray
+from features.durable import atomic_file
+from features.ids import Ids
+from features.schema.tables import MAX_VALUE, MIN_VALUE, Schema
+from features.types import FORGET_USER, UNDO
+from offline.datasets.event_history import GROUP_ROWS
+from offline.datasets.rejected_lines import Rejects
+
+ROWS_VERSION: Final = 1
+"""Rises when the same history and schema would give other rows."""
+ROWS: Final = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), False),
+        pa.field("item_id", pa.int64(), False),
+        pa.field("kind", pa.int8(), False),
+        pa.field("centi", pa.int64(), False),
+        pa.field("ts", pa.int64(), False),
+        pa.field("user", pa.string(), False),
+        pa.field("item", pa.string(), False),
+    ]
+)
+"""user_id and item_id are the ids inside; user and item the ids outside where they are no numbers, else ""."""
+_PLAIN: Final = r"^(0|[1-9][0-9]{0,17})$"
+"""Ids that are numbers, as text, and need no check against the largest one."""
+UNKNOWN_KIND: Final = "a kind that the schema does not have"
+
+
+def write_rows(history: Path, out: Path, schema: Schema, rejects: Rejects) -> dict[str, Any]:
+    """Write the rows of a history that a schema takes; rows, first_ts, last_ts (ms), and `left_out`: how many for what reason."""
+    left: Counter[str] = Counter()
+    rows, first, last = 0, 0, 0
+    with atomic_file(out) as temporary, pq.ParquetWriter(temporary, ROWS, compression="zstd") as writer:
+        for batch in _batches(history):
+            taken = _taken(batch, schema, left, rejects)
+            if taken.num_rows:
+                first = first if rows else taken["ts"][0].as_py()
+                last = taken["ts"][-1].as_py()
+                rows += taken.num_rows
+                writer.write_batch(taken, row_group_size=GROUP_ROWS)
+    return {"rows": rows, "first_ts": first, "last_ts": last, "left_out": dict(left)}
+
+
+def _batches(history: Path) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(history, read_dictionary=["user", "item", "kind"]) as file:
+        yield from file.iter_batches(batch_size=GROUP_ROWS)
+
+
+def _inside(column: pa.DictionaryArray, ids: Ids) -> tuple[IntArray, pa.Array]:
+    """Outer ids as numbers inside, and the text of those that are no numbers."""
+    indices = column.indices.to_numpy()
+    if pc.all(pc.match_substring_regex(column.dictionary, _PLAIN)).as_py():
+        nothing = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(column), np.int32)), [""])
+        return column.dictionary.cast(pa.int64()).to_numpy()[indices], nothing.cast(pa.string())
+    words = column.dictionary.to_pylist()
+    numbers = np.fromiter((ids.inside(word) for word in words), np.int64, len(words))
+    texts = ["" if number >= 0 else word for number, word in zip(numbers.tolist(), words, strict=True)]
+    return numbers[indices], pa.array(texts, pa.string()).take(column.indices)
+
+
+def _code(name: str, schema: Schema) -> int:
+    """The code of a kind that a row may have; -1 for any other name."""
+    code = schema.code_of.get(name, -1)
+    return -1 if code in (UNDO, FORGET_USER) else code
+
+
+def _taken(batch: pa.RecordBatch, schema: Schema, left: Counter[str], rejects: Rejects) -> pa.RecordBatch:
+    names = batch["kind"].dictionary.to_pylist()
+    codes = np.array([_code(name, schema) for name in names], np.int64)[batch["kind"].indices.to_numpy()]
+    valued = batch["centi"].is_valid().to_numpy(zero_copy_only=False)
+    centis = batch["centi"].fill_null(0).to_numpy().copy()
+    good = np.ones(len(codes), bool)
+    for code in np.unique(codes).tolist():
+        mine = codes == code
+        if code < 0:
+            bad, why = mine, UNKNOWN_KIND
+        else:
+            bad, why = _value_faults(mine, centis, valued, schema, code)
+        if bad.any():
+            good &= ~bad
+            _leave_out(batch, np.flatnonzero(bad), why, left, rejects)
+    users, user = _inside(batch["user"], schema.ids)
+    items, item = _inside(batch["item"], schema.ids)
+    arrays = [pa.array(users), pa.array(items), pa.array(np.maximum(codes, 0), pa.int8()), pa.array(centis)]
+    arrays += [batch["ts"], user, item]
+    whole = pa.RecordBatch.from_arrays(arrays, schema=ROWS)
+    return whole if good.all() else whole.filter(pa.array(good))
+
+
+def _value_faults(
+    mine: BoolArray, centis: IntArray, valued: BoolArray, schema: Schema, code: int
+) -> tuple[BoolArray, str]:
+    """Which rows of a kind have not the value that it needs, and why; a value that the kind does not carry becomes 0."""
+    kind = schema.kind(code)
+    if kind.value is None:
+        centis[mine] = 0
+        return np.zeros(len(mine), bool), ""
+    low, high = MIN_VALUE[kind.value], MAX_VALUE[kind.value]
+    outside = valued & ((centis < low * 100) | (centis > high * 100))
+    missing = ~valued if kind.needs_value else np.zeros(len(mine), bool)
+    return mine & (outside | missing), f"a {kind.name} needs a number of {kind.value} from {low:g} to {high:g}"
+
+
+def _leave_out(batch: pa.RecordBatch, rows: IntArray, why: str, left: Counter[str], rejects: Rejects) -> None:
+    for row in rows[: rejects.room].tolist():
+        line = ",".join(str(column[row].as_py()) for column in batch.columns)
+        rejects.keep("history", why, line)
+    rejects.count += len(rows)
+    left[why] += len(rows)

@@ -1,0 +1,100 @@
+"""Items and events of a home as files that `init` and `up --dataset` take: events.parquet and items.parquet, or .ndjson."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.durable import atomic_folder
+from features.errors import BadInput
+from features.schema.attributes import Attributes
+from features.schema.tables import Schema
+from features.types import Event, Item
+
+Format = Literal["parquet", "ndjson"]
+FORMATS: Final[tuple[Format, ...]] = ("parquet", "ndjson")
+BATCH_ROWS: Final = 50_000
+EVENTS: Final = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("user_id", pa.string()),
+        ("item_id", pa.string()),
+        ("type", pa.string()),
+        ("value", pa.float64()),
+        ("timestamp", pa.int64()),
+    ]
+)
+
+
+def item_columns(attributes: Attributes) -> pa.Schema:
+    """The columns of items: the schema's facets and numbers, which are what is read again."""
+    columns = [("item_id", pa.string()), ("title", pa.string())]
+    for name, each in attributes.declared.items():
+        if each.type == "facet":
+            columns.append((name, pa.list_(pa.string()) if each.many else pa.string()))
+        elif each.type == "number":
+            columns.append((name, pa.float64()))
+    return pa.schema(columns)
+
+
+def export_home(
+    events: Iterable[Event], items: Iterable[Item], schema: Schema, folder: Path, form: Format
+) -> tuple[Counter[str], int]:
+    """Write both files into a new folder; how many events of each kind, and how many items. Raises BadInput for a folder that
+    holds something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput("--to", "a new or empty folder", str(folder))
+    kinds: Counter[str] = Counter()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for event in events:
+            row = _event_row(event, schema)
+            kinds[row["type"]] += 1
+            yield row
+
+    with atomic_folder(folder) as staging:
+        _write(rows(), EVENTS, staging / f"events.{form}")
+        count = _write(
+            (_item_row(item, schema.items) for item in items if not item.deleted),
+            item_columns(schema.items),
+            staging / f"items.{form}",
+        )
+    return kinds, count
+
+
+def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
+    kind = schema.kind(event.kind)
+    return {
+        "event_id": event.event_id,
+        "user_id": event.user or str(event.user_id),
+        "item_id": event.item or str(event.item_id),
+        "type": kind.name,
+        "value": None if kind.value is None else event.centi / 100,
+        "timestamp": event.ts,
+    }
+
+
+def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
+    names = item_columns(attributes).names[2:]
+    return {"item_id": item.outer or str(item.item_id), "title": item.title, **attributes.shown(item, names)}
+
+
+def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
+    """Write rows batch by batch; how many they are."""
+    source, count = iter(rows), 0
+    if path.suffix == ".ndjson":
+        with path.open("wb") as file:
+            for row in source:
+                file.write(msgspec.json.encode(row) + b"\n")
+                count += 1
+        return count
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(source, BATCH_ROWS)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            count += len(batch)
+    return count

@@ -1,0 +1,124 @@
+"""The sparse table of facet values, against a plain list of sets; and what it costs."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.inputs.facet_table import _VOCABULARIES, FacetTable
+
+NAMES = [f"v{number}" for number in range(12)]
+VOCABULARY = ("v1", "v3", "never")
+
+values = st.lists(st.sampled_from(NAMES), max_size=8)
+puts = st.lists(st.tuples(st.integers(0, 9), values), max_size=60)
+
+
+def filled(rows: int, changes: list[tuple[int, list[str]]]) -> tuple[FacetTable, list[list[str]]]:
+    """A table after these changes, and what each row has."""
+    table = FacetTable(rows)
+    plain: list[list[str]] = [[] for _ in range(rows)]
+    for row, names in changes:
+        table.put(row, names)
+        plain[row] = list(dict.fromkeys(names))
+    return table, plain
+
+
+def names_of(table: FacetTable, rows: list[int]) -> list[list[str]]:
+    found, starts = table.of(np.array(rows, np.int64))
+    return [[table.names[number] for number in found[low:high]] for low, high in pairwise(starts)]
+
+
+@given(puts)
+def test_a_row_has_what_was_put_last(changes: list[tuple[int, list[str]]]) -> None:
+    table, plain = filled(10, changes)
+    assert names_of(table, list(range(10))) == plain
+    assert names_of(table, [7, 2, 7]) == [plain[7], plain[2], plain[7]]
+    assert table.counts(slice(0, 10)).tolist() == [len(each) for each in plain]
+    assert table.items_by_name() == {
+        name: count for name in sorted(NAMES) if (count := sum(name in each for each in plain))
+    }
+    for name in (*NAMES, "never"):
+        assert table.having(name, 10).tolist() == [name in each for each in plain]
+
+
+@given(puts, st.dictionaries(st.sampled_from(NAMES), st.floats(-1, 1, width=32), max_size=5))
+def test_sums_are_of_the_weights_of_what_a_row_has(
+    changes: list[tuple[int, list[str]]], weights: dict[str, float]
+) -> None:
+    table, plain = filled(10, changes)
+    known = sorted(
+        (number, weight) for name, weight in weights.items() if (number := table.number_of(name)) is not None
+    )
+    numbers = np.array([number for number, _ in known], np.int64)
+    strengths = np.array([weight for _, weight in known], np.float32)
+    expected = [sum(weights.get(name, 0) for name in each) for each in plain]
+    assert table.all_sums(10, numbers, strengths) == pytest.approx(expected, abs=1e-6)
+    some = np.array([9, 0, 9, 4])
+    np.testing.assert_array_equal(table.sums(some, numbers, strengths), table.all_sums(10, numbers, strengths)[some])
+
+
+@given(puts)
+def test_a_matrix_has_a_column_a_value_and_one_for_all_others(changes: list[tuple[int, list[str]]]) -> None:
+    table, plain = filled(10, changes)
+    for vocabulary in (VOCABULARY, (), ("v3", "v1")):
+        expected = [
+            [*(float(name in each) for name in vocabulary), float(bool(set(each) - set(vocabulary)))] for each in plain
+        ]
+        assert table.matrix(np.arange(10), vocabulary).tolist() == expected
+
+
+def test_values_that_came_after_a_vocabulary_was_used_are_others() -> None:
+    table = FacetTable(2)
+    table.put(0, ["v1"])
+    assert table.matrix(np.arange(2), VOCABULARY).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0]]
+    table.put(1, ["new", "v3"])
+    assert table.matrix(np.arange(2), VOCABULARY).tolist() == [[1, 0, 0, 0], [0, 1, 0, 1]]
+    table.put(1, ["never"])
+    assert table.matrix(np.arange(2), VOCABULARY).tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]]
+
+
+def test_a_table_that_has_grown_keeps_what_it_had() -> None:
+    table = FacetTable(1)
+    table.put(0, ["a", "b"])
+    table.grow(2)
+    table.put(2, ["b", "c"])
+    assert len(table) == 3
+    assert names_of(table, [0, 1, 2]) == [["a", "b"], [], ["b", "c"]]
+
+
+def nbytes(table: FacetTable) -> int:
+    arrays: list[Any] = [each for each in vars(table).values() if isinstance(each, np.ndarray)]
+    return sum(each.nbytes for each in arrays)
+
+
+def test_changes_without_end_take_no_room_without_end() -> None:
+    """A row that grows moves, and what it leaves behind is swept up."""
+    table = FacetTable(100)
+    for number in range(20_000):
+        table.put(number % 100, NAMES[: number % 7 + number % 2])
+    assert nbytes(table) < 100 * 12 + 4 * 1024 * 8
+    assert names_of(table, [99]) == [NAMES[: 19_999 % 7 + 1]]
+
+
+def test_memory_goes_by_what_items_have_and_not_by_how_many_values_there_are() -> None:
+    few, many = (FacetTable(5_000) for _ in range(2))
+    for row in range(5_000):
+        few.put(row, [f"v{row * step % 20}" for step in (1, 3, 7)])
+        many.put(row, [f"v{row * 3 + step}" for step in range(3)])
+    assert len(many.names) == 15_000
+    assert nbytes(many) == pytest.approx(nbytes(few), rel=0.3)
+    assert nbytes(many) < 5_000 * (12 + 3 * 8 * 1.3)
+
+
+def test_the_columns_of_a_few_vocabularies_are_remembered() -> None:
+    table = FacetTable(1)
+    table.put(0, ["v1"])
+    for number in range(3 * _VOCABULARIES):
+        table.matrix(np.array([0]), (f"w{number}",))
+        assert table.matrix(np.array([0]), ("v1",)).tolist() == [[1, 0]]
+    assert len(table._columns) == _VOCABULARIES
+    assert ("v1",) in table._columns

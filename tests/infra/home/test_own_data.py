@@ -1,0 +1,94 @@
+"""init writes a home's two files, or neither; and `up` then goes by them."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from examples.shop import draw_shop
+from features.errors import BadInput
+from infra.cli.main import app
+from infra.home.dataset_choice import chosen_dataset, default_history
+from infra.home.own_data import init_home
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.schema_file import schema_of, take_schema
+from offline.datasets.dataset import open_dataset
+from tests.schemas import SHOP
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    draw_shop(tmp_path / "shop", users=40, items=30, seed=2, end=datetime(2026, 1, 1, tzinfo=UTC))
+    return tmp_path / "shop"
+
+
+def test_init_writes_what_up_goes_by(tmp_path: Path, shop: Path) -> None:
+    home = Home(tmp_path / "home")
+    lines = init_home(home, [shop], None, force=False)
+    assert lines[0].startswith("shop: ")
+    assert any("purchase" in line for line in lines)
+    assert lines[-1] == f"next: ./martlet up --home {home.path}"
+    assert schema_of(home).digest == SHOP.digest
+    record = HomeRecord(home.make())
+    record.describe(None, None)
+    record.save()
+    record = HomeRecord(home)
+    assert (record.dataset, record.history) == (str(home.dataset_file), 1.0)
+    schema = schema_of(home).salted(record.salt)
+    rows = open_dataset(record.dataset, home.data, schema).rows
+    assert rows > 100
+    shutil.rmtree(shop)
+    assert open_dataset(record.dataset, home.data, schema).rows == rows
+
+
+def test_a_home_that_moves_keeps_its_data(tmp_path: Path, shop: Path) -> None:
+    home = Home(tmp_path / "home")
+    init_home(home, [shop], None, force=False)
+    record = HomeRecord(home.make())
+    record.describe(str(shop), None)
+    record.save()
+    moved = Home(home.path.rename(tmp_path / "moved"))
+    record = HomeRecord(moved)
+    assert record.dataset == str(moved.dataset_file)
+    record.describe(str(shop), None)
+    with pytest.raises(BadInput, match=r"--dataset: expected .*shop, which .*dataset\.toml describes, got ml-1m"):
+        record.describe("ml-1m", None)
+
+
+def test_nothing_is_replaced_unless_forced(tmp_path: Path, shop: Path) -> None:
+    home = Home(tmp_path / "home")
+    init_home(home, [shop], None, force=False)
+    home.schema_file.write_text('preset = "news"\n')
+    with pytest.raises(BadInput, match=r"schema\.toml: expected no such file yet, or --force"):
+        init_home(home, [shop], None, force=False)
+    assert home.schema_file.read_text() == 'preset = "news"\n'
+    init_home(home, [shop], "video", force=True)
+    assert 'preset = "video"' in home.schema_file.read_text()
+
+
+def test_files_that_hold_nothing_leave_no_home(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="files of events"):
+        init_home(Home(tmp_path / "home"), [tmp_path / "empty"], None, force=False)
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_command(tmp_path: Path, shop: Path) -> None:
+    argv = ["init", "--home", str(tmp_path / "home"), "--from", str(shop / "events.csv"), str(shop / "items.csv")]
+    done = CliRunner().invoke(app, argv)
+    assert done.exit_code == 0, done.output
+    assert "events.csv, items.csv" in done.output
+    done = CliRunner().invoke(app, [*argv, "--preset", "cinema", "--force"])
+    assert isinstance(done.exception, BadInput)
+    assert "one of movies, news, shop, video" in str(done.exception)
+
+
+def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:
+    films, shop = Home(tmp_path / "films").make(), Home(tmp_path / "shop").make()
+    take_schema(shop, "shop", True)
+    assert (chosen_dataset(films, None), chosen_dataset(shop, None)) == ("ml-100k", "none")
+    assert (chosen_dataset(shop, "ml-1m"), chosen_dataset(films, "none")) == ("ml-1m", "none")
+    assert (default_history("ml-100k"), default_history("none")) == (0.8, 1.0)

@@ -1,0 +1,48 @@
+"""dataset.toml: what is written is read back, and what is wrong in it is named."""
+
+from pathlib import Path
+
+import pytest
+
+from features.errors import BadInput
+from offline.datasets.own.description import (
+    Description,
+    EventFile,
+    ItemFile,
+    read_description,
+    write_description,
+)
+
+WHOLE = Description(
+    "a shop",
+    "wall",
+    (
+        EventFile("/d/e.csv", "u", "i", "t", "k", kinds={"In den Korb": "add_to_cart"}, values={"purchase": "Preis €"}),
+        EventFile("/d/c.csv", "u", 'i "x"', "t", every="click"),
+    ),
+    (ItemFile("/d/i.parquet", "id", "name", ("brand", "tags\\all")),),
+)
+
+
+def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    for description in (WHOLE, Description("none")):
+        write_description(description, tmp_path / "dataset.toml")
+        assert read_description(tmp_path / "dataset.toml") == description
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("name = ", "TOML"),
+        ("[[events]]\nfile = 'a'", "name"),
+        ("name = 'a'\nclock = 'mine'", "clock"),
+        ("name = 'a'\n[[events]]\nfile = 'a'\nuser = 'u'\nitem = 'i'\ntime = 1\nkind = 'k'", r"events\[0\]\.time"),
+        ("name = 'a'\n[[events]]\nfile = 'a'\nuser = 'u'\nitem = 'i'\ntime = 't'", "got neither"),
+        ("name = 'a'\n[[events]]\nfile='a'\nuser='u'\nitem='i'\ntime='t'\nkind='k'\nevery='click'", "got both"),
+        ("name = 'a'\n[[item]]\nid = 'a'", "item"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, error: str) -> None:
+    (tmp_path / "dataset.toml").write_text(text)
+    with pytest.raises(BadInput, match=error):
+        read_description(tmp_path / "dataset.toml")

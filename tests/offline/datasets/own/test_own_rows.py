@@ -1,0 +1,159 @@
+"""One's own files become a data set: every good row once, in order, by the schema's names; the others are told."""
+
+import shutil
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from examples.shop import draw_shop
+from features.errors import BadInput
+from features.ids import MAX_LENGTH
+from features.schema.tables import Schema, read_schema
+from offline.datasets.dataset import Dataset, event_of, open_dataset, rows_between, whole_rows
+from offline.datasets.event_history import tie_hash
+from tests.schemas import MOVIES, SHOP
+
+HEADER = "user_id,item_id,timestamp,type,price,quantity\n"
+AT = 1_700_000_000
+
+
+def write(folder: Path, lines: str, items: str = "item_id,title,category\nA-1,Apple,fruit\n") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "events.csv").write_text(HEADER + lines)
+    (folder / "items.csv").write_text(items)
+    return folder
+
+
+def rows_of(dataset: Dataset) -> list[dict[str, Any]]:
+    names = ("user_id", "item_id", "kind", "centi", "ts", "user", "item")
+    return [row for batch in rows_between(dataset, 0, dataset.rows, columns=names) for row in batch.to_pylist()]
+
+
+def kinds_of(dataset: Dataset, schema: Schema) -> Counter[str]:
+    return Counter(schema.kind(row["kind"]).name for row in rows_of(dataset))
+
+
+def test_a_drawn_shop(tmp_path: Path) -> None:
+    count = draw_shop(tmp_path / "shop", users=60, items=40, seed=3, end=datetime(2026, 1, 1, tzinfo=UTC))
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.name, dataset.rows + dataset.duplicates, dataset.rejected) == ("shop", count, 0)
+    assert set(kinds_of(dataset, SHOP)) == {"view", "click", "add_to_cart", "purchase"}
+    rows = rows_of(dataset)
+    assert [row["ts"] for row in rows] == sorted(row["ts"] for row in rows)
+    assert all(row["user_id"] == SHOP.ids.inside(row["user"]) < 0 for row in rows)
+    assert {len(str(row["centi"])) > 1 for row in rows if row["kind"] == SHOP.code_of["purchase"]} == {True}
+    assert {row["centi"] for row in rows if row["kind"] == SHOP.code_of["view"]} == {0}
+    assert len(dataset.items) == 40
+    assert dataset.items[0].outer.startswith("SKU-")
+    assert dataset.clock == "data"
+
+
+def test_each_row_becomes_an_event_of_its_own(tmp_path: Path) -> None:
+    lines = (
+        f"u1,A-1,{AT},purchase,2.50,3\nu1,A-1,{AT},add_to_cart,2.50,3\nu1,A-1,{AT},view,,\n"
+        f"u1,A-1,{AT},view,,\n7,9,{AT}500,view,,\n7,9,{AT}501,view,,\n"
+    )
+    dataset = open_dataset(str(write(tmp_path / "shop", lines)), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.duplicates) == (5, 1)
+    events = [event_of("shop", *row) for row in whole_rows(dataset, 0, dataset.rows)]
+    of_one = [event for event in events if event.user == "u1"]
+    assert [(SHOP.kind(event.kind).name, event.centi) for event in of_one] == [
+        ("view", 0),
+        ("add_to_cart", 300),
+        ("purchase", 250),
+    ]
+    assert len({event.event_id for event in events}) == 5
+    assert [(event.user_id, event.item_id, event.user) for event in events[-2:]] == [(7, 9, "")] * 2
+
+
+def test_an_id_of_its_own_keeps_an_event_apart(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    same = [("a", AT), ("b", AT), ("c", AT), ("a", AT), ("d", AT + 0.001), ("e", AT + 1), ("", AT), ("", AT)]
+    lines = "".join(f"{event},u1,A-1,{at},view\n" for event, at in same)
+    (tmp_path / "shop" / "events.csv").write_text("event_id,user_id,item_id,timestamp,type\n" + lines)
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.duplicates) == (6, 2)
+    assert [row["ts"] - AT * 1000 for row in rows_of(dataset)] == [0, 1, 2, 3, 4, 1000]
+
+
+def test_rows_of_one_second_stand_in_the_order_of_a_hash(tmp_path: Path) -> None:
+    lines = "".join(f"{user},{item},{AT},view,,\n" for user in range(4) for item in range(20))
+    rows = rows_of(open_dataset(str(write(tmp_path / "shop", lines)), tmp_path / "data", SHOP))
+    users, items = (np.array([row[name] for row in rows], np.int64) for name in ("user_id", "item_id"))
+    ties = tie_hash(users, items, np.full(len(rows), AT))
+    assert ties.tolist() == sorted(ties.tolist())
+
+
+def test_bad_rows_are_set_aside_with_the_reason(tmp_path: Path) -> None:
+    good = "".join(f"u{at},A-1,{AT + at},view,,\n" for at in range(90))
+    bad = [
+        f"{'x' * (MAX_LENGTH + 1)},A-1,{AT},view,,",
+        f"u\x07,A-1,{AT},view,,",
+        f"u1,,{AT},view,,",
+        "u1,A-1,never,view,,",
+        f"u1,A-1,{AT},,,",
+        "u1,A-1",
+    ]
+    items = "item_id,title,category\nA-1,Apple,fruit\nA-1,Again,fruit\n" + "".join(f"B-{at},,\n" for at in range(20))
+    dataset = open_dataset(str(write(tmp_path / "shop", good + "\n".join(bad), items)), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.rejected, len(dataset.items)) == (90, 7, 21)
+    text = (tmp_path / "data" / "rejected-lines.txt").read_text()
+    for line in (
+        "a user id is a number or a string of 1 to 128 printable characters\txxx",
+        "an item id is a number or a string of 1 to 128 printable characters\tu1,None",
+        "no time that can be read, from 1970 to now\tu1,A-1,never",
+        "no kind of event\tu1,A-1",
+        "2 fields, expected 6\tu1,A-1",
+        "items.csv\tthis item came before\tA-1,Again",
+    ):
+        assert line in text
+    names = {item.outer: item.title for item in dataset.items}
+    assert (names["A-1"], names["B-3"]) == ("Apple", "B-3")
+
+
+def test_too_many_bad_rows_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "shop", f"u1,A-1,{AT},view,,\n" * 8 + "u1,A-1,never,view,,\n")
+    with pytest.raises(BadInput, match=r"events\.csv: expected at most 10% bad lines, got 1 of 9"):
+        open_dataset(str(folder), tmp_path / "data", SHOP)
+    assert not (tmp_path / "data" / "shop" / "taken.json").exists()
+
+
+def test_what_the_schema_does_not_take_is_left_out_and_stays_in_the_history(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "".join(f"u{at},A-1,{AT + at},{kind},,\n" for at, kind in enumerate(["view", "search", "rating"] * 5))
+    folder = write(tmp_path / "shop", lines)
+    dataset = open_dataset(str(folder), tmp_path / "data", SHOP)
+    assert dict(dataset.left_out) == {
+        "a kind that the schema does not have": 5,
+        "a rating needs a number of stars from 0.5 to 5": 5,
+    }
+    assert "5 rows left out: a kind that the schema does not have" in capsys.readouterr().out
+    text = (tmp_path / "data" / "shop" / "rows-left-out.txt").read_text()
+    assert "a kind that the schema does not have\tu1,A-1,search,None" in text
+    shutil.rmtree(folder)
+    wider = read_schema('preset = "shop"\n[events.search]\nweight = 0.1\n', "wider")
+    dataset = open_dataset(str(folder), tmp_path / "data", wider)
+    assert kinds_of(dataset, wider) == {"view": 5, "search": 5}
+    with pytest.raises(BadInput, match=r"events that the schema takes \(impression, click, .*\), got 15 rows"):
+        open_dataset(str(folder), tmp_path / "data", read_schema("[events.click]\nweight = 1", "other"))
+
+
+def test_without_any_data(tmp_path: Path) -> None:
+    dataset = open_dataset("none", tmp_path / "data", SHOP)
+    assert (dataset.name, dataset.rows, dataset.items, dataset.clock) == ("none", 0, [], "wall")
+    assert list(rows_between(dataset, 0, 0)) == []
+
+
+def test_films_of_other_columns_are_ones_own_data(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text("user_id,item_id,rating,timestamp\n1,2,4.5,900000000\n1,3,0.4,900000001\n")
+    (folder / "movies.csv").write_text("item_id,title,genres\n2,Heat,Crime|Drama\n")
+    dataset = open_dataset(str(folder), tmp_path / "data", MOVIES)
+    assert [(row["user_id"], row["centi"], row["ts"]) for row in rows_of(dataset)] == [(1, 450, 900_000_000_000)]
+    assert (dataset.items[0].title, dataset.items[0].labels) == ("Heat", ("Crime", "Drama"))

@@ -1,0 +1,162 @@
+"""What init proposes: a schema that can be read, with what was seen, and doubts where something is not as it should be."""
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from examples.shop import draw_shop
+from features.errors import BadInput
+from features.schema.document import preset, read_document
+from offline.datasets.own.item_survey import Attribute
+from offline.datasets.own.proposal import Proposal, propose
+from offline.datasets.own.recogniser import recognise
+
+HEADER = "user_id,item_id,timestamp,type,value\n"
+
+
+def proposed(folder: Path, text: str, preset_name: str | None = None) -> Proposal:
+    folder.mkdir(exist_ok=True)
+    (folder / "events.csv").write_text(text)
+    return propose(recognise([folder]), preset_name)
+
+
+def rows(*kinds: tuple[str, int], value: str = "") -> str:
+    named = [kind for kind, count in kinds for _ in range(count)]
+    return HEADER + "".join(
+        f"u{at % 7},i{at % 5},{1_700_000_000 + at},{kind},{value}\n" for at, kind in enumerate(named)
+    )
+
+
+def test_a_drawn_shop(tmp_path: Path) -> None:
+    count = draw_shop(tmp_path / "shop", users=60, items=40, seed=3, end=datetime(2026, 1, 1, tzinfo=UTC))
+    proposal = propose(recognise([tmp_path / "shop"]))
+    assert (proposal.preset, proposal.events, proposal.items) == ("shop", count, 40)
+    assert list(proposal.kinds) == ["view", "click", "add_to_cart", "purchase"]
+    document = read_document(proposal.schema, "schema.toml")
+    assert document.events == preset("shop").events
+    assert (
+        f"# {proposal.kinds['purchase']:,} events\n# its value stands in the column price\n[events.purchase]"
+        in proposal.schema
+    )
+    (events,) = proposal.description.events
+    assert (events.kinds, events.values) == ({}, {"add_to_cart": "quantity", "purchase": "price"})
+    assert proposal.description.clock == "data"
+    assert proposal.doubts == ()
+    types = {each.name: (each.type, each.many) for each in proposal.attributes}
+    assert types == {
+        "title": ("text", False),
+        "category": ("facet", False),
+        "brand": ("facet", False),
+        "price": ("number", False),
+        "tags": ("facet", True),
+    }
+
+
+def test_names_of_the_world_become_the_presets(tmp_path: Path) -> None:
+    text = rows(("view", 30), ("addtocart", 6), ("transaction", 3), value="9.5")
+    proposal = proposed(tmp_path, text)
+    (events,) = proposal.description.events
+    assert events.kinds == {"addtocart": "add_to_cart", "transaction": "purchase"}
+    assert dict(proposal.kinds) == {"view": 30, "add_to_cart": 6, "purchase": 3}
+    assert "# 3 events, 'transaction' in the files" in proposal.schema
+    assert events.values == {"add_to_cart": "value", "purchase": "value"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name"),
+    [
+        (["rating"], "movies"),
+        (["read", "click"], "news"),
+        (["watch", "click", "follow"], "video"),
+        (["add_to_cart", "view"], "shop"),
+        (["view", "click"], "shop"),
+        (["lend", "return"], "shop"),
+    ],
+)
+def test_the_preset_that_knows_most(tmp_path: Path, kinds: list[str], name: str) -> None:
+    proposal = proposed(tmp_path, rows(*((kind, 3) for kind in kinds), value="4"))
+    assert proposal.preset == name
+    assert set(kinds) <= set(read_document(proposal.schema, "it").events)
+
+
+def test_a_kind_that_no_preset_knows_says_nothing_until_it_is_told(tmp_path: Path) -> None:
+    proposal = proposed(tmp_path, rows(("view", 5), ("Price Alert", 2)))
+    document = read_document(proposal.schema, "it")
+    assert document.events["price_alert"].weight == 0
+    assert "'price_alert' is no kind of the preset shop: its weight is 0 until you say what it means" in proposal.doubts
+
+
+def test_kinds_that_a_schema_can_not_have_are_doubts(tmp_path: Path) -> None:
+    many = [(f"kind_{number}", 30 - number) for number in range(20)]
+    proposal = proposed(tmp_path, rows(("view", 50), ("undo", 2), *many))
+    document = read_document(proposal.schema, "it")
+    assert "kind_12" in document.events
+    assert "kind_13" not in document.events
+    left_out = [doubt for doubt in proposal.doubts if "is left out" in doubt]
+    assert len(left_out) == 8
+    assert "2 events are of the kind 'undo', which is left out: the name has another meaning" in left_out
+
+
+def test_doubts(tmp_path: Path) -> None:
+    good = rows(("view", 97))
+    bad = "u1,i1,never,view,\n,i1,1700000000,view,\nu1,,1700000000,,\nu1\n"
+    (tmp_path / "items.csv").write_text("item_id,title\ni0,A\ni1,B\n,C\n")
+    (tmp_path / "users.csv").write_text("user_id,age\nu1,7\n")
+    proposal = proposed(tmp_path, good + bad)
+    assert proposal.doubts == (
+        "1 lines could not be read",
+        "1 % of the rows of events.csv have no user (1 rows)",
+        "1 % of the rows of events.csv have no item (1 rows)",
+        "1 % of the rows of events.csv have no time that can be read, from 1970 to now (1 rows)",
+        "1 % of the rows of events.csv have no kind (1 rows)",
+        "1 rows of items have no id",
+        "3 of 5 items in events are in no file of items",
+        "users.csv holds users: their attributes are not read yet",
+    )
+    assert all(f"# - {doubt}" in proposal.schema for doubt in proposal.doubts)
+
+
+def test_recent_data_goes_on_now(tmp_path: Path) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    assert proposed(tmp_path, f"{HEADER}u,i,{now - 86_400},view,\n").description.clock == "wall"
+    assert proposed(tmp_path, f"{HEADER}u,i,{now - 86_400 * 31},view,\n").description.clock == "data"
+
+
+def test_a_preset_that_there_is_not(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="one of movies, news, shop, video"):
+        proposed(tmp_path, rows(("view", 1)), "cinema")
+
+
+def test_types_of_attributes(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    lines = ["id;name;colour;tags;price;year;added_at;is_new;in_stock;about;image;category_id;weight"]
+    for number in range(200):
+        colour, tags = rng.choice(["red", "blue"]), "|".join(rng.sample(["a", "b", "c"], 2))
+        about = f"Number {number} is good for many things and has a long description of what it does for you"
+        lines.append(
+            f"{number};N{number};{colour};{tags};{number / 4};{1950 + number % 50};2024-01-02T03:04:05Z;{number % 2};"
+            f"{'yes' if number % 3 else 'no'};{about};https://x/{number}.png;{number % 9};-{number}.5"
+        )
+    (tmp_path / "products.csv").write_text("\n".join(lines) + "\n")
+    proposal = propose(recognise([tmp_path]))
+    types = {each.name: each.type for each in proposal.attributes}
+    assert types == {
+        "name": "text",
+        "colour": "facet",
+        "tags": "facet",
+        "price": "number",
+        "year": "number",
+        "added_at": "time",
+        "is_new": "flag",
+        "in_stock": "flag",
+        "about": "text",
+        "image": "text",
+        "category_id": "facet",
+        "weight": "number",
+    }
+    second = proposal.attributes[1]
+    assert second == Attribute("colour", "colour", "facet", False, second.examples, 2, 200, 200)
+    assert [each.name for each in proposal.attributes if each.many] == ["tags"]
+    assert read_document(proposal.schema, "it").preset == "shop"

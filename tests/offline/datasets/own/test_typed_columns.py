@@ -1,0 +1,76 @@
+"""Ids, times and values are read from whatever types columns have; what can't be read is null."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+
+from offline.datasets.own.typed_columns import as_numbers, centis, texts, times
+
+AT = 1_700_000_000_123
+
+
+def of(values: Sequence[object], kind: pa.DataType | None = None) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(list(values), kind)])
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("1700000000", 1_700_000_000_000),
+        (" 1700000000.123 ", AT),
+        ("1700000000123", AT),
+        ("1700000000123456", AT),
+        ("1700000000123456789", AT),
+        ("2023-11-14T22:13:20.123Z", AT),
+        ("2023-11-14 22:13:20.123", AT),
+        ("2023-11-14 22:13:20.123 UTC", AT),
+        ("2023-11-14T23:13:20.123+01:00", AT),
+        ("2023-11-14", 1_699_920_000_000),
+        ("0", 0),
+        ("yesterday", None),
+        ("2023-13-14", None),
+        ("-5", None),
+        ("2999-01-01", None),
+        ("nan", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_times_of_text(text: str | None, ms: int | None) -> None:
+    assert times(of([text], pa.string())).to_pylist() == [ms]
+    assert times(of([text, "1700000000123"], pa.string())).to_pylist() == [ms, AT]
+
+
+def test_times_of_other_types() -> None:
+    moment = datetime.fromtimestamp(AT / 1000, UTC)
+    assert times(of([AT, -1, None])).to_pylist() == [AT, None, None]
+    assert times(of([1_700_000_000.123, float("nan")])).to_pylist() == [AT, None]
+    for unit in ("ms", "us", "ns"):
+        assert times(of([moment], pa.timestamp(unit, "UTC"))).to_pylist() == [AT]
+        assert times(of([moment.replace(tzinfo=None)], pa.timestamp(unit))).to_pylist() == [AT]
+    assert times(of([date(2023, 11, 14)])).to_pylist() == [1_699_920_000_000]
+    assert times(of([True])).to_pylist() == [None]
+
+
+def test_values() -> None:
+    text = ["1.5", " 2 ", "0.005", "1e2", "-1", "inf", "nan", "1e99", "12,50", "", None]
+    assert centis(of(text, pa.string())).to_pylist() == [150, 200, 1, 10_000, *[None] * 7]
+    assert centis(of([0.125, 3.0, float("nan"), None])).to_pylist() == [13, 300, None, None]
+    assert centis(of([7, -7])).to_pylist() == [700, None]
+
+
+def test_ids() -> None:
+    assert texts(of([7, None])).to_pylist() == ["7", None]
+    assert texts(of([7.0, 7.5])).to_pylist() == ["7", None]
+    assert texts(of([" a ", "", None], pa.string())).to_pylist() == ["a", None, None]
+    assert texts(of([["a", "b"], None])).to_pylist() == ["a|b", None]
+    assert texts(of(["x", "x"], pa.dictionary(pa.int32(), pa.string()))).to_pylist() == ["x", "x"]
+
+
+def test_numbers_are_numbers_if_all_are() -> None:
+    numbers = as_numbers(pa.array(["-1.5", "2e3"]))
+    assert numbers is not None
+    assert numbers.to_pylist() == [-1.5, 2000.0]
+    assert as_numbers(pa.array(["1", "one"])) is None

@@ -1,0 +1,43 @@
+"""Services of a running home that are killed, or started again with other settings."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from infra.home.paths import read_json, write_json
+from tests.home import Martlet, until
+
+
+def kill(martlet: Martlet, service: str) -> None:
+    """`kill -9`; the supervisor starts it again."""
+    entry = martlet.status()["services"][service]
+    os.kill(entry["pid"], signal.SIGKILL)
+    until(lambda: martlet.status()["services"][service]["restarts"] > entry["restarts"], 30, f"{service} starts again")
+
+
+def ready(martlet: Martlet) -> bool:
+    try:
+        return martlet.http.get("/readyz").status_code == 200
+    except Exception:
+        return False
+
+
+@contextmanager
+def api_with(martlet: Martlet, **changed: Any) -> Iterator[None]:
+    """The API started again with other settings, for as long as the context lasts."""
+    settings = martlet.home / "run" / "api.json"
+    before = read_json(settings)
+    assert before is not None
+
+    def start_again(values: dict[str, Any]) -> None:
+        write_json(settings, values)
+        kill(martlet, "api")
+        until(lambda: ready(martlet), 90, "the API is ready")
+
+    try:
+        start_again(before | changed)
+        yield
+    finally:
+        start_again(before)
