@@ -24,8 +24,8 @@ from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
-from online.stores.item_catalogue import Catalogue
 from online.stores.facets import Facets
+from online.stores.item_catalogue import Catalogue
 
 logger = logging.getLogger(__name__)
 
