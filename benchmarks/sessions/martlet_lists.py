@@ -37,7 +37,7 @@ class MartletLists:
         self.lists += 1
         self.degraded.update(answer["degraded"])
         self.degraded[NOT_SEEN] += answer["freshness"]["seen_applied"] is False
-        return [self._numbers.get(each["item_id"], -1) for each in answer["items"]]
+        return [self._numbers.get(outer_id(str(each["item_id"])), -1) for each in answer["items"]]
 
     def observe(self, click: Click) -> None:
         self._seen[click.user] = self._client.post([self._event(click)])

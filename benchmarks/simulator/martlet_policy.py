@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.harness.list_client import ListClient
+from benchmarks.harness.list_client import ListClient, outer_id
 from benchmarks.simulator.shop import Shop
 from benchmarks.simulator.shop_files import FIRST_ITEM, describe, event_of, item_id, ts_of, user_id
 from benchmarks.simulator.shoppers import Act, Now
@@ -43,7 +43,8 @@ class Martlet:
         self.lists += 1
         self.degraded.update(answer["degraded"])
         self.degraded[NOT_SEEN] += answer["freshness"]["seen_applied"] is False
-        items = [int(each["item_id"]) - FIRST_ITEM for each in answer["items"]]
-        known = [item if 0 <= item < len(self._shop.category) else -1 for item in items]
+        items = [outer_id(str(each["item_id"])) for each in answer["items"]]
+        numbers = [item - FIRST_ITEM if isinstance(item, int) else -1 for item in items]
+        known = [number if 0 <= number < len(self._shop.category) else -1 for number in numbers]
         self.degraded[ELSEWHERE] += known.count(-1)
         return known

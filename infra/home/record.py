@@ -209,8 +209,8 @@ class HomeRecord:
         """Use a base; returns True if the generation rose, so that all states start anew from it."""
         settings = self._settings
         settings.next_base = None
-        base = Base(self._home.bases / str(number))
-        settings.salt = base.schema.document.salt
+        manifest = read_json(self._home.bases / str(number) / MANIFEST) or {}
+        settings.salt = manifest.get("salt", settings.salt)
         fence = {"base": number, "fold_version": FOLD_VERSION, "fold_items": settings.items}
         if all(getattr(settings, name) == value for name, value in fence.items()):
             return False
@@ -219,7 +219,7 @@ class HomeRecord:
         settings.generation += 1
         if settings.clock_since is None:
             settings.clock_since = time.time_ns() // 1_000_000
-        settings.wall_clock = base.manifest.get("clock") == "wall"
+        settings.wall_clock = manifest.get("clock") == "wall"
         return True
 
     def set_next_base(self, number: int) -> None:

@@ -78,6 +78,7 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
             "sha256": digests,
             "fold_version": FOLD_VERSION,
             "schema": schema.digest,
+            "salt": schema.document.salt,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
         (staging / FILE).write_text(schema.text(), encoding="utf-8")

@@ -135,6 +135,7 @@ def make_log_base(
             "sha256": digests,
             "fold_version": FOLD_VERSION,
             "schema": previous.schema.digest,
+            "salt": previous.schema.document.salt,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
         (staging / FILE).write_text(previous.schema.text(), encoding="utf-8")

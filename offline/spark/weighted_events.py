@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from features.fold.event_weights import kinds_that_count_once
 from features.fold.state import RECENT
 from features.schema.tables import Schema
-from features.types import IMPRESSION, RATING
+from features.types import IMPRESSION
 from offline.datasets.dataset import Dataset
+from offline.spark.session import history_events
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -14,18 +15,8 @@ if TYPE_CHECKING:
 
 def event_frame(spark: "SparkSession", dataset: Dataset, rows: int) -> "DataFrame":
     """The first `rows` rows of a data set: seq (the row's number, from 0), user_id, item_id, kind, centi, ts."""
-    frame = spark.read.parquet(str(dataset.ratings))
-    kind = "kind" if "kind" in frame.columns else str(RATING)
-    centi = "centi" if "centi" in frame.columns else "floor(rating * 100 + 0.5)"
-    numbered = frame.selectExpr(
-        "_metadata.row_index AS seq",
-        "user_id",
-        "item_id",
-        f"CAST({kind} AS int) AS kind",
-        f"CAST({centi} AS int) AS centi",
-        "ts",
-    )
-    return numbered.where(numbered.seq < rows)
+    events = history_events(spark, dataset, rows)
+    return events.selectExpr("seq", "user_id", "item_id", "CAST(kind AS int) AS kind", "centi", "ts")
 
 
 def weighted_events(spark: "SparkSession", dataset: Dataset, rows: int, schema: Schema) -> "DataFrame":

@@ -23,7 +23,7 @@ FacetQuery = Annotated[list[str] | None, Query(max_length=MAX_FILTERS)]
 FieldsQuery = Annotated[str | None, Query(max_length=2_000)]
 FacetFilters = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=MAX_FILTERS)]
 FieldNames = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MAX_FIELDS)]
-IdPath = Annotated[str, Path(min_length=1)]
+IdPath = Annotated[str, Path(min_length=1, max_length=3 * MAX_LENGTH)]
 """An id in a path, still percent-encoded as far as it holds a slash (`online.http.slashes`)."""
 
 

@@ -42,9 +42,9 @@ def drawn_events(
         row = (user + 1, item + 1, kind.code, value if kind.value else 0, START + number * 30_000)
         for column, each in zip(columns.values(), row, strict=True):
             column.append(each)
-    columns["rating"] = [0] * rows  # a base still wants the column
     folder.mkdir(parents=True)
-    pq.write_table(pa.table(columns), folder / "rows.parquet")
+    numbers = {"user": [""] * rows, "item": [""] * rows}
+    pq.write_table(pa.table({**columns, **numbers}), folder / "rows.parquet")
     items, labels = schema.items, schema.items.labels
     catalogue = [
         items.item(number + 1, f"Thing {number}", {} if labels is None else {labels: GENRES[number // OF_GENRE]})

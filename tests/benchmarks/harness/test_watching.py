@@ -71,7 +71,7 @@ def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:
     put_lane(client, 7, 6, 6)
     client.hset(item_key(3), mapping={"n": 10})
     assert folded(client) == [5, 0, 0, 0, 0, 0, 0, 6]
-    assert ledger(client) == {"applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0}
+    assert ledger(client) == {"applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0, "marks": 0}
     client.hset(pairs_key(4), mapping={"n": 2})
     assert contributions(client, [3, 4]) == (10, 2)
 

@@ -1,6 +1,7 @@
 """The home's record: which base comes next, and when the generation of writes rises."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from features.errors import Broken
 from features.fold.state import FOLD_VERSION
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from tests.infra.home.empty_base import empty_base
 from tests.schemas import MOVIES
 
 
@@ -25,10 +27,8 @@ def record_of(home: Home) -> HomeRecord:
 
 
 def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION) -> None:
-    (home.bases / str(number)).mkdir()
-    (home.bases / str(number) / "manifest.json").write_text(
-        json.dumps({"fold_version": fold_version, "schema": MOVIES.digest})
-    )
+    folder = empty_base(home.bases / str(number), MOVIES)
+    (folder / "manifest.json").write_text(json.dumps({"fold_version": fold_version, "schema": MOVIES.digest}))
 
 
 def use(home: Home) -> tuple[int, bool]:
@@ -85,8 +85,7 @@ def test_a_base_that_was_lost_is_not_made_again_under_its_number(home: Home) -> 
     put_base(home, 2)
     ask_for(home, 2)
     use(home)
-    (home.bases / "2" / "manifest.json").unlink()
-    (home.bases / "2").rmdir()
+    shutil.rmtree(home.bases / "2")
     assert use(home) == (3, True)
     assert use(home) == (3, False)
 

@@ -11,6 +11,7 @@ from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.home.schema_file import schema_of, take_schema
 from infra.stack import home_lock, replace_schema
+from tests.infra.home.empty_base import empty_base
 from tests.schemas import MOVIES, SHOP
 
 
@@ -20,8 +21,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def put_base(home: Home, number: int, digest: str) -> None:
-    folder = home.bases / str(number)
-    folder.mkdir()
+    folder = empty_base(home.bases / str(number), schema_of(home))
     (folder / "manifest.json").write_text(json.dumps({"fold_version": FOLD_VERSION, "schema": digest}))
 
 

@@ -56,7 +56,15 @@ def test_ledgers_add_up_over_lanes() -> None:
         1: changed(lane(4), applied=3, rerouted=1),
     }
     snapshot = snapshot_at(lanes=lanes, log={EVENTS: topic(6, 4), SERVED: topic(2)})
-    assert snapshot.ledger() == {"read": 10, "applied": 6, "duplicate": 1, "late": 1, "rejected": 1, "rerouted": 1}
+    assert snapshot.ledger() == {
+        "read": 10,
+        "applied": 6,
+        "duplicate": 1,
+        "late": 1,
+        "rejected": 1,
+        "rerouted": 1,
+        "marks": 0,
+    }
     assert snapshot.served_ledger() == {"read": 2, "applied": 2, "duplicate": 0, "late": 0, "rejected": 0}
     assert snapshot.imbalance() == {}
 

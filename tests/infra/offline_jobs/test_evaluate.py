@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.types import RATING
 from features.units import HOUR_MS
 from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
@@ -28,7 +29,9 @@ ROWS = [  # user, item, rating, ts
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     users, items, ratings, times = zip(*ROWS, strict=True)
-    table = pa.table({"user_id": users, "item_id": items, "rating": ratings, "ts": times})
+    centis = [round(rating * 100) for rating in ratings]
+    columns = {"user_id": users, "item_id": items, "kind": [RATING] * len(ROWS), "centi": centis, "ts": times}
+    table = pa.table(columns)
     pq.write_table(table, tmp_path / "rows.parquet")
     return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
 

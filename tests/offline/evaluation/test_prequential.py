@@ -79,8 +79,8 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
     rows = [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
     before: dict[int, int] = {}
     expected = []
-    for seq, (user_id, _, rating, ts) in enumerate(rows):
-        if seq >= first and rating >= 4:
+    for seq, (user_id, _, _, centi, ts) in enumerate(rows):
+        if seq >= first and centi >= 400:
             expected.append((user_id, ts, before.get(user_id, 0)))
         before[user_id] = before.get(user_id, 0) + 1
     assert asks == expected

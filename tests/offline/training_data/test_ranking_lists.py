@@ -40,7 +40,9 @@ def make(
 
 
 def rows_of(dataset: Dataset, rows: int) -> list[tuple[int, int, float, int]]:
-    return [tuple(row.values()) for batch in rows_between(dataset, 0, rows) for row in batch.to_pylist()]
+    """(user, item, rating, ts) of rows, which are ratings."""
+    found = [row for batch in rows_between(dataset, 0, rows) for row in batch.to_pylist()]
+    return [(row["user_id"], row["item_id"], row["centi"] / 100, row["ts"]) for row in found]
 
 
 def first_list(rows: list[Row], history: int, limit: int) -> int:
