@@ -201,6 +201,19 @@ def recall(
 
 
 @app.command()
+def facets(
+    items: Annotated[int, typer.Option(min=1000)] = 1_000_000,
+    values: Annotated[int, typer.Option(min=1, help="Of the facet.")] = 5_000,
+    each: Annotated[int, typer.Option(min=1, max=64, help="Values drawn for an item.")] = 3,
+    json: Json = None,
+) -> None:
+    """Facets of a large catalogue: memory of the index, time to build it, of a filter and of a change."""
+    from benchmarks.catalogue.facet_memory import run
+
+    run(items, values, each, json)
+
+
+@app.command()
 def ladder(
     home: RunningHome = DEFAULT_HOME,
     user: Annotated[int, typer.Option(min=0, help="Whose lists are asked for.")] = 6,

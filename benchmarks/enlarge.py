@@ -86,7 +86,7 @@ def _write_items(items: list[Item], path: Path, offsets: list[int]) -> None:
         out.writerow(["movieId", "title", "genres"])
         for offset, item in product(offsets, items):
             title = f"{item.title} ({item.year})" if item.year else item.title
-            out.writerow([item.item_id + offset, title, "|".join(item.genres) or "(no genres listed)"])
+            out.writerow([item.item_id + offset, title, "|".join(item.labels) or "(no genres listed)"])
 
 
 def main(

@@ -68,12 +68,40 @@ Slot = tuple[ItemId, Millis, int, ItemId, int]
 other; a weight below 0 takes it back. Plain, since each positive event makes up to six."""
 
 
+Value = str | bool | int | float | tuple[float, ...]
+"""What an attribute of an item is that is no facet: a text, flag, number, time (ms), vector or [latitude, longitude]."""
+
+
 class Item(msgspec.Struct, frozen=True, array_like=True):
-    """One item of the catalogue. `year` is its release year, 0 where unknown; `outer` its id outside where that is a string, else
-    "" (`features.ids`)."""
+    """One item of the catalogue, compiled by the home's schema (`features.schema.attributes`).
+
+    facets        name of a facet → its values, in the order given
+    values        name of any other attribute → its value
+    tastes        the names under which it counts for its users' tastes, labels first
+    label_count   how many of these are labels: values of the schema's first facet, which models have columns for
+    year          of release or the like, by which the schema counts decades; 0 where unknown
+    available     whether lists may show it
+    expires       from when on no list shows it, ms; 0: never
+    deleted       it is no item any more; what it was is kept for histories and undos
+    ts            the home's clock when it was put, ms; 0: it came with the data set
+    outer         its id outside where that is a string, else "" (`features.ids`)
+    """
 
     item_id: ItemId
     title: str
-    genres: tuple[str, ...] = ()
+    facets: dict[str, tuple[str, ...]] = {}
+    values: dict[str, Value] = {}
+    tastes: tuple[str, ...] = ()
+    label_count: int = 0
     year: int = 0
+    image_url: str = ""
+    available: bool = True
+    expires: Millis = 0
+    deleted: bool = False
+    ts: Millis = 0
     outer: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The values of the schema's first facet, as tastes name them."""
+        return self.tastes[: self.label_count]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from features.durable import atomic_folder
 from features.errors import BadInput
+from features.schema.attributes import Attributes
 from features.schema.tables import Schema
 from features.types import Event, Item
 
@@ -28,14 +29,17 @@ EVENTS: Final = pa.schema(
         ("timestamp", pa.int64()),
     ]
 )
-ITEMS: Final = pa.schema(
-    [
-        ("item_id", pa.string()),
-        ("title", pa.string()),
-        ("genres", pa.list_(pa.string())),
-        ("year", pa.int32()),
-    ]
-)
+
+
+def item_columns(attributes: Attributes) -> pa.Schema:
+    """The columns of items: the schema's facets and numbers, which are what is read again."""
+    columns = [("item_id", pa.string()), ("title", pa.string())]
+    for name, each in attributes.declared.items():
+        if each.type == "facet":
+            columns.append((name, pa.list_(pa.string()) if each.many else pa.string()))
+        elif each.type == "number":
+            columns.append((name, pa.float64()))
+    return pa.schema(columns)
 
 
 def export_home(
@@ -55,7 +59,11 @@ def export_home(
 
     with atomic_folder(folder) as staging:
         _write(rows(), EVENTS, staging / f"events.{form}")
-        count = _write(map(_item_row, items), ITEMS, staging / f"items.{form}")
+        count = _write(
+            (_item_row(item, schema.items) for item in items if not item.deleted),
+            item_columns(schema.items),
+            staging / f"items.{form}",
+        )
     return kinds, count
 
 
@@ -71,13 +79,9 @@ def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _item_row(item: Item) -> dict[str, Any]:
-    return {
-        "item_id": item.outer or str(item.item_id),
-        "title": item.title,
-        "genres": list(item.genres),
-        "year": item.year or None,
-    }
+def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
+    names = item_columns(attributes).names[2:]
+    return {"item_id": item.outer or str(item.item_id), "title": item.title, **attributes.shown(item, names)}
 
 
 def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:

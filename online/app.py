@@ -17,6 +17,7 @@ from features.inputs.columns import ClickWeights
 from features.version import VERSION
 from online.http import openapi, problems
 from online.http.access import OPEN, AccessGuard, read_access
+from online.http.attribute_schemas import attribute_schemas
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
 from online.http.load_shedding import LoadGuard, LoadShedder
@@ -31,7 +32,7 @@ from online.ranking.policy import NO_SERVING, Serving, read_serving
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
-from online.routes import events, health, items, models, ops, recommendations, stream, users
+from online.routes import events, health, item_writes, items, models, ops, recommendations, stream, users
 from online.server import Server
 from online.settings import ApiSettings
 from online.stores.catalogue_search import CatalogueSearch
@@ -153,11 +154,11 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    parts = (events, recommendations, models, stream, items, users, ops, health)
+    parts = (events, recommendations, models, stream, items, item_writes, users, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)
-    openapi.install(app, routers)
+    openapi.install(app, routers, attribute_schemas(server.schema.items))
 
     app.add_middleware(EncodedSlashes)
     app.add_middleware(BodyLimit)

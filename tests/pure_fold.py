@@ -34,8 +34,7 @@ class Reference:
         self._changes: list[Item | None] = []
 
     def feed(self, records: dict[tuple[str, int], list[Record]], start: Offsets, end: Offsets) -> None:
-        ids = self._schema.ids
-        self._changes = [item_of_record(record.value, ids) for record in records.get((ITEMS, 0), [])]
+        self._changes = [item_of_record(record.value, self._schema) for record in records.get((ITEMS, 0), [])]
         for (topic, partition), each in records.items():
             if topic == ITEMS:
                 continue

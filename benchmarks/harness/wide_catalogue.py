@@ -33,7 +33,6 @@ from features.inputs.model_inputs import INPUT_NAMES
 from features.inputs.signals import Moment
 from features.schema.document import FILE
 from features.schema.tables import preset_schema
-from features.types import Item
 from features.units import DAY_MS
 from offline.item_weights.build import write_relations
 from online.query import Query
@@ -51,7 +50,11 @@ def write_catalogue(folder: Path, size: int, values: int) -> None:
     rng = np.random.default_rng(SEED)
     names = [f"value {number}" for number in range(values)]
     drawn = rng.integers(0, max(values, 1), (size, EACH if values else 0)).tolist()
-    items = (Item(number, f"Item {number}", tuple(names[value] for value in of)) for number, of in enumerate(drawn))
+    films = preset_schema().items
+    items = (
+        films.item(number, f"Item {number}", films.check({"genres": [names[value] for value in of]}))
+        for number, of in enumerate(drawn)
+    )
     nothing: IntArray = np.zeros(0, np.int64)
     folder.mkdir(parents=True)
     for name in (USERS, ITEMS, PAIRS):
@@ -99,7 +102,7 @@ class RawFeaturesOfCandidates:
     default_limit = MAX_CANDIDATES
 
     def __init__(self, store: ItemStore) -> None:
-        self._vocabulary = vocabulary_of(store.catalogue.values())
+        self._vocabulary = vocabulary_of(store.catalogue)
         self._rows = np.random.default_rng(SEED).integers(0, len(store), MAX_CANDIDATES)
 
     def recall(self, query: Query, limit: int) -> IntArray:

@@ -57,9 +57,9 @@ def encode_catalogue_item(item: Item) -> bytes:
 
 
 def _decode_item(value: bytes) -> Item:
-    """An item that shares the names of its facet values with all others: there are few, and many items have each."""
+    """An item that shares the names of its tastes with all others: there are few, and many items have each."""
     item = _item_decoder.decode(value)
-    return msgspec.structs.replace(item, genres=tuple(map(intern, item.genres)))
+    return msgspec.structs.replace(item, tastes=tuple(map(intern, item.tastes)))
 
 
 def read_relations(folder: Path, rows: IntArray) -> Relations:
@@ -203,6 +203,15 @@ class Base:
 
     def item_count(self) -> int:
         return len(self._items)
+
+    def catalogue_item(self, item_id: int) -> Item | None:
+        """One item of the catalogue, decoded now."""
+        value = self._catalogue.get(item_id)
+        return None if value is None else _item_decoder.decode(value)
+
+    def catalogue_items(self) -> Iterator[Item]:
+        """All items of the catalogue, ascending by id, each decoded when it is its turn."""
+        return (_item_decoder.decode(value) for _, value in self._catalogue.items())
 
     @cached_property
     def catalogue(self) -> dict[int, Item]:

@@ -1,69 +1,145 @@
-"""The contract of the topic `items`: new and changed items of the catalogue, under their id, the newest of each kept.
+"""The contract of the topic `items`: new, changed and deleted items of the catalogue, under their id.
 
-One JSON object an item. Unknown fields are ignored; every refusal is a `BadEvent` that names the field, what was expected and
-what came.
+One flat JSON object an item: `item_id`, what every item has, and its attributes by name.
+
+    {"item_id": 7, "title": "Heat", "genres": ["Crime"], "year": 1995, "ts": 889000000000}
+
+The schema says which attributes there are (`features.schema.attributes`). A reader of the topic leaves out what its schema does
+not have, as the record may be older; a caller of the API is told. Every refusal names the field, what was expected and what came.
 """
 
-from sys import intern
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from features.contracts.events import Id, Whole, inside, outer_text
-from features.contracts.json_contract import read_json
+from features.contracts.json_contract import read_json, refusal
 from features.errors import BadEvent, BadInput
 from features.ids import Ids
-from features.types import Item
+from features.schema.attributes import Attributes
+from features.schema.declarations import BUILT_IN
+from features.schema.tables import Schema
+from features.types import Item, ItemId, Millis
 
-ITEM_LIMIT: Final = 16 << 10
-"""Bytes of one value; the longest title and genres take 11 kB at most."""
+ITEM_LIMIT: Final = 32 << 10
+"""Bytes of one item as JSON: a text of some thousand words, or a vector of 1,024 numbers, and all else."""
 Title = Annotated[str, Meta(min_length=1, max_length=500)]
-Genre = Annotated[str, Meta(min_length=1, max_length=64)]
+ImageUrl = Annotated[str, Meta(max_length=2_000, pattern="^(https?://[^\\s]+|)$")]
 
 
-class ItemRecord(msgspec.Struct, frozen=True):
-    """
-    title, genres  as shown
-    year           of release, 0 where unknown
-    ts             the home's clock when it was put, ms
-    """
+class ItemFields(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What every item has. `available`: lists may show it; `expires`: until then alone, ms, 0 for ever."""
 
-    item_id: Id
     title: Title
-    genres: Annotated[tuple[Genre, ...], Meta(max_length=20)] = ()
-    year: Annotated[int, Meta(ge=0, le=9999)] = 0
+    image_url: ImageUrl = ""
+    available: bool = True
+    expires: Whole = 0
+
+
+class _RecordFields(ItemFields, frozen=True, omit_defaults=True):
+    """What else stands in the topic. ts: the home's clock when it was put, ms."""
+
+    deleted: bool = False
     ts: Whole = 0
 
-    def item(self, ids: Ids) -> Item:
-        """The item by its id inside. Raises BadEvent for what is no id."""
-        item_id = inside(self.item_id, "item_id", ids)
-        genres = tuple(sorted(map(intern, set(self.genres))))
-        return Item(item_id, self.title, genres, self.year, outer_text(self.item_id, item_id))
 
-
+_decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(ItemRecord)
 
 
-def write_item(record: ItemRecord) -> bytes:
-    """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
-    value = _encoder.encode(record)
-    if len(value) > ITEM_LIMIT:
-        raise BadInput("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
-    return value
-
-
-def read_item(value: bytes) -> ItemRecord:
-    """Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
+def read_object(value: bytes) -> dict[str, Any]:
+    """The fields of one item as they came, unchecked. Raises BadEvent for what is no JSON object, and for more than ITEM_LIMIT
+    bytes."""
     if len(value) > ITEM_LIMIT:
         raise BadEvent("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
     return read_json(_decoder, value, "item")
 
 
-def item_of_record(value: bytes, ids: Ids) -> Item | None:
+def id_of(fields: Mapping[str, Any], ids: Ids) -> tuple[ItemId, str]:
+    """(the number inside, the id outside where that is a string or else "") of an item's fields. Raises BadEvent."""
+    if fields.get("item_id") is None:
+        raise BadEvent("item_id", "a value", "nothing")
+    try:
+        given: int | str = msgspec.convert(fields["item_id"], Id)
+    except msgspec.ValidationError as error:
+        raise refusal(error, "item_id") from error
+    item_id = inside(given, "item_id", ids)
+    return item_id, outer_text(given, item_id)
+
+
+def compile_item(
+    item_id: ItemId, fields: Mapping[str, Any], ts: Millis, attributes: Attributes, outer: str = ""
+) -> Item:
+    """The item that a caller's fields say, whole: `fields` as of `read_object`, `item_id` among them or not; `outer`: its id
+    outside where that is a string. What is None is as if left out. Raises BadInput, also for a field that the schema does not
+    have."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    checked = _convert({name: given[name] for name in BUILT_IN if name in given}, ItemFields)
+    other = {name: value for name, value in fields.items() if name not in BUILT_IN}
+    return attributes.item(item_id, checked.title, attributes.check(other), ts=ts, outer=outer, **_more(checked))
+
+
+def change_item(item: Item, fields: Mapping[str, Any], ts: Millis, attributes: Attributes) -> Item:
+    """The item with these fields changed, and those that are None taken away. Raises BadInput."""
+    if fields.get("title", "") is None:
+        raise BadInput("title", "a title", "null")
+    return compile_item(item.item_id, {**_fields_of(item, attributes), **fields}, ts, attributes, item.outer)
+
+
+def write_item(item: Item, attributes: Attributes) -> bytes:
+    """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
+    fields = {"item_id": item.outer or item.item_id, **_fields_of(item, attributes)}
+    if item.deleted:
+        fields["deleted"] = True
+    if item.ts:
+        fields["ts"] = item.ts
+    value = _encoder.encode(fields)
+    if len(value) > ITEM_LIMIT:
+        raise BadInput("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
+    return value
+
+
+def read_item(value: bytes, schema: Schema) -> Item:
+    """An item of the topic. Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
+    fields = read_object(value)
+    record = _convert(fields, _RecordFields)
+    try:
+        checked = schema.items.check(fields, strict=False)
+    except BadInput as error:
+        raise BadEvent(error.where, error.expected, error.received) from error
+    item_id, outer = id_of(fields, schema.ids)
+    return schema.items.item(
+        item_id, record.title, checked, deleted=record.deleted, ts=record.ts, outer=outer, **_more(record)
+    )
+
+
+def item_of_record(value: bytes, schema: Schema) -> Item | None:
     """The item of a record of the topic; None for a record that holds none."""
     try:
-        return read_item(value).item(ids)
+        return read_item(value, schema)
     except BadEvent:
         return None
+
+
+def _fields_of(item: Item, attributes: Attributes) -> dict[str, Any]:
+    fields: dict[str, Any] = {"title": item.title, **attributes.fields_of(item)}
+    if item.image_url:
+        fields["image_url"] = item.image_url
+    if not item.available:
+        fields["available"] = False
+    if item.expires:
+        fields["expires"] = item.expires
+    return fields
+
+
+def _more(fields: ItemFields) -> dict[str, Any]:
+    return {"image_url": fields.image_url, "available": fields.available, "expires": fields.expires}
+
+
+def _convert(fields: Mapping[str, Any], kind: type[Any]) -> Any:
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise refusal(error, "item") from error

@@ -38,7 +38,7 @@ def count_event(counts: list[int], kind: int, sign: int) -> None:
 
 
 class UserFeatures(msgspec.Struct, array_like=True):
-    """The features of a user; at most 4 kB as stored.
+    """The features of a user; at most 4 kB as stored, 5 kB where names of tastes are long.
 
     user_id     the user's id outside (`features.ids`); that inside as long as no event told it
     first_ts    time of the oldest applied event, ms (0: none yet)
@@ -50,9 +50,9 @@ class UserFeatures(msgspec.Struct, array_like=True):
     rating_sq   sum of squared ratings, hundredths²
     positives   sum of the weights above 0, in units of the schema (`features.schema.tables`)
     negatives   sum of the weights below 0, as a positive number
-    tastes      genre or decade ("1990s") → [ts of the last change, 3 × clicks, 3 × positives, 3 × negatives]: decayed
-                weights in units of 1/65,536 event and of the schema for the half-lives of `features.fold.decay`, as of
-                `epochs`; at most 32
+    tastes      name (`features.types.Item.tastes`), such as "Drama" or "1990s" → [ts of the last change, 3 × clicks,
+                3 × positives, 3 × negatives]: decayed weights in units of 1/65,536 event and of the schema for the
+                half-lives of `features.fold.decay`, as of `epochs`; at most 32
     sequence    the last 50 positive items, (item_id, ts), in the order of the log
     recent      the last 20 events with an item other than impressions, (item_id, ts, kind, value in hundredths)
     session     [start ts, newest ts, events, clicks] of the current session; 30 minutes of silence end one

@@ -243,7 +243,7 @@ def _touch_tastes(
     first, times = amount
     if not times:
         return
-    for name in taste_names(item):
+    for name in item.tastes:
         taste = tastes.get(name)
         if taste is None:
             if sign < 0:
@@ -259,13 +259,8 @@ def _touch_tastes(
             del tastes[name]
 
 
-def taste_names(item: Item) -> tuple[str, ...]:
-    """The names under which an item counts for taste: its genres, and the decade of its release."""
-    return (*item.genres, f"{item.year // 10 * 10}s") if item.year else item.genres
-
-
 def is_decade(name: str) -> bool:
-    """Whether a name of `taste_names` is that of a decade; the others are facet values.
+    """Whether the name of a taste is that of a decade.
 
     >>> is_decade("1990s"), is_decade("Drama")
     (True, False)

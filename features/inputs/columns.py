@@ -20,7 +20,7 @@ from features.fold.decay import HALF_LIVES, ONE
 from features.fold.state import ItemFeatures, UserFeatures, count_acts
 from features.fold.user import is_decade
 from features.inputs.facet_table import FacetTable
-from features.inputs.facet_vocabulary import Vocabulary, facet_values
+from features.inputs.facet_vocabulary import Vocabulary
 from features.types import RATING, Item
 from features.units import DAY_MS, HOUR_MS, ends_session
 
@@ -108,7 +108,7 @@ class ItemColumns:
         """Set an item's columns from the catalogue (None: it has no entry)."""
         self.ids[row] = item_id
         self.years[row] = 0 if item is None else item.year
-        self.facets.put(row, () if item is None else facet_values(item))
+        self.facets.put(row, () if item is None else item.labels)
 
     def set_features(self, row: int, features: ItemFeatures, unit: int) -> None:
         """Set an item's columns from its streamed features. unit: the schema's."""

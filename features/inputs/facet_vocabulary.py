@@ -18,17 +18,13 @@ Vocabulary = tuple[str, ...]
 """G facet values in the order of their columns; the column after them is that of all other values."""
 
 
-def facet_values(item: Item) -> tuple[str, ...]:
-    """An item's facet values, each once."""
-    return tuple(dict.fromkeys(item.genres))
-
-
 def vocabulary_of(catalogue: Iterable[Item], size: int = VOCABULARY_SIZE) -> Vocabulary:
     """The `size` values that the largest numbers of items have, ties by name; in alphabetical order.
 
-    >>> items = [Item(1, "a", ("War", "Drama")), Item(2, "b", ("Drama", "Art")), Item(3, "c", ("War",))]
+    >>> labels = [("War", "Drama"), ("Drama", "Art"), ("War",)]
+    >>> items = [Item(at, "x", tastes=each, label_count=len(each)) for at, each in enumerate(labels)]
     >>> vocabulary_of(items), vocabulary_of(items, 2), vocabulary_of(items, 1)
     (('Art', 'Drama', 'War'), ('Drama', 'War'), ('Drama',))
     """
-    counts = Counter(name for item in catalogue for name in facet_values(item))
+    counts = Counter(name for item in catalogue for name in item.labels)
     return tuple(sorted(sorted(counts, key=lambda name: (-counts[name], name))[:size]))

@@ -12,17 +12,21 @@ repeats = false                # counts once among the user's latest acts, howev
 [events.rating]
 value = "stars"                # what its value is: stars, money, quantity or seconds
 weights = [[0.5, -1.0], [3.0, 0.0], [4.0, 1.0]]    # [from this value on, weight], ascending
+
+[items.brand]                  # what items have: `features.schema.declarations`
+type = "facet"
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
 from features.errors import BadInput
+from features.schema.declarations import NAME, Attribute, AttributeType, check_items
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -30,7 +34,6 @@ PRESETS: Final = Path(__file__).with_name("presets")
 DEFAULT: Final = "movies"
 FILE: Final = "schema.toml"
 ValueKind = Literal["stars", "money", "quantity", "seconds"]
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
@@ -50,15 +53,29 @@ class EventKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: bool = True
 
 
+_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"events": EventKind, "items": Attribute}
+"""The tables of a schema, and what an entry of each is."""
+
+
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "type": get_args(AttributeType),
+    "value": get_args(ValueKind),
+    "tastes": ("true", "false", '"decade"'),
+}
+"""The values of the fields that have a few alone."""
+
+
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole schema.
 
     events  name → kind, in the order of the file
+    items   name → attribute, in the order of the file
     ids     how answers give ids: numbers where they are numbers, or all as strings
     salt    keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
     """
 
     events: dict[str, EventKind] = {}
+    items: dict[str, Attribute] = {}
     preset: str = ""
     ids: Literal["numbers", "strings"] = "numbers"
     salt: str = ""
@@ -97,12 +114,13 @@ def write_document(document: Document) -> str:
     """The text of a whole schema, without its preset: what a base keeps. `read_document` gives an equal one back."""
     lines = [f"{name} = {_toml(value)}" for name in ("ids", "salt") if (value := getattr(document, name))]
     lines.append("")
-    for name, kind in document.events.items():
-        lines.append(f"[events.{name}]")
-        for field, value in msgspec.structs.asdict(kind).items():
-            if value != getattr(EventKind(), field):
-                lines.append(f"{field} = {_toml(value)}")
-        lines.append("")
+    for table in _TABLES:
+        for name, entry in getattr(document, table).items():
+            lines.append(f"[{table}.{name}]")
+            for field in msgspec.structs.fields(entry):
+                if (value := getattr(entry, field.name)) != field.default:
+                    lines.append(f"{field.name} = {_toml(value)}")
+            lines.append("")
     return "\n".join(lines)
 
 
@@ -127,10 +145,11 @@ def _toml(value: Any) -> str:
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables taken together; what is no table is replaced, and so is an event's table."""
+    """Tables taken together; what is no table is replaced, and so is the table of an event or attribute."""
     merged = below | dict(above)
-    if isinstance(above.get("events"), dict):
-        merged["events"] = below.get("events", {}) | above["events"]
+    for table in _TABLES:
+        if isinstance(above.get(table), dict):
+            merged[table] = below.get(table, {}) | above[table]
     return merged
 
 
@@ -158,22 +177,27 @@ class _Source:
         path = self._resolve(names, text)
         if text.startswith("Object contains unknown field"):
             field = text.split("`")[1]
-            known = EventKind.__struct_fields__ if names else Document.__struct_fields__
-            return self.error((*path, field), "one of " + ", ".join(known), field)
+            known = _TABLES[names[0]] if names else Document
+            return self.error((*path, field), "one of " + ", ".join(known.__struct_fields__), field)
+        if text.startswith("Object missing required field"):
+            field = text.split("`")[1]
+            return self.error((*path, field), "a value", "nothing")
+        if text.startswith("Invalid enum value"):
+            return self.error(path, "one of " + ", ".join(_OPTIONS[path[-1]]), text.removeprefix("Invalid enum value "))
         expected, _, received = text.removeprefix("Expected ").partition(", got ")
         return self.error(path, expected, received or "something else")
 
     def _resolve(self, names: list[str], text: str) -> tuple[str, ...]:
-        """msgspec says `$.events[...].weight`: find the event that it means."""
-        if names[:1] != ["events"]:
+        """msgspec says `$.events[...].weight`: find the event, or the attribute, that it means."""
+        if not names or names[0] not in _TABLES:
             return tuple(names)
-        given = self.parse().get("events", {})
-        for name, kind in given.items() if isinstance(given, dict) else ():
+        given = self.parse().get(names[0], {})
+        for name, entry in given.items() if isinstance(given, dict) else ():
             try:
-                msgspec.convert(kind, EventKind)
+                msgspec.convert(entry, _TABLES[names[0]])
             except msgspec.ValidationError as error:
                 if str(error).partition(" - at ")[0] == text:
-                    return ("events", name, *names[1:])
+                    return (names[0], name, *names[1:])
         return tuple(names)
 
     def _line(self, path: tuple[str, ...]) -> int:
@@ -195,7 +219,7 @@ def _check(document: Document, source: _Source) -> None:
         raise source.error(("salt",), "up to 64 bytes in hexadecimal", repr(document.salt))
     for name, kind in document.events.items():
         path = ("events", name)
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise source.error(path, "a name of small letters, digits and _, at most 32", repr(name))
         if name in _RESERVED:
             raise source.error(path, "another name: this one has its meaning already", name)
@@ -213,6 +237,7 @@ def _check(document: Document, source: _Source) -> None:
         raise source.error(
             ("events",), "a kind with a weight above 0, such as `weight = 1.0` below [events.click]", "none"
         )
+    check_items(document.items, source.error)
 
 
 def _weights_of(kind: EventKind) -> list[float]:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from features.ids import Ids
+from features.schema.attributes import Attributes
 from features.schema.document import (
     DEFAULT,
     Document,
@@ -55,11 +56,12 @@ class Kind(NamedTuple):
 
 
 class Schema:
-    """What the events of a home mean.
+    """What the events of a home mean, and what its items have.
 
     kinds    code → kind; None for a code of `features.types.KINDS` that the home does not know
     code_of  name → code, of the kinds that the home knows
     unit     the weight of 1
+    items    the attributes of items
     ids      how the ids outside are read and given
     digest   of all that the fold reads: another one is another fold
     """
@@ -88,7 +90,9 @@ class Schema:
             for name, code in names.items()
         )
         self.code_of = {kind.name: kind.code for kind in self.kinds if kind is not None}
-        self.digest = blake2b(msgspec.json.encode([self.unit, self.kinds]), digest_size=8).hexdigest()
+        self.items = Attributes(document.items)
+        read_by_fold = [self.unit, self.kinds, self.items.rules()]
+        self.digest = blake2b(msgspec.json.encode(read_by_fold), digest_size=8).hexdigest()
         self._constant = tuple(None if kind is None or len(kind.steps) > 1 else kind.steps[0][1] for kind in self.kinds)
 
     def kind(self, code: int) -> Kind:

@@ -60,7 +60,7 @@ class Recomputer:
         """Fold one record of `events` or `served`, or take one of `items`, which must come before those that follow on it in the
         other two. A partition's records must come in order; those contained in the base are skipped."""
         if topic == ITEMS:
-            self._catalogue.put(offset, item_of_record(value, self._base.schema.ids))
+            self._catalogue.put(offset, item_of_record(value, self._base.schema))
             return
         if offset < self._base.offsets[topic][partition]:
             return

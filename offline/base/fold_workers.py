@@ -34,7 +34,7 @@ _COUNTS: Final = [
     ("last_ts", _I64),
 ]
 USER_FEATURES: Final = ["user_id", *(name for name, _ in _COUNTS), "affinities"]
-ITEM_FEATURES: Final = ["item_id", "title", "genres", "release_year", *(name for name, _ in _COUNTS), "popularity_14d"]
+ITEM_FEATURES: Final = ["item_id", "title", "labels", "year", *(name for name, _ in _COUNTS), "popularity_14d"]
 
 USERS: Final = pa.schema(
     [
@@ -63,8 +63,8 @@ ITEMS: Final = pa.schema(
         ("item_id", _ID),
         ("state", pa.binary()),
         ("title", pa.string()),
-        ("genres", pa.list_(pa.string())),
-        ("release_year", pa.int32()),
+        ("labels", pa.list_(pa.string())),
+        ("year", pa.int32()),
         *_COUNTS,
         ("popularity_14d", _F64),
     ]
@@ -153,7 +153,7 @@ def items_worker(catalogue: Any, schema: str, at: Millis, previous: Path | None 
             one.set_features(0, features, means.unit)
             item = items.get(item_id, Item(item_id, ""))
             popular = float(popularity(one, slice(0, 1), at, 14.0)[0])
-            columns = (item.title, item.genres, item.year, *_counts(features), popular)
+            columns = (item.title, item.labels, item.year, *_counts(features), popular)
             if out.add((item_id, encode_features(features), *columns)):
                 yield from out.take()
         yield from out.take()

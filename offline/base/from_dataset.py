@@ -30,7 +30,7 @@ from offline.spark.session import history_events, partitions, spark_session
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-BASE_VERSION = 3
+BASE_VERSION = 4
 
 
 def base_number(out: Path) -> int:
@@ -91,7 +91,8 @@ def _write_tables(
 ) -> dict[str, int]:
     parts = partitions(spark, rows)
     scratch = staging / "parts"
-    catalogue = spark.sparkContext.broadcast({item.item_id: item for item in dataset.items})
+    catalogue_items = [read_schema(schema, FILE).items.again(item) for item in dataset.items]
+    catalogue = spark.sparkContext.broadcast({item.item_id: item for item in catalogue_items})
     events = history_events(spark, dataset, rows)
     with step("  users folded") as this:
         worker = fold_workers.users_worker(dataset.name, catalogue, schema, cut)
@@ -110,7 +111,7 @@ def _write_tables(
         means = read_schema(schema, FILE)
         related = write_history_relations(spark, dataset, rows, means, staging / RELATIONS, scratch / "similar")
         this.note = f"{related} items have some"
-    state_tables.write_catalogue(dataset.items, staging / CATALOGUE)
+    state_tables.write_catalogue(catalogue_items, staging / CATALOGUE)
     catalogue.destroy()
     shutil.rmtree(scratch)
     return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "related": related}

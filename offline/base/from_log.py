@@ -232,10 +232,10 @@ def _learn(previous: Base, log: Log, spans: Sequence[Span], clock: Clock, out: P
 
 def _read_items(log: Log, previous: Base, end: int) -> CatalogueVersions:
     """The catalogue by version, from the base's on to version `end`."""
-    versions, ids = previous.versions(), previous.schema.ids
+    versions, schema = previous.versions(), previous.schema
     if versions.start < end:
         for record in log.read(Span(ITEMS, 0, versions.start, end)):
-            versions.put(record.offset, item_of_record(record.value, ids))
+            versions.put(record.offset, item_of_record(record.value, schema))
         versions.pass_to(end)
     return versions
 

@@ -105,7 +105,7 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None) -> Da
     return Dataset(
         folder.name,
         folder / _ROWS,
-        _items_decoder.decode((folder / _ITEMS).read_bytes()),
+        [means.items.again(item) for item in _items_decoder.decode((folder / _ITEMS).read_bytes())],
         int(rows["rows"]),
         int(rows["first_ts"]),
         int(rows["last_ts"]),

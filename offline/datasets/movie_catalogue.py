@@ -7,6 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from features.errors import BadInput
+from features.schema.tables import preset_schema
 from features.types import MAX_ID, Item
 from offline.datasets.raw_files import MOVIES, Layout, read_columns, text
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
@@ -29,9 +30,9 @@ def read_items(path: Path, rejects: Rejects, data_dir: Path) -> list[Item]:
     bad = torn
     for row in rows:
         item = _item(path.suffix, row)
-        why = "a bad movie id" if item is None else "this movie id came before"
-        if item is None or item.item_id in items:
+        if isinstance(item, str) or item.item_id in items:
             bad += 1
+            why = item if isinstance(item, str) else "this movie id came before"
             rejects.add(path.name, why, (layout.delimiter or ",").join(row))
         else:
             items[item.item_id] = item
@@ -58,10 +59,11 @@ def _rows(path: Path, layout: Layout, rejects: Rejects) -> tuple[list[list[str]]
     return rows, torn
 
 
-def _item(suffix: str, row: list[str]) -> Item | None:
+def _item(suffix: str, row: list[str]) -> Item | str:
+    """The item of a row by the schema of films, or why it is none."""
     digits = row[0].strip()
     if not (digits.isascii() and digits.isdigit()) or int(digits) > MAX_ID:
-        return None
+        return "a bad movie id"
     title = row[1].strip()
     year = 0
     if match := _YEAR_AT_END.search(title):
@@ -73,4 +75,9 @@ def _item(suffix: str, row: list[str]) -> Item | None:
         genres = row[3].split()
     else:
         genres = [name.strip() for name in row[2].split("|")]
-    return Item(int(digits), title, tuple(dict.fromkeys(name for name in genres if name not in _NO_GENRE)), year)
+    films = preset_schema().items
+    fields = {"genres": [name for name in genres if name not in _NO_GENRE], "year": year or None}
+    try:
+        return films.item(int(digits), title, films.check(fields))
+    except BadInput as error:
+        return f"bad {error.where}"

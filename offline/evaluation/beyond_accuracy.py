@@ -10,7 +10,6 @@ import numpy as np
 
 from features.arrays import BoolArray, DoubleArray, IntArray
 from features.inputs.facet_table import FacetTable
-from features.inputs.facet_vocabulary import facet_values
 from features.schema.tables import is_act
 from features.types import ItemId, UserId
 from offline.datasets.dataset import Dataset, rows_between
@@ -45,7 +44,7 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     ids = sorted(known)
     facets, row_of = FacetTable(len(ids)), {item_id: row for row, item_id in enumerate(ids)}
     for item in dataset.items:
-        facets.put(row_of[item.item_id], facet_values(item))
+        facets.put(row_of[item.item_id], item.labels)
     shares = np.array([len(of_item.get(item_id, ())) for item_id in ids]) / max(len(users), 1)
     return ItemPopulation(np.array(ids, np.int64), shares, facets)
 

@@ -7,11 +7,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from online.http.problems import problem_response
 
 BODY_LIMIT = 2 << 20
+LARGE_LIMITS = {("POST", "/v1/items"): 16 << 20}
+"""Limits of routes that take more: 10,000 items of 1.6 kB each."""
 BODY_TIMEOUT = 10.0
 
 
 class BodyLimit:
-    """Answers 413 for a body over BODY_LIMIT bytes and 408 for one slower than BODY_TIMEOUT; passes the whole body on."""
+    """Answers 413 for a body over the route's limit and 408 for one slower than BODY_TIMEOUT; passes the whole body on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,9 +22,10 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
+        limit = LARGE_LIMITS.get((scope["method"], scope["path"]), BODY_LIMIT)
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if declared.isdigit() and int(declared) > BODY_LIMIT:
-            await self._refuse(413, scope, receive, send)
+        if declared.isdigit() and int(declared) > limit:
+            await self._refuse(413, limit, scope, receive, send)
             return
         chunks, size = [], 0
         try:
@@ -33,13 +36,13 @@ class BodyLimit:
                         return
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
-                    if size > BODY_LIMIT:
-                        await self._refuse(413, scope, receive, send)
+                    if size > limit:
+                        await self._refuse(413, limit, scope, receive, send)
                         return
                     if not message.get("more_body"):
                         break
         except TimeoutError:
-            await self._refuse(408, scope, receive, send)
+            await self._refuse(408, limit, scope, receive, send)
             return
         whole: Message = {"type": "http.request", "body": b"".join(chunks), "more_body": False}
         given = False
@@ -53,9 +56,9 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _refuse(self, status: int, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, status: int, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         detail = (
-            f"the body is over {BODY_LIMIT} bytes"
+            f"the body is over {limit} bytes"
             if status == 413
             else f"the body did not arrive within {BODY_TIMEOUT:.0f} s"
         )

@@ -3,9 +3,35 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from starlette.responses import Response
 
 _encoder = msgspec.json.Encoder()
+
+
+class WithAttributes(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an answer that says what an item is: in JSON, what its field `attributes` holds stands among the others."""
+
+
+def encode_answer(content: Any) -> bytes:
+    """The JSON of an answer."""
+    return _encoder.encode(_lifted(content))
+
+
+def _lifted(value: Any) -> Any:
+    """A struct as a dict, where it or what it lists has attributes."""
+    if isinstance(value, list):
+        return [_lifted(each) for each in value]
+    if not isinstance(value, msgspec.Struct):
+        return value
+    fields: dict[str, Any] = {}
+    for name in value.__struct_fields__:
+        field = getattr(value, name)
+        if name == "attributes" and isinstance(value, WithAttributes):
+            fields |= field
+        elif field is not UNSET:
+            fields[name] = _lifted(field)
+    return fields
 
 
 class JsonResponse(Response):
@@ -14,4 +40,4 @@ class JsonResponse(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return _encoder.encode(content)
+        return encode_answer(content)

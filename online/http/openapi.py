@@ -25,6 +25,8 @@ from online.http.problems import TITLES, ProblemDetails
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 JSON, PROBLEM = "application/json", "application/problem+json"
 REFERENCE: Final = "#/components/schemas/{name}"
+ATTRIBUTES: Final = "attributes"
+"""The property in whose stead a component has the attributes of the home's items (`online.http.json_response`)."""
 KEYS: Final = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "admin_key": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
@@ -67,18 +69,19 @@ def contract(answer: Any, **more: Any) -> Callable[[Endpoint], Endpoint]:
     return remember
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Make `app`, which includes these routers, generate /openapi.json from their routes' contracts."""
+def install(app: FastAPI, routers: Sequence[APIRouter], attributes: Mapping[str, Any]) -> None:
+    """Make `app`, which includes these routers, generate /openapi.json from their routes' contracts. attributes: of items, name →
+    JSON Schema."""
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(app, routers)
+            app.openapi_schema = describe(app, routers, attributes)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def describe(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
+def describe(app: FastAPI, routers: Sequence[APIRouter], attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The OpenAPI document. Raises KeyError for a route without a contract."""
     document = get_openapi(title=app.title, version=VERSION, description=app.description, routes=app.routes)
     routes = [
@@ -90,6 +93,8 @@ def describe(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
     contracts = [_CONTRACTS[route.endpoint] for route in routes]
     types = [ProblemDetails, *(kind for each in contracts for kind in (each.answer, each.body) if kind is not None)]
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    for each in components.values():
+        _add_attributes(each, attributes)
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     for route, each in zip(routes, contracts, strict=True):
         for method in route.methods or ():
@@ -97,6 +102,15 @@ def describe(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
             operation |= _described(route.path_format, each, schema_of, bool(operation.get("parameters")))
     document["components"] = {"schemas": components, "securitySchemes": KEYS}
     return document
+
+
+def _add_attributes(component: dict[str, Any], attributes: Mapping[str, Any]) -> None:
+    """Describe the attributes of items among a component's own properties, where the component has ATTRIBUTES."""
+    properties = component.get("properties", {})
+    if ATTRIBUTES in properties:
+        del properties[ATTRIBUTES]
+        properties |= attributes
+        component["required"] = [name for name in component.get("required", []) if name != ATTRIBUTES]
 
 
 def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], parameters: bool) -> dict[str, Any]:

@@ -21,23 +21,28 @@ export const getModels = (signal) => call("/v1/models", { signal });
 export const getUser = (userId, signal) => call(`/v1/users/${userId}`, { signal });
 
 /** `asked`: user_id, model, size, seen, explain; what is null or undefined is left out. */
-export const getRecommendations = (asked, signal) => call(`/v1/recommendations?${query(asked)}`, { signal });
+export const getRecommendations = async (asked, signal) => withGenres(await call(`/v1/recommendations?${query(asked)}`, { signal }), "items");
 
-export const getItem = (itemId, signal) => call(`/v1/items/${itemId}`, { signal });
+export const getItem = async (itemId, signal) => asFilm(await call(`/v1/items/${itemId}`, { signal }));
 
 /** `asked`: genre, decade, q, sort, limit, cursor. */
-export const getItems = (asked, signal) => call(`/v1/items?${query(asked)}`, { signal });
+export const getItems = async (asked, signal) => withGenres(await call(`/v1/items?${query(asked)}`, { signal }), "items");
 
 export const getGenres = (signal) => call("/v1/genres", { signal });
 
 /** `by`: which weights between items; null: the server's first. */
-export const getSimilar = (itemId, by, size, signal) => call(`/v1/items/${itemId}/similar?${query({ by, size })}`, { signal });
+export const getSimilar = async (itemId, by, size, signal) => withGenres(await call(`/v1/items/${itemId}/similar?${query({ by, size })}`, { signal }), "similar");
 
 export const getOps = (signal) => call("/v1/ops", { signal });
 
 /** `speed`: a number, "max", or null to stop. */
 export const postReplay = (speed) =>
   call("/v1/admin/replay", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ speed }), kinds: ["admin"] });
+
+/** An item of any schema as pages show films: the first attribute that is a list stands for its genres. */
+const asFilm = (item) => ({ genres: Object.entries(item).find(([name, value]) => Array.isArray(value) && name !== "channels")?.[1] ?? [], year: null, ...item });
+
+const withGenres = (answer, list) => ({ ...answer, [list]: answer[list].map(asFilm) });
 
 const query = (/** @type {Record<string, any>} */ asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
 

@@ -21,7 +21,7 @@ from features.contracts.served import MAX_CANDIDATES
 from features.errors import Unavailable
 from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
-from features.types import ItemId, Millis, UserId
+from features.types import Item, ItemId, Millis, UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
@@ -31,6 +31,7 @@ from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
 from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
+from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
 from online.stores.user_store import LiveUser, UserStore
 from online.support.float32 import to_json_floats
@@ -57,6 +58,7 @@ class Request:
     chosen   the user's policy and arms
     named    the caller has named the model: it alone ranks, and the list is in no experiment
     items    rank these, seen or not, instead of recalled candidates
+    filters  (facet, value): only items that have, of each facet named, one of its values
     explain  keep the query for `online.recommend.explain`: it is as large as the catalogue
     """
 
@@ -64,7 +66,7 @@ class Request:
     model: LiveModel | None
     size: int
     at: int | None = None
-    genre: str | None = None
+    filters: tuple[Filter, ...] = ()
     exclude: frozenset[ItemId] = frozenset()
     chosen: Chosen = field(default_factory=lambda: Chosen(Policy(), {}, Policy()))
     named: bool = False
@@ -85,18 +87,23 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """An item of a list. candidate_index: among the candidates; propensity: see `online.ranking.rerank.Slate`; team: the model
-    that picked it, if interleaved."""
+    """An item of a list, as the catalogue has it.
 
-    item_id: ItemId
-    title: str
-    genres: tuple[str, ...]
-    year: int
+    candidate_index  among the candidates
+    propensity       see `online.ranking.rerank.Slate`
+    team             the model that picked it, if interleaved
+    """
+
+    item: Item
     score: float
     channels: tuple[str, ...]
     candidate_index: int
     propensity: float = 1.0
     team: str | None = None
+
+    @property
+    def item_id(self) -> ItemId:
+        return self.item.item_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +216,7 @@ class Recommender:
             request_id=uuid.uuid4().hex,
             user_id=request.user_id,
             items=[
-                self._show(int(item_ids[index]), score_of[index], found.channels(index), index, slate, propensity)
+                self._show(int(found.rows[index]), score_of[index], found.channels(index), index, slate, propensity)
                 for index, propensity in zip(slate.candidate_indices, slate.propensities, strict=True)
             ],
             ts=ts,
@@ -293,21 +300,22 @@ class Recommender:
         return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
     def _allowed(self, user: LiveUser, request: Request, policy: Policy, at: Millis) -> BoolArray:
-        """[N] False for items that are hidden from the user at a time (ms), that the caller excludes or the policy hides. Items
-        that the caller asks to rank are always allowed."""
-        columns, size = self._items.columns, len(self._items)
-        allowed = np.ones(size, bool)
+        """[N] False for items that are not available at a time (ms) or hidden from the user then, that the caller excludes or the
+        policy hides. Items that the caller asks to rank are always allowed."""
+        items, size = self._items, len(self._items)
+        allowed = items.showable(at)
         hidden = {item_id for item_id, until in user.hidden.items() if until > at}
-        allowed[self._items.rows(list(user.seen | hidden | request.exclude))] = False
+        allowed[items.rows(list(user.seen | hidden | request.exclude))] = False
         if request.items is not None:
-            allowed[self._items.rows(list(request.items))] = True
+            allowed[items.rows(list(request.items))] = True
             return allowed
-        if request.genre is not None:
-            allowed &= columns.facets.having(request.genre, size)
+        if request.filters:
+            allowed &= items.facets.mask(request.filters, size)
         hide = policy.hide
-        for genre in hide.genres:
-            allowed &= ~columns.facets.having(genre, size)
-        years = columns.years[:size]
+        for facet, values in hide.by_facet(items.attributes.labels).items():
+            if facet in items.facets.by_name:
+                allowed &= ~items.facets.mask([(facet, value) for value in values], size)
+        years = items.columns.years[:size]
         if hide.before is not None:
             allowed &= (years == 0) | (years >= hide.before)
         if hide.after is not None:
@@ -315,14 +323,10 @@ class Recommender:
         return allowed
 
     def _show(
-        self, item_id: ItemId, score: float, channels: tuple[str, ...], index: int, slate: Slate, propensity: float
+        self, row: int, score: float, channels: tuple[str, ...], index: int, slate: Slate, propensity: float
     ) -> Shown:
-        item = self._items.catalogue.get(item_id)
         return Shown(
-            item_id=item_id,
-            title=self._items.title_of(item_id),
-            genres=item.genres if item else (),
-            year=item.year if item else 0,
+            item=self._items.item_at(row),
             score=score,
             channels=channels,
             candidate_index=index,

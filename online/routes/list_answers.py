@@ -11,19 +11,17 @@ from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
 from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
 from online.recommend.recommender import Recommendation, Request
-from online.routes.parameters import check_genre, read_id
+from online.routes.item_outline import ItemOutline, outline
+from online.routes.parameters import read_fields, read_id
 from online.server import Server
+from online.stores.facets import Filter
 from online.support import metrics
 
 
-class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
+class SlateItem(ItemOutline, frozen=True, kw_only=True):
     """One item of a list, with the recall channels that found it; `team`: the model whose pick it was, where two are
     interleaved."""
 
-    item_id: OuterId
-    title: str
-    genres: tuple[str, ...]
-    year: int | None
     score: float
     channels: tuple[str, ...]
     team: str | UnsetType = UNSET
@@ -75,20 +73,18 @@ async def make_list(
     model: str | None,
     size: int,
     at: int | None = None,
-    genre: str | None = None,
+    filters: tuple[Filter, ...] = (),
     excluded: frozenset[int] = frozenset(),
     items: tuple[int, ...] | None = None,
     explain: bool = False,
     background: bool = False,
 ) -> Recommendation:
     """Make a list, and count what it misses. background: low priority, may wait up to 20 s for its slots. Raises a 404 Problem
-    for an unknown model or genre, 422 for what is no id, 503 if no slot is free in time (`online.http.load_shedding`)."""
+    for an unknown model, 422 for what is no id, 503 if no slot is free in time (`online.http.load_shedding`)."""
     user_id, outer = read_id(server, "user_id", user)
     chosen = server.serving.value.choose_arms(user_id)
     ranker = find_model(server, model, chosen.policy.model)
-    if genre is not None:
-        check_genre(server, genre)
-    request = Request(user_id, ranker, size, at, genre, excluded, chosen, model is not None, items, explain, outer)
+    request = Request(user_id, ranker, size, at, filters, excluded, chosen, model is not None, items, explain, outer)
     async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)
     for what in answer.degraded:
@@ -104,8 +100,15 @@ def record_shown(server: Server, answer: Recommendation) -> None:
     server.impression_log.put(answer)
 
 
-def answer_of(server: Server, answer: Recommendation, seen_applied: bool | None, explained: bool = False) -> ListAnswer:
-    """A list as JSON."""
+def answer_of(
+    server: Server,
+    answer: Recommendation,
+    seen_applied: bool | None,
+    fields: Sequence[str] | None = None,
+    explained: bool = False,
+) -> ListAnswer:
+    """A list as JSON. fields: the attributes that its items carry; None: those of `read_fields`."""
+    names = read_fields(server, fields)
     reasons: Sequence[ItemExplanation | UnsetType] = explain_items(answer) if explained else [UNSET] * len(answer.items)
     model = answer.model
     return ListAnswer(
@@ -116,10 +119,7 @@ def answer_of(server: Server, answer: Recommendation, seen_applied: bool | None,
         at=answer.at,
         items=[
             SlateItem(
-                item_id=server.items.shown(item.item_id),
-                title=item.title,
-                genres=item.genres,
-                year=item.year or None,
+                **outline(server, item.item, names),
                 score=item.score,
                 channels=item.channels,
                 team=item.team or UNSET,

@@ -17,8 +17,21 @@ from online.http.openapi import contract
 from online.http.problems import Problem
 from online.recommend.recommender import Recommendation
 from online.routes.list_answers import ListAnswer, answer_of, make_list, record_shown, wait_for
-from online.routes.parameters import ModelQuery, UserIdQuery, read_ids
+from online.routes.parameters import (
+    FacetFilters,
+    FacetQuery,
+    FieldNames,
+    FieldsQuery,
+    GenreQuery,
+    ModelQuery,
+    UserIdQuery,
+    read_fields,
+    read_filters,
+    read_ids,
+    split_fields,
+)
 from online.server import Server, body_of, server_of
+from online.stores.facets import Filter
 from online.support import metrics
 from online.support.reloadable_file import UNREADABLE
 
@@ -50,20 +63,26 @@ async def get_recommendations(
     size: Annotated[int, Query(ge=1, le=100)] = 20,
     seen: Annotated[str | None, Query(max_length=4096)] = None,
     at: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None,
-    genre: Annotated[str | None, Query(max_length=64)] = None,
+    genre: GenreQuery = None,
+    facet: FacetQuery = None,
     exclude: Annotated[str | None, Query(max_length=32_768)] = None,
+    fields: FieldsQuery = None,
     explain: bool = False,
 ) -> JsonResponse:
     """The user's list as of now: recalled, ranked by `model` with the freshest features. With `seen` (a token of a POST)
     it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
     topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`.
-    `explain=1` says why each item is where it is."""
+    `facet=brand:Acme` keeps items with that value; of several values of one facet an item has one, of several facets one of
+    each. `genre=X` is short for a value of the first facet. `fields` names the attributes that items carry. `explain=1` says why
+    each item is where it is."""
     excluded = read_excluded(server, exclude)
+    filters = read_filters(server, facet, genre)
+    names = read_fields(server, split_fields(fields))
     seen_applied = await wait_for(server, seen)
-    answer = await make_list(server, user_id, model, size, at, genre, excluded, explain=explain)
+    answer = await make_list(server, user_id, model, size, at, filters, excluded, explain=explain)
     if answer.applied_in_ms is not None and seen_applied:
         metrics.APPLIED.observe(answer.applied_in_ms / 1000)
-    response = JsonResponse(answer_of(server, answer, seen_applied, explain))
+    response = JsonResponse(answer_of(server, answer, seen_applied, names, explain))
     record_shown(server, answer)
     return response
 
@@ -88,8 +107,10 @@ class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: Annotated[int, Meta(ge=1, le=100)] = 20
     seen: Annotated[str, Meta(max_length=4096)] | None = None
     at: Whole | None = None
-    genre: Annotated[str, Meta(max_length=64)] | None = None
+    genre: Annotated[str, Meta(max_length=200)] | None = None
+    facet: FacetFilters = []
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDED)] = []
+    fields: FieldNames | None = None
     explain: bool = False
 
 
@@ -100,6 +121,7 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     item_ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_CANDIDATES)]
     model: Annotated[str, Meta(max_length=64)] | None = None
     at: Whole | None = None
+    fields: FieldNames | None = None
     explain: bool = False
 
 
@@ -117,6 +139,7 @@ async def post_recommendations(
 ) -> JsonResponse:
     """The same for up to 100 users at once: {"user_ids": [...], ...} → {"lists": [...]}, in their order."""
     given = _read(Many, body)
+    filters, names = read_filters(server, given.facet, given.genre), read_fields(server, given.fields)
     seen_applied = await wait_for(server, given.seen)
     excluded = frozenset(read_ids(server, "exclude", given.exclude))
     answers: list[Recommendation] = []
@@ -124,26 +147,32 @@ async def post_recommendations(
         async with asyncio.timeout(MANY_TIMEOUT):
             for start in range(0, len(given.user_ids), CONCURRENT):
                 some = given.user_ids[start : start + CONCURRENT]
-                answers += await asyncio.gather(*(_one_of_many(server, given, user_id, excluded) for user_id in some))
+                answers += await asyncio.gather(
+                    *(_one_of_many(server, given, user_id, filters, excluded) for user_id in some)
+                )
     except TimeoutError:
         detail = (
             f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_TIMEOUT:.0f} s: ask for fewer, or later"
         )
         raise Problem(503, detail, {"Retry-After": "5"}) from None
-    response = JsonResponse(Lists([answer_of(server, answer, seen_applied, given.explain) for answer in answers]))
+    response = JsonResponse(
+        Lists([answer_of(server, answer, seen_applied, names, given.explain) for answer in answers])
+    )
     for answer in answers:
         record_shown(server, answer)
     return response
 
 
-async def _one_of_many(server: Server, given: Many, user_id: OuterId, excluded: frozenset[int]) -> Recommendation:
+async def _one_of_many(
+    server: Server, given: Many, user_id: OuterId, filters: tuple[Filter, ...], excluded: frozenset[int]
+) -> Recommendation:
     return await make_list(
         server,
         user_id,
         given.model,
         given.size,
         given.at,
-        given.genre,
+        filters,
         excluded,
         explain=given.explain,
         background=True,
@@ -159,6 +188,7 @@ async def post_rank(
     ranked too; ids that are no items are named in `unknown`. Such a list is not logged to `served`: what becomes of it is the
     caller's."""
     given = _read(Given, body)
+    names = read_fields(server, given.fields)
     named = dict(zip(read_ids(server, "item_ids", given.item_ids), given.item_ids, strict=True))
     wanted = tuple(named)
     answer = await make_list(
@@ -166,5 +196,5 @@ async def post_rank(
     )
     shown = server.schema.ids.shown
     unknown = [shown(outer) for item_id, outer in named.items() if server.items.row(item_id) is None]
-    fields = msgspec.structs.asdict(answer_of(server, answer, None, given.explain))
+    fields = msgspec.structs.asdict(answer_of(server, answer, None, names, given.explain))
     return JsonResponse(RankedList(**fields, unknown=unknown))

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
+from online.http.json_response import encode_answer
 from online.http.openapi import contract
 from online.http.problems import Problem
 from online.routes.list_answers import answer_of, find_model, make_list, record_shown
@@ -62,7 +63,7 @@ async def _events(server: Server, request: Request, user_id: int, source: Source
 def _lists(server: Server, user_id: str, model: str | None, size: int) -> Source:
     async def one() -> AsyncIterator[tuple[bytes, bytes]]:
         answer = await make_list(server, user_id, model, size, background=True)
-        yield b"list", msgspec.json.encode(answer_of(server, answer, None))
+        yield b"list", encode_answer(answer_of(server, answer, None))
         record_shown(server, answer)
 
     return one

@@ -1,4 +1,4 @@
-"""Catalogue search: pages of items by genre, decade and words of the title, in one of several orders."""
+"""Catalogue search: pages of items by facets, decade and words of the title, in one of several orders."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -14,7 +15,8 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray, smoothed_mean
 from features.inputs.columns import popularity, trending
-from features.types import ItemId
+from features.types import ItemId, Millis
+from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
 
 Sort = Literal["popular", "trending", "newest", "rating", "title"]
@@ -26,13 +28,14 @@ _WORD: Final = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class CatalogueQuery:
-    """Filters and order of a search. decade: 1990 is 1990 to 1999; words: each begins a word of the title. None or empty
-    matches all items."""
+    """Filters and order of a search. filters: (facet, value); decade: 1990 is 1990 to 1999; words: each begins a word of the
+    title. None or empty matches all items. unlisted: also those that lists may not show."""
 
     sort: Sort = "popular"
-    genre: str | None = None
+    filters: tuple[Filter, ...] = ()
     decade: int | None = None
     words: tuple[str, ...] = ()
+    unlisted: bool = False
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -63,21 +66,24 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 class Titles:
-    """Normalised words of the titles, cached by title, and the order by title."""
+    """Normalised words of the titles, and the order by title."""
 
     def __init__(self, items: ItemStore) -> None:
         self._items = items
-        self._words: dict[ItemId, tuple[str, str]] = {}
+        self._words: dict[ItemId, str] = {}
+        """Of items that are as the base has them."""
         self._order: tuple[int, IntArray] = (-1, np.zeros(0, np.int64))
 
     def words(self, item_id: ItemId) -> str:
         """The title's words, a space before each."""
-        item = self._items.catalogue.get(item_id)
-        title = "" if item is None else item.title
+        changed = self._items.catalogue.changed(item_id)
+        if changed is not None:
+            return _words_of_changed(changed.title)
         known = self._words.get(item_id)
-        if known is None or known[0] != title:
-            known = self._words[item_id] = (title, "".join(f" {word}" for word in words_of(title)))
-        return known[1]
+        if known is None:
+            item = self._items.catalogue.get(item_id)
+            known = self._words[item_id] = "" if item is None else _spaced(item.title)
+        return known
 
     def title_ranks(self) -> IntArray:
         """[N] rank of each row by title, ties by id; recomputed when the catalogue has changed."""
@@ -99,6 +105,13 @@ class Titles:
                 yield row
 
 
+def _spaced(title: str) -> str:
+    return "".join(f" {word}" for word in words_of(title))
+
+
+_words_of_changed = lru_cache(1 << 16)(_spaced)
+
+
 class CatalogueSearch:
     """Searches a store's items page by page."""
 
@@ -112,7 +125,7 @@ class CatalogueSearch:
         self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: int
     ) -> tuple[list[int], Cursor | None]:
         """(rows [≤ limit] in order, the cursor of the next page; None at the end)."""
-        rows = self._rows(wanted)
+        rows = self._rows(wanted, now)
         ids = self._items.columns.ids[rows]
         if wanted.sort == "title":
             title_ranks = self._titles.title_ranks()
@@ -141,11 +154,10 @@ class CatalogueSearch:
         item_id = int(self._items.columns.ids[row])
         return self._titles.words(item_id), item_id
 
-    def _rows(self, wanted: CatalogueQuery) -> IntArray:
+    def _rows(self, wanted: CatalogueQuery, now: Millis) -> IntArray:
         columns, size = self._items.columns, len(self._items)
-        matches = np.ones(size, bool)
-        if wanted.genre is not None:
-            matches &= columns.facets.having(wanted.genre, size)
+        matches = self._items.facets.mask(wanted.filters, size)
+        matches &= self._items.present() if wanted.unlisted else self._items.showable(now)
         if wanted.decade is not None:
             matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
         rows = np.flatnonzero(matches)

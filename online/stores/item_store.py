@@ -15,7 +15,7 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from features.arrays import IntArray
+from features.arrays import BoolArray, IntArray
 from features.base.reader import EASE, SIMILAR, Base
 from features.fold.co_visits import Neighbours, decode_neighbours
 from features.fold.state import ItemFeatures, decode_item
@@ -23,8 +23,10 @@ from features.ids import OuterId
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.signals import ItemIndex, Together
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
-from features.types import Item, ItemId
+from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
+from online.stores.facets import Facets
+from online.stores.item_catalogue import Catalogue
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +55,19 @@ class ItemStore:
     """Item features by row. The columns of the base's items come first, then new ones."""
 
     def __init__(self, base: Base) -> None:
-        self.catalogue: dict[ItemId, Item] = dict(base.catalogue)
-        ids = sorted(set(self.catalogue) | {item_id for item_id, _ in base.all_item_features()})
+        self.attributes = base.schema.items
+        self.catalogue = Catalogue(base)
+        ids = sorted({item.item_id for item in self.catalogue} | set(base.item_ids))
         self.columns = ItemColumns(len(ids))
-        self.new_items: list[tuple[int, int]] = []
+        self._new: dict[int, Millis] = {}
+        """Row → when it was put, of the NEWEST most recent items that the base does not have, the newest last."""
         self.changes = 0
-        """Incremented for each item that is new or has a changed title, genre or year."""
+        """Incremented for each item that is new or has changed."""
         self._row_of: dict[ItemId, int] = {}
-        self._names = {item_id: item.outer for item_id, item in self.catalogue.items() if item.outer}
+        self._showable_until: IntArray = np.zeros(len(ids), np.int64)
+        """[N] the time (ms) from which on no list shows the item."""
+        self._deleted: set[int] = set()
+        self._names = {item.item_id: item.outer for item in self.catalogue if item.outer}
         """The ids outside of items whose ids are strings."""
         for item_id in ids:
             self._add_row(item_id)
@@ -68,6 +75,7 @@ class ItemStore:
             features = decode_item(value)
             self._note_name(item_id, features)
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
+        self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         self.index = ItemIndex(self.columns, self._row_of, ease, similar, Together(len(ids)), base.schema)
 
@@ -80,34 +88,60 @@ class ItemStore:
             more = max(1024, row // 4)
             self.columns.grow(more)
             self.index.together.grow(more)
+            self._showable_until = np.concatenate([self._showable_until, np.zeros(more, np.int64)])
         self._row_of[item_id] = row
-        self.columns.set_item(row, item_id, self.catalogue.get(item_id))
-        self.changes += 1
+        self._set_row(row, item_id)
         return row
 
+    def _set_row(self, row: int, item_id: ItemId) -> None:
+        """Set a row's columns from the catalogue."""
+        item = self.catalogue.get(item_id)
+        self.columns.set_item(row, item_id, item)
+        self._showable_until[row] = FOREVER if item is None else showable_until(item)
+        self.changes += 1
+
     def row(self, item_id: ItemId) -> int | None:
-        """Row of an item; None for an unknown one."""
-        return self._row_of.get(item_id)
+        """Row of an item; None for an unknown or deleted one."""
+        row = self._row_of.get(item_id)
+        return None if row in self._deleted else row
 
     def rows(self, item_ids: list[ItemId]) -> IntArray:
         """Rows of the known ones among these items."""
-        return np.fromiter((self._row_of[each] for each in item_ids if each in self._row_of), np.int64)
+        found = (self.row(item_id) for item_id in item_ids)
+        return np.fromiter((row for row in found if row is not None), np.int64)
 
-    def put_item(self, item: Item, ts: int) -> None:
-        """Put a new or changed item into the catalogue; `ts`: time of the change, ms. `new_items` keeps the NEWEST most recent
-        items that the base does not have, newest first."""
+    def put_item(self, item: Item) -> None:
+        """Put a new, changed or deleted item into the catalogue."""
         known = self.catalogue.get(item.item_id)
-        self.catalogue[item.item_id] = item
+        self.catalogue.put(item)
         if item.outer:
             self._names[item.item_id] = item.outer
-        self.changes += 1
         row = self._row_of.get(item.item_id)
         if row is None:
             row = self._add_row(item.item_id)
         else:
-            self.columns.set_item(row, item.item_id, item)
-        if known is None:
-            self.new_items = [(row, ts), *(each for each in self.new_items if each[0] != row)][:NEWEST]
+            self._set_row(row, item.item_id)
+        self.facets.put(row, item)
+        if item.deleted:
+            self._deleted.add(row)
+            self._new.pop(row, None)
+            return
+        self._deleted.discard(row)
+        if known is None or known.deleted:
+            self._new.pop(row, None)
+            self._new[row] = item.ts
+            if len(self._new) > NEWEST:
+                del self._new[next(iter(self._new))]
+
+    def showable(self, at: Millis) -> BoolArray:
+        """[N] whether lists may show the item at a time (ms)."""
+        return np.asarray(self._showable_until[: len(self)] > at, np.bool_)
+
+    def present(self) -> BoolArray:
+        """[N] whether it is an item: not deleted."""
+        present = np.ones(len(self), bool)
+        present[list(self._deleted)] = False
+        return present
 
     def inside(self, outer: Sequence[OuterId]) -> list[ItemId]:
         """The numbers inside of ids outside. Raises BadInput for what is no id."""
@@ -118,7 +152,7 @@ class ItemStore:
         return self.index.schema.ids.shown(self._names.get(item_id, item_id) if item_id < 0 else item_id)
 
     def title_of(self, item_id: ItemId) -> str:
-        """An item's title; "Item 7" where none is known."""
+        """An item's title, also of a deleted one; "Item 7" where none is known."""
         item = self.catalogue.get(item_id)
         return f"Item {self.shown(item_id)}" if item is None else item.title
 
@@ -146,17 +180,9 @@ class ItemStore:
         day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
         return list(zip(day, weeks, strict=True))
 
-    def has_genre(self, name: str) -> bool:
-        """Whether an item has this genre, or once had."""
-        return self.columns.facets.number_of(name) is not None
-
-    def count_by_genre(self) -> dict[str, int]:
-        """Number of items of each genre that an item has."""
-        return self.columns.facets.items_by_name()
-
     def newest(self, at: int) -> IntArray:
         """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""
-        return np.array([row for row, ts in self.new_items if at - ts <= NEW_FOR_MS], np.int64)
+        return np.array([row for row, ts in reversed(self._new.items()) if at - ts <= NEW_FOR_MS], np.int64)
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
@@ -173,6 +199,11 @@ class ItemStore:
         row = self._row_of.get(neighbours.item_id)
         if row is not None:
             self.index.together.put(row, neighbours, self._row_of)
+
+
+def showable_until(item: Item) -> Millis:
+    """The time (ms) from which on no list shows an item: FOREVER where lists may always show it, 0 where they may not."""
+    return 0 if item.deleted or not item.available else item.expires or FOREVER
 
 
 class ItemFollower:

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 from features.contracts.items import item_of_record
 from features.errors import Unavailable
 from features.fold.catalogue import CatalogueVersions
-from features.ids import Ids
 from features.keys import ITEMS
+from features.schema.tables import Schema
 
 PATIENCE: Final = 30.0
 """Seconds to wait for what a mark says is there; then the job starts again from its checkpoint."""
@@ -34,9 +34,9 @@ class ItemsTopic(Protocol):
 class ItemsReader:
     """Keeps a catalogue's versions in step with the topic."""
 
-    def __init__(self, versions: CatalogueVersions, ids: Ids, connect: Callable[[], ItemsTopic]) -> None:
+    def __init__(self, versions: CatalogueVersions, schema: Schema, connect: Callable[[], ItemsTopic]) -> None:
         self._versions = versions
-        self._ids = ids
+        self._schema = schema
         self._connect = connect
         self._topic: ItemsTopic | None = None
 
@@ -50,7 +50,7 @@ class ItemsReader:
         if version > self._topic.end():
             return False
         for offset, value in self._topic.read(versions.end, version):
-            versions.put(offset, item_of_record(value, self._ids))
+            versions.put(offset, item_of_record(value, self._schema))
         versions.pass_to(version)
         return True
 

@@ -91,9 +91,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._base = Base(Path(settings.base))
         self._schema = self._base.schema
         self._catalogue = self._base.versions()
-        self._items_reader = ItemsReader(
-            self._catalogue, self._schema.ids, lambda: self._connect_items(settings.bootstrap)
-        )
+        self._items_reader = ItemsReader(self._catalogue, self._schema, lambda: self._connect_items(settings.bootstrap))
         self._states = UserStates(context, self._base)
         self._lists = OpenLists(context, 1000 * settings.attribution)
         self._stored_lane = context.get_state(ValueStateDescriptor(f"lane-{STATE_VERSION}", BYTES))

@@ -279,6 +279,8 @@ def test_an_item_that_was_put_is_shown_and_recalled_as_new(martlet: Martlet, ser
 def test_an_item_that_was_put_is_there_after_the_api_has_started_again(martlet: Martlet) -> None:
     """Each API process reads the topic of items from its beginning."""
     assert martlet.http.put("/v1/items/987656", json={"title": "Kept", "genres": ["Drama"]}).status_code == 200
+    assert martlet.http.put("/v1/items/987657", json={"title": "Deleted"}).status_code == 200
+    assert martlet.http.delete("/v1/items/987657").status_code == 200
     before = martlet.status()["services"]["api"]["pid"]
     os.kill(before, signal.SIGTERM)
 
@@ -290,12 +292,34 @@ def test_an_item_that_was_put_is_there_after_the_api_has_started_again(martlet: 
         return answer if answer.status_code == 200 and martlet.status()["services"]["api"]["pid"] != before else None
 
     assert until(again, 60, "the item in the new process").json()["title"] == "Kept"
+    assert martlet.http.get("/v1/items/987657").status_code == 404
     until(lambda: martlet.http.get("/readyz").status_code == 200, 60, "all is ready again")
+
+
+def test_items_are_put_many_at_once_and_leave_lists_when_they_are_sold_out(martlet: Martlet) -> None:
+    lines = [json.dumps({"item_id": 988_000 + at, "title": f"Item {at}", "genres": ["Musical"]}) for at in range(2_000)]
+    lines[7] = '{"item_id": 988007, "title": 7}'
+    answer = martlet.http.post("/v1/items", content="\n".join(lines).encode()).json()
+    assert (answer["accepted"], answer["rejected"]) == (1_999, 1)
+    assert (answer["lines"][7]["line"], answer["lines"][7]["error"]["field"]) == (8, "title")
+
+    def shown() -> set[int]:
+        return set(ids(martlet.recommend(6, genre="Musical", size=100)))
+
+    (one, *_) = found = {each for each in shown() if each >= 988_000}
+    assert found
+    assert martlet.http.patch(f"/v1/items/{one}", json={"available": False}).status_code == 200
+    assert one not in shown()
+    assert martlet.http.patch(f"/v1/items/{one}", json={"available": True, "expires": 1}).status_code == 200
+    assert one not in shown()
+    deleted = [{"item_id": 988_000 + at, "title": "x", "available": False} for at in range(2_000)]
+    assert martlet.http.post("/v1/items", json=deleted).json()["accepted"] == 2_000
+    assert not {each for each in shown() if each >= 988_000}
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [({}, "title"), ({"title": ""}, "$.title"), ({"title": "x", "year": 3}, "$.year"), ({"title": "x", "by": 1}, "by")],
+    [({}, "title"), ({"title": ""}, "title"), ({"title": "x", "year": "3"}, "year"), ({"title": "x", "by": 1}, "by")],
 )
 def test_a_bad_item_is_refused(martlet: Martlet, body: dict[str, Any], said: str) -> None:
     answer = martlet.http.put("/v1/items/987655", json=body)

@@ -22,16 +22,15 @@ from features.types import (
     VIEW,
     Contribution,
     Event,
-    Item,
 )
 from features.units import DAY_MS
-from tests.schemas import MOVIES, added
+from tests.schemas import MOVIES, added, film
 
 USER: Final = 7
 START: Final = 30 * DAY_MS
 """Where the times of a log begin, ms."""
 CATALOGUE: Final = {
-    number: Item(
+    number: film(
         number,
         f"Film {number}",
         ("Drama", "Comedy", "War")[: number % 4] if number < 9 else (f"Genre {number}",),

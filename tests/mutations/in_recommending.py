@@ -50,8 +50,8 @@ FAULTS: Final = (
     Fault(
         "a hidden genre alone is shown",
         "online/recommend/recommender.py",
-        "allowed &= ~columns.facets.having(genre, size)",
-        "allowed &= columns.facets.having(genre, size)",
+        "allowed &= ~items.facets.mask(",
+        "allowed &= items.facets.mask(",
         ("test_a_policy_hides_a_genre",),
     ),
     Fault(

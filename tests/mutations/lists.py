@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutations import (
     in_contracts,
     in_item_fold,
+    in_items,
     in_online,
     in_operation,
     in_others,
@@ -17,6 +18,7 @@ from tests.mutations.fault import Fault
 FAULTS: Final[tuple[Fault, ...]] = (
     *in_contracts.FAULTS,
     *in_item_fold.FAULTS,
+    *in_items.FAULTS,
     *in_online.FAULTS,
     *in_operation.FAULTS,
     *in_others.FAULTS,

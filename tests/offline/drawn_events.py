@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from features.base.reader import Base
 from features.schema.tables import Schema
-from features.types import Item
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset
 
@@ -46,7 +45,11 @@ def drawn_events(
     folder.mkdir(parents=True)
     numbers = {"user": [""] * rows, "item": [""] * rows}
     pq.write_table(pa.table({**columns, **numbers}), folder / "rows.parquet")
-    catalogue = [Item(number + 1, f"Thing {number}", (GENRES[number // OF_GENRE],)) for number in range(ITEMS)]
+    items, labels = schema.items, schema.items.labels
+    catalogue = [
+        items.item(number + 1, f"Thing {number}", {} if labels is None else {labels: GENRES[number // OF_GENRE]})
+        for number in range(ITEMS)
+    ]
     last_ts = START + (rows - 1) * 30_000
     return Dataset("drawn", folder / "rows.parquet", catalogue, rows, START, last_ts)
 

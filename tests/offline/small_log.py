@@ -11,7 +11,7 @@ import msgspec
 from features.base.reader import Offsets
 from features.contracts.catalogue_mark import write_mark
 from features.contracts.events import write_event
-from features.contracts.items import ItemRecord, write_item
+from features.contracts.items import write_item
 from features.ids import OuterId
 from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED, partition_of
 from features.schema.tables import Schema
@@ -19,7 +19,7 @@ from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, NO_ID, RATING, 
 from features.units import DAY_MS
 from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import event_id
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, film
 
 WALL = 1_700_000_000_000
 START = 1_000_000_000_000
@@ -100,7 +100,9 @@ class SmallLog:
         """Give an item other attributes, which some partitions are told now, others later or never."""
         chance = self.chance
         genres = tuple(chance.sample(["Drama", "Comedy", "War", "Sci-Fi", "New"], chance.randrange(4)))
-        value = write_item(ItemRecord(item, f"Item {item}", genres, chance.choice([0, 1984, 2001])))
+        number, outer = self.schema.ids.inside(item), item if isinstance(item, str) else ""
+        changed = film(number, f"Item {item}", genres, chance.choice([0, 1984, 2001]), outer=outer)
+        value = write_item(changed, MOVIES.items)
         self.put(ITEMS, 0, None, chance.choice([value, value, value, b"{"]))
         for partition in range(PARTITIONS):
             if chance.random() < 0.6:

@@ -27,17 +27,17 @@ from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
 from features.schema.document import FILE
 from features.schema.tables import Schema
-from features.types import RATING, Event, Item, Millis
+from features.types import RATING, Event, Millis
 from features.units import DAY_MS
 from offline.item_weights.build import write_relations
 from online.recommend.recommender import Recommendation
 from online.settings import ApiSettings
 from online.stores.item_store import ItemStore
 from tests.online.sample_lists import a_list
-from tests.schemas import MOVIES, added
+from tests.schemas import MOVIES, added, film
 
 FILMS = [
-    Item(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)
+    film(number, f"Film {number}", ("Comedy",) if number % 2 else ("Drama", "War"), 1980 + number)
     for number in range(1, 41)
 ]
 
@@ -47,21 +47,21 @@ def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Milli
     that the user is not shown, until when."""
     folder.mkdir(parents=True)
     items = []
-    for film in FILMS:
-        features = ItemFeatures(film.item_id)
-        for number in range(film.item_id):
-            features = fold_item(features, added(film.item_id, 100 * DAY_MS + number, RATING, 400, 1), MOVIES)
-        items.append((film.item_id, encode_features(features)))
+    for item in FILMS:
+        features = ItemFeatures(item.item_id)
+        for number in range(item.item_id):
+            features = fold_item(features, added(item.item_id, 100 * DAY_MS + number, RATING, 400, 1), MOVIES)
+        items.append((item.item_id, encode_features(features)))
     state = UserState(UserFeatures(7))
-    for n, film in enumerate(FILMS[:3:2], start=-1):
-        fold_user(state, Event(f"e{n}", RATING, 7, film.item_id, 500, "", 100 * DAY_MS + n), film, n, MOVIES)
+    for n, item in enumerate(FILMS[:3:2], start=-1):
+        fold_user(state, Event(f"e{n}", RATING, 7, item.item_id, 500, "", 100 * DAY_MS + n), item, n, MOVIES)
     for number, (item_id, until) in enumerate((hidden or {}).items(), start=1):
         state.seen.add(item_id, number, until)
     tables = {
         USERS: [(7, freeze_user(state))],
         ITEMS: items,
         PAIRS: [],
-        CATALOGUE: [(film.item_id, encode_catalogue_item(film)) for film in FILMS],
+        CATALOGUE: [(item.item_id, encode_catalogue_item(schema.items.again(item))) for item in FILMS],
     }
     for name, rows in tables.items():
         (folder / name).write_bytes(b"".join(table_parts(rows)))

@@ -1,7 +1,8 @@
 """The API in this process: the real application over a small base, with fakes where Kafka, Redis' job numbers and the model
 server would be."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI
 
-from features.contracts.items import ItemRecord
+from features.contracts.items import read_item, write_item
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane
-from features.types import Event, UserId
+from features.types import Event, Item, UserId
 from features.units import DAY_MS
 from online.app import make_app
 from online.model_client.live_models import LiveModel
@@ -41,9 +42,11 @@ class FakeItemTopic:
 
     def __init__(self, store: ItemStore) -> None:
         self._store = store
+        self.changing = asyncio.Lock()
 
-    async def publish_item(self, record: ItemRecord) -> None:
-        self._store.put_item(record.item(self._store.index.schema.ids), record.ts)
+    async def publish_items(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self._store.put_item(read_item(write_item(item, self._store.attributes), self._store.index.schema))
 
 
 class FakeJob:

@@ -30,7 +30,7 @@ AT = 101 * DAY_MS
 
 def model_of(items: ItemStore) -> LiveModel:
     """A model of the catalogue's values that takes columns; no server has it."""
-    return model_under(vocabulary_of(items.catalogue.values()))
+    return model_under(vocabulary_of(items.catalogue))
 
 
 def model_under(vocabulary: Vocabulary, name: str = "widedeep", version: int = 3) -> LiveModel:

@@ -1,5 +1,6 @@
 """The rows of one's own files, by their description: events as a history takes them, and items."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from features.contracts.events import id_hash
 from features.durable import write_whole
 from features.errors import BadInput
 from features.ids import Ids, canonical
+from features.schema.attribute_values import MAX_FACET_CHARS, MAX_FACET_VALUES
 from features.types import Item
 from offline.datasets.event_history import Happened, write_history
 from offline.datasets.own.any_file import tables
@@ -29,8 +31,6 @@ _WHY: Final = (
     "no kind of event",
 )
 TITLE_LIMIT: Final = 500
-FACET_LIMIT: Final = 20
-FACET_CHARACTERS: Final = 64
 
 
 class _Part(NamedTuple):
@@ -189,7 +189,8 @@ def _inside(column: pa.ChunkedArray, ids: Ids) -> IntArray:
 
 
 def read_items(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> list[Item]:
-    """The items of all files, ascending by the id inside; of an id that comes again, the first counts. Raises BadInput as
+    """The items of all files as no schema has taken them yet (`features.schema.attributes.Attributes.again`), ascending by the id
+    inside; of an id that comes again, the first counts. Raises BadInput as
     `read_events` does."""
     items: dict[int, Item] = {}
     for file in description.items:
@@ -215,6 +216,20 @@ def _add_items(file: ItemFile, table: pa.Table, ids: Ids, items: dict[int, Item]
         if item_id in items:
             rejects.add(name, "this item came before", f"{word},{title}")
             continue
-        values = dict.fromkeys(value[:FACET_CHARACTERS] for each in facets for value in each[row])
+        values = {
+            attribute_name(column): tuple(dict.fromkeys(value[:MAX_FACET_CHARS] for value in each[row]))[
+                :MAX_FACET_VALUES
+            ]
+            for column, each in zip(file.facets, facets, strict=True)
+        }
         outer = known if item_id < 0 else ""
-        items[item_id] = Item(item_id, (title or known)[:TITLE_LIMIT], tuple(values)[:FACET_LIMIT], outer=outer)
+        items[item_id] = Item(item_id, (title or known)[:TITLE_LIMIT], values, outer=outer)
+
+
+def attribute_name(column: str) -> str:
+    """The name of the schema's attribute that a column is read as.
+
+    >>> attribute_name("Brand name"), attribute_name("category")
+    ('brand_name', 'category')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")[:32]

@@ -33,8 +33,8 @@ from features.keys import (
     seen_key,
     user_key,
 )
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event, Item
-from tests.schemas import MOVIES, added
+from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
+from tests.schemas import MOVIES, added, film
 
 # What version 1 of the fold stored of the events below.
 USER_1 = (
@@ -70,8 +70,8 @@ GOLDEN_NEIGHBOURS = "940303ce05f5e1009192cf7fffffffffffffffcdf1d9"
 
 def golden_user() -> UserState:
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("a", RATING, 7, 3, 450, "", 100_000_000), Item(3, "x", ("Drama",), 1994), 1, MOVIES)
-    fold_user(state, Event("b", LIKE, 7, 4, 0, "", 100_001_000), Item(4, "y", ("Comedy", "Drama"), 0), 2, MOVIES)
+    fold_user(state, Event("a", RATING, 7, 3, 450, "", 100_000_000), film(3, "x", ("Drama",), 1994), 1, MOVIES)
+    fold_user(state, Event("b", LIKE, 7, 4, 0, "", 100_001_000), film(4, "y", ("Comedy", "Drama"), 0), 2, MOVIES)
     return state
 
 
@@ -149,7 +149,7 @@ def digest(*parts: bytes) -> str:
 def digests_of(log: list[Event]) -> dict[str, str]:
     """What Redis held after each event of a log, and what is stored at its end."""
     genres = ("Comedy", "Crime", "Drama", "War")
-    catalogue = {at: Item(at, f"t{at}", genres[at % 4 : at % 4 + 2], 1950 + at if at % 5 else 0) for at in range(30)}
+    catalogue = {at: film(at, f"t{at}", genres[at % 4 : at % 4 + 2], 1950 + at if at % 5 else 0) for at in range(30)}
     users = {user_id: UserState(UserFeatures(user_id)) for user_id in (1, 2)}
     features: dict[int, list[bytes]] = {1: [], 2: []}
     items, pairs = {at: ItemFeatures(at) for at in range(32)}, {at: Pairs(at) for at in range(32)}

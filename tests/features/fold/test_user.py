@@ -15,11 +15,12 @@ from features.fold.decay import decay
 from features.fold.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.fold.user import Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.inputs.columns import fades
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event, Item
+from features.schema.attributes import MAX_TASTE_BYTES
+from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from tests.features.strategies import CATALOGUE, USER, logs
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, film
 
 
 def outcome(state: UserState, event: Event, n: int) -> Outcome:
@@ -126,10 +127,22 @@ def test_a_user_stays_bounded(log: list[Event]) -> None:
 def test_the_largest_user_is_below_4_kb() -> None:
     state = UserState(UserFeatures(2**63 - 1))
     for number in range(3000):
-        item = Item(2**63 - 1 - number, "x", (f"Genre-{number % 50:02}", f"Another-{number % 49:02}"), 1990)
+        item = film(2**63 - 1 - number, "x", (f"Genre-{number % 50:02}", f"Another-{number % 49:02}"), 1990)
         event = Event(f"e{number}", RATING, 2**63 - 1, item.item_id, 500, "", 4_000_000_000_000 + number)
         fold_user(state, event, item, number + 1, MOVIES)
     assert len(encode_features(state.features)) <= 4096
+
+
+def test_a_user_of_long_names_and_all_kinds_is_below_5_kb() -> None:
+    state = UserState(UserFeatures(2**63 - 1))
+    for number in range(3000):
+        names = [f"{letter}{number % 16:0{MAX_TASTE_BYTES - 1}}" for letter in "AB"]
+        item = film(2**63 - 1 - number, "x", names)
+        kind, centi = ((RATING, 500), (CLICK, 0), (DISLIKE, 0))[number // 16 % 3]
+        event = Event(f"e{number}", kind, 2**63 - 1, item.item_id, centi, "", 4_000_000_000_000 + number)
+        fold_user(state, event, item, number + 1, MOVIES)
+    assert all(all(weights) for weights in state.features.tastes.values())
+    assert 4_096 < len(encode_features(state.features)) <= 5_120
 
 
 def test_undo_takes_back_counts_tastes_lists_and_seen() -> None:
@@ -270,7 +283,7 @@ def test_of_too_many_tastes_the_one_not_touched_for_longest_goes() -> None:
     state = UserState(UserFeatures(USER))
     for number in range(TASTES + 1):
         like = Event(f"e{number}", LIKE, USER, 1, 0, "", 1000 + number)
-        fold_user(state, like, Item(1, "x", (f"G{number}",), 0), number + 1, MOVIES)
+        fold_user(state, like, film(1, "x", (f"G{number}",), 0), number + 1, MOVIES)
     assert set(state.features.tastes) == {f"G{number}" for number in range(1, TASTES + 1)}
 
 

@@ -27,10 +27,10 @@ from features.inputs.columns import (
     user_vector,
 )
 from features.inputs.model_inputs import RawInputs, model_inputs
-from features.types import CLICK, RATING, Contribution, Event, Item
+from features.types import CLICK, RATING, Contribution, Event
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from tests.features.strategies import CATALOGUE, contributions, logs
-from tests.schemas import MOVIES, added
+from tests.schemas import MOVIES, added, film
 
 GENRES = ("Comedy", "Drama", "War")
 AT = 200 * DAY_MS
@@ -81,8 +81,8 @@ def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:
 
 def test_a_taste_follows_the_weights_without_a_new_fold() -> None:
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), Item(1, "x", ("Drama",), 1990), 1, MOVIES)
-    fold_user(state, Event("b", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 2, MOVIES)
+    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), film(1, "x", ("Drama",), 1990), 1, MOVIES)
+    fold_user(state, Event("b", RATING, 7, 2, 500, "", AT), film(2, "y", ("Comedy",), 1990), 2, MOVIES)
     calm = tastes(state.features, AT, ClickWeights(click=0.0))
     keen = tastes(state.features, AT, ClickWeights(click=1.0))
     assert calm.names == keen.names == ("Comedy", "Drama")  # and not the decade
@@ -185,7 +185,7 @@ def test_columns_of_an_item_worked_out_by_hand() -> None:
     for days, centi in ((14, 500), (1, 200)):
         fold_item(features, added(3, at - days * DAY_MS, RATING, centi, 1), MOVIES)
     columns = ItemColumns(1)
-    columns.set_item(0, 3, Item(3, "x", (), 1960))
+    columns.set_item(0, 3, film(3, "x", (), 1960))
     columns.set_features(0, features, 1)
     assert named(item_matrix(columns, np.array([0]), at, ())[0], ITEM_COLUMNS) == pytest.approx(
         {
@@ -204,10 +204,10 @@ def test_columns_of_an_item_worked_out_by_hand() -> None:
 
 def test_columns_of_user_and_item_together_worked_out_by_hand() -> None:
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("a", RATING, 7, 2, 500, "", AT), Item(2, "y", ("Comedy",), 1990), 1, MOVIES)
+    fold_user(state, Event("a", RATING, 7, 2, 500, "", AT), film(2, "y", ("Comedy",), 1990), 1, MOVIES)
     user = user_vector(state.features, AT, GENRES, WEIGHTS, 1)[None]
     columns = ItemColumns(1)
-    columns.set_item(0, 5, Item(5, "z", ("Comedy", "War"), 1990))
+    columns.set_item(0, 5, film(5, "z", ("Comedy", "War"), 1990))
     columns.set_features(0, fold_item(ItemFeatures(5), added(5, AT, RATING, 300, 1), MOVIES), 1)
     cross = named(cross_matrix(user, item_matrix(columns, np.array([0]), AT, GENRES))[0], CROSS_COLUMNS)
     assert [cross[name] for name in ("taste_hour", "taste_day", "taste_weeks")] == [
@@ -232,13 +232,13 @@ def tasted(liked: list[list[str]]) -> UserFeatures:
     state = UserState(UserFeatures(7))
     for number, values in enumerate(liked):
         event = Event(f"e{number}", RATING, 7, number, 500, "", AT + number)
-        fold_user(state, event, Item(number, "x", tuple(values), 1990), number, MOVIES)
+        fold_user(state, event, film(number, "x", values, 1990), number, MOVIES)
     return state.features
 
 
 def item_row(values: list[str], vocabulary: tuple[str, ...]) -> FloatArray:
     columns = ItemColumns(1)
-    columns.set_item(0, 1, Item(1, "x", tuple(values), 1990))
+    columns.set_item(0, 1, film(1, "x", values, 1990))
     row: FloatArray = item_matrix(columns, np.array([0]), AT, vocabulary)[0]
     return row
 

@@ -24,13 +24,13 @@ from features.inputs.signals import (
     find_signals,
     signal_matrix,
 )
-from features.types import LIKE, VIEW, Event, Item
+from features.types import LIKE, VIEW, Event
 from features.units import DAY_MS
-from tests.schemas import MOVIES, added
+from tests.schemas import MOVIES, added, film
 
 AT = 200 * DAY_MS + DAY_MS // 2
 GENRES = ("Comedy", "Drama", "War")
-ITEMS = [Item(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
+ITEMS = [film(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) for number in range(1, 9)]
 
 
 def index() -> ItemIndex:
@@ -166,11 +166,11 @@ def test_a_value_that_came_with_a_new_item_is_liked_like_any_other() -> None:
     items.together.grow(2)
     for item_id in (100, 101):
         items.row_of[item_id] = len(items.row_of)
-        items.columns.set_item(items.row_of[item_id], item_id, Item(item_id, "New", ("Birds", "Drama"), 2000))
+        items.columns.set_item(items.row_of[item_id], item_id, film(item_id, "New", ("Birds", "Drama"), 2000))
         features = fold_item(ItemFeatures(item_id), added(item_id, AT, LIKE, 0, 1), MOVIES)
         items.columns.set_features(items.row_of[item_id], features, 1)
     state = UserState(UserFeatures(7))
-    fold_user(state, Event("e", LIKE, 7, 100, 0, "", AT), Item(100, "New", ("Birds",), 2000), 1, MOVIES)
+    fold_user(state, Event("e", LIKE, 7, 100, 0, "", AT), film(100, "New", ("Birds",), 2000), 1, MOVIES)
     found = find_signals(Moment(state.features, AT, items, ClickWeights(), np.ones(len(items), bool)))
     assert ids(found, "genre") == [100, 101]
     matrix = signal_matrix(found, np.array([items.row_of[item_id] for item_id in (101, 1, 2)]))

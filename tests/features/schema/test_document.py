@@ -5,6 +5,7 @@ import pytest
 from features.errors import BadInput
 from features.schema.document import preset, preset_names, read_document, span_ms, write_document
 
+CLICK = "[events.click]\nweight = 1\n"
 BAD = [
     ("a =", "schema.toml: expected TOML"),
     ("[events.click]\nweight = 1\nweight = 2", "schema.toml: expected TOML"),
@@ -12,7 +13,7 @@ BAD = [
     ("events = 3", "schema.toml, line 1, events: expected `object`, got `int`"),
     (
         'colour = "red"\n[events.click]\nweight = 1',
-        "line 1, colour: expected one of events, preset, ids, salt, got colour",
+        "line 1, colour: expected one of events, items, preset, ids, salt, got colour",
     ),
     ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
     ("[events.click]\n\nweigt = 1", "line 3, events.click.weigt: expected one of weight, value"),
@@ -46,6 +47,49 @@ BAD = [
         "\n".join(f"[events.k{at}]\nweight = 1" for at in range(17)),
         "events: expected at most 16 kinds of one's own, got 17",
     ),
+    (CLICK + "[items.brand]\nmany = true", "line 3, items.brand.type: expected a value, got nothing"),
+    (CLICK + '[items.brand]\ntype = "colour"', "line 4, items.brand.type: expected one of facet, number"),
+    (
+        '[events.buy]\nvalue = "euros"',
+        "line 2, events.buy.value: expected one of stars, money, quantity, seconds, got 'euros'",
+    ),
+    (
+        CLICK + '[items.year]\ntype = "number"\ntastes = "century"',
+        'items.year.tastes: expected one of true, false, "decade", got',
+    ),
+    (
+        CLICK + '[items.brand]\ntype = "facet"\nmanny = true',
+        "line 5, items.brand.manny: expected one of type, many, tastes",
+    ),
+    (CLICK + '[items.brand]\ntype = "facet"\n[items.brand]\ntype = "facet"', "schema.toml: expected TOML"),
+    (CLICK + '[items.title]\ntype = "text"', "line 3, items.title: expected another name"),
+    (CLICK + '[items.score]\ntype = "number"', "line 3, items.score: expected another name"),
+    (CLICK + '[items."Brand name"]\ntype = "facet"', "items.Brand name: expected a name of small letters"),
+    (CLICK + '[items.price]\ntype = "number"\nmany = true', "line 5, items.price.many: expected no `many`"),
+    (
+        CLICK + '[items.price]\ntype = "number"\ntastes = true',
+        'line 5, items.price.tastes: expected `tastes = "decade"`',
+    ),
+    (
+        CLICK + '[items.price]\ntype = "number"\nbands = [5, 1]',
+        "line 5, items.price.bands: expected at most 16 numbers",
+    ),
+    (CLICK + '[items.price]\ntype = "number"\nbands = [nan]', "line 5, items.price.bands: expected at most 16 numbers"),
+    (CLICK + '[items.story]\ntype = "text"\nbands = [1]', "line 5, items.story.bands: expected no `bands`"),
+    (
+        CLICK + '[items.story]\ntype = "text"\ntastes = true',
+        "line 5, items.story.tastes: expected true or false with a facet",
+    ),
+    (CLICK + '[items.brand]\ntype = "facet"\ntastes = "decade"', "line 5, items.brand.tastes: expected true or false"),
+    (
+        CLICK + '[items.face]\ntype = "vector"',
+        "line 3, items.face.size: expected the vector's width, 1 to 1024, got nothing",
+    ),
+    (CLICK + '[items.face]\ntype = "text"\nsize = 3', "line 5, items.face.size: expected no `size`"),
+    (
+        CLICK + "\n".join(f'[items.a{at}]\ntype = "flag"' for at in range(33)),
+        "items: expected at most 32 attributes, got 33",
+    ),
 ]
 
 
@@ -60,15 +104,19 @@ def test_every_preset_is_a_schema_and_its_text_says_the_same() -> None:
     assert preset_names() == ["movies", "news", "shop", "video"]
     for name in preset_names():
         document = preset(name)
-        assert read_document(write_document(document)).events == document.events
+        again = read_document(write_document(document))
+        assert (again.events, again.items) == (document.events, document.items)
 
 
 def test_what_stands_in_the_file_replaces_or_adds_to_its_preset() -> None:
     text = 'preset = "shop"\n[events.click]\nweight = 0.5\n[events.wish]\nweight = 0.25\nhide = "12h"\n'
+    text += '[items.brand]\ntype = "text"\n[items.colour]\ntype = "facet"\n'
     document, shop = read_document(text), preset("shop")
     assert list(document.events) == [*shop.events, "wish"]
     assert (document.events["click"].weight, document.events["click"].click) == (0.5, False)
     assert document.events["purchase"] == shop.events["purchase"]
+    assert list(document.items) == [*shop.items, "colour"]
+    assert (document.items["brand"].type, document.items["price"]) == ("text", shop.items["price"])
 
 
 @pytest.mark.parametrize(

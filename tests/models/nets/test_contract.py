@@ -14,14 +14,14 @@ from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, item_m
 from features.inputs.history import history_of
 from features.inputs.model_inputs import ID_INPUTS, OF_USER, RawInputs, model_inputs
 from features.inputs.signals import SIGNAL_COLUMNS
-from features.types import LIKE, Event, Item
+from features.types import LIKE, Event
 from features.units import DAY_MS
 from models import nets
 from models.nets.parts.net import ROWS, Net, NetContext
 from models.registry import read_manifest
 from models.training.runtime import import_tensorflow
 from tests.models.synthetic_lists import START
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, film
 
 import_tensorflow()
 
@@ -145,11 +145,11 @@ def inputs_by_facets(net: Net, maps: InputMaps) -> dict[str, Any]:
     the unknown values."""
     at, columns = START + DAY_MS, ItemColumns(len(FACETS))
     for row, values in enumerate(FACETS):
-        columns.set_item(row, 10, Item(10, "x", values, 1990))
+        columns.set_item(row, 10, film(10, "x", values, 1990))
     state = UserState(UserFeatures(10))
     for number, values in enumerate((("Falconry",), ("Comedy",))):
         event = Event(f"e{number}", LIKE, 10, 10, 0, "", START + number)
-        fold_user(state, event, Item(10, "x", values, 1990), number, MOVIES)
+        fold_user(state, event, film(10, "x", values, 1990), number, MOVIES)
     rows = np.arange(len(FACETS))
     raw = RawInputs(
         np.array([10]),

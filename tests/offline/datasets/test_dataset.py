@@ -14,11 +14,11 @@ import pytest
 
 from features.contracts.events import read_event, write_event
 from features.errors import BadInput
-from features.types import RATING, Item
+from features.types import RATING
 from offline.datasets.dataset import Dataset, cut_row, event_id, event_of, open_dataset, row_at, rows_between, ts_of_row
 from offline.datasets.event_history import tie_hash
 from tests.offline.conftest import Row
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, film
 
 Write = Callable[..., Path]
 
@@ -34,8 +34,8 @@ def test_the_installed_ml_100k(tmp_path: Path) -> None:
     dataset = open_dataset("ml-100k", tmp_path)
     assert (dataset.name, dataset.rows, len(dataset.items)) == ("ml-100k", 100_000, 1682)
     assert (dataset.rejected, dataset.duplicates) == (0, 0)
-    assert dataset.items[0] == Item(1, "Toy Story", ("Animation", "Children's", "Comedy"), 1995)
-    assert dataset.items[266] == Item(267, "unkonwn", (), 0)
+    assert dataset.items[0] == film(1, "Toy Story", ("Animation", "Children's", "Comedy"), 1995)
+    assert dataset.items[266] == film(267, "unkonwn", (), 0)
     rows = rows_of(dataset)
     assert [ts for *_, ts in rows] == sorted(ts for *_, ts in rows)
     by_second = (list(group) for _, group in groupby(rows, key=lambda row: row[3]))
@@ -58,9 +58,9 @@ def test_csv_and_parquet_are_the_same(tmp_path: Path, some_rows: list[Row], writ
     from_parquet = open_dataset(str(columnar), tmp_path / "b")
     assert from_csv.items == from_parquet.items
     assert rows_of(from_csv) == rows_of(from_parquet) == [(u, i, r, ts * 1000) for u, i, r, ts in some_rows]
-    assert from_csv.items[4] == Item(5, "Fawlty Towers", ("Comedy",), 1975)
-    assert from_csv.items[3] == Item(4, "Nothing Known", (), 0)
-    assert from_csv.items[5] == Item(6, "Seven (a.k.a. Se7en)", (), 1995)
+    assert from_csv.items[4] == film(5, "Fawlty Towers", ("Comedy",), 1975)
+    assert from_csv.items[3] == film(4, "Nothing Known", (), 0)
+    assert from_csv.items[5] == film(6, "Seven (a.k.a. Se7en)", (), 1995)
 
 
 def test_dat_files(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_dat_files(tmp_path: Path) -> None:
         "1::Amélie: the film (2001)::Comedy|Romance\n2::Heat (1995)::Action\n".encode("latin-1")
     )
     dataset = open_dataset(str(folder), tmp_path / "data")
-    assert dataset.items[0] == Item(1, "Amélie: the film", ("Comedy", "Romance"), 2001)
+    assert dataset.items[0] == film(1, "Amélie: the film", ("Comedy", "Romance"), 2001)
     assert rows_of(dataset) == [
         (1, 2, 3.0, 978300000000),
         (1, 1, 4.0, 978300001000),

@@ -15,7 +15,6 @@ from jsonschema_rs import ValidationError, validator_for
 from features.contracts.events import to_event, wire_from_json
 from features.types import KINDS
 from infra.system.repository import REPO
-from online.routes.list_answers import ListAnswer
 from online.routes.stream import Move
 from tests.online.in_process import api
 from tests.schemas import MOVIES
@@ -29,7 +28,7 @@ FOR_ALL = {"200", "202", "401", "403", "408", "413", "422", "429"}
 
 def sections() -> dict[tuple[str, str], str]:
     """(method, path) → the section under that heading."""
-    found = re.findall(r"^## (GET|POST|PUT) (\S+)\n(.*?)(?=^## |\Z)", SECTIONS, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^## (GET|POST|PUT|PATCH|DELETE) (\S+)\n(.*?)(?=^## |\Z)", SECTIONS, re.MULTILINE | re.DOTALL)
     return {(method, path): text for method, path, text in found}
 
 
@@ -122,7 +121,7 @@ def test_a_stream_tells_lists_and_moves(document: dict[str, Any]) -> None:
     first, second = (dict(each)["data"] for each in told)
     assert [dict(each)["event"] for each in told] == ["list", "move"]
     check(document, {"$ref": "#/components/schemas/ListAnswer"}, first)
-    assert msgspec.json.decode(first, type=ListAnswer).items
+    assert json.loads(first)["items"]
     assert msgspec.json.decode(second, type=Move).n
 
 

@@ -16,14 +16,14 @@ from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights, tastes
 from features.inputs.signals import Moment, candidates
-from features.types import CLICK, DISLIKE, Item
+from features.types import CLICK, DISLIKE
 from features.units import DAY_MS, SESSION_GAP_MS
 from online.query import Query
 from online.ranking.policy import MAX_RULED
 from online.recall import CHANNELS, CORE_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
 from online.stores.item_store import NEW_FOR_MS, ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
-from tests.schemas import MOVIES, added
+from tests.schemas import MOVIES, added, film
 
 AT = 101 * DAY_MS
 CHANNEL = {channel.name: channel for channel in CHANNELS}
@@ -50,7 +50,7 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     """A query for which every channel finds more than a few items."""
     store = ItemStore(base)
     for number, item_id in enumerate(NEW):
-        store.put_item(Item(item_id, f"New {number}", ("Comedy",), 2020), AT - 1 - number)
+        store.put_item(film(item_id, f"New {number}", ("Comedy",), 2020, ts=AT - 1 - number))
     near = [(10 + other, 9 - other) for other in range(8)]
     store.put_neighbours(Neighbours(3, 1, AT, near))
     rows = store.columns.ids[: len(store)].copy()
@@ -122,13 +122,13 @@ def test_new_items_come_first_where_their_genres_are_liked(base: Base) -> None:
     liked, other = found.names[int(found.values.sum(axis=0).argmax())], "War"
     assert other not in found.names
     for number, genre in enumerate((liked, other, other)):
-        store.put_item(Item(900 + number, "New", (genre,), 2020), AT - 3 + number)
-    store.put_item(Item(1, "Changed", (other,), 1999), AT)
+        store.put_item(film(900 + number, "New", (genre,), 2020, ts=AT - 3 + number))
+    store.put_item(film(1, "Changed", (other,), 1999, ts=AT))
     query = Query(query_for(store, user, [902]).moment, store.newest(AT))
     assert ids(store, CHANNEL["new"].recall(query, 10)) == [900, 901]
     assert ids(store, store.newest(AT)) == [902, 901, 900]
     assert store.newest(AT + NEW_FOR_MS + 5).tolist() == []
-    assert store.catalogue[1].title == "Changed"
+    assert store.title_of(1) == "Changed"
 
 
 @pytest.mark.parametrize("channel", VECTOR_CHANNELS, ids=lambda channel: channel.name)

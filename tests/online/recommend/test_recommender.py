@@ -12,12 +12,12 @@ from features.base.reader import Base
 from features.errors import Unavailable
 from features.inputs.columns import ITEM_COLUMNS
 from features.inputs.model_inputs import layout
-from features.types import Item
 from features.units import DAY_MS
 from online.ranking.policy import Chosen, Hide, Policy
 from online.recommend.recommender import NO_MODEL, Recommendation, Recommender, Request
 from tests.online.conftest import write_base
 from tests.online.sample_lists import AT, model_of, model_under, recommender
+from tests.schemas import film
 
 
 def recommendation(base: Base, policy: Policy | None = None, **more: Any) -> Recommendation:
@@ -42,7 +42,7 @@ def ids(answer: Recommendation) -> list[int]:
     ],
 )
 def test_a_policy_hides_films_of_before_and_after(base: Base, hide: Hide, years: range) -> None:
-    found = {item.year for item in recommendation(base, Policy(hide=hide)).items}
+    found = {shown.item.year for shown in recommendation(base, Policy(hide=hide)).items}
     assert found
     assert found <= set(years)
     assert len(found) >= len(years) - 2  # user 7 has seen two films
@@ -50,11 +50,13 @@ def test_a_policy_hides_films_of_before_and_after(base: Base, hide: Hide, years:
 
 def test_a_policy_hides_a_genre(base: Base) -> None:
     found = recommendation(base, Policy(hide=Hide(genres=("War",)))).items
-    assert {genre for item in found for genre in item.genres} == {"Comedy"}
+    assert {genre for shown in found for genre in shown.item.labels} == {"Comedy"}
 
 
 def test_a_list_is_of_one_genre_where_that_is_asked_for(base: Base) -> None:
-    assert {item.genres for item in recommendation(base, genre="War").items} == {("Drama", "War")}
+    assert {shown.item.labels for shown in recommendation(base, filters=(("genres", "War"),)).items} == {
+        ("Drama", "War")
+    }
 
 
 def test_what_is_excluded_or_seen_is_not_in_the_list(base: Base) -> None:
@@ -127,7 +129,7 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
 
     async def recommended() -> Recommendation:
         async with recommender(base, client=client) as (made, items):
-            items.put_item(Item(500, "New", ("Ornithology",), 2026), AT)
+            items.put_item(film(500, "New", ("Ornithology",), 2026, ts=AT))
             return await made.recommend(Request(7, model_under(vocabulary), 10, items=(500, 1, 2)))
 
     answer = asyncio.run(recommended())

@@ -55,11 +55,11 @@ def test_titles_come_by_their_words(store: ItemStore) -> None:
 
 
 def test_a_page_is_of_one_genre_and_decade(store: ItemStore) -> None:
-    rows = all_pages(CatalogueSearch(store), CatalogueQuery("newest", "Comedy", 1990), 4)
+    rows = all_pages(CatalogueSearch(store), CatalogueQuery("newest", (("genres", "Comedy"),), 1990), 4)
     assert store.columns.years[rows].tolist() == [1999, 1997, 1995, 1993, 1991]
-    whole = all_pages(CatalogueSearch(store), CatalogueQuery("newest", None, 1990), 4)
+    whole = all_pages(CatalogueSearch(store), CatalogueQuery("newest", (), 1990), 4)
     assert store.columns.years[whole].tolist() == list(range(1999, 1989, -1))
-    assert all_pages(CatalogueSearch(store), CatalogueQuery("newest", None, 1850), 4) == []
+    assert all_pages(CatalogueSearch(store), CatalogueQuery("newest", (), 1850), 4) == []
 
 
 @pytest.mark.parametrize(("typed", "count"), [("fi", 40), ("film 3", 11), ("3 FILM", 11), ("film 3 x", 0), ("ilm", 0)])

@@ -2,9 +2,11 @@
 
 import pytest
 
+from features.fold.state import ItemFeatures
 from features.types import Item
 from features.units import DAY_MS
-from online.stores.item_store import ItemStore
+from online.stores.item_store import NEWEST, ItemStore
+from tests.schemas import film
 
 NOW = 101 * DAY_MS
 
@@ -23,7 +25,7 @@ def test_totals_are_of_all_events(store: ItemStore) -> None:
 
 
 def test_an_item_without_events_has_no_mean(store: ItemStore) -> None:
-    store.put_item(Item(500, "New", ("War",), 0), NOW)
+    store.put_item(film(500, "New", ("War",), 0, ts=NOW))
     totals = store.totals(row_of(store, 500))
     assert (totals.ratings, totals.mean_rating, totals.rating_spread, totals.first_event_ts) == (0, None, None, None)
 
@@ -39,15 +41,15 @@ def test_popularity_comes_in_the_order_of_the_rows(store: ItemStore) -> None:
 def test_an_item_that_the_catalogue_does_not_have_is_called_by_its_id(store: ItemStore) -> None:
     assert store.title_of(3) == "Film 3"
     assert store.title_of(999) == "Item 999"
-    del store.catalogue[3]
-    assert store.item_at(row_of(store, 3)) == Item(3, "Item 3")
+    store.put_features(999, ItemFeatures(999))
+    assert store.item_at(row_of(store, 999)) == Item(999, "Item 999")
 
 
-def test_genres_are_counted(store: ItemStore) -> None:
-    assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "War": 20}
-    store.put_item(Item(500, "New", ("Ornithology", "War"), 0), NOW)
-    assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "Ornithology": 1, "War": 21}
-    assert store.has_genre("Ornithology")
-    assert not store.has_genre("Western")
-    store.put_item(Item(500, "Renamed"), NOW)
-    assert store.count_by_genre() == {"Comedy": 20, "Drama": 20, "War": 20}
+def test_only_the_newest_of_new_items_count_as_new(store: ItemStore) -> None:
+    for number in range(NEWEST + 10):
+        store.put_item(film(1_000 + number, "New", ts=NOW + number))
+    store.put_item(film(1_000 + NEWEST, "Changed", ts=NOW + 5_000))
+    store.put_item(film(1_000 + NEWEST + 1, "Deleted", ts=NOW, deleted=True))
+    newest = store.columns.ids[store.newest(NOW + 5_000)].tolist()
+    assert newest == [1_000 + at for at in range(NEWEST + 9, 9, -1) if at != NEWEST + 1]
+    assert not len(store.newest(NOW + 40 * DAY_MS))

@@ -11,11 +11,11 @@ import pytest
 
 from features.base.embedding_files import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
 from features.base.reader import Base
-from features.types import Item
 from features.units import DAY_MS
 from online.stores.item_store import ItemStore
 from online.vectors import VectorIndex, VectorStore
 from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
+from tests.schemas import film
 
 SIZE = 6_000
 ROWS = np.setdiff1d(np.arange(SIZE), np.arange(0, SIZE, 7))  # every seventh has no vector
@@ -201,7 +201,7 @@ def test_items_that_come_into_the_store_later_get_their_vectors(base: Base, tmp_
     vector_store = vector_store_of(tmp_path, store)
     refreshed(vector_store)
     assert len(vector_store.now()[ITEM2VEC].index) == 2
-    store.put_item(Item(900, "New", ("Comedy",), 2020), 101 * DAY_MS)
+    store.put_item(film(900, "New", ("Comedy",), 2020, ts=101 * DAY_MS))
     refreshed(vector_store)
     row = store.row(900)
     assert row is not None

@@ -1,17 +1,18 @@
 """Items are read as far as marks demand, once, and by no version that is not there."""
 
-from features.contracts.items import ItemRecord, write_item
+from features.contracts.items import compile_item, write_item
 from features.fold.catalogue import CatalogueVersions
-from features.ids import Ids
 from features.types import Item
 from streaming.operators.items_reader import ItemsReader
 from streaming.testing.memory_items import MemoryItems
-
-IDS = Ids()
+from tests.schemas import MOVIES
 
 
 def put(topic: MemoryItems, item: int | str, title: str) -> int:
-    return topic.put(write_item(ItemRecord(item, title)))
+    outer = item if isinstance(item, str) else ""
+    return topic.put(
+        write_item(compile_item(MOVIES.ids.inside(item), {"title": title}, 0, MOVIES.items, outer), MOVIES.items)
+    )
 
 
 def test_each_version_has_the_items_of_then() -> None:
@@ -22,7 +23,7 @@ def test_each_version_has_the_items_of_then() -> None:
         return topic
 
     versions = CatalogueVersions({1: Item(1, "base"), 2: Item(2, "other")})
-    reader = ItemsReader(versions, IDS, connect)
+    reader = ItemsReader(versions, MOVIES, connect)
     assert reader.reach(0)
     assert not asked, "without a mark nobody is asked"
     put(topic, 1, "first")
@@ -34,7 +35,7 @@ def test_each_version_has_the_items_of_then() -> None:
     assert reader.reach(4)
     titles = [item.title for version in range(5) if (item := versions.item(1, version)) is not None]
     assert titles == ["base", "first", "first", "first", "last"]
-    named = IDS.inside("SKU")
+    named = MOVIES.ids.inside("SKU")
     assert [versions.item(named, version) for version in (2, 3)] == [None, Item(named, "named", outer="SKU")]
     assert [item.title for item in versions.items(4)] == ["named", "last", "other"]
     assert (versions.end, asked) == (4, [1])

@@ -156,4 +156,4 @@ def test_films_of_other_columns_are_ones_own_data(tmp_path: Path) -> None:
     (folder / "movies.csv").write_text("item_id,title,genres\n2,Heat,Crime|Drama\n")
     dataset = open_dataset(str(folder), tmp_path / "data", MOVIES)
     assert [(row["user_id"], row["centi"], row["ts"]) for row in rows_of(dataset)] == [(1, 450, 900_000_000_000)]
-    assert (dataset.items[0].title, dataset.items[0].genres) == ("Heat", ("Crime", "Drama"))
+    assert (dataset.items[0].title, dataset.items[0].labels) == ("Heat", ("Crime", "Drama"))

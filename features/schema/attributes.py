@@ -1,0 +1,132 @@
+"""What items of a home have, compiled from the schema's `[items.NAME]`: attributes are checked here, and the names under which an
+item counts for tastes are made here, once, when the item is read. The fold sees those names alone.
+
+A value of the first facet is such a name as it stands ("Comedy"), one of another facet stands behind the facet's name
+("brand:Nike"); a number counts by decade ("1990s") or by band ("price:20-50").
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+from features.errors import BadInput
+from features.schema.attribute_values import Checked, check_value
+from features.schema.declarations import Attribute, Number
+from features.types import Item, ItemId
+
+MAX_TASTE_BYTES: Final = 48
+"""Bytes of a taste's name; a longer one is cut, and a hash of the whole follows."""
+
+
+class Attributes:
+    """The attributes of a home's items.
+
+    declared  name → attribute, in the schema's order
+    labels    the facet whose values are labels: the first that counts for tastes; None without one
+    era       the number by whose decades items count; None without one
+    brief     what an answer carries where nobody names attributes: all but texts and vectors
+    """
+
+    def __init__(self, declared: Mapping[str, Attribute]) -> None:
+        self.declared = dict(declared)
+        tasted = [(name, each) for name, each in declared.items() if each.enters_tastes]
+        self.labels = next((name for name, each in tasted if each.type == "facet"), None)
+        self.era = next((name for name, each in tasted if each.tastes == "decade"), None)
+        self.brief = tuple(name for name, each in declared.items() if each.type not in ("text", "vector"))
+        self._tasted = sorted(
+            tasted, key=lambda pair: pair[0] != self.labels
+        )  # stable: labels, then the schema's order
+
+    @property
+    def facets(self) -> list[str]:
+        """The names of the facets, in the schema's order."""
+        return [name for name, each in self.declared.items() if each.type == "facet"]
+
+    def rules(self) -> list[tuple[str, str, tuple[Number, ...]]]:
+        """What the fold depends on: of each attribute that counts for tastes its name, type and bands (none: by decade)."""
+        return [(name, each.type, each.bands) for name, each in self._tasted]
+
+    def check(self, fields: Mapping[str, Any], strict: bool = True) -> dict[str, Checked]:
+        """The attributes among `fields`, checked; what is empty is left out. A name that the schema does not have is left out,
+        or refused where `strict`. Raises BadInput naming the field, what was expected and what came."""
+        if strict and (unknown := [name for name in fields if name not in self.declared]):
+            raise BadInput(unknown[0][:60], self.expected_names(), "an attribute that the schema does not have")
+        checked = {
+            name: check_value(name, attribute, fields[name])
+            for name, attribute in self.declared.items()
+            if fields.get(name) is not None
+        }
+        return {name: value for name, value in checked.items() if value != ()}
+
+    def expected_names(self) -> str:
+        """The names of all attributes, for a refusal."""
+        return "one of " + ", ".join(self.declared) if self.declared else "no attribute: the schema has none"
+
+    def item(self, item_id: ItemId, title: str, fields: Mapping[str, Checked], **more: Any) -> Item:
+        """An item with these attributes, as `check` gives them; `more`: further fields of `Item`."""
+        facets: dict[str, Any] = {}
+        values: dict[str, Any] = {}
+        for name, value in fields.items():
+            if self.declared[name].type == "facet":
+                facets[name] = (value,) if isinstance(value, str) else value
+            else:
+                values[name] = value
+        label_count, tastes = 0, list[str]()
+        for name, attribute in self._tasted:
+            if attribute.type == "facet":
+                prefix = "" if name == self.labels else f"{name}:"
+                tastes += (_short(prefix + value) for value in facets.get(name, ()))
+                label_count = len(tastes) if name == self.labels else label_count
+            elif name in values:
+                tastes += self._number_tastes(name, attribute, values[name])
+        year = int(values.get(self.era, 0)) if self.era is not None else 0
+        return Item(
+            item_id, title, facets, values, tuple(dict.fromkeys(tastes)), label_count, max(year, 0), **more
+        )  # labels are distinct and come first, so that none of them is lost
+
+    def again(self, item: Item) -> Item:
+        """The item under this schema, where another one made it: attributes that do not fit are left out, and all values but the
+        first of a facet that has one now."""
+        fields = self.fields_of(item)
+        fitting: dict[str, Checked] = {}
+        for name in fields:
+            try:
+                fitting |= self.check({name: fields[name]}, strict=False)
+            except BadInput:
+                continue
+        more = {name: getattr(item, name) for name in ("image_url", "available", "expires", "deleted", "ts", "outer")}
+        return self.item(item.item_id, item.title, fitting, **more)
+
+    def fields_of(self, item: Item) -> dict[str, Any]:
+        """All attributes that an item has, as `check` takes them."""
+        one = {name for name, each in self.declared.items() if each.type == "facet" and not each.many}
+        facets = {name: values[0] if name in one else values for name, values in item.facets.items()}
+        return {**facets, **item.values}
+
+    def shown(self, item: Item, names: Iterable[str]) -> dict[str, Any]:
+        """These attributes of an item as answers carry them: of a facet with many values a tuple, which may be empty; else the
+        value, or None without one."""
+        fields = self.fields_of(item)
+        return {name: fields.get(name, () if self.declared[name].is_list_of_values else None) for name in names}
+
+    @staticmethod
+    def _number_tastes(name: str, attribute: Attribute, number: Number) -> list[str]:
+        if attribute.tastes == "decade":
+            return [f"{int(number) // 10 * 10}s"] if number > 0 else []
+        starts = [start for start in attribute.bands if start <= number]
+        if not starts:
+            return []
+        start, rest = starts[-1], attribute.bands[len(starts) :]
+        return [_short(f"{name}:{_digits(start)}-{_digits(rest[0])}" if rest else f"{name}:{_digits(start)}+")]
+
+
+def _digits(number: Number) -> str:
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def _short(name: str) -> str:
+    whole = name.encode()
+    if len(whole) <= MAX_TASTE_BYTES:
+        return name
+    mark = blake2b(whole, digest_size=6).hexdigest()
+    return whole[: MAX_TASTE_BYTES - len(mark) - 1].decode(errors="ignore") + "~" + mark

@@ -1,0 +1,117 @@
+"""The tables `[items.NAME]` of `schema.toml`: what attributes the items of a home have.
+
+[items.category]
+type = "facet"                 # or number, time, flag, text, vector, place
+many = true                    # a facet: several values an item
+tastes = false                 # a facet: its values do not enter users' tastes (they do, where this is left out)
+
+[items.price]
+type = "number"
+bands = [0, 20, 50, 100]       # enters tastes by band: "price:20-50"; or tastes = "decade", as years do
+
+[items.look]
+type = "vector"
+size = 64
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from features.errors import BadInput
+
+AttributeType = Literal["facet", "number", "time", "flag", "text", "vector", "place"]
+Number = int | float
+Refuse = Callable[[tuple[str, ...], str, str], BadInput]
+"""(path in the file, what was expected, what came) → the error that names the line."""
+
+MAX_ATTRIBUTES: Final = 32
+MAX_BANDS: Final = 16
+MAX_VECTOR: Final = 1_024
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+BUILT_IN: Final = ("item_id", "title", "image_url", "available", "expires")
+"""What every item has, in every schema."""
+RESERVED: Final = frozenset(BUILT_IN) | {
+    "deleted",
+    "ts",
+    "score",
+    "channels",
+    "team",
+    "explain",
+    "weight",
+    "ratings",
+    "mean_rating",
+    "rating_spread",
+    "positives",
+    "events",
+    "first_event_ts",
+    "popularity",
+}
+"""Names that an attribute can't have: answers carry them beside an item's attributes."""
+
+
+class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One attribute of items, as the module's docstring shows it. tastes: None stands for true with a facet, for false with
+    others."""
+
+    type: AttributeType
+    many: bool = False
+    tastes: bool | Literal["decade"] | None = None
+    bands: tuple[Number, ...] = ()
+    size: int = 0
+
+    @property
+    def enters_tastes(self) -> bool:
+        """Whether its values are among the tastes of users."""
+        return self.tastes is not False if self.type == "facet" else bool(self.tastes or self.bands)
+
+    @property
+    def is_list_of_values(self) -> bool:
+        """Whether it is a facet with many values."""
+        return self.type == "facet" and self.many
+
+
+def check_items(items: Mapping[str, Attribute], refuse: Refuse) -> None:
+    """Raises BadInput for what types alone can't refuse."""
+    if len(items) > MAX_ATTRIBUTES:
+        raise refuse(("items",), f"at most {MAX_ATTRIBUTES} attributes", str(len(items)))
+    for name, attribute in items.items():
+        path = ("items", name)
+        if not NAME.fullmatch(name):
+            raise refuse(path, "a name of small letters, digits and _, at most 32", repr(name))
+        if name in RESERVED:
+            raise refuse(path, "another name: this one has its meaning already", name)
+        _check_one(attribute, path, refuse)
+
+
+def _check_one(attribute: Attribute, path: tuple[str, ...], refuse: Refuse) -> None:
+    kind = attribute.type
+    if attribute.many and kind != "facet":
+        raise refuse((*path, "many"), "no `many`: a facet alone has several values", kind)
+    if kind == "number":
+        _check_number(attribute, path, refuse)
+    elif attribute.bands:
+        raise refuse((*path, "bands"), "no `bands`: a number alone has them", kind)
+    elif attribute.tastes == "decade" or (attribute.tastes and kind != "facet"):
+        raise refuse(
+            (*path, "tastes"), 'true or false with a facet, "decade" with a number', f"{attribute.tastes} with {kind}"
+        )
+    if kind == "vector" and not 1 <= attribute.size <= MAX_VECTOR:
+        raise refuse((*path, "size"), f"the vector's width, 1 to {MAX_VECTOR}", str(attribute.size or "nothing"))
+    if kind != "vector" and attribute.size:
+        raise refuse((*path, "size"), "no `size`: a vector alone has one", kind)
+
+
+def _check_number(attribute: Attribute, path: tuple[str, ...], refuse: Refuse) -> None:
+    if attribute.tastes is True:
+        raise refuse((*path, "tastes"), '`tastes = "decade"` or `bands`: a number enters tastes by one of them', "true")
+    if attribute.tastes == "decade" and attribute.bands:
+        raise refuse((*path, "bands"), 'either `bands` or `tastes = "decade"`', "both")
+    if attribute.tastes is False and attribute.bands:
+        raise refuse((*path, "tastes"), "no `bands` with `tastes = false`", "both")
+    bands = list(attribute.bands)
+    if not all(map(math.isfinite, bands)) or bands != sorted(set(bands)) or len(bands) > MAX_BANDS:
+        raise refuse((*path, "bands"), f"at most {MAX_BANDS} numbers, ascending", str(bands))
