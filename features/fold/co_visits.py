@@ -13,12 +13,10 @@ import msgspec
 
 from features.fold.decay import HALF_LIVES, decay, lifted
 from features.types import Contribution, ItemId, Millis, Slot
-from features.units import DAY_MS
 
 PARTNERS: Final = 3
-"""A positive event pairs its item with so many of the user's latest other positive items …"""
-PARTNER_WINDOW_MS: Final = 7 * DAY_MS
-"""… that lie at most this far from it in event time (ms)."""
+"""A positive event pairs its item with so many of the user's latest other positive items that are close to it in event time, as
+the schema says."""
 SLOTS: Final = 192
 NEIGHBOURS: Final = 20
 _HALF_LIFE: Final = HALF_LIVES[-1]

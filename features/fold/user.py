@@ -8,7 +8,7 @@ A state passed in is consumed: use the one that the call leaves (it is changed i
 from typing import Any, NamedTuple
 
 from features.contracts.events import id_hash
-from features.fold.co_visits import PARTNER_WINDOW_MS, PARTNERS
+from features.fold.co_visits import PARTNERS
 from features.fold.decay import HALF_LIVES, lifted
 from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
 from features.fold.journal import replay_journal, write_journal
@@ -88,7 +88,7 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int, schema:
         weight = 0
     if event.user:
         features.user_id = event.user
-    partners = _partners(features.sequence, event) if weight > 0 else ()
+    partners = _partners(features.sequence, event, schema.together) if weight > 0 else ()
     memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, weight, partners))
     if event.ts > features.last_ts:
         features.last_ts = event.ts
@@ -164,11 +164,11 @@ def _undo(state: UserState, key: int, item: Item | None, schema: Schema) -> Cont
     return Contribution(target.item_id, target.ts, target.kind, target.centi, -1, weight, key, target.partners)
 
 
-def _partners(sequence: list[tuple[int, int]], event: Event) -> tuple[int, ...]:
-    """The user's latest positive items, this event's own left out, that are close to it in time; newest first."""
+def _partners(sequence: list[tuple[int, int]], event: Event, window: Millis) -> tuple[int, ...]:
+    """The user's latest positive items, this event's own left out, that are at most `window` ms from it in time; newest first."""
     found: list[int] = []
     for item_id, ts in reversed(sequence):
-        if item_id != event.item_id and abs(event.ts - ts) <= PARTNER_WINDOW_MS and item_id not in found:
+        if item_id != event.item_id and abs(event.ts - ts) <= window and item_id not in found:
             found.append(item_id)
             if len(found) == PARTNERS:
                 break

@@ -2,6 +2,7 @@
 
 preset = "shop"                # start from this; what follows replaces or adds
 ids = "strings"                # answers give every id as a string; "numbers" (the default) gives numbers where they are
+together = "30m"               # how close in time two positives of a user must be to count as liked together
 
 [events.add_to_cart]
 weight = 0.5                   # from -1 (against) to 1 (for); 0 teaches no taste
@@ -68,16 +69,18 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole schema.
 
-    events  name → kind, in the order of the file
-    items   name → attribute, in the order of the file
-    ids     how answers give ids: numbers where they are numbers, or all as strings
-    salt    keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
+    events    name → kind, in the order of the file
+    items     name → attribute, in the order of the file
+    ids       how answers give ids: numbers where they are numbers, or all as strings
+    together  a span: two positives of a user that are not further apart in time are a co-visit of their items
+    salt      keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
     """
 
     events: dict[str, EventKind] = {}
     items: dict[str, Attribute] = {}
     preset: str = ""
     ids: Literal["numbers", "strings"] = "numbers"
+    together: str = "7d"
     salt: str = ""
 
 
@@ -112,7 +115,7 @@ def preset(name: str) -> Document:
 
 def write_document(document: Document) -> str:
     """The text of a whole schema, without its preset: what a base keeps. `read_document` gives an equal one back."""
-    lines = [f"{name} = {_toml(value)}" for name in ("ids", "salt") if (value := getattr(document, name))]
+    lines = [f"{name} = {_toml(value)}" for name in ("ids", "together", "salt") if (value := getattr(document, name))]
     lines.append("")
     for table in _TABLES:
         for name, entry in getattr(document, table).items():
@@ -217,6 +220,8 @@ class _Source:
 def _check(document: Document, source: _Source) -> None:
     if not _SALT.fullmatch(document.salt):
         raise source.error(("salt",), "up to 64 bytes in hexadecimal", repr(document.salt))
+    if span_ms(document.together) is None:
+        raise source.error(("together",), 'a span such as "30m", "12h" or "7d"', repr(document.together))
     for name, kind in document.events.items():
         path = ("events", name)
         if not NAME.fullmatch(name):

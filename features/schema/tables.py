@@ -63,12 +63,14 @@ class Schema:
     unit     the weight of 1
     items    the attributes of items
     ids      how the ids outside are read and given
+    together how close in time two positives of a user are a co-visit, ms
     digest   of all that the fold reads: another one is another fold
     """
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.ids = Ids(bytes.fromhex(document.salt), document.ids == "strings")
+        self.together = span_ms(document.together) or 0
         own = [name for name in document.events if name not in KINDS]
         names = {name: code for code, name in enumerate([*KINDS, *own])}
         scaled = {name: _scaled(kind) for name, kind in document.events.items()}
@@ -91,7 +93,7 @@ class Schema:
         )
         self.code_of = {kind.name: kind.code for kind in self.kinds if kind is not None}
         self.items = Attributes(document.items)
-        read_by_fold = [self.unit, self.kinds, self.items.rules()]
+        read_by_fold = [self.unit, self.kinds, self.items.rules(), self.together]
         self.digest = blake2b(msgspec.json.encode(read_by_fold), digest_size=8).hexdigest()
         self._constant = tuple(None if kind is None or len(kind.steps) > 1 else kind.steps[0][1] for kind in self.kinds)
 

@@ -57,8 +57,8 @@ FAULTS: Final = (
     Fault(
         "partners exactly seven days apart are none",
         "features/fold/user.py",
-        "abs(event.ts - ts) <= PARTNER_WINDOW_MS",
-        "abs(event.ts - ts) < PARTNER_WINDOW_MS",
+        "abs(event.ts - ts) <= window",
+        "abs(event.ts - ts) < window",
         ("test_partners_are_the_latest_other_likes_close_in_time",),
     ),
     Fault(

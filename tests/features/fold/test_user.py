@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.fold.co_visits import PARTNER_WINDOW_MS, PARTNERS
+from features.fold.co_visits import PARTNERS
 from features.fold.decay import decay
 from features.fold.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.fold.user import Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
@@ -229,9 +229,9 @@ def test_partners_are_the_latest_other_likes_close_in_time() -> None:
     many = [like(item, start + item) for item in range(1, 7)]
     assert partners_of([*many, like(9, start + 9)]) == (6, 5, 4)[:PARTNERS]
     assert partners_of([like(1, start), like(2, start + 1), like(1, start + 2)]) == (2,), "never itself"
-    assert partners_of([like(1, start), like(2, start + PARTNER_WINDOW_MS)]) == (1,)
-    assert partners_of([like(1, start), like(2, start + PARTNER_WINDOW_MS + 1)]) == ()
-    assert partners_of([like(1, start + PARTNER_WINDOW_MS), like(2, start)]) == (1,), "whichever came first"
+    assert partners_of([like(1, start), like(2, start + MOVIES.together)]) == (1,)
+    assert partners_of([like(1, start), like(2, start + MOVIES.together + 1)]) == ()
+    assert partners_of([like(1, start + MOVIES.together), like(2, start)]) == (1,), "whichever came first"
     assert partners_of([like(1, start), like(2, start + 1), like(2, start + 2), like(3, start + 3)]) == (2, 1)
     for kind, centi in ((CLICK, 0), (VIEW, 0), (IMPRESSION, 0), (RATING, 370)):
         assert partners_of([like(1, start), Event("x", kind, USER, 2, centi, "", start)]) == ()

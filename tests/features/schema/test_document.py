@@ -13,7 +13,7 @@ BAD = [
     ("events = 3", "schema.toml, line 1, events: expected `object`, got `int`"),
     (
         'colour = "red"\n[events.click]\nweight = 1',
-        "line 1, colour: expected one of events, items, preset, ids, salt, got colour",
+        "line 1, colour: expected one of events, items, preset, ids, together, salt, got colour",
     ),
     ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
     ("[events.click]\n\nweigt = 1", "line 3, events.click.weigt: expected one of weight, value"),
@@ -32,6 +32,7 @@ BAD = [
         '[events.like]\nvalue = "stars"\nweights = [[4, 1.0]]',
         'line 2, events.like.value: expected stars with the kind "rating"',
     ),
+    ('together = "soon"\n[events.click]\nweight = 1', 'line 1, together: expected a span such as "30m"'),
     ("[events.rating]\nweight = 1", 'line 1, events.rating.value: expected stars with the kind "rating"'),
     ("[events.buy]\nweights = [[1, 1.0]]", "line 2, events.buy.weights: expected a `value` that they go by"),
     (

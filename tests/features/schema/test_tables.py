@@ -14,7 +14,7 @@ from features.schema.declarations import Attribute
 from features.schema.document import Document, EventKind, ValueKind, read_document
 from features.schema.tables import SCALE, Schema, preset_schema, read_schema
 from features.types import CLICK, DISLIKE, FOREVER, KINDS, LIKE, RATING, UNDO, VIEW, Event
-from features.units import DAY_MS
+from features.units import DAY_MS, MINUTE_MS
 from tests.features.strategies import CATALOGUE, START, USER
 from tests.schemas import MOVIES, SHOP
 
@@ -56,7 +56,8 @@ def schemas(draw: st.DrawFn) -> Schema:
     if draw(st.booleans()):
         events["rating"] = draw(kinds(rating=True))
     items = {name: ATTRIBUTES[name] for name in draw(st.lists(st.sampled_from(list(ATTRIBUTES)), unique=True))}
-    return Schema(Document({**events, "share": EventKind(weight=draw(st.sampled_from([0.3, 1.0])))}, items))
+    events["share"] = EventKind(weight=draw(st.sampled_from([0.3, 1.0])))
+    return Schema(Document(events, items, together=draw(st.sampled_from(["7d", "30m", "2m"]))))
 
 
 @st.composite
@@ -100,6 +101,21 @@ def test_the_presets_weigh_what_they_say() -> None:
         3,
         4,
     ]
+
+
+def test_a_shops_clicks_of_one_visit_are_together_and_films_of_a_week() -> None:
+    assert (MOVIES.together, SHOP.together) == (7 * DAY_MS, 30 * MINUTE_MS)
+    for schema, ts, together in (
+        (SHOP, 30 * MINUTE_MS, True),
+        (SHOP, 30 * MINUTE_MS + 1, False),
+        (MOVIES, DAY_MS, True),
+    ):
+        state = UserState(UserFeatures(USER))
+        for number, when in enumerate((START, START + ts), start=1):
+            event = Event(f"e{number}", LIKE, USER, number, 0, "", when)
+            added = fold_user(state, event, None, number, schema).contribution
+        assert added is not None
+        assert added.partners == ((1,) if together else ())
 
 
 def test_kinds_keep_their_codes_and_own_ones_follow() -> None:
