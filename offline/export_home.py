@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.schema.attributes import Attributes
+from features.schema.declarations import AttributeType
 from features.schema.tables import Schema
 from features.types import Event, Item
 
@@ -31,14 +32,23 @@ EVENTS: Final = pa.schema(
 )
 
 
+_TYPES: Final[Mapping[AttributeType, pa.DataType]] = {
+    "facet": pa.string(),
+    "number": pa.float64(),
+    "time": pa.timestamp("ms", "UTC"),
+    "flag": pa.bool_(),
+    "text": pa.string(),
+    "vector": pa.list_(pa.float64()),
+    "place": pa.list_(pa.float64()),
+}
+
+
 def item_columns(attributes: Attributes) -> pa.Schema:
-    """The columns of items: the schema's facets and numbers, which are what is read again."""
-    columns = [("item_id", pa.string()), ("title", pa.string())]
+    """The columns of items: what every item has, and the schema's attributes."""
+    columns = [("item_id", pa.string()), ("title", pa.string()), ("image_url", pa.string()), ("available", pa.bool_())]
+    columns.append(("expires", _TYPES["time"]))
     for name, each in attributes.declared.items():
-        if each.type == "facet":
-            columns.append((name, pa.list_(pa.string()) if each.many else pa.string()))
-        elif each.type == "number":
-            columns.append((name, pa.float64()))
+        columns.append((name, pa.list_(pa.string()) if each.is_list_of_values else _TYPES[each.type]))
     return pa.schema(columns)
 
 
@@ -80,8 +90,14 @@ def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
 
 
 def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
-    names = item_columns(attributes).names[2:]
-    return {"item_id": item.outer or str(item.item_id), "title": item.title, **attributes.shown(item, names)}
+    return {
+        "item_id": item.outer or str(item.item_id),
+        "title": item.title,
+        "image_url": item.image_url or None,
+        "available": item.available,
+        "expires": item.expires or None,
+        **attributes.shown(item, attributes.declared),
+    }
 
 
 def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:

@@ -12,6 +12,7 @@ from infra.home.record import HomeRecord
 from infra.home.running import running_status
 from infra.offline_jobs.runner import dataset_of
 from offline.base.applied_log import AppliedLog
+from offline.base.from_log import read_catalogue
 from offline.base.kafka_log import KafkaLog
 from offline.datasets.dataset import open_dataset
 from offline.datasets.own.proposal import by_count
@@ -37,6 +38,7 @@ def export_files(home: Home, folder: Path, form: str) -> list[str]:
         yield from applied.history(history)
         yield from applied.events()
 
-    kinds, items = export_home(events(), base.catalogue.values(), base.schema, folder, chosen)
+    versions = read_catalogue(log, base, log.items_end())
+    kinds, items = export_home(events(), versions.items(versions.end), base.schema, folder, chosen)
     lines = [f"  {kinds[name]:>12,}  {name}" for name in by_count(kinds)]
     return [f"{kinds.total():,} events and {items:,} items in {folder}", *lines]

@@ -114,7 +114,7 @@ def make_log_base(
     began = time.monotonic()
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()
-        versions = _read_items(log, previous, items_end)
+        versions = read_catalogue(log, previous, items_end)
         tables = _write_tables(spark, previous, log, spans, clock, versions, staging, learned)
         digests = state_tables.digests(staging)
         offsets = {topic: dict(partitions_) for topic, partitions_ in previous.offsets.items()}
@@ -230,7 +230,7 @@ def _learn(previous: Base, log: Log, spans: Sequence[Span], clock: Clock, out: P
     return learned
 
 
-def _read_items(log: Log, previous: Base, end: int) -> CatalogueVersions:
+def read_catalogue(log: Log, previous: Base, end: int) -> CatalogueVersions:
     """The catalogue by version, from the base's on to version `end`."""
     versions, schema = previous.versions(), previous.schema
     if versions.start < end:

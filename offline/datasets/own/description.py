@@ -17,11 +17,12 @@ event = "event_id"               # the column of the event's own id, if there is
 file = "/data/shop/items.csv"
 id = "itemid"
 title = "name"
-facets = ["category", "brand"]
+facets = ["category", "brand"]   # its attributes' columns by type, also: numbers, times, flags, texts, vectors
 """
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -54,6 +55,17 @@ class EventFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     event: str = ""
 
 
+ATTRIBUTE_TYPES: Final[Mapping[str, str]] = {
+    "facets": "facet",
+    "numbers": "number",
+    "times": "time",
+    "flags": "flag",
+    "texts": "text",
+    "vectors": "vector",
+}
+"""Field of `ItemFile` → the type of attribute whose columns it lists."""
+
+
 class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A file of items."""
 
@@ -61,6 +73,15 @@ class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     id: str
     title: str = ""
     facets: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
+
+    def columns(self) -> list[str]:
+        """The columns of all attributes."""
+        return [column for name in ATTRIBUTE_TYPES for column in getattr(self, name)]
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
-from offline.datasets.own.description import ItemFile
-from offline.datasets.own.typed_columns import as_numbers, texts, times
+from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
+from offline.datasets.own.typed_columns import FLAGS, as_numbers, texts, times
 from offline.datasets.rejected_lines import Rejects
 
 AttributeType = Literal["facet", "number", "time", "flag", "text", "vector"]
@@ -20,14 +20,14 @@ FACET_LENGTH: Final = 40
 """Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
 SEVERAL: Final = "|"
 """What stands between the values of a facet that has several, in text."""
-_FLAGS: Final = frozenset({"true", "false", "yes", "no", "t", "f", "0", "1"})
 FIRST_SECOND: Final = 100_000_000
 """Seconds since 1970: a smaller number in a column of times is something else, such as a year."""
 _TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
 
 
 class Attribute(NamedTuple):
-    """One column of items. many: several values an item; distinct: values that differ; filled: of `rows` those that have one."""
+    """One column of items. many: several values an item; distinct: values that differ; filled: of `rows` those that have one;
+    size: of vectors."""
 
     name: str
     column: str
@@ -37,6 +37,7 @@ class Attribute(NamedTuple):
     distinct: int
     filled: int
     rows: int
+    size: int = 0
 
 
 class ItemSurvey(NamedTuple):
@@ -68,10 +69,12 @@ def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
 
 
 def completed(file: ItemFile, survey: ItemSurvey) -> ItemFile:
-    """The file's description with its facets."""
-    return ItemFile(
-        file.file, file.id, file.title, tuple(each.column for each in survey.attributes if each.type == "facet")
-    )
+    """The file's description with the columns of attributes, by their types."""
+    columns = {
+        name: tuple(each.column for each in survey.attributes if each.type == kind and each.column != file.title)
+        for name, kind in ATTRIBUTE_TYPES.items()
+    }
+    return ItemFile(file.file, file.id, file.title, **columns)
 
 
 def values_of(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
@@ -87,8 +90,10 @@ def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribut
     if pa.types.is_list(values.type) and not pa.types.is_string(values.type.value_type):
         lengths = pc.unique(pc.list_value_length(values).drop_null()).to_pylist()
         kind: AttributeType = "vector" if len(lengths) == 1 and lengths[0] > 1 else "facet"
-        return Attribute(name, column, kind, kind == "facet", (), 0, len(values) - values.null_count, len(values))
-    words = texts(values).drop_null()
+        filled, size = len(values) - values.null_count, lengths[0] if kind == "vector" else 0
+        return Attribute(name, column, kind, kind == "facet", (), 0, filled, len(values), size)
+    fractions = pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
+    words = (values.combine_chunks().cast(pa.string()) if fractions else texts(values)).drop_null()
     unique = pc.unique(words)
     sample = unique.to_pylist()
     kind, many = ("text", False) if is_title else _type(known_names.plain(column), values, words, sample)
@@ -107,10 +112,12 @@ def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[
         return "facet", True
     if not sample:
         return "text", False
-    if {word.lower() for word in sample} <= _FLAGS and (name.startswith(("is", "has")) or not sample[0].isdigit()):
+    if {word.lower() for word in sample} <= FLAGS.keys() and (
+        name.startswith(("is", "has")) or not sample[0].isdigit()
+    ):
         return "flag", False
     numbers = as_numbers(words)
-    is_dated = times(pa.chunked_array([words])).null_count == 0
+    is_dated = times(pa.chunked_array([words]), to_come=True).null_count == 0
     if is_dated and (numbers is None or (name.endswith(_TIME_ENDS) and pc.min(numbers).as_py() >= FIRST_SECOND)):
         return "time", False
     if numbers is not None:

@@ -1,6 +1,5 @@
 """The rows of one's own files, by their description: events as a history takes them, and items."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,23 +13,20 @@ from features.arrays import BoolArray, IntArray
 from features.contracts.events import id_hash
 from features.durable import write_whole
 from features.errors import BadInput
-from features.ids import Ids, canonical
-from features.schema.attribute_values import MAX_FACET_CHARS, MAX_FACET_VALUES
-from features.types import Item
+from features.ids import Ids
 from offline.datasets.event_history import Happened, write_history
 from offline.datasets.own.any_file import tables
-from offline.datasets.own.description import Description, EventFile, ItemFile
-from offline.datasets.own.item_survey import values_of
+from offline.datasets.own.description import Description, EventFile
+from offline.datasets.own.item_rows import BAD_ID, known_id, read_items
 from offline.datasets.own.typed_columns import centis, texts, times
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 
 _WHY: Final = (
     "a user id is a number or a string of 1 to 128 printable characters",
-    "an item id is a number or a string of 1 to 128 printable characters",
+    BAD_ID,
     "no time that can be read, from 1970 to now",
     "no kind of event",
 )
-TITLE_LIMIT: Final = 500
 
 
 class _Part(NamedTuple):
@@ -106,14 +102,7 @@ def _event_hashes(words: pa.Array) -> IntArray:
 def _ids(words: pa.Array) -> pa.Array:
     """The words that are ids; null for the others."""
     encoded = words.dictionary_encode()
-    return pa.array([_id(word) for word in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
-
-
-def _id(word: str | None) -> str | None:
-    try:
-        return None if word is None else str(canonical(word))
-    except BadInput:
-        return None
+    return pa.array([known_id(word) for word in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
 def _kinds(file: EventFile, table: pa.Table) -> pa.Array:
@@ -186,50 +175,3 @@ def _words(column: pa.ChunkedArray) -> tuple[list[str], IntArray]:
 def _inside(column: pa.ChunkedArray, ids: Ids) -> IntArray:
     words, indices = _words(column)
     return np.fromiter((ids.inside(word) for word in words), np.int64, len(words))[indices]
-
-
-def read_items(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> list[Item]:
-    """The items of all files as no schema has taken them yet (`features.schema.attributes.Attributes.again`), ascending by the id
-    inside; of an id that comes again, the first counts. Raises BadInput as
-    `read_events` does."""
-    items: dict[int, Item] = {}
-    for file in description.items:
-        path, before = Path(file.file), rejects.count
-        columns = list(dict.fromkeys([file.id, *([file.title] if file.title else ()), *file.facets]))
-        for table in tables(path, columns, rejects):
-            _add_items(file, table, ids, items, rejects)
-        refuse_if_too_many(path, rejects.count - before, len(items), rejects, data_dir)
-    return [items[item_id] for item_id in sorted(items)]
-
-
-def _add_items(file: ItemFile, table: pa.Table, ids: Ids, items: dict[int, Item], rejects: Rejects) -> None:
-    name = Path(file.file).name
-    words = texts(table[file.id]).to_pylist()
-    titles = texts(table[file.title]).to_pylist() if file.title else words
-    facets = [values_of(table[column]) for column in file.facets]
-    for row, (word, title) in enumerate(zip(words, titles, strict=True)):
-        known = _id(word)
-        if known is None:
-            rejects.add(name, _WHY[1], f"{word},{title}")
-            continue
-        item_id = ids.inside(known)
-        if item_id in items:
-            rejects.add(name, "this item came before", f"{word},{title}")
-            continue
-        values = {
-            attribute_name(column): tuple(dict.fromkeys(value[:MAX_FACET_CHARS] for value in each[row]))[
-                :MAX_FACET_VALUES
-            ]
-            for column, each in zip(file.facets, facets, strict=True)
-        }
-        outer = known if item_id < 0 else ""
-        items[item_id] = Item(item_id, (title or known)[:TITLE_LIMIT], values, outer=outer)
-
-
-def attribute_name(column: str) -> str:
-    """The name of the schema's attribute that a column is read as.
-
-    >>> attribute_name("Brand name"), attribute_name("category")
-    ('brand_name', 'category')
-    """
-    return re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")[:32]

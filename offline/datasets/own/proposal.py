@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES
+from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
+from features.schema.declarations import Attribute as Declared
 from features.schema.document import Document, EventKind, preset, preset_names, write_document
 from features.types import KINDS, MAX_OWN_KINDS
 from offline.datasets.own.describe import completed
@@ -140,7 +143,7 @@ def _schema_text(
         lines += [f"# its value stands in the column {', '.join(columns)}"] if columns else []
         kind = document.events.get(name, EventKind())
         lines += [f"[events.{name}]", *_fields(name, kind, document), ""]
-    lines += _attribute_lines(attributes)
+    lines += _attribute_lines(attributes[:MAX_ATTRIBUTES], document)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -151,16 +154,26 @@ def _fields(name: str, kind: EventKind, document: Document) -> list[str]:
     return write_document(Document({name: kind})).partition(f"[events.{name}]\n")[2].rstrip().splitlines()
 
 
-def _attribute_lines(attributes: Sequence[Attribute]) -> list[str]:
-    if not attributes:
-        return []
-    lines = ["# Attributes of items:"]
+def _attribute_lines(attributes: Sequence[Attribute], document: Document) -> list[str]:
+    """The tables of items' attributes, the preset's own where it has one of the name and type."""
+    lines: list[str] = []
+    named: dict[str, Attribute] = {}
     for each in attributes:
+        named.setdefault(each.name, each)  # of two files' columns with one name the first
+    for each in named.values():
         several = ", several an item" if each.many else ""
         examples = f", such as {', '.join(repr(text[:40]) for text in each.examples)}" if each.examples else ""
         lines.append(
             f"# {each.name}: {each.type}{several}; {each.distinct:,} different in {each.filled:,} of {each.rows:,}{examples}"
         )
+        if each.name in RESERVED_ATTRIBUTES or not each.filled:
+            lines.append("")
+            continue
+        known = document.items.get(each.name)
+        if known is None or (known.type, known.many) != (each.type, each.many):
+            known = Declared(each.type, each.many, size=each.size)
+        text = write_document(Document(items={each.name: known}))
+        lines += [f"[items.{each.name}]", *text.partition(f"[items.{each.name}]\n")[2].rstrip().splitlines(), ""]
     return lines
 
 
@@ -204,6 +217,16 @@ def _item_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: S
     without = len(named - known)
     sampled = any(survey.rows >= SAMPLE_ROWS for survey in catalogues)
     doubts = [f"{survey.no_id:,} rows of items have no id" for survey in catalogues if survey.no_id]
+    names = [each.name for survey in catalogues for each in survey.attributes]
+    doubts += [
+        f"the column {name} of items is left out: the name has another meaning"
+        for name in names
+        if name in RESERVED_ATTRIBUTES and name not in BUILT_IN
+    ]
+    doubts += [
+        f"the column {name} of items is left out: a schema has {MAX_ATTRIBUTES} attributes"
+        for name in names[MAX_ATTRIBUTES:]
+    ]
     if without and not sampled:
         doubts.append(f"{without:,} of {len(named):,} items in events are in no file of items")
     return doubts

@@ -14,6 +14,13 @@ from features.schema.tables import MAX_VALUE
 
 _NUMBER: Final = r"^[0-9]{1,19}(\.[0-9]+)?$"
 _DECIMAL: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?$"
+LAST_MS: Final = 1 << 53
+"""No time is later: as floats, larger numbers lose digits."""
+FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "t", "1"), True),
+    **dict.fromkeys(("false", "no", "f", "0"), False),
+}
+"""Words for flags, in small letters."""
 _SIGNED: Final = r"^-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?$"
 _UTC: Final = r"\s*(UTC|GMT)$"
 UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
@@ -32,9 +39,9 @@ def texts(column: pa.ChunkedArray) -> pa.Array:
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
-def times(column: pa.ChunkedArray) -> pa.Array:
-    """int64 ms since 1970, up to a minute from now: of seconds, ms, µs or ns by their size, or of dates by ISO 8601, which are in
-    UTC where they name no zone."""
+def times(column: pa.ChunkedArray, to_come: bool = False) -> pa.Array:
+    """int64 ms since 1970, up to a minute from now, or also later where times may be `to_come`: of seconds, ms, µs or ns by their
+    size, or of dates by ISO 8601, which are in UTC where they name no zone."""
     flat = _flat(column)
     if pa.types.is_timestamp(flat.type):
         found = flat.cast(pa.timestamp("ms", flat.type.tz), safe=False).cast(pa.int64())
@@ -44,7 +51,7 @@ def times(column: pa.ChunkedArray) -> pa.Array:
         found = _scaled(flat.cast(pa.float64()))
     else:
         found = _times_of_text(pc.utf8_trim_whitespace(_string(flat)))
-    latest = time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
+    latest = LAST_MS if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
     good = pc.and_kleene(pc.greater_equal(found, 0), pc.less_equal(found, latest))
     return pc.if_else(pc.fill_null(good, False), found, pa.scalar(None, pa.int64()))
 
@@ -95,6 +102,38 @@ def as_numbers(words: pa.Array) -> pa.Array | None:
     if not pc.all(pc.match_substring_regex(words, _SIGNED)).as_py():
         return None
     return words.cast(pa.float64())
+
+
+def numbers(column: pa.ChunkedArray) -> list[int | float | None]:
+    """Numbers, whole ones as int; None for anything else."""
+    flat = _flat(column)
+    if not (pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type) or pa.types.is_decimal(flat.type)):
+        text = pc.utf8_trim_whitespace(_string(flat))
+        is_number = pc.fill_null(pc.match_substring_regex(text, _SIGNED), False)
+        flat = pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64())
+    return [None if value is None else _number(float(value)) for value in flat.to_pylist()]
+
+
+def _number(value: float) -> int | float | None:
+    if not np.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < LAST_MS else value
+
+
+def flags(column: pa.ChunkedArray) -> list[bool | None]:
+    """Flags, of booleans or of the words for them; None for anything else."""
+    flat = _flat(column)
+    if pa.types.is_boolean(flat.type):
+        return list(flat.to_pylist())
+    return [None if word is None else FLAGS.get(word.lower()) for word in texts(column).to_pylist()]
+
+
+def vectors(column: pa.ChunkedArray) -> list[tuple[float, ...] | None]:
+    """Lists of finite numbers; None for anything else."""
+    return [
+        tuple(map(float, value)) if value and all(each is not None and np.isfinite(each) for each in value) else None
+        for value in _flat(column).to_pylist()
+    ]
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:
