@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REPO: Final = Path(__file__).resolve().parents[2]
 DRIVER_MEMORY: Final = "2g"
+STACK: Final = "-Xss4m"
+"""Stack of a thread: tasks of ALS are read by recursion over all its iterations, which Java's default does not always hold."""
 ROWS_A_PARTITION: Final = 250_000
 
 
@@ -55,7 +57,7 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
 
     settings = {
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir={own}",
+        "spark.driver.extraJavaOptions": f"{STACK} -Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir={own}",
         "spark.local.dir": str(own),
         "spark.sql.warehouse.dir": str(own / "warehouse"),
         "spark.ui.enabled": "false",
