@@ -42,6 +42,7 @@ OPERATIONS = [
     ("GET", "/v1/models"),
     ("GET", "/v1/ops"),
     ("GET", "/v1/recommendations"),
+    ("GET", "/v1/schema"),
     ("GET", "/v1/users/{user_id}"),
     ("PATCH", "/v1/items/{item_id}"),
     ("POST", "/v1/admin/replay"),
