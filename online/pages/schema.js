@@ -62,9 +62,10 @@ export const aNoun = `${/^[aeiou]/i.test(noun) ? "an" : "a"} ${noun}`;
 /** What a person is asked to do, as a sentence's beginning: "Rate a film". */
 export const invitation = `${rates ? "Rate" : knows("like") ? "Like" : "Open"} ${aNoun}`;
 
-/** A sentence about films, about what this home has: the pages' HTML is written for films. */
+/** A sentence about films, about what this home has: the pages' HTML is written for films with ratings. */
 export function inWords(/** @type {string} */ text) {
-  return text.replace(/\brate a film\b|\b(a )?film(s?)\b/gi, (/** @type {string} */ found, article, many) => {
+  const acts = rates ? text : text.replace(/\ba rating(, like or click)?\b/g, "what you do");
+  return acts.replace(/\brate a film\b|\b(a )?film(s?)\b/gi, (/** @type {string} */ found, article, many) => {
     const words = found.toLowerCase() === "rate a film" ? invitation.toLowerCase() : article ? aNoun : many ? nouns : noun;
     return found[0] === found[0].toUpperCase() ? capital(words) : words;
   });
@@ -72,5 +73,5 @@ export function inWords(/** @type {string} */ text) {
 
 if (noun !== "film" || !rates) {
   document.title = inWords(document.title);
-  for (const node of written) if (node?.nodeValue && /film/i.test(node.nodeValue)) node.nodeValue = inWords(node.nodeValue);
+  for (const node of written) if (node?.nodeValue) node.nodeValue = inWords(node.nodeValue);
 }
