@@ -55,7 +55,7 @@ bands = [0, 50]
 PIXEL = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x80\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
-LAMPS = {
+LAMPS: dict[str, dict[str, Any]] = {
     "desk/1": {"title": "Desk Lamp", "category": ["Office", "Reading"], "brand": "Acme", "price": 49.9},
     "näive-2": {"title": "Night Light", "category": ["Bedroom"], "brand": "Apex", "price": 12},
     "7": {"title": "Flood Light", "category": ["Garden"], "image_url": "https://elsewhere.example/7.gif"},
