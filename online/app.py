@@ -32,7 +32,7 @@ from online.ranking.policy import NO_SERVING, Serving, read_serving
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
-from online.routes import events, health, item_writes, items, models, ops, recommendations, stream, users
+from online.routes import events, health, item_writes, items, models, ops, recommendations, stream, users, vocabulary
 from online.server import Server
 from online.settings import ApiSettings
 from online.stores.catalogue_search import CatalogueSearch
@@ -154,7 +154,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    parts = (events, recommendations, models, stream, items, item_writes, users, ops, health)
+    parts = (events, recommendations, models, stream, items, item_writes, users, vocabulary, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)
@@ -165,7 +165,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(OriginGuard, access=server.access, host=settings.host)
-    app.add_middleware(Instrumentation)  # the middleware added last runs first
+    app.add_middleware(Instrumentation, access=server.access)  # the middleware added last runs first
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:

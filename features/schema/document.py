@@ -3,6 +3,8 @@
 preset = "shop"                # start from this; what follows replaces or adds
 ids = "strings"                # answers give every id as a string; "numbers" (the default) gives numbers where they are
 together = "30m"               # how close in time two positives of a user must be to count as liked together
+noun = "lamp"                  # what pages call an item
+nouns = "lamps"                # and several; `noun` with an s where it is left out
 
 [events.add_to_cart]
 weight = 0.5                   # from -1 (against) to 1 (for); 0 teaches no taste
@@ -38,6 +40,7 @@ ValueKind = Literal["stars", "money", "quantity", "seconds"]
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
+_NOUN: Final = re.compile(r"[^\W\d_](?:[\w' -]{0,30}\w)?")
 _SALT: Final = re.compile(r"(?:[0-9a-f]{2}){0,64}")
 _RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock"}
 """Names that a schema can't give another meaning."""
@@ -74,6 +77,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ids       how answers give ids: numbers where they are numbers, or all as strings
     together  a span: two positives of a user that are not further apart in time are a co-visit of their items
     salt      keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
+    noun      what pages call an item
+    nouns     what they call several; never empty in a document that was read
     """
 
     events: dict[str, EventKind] = {}
@@ -82,6 +87,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ids: Literal["numbers", "strings"] = "numbers"
     together: str = "7d"
     salt: str = ""
+    noun: str = "item"
+    nouns: str = ""
 
 
 def preset_names() -> list[str]:
@@ -105,7 +112,7 @@ def read_document(text: str, where: str = FILE) -> Document:
     except msgspec.ValidationError as error:
         raise source.refusal(error) from error
     _check(document, source)
-    return document
+    return document if document.nouns else msgspec.structs.replace(document, nouns=f"{document.noun}s")
 
 
 def preset(name: str) -> Document:
@@ -115,7 +122,8 @@ def preset(name: str) -> Document:
 
 def write_document(document: Document) -> str:
     """The text of a whole schema, without its preset: what a base keeps. `read_document` gives an equal one back."""
-    lines = [f"{name} = {_toml(value)}" for name in ("ids", "together", "salt") if (value := getattr(document, name))]
+    names = ("ids", "together", "salt", "noun", "nouns")
+    lines = [f"{name} = {_toml(value)}" for name in names if (value := getattr(document, name))]
     lines.append("")
     for table in _TABLES:
         for name, entry in getattr(document, table).items():
@@ -150,6 +158,8 @@ def _toml(value: Any) -> str:
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Tables taken together; what is no table is replaced, and so is the table of an event or attribute."""
     merged = below | dict(above)
+    if "noun" in above and "nouns" not in above:
+        merged.pop("nouns", None)
     for table in _TABLES:
         if isinstance(above.get(table), dict):
             merged[table] = below.get(table, {}) | above[table]
@@ -222,6 +232,9 @@ def _check(document: Document, source: _Source) -> None:
         raise source.error(("salt",), "up to 64 bytes in hexadecimal", repr(document.salt))
     if span_ms(document.together) is None:
         raise source.error(("together",), 'a span such as "30m", "12h" or "7d"', repr(document.together))
+    for name, word in (("noun", document.noun), ("nouns", document.nouns or document.noun)):
+        if not _NOUN.fullmatch(word):
+            raise source.error((name,), "a word of at most 32 letters, digits, spaces and -", repr(word))
     for name, kind in document.events.items():
         path = ("events", name)
         if not NAME.fullmatch(name):

@@ -1,7 +1,7 @@
 """Access control: API keys, allowed origins and rate limits, from one file, `access.json` in the home.
 
 {"keys": {"shop": "…"}, "admin_key": "…", "origins": ["https://shop.example"], "hosts": ["films.example"],
- "limit": {"per_second": 50, "burst": 100}}
+ "image_hosts": ["img.example"], "limit": {"per_second": 50, "burst": 100}}
 
 Without keys everyone may call /v1 but other sites' pages; without an admin key nobody may call /v1/admin. Pages, health and
 metrics are open: they hold nothing of a person.
@@ -28,6 +28,9 @@ API_KEY, ADMIN_KEY = "x-api-key", "x-admin-key"
 Key = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 HostName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$")]
 """A name or an address, without port; an IPv6 address without brackets."""
+ImageHost = Annotated[str, Meta(pattern=r"^([*][.])?[a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?$", max_length=253)]
+"""A host as a content security policy names it, without scheme: `img.example`, `*.img.example`, `127.0.0.1:9000`."""
+MAX_IMAGE_HOSTS: Final = 20
 CALLERS: Final = 10_000
 """Callers with a token bucket at once; beyond that the least recently active one is evicted."""
 PREFLIGHT_FOR: Final = "600"
@@ -42,18 +45,20 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
-    keys       name of a caller → the key it sends as X-API-Key; none: no key is asked for
-    admin_key  what /v1/admin asks for as X-Admin-Key; None: nobody may
-    origins    sites whose pages may call from a browser (CORS); "*" is any
-    hosts      names under which the API is called beside this machine's own, without port, as behind a proxy; they count where
-               no keys are set (see `online.http.origin_guard`)
-    limit      of each caller: of a key where there are keys, else of an address; None is no limit
+    keys         name of a caller → the key it sends as X-API-Key; none: no key is asked for
+    admin_key    what /v1/admin asks for as X-Admin-Key; None: nobody may
+    origins      sites whose pages may call from a browser (CORS); "*" is any
+    hosts        names under which the API is called beside this machine's own, without port, as behind a proxy; they count where
+                 no keys are set (see `online.http.origin_guard`)
+    image_hosts  from where the pages may load images of items; none: they draw them
+    limit        of each caller: of a key where there are keys, else of an address; None is no limit
     """
 
     keys: dict[Name, Key] = {}
     admin_key: Key | None = None
     origins: tuple[str, ...] = ()
     hosts: tuple[HostName, ...] = ()
+    image_hosts: Annotated[tuple[ImageHost, ...], Meta(max_length=MAX_IMAGE_HOSTS)] = ()
     limit: Limit | None = None
 
     @property

@@ -1,23 +1,30 @@
 """Instrumentation of every response: request counts, latencies, and security headers."""
 
 import time
+from collections.abc import Iterable
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from online.http.access import Access
 from online.support import metrics
+from online.support.reloadable_file import ReloadableFile
 
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+
+def content_policy(image_hosts: Iterable[str]) -> str:
+    """The content security policy of the pages: nothing from elsewhere but images of items, from these hosts."""
+    images = " ".join(["'self'", "data:", *image_hosts])
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
 
 
 class Instrumentation:
     """The outermost middleware, so that refused requests are counted too. A stream counts when it begins."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, access: ReloadableFile[Access]) -> None:
+        self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,7 +41,7 @@ class Instrumentation:
                 headers["X-Content-Type-Options"] = "nosniff"
                 if not _is_api(scope):
                     headers["Cache-Control"] = "no-cache"  # revalidate each time; unchanged files are a 304
-                    headers["Content-Security-Policy"] = CSP
+                    headers["Content-Security-Policy"] = content_policy(self._access.value.image_hosts)
             await send(message)
 
         await self._app(scope, receive, sending)

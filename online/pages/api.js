@@ -18,31 +18,30 @@ export class Fault extends Error {
 
 export const getModels = (signal) => call("/v1/models", { signal });
 
-export const getUser = (userId, signal) => call(`/v1/users/${userId}`, { signal });
+/** What the home's items and events are: see schema.js, which asks for it once. */
+export const getSchema = () => call("/v1/schema", {});
+
+export const getUser = (userId, signal) => call(`/v1/users/${encodeURIComponent(userId)}`, { signal });
 
 /** `asked`: user_id, model, size, seen, explain; what is null or undefined is left out. */
-export const getRecommendations = async (asked, signal) => withGenres(await call(`/v1/recommendations?${query(asked)}`, { signal }), "items");
+export const getRecommendations = (asked, signal) => call(`/v1/recommendations?${query(asked)}`, { signal });
 
-export const getItem = async (itemId, signal) => asFilm(await call(`/v1/items/${itemId}`, { signal }));
+export const getItem = (itemId, signal) => call(`/v1/items/${encodeURIComponent(itemId)}`, { signal });
 
-/** `asked`: genre, decade, q, sort, limit, cursor. */
-export const getItems = async (asked, signal) => withGenres(await call(`/v1/items?${query(asked)}`, { signal }), "items");
+/** `asked`: facet, decade, q, sort, limit, cursor. */
+export const getItems = (asked, signal) => call(`/v1/items?${query(asked)}`, { signal });
 
-export const getGenres = (signal) => call("/v1/genres", { signal });
+/** The values of a facet, those of the most items first. */
+export const getFacet = (name, limit, signal) => call(`/v1/facets/${encodeURIComponent(name)}?${query({ limit })}`, { signal });
 
 /** `by`: which weights between items; null: the server's first. */
-export const getSimilar = async (itemId, by, size, signal) => withGenres(await call(`/v1/items/${itemId}/similar?${query({ by, size })}`, { signal }), "similar");
+export const getSimilar = (itemId, by, size, signal) => call(`/v1/items/${encodeURIComponent(itemId)}/similar?${query({ by, size })}`, { signal });
 
 export const getOps = (signal) => call("/v1/ops", { signal });
 
 /** `speed`: a number, "max", or null to stop. */
 export const postReplay = (speed) =>
   call("/v1/admin/replay", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ speed }), kinds: ["admin"] });
-
-/** An item of any schema as pages show films: the first attribute that is a list stands for its genres. */
-const asFilm = (item) => ({ genres: Object.entries(item).find(([name, value]) => Array.isArray(value) && name !== "channels")?.[1] ?? [], year: null, ...item });
-
-const withGenres = (answer, list) => ({ ...answer, [list]: answer[list].map(asFilm) });
 
 const query = (/** @type {Record<string, any>} */ asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
 
@@ -64,11 +63,8 @@ export async function postEvent(/** @type {Record<string, any>} */ event) {
 const post = (event) =>
   call("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: eventBody(event) });
 
-/** Ids go up to 2^63 − 1 and are written as the digits they are; a JavaScript number would round them. */
-function eventBody({ user_id, item_id, ...rest }) {
-  const ids = Object.entries({ user_id, item_id }).filter(([, id]) => id !== undefined);
-  return `{${[...ids.map(([name, id]) => `"${name}":${id}`), JSON.stringify(rest).slice(1, -1)].join()}}`;
-}
+/** Ids are sent as strings: "7" is 7, and a JavaScript number would round those up to 2^63 − 1. */
+const eventBody = ({ user_id, item_id, ...rest }) => JSON.stringify({ user_id: String(user_id), item_id: item_id === undefined ? undefined : String(item_id), ...rest });
 
 /** JSON, but whole numbers that a JavaScript number can't hold stay strings of digits (where the browser tells the source). */
 export const parse = (text) => (/(?<![.\d])\d{16}/.test(text) ? JSON.parse(text, exact) : JSON.parse(text));

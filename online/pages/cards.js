@@ -1,27 +1,42 @@
-// A film as a poster, in rows and grids.
+// An item as a poster, in rows and grids.
 
 import { el } from "./dom.js";
 import { paint } from "./posters.js";
+import { labelsOf, facets, priceOf, rates, schema, valuesOf, yearOf } from "./schema.js";
 import { number, shownTitle } from "./format.js";
 
 export const moviePage = (itemId, more = {}) => `/movie.html?${new URLSearchParams({ movieId: itemId, ...more })}`;
-export const genrePage = (genre) => `/collection.html?${new URLSearchParams({ type: "genre", value: genre })}`;
+
+/** The items with that value of a facet; of films' genres the address says `genre`. */
+export const facetPage = (/** @type {string} */ facet, /** @type {string} */ value) => `/collection.html?${new URLSearchParams({ type: facet === "genres" ? "genre" : facet, value })}`;
+
+/** "★ 4.2 · 318": the mean rating and of how many; nothing where this home has no ratings. */
+export function stars({ mean_rating: mean, ratings }) {
+  if (!rates) return null;
+  return mean === null || mean === undefined ? el("span", {}, "not rated") : el("span", {}, el("b", {}, `★ ${number(Math.round(mean * 10) / 10)}`), ` · ${number(ratings)}`);
+}
+
+/** What an item is, in few words: a film's year, what it costs, or else a value of a facet that is not the first. */
+export function brief(item) {
+  if (schema.era !== null) return String(yearOf(item) ?? "year unknown");
+  const price = priceOf(item);
+  return price !== null ? number(price) : (facets.filter((facet) => facet !== schema.labels).flatMap((facet) => valuesOf(item, facet))[0] ?? "");
+}
+
+/** The same with the values of the first facet: "1995 · Comedy, Drama". `most`: values. */
+export const briefly = (item, most = Infinity) => [schema.era !== null && yearOf(item) === null ? "" : brief(item), labelsOf(item).slice(0, most).join(", ")].filter(Boolean).join(" · ");
 
 /**
- * `item`: {item_id, title, genres, year, …}; `note`: what stands below at the right; `more`: goes into the film's address; `genre`: whose films
- *  are shown here, if it is one genre's.
+ * `item`: as answers have it; `note`: what stands below at the right; `more`: goes into the item's address; `genre`: the label whose
+ *  items are shown here, if it is one's.
  * @param {any} item
  * @param {{note?: Node | null, more?: Record<string, any>, genre?: string | null}} how
  */
 export function poster(item, { note = null, more = {}, genre = null } = {}) {
   const title = shownTitle(item.title);
   const face = el("span.face", {}, el("span.kind"), el("span.title", { title }, title));
-  /** @type {HTMLElement} */ (face.querySelector(".kind")).textContent = paint(face, item.item_id, item.genres, { genre }) ?? "";
-  return el("li.poster", {}, el("a", { href: moviePage(item.item_id, more) }, face, el("span.under", {}, el("span", {}, item.year ? String(item.year) : "year unknown"), note)));
+  /** @type {HTMLElement} */ (face.querySelector(".kind")).textContent = paint(face, item, { genre }) ?? "";
+  return el("li.poster", {}, el("a", { href: moviePage(item.item_id, more) }, face, el("span.under", {}, el("span", {}, brief(item)), note)));
 }
-
-/** "★ 4.2 · 318": the mean rating and of how many. */
-export const stars = ({ mean_rating: mean, ratings }) =>
-  mean === null || mean === undefined ? el("span", {}, "not rated") : el("span", {}, el("b", {}, `★ ${number(Math.round(mean * 10) / 10)}`), ` · ${number(ratings)}`);
 
 export const skeletons = (count) => Array.from({ length: count }, () => el("li.poster.skeleton", { "aria-hidden": "true" }));

@@ -1,23 +1,26 @@
 // Recall channels: what found a film. Each is a button that shows its films among the others.
 
 import { childrenOf, el, focused } from "./dom.js";
+import { noun, nouns, schema, spoken } from "./schema.js";
+
+const labels = spoken(schema.labels ?? "kinds");
 
 /** name: [what a person calls it, what it does]. */
 const KNOWN = {
   ease: ["your taste", "goes with all that this user liked"],
   similar: ["like yours", "liked by others next to what this user liked"],
   together: ["right now", "liked together with what this user liked, counted live"],
-  genre: ["your genres", "of a genre that this user likes"],
+  genre: [`your ${labels}`, labels === "genres" ? "of a genre that this user likes" : `of ${labels} that this user likes`],
   popular_day: ["popular today", "most liked in the last day"],
   popular: ["popular", "most liked lately"],
   trending: ["rising", "more than usual today"],
   new: ["just added", "new in the catalogue"],
-  newest: ["new films", "came out last"],
+  newest: [`new ${nouns}`, "came out last"],
   era: ["your era", "of the years that this user likes"],
   session: ["this session", "near to what this user just did"],
   als: ["ALS", "near to this user by the factors of alternating least squares"],
-  item2vec: ["Item2vec", "near to what this user liked, films as words"],
-  deepwalk: ["DeepWalk", "near to what this user liked, by walks from film to film"],
+  item2vec: ["Item2vec", `near to what this user liked, ${nouns} as words`],
+  deepwalk: ["DeepWalk", `near to what this user liked, by walks from ${noun} to ${noun}`],
   twotower: ["two towers", "near to this user by the two-tower model"],
 };
 

@@ -1,33 +1,40 @@
-// Films of one genre, decade or search, in an order; what is chosen stands in the address.
+// Items of one value of a facet (films of a genre), decade or search, in an order; what is chosen stands in the address.
 
-import { getGenres, getItems } from "./api.js";
-import { genrePage, poster, skeletons, stars } from "./cards.js";
+import { getFacet, getItems } from "./api.js";
+import { facetPage, poster, skeletons, stars } from "./cards.js";
 import { $, childrenOf, el } from "./dom.js";
+import { capital, facets, noun, nouns, rates, schema, spoken } from "./schema.js";
 import { count, number } from "./format.js";
 
 const SIZE = 36;
+const PILLS = 40;
 const DECADES = [2020, 2010, 2000, 1990, 1980, 1970, 1960, 1950, 1940, 1930, 1920];
 
-/** @type {{genre: string | null, q: string | null, sort: string, decade: string}} */
-const choice = { genre: null, q: null, sort: "popular", decade: "" };
+/** @type {{facet: string | null, value: string | null, q: string | null, sort: string, decade: string}} */
+const choice = { facet: null, value: null, q: null, sort: "popular", decade: "" };
 let turn = new AbortController();
 
+// Where items have no year there are no decades, and without stars nothing is rated best.
+$("decade").hidden = $("decade-label").hidden = schema.era === null;
+for (const [name, known] of [["newest", schema.era !== null], ["rating", rates]]) if (!known) $("sort").querySelector(`[value=${name}]`)?.remove();
 $("decade").append(...DECADES.map((decade) => el("option", { value: decade }, `${decade}s`)));
 
 function readAddress() {
   const asked = new URLSearchParams(location.search);
   const of = (select, given) => ([...$(select, HTMLSelectElement).options].some(({ value }) => value === given) ? given : "");
-  choice.genre = asked.get("type") === "genre" ? asked.get("value") : null;
+  const type = asked.get("type");
+  choice.facet = type === "genre" && !facets.includes(type) ? schema.labels : type; // "genre" stands for the first facet
+  choice.value = choice.facet === null ? null : asked.get("value");
   choice.q = asked.get("q");
   choice.sort = of("sort", asked.get("sort")) || "popular";
   choice.decade = of("decade", asked.get("decade"));
   $("sort", HTMLSelectElement).value = choice.sort;
   $("decade", HTMLSelectElement).value = choice.decade;
   $("search", HTMLInputElement).value = choice.q ?? "";
-  const name = choice.genre ?? (choice.q ? `“${choice.q}”` : "All films");
+  const name = choice.value ?? (choice.q ? `“${choice.q}”` : `All ${nouns}`);
   $("name").textContent = name;
   document.title = `${name} · Martlet`;
-  for (const pill of childrenOf($("genres"))) pill.toggleAttribute("aria-current", pill.dataset.genre === (choice.genre ?? ""));
+  for (const pill of childrenOf($("genres"))) pill.toggleAttribute("aria-current", pill.dataset.value === (choice.value ?? ""));
 }
 
 async function load(cursor = null) {
@@ -39,10 +46,11 @@ async function load(cursor = null) {
   $("more", HTMLButtonElement).disabled = true;
   if (cursor === null) films.replaceChildren(...skeletons(12));
   try {
-    const { items, next } = await getItems({ ...choice, limit: SIZE, cursor }, mine.signal);
+    const { facet, value, ...rest } = choice;
+    const { items, next } = await getItems({ facet: value === null ? null : `${facet}:${value}`, ...rest, limit: SIZE, cursor }, mine.signal);
     if (mine.signal.aborted) return;
     const before = cursor === null ? 0 : films.children.length;
-    const tiles = items.map((item) => poster(item, { note: stars(item), genre: choice.genre }));
+    const tiles = items.map((item) => poster(item, { note: stars(item), genre: choice.value }));
     if (cursor === null) films.replaceChildren(...tiles);
     else films.append(...tiles);
     if (before) tiles[0]?.querySelector("a").focus();
@@ -51,7 +59,7 @@ async function load(cursor = null) {
     const shown = before + items.length;
     $("said").textContent = shown ? `${number(shown)}${next === null ? "" : " shown, more below"}` : "";
     $("empty").hidden = shown > 0;
-    $("empty").textContent = choice.q ? `No title has words that begin with “${choice.q}”.` : "No film of this genre and decade.";
+    $("empty").textContent = choice.q ? `No title has words that begin with “${choice.q}”.` : `No ${noun} of this kind.`;
   } catch (fault) {
     if (mine.signal.aborted) return;
     if (cursor === null) films.replaceChildren();
@@ -85,13 +93,18 @@ addEventListener("popstate", begin);
 begin();
 
 try {
-  const { genres } = await getGenres();
-  const pill = (genre, text, href, title) => {
-    const link = el("a.pill", { href, title, "aria-current": genre === (choice.genre ?? "") && !(genre === "" && choice.q) ? "page" : null }, text);
-    link.dataset.genre = genre;
-    return link;
-  };
-  $("genres").append(pill("", "All", "/collection.html"), ...genres.map(({ name, items }) => pill(name, name, genrePage(name), count(items, "film"))));
+  const facet = choice.facet ?? schema.labels;
+  if (facet !== null) {
+    const { values } = await getFacet(facet, PILLS);
+    const pill = (value, text, href, title) => {
+      const link = el("a.pill", { href, title, "aria-current": value === (choice.value ?? "") && !(value === "" && choice.q) ? "page" : null }, text);
+      link.dataset.value = value;
+      return link;
+    };
+    const byName = values.sort((one, other) => (one.name < other.name ? -1 : 1));
+    $("genres").setAttribute("aria-label", capital(spoken(facet)));
+    $("genres").append(pill("", "All", "/collection.html"), ...byName.map(({ name, items }) => pill(name, name, facetPage(facet, name), count(items, noun, nouns))));
+  }
 } catch {
   // The list's own error tells more.
 }

@@ -1,9 +1,10 @@
 // Two models' lists side by side, with each film's rank in the other list.
 
-import { moviePage } from "./cards.js";
+import { briefly, moviePage } from "./cards.js";
 import { el, reconcile } from "./dom.js";
 import { paint } from "./posters.js";
 import { flip } from "./flip.js";
+import { nouns } from "./schema.js";
 import { ordinal, shownTitle } from "./format.js";
 
 /** Show two answers of GET /v1/recommendations in `root`. */
@@ -22,7 +23,7 @@ function fill(section, answer, others) {
   section.setAttribute("aria-label", `List by ${name}`);
   section.querySelector("h3").textContent = name;
   const shared = answer.items.filter((item) => others.has(String(item.item_id))).length;
-  section.querySelector("p").textContent = `${shared} of ${answer.items.length} films also in the other list`;
+  section.querySelector("p").textContent = `${shared} of ${answer.items.length} ${nouns} also in the other list`;
   const list = section.querySelector("ol");
   flip(list, () =>
     reconcile(
@@ -46,8 +47,8 @@ function fill(section, answer, others) {
 
 function make(item) {
   const face = el("span.face");
-  paint(face, item.item_id, item.genres);
-  const row = el("li", {}, el("span.rank"), face, el("span.film", {}, el("a", {}, shownTitle(item.title)), el("small", {}, [item.year, item.genres.slice(0, 3).join(", ")].filter(Boolean).join(" · "))), el("span.change"));
+  paint(face, item);
+  const row = el("li", {}, el("span.rank"), face, el("span.film", {}, el("a", {}, shownTitle(item.title)), el("small", {}, briefly(item, 3))), el("span.change"));
   // The same film in the other list lights up.
   const light = (on) => () => {
     for (const twin of document.querySelectorAll(`.side [data-key="${CSS.escape(String(item.item_id))}"]`)) twin.classList.toggle("twin", on);

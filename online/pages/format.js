@@ -1,5 +1,7 @@
 // Formatting for people: dates of the home's clock, numbers, titles, and the meanings of `degraded`.
 
+import { nouns, rates } from "./schema.js";
+
 // UTC, so that the same event has the same date everywhere, and the tests' too.
 const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
@@ -40,11 +42,11 @@ export const comesBack = (/** @type {string[]} */ degraded) => degraded.some((wh
 
 /** What a word of `degraded` means for who looks at the list. */
 export function degradedSentence(/** @type {string} */ what) {
-  if (what === "no live features") return "What is newest of you does not answer (Redis): your newest ratings may be missing for a moment.";
+  if (what === "no live features") return `What is newest of you does not answer (Redis): your newest ${rates ? "ratings" : "acts"} may be missing for a moment.`;
   if (what === "nothing to learn from yet") return "Nobody has liked anything yet: what is looked at most comes first.";
-  if (what === "no model") return "No trained model ranks just now: the films are in a simpler order until one does.";
+  if (what === "no model") return `No trained model ranks just now: the ${nouns} are in a simpler order until one does.`;
   const channel = what.match(/^recall channel failed: (.+)$/);
-  if (channel) return `One way of finding films (“${channel[1]}”) does not answer: some films may be missing for a moment.`;
+  if (channel) return `One way of finding ${nouns} (“${channel[1]}”) does not answer: some may be missing for a moment.`;
   const model = what.match(/^model left out: (.+)$/);
   return model ? `One of the models that rank together (${model[1]}) does not answer: the order may be a little different for a moment.` : what;
 }

@@ -1,11 +1,12 @@
 // The header of every page: the search, and the link "My list".
 
 import { getItems } from "./api.js";
-import { moviePage } from "./cards.js";
+import { briefly, moviePage } from "./cards.js";
 import { $, el } from "./dom.js";
 import { paint } from "./posters.js";
 import { me, userPage } from "./me.js";
-import { shownTitle } from "./format.js";
+import { labelsOf, noun, nouns, schema, yearOf } from "./schema.js";
+import { count, shownTitle } from "./format.js";
 
 const SHOWN = 8;
 const PAUSE_MS = 90;
@@ -46,7 +47,7 @@ async function look() {
     const { items } = await getItems({ q: words, limit: SHOWN }, turn.signal);
     if (turn.signal.aborted) return;
     found.replaceChildren(...items.map((item, at) => option(item, at, words)));
-    $("found-count").textContent = items.length ? `${items.length === SHOWN ? "At least " : ""}${items.length} films` : "No film";
+    $("found-count").textContent = items.length ? `${items.length === SHOWN ? "At least " : ""}${count(items.length, noun, nouns)}` : `No ${noun}`;
     if (!items.length) found.append(el("li.nothing", { role: "option", "aria-disabled": "true", "aria-selected": "false", id: "found-none" }, `No title has words that begin with “${words}”.`));
   } catch (fault) {
     if (turn.signal.aborted) return;
@@ -58,10 +59,10 @@ async function look() {
 
 function option(item, at, words) {
   const face = el("span.face");
-  paint(face, item.item_id, item.genres);
+  paint(face, item);
   const node = el(
     "li", { role: "option", id: `found-${at}`, "aria-selected": "false" },
-    face, el("span", {}, ...marked(shownTitle(item.title), words), el("small", {}, item.genres.slice(0, 3).join(", "))), el("small", {}, item.year ?? ""),
+    face, el("span", {}, ...marked(shownTitle(item.title), words), el("small", {}, schema.era === null ? briefly(item, 3) : labelsOf(item).slice(0, 3).join(", "))), el("small", {}, String(yearOf(item) ?? "")),
   );
   node.dataset.href = moviePage(item.item_id);
   return node;

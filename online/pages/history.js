@@ -2,7 +2,8 @@
 
 import { el, reconcile } from "./dom.js";
 import { flip } from "./flip.js";
-import { ago, date, isoDate, shownTitle } from "./format.js";
+import { spoken } from "./schema.js";
+import { ago, date, number, isoDate, shownTitle } from "./format.js";
 
 const ACTS = { click: "clicked", view: "viewed", like: "liked", dislike: "disliked" };
 
@@ -13,7 +14,7 @@ export function showHistory(list, history, now) {
     reconcile(
       list,
       history.map((entry) => {
-        const what = `${entry.item_id} ${entry.ts} ${entry.type} ${entry.rating}`;
+        const what = `${entry.item_id} ${entry.ts} ${entry.type} ${entry.rating ?? entry.value}`;
         times.set(what, (times.get(what) ?? 0) + 1);
         return {
           key: `${what} ${times.get(what)}`,
@@ -25,8 +26,8 @@ export function showHistory(list, history, now) {
   );
 }
 
-function make({ title, ts, type, rating }) {
+function make({ title, ts, type, rating, value }) {
   const act =
-    type === "rating" ? el("span.act.rated", { "aria-label": `rated ${rating} of 5`, role: "img" }, `${rating} ★`) : el("span.act", {}, ACTS[type] ?? type);
+    type === "rating" ? el("span.act.rated", { "aria-label": `rated ${rating} of 5`, role: "img" }, `${rating} ★`) : el("span.act", {}, `${ACTS[type] ?? spoken(type)}${value ? ` ${number(value)}` : ""}`);
   return el("li", {}, el("span.what", {}, shownTitle(title)), act, el("time", { datetime: isoDate(ts), title: date(ts) }));
 }

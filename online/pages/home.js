@@ -1,12 +1,13 @@
-// The first page: what this is, its pulse, what it would show you, what is trending, and rows of films by genre.
+// The first page: what this is, its pulse, what it would show you, what is trending, and rows by the values of the first facet: with films, by genre.
 
-import { getGenres, getItems, getOps } from "./api.js";
-import { genrePage, poster, skeletons, stars } from "./cards.js";
+import { getFacet, getItems, getOps } from "./api.js";
+import { facetPage, poster, skeletons, stars } from "./cards.js";
 import { $, el } from "./dom.js";
 import { becomeUser, me, readId, userPage } from "./me.js";
 import { showMine } from "./my-list.js";
 import { pulseOf } from "./pulse.js";
 import { makeRail } from "./rails.js";
+import { invitation, noun, nouns, rates, schema } from "./schema.js";
 import { every } from "./timing.js";
 import { count } from "./format.js";
 
@@ -22,6 +23,9 @@ if (wanted !== null) {
 }
 const user = wanted ?? me();
 
+if (!rates) $("try-it").textContent = `Try it: ${invitation.toLowerCase()} below.`;
+$("known").hidden = schema.noun !== "film"; // users of MovieLens
+
 $("id", HTMLInputElement).value = user;
 $("new", HTMLAnchorElement).href = `/?id=${1_000_000 + Math.floor(Math.random() * 9_000_000)}`;
 $("for-you-name").textContent = `Your list, user ${user}`;
@@ -34,7 +38,7 @@ async function fill(section, ask, make) {
   try {
     const items = await ask();
     row.replaceChildren(...items.map(make));
-    if (!items.length) row.replaceWith(el("p.soft", {}, "No film here yet."));
+    if (!items.length) row.replaceWith(el("p.soft", {}, `No ${noun} here yet.`));
   } catch (fault) {
     row.replaceWith(el("p.note.bad", {}, fault.message));
   }
@@ -46,7 +50,7 @@ makeRail($("for-you"));
 makeRail($("trending"));
 fill($("trending"), async () => (await getItems({ sort: "trending", limit: SIZE })).items, (item) => poster(item, { note: stars(item) }));
 
-// --- Rows by genre: each is asked for when it comes near -----------------------------------------------------------------
+// --- Rows by label: each is asked for when it comes near -----------------------------------------------------------------
 
 const near = new IntersectionObserver(
   (entries) => {
@@ -54,19 +58,19 @@ const near = new IntersectionObserver(
       if (!isIntersecting || !(target instanceof HTMLElement)) continue;
       near.unobserve(target);
       const { genre } = target.dataset;
-      fill(target, async () => (await getItems({ genre, sort: "popular", limit: SIZE })).items, (item) => poster(item, { note: stars(item), genre }));
+      fill(target, async () => (await getItems({ facet: `${schema.labels}:${genre}`, sort: "popular", limit: SIZE })).items, (item) => poster(item, { note: stars(item), genre }));
     }
   },
   { rootMargin: "300px" },
 );
 
 try {
-  const { genres } = await getGenres();
-  const most = [...genres].sort((a, b) => b.items - a.items).slice(0, GENRES);
-  for (const { name, items } of most) {
+  const labels = schema.labels ?? "";
+  const { values } = labels ? await getFacet(labels, GENRES) : { values: [] };
+  for (const { name, items } of values) {
     const section = el(
       "section", { "aria-label": name },
-      el("div.row-head", {}, el("h2", {}, name), el("span.soft", {}, count(items, "film")), el("a", { href: genrePage(name), "aria-label": `All ${name} films` }, "All")),
+      el("div.row-head", {}, el("h2", {}, name), el("span.soft", {}, count(items, noun, nouns)), el("a", { href: facetPage(labels, name), "aria-label": `All ${name} ${nouns}` }, "All")),
       el("ol.row", { "aria-busy": "true" }, ...skeletons(8)),
     );
     section.dataset.genre = name;

@@ -3,10 +3,10 @@
 const KEY = "martlet.user";
 const FIRST = "6";
 
-/** An id as digits, or null: it can be more than a JavaScript number holds. */
+/** An id as text, or null for what is none: digits can be more than a JavaScript number holds, and an id may be any printable string. */
 export function readId(/** @type {string | null | undefined} */ text) {
-  const id = (text ?? "").trim();
-  return /^\d{1,19}$/.test(id) && BigInt(id) < 2n ** 63n ? String(BigInt(id)) : null;
+  const id = (text ?? "").trim().normalize("NFC");
+  return [...id].length >= 1 && [...id].length <= 128 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : null;
 }
 
 export function me() {

@@ -1,12 +1,15 @@
-// A film: what it is, its live counters, rating it as the user one plays, and films like it by each kind of weight.
+// An item (a film, a product): what it is, its live counters, what the user one plays can do with it, and items like it by each kind of
+// weight.
 
 import { getItem, getRecommendations, getSimilar } from "./api.js";
 import { Acts, say, sayRenewed } from "./sent-events.js";
-import { genrePage, poster, skeletons } from "./cards.js";
+import { buttonsOf, starsOf, thumbsOf } from "./acts.js";
+import { facetPage, poster, skeletons } from "./cards.js";
 import { $, childrenOf, el, focused } from "./dom.js";
 import { paint } from "./posters.js";
 import { me, readId, userPage } from "./me.js";
-import { makeStars, makeThumbs, showStars } from "./stars.js";
+import { facets, invitation, knows, noun, nouns, priceOf, rates, schema, spoken, valuesOf, yearOf } from "./schema.js";
+import { showStars } from "./stars.js";
 import { every } from "./timing.js";
 import { date, number, shownTitle } from "./format.js";
 
@@ -19,8 +22,8 @@ const KIND = {
   ease: ["EASE", "What a linear model of the whole history (EASE) finds beside it."],
   together: ["Right now", "Liked close together in time, counted live by the stream."],
   als: ["ALS", "Neighbours by the factors of alternating least squares."],
-  item2vec: ["Item2vec", "Neighbours by Item2vec: films as words, histories as sentences."],
-  deepwalk: ["DeepWalk", "Neighbours by DeepWalk: random walks from film to film."],
+  item2vec: ["Item2vec", `Neighbours by Item2vec: ${nouns} as words, histories as sentences.`],
+  deepwalk: ["DeepWalk", `Neighbours by DeepWalk: random walks from ${noun} to ${noun}.`],
   twotower: ["Two towers", "Neighbours by the item tower of the two-tower model."],
 };
 
@@ -29,9 +32,9 @@ const itemId = readId(asked.get("movieId"));
 const user = me();
 // The list that led here, if any: what is done here answers it.
 const from = asked.get("list") ? { request_id: asked.get("list"), position: Number(asked.get("at")) || 0 } : {};
-let title = "this film";
+let title = `this ${noun}`;
 
-// --- The film and its counters ---------------------------------------------------------------------------------------------
+// --- The item and its counters ---------------------------------------------------------------------------------------------
 
 const shown = new Map();
 
@@ -39,13 +42,12 @@ function showCounters(item) {
   const { ratings, mean_rating: mean, positives, events, popularity, rating_spread: spread } = item;
   const round = (value, places = 2) => (value === null ? "none" : value.toFixed(places));
   const rows = [
-    ["Ratings", number(ratings)],
-    ["Mean of 5", mean === null ? "none" : `★ ${round(mean)}`],
-    ["Likes, or 4 ★ and more", number(positives)],
+    ...(rates ? [["Ratings", number(ratings)], ["Mean of 5", mean === null ? "none" : `★ ${round(mean)}`]] : []),
+    [schema.noun === "film" ? "Likes, or 4 ★ and more" : "Acts in its favour", number(positives)],
     ["All events", number(events)],
     ["Popularity, a day", round(popularity.day)],
     ["Popularity, weeks", round(popularity.weeks, 1)],
-    ["Spread of ratings", spread === null ? "none" : `± ${round(spread)}`],
+    ...(rates ? [["Spread of ratings", spread === null ? "none" : `± ${round(spread)}`]] : []),
   ];
   if (!$("counters").children.length) $("counters").append(...rows.map(([name]) => el("div", {}, el("dt", {}, name), el("dd", {}, ""))));
   rows.forEach(([name, value], at) => {
@@ -61,35 +63,41 @@ function showCounters(item) {
 
 async function look() {
   const item = await getItem(itemId);
-  if (!shown.size) showFilm(item);
+  if (!shown.size) showItem(item);
   showCounters(item);
 }
 
-function showFilm(item) {
+function showItem(item) {
   title = shownTitle(item.title);
   document.title = `${title} · Martlet`;
   $("title").textContent = title;
-  paint($("face"), item.item_id, item.genres);
+  paint($("face"), item);
+  const price = priceOf(item);
   $("lead").replaceChildren(
-    el("span", {}, item.year ? String(item.year) : "year unknown"),
-    ...item.genres.map((genre) => el("a", { href: genrePage(genre) }, genre)),
+    ...(schema.era === null ? [] : [el("span", {}, String(yearOf(item) ?? "year unknown"))]),
+    ...(price === null ? [] : [el("span", {}, `price ${number(price)}`)]),
+    ...facets.flatMap((facet) => valuesOf(item, facet).map((value) => el("a", { href: facetPage(facet, value), title: facet === schema.labels ? null : spoken(facet) }, value))),
     ...(item.first_event_ts ? [el("span", {}, `first event ${date(item.first_event_ts).split(",")[0]}`)] : []),
   );
   $("player").textContent = `user ${user}`;
   $("player", HTMLAnchorElement).href = $("to-list", HTMLAnchorElement).href = userPage(user);
-  const rate = (what) => act(what);
-  $("acts").append(makeStars(title, itemId, (rating) => rate({ type: "rating", rating })), makeThumbs(title, rate));
+  for (const each of [starsOf(title, itemId, act), thumbsOf(title, act)]) if (each) $("acts").append(each);
+  const others = buttonsOf(title, act);
+  if (others) $("acts").after(others);
+  if (!rates) $("rate-name").textContent = `What to do with this ${noun}`;
   $("film").removeAttribute("aria-busy");
   if (from.request_id) opened();
-  else say("Rate it: your list renews itself.");
+  else say(`${rates ? "Rate it" : invitation}: your list renews itself.`);
 }
 
-/** Who comes here out of a list has clicked on it: that is an event, once, and not again when the page is loaded anew. */
+/** Who comes here out of a list has clicked on it: that is an event, once, and not again when the page is loaded anew. A home without
+ *  clicks may know views. */
 function opened() {
   const address = new URL(location.href);
   for (const name of ["list", "at"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
-  acts.send({ type: "click", user_id: user, item_id: itemId, ...from }, title);
+  const type = ["click", "view"].find(knows);
+  if (type) acts.send({ type, user_id: user, item_id: itemId, ...from }, title);
 }
 
 // --- An act ------------------------------------------------------------------------------------------------------------------
@@ -118,11 +126,11 @@ function act(what) {
   showStars($("acts").querySelector(".stars"), what.rating ?? 0);
   /** @type {any} */
   const event = { type: what.type, user_id: user, item_id: itemId, ...from };
-  if (what.rating !== undefined) event.rating = what.rating;
+  for (const name of ["rating", "value"]) if (what[name] !== undefined) event[name] = what[name];
   acts.send(event, title);
 }
 
-// --- Films like it -------------------------------------------------------------------------------------------------------------
+// --- Items like it -------------------------------------------------------------------------------------------------------------
 
 let kind = asked.get("by");
 let turn = new AbortController();
@@ -143,10 +151,10 @@ async function loadNear(by) {
       ...answer.similar.map((item) => {
         const bar = el("span.weight", { role: "img", "aria-label": `weight ${item.weight}`, title: `weight ${item.weight}` });
         bar.style.setProperty("--share", String(Math.max(0, item.weight / most)));
-        return poster({ genres: [], year: null, ...item }, { note: bar });
+        return poster(item, { note: bar });
       }),
     );
-    $("kind-words").textContent = answer.similar.length ? (KIND[kind]?.[1] ?? "") : kind === "together" ? "Nobody has liked it close to another film since the stream began." : "Too little is known of it.";
+    $("kind-words").textContent = answer.similar.length ? (KIND[kind]?.[1] ?? "") : kind === "together" ? `Nobody has liked it close to another ${noun} since the stream began.` : "Too little is known of it.";
   } catch (fault) {
     if (mine.signal.aborted) return;
     near.replaceChildren();
@@ -193,7 +201,7 @@ function fail(text) {
 }
 
 if (itemId === null) {
-  fail(`“${asked.get("movieId") ?? ""}” is not a film's id: a whole number from 0 on is expected.`);
+  fail(`“${asked.get("movieId") ?? ""}” is not ${noun === "film" ? "a film" : "an item"}'s id: 1 to 128 printable characters are expected.`);
 } else {
   loadNear(kind);
   every(LOOK_MS, async () => {

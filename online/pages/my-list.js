@@ -5,6 +5,7 @@ import { getRecommendations } from "./api.js";
 import { skeletons } from "./cards.js";
 import { movesOf } from "./rank-changes.js";
 import { POSTER, Tiles } from "./tiles.js";
+import { noun } from "./schema.js";
 import { comesBack, degradedSentence, shownTitle } from "./format.js";
 
 const AGAIN_MS = 1000;
@@ -21,10 +22,10 @@ export function showMine(section, user, size) {
   let shownAs = null;
   let turn = 0;
 
-  function act(item, { type, rating }) {
+  function act(item, { type, rating, value }) {
     const key = String(item.item_id);
-    tiles.wait(key, rating);
-    acts.send({ type, user_id: user, item_id: item.item_id, rating, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), key);
+    tiles.wait(key, rating ?? 0);
+    acts.send({ type, user_id: user, item_id: item.item_id, rating, value, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), key);
   }
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
@@ -61,7 +62,7 @@ export function showMine(section, user, size) {
     tiles.show(items, request, moves);
     shownAs = request;
     row.removeAttribute("aria-busy");
-    tell(degraded.length ? degraded.map(degradedSentence).join(" ") : items.length ? "" : "No film here yet.");
+    tell(degraded.length ? degraded.map(degradedSentence).join(" ") : items.length ? "" : `No ${noun} here yet.`);
     if (acted && applied) sayRenewed(acted.what, { ms: performance.now() - (acted.began ?? 0), inside: freshness.applied_in_ms, moves });
     else if (acted) sayWaits(acted.what);
     return applied;

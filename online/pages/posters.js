@@ -1,8 +1,10 @@
-// Generated posters of films: the genres determine colours and a sign, the id the composition, so that a film always looks
-// the same and neighbours look different.
+// Generated posters: the values of the first facet (a film's genres) determine colours and a sign, the id the composition, so that an
+// item always looks the same and neighbours look different. An item's own image, where it may be shown, lies over it.
 
 import { svg } from "./dom.js";
 import { genreShown, hue } from "./genres.js";
+import { imageOf } from "./images.js";
+import { labelsOf } from "./schema.js";
 
 // Signs, drawn in 24 by 24; a hole is made by the even-odd rule.
 const BOLT = "M14 1 4 14h6l-2 9 12-14h-7z";
@@ -31,9 +33,17 @@ const SIGNS = {
   "Mystery": KEYHOLE, "Romance": HEART, "Sci-Fi": PLANET, "Thriller": EYE, "War": STAR, "Western": MESA,
 };
 
+/** Of digits the last nine; of another id its FNV-1a hash. */
+function seedOf(/** @type {string} */ id) {
+  if (/^\d+$/.test(id)) return Number(id.slice(-9));
+  let hash = 0x811c9dc5;
+  for (const letter of id) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 0) % 1e9;
+}
+
 /** Numbers from 0 up to 1, the same for the same id. */
 function dice(id) {
-  let state = Number(String(id).slice(-9)) * 2_654_435_761 + 1;
+  let state = seedOf(String(id)) * 2_654_435_761 + 1;
   return () => {
     state = Math.imul(state ^ (state >>> 15), 2_246_822_519) + 0x9e3779b9;
     return ((state ^ (state >>> 13)) >>> 0) / 2 ** 32;
@@ -74,12 +84,12 @@ const SCENES = [
 /**
  * Give `face` its colours and its picture, a broad one if `broad`; gives the genre that it names and signs, if any: `genre`, if it is one.
  * @param {HTMLElement} face
- * @param {string | number | null} itemId
- * @param {string[]} genres
+ * @param {any} item
  * @param {{broad?: boolean, genre?: string | null}} how
  */
-export function paint(face, itemId, genres, { broad = false, genre = null } = {}) {
-  const roll = dice(itemId);
+export function paint(face, item, { broad = false, genre = null } = {}) {
+  const genres = labelsOf(item);
+  const roll = dice(item.item_id);
   const shown = genreShown(genres);
   const named = genre !== null && genres.includes(genre) ? genre : shown;
   const other = genres.find((genre) => genre !== shown);
@@ -92,11 +102,13 @@ export function paint(face, itemId, genres, { broad = false, genre = null } = {}
   const scene = SCENES[Math.floor(roll() * SCENES.length)](roll);
   const size = 3.6 + roll() * 1.1;
   const spot = `translate(${62 - size * 12 + roll() * 44} ${24 + roll() * 26}) rotate(${Math.round(roll() * 24 - 12)} ${size * 12} ${size * 12}) scale(${size})`;
+  const image = imageOf(item);
   face.prepend(
     svg(
       "svg", { class: "art", viewBox: broad ? "-80 8 210 112" : "0 0 120 160", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true", focusable: "false" },
       ...scene, SIGNS[named] ? svg("path", { class: "sign", d: SIGNS[named], transform: spot }) : null,
     ),
+    ...(image ? [image] : []),
   );
   return named;
 }

@@ -1,20 +1,22 @@
 // Who the user is: counts, mean rating, and when.
 
 import { el } from "./dom.js";
+import { capital, invitation, knows, noun, nouns, ownActs, rates, spoken } from "./schema.js";
 import { ago, count, date, isoDate, number } from "./format.js";
 
 /** `user` as in GET /v1/users/{id}. */
 export function showProfile(lead, facts, user) {
   const { counts, mean_rating: mean, last_event_ts: last, now, session } = user;
-  if (!user.known) lead.textContent = "Nobody has heard of this user yet. The list is what others like; rate a film and it becomes this user's own.";
+  if (!user.known) lead.textContent = `Nobody has heard of this user yet. The list is what others like; ${invitation.toLowerCase()} and it becomes this user's own.`;
   else if (!user.live) lead.textContent = "What is newest of this user does not answer: for a moment these are older figures.";
-  else lead.textContent = `${count(user.positives, "film")} liked, ${number(user.negatives)} not; ${count(session.events, "event")} in the newest session.`;
+  else lead.textContent = `${count(user.positives, noun, nouns)} liked, ${number(user.negatives)} not; ${count(session.events, "event")} in the newest session.`;
+  const pair = (one, other, words) => (knows(one) || knows(other) ? [[words, `${number(counts[one] ?? 0)} · ${number(counts[other] ?? 0)}`]] : []);
   const rows = [
-    ["Ratings", number(counts.rating)],
-    ["Mean rating", mean === null ? "none" : `${number(mean)} ★`],
-    ["Likes · dislikes", `${number(counts.like)} · ${number(counts.dislike)}`],
-    ["Clicks · views", `${number(counts.click)} · ${number(counts.view)}`],
-    ["Films seen", number(user.seen)],
+    ...(rates ? [["Ratings", number(counts.rating)], ["Mean rating", mean === null ? "none" : `${number(mean)} ★`]] : []),
+    ...pair("like", "dislike", "Likes · dislikes"),
+    ...pair("click", "view", "Clicks · views"),
+    ...ownActs.filter(({ name }) => name in counts).map(({ name }) => [capital(spoken(name)), number(counts[name])]),
+    [`${capital(nouns)} seen`, number(user.seen)],
     ["Newest event", last === null ? "none" : moment(last, ago(last, now))],
     ["Now, in the data's time", moment(now)],
   ];

@@ -1,5 +1,6 @@
 // Rank changes of a renewed list against the one before, shared by the sentence, the marks and the panel "why".
 
+import { noun } from "./schema.js";
 import { number } from "./format.js";
 
 /** @typedef {Map<string, {was: number, at: number, gone: number}>} Moves */
@@ -27,7 +28,7 @@ export function movedWords(moves) {
   const gains = [...moves.values()].map(gain);
   const parts = [["up", gains.filter((each) => each > 0)], ["down", gains.filter((each) => each < 0)], ["new", gains.filter(Number.isNaN)]];
   const told = parts.filter(([, some]) => some.length).map(([name, some]) => `${number(some.length)} ${name}`);
-  return told.length ? ` ${told.join(", ")}.` : " No film moved.";
+  return told.length ? ` ${told.join(", ")}.` : ` No ${noun} moved.`;
 }
 
 /** The mark of a tile: ▲ 2, ▼ 1, new, or nothing. */

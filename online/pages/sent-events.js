@@ -3,6 +3,7 @@
 import { postEvent } from "./api.js";
 import { $, el } from "./dom.js";
 import { movedWords } from "./rank-changes.js";
+import { capital, spoken } from "./schema.js";
 import { number } from "./format.js";
 
 /**
@@ -59,7 +60,7 @@ export class Acts {
     undo.addEventListener("click", () => this.#takeBack());
   }
 
-  /** `title`: the film's, for people; `key`: the item's. */
+  /** `title`: the item's, for people; `key`: the item's. */
   send(event, title, key, did = didWhat(event, title)) {
     const began = performance.now();
     if (key !== undefined) this.unsent.add(key);
@@ -95,8 +96,11 @@ export class Acts {
   }
 }
 
-const DID = { like: "liked", dislike: "disliked", click: "opened" };
+const DID = { like: "liked", dislike: "disliked", click: "opened", view: "opened" };
 
 /** What a person did, as a sentence's beginning: “You gave “Heat” 5 ★”; and as a thing: “your 5 ★ for “Heat””. */
-const didWhat = ({ type, rating }, title) => (rating === undefined ? `You ${DID[type]} “${title}”` : `You gave “${title}” ${rating} ★`);
-const your = ({ type, rating }, title) => (rating === undefined ? `your ${type} of “${title}”` : `your ${rating} ★ for “${title}”`);
+function didWhat({ type, rating, value }, title) {
+  if (rating !== undefined) return `You gave “${title}” ${rating} ★`;
+  return DID[type] ? `You ${DID[type]} “${title}”` : `${capital(spoken(type))}${value === undefined ? "" : ` ${number(value)}`}: “${title}”`;
+}
+const your = ({ type, rating }, title) => (rating === undefined ? `your ${spoken(type)} of “${title}”` : `your ${rating} ★ for “${title}”`);

@@ -6,10 +6,10 @@ import { el, icon } from "./dom.js";
 const VALUES = [1, 2, 3, 4, 5];
 const THUMB = "M2 21h4V9H2v12Zm20-11a2 2 0 0 0-2-2h-6.300l.95-4.570.03-.32a1.500 1.500 0 0 0-.44-1.060L13.200 1 6.600 7.600A2 2 0 0 0 6 9v10a2 2 0 0 0 2 2h9c.8 0 1.500-.5 1.840-1.220l3.020-7.050c.09-.23.140-.47.140-.73v-2Z";
 
-/** Like and dislike. `onAct` is called with {type: "like"} or {type: "dislike"}. */
-export function makeThumbs(title, onAct) {
+/** Like and dislike, of these `kinds`; null without one. `onAct` is called with {type: "like"} or {type: "dislike"}. */
+export function makeThumbs(title, kinds, onAct) {
   const thumb = (type, label) => el(`button.thumb.${type}`, { type: "button", "aria-label": `${label} ${title}`, title: label, onclick: () => onAct({ type }) }, icon(THUMB));
-  return el("span.thumbs", {}, thumb("like", "Like"), thumb("dislike", "Dislike"));
+  return kinds.length ? el("span.thumbs", {}, ...kinds.map((kind) => thumb(kind, kind === "like" ? "Like" : "Dislike"))) : null;
 }
 
 /** `onRate(stars)` is called once a person has decided. */
@@ -63,9 +63,10 @@ export function makeStars(title, itemId, onRate) {
   return group;
 }
 
-/** Fill `value` stars; 0 empties. */
-export function showStars(group, value) {
+/** Fill `value` stars; 0 empties. Without stars there is nothing to fill. */
+export function showStars(/** @type {HTMLElement | null} */ group, value) {
+  if (!group) return;
   for (const radio of group.querySelectorAll("input")) radio.checked = Number(radio.value) === value;
   group.dataset.value = value;
-  group.querySelector(".hint").hidden = true;
+  /** @type {HTMLElement} */ (group.querySelector(".hint")).hidden = true;
 }

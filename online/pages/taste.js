@@ -1,4 +1,4 @@
-// A user's taste: a row a genre, with two bars, for the last day and for the last weeks. Less than nothing is a dislike.
+// A user's taste: a row a label (with films, a genre), with two bars, for the last day and for the last weeks. Less than nothing is a dislike.
 
 import { el, reconcile } from "./dom.js";
 import { flip } from "./flip.js";

@@ -1,12 +1,14 @@
-// The recommended list: one tile a film, renewed in place so that a person sees what a rating moved.
+// The recommended list: one tile an item, renewed in place so that a person sees what a rating moved.
 
-import { moviePage, poster } from "./cards.js";
+import { menuOf, starsOf, thumbsOf } from "./acts.js";
+import { briefly, moviePage, poster } from "./cards.js";
 import { channelName, channelWords } from "./channels.js";
 import { el, reconcile } from "./dom.js";
 import { paint } from "./posters.js";
 import { flip } from "./flip.js";
 import { gain, showMove } from "./rank-changes.js";
-import { makeStars, makeThumbs, showStars } from "./stars.js";
+import { rates } from "./schema.js";
+import { showStars } from "./stars.js";
 import { shownTitle } from "./format.js";
 
 const DOUBLE_MS = 500;
@@ -14,7 +16,7 @@ const CHIPS = 2;
 
 export class Tiles {
   /**
-   * `onAct(item, act)` is called with {type: "rating", rating} or {type: "like"} or {type: "dislike"}. `kind`: how a tile is made and
+   * `onAct(item, act)` is called with what acts.js offers: {type: "rating", rating}, {type: "like"}, … `kind`: how a tile is made and
    * updated, as CARD below.
    */
   constructor(list, onAct, kind = CARD) {
@@ -142,16 +144,17 @@ const CARD = {
   make(item, act) {
     const title = shownTitle(item.title);
     const face = el("div.face", {}, el("div.place", {}, el("span.rank"), el("span.change")), el("h3", {}, el("a", { title }, title)));
-    paint(face, item.item_id, item.genres, { broad: true });
+    paint(face, item, { broad: true });
     return el(
       "li.tile", {},
       face,
       el(
         "div.body", {},
-        el("p.genres", {}, [item.year, item.genres.join(", ")].filter(Boolean).join(" · ") || "no genres known"),
+        el("p.genres", {}, briefly(item) || "nothing known of it"),
         el("div.score", {}, el("span", { "aria-hidden": "true" }, "match"), el("span.bar", { role: "img" }, el("span.fill")), el("button.ask", { type: "button", "aria-expanded": "false", "aria-label": `Why ${title}` }, "why")),
         el("ul.chips", { "aria-label": "Found by" }),
-        el("div.acts", {}, makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })), makeThumbs(title, act)),
+        el("div.acts", {}, starsOf(title, item.item_id, act), thumbsOf(title, act)),
+        menuOf(title, act),
       ),
     );
   },
@@ -172,14 +175,14 @@ const CARD = {
   },
 };
 
-/** A poster with stars, for a row. */
+/** A poster with stars, or else thumbs, for a row. */
 export const POSTER = {
   make(item, act) {
     const title = shownTitle(item.title);
     const tile = poster(item);
     tile.classList.add("tile");
     tile.querySelector(".face")?.append(el("span.change"));
-    tile.append(makeStars(title, item.item_id, (rating) => act({ type: "rating", rating })));
+    tile.append(...[rates ? starsOf(title, item.item_id, act) : thumbsOf(title, act), menuOf(title, act)].filter((each) => each !== null));
     return tile;
   },
 

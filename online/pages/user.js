@@ -13,6 +13,7 @@ import { follow } from "./stream.js";
 import { showTastes } from "./taste.js";
 import { Tiles } from "./tiles.js";
 import { Why } from "./why.js";
+import { invitation } from "./schema.js";
 import { comesBack, degradedSentence, number, shownTitle } from "./format.js";
 
 /** @typedef {import("./sent-events.js").Acted} Acted */
@@ -200,7 +201,7 @@ function showList(answer, beside, /** @type {Acted | null} */ acted) {
 
 function sayOf(acted, applied, inside, ms, moves) {
   if (!acted) {
-    const invited = page.beside ? "These lists renew themselves." : "Rate a film: your list renews itself.";
+    const invited = page.beside ? "These lists renew themselves." : `${invitation}: your list renews itself.`;
     say(invited, "", inside === null ? "" : `Your newest event took ${number(inside)} ms from the log to your features.`);
   } else if (acted.token === undefined) {
     // What moved nothing is no news.
@@ -253,7 +254,7 @@ function act(item, what) {
   const event = { type: what.type, user_id: page.userId, item_id: item.item_id };
   const position = tiles.order.indexOf(key);
   if (position >= 0) Object.assign(event, { request_id: page.shownAs, position });
-  if (what.rating !== undefined) event.rating = what.rating;
+  for (const name of ["rating", "value"]) if (what[name] !== undefined) event[name] = what[name];
   acts.send(event, shownTitle(item.title), key);
 }
 
@@ -304,7 +305,7 @@ function begin() {
   loadModels();
   page.renewal++;
   if (page.userId === null) {
-    $("lead").textContent = id ? `“${id}” is not a user id: a whole number from 0 on is expected.` : "Choose a user by id.";
+    $("lead").textContent = id ? `“${id}” is not a user id: 1 to 128 printable characters are expected.` : "Choose a user by id.";
     $("profile").removeAttribute("aria-busy");
     document.body.classList.add("nobody");
     $("go-id").focus();

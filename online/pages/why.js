@@ -2,6 +2,7 @@
 
 import { channelName, channelWords } from "./channels.js";
 import { el } from "./dom.js";
+import { noun, rates, tastesOf } from "./schema.js";
 import { number, ordinal, shownTitle, signed } from "./format.js";
 
 const AFTER_MS = 400;
@@ -13,7 +14,7 @@ export class Why {
   /** `list`: the tiles, each with its key and a button of class `ask`. */
   constructor(list) {
     this.list = list;
-    this.now = new Map(); // key → what explains it, its score, genres and title
+    this.now = new Map(); // key → what explains it, its score, tastes' names and title
     this.before = new Map();
     this.moves = null;
     this.panel = el("div.why", { id: "why", role: "group", "aria-label": "Why it is here", hidden: true });
@@ -41,7 +42,7 @@ export class Why {
   /** A list with its explanations, in place of the one before. `moves`: see rank-changes.js; null: nothing is compared. `again`: the list before stays. */
   show({ items, explain }, moves, again) {
     if (!again) this.before = this.now;
-    this.now = new Map(items.map((item) => [String(item.item_id), { ...item.explain, score: item.score, genres: item.genres, title: shownTitle(item.title) }]));
+    this.now = new Map(items.map((item) => [String(item.item_id), { ...item.explain, score: item.score, labels: tastesOf(item), title: shownTitle(item.title) }]));
     this.moves = moves;
     this.tastes = explain?.user?.tastes ?? null;
     this.recalled = explain?.stages?.recalled ?? null;
@@ -84,10 +85,10 @@ export class Why {
     for (const [name, { rank, score }] of Object.entries(why.models ?? {})) {
       row(`${ordinal(rank + 1)}${this.recalled ? ` of ${number(this.recalled)}` : ""} by the model ${name}`, `score ${short(score)}`);
     }
-    const liked = [...why.genres].sort((a, b) => strengthOf(this.tastes, b) - strengthOf(this.tastes, a)).slice(0, GENRES);
+    const liked = [...why.labels].sort((a, b) => strengthOf(this.tastes, b) - strengthOf(this.tastes, a)).slice(0, GENRES);
     for (const genre of liked) if (this.tastes?.[genre]) row(`your taste for ${genre} today: ${signed(this.tastes[genre].day)}`);
     const f = why.features;
-    if (f) row(`the film has ★ ${number(f.mean_rating)} of ${count(f.log_ratings)} ratings`);
+    if (f && rates) row(`the ${noun} has ★ ${number(f.mean_rating)} of ${count(f.log_ratings)} ratings`);
     for (const rule of why.rules ?? []) row(`rule: ${rule}`);
     const move = this.#move(key);
     this.panel.replaceChildren(

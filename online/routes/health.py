@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from features.version import VERSION
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
-from online.routes.readiness import Dependencies, models_ready
+from online.routes.models import models_ready
 from online.server import Server, server_of
 from online.support import metrics
 
@@ -21,6 +21,19 @@ class Alive(msgspec.Struct, frozen=True):
 
     status: Literal["alive"]
     version: str
+
+
+class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether Redis and Kafka answer, of every model on disk a version ranks, and item features are followed live."""
+
+    redis: bool
+    kafka: bool
+    models: bool
+    items: bool
+
+    @property
+    def all_ready(self) -> bool:
+        return self.redis and self.kafka and self.models and self.items
 
 
 class Readiness(msgspec.Struct, frozen=True):

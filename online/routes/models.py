@@ -8,10 +8,17 @@ from fastapi import APIRouter, Depends
 from models.registry import DataSeen
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
-from online.routes.readiness import RefusedVersion, refused_versions
 from online.server import Server, server_of
 
 router = APIRouter()
+
+
+class RefusedVersion(msgspec.Struct, frozen=True):
+    """A version of a model or of vectors that is not used, and why."""
+
+    name: str
+    version: int
+    reason: str
 
 
 class RankingModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +49,17 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     models: list[RankingModel]
     refused: list[RefusedVersion]
     vectors: list[ItemVectors]
+
+
+def models_ready(server: Server) -> bool:
+    """Whether a version of every model on disk ranks, and the model server responds."""
+    return server.models.on_disk <= {each.name for each in server.models.all()} and not server.client.broken
+
+
+def refused_versions(server: Server) -> list[RefusedVersion]:
+    """Versions of models and of vectors that are not used, and why."""
+    refused = server.models.refused | server.vectors.refused
+    return [RefusedVersion(name, version, why) for (name, version), why in sorted(refused.items())]
 
 
 @router.get("/v1/models")

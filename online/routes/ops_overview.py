@@ -13,7 +13,8 @@ from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
 from online.monitoring.job_metrics import JobSnapshot
 from online.monitoring.replay_control import ReplayState, read_state
 from online.ranking.policy import CONTROL
-from online.routes.readiness import Dependencies, RefusedVersion, models_ready, refused_versions
+from online.routes.health import Dependencies
+from online.routes.models import RefusedVersion, models_ready, refused_versions
 from online.server import Server
 from online.support import metrics
 

@@ -11,6 +11,7 @@ import numpy as np
 from fastapi import FastAPI
 
 from features.contracts.items import read_item, write_item
+from features.schema.tables import Schema
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane
 from features.types import Event, Item, UserId
@@ -24,6 +25,7 @@ from online.stores.item_store import ItemStore
 from online.support.home_clock import HomeClock
 from tests.online.conftest import api_settings, write_base
 from tests.online.sample_lists import model_of
+from tests.schemas import MOVIES
 
 NOW = 101 * DAY_MS
 
@@ -88,9 +90,10 @@ class FakeModelClient:
         return np.linspace(0.9, 0.1, count, dtype=np.float32)
 
 
-def api(folder: Path, **settings: str) -> FastAPI:
-    """The application of an API whose base lies under `folder`, and whose clock stands a day after the base's cut."""
-    write_base(folder / "base")
+def api(folder: Path, schema: Schema = MOVIES, **settings: str) -> FastAPI:
+    """The application of an API whose base lies under `folder`, and whose clock stands a day after the base's cut. Events mean
+    what `schema` says."""
+    write_base(folder / "base", schema)
     control = folder / "control"
     control.mkdir()
     app = make_app(api_settings(folder, control=str(control), **settings))

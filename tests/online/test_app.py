@@ -37,6 +37,16 @@ def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
     assert client.get("/docs.js").status_code == 200
 
 
+def test_images_come_from_hosts_in_the_access_file_alone(tmp_path: Path) -> None:
+    access = tmp_path / "access.json"
+    access.write_text('{"image_hosts": ["img.example", "*.cdn.example:8443"]}')
+    client = TestClient(api(tmp_path, access=str(access)), base_url="http://127.0.0.1:8000")
+    assert "img-src 'self' data: img.example *.cdn.example:8443;" in client.get("/").headers["content-security-policy"]
+    assert client.get("/v1/schema").json()["image_hosts"] == ["img.example", "*.cdn.example:8443"]
+    without = TestClient(api(tmp_path / "without"), base_url="http://127.0.0.1:8000")
+    assert "img-src 'self' data:;" in without.get("/").headers["content-security-policy"]
+
+
 def test_optional_fields_are_left_out_and_nulls_stay(client: TestClient) -> None:
     body = client.get("/v1/recommendations?user_id=99&size=2").json()
     assert list(body) == ["request_id", "user_id", "model", "model_version", "at", "items", "freshness", "degraded"]

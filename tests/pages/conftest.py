@@ -4,6 +4,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
@@ -56,6 +57,13 @@ def complaints() -> list[str]:
 @pytest.fixture
 def visit(browser: Browser, patient: Martlet, complaints: list[str]) -> Iterator[Visit]:
     """Opens a page of the home, each call in a browser of its own: visit("/", width=360, dark=True)."""
+    with pages_at(browser, patient.address, complaints) as open_page:
+        yield open_page
+
+
+@contextmanager
+def pages_at(browser: Browser, address: str, complaints: list[str]) -> Iterator[Visit]:
+    """Opens pages of the API at an address, and closes them; nothing may have complained by then."""
     contexts: list[BrowserContext] = []
 
     def record(message: ConsoleMessage) -> None:
@@ -64,7 +72,7 @@ def visit(browser: Browser, patient: Martlet, complaints: list[str]) -> Iterator
 
     def open_page(path: str, width: int = 1280, height: int = 900, dark: bool = False) -> Page:
         context = browser.new_context(
-            base_url=patient.address,
+            base_url=address,
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",

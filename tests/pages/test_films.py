@@ -109,7 +109,7 @@ def test_a_collection_is_ordered_narrowed_and_continued(visit: Visit) -> None:
 
 def test_an_unknown_genre_and_film_are_said(visit: Visit, complaints: list[str]) -> None:
     page = visit("/collection.html?type=genre&value=Nope")
-    expect(page.locator("#fault")).to_contain_text("no genre 'Nope'")
+    expect(page.locator("#fault")).to_contain_text("no item has 'Nope' as genres")
     page = visit("/movie.html?movieId=987654321")
     expect(page.locator("#fault")).to_contain_text("no item 987654321")
     page = visit("/movie.html")

@@ -13,7 +13,7 @@ BAD = [
     ("events = 3", "schema.toml, line 1, events: expected `object`, got `int`"),
     (
         'colour = "red"\n[events.click]\nweight = 1',
-        "line 1, colour: expected one of events, items, preset, ids, together, salt, got colour",
+        "line 1, colour: expected one of events, items, preset, ids, together, salt, noun, nouns, got colour",
     ),
     ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
     ("[events.click]\n\nweigt = 1", "line 3, events.click.weigt: expected one of weight, value"),
@@ -87,6 +87,9 @@ BAD = [
         "line 3, items.face.size: expected the vector's width, 1 to 1024, got nothing",
     ),
     (CLICK + '[items.face]\ntype = "text"\nsize = 3', "line 5, items.face.size: expected no `size`"),
+    ('noun = ""\n' + CLICK, "line 1, noun: expected a word of at most 32 letters, digits, spaces and -, got ''"),
+    ('noun = "<b>"\n' + CLICK, "line 1, noun: expected a word"),
+    ('noun = "lamp"\nnouns = "x\\ny"\n' + CLICK, "line 2, nouns: expected a word"),
     (
         CLICK + "\n".join(f'[items.a{at}]\ntype = "flag"' for at in range(33)),
         "items: expected at most 32 attributes, got 33",
@@ -107,6 +110,7 @@ def test_every_preset_is_a_schema_and_its_text_says_the_same() -> None:
         document = preset(name)
         again = read_document(write_document(document))
         assert (again.events, again.items) == (document.events, document.items)
+        assert (again.noun, again.nouns) == (document.noun, document.nouns)
 
 
 def test_what_stands_in_the_file_replaces_or_adds_to_its_preset() -> None:
@@ -118,6 +122,21 @@ def test_what_stands_in_the_file_replaces_or_adds_to_its_preset() -> None:
     assert document.events["purchase"] == shop.events["purchase"]
     assert list(document.items) == [*shop.items, "colour"]
     assert (document.items["brand"].type, document.items["price"]) == ("text", shop.items["price"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (CLICK, ("item", "items")),
+        ('noun = "lamp"\n' + CLICK, ("lamp", "lamps")),
+        ('noun = "story"\nnouns = "stories"\n' + CLICK, ("story", "stories")),
+        ('preset = "movies"', ("film", "films")),
+        ('preset = "shop"\nnoun = "toy"', ("toy", "toys")),
+    ],
+)
+def test_a_schema_says_what_items_are_called(text: str, words: tuple[str, str]) -> None:
+    document = read_document(text)
+    assert (document.noun, document.nouns) == words
 
 
 @pytest.mark.parametrize(

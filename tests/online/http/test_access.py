@@ -123,6 +123,8 @@ def test_pages_of_named_origins_alone_may_call(door: Door) -> None:
         '{"limit": {"per_second": 0, "burst": 1}}',
         "{",
         '{"admin_key": ""}',
+        '{"image_hosts": ["https://img.example"]}',
+        '{"image_hosts": ["img.example; script-src *"]}',
     ],
 )
 def test_a_file_that_is_wrong_or_gone_opens_nothing(door: Door, content: str) -> None:

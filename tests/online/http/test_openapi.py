@@ -42,6 +42,7 @@ OPERATIONS = [
     ("GET", "/v1/models"),
     ("GET", "/v1/ops"),
     ("GET", "/v1/recommendations"),
+    ("GET", "/v1/schema"),
     ("GET", "/v1/users/{user_id}"),
     ("PATCH", "/v1/items/{item_id}"),
     ("POST", "/v1/admin/replay"),
@@ -51,7 +52,9 @@ OPERATIONS = [
     ("POST", "/v1/recommendations"),
     ("PUT", "/v1/items/{item_id}"),
 ]
-WITHOUT_INPUT = [("GET", path) for path in ("/healthz", "/metrics", "/readyz", "/v1/genres", "/v1/models", "/v1/ops")]
+WITHOUT_INPUT = [
+    ("GET", path) for path in ("/healthz", "/metrics", "/readyz", "/v1/genres", "/v1/models", "/v1/ops", "/v1/schema")
+]
 ANY_INPUT = [("DELETE", "/v1/items/{item_id}"), ("GET", "/v1/users/{user_id}")]
 """Nearly every string is an id: none can be drawn that is described as wrong."""
 ANSWERED_BY_LINE = ("POST", "/v1/items")
