@@ -10,6 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from features.contracts.events import Whole
+from features.contracts.json_contract import read_json
+from features.errors import BadEvent
 
 
 class _Mark(msgspec.Struct):
@@ -33,6 +35,6 @@ def read_mark(value: bytes) -> int | None:
     (7, None)
     """
     try:
-        return _decoder.decode(value).items
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return read_json(_decoder, value, "mark").items
+    except BadEvent:
         return None

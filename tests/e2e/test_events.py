@@ -55,7 +55,7 @@ def test_undo_takes_a_rating_back_and_forgetting_erases_all(martlet: Martlet, ne
         ({"type": "rating", "user_id": 1, "item_id": 1, "rating": 6}, "rating"),
         ({"type": "click", "user_id": -1, "item_id": 1}, "user_id"),
         ({"type": "click", "user_id": 2**63, "item_id": 1}, "user_id"),
-        ({"type": "click", "user_id": "1", "item_id": 1}, "user_id"),
+        ({"type": "click", "user_id": "a\n", "item_id": 1}, "user_id"),
         ({"type": "click", "user_id": 1}, "item_id"),
         ({"type": "buy", "user_id": 1, "item_id": 1}, "type"),
         ({"type": "click", "user_id": 1, "item_id": 1, "ts": 4_000_000_000_000}, "ts"),

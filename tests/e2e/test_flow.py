@@ -24,7 +24,7 @@ GARBAGE = [
     b'{"type": "rating", "user_id"',
     b"",
     b'{"type":"rating","user_id":910001,"event_id":"n","ts":1,"item_id":1,"rating":NaN}',
-    b'{"type":"click","user_id":"910001","event_id":"w","ts":1,"item_id":1}',
+    b'{"type":"click","user_id":"","event_id":"w","ts":1,"item_id":1}',
     b'{"pad":"' + b"x" * (2 << 20) + b'"}',
     b'{"deep":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
 ]

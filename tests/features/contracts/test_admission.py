@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from features.contracts.admission import Misplaced, admit, admit_list, key_text, user_of_key
+from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
+from features.contracts.catalogue_mark import write_mark
 from features.contracts.events import write_event
 from features.contracts.served import Served, ServedCandidates, ServedHead, ServedItem, write_served
 from features.errors import BadEvent
@@ -95,6 +96,21 @@ def test_what_comes_from_the_future_is_refused(admitted: Callable[[int], Event |
 )
 def test_whose_a_record_is_by_its_key(key: str, away: int, user: int | None) -> None:
     assert user_of_key(key, (partition_of(key) + away) % 8, MOVIES) == user
+
+
+@pytest.mark.parametrize(
+    "value", [b"\xff", b"[" * 100_000, b'{"type":"catalogue"}', b'{"type":"catalogue","items":-1}', b"7"]
+)
+def test_what_is_neither_event_nor_mark_is_refused(value: bytes) -> None:
+    with pytest.raises(BadEvent):
+        admit(value, "7", HOME, NOW, NOW, MOVIES)
+
+
+def test_a_mark_holds_wherever_it_lies() -> None:
+    for key, partition in (("", 3), ("7", HOME)):
+        with pytest.raises(Marked) as caught:
+            admit(write_mark(12), key, partition, NOW, NOW, MOVIES)
+        assert caught.value.version == 12
 
 
 @pytest.mark.parametrize(("key", "text"), [(None, ""), (b"", ""), (b"\xff", ""), (b"7", "7"), ("Zoë".encode(), "Zoë")])
