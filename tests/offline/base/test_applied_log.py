@@ -81,4 +81,4 @@ def test_the_log_becomes_a_data_set(spark: Any, tmp_path: Path, dataset: Dataset
     assert len({event.event_id for event in rows}) == len(rows)
     assert [event.ts for event in rows] == sorted(event.ts for event in rows)
     assert {event.centi for event in rows} >= {0, 50, 1_000, 6_000, 70_000}
-    assert (taken.clock, taken.items) == ("wall", dataset.items)
+    assert (taken.clock, taken.items) == ("wall", [SHOP.items.again(item) for item in dataset.items])

@@ -144,7 +144,7 @@ def test_what_can_not_be_made(
         (["--out", str(tmp_path / "bases" / "one")], "a folder named by a whole number"),
         (["--out", str(taken)], "a number that is not taken"),
         (["--out", str(tmp_path / "bases" / "2"), "--history", "1.5"], "a share from 0 to 1"),
-        (["--out", str(tmp_path / "bases" / "2"), "--dataset", "nowhere"], "a folder, or one of"),
+        (["--out", str(tmp_path / "bases" / "2"), "--dataset", "nowhere"], "a folder, none, or one of"),
     ):
         assert main(["--dataset", folder, "--data-dir", str(tmp_path / "data"), *argv]) == 1
         error = capsys.readouterr().err
@@ -164,7 +164,7 @@ def test_a_failing_worker_leaves_nothing(spark: Any, tmp_path: Path, some_rows: 
     assert not list((tmp_path / "bases").iterdir())
     line = spark_message(caught.value)
     assert line is not None
-    assert line.startswith("TypeError: unsupported operand")
+    assert line.startswith("TypeError: '<' not supported")
     assert spark_message(ValueError("ours")) is None
 
 
