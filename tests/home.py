@@ -56,13 +56,13 @@ class Martlet:
     def post(self, events: object) -> httpx.Response:
         return self.http.post("/v1/events", json=events)
 
-    def recommend(self, user_id: int, **more: Any) -> dict[str, Any]:
+    def recommend(self, user_id: int | str, **more: Any) -> dict[str, Any]:
         answer = self.http.get("/v1/recommendations", params={"user_id": user_id, **more})
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
 
-    def applied(self, user_id: int, token: str, within: float = 20, **more: object) -> dict[str, Any]:
+    def applied(self, user_id: int | str, token: str, within: float = 20, **more: object) -> dict[str, Any]:
         """The user's list once all that `token` stands for is in it. One request waits 200 ms for that at most."""
 
         def seen() -> dict[str, Any] | None:

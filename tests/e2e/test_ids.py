@@ -19,19 +19,15 @@ def test_a_user_with_a_name_is_followed_and_forgotten(martlet: Martlet, user: st
     event = {"type": "rating", "user_id": user, "item_id": rated, "rating": 5}
     liked = {"type": "like", "user_id": user, "item_id": "SKU/1"}
     posted = martlet.post([event, liked]).json()
-    asked = {"user_id": user, "seen": posted["seen"], "size": 50, "exclude": "SKU/1,3"}
-    answer = martlet.http.get("/v1/recommendations", params=asked).json()
+    answer = martlet.applied(user, posted["seen"], size=50, exclude="SKU/1,3")
     assert answer["user_id"] == user
-    assert answer["freshness"]["seen_applied"]
     assert not {rated, "SKU/1", 3} & {item["item_id"] for item in answer["items"]}
     path = f"/v1/users/{quote(user, safe='')}"
     known = martlet.http.get(path).json()
     assert (known["user_id"], [entry["item_id"] for entry in known["history"]]) == (user, ["SKU/1", rated])
     undo = {"type": "undo", "user_id": user, "target": posted["event_ids"][1]}
     token = martlet.post([undo, {"type": "forget_user", "user_id": user}]).json()["seen"]
-    assert martlet.http.get("/v1/recommendations", params={"user_id": user, "seen": token}).json()["freshness"][
-        "seen_applied"
-    ]
+    martlet.applied(user, token)
     assert martlet.http.get(path).json()["history"] == []
     inside = Ids(bytes.fromhex(martlet.salt)).inside(user)
     assert martlet.redis.exists(user_key(inside))
