@@ -80,5 +80,7 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
         return problem_response(503, str(error), {"Retry-After": "1"}, event_ids=ids)
     for event in events:
         metrics.EVENTS.labels(server.schema.kind(event.kind).name).inc()
+        if event.item:
+            server.items.note_name(event.item_id, event.item)
     server.outcomes.record_events(events)
     return JsonResponse(Accepted(len(events), ids, make_token(offsets)), 202)

@@ -73,7 +73,7 @@ class ItemStore:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
             features = decode_item(value)
-            self._note_name(item_id, features)
+            self.note_name(item_id, features.item_id)
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
@@ -186,13 +186,14 @@ class ItemStore:
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
-        self._note_name(item_id, features)
+        self.note_name(item_id, features.item_id)
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
 
-    def _note_name(self, item_id: ItemId, features: ItemFeatures) -> None:
-        if isinstance(features.item_id, str):
-            self._names[item_id] = features.item_id
+    def note_name(self, item_id: ItemId, outer: OuterId) -> None:
+        """Remember an item's id outside, where it is a string: for answers that come before its features or its catalogue entry."""
+        if isinstance(outer, str):
+            self._names[item_id] = outer
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

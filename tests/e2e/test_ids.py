@@ -52,6 +52,7 @@ def test_an_item_with_a_name_is_put_liked_and_found(martlet: Martlet, new_user: 
     value = martlet.redis.hget(item_key(inside), "v")
     assert isinstance(value, bytes)
     assert item.encode() in value
+    assert martlet.http.delete(path).status_code == 200  # a new item would be in others' lists
 
 
 @pytest.mark.parametrize("bad", ["", "a\nb", "x" * 129, "\x00"])

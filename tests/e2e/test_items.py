@@ -37,5 +37,6 @@ def test_an_event_counts_for_what_its_item_was_then(martlet: Martlet) -> None:
     put(martlet, ["Cooking"])
     assert liked_under(martlet, third) == {"Cooking"}
     assert set(martlet.user(second)["weights"]) == {"Knitting", "Drama"}
+    assert martlet.http.delete(f"/v1/items/{ITEM}").status_code == 200  # a new item would be in others' lists
     verified = martlet.command("verify", "--wait", "60")
     assert verified.returncode == 0, verified.stdout + verified.stderr
