@@ -191,7 +191,7 @@ class ItemStore:
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
 
     def note_name(self, item_id: ItemId, outer: OuterId) -> None:
-        """Remember an item's id outside, where it is a string: for answers that come before its features or its catalogue entry."""
+        """Remember an item's id outside, where it is a string: for answers that come before its features."""
         if isinstance(outer, str):
             self._names[item_id] = outer
 
