@@ -6,7 +6,7 @@ import pytest
 
 from features.ids import Ids
 from features.keys import item_key, user_key
-from tests.home import Martlet
+from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home
 
@@ -49,9 +49,12 @@ def test_an_item_with_a_name_is_put_liked_and_found(martlet: Martlet, new_user: 
     assert ranked["unknown"] == ["nothing"]
     assert {each["item_id"] for each in ranked["items"]} == {item, 1}
     inside = Ids(bytes.fromhex(martlet.salt)).inside(item)
-    value = martlet.redis.hget(item_key(inside), "v")
-    assert isinstance(value, bytes)
-    assert item.encode() in value
+
+    def named() -> bool:
+        value = martlet.redis.hget(item_key(inside), "v")
+        return isinstance(value, bytes) and item.encode() in value
+
+    until(named, 10, "the item's features follow, and have its name")
     assert martlet.http.delete(path).status_code == 200  # a new item would be in others' lists
 
 
