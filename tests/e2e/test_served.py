@@ -9,6 +9,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from features.contracts.served import Served, read_served, read_served_list
+from features.ids import Ids
 from features.inputs.model_inputs import RawInputs, layout, model_inputs
 from features.keys import SERVED, partition_of
 from models.registry import read_manifest, version_folder
@@ -59,9 +60,10 @@ def test_the_list_that_was_shown_is_in_the_log(martlet: Martlet, new_user: int) 
         assert (served.model, served.model_version) == (model, answer["model_version"])
         assert served.ts == served.at == answer["at"]
         assert served.degraded == ()
-        assert [
-            {"item_id": item.item_id, "score": item.score, "channels": list(item.channels)} for item in served.items
-        ] == [{name: item[name] for name in ("item_id", "score", "channels")} for item in answer["items"]]
+        inside = Ids(bytes.fromhex(martlet.salt)).inside  # the log has the numbers inside
+        assert [(item.item_id, item.score, list(item.channels)) for item in served.items] == [
+            (inside(item["item_id"]), item["score"], item["channels"]) for item in answer["items"]
+        ]
         assert [item.position for item in served.items] == list(range(size))
         ranked = dict(zip(served.candidates.item_id, served.candidates.score, strict=True))
         assert len(ranked) > size
