@@ -61,6 +61,16 @@ def _number(text: str) -> int | None:
     return number if number <= MAX_ID else None
 
 
+def number_of_hash(digest: bytes) -> int:
+    """The number below −1 that stands for a string with this hash (8 bytes).
+
+    >>> number_of_hash(bytes(8)), number_of_hash(bytes([255] * 8)), number_of_hash(bytes([255] * 7 + [254]))
+    (-9223372036854775808, -2, -2)
+    """
+    number = (int.from_bytes(digest, "big") & MAX_ID) - (MAX_ID + 1)
+    return number if number != NO_ID else number - 1
+
+
 class Ids:
     """The ids of a home.
 
@@ -83,9 +93,7 @@ class Ids:
         found = canonical(outer)
         if isinstance(found, int):
             return found
-        digest = blake2b(found.encode(), digest_size=8, key=self.salt).digest()
-        number = (int.from_bytes(digest, "big") & MAX_ID) - (MAX_ID + 1)
-        return number if number != NO_ID else number - 1
+        return number_of_hash(blake2b(found.encode(), digest_size=8, key=self.salt).digest())
 
     def shown(self, outer: OuterId) -> OuterId:
         """The id as answers give it.

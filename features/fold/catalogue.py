@@ -9,8 +9,17 @@ from collections.abc import Iterator, Mapping
 from features.types import Item, ItemId
 
 
+def as_folded(item: Item) -> Item:
+    """The item as far as the fold reads it: a title, a price within its band or what is sold out makes no other one.
+
+    >>> as_folded(Item(7, "Heat", {"genres": ("Crime",)}, tastes=("Crime",))) == Item(7, "", tastes=("Crime",))
+    True
+    """
+    return Item(item.item_id, "", tastes=item.tastes)
+
+
 class CatalogueVersions:
-    """Items by version. Keeps every change since the base: a newer base lets them go.
+    """Items by version. Keeps the changes since the base, as long as they are given: a newer base lets them go.
 
     start  the version of the base's items
     end    the offset of the record to come next
@@ -22,13 +31,20 @@ class CatalogueVersions:
         self.start = self.end = start
 
     def put(self, offset: int, item: Item | None) -> None:
-        """Take the record at an offset, in their order; one that holds no item (None) only counts. One that was taken is passed
-        over."""
+        """Take the record at an offset, in their order; one that holds no item (None), or the same as before, only counts. One
+        that was taken is passed over."""
         if offset < self.end:
             return
-        if item is not None:
-            self._changes.setdefault(item.item_id, []).append((offset, item))
         self.end = offset + 1
+        if item is not None:
+            changes = self._changes.setdefault(item.item_id, [])
+            if not changes or changes[-1][1] != item:
+                changes.append((offset, item))
+
+    @property
+    def changes(self) -> int:
+        """How many changes are kept."""
+        return sum(map(len, self._changes.values()))
 
     def pass_to(self, offset: int) -> None:
         """Note that there are no more records before an offset."""

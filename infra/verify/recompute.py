@@ -13,6 +13,7 @@ from features.base.reader import Base
 from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
 from features.contracts.items import item_of_record
 from features.errors import BadEvent, Unavailable
+from features.fold.catalogue import as_folded
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
 from features.fold.impressions import fold_list, list_memory
@@ -60,7 +61,8 @@ class Recomputer:
         """Fold one record of `events` or `served`, or take one of `items`, which must come before those that follow on it in the
         other two. A partition's records must come in order; those contained in the base are skipped."""
         if topic == ITEMS:
-            self._catalogue.put(offset, item_of_record(value, self._base.schema))
+            item = item_of_record(value, self._base.schema)
+            self._catalogue.put(offset, None if item is None else as_folded(item))
             return
         if offset < self._base.offsets[topic][partition]:
             return

@@ -160,7 +160,8 @@ def _write_tables(
         ledger, newest = _ledger(taken), _newest(taken)
         versions = _versions(taken, previous)
         rows = sum(ledger[topic]["read"] for topic in (EVENTS, SERVED))
-        this.note = f"{ledger[EVENTS]['read']} events, {ledger[SERVED]['read']} shown lists"
+        read = f"{ledger[EVENTS]['read']} events, {ledger[SERVED]['read']} shown lists"
+        this.note = f"{read}, {items_by_version.changes} changes of items"
     cut = max(previous.cut, newest)
     parts = partitions(spark, rows + previous.user_count())
     catalogue = spark.sparkContext.broadcast(items_by_version)

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from features.contracts.items import item_of_record
 from features.errors import Unavailable
-from features.fold.catalogue import CatalogueVersions
+from features.fold.catalogue import CatalogueVersions, as_folded
 from features.keys import ITEMS
 from features.schema.tables import Schema
 
@@ -50,7 +50,8 @@ class ItemsReader:
         if version > self._topic.end():
             return False
         for offset, value in self._topic.read(versions.end, version):
-            versions.put(offset, item_of_record(value, self._schema))
+            item = item_of_record(value, self._schema)
+            versions.put(offset, None if item is None else as_folded(item))
         versions.pass_to(version)
         return True
 

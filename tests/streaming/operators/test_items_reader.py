@@ -8,11 +8,14 @@ from streaming.testing.memory_items import MemoryItems
 from tests.schemas import MOVIES
 
 
-def put(topic: MemoryItems, item: int | str, title: str) -> int:
-    outer = item if isinstance(item, str) else ""
-    return topic.put(
-        write_item(compile_item(MOVIES.ids.inside(item), {"title": title}, 0, MOVIES.items, outer), MOVIES.items)
-    )
+def put(topic: MemoryItems, item: int | str, genre: str, title: str = "x") -> int:
+    outer, fields = item if isinstance(item, str) else "", {"title": title, "genres": [genre]}
+    return topic.put(write_item(compile_item(MOVIES.ids.inside(item), fields, 0, MOVIES.items, outer), MOVIES.items))
+
+
+def tastes(versions: CatalogueVersions, item_id: int, version: int) -> tuple[str, ...] | None:
+    item = versions.item(item_id, version)
+    return None if item is None else item.tastes
 
 
 def test_each_version_has_the_items_of_then() -> None:
@@ -22,7 +25,7 @@ def test_each_version_has_the_items_of_then() -> None:
         asked.append(1)
         return topic
 
-    versions = CatalogueVersions({1: Item(1, "base"), 2: Item(2, "other")})
+    versions = CatalogueVersions({1: Item(1, "", tastes=("base",)), 2: Item(2, "", tastes=("other",))})
     reader = ItemsReader(versions, MOVIES, connect)
     assert reader.reach(0)
     assert not asked, "without a mark nobody is asked"
@@ -33,12 +36,24 @@ def test_each_version_has_the_items_of_then() -> None:
     assert reader.reach(3)
     assert not reader.reach(5), "there are only four"
     assert reader.reach(4)
-    titles = [item.title for version in range(5) if (item := versions.item(1, version)) is not None]
-    assert titles == ["base", "first", "first", "first", "last"]
+    assert [tastes(versions, 1, version) for version in range(5)] == [("base",), *[("first",)] * 3, ("last",)]
     named = MOVIES.ids.inside("SKU")
-    assert [versions.item(named, version) for version in (2, 3)] == [None, Item(named, "named", outer="SKU")]
-    assert [item.title for item in versions.items(4)] == ["named", "last", "other"]
+    assert [tastes(versions, named, version) for version in (2, 3)] == [None, ("named",)]
+    assert [item.tastes for item in versions.items(4)] == [("named",), ("last",), ("other",)]
     assert (versions.end, asked) == (4, [1])
+
+
+def test_what_the_fold_does_not_read_is_not_kept() -> None:
+    topic, versions = MemoryItems(), CatalogueVersions({})
+    for number in range(1_000):
+        put(topic, 1, "Drama", f"Title {number}")
+    put(topic, 1, "War")
+    put(topic, 1, "Drama")
+    assert ItemsReader(versions, MOVIES, lambda: topic).reach(1_002)
+    assert versions.changes == 3
+    assert [tastes(versions, 1, version) for version in (1, 1_000, 1_001, 1_002)] == [
+        ("Drama",), ("Drama",), ("War",), ("Drama",),
+    ]  # fmt: skip
 
 
 def test_what_was_taken_is_passed_over() -> None:
