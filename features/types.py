@@ -43,6 +43,16 @@ class Event(NamedTuple):
     user: str = ""
     item: str = ""
 
+    @property
+    def outer_user(self) -> int | str:
+        """The user's id outside."""
+        return self.user or self.user_id
+
+    @property
+    def outer_item(self) -> int | str:
+        """The item's id outside."""
+        return self.item or self.item_id
+
 
 class Contribution(NamedTuple):
     """The change that one applied event makes to an item and its pairs: added (sign 1) or taken back (sign −1).

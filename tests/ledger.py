@@ -1,25 +1,19 @@
 """How far the job of a running home is, and what it has counted: by Redis and Kafka, without a command."""
 
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-
 from features.base.reader import Base, Offsets
-from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED
+from features.keys import EVENTS, PARTITIONS, SERVED
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs.base_from_log import folded_offsets
 from infra.verify.compare import verify as recompute_and_compare
-from infra.verify.recompute import Ends, KafkaReader, Recomputer, read_log_ends
+from infra.verify.recompute import Ends, KafkaReader, Recomputer
 from streaming.settings import JobSettings, read_settings
 from tests.home import Martlet, until
 
-READ_WITHIN = 120.0
-CATALOGUE = (ITEMS, 0)
 NAMES: dict[str, tuple[str, ...]] = {
     EVENTS: ("read", *VERDICTS),
     SERVED: ("served_read", *(f"served_{name}" for name in SERVED_VERDICTS)),
@@ -33,44 +27,17 @@ class GrowingLog:
 
     def __init__(self, base: Base, settings: JobSettings) -> None:
         self.made_of = base.folder, settings
-        self._offsets = {(topic, number): at for topic, parts in base.offsets.items() for number, at in parts.items()}
-        self._offsets[CATALOGUE] = 0
         self._folded = Recomputer(base, settings)
-        self._bootstrap = settings.bootstrap
+        self._reader = KafkaReader(settings.bootstrap)
 
     def ends(self) -> Ends:
-        return KafkaReader(self._bootstrap).ends()
+        return self._reader.ends()
 
     def read(self, recomputer: Recomputer) -> Ends:
-        """Fold what has come since, and give `recomputer` all that was folded. Items come first, as where the whole is read."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, max_poll_records=5000,
-            fetch_max_bytes=32 << 20, max_partition_fetch_bytes=8 << 20,
-        )  # fmt: skip
-        try:
-            ends = consumer.end_offsets([TopicPartition(*part) for part in self._offsets if part != CATALOGUE])
-            self._fold(consumer, consumer.end_offsets([TopicPartition(*CATALOGUE)]))
-            self._fold(consumer, ends)
-        finally:
-            consumer.close()
+        """Fold what has come since, and give `recomputer` all that was folded."""
+        ends = self._reader.read(self._folded)
         recomputer.expected = self._folded.expected
-        return {(part.topic, part.partition): end for part, end in ends.items()}
-
-    def _fold(self, consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
-        """Partitions up to their ends."""
-        consumer.assign(list(ends))
-        for part in ends:
-            consumer.seek(part, self._offsets[part])
-        deadline = time.monotonic() + READ_WITHIN
-        while any(self._offsets[part] < end for part, end in ends.items()):
-            assert time.monotonic() < deadline, f"the log could not be read within {READ_WITHIN:.0f} s"
-            for part, records in consumer.poll(500).items():
-                for record in records:
-                    if record.offset < ends[part]:
-                        value = record.value or b""
-                        topic, number = part.topic, part.partition
-                        self._folded.feed(topic, number, record.offset, record.timestamp, record.key, value)
-                        self._offsets[part] = record.offset + 1
+        return ends
 
 
 _logs: dict[Path, GrowingLog] = {}
@@ -96,7 +63,7 @@ def settings_of(martlet: Martlet) -> JobSettings:
 def ends_of(martlet: Martlet) -> Offsets:
     """The end of each partition of the log."""
     ends: Offsets = {EVENTS: {}, SERVED: {}}
-    for (topic, partition), end in read_log_ends(martlet.bootstrap).items():
+    for (topic, partition), end in KafkaReader(martlet.bootstrap).ends().items():
         ends[topic][partition] = end
     return ends
 

@@ -31,10 +31,12 @@ class Reference:
         self._pairs = dict(base.all_pairs())
         self.ledger = {EVENTS: Counter[str](), SERVED: Counter[str]()}
         self._versions = dict(base.catalogue_versions)
-        self._changes: list[Item | None] = []
+        self._changes: list[tuple[int, Item | None]] = []
 
     def feed(self, records: dict[tuple[str, int], list[Record]], start: Offsets, end: Offsets) -> None:
-        self._changes = [item_of_record(record.value, self._schema) for record in records.get((ITEMS, 0), [])]
+        self._changes = [
+            (record.broker_ts, item_of_record(record.value, self._schema)) for record in records.get((ITEMS, 0), [])
+        ]
         for (topic, partition), each in records.items():
             if topic == ITEMS:
                 continue
@@ -51,14 +53,15 @@ class Reference:
         except Misplaced:
             return REROUTED
         except Marked as mark:
-            if mark.version > len(self._changes):
+            there = [ts for ts, _ in self._changes if ts <= record.broker_ts]
+            if mark.version > len(there):
                 return REJECTED
             self._versions[partition] = max(mark.version, self._versions[partition])
             return MARKS
         state = self._users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         known = self._changes[: self._versions[partition]]
-        changed = [each for each in known if each is not None and each.item_id == item_id]
+        changed = [each for _, each in known if each is not None and each.item_id == item_id]
         item = None if item_id is None else changed[-1] if changed else self._base.catalogue.get(item_id)
         verdict, contribution = fold_user(state, event, item, record.offset + 1, self._schema)
         if contribution is not None:

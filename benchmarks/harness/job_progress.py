@@ -11,7 +11,7 @@ from benchmarks.harness.flink_cluster import Cluster
 from features.errors import Broken, Unavailable
 from features.keys import EVENTS, PARTITIONS, N, item_key, pairs_key
 from features.store.job_status import VERDICTS, lane_keys, read_lanes
-from infra.verify.recompute import read_log_ends
+from infra.verify.recompute import KafkaReader
 
 POLL, ITEMS_POLL = 0.02, 0.1
 PAIRS_QUIET = 2.0
@@ -21,7 +21,7 @@ STALLED = 300.0
 
 def log_ends(bootstrap: str) -> list[int]:
     """Returns the end offset of each partition of `events`."""
-    ends = read_log_ends(bootstrap)
+    ends = KafkaReader(bootstrap).ends()
     return [ends[EVENTS, lane] for lane in range(PARTITIONS)]
 
 

@@ -27,7 +27,7 @@ from features.arrays import IntArray
 from features.base.item_weights import ARRAYS, Relations
 from features.base.mapped_table import MappedTable
 from features.errors import BadInput, Broken
-from features.fold.catalogue import CatalogueVersions
+from features.fold.catalogue import CatalogueVersions, as_folded
 from features.fold.co_visits import Pairs
 from features.fold.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.ids import OuterId
@@ -150,8 +150,15 @@ class Base:
         return {number: int(recorded.get(str(number), 0)) for number in range(PARTITIONS)}
 
     def versions(self) -> CatalogueVersions:
-        """The catalogue by version, from the base's items on: they are as of the smallest version of a partition."""
-        return CatalogueVersions(self.catalogue, min(self.catalogue_versions.values()))
+        """The catalogue by version as the fold reads it (`as_folded`), from the base's items on: they are as of the smallest
+        version of a partition."""
+        items = {item.item_id: as_folded(item) for item in self.catalogue_items()}
+        return CatalogueVersions(items, self.catalogue_start)
+
+    @property
+    def catalogue_start(self) -> int:
+        """The version of the base's items."""
+        return min(self.catalogue_versions.values())
 
     @property
     def horizon(self) -> int:

@@ -40,7 +40,7 @@ def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Mill
             raise
         raise Marked(version) from None
     check_time(event.ts, broker_ts, clock)
-    expected = event.user or str(event.user_id)
+    expected = str(event.outer_user)
     if key != expected or partition != partition_of(expected):
         raise Misplaced(event, expected)
     return event

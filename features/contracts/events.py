@@ -149,11 +149,11 @@ def write_event(event: Event, schema: Schema) -> bytes:
     fields: dict[str, Any] = {
         "event_id": event.event_id,
         "type": kind.name,
-        "user_id": event.user or event.user_id,
+        "user_id": event.outer_user,
         "ts": event.ts,
     }
     if event.item_id != NO_ID:
-        fields["item_id"] = event.item or event.item_id
+        fields["item_id"] = event.outer_item
     if kind.value is not None:
         fields[value_field(kind)] = event.centi / 100
     if event.target:

@@ -4,9 +4,11 @@ A version is a number of records of the topic `items`: version k has the changes
 in the users' partitions say from where on which version holds (`features.contracts.catalogue_mark`).
 """
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
-from features.types import Item, ItemId
+from features.types import Item, ItemId, Millis
 
 
 def as_folded(item: Item) -> Item:
@@ -18,37 +20,69 @@ def as_folded(item: Item) -> Item:
     return Item(item.item_id, "", tastes=item.tastes)
 
 
+class Arrivals:
+    """When each record of the topic `items` came, by the broker. Whether a mark may name a version is settled by that and the
+    mark's own time, so that every run decides alike, however late it reads.
+
+    start  the version from which on they are known
+    end    the offset of the record to come next
+    """
+
+    def __init__(self, start: int = 0) -> None:
+        self.start = self.end = start
+        self._offsets, self._times = array("q"), array("q")
+
+    def put(self, offset: int, ts: Millis) -> None:
+        """Note the next record."""
+        self._offsets.append(offset)
+        self._times.append(ts)
+        self.end = offset + 1
+
+    def pass_to(self, offset: int) -> None:
+        """Note that there are no more records before an offset."""
+        self.end = max(self.end, offset)
+
+    def holds(self, version: int, ts: Millis) -> bool:
+        """Whether the records of a version were there when a mark came at `ts`."""
+        if version > self.end:
+            return False
+        newest = bisect_left(self._offsets, version) - 1
+        return newest < 0 or self._times[newest] <= ts
+
+
 class CatalogueVersions:
     """Items by version. Keeps the changes since the base, as long as they are given: a newer base lets them go.
 
-    start  the version of the base's items
-    end    the offset of the record to come next
+    start     the version of the base's items
+    arrivals  of all records since
     """
 
     def __init__(self, items: Mapping[ItemId, Item], start: int = 0) -> None:
         self._items = items
         self._changes: dict[ItemId, list[tuple[int, Item]]] = {}
-        self.start = self.end = start
+        self.start = start
+        self.arrivals = Arrivals(start)
 
-    def put(self, offset: int, item: Item | None) -> None:
-        """Take the record at an offset, in their order; one that holds no item (None), or the same as before, only counts. One
-        that was taken is passed over."""
-        if offset < self.end:
-            return
-        self.end = offset + 1
-        if item is not None:
-            changes = self._changes.setdefault(item.item_id, [])
-            if not changes or changes[-1][1] != item:
-                changes.append((offset, item))
+    @property
+    def end(self) -> int:
+        """The offset of the record to come next."""
+        return self.arrivals.end
 
     @property
     def changes(self) -> int:
         """How many changes are kept."""
         return sum(map(len, self._changes.values()))
 
-    def pass_to(self, offset: int) -> None:
-        """Note that there are no more records before an offset."""
-        self.end = max(self.end, offset)
+    def put(self, offset: int, ts: Millis, item: Item | None) -> None:
+        """Take the record at an offset, which the broker took at `ts`, in their order; one that holds no item (None), or the same
+        as before, only counts. One that was taken is passed over."""
+        if offset < self.end:
+            return
+        self.arrivals.put(offset, ts)
+        if item is not None:
+            changes = self._changes.setdefault(item.item_id, [])
+            if not changes or changes[-1][1] != item:
+                changes.append((offset, item))
 
     def item(self, item_id: ItemId, version: int) -> Item | None:
         """The item as of a version; None for one that it does not have."""

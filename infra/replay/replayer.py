@@ -193,7 +193,7 @@ class Replayer:
             if now >= ship_at:
                 await producer.ship()
                 ship_at = now + LINGER
-            await producer.put(row, event.user_id, write_event(event, self._schema))
+            await producer.put(row, event.outer_user, write_event(event, self._schema))
             self._sent_ts = max(self._sent_ts, event.ts)
         await producer.finish()
 

@@ -1,18 +1,13 @@
 """Recomputes the features from base and log: the pure fold over every record, as in the job."""
 
-import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from features.base.reader import Base
 from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
 from features.contracts.items import item_of_record
-from features.errors import BadEvent, Unavailable
+from features.errors import BadEvent, Broken
 from features.fold.catalogue import as_folded
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
@@ -20,12 +15,11 @@ from features.fold.impressions import fold_list, list_memory
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user, thaw_user, undone_item
-from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED
-from features.types import UNDO, Contribution
+from features.keys import EVENTS, ITEMS, SERVED
+from features.types import UNDO, Contribution, Event
 from features.verdicts import MARKS, REJECTED, REROUTED
+from offline.base.kafka_log import KafkaLog, Span
 from streaming.settings import JobSettings
-
-READ_TIMEOUT = 600.0
 
 
 @dataclass
@@ -55,16 +49,19 @@ class Recomputer:
         self._catalogue = base.versions()
         self._versions = dict(base.catalogue_versions)
         """The catalogue's version that holds in each partition."""
+        self._next = {(topic, number): at for topic, parts in base.offsets.items() for number, at in parts.items()}
+        self._next[ITEMS, 0] = base.catalogue_start
         self.expected = Expected()
 
     def feed(self, topic: str, partition: int, offset: int, broker_ts: int, key: bytes | None, value: bytes) -> None:
         """Fold one record of `events` or `served`, or take one of `items`, which must come before those that follow on it in the
-        other two. A partition's records must come in order; those contained in the base are skipped."""
+        other two. A partition's records must come in order; those that were fed, or are in the base, are skipped."""
+        if offset < self._next[topic, partition]:
+            return
+        self._next[topic, partition] = offset + 1
         if topic == ITEMS:
             item = item_of_record(value, self._base.schema)
-            self._catalogue.put(offset, None if item is None else as_folded(item))
-            return
-        if offset < self._base.offsets[topic][partition]:
+            self._catalogue.put(offset, broker_ts, None if item is None else as_folded(item))
             return
         text = key_text(key)
         if topic == EVENTS:
@@ -76,6 +73,16 @@ class Recomputer:
         ledger = ledgers.setdefault(partition, Counter())
         ledger["read"] += 1
         ledger[verdict] += 1
+
+    def next_offset(self, topic: str, partition: int) -> int:
+        """Returns the offset of a partition's record to come next."""
+        return self._next[topic, partition]
+
+    def pass_to(self, topic: str, partition: int, end: int) -> None:
+        """Note that a partition has no more records before an offset."""
+        self._next[topic, partition] = max(self._next[topic, partition], end)
+        if topic == ITEMS:
+            self._catalogue.arrivals.pass_to(end)
 
     def _feed_event(self, partition: int, offset: int, broker_ts: int, key: str, value: bytes) -> str:
         expected = self.expected
@@ -90,11 +97,12 @@ class Recomputer:
         except Misplaced:
             return REROUTED
         except Marked as mark:
-            if mark.version > self._catalogue.end:
+            if not self._catalogue.arrivals.holds(mark.version, broker_ts):
                 return REJECTED
             self._versions[partition] = max(self._versions[partition], mark.version)
             return MARKS
         state = self._user(event.user_id)
+        self._check_name(state, event)
         item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
         item = None if item_id is None else self._catalogue.item(item_id, self._versions[partition])
         verdict, added = fold_user(state, event, item, offset + 1, self._base.schema)
@@ -102,6 +110,12 @@ class Recomputer:
         if added is not None:
             self._add(added)
         return verdict
+
+    def _check_name(self, state: UserState, event: Event) -> None:
+        """Raise Broken where two ids outside stand for one number."""
+        known = state.features.user_id
+        if isinstance(known, str) and event.user and known != event.user:
+            raise Broken(f"two users have the number {event.user_id}: {known!r} and {event.user!r}")
 
     def _feed_list(self, partition: int, broker_ts: int, key: str, value: bytes) -> str:
         try:
@@ -143,60 +157,6 @@ Ends = dict[tuple[str, int], int]
 """(topic, partition) → end offset."""
 
 
-def _partitions() -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for topic in (EVENTS, SERVED) for number in range(PARTITIONS)]
-
-
-def read_log(bootstrap: str, recomputer: Recomputer) -> Ends:
-    """Feed the whole log up to its present end; returns the end offsets. Raises Unavailable."""
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=5000, fetch_max_bytes=32 << 20,
-            max_partition_fetch_bytes=8 << 20,
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + READ_TIMEOUT
-            ends = consumer.end_offsets(_partitions())
-            # Items come first, up to an end that is fetched last: no mark in the log is ahead of them.
-            items = TopicPartition(ITEMS, 0)
-            _read_all(consumer, consumer.end_offsets([items]), recomputer, deadline)
-            _read_all(consumer, ends, recomputer, deadline)
-            return {(part.topic, part.partition): end for part, end in ends.items()}
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise Unavailable(f"the log could not be read: {error}") from error
-
-
-def _read_all(
-    consumer: KafkaConsumer, ends: Mapping[TopicPartition, int], recomputer: Recomputer, until: float
-) -> None:
-    """Feed the records of partitions from their first to before their ends. Raises Unavailable after `until` (time.monotonic)."""
-    parts = list(ends)
-    consumer.assign(parts)
-    consumer.seek_to_beginning(*parts)
-    left = {part for part in parts if consumer.position(part) < ends[part]}
-    while left:
-        if time.monotonic() > until:
-            raise Unavailable(f"the log could not be read within {READ_TIMEOUT:.0f} s")
-        for part, records in consumer.poll(timeout_ms=500).items():
-            for record in records:
-                if record.offset < ends[part]:
-                    recomputer.feed(
-                        part.topic, part.partition, record.offset, record.timestamp, record.key, record.value or b""
-                    )
-        left = {part for part in left if consumer.position(part) < ends[part]}
-
-
-def read_log_ends(bootstrap: str) -> Ends:
-    """Returns the present end offset of each partition of the log."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
-    try:
-        return {(part.topic, part.partition): end for part, end in consumer.end_offsets(_partitions()).items()}
-    finally:
-        consumer.close()
-
-
 class LogReader(Protocol):
     """The log, for `verify`."""
 
@@ -210,13 +170,20 @@ class LogReader(Protocol):
 
 
 class KafkaReader:
-    """The log in Kafka. Raises Unavailable where it can't be read."""
+    """The log in Kafka. Raises Unavailable where it can't be read, Broken where it lacks what is not in the base any more."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+        self._log = KafkaLog(bootstrap)
 
     def read(self, recomputer: Recomputer) -> Ends:
-        return read_log(self._bootstrap, recomputer)
+        ends = self.ends()
+        # Items come first, up to an end that is fetched last: all that a mark in the log may name has been read.
+        for (topic, partition), end in {(ITEMS, 0): self._log.items_end(), **ends}.items():
+            for record in self._log.read(Span(topic, partition, recomputer.next_offset(topic, partition), end)):
+                recomputer.feed(topic, partition, record.offset, record.broker_ts, record.key, record.value)
+            recomputer.pass_to(topic, partition, end)
+        return ends
 
     def ends(self) -> Ends:
-        return read_log_ends(self._bootstrap)
+        spans = [*self._log.spans(EVENTS), *self._log.spans(SERVED)]
+        return {(span.topic, span.partition): span.end for span in spans}

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
 from features.contracts.items import item_of_record
@@ -155,7 +157,7 @@ def _write_tables(
 ) -> dict[str, Any]:
     scratch = staging / "parts"
     with step("  log read") as this:
-        known_items = Catalogue(previous.catalogue_versions, items_by_version.end)
+        known_items = Catalogue(previous.catalogue_versions, items_by_version.arrivals)
         taken = _take(spark, log, spans, clock, previous.schema.text(), known_items, scratch / "taken")
         ledger, newest = _ledger(taken), _newest(taken)
         versions = _versions(taken, previous)
@@ -233,11 +235,14 @@ def _learn(previous: Base, log: Log, spans: Sequence[Span], clock: Clock, out: P
 
 def read_catalogue(log: Log, previous: Base, end: int) -> CatalogueVersions:
     """The catalogue by version, from the base's on to version `end`."""
-    versions, schema = previous.versions(), previous.schema
+    versions, schema = CatalogueVersions(previous.catalogue, previous.catalogue_start), previous.schema
     if versions.start < end:
         for record in log.read(Span(ITEMS, 0, versions.start, end)):
-            versions.put(record.offset, item_of_record(record.value, schema))
-        versions.pass_to(end)
+            item = item_of_record(record.value, schema)
+            # When it was put is of no use in a base: what is there is not new.
+            at = None if item is None else msgspec.structs.replace(item, ts=0)
+            versions.put(record.offset, record.broker_ts, at)
+        versions.arrivals.pass_to(end)
     return versions
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from features.clock import Clock
 from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text
 from features.errors import BadEvent, Broken, Unavailable
+from features.fold.catalogue import Arrivals
 from features.keys import EVENTS, ITEMS, PARTITIONS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
@@ -154,10 +155,10 @@ its topic, partition and version alone."""
 
 
 class Catalogue(NamedTuple):
-    """What is known of the catalogue's versions: those that hold where each partition's span begins, and the largest there is."""
+    """What is known of the catalogue's versions: those that hold where each partition's span begins, and when records came."""
 
     versions: Mapping[int, int]
-    end: int
+    arrivals: Arrivals
 
 
 def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str, catalogue: Catalogue) -> Worker:
@@ -174,7 +175,7 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str, ca
                         try:
                             row = _take_event(record, span.partition, clock, means, version)
                         except Marked as mark:
-                            known = mark.version <= catalogue.end
+                            known = catalogue.arrivals.holds(mark.version, record.broker_ts)
                             version = max(version, mark.version) if known else version
                             row = _refused(MARKS if known else REJECTED, EVENT, span.partition, version)
                     else:

@@ -46,8 +46,8 @@ class EventLog:
                     await producer.send(
                         EVENTS,
                         value=write_event(event, self._schema),
-                        key=(event.user or str(event.user_id)).encode(),
-                        partition=partition_of(event.user or event.user_id),
+                        key=str(event.outer_user).encode(),
+                        partition=partition_of(event.outer_user),
                     )
                     for event in events
                 ]

@@ -2,19 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
 from features.contracts.items import item_of_record
-from features.errors import Unavailable
+from features.errors import Broken, Unavailable
 from features.fold.catalogue import CatalogueVersions, as_folded
 from features.keys import ITEMS
 from features.schema.tables import Schema
+from features.types import Millis
 
 PATIENCE: Final = 30.0
-"""Seconds to wait for what a mark says is there; then the job starts again from its checkpoint."""
+"""Seconds without a record that a mark says is there; then the job starts again from its checkpoint."""
 
-ItemRecords = Iterator[tuple[int, bytes]]
-"""(offset, value) of records of the topic `items`."""
+ItemRecords = Iterator[tuple[int, Millis, bytes]]
+"""(offset, when the broker took it, value) of records of the topic `items`."""
 
 
 class ItemsTopic(Protocol):
@@ -49,11 +54,15 @@ class ItemsReader:
             self._topic = self._connect()
         if version > self._topic.end():
             return False
-        for offset, value in self._topic.read(versions.end, version):
+        for offset, ts, value in self._topic.read(versions.end, version):
             item = item_of_record(value, self._schema)
-            versions.put(offset, None if item is None else as_folded(item))
-        versions.pass_to(version)
+            versions.put(offset, ts, None if item is None else as_folded(item))
+        versions.arrivals.pass_to(version)
         return True
+
+    def allows(self, version: int, ts: Millis) -> bool:
+        """Read as `reach`; returns whether a mark that came at `ts` may name the version."""
+        return self.reach(version) and self._versions.arrivals.holds(version, ts)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -62,31 +71,48 @@ class ItemsReader:
 
 
 class KafkaItems:
-    """The topic in Kafka."""
+    """The topic in Kafka. Its methods raise Unavailable where the broker does not answer, Broken where records are gone."""
 
-    def __init__(self, bootstrap: str) -> None:
-        from kafka import KafkaConsumer, TopicPartition
-
+    def __init__(self, bootstrap: str, patience: float = PATIENCE) -> None:
         self._part = TopicPartition(ITEMS, 0)
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, enable_auto_commit=False, request_timeout_ms=10_000,
-            bootstrap_timeout_ms=int(1000 * PATIENCE),
-        )  # fmt: skip
-        self._consumer.assign([self._part])
+        self._patience = patience
+        with _named():
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=bootstrap, enable_auto_commit=False, request_timeout_ms=10_000,
+                bootstrap_timeout_ms=int(1000 * patience),
+            )  # fmt: skip
+            self._consumer.assign([self._part])
 
     def end(self) -> int:
-        end: int = self._consumer.end_offsets([self._part])[self._part]
-        return end
+        with _named():
+            end: int = self._consumer.end_offsets([self._part])[self._part]
+            return end
 
     def read(self, start: int, end: int) -> ItemRecords:
-        self._consumer.seek(self._part, start)
-        until = time.monotonic() + PATIENCE
-        while self._consumer.position(self._part) < end:
-            if time.monotonic() > until:
-                raise Unavailable(f"{ITEMS}: expected records up to {end} within {PATIENCE:.0f} s")
-            for record in self._consumer.poll(timeout_ms=500).get(self._part, []):
-                if record.offset < end:
-                    yield record.offset, record.value or b""
+        with _named():
+            first = self._consumer.beginning_offsets([self._part])[self._part]
+            if first > start:
+                raise Broken(f"topic {ITEMS}: expected records from {start} on, the first is {first}")
+            self._consumer.seek(self._part, start)
+            heard = time.monotonic()
+            while (at := self._consumer.position(self._part)) < end:
+                records = self._consumer.poll(timeout_ms=500).get(self._part, [])
+                for record in records:
+                    if record.offset < end:
+                        yield record.offset, record.timestamp, record.value or b""
+                if records:  # how long who asked took with them does not count
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > self._patience:
+                    raise Unavailable(f"topic {ITEMS}: nothing came for {self._patience:.0f} s at {at}, before {end}")
 
     def close(self) -> None:
         self._consumer.close()
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Raise what Kafka's client raises as Unavailable."""
+    try:
+        yield
+    except KafkaError as error:
+        raise Unavailable(f"topic {ITEMS}: {error!r}") from error

@@ -205,14 +205,14 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
 
     def _mark(self, lane: _Lane, record: Record, version: int) -> Iterator[Any]:
         """Take a mark of the catalogue, once its items have been read; one of items that are not there is rejected."""
-        if self._items_reader.reach(version):
+        if self._items_reader.allows(version, record.broker_ts):
             lane.stored.catalogue = max(lane.stored.catalogue, version)
             self._count(lane, MARKS)
         else:
             self._count(lane, REJECTED)
             yield (
                 REJECTED_TAG,
-                _rejected(record, f"items: expected at most the records of topic {ITEMS}, got {version}"),
+                _rejected(record, f"items: expected at most the records that topic {ITEMS} had then, got {version}"),
             )
 
     def _update_open_lists(self, lane: _Lane, event: Event, record: Record) -> None:

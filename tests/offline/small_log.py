@@ -64,14 +64,17 @@ class SmallLog:
     forgotten: set[int] = field(default_factory=set)
     now: int = START
     schema: Schema = MOVIES
+    taken: int = 0
 
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        """Append a record; the broker takes one each millisecond."""
         records = self.records[topic, partition]
-        records.append(Record(len(records), WALL, key, value))
+        self.taken += 1
+        records.append(Record(len(records), WALL + self.taken, key, value))
 
     def event(self, event: Event) -> None:
         self.sent.append(event)
-        user = event.user or event.user_id
+        user = event.outer_user
         self.put(EVENTS, partition_of(user), str(user).encode(), write_event(event, self.schema))
 
     def _of(self, user: OuterId, item: OuterId, event: Event) -> Event:
@@ -92,9 +95,9 @@ class SmallLog:
         self.put(SERVED, partition_of(user), str(user).encode(), json.dumps(value).encode())
 
     @property
-    def items(self) -> list[bytes]:
-        """The values of the topic `items`."""
-        return [record.value for record in self.records[ITEMS, 0]]
+    def items(self) -> list[tuple[int, bytes]]:
+        """The records of the topic `items`: when the broker took it, and the value."""
+        return [(record.broker_ts, record.value) for record in self.records[ITEMS, 0]]
 
     def change_item(self, item: OuterId) -> None:
         """Give an item other attributes, which some partitions are told now, others later or never."""
@@ -106,7 +109,7 @@ class SmallLog:
         self.put(ITEMS, 0, None, chance.choice([value, value, value, b"{"]))
         for partition in range(PARTITIONS):
             if chance.random() < 0.6:
-                version = len(self.items) - chance.choice([0, 0, 0, 1])
+                version = len(self.items) - chance.choice([0, 0, 0, 1, -1, -2])  # some are of items to come
                 self.put(EVENTS, partition, None, write_mark(version))
         if chance.random() < 0.1:
             self.put(EVENTS, chance.randrange(PARTITIONS), None, write_mark(10**9))

@@ -8,9 +8,10 @@ from streaming.testing.memory_items import MemoryItems
 from tests.schemas import MOVIES
 
 
-def put(topic: MemoryItems, item: int | str, genre: str, title: str = "x") -> int:
+def put(topic: MemoryItems, item: int | str, genre: str, title: str = "x", ts: int = 0) -> int:
     outer, fields = item if isinstance(item, str) else "", {"title": title, "genres": [genre]}
-    return topic.put(write_item(compile_item(MOVIES.ids.inside(item), fields, 0, MOVIES.items, outer), MOVIES.items))
+    made = compile_item(MOVIES.ids.inside(item), fields, 0, MOVIES.items, outer)
+    return topic.put(write_item(made, MOVIES.items), ts)
 
 
 def tastes(versions: CatalogueVersions, item_id: int, version: int) -> tuple[str, ...] | None:
@@ -58,9 +59,24 @@ def test_what_the_fold_does_not_read_is_not_kept() -> None:
 
 def test_what_was_taken_is_passed_over() -> None:
     versions = CatalogueVersions({}, 5)
-    versions.put(4, Item(1, "too old"))
-    versions.put(5, Item(1, "new"))
-    versions.put(5, Item(1, "again"))
+    versions.put(4, 0, Item(1, "too old"))
+    versions.put(5, 0, Item(1, "new"))
+    versions.put(5, 0, Item(1, "again"))
     assert [versions.item(1, version) for version in (5, 6)] == [None, Item(1, "new")]
-    versions.pass_to(9)
+    versions.arrivals.pass_to(9)
     assert versions.end == 9
+
+
+def test_a_mark_may_name_what_was_there_when_it_came_however_late_it_is_read() -> None:
+    topic = MemoryItems()
+    for ts in (10, 20, 30):
+        put(topic, 1, f"at {ts}", ts=ts)
+    for read_before in (0, 3):
+        reader = ItemsReader(CatalogueVersions({}), MOVIES, lambda: topic)
+        reader.reach(read_before)
+        assert [reader.allows(version, 20) for version in range(5)] == [True, True, True, False, False]
+    later = CatalogueVersions({}, 2)
+    later.put(2, 30, None)
+    later.arrivals.pass_to(5)  # what a transaction leaves at the end has no time
+    assert [later.arrivals.holds(version, 29) for version in (1, 2, 3, 5)] == [True, True, False, False]
+    assert [later.arrivals.holds(version, 30) for version in (3, 5, 6)] == [True, True, False]
