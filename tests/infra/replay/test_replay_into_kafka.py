@@ -8,26 +8,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from examples.shop import draw_shop
 from features.contracts.events import read_event
 from features.errors import Unavailable
 from features.keys import EVENTS, PARTITIONS, partition_of
+from features.schema.tables import Schema
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
-from infra.home.record import HomeRecord
+from infra.home.ports import LOOPBACK
 from infra.replay.replayer import Plan, Replayer, Sent, events_of
-from infra.services import kafka as kafka_service
-from infra.services import kafka_topics
-from infra.services.supervisor import Supervisor
 from infra.system.repository import REPO
 from offline.datasets.dataset import Dataset, open_dataset
-from tests.schemas import MOVIES
+from tests.kafka_process import kafka_process
+from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.services
 
@@ -40,22 +38,9 @@ SPAN_S = 6
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home in which only Kafka runs, supervised as ever."""
-    home = Home(tmp_path_factory.mktemp("home")).make()
-    record = HomeRecord(home)
-    record.describe("ml-100k", 0.0)
-    record.save()
-    ports = Ports.choose(8000, {})
-    argv = [str(part) for part in kafka_service.kafka_format(home, ports, record.cluster_id)]
-    subprocess.run(argv, check=True, timeout=60, capture_output=True)
-    supervisor = Supervisor(home)
-    try:
-        supervisor.start(kafka_service.kafka(home, ports))
-        supervisor.note(ports=asdict(ports))
-        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
-        supervisor.start_monitor()
-        yield home
-    finally:
-        supervisor.stop_all()
+    with kafka_process(tmp_path_factory.mktemp("home")) as broker:
+        broker.supervisor.start_monitor()
+        yield broker.home
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +68,7 @@ class Log:
         self._consumer.assign(self._partitions)
         self._starts = self._consumer.end_offsets(self._partitions)
 
-    def read(self) -> list[list[str]]:
+    def read(self, schema: Schema = MOVIES) -> list[list[str]]:
         ends = self._consumer.end_offsets(self._partitions)
         found: list[list[str]] = [[] for _ in self._partitions]
         for at, start in self._starts.items():
@@ -91,9 +76,9 @@ class Log:
         missing = sum(ends[at] - self._starts[at] for at in self._partitions)
         while missing:
             record = next(self._consumer)
-            event = read_event(record.value, MOVIES)
-            assert record.key == str(event.user_id).encode()
-            assert record.partition == partition_of(event.user_id)
+            event = read_event(record.value, schema)
+            assert record.key == str(event.outer_user).encode()
+            assert record.partition == partition_of(event.outer_user)
             found[record.partition].append(event.event_id)
             missing -= 1
         return found
@@ -106,7 +91,7 @@ def expected(dataset: Dataset, plan: Plan) -> list[list[str]]:
     """The same for a replay that is neither provoked nor repeated."""
     ids: list[list[str]] = [[] for _ in range(PARTITIONS)]
     for each in events_of(dataset, plan):
-        ids[partition_of(each.event.user_id)].append(each.event.event_id)
+        ids[partition_of(each.event.outer_user)].append(each.event.event_id)
     return ids
 
 
@@ -122,6 +107,14 @@ def until_noted(home: Home, above: int, timeout: float = 60.0) -> int:
         assert time.monotonic() < deadline, "no progress noted"
         time.sleep(0.05)
     return row
+
+
+def test_users_with_names_lie_where_their_names_say(home: Home, log: Log, tmp_path: Path) -> None:
+    draw_shop(tmp_path / "shop", users=60, items=20, seed=3)
+    shop = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    plan = Plan(0, shop.rows, None)
+    assert Replayer(home, bootstrap(home), shop, SHOP).run(plan, 0).records == shop.rows
+    assert log.read(SHOP) == expected(shop, plan)
 
 
 def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Dataset, log: Log) -> None:

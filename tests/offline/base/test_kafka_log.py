@@ -1,6 +1,5 @@
 """The log in a real broker: what was written comes back, by one span or by Spark, and what can't be read is said."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,10 @@ from features.base.reader import Base
 from features.clock import Clock
 from features.errors import Broken, Unavailable
 from features.keys import EVENTS, ITEMS, SERVED
-from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
-from infra.home.record import HomeRecord
-from infra.services import kafka, kafka_topics
-from infra.services.supervisor import Supervisor
 from offline.base.from_log import make_log_base, spans_of
 from offline.base.kafka_log import KafkaLog, Record, Span
 from offline.console import spark_message
+from tests.kafka_process import kafka_process
 from tests.offline.conftest import Based, Row
 from tests.offline.small_log import HORIZON, WALL, SmallLog
 from tests.pure_fold import Reference
@@ -32,20 +27,8 @@ Write = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A home in which only Kafka runs."""
-    home = Home(tmp_path_factory.mktemp("home")).make()
-    record = HomeRecord(home)
-    record.describe("ml-100k", 0.0)
-    ports = Ports.choose(8000, {})
-    argv = [str(part) for part in kafka.kafka_format(home, ports, record.cluster_id)]
-    subprocess.run(argv, check=True, timeout=60, capture_output=True)
-    supervisor = Supervisor(home)
-    try:
-        supervisor.start(kafka.kafka(home, ports))
-        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
-        yield f"{LOOPBACK}:{ports.kafka}"
-    finally:
-        supervisor.stop_all()
+    with kafka_process(tmp_path_factory.mktemp("home")) as broker:
+        yield broker.bootstrap
 
 
 @pytest.fixture(scope="module")

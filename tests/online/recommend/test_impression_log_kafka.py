@@ -2,12 +2,8 @@
 
 import asyncio
 import dataclasses
-import os
-import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -20,48 +16,20 @@ from kafka.errors import MessageSizeTooLargeError
 from features.contracts.samples import SAMPLE_LIMIT
 from features.contracts.served import SERVED_LIMIT, read_served, read_served_list
 from features.keys import PARTITIONS, SAMPLES, SERVED, partition_of
-from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
-from infra.services import kafka, kafka_topics
-from infra.services.supervisor import Supervisor
-from infra.system.processes import ProcessId, free_ports
 from online.recommend.impression import impression_of
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommendation
+from tests.kafka_process import Broker, kafka_process
 from tests.online.sample_lists import Counts, numbered
 from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.services
 
 
-@dataclass(frozen=True)
-class Broker:
-    bootstrap: str
-    id: ProcessId
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Suspend Kafka."""
-        os.kill(self.id.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.id.pid, signal.SIGCONT)
-
-
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    home = Home(tmp_path_factory.mktemp("home")).make()
-    ports = Ports.choose(free_ports(1)[0], {})
-    supervisor = Supervisor(home)
-    argv = kafka.kafka_format(home, ports, "AAAAAAAAAAAAAAAAAAAAAA")
-    subprocess.run([str(part) for part in argv], check=True, capture_output=True, timeout=60)
-    try:
-        supervisor.start(kafka.kafka(home, ports))
-        kafka_topics.create(f"{LOOPBACK}:{ports.kafka}")
-        yield Broker(f"{LOOPBACK}:{ports.kafka}", supervisor.child_id("kafka"))
-    finally:
-        supervisor.stop_all()
+    with kafka_process(tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 @asynccontextmanager

@@ -1,0 +1,54 @@
+"""A real Kafka for tests: a home in which nothing else runs, with its topics."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK, Ports
+from infra.home.record import HomeRecord
+from infra.services import kafka, kafka_topics
+from infra.services.supervisor import Supervisor
+from infra.system.processes import ProcessId, free_ports
+
+
+@dataclass(frozen=True)
+class Broker:
+    bootstrap: str
+    id: ProcessId
+    home: Home
+    supervisor: Supervisor
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Suspend Kafka."""
+        os.kill(self.id.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.id.pid, signal.SIGCONT)
+
+
+@contextmanager
+def kafka_process(folder: Path) -> Iterator[Broker]:
+    """Starts Kafka, supervised as ever; stops it at the end."""
+    home = Home(folder).make()
+    record = HomeRecord(home)
+    record.describe("ml-100k", 0.0)
+    record.save()
+    ports = Ports.choose(free_ports(1)[0], {})
+    argv = [str(part) for part in kafka.kafka_format(home, ports, record.cluster_id)]
+    subprocess.run(argv, check=True, timeout=60, capture_output=True)
+    supervisor = Supervisor(home)
+    try:
+        supervisor.start(kafka.kafka(home, ports))
+        supervisor.note(ports=asdict(ports))
+        bootstrap = f"{LOOPBACK}:{ports.kafka}"
+        kafka_topics.create(bootstrap)
+        yield Broker(bootstrap, supervisor.child_id("kafka"), home, supervisor)
+    finally:
+        supervisor.stop_all()
