@@ -10,6 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from features.characters import unprintable
 from features.errors import BadInput
 from features.types import MAX_ID, NO_ID
 
@@ -20,13 +21,6 @@ MAX_LENGTH: Final = 128
 SALT_BYTES: Final = 16
 EXPECTED: Final = f"a whole number from 0 to {MAX_ID}, or a string of 1 to {MAX_LENGTH} printable characters"
 _CACHED: Final = 1 << 16
-_REFUSED: Final = {
-    "Cc": "a control character",
-    "Cs": "half of a surrogate pair",
-    "Zl": "a line separator",
-    "Zp": "a paragraph separator",
-}
-"""Categories of characters that no id has. Unicode never moves a character into or out of them."""
 
 
 def canonical(outer: OuterId) -> OuterId:
@@ -40,10 +34,8 @@ def canonical(outer: OuterId) -> OuterId:
         return number
     if not 1 <= len(outer) <= MAX_LENGTH:
         raise BadInput("id", EXPECTED, f"{len(outer)} characters")
-    for at, character in enumerate(outer):
-        fault = None if character.isalnum() else _REFUSED.get(unicodedata.category(character))
-        if fault is not None:
-            raise BadInput("id", EXPECTED, f"{fault} ({character!a}) at {at}")
+    if (fault := unprintable(outer)) is not None:
+        raise BadInput("id", EXPECTED, fault)
     if not unicodedata.is_normalized("NFC", outer):
         raise BadInput("id", f"{EXPECTED}, in Unicode's form NFC", f"{outer!r}, which is not in that form")
     return outer

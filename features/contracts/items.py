@@ -102,16 +102,19 @@ def write_item(item: Item, attributes: Attributes) -> bytes:
 
 
 def read_item(value: bytes, schema: Schema) -> Item:
-    """An item of the topic. Raises BadEvent for anything that the contract does not allow, and for more than ITEM_LIMIT bytes."""
+    """An item of the topic; attributes that the schema does not have, or of values that it does not allow any more, are left out.
+    Raises BadEvent for anything else that the contract does not allow, and for more than ITEM_LIMIT bytes."""
     fields = read_object(value)
     record = _convert(fields, _RecordFields)
-    try:
-        checked = schema.items.check(fields, strict=False)
-    except BadInput as error:
-        raise BadEvent(error.where, error.expected, error.received) from error
     item_id, outer = id_of(fields, schema.ids)
     return schema.items.item(
-        item_id, record.title, checked, deleted=record.deleted, ts=record.ts, outer=outer, **_more(record)
+        item_id,
+        record.title,
+        schema.items.fitting(fields),
+        deleted=record.deleted,
+        ts=record.ts,
+        outer=outer,
+        **_more(record),
     )
 
 

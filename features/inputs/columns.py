@@ -21,6 +21,7 @@ from features.fold.state import ItemFeatures, UserFeatures, count_acts
 from features.fold.user import is_decade
 from features.inputs.facet_table import FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
+from features.schema.tables import Schema
 from features.types import RATING, Item
 from features.units import DAY_MS, HOUR_MS, ends_session
 
@@ -192,9 +193,10 @@ class Tastes:
         return out.T
 
 
-def tastes(features: UserFeatures, at: int, weights: ClickWeights) -> Tastes:
-    """Blended, normalised tastes as they stand at `at`."""
-    names = tuple(sorted(name for name in features.tastes if not is_decade(name)))
+def tastes(features: UserFeatures, at: int, weights: ClickWeights, schema: Schema) -> Tastes:
+    """Blended, normalised tastes as they stand at `at`; decades, of a schema whose items count by them, are no facet values."""
+    by_decade = schema.items.era is not None
+    names = tuple(sorted(name for name in features.tastes if not (by_decade and is_decade(name))))
     weighed = np.array([features.tastes[name][1:10] for name in names], np.float64).reshape(-1, 3, 3)
     raw = weighed.transpose(1, 2, 0) * fades(features, at)[:, None]  # kind, half-life, name
     kinds = np.array([weights.click, weights.positive, weights.negative])
@@ -208,7 +210,7 @@ def user_vector(
     at: int,
     vocabulary: Vocabulary,
     weights: ClickWeights,
-    unit: int,
+    schema: Schema,
     liking: Tastes | None = None,
 ) -> FloatArray:
     """[U + 3(G + 1)] raw user columns at `at`, then the tastes under a vocabulary by half-life: hour, day, weeks. `liking` is
@@ -225,13 +227,13 @@ def user_vector(
             np.log1p(max(ratings, 0)),
             mean,
             spread,
-            (features.positives / unit + 1) / (max(events, 0) + 2),
+            (features.positives / schema.unit + 1) / (max(events, 0) + 2),
             np.log1p(hours),
             np.log1p(0 if ends_session(at - features.session[1]) else features.session[2]),
         ),
         np.float32,
     )
-    liking = tastes(features, at, weights) if liking is None else liking
+    liking = tastes(features, at, weights, schema) if liking is None else liking
     return np.concatenate([own, liking.under(vocabulary).ravel()])
 
 

@@ -128,7 +128,7 @@ class Moment:
 
     @cached_property
     def tastes(self) -> Tastes:
-        return tastes(self.user, self.at, self.weights)
+        return tastes(self.user, self.at, self.weights, self.items.schema)
 
     @cached_property
     def liking(self) -> tuple[IntArray, FloatArray]:

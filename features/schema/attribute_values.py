@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from features.characters import unprintable
 from features.errors import BadInput
 from features.schema.declarations import Attribute, AttributeType
 from features.types import MAX_ID, Value
@@ -45,8 +46,11 @@ def _facet(name: str, attribute: Attribute, value: Any) -> Checked:
 
 
 def _facet_value(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_FACET_CHARS or not value.isprintable():
-        raise BadInput(name, f"a string of 1 to {MAX_FACET_CHARS} printable characters", received(value))
+    expected = f"a string of 1 to {MAX_FACET_CHARS} printable characters"
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_FACET_CHARS:
+        raise BadInput(name, expected, received(value))
+    if (fault := unprintable(value)) is not None:
+        raise BadInput(name, expected, fault)
     return value
 
 

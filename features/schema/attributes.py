@@ -6,6 +6,7 @@ A value of the first facet is such a name as it stands ("Comedy"), one of anothe
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -43,14 +44,30 @@ class Attributes:
         return [name for name, each in self.declared.items() if each.type == "facet"]
 
     def rules(self) -> list[tuple[str, str, tuple[Number, ...]]]:
-        """What the fold depends on: of each attribute that counts for tastes its name, type and bands (none: by decade)."""
-        return [(name, each.type, each.bands) for name, each in self._tasted]
+        """What the fold depends on: of each attribute that counts for tastes its name, its type (apart: a facet of one value)
+        and its bands (none: by decade)."""
+        return [
+            (name, "one facet" if each.type == "facet" and not each.many else each.type, each.bands)
+            for name, each in self._tasted
+        ]
 
-    def check(self, fields: Mapping[str, Any], strict: bool = True) -> dict[str, Checked]:
-        """The attributes among `fields`, checked; what is empty is left out. A name that the schema does not have is left out,
-        or refused where `strict`. Raises BadInput naming the field, what was expected and what came."""
-        if strict and (unknown := [name for name in fields if name not in self.declared]):
+    def check(self, fields: Mapping[str, Any]) -> dict[str, Checked]:
+        """The attributes among `fields`, checked; what is empty is left out. Raises BadInput naming the field, what was expected
+        and what came, also for a name that the schema does not have."""
+        if unknown := [name for name in fields if name not in self.declared]:
             raise BadInput(unknown[0][:60], self.expected_names(), "an attribute that the schema does not have")
+        return self._checked(fields)
+
+    def fitting(self, fields: Mapping[str, Any]) -> dict[str, Checked]:
+        """The attributes among `fields` that fit, as `check` gives them: an item that was written under another schema keeps
+        what this one understands of it."""
+        fitting: dict[str, Checked] = {}
+        for name in self.declared:
+            with suppress(BadInput):
+                fitting |= self._checked({name: fields.get(name)})
+        return fitting
+
+    def _checked(self, fields: Mapping[str, Any]) -> dict[str, Checked]:
         checked = {
             name: check_value(name, attribute, fields[name])
             for name, attribute in self.declared.items()
@@ -87,15 +104,8 @@ class Attributes:
     def again(self, item: Item) -> Item:
         """The item under this schema, where another one made it: attributes that do not fit are left out, and all values but the
         first of a facet that has one now."""
-        fields = self.fields_of(item)
-        fitting: dict[str, Checked] = {}
-        for name in fields:
-            try:
-                fitting |= self.check({name: fields[name]}, strict=False)
-            except BadInput:
-                continue
         more = {name: getattr(item, name) for name in ("image_url", "available", "expires", "deleted", "ts", "outer")}
-        return self.item(item.item_id, item.title, fitting, **more)
+        return self.item(item.item_id, item.title, self.fitting(self.fields_of(item)), **more)
 
     def fields_of(self, item: Item) -> dict[str, Any]:
         """All attributes that an item has, as `check` takes them."""

@@ -61,10 +61,13 @@ _TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"events": EventKind, "item
 """The tables of a schema, and what an entry of each is."""
 
 
+IdStyle = Literal["numbers", "strings"]
+
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "type": get_args(AttributeType),
     "value": get_args(ValueKind),
     "tastes": ("true", "false", '"decade"'),
+    "ids": get_args(IdStyle),
 }
 """The values of the fields that have a few alone."""
 
@@ -84,7 +87,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: dict[str, EventKind] = {}
     items: dict[str, Attribute] = {}
     preset: str = ""
-    ids: Literal["numbers", "strings"] = "numbers"
+    ids: IdStyle = "numbers"
     together: str = "7d"
     salt: str = ""
     noun: str = "item"

@@ -38,11 +38,9 @@ def create(bootstrap: str) -> None:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
         try:
             existing = set(admin.list_topics())
+            if ITEMS in existing:
+                _keep_every_record(admin, ITEMS)
             for topic in topics:
-                if (
-                    topic.name == ITEMS and ITEMS in existing
-                ):  # one of an older version drops what newer records replace
-                    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ITEMS, {"cleanup.policy": "delete"})])
                 if topic.name not in existing:
                     try:
                         admin.create_topics([topic])
@@ -52,3 +50,12 @@ def create(bootstrap: str) -> None:
             admin.close()
     except KafkaError as error:
         raise Unavailable(f"the topics could not be made: {error}") from error
+
+
+def _keep_every_record(admin: KafkaAdminClient, topic: str) -> None:
+    """Change a topic whose older records Kafka drops for newer ones, as homes of older versions have it. Raises Unavailable if
+    Kafka refuses."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": "delete"})
+    answer = admin.alter_configs([resource])["topic"][topic]
+    if answer != "OK":
+        raise Unavailable(f"the records of the topic {topic} would not be kept: {answer}")

@@ -14,7 +14,7 @@ from features.fold.state import ItemFeatures, UserFeatures, count_acts, encode_f
 from features.fold.user import UserState, fold_user, freeze_user
 from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
 from features.schema.document import FILE
-from features.schema.tables import read_schema
+from features.schema.tables import Schema, read_schema
 from features.types import RATING, Contribution, Item, Millis
 from offline.datasets.dataset import event_of
 from offline.spark.grouped_batches import RowBuffer, runs, streams
@@ -76,11 +76,11 @@ BLOBS: Final = pa.schema([("item_id", _ID), ("state", pa.binary())])
 class FoldedUsers:
     """Folded users on their way out of a worker, as rows of bounded size."""
 
-    def __init__(self, at: Millis, schema: pa.Schema = USERS) -> None:
-        """Affinities are as of `at`. `schema` may have columns after those of USERS."""
-        self._at = at
-        self._rows = RowBuffer(schema)
-        self._later = (None,) * (len(schema) - len(USERS))
+    def __init__(self, at: Millis, schema: Schema, columns: pa.Schema = USERS) -> None:
+        """Affinities are as of `at`. `columns` may have more after those of USERS."""
+        self._at, self._schema = at, schema
+        self._rows = RowBuffer(columns)
+        self._later = (None,) * (len(columns) - len(USERS))
         self._added: list[Contribution] = []
 
     def add(self, contribution: Contribution | None) -> Batches:
@@ -93,7 +93,7 @@ class FoldedUsers:
 
     def finish(self, user_id: int, frozen: bytes, features: UserFeatures, *more: Any) -> Batches:
         """The user whose contributions were added last."""
-        affinities = _affinities(features, self._at)
+        affinities = _affinities(features, self._at, self._schema)
         yield from self._put((user_id, frozen, *_counts(features), affinities, *self._lists(), *more), len(frozen))
 
     def rest(self) -> Batches:
@@ -120,7 +120,7 @@ def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: dict[int, Item] = catalogue.value
         means = read_schema(schema, FILE)
-        out = FoldedUsers(cut)
+        out = FoldedUsers(cut, means)
         for user_id, columns in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
             for n, row in enumerate(zip(*columns, strict=True), 1 - len(columns[0])):
@@ -204,7 +204,7 @@ def _counts(features: UserFeatures | ItemFeatures) -> tuple[Any, ...]:
     )
 
 
-def _affinities(features: UserFeatures, at: Millis) -> dict[str, float]:
+def _affinities(features: UserFeatures, at: Millis, schema: Schema) -> dict[str, float]:
     """The slow (14 days) taste for each facet value at `at`, from -1 to 1, where it is not 0."""
-    found = tastes(features, at, ClickWeights())
+    found = tastes(features, at, ClickWeights(), schema)
     return {name: value for name, value in zip(found.names, found.values[2].tolist(), strict=True) if value}

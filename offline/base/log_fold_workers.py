@@ -88,7 +88,7 @@ def log_users_worker(previous: Path, catalogue: Any, at: Millis) -> Worker:
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
         items: CatalogueVersions = catalogue.value
         base = Base(previous)
-        out = FoldedUsers(at, LOG_USERS)
+        out = FoldedUsers(at, base.schema, LOG_USERS)
         for user_id, rows in streams(batches, "user_id"):
             user = _User(user_id, base.stored_user(user_id))
             for contribution in _fold(user, rows, items, base.schema):

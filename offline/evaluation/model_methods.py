@@ -42,9 +42,7 @@ class ModelMethod:
         item_ids, vocabulary = moment.items.columns.ids[rows], self._manifest.maps.vocabulary
         raw = RawInputs(
             np.array([moment.user_id], np.int64),
-            user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema.unit, moment.tastes)[
-                None
-            ],
+            user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema, moment.tastes)[None],
             item_ids,
             item_matrix(moment.items.columns, rows, moment.at, vocabulary),
             None,

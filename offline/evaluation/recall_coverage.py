@@ -108,7 +108,7 @@ def tower(models: Path) -> Channel:
                 moment.at,
                 manifest.maps.vocabulary,
                 moment.weights,
-                moment.items.schema.unit,
+                moment.items.schema,
                 moment.tastes,
             )[None],
             np.zeros(1, np.int64),

@@ -46,7 +46,7 @@ def user_vectors_worker(name: str, catalogue: Any, schema: str) -> Worker:
         for user_id, lists in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
             for n, (seq, item_id, kind, centi, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
-                if wanted and out.add((seq, user_vector(state.features, ts, vocabulary, weights, means.unit))):
+                if wanted and out.add((seq, user_vector(state.features, ts, vocabulary, weights, means))):
                     yield from out.take()
                 event = event_of_row(name, (user_id, item_id, kind, centi, ts))
                 fold_user(state, event, items.get(item_id), n, means)

@@ -129,7 +129,7 @@ def _lists_of(
             rows, _ = candidates(found.orders, limit)
             answer = np.flatnonzero(rows == wanted)
             if len(answer):
-                vector = user_vector(moment.user, ts, walk.vocabulary, clicks, schema.unit)
+                vector = user_vector(moment.user, ts, walk.vocabulary, clicks, schema)
                 signals = signal_matrix(found, rows).ravel()
                 history = history_of(moment.user.recent, ts)
                 ids = walk.index.columns.ids[rows]

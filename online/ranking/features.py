@@ -69,8 +69,8 @@ class RequestFeatures:
         return self._made[vocabulary]
 
     def _make(self, vocabulary: Vocabulary) -> RawFeatures:
-        moment, unit = self._moment, self._moment.items.schema.unit
-        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, unit, moment.tastes)[None]
+        moment = self._moment
+        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema, moment.tastes)[None]
         items = item_matrix(moment.items.columns, self._rows, moment.at, vocabulary)
         cross = cross_matrix(user, items) if "cross" in self._names else None
         return RawFeatures(layout(vocabulary), user, items, cross, self._history, self._signals)

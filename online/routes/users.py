@@ -83,7 +83,7 @@ async def get_user(server: Annotated[Server, Depends(server_of)], user_id: IdPat
     """A user's features and history as they are now; a user nobody has heard of has empty ones."""
     number, outer = read_path_id(server, "user_id", user_id)
     user, now = await server.users.load_user(number), server.clock.now()
-    liking = tastes(user.features, now, server.weights.value)
+    liking = tastes(user.features, now, server.weights.value, server.items.index.schema)
     return JsonResponse(_user_answer(outer or number, user, now, liking, server.items))
 
 

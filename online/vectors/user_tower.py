@@ -31,7 +31,7 @@ class UserTower:
                 moment.at,
                 model.manifest.maps.vocabulary,
                 moment.weights,
-                moment.items.schema.unit,
+                moment.items.schema,
                 moment.tastes,
             )[None],
             np.zeros(1, np.int64),

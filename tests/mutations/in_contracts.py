@@ -56,7 +56,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ids may have line breaks",
-        "features/ids.py",
+        "features/characters.py",
         '    "Cc": "a control character",\n',
         "",
         ("test_what_is_no_id_is_refused",),
@@ -145,8 +145,8 @@ FAULTS: Final = (
     Fault(
         "a decade is a facet",
         "features/inputs/columns.py",
-        "for name in features.tastes if not is_decade(name)",
-        "for name in features.tastes",
+        "if not (by_decade and is_decade(name))",
+        "",
         ("test_a_taste_follows_the_weights_without_a_new_fold",),
     ),
     Fault(
@@ -166,8 +166,8 @@ FAULTS: Final = (
     Fault(
         "a positive share is the negative one",
         "features/inputs/columns.py",
-        "(features.positives / unit + 1) / (max(events, 0) + 2),",
-        "(features.negatives / unit + 1) / (max(events, 0) + 2),",
+        "(features.positives / schema.unit + 1) / (max(events, 0) + 2),",
+        "(features.negatives / schema.unit + 1) / (max(events, 0) + 2),",
         ("test_columns_of_a_user_worked_out_by_hand",),
     ),
     Fault(

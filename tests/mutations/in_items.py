@@ -51,7 +51,7 @@ FAULTS: Final = (
         "a caller's unknown attribute is dropped silently",
         "features/contracts/items.py",
         "attributes.check(other), ts=ts",
-        "attributes.check(other, strict=False), ts=ts",
+        "attributes.fitting(other), ts=ts",
         ("test_a_wrong_attribute_is_named_with_what_was_expected_and_what_came",),
     ),
     Fault(

@@ -30,7 +30,7 @@ from features.inputs.model_inputs import RawInputs, model_inputs
 from features.types import CLICK, RATING, Contribution, Event
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from tests.features.strategies import CATALOGUE, contributions, logs
-from tests.schemas import MOVIES, added, film
+from tests.schemas import MOVIES, SHOP, added, film
 
 GENRES = ("Comedy", "Drama", "War")
 AT = 200 * DAY_MS
@@ -73,7 +73,7 @@ def test_a_user_vector_is_finite_at_any_time(log: list[Event], at: int) -> None:
     state = UserState(UserFeatures(7))
     for n, event in enumerate(log):
         fold_user(state, event, CATALOGUE.get(event.item_id), n, MOVIES)
-    vector = user_vector(state.features, at, GENRES, WEIGHTS, 1)
+    vector = user_vector(state.features, at, GENRES, WEIGHTS, MOVIES)
     assert vector.shape == (len(USER_COLUMNS) + 3 * (len(GENRES) + 1),)
     assert np.isfinite(vector).all()
     assert np.abs(vector[len(USER_COLUMNS) :]).max(initial=0) <= 1 + 1e-6
@@ -83,12 +83,19 @@ def test_a_taste_follows_the_weights_without_a_new_fold() -> None:
     state = UserState(UserFeatures(7))
     fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), film(1, "x", ("Drama",), 1990), 1, MOVIES)
     fold_user(state, Event("b", RATING, 7, 2, 500, "", AT), film(2, "y", ("Comedy",), 1990), 2, MOVIES)
-    calm = tastes(state.features, AT, ClickWeights(click=0.0))
-    keen = tastes(state.features, AT, ClickWeights(click=1.0))
+    calm = tastes(state.features, AT, ClickWeights(click=0.0), MOVIES)
+    keen = tastes(state.features, AT, ClickWeights(click=1.0), MOVIES)
     assert calm.names == keen.names == ("Comedy", "Drama")  # and not the decade
     assert calm.values[0].tolist() == [0.5, 0.0]
     assert keen.values[0].tolist() == [0.5, 0.5]
     assert keen.under(GENRES)[0].tolist() == [0.5, 0.5, 0.0, 0.0]
+
+
+def test_a_facet_value_that_reads_like_a_decade_counts_where_items_do_not_count_by_decades() -> None:
+    state = UserState(UserFeatures(7))
+    item = SHOP.items.item(1, "x", SHOP.items.check({"category": "80s"}))
+    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), item, 1, SHOP)
+    assert tastes(state.features, AT, WEIGHTS, SHOP).names == ("80s",)
 
 
 def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() -> None:
@@ -107,7 +114,7 @@ def test_a_session_lasts_as_long_as_the_fold_says() -> None:
         state = UserState(UserFeatures(7))
         for number in range(2):
             fold_user(state, Event(f"{number}", CLICK, 7, 1, 0, "", AT), None, number, MOVIES)
-        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS, 1)[column] == np.float32(np.log1p(inside))
+        assert user_vector(state.features, AT + gap, GENRES, WEIGHTS, MOVIES)[column] == np.float32(np.log1p(inside))
         fold_user(state, Event("next", CLICK, 7, 1, 0, "", AT + gap), None, 2, MOVIES)
         assert state.features.session[2] == inside + 1
 
@@ -124,7 +131,7 @@ def test_popularity_halves_with_its_half_life() -> None:
 def test_model_inputs_have_the_declared_shapes_and_refuse_what_does_not_fit() -> None:
     columns = columns_of([ItemFeatures(number) for number in (1, 2, 3)])
     items = item_matrix(columns, np.arange(3), AT, GENRES)
-    user = user_vector(UserFeatures(7), AT, GENRES, WEIGHTS, 1)[None]
+    user = user_vector(UserFeatures(7), AT, GENRES, WEIGHTS, MOVIES)[None]
     cross = cross_matrix(user, items)
     assert cross.shape == (3, len(CROSS_COLUMNS))
     maps = InputMaps(
@@ -164,7 +171,7 @@ def test_columns_of_a_user_worked_out_by_hand() -> None:
     for number, centi in enumerate((500, 450, 100)):
         fold_user(state, Event(f"e{number}", RATING, 7, number, centi, "", HOUR_MS + number), None, number + 1, MOVIES)
     ten_minutes_later = HOUR_MS + 2 + 10 * 60_000
-    assert named(user_vector(state.features, ten_minutes_later, (), WEIGHTS, 1), USER_COLUMNS) == pytest.approx(
+    assert named(user_vector(state.features, ten_minutes_later, (), WEIGHTS, MOVIES), USER_COLUMNS) == pytest.approx(
         {
             "log_events": np.log1p(3),
             "log_ratings": np.log1p(3),
@@ -176,7 +183,7 @@ def test_columns_of_a_user_worked_out_by_hand() -> None:
         },
         rel=1e-5,
     )
-    session_over = user_vector(state.features, HOUR_MS + 3 + SESSION_GAP_MS, (), WEIGHTS, 1)
+    session_over = user_vector(state.features, HOUR_MS + 3 + SESSION_GAP_MS, (), WEIGHTS, MOVIES)
     assert named(session_over, USER_COLUMNS)["log_session_events"] == 0
 
 
@@ -205,7 +212,7 @@ def test_columns_of_an_item_worked_out_by_hand() -> None:
 def test_columns_of_user_and_item_together_worked_out_by_hand() -> None:
     state = UserState(UserFeatures(7))
     fold_user(state, Event("a", RATING, 7, 2, 500, "", AT), film(2, "y", ("Comedy",), 1990), 1, MOVIES)
-    user = user_vector(state.features, AT, GENRES, WEIGHTS, 1)[None]
+    user = user_vector(state.features, AT, GENRES, WEIGHTS, MOVIES)[None]
     columns = ItemColumns(1)
     columns.set_item(0, 5, film(5, "z", ("Comedy", "War"), 1990))
     columns.set_features(0, fold_item(ItemFeatures(5), added(5, AT, RATING, 300, 1), MOVIES), 1)
@@ -256,8 +263,8 @@ def test_an_unknown_value_changes_the_last_column_of_its_item_alone(values: list
 @given(st.lists(some_values, max_size=6))
 def test_tastes_outside_of_a_vocabulary_are_summed_in_its_last_columns(liked: list[list[str]]) -> None:
     features = tasted(liked)
-    found = tastes(features, AT, WEIGHTS)
-    columns = user_vector(features, AT, GENRES, WEIGHTS, 1)[len(USER_COLUMNS) :].reshape(3, len(GENRES) + 1)
+    found = tastes(features, AT, WEIGHTS, MOVIES)
+    columns = user_vector(features, AT, GENRES, WEIGHTS, MOVIES)[len(USER_COLUMNS) :].reshape(3, len(GENRES) + 1)
     of = dict(zip(found.names, found.values.T.tolist(), strict=True))
     for at, name in enumerate(GENRES):
         assert columns[:, at].tolist() == of.get(name, [0, 0, 0])
@@ -273,7 +280,7 @@ def test_under_any_two_vocabularies_a_value_of_both_has_the_same_columns(
     features, other = tasted(liked), tuple(names[:size])
     items = {vocabulary: item_row(values, vocabulary)[len(ITEM_COLUMNS) :] for vocabulary in (GENRES, other)}
     users = {
-        vocabulary: user_vector(features, AT, vocabulary, WEIGHTS, 1)[len(USER_COLUMNS) :].reshape(3, -1)
+        vocabulary: user_vector(features, AT, vocabulary, WEIGHTS, MOVIES)[len(USER_COLUMNS) :].reshape(3, -1)
         for vocabulary in (GENRES, other)
     }
     for name in set(GENRES) & set(other):

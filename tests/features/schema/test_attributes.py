@@ -63,6 +63,7 @@ def test_what_the_fold_reads_of_items_is_in_the_digest_and_nothing_else_is() -> 
     more = plain.text() + '[items.story]\ntype = "text"\n[items.weight_g]\ntype = "number"\n'
     assert read_schema(more, "x").digest == plain.digest
     assert read_schema(more + "bands = [0, 5]\n", "x").digest != plain.digest
+    assert read_schema(plain.text() + "many = true\n", "x").digest != plain.digest
     assert len({preset_schema(name).digest for name in ("movies", "shop", "news", "video")}) == 4
 
 

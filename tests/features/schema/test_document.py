@@ -16,6 +16,7 @@ BAD = [
         "line 1, colour: expected one of events, items, preset, ids, together, salt, noun, nouns, got colour",
     ),
     ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
+    ('ids = "words"', "line 1, ids: expected one of numbers, strings, got 'words'"),
     ("[events.click]\n\nweigt = 1", "line 3, events.click.weigt: expected one of weight, value"),
     ('[events.view]\n[events.click]\nweight = "much"', "line 3, events.click.weight: expected `float`, got `str`"),
     ("[events.click]\nweight = 2", "line 2, events.click.weight: expected a number from -1 to 1, got 2.0"),

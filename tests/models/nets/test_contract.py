@@ -153,7 +153,7 @@ def inputs_by_facets(net: Net, maps: InputMaps) -> dict[str, Any]:
     rows = np.arange(len(FACETS))
     raw = RawInputs(
         np.array([10]),
-        user_vector(state.features, at, maps.vocabulary, ClickWeights(), 1)[None],
+        user_vector(state.features, at, maps.vocabulary, ClickWeights(), MOVIES)[None],
         columns.ids,
         item_matrix(columns, rows, at, maps.vocabulary),
         history=history_of(state.features.recent, at),

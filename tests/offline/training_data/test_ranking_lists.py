@@ -84,7 +84,7 @@ def test_asks_are_what_a_request_would_have_seen(
             ids = walk.index.columns.ids[rows].tolist()
             if item_id in ids:
                 matrix = signal_matrix(found, rows)
-                vector = user_vector(moment.user, ts, walk.vocabulary, moment.weights, 1)
+                vector = user_vector(moment.user, ts, walk.vocabulary, moment.weights, MOVIES)
                 expected[seq] = (
                     user_id,
                     ts,

@@ -69,7 +69,7 @@ def test_samples_are_the_fold_of_what_was_before(
         assert len(drawn) <= (2 if event.centi >= 400 else 0)
         assert len({row["item_id"] for row in at[seq]}) == len(at[seq])
         state = users.setdefault(event.user_id, UserState(UserFeatures(event.user_id)))
-        vector = user_vector(state.features, event.ts, maps.vocabulary, ClickWeights(), 1)
+        vector = user_vector(state.features, event.ts, maps.vocabulary, ClickWeights(), MOVIES)
         for row in at[seq]:
             assert (row["user_id"], row["at"]) == (event.user_id, event.ts)
             assert np.array_equal(np.array(row["user"], np.float32), vector)

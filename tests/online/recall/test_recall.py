@@ -118,7 +118,7 @@ class TestEveryChannel:
 def test_new_items_come_first_where_their_genres_are_liked(base: Base) -> None:
     store = ItemStore(base)
     user = known_user(base)
-    found = tastes(user, AT, ClickWeights())
+    found = tastes(user, AT, ClickWeights(), MOVIES)
     liked, other = found.names[int(found.values.sum(axis=0).argmax())], "War"
     assert other not in found.names
     for number, genre in enumerate((liked, other, other)):

@@ -1,0 +1,28 @@
+"""The topics of a home, on a real Kafka."""
+
+from pathlib import Path
+
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from features.keys import EVENTS, ITEMS, REJECTED, SAMPLES, SERVED
+from infra.services import kafka_topics
+from tests.home import until
+from tests.kafka_process import kafka_process
+
+pytestmark = pytest.mark.services
+
+TOPIC = ConfigResourceType.TOPIC
+ALL = {EVENTS, ITEMS, REJECTED, SAMPLES, SERVED}
+
+
+def test_topics_are_made_once_and_one_that_drops_records_keeps_them_from_then_on(tmp_path: Path) -> None:
+    with kafka_process(tmp_path) as broker:
+        admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=10_000)
+        until(lambda: set(admin.list_topics()) >= ALL, 30, "Kafka knows its topics")
+        admin.alter_configs([ConfigResource(TOPIC, ITEMS, {"cleanup.policy": "compact"})])
+        kafka_topics.create(broker.bootstrap)
+        found = admin.describe_configs([ConfigResource(TOPIC, ITEMS)], config_filter="all")["topic"][ITEMS]
+        admin.close()
+    assert found["cleanup.policy"]["value"] == "delete"
+    assert found["retention.ms"]["value"] == "-1"
