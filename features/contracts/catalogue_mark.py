@@ -1,8 +1,8 @@
 """Marks of the catalogue: records of `events` that say which version of the catalogue holds from there on in their partition.
 
-Whoever writes items puts a mark into every partition once the broker has acknowledged them. A mark has no key and belongs to no
-user: `{"type": "catalogue", "items": k}`, k records of the topic `items` (`features.fold.catalogue`). Of two
-marks the larger counts.
+The API that writes items puts a mark into every partition once the broker has acknowledged them. A mark has no key and belongs to
+no user: `{"type": "catalogue", "items": k}`, k records of the topic `items` (`features.fold.catalogue`). Of two marks the larger
+counts.
 """
 
 from typing import Final, Literal

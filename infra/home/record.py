@@ -126,8 +126,12 @@ class HomeRecord:
 
     @property
     def salt(self) -> str:
-        """The salt of ids that are strings, hexadecimal."""
+        """The salt of ids that are strings, hexadecimal; "" in a home of a version whose ids were numbers alone."""
         return self._settings.salt
+
+    def salt_of_new_base(self) -> str:
+        """The salt that a base made of the data set has: the home's, or a new one where it has none yet."""
+        return self.salt or secrets.token_hex(SALT_BYTES)
 
     @property
     def ports(self) -> dict[str, int]:

@@ -109,7 +109,7 @@ def prepare(
         base = Base(home.bases / str(number))
         dataset, history = dataset_of(home, base), float(base.manifest["history"])
     argv = ["offline.prepare", "--dataset", dataset, "--data-dir", str(home.data), "--history", str(history)]
-    argv += ["--salt", record.salt]
+    argv += ["--salt", record.salt_of_new_base()]
     if home.schema_file.exists():
         argv += ["--schema", str(home.schema_file)]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]

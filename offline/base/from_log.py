@@ -6,8 +6,9 @@
 OFFSETS is JSON: {"events": {"0": next offset, …}, "served": {…}}; what is not named stays where the base before has it. Records
 are taken, or not, as the job takes them, so a base of the log is what the job would hold at those offsets, byte for byte.
 
-Catalogue and offline neighbours are the previous base's. With --learn DATA_DIR/NAME the log is taken as a data set, too (see
-`offline.base.log_dataset`): neighbours come from all that the home has seen, and so may models.
+The catalogue is the previous base's with what the topic `items` says since, the offline neighbours are that base's. With --learn
+DATA_DIR/NAME the log is taken as a data set, too (see `offline.base.log_dataset`): neighbours come from all that the home has
+seen, and so may models.
 """
 
 import argparse

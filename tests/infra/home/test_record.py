@@ -8,6 +8,7 @@ import pytest
 
 from features.errors import Broken
 from features.fold.state import FOLD_VERSION
+from features.ids import SALT_BYTES
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from tests.infra.home.empty_base import empty_base
@@ -26,9 +27,9 @@ def record_of(home: Home) -> HomeRecord:
     return record
 
 
-def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION) -> None:
+def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION, **more: str) -> None:
     folder = empty_base(home.bases / str(number), MOVIES)
-    (folder / "manifest.json").write_text(json.dumps({"fold_version": fold_version, "schema": MOVIES.digest}))
+    (folder / "manifest.json").write_text(json.dumps({"fold_version": fold_version, "schema": MOVIES.digest, **more}))
 
 
 def use(home: Home) -> tuple[int, bool]:
@@ -53,6 +54,27 @@ def test_the_first_base_is_kept(home: Home) -> None:
     assert use(home) == (1, True)
     assert use(home) == (1, False)
     assert record_of(home).generation == 1
+
+
+def test_a_home_has_the_salt_of_the_base_that_it_uses(home: Home) -> None:
+    use(home)
+    own = record_of(home).salt
+    assert len(bytes.fromhex(own)) == SALT_BYTES
+    assert record_of(home).salt_of_new_base() == own
+    put_base(home, 2, salt="0a0b")
+    ask_for(home, 2)
+    assert use(home) == (2, True)
+    assert record_of(home).salt == "0a0b"
+
+
+def test_a_home_without_a_salt_draws_one_with_its_next_base(home: Home) -> None:
+    use(home)
+    settings = json.loads(home.record_file.read_text())
+    home.record_file.write_text(json.dumps(settings | {"salt": ""}))
+    assert record_of(home).salt == ""
+    first, second = (record_of(home).salt_of_new_base() for _ in range(2))
+    assert first != second
+    assert len(bytes.fromhex(first)) == SALT_BYTES
 
 
 def test_a_base_that_is_asked_for_is_taken_once(home: Home) -> None:
