@@ -1,6 +1,7 @@
 """What may recommend in the shop: one small interface, and the policies that need no service."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +43,33 @@ class Oracle:
 
     def recommend(self, now: Now, count: int) -> list[int]:
         return best(self._shoppers.worth(now), count)
+
+
+class Insider:
+    """Knows everybody's liking of categories, what they need, and every item's quality; not which brands a user likes, and of a
+    visit's goal only what the clicks in it let one infer. Nobody who learns from clicks alone can know so much."""
+
+    name = "insider"
+
+    def __init__(self, shoppers: Shoppers) -> None:
+        self._shoppers = shoppers
+
+    def appear(self, items: Sequence[int], day: float) -> None:
+        pass
+
+    def observe(self, acts: Sequence[Act]) -> None:
+        pass
+
+    def recommend(self, now: Now, count: int) -> list[int]:
+        shoppers, shop = self._shoppers, self._shoppers.shop
+        indifferent = np.zeros(shop.plan.brands)
+        chances, clicked = shoppers.goal_probabilities(now.visit), list(now.clicked)
+        worth = np.zeros(len(shop.category))
+        for goal, chance in enumerate(chances):
+            of_goal = replace(now, goal=goal)
+            likely = chance * np.prod(shoppers.click_probabilities(of_goal, indifferent)[clicked])
+            worth += likely * shoppers.worth(of_goal, indifferent)
+        return best(worth, count)
 
 
 class _Catalogue:

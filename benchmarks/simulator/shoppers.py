@@ -68,21 +68,30 @@ class Shoppers:
         """Begin a visit: its goal is something used up, or a category by the user's tastes."""
         shop, rng = self.shop, self.shop.random(DRAW_GOAL, visit.number)
         for_need, which, taste = rng.random(3)
-        due = [item for item, need in self._needs(visit).items() if need >= DUE]
+        due = self._due(visit)
         if due and for_need < FOR_NEED:
             return Now(visit, int(shop.category[due[int(which * len(due))]]))
         tastes = shop.tastes(visit.user, visit.day)
         shares = np.cumsum(tastes / tastes.sum())
         return Now(visit, min(int(np.searchsorted(shares, taste, side="right")), len(shares) - 1))
 
-    def click_probabilities(self, now: Now) -> DoubleArray:
-        """[I] that the user clicks an item they look at."""
-        shop, user = self.shop, now.visit.user
+    def goal_probabilities(self, visit: Visit) -> DoubleArray:
+        """[C] that a category is the goal of a visit."""
+        tastes = self.shop.tastes(visit.user, visit.day)
+        by_taste: DoubleArray = tastes / tastes.sum()
+        due = self.shop.category[self._due(visit)]
+        if not len(due):
+            return by_taste
+        return np.asarray((1 - FOR_NEED) * by_taste + FOR_NEED * np.bincount(due, minlength=len(tastes)) / len(due))
+
+    def click_probabilities(self, now: Now, brand_liking: DoubleArray | None = None) -> DoubleArray:
+        """[I] that the user clicks an item they look at. brand_liking: [B], without it the user's own."""
+        shop, liking = self.shop, self._brand_liking(now, brand_liking)
         logits = (
             OFFSET
             + GOAL * (shop.category == now.goal)
-            + TASTE * shop.tastes(user, now.visit.day)[shop.category]
-            + BRAND * shop.brand_liking[user, shop.brand]
+            + TASTE * shop.tastes(now.visit.user, now.visit.day)[shop.category]
+            + BRAND * liking[shop.brand]
             + QUALITY * shop.quality
         )
         needs = self._needs(now.visit)
@@ -94,10 +103,9 @@ class Shoppers:
         chances[list(now.clicked)] *= CLICKED
         return chances
 
-    def purchase_probabilities(self, now: Now) -> DoubleArray:
-        """[I] that the user buys an item they clicked."""
-        shop, user = self.shop, now.visit.user
-        logits = BUY + BUY_BRAND * shop.brand_liking[user, shop.brand]
+    def purchase_probabilities(self, now: Now, brand_liking: DoubleArray | None = None) -> DoubleArray:
+        """[I] that the user buys an item they clicked. brand_liking: [B], without it the user's own."""
+        logits = BUY + BUY_BRAND * self._brand_liking(now, brand_liking)[self.shop.brand]
         needs = self._needs(now.visit)
         for item in needs:
             logits[item] += BUY_AGAIN
@@ -106,10 +114,11 @@ class Shoppers:
             chances[item] *= need
         return chances
 
-    def worth(self, now: Now) -> DoubleArray:
-        """[I] the expected worth of an item that the user looks at; 0 for one that is not there."""
-        worth = CLICK_WORTH + PURCHASE_WORTH * self.purchase_probabilities(now)
-        return np.where(self.shop.available(now.visit.day), self.click_probabilities(now) * worth, 0.0)
+    def worth(self, now: Now, brand_liking: DoubleArray | None = None) -> DoubleArray:
+        """[I] the expected worth of an item that the user looks at; 0 for one that is not there. brand_liking: [B], without it
+        the user's own."""
+        worth = CLICK_WORTH + PURCHASE_WORTH * self.purchase_probabilities(now, brand_liking)
+        return np.where(self.shop.available(now.visit.day), self.click_probabilities(now, brand_liking) * worth, 0.0)
 
     def encounters(self, now: Now, step: int) -> list[int]:
         """Returns the items that the user meets by themselves: famous ones, and of the goal's category rather than of others."""
@@ -138,6 +147,12 @@ class Shoppers:
                 self.bought.setdefault(visit.user, {})[item] = day
                 acts.append(Act(day + 1 / 86_400, visit.user, visit.number, item, PURCHASE))
         return acts
+
+    def _brand_liking(self, now: Now, given: DoubleArray | None) -> DoubleArray:
+        return self.shop.brand_liking[now.visit.user] if given is None else given
+
+    def _due(self, visit: Visit) -> list[int]:
+        return [item for item, need in self._needs(visit).items() if need >= DUE]
 
     def _needs(self, visit: Visit) -> dict[int, float]:
         """Item bought before → the need for another one: from 0 up to 1 after its period, 0 for good where it is not used up."""

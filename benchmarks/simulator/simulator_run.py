@@ -14,7 +14,7 @@ from benchmarks.harness.run_report import Figure, Report
 from benchmarks.harness.traffic import drain
 from benchmarks.simulator.episode import Curve, Past, draw_past, drive, introduce
 from benchmarks.simulator.martlet_policy import Martlet
-from benchmarks.simulator.policies import Oracle, Policy, Popular, Uniform
+from benchmarks.simulator.policies import Insider, Oracle, Policy, Popular, Uniform
 from benchmarks.simulator.shop import Plan, draw_shop
 from benchmarks.simulator.shop_files import ts_of, write_shop
 from benchmarks.simulator.shoppers import Shoppers
@@ -55,6 +55,7 @@ def run(plan: Plan, home: Path | None, steps: tuple[str, ...], clicks: int, json
     makers: tuple[Callable[[Shoppers], Policy], ...] = (
         lambda _: Popular(past.shop),
         lambda _: Uniform(past.shop),
+        Insider,
         Oracle,
     )
     for make in makers:

@@ -46,15 +46,18 @@ async function look() {
   try {
     const { items } = await getItems({ q: words, limit: SHOWN }, turn.signal);
     if (turn.signal.aborted) return;
+    const before = options()[active]?.dataset.href;
     found.replaceChildren(...items.map((item, at) => option(item, at, words)));
+    active = before === undefined ? -1 : options().findIndex((each) => each.dataset.href === before); // what was chosen stays so
     $("found-count").textContent = items.length ? `${items.length === SHOWN ? "At least " : ""}${count(items.length, noun, nouns)}` : `No ${noun}`;
     if (!items.length) found.append(el("li.nothing", { role: "option", "aria-disabled": "true", "aria-selected": "false", id: "found-none" }, `No title has words that begin with “${words}”.`));
   } catch (fault) {
     if (turn.signal.aborted) return;
     found.replaceChildren(el("li.nothing", { role: "option", "aria-disabled": "true", "aria-selected": "false", id: "found-none" }, fault.message));
+    active = -1;
   }
-  active = -1;
   open(true);
+  choose(active);
 }
 
 function option(item, at, words) {

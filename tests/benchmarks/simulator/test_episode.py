@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.sessions.click_log import read_click_log
 from benchmarks.simulator.episode import LISTS, Curve, Past, draw_past, drive, introduce
-from benchmarks.simulator.policies import Oracle, Policy, Popular, Uniform
+from benchmarks.simulator.policies import Insider, Oracle, Policy, Popular, Uniform
 from benchmarks.simulator.shop import Plan, draw_shop
 from benchmarks.simulator.shop_files import EVENTS, FIRST_ITEM, ITEMS, write_shop
 from benchmarks.simulator.shoppers import CLICK, PURCHASE, Act, Now, Shoppers
@@ -28,6 +28,7 @@ def episode(past: Past, name: str, lists: int | None = 200, clicks: int | None =
     shoppers = past.shoppers.copy()
     policies: dict[str, Policy] = {
         "oracle": Oracle(shoppers),
+        "insider": Insider(shoppers),
         "popular": Popular(past.shop),
         "random": Uniform(past.shop),
     }
@@ -54,6 +55,19 @@ def test_the_oracle_has_no_regret(past: Past) -> None:
     assert len(curve) == 200
     assert curve.regret[-1] == pytest.approx(0)
     assert curve.worth[-1] > 0
+
+
+def test_who_knows_tastes_but_not_brands_and_goals_is_between_the_popular_and_the_best(past: Past) -> None:
+    insider, popular = episode(past, "insider"), episode(past, "popular")
+    assert 0 < insider.regret[-1] < popular.regret[-1]
+
+
+def test_goals_are_as_probable_as_they_are_drawn(past: Past) -> None:
+    shoppers, visits = past.shoppers.copy(), past.coming[:400]
+    expected = sum(shoppers.goal_probabilities(visit) for visit in visits)
+    drawn = np.bincount([shoppers.arrive(visit).goal for visit in visits], minlength=len(expected))
+    assert expected.sum() == pytest.approx(len(visits))
+    assert np.abs(expected - drawn).max() < 4 * np.sqrt(expected.max())
 
 
 def test_most_popular_lists_are_better_than_random_ones_and_worse_than_the_best(past: Past) -> None:
