@@ -24,6 +24,7 @@ from online.http.load_shedding import LoadGuard, LoadShedder
 from online.http.origin_guard import OriginGuard
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
+from online.kafka.item_log import KafkaItemLog
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModels
 from online.monitoring.job_metrics import JobMetrics
@@ -35,6 +36,7 @@ from online.recommend.recommender import Recommender
 from online.routes import events, health, item_writes, items, models, ops, recommendations, stream, users, vocabulary
 from online.server import Server
 from online.settings import ApiSettings
+from online.stores.catalogue_marks import CatalogueMarks
 from online.stores.catalogue_search import CatalogueSearch
 from online.stores.item_store import ItemFollower, ItemStore
 from online.stores.item_topic import ItemTopic
@@ -65,6 +67,8 @@ def build_server(settings: ApiSettings) -> Server:
     if access.error is not None:  # fail closed: without a readable access file nobody may call
         raise Broken(access.error)
     live_models = LiveModels(Path(settings.models), client, base.schema.digest)
+    item_log = KafkaItemLog(settings.bootstrap)
+    marks = CatalogueMarks(item_log.kafka)
     vectors = VectorStore(settings.embeddings, Path(settings.models), live_models, item_store)
     return Server(
         settings=settings,
@@ -75,7 +79,9 @@ def build_server(settings: ApiSettings) -> Server:
         users=user_store,
         items=item_store,
         search=CatalogueSearch(item_store),
-        item_topic=ItemTopic(settings.bootstrap, item_store, min(base.catalogue_versions.values())),
+        item_log=item_log,
+        marks=marks,
+        item_topic=ItemTopic(item_log, item_store, marks.note, min(base.catalogue_versions.values())),
         follower=ItemFollower(item_store, settings.redis_host, settings.redis_port),
         client=client,
         models=live_models,
@@ -104,6 +110,7 @@ async def _refresh(server: Server) -> None:
             file.refresh()
             metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
         metrics.ITEMS_FRESH.set(server.follower.fresh)
+        metrics.CATALOGUE_CURRENT.set(server.item_topic.current)
         await asyncio.sleep(REFRESH_EVERY)
 
 
@@ -116,6 +123,8 @@ def make_app(settings: ApiSettings) -> FastAPI:
         await server.event_log.start()
         server.impression_log.start()
         await server.follower.start()
+        server.item_log.start()
+        server.marks.start()
         await server.item_topic.start()
         await server.client.start()
         await server.models.start()
@@ -130,6 +139,8 @@ def make_app(settings: ApiSettings) -> FastAPI:
                 server.vectors.stop,
                 server.models.stop,
                 server.item_topic.stop,
+                server.marks.stop,
+                server.item_log.stop,
                 server.follower.stop,
                 server.impression_log.stop,
                 server.event_log.stop,

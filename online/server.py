@@ -9,6 +9,7 @@ from features.schema.tables import Schema
 from online.http.access import Access
 from online.http.load_shedding import LoadShedder
 from online.kafka.event_log import EventLog
+from online.kafka.item_log import KafkaItemLog
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModels
 from online.monitoring.job_metrics import JobMetrics
@@ -18,6 +19,7 @@ from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommender
 from online.settings import ApiSettings
+from online.stores.catalogue_marks import CatalogueMarks
 from online.stores.catalogue_search import CatalogueSearch
 from online.stores.item_store import ItemFollower, ItemStore
 from online.stores.item_topic import ItemTopic
@@ -40,6 +42,8 @@ class Server:
     users: UserStore
     items: ItemStore
     search: CatalogueSearch
+    item_log: KafkaItemLog
+    marks: CatalogueMarks
     item_topic: ItemTopic
     follower: ItemFollower
     client: ModelClient

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem details: `type`, `title`, `status`, `detail`, and fields a caller can act on."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +11,8 @@ from fastapi.responses import JSONResponse
 from msgspec import UNSET, UnsetType
 from starlette.exceptions import HTTPException
 
+from features.errors import BadInput
+
 TITLES = {
     400: "Bad request",
     401: "Not authenticated",
@@ -16,6 +20,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     408: "Request too slow",
+    409: "Conflict",
     413: "Body too large",
     422: "Invalid input",
     429: "Too many requests",
@@ -55,6 +60,17 @@ class Problem(Exception):
         self.detail = detail
         self.headers = headers
         self.more = more
+
+
+@contextlib.contextmanager
+def field_faults(where: str | None = None) -> Iterator[None]:
+    """Turns a BadInput into a 422 Problem that names the field, or `where`."""
+    try:
+        yield
+    except BadInput as error:
+        found = BadInput(where or error.where, error.expected, error.received[:200])
+        fault = {"field": found.where, "expected": found.expected, "received": found.received}
+        raise Problem(422, str(found), errors=[fault]) from error
 
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:

@@ -81,6 +81,6 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
     for event in events:
         metrics.EVENTS.labels(server.schema.kind(event.kind).name).inc()
         if event.item:
-            server.items.note_name(event.item_id, event.item)
+            server.items.names.hear(event.item_id, event.item)
     server.outcomes.record_events(events)
     return JsonResponse(Accepted(len(events), ids, make_token(offsets)), 202)

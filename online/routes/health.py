@@ -24,7 +24,8 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether Redis and Kafka answer, of every model on disk a version ranks, and item features are followed live."""
+    """Whether Redis and Kafka answer, of every model on disk a version ranks, and items are followed live: the catalogue as
+    well as their features."""
 
     redis: bool
     kafka: bool
@@ -60,7 +61,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
         redis=await server.users.ping(),
         kafka=server.event_log.connected,
         models=models_ready(server),
-        items=server.follower.fresh,
+        items=server.follower.fresh and server.item_topic.current,
     )
     ready = parts.all_ready
     return JsonResponse(Readiness(ready, parts, models), 200 if ready else 503)

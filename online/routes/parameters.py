@@ -7,10 +7,9 @@ from urllib.parse import unquote
 from fastapi import Path, Query
 from msgspec import Meta
 
-from features.errors import BadInput
 from features.ids import MAX_LENGTH, OuterId
 from features.types import ItemId, UserId
-from online.http.problems import Problem
+from online.http.problems import Problem, field_faults
 from online.server import Server
 from online.stores.facets import Filter
 
@@ -30,11 +29,8 @@ IdPath = Annotated[str, Path(min_length=1, max_length=3 * MAX_LENGTH)]
 def read_id(server: Server, where: str, outer: OuterId) -> tuple[UserId | ItemId, str]:
     """(the number inside, the id outside or "" where it is that number) of a request's id. Raises a 422 Problem for what is no
     id."""
-    try:
+    with field_faults(where):
         number = server.schema.ids.inside(outer)
-    except BadInput as error:
-        fault = {"field": where, "expected": error.expected, "received": error.received[:200]}
-        raise Problem(422, f"{where}: expected {error.expected}, got {error.received[:200]}", errors=[fault]) from error
     return number, str(outer) if number < 0 else ""
 
 

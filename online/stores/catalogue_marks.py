@@ -15,15 +15,16 @@ logger = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
 """Seconds between two marks: however many items come, each partition gets no more of them."""
+TIMEOUT: Final = 10.0
+"""Seconds in which a mark has to be acknowledged; then it is written again."""
 
 
 class CatalogueMarks:
     """Writes a mark into every partition of `events` soon after `note`. Several processes may mark the same version: of two
-    marks the larger counts."""
+    marks the larger counts. The connection is started and stopped by who made it."""
 
-    def __init__(self, kafka: KafkaConnection, every: float = EVERY) -> None:
-        self._kafka = kafka
-        self._every = every
+    def __init__(self, kafka: KafkaConnection, every: float = EVERY, timeout: float = TIMEOUT) -> None:
+        self._kafka, self._every, self._timeout = kafka, every, timeout
         self._version = 0
         self._noted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -44,18 +45,22 @@ class CatalogueMarks:
             self._noted.set()
 
     async def _write(self) -> None:
-        producer = await self._kafka.ready()
         while True:
             await self._noted.wait()
             self._noted.clear()
-            version = self._version
             try:
-                futures = [
-                    await producer.send(EVENTS, value=write_mark(version), partition=number)
-                    for number in range(PARTITIONS)
-                ]
-                await asyncio.gather(*futures)
+                async with asyncio.timeout(self._timeout):
+                    await self._mark(self._version)
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.warning("the catalogue is not marked (%s: %s); trying again", type(error).__name__, error)
                 self._noted.set()
+            except Exception:
+                logger.exception("the catalogue is not marked; trying again")
+                self._noted.set()
             await asyncio.sleep(self._every)
+
+    async def _mark(self, version: int) -> None:
+        producer = await self._kafka.ready()
+        value = write_mark(version)
+        futures = [await producer.send(EVENTS, value=value, partition=number) for number in range(PARTITIONS)]
+        await asyncio.gather(*futures)

@@ -157,7 +157,7 @@ class CatalogueSearch:
     def _rows(self, wanted: CatalogueQuery, now: Millis) -> IntArray:
         columns, size = self._items.columns, len(self._items)
         matches = self._items.facets.mask(wanted.filters, size)
-        matches &= self._items.present() if wanted.unlisted else self._items.showable(now)
+        matches &= self._items.present(size) if wanted.unlisted else self._items.showable(now, size)
         if wanted.decade is not None:
             matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
         rows = np.flatnonzero(matches)

@@ -27,6 +27,7 @@ from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
 from online.stores.facets import Facets
 from online.stores.item_catalogue import Catalogue
+from online.stores.item_names import ItemNames
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +68,12 @@ class ItemStore:
         self._showable_until: IntArray = np.zeros(len(ids), np.int64)
         """[N] the time (ms) from which on no list shows the item."""
         self._deleted: set[int] = set()
-        self._names = {item.item_id: item.outer for item in self.catalogue if item.outer}
-        """The ids outside of items whose ids are strings."""
+        self.names = ItemNames()
         for item_id in ids:
             self._add_row(item_id)
         for item_id, value in base.all_item_features():
             features = decode_item(value)
-            self.note_name(item_id, features.item_id)
+            self.names.keep(item_id, features.item_id)
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
@@ -89,8 +89,12 @@ class ItemStore:
             self.columns.grow(more)
             self.index.together.grow(more)
             self._showable_until = np.concatenate([self._showable_until, np.zeros(more, np.int64)])
-        self._row_of[item_id] = row
+        self.names.keep_heard(item_id)
         self._set_row(row, item_id)
+        self._row_of[item_id] = (
+            row  # last: a search in another thread finds whole rows, and an order of titles without this
+        )
+        self.changes += 1  # one is no longer the newest
         return row
 
     def _set_row(self, row: int, item_id: ItemId) -> None:
@@ -98,6 +102,12 @@ class ItemStore:
         item = self.catalogue.get(item_id)
         self.columns.set_item(row, item_id, item)
         self._showable_until[row] = FOREVER if item is None else showable_until(item)
+        if item is not None:
+            self.names.keep(item_id, item.outer)
+        if item is not None and item.deleted:
+            self._deleted.add(row)
+        else:
+            self._deleted.discard(row)
         self.changes += 1
 
     def row(self, item_id: ItemId) -> int | None:
@@ -114,8 +124,6 @@ class ItemStore:
         """Put a new, changed or deleted item into the catalogue."""
         known = self.catalogue.get(item.item_id)
         self.catalogue.put(item)
-        if item.outer:
-            self._names[item.item_id] = item.outer
         row = self._row_of.get(item.item_id)
         if row is None:
             row = self._add_row(item.item_id)
@@ -123,24 +131,22 @@ class ItemStore:
             self._set_row(row, item.item_id)
         self.facets.put(row, item)
         if item.deleted:
-            self._deleted.add(row)
             self._new.pop(row, None)
-            return
-        self._deleted.discard(row)
-        if known is None or known.deleted:
+        elif known is None or known.deleted:
             self._new.pop(row, None)
             self._new[row] = item.ts
             if len(self._new) > NEWEST:
                 del self._new[next(iter(self._new))]
 
-    def showable(self, at: Millis) -> BoolArray:
-        """[N] whether lists may show the item at a time (ms)."""
-        return np.asarray(self._showable_until[: len(self)] > at, np.bool_)
+    def showable(self, at: Millis, size: int | None = None) -> BoolArray:
+        """[N] whether lists may show the item at a time (ms); [size] of the first ones, for another thread, while N may grow."""
+        return np.asarray(self._showable_until[: len(self) if size is None else size] > at, np.bool_)
 
-    def present(self) -> BoolArray:
-        """[N] whether it is an item: not deleted."""
-        present = np.ones(len(self), bool)
-        present[list(self._deleted)] = False
+    def present(self, size: int) -> BoolArray:
+        """[size] whether it is an item: not deleted. For another thread, too, while there may be more."""
+        deleted = np.fromiter(self._deleted.copy(), np.int64)
+        present = np.ones(size, bool)
+        present[deleted[deleted < size]] = False
         return present
 
     def inside(self, outer: Sequence[OuterId]) -> list[ItemId]:
@@ -149,7 +155,7 @@ class ItemStore:
 
     def shown(self, item_id: ItemId) -> OuterId:
         """An item's id as answers give it; the number inside of a string that neither the catalogue nor an event told."""
-        return self.index.schema.ids.shown(self._names.get(item_id, item_id) if item_id < 0 else item_id)
+        return self.index.schema.ids.shown(self.names.name_of(item_id) or item_id)
 
     def title_of(self, item_id: ItemId) -> str:
         """An item's title, also of a deleted one; "Item 7" where none is known."""
@@ -186,14 +192,9 @@ class ItemStore:
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
-        self.note_name(item_id, features.item_id)
+        self.names.keep(item_id, features.item_id)
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
-
-    def note_name(self, item_id: ItemId, outer: OuterId) -> None:
-        """Remember an item's id outside, where it is a string: for answers that come before its features."""
-        if isinstance(outer, str):
-            self._names[item_id] = outer
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

@@ -1,95 +1,208 @@
-"""New, changed and deleted items: written to the compacted topic `items`, and read from it into every API process' store."""
+"""New, changed and deleted items: written to the topic `items`, and read from it into every API process' store.
+
+Every change of an item is computed on its newest state, which may be one that this process has sent and not read back yet. Two
+processes that change one item at the same time do not know of one another: the later record counts.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
-
-from features.contracts.items import read_item, write_item
-from features.errors import BadEvent, Unavailable
+from features.contracts.items import read_item
+from features.errors import BadEvent, BadInput, Unavailable
 from features.keys import ITEMS
-from features.types import Item
-from online.kafka.producer import KafkaConnection
-from online.stores.catalogue_marks import CatalogueMarks
+from features.types import Item, ItemId
 from online.stores.item_store import ItemStore
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
-SECONDS_EACH = 0.002
+RETRY_SECONDS: Final = 1.0
+SECONDS_EACH: Final = 0.002
 """Added to the timeout for each item of a call."""
-PART = TopicPartition(ITEMS, 0)
+READ_EACH: Final = 16
+"""Records read before control returns to the event loop."""
+SETTLE_SECONDS: Final = 60.0
+"""How long items that are sent count as the newest, if they are neither read back nor refused."""
+MAX_SENT: Final = 50_000
+"""Items that are sent and not read back yet; while there are more, writes are refused."""
+
+
+class ItemLog(Protocol):
+    """A log of items in one order; offsets rise by one a record. All calls raise Unavailable."""
+
+    async def append(self, records: Sequence[tuple[bytes, bytes]]) -> Awaitable[int]:
+        """Hand records (key, value) over to be written in this order. What comes back gives the offset after the last one, once
+        all are acknowledged."""
+        ...
+
+    async def end(self) -> int:
+        """The offset after the newest record."""
+        ...
+
+    def read(self, start: int) -> AsyncGenerator[tuple[int, bytes], None]:
+        """Yields (offset, value) of each record from `start` on, and of those to come."""
+        ...
+
+
+class Change:
+    """What one call writes, and what it is computed on. Use `ItemTopic.changing`. newest: gives the newest state of an item by
+    its number inside, and the id outside of whatever has that number, "" where that is unknown or the number."""
+
+    def __init__(self, newest: Callable[[ItemId], tuple[Item | None, str]]) -> None:
+        self._newest = newest
+        self._own: dict[ItemId, Item] = {}
+        self.items: list[tuple[Item, bytes]] = []
+        """In the order in which they are written, each with its record (`features.contracts.items.write_item`)."""
+
+    def latest(self, item_id: ItemId, outer: str) -> Item | None:
+        """The newest state of an item, deleted ones among them; None for one that the catalogue does not have. Raises BadInput
+        where another id outside has the same number inside."""
+        own = self._own.get(item_id)
+        item, known = self._newest(item_id) if own is None else (own, own.outer)
+        if known and known != outer:
+            raise BadInput(
+                "item_id", "an id whose number inside no other has", f"{outer!r}, whose number {known!r} has"
+            )
+        return item
+
+    def put(self, item: Item, record: bytes) -> None:
+        """Have an item written."""
+        self._own[item.item_id] = item
+        self.items.append((item, record))
+
+
+@dataclass(eq=False)
+class _Sent:
+    """Items on their way through the log. end: the offset after them; None until they are acknowledged."""
+
+    items: dict[ItemId, Item]
+    end: int | None = None
 
 
 class ItemTopic:
-    """Writes items by `publish_items`, and reads the topic from the base's version on in a background task; what has been read is
-    marked for the job (`online.stores.catalogue_marks`)."""
+    """Writes items by `changing`, and reads the log from the base's version on in a background task; `note` is told each version
+    that has been read, and that the store has.
 
-    def __init__(self, bootstrap: str, store: ItemStore, start: int = 0, timeout: float = 5.0) -> None:
-        self._bootstrap, self._store, self._start, self._timeout = bootstrap, store, start, timeout
-        self._kafka = KafkaConnection(bootstrap, timeout)
-        self._marks = CatalogueMarks(self._kafka)
-        self._task: asyncio.Task[None] | None = None
-        self._read = -1
-        """Offset of the newest record read."""
+    current  whether the store has all that stood in the log when the reader last began, and the reader runs
+    """
+
+    def __init__(
+        self, log: ItemLog, store: ItemStore, note: Callable[[int], None], start: int = 0, timeout: float = 5.0
+    ) -> None:
+        self._log, self._store, self._note, self._timeout = log, store, note, timeout
+        self._read = start
+        """The offset after the newest record read."""
+        self._goal: int | None = None
+        """The log's end when the reader began; None while it does not run."""
         self._progressed = asyncio.Condition()
-        self.changing = asyncio.Lock()
-        """Held by who reads an item, changes it and publishes it, so that no change of this process is lost."""
+        self._changing = asyncio.Lock()
+        """Held from computing items until they are handed over, so that no change of this process is lost."""
+        self._sent: dict[ItemId, _Sent] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def current(self) -> bool:
+        return self._goal is not None and self._read >= self._goal
 
     async def start(self) -> None:
-        self._kafka.start()
-        self._marks.start()
-        self._task = asyncio.create_task(self._read_topic(), name="new items")
+        self._reader = asyncio.create_task(self._follow(), name="new items")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        await self._marks.stop()
-        await self._kafka.stop(2)
+        for task in (self._reader, *self._settling):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Unavailable):
+                    await task
 
-    async def publish_items(self, items: Sequence[Item]) -> None:
-        """Write items, in this order; returns once this process has read them back. Raises Unavailable on timeout: some may have
-        been written, and writing them again is safe. Raises BadInput for one that is too large, before any is written."""
-        producer: AIOKafkaProducer | None = self._kafka.producer
-        if producer is None:
-            raise Unavailable("Kafka is not connected")
-        values = [write_item(item, self._store.attributes) for item in items]
+    def _newest(self, item_id: ItemId) -> tuple[Item | None, str]:
+        sent = self._sent.get(item_id)
+        if sent is None or (sent.end is not None and sent.end <= self._read):
+            return self._store.catalogue.get(item_id), self._store.names.name_of(item_id)
+        item = sent.items[item_id]
+        return item, item.outer
+
+    @contextlib.asynccontextmanager
+    async def changing(self, count: int = 1) -> AsyncIterator[Change]:
+        """Give what a change of up to `count` items is computed on; what it puts is written, in one order with all other changes,
+        and read back when the block has ended. Nothing may be awaited within. Raises Unavailable on timeout: some may have been
+        written, and writing them again is safe."""
         try:
-            async with asyncio.timeout(self._timeout + SECONDS_EACH * len(items)):
-                sent = [
-                    await producer.send(ITEMS, value=value, key=str(item.outer or item.item_id).encode(), partition=0)
-                    for item, value in zip(items, values, strict=True)
-                ]
-                end = max([written.offset for written in await asyncio.gather(*sent)], default=-1)
+            async with asyncio.timeout(self._timeout + SECONDS_EACH * count):
+                async with self._progressed:
+                    await self._progressed.wait_for(lambda: self.current)
+                async with self._changing:
+                    change = Change(self._newest)
+                    yield change
+                    settled = await self._hand_over(change.items)
+                await asyncio.shield(settled)
+        except TimeoutError as error:
+            fault = (
+                "items were not acknowledged and read back"
+                if self.current
+                else "until all items are read none is written"
+            )
+            raise Unavailable(f"{fault}: waited {self._timeout:.0f} s") from error
+
+    async def _hand_over(self, items: Sequence[tuple[Item, bytes]]) -> asyncio.Task[None]:
+        """Append items; the task ends when they are read back."""
+        if len(self._sent) + len(items) > MAX_SENT:
+            raise Unavailable(f"{len(self._sent)} items are sent and not read back yet")
+        written = await self._log.append([(_key(item), record) for item, record in items])
+        sent = _Sent({item.item_id: item for item, _ in items})
+        self._sent.update(dict.fromkeys(sent.items, sent))
+        task = asyncio.create_task(self._settle(sent, written), name="items sent")
+        self._settling.add(task)
+        task.add_done_callback(self._settled)
+        return task
+
+    async def _settle(self, sent: _Sent, written: Awaitable[int]) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                end = sent.end = await written
                 async with self._progressed:
                     await self._progressed.wait_for(lambda: self._read >= end)
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable(f"the items were not taken: {type(error).__name__} {error}") from error
+        except TimeoutError as error:
+            raise Unavailable(f"not acknowledged and read back within {SETTLE_SECONDS:.0f} s") from error
+        finally:
+            for item_id in sent.items:
+                if self._sent.get(item_id) is sent:
+                    del self._sent[item_id]
 
-    async def _read_topic(self) -> None:
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._settling.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("items were not taken: %s", task.exception())
+
+    async def _follow(self) -> None:
         while True:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
             try:
-                await asyncio.wait_for(consumer.start(), 10)
-                consumer.assign([PART])
-                consumer.seek(PART, self._start)
-                async for record in consumer:
-                    self._apply(record.value or b"")
-                    async with self._progressed:
-                        self._read = record.offset
-                        self._progressed.notify_all()
-                    self._marks.note(record.offset + 1)
-            except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("new items are not followed (%s: %s); trying again", type(error).__name__, error)
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._read_on()
+            except Unavailable as error:
+                logger.warning("new items are not followed (%s); trying again", error)
+            except Exception:
+                logger.exception("new items are not followed; trying again")
             finally:
-                with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(consumer.stop(), 2)
+                self._goal = None
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read_on(self) -> None:
+        await self._reached(self._read, await self._log.end())
+        async with contextlib.aclosing(self._log.read(self._read)) as records:
+            async for offset, value in records:
+                self._apply(value)
+                await self._reached(offset + 1, self._goal)
+                self._note(offset + 1)
+                if offset % READ_EACH == 0:  # a reader of a long log must not hold up requests
+                    await asyncio.sleep(0)
+
+    async def _reached(self, offset: int, goal: int | None) -> None:
+        async with self._progressed:
+            self._read, self._goal = offset, goal
+            self._progressed.notify_all()
 
     def _apply(self, value: bytes) -> None:
         try:
@@ -98,3 +211,7 @@ class ItemTopic:
             logger.warning("the topic %s holds what is no item: %s", ITEMS, error)
             return
         self._store.put_item(item)
+
+
+def _key(item: Item) -> bytes:
+    return str(item.outer or item.item_id).encode()

@@ -31,6 +31,14 @@ APPLIED = Histogram(
     registry=REGISTRY,
 )
 ITEMS_FRESH = Gauge("martlet_items_followed", "1 while item features are followed live.", registry=REGISTRY)
+CATALOGUE_CURRENT = Gauge(
+    "martlet_catalogue_followed", "1 while the topic of items is read, and was read to its end.", registry=REGISTRY
+)
+NAMES_FORGOTTEN = Counter(
+    "martlet_item_names_forgotten_total",
+    "Ids of items that are strings, told by events and forgotten again before features came of them.",
+    registry=REGISTRY,
+)
 BAD_SETTINGS = Gauge(
     "martlet_settings_refused", "1 while a settings file holds something wrong, by file.", ["file"], registry=REGISTRY
 )

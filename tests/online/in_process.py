@@ -1,8 +1,8 @@
 """The API in this process: the real application over a small base, with fakes where Kafka, Redis' job numbers and the model
 server would be."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI
 
-from features.contracts.items import read_item, write_item
+from features.contracts.items import read_item
 from features.schema.tables import Schema
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane
-from features.types import Event, Item, UserId
+from features.types import Event, Item, ItemId, UserId
 from features.units import DAY_MS
 from online.app import make_app
 from online.model_client.live_models import LiveModel
@@ -22,6 +22,7 @@ from online.monitoring.job_metrics import JobSnapshot
 from online.recommend.recommender import Recommender
 from online.server import Server
 from online.stores.item_store import ItemStore
+from online.stores.item_topic import Change
 from online.support.home_clock import HomeClock
 from tests.online.conftest import api_settings, write_base
 from tests.online.sample_lists import model_of
@@ -42,13 +43,20 @@ class FakeLog:
 class FakeItemTopic:
     """Puts an item into the store at once."""
 
+    current = True
+
     def __init__(self, store: ItemStore) -> None:
         self._store = store
-        self.changing = asyncio.Lock()
 
-    async def publish_items(self, items: Sequence[Item]) -> None:
-        for item in items:
-            self._store.put_item(read_item(write_item(item, self._store.attributes), self._store.index.schema))
+    def _newest(self, item_id: ItemId) -> tuple[Item | None, str]:
+        return self._store.catalogue.get(item_id), self._store.names.name_of(item_id)
+
+    @contextlib.asynccontextmanager
+    async def changing(self, count: int = 1) -> AsyncIterator[Change]:
+        change = Change(self._newest)
+        yield change
+        for _, record in change.items:
+            self._store.put_item(read_item(record, self._store.index.schema))
 
 
 class FakeJob:

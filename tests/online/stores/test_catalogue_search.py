@@ -1,5 +1,6 @@
 """Catalogue search: its pages hold every item once, for any order and any page size."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,9 @@ from online.stores.catalogue_search import (
     words_of,
     write_cursor,
 )
+from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
+from tests.schemas import film
 
 NOW = 101 * DAY_MS
 
@@ -42,6 +45,27 @@ def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: 
     whole = all_pages(listing, CatalogueQuery(sort), 100)
     assert sorted(whole) == list(range(len(store)))
     assert all_pages(listing, CatalogueQuery(sort), limit) == whole
+
+
+class ItemsMeanwhile(tuple[Filter, ...]):
+    """Filters; while they are read an item comes, as it may while a search runs in its thread."""
+
+    store: ItemStore
+
+    def __iter__(self) -> Iterator[Filter]:
+        self.store.put_item(film(1_000 + len(self.store), "Came meanwhile"))
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("unlisted", [False, True])
+@pytest.mark.parametrize("sort", SORTS)
+def test_items_that_come_while_it_is_searched_are_found_later(store: ItemStore, sort: Sort, unlisted: bool) -> None:
+    filters = ItemsMeanwhile()
+    filters.store = store
+    listing, size = CatalogueSearch(store), len(store)
+    page, _ = listing.page(CatalogueQuery(sort, filters, unlisted=unlisted), None, 100, NOW)
+    assert sorted(page) == list(range(size))
+    assert len(store) == size + 1
 
 
 def test_popular_is_what_is_liked_most(store: ItemStore) -> None:

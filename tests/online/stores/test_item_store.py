@@ -5,10 +5,13 @@ import pytest
 from features.fold.state import ItemFeatures
 from features.types import Item
 from features.units import DAY_MS
+from online.stores.item_names import HEARD
 from online.stores.item_store import NEWEST, ItemStore
+from online.support import metrics
 from tests.schemas import film
 
 NOW = 101 * DAY_MS
+FORGOTTEN = "martlet_item_names_forgotten_total"
 
 
 def row_of(store: ItemStore, item_id: int) -> int:
@@ -43,6 +46,19 @@ def test_an_item_that_the_catalogue_does_not_have_is_called_by_its_id(store: Ite
     assert store.title_of(999) == "Item 999"
     store.put_features(999, ItemFeatures(999))
     assert store.item_at(row_of(store, 999)) == Item(999, "Item 999")
+
+
+def test_names_that_events_tell_are_forgotten_in_the_end_unless_the_item_has_a_row(store: ItemStore) -> None:
+    forgotten = metrics.REGISTRY.get_sample_value(FORGOTTEN) or 0.0
+    store.names.hear(-5, "kept")
+    store.put_features(-5, ItemFeatures("kept"))
+    store.names.hear(-6, "told again")
+    for number in range(HEARD):
+        store.names.hear(-1_000 - number, f"made up {number}")
+        if number == 5:
+            store.names.hear(-6, "told again")
+    assert [store.shown(each) for each in (-5, -6, -1_000, -1_007)] == ["kept", "told again", -1_000, "made up 7"]
+    assert metrics.REGISTRY.get_sample_value(FORGOTTEN) == forgotten + 1
 
 
 def test_only_the_newest_of_new_items_count_as_new(store: ItemStore) -> None:

@@ -1,0 +1,215 @@
+"""Items through a log: no change is lost, and every wait ends."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from features.contracts.items import change_item, compile_item, write_item
+from features.errors import BadInput, Unavailable
+from features.types import Item
+from online.stores import item_topic
+from online.stores.item_store import ItemStore
+from online.stores.item_topic import ItemTopic
+from tests.online.stores.memory_log import MemoryLog
+
+NOW = 9
+
+
+def record(store: ItemStore, number: int, **fields: Any) -> bytes:
+    return write_item(compile_item(number, fields, NOW, store.attributes), store.attributes)
+
+
+@contextlib.asynccontextmanager
+async def running(log: MemoryLog, store: ItemStore, timeout: float = 5.0) -> AsyncIterator[tuple[ItemTopic, list[int]]]:
+    """A topic, and the versions that it notes."""
+    noted: list[int] = []
+    topic = ItemTopic(log, store, noted.append, timeout=timeout)
+    await topic.start()
+    try:
+        yield topic, noted
+    finally:
+        await topic.stop()
+
+
+async def put(topic: ItemTopic, store: ItemStore, number: int, **fields: Any) -> None:
+    item = compile_item(number, fields, NOW, store.attributes)
+    async with topic.changing() as change:
+        change.put(item, write_item(item, store.attributes))
+
+
+async def patch(topic: ItemTopic, store: ItemStore, number: int, **fields: Any) -> None:
+    async with topic.changing() as change:
+        known = change.latest(number, "")
+        assert known is not None
+        item = change_item(known, fields, NOW, store.attributes)
+        change.put(item, write_item(item, store.attributes))
+
+
+def known(store: ItemStore, number: int) -> Item:
+    item = store.catalogue.get(number)
+    assert item is not None
+    return item
+
+
+def test_of_changes_at_the_same_time_none_is_lost(store: ItemStore) -> None:
+    async def run() -> None:
+        async with running(MemoryLog(), store) as (topic, noted):
+            changes = [patch(topic, store, 500, **{name: value}) for name, value in FIELDS.items()]
+            await asyncio.gather(put(topic, store, 500, title="New"), *changes)
+            assert noted[-1] == 1 + len(FIELDS)
+
+    asyncio.run(run())
+    item = known(store, 500)
+    assert (item.title, item.image_url, item.available, item.expires) == ("New", "https://a/b", False, 77)
+    assert store.attributes.shown(item, ["genres", "year"]) == {"genres": ("War",), "year": 1990}
+
+
+FIELDS: dict[str, Any] = {
+    "genres": ["War"],
+    "year": 1990,
+    "image_url": "https://a/b",
+    "available": False,
+    "expires": 77,
+}
+
+
+def test_a_change_after_a_start_is_of_the_newest_version_in_the_log(store: ItemStore) -> None:
+    async def run() -> None:
+        log = MemoryLog(*(record(store, 1, title=f"Version {number}", year=1990 + number) for number in range(3)))
+        async with running(log, store) as (topic, noted):
+            assert not topic.current
+            await patch(topic, store, 1, genres=["War"])
+            assert topic.current
+            assert noted == [1, 2, 3, 4]
+
+    asyncio.run(run())
+    item = known(store, 1)
+    assert (item.title, store.attributes.shown(item, ["year", "genres"])) == (
+        "Version 2",
+        {"year": 1992, "genres": ("War",)},
+    )
+
+
+def test_a_write_does_not_wait_for_those_before_it_to_be_read_back(store: ItemStore) -> None:
+    async def run() -> None:
+        log = MemoryLog()
+        async with running(log, store) as (topic, _):
+            await put(topic, store, 500, title="Before")
+            async with log.written:  # nobody reads or writes meanwhile
+                both = [asyncio.create_task(put(topic, store, 500 + number, title="New")) for number in range(2)]
+                async with asyncio.timeout(5):
+                    while log.handed_over < 3:
+                        await asyncio.sleep(0)
+                assert not any(each.done() for each in both)
+            await asyncio.gather(*both)
+
+    asyncio.run(run())
+
+
+def test_a_log_that_hangs_or_fails_is_not_waited_for_beyond_the_timeout(store: ItemStore) -> None:
+    async def run() -> None:
+        log = MemoryLog()
+        async with running(log, store, timeout=0.1) as (topic, _):
+            await put(topic, store, 500, title="Before")
+            log.hangs = True
+            answers = [put(topic, store, 500, title="Hangs") for _ in range(3)]  # two of them wait for the first
+            async with asyncio.timeout(5):
+                errors = await asyncio.gather(*answers, return_exceptions=True)
+            assert [type(error) for error in errors] == [Unavailable] * 3
+            log.hangs = False
+            await patch(topic, store, 500, year=1990)
+
+    asyncio.run(run())
+    assert (known(store, 500).title, len(store)) == ("Before", 41)
+
+
+def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(
+    store: ItemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_topic, "RETRY_SECONDS", 0.01)
+
+    async def run() -> None:
+        log = MemoryLog(record(store, 500, title="There"))
+        log.down = True
+        async with running(log, store, timeout=0.1) as (topic, _):
+            with pytest.raises(Unavailable, match="until all items are read"):
+                await put(topic, store, 500, title="New")
+            log.down = False
+            async with asyncio.timeout(5):
+                while not topic.current:
+                    await asyncio.sleep(0.001)
+            await patch(topic, store, 500, year=1990)
+            await log.stop_readers()
+            async with asyncio.timeout(5):
+                while topic.current:
+                    await asyncio.sleep(0.001)
+            log.down = False
+            async with asyncio.timeout(5):
+                while not topic.current:
+                    await asyncio.sleep(0.001)
+            assert log.reading == {0, 2}
+
+    asyncio.run(run())
+    assert known(store, 500).title == "There"
+
+
+def test_a_reader_survives_what_nobody_expected(store: ItemStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_topic, "RETRY_SECONDS", 0.01)
+    taken, faults = store.put_item, iter([ValueError("a fault of the store")])
+
+    def put_item(item: Item) -> None:
+        for fault in faults:
+            raise fault
+        taken(item)
+
+    monkeypatch.setattr(store, "put_item", put_item)
+
+    async def run() -> None:
+        async with running(MemoryLog(record(store, 500, title="There")), store) as (topic, noted):
+            await patch(topic, store, 500, year=1990)
+            assert noted == [1, 2]
+
+    asyncio.run(run())
+    assert known(store, 500).title == "There"
+
+
+def test_what_is_no_item_is_passed_over(store: ItemStore, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        log = MemoryLog(b"\xff{", b"", record(store, 500, title="There"), b"[]")
+        async with running(log, store) as (topic, noted):
+            await patch(topic, store, 500, year=1990)
+            assert noted == [1, 2, 3, 4, 5]
+
+    asyncio.run(run())
+    assert known(store, 500).title == "There"
+    assert sum("no item" in message for message in caplog.messages) == 3
+
+
+def test_an_id_of_another_ones_number_is_refused_by_both_names(
+    store: ItemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("features.ids.number_of_hash", lambda digest: -7)
+
+    def item_of(outer: str) -> Item:
+        return compile_item(-7, {"title": outer}, NOW, store.attributes, outer)
+
+    async def change_both(topic: ItemTopic, first: str, second: str) -> None:
+        async with topic.changing() as change:
+            change.latest(-7, first)
+            change.put(item_of(first), write_item(item_of(first), store.attributes))
+            change.latest(-7, second)
+
+    async def run() -> None:
+        async with running(MemoryLog(), store) as (topic, _):
+            with pytest.raises(BadInput, match="'b', whose number 'a' has"):
+                await change_both(topic, "a", "b")  # of one call
+            assert store.names.name_of(-7) == ""
+            await change_both(topic, "a", "a")
+            with pytest.raises(BadInput, match="'b', whose number 'a' has"):
+                await change_both(topic, "b", "b")
+
+    asyncio.run(run())
+    assert known(store, -7).outer == "a"
