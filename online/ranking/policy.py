@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from features.contracts.events import Id, Name
 from features.errors import BadInput
-from features.ids import canonical
+from features.ids import OuterId, canonical
 from features.types import UserId
 from online.recall import CHANNELS
 
@@ -182,17 +182,21 @@ def _policy(fields: dict[str, Any], where: str) -> Policy:
         raise BadInput(where, "fields of a policy", str(error)) from error
     if len(policy.interleave) == 1 or len(set(policy.interleave)) < len(policy.interleave):
         raise BadInput(f"{where}, interleave", "two models", ", ".join(policy.interleave))
-    for name, ids in (("pin", policy.pin), ("bury", policy.bury)):
-        for outer in ids:
-            try:
-                canonical(outer)
-            except BadInput as error:
-                raise BadInput(f"{where}, {name}", error.expected, error.received) from error
-        if len(set(map(str, ids))) < len(ids):
-            raise BadInput(f"{where}, {name}", "each item once", ", ".join(map(str, ids)))
+    pinned, buried = (_ruled(ids, f"{where}, {name}") for name, ids in (("pin", policy.pin), ("bury", policy.bury)))
+    if both := pinned & buried:
+        raise BadInput(f"{where}, pin", "items that are not buried", ", ".join(sorted(map(str, both))))
     names = [channel.name for channel in CHANNELS]
     if strange := set(policy.channels) - set(names):
         raise BadInput(f"{where}, channels", f"names out of {', '.join(names)}", ", ".join(sorted(strange)))
-    if set(policy.pin) & set(policy.bury):
-        raise BadInput(f"{where}, pin", "items that are not buried", str(sorted(set(policy.pin) & set(policy.bury))))
     return policy
+
+
+def _ruled(ids: tuple[OuterId, ...], where: str) -> set[OuterId]:
+    """The one form of each id. Raises BadInput for what is no id, and for an item that is named twice."""
+    try:
+        found = set(map(canonical, ids))
+    except BadInput as error:
+        raise BadInput(where, error.expected, error.received) from error
+    if len(found) < len(ids):
+        raise BadInput(where, "each item once", ", ".join(map(str, ids)))
+    return found

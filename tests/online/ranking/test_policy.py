@@ -63,7 +63,9 @@ def test_layers_are_independent() -> None:
         ({"interleave": ["fusion"]}, (), "policy, interleave: expected two models"),
         ({"channels": {"popular": 5, "nope": 1}}, (), "policy, channels: expected names out of ease, .* got nope"),
         ({"pin": [1, 1]}, (), "policy, pin: expected each item once, got 1, 1"),
+        ({"pin": [7, "7"]}, (), "policy, pin: expected each item once, got 7, 7"),
         ({"pin": [1], "bury": [1]}, (), "policy, pin: expected items that are not buried"),
+        ({"pin": [7, "a", 8], "bury": ["7", "a"]}, (), "policy, pin: expected items that are not buried, got 7, a"),
         (
             {},
             (experiment(a=(0.7, {}), b=(0.4, {})),),
