@@ -1,7 +1,7 @@
 """One recommendation: the user's freshest features → recall → model inputs → ranking → rules → list, within a deadline.
 
-Degradation ladder: without live features the base's are used; without a model the list is in recall order; in the end it is
-popularity from memory, which needs no network.
+Degradation ladder: without live features the base's are used; without a model the channels' ranks are weighed together, or a
+caller's own candidates stay in the caller's order; in the end it is popularity from memory, which needs no network.
 """
 
 import asyncio
@@ -47,6 +47,8 @@ NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall
 NOTHING_LIKED = "nothing to learn from yet"
 """No event of the home had a weight above 0: popular is what has the most events."""
 NO_OTHER = "model left out: "
+GIVEN = "given"
+"""The order of a caller's own candidates, which is theirs where no model ranks."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ class Recommender:
             raw = features.under(ranked_by.manifest.maps.vocabulary)
         else:
             degraded.append(NO_MODEL)
-        scores = fallback_scores(found.rows, query.orders) if scored is None else scored.scores
+        orders = query.orders if request.items is None else {GIVEN: found.rows}
+        scores = fallback_scores(found.rows, orders) if scored is None else scored.scores
         slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
         score_of = to_json_floats(scores)
         return Recommendation(

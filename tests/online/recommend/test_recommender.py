@@ -74,6 +74,13 @@ def test_given_items_are_ranked_seen_or_not(base: Base) -> None:
     assert set(ids(recommendation(base, items=(1, 3, 40)))) == {1, 3, 40}
 
 
+def test_given_items_that_no_model_ranks_stay_in_the_callers_order(base: Base) -> None:
+    answer = recommendation(base, items=(40, 1, 999, 23, 3, 39))
+    assert NO_MODEL in answer.degraded
+    assert ids(answer) == [40, 1, 23, 3, 39]
+    assert [item.score for item in answer.items] == sorted({item.score for item in answer.items}, reverse=True)
+
+
 def test_a_list_is_as_long_as_is_asked_and_has_each_item_once(base: Base) -> None:
     found = ids(recommendation(base, size=7))
     assert len(found) == len(set(found)) == 7
