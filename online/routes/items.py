@@ -1,12 +1,12 @@
 """Items of the catalogue, read: GET /v1/items, /v1/items/{id}, /v1/items/{id}/similar, /v1/genres and /v1/facets/{name}."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 
+from features.errors import Unavailable
 from features.ids import OuterId
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
@@ -90,7 +90,7 @@ class SimilarItems(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @router.get("/v1/items")
-@contract(ItemPage, problems=(404,))
+@contract(ItemPage, problems=(404, 503))
 async def get_items(
     server: Annotated[Server, Depends(server_of)],
     genre: GenreQuery = None,
@@ -117,8 +117,10 @@ async def get_items(
             raise Problem(422, f"cursor: expected one of sort={sort}, got one of sort={after.sort}")
     now = server.clock.now()
     wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS], unlisted)
-    async with server.search.slot:  # in a thread: a search reads every title, and lists are made meanwhile
-        rows, last = await asyncio.to_thread(server.search.page, wanted, after, limit, now)
+    try:
+        rows, last = await server.search.search(wanted, after, limit, now)
+    except Unavailable as error:
+        raise Problem(503, str(error), {"Retry-After": "5"}) from error
     items = [
         _catalogue_item(server, row, popularity, names)
         for row, popularity in zip(rows, server.items.popularity(rows, now), strict=True)
@@ -176,26 +178,24 @@ async def get_similar(
     kinds = [*server.items.index.kinds, *server.vectors.kinds()]
     if by not in kinds:
         raise Problem(404, f"by: expected one of {', '.join(kinds)}, got {by!r}")
-    showable = server.items.showable(server.clock.now())
     near = [
         SimilarItem(**outline(server, server.items.item_at(other), names), weight=round(weight, 5))
-        for other, weight in _near(server, by, row, 2 * size)  # some may not be shown
-        if other != row and showable[other]
+        for other, weight in _near(server, by, row, size)
     ]
-    return JsonResponse(
-        SimilarItems(
-            item_id=server.items.shown(server.items.item_at(row).item_id), by=by, kinds=kinds, similar=near[:size]
-        )
-    )
+    shown = server.items.shown(server.items.item_at(row).item_id)
+    return JsonResponse(SimilarItems(item_id=shown, by=by, kinds=kinds, similar=near))
 
 
 def _near(server: Server, by: str, row: int, size: int) -> list[tuple[int, float]]:
-    """(row, weight) of the nearest, best first."""
+    """(row, weight) of the nearest that lists may show, best first."""
+    allowed = server.items.showable(server.clock.now())
+    allowed[row] = False
     relations = server.items.index.kinds.get(by)
     if relations is None:
-        return server.vectors.similar(by, row, size)
+        return server.vectors.similar(by, row, size, allowed)
     others, weights = relations.near(row)
-    return list(zip(others[:size].tolist(), weights[:size].tolist(), strict=True))
+    shown = allowed[others]
+    return list(zip(others[shown][:size].tolist(), weights[shown][:size].tolist(), strict=True))
 
 
 class ItemAnswer(ItemOutline, frozen=True, kw_only=True):

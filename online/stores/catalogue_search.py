@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from features.arrays import FloatArray, IntArray, smoothed_mean
+from features.errors import Unavailable
 from features.inputs.columns import popularity, trending
 from features.types import ItemId, Millis
 from online.stores.facets import Filter
@@ -23,6 +24,8 @@ Sort = Literal["popular", "trending", "newest", "rating", "title"]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 WORDS: Final = 8
 """Words of a search that count; further ones are ignored."""
+WAIT_SECONDS: Final = 10.0
+"""Seconds that a search waits for those before it."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -115,11 +118,26 @@ _words_of_changed = lru_cache(1 << 16)(_spaced)
 class CatalogueSearch:
     """Searches a store's items page by page."""
 
-    def __init__(self, items: ItemStore) -> None:
-        self._items = items
+    def __init__(self, items: ItemStore, timeout: float = WAIT_SECONDS) -> None:
+        self._items, self._timeout = items, timeout
         self._titles = Titles(items)
-        self.slot = asyncio.Semaphore(1)
+        self._slot = asyncio.Semaphore(1)
         """Held for one page at a time: pages must not slow down lists, which need the same processor."""
+
+    async def search(
+        self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: Millis
+    ) -> tuple[list[int], Cursor | None]:
+        """As `page`, in a thread: a search reads every title, and lists are made meanwhile. Raises Unavailable where it can't
+        begin in time."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._slot.acquire()
+        except TimeoutError as error:
+            raise Unavailable(f"no search of the catalogue could begin in {self._timeout:g} s") from error
+        try:
+            return await asyncio.to_thread(self.page, wanted, after, limit, now)
+        finally:
+            self._slot.release()
 
     def page(
         self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: int

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import FloatArray, IntArray
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
 from features.base.item_weights import rows_of
 from features.errors import Broken, MartletError
@@ -86,16 +86,14 @@ class VectorStore:
         """The kinds in use, by name."""
         return [self._kinds[name] for name in self.kinds()]
 
-    def similar(self, name: str, row: int, count: int) -> list[tuple[int, float]]:
-        """(row, cosine) of the items nearest to the item in `row` by cosine, best first; none if it has no vector. Raises
-        KeyError for a kind that is not in use."""
+    def similar(self, name: str, row: int, count: int, allowed: BoolArray) -> list[tuple[int, float]]:
+        """(row, cosine) of the allowed [N] items nearest to the item in `row` by cosine, best first; none if it has no vector.
+        Raises KeyError for a kind that is not in use."""
         index = self._kinds[name].index
         known, vectors = index.vectors(np.array([row]))
         if not known[0]:
             return []
-        others = np.ones(len(self._store), bool)
-        others[row] = False
-        rows, _ = index.search(vectors[0], 4 * count, others)  # over-fetch: inner products favour long vectors
+        rows, _ = index.search(vectors[0], 4 * count, allowed)  # over-fetch: inner products favour long vectors
         cosines = unit(index.vectors(rows)[1]) @ unit(vectors)[0]
         best = np.argsort(-cosines, kind="stable")[:count]
         return list(zip(rows[best].tolist(), cosines[best].tolist(), strict=True))

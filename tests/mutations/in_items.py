@@ -113,8 +113,8 @@ FAULTS: Final = (
     Fault(
         "similar items are shown though they are sold out",
         "online/routes/items.py",
-        "if other != row and showable[other]",
-        "if other != row",
+        "    shown = allowed[others]",
+        "    shown = others != row",
         ("test_what_is_not_available_or_has_expired_is_in_no_list",),
     ),
     Fault(

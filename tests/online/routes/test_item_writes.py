@@ -177,6 +177,17 @@ def test_what_is_not_available_or_has_expired_is_in_no_list(client: TestClient, 
     assert [found & {5, 6} for found in lists_of(client)] == [{5, 6}] * 3
 
 
+def test_of_what_is_similar_the_best_that_may_be_shown_are_answered(client: TestClient) -> None:
+    def near(size: int) -> list[int]:
+        answer = client.get(f"/v1/items/1/similar?size={size}").json()
+        return [each["item_id"] for each in answer["similar"]]
+
+    assert near(1) == [5]
+    for number in (5, 6):
+        assert client.patch(f"/v1/items/{number}", json={"available": False}).status_code == 200
+    assert near(1) == near(2) == [3]
+
+
 def test_what_is_deleted_is_no_item_any_more_but_histories_know_it(client: TestClient) -> None:
     for number in (3, 5):
         assert client.delete(f"/v1/items/{number}").json() == {"item_id": number, "deleted": True}

@@ -1,11 +1,14 @@
 """Catalogue search: its pages hold every item once, for any order and any page size."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from features.errors import Unavailable
 from features.inputs.columns import trending
 from features.units import DAY_MS
 from online.stores.catalogue_search import (
@@ -66,6 +69,33 @@ def test_items_that_come_while_it_is_searched_are_found_later(store: ItemStore, 
     page, _ = listing.page(CatalogueQuery(sort, filters, unlisted=unlisted), None, 100, NOW)
     assert sorted(page) == list(range(size))
     assert len(store) == size + 1
+
+
+class Slow(tuple[Filter, ...]):
+    """Filters that are read once a search has been let go on."""
+
+    go_on: threading.Event
+
+    def __iter__(self) -> Iterator[Filter]:
+        assert self.go_on.wait(20)
+        return super().__iter__()
+
+
+def test_a_search_waits_for_the_one_before_it_but_not_for_ever(store: ItemStore) -> None:
+    filters = Slow()
+    filters.go_on = threading.Event()
+
+    async def run() -> None:
+        listing = CatalogueSearch(store, timeout=0.05)
+        first = asyncio.create_task(listing.search(CatalogueQuery("popular", filters), None, 3, NOW))
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="no search of the catalogue could begin"):
+            await listing.search(CatalogueQuery(), None, 3, NOW)
+        filters.go_on.set()
+        async with asyncio.timeout(20):
+            assert await first == await listing.search(CatalogueQuery(), None, 3, NOW)
+
+    asyncio.run(run())
 
 
 def test_popular_is_what_is_liked_most(store: ItemStore) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.arrays import BoolArray
 from features.base.embedding_files import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
 from features.base.reader import Base
 from features.units import DAY_MS
@@ -205,7 +206,17 @@ def test_items_that_come_into_the_store_later_get_their_vectors(base: Base, tmp_
     refreshed(vector_store)
     row = store.row(900)
     assert row is not None
-    assert [near for near, _ in vector_store.similar(ITEM2VEC, row, 5)] == [store.row(3), store.row(4)]
+    assert [near for near, _ in vector_store.similar(ITEM2VEC, row, 5, others(store, row))] == [
+        store.row(3),
+        store.row(4),
+    ]
+
+
+def others(store: ItemStore, *rows: int) -> BoolArray:
+    """All items but these."""
+    allowed = np.ones(len(store), bool)
+    allowed[list(rows)] = False
+    return allowed
 
 
 def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, tmp_path: Path) -> None:
@@ -216,11 +227,12 @@ def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, t
     vector_store = vector_store_of(tmp_path, store)
     refreshed(vector_store)
     assert vector_store.kinds() == ["als"]
-    near = vector_store.similar(ALS, 0, 3)
+    near = vector_store.similar(ALS, 0, 3, others(store, 0))
     assert [row for row, _ in near] == [3, 2, 1]
     assert [weight for _, weight in near] == pytest.approx([1, 0.995, 0.707], abs=1e-3)
+    assert vector_store.similar(ALS, 0, 2, others(store, 0, 3, 2))[0][0] == 1
     with pytest.raises(KeyError):
-        vector_store.similar(ITEM2VEC, 0, 3)
+        vector_store.similar(ITEM2VEC, 0, 3, others(store, 0))
 
 
 def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> None:
