@@ -26,7 +26,8 @@ from features.types import Item, ItemId, Millis
 ITEM_LIMIT: Final = 32 << 10
 """Bytes of one item as JSON: a text of some thousand words, or a vector of 1,024 numbers, and all else."""
 Title = Annotated[str, Meta(min_length=1, max_length=500)]
-ImageUrl = Annotated[str, Meta(max_length=2_000, pattern="^(https?://[^\\s]+|)$")]
+ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f]+|)$(?!\n)")]
+"""Neither space nor control characters. `$(?!\\n)` is the end alone in Python, too, where `$` is also before a newline."""
 
 
 class ItemFields(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -25,10 +25,14 @@ from online.support import metrics
 from online.support.reloadable_file import ReloadableFile
 
 API_KEY, ADMIN_KEY = "x-api-key", "x-admin-key"
-Key = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")]
-HostName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$")]
+
+# `$(?!\n)` is the end alone: Python's `$` is also before a newline there.
+Key = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$(?!\n)")]
+HostName = Annotated[
+    str, Meta(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$(?!\n)")
+]
 """A name or an address, without port; an IPv6 address without brackets."""
-ImageHost = Annotated[str, Meta(pattern=r"^([*][.])?[a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?$", max_length=253)]
+ImageHost = Annotated[str, Meta(pattern=r"^([*][.])?[a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?$(?!\n)", max_length=253)]
 """A host as a content security policy names it, without scheme: `img.example`, `*.img.example`, `127.0.0.1:9000`."""
 MAX_IMAGE_HOSTS: Final = 20
 CALLERS: Final = 10_000
@@ -163,7 +167,7 @@ def _allowed_origin(access: Access, origin: str | None) -> list[tuple[bytes, byt
         return None
     return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-allow-methods", b"GET, POST, PUT"),
+        (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
         (b"access-control-allow-headers", b"content-type, x-api-key"),
         (b"access-control-max-age", PREFLIGHT_FOR.encode()),
         (b"vary", b"origin"),

@@ -28,5 +28,5 @@ class EncodedSlashes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw: Any = scope.get("raw_path")
         if scope["type"] == "http" and raw and (b"%2F" in raw or b"%2f" in raw or b"%25" in raw):
-            scope = {**scope, "path": path_of(raw)}
+            scope["path"] = path_of(raw)  # of this scope: the router notes the route in it, which is counted under
         await self._app(scope, receive, send)

@@ -3,7 +3,7 @@ another: the API starts no process, and no port accepts commands."""
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A replay that is requested. speed: event time per wall time, or "max"; None: no replay. id: distinguishes two equal
     requests."""
 
-    speed: Annotated[float, Meta(gt=0, le=1e9)] | Annotated[str, Meta(pattern="^max$")] | None
+    speed: Annotated[float, Meta(gt=0, le=1e9)] | Literal["max"] | None
     id: str = ""
 
 

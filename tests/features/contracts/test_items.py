@@ -135,6 +135,9 @@ def test_what_is_wrong_is_named(value: bytes, where: str) -> None:
         ({"title": None}, "title: expected a value, got nothing"),
         ({"expires": "soon"}, "expires: expected `int`, got `str`"),
         ({"image_url": "javascript:alert(1)"}, "image_url: expected `str` matching regex"),
+        ({"image_url": "https://h/a.png\n"}, "image_url: expected `str` matching regex"),
+        ({"image_url": "https://h/a\x00.png"}, "image_url: expected `str` matching regex"),
+        ({"image_url": "\n"}, "image_url: expected `str` matching regex"),
         ({"deleted": True}, "deleted: expected one of colour"),
     ],
 )

@@ -108,6 +108,7 @@ def test_pages_of_named_origins_alone_may_call(door: Door) -> None:
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == "https://shop.example"
     assert "x-api-key" in preflight.headers["access-control-allow-headers"]
+    assert preflight.headers["access-control-allow-methods"] == "GET, POST, PUT, PATCH, DELETE"
     refused = door.get(Origin="https://shop.example")
     assert refused.status_code == 401  # but the page may read why
     assert refused.headers["access-control-allow-origin"] == "https://shop.example"
@@ -125,6 +126,9 @@ def test_pages_of_named_origins_alone_may_call(door: Door) -> None:
         '{"admin_key": ""}',
         '{"image_hosts": ["https://img.example"]}',
         '{"image_hosts": ["img.example; script-src *"]}',
+        '{"image_hosts": ["img.example\\n"]}',
+        '{"hosts": ["films.example\\n"]}',
+        '{"keys": {"shop": "' + KEY + '\\n"}}',
     ],
 )
 def test_a_file_that_is_wrong_or_gone_opens_nothing(door: Door, content: str) -> None:
