@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -42,7 +43,12 @@ class ListClient:
         return seen
 
     def put_item(self, item_id: int | str, item: Mapping[str, Any]) -> None:
-        self._call("PUT", f"/v1/items/{item_id}", json=dict(item))
+        self._call("PUT", _item(item_id), json=dict(item))
+
+    def first_event(self, item_id: int | str) -> int | None:
+        """Returns the time (ms) of an item's first event; None before any."""
+        found: int | None = self._call("GET", _item(item_id))["first_event_ts"]
+        return found
 
     def recommend(self, user_id: int | str, size: int, at: int, seen: str | None = None) -> dict[str, Any]:
         """Returns the answer for a user's list of at most MAX_SIZE items as of a time (ms), with `seen` waited for."""
@@ -67,10 +73,5 @@ class ListClient:
         return answer
 
 
-def outer_id(text: str) -> int | str:
-    """Returns an id as the API takes it: canonical decimals as numbers, anything else as text.
-
-    >>> outer_id("17"), outer_id("017"), outer_id("SKU-1")
-    (17, '017', 'SKU-1')
-    """
-    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text
+def _item(item_id: int | str) -> str:
+    return f"/v1/items/{quote(str(item_id), safe='')}"

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.harness.list_client import BATCH, ListClient, outer_id
+from benchmarks.harness.list_client import BATCH, ListClient
 from benchmarks.sessions.baseline import Context
 from benchmarks.sessions.click_log import Click, ClickLog
+from features.ids import canonical
 
 NOT_SEEN = "the click before was not in the features in time"
 
@@ -22,8 +23,8 @@ class MartletLists:
     def __init__(self, client: ListClient, log: ClickLog, shift: int) -> None:
         self._client = client
         self._shift = shift
-        self._users = [outer_id(each) for each in log.user_ids]
-        self._items = [outer_id(each) for each in log.item_ids]
+        self._users = list(map(canonical, log.user_ids))
+        self._items = list(map(canonical, log.item_ids))
         self._numbers = {item_id: number for number, item_id in enumerate(self._items)}
         self._seen: dict[int, str | None] = {}
         self.degraded: Counter[str] = Counter()
@@ -37,7 +38,7 @@ class MartletLists:
         self.lists += 1
         self.degraded.update(answer["degraded"])
         self.degraded[NOT_SEEN] += answer["freshness"]["seen_applied"] is False
-        return [self._numbers.get(outer_id(str(each["item_id"])), -1) for each in answer["items"]]
+        return [self._numbers.get(canonical(each["item_id"]), -1) for each in answer["items"]]
 
     def observe(self, click: Click) -> None:
         self._seen[click.user] = self._client.post([self._event(click)])

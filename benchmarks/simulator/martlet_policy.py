@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.harness.list_client import ListClient, outer_id
+from benchmarks.harness.list_client import ListClient
 from benchmarks.simulator.shop import Shop
 from benchmarks.simulator.shop_files import FIRST_ITEM, describe, event_of, item_id, ts_of, user_id
 from benchmarks.simulator.shoppers import Act, Now
+from features.ids import canonical
 
 NOT_SEEN: Final = "the act before was not in the features in time"
 ELSEWHERE: Final = "items that the shop does not have"
@@ -43,7 +44,7 @@ class Martlet:
         self.lists += 1
         self.degraded.update(answer["degraded"])
         self.degraded[NOT_SEEN] += answer["freshness"]["seen_applied"] is False
-        items = [outer_id(str(each["item_id"])) for each in answer["items"]]
+        items = [canonical(each["item_id"]) for each in answer["items"]]
         numbers = [item - FIRST_ITEM if isinstance(item, int) else -1 for item in items]
         known = [number if 0 <= number < len(self._shop.category) else -1 for number in numbers]
         self.degraded[ELSEWHERE] += known.count(-1)

@@ -30,10 +30,12 @@ def ts_of(day: float, start: int) -> int:
 
 
 def describe(shop: Shop, item: int) -> dict[str, Any]:
-    """Returns what a recommender may know of an item."""
+    """Returns what a recommender may know of an item, as the preset `shop` has it."""
     return {
         "title": f"Item {item}",
-        "genres": [f"category {shop.category[item]}", f"brand {shop.brand[item]}"],
+        "category": [f"category {shop.category[item]}"],
+        "brand": f"brand {shop.brand[item]}",
+        "price": float(shop.price[item]),
     }
 
 
@@ -64,13 +66,15 @@ def write_shop(shop: Shop, folder: Path, start: int) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     events = [{**event_of(shop, act, start), "session_id": act.visit} for act in all_acts(draw_past(shop))]
     _write(folder / EVENTS, ("user_id", "session_id", "item_id", "type", "value", "ts"), events)
-    items = (
-        {"item_id": item_id(item), "title": f"Item {item}", "genres": "|".join(describe(shop, item)["genres"])}
-        | {"price": float(shop.price[item]), "ts": ts_of(float(shop.born[item]), start)}
-        for item in range(len(shop.category))
-    )
-    _write(folder / ITEMS, ("item_id", "title", "genres", "price", "ts"), items)
+    items = (_item_row(shop, item, start) for item in range(len(shop.category)))
+    _write(folder / ITEMS, ("item_id", "title", "category", "brand", "price", "ts"), items)
     return len(events)
+
+
+def _item_row(shop: Shop, item: int, start: int) -> dict[str, Any]:
+    known = describe(shop, item)
+    more = {"item_id": item_id(item), "category": "|".join(known["category"])}
+    return known | more | {"ts": ts_of(float(shop.born[item]), start)}
 
 
 def _write(path: Path, names: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> None:

@@ -16,8 +16,9 @@ from benchmarks.simulator.episode import Curve, Past, draw_past, drive, introduc
 from benchmarks.simulator.martlet_policy import Martlet
 from benchmarks.simulator.policies import Insider, Oracle, Policy, Popular, Uniform
 from benchmarks.simulator.shop import Plan, draw_shop
-from benchmarks.simulator.shop_files import ts_of, write_shop
+from benchmarks.simulator.shop_files import item_id, ts_of, write_shop
 from benchmarks.simulator.shoppers import Shoppers
+from features.errors import Unavailable
 from features.units import DAY_MS
 from infra.home.paths import Home
 
@@ -102,10 +103,22 @@ def _start(end: int, plan: Plan) -> int:
 
 def _martlet(cleanup: ExitStack, running: Running, past: Past, steps: tuple[str, ...], report: Report) -> Martlet:
     client = cleanup.enter_context(ListClient(running.api))
-    martlet = Martlet(client, past.shop, _start(client.clock(), past.shop.plan))
-    if PREPARE in steps:
+    preparing = PREPARE in steps
+    start = _start(client.clock(), past.shop.plan) if preparing else start_of_prepared(client, past)
+    martlet = Martlet(client, past.shop, start)
+    if preparing:
         began = time.monotonic()
         introduce(martlet, past)
         drain(running)
         report.note(f"the first items put, {len(past.acts)} acts posted and folded in {time.monotonic() - began:.1f} s")
     return martlet
+
+
+def start_of_prepared(client: ListClient, past: Past) -> int:
+    """Returns day 0 of a home that was prepared, maybe days ago: by when its first act was. Raises Unavailable for one that was
+    not."""
+    first = min(past.acts, key=lambda act: act.day)
+    then = client.first_event(item_id(first.item))
+    if then is None:
+        raise Unavailable("expected a home that was prepared (--only prepare), got one without the shop's acts")
+    return then - ts_of(first.day, 0)

@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ from benchmarks.sessions.click_log import read_click_log
 from benchmarks.simulator.episode import LISTS, Curve, Past, draw_past, drive, introduce
 from benchmarks.simulator.policies import Insider, Oracle, Policy, Popular, Uniform
 from benchmarks.simulator.shop import Plan, draw_shop
-from benchmarks.simulator.shop_files import EVENTS, FIRST_ITEM, ITEMS, write_shop
+from benchmarks.simulator.shop_files import EVENTS, FIRST_ITEM, ITEMS, describe, item_id, ts_of, write_shop
 from benchmarks.simulator.shoppers import CLICK, PURCHASE, Act, Now, Shoppers
-from benchmarks.simulator.simulator_run import figures_of
+from benchmarks.simulator.simulator_run import figures_of, start_of_prepared
+from features.contracts.items import compile_item
+from features.errors import Unavailable
 from features.units import DAY_MS
+from tests.schemas import SHOP
 
 SMALL = Plan(users=40, items=200, categories=8, brands=10, past=20, days=10, visits=0.5)
 
@@ -138,9 +143,38 @@ def test_a_shop_is_written_as_files_that_the_walk_reads(past: Past, tmp_path: Pa
         items = list(csv.DictReader(file))
     assert [int(item["item_id"]) - FIRST_ITEM for item in items] == list(range(SMALL.items))
     assert {item["item_id"] for item in items} >= set(log.item_ids)
+    assert [name for name in items[0] if name in SHOP.items.declared] == ["category", "brand", "price"]
     before = (tmp_path / EVENTS).read_bytes()
     write_shop(past.shop, tmp_path, start)
     assert (tmp_path / EVENTS).read_bytes() == before
+
+
+def test_an_item_is_described_as_the_preset_has_it(past: Past) -> None:
+    item = compile_item(1, describe(past.shop, 3), 0, SHOP.items)
+    shown = SHOP.items.shown(item, ["category", "brand", "price"])
+    assert shown == {key: value for key, value in describe(past.shop, 3).items() if key != "title"} | {
+        "category": tuple(describe(past.shop, 3)["category"])
+    }
+
+
+class Prepared:
+    """A home whose clock is days beyond what it was when it was prepared, and which tells an item's first event."""
+
+    def __init__(self, past: Past, start: int) -> None:
+        self._past, self._start = past, start
+
+    def first_event(self, item: int) -> int | None:
+        days = [act.day for act in self._past.acts if item_id(act.item) == item]
+        return ts_of(min(days), self._start) if days else None
+
+
+def test_a_home_that_was_prepared_days_ago_tells_day_0(past: Past) -> None:
+    start = 20_000 * DAY_MS
+    client: Any = Prepared(past, start)
+    assert start_of_prepared(client, past) == start
+    nothing: Any = Prepared(replace(past, acts=()), start)
+    with pytest.raises(Unavailable, match="expected a home that was prepared"):
+        start_of_prepared(nothing, past)
 
 
 def test_shoppers_who_are_copied_forget_each_other(past: Past) -> None:
