@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import BoolArray, FloatArray, IntArray
+from features.arrays import FloatArray, IntArray
 from features.inputs.facet_vocabulary import Vocabulary
 
 NumberArray = npt.NDArray[np.int32]
@@ -18,7 +18,7 @@ NumberArray = npt.NDArray[np.int32]
 
 _FREE: Final = -1
 """Stands where no row has a value."""
-_VOCABULARIES: Final = 16
+VOCABULARIES: Final = 16
 """Vocabularies whose columns are remembered, those used last."""
 _NO_NUMBERS: Final = np.zeros(0, np.int32)
 
@@ -118,19 +118,6 @@ class FacetTable:
         table[numbers] = weights
         return np.bincount(self._owners[: self._used], table[self._values[: self._used]], size).astype(np.float32)
 
-    def having(self, name: str, size: int) -> BoolArray:
-        """[size] whether each of the first `size` rows has the value."""
-        found, number = np.zeros(size, bool), self._number_of.get(name)
-        if number is not None:
-            found[self._owners[: self._used][self._values[: self._used] == number]] = True
-        return found
-
-    def items_by_name(self) -> dict[str, int]:
-        """How many rows have each value, in alphabetical order; values that no row has now are left out."""
-        values = self._values[: self._used]
-        counts = np.bincount(values[values != _FREE], minlength=len(self.names)).tolist()
-        return {name: count for name, count in sorted(zip(self.names, counts, strict=True)) if count}
-
     def matrix(self, rows: IntArray, vocabulary: Vocabulary) -> FloatArray:
         """[n, G + 1] of each row: 1 for the values of the vocabulary that it has, and in the last column for having any other;
         else 0."""
@@ -147,6 +134,6 @@ class FacetTable:
             new = [column_of.get(name, len(vocabulary)) for name in self.names[len(known) :]]
             known = np.concatenate([known, np.array(new, np.int32)])
         self._columns[vocabulary] = known  # the one used last comes last
-        if len(self._columns) > _VOCABULARIES:
+        if len(self._columns) > VOCABULARIES:
             del self._columns[next(iter(self._columns))]
         return known
