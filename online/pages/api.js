@@ -18,7 +18,7 @@ export class Fault extends Error {
 
 export const getModels = (signal) => call("/v1/models", { signal });
 
-/** What the home's items and events are: see schema.js, which asks for it once. */
+/** What the home's items and events are: see schema.js. */
 export const getSchema = () => call("/v1/schema", {});
 
 export const getUser = (userId, signal) => call(`/v1/users/${encodeURIComponent(userId)}`, { signal });
@@ -26,7 +26,9 @@ export const getUser = (userId, signal) => call(`/v1/users/${encodeURIComponent(
 /** `asked`: user_id, model, size, seen, explain; what is null or undefined is left out. */
 export const getRecommendations = (asked, signal) => call(`/v1/recommendations?${query(asked)}`, { signal });
 
-export const getItem = (itemId, signal) => call(`/v1/items/${encodeURIComponent(itemId)}`, { signal });
+const itemAddress = (itemId) => `/v1/items/${encodeURIComponent(itemId)}`;
+
+export const getItem = (itemId, signal) => call(itemAddress(itemId), { signal });
 
 /** `asked`: facet, decade, q, sort, limit, cursor. */
 export const getItems = (asked, signal) => call(`/v1/items?${query(asked)}`, { signal });
@@ -35,7 +37,7 @@ export const getItems = (asked, signal) => call(`/v1/items?${query(asked)}`, { s
 export const getFacet = (name, limit, signal) => call(`/v1/facets/${encodeURIComponent(name)}?${query({ limit })}`, { signal });
 
 /** `by`: which weights between items; null: the server's first. */
-export const getSimilar = (itemId, by, size, signal) => call(`/v1/items/${encodeURIComponent(itemId)}/similar?${query({ by, size })}`, { signal });
+export const getSimilar = (itemId, by, size, signal) => call(`${itemAddress(itemId)}/similar?${query({ by, size })}`, { signal });
 
 export const getOps = (signal) => call("/v1/ops", { signal });
 

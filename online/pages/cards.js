@@ -7,8 +7,11 @@ import { number, shownTitle } from "./format.js";
 
 export const moviePage = (itemId, more = {}) => `/movie.html?${new URLSearchParams({ movieId: itemId, ...more })}`;
 
-/** The items with that value of a facet; of films' genres the address says `genre`. */
-export const facetPage = (/** @type {string} */ facet, /** @type {string} */ value) => `/collection.html?${new URLSearchParams({ type: facet === "genres" ? "genre" : facet, value })}`;
+// Of genres that are labels the address says `genre`, where that is no facet of its own.
+const shortened = (/** @type {string} */ facet) => (facet === "genres" && facet === schema.labels && !facets.includes("genre") ? "genre" : facet);
+
+/** The items with that value of a facet. */
+export const facetPage = (/** @type {string} */ facet, /** @type {string} */ value) => `/collection.html?${new URLSearchParams({ type: shortened(facet), value })}`;
 
 /** "★ 4.2 · 318": the mean rating and of how many; nothing where this home has no ratings. */
 export function stars({ mean_rating: mean, ratings }) {
@@ -16,14 +19,14 @@ export function stars({ mean_rating: mean, ratings }) {
   return mean === null || mean === undefined ? el("span", {}, "not rated") : el("span", {}, el("b", {}, `★ ${number(Math.round(mean * 10) / 10)}`), ` · ${number(ratings)}`);
 }
 
-/** What an item is, in few words: a film's year, what it costs, or else a value of a facet that is not the first. */
+/** What an item is, in few words: a film's year, what it costs, or else a value of a facet other than the labels. */
 export function brief(item) {
   if (schema.era !== null) return String(yearOf(item) ?? "year unknown");
   const price = priceOf(item);
   return price !== null ? number(price) : (facets.filter((facet) => facet !== schema.labels).flatMap((facet) => valuesOf(item, facet))[0] ?? "");
 }
 
-/** The same with the values of the first facet: "1995 · Comedy, Drama". `most`: values. */
+/** The same with its labels: "1995 · Comedy, Drama". `most`: labels. */
 export const briefly = (item, most = Infinity) => [schema.era !== null && yearOf(item) === null ? "" : brief(item), labelsOf(item).slice(0, most).join(", ")].filter(Boolean).join(" · ");
 
 /**

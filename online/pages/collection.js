@@ -23,7 +23,7 @@ function readAddress() {
   const asked = new URLSearchParams(location.search);
   const of = (select, given) => ([...$(select, HTMLSelectElement).options].some(({ value }) => value === given) ? given : "");
   const type = asked.get("type");
-  choice.facet = type === "genre" && !facets.includes(type) ? schema.labels : type; // "genre" stands for the first facet
+  choice.facet = type === "genre" && !facets.includes(type) ? schema.labels : type; // "genre" stands for the labels
   choice.value = choice.facet === null ? null : asked.get("value");
   choice.q = asked.get("q");
   choice.sort = of("sort", asked.get("sort")) || "popular";
@@ -50,7 +50,7 @@ async function load(cursor = null) {
     const { items, next } = await getItems({ facet: value === null ? null : `${facet}:${value}`, ...rest, limit: SIZE, cursor }, mine.signal);
     if (mine.signal.aborted) return;
     const before = cursor === null ? 0 : films.children.length;
-    const tiles = items.map((item) => poster(item, { note: stars(item), genre: choice.value }));
+    const tiles = items.map((item) => poster(item, { note: stars(item), genre: choice.facet === schema.labels ? choice.value : null }));
     if (cursor === null) films.replaceChildren(...tiles);
     else films.append(...tiles);
     if (before) tiles[0]?.querySelector("a").focus();

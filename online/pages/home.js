@@ -1,9 +1,9 @@
-// The first page: what this is, its pulse, what it would show you, what is trending, and rows by the values of the first facet: with films, by genre.
+// The first page: what this is, its pulse, what it would show you, what is trending, and rows by label: with films, by genre.
 
 import { getFacet, getItems, getOps } from "./api.js";
 import { facetPage, poster, skeletons, stars } from "./cards.js";
 import { $, el } from "./dom.js";
-import { becomeUser, me, readId, userPage } from "./me.js";
+import { becomeUser, me, readId, typedInto, userPage } from "./me.js";
 import { showMine } from "./my-list.js";
 import { pulseOf } from "./pulse.js";
 import { makeRail } from "./rails.js";
@@ -27,6 +27,7 @@ if (!rates) $("try-it").textContent = `Try it: ${invitation.toLowerCase()} below
 $("known").hidden = schema.noun !== "film"; // users of MovieLens
 
 $("id", HTMLInputElement).value = user;
+typedInto($("id", HTMLInputElement));
 $("new", HTMLAnchorElement).href = `/?id=${1_000_000 + Math.floor(Math.random() * 9_000_000)}`;
 $("for-you-name").textContent = `Your list, user ${user}`;
 $("for-you-all", HTMLAnchorElement).href = $("my-list", HTMLAnchorElement).href = userPage(user);

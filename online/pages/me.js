@@ -3,9 +3,10 @@
 const KEY = "martlet.user";
 const FIRST = "6";
 
-/** An id as text, or null for what is none: digits can be more than a JavaScript number holds, and an id may be any printable string. */
+/** An id as text, or null for what is none: digits can be more than a JavaScript number holds, and an id may be any printable string,
+ *  one that begins or ends with a blank among them. */
 export function readId(/** @type {string | null | undefined} */ text) {
-  const id = (text ?? "").trim().normalize("NFC");
+  const id = (text ?? "").normalize("NFC");
   return [...id].length >= 1 && [...id].length <= 128 && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id) ? id : null;
 }
 
@@ -23,6 +24,13 @@ export function becomeUser(/** @type {string} */ id) {
   } catch {
     // Then it holds for this page.
   }
+}
+
+/** Who types an id means none of the blanks around it. */
+export function typedInto(/** @type {HTMLInputElement} */ input) {
+  input.addEventListener("change", () => {
+    input.value = input.value.trim();
+  });
 }
 
 export const userPage = (/** @type {string} */ id, /** @type {Record<string, string>} */ more = {}) => `/user.html?${new URLSearchParams({ id, ...more })}`;

@@ -1,4 +1,4 @@
-// Generated posters: the values of the first facet (a film's genres) determine colours and a sign, the id the composition, so that an
+// Generated posters: an item's labels (a film's genres) determine colours and a sign, the id the composition, so that an
 // item always looks the same and neighbours look different. An item's own image, where it may be shown, lies over it.
 
 import { svg } from "./dom.js";

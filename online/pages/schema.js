@@ -1,5 +1,5 @@
-// What this home's items are called and have, and what can be done with them: GET /v1/schema, asked for once. A module that
-// imports this one begins when the answer is there; without an answer the pages go on with words that fit anything.
+// What this home's items are called and have, and what can be done with them: GET /v1/schema, asked for until it is answered, four
+// times at most. A module that imports this one begins then; without an answer the pages go on with words that fit anything.
 
 import { getSchema } from "./api.js";
 
@@ -20,8 +20,23 @@ const written = [...document.body.querySelectorAll("*")].flatMap((node) => [
   ...[...node.childNodes].filter((child) => child instanceof Text),
 ]);
 
+const WAITS_MS = [300, 1000, 2000];
+
+/** The answer, asked for again where none came; without a key none will. @returns {Promise<Schema>} */
+async function answered() {
+  for (const wait of WAITS_MS) {
+    try {
+      return await getSchema();
+    } catch (fault) {
+      if (fault.status === 401 || fault.status === 403) return UNKNOWN;
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+  return getSchema().catch(() => UNKNOWN); // what else the page asks tells what is wrong
+}
+
 /** @type {Schema} */
-export const schema = await getSchema().catch(() => UNKNOWN); // what else the page asks tells what is wrong
+export const schema = await answered();
 
 export const { noun, nouns } = schema;
 export const knows = (/** @type {string} */ kind) => schema.acts.some(({ name }) => name === kind);
@@ -40,7 +55,7 @@ const listed = (/** @type {unknown} */ value) => (Array.isArray(value) ? value :
 /** An item's values of a facet. @returns {string[]} */
 export const valuesOf = (item, /** @type {string | null} */ facet) => (facet === null ? [] : listed(item[facet]));
 
-/** Its values of the first facet: with films, the genres. */
+/** Its labels, the values of the first facet that counts for tastes: with films, the genres. */
 export const labelsOf = (item) => valuesOf(item, schema.labels);
 
 /** The names under which an item's facets stand among a user's tastes. */

@@ -5,7 +5,7 @@ import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./sent-events.js";
 import { Channels } from "./channels.js";
 import { $, el } from "./dom.js";
 import { showHistory } from "./history.js";
-import { becomeUser, readId, userPage } from "./me.js";
+import { becomeUser, readId, typedInto, userPage } from "./me.js";
 import { gain, movesOf } from "./rank-changes.js";
 import { showProfile } from "./profile.js";
 import { showSides } from "./compare.js";
@@ -55,11 +55,13 @@ const acts = new Acts($("undo"), {
   onFailed: (key) => tiles.settle(key),
 });
 
+typedInto($("go-id", HTMLInputElement));
+
 // --- What the address says ------------------------------------------------------------------------------------------
 
 function readAddress() {
   const asked = new URLSearchParams(location.search);
-  const id = (asked.get("id") ?? "").trim();
+  const id = asked.get("id") ?? "";
   page.userId = readId(id);
   page.model = asked.get("model") || null;
   page.beside = asked.get("beside") || null;

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from features.schema.tables import read_schema
 from features.types import Event, UserId
@@ -51,12 +51,23 @@ type = "facet"
 [items.price]
 type = "number"
 bands = [0, 50]
+
+[items.genres]
+type = "facet"
+many = true
+tastes = false
 """
 PIXEL = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x80\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 LAMPS: dict[str, dict[str, Any]] = {
-    "desk/1": {"title": "Desk Lamp", "category": ["Office", "Reading"], "brand": "Acme", "price": 49.9},
+    "desk/1": {
+        "title": "Desk Lamp",
+        "category": ["Office", "Reading"],
+        "brand": "Acme",
+        "price": 49.9,
+        "genres": ["Retro"],
+    },
     "näive-2": {"title": "Night Light", "category": ["Bedroom"], "brand": "Apex", "price": 12},
     "7": {"title": "Flood Light", "category": ["Garden"], "image_url": "https://elsewhere.example/7.gif"},
 }
@@ -140,6 +151,38 @@ def test_a_page_says_what_items_are_called(visit: Visit) -> None:
     assert page.url.endswith("/collection.html?type=category&value=Office")
 
 
+def test_a_schema_that_does_not_come_at_once_is_asked_for_again(
+    browser: Browser, shop: tuple[str, KeptLog], complaints: list[str]
+) -> None:
+    answers = iter([503, 0])
+    with pages_at(browser, shop[0], complaints) as visit:
+        page = visit("/docs.html")
+
+        def answer(route: Route) -> None:
+            status = next(answers, None)
+            if status is None:
+                route.continue_()
+            elif status:
+                route.fulfill(status=status, json={"detail": "busy"})
+            else:
+                route.abort()
+
+        page.route("**/v1/schema", answer)
+        page.goto("/collection.html")
+        expect(page.locator("#name")).to_have_text("All lamps")
+        assert len(complaints) == 2
+        assert all("Failed to load resource" in each for each in complaints)
+        complaints.clear()
+
+
+def test_blanks_around_an_id_are_part_of_it_unless_it_was_typed(visit: Visit) -> None:
+    page = visit("/user.html?id=%20Zo%C3%AB%20")
+    expect(page.locator("#name")).to_have_js_property("textContent", "User  Zoë ")
+    page.locator("#go-id").fill(" Ada ")
+    page.get_by_role("button", name="Change").click()
+    page.wait_for_url("**/user.html?id=Ada")
+
+
 def test_an_item_shows_price_and_facets_and_no_stars(visit: Visit) -> None:
     page = visit("/movie.html?movieId=n%C3%A4ive-2")
     expect(page.locator("#title")).to_have_text("Night Light")
@@ -151,6 +194,13 @@ def test_an_item_shows_price_and_facets_and_no_stars(visit: Visit) -> None:
     page.get_by_role("link", name="Apex").click()
     expect(page.locator("#name")).to_have_text("Apex")
     expect(page.locator("#films .title")).to_have_text("Night Light")
+
+
+def test_a_facet_that_is_called_as_films_labels_are_is_one_like_others(visit: Visit) -> None:
+    page = visit("/movie.html?movieId=desk%2F1")
+    page.get_by_role("link", name="Retro").click()
+    expect(page.locator("#name")).to_have_text("Retro")
+    expect(page.locator("#films .title")).to_have_text("Desk Lamp")
 
 
 def test_an_act_of_the_schema_is_posted_with_its_value(visit: Visit, shop: tuple[str, KeptLog]) -> None:
@@ -195,6 +245,7 @@ def test_an_image_is_shown_from_an_allowed_host_alone(visit: Visit, complaints: 
         })"""
     )
     assert blocked == "img-src"
+    assert complaints
     assert all("Content Security Policy" in each for each in complaints)
     complaints.clear()
 
