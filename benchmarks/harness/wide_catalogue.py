@@ -1,6 +1,5 @@
 """A catalogue of many items with facet values out of many: a base of it, the memory of an API's store, and requests over it."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -10,20 +9,9 @@ from typing import Final
 import numpy as np
 import psutil
 
+from benchmarks.harness.base_writer import write_small_base
 from features.arrays import IntArray
-from features.base.mapped_table import table_parts
-from features.base.reader import (
-    CATALOGUE,
-    EASE,
-    ITEMS,
-    MANIFEST,
-    PAIRS,
-    RELATIONS,
-    SIMILAR,
-    USERS,
-    Base,
-    encode_catalogue_item,
-)
+from features.base.reader import Base
 from features.contracts.served import MAX_CANDIDATES
 from features.fold.decay import HALF_LIVES, ONE
 from features.fold.state import TASTES, UserFeatures
@@ -31,10 +19,8 @@ from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.model_inputs import INPUT_NAMES
 from features.inputs.signals import Moment
-from features.schema.document import FILE
 from features.schema.tables import preset_schema
 from features.units import DAY_MS
-from offline.item_weights.build import write_relations
 from online.query import Query
 from online.ranking.features import RequestFeatures
 from online.stores.item_store import ItemStore
@@ -55,16 +41,7 @@ def write_catalogue(folder: Path, size: int, values: int) -> None:
         films.item(number, f"Item {number}", films.check({"genres": [names[value] for value in of]}))
         for number, of in enumerate(drawn)
     )
-    nothing: IntArray = np.zeros(0, np.int64)
-    folder.mkdir(parents=True)
-    for name in (USERS, ITEMS, PAIRS):
-        (folder / name).write_bytes(b"".join(table_parts([])))
-    with (folder / CATALOGUE).open("wb") as file:
-        file.writelines(table_parts([(item.item_id, encode_catalogue_item(item)) for item in items]))
-    for kind in (EASE, SIMILAR):
-        write_relations(folder / RELATIONS / kind, nothing, np.zeros(1, np.int64), nothing, np.zeros(0, np.float32))
-    (folder / FILE).write_text(preset_schema().text())
-    (folder / MANIFEST).write_text(json.dumps({"cut": AT}))
+    write_small_base(folder, preset_schema(), {"cut": AT}, items)
 
 
 def memory_of(folder: Path) -> float:

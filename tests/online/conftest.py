@@ -1,35 +1,20 @@
 """A small base on disk, as Spark would write it, for fast tests of the parts of the API."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from features.base.mapped_table import table_parts
-from features.base.reader import (
-    CATALOGUE,
-    EASE,
-    ITEMS,
-    MANIFEST,
-    PAIRS,
-    RELATIONS,
-    SIMILAR,
-    USERS,
-    Base,
-    encode_catalogue_item,
-)
+from benchmarks.harness.base_writer import write_small_base
+from features.base.reader import Base
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
-from features.schema.document import FILE
 from features.schema.tables import Schema
 from features.types import RATING, Event, Millis
 from features.units import DAY_MS
-from offline.item_weights.build import write_relations
 from online.recommend.recommender import Recommendation
 from online.settings import ApiSettings
 from online.stores.item_store import ItemStore
@@ -45,7 +30,6 @@ FILMS = [
 def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Millis] | None = None) -> Base:
     """40 films, film n rated n times; user 7 has liked films 1 and 3. Events to come mean what `schema` says. hidden: more films
     that the user is not shown, until when."""
-    folder.mkdir(parents=True)
     items = []
     for item in FILMS:
         features = ItemFeatures(item.item_id)
@@ -57,26 +41,10 @@ def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Milli
         fold_user(state, Event(f"e{n}", RATING, 7, item.item_id, 500, "", 100 * DAY_MS + n), item, n, MOVIES)
     for number, (item_id, until) in enumerate((hidden or {}).items(), start=1):
         state.seen.add(item_id, number, until)
-    tables = {
-        USERS: [(7, freeze_user(state))],
-        ITEMS: items,
-        PAIRS: [],
-        CATALOGUE: [(item.item_id, encode_catalogue_item(schema.items.again(item))) for item in FILMS],
-    }
-    for name, rows in tables.items():
-        (folder / name).write_bytes(b"".join(table_parts(rows)))
+    catalogue = [schema.items.again(item) for item in FILMS]
+    manifest = {"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}
     near = {1: [(5, 0.9), (6, 0.5), (3, 0.4)], 3: [(6, 0.8)]}
-    others = [pair for pairs in near.values() for pair in pairs]
-    for kind in (EASE, SIMILAR):
-        write_relations(
-            folder / RELATIONS / kind,
-            np.array(list(near)),
-            np.array([0, 3, 4]),
-            np.array([other for other, _ in others]),
-            np.array([weight for _, weight in others], np.float32),
-        )
-    (folder / FILE).write_text(schema.text())
-    (folder / MANIFEST).write_text(json.dumps({"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}))
+    write_small_base(folder, schema, manifest, catalogue, [(7, freeze_user(state))], items, near)
     return Base(folder)
 
 
