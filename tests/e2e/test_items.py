@@ -1,7 +1,10 @@
 """New and changed items in the stream: from a mark of the catalogue on, events know them; what was folded before stays."""
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
+from features.contracts.catalogue_mark import read_mark
+from features.keys import EVENTS, ITEMS, PARTITIONS
 from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home
@@ -16,17 +19,27 @@ def liked_under(martlet: Martlet, user: int) -> set[str]:
     return set(martlet.user(user)["weights"])
 
 
-def marks(martlet: Martlet) -> int:
-    overview = martlet.http.get("/v1/ops").json()
-    return int(overview["job"]["verdicts"]["marks"])
-
-
 def put(martlet: Martlet, genres: list[str]) -> None:
-    """Change the item, and wait until each partition has been told."""
-    before = marks(martlet)
-    answer = martlet.http.put(f"/v1/items/{ITEM}", json={"title": ITEM, "genres": genres})
-    assert answer.status_code == 200
-    until(lambda: marks(martlet) >= before + 8, 10, "the catalogue is marked in all partitions")
+    """Change the item, and wait until each partition has a mark of a catalogue that has the change."""
+    consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap)
+    try:
+        parts, items = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)], TopicPartition(ITEMS, 0)
+        consumer.assign(parts)
+        for part, end in consumer.end_offsets(parts).items():
+            consumer.seek(part, end)
+        answer = martlet.http.put(f"/v1/items/{ITEM}", json={"title": ITEM, "genres": genres})
+        assert answer.status_code == 200
+        version, unmarked = consumer.end_offsets([items])[items], set(parts)
+
+        def marked() -> bool:
+            for part, records in consumer.poll(100).items():
+                if any((read_mark(record.value) or 0) >= version for record in records):
+                    unmarked.discard(part)
+            return not unmarked
+
+        until(marked, 10, "the catalogue is marked in all partitions")
+    finally:
+        consumer.close()
 
 
 def test_an_event_counts_for_what_its_item_was_then(martlet: Martlet) -> None:
