@@ -31,7 +31,7 @@ _Ruled = Annotated[tuple[Id, ...], Meta(max_length=MAX_RULED)]
 
 
 class Hide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Items that no list shows: by value of a facet (`genres`: of the schema's first facet), or by year before or after a limit
+    """Items that no list shows: by value of a facet (`genres`: labels), or by year before or after a limit
     (items of unknown year stay)."""
 
     genres: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Hide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: int | None = None
 
     def by_facet(self, first: str | None) -> dict[str, tuple[str, ...]]:
-        """Facet → values that hide an item, where `first` is the schema's first facet."""
+        """Facet → values that hide an item, where `first` is the one whose values are labels."""
         found = {name: values for name, values in self.facets.items() if values}
         if first is not None and self.genres:
             found[first] = (*found.get(first, ()), *self.genres)

@@ -22,12 +22,12 @@ from features.contracts.items import (
 )
 from features.errors import BadInput, Unavailable
 from features.ids import OuterId
-from features.types import Item, ItemId
+from features.types import Item
 from online.http.item_lines import MAX_LINES, LineFault, Made, fault_of, read_items
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem, field_faults
-from online.routes.parameters import IdPath, read_path_id
+from online.routes.parameters import IdPath, no_item, read_path_id
 from online.server import Server, body_of, server_of
 from online.stores.item_topic import Change
 
@@ -61,7 +61,7 @@ class ItemLine(ItemFields, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ItemTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """created: it is new; unknown_genres: values of the first facet that no item had before."""
+    """created: it is new; unknown_genres: labels that no item had before."""
 
     item_id: OuterId
     created: bool
@@ -98,7 +98,7 @@ async def put_item(
 ) -> JsonResponse:
     """A new item, or all of a changed one: {"title": ..., "image_url": ..., "available": ..., "expires": ...} and attributes of
     the schema; all but the title may be left out. It is shown, recalled as new, and kept in the topic `items` from now on.
-    Values of the first facet that no item had before are named in `unknown_genres`."""
+    Labels that no item had before are named in `unknown_genres`."""
     number, outer = read_path_id(server, "item_id", item_id)
     fields, attributes = _read(body), server.items.attributes
     async with _changing(server) as change:
@@ -122,7 +122,7 @@ async def patch_item(
     async with _changing(server) as change:
         known = change.latest(number, outer)
         if known is None or known.deleted:
-            raise _no_item(number, outer)
+            raise no_item(number, outer)
         with field_faults():
             item = change_item(known, fields, server.clock.now(), attributes)
         unknown = _unknown(server, item)
@@ -141,7 +141,7 @@ async def delete_item(server: Annotated[Server, Depends(server_of)], item_id: Id
         if known is None and server.items.row(number) is not None:
             known = Item(number, server.items.title_of(number), outer=outer)
         if known is None or known.deleted:
-            raise _no_item(number, outer)
+            raise no_item(number, outer)
         withdrawn = msgspec.structs.replace(known, deleted=True, ts=server.clock.now())
         change.put(withdrawn, write_item(withdrawn, server.items.attributes))
     return JsonResponse(ItemDeleted(item_id=server.items.shown(number), deleted=True))
@@ -188,10 +188,6 @@ def _read(body: bytes) -> dict[str, Any]:
         return read_object(body)
 
 
-def _no_item(number: ItemId, outer: str) -> Problem:
-    return Problem(404, f"no item {outer or number}")
-
-
 @contextlib.asynccontextmanager
 async def _changing(server: Server, count: int = 1) -> AsyncIterator[Change]:
     """As `ItemTopic.changing`. Raises Problem: 413 for an item that became too large, 409 for an id that clashes with another,
@@ -210,7 +206,7 @@ def _taken(server: Server, item: Item, created: bool, unknown: list[str]) -> Ite
 
 
 def _unknown(server: Server, item: Item) -> list[str]:
-    """The item's values of the first facet that no item has yet."""
+    """The item's labels that no item has yet."""
     first = server.items.attributes.labels
     if first is None:
         return []

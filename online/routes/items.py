@@ -61,7 +61,7 @@ class ValueCount(msgspec.Struct, frozen=True):
 
 
 class Genres(msgspec.Struct, frozen=True):
-    """The values of the first facet: with films, the genres."""
+    """The labels: with films, the genres."""
 
     genres: list[ValueCount]
 
@@ -141,7 +141,7 @@ def _catalogue_item(server: Server, row: int, popularity: tuple[float, float], n
 @router.get("/v1/genres")
 @contract(Genres)
 async def get_genres(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
-    """The values of the first facet, by name, and how many items each has: with films, the genres. At most 1,000."""
+    """The labels by name, and how many items each has: with films, the genres. At most 1,000."""
     first = server.items.attributes.labels
     counts = {} if first is None else server.items.facets.by_name[first].counts()
     return JsonResponse(Genres([ValueCount(*each) for each in list(counts.items())[:MAX_VALUES]]))

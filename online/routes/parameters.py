@@ -46,14 +46,19 @@ def read_path_id(server: Server, where: str, text: str) -> tuple[UserId | ItemId
 
 def item_row(server: Server, text: str) -> int:
     """The row of the item with an id in a path. Raises a 404 Problem for an unknown or deleted one, 422 for what is no id."""
-    row = server.items.row(read_path_id(server, "item_id", text)[0])
+    number, outer = read_path_id(server, "item_id", text)
+    row = server.items.row(number)
     if row is None:
-        raise Problem(404, f"no item {unquote(text)}")
+        raise no_item(number, outer)
     return row
 
 
+def no_item(number: ItemId, outer: str) -> Problem:
+    return Problem(404, f"no item {outer or number}")
+
+
 def read_filters(server: Server, facets: Sequence[str] | None, genre: str | None = None) -> tuple[Filter, ...]:
-    """The filters "facet:value"; `genre` is a value of the schema's first facet. Raises a 422 Problem for another text, 404 for a
+    """The filters "facet:value"; `genre` is a label. Raises a 422 Problem for another text, 404 for a
     facet or value that there is not."""
     filters = []
     for text in facets or ():

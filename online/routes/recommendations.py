@@ -73,8 +73,8 @@ async def get_recommendations(
     it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
     topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`.
     `facet=brand:Acme` keeps items with that value; of several values of one facet an item has one, of several facets one of
-    each. `genre=X` is short for a value of the first facet. `fields` names the attributes that items carry. `explain=1` says why
-    each item is where it is."""
+    each. `genre=X` is short for a label, a value of the first facet that counts for tastes. `fields` names the attributes that
+    items carry. `exclude` can't name an id with a comma in it; a POST can. `explain=1` says why each item is where it is."""
     excluded = read_excluded(server, exclude)
     filters = read_filters(server, facet, genre)
     names = read_fields(server, split_fields(fields))

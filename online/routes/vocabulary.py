@@ -50,7 +50,7 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     ids           whether answers give every id as a string, or numbers where they are numbers
     acts          the kinds of event that a user does to an item, in the order of the schema
     items         the attributes of items, in the order of the schema
-    labels        the first facet, which `genre=` names; null without one
+    labels        the first facet that counts for tastes, which `genre=` names; null without one
     era           the number by whose decades items count; null without one
     image_hosts   whose images the pages show
     """
