@@ -59,6 +59,11 @@ class Server:
     monitor: MonitorClient
     outcomes: ExperimentOutcomes
 
+    @property
+    def items_followed(self) -> bool:
+        """Whether items are followed live: their features and the catalogue."""
+        return self.follower.fresh and self.item_topic.current
+
 
 async def server_of(request: Request) -> Server:
     """The server of a request. A FastAPI dependency; async, since FastAPI runs a plain function on another thread."""

@@ -61,7 +61,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
         redis=await server.users.ping(),
         kafka=server.event_log.connected,
         models=models_ready(server),
-        items=server.follower.fresh and server.item_topic.current,
+        items=server.items_followed,
     )
     ready = parts.all_ready
     return JsonResponse(Readiness(ready, parts, models), 200 if ready else 503)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends
@@ -32,6 +32,9 @@ from online.server import Server, body_of, server_of
 from online.stores.item_topic import Change
 
 router = APIRouter()
+
+YIELD_EVERY: Final = 256
+"""Items of a call that are put before control returns to the event loop."""
 
 # The bodies are described by the three types below, where `attributes` stands for those of the schema; they are read by
 # `features.contracts.items`, which checks these.
@@ -158,7 +161,11 @@ async def post_items(
     made = await asyncio.to_thread(read_items, body, server.clock.now(), server.schema)
     if any(not isinstance(each, LineFault) for _, each in made):
         async with _changing(server, len(made)) as change:
-            made = [(number, each if isinstance(each, LineFault) else _put(change, *each)) for number, each in made]
+            for index, (number, each) in enumerate(made):
+                if not isinstance(each, LineFault):
+                    made[index] = number, _put(change, *each)
+                if index % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
     ids = server.schema.ids
     answers = [
         LineAnswer(line=number, error=each)

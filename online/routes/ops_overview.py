@@ -124,7 +124,7 @@ async def ops(server: Server) -> OpsOverview:
             redis=snapshot is not None,
             kafka=server.event_log.connected,
             models=models_ready(server),
-            items=server.follower.fresh,
+            items=server.items_followed,
         ),
         job=None if snapshot is None else _job(snapshot),
         flow=flow,

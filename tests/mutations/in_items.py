@@ -120,8 +120,8 @@ FAULTS: Final = (
     Fault(
         "of many lines only the first is written",
         "online/routes/item_writes.py",
-        "each if isinstance(each, LineFault) else _put(",
-        "each if isinstance(each, LineFault) or number > 1 else _put(",
+        "                if not isinstance(each, LineFault):",
+        "                if not isinstance(each, LineFault) and index == 0:",
         ("test_each_line_is_answered_for_and_only_good_ones_are_written",),
     ),
 )

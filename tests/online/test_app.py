@@ -1,6 +1,7 @@
 """The application's responses outside /v1."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -27,6 +28,14 @@ def test_readiness_names_what_is_missing(client: TestClient) -> None:
         "dependencies": {"redis": False, "kafka": True, "models": True, "items": False},
         "models": ["widedeep/3"],
     }
+
+
+def test_items_are_ready_once_features_and_catalogue_are_followed(client: TestClient) -> None:
+    server: Any = client.app.state.server  # type: ignore[attr-defined]
+    for features, catalogue in [(True, True), (True, False), (False, True)]:
+        server.follower.fresh, server.item_topic.current = features, catalogue
+        told = [client.get("/readyz").json()["dependencies"], client.get("/v1/ops").json()["ready"]]
+        assert [each["items"] for each in told] == [features and catalogue] * 2
 
 
 def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
