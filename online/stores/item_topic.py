@@ -128,8 +128,8 @@ class ItemTopic:
     @contextlib.asynccontextmanager
     async def changing(self, count: int = 1) -> AsyncIterator[Change]:
         """Give what a change of up to `count` items is computed on; what it puts is written, in one order with all other changes,
-        and read back when the block has ended. What is awaited within holds up all other changes. Raises Unavailable on timeout: some
-        may have been written, and writing them again is safe."""
+        and read back when the block has ended. What is awaited within holds up all other changes. Raises Unavailable on timeout:
+        some may have been written, and writing them again is safe."""
         try:
             async with asyncio.timeout(self._timeout + SECONDS_EACH * count):
                 async with self._changing:
