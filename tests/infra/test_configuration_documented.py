@@ -88,7 +88,9 @@ def numeric_defaults() -> list[tuple[str, str, float]]:
         for kind in kinds
         for field in msgspec.structs.fields(kind)
         for cells in rows(section(file))
-        if cells[0] == f"`{field.name}`" and isinstance(field.default, int | float) and field.default is not True
+        if cells[0] == f"`{field.name}`"
+        and isinstance(field.default, int | float)
+        and not isinstance(field.default, bool)
     ]
 
 
