@@ -69,7 +69,7 @@ def test_who_knows_tastes_but_not_brands_and_goals_is_between_the_popular_and_th
 
 def test_goals_are_as_probable_as_they_are_drawn(past: Past) -> None:
     shoppers, visits = past.shoppers.copy(), past.coming[:400]
-    expected = sum(shoppers.goal_probabilities(visit) for visit in visits)
+    expected = np.sum([shoppers.goal_probabilities(visit) for visit in visits], axis=0)
     drawn = np.bincount([shoppers.arrive(visit).goal for visit in visits], minlength=len(expected))
     assert expected.sum() == pytest.approx(len(visits))
     assert np.abs(expected - drawn).max() < 4 * np.sqrt(expected.max())
