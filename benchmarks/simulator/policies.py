@@ -65,9 +65,9 @@ class Insider:
         indifferent = np.zeros(shop.plan.brands)
         chances, clicked = shoppers.goal_probabilities(now.visit), list(now.clicked)
         worth = np.zeros(len(shop.category))
-        for goal, chance in enumerate(chances):
+        for goal, probability in enumerate(chances):
             of_goal = replace(now, goal=goal)
-            likely = chance * np.prod(shoppers.click_probabilities(of_goal, indifferent)[clicked])
+            likely = probability * np.prod(shoppers.click_probabilities(of_goal, indifferent)[clicked])
             worth += likely * shoppers.worth(of_goal, indifferent)
         return best(worth, count)
 
