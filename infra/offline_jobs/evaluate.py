@@ -140,11 +140,12 @@ def fetch_lists(
         if row.number < first:
             continue
         if row.is_query:
-            parameters: dict[str, str | int] = {"user_id": row.user_id, "size": TOP, "at": row.ts}
+            user = event_of_row(dataset.name, row.event).user or str(row.user_id)
+            parameters: dict[str, str | int] = {"user_id": user, "size": TOP, "at": row.ts}
             parameters |= {"model": model} if model else {}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
             response = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
-            lists.append(as_list([item["item_id"] for item in response["items"]]))
+            lists.append(as_list([schema.ids.inside(item["item_id"]) for item in response["items"]]))
             degraded += bool(response["degraded"]) or response["freshness"]["seen_applied"] is False
         event = write_event(event_of_row(dataset.name, row.event), schema)
         answer = client.post("/v1/events", content=event, headers={"Content-Type": "application/json"})

@@ -44,7 +44,7 @@ def protocol(dataset: Dataset, schema: Schema, first: int) -> ProtocolRows:
     queries: list[int] = []
     history = 0
     for row in protocol_rows(dataset, schema, first, dataset.rows, Queries()):
-        user_id, item_id, kind, _, ts = row.event
+        user_id, item_id, kind, _, ts = row.event[:5]
         if not is_act(kind):
             continue
         if row.is_query:

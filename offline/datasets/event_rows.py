@@ -8,16 +8,15 @@ from features.arrays import IntArray
 from features.fold.event_weights import kinds_that_count_once, weights_of, without_repeats
 from features.schema.tables import Schema
 from features.types import Event, ItemId, Millis, UserId
-from offline.datasets.dataset import COLUMNS, Dataset, event_of, rows_between
+from offline.datasets.dataset import Dataset, event_of, rows_between, whole_rows
 
-EventRow = tuple[UserId, ItemId, int, int, Millis]
-"""(user, item, code of the kind, value in hundredths, ts in ms)."""
+EventRow = tuple[UserId, ItemId, int, int, Millis, str, str]
+"""(user, item, code of the kind, value in hundredths, ts in ms, and the ids outside of user and item, "" for numbers)."""
 
 
 def event_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[EventRow]:
     """Rows `start_row` ≤ row < `end_row` in the data set's order. Raises Broken if the file is not whole."""
-    for batch in rows_between(dataset, start_row, end_row):
-        yield from zip(*(batch[name].to_numpy().tolist() for name in COLUMNS), strict=True)
+    yield from whole_rows(dataset, start_row, end_row)
 
 
 def event_of_row(name: str, row: EventRow) -> Event:
@@ -27,19 +26,21 @@ def event_of_row(name: str, row: EventRow) -> Event:
 
 def row_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
     """int64 [rows] what the fold counts of each of the first `rows` rows, in units of the schema. Where no kind counts once only,
-    memory is that of the result; else 17 bytes a row more."""
-    weights, columns = [np.zeros(0, np.int64)], [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8))]
+    memory is that of the result; else 17 bytes a row more, and what it takes to order them."""
     once = kinds_that_count_once(schema)
+    weights = np.zeros(rows, np.int64)
+    users, items = (np.zeros(rows if once else 0, np.int64) for _ in range(2))
+    all_kinds = np.zeros(len(users), np.int8)
+    start = 0
     for batch in rows_between(dataset, 0, rows):
+        part = slice(start, start := start + len(batch))
         kinds = batch["kind"].to_numpy()
-        weights.append(weights_of(schema, kinds, batch["centi"].to_numpy()))
+        weights[part] = weights_of(schema, kinds, batch["centi"].to_numpy())
         if once:
-            columns.append((batch["user_id"].to_numpy(), batch["item_id"].to_numpy(), kinds))
-    whole = np.concatenate(weights)
+            users[part], items[part], all_kinds[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy(), kinds
     if not once:
-        return whole
-    users, items, all_kinds = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    return without_repeats(schema, users, items, all_kinds, whole)
+        return weights
+    return without_repeats(schema, users, items, all_kinds, weights)
 
 
 def mean_weight(weights: IntArray) -> float:

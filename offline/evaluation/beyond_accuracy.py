@@ -37,7 +37,7 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     known = {item.item_id for item in dataset.items}
     for batch in rows_between(dataset, 0, dataset.rows):
         known.update(batch["item_id"].to_pylist())
-    for user_id, item_id, kind, _, _ in event_rows(dataset, 0, first):
+    for user_id, item_id, kind, *_ in event_rows(dataset, 0, first):
         if is_act(kind):
             of_item[item_id].add(user_id)
             users.add(user_id)

@@ -42,7 +42,7 @@ def protocol_rows(dataset: Dataset, schema: Schema, first: int, end: int, querie
     since: dict[ItemId, Millis] = {}
     weights = row_weights(dataset, end, schema).tolist()
     for number, (event, weight) in enumerate(zip(event_rows(dataset, 0, end), weights, strict=True)):
-        user_id, item_id, kind, _, ts = event
+        user_id, item_id, kind, _, ts = event[:5]
         is_query = number >= first and weight > 0 and item_id in since
         if is_query:
             gap = ts - newest[user_id] if user_id in newest else -1

@@ -18,7 +18,7 @@ from features.schema.document import FILE
 from features.schema.tables import read_schema
 from features.types import Contribution, Item
 from offline.base.fold_workers import Batches, Worker
-from offline.datasets.event_rows import event_of_row
+from offline.datasets.dataset import event_of
 from offline.spark.grouped_batches import RowBuffer, runs
 
 _VECTOR: Final = pa.list_(pa.float32())
@@ -48,7 +48,7 @@ def user_vectors_worker(name: str, catalogue: Any, schema: str) -> Worker:
             for n, (seq, item_id, kind, centi, ts, wanted) in enumerate(zip(*lists, strict=True), 1 - len(lists[0])):
                 if wanted and out.add((seq, user_vector(state.features, ts, vocabulary, weights, means))):
                     yield from out.take()
-                event = event_of_row(name, (user_id, item_id, kind, centi, ts))
+                event = event_of(name, user_id, item_id, kind, centi, ts)
                 fold_user(state, event, items.get(item_id), n, means)
         yield from out.take()
 

@@ -121,7 +121,7 @@ def _lists_of(
     clicks, schema = ClickWeights(), walk.index.schema
     weights = row_weights(dataset, high, schema)
     for seq, row in enumerate(event_rows(dataset, 0, high)):
-        user_id, item_id, _, _, ts = row
+        user_id, item_id, _, _, ts = row[:5]
         if seq >= low and weights[seq] > 0:
             moment = walk.moment(user_id, ts)
             wanted = walk.index.row_of[item_id]

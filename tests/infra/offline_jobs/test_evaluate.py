@@ -31,7 +31,7 @@ def dataset(tmp_path: Path) -> Dataset:
     users, items, ratings, times = zip(*ROWS, strict=True)
     centis = [round(rating * 100) for rating in ratings]
     columns = {"user_id": users, "item_id": items, "kind": [RATING] * len(ROWS), "centi": centis, "ts": times}
-    table = pa.table(columns)
+    table = pa.table(columns | {"user": [""] * len(ROWS), "item": [""] * len(ROWS)})
     pq.write_table(table, tmp_path / "rows.parquet")
     return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
 

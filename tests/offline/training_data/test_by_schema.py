@@ -122,7 +122,7 @@ def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: P
         np.flatnonzero(weights).tolist()
     )  # an impression says nothing, nor does looking once more
     first_acts: dict[tuple[int, int], int] = {}
-    for seq, (user, item, kind, _, _) in enumerate(events):
+    for seq, (user, item, kind, *_) in enumerate(events):
         if kind != IMPRESSION:
             first_acts.setdefault((user, item), seq)
     for seq, rows in of_row.items():

@@ -94,7 +94,7 @@ def test_asks_are_what_a_request_would_have_seen(
                     ids.index(item_id),
                     matrix,
                 )
-        walk.fold((user_id, item_id, RATING, round(rating * 100), ts))
+        walk.fold((user_id, item_id, RATING, round(rating * 100), ts, "", ""))
     assert len(expected) > 5
     assert meta["asks"] == len(asks) == len(expected)
     for ask in asks:
