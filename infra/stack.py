@@ -21,6 +21,7 @@ from infra.flink.job_client import JobClient
 from infra.flink.job_control import BASE, Job, settings_file
 from infra.flink.job_keeper import JobKeeper
 from infra.flink.standby import Standby
+from infra.home.dataset_choice import unread_correction
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
@@ -145,6 +146,8 @@ class Stack:
         if not (self.home.bases / str(number) / "manifest.json").exists():
             with self.steps.step("base (Spark)"):
                 self._prepare(number, "base", nice=0)
+        elif note := unread_correction(self.home, self.home.bases / str(number)):
+            self.steps.print_line(note)
         self.record.take_base(number)
         self.record.save()
 

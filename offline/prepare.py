@@ -39,15 +39,15 @@ def prepare(
     list_settings: RankingListSettings,
     part: str = ALL,
 ) -> None:
-    """Make a part of them. A base, or samples of a new one, that exist already are refused before anything starts; a base
-    stays if the samples fail, and TRAINING_DATA goes on from it."""
+    """Make a part of them. A base, or samples of a new one, that exist already are refused before anything starts; a base stays
+    if the samples fail, and TRAINING_DATA goes on from it, by the schema of that base."""
     if part != TRAINING_DATA:
         base_number(settings.out)
     if part == ALL:
         check(sampling, samples)
     with step("data set") as this:
-        schema = settings.read_schema()
-        dataset = open_dataset(settings.dataset, settings.data_dir, schema)
+        schema = Base(settings.out).schema if part == TRAINING_DATA else settings.read_schema()
+        dataset = open_dataset(settings.dataset, settings.data_dir, schema, settings.out.parent)
         this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,9 @@ def train(
     from infra.services import model_server_config
 
     target = home_of(home)
-    number = HomeRecord(target).newest_base
+    record = HomeRecord(target)
+    # what the running home has shown was ranked by the base in use; a base to come is learned from anew
+    number = record.base_number if go_on else record.newest_base
     if number is None:
         raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     names = model or list(model_server_config.FIRST_MODELS)

@@ -37,8 +37,8 @@ def init(
     if preset is not None:
         read_document(f'preset = "{preset}"', "--preset")
     target = home_of(home)
-    if HomeRecord(target).base_number is not None:
-        raise BadInput("--home", "a home that was never started (another folder is another home)", str(target.path))
+    if HomeRecord(target).has_base:
+        raise BadInput("--home", "a home that has no base yet (another folder is another home)", str(target.path))
     for line in init_home(target, [*source, *(more or ())], preset, force):
         typer.echo(line)
 

@@ -2,32 +2,49 @@
 
 from pathlib import Path
 
+from features.base.reader import MANIFEST
 from features.errors import BadInput
 from features.schema.tables import preset_schema
-from infra.home.paths import Home
+from infra.home.paths import Home, read_json
 from infra.home.schema_file import schema_of
-from offline.datasets.own.description import FILE, read_description
+from offline.datasets.dataset_names import NONE, TAKEN
+from offline.datasets.own.description import FILE, describes, read_description
 
 FILMS_HISTORY = 0.8
 """Share of MovieLens that is loaded; the rest is for replays and evaluation. Of one's own data all is loaded."""
 
 
 def chosen_dataset(home: Home, given: str | None) -> str:
-    """Returns what a home's record says: a name, a folder, or `dataset.toml` for the files that the home's own file describes.
+    """Returns what a home's record says: a name, a whole path, or `dataset.toml` for the files that its own file describes.
 
     Without a given one: those files if `init` was run, MovieLens 100K where events mean what they do with films, else none.
     Raises BadInput for other files than the home's own file describes.
     """
     if home.dataset_file.exists():
-        folders = {str(path.parent) for path in read_description(home.dataset_file).files()}
-        if given is None or str(Path(given).resolve()) in {*folders, str(home.dataset_file)}:
+        files = read_description(home.dataset_file).files()
+        folders = {path.parent.resolve() for path in files}
+        known = {*folders, *(path.resolve() for path in files), home.dataset_file.resolve()}
+        if given is None or Path(given).expanduser().resolve() in known:
             return FILE
-        raise BadInput("--dataset", f"{', '.join(sorted(folders))}, which {home.dataset_file} describes", given)
-    if given is not None:
-        return given
-    from offline.datasets.sources import DEFAULT, NONE
+        described = ", ".join(sorted(map(str, folders))) or "no files"
+        raise BadInput("--dataset", f"{described}, which {home.dataset_file} describes", given)
+    from offline.datasets.sources import DEFAULT, KNOWN
 
+    if given is not None:
+        path = Path(given).expanduser()
+        return str(path.resolve()) if given not in (NONE, *KNOWN) and path.exists() else given
     return DEFAULT if schema_of(home).digest == preset_schema().digest else NONE
+
+
+def unread_correction(home: Home, base: Path) -> str:
+    """Returns what to print where the home's `dataset.toml` says something else than it did when a base was made; "" where it
+    does not."""
+    name = (read_json(base / MANIFEST) or {}).get("dataset", "")
+    data_set = home.data / name
+    is_of_log = (read_json(data_set / TAKEN) or {}).get("from") == name
+    if not home.dataset_file.exists() or is_of_log or describes(home.dataset_file, data_set):
+        return ""
+    return f"{home.dataset_file} has changed since base {base.name} was made: ./martlet features makes one of what it says now"
 
 
 def default_history(dataset: str) -> float:

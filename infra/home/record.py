@@ -79,13 +79,22 @@ class HomeRecord:
     def is_new(self) -> bool:
         return self._settings.dataset is None
 
+    @property
+    def has_base(self) -> bool:
+        """Whether there is a base, in use or not: what the home is made of is settled then."""
+        return self.newest_base is not None or any(self._home.bases.glob(f"*/{MANIFEST}"))
+
     def describe(self, dataset: str | None, history: float | None) -> None:
-        """Set the data set and history on the first start, later check that they match. Raises BadInput if they differ."""
+        """Set the data set and history until there is a base, later check that they match. Raises BadInput if they differ."""
         if self.is_new:
-            self._settings.dataset = chosen_dataset(self._home, dataset)
-            self._settings.history = default_history(self.dataset) if history is None else history
             self._settings.cluster_id = _cluster_id()
             self._settings.salt = secrets.token_hex(SALT_BYTES)
+        if not self.has_base:
+            before = None if self._home.dataset_file.exists() else self._settings.dataset
+            chosen = chosen_dataset(self._home, before if dataset is None else dataset)
+            if history is not None or chosen != self._settings.dataset:
+                self._settings.history = default_history(chosen) if history is None else history
+            self._settings.dataset = chosen
             return
         if dataset is not None and chosen_dataset(self._home, dataset) != self._settings.dataset:
             raise BadInput(

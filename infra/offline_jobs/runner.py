@@ -21,15 +21,13 @@ from infra.services.environment import python_env
 from infra.system import packages
 from infra.system.processes import lower_priority, tail
 from infra.system.repository import REPO
+from offline.datasets.dataset_names import LEARNED, LISTS, SAMPLES, SHOWN, TAKEN
 from streaming.settings import JobSettings
 
 PREPARE_TIMEOUT = 4 * 3600
 TRAIN_TIMEOUT = 4 * 3600
 NICE = 19
 """Niceness of the offline steps, which often run while the home serves."""
-
-LEARNED = "log-"
-"""Beginning of the name of a data set that is the log; the base's number follows."""
 
 Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
 """Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
@@ -110,7 +108,7 @@ def prepare(
         dataset, history = dataset_of(home, base), float(base.manifest["history"])
     argv = ["offline.prepare", "--dataset", dataset, "--data-dir", str(home.data), "--history", str(history)]
     argv += ["--salt", record.salt_of_new_base()]
-    if home.schema_file.exists():
+    if home.schema_file.exists() and part != "training-data":  # that is made by the base's own schema
         argv += ["--schema", str(home.schema_file)]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
     argv += ["--asks", str(ranking_lists_folder(home, number)), "--part", part]
@@ -146,13 +144,22 @@ def prepare_learned(
     home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None], master: str | None = None
 ) -> None:
     """Spark: make training data of a base of the log that has rows of its own; of another there is some already. What earlier
-    bases of the log had is removed, but for the one in use."""
+    bases of the log had is removed, but for what the base in use and those to come go back to."""
     if Base(home.bases / str(number)).data_base != number:
         return
     prepare(home, record, number, print_line, master, "training-data")
+    remove_learned(home, number)
+
+
+def remove_learned(home: Home, number: int) -> None:
+    """Remove the logs that were kept as data sets, and their training data, to which neither base `number` goes back, nor the
+    base in use or the one to come, as the home's record now has them."""
+    record = HomeRecord(home)
+    used = {Base(home.bases / str(each)).data_base for each in (number, record.base_number, record.newest_base) if each}
     for folder in home.data.glob(f"{LEARNED}*"):
         old = folder.name.removeprefix(LEARNED)
-        if old.isdigit() and int(old) not in (number, record.base_number):
+        is_log = old.isdecimal() and (read_json(folder / TAKEN) or {}).get("from") == folder.name
+        if is_log and int(old) not in used:
             for each in (folder, samples_folder(home, int(old)), ranking_lists_folder(home, int(old))):
                 shutil.rmtree(each, ignore_errors=True)
 
@@ -190,11 +197,11 @@ def run_module(
 
 
 def samples_folder(home: Home, number: int) -> Path:
-    return home.data / f"samples-{number}"
+    return home.data / f"{SAMPLES}{number}"
 
 
 def ranking_lists_folder(home: Home, number: int) -> Path:
-    return home.data / f"asks-{number}"
+    return home.data / f"{LISTS}{number}"
 
 
 def embeddings_folder(home: Home, number: int) -> Path | None:
@@ -261,7 +268,7 @@ def train_on(
     """Spark: make training data from impressions (topic `samples`); Keras: continue training on them, from the newest version of
     each model or a given one, and publish."""
     made_of = Base(home.bases / str(number)).data_base
-    out = home.data / "shown"
+    out = home.data / SHOWN
     shutil.rmtree(out, ignore_errors=True)
     argv = ["offline.training_data.from_impressions", "--base", str(home.bases / str(number))]
     argv += ["--bootstrap", bootstrap, "--out", str(out)]

@@ -21,6 +21,7 @@ from features.schema.tables import Schema
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.home.schema_file import schema_of
+from infra.offline_jobs.runner import dataset_of
 from infra.replay.batch_producer import EventProducer
 from infra.replay.clock_mark import OFFSET, offset_of, put_mark
 from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
@@ -219,7 +220,7 @@ def replay_home(
         raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
     record = HomeRecord(home)
     schema = schema_of(home).salted(record.salt)
-    data = open_dataset(dataset or record.dataset, home.data, schema)
+    data = open_dataset(dataset or dataset_of(home, record.base()), home.data, schema)
     first = cut_row(data, record.history) if dataset is None else 0
     last = data.rows
     if start is not None:

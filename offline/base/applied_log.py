@@ -1,8 +1,8 @@
 """What a home has learned, event by event: its history and what the job has applied of the log since.
 
 An event that was sent twice is one; what an undo has taken back is none, and of a user who was forgotten nothing before is left.
-The log is read twice, in order: first folded, to know what was applied, then to give it. Memory holds users' states and a bit a
-record.
+The log is read twice, in order: first folded, to know what was applied, then to give it. Memory holds a byte a record, and while
+a partition is folded the states of its users.
 """
 
 from collections.abc import Iterator, Sequence

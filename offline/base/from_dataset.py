@@ -91,7 +91,8 @@ def _write_tables(
 ) -> dict[str, int]:
     parts = partitions(spark, rows)
     scratch = staging / "parts"
-    catalogue_items = [read_schema(schema, FILE).items.again(item) for item in dataset.items]
+    means = read_schema(schema, FILE)
+    catalogue_items = [means.items.again(item) for item in dataset.items]
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in catalogue_items})
     events = history_events(spark, dataset, rows)
     with step("  users folded") as this:
@@ -108,7 +109,6 @@ def _write_tables(
         pairs = state_tables.write_pairs(spark, scratch / "users", parts, scratch)
         this.note = f"{pairs} items have some"
     with step("  neighbours of items") as this:
-        means = read_schema(schema, FILE)
         related = write_history_relations(spark, dataset, rows, means, staging / RELATIONS, scratch / "similar")
         this.note = f"{related} items have some"
     state_tables.write_catalogue(catalogue_items, staging / CATALOGUE)
@@ -122,7 +122,7 @@ def make(settings: BaseSettings) -> None:
     base_number(settings.out)
     with step("data set") as this:
         schema = settings.read_schema()
-        dataset = open_dataset(settings.dataset, settings.data_dir, schema)
+        dataset = open_dataset(settings.dataset, settings.data_dir, schema, settings.out.parent)
         this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)

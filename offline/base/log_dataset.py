@@ -1,9 +1,10 @@
 """The log as a data set: what a home has seen so far, history and log, kept as files are, so that a base of the log has rows
 of its own to learn neighbours and models from."""
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,35 +16,28 @@ from offline.base.applied_log import AppliedLog
 from offline.datasets.dataset import Dataset, keep_dataset, open_dataset
 from offline.datasets.event_history import Happened
 
+BATCH_ROWS: Final = 65_536
+_NUMBERS: Final = ("user_id", "item_id", "kind", "centi", "ts", "id")
+_WORDS: Final = pa.dictionary(pa.int32(), pa.string())
+_ROWS: Final = pa.schema([*((name, pa.int64()) for name in _NUMBERS), ("user", _WORDS), ("item", _WORDS)])
+
 
 def take_log(
     name: str, data_dir: Path, history: Dataset, applied: AppliedLog, items: Sequence[Item], schema: Schema
 ) -> Dataset:
-    """Keep all that was learned as the data set `name`; the data set. Memory holds some 200 bytes an event."""
+    """Keep all that was learned as the data set `name`; the data set. Memory holds no event as an object but those of one batch:
+    56 bytes of columns an event and each id once as text, and several times that while the columns are put into order."""
     events = chain(applied.history(history), applied.events())
-    keep_dataset(name, data_dir, happened(events, schema), items)
-    return open_dataset(name, data_dir, schema)
+    values = {kind.name: kind.value for kind in schema.kinds if kind and kind.value}
+    keep_dataset(name, data_dir, happened(events, schema), items, values)
+    return open_dataset(str(data_dir / name), data_dir, schema)
 
 
 def happened(events: Iterable[Event], schema: Schema) -> Happened:
     """Events as the rows of a history."""
-    rows = [
-        (
-            event.user_id,
-            event.item_id,
-            event.kind,
-            event.centi,
-            event.ts,
-            event.user or str(event.user_id),
-            event.item or str(event.item_id),
-            id_hash(event.event_id),
-        )
-        for event in events
-    ]
-    columns = list(zip(*rows, strict=True)) or [()] * 8
-    users, items, codes, centis, times = (np.array(column, np.int64) for column in columns[:5])
-    user, item = (pa.array(column, pa.string()) for column in columns[5:7])
-    own = np.array(columns[7], np.int64)
+    table = pa.Table.from_batches(_batches(events), _ROWS).unify_dictionaries()
+    users, items, codes, centis, times, own = (table[name].to_numpy() for name in _NUMBERS)
+    user, item = (_whole(table[name]) for name in ("user", "item"))
     known, kinds, counts = np.unique(codes, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     ranks = np.empty(len(order), np.int64)
@@ -51,3 +45,20 @@ def happened(events: Iterable[Event], schema: Schema) -> Happened:
     valued = np.array([schema.kind(code).value is not None for code in known.tolist()], bool)[kinds]
     names = tuple(schema.kind(code).name for code in known[order].tolist())
     return Happened(users, items, ranks[kinds], centis, valued, times, names, user, item, own)
+
+
+def _batches(events: Iterable[Event]) -> Iterator[pa.RecordBatch]:
+    """Events in batches of bounded size."""
+    source = iter(events)
+    while some := list(islice(source, BATCH_ROWS)):
+        numbers = [[getattr(event, name) for event in some] for name in _NUMBERS[:-1]]
+        numbers.append([id_hash(event.event_id) for event in some])
+        users = pa.array([event.user or str(event.user_id) for event in some], pa.string())
+        items = pa.array([event.item or str(event.item_id) for event in some], pa.string())
+        columns = [pa.array(column, pa.int64()) for column in numbers]
+        yield pa.RecordBatch.from_arrays([*columns, users.dictionary_encode(), items.dictionary_encode()], schema=_ROWS)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    array = column.combine_chunks()
+    return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array

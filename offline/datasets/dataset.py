@@ -2,7 +2,7 @@
 
 <data_dir>/<name>/history.parquet   what happened (`offline.datasets.event_history`); kept for good, whatever becomes of the files
                   items.msgpack     the catalogue
-                  taken.json        what they were made of, and what was left out
+                  taken.json        what they were made of, what was left out, and what the values are (`offline.datasets.taking`)
                   rows.parquet      what the schema takes of the history (`offline.datasets.schema_rows`); made again at need
                   rows.json         by which schema
 """
@@ -24,12 +24,11 @@ from features.durable import write_whole
 from features.errors import BadInput, Broken
 from features.schema.tables import Schema, preset_schema
 from features.types import RATING, Event, Item
-from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
-from offline.datasets.normalise import normalise
-from offline.datasets.own.own_rows import normalise_own
-from offline.datasets.rejected_lines import FILE, LEFT_OUT, Rejects
+from offline.datasets.dataset_names import NONE
+from offline.datasets.rejected_lines import LEFT_OUT, Rejects
 from offline.datasets.schema_rows import ROWS_VERSION, write_rows
-from offline.datasets.sources import DEFAULT, KNOWN, NONE, Source, find_source, name_of
+from offline.datasets.sources import DEFAULT, KNOWN
+from offline.datasets.taking import HISTORY, ITEMS, keep_dataset, read_json, take
 
 __all__ = [
     "DEFAULT",
@@ -46,14 +45,11 @@ __all__ = [
     "whole_rows",
 ]
 
-HISTORY: Final = "history.parquet"
 COLUMNS: Final = ("user_id", "item_id", "kind", "centi", "ts")
 """Of a row, without the ids outside …"""
 OUTER: Final = ("user", "item")
 """… and those."""
 _ROWS: Final = "rows.parquet"
-_ITEMS: Final = "items.msgpack"
-_TAKEN: Final = "taken.json"
 _STAMP: Final = "rows.json"
 _items_decoder = msgspec.msgpack.Decoder(list[Item])
 
@@ -82,22 +78,17 @@ class Dataset:
     clock: str = "data"
 
 
-def open_dataset(given: str, data_dir: Path, schema: Schema | None = None) -> Dataset:
+def open_dataset(given: str, data_dir: Path, schema: Schema | None = None, bases: Path | None = None) -> Dataset:
     """A known data set, a folder of files, a `dataset.toml`, or `none`, as a schema takes it (None: the one for films); or
     `data_dir`/<name>, what was taken before.
 
-    It is taken into `data_dir`/<name> the first time, and from then on read there, whatever becomes of the files. Raises BadInput
-    for what is no data set, Unavailable for one that can't be downloaded, Broken for a bad download.
+    It is taken into `data_dir`/<name> the first time, and from then on read there, whatever becomes of the files. bases: given by
+    who makes a base, the folder of those that there are; what none of them was made of is taken anew. Raises BadInput for what is
+    no data set, Unavailable for one that can't be downloaded, Broken for a bad download.
     """
     means = preset_schema() if schema is None else schema
     data_dir.mkdir(parents=True, exist_ok=True)
-    folder = data_dir / name_of(given)
-    taken = _read_json(folder / _TAKEN)
-    if taken.get("version") != HISTORY_VERSION or not ((folder / HISTORY).exists() and (folder / _ITEMS).exists()):
-        is_itself = Path(given).resolve() == folder.resolve()
-        taken = _take(taken.get("from", given) if is_itself else given, folder, data_dir, means)
-    else:
-        _check_source(given, folder, taken)
+    folder, taken = take(given, data_dir, means, bases)
     rows = _rows(folder, taken, means)
     if taken["rows"] and not rows["rows"]:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in rows["left_out"].items())
@@ -105,7 +96,7 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None) -> Da
     return Dataset(
         folder.name,
         folder / _ROWS,
-        [means.items.again(item) for item in _items_decoder.decode((folder / _ITEMS).read_bytes())],
+        [means.items.again(item) for item in _items_decoder.decode((folder / ITEMS).read_bytes())],
         int(rows["rows"]),
         int(rows["first_ts"]),
         int(rows["last_ts"]),
@@ -116,88 +107,21 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None) -> Da
     )
 
 
-def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str, Any]:
-    """Read the files into the folder; what taken.json then holds."""
-    source = find_source(given, data_dir, schema.document)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _TAKEN).unlink(missing_ok=True)
-    rejects = Rejects()
-    if isinstance(source, Source):
-        shape = normalise(source, folder / HISTORY, folder / _ITEMS, rejects, data_dir)
-    else:
-        shape = normalise_own(source, schema.ids, folder / HISTORY, folder / _ITEMS, rejects, data_dir)
-    made_of = [[str(path.resolve()), *_fingerprint(path)] for path in source.files()]
-    taken = {
-        "version": HISTORY_VERSION,
-        "from": str(Path(given).resolve()) if Path(given).exists() else given,
-        "made_of": made_of,
-        "clock": "data" if isinstance(source, Source) else source.clock,
-        **shape,
-        "rejected": rejects.count,
-    }
-    if rejects.count:
-        rejects.write(data_dir / FILE)
-        print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)
-    write_whole(folder / _TAKEN, json.dumps(taken, indent=1).encode())
-    return taken
-
-
-def keep_dataset(name: str, data_dir: Path, rows: Happened, items: Sequence[Item]) -> None:
-    """Keep rows and items under a name, as if they had been taken from files; `open_dataset` opens them by it."""
-    folder = data_dir / name
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = write_history(rows, folder / HISTORY)
-    write_whole(folder / _ITEMS, msgspec.msgpack.encode(items))
-    taken = {"version": HISTORY_VERSION, "from": name, "made_of": [], "clock": "wall", **shape, "rejected": 0}
-    write_whole(folder / _TAKEN, json.dumps(taken, indent=1).encode())
-
-
-def _check_source(given: str, folder: Path, taken: dict[str, Any]) -> None:
-    """Raise BadInput where a data set of this name was taken from another folder; print where its files have changed since."""
-    before, now = Path(taken["from"]), Path(given)
-    if (
-        now.is_dir()
-        and now.resolve() != folder.resolve()
-        and before.is_absolute()
-        and before.resolve() != now.resolve()
-    ):
-        raise BadInput(
-            "--dataset", f"a folder of another name than {folder.name}, which was taken from {before}", given
-        )
-    changed = [path for path, *then in taken["made_of"] if Path(path).exists() and _fingerprint(Path(path)) != then]
-    if changed:
-        print(
-            f"{folder.name}: {changed[0]} has changed; what was taken from it stays (remove {folder} to take it anew)"
-        )
-
-
-def _fingerprint(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
-
-
 def _rows(folder: Path, taken: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """Make rows.parquet where it is not there or was made by another schema; what rows.json then holds."""
     made_of = [ROWS_VERSION, schema.digest, schema.ids.salt.hex(), taken]
-    known = _read_json(folder / _STAMP)
+    values = taken.get("values", {})
+    known = read_json(folder / _STAMP)
     if known.get("made_of") != made_of or not (folder / _ROWS).exists():
         (folder / _STAMP).unlink(missing_ok=True)
         rejects = Rejects()
-        known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / _ROWS, schema, rejects)}
+        known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / _ROWS, schema, rejects, values)}
         if rejects.count:
             rejects.write(folder / LEFT_OUT)
             for why, count in known["left_out"].items():
                 print(f"{folder.name}: {count} rows left out: {why}; see {folder / LEFT_OUT}", flush=True)
         write_whole(folder / _STAMP, json.dumps(known, indent=1).encode())
     return known
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def event_id(name: str, user_id: int, item_id: int, ts: int, kind: int = RATING) -> str:

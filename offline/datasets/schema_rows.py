@@ -5,7 +5,7 @@ file. The history keeps it: another schema may take it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 
 from features.arrays import BoolArray, IntArray
 from features.durable import atomic_file
+from features.errors import BadInput
 from features.ids import Ids
+from features.schema.document import FILE
 from features.schema.tables import MAX_VALUE, MIN_VALUE, Schema
 from features.types import FORGET_USER, UNDO
 from offline.datasets.event_history import GROUP_ROWS
-from offline.datasets.rejected_lines import Rejects
+from offline.datasets.own.known_names import kind_name
+from offline.datasets.rejected_lines import LEFT_OUT, REFUSED_SHARE, Rejects
 
 ROWS_VERSION: Final = 1
 """Rises when the same history and schema would give other rows."""
@@ -41,18 +44,29 @@ _PLAIN: Final = r"^(0|[1-9][0-9]{0,17})$"
 UNKNOWN_KIND: Final = "a kind that the schema does not have"
 
 
-def write_rows(history: Path, out: Path, schema: Schema, rejects: Rejects) -> dict[str, Any]:
-    """Write the rows of a history that a schema takes; rows, first_ts, last_ts (ms), and `left_out`: how many for what reason."""
+def write_rows(
+    history: Path, out: Path, schema: Schema, rejects: Rejects, values: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Write the rows of a history that a schema takes; rows, first_ts, last_ts (ms), and `left_out`: how many for what reason.
+
+    values: kind → what its values in the history are, where that is known. Raises BadInput for a schema that takes them for
+    something else, or by which more than a tenth of a kind's values are out of range.
+    """
+    known = values or {}
+    _check_meanings(schema, known)
     left: Counter[str] = Counter()
+    seen: Counter[int] = Counter()
+    unfit: Counter[int] = Counter()
     rows, first, last = 0, 0, 0
     with atomic_file(out) as temporary, pq.ParquetWriter(temporary, ROWS, compression="zstd") as writer:
         for batch in _batches(history):
-            taken = _taken(batch, schema, left, rejects)
+            taken = _taken(batch, schema, left, rejects, seen, unfit)
             if taken.num_rows:
                 first = first if rows else taken["ts"][0].as_py()
                 last = taken["ts"][-1].as_py()
                 rows += taken.num_rows
                 writer.write_batch(taken, row_group_size=GROUP_ROWS)
+        _check_values(schema, known, seen, unfit, rejects, history)
     return {"rows": rows, "first_ts": first, "last_ts": last, "left_out": dict(left)}
 
 
@@ -74,12 +88,56 @@ def _inside(column: pa.DictionaryArray, ids: Ids) -> tuple[IntArray, pa.Array]:
 
 
 def _code(name: str, schema: Schema) -> int:
-    """The code of a kind that a row may have; -1 for any other name."""
-    code = schema.code_of.get(name, -1)
+    """The code of a kind that a row may have; -1 for any other name. A name that an earlier schema had of its own is here what
+    any schema would call it."""
+    code = schema.code_of.get(name, schema.code_of.get(kind_name(name), -1))
     return -1 if code in (UNDO, FORGET_USER) else code
 
 
-def _taken(batch: pa.RecordBatch, schema: Schema, left: Counter[str], rejects: Rejects) -> pa.RecordBatch:
+def _check_meanings(schema: Schema, values: Mapping[str, str]) -> None:
+    for name, meaning in values.items():
+        code = _code(name, schema)
+        wanted = None if code < 0 else schema.kind(code).value
+        if wanted is not None and wanted != meaning:
+            expected = f"`{meaning}`, which the values of this data set's {name} are, or none"
+            raise BadInput(
+                f"{FILE}, events.{name}.value", f"{expected} (a new home takes the files anew)", f"`{wanted}`"
+            )
+
+
+def _check_values(
+    schema: Schema,
+    values: Mapping[str, str],
+    seen: Counter[int],
+    unfit: Counter[int],
+    rejects: Rejects,
+    history: Path,
+) -> None:
+    """Raise BadInput where too much of what a column was named for is no value of its kind."""
+    for code, bad in unfit.items():
+        kind = schema.kind(code)
+        if kind.name in values and bad > REFUSED_SHARE * seen[code]:
+            raise BadInput(
+                f"the values of {kind.name}",
+                f"{_needed(schema, code)}, at least {1 - REFUSED_SHARE:.0%} of them (see `values` of dataset.toml)",
+                f"{bad:,} of {seen[code]:,} that are none; the first are in {rejects.write(history.parent / LEFT_OUT)}",
+            )
+
+
+def _needed(schema: Schema, code: int) -> str:
+    kind = schema.kind(code)
+    assert kind.value is not None
+    return f"a number of {kind.value} from {MIN_VALUE[kind.value]:g} to {MAX_VALUE[kind.value]:g}"
+
+
+def _taken(
+    batch: pa.RecordBatch,
+    schema: Schema,
+    left: Counter[str],
+    rejects: Rejects,
+    seen: Counter[int],
+    unfit: Counter[int],
+) -> pa.RecordBatch:
     names = batch["kind"].dictionary.to_pylist()
     codes = np.array([_code(name, schema) for name in names], np.int64)[batch["kind"].indices.to_numpy()]
     valued = batch["centi"].is_valid().to_numpy(zero_copy_only=False)
@@ -91,6 +149,8 @@ def _taken(batch: pa.RecordBatch, schema: Schema, left: Counter[str], rejects: R
             bad, why = mine, UNKNOWN_KIND
         else:
             bad, why = _value_faults(mine, centis, valued, schema, code)
+            seen[code] += int((mine & valued).sum())
+            unfit[code] += int((bad & valued).sum())
         if bad.any():
             good &= ~bad
             _leave_out(batch, np.flatnonzero(bad), why, left, rejects)
@@ -113,7 +173,7 @@ def _value_faults(
     low, high = MIN_VALUE[kind.value], MAX_VALUE[kind.value]
     outside = valued & ((centis < low * 100) | (centis > high * 100))
     missing = ~valued if kind.needs_value else np.zeros(len(mine), bool)
-    return mine & (outside | missing), f"a {kind.name} needs a number of {kind.value} from {low:g} to {high:g}"
+    return mine & (outside | missing), f"a {kind.name} needs {_needed(schema, code)}"
 
 
 def _leave_out(batch: pa.RecordBatch, rows: IntArray, why: str, left: Counter[str], rejects: Rejects) -> None:

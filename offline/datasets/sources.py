@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from features.errors import BadInput, Unavailable
 from features.schema.document import Document
+from offline.datasets.dataset_names import NONE, check_name, name_of_folder
 from offline.datasets.download import ARCHIVES, fetch_archive
 from offline.datasets.own.any_file import column_names
 from offline.datasets.own.describe import describe
@@ -14,9 +15,6 @@ from offline.datasets.raw_files import RATINGS
 
 DEFAULT: Final = "ml-100k"
 KNOWN: Final = (DEFAULT, *ARCHIVES)
-NONE: Final = "none"
-"""No data set: a home that begins with nothing."""
-
 _RATINGS: Final = ("ratings.csv", "ratings.parquet", "ratings.dat", "*.inter")
 _MOVIES: Final = ("movies.csv", "movies.parquet", "movies.dat", "*.item")
 
@@ -40,7 +38,7 @@ def name_of(given: str) -> str:
     path = Path(given).expanduser()
     if path.is_file():
         return read_description(path).name
-    return path.resolve().name or "dataset"
+    return name_of_folder(path.resolve().name)
 
 
 def find_source(given: str, data_dir: Path, document: Document) -> Source | Description:
@@ -63,6 +61,7 @@ def find_source(given: str, data_dir: Path, document: Document) -> Source | Desc
         return read_description(path)
     if not path.is_dir():
         raise BadInput("--dataset", f"a folder, {NONE}, or one of {', '.join(KNOWN)}", repr(given))
+    check_name(name_of(given), "--dataset")
     return _in_folder(name_of(given), path) if is_movielens(path) else describe([path], document)
 
 

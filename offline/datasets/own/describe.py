@@ -32,11 +32,13 @@ def completed(
 ) -> Description:
     """A description with what reading the files has shown, file by file."""
     last = max((survey.last for survey in surveys), default=0)
+    meanings = event_survey.meanings_in(surveys, document)
     return Description(
         found.name,
         "wall" if last >= time.time_ns() // 1_000_000 - RECENT_MS else "data",
         tuple(
-            event_survey.completed(file, survey, document) for file, survey in zip(found.events, surveys, strict=True)
+            event_survey.completed(file, survey, document, meanings)
+            for file, survey in zip(found.events, surveys, strict=True)
         ),
         tuple(item_survey.completed(file, survey) for file, survey in zip(found.items, catalogues, strict=True)),
     )

@@ -4,7 +4,7 @@ name = "shop"
 clock = "wall"                   # new events come from now on; "data": time goes on from the last event (the default)
 
 [[events]]
-file = "/data/shop/events.csv"
+file = "/data/shop/events.csv"   # or relative to this file's folder
 user = "visitorid"               # the columns
 item = "itemid"
 time = "timestamp"
@@ -20,6 +20,7 @@ title = "name"
 facets = ["category", "brand"]   # its attributes' columns by type, also: numbers, times, flags, texts, vectors
 """
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -27,9 +28,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from features.durable import write_whole
 from features.errors import BadInput
+from offline.datasets.dataset_names import TAKEN, check_name
 
 FILE: Final = "dataset.toml"
 HomeTime = Literal["wall", "data"]
@@ -109,6 +112,7 @@ def read_description(path: Path) -> Description:
         text, _, where = str(error).partition(" - at ")
         expected, _, received = text.removeprefix("Expected ").partition(", got ")
         raise BadInput(f"{path}, {where.strip('`$.') or 'top'}", expected, received or "something else") from error
+    check_name(description.name, f"{path}, name")
     for number, each in enumerate(description.events):
         if bool(each.kind) == bool(each.every):
             raise BadInput(
@@ -116,7 +120,28 @@ def read_description(path: Path) -> Description:
                 "either `kind`, a column, or `every`, the kind of all rows",
                 "both" if each.kind else "neither",
             )
-    return description
+    return replace(
+        description,
+        events=tuple(replace(each, file=_resolved(path, each.file)) for each in description.events),
+        items=tuple(replace(each, file=_resolved(path, each.file)) for each in description.items),
+    )
+
+
+def digest_of(path: Path) -> str:
+    """A digest of what a readable description says, whatever its comments."""
+    content = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def describes(path: Path, folder: Path) -> bool:
+    """Whether the data set in a folder was taken by what a readable description now says."""
+    taken = folder / TAKEN
+    return taken.exists() and bool(json.loads(taken.read_bytes()).get("described") == digest_of(path))
+
+
+def _resolved(path: Path, file: str) -> str:
+    """A file that a description names, as seen from the description."""
+    return str(path.expanduser().resolve().parent / Path(file).expanduser())
 
 
 def write_description(description: Description, path: Path) -> None:

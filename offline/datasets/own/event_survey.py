@@ -1,7 +1,7 @@
 """What files of events hold: kinds and how many of each, their values, users, items, the span of time, and what is doubtful."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.schema.document import Document
+from features.schema.document import Document, ValueKind
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import EventFile
 from offline.datasets.own.typed_columns import centis, texts, times
+from offline.datasets.own.value_meanings import meaning_of
 from offline.datasets.rejected_lines import Rejects
 
 _VALUE_COLUMNS = frozenset(name for names in known_names.VALUE.values() for name in names)
@@ -83,23 +84,35 @@ def _counts(indices: "np.ndarray[tuple[int], np.dtype[np.int32]]", names: Sequen
     return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
-def completed(file: EventFile, survey: EventSurvey, document: Document) -> EventFile:
-    """The file's description with what its kinds are called in the schema, and where their values stand."""
+def completed(file: EventFile, survey: EventSurvey, document: Document, meanings: Mapping[str, ValueKind]) -> EventFile:
+    """The file's description with what its kinds are called in the schema, and where their values stand, whether or not the
+    schema gives them a value. meanings: see `meanings_in`."""
     kinds: dict[str, str] = {}
     values: dict[str, str] = {}
     for raw in survey.kinds:
-        name = raw if raw in document.events else known_names.kind_name(raw)
+        name = name_of(raw, document)
         if name != raw and name and file.kind:
             kinds[raw] = name
-        column = value_column(survey.valued.get(raw, Counter()), document, name)
-        if column:
+        if name in meanings and (column := _value_column(survey.valued.get(raw, Counter()), meanings[name])):
             values[name] = column
     return EventFile(file.file, file.user, file.item, file.time, file.kind, file.every, kinds, values, file.event)
 
 
-def value_column(valued: Counter[str], document: Document, name: str) -> str:
-    """The column in which the rows of a kind have the number that the schema says they carry; "" where there is none."""
-    kind = document.events.get(name)
-    if kind is None or kind.value is None:
-        return ""
-    return known_names.column_of([column for column, count in valued.items() if count], known_names.VALUE[kind.value])
+def name_of(raw: str, document: Document) -> str:
+    """What the schema calls a kind in a file."""
+    return raw if raw in document.events else known_names.kind_name(raw)
+
+
+def meanings_in(surveys: Sequence[EventSurvey], document: Document) -> dict[str, ValueKind]:
+    """Kind → what its values are, for the kinds that have numbers in a column for values."""
+    columns: dict[str, list[Counter[str]]] = defaultdict(list)
+    for survey in surveys:
+        for raw in survey.kinds:
+            columns[name_of(raw, document)].append(survey.valued.get(raw, Counter()))
+    found = {name: meaning_of(name, document, each) for name, each in columns.items()}
+    return {name: meaning for name, meaning in found.items() if meaning}
+
+
+def _value_column(valued: Counter[str], meaning: ValueKind) -> str:
+    """The column with numbers of a meaning; "" where there is none."""
+    return known_names.column_of([column for column, count in valued.items() if count], known_names.VALUE[meaning])

@@ -1,16 +1,18 @@
 """A schema proposed for one's own data: the text of `schema.toml`, what was seen beside each line, and what is doubtful."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from features.errors import BadInput
 from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES
 from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
 from features.schema.declarations import Attribute as Declared
-from features.schema.document import Document, EventKind, preset, preset_names, write_document
-from features.types import KINDS, MAX_OWN_KINDS
+from features.schema.document import Document, EventKind, preset, preset_names, read_document, write_document
+from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own.describe import completed
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
@@ -21,7 +23,6 @@ from offline.datasets.rejected_lines import Rejects
 
 FALLBACK: Final = "shop"
 """The preset of data whose kinds no preset knows."""
-RESERVED: Final = frozenset({"undo", "forget_user", "catalogue", "clock"})
 
 
 class Proposal(NamedTuple):
@@ -101,16 +102,25 @@ def _accepted(kinds: Counter[str], document: Document) -> tuple[list[str], list[
     known: list[str] = []
     left_out: list[tuple[str, str]] = []
     for name in by_count(kinds):
-        if name in RESERVED:
-            left_out.append((name, "the name has another meaning"))
-        elif name in document.events or name in KINDS:
+        if name in document.events or name in KINDS[:UNDO]:
             known.append(name)
+        elif why := _refusal(name):
+            left_out.append((name, why))
         elif room:
             room -= 1
             known.append(name)
         else:
             left_out.append((name, f"a schema has at most {MAX_OWN_KINDS} kinds of its own"))
     return known, left_out
+
+
+def _refusal(name: str) -> str:
+    """Why a schema can't have a kind of this name; "" where it can."""
+    try:
+        read_document(f"[events.{json.dumps(name)}]\nweight = 1.0")
+    except BadInput as error:
+        return "the name has another meaning" if error.received == name else f"a kind has {error.expected}"
+    return ""
 
 
 def by_count(kinds: Counter[str]) -> list[str]:
@@ -140,8 +150,10 @@ def _schema_text(
         raws = raw_names.get(name)
         lines.append(f"# {count:,} events" + (f", {', '.join(map(repr, raws))} in the files" if raws else ""))
         columns = sorted({file.values[name] for file in description.events if name in file.values})
-        lines += [f"# its value stands in the column {', '.join(columns)}"] if columns else []
         kind = document.events.get(name, EventKind())
+        if columns:
+            use = "its value stands in" if kind.value else "it has no value here, but numbers in"
+            lines.append(f"# {use} the column {', '.join(columns)}")
         lines += [f"[events.{name}]", *_fields(name, kind, document), ""]
     lines += _attribute_lines(attributes[:MAX_ATTRIBUTES], document)
     return "\n".join(lines).rstrip() + "\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from features.errors import BadInput
+from offline.datasets.dataset_names import name_of_folder
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import SUFFIXES, column_names
 from offline.datasets.own.description import Description, EventFile, ItemFile
@@ -78,7 +79,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 def _name(paths: Sequence[Path]) -> str:
     first = paths[0].resolve()
     folder = first if first.is_dir() else first.parent
-    return folder.name or "own"
+    return name_of_folder(folder.name)
 
 
 def _role(path: Path, columns: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from examples.shop import draw_shop
 from features.errors import BadInput
 from infra.cli.main import app
-from infra.home.dataset_choice import chosen_dataset, default_history
+from infra.home.dataset_choice import chosen_dataset, default_history, unread_correction
 from infra.home.own_data import init_home
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
@@ -89,6 +89,51 @@ def test_the_command(tmp_path: Path, shop: Path) -> None:
     done = CliRunner().invoke(app, [*argv, "--preset", "cinema", "--force"])
     assert isinstance(done.exception, BadInput)
     assert "one of movies, news, shop, video" in str(done.exception)
+
+
+def test_what_a_failed_start_left_is_no_hindrance(tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "home").make()
+    monkeypatch.chdir(tmp_path)
+    record = HomeRecord(home)
+    record.describe("missing", 0.5)
+    salt = record.salt
+    record.describe("shop", None)
+    assert (record.dataset, record.history, record.salt) == (str(shop), 1.0, salt)
+    record.describe(None, 0.7)
+    assert (record.dataset, record.history) == (str(shop), 0.7)
+    record.save()
+    argv = ["init", "--home", str(home.path), "--from", str(shop)]
+    assert CliRunner().invoke(app, argv).exit_code == 0
+    record = HomeRecord(home)
+    record.describe(None, None)
+    assert (record.dataset, record.history) == (str(home.dataset_file), 1.0)
+    (home.bases / "1").mkdir()
+    (home.bases / "1" / "manifest.json").write_text("{}")
+    done = CliRunner().invoke(app, [*argv, "--force"])
+    assert "a home that has no base yet" in str(done.exception)
+    record.describe(str(shop / "events.csv"), None)
+    with pytest.raises(BadInput, match="--history"):
+        record.describe(None, 0.5)
+
+
+def test_a_path_is_recorded_whole(tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = Home(tmp_path / "home").make()
+    assert chosen_dataset(home, "shop") == chosen_dataset(home, "../" + tmp_path.name + "/shop") == str(shop)
+    assert chosen_dataset(home, "ml-1m") == "ml-1m"
+
+
+def test_a_correction_that_was_not_read_is_told(tmp_path: Path, shop: Path) -> None:
+    home = Home(tmp_path / "home")
+    base = home.bases / "1"
+    base.mkdir(parents=True)
+    (base / "manifest.json").write_text('{"dataset": "shop"}')
+    assert unread_correction(home, base) == ""
+    init_home(home, [shop], None, force=False)
+    open_dataset(str(home.dataset_file), home.data, schema_of(home))
+    assert unread_correction(home, base) == ""
+    home.dataset_file.write_text(home.dataset_file.read_text().replace('"price"', '"quantity"', 1))
+    assert "has changed since base 1 was made: ./martlet features makes one" in unread_correction(home, base)
 
 
 def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:

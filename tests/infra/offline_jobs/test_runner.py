@@ -1,6 +1,7 @@
-"""Training data of a home: whether it is there, and of the inputs that this code makes."""
+"""Training data of a home: whether it is there, of the inputs that this code makes, and removed with its log."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
 from features.inputs.columns import INPUTS_VERSION
 from infra.home.paths import Home
-from infra.offline_jobs.runner import has_training_data, ranking_lists_folder, samples_folder
+from infra.home.record import HomeRecord
+from infra.offline_jobs.runner import has_training_data, ranking_lists_folder, remove_learned, samples_folder
+from offline.datasets.dataset_names import TAKEN
 
 
 @pytest.fixture
@@ -41,3 +44,29 @@ def test_that_of_other_inputs_is_none(home: Home) -> None:
     write(samples_folder(home, 2), INPUTS_VERSION)
     write(ranking_lists_folder(home, 2), INPUTS_VERSION - 1)
     assert not has_training_data(home, 3)
+
+
+def test_logs_that_no_base_goes_back_to_are_removed_and_nothing_else(home: Home) -> None:
+    for number, data_base in ((4, 4), (5, 5), (6, 6), (7, 6)):
+        shutil.copytree(home.bases / "3", home.bases / str(number))
+        (home.bases / str(number) / MANIFEST).write_text(
+            json.dumps({"cut": 0, "number": number, "data_base": data_base})
+        )
+    taken_from = {"log-4": "log-4", "log-5": "log-5", "log-6": "log-6", "log-8": "/my/log-8", "log-x": "log-x"}
+    for name, source in taken_from.items():
+        (home.data / name).mkdir(parents=True)
+        (home.data / name / TAKEN).write_text(json.dumps({"from": source}))
+    (home.data / "log-9").mkdir()
+    for number in (4, 5, 6, 9):
+        write(samples_folder(home, number), INPUTS_VERSION)
+        write(ranking_lists_folder(home, number), INPUTS_VERSION)
+    record = HomeRecord(home)
+    record.take_base(5)
+    record.set_next_base(7)
+    record.save()
+    remove_learned(home, 3)
+    assert sorted(path.name for path in home.data.glob("*")) == sorted(
+        f"{name}-{number}"
+        for name, numbers in {"log": "5689x", "samples": "569", "asks": "569"}.items()
+        for number in numbers
+    )

@@ -14,7 +14,7 @@ from offline.datasets.own.description import (
 )
 
 WHOLE = Description(
-    "a shop",
+    "a-shop",
     "wall",
     (
         EventFile("/d/e.csv", "u", "i", "t", "k", kinds={"In den Korb": "add_to_cart"}, values={"purchase": "Preis €"}),
@@ -25,9 +25,16 @@ WHOLE = Description(
 
 
 def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    for description in (WHOLE, Description("none")):
+    for description in (WHOLE, Description("empty")):
         write_description(description, tmp_path / "dataset.toml")
         assert read_description(tmp_path / "dataset.toml") == description
+
+
+def test_a_file_is_found_from_where_the_description_is(tmp_path: Path) -> None:
+    text = "name = 'a'\n[[items]]\nfile = 'data/i.csv'\nid = 'id'\n[[items]]\nfile = '/d/i.csv'\nid = 'id'"
+    (tmp_path / "dataset.toml").write_text(text)
+    description = read_description(tmp_path / "dataset.toml")
+    assert description.files() == [tmp_path / "data" / "i.csv", Path("/d/i.csv")]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +46,11 @@ def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ("name = 'a'\n[[events]]\nfile = 'a'\nuser = 'u'\nitem = 'i'\ntime = 1\nkind = 'k'", r"events\[0\]\.time"),
         ("name = 'a'\n[[events]]\nfile = 'a'\nuser = 'u'\nitem = 'i'\ntime = 't'", "got neither"),
         ("name = 'a'\n[[events]]\nfile='a'\nuser='u'\nitem='i'\ntime='t'\nkind='k'\nevery='click'", "got both"),
+        ("name = '../shop'", r"name: expected a name of .* got '\.\./shop'"),
+        ("name = 'a shop'", "got 'a shop'"),
+        ("name = ''", "got ''"),
+        ("name = 'log-3'", r"expected another name than .*log-N"),
+        ("name = 'none'\n[[items]]\nfile = 'a'\nid = 'b'", "expected another name than none"),
         ("name = 'a'\n[[item]]\nid = 'a'", "item"),
     ],
 )

@@ -152,8 +152,13 @@ def test_without_any_data(tmp_path: Path) -> None:
 def test_films_of_other_columns_are_ones_own_data(tmp_path: Path) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
-    (folder / "ratings.csv").write_text("user_id,item_id,rating,timestamp\n1,2,4.5,900000000\n1,3,0.4,900000001\n")
+    good = "".join(f"2,{item},3,900000002\n" for item in range(20))
+    (folder / "ratings.csv").write_text(
+        "user_id,item_id,rating,timestamp\n1,2,4.5,900000000\n" + good + "1,3,0.4,900000001\n"
+    )
     (folder / "movies.csv").write_text("item_id,title,genres\n2,Heat,Crime|Drama\n")
     dataset = open_dataset(str(folder), tmp_path / "data", MOVIES)
-    assert [(row["user_id"], row["centi"], row["ts"]) for row in rows_of(dataset)] == [(1, 450, 900_000_000_000)]
+    first = rows_of(dataset)[0]
+    assert (first["user_id"], first["centi"], first["ts"]) == (1, 450, 900_000_000_000)
+    assert dict(dataset.left_out) == {"a rating needs a number of stars from 0.5 to 5": 1}
     assert (dataset.items[0].title, dataset.items[0].labels) == ("Heat", ("Crime", "Drama"))

@@ -61,7 +61,8 @@ def test_names_of_the_world_become_the_presets(tmp_path: Path) -> None:
     assert events.kinds == {"addtocart": "add_to_cart", "transaction": "purchase"}
     assert dict(proposal.kinds) == {"view": 30, "add_to_cart": 6, "purchase": 3}
     assert "# 3 events, 'transaction' in the files" in proposal.schema
-    assert events.values == {"add_to_cart": "value", "purchase": "value"}
+    assert events.values == {"view": "value", "add_to_cart": "value", "purchase": "value"}
+    assert "# 30 events\n# it has no value here, but numbers in the column value\n[events.view]" in proposal.schema
 
 
 @pytest.mark.parametrize(
