@@ -40,10 +40,10 @@ signals                       float32 [n, S]: see `features.inputs.signals`"""
 
 
 @lru_cache(maxsize=16)
-def layout(vocabulary: Vocabulary) -> str:
+def layout(vocabulary: Vocabulary, schema: str) -> str:
     """Digest (16 hex digits) of what each raw column means: rows kept under one digest have the same columns in the same
-    order, with the same meaning, as rows made now under this vocabulary."""
-    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, SIGNAL_COLUMNS, vocabulary)
+    order, with the same meaning, as rows made now under this vocabulary and a schema with this digest."""
+    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, SIGNAL_COLUMNS, vocabulary, schema)
     return blake2b(msgspec.json.encode(meaning), digest_size=8).hexdigest()
 
 

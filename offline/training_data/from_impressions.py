@@ -160,7 +160,7 @@ def make_from_impressions(
     with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
-        worker = impressions_worker(log, spans, schema.text(), layout(maps.vocabulary), mean)
+        worker = impressions_worker(log, spans, schema.text(), layout(maps.vocabulary, schema.digest), mean)
         write_parts(tasks, worker, LESSONS, staging / "lessons")
         whole = spark.read.parquet(str(staging / "lessons"))
         for name, kind, source in (("samples", "row", samples), ("asks", "ask", ranking_lists)):

@@ -69,11 +69,11 @@ class RequestFeatures:
         return self._made[vocabulary]
 
     def _make(self, vocabulary: Vocabulary) -> RawFeatures:
-        moment = self._moment
-        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema, moment.tastes)[None]
+        moment, schema = self._moment, self._moment.items.schema
+        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, schema, moment.tastes)[None]
         items = item_matrix(moment.items.columns, self._rows, moment.at, vocabulary)
         cross = cross_matrix(user, items) if "cross" in self._names else None
-        return RawFeatures(layout(vocabulary), user, items, cross, self._history, self._signals)
+        return RawFeatures(layout(vocabulary, schema.digest), user, items, cross, self._history, self._signals)
 
 
 def inputs_of(model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures) -> dict[str, AnyArray]:

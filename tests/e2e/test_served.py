@@ -80,7 +80,7 @@ def test_the_logged_features_give_the_scores_that_were_shown(martlet: Martlet, m
     manifest = read_manifest(version_folder(martlet.home / "models", model, answer["model_version"]))
     features = served.features
     assert features is not None
-    assert features.layout == layout(manifest.maps.vocabulary)
+    assert features.layout == layout(manifest.maps.vocabulary, MOVIES.digest)
     histories = None
     if features.history is not None:
         items, marks, gaps = (np.array(part) for part in features.history)

@@ -25,7 +25,7 @@ from features.contracts.served import (
 from features.errors import BadEvent, BadInput
 from features.inputs.model_inputs import layout
 from features.types import CLICK, KINDS, MAX_ID, RATING, UNDO, Event
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, SHOP
 
 LIST = Served(
     request_id="r1",
@@ -299,5 +299,6 @@ def test_an_event_without_a_position_is_an_action_without_one() -> None:
 
 
 def test_the_layout_names_the_meaning_of_the_columns() -> None:
-    assert layout(("Comedy", "Drama")) == "5880e13825a1a9a6"
-    assert len({layout(values) for values in ((), ("Comedy",), ("Comedy", "Drama"), ("Drama", "Comedy"))}) == 4
+    assert layout(("Comedy", "Drama"), "5f3b") == "82e587ae1e799a68"
+    assert len({layout(values, "5f3b") for values in ((), ("Comedy",), ("Comedy", "Drama"), ("Drama", "Comedy"))}) == 4
+    assert layout((), MOVIES.digest) != layout((), SHOP.digest), "lists under another schema teach something else"

@@ -18,6 +18,7 @@ from features.inputs.history import LENGTH
 from features.inputs.model_inputs import layout, width_of
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES
+from features.schema.tables import Schema
 from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.kafka_log import Record, Span
@@ -35,11 +36,13 @@ def sample_of(*parts: Any) -> bytes:
     return write_sample(*parts)[1]
 
 
-def served(number: int, items: tuple[int, ...] = (10, 11, 12), features: bool = True) -> Served:
+def served(
+    number: int, items: tuple[int, ...] = (10, 11, 12), features: bool = True, schema: Schema = MOVIES
+) -> Served:
     signals = [[float(item)] * len(SIGNAL_COLUMNS) for item in items]
     rows = [[item / 10] * width_of("item", GENRES) for item in items]
     history = ([-1] * (LENGTH - 1) + [9], [0] * (LENGTH - 1) + [10], [0] * (LENGTH + 1))
-    made = ServedFeatures(layout(GENRES), [1.0] * width_of("user", GENRES), rows, None, history, signals)
+    made = ServedFeatures(layout(GENRES, schema.digest), [1.0] * width_of("user", GENRES), rows, None, history, signals)
     return Served(
         request_id=f"r{number}",
         user_id=number % 7,
@@ -144,10 +147,11 @@ def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], t
     assert strange.features is not None
     other = msgspec.structs.replace(strange, features=msgspec.structs.replace(strange.features, layout="other"))
     values.append(sample_of(write_served(other), (act("click", 10),), START))
+    values.append(sample_of(write_served(served(45, schema=SHOP)), (act("click", 10),), START))
     spans = [Span(SAMPLES, 0, 0, 20), Span(SAMPLES, 0, 20, len(values)), Span(SAMPLES, 1, 0, 0)]
     out = tmp_path / "shown"
     counts = make_from_impressions(spark, Listed(values), spans, MOVIES, *sources, out)
-    assert counts == {"list": 32, "no action": 1, "no features": 1, "no sample": 1, "other columns": 1}
+    assert counts == {"list": 32, "no action": 1, "no features": 1, "no sample": 1, "other columns": 2}
     assert sorted(path.name for path in out.iterdir()) == ["asks", "samples"]
 
     asks = read_ranking_lists(out / "asks")

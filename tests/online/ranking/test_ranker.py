@@ -16,6 +16,7 @@ from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures
 from online.ranking.policy import Policy
 from online.ranking.ranker import Ranker, models_for
+from tests.schemas import MOVIES
 
 GENRES = ("Action",)
 IDS = np.array([7, 8, 9])
@@ -25,7 +26,7 @@ def under(vocabulary: Vocabulary) -> RawFeatures:
     """Item columns alone, 0 but for the last, which is 1."""
     items = np.zeros((3, width_of("item", vocabulary)), np.float32)
     items[:, -1] = 1
-    return RawFeatures(layout(vocabulary), np.zeros((1, 1), np.float32), items)
+    return RawFeatures(layout(vocabulary, MOVIES.digest), np.zeros((1, 1), np.float32), items)
 
 
 def live(name: str, vocabulary: Vocabulary = GENRES, version: int = 1, takes: str = "movieId") -> LiveModel:

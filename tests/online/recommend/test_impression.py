@@ -11,6 +11,7 @@ from features.inputs.model_inputs import layout
 from online.recommend.impression import impression_of
 from online.recommend.recommender import NO_LIVE_FEATURES, NO_MODEL, Recommendation, Request
 from tests.online.sample_lists import AT, model_of, recommender
+from tests.schemas import MOVIES
 
 
 def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendation) -> None:
@@ -35,7 +36,7 @@ def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendat
         )
     features = served.features
     assert features is not None
-    assert features.layout == layout(("Comedy", "Drama", "War"))
+    assert features.layout == layout(("Comedy", "Drama", "War"), MOVIES.digest)
     # Column 0 of an item is the logarithm of one more than its ratings: film n has n.
     ratings = np.log1p([item.item_id for item in served.items]).astype(np.float32)
     assert np.array_equal(np.array([row[0] for row in features.items], np.float32), ratings)

@@ -17,7 +17,7 @@ from online.ranking.policy import Chosen, Hide, Policy
 from online.recommend.recommender import NO_MODEL, Recommendation, Recommender, Request
 from tests.online.conftest import write_base
 from tests.online.sample_lists import AT, model_of, model_under, recommender
-from tests.schemas import film
+from tests.schemas import MOVIES, film
 
 
 def recommendation(base: Base, policy: Policy | None = None, **more: Any) -> Recommendation:
@@ -151,7 +151,7 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
     assert items.tolist() == [[0.0] * len(vocabulary) + [1.0], comedy, war]
     features = answer.ranked.features
     assert features is not None
-    assert features.layout == layout(vocabulary)
+    assert features.layout == layout(vocabulary, MOVIES.digest)
 
 
 def test_two_versions_of_other_vocabularies_rank_side_by_side(base: Base) -> None:
@@ -167,7 +167,7 @@ def test_two_versions_of_other_vocabularies_rank_side_by_side(base: Base) -> Non
     assert [NO_MODEL in each.degraded for each in answers] == [False, False]
     assert [inputs["user"].shape[1] for inputs in client.given.values()] == [7 + 3 * 2, 7 + 3 * 3]
     layouts = [each.ranked.features.layout for each in answers if each.ranked.features is not None]
-    assert layouts == [layout(("Comedy",)), layout(("Comedy", "War"))]
+    assert layouts == [layout(("Comedy",), MOVIES.digest), layout(("Comedy", "War"), MOVIES.digest)]
 
 
 def test_ranking_has_what_is_left_of_the_deadline(base: Base) -> None:
