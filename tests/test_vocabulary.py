@@ -70,6 +70,7 @@ ALLOWED: Sequence[Allowed] = (
     Allowed("offline/training_data/ranking_lists.py", "sortWithinPartitions", "a method of Spark's"),
     Allowed("offline/training_data/rows.py", "sortWithinPartitions", "a method of Spark's"),
     Allowed("offline/item_weights/similar.py", "least", "a function of Spark's"),
+    Allowed("offline/datasets/own/description.py", "places", "a key of dataset.toml"),
     Allowed("infra/flink/job_client.py", "tell", "a method of files"),
     Allowed("infra/flink/standby.py", "spare", "a key of run/status.json"),
     Allowed("infra/flink/standby.py", "spare_calm", "a key of run/times.json"),

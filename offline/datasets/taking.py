@@ -94,6 +94,11 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
     }
     if Path(given).is_file():
         taken["described"] = digest_of(Path(given))
+    if repeated := shape.get("repeated_items"):
+        print(
+            f"{folder.name}: {repeated} rows of items are of one that came before: what the last says counts",
+            flush=True,
+        )
     if rejects.count:
         rejects.write(data_dir / FILE)
         print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)

@@ -1,11 +1,13 @@
 """Files of rows as tables: CSV (commas, tabs, semicolons), NDJSON and Parquet, batch by batch.
 
-Columns of CSV and NDJSON are text, or lists of text; those of Parquet have the file's types. Nothing is judged here but what is
-no row at all: that goes to the rejects.
+Columns of CSV are text, those of NDJSON text or lists of text or numbers; those of Parquet have the file's types. Nothing is
+judged here but what is no row at all: that goes to the rejects.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,18 +28,20 @@ BLOCK_BYTES: Final = 8 << 20
 BATCH_ROWS: Final = 50_000
 LINE_LIMIT: Final = 1 << 20
 """Bytes of a header line or of an NDJSON row."""
+MAX_COLUMNS: Final = 1_000
+_SCALAR, _LIST, _WORDS, _WHOLE_NUMBERS, _NUMBERS = (1 << at for at in range(5))
 _NOTHING: Final = ["", "null", "NULL", "None", "NaN", "nan"]
 
 
 def column_names(path: Path) -> tuple[str, ...]:
-    """The columns of a file; of NDJSON those of its first 100 rows. Raises BadInput for a file that can't be read."""
+    """The columns of a file; of NDJSON those of all rows. Raises BadInput for a file that can't be read."""
     try:
         if path.suffix == PARQUET:
             return tuple(pq.ParquetFile(path).schema_arrow.names)
         if path.suffix in NDJSON:
-            return _json_names(path)
+            return tuple(_json_columns(path))
         return tuple(_header(path)[1])
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise BadInput(str(path), "a readable file", str(error).splitlines()[0]) from error
 
 
@@ -55,7 +59,7 @@ def tables(path: Path, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.
             yield from _json_tables(path, columns, rejects)
         else:
             yield from _csv_tables(path, columns, rejects)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise BadInput(str(path), "a readable file", str(error).splitlines()[0]) from error
 
 
@@ -99,7 +103,20 @@ def _utf8(column: pa.Array) -> pa.Array:
 def _parquet_tables(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
-            yield pa.Table.from_batches([batch]).select(list(columns))
+            yield pa.table([_lists(batch.column(name)) for name in columns], names=list(columns))
+
+
+def _lists(column: pa.Array) -> pa.Array:
+    """A column of lists of whatever kind as one of plain lists, of text or of numbers; another column as it is."""
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        return column
+    value = kind.value_type
+    if pa.types.is_dictionary(value):
+        value = value.value_type
+    if pa.types.is_null(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value):
+        value = pa.string()
+    return column.cast(pa.list_(value))
 
 
 def _json_rows(path: Path, rejects: Rejects) -> Iterator[dict[str, Any]]:
@@ -117,35 +134,65 @@ def _json_rows(path: Path, rejects: Rejects) -> Iterator[dict[str, Any]]:
                 rejects.add(path.name, "no JSON object", line.decode("utf-8", "replace").rstrip())
 
 
-def _json_names(path: Path) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    for number, row in enumerate(_json_rows(path, Rejects())):
-        if number >= 100:
-            break
-        names |= dict.fromkeys(row)
-    return tuple(names)
+def _json_columns(path: Path) -> Mapping[str, pa.DataType]:
+    """Column → its type, by all rows: text, or lists of text where one row has a list; of numbers where all lists have nothing
+    else. Of a file with more columns than MAX_COLUMNS the first that come."""
+    stat = path.stat()
+    return _columns_of(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _columns_of(path: Path, _size: int, _changed_ns: int) -> Mapping[str, pa.DataType]:
+    found: dict[str, int] = {}
+    for row in _json_rows(path, Rejects()):
+        for name, value in row.items():
+            if name in found:
+                found[name] |= _form(value)
+            elif len(found) < MAX_COLUMNS:
+                found[name] = _form(value)
+    return {name: _type(forms) for name, forms in found.items()}
+
+
+def _form(value: Any) -> int:
+    """Bits for what a JSON value is."""
+    if value is None:
+        return 0
+    if not isinstance(value, list):
+        return _SCALAR
+    forms = _LIST
+    for each in value:
+        if type(each) is float or (type(each) is int and abs(each) >= 1 << 63):
+            forms |= _NUMBERS
+        elif type(each) is int:
+            forms |= _WHOLE_NUMBERS
+        elif each is not None:
+            forms |= _WORDS
+    return forms
+
+
+def _type(forms: int) -> pa.DataType:
+    if not forms & _LIST:
+        return pa.string()
+    if forms & (_SCALAR | _WORDS) or not forms & (_WHOLE_NUMBERS | _NUMBERS):
+        return pa.list_(pa.string())
+    return pa.list_(pa.float64() if forms & _NUMBERS else pa.int64())
 
 
 def _json_tables(path: Path, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
-    rows: list[list[Any]] = []
-    for row in _json_rows(path, rejects):
-        rows.append([_plain(row.get(name)) for name in columns])
-        if len(rows) >= BATCH_ROWS:
-            yield _table(rows, columns)
-            rows = []
-    if rows:
-        yield _table(rows, columns)
+    types = _json_columns(path)
+    schema = pa.schema([(name, types[name]) for name in columns])
+    rows = _json_rows(path, rejects)
+    while some := list(islice(rows, BATCH_ROWS)):
+        yield pa.table([_column([row.get(each.name) for row in some], each.type) for each in schema], schema=schema)
 
 
-def _table(rows: list[list[Any]], columns: Sequence[str]) -> pa.Table:
-    return pa.table([_column(list(values)) for values in zip(*rows, strict=True)], names=list(columns))
-
-
-def _column(values: list[Any]) -> pa.Array:
-    if any(isinstance(value, list) for value in values):
-        lists = [value if isinstance(value, list) or value is None else [value] for value in values]
-        return pa.array(lists, pa.list_(pa.string()))
-    return pa.array(values, pa.string())
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_list(kind):
+        return pa.array([_plain(value) for value in values], kind)
+    if not pa.types.is_string(kind.value_type):
+        return pa.array(values, kind)
+    lists = (_plain(value) for value in values)
+    return pa.array([[each] if isinstance(each, str) else each for each in lists], kind)
 
 
 def _plain(value: Any) -> Any:

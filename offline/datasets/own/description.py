@@ -17,7 +17,8 @@ event = "event_id"               # the column of the event's own id, if there is
 file = "/data/shop/items.csv"
 id = "itemid"
 title = "name"
-facets = ["category", "brand"]   # its attributes' columns by type, also: numbers, times, flags, texts, vectors
+facets = ["category", "brand"]   # its attributes' columns by type, also: numbers, times, flags, texts, vectors,
+                                 # places
 """
 
 import hashlib
@@ -65,6 +66,7 @@ ATTRIBUTE_TYPES: Final[Mapping[str, str]] = {
     "flags": "flag",
     "texts": "text",
     "vectors": "vector",
+    "places": "place",
 }
 """Field of `ItemFile` → the type of attribute whose columns it lists."""
 
@@ -81,6 +83,7 @@ class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     flags: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     vectors: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
     def columns(self) -> list[str]:
         """The columns of all attributes."""

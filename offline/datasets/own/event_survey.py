@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.schema.document import Document, ValueKind
+from features.schema.tables import MAX_VALUE, MIN_VALUE
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import EventFile
-from offline.datasets.own.typed_columns import centis, texts, times
+from offline.datasets.own.typed_columns import NO_VALUE, centis, texts, times
 from offline.datasets.own.value_meanings import meaning_of
 from offline.datasets.rejected_lines import Rejects
 
@@ -26,6 +27,7 @@ class EventSurvey:
     rows     all rows that are rows at all; no_user, no_item, no_time, no_kind: those without one that can be read
     kinds    rows by the kind's name in the file
     valued   kind's name in the file → column → rows that have a number in it
+    outside  (kind's name in the file, column, what values are) → rows that have something in it that is no such value
     users    ids; items: ids
     first, last  the span of time, ms
     """
@@ -37,6 +39,7 @@ class EventSurvey:
     no_kind: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     valued: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    outside: Counter[tuple[str, str, ValueKind]] = field(default_factory=Counter)
     users: set[str] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
     first: int = 0
@@ -74,9 +77,15 @@ def _add(survey: EventSurvey, file: EventFile, table: pa.Table, value_columns: S
     indices = words.indices.fill_null(len(names)).to_numpy()
     survey.kinds.update(_counts(indices, names))
     for column in value_columns:
-        filled = centis(table[column]).is_valid().to_numpy(zero_copy_only=False)
-        for name, count in _counts(indices[filled], names).items():
+        found = centis(table[column])
+        filled, values = found.is_valid().to_numpy(zero_copy_only=False), found.fill_null(NO_VALUE).to_numpy()
+        for name, count in _counts(indices[values != NO_VALUE], names).items():
             survey.valued[name][column] += count
+        for meaning in known_names.VALUE:
+            low, high = MIN_VALUE[meaning], MAX_VALUE[meaning]
+            bad = filled & ((values < low * 100) | (values > high * 100))
+            for name, count in _counts(indices[bad], names).items():
+                survey.outside[name, column, meaning] += count
 
 
 def _counts(indices: "np.ndarray[tuple[int], np.dtype[np.int32]]", names: Sequence[str]) -> dict[str, int]:

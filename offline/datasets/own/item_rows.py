@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from features.errors import BadInput
 from features.ids import Ids, canonical
@@ -25,17 +26,19 @@ Reader = Callable[[pa.ChunkedArray], Sequence[Any]]
 """A column → its value for each row; None, or (), where there is none."""
 
 
-def read_items(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> list[Item]:
-    """The items of all files, ascending by the id inside; of an id that comes again, the first counts. Raises BadInput for a file
-    that can't be read or has more than 10 % bad rows."""
+def read_items(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> tuple[list[Item], int]:
+    """The items of all files, ascending by the id inside, and how many rows were of one that had come before: what such a row has
+    replaces what the item had. Raises BadInput for a file that can't be read or has more than 10 % bad rows."""
     items: dict[int, Item] = {}
+    all_good = 0
     for file in description.items:
-        path, before = Path(file.file), rejects.count
+        path, before, good = Path(file.file), rejects.count, 0
         columns = list(dict.fromkeys([file.id, *([file.title] if file.title else ()), *file.columns()]))
         for table in tables(path, columns, rejects):
-            _add_items(file, table, ids, items, rejects)
-        refuse_if_too_many(path, rejects.count - before, len(items), rejects, data_dir)
-    return [items[item_id] for item_id in sorted(items)]
+            good += _add_items(file, table, ids, items, rejects)
+        refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
+        all_good += good
+    return [items[item_id] for item_id in sorted(items)], all_good - len(items)
 
 
 def known_id(word: str | None) -> str | None:
@@ -46,10 +49,11 @@ def known_id(word: str | None) -> str | None:
         return None
 
 
-def _add_items(file: ItemFile, table: pa.Table, ids: Ids, items: dict[int, Item], rejects: Rejects) -> None:
-    name = Path(file.file).name
+def _add_items(file: ItemFile, table: pa.Table, ids: Ids, items: dict[int, Item], rejects: Rejects) -> int:
+    """Take the rows in; how many were good."""
+    name, good = Path(file.file).name, 0
     words = texts(table[file.id]).to_pylist()
-    titles = texts(table[file.title]).to_pylist() if file.title else words
+    titles = texts(table[file.title]).to_pylist() if file.title else [None] * len(words)
     facets = {attribute_name(column): values_of(table[column]) for column in file.facets}
     others = {
         attribute_name(column): reader(table[column])
@@ -61,19 +65,17 @@ def _add_items(file: ItemFile, table: pa.Table, ids: Ids, items: dict[int, Item]
         if known is None:
             rejects.add(name, BAD_ID, f"{word},{title}")
             continue
-        item_id = ids.inside(known)
-        if item_id in items:
-            rejects.add(name, "this item came before", f"{word},{title}")
-            continue
+        item_id, good = ids.inside(known), good + 1
+        before = items.get(item_id) or Item(item_id, known[:TITLE_LIMIT], outer=known if item_id < 0 else "")
         values = {each: column[row] for each, column in others.items() if column[row] is not None}
-        items[item_id] = Item(
-            item_id,
-            (title or known)[:TITLE_LIMIT],
-            {each: _facet(column[row]) for each, column in facets.items()},
-            {each: value for each, value in values.items() if each not in BUILT_IN},
-            outer=known if item_id < 0 else "",
+        items[item_id] = replace(
+            before,
+            title=(title or before.title)[:TITLE_LIMIT],
+            facets=before.facets | {each: _facet(column[row]) for each, column in facets.items() if column[row]},
+            values=before.values | {each: value for each, value in values.items() if each not in BUILT_IN},
             **_built_in(values),
         )
+    return good
 
 
 def _facet(values: Sequence[str]) -> tuple[str, ...]:
@@ -96,5 +98,6 @@ _READERS: Final[Mapping[str, Reader]] = {
     "flags": flags,
     "texts": _texts,
     "vectors": vectors,
+    "places": vectors,
 }
 assert {*_READERS, "facets"} == set(ATTRIBUTE_TYPES)

@@ -2,26 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
-from offline.datasets.own.typed_columns import FLAGS, as_numbers, texts, times
+from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times
 from offline.datasets.rejected_lines import Rejects
 
-AttributeType = Literal["facet", "number", "time", "flag", "text", "vector"]
 SAMPLE_ROWS: Final = 200_000
 """Rows that types are judged by, from the first."""
 FACET_LENGTH: Final = 40
 """Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
 SEVERAL: Final = "|"
 """What stands between the values of a facet that has several, in text."""
-FIRST_SECOND: Final = 100_000_000
-"""Seconds since 1970: a smaller number in a column of times is something else, such as a year."""
 _TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
 
 
@@ -79,7 +77,7 @@ def completed(file: ItemFile, survey: ItemSurvey) -> ItemFile:
 
 def values_of(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
     """The values of a facet, item by item: of a list its entries, of text what stands between `|`."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+    if pa.types.is_list(column.type):
         return [tuple(str(each) for each in value or () if each is not None) for value in column.to_pylist()]
     parts = (() if word is None else word.split(SEVERAL) for word in texts(column).to_pylist())
     return [tuple(part.strip() for part in each if part.strip()) for each in parts]
@@ -90,6 +88,8 @@ def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribut
     if pa.types.is_list(values.type) and not pa.types.is_string(values.type.value_type):
         lengths = pc.unique(pc.list_value_length(values).drop_null()).to_pylist()
         kind: AttributeType = "vector" if len(lengths) == 1 and lengths[0] > 1 else "facet"
+        if lengths == [2] and known_names.plain(column).endswith(known_names.COORDINATES):
+            kind = "place"
         filled, size = len(values) - values.null_count, lengths[0] if kind == "vector" else 0
         return Attribute(name, column, kind, kind == "facet", (), 0, filled, len(values), size)
     fractions = pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
@@ -118,7 +118,7 @@ def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[
         return "flag", False
     numbers = as_numbers(words)
     is_dated = times(pa.chunked_array([words]), to_come=True).null_count == 0
-    if is_dated and (numbers is None or (name.endswith(_TIME_ENDS) and pc.min(numbers).as_py() >= FIRST_SECOND)):
+    if is_dated and (numbers is None or (name.endswith(_TIME_ENDS) and pc.min(numbers).as_py() >= FIRST_DAY)):
         return "time", False
     if numbers is not None:
         return ("facet" if name.endswith("id") else "number"), False

@@ -1,8 +1,10 @@
 """Names that columns and kinds of event go by in the world, and what each is here."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
+from zlib import crc32
 
 from features.schema.document import ValueKind
 
@@ -40,6 +42,8 @@ VALUE: Final[Mapping[ValueKind, tuple[str, ...]]] = {
 }
 """Columns that a kind's value may stand in, by what its value is; the first that a file has counts."""
 ITEM_ID: Final = (*ITEM, "id")
+COORDINATES: Final = ("place", "location", "position", "coordinates", "coords", "geo", "latlon", "latlng")
+"""Ends of names of columns whose two numbers are latitude and longitude."""
 TITLE: Final = ("title", "name", "itemname", "productname", "movietitle", "headline", "label")
 _KINDS: Final[Mapping[str, Sequence[str]]] = {
     "view": ("pv", "pageview", "productview", "itemview", "detailview", "detailpageview", "viewed", "views", "detail"),
@@ -86,10 +90,12 @@ def kind_name(raw: str) -> str:
 
     >>> kind_name("addtocart"), kind_name("Price Alert"), kind_name("2nd look"), kind_name("!")
     ('add_to_cart', 'price_alert', 'k_2nd_look', '')
+    >>> kind_name("Gefällt mir"), kind_name("покупка")
+    ('gefallt_mir', 'kind_719e545d')
     """
     if plain(raw) in _NAME_OF:
         return _NAME_OF[plain(raw)]
-    words = re.sub(r"[^a-z0-9]+", "_", raw.strip().lower()).strip("_")
+    words = _latin(raw, "kind")
     return (f"k_{words}" if words[:1].isdigit() else words)[:32]
 
 
@@ -100,5 +106,14 @@ def attribute_name(column: str) -> str:
     ('brand_name', 'image_url', 'class')
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.partition(":")[0])
-    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "attribute"
+    name = _latin(words, "attribute") or "attribute"
     return (f"a_{name}" if name[0].isdigit() else name)[:32]
+
+
+def _latin(name: str, what: str) -> str:
+    """Small Latin letters, digits and _ of a name, without accents. A name with letters of another script becomes `what` and a
+    number of its own, as nothing that is left of it would tell it from others."""
+    letters = unicodedata.normalize("NFKD", name.strip().lower())
+    if any(each.isalpha() and not unicodedata.name(each, "").startswith("LATIN ") for each in letters):
+        return f"{what}_{crc32(name.encode()):08x}"
+    return re.sub(r"[^a-z0-9]+", "_", "".join(each for each in letters if not unicodedata.combining(each))).strip("_")

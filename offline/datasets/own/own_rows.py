@@ -43,17 +43,18 @@ class _Part(NamedTuple):
 def normalise_own(
     description: Description, ids: Ids, history: Path, items: Path, rejects: Rejects, data_dir: Path
 ) -> dict[str, int]:
-    """Write `history` and `items`; rows, first_ts, last_ts (ms) and duplicates of what was written.
+    """Write `history` and `items`; rows, first_ts, last_ts (ms) and duplicates of what was written, and rows of items that had
+    come before.
 
     Raises BadInput for a file that can't be read, has more than 10 % bad rows, or where no event is a good one.
     """
-    catalogue = read_items(description, ids, rejects, data_dir)
+    catalogue, repeated = read_items(description, ids, rejects, data_dir)
     rows = read_events(description, ids, rejects, data_dir)
     if description.events and not len(rows.times):
         raise BadInput(", ".join(each.file for each in description.events), "at least one event", "none")
     shape = write_history(rows, history)
     write_whole(items, msgspec.msgpack.encode(catalogue))
-    return shape
+    return {**shape, "repeated_items": repeated}
 
 
 def read_events(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> Happened:

@@ -2,17 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from features.errors import BadInput
-from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES
+from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_VECTOR
 from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
 from features.schema.declarations import Attribute as Declared
 from features.schema.document import Document, EventKind, preset, preset_names, read_document, write_document
+from features.schema.tables import MAX_VALUE, MIN_VALUE
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
+from offline.datasets.own import event_survey
 from offline.datasets.own.describe import completed
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
@@ -60,7 +62,11 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     document = preset(chosen)
     description = completed(found.description, [survey for _, survey in surveys], catalogues, document)
     known, left_out = _accepted(kinds, document)
+    attributes = tuple(each for survey in catalogues for each in survey.attributes)
+    declared, refused = _declared(attributes, document)
     doubts = [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues), *_file_doubts(found)]
+    doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
+    doubts += _value_doubts(description, surveys, document)
     doubts += [f"{kinds[name]:,} events are of the kind {name!r}, which is left out: {why}" for name, why in left_out]
     doubts += [
         f"{name!r} is no kind of the preset {chosen}: its weight is 0 until you say what it means"
@@ -69,11 +75,18 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     ]
     users = set[str]().union(*(survey.users for _, survey in surveys))
     items = set[str]().union(*(survey.items for _, survey in surveys), *(survey.ids for survey in catalogues))
-    attributes = tuple(each for survey in catalogues for each in survey.attributes)
     return Proposal(
         description,
         chosen,
-        _schema_text(description, chosen, document, {name: kinds[name] for name in known}, attributes, doubts, surveys),
+        _schema_text(
+            description,
+            chosen,
+            document,
+            {name: kinds[name] for name in known},
+            _attribute_lines(attributes, declared),
+            doubts,
+            surveys,
+        ),
         kinds,
         attributes,
         tuple(doubts),
@@ -133,7 +146,7 @@ def _schema_text(
     chosen: str,
     document: Document,
     kinds: dict[str, int],
-    attributes: Sequence[Attribute],
+    attributes: Sequence[str],
     doubts: Sequence[str],
     surveys: Sequence[tuple[EventFile, EventSurvey]],
 ) -> str:
@@ -155,7 +168,7 @@ def _schema_text(
             use = "its value stands in" if kind.value else "it has no value here, but numbers in"
             lines.append(f"# {use} the column {', '.join(columns)}")
         lines += [f"[events.{name}]", *_fields(name, kind, document), ""]
-    lines += _attribute_lines(attributes[:MAX_ATTRIBUTES], document)
+    lines += attributes
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -166,25 +179,43 @@ def _fields(name: str, kind: EventKind, document: Document) -> list[str]:
     return write_document(Document({name: kind})).partition(f"[events.{name}]\n")[2].rstrip().splitlines()
 
 
-def _attribute_lines(attributes: Sequence[Attribute], document: Document) -> list[str]:
-    """The tables of items' attributes, the preset's own where it has one of the name and type."""
+def _declared(attributes: Sequence[Attribute], document: Document) -> tuple[dict[str, Declared], list[tuple[str, str]]]:
+    """What the schema declares, by name, the preset's own where it has one of the name and type; and columns that it can't
+    have, with the reason."""
+    declared: dict[str, Declared] = {}
+    refused: list[tuple[str, str]] = []
+    for each in attributes:
+        if each.name in RESERVED_ATTRIBUTES:
+            refused += [] if each.name in BUILT_IN else [(each.column, "the name has another meaning")]
+        elif not each.filled or each.name in declared:  # of two files' columns with one name the first
+            continue
+        elif each.size > MAX_VECTOR:
+            refused.append((each.column, f"a vector has at most {MAX_VECTOR} numbers"))
+        elif len(document.items.keys() | declared.keys() | {each.name}) > MAX_ATTRIBUTES:
+            refused.append((each.column, f"a schema has {MAX_ATTRIBUTES} attributes, those of the preset among them"))
+        else:
+            known = document.items.get(each.name)
+            is_known = known is not None and (known.type, known.many) == (each.type, each.many)
+            declared[each.name] = known if known and is_known else Declared(each.type, each.many, size=each.size)
+    return declared, refused
+
+
+def _attribute_lines(attributes: Sequence[Attribute], declared: Mapping[str, Declared]) -> list[str]:
+    """The tables of items' attributes, each below what was seen of its column."""
     lines: list[str] = []
     named: dict[str, Attribute] = {}
     for each in attributes:
-        named.setdefault(each.name, each)  # of two files' columns with one name the first
+        named.setdefault(each.name, each)
     for each in named.values():
         several = ", several an item" if each.many else ""
         examples = f", such as {', '.join(repr(text[:40]) for text in each.examples)}" if each.examples else ""
         lines.append(
             f"# {each.name}: {each.type}{several}; {each.distinct:,} different in {each.filled:,} of {each.rows:,}{examples}"
         )
-        if each.name in RESERVED_ATTRIBUTES or not each.filled:
+        if each.name not in declared:
             lines.append("")
             continue
-        known = document.items.get(each.name)
-        if known is None or (known.type, known.many) != (each.type, each.many):
-            known = Declared(each.type, each.many, size=each.size)
-        text = write_document(Document(items={each.name: known}))
+        text = write_document(Document(items={each.name: declared[each.name]}))
         lines += [f"[items.{each.name}]", *text.partition(f"[items.{each.name}]\n")[2].rstrip().splitlines(), ""]
     return lines
 
@@ -229,19 +260,28 @@ def _item_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: S
     without = len(named - known)
     sampled = any(survey.rows >= SAMPLE_ROWS for survey in catalogues)
     doubts = [f"{survey.no_id:,} rows of items have no id" for survey in catalogues if survey.no_id]
-    names = [each.name for survey in catalogues for each in survey.attributes]
-    doubts += [
-        f"the column {name} of items is left out: the name has another meaning"
-        for name in names
-        if name in RESERVED_ATTRIBUTES and name not in BUILT_IN
-    ]
-    doubts += [
-        f"the column {name} of items is left out: a schema has {MAX_ATTRIBUTES} attributes"
-        for name in names[MAX_ATTRIBUTES:]
-    ]
+    repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in catalogues)
+    if repeated:
+        doubts.append(f"{repeated:,} rows of items are of one that came before: what the last says counts")
     if without and not sampled:
         doubts.append(f"{without:,} of {len(named):,} items in events are in no file of items")
     return doubts
+
+
+def _value_doubts(
+    description: Description, surveys: Sequence[tuple[EventFile, EventSurvey]], document: Document
+) -> Iterator[str]:
+    for file, (_, survey) in zip(description.events, surveys, strict=True):
+        for raw in survey.kinds:
+            name = event_survey.name_of(raw, document)
+            column, kind = file.values.get(name, ""), document.events.get(name)
+            if kind is None or kind.value is None or not (bad := survey.outside[raw, column, kind.value]):
+                continue
+            low, high = MIN_VALUE[kind.value], MAX_VALUE[kind.value]
+            yield (
+                f"{bad:,} values of {name} in the column {column} are no number of {kind.value} from {low:g} to {high:g}: "
+                "such rows are left out, and more than a tenth of them are refused"
+            )
 
 
 def _file_doubts(found: Found) -> list[str]:

@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
     description  of those that it knows
     users        files of users, whose attributes nothing reads yet
-    ignored      (file, why) of those that it does not know
+    ignored      (file, why) of those that it does not know, and of folders in a folder
     """
 
     description: Description
@@ -44,7 +44,11 @@ def recognise(paths: Sequence[Path], name: str = "") -> Found:
     items: list[ItemFile] = []
     users: list[Path] = []
     ignored: list[tuple[Path, str]] = []
+    others: list[tuple[Path, str]] = []
     for path in files:
+        if path.suffix not in SUFFIXES:
+            others.append((path, "a folder" if path.is_dir() else f"no file of {', '.join(SUFFIXES)}"))
+            continue
         columns = column_names(path)
         role = _role(path, columns)
         if role == EVENTS and (event_file := _event_file(path, columns)):
@@ -56,17 +60,17 @@ def recognise(paths: Sequence[Path], name: str = "") -> Found:
         else:
             ignored.append((path, _why(columns)))
     if not events and (ignored or not items):
-        received = "; ".join(f"{path.name}: {why}" for path, why in ignored[:4]) or "no such file"
+        received = "; ".join(f"{path.name}: {why}" for path, why in [*ignored, *others][:4]) or "no such file"
         raise BadInput(", ".join(map(str, paths)), EXPECTED, received)
     description = Description(name or _name(paths), events=tuple(events), items=tuple(items))
-    return Found(description, tuple(users), tuple(ignored))
+    return Found(description, tuple(users), (*ignored, *others))
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(each for each in path.iterdir() if each.suffix in SUFFIXES and each.is_file())
+            files += sorted(each for each in path.iterdir() if not each.name.startswith("."))
         elif not path.is_file():
             raise BadInput("--from", "a file or a folder", str(path))
         elif path.suffix not in SUFFIXES:

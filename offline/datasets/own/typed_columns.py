@@ -1,7 +1,7 @@
 """Columns of a file → ids as text, times in ms, values in hundredths. What can't be read becomes null."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,11 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import BoolArray, DoubleArray
 from features.contracts.events import FUTURE_SLACK_MS
 from features.schema.tables import MAX_VALUE
+from features.units import DAY_MS
 
 _NUMBER: Final = r"^[0-9]{1,19}(\.[0-9]+)?$"
 _DECIMAL: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?$"
+FIRST_DAY: Final = 19_700_101
+LAST_DAY: Final = 21_001_231
+"""Numbers from the first to the last that are a day of the calendar are dates: as seconds they would be of 1970."""
+NO_VALUE: Final = -1
+"""Hundredths that no value has: of what stands where a value should and is none, or is out of all ranges."""
 LAST_MS: Final = 1 << 53
 """No time is later: as floats, larger numbers lose digits."""
 FLAGS: Final = {
@@ -34,21 +41,26 @@ def texts(column: pa.ChunkedArray) -> pa.Array:
         whole = pc.and_kleene(pc.equal(pc.floor(flat), flat), pc.less(pc.abs(flat), float(2**53)))
         flat = pc.if_else(pc.fill_null(whole, False), flat, pa.scalar(None, flat.type)).cast(pa.int64())
     if pa.types.is_list(flat.type):
-        flat = pa.array([None if value is None else "|".join(value) for value in flat.to_pylist()], pa.string())
+        joined = (None if value is None else _joined(value) for value in flat.to_pylist())
+        flat = pa.array(list(joined), pa.string())
     trimmed = pc.utf8_trim_whitespace(_string(flat))
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
+def _joined(values: Sequence[Any]) -> str:
+    return "|".join(str(each) for each in values if each is not None)
+
+
 def times(column: pa.ChunkedArray, to_come: bool = False) -> pa.Array:
     """int64 ms since 1970, up to a minute from now, or also later where times may be `to_come`: of seconds, ms, µs or ns by their
-    size, or of dates by ISO 8601, which are in UTC where they name no zone."""
+    size, or of dates by ISO 8601, which are in UTC where they name no zone; 20231114 is a date, too."""
     flat = _flat(column)
     if pa.types.is_timestamp(flat.type):
         found = flat.cast(pa.timestamp("ms", flat.type.tz), safe=False).cast(pa.int64())
     elif pa.types.is_date(flat.type):
         found = flat.cast(pa.timestamp("ms")).cast(pa.int64())
     elif pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type):
-        found = _scaled(flat.cast(pa.float64()))
+        found = _scaled(flat.cast(pa.float64(), safe=False))
     else:
         found = _times_of_text(pc.utf8_trim_whitespace(_string(flat)))
     latest = LAST_MS if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
@@ -79,22 +91,38 @@ def _scaled(numbers: pa.Array) -> pa.Array:
     ms = np.full(len(values), -1.0)
     for limit, factor in reversed(UNITS):
         ms = np.where(values < limit, values * factor, ms)
+    is_day, of_day = _days(values)
+    ms = np.where(is_day, of_day, ms)
     good = np.isfinite(ms) & (ms >= 0) & (ms < 2**53)
     return pa.array(np.where(good, np.floor(np.where(good, ms, 0.0) + 0.5), 0).astype(np.int64), mask=~good)
 
 
+def _days(values: DoubleArray) -> tuple[BoolArray, DoubleArray]:
+    """Which numbers are dates such as 20231114, and the ms of those."""
+    near = (values >= FIRST_DAY) & (values <= LAST_DAY) & (np.floor(values) == values)
+    year, month_day = np.divmod(np.where(near, values, FIRST_DAY).astype(np.int64), 10_000)
+    month, day = np.divmod(month_day, 100)
+    start = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    first, following = (each.astype("datetime64[D]").astype(np.int64) for each in (start, start + 1))
+    is_day = near & (month >= 1) & (month <= 12) & (day >= 1) & (day <= following - first)
+    return is_day, (first + day - 1) * float(DAY_MS)
+
+
 def centis(column: pa.ChunkedArray) -> pa.Array:
-    """int64 hundredths of numbers from 0 on; null for anything else."""
+    """int64 hundredths of numbers from 0 on; NO_VALUE for what is something else, null for nothing."""
     flat = _flat(column)
     if pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type) or pa.types.is_decimal(flat.type):
-        numbers = flat.cast(pa.float64())
+        numbers = pc.if_else(pc.is_null(flat, nan_is_null=True), pa.scalar(None, flat.type), flat)
+        missing, numbers = numbers.is_null(), numbers.cast(pa.float64(), safe=False)
     else:
-        text = pc.utf8_trim_whitespace(_string(flat))
+        text = texts(column)
         is_number = pc.fill_null(pc.match_substring_regex(text, _DECIMAL), False)
+        missing = text.is_null()
         numbers = pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64())
     values = numbers.fill_null(-1.0).to_numpy(zero_copy_only=False)
     good = np.isfinite(values) & (values >= 0) & (values <= max(MAX_VALUE.values()))
-    return pa.array(np.floor(np.where(good, values, 0.0) * 100 + 0.5).astype(np.int64), mask=~good)
+    found = np.where(good, np.floor(np.where(good, values, 0.0) * 100 + 0.5), NO_VALUE).astype(np.int64)
+    return pa.array(found, mask=missing.to_numpy(zero_copy_only=False))
 
 
 def as_numbers(words: pa.Array) -> pa.Array | None:

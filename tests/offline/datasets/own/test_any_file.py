@@ -47,6 +47,38 @@ def test_values_of_json_that_are_no_text(tmp_path: Path) -> None:
     assert found == [("7", ["a", "3"], "true", '{"x":1}'), ("b", ["c"], None, None)]
 
 
+def test_columns_of_json_are_what_all_rows_say(tmp_path: Path) -> None:
+    path = tmp_path / "items.ndjson"
+    lines = ['{"id": 1, "look": [1, 2], "tags": null, "sizes": [1, 2], "mixed": [1]}'] * 120
+    lines += [
+        '{"id": 2, "look": [0.5, null], "tags": ["a"], "sizes": [3], "mixed": ["x", 1.5], "late": "y"}',
+        '{"tags": []}',
+    ]
+    path.write_text("\n".join(lines))
+    names = ("id", "look", "tags", "sizes", "mixed", "late")
+    assert column_names(path) == names
+    found = read(path, names)
+    assert found[0] == ("1", [1.0, 2.0], None, [1, 2], ["1"], None)
+    assert found[120:] == [("2", [0.5, None], ["a"], [3], ["x", "1.5"], "y"), (None, None, [], None, None, None)]
+    path.write_text('{"id": 1, "tags": "a"}\n')
+    assert column_names(path) == ("id", "tags"), "a file that changed is read again"
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(pa.string(), 2)])
+def test_lists_of_parquet_are_alike(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "items.parquet"
+    rows = 1 if pa.types.is_fixed_size_list(kind) else 2  # pyarrow can't read a null among lists of a fixed size
+    columns = {
+        "tags": pa.array([["a", None], None][:rows], kind),
+        "look": pa.array([[1.5, 2.0]] * rows, pa.list_(pa.float32(), 2)),
+        "empty": pa.array([[], None][:rows], pa.list_(pa.null())),
+    }
+    pq.write_table(pa.table(columns), path)
+    (table,) = tables(path, ("tags", "look", "empty"), Rejects())
+    assert table.schema.types == [pa.list_(pa.string()), pa.list_(pa.float32()), pa.list_(pa.string())]
+    assert table.to_pylist()[0] == {"tags": ["a", None], "look": [1.5, 2.0], "empty": []}
+
+
 def test_lines_that_are_no_rows_are_set_aside(tmp_path: Path) -> None:
     rejects = Rejects()
     (tmp_path / "a.csv").write_text("user,item\n1,2\n3\n4,5,6\n7,8\n")

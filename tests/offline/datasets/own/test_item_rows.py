@@ -61,6 +61,23 @@ def test_each_type_is_proposed_and_read(folder: Path, tmp_path: Path) -> None:
     assert scarf.image_url == ""
 
 
+def test_of_an_item_that_comes_again_the_last_counts(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "products.csv").write_text("item_id,price,weight\nSKU-0,11,3\nSKU-0,12,\nSKU-9,1,2\n")
+    items = items_of(folder, tmp_path / "data")
+    assert "mine: 2 rows of items are of one that came before: what the last says counts" in capsys.readouterr().out
+    socks = items["SKU-0"]
+    assert (socks.title, socks.facets["colour"], socks.values["price"], socks.image_url) == (
+        "Socks",
+        ("red",),
+        12,
+        "https://h/s.png",
+    )
+    assert (items["SKU-9"].title, items["SKU-9"].values["price"]) == ("SKU-9", 1)
+    assert any("1 rows of items are of one that came before" in doubt for doubt in propose(recognise([folder])).doubts)
+
+
 def test_numbers_flags_and_vectors_of_typed_columns(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -4,6 +4,8 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
@@ -98,6 +100,47 @@ def test_kinds_that_a_schema_can_not_have_are_doubts(tmp_path: Path) -> None:
     left_out = [doubt for doubt in proposal.doubts if "is left out" in doubt]
     assert len(left_out) == 8
     assert "2 events are of the kind 'undo', which is left out: the name has another meaning" in left_out
+
+
+def test_kinds_in_other_scripts_have_a_name_each(tmp_path: Path) -> None:
+    proposal = proposed(tmp_path, rows(("просмотр", 5), ("покупка", 2), ("点击", 1), ("Köp", 1)))
+    document = read_document(proposal.schema, "it")
+    assert set(proposal.kinds) <= set(document.events)
+    (events,) = proposal.description.events
+    assert set(events.kinds) == {"просмотр", "покупка", "点击", "Köp"}
+    assert len(set(events.kinds.values())) == 4
+    assert "# 2 events, 'покупка' in the files\n[events.kind_" in proposal.schema
+    assert events.kinds["Köp"] == "kop"
+
+
+def test_values_out_of_range_are_a_doubt(tmp_path: Path) -> None:
+    text = (
+        rows(("purchase", 9), value="5") + f"u,i,{1_700_000_100},purchase,-3\nu,i,{1_700_000_101},purchase,12.5 EUR\n"
+    )
+    proposal = proposed(tmp_path, text)
+    assert proposal.doubts[-1] == (
+        "2 values of purchase in the column value are no number of money from 0 to 1e+09: such rows are left out, and more "
+        "than a tenth of them are refused"
+    )
+
+
+def test_attributes_that_a_schema_can_not_have_are_doubts(tmp_path: Path) -> None:
+    names = [f"extra_{number}" for number in range(40)]
+    (tmp_path / "items.csv").write_text(f"item_id,title,score,{','.join(names)}\ni0,A,1,{','.join(['7'] * 40)}\n")
+    wide = {"item_id": ["i1"], "look": [[0.5] * 1_025], "категория": ["a"], "цена": [3.5]}
+    pq.write_table(pa.table(wide), tmp_path / "items_more.parquet")
+    proposal = proposed(tmp_path, rows(("view", 5)))
+    declared = read_document(proposal.schema, "it").items
+    assert len(declared) == 32
+    assert {"extra_0", "extra_27", "category"} <= set(declared)
+    left_out = [doubt for doubt in proposal.doubts if "of items is left out" in doubt]
+    assert left_out[0] == "the column score of items is left out: the name has another meaning"
+    assert left_out[1] == (
+        "the column extra_28 of items is left out: a schema has 32 attributes, those of the preset among them"
+    )
+    assert "the column look of items is left out: a vector has at most 1024 numbers" in left_out
+    assert len(left_out) == 1 + 12 + 3
+    assert len({each.name for each in proposal.attributes}) == len(proposal.attributes)
 
 
 def test_doubts(tmp_path: Path) -> None:

@@ -43,13 +43,19 @@ def test_a_folder_of_events_items_and_users(tmp_path: Path) -> None:
         users_csv="user_id,age",
         notes_txt="what,ever",
     )
+    (folder / "events.xlsx").write_text("")
+    (folder / ".hidden").write_text("")
+    (folder / "older").mkdir()
     found = recognise([folder])
     assert found.description.name == "shop"
     assert [Path(each.file).name for each in found.description.events] == ["events.csv"]
     assert found.description.items == (ItemFile(str(folder / "products.tsv"), "sku", "name"),)
     assert [path.name for path in found.users] == ["users.csv"]
-    ((path, why),) = found.ignored
-    assert (path.name, why) == ("notes.txt", "no column of user, item, time among what, ever")
+    assert [(path.name, why) for path, why in found.ignored] == [
+        ("notes.txt", "no column of user, item, time among what, ever"),
+        ("events.xlsx", "no file of .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet"),
+        ("older", "a folder"),
+    ]
 
 
 def test_a_file_without_kinds_is_of_one_kind(tmp_path: Path) -> None:

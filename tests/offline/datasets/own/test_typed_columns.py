@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
-from offline.datasets.own.typed_columns import as_numbers, centis, texts, times
+from offline.datasets.own.typed_columns import NO_VALUE, as_numbers, centis, texts, times
 
 AT = 1_700_000_000_123
 
@@ -28,6 +29,9 @@ def of(values: Sequence[object], kind: pa.DataType | None = None) -> pa.ChunkedA
         ("2023-11-14 22:13:20.123 UTC", AT),
         ("2023-11-14T23:13:20.123+01:00", AT),
         ("2023-11-14", 1_699_920_000_000),
+        ("20231114", 1_699_920_000_000),
+        ("20231114T221320Z", 1_700_000_000_000),
+        ("20231314", 20_231_314_000),
         ("0", 0),
         ("yesterday", None),
         ("2023-13-14", None),
@@ -46,6 +50,8 @@ def test_times_of_text(text: str | None, ms: int | None) -> None:
 def test_times_of_other_types() -> None:
     moment = datetime.fromtimestamp(AT / 1000, UTC)
     assert times(of([AT, -1, None])).to_pylist() == [AT, None, None]
+    assert times(of([AT * 1_000_000 + 1, AT * 1000, None])).to_pylist() == [AT, AT, None]
+    assert times(of([19_700_101, 20_240_229, 20_230_229])).to_pylist() == [0, 1_709_164_800_000, 20_230_229_000]
     assert times(of([1_700_000_000.123, float("nan")])).to_pylist() == [AT, None]
     for unit in ("ms", "us", "ns"):
         assert times(of([moment], pa.timestamp(unit, "UTC"))).to_pylist() == [AT]
@@ -56,16 +62,19 @@ def test_times_of_other_types() -> None:
 
 def test_values() -> None:
     text = ["1.5", " 2 ", "0.005", "1e2", "-1", "inf", "nan", "1e99", "12,50", "", None]
-    assert centis(of(text, pa.string())).to_pylist() == [150, 200, 1, 10_000, *[None] * 7]
-    assert centis(of([0.125, 3.0, float("nan"), None])).to_pylist() == [13, 300, None, None]
-    assert centis(of([7, -7])).to_pylist() == [700, None]
+    assert centis(of(text, pa.string())).to_pylist() == [150, 200, 1, 10_000, *[NO_VALUE] * 5, None, None]
+    assert centis(of([0.125, 3.0, float("nan"), None, float("inf")])).to_pylist() == [13, 300, None, None, NO_VALUE]
+    assert centis(of([7, -7, 2**60 + 1])).to_pylist() == [700, NO_VALUE, NO_VALUE]
+    assert centis(of([Decimal("9.99"), None])).to_pylist() == [999, None]
 
 
 def test_ids() -> None:
     assert texts(of([7, None])).to_pylist() == ["7", None]
     assert texts(of([7.0, 7.5])).to_pylist() == ["7", None]
     assert texts(of([" a ", "", None], pa.string())).to_pylist() == ["a", None, None]
-    assert texts(of([["a", "b"], None])).to_pylist() == ["a|b", None]
+    assert texts(of([["a", None, "b"], None, [None]])).to_pylist() == ["a|b", None, None]
+    assert texts(of([[1, 2**60 + 1]])).to_pylist() == ["1|1152921504606846977"]
+    assert texts(of([2**60 + 1])).to_pylist() == ["1152921504606846977"]
     assert texts(of(["x", "x"], pa.dictionary(pa.int32(), pa.string()))).to_pylist() == ["x", "x"]
 
 
