@@ -21,8 +21,7 @@ from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
 from infra.offline_jobs.peers import make_peer_lists
 from models.training.row_metrics import TOP
-from offline.datasets.dataset import Dataset, open_dataset
-from offline.datasets.event_rows import event_of_row
+from offline.datasets.dataset import Dataset, event_of, open_dataset
 from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
@@ -139,16 +138,17 @@ def fetch_lists(
     for row in protocol_rows(dataset, schema, first, end, queries):
         if row.number < first:
             continue
+        event = event_of(dataset.name, *row.event)
         if row.is_query:
-            user = event_of_row(dataset.name, row.event).user or str(row.user_id)
-            parameters: dict[str, str | int] = {"user_id": user, "size": TOP, "at": row.ts}
+            user_id = event.user or str(event.user_id)
+            parameters: dict[str, str | int] = {"user_id": user_id, "size": TOP, "at": row.ts}
             parameters |= {"model": model} if model else {}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
             response = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
             lists.append(as_list([schema.ids.inside(item["item_id"]) for item in response["items"]]))
             degraded += bool(response["degraded"]) or response["freshness"]["seen_applied"] is False
-        event = write_event(event_of_row(dataset.name, row.event), schema)
-        answer = client.post("/v1/events", content=event, headers={"Content-Type": "application/json"})
+        content = write_event(event, schema)
+        answer = client.post("/v1/events", content=content, headers={"Content-Type": "application/json"})
         tokens[row.user_id] = answer.raise_for_status().json()["seen"]
         on_row(row.number)
     return queries, np.array(lists, np.int64).reshape(-1, TOP), degraded

@@ -23,18 +23,19 @@ import pyarrow.parquet as pq
 from features.durable import write_whole
 from features.errors import BadInput, Broken
 from features.schema.tables import Schema, preset_schema
-from features.types import RATING, Event, Item
+from features.types import RATING, Event, Item, ItemId, Millis, UserId
 from offline.datasets.dataset_names import NONE
 from offline.datasets.rejected_lines import LEFT_OUT, Rejects
 from offline.datasets.schema_rows import ROWS_VERSION, write_rows
 from offline.datasets.sources import DEFAULT, KNOWN
-from offline.datasets.taking import HISTORY, ITEMS, keep_dataset, read_json, take
+from offline.datasets.taking import HISTORY, ITEMS, STAMP, keep_dataset, read_json, take
 
 __all__ = [
     "DEFAULT",
     "KNOWN",
     "NONE",
     "Dataset",
+    "EventRow",
     "cut_row",
     "event_id",
     "event_of",
@@ -49,8 +50,10 @@ COLUMNS: Final = ("user_id", "item_id", "kind", "centi", "ts")
 """Of a row, without the ids outside …"""
 OUTER: Final = ("user", "item")
 """… and those."""
+EventRow = tuple[UserId, ItemId, int, int, Millis, str, str]
+"""COLUMNS and OUTER of a row, as `event_of` takes them: user, item, code of the kind, value in hundredths, ts in ms, and the ids
+outside of user and item, "" for numbers."""
 _ROWS: Final = "rows.parquet"
-_STAMP: Final = "rows.json"
 _items_decoder = msgspec.msgpack.Decoder(list[Item])
 
 
@@ -111,16 +114,16 @@ def _rows(folder: Path, taken: dict[str, Any], schema: Schema) -> dict[str, Any]
     """Make rows.parquet where it is not there or was made by another schema; what rows.json then holds."""
     made_of = [ROWS_VERSION, schema.digest, schema.ids.salt.hex(), taken]
     values = taken.get("values", {})
-    known = read_json(folder / _STAMP)
+    known = read_json(folder / STAMP)
     if known.get("made_of") != made_of or not (folder / _ROWS).exists():
-        (folder / _STAMP).unlink(missing_ok=True)
+        (folder / STAMP).unlink(missing_ok=True)
         rejects = Rejects()
         known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / _ROWS, schema, rejects, values)}
         if rejects.count:
             rejects.write(folder / LEFT_OUT)
             for why, count in known["left_out"].items():
                 print(f"{folder.name}: {count} rows left out: {why}; see {folder / LEFT_OUT}", flush=True)
-        write_whole(folder / _STAMP, json.dumps(known, indent=1).encode())
+        write_whole(folder / STAMP, json.dumps(known, indent=1).encode())
     return known
 
 
@@ -168,7 +171,7 @@ def rows_between(
         file = pq.ParquetFile(dataset.ratings)
     except (OSError, pa.ArrowInvalid) as error:
         folder = dataset.ratings.parent
-        raise Broken(f"{dataset.ratings} can't be read ({error}); remove {folder / _STAMP} and start again") from error
+        raise Broken(f"{dataset.ratings} can't be read ({error}); remove {folder / STAMP} and start again") from error
     with file:
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).tolist()
@@ -185,8 +188,8 @@ def rows_between(
                 return
 
 
-def whole_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[tuple[Any, ...]]:
-    """Rows as `event_of` takes them: COLUMNS and OUTER."""
+def whole_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[EventRow]:
+    """Rows `start_row` ≤ row < `end_row` in the data set's order. Raises Broken if the file is not whole."""
     for batch in rows_between(dataset, start_row, end_row, columns=(*COLUMNS, *OUTER)):
         # to_pylist takes ten times as long, and to_numpy would import pandas
         columns = [np.from_dlpack(batch.column(name)).tolist() for name in COLUMNS]

@@ -1,27 +1,11 @@
 """Rows of a data set as events with a kind, a value and a weight."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from features.arrays import IntArray
 from features.fold.event_weights import kinds_that_count_once, weights_of, without_repeats
 from features.schema.tables import Schema
-from features.types import Event, ItemId, Millis, UserId
-from offline.datasets.dataset import Dataset, event_of, rows_between, whole_rows
-
-EventRow = tuple[UserId, ItemId, int, int, Millis, str, str]
-"""(user, item, code of the kind, value in hundredths, ts in ms, and the ids outside of user and item, "" for numbers)."""
-
-
-def event_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[EventRow]:
-    """Rows `start_row` ≤ row < `end_row` in the data set's order. Raises Broken if the file is not whole."""
-    yield from whole_rows(dataset, start_row, end_row)
-
-
-def event_of_row(name: str, row: EventRow) -> Event:
-    """The event of a row of the data set `name`."""
-    return event_of(name, *row)
+from offline.datasets.dataset import Dataset, rows_between
 
 
 def row_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:

@@ -29,6 +29,8 @@ from offline.datasets.sources import KNOWN, Source, find_source, name_of
 
 HISTORY: Final = "history.parquet"
 ITEMS: Final = "items.msgpack"
+STAMP: Final = "rows.json"
+"""File that says of what the rows of a history that a schema takes were made; without it they are made again."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def keep_dataset(name: str, data_dir: Path, rows: Happened, items: Sequence[Item
     what its value is."""
     folder = data_dir / name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / TAKEN).unlink(missing_ok=True)
+    _forget(folder)
     shape = write_history(rows, folder / HISTORY)
     write_whole(folder / ITEMS, msgspec.msgpack.encode(items))
     taken = {"version": HISTORY_VERSION, "from": name, "made_of": [], "clock": "wall", "values": dict(values)}
@@ -75,7 +77,7 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
     """Read the files into the folder; what taken.json then holds."""
     source = find_source(given, data_dir, schema.document)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / TAKEN).unlink(missing_ok=True)
+    _forget(folder)
     rejects = Rejects()
     values: Mapping[str, str] = {KINDS[RATING]: "stars"}
     if isinstance(source, Source):
@@ -104,6 +106,12 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
         print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)
     write_whole(folder / TAKEN, json.dumps(taken, indent=1).encode())
     return taken
+
+
+def _forget(folder: Path) -> None:
+    """Begin a folder anew: until all is written it holds no data set."""
+    for name in (TAKEN, STAMP):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _folder(given: str, data_dir: Path, bases: Path | None) -> Path:

@@ -12,8 +12,7 @@ from features.arrays import BoolArray, DoubleArray, IntArray
 from features.inputs.facet_table import FacetTable
 from features.schema.tables import is_act
 from features.types import ItemId, UserId
-from offline.datasets.dataset import Dataset, rows_between
-from offline.datasets.event_rows import event_rows
+from offline.datasets.dataset import Dataset, rows_between, whole_rows
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def item_population(dataset: Dataset, first: int) -> ItemPopulation:
     known = {item.item_id for item in dataset.items}
     for batch in rows_between(dataset, 0, dataset.rows):
         known.update(batch["item_id"].to_pylist())
-    for user_id, item_id, kind, *_ in event_rows(dataset, 0, first):
+    for user_id, item_id, kind, *_ in whole_rows(dataset, 0, first):
         if is_act(kind):
             of_item[item_id].add(user_id)
             users.add(user_id)

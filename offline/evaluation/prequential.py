@@ -15,8 +15,7 @@ from features.inputs.signals import Moment, Signals, candidates, find_signals
 from features.schema.tables import Schema
 from features.types import Item, ItemId
 from models.training.row_metrics import TOP
-from offline.datasets.dataset import Dataset
-from offline.datasets.event_rows import EventRow
+from offline.datasets.dataset import Dataset, EventRow
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
 from offline.training_data.history_walk import HistoryWalk, item_ids

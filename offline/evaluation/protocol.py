@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from features.schema.tables import Schema, is_act
 from features.types import ItemId, Millis, UserId
-from offline.datasets.dataset import Dataset
-from offline.datasets.event_rows import EventRow, event_rows, row_weights
+from offline.datasets.dataset import Dataset, EventRow, whole_rows
+from offline.datasets.event_rows import row_weights
 from offline.evaluation.ranking_metrics import Queries
 
 
@@ -41,7 +41,7 @@ def protocol_rows(dataset: Dataset, schema: Schema, first: int, end: int, querie
     newest: dict[UserId, Millis] = {}
     since: dict[ItemId, Millis] = {}
     weights = row_weights(dataset, end, schema).tolist()
-    for number, (event, weight) in enumerate(zip(event_rows(dataset, 0, end), weights, strict=True)):
+    for number, (event, weight) in enumerate(zip(whole_rows(dataset, 0, end), weights, strict=True)):
         user_id, item_id, kind, _, ts = event[:5]
         is_query = number >= first and weight > 0 and item_id in since
         if is_query:

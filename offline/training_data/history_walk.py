@@ -16,8 +16,7 @@ from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.signals import ItemIndex, Moment, Together
 from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
-from offline.datasets.dataset import Dataset, rows_between
-from offline.datasets.event_rows import EventRow, event_of_row
+from offline.datasets.dataset import Dataset, EventRow, event_of, rows_between
 
 
 class HistoryWalk:
@@ -52,7 +51,7 @@ class HistoryWalk:
     def fold(self, row: EventRow) -> None:
         """Fold the next row."""
         self._folded += 1
-        event = event_of_row(self._name, row)
+        event = event_of(self._name, *row)
         item_id, state = event.item_id, self.user(event.user_id)
         _, added = fold_user(state, event, self._catalogue.get(item_id), self._folded, self._schema)
         if added is None:

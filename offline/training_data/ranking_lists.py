@@ -43,8 +43,8 @@ from offline.base.fold_workers import Batches, Worker
 from offline.base.from_dataset import check_made_of
 from offline.base.state_tables import write_parts
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, open_dataset
-from offline.datasets.event_rows import event_rows, mean_weight, row_weights
+from offline.datasets.dataset import Dataset, open_dataset, whole_rows
+from offline.datasets.event_rows import mean_weight, row_weights
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
 from offline.spark.grouped_batches import RowBuffer, runs
@@ -120,7 +120,7 @@ def _lists_of(
 ) -> Iterable[tuple[Any, ...]]:
     clicks, schema = ClickWeights(), walk.index.schema
     weights = row_weights(dataset, high, schema)
-    for seq, row in enumerate(event_rows(dataset, 0, high)):
+    for seq, row in enumerate(whole_rows(dataset, 0, high)):
         user_id, item_id, _, _, ts = row[:5]
         if seq >= low and weights[seq] > 0:
             moment = walk.moment(user_id, ts)

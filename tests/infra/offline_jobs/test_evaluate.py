@@ -14,7 +14,7 @@ from features.units import HOUR_MS
 from infra.offline_jobs.evaluate import fetch_lists
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, SHOP
 
 ROWS = [  # user, item, rating, ts
     (1, 10, 5.0, 1 * HOUR_MS),
@@ -37,9 +37,10 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 class Home:
-    """A home that always shows 11 and then 10, and keeps what was asked of it."""
+    """A home that always shows the same items, and keeps what was asked of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, items: tuple[int | str, ...] = (11, 10)) -> None:
+        self.items = items
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -49,7 +50,7 @@ class Home:
             return httpx.Response(202, json={"accepted": 1, "seen": f"token {len(self.calls)}"})
         self.calls.append(("ask", dict(request.url.params)))
         late = len(self.calls) > 5
-        items = [{"item_id": item_id} for item_id in (11, 10)]
+        items = [{"item_id": item_id} for item_id in self.items]
         return httpx.Response(200, json={"items": items, "degraded": [], "freshness": {"seen_applied": not late}})
 
 
@@ -76,6 +77,27 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     )
     assert degraded == 0
     assert lines == [2, 3, 4, 5]
+
+
+def test_ids_that_are_strings_go_out_and_come_back_as_they_are(tmp_path: Path) -> None:
+    words, inside = [("anna", "SKU-1"), ("bert", "SKU-2"), ("anna", "SKU-2")], SHOP.ids.inside
+    columns: dict[str, list[Any]] = {
+        "user_id": [inside(user) for user, _ in words],
+        "item_id": [inside(item) for _, item in words],
+        "kind": [SHOP.code_of["purchase"]] * 3,
+        "centi": [250] * 3,
+        "ts": [HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS],
+        "user": [user for user, _ in words],
+        "item": [item for _, item in words],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    home, dataset = Home(("SKU-2", "SKU-1")), Dataset("shop", tmp_path / "rows.parquet", [], 3, HOUR_MS, 3 * HOUR_MS)
+    client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
+    requests, lists, _ = fetch_lists(client, dataset, SHOP, 2, 3, None, lambda _: None)
+    (_, parameters), (_, event) = home.calls
+    assert parameters["user_id"] == event["user_id"] == "anna"
+    assert event["item_id"] == "SKU-2"
+    assert ranks_of(lists, requests.wanted).tolist() == [0]
 
 
 def test_lists_that_lack_something_are_counted_and_errors_are_not_hidden(dataset: Dataset) -> None:

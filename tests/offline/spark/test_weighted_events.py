@@ -7,8 +7,8 @@ import pytest
 
 from features.schema.tables import Schema, preset_schema, read_schema
 from features.types import RATING
-from offline.datasets.dataset import open_dataset
-from offline.datasets.event_rows import event_rows, mean_weight, row_weights
+from offline.datasets.dataset import open_dataset, whole_rows
+from offline.datasets.event_rows import mean_weight, row_weights
 from offline.spark.weighted_events import weighted_events
 from tests.offline.drawn_events import drawn_events
 from tests.schemas import MOVIES, SHOP
@@ -53,7 +53,7 @@ def test_weights_are_equal_on_both_sides_and_labels_follow(
     assert [row.seq for row in frame] == list(range(1_200))
     assert [row.weight for row in frame] == weights
     rows = [(row.user_id, row.item_id, row.kind, row.centi, row.ts) for row in frame]
-    assert rows == [row[:5] for row in event_rows(dataset, 0, 1_200)]
+    assert rows == [row[:5] for row in whole_rows(dataset, 0, 1_200)]
     for row in frame:
         plain = schema.weight(row.kind, row.centi)
         assert row.weight in (plain, 0)

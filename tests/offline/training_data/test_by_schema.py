@@ -24,8 +24,8 @@ from models.registry import newest
 from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.from_dataset import make_base
-from offline.datasets.dataset import Dataset, open_dataset
-from offline.datasets.event_rows import event_rows, mean_weight, row_weights
+from offline.datasets.dataset import Dataset, open_dataset, whole_rows
+from offline.datasets.event_rows import mean_weight, row_weights
 from offline.embeddings import make_embeddings
 from offline.item_weights.build import write_history_relations
 from offline.item_weights.similar import GAP, ONE, SHRINKAGE, TOP
@@ -113,7 +113,7 @@ def made_of(
 def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: Path) -> None:
     dataset, base, samples, asks = made_of(spark, tmp_path, SHOP, MIXED)
     history = int(base.manifest["history_rows"])
-    events, weights = list(event_rows(dataset, 0, history)), row_weights(dataset, history, SHOP)
+    events, weights = list(whole_rows(dataset, 0, history)), row_weights(dataset, history, SHOP)
     mean = mean_weight(weights)
     of_row: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in samples:
@@ -145,7 +145,7 @@ def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: P
 
 def test_items_that_a_user_knows_are_candidates_where_the_schema_hides_nothing(spark: Any, tmp_path: Path) -> None:
     dataset, _, _, asks = made_of(spark, tmp_path, SHOP, {"click": 1.0})
-    rows = list(event_rows(dataset, 0, dataset.rows))
+    rows = list(whole_rows(dataset, 0, dataset.rows))
     known = sum(
         len({item for user, item, *_ in rows[: ask["seq"]] if user == ask["user_id"]} & set(ask["items"]))
         for ask in asks
