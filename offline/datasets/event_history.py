@@ -1,7 +1,7 @@
 """The history of a data set as a home keeps it for good: what happened, in the outside's words, in the order of time.
 
 One Parquet file, whatever it was read from, and without regard to any schema: `offline.datasets.schema_rows` makes of it what a
-schema takes. user, item and kind are text, centi is the value in hundredths or null, ts is in ms.
+schema takes. user, item and kind are text, centi is the value in hundredths or null (-1: there was something else), ts is in ms.
 
 Rows of one second stand in the order of a hash of (user, item, second). In the order of ids, or in any that is the same for all
 users, a sequence model learns that order and not what people like: three quarters of MovieLens 100K's newest fifth share

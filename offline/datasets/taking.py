@@ -94,8 +94,8 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
         **shape,
         "rejected": rejects.count,
     }
-    if Path(given).is_file():
-        taken["described"] = digest_of(Path(given))
+    if Path(given).expanduser().is_file():
+        taken["described"] = digest_of(Path(given).expanduser())
     if repeated := shape.get("repeated_items"):
         print(
             f"{folder.name}: {repeated} rows of items are of one that came before: what the last says counts",

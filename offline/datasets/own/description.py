@@ -106,11 +106,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 def read_description(path: Path) -> Description:
     """Raises BadInput naming the field for what is no description."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(str(path), "TOML", str(error)) from error
-    try:
-        description = msgspec.convert(given, Description)
+        description = msgspec.convert(_content(path), Description)
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at ")
         expected, _, received = text.removeprefix("Expected ").partition(", got ")
@@ -131,15 +127,21 @@ def read_description(path: Path) -> Description:
 
 
 def digest_of(path: Path) -> str:
-    """A digest of what a readable description says, whatever its comments."""
-    content = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    """A digest of what a description says, whatever its comments. Raises BadInput for what is no TOML."""
+    return hashlib.sha256(json.dumps(_content(path), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def describes(path: Path, folder: Path) -> bool:
-    """Whether the data set in a folder was taken by what a readable description now says."""
+    """Whether the data set in a folder was taken by what a description now says. Raises BadInput for what is no TOML."""
     taken = folder / TAKEN
     return taken.exists() and bool(json.loads(taken.read_bytes()).get("described") == digest_of(path))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(str(path), "TOML", str(error)) from error
 
 
 def _resolved(path: Path, file: str) -> str:
