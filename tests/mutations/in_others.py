@@ -165,6 +165,20 @@ FAULTS: Final = (
         ("test_what_the_schema_does_not_take_is_left_out_and_stays_in_the_history",),
     ),
     Fault(
+        "a corrected description is never read",
+        "offline/datasets/taking.py",
+        "not _has_base(folder.name, bases) and _can_be_read(given)",
+        "False",
+        ("test_what_no_base_was_made_of_is_taken_anew",),
+    ),
+    Fault(
+        "a data set is removed for its name alone",
+        "infra/offline_jobs/runner.py",
+        'old.isdecimal() and (read_json(folder / TAKEN) or {}).get("from") == folder.name',
+        "old.isdecimal()",
+        ("test_logs_that_no_base_goes_back_to_are_removed_and_nothing_else",),
+    ),
+    Fault(
         "what was undone is exported",
         "offline/base/applied_log.py",
         "return (event.user_id, id_hash(event.event_id)) not in self._undone",
