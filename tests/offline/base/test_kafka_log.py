@@ -33,6 +33,11 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def written(bootstrap: str) -> SmallLog:
+    """Only to be read."""
+    return write_log(bootstrap)
+
+
+def write_log(bootstrap: str) -> SmallLog:
     """A log, record for record in the broker; two large values at the end of one partition."""
     log = SmallLog()
     log.go_on(400, [])
@@ -112,19 +117,23 @@ def test_spark_reads_it_a_task_a_partition(
 def test_a_log_that_was_shortened_too_far_is_refused(
     spark: Any,
     based: Based,
-    bootstrap: str,
-    written: SmallLog,
     tmp_path: Path,
     some_rows: list[Row],
     write_folder: Write,
 ) -> None:
-    """Last in this file: it shortens the log."""
+    """In a broker of its own, as it shortens the log."""
+    with kafka_process(tmp_path / "home") as broker:
+        _, first = based(write_folder(some_rows), 0.3)
+        refuse_shortened(spark, first, broker.bootstrap, tmp_path)
+
+
+def refuse_shortened(spark: Any, first: Base, bootstrap: str, tmp_path: Path) -> None:
+    written = write_log(bootstrap)
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     admin.delete_records({TopicPartition(EVENTS, 3): 4}, timeout_ms=10_000)
     admin.close()
     records = written.records[EVENTS, 3]
     assert bare(list(KafkaLog(bootstrap).read(Span(EVENTS, 3, 4, 7)))) == bare(records[4:7])
-    _, first = based(write_folder(some_rows), 0.3)
     (tmp_path / "bases").mkdir()
     with pytest.raises(Exception, match="Broken") as caught:
         make_log_base(spark, first, KafkaLog(bootstrap), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2")
