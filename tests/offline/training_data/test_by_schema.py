@@ -2,10 +2,12 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ from tests.offline.drawn_events import ITEMS, base_under, drawn_events
 from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.spark
+
+SOAK = pytest.mark.soak
 
 Write = Callable[..., Path]
 MIXED = {"impression": 0.1, "view": 0.5, "click": 0.1, "purchase": 0.2, "dislike": 0.1}
@@ -99,21 +103,45 @@ def test_of_films_all_is_what_ratings_of_at_least_4_give(
         assert row["importances"] == [float(history[seq][2] >= 4) for seq in row["seqs"]]
 
 
-def made_of(
-    spark: Any, tmp_path: Path, schema: Schema, shares: dict[str, float]
-) -> tuple[Dataset, Base, list[dict[str, Any]], list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class Made:
+    """What was made of a drawn history, in a folder."""
+
+    folder: Path
+    dataset: Dataset
+    base: Base
+
+    def samples(self) -> list[dict[str, Any]]:
+        return rows_in(self.folder / "samples")
+
+    def asks(self) -> list[dict[str, Any]]:
+        return rows_in(self.folder / "asks" / "asks")
+
+    def train(self, *models: str) -> subprocess.CompletedProcess[str]:
+        folders = (self.folder / "samples", self.folder / "asks", self.base.folder, self.folder / "models")
+        argv = [sys.executable, "-m", "tests.small_training", *map(str, folders), *models]
+        return subprocess.run(argv, cwd=REPO, env=python_env({}), capture_output=True, text=True, timeout=300)
+
+
+def made_of(spark: Any, folder: Path, schema: Schema, shares: dict[str, float]) -> Made:
     """Data set, base, samples and asks of a drawn history."""
-    dataset = drawn_events(tmp_path / "drawn", schema, shares)
-    base = base_under(spark, dataset, schema, 0.9, tmp_path / "1")
-    make_samples(spark, dataset, base, tmp_path / "samples", SampleSettings(negatives=2))
-    make_ranking_lists(spark, dataset, base, tmp_path / "asks", RankingListSettings(400, 20))
-    return dataset, base, rows_in(tmp_path / "samples"), rows_in(tmp_path / "asks" / "asks")
+    dataset = drawn_events(folder / "drawn", schema, shares)
+    base = base_under(spark, dataset, schema, 0.9, folder / "1")
+    make_samples(spark, dataset, base, folder / "samples", SampleSettings(negatives=2))
+    make_ranking_lists(spark, dataset, base, folder / "asks", RankingListSettings(400, 20))
+    return Made(folder, dataset, base)
+
+
+@pytest.fixture(scope="module")
+def clicks(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Made of clicks alone."""
+    return made_of(spark, tmp_path_factory.mktemp("clicks"), SHOP, {"click": 1.0})
 
 
 def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: Path) -> None:
-    dataset, base, samples, asks = made_of(spark, tmp_path, SHOP, MIXED)
-    history = int(base.manifest["history_rows"])
-    events, weights = list(whole_rows(dataset, 0, history)), row_weights(dataset, history, SHOP)
+    made = made_of(spark, tmp_path, SHOP, MIXED)
+    history, samples, asks = int(made.base.manifest["history_rows"]), made.samples(), made.asks()
+    events, weights = list(whole_rows(made.dataset, 0, history)), row_weights(made.dataset, history, SHOP)
     mean = mean_weight(weights)
     of_row: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in samples:
@@ -143,9 +171,8 @@ def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: P
         assert all(events[seq][2] != IMPRESSION for seq in row["seqs"])
 
 
-def test_items_that_a_user_knows_are_candidates_where_the_schema_hides_nothing(spark: Any, tmp_path: Path) -> None:
-    dataset, _, _, asks = made_of(spark, tmp_path, SHOP, {"click": 1.0})
-    rows = list(whole_rows(dataset, 0, dataset.rows))
+def test_items_that_a_user_knows_are_candidates_where_the_schema_hides_nothing(clicks: Made) -> None:
+    rows, asks = list(whole_rows(clicks.dataset, 0, clicks.dataset.rows)), clicks.asks()
     known = sum(
         len({item for user, item, *_ in rows[: ask["seq"]] if user == ask["user_id"]} & set(ask["items"]))
         for ask in asks
@@ -153,23 +180,23 @@ def test_items_that_a_user_knows_are_candidates_where_the_schema_hides_nothing(s
     assert known > len(asks)
 
 
-@pytest.mark.parametrize("kind", ["click", "view", "purchase"])
-def test_one_kind_of_event_alone_trains_models(spark: Any, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["click", pytest.param("view", marks=SOAK), pytest.param("purchase", marks=SOAK)])
+def test_one_kind_of_event_alone_trains_models(
+    spark: Any, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
     """Whatever the kind weighs: with that kind alone each of its rows is as important as any."""
-    dataset, base, samples, asks = made_of(spark, tmp_path, SHOP, {kind: 1.0})
-    assert {row["importance"] for row in samples} == {row["importance"] for row in asks} == {1.0}
-    read = read_samples(tmp_path / "samples", ("user", "item"))
-    assert read.schema == read_ranking_lists(tmp_path / "asks").schema == SHOP.digest
+    made = request.getfixturevalue("clicks") if kind == "click" else made_of(spark, tmp_path, SHOP, {kind: 1.0})
+    assert {row["importance"] for row in made.samples()} == {row["importance"] for row in made.asks()} == {1.0}
+    read = read_samples(made.folder / "samples", ("user", "item"))
+    assert read.schema == read_ranking_lists(made.folder / "asks").schema == SHOP.digest
     assert 0.1 < read.train.labels.mean() < 0.6
-    meta = make_embeddings(spark, dataset, base, tmp_path / "embeddings")
-    assert {made.items for made in meta.kinds.values()} == {ITEMS}
+    meta = make_embeddings(spark, made.dataset, made.base, tmp_path / "embeddings")
+    assert {each.items for each in meta.kinds.values()} == {ITEMS}
 
-    folders = (tmp_path / "samples", tmp_path / "asks", base.folder, tmp_path / "models")
-    argv = [sys.executable, "-m", "tests.small_training", *map(str, folders), "neuralcf", "fusion"]
-    done = subprocess.run(argv, cwd=REPO, env=python_env({}), capture_output=True, text=True, timeout=300)
+    done = made.train("neuralcf", "fusion")
     assert done.returncode == 0, done.stderr[-2000:]
     for name in ("neuralcf", "fusion"):
-        manifest = newest(tmp_path / "models", name)
+        manifest = newest(made.folder / "models", name)
         assert manifest is not None
         assert manifest.schema == SHOP.digest
         assert manifest.metrics["auc"] > 0.5
@@ -214,13 +241,11 @@ def test_a_purchase_together_counts_more_than_a_look(spark: Any, tmp_path: Path)
         assert others[0] == 2
 
 
-def test_going_on_needs_the_same_schema(spark: Any, tmp_path: Path) -> None:
-    _, base, _, _ = made_of(spark, tmp_path, SHOP, {"click": 1.0})
+def test_training_needs_data_of_the_bases_schema(clicks: Made, tmp_path: Path) -> None:
+    shutil.copytree(clicks.folder / "samples", tmp_path / "samples")
     meta = tmp_path / "samples" / "meta.json"
     meta.write_text(json.dumps(json.loads(meta.read_text()) | {"schema": MOVIES.digest}))
-    folders = (tmp_path / "samples", tmp_path / "asks", base.folder, tmp_path / "models")
-    argv = [sys.executable, "-m", "tests.small_training", *map(str, folders), "neuralcf"]
-    done = subprocess.run(argv, cwd=REPO, env=python_env({}), capture_output=True, text=True, timeout=300)
+    done = replace(clicks, folder=tmp_path).train("neuralcf")
     assert done.returncode
     assert f"got schema {MOVIES.digest}, not {SHOP.digest}" in done.stderr
     assert "./martlet features makes it" in done.stderr
