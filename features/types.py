@@ -21,14 +21,17 @@ IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER = range(len(KI
 
 MAX_OWN_KINDS: Final = 16
 """The most kinds that a home's schema may add; their codes follow on those of KINDS (`features.schema.tables`)."""
+PROFILE: Final = len(KINDS) + MAX_OWN_KINDS
+"""The code of `profile`, an event that replaces its user's attributes; it is stored in the memory of events alone."""
 
 
 class Event(NamedTuple):
     """One event of the log, valid by the contract (see `features.contracts.events`).
 
     `kind` is a code of the home's schema: an index into KINDS, or above. `centi` is the value in hundredths (450 for a rating of
-    4.5) or 0. `item_id` is NO_ID and `target` is "" where the kind has none. `user` and `item` are the ids outside where those
-    are strings (`features.ids`), else "".
+    4.5) or 0. `item_id` is NO_ID and `target` is "" where the kind has none; the target of a profile is its attributes as
+    canonical JSON. `user` and `item` are the ids outside where those are strings (`features.ids`), else "". `context` is what the
+    schema's context says of the event, as canonical JSON; the fold does not read it.
     """
 
     event_id: str
@@ -42,6 +45,7 @@ class Event(NamedTuple):
     position: int | None = None
     user: str = ""
     item: str = ""
+    context: str = ""
 
     @property
     def outer_user(self) -> int | str:

@@ -3,11 +3,38 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from features.schema.tables import Schema, preset_schema
+from features.schema.tables import Schema, preset_schema, read_schema
 from features.types import Contribution, Item
 
 MOVIES: Final[Schema] = preset_schema("movies")
 SHOP: Final[Schema] = preset_schema("shop")
+PEOPLE: Final = """
+[users.plan]
+type = "facet"
+[users.interests]
+type = "facet"
+many = true
+[users.born]
+type = "number"
+[users.joined]
+type = "time"
+[users.insider]
+type = "flag"
+[users.about]
+type = "text"
+[context.device]
+type = "facet"
+[context.hour]
+type = "number"
+[context.logged_in]
+type = "flag"
+"""
+"""Tables of a schema: users have an attribute of each type, and so has the context."""
+
+
+def peopled(preset: str) -> Schema:
+    """A preset whose users have attributes, and whose events have a context."""
+    return read_schema(f'preset = "{preset}"\n{PEOPLE}', f"{preset} with people")
 
 
 def added(

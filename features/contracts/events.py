@@ -14,8 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 from features.contracts.json_contract import read_json, refusal
 from features.errors import BadEvent, BadInput
 from features.ids import MAX_LENGTH, Ids, OuterId
+from features.schema.checked_fields import Fields
 from features.schema.tables import MAX_VALUE, MIN_VALUE, Kind, Schema
-from features.types import FORGET_USER, MAX_ID, NO_ID, UNDO, Event, ItemId, Millis, UserId
+from features.types import FORGET_USER, MAX_ID, NO_ID, PROFILE, UNDO, Event, ItemId, Millis, UserId
 from features.units import DAY_MS, MINUTE_MS
 
 FUTURE_SLACK_MS: Final = MINUTE_MS
@@ -30,11 +31,15 @@ Id = Whole | Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 Inside = Annotated[int, Meta(ge=-(MAX_ID + 1), le=MAX_ID)]
 """A user's or an item's id inside."""
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Object = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
+"""What must be an object where the schema has attributes for it; where it has none it is an unknown field, whatever it is."""
+MAX_PROFILE: Final = 8 << 10
+"""Bytes of a user's attributes as canonical JSON: they are rewritten with each of the user's events."""
 
 
 class Wire(msgspec.Struct, omit_defaults=True):
     """An event as it stands in JSON. type: a kind of the home's schema; rating: of the kind of that name; value: what other
-    kinds carry."""
+    kinds carry; attributes: all of the user, with a `profile`; context: by the schema's names."""
 
     type: Name
     user_id: Id
@@ -46,6 +51,8 @@ class Wire(msgspec.Struct, omit_defaults=True):
     target: Name | UnsetType = UNSET
     request_id: Name | UnsetType = UNSET
     position: Whole | UnsetType = UNSET
+    attributes: Object | UnsetType = UNSET
+    context: Object | UnsetType = UNSET
 
 
 _decoder = msgspec.json.Decoder(Wire)
@@ -67,7 +74,7 @@ def to_event(wire: Wire, schema: Schema) -> Event:
         _refuse("ts", "milliseconds since 1970", "nothing")
     user_id = inside(wire.user_id, "user_id", schema.ids)
     item_id, target, item = NO_ID, "", ""
-    if kind in (UNDO, FORGET_USER):
+    if kind in (UNDO, FORGET_USER, PROFILE):
         if wire.item_id is not UNSET:
             _refuse("item_id", f"no item_id with {wire.type}", str(wire.item_id))
     elif wire.item_id is UNSET:
@@ -82,6 +89,8 @@ def to_event(wire: Wire, schema: Schema) -> Event:
         target = wire.target
     elif wire.target is not UNSET:
         _refuse("target", f"no target with {wire.type}", repr(wire.target))
+    if kind == PROFILE:
+        target = _profile_of(wire, schema)
     return Event(
         wire.event_id,
         kind,
@@ -94,7 +103,28 @@ def to_event(wire: Wire, schema: Schema) -> Event:
         None if wire.position is UNSET else wire.position,
         outer_text(wire.user_id, user_id),
         item,
+        _canonical(schema.context, wire.context, "context") if wire.context is not UNSET and schema.context else "",
     )
+
+
+def _profile_of(wire: Wire, schema: Schema) -> str:
+    """The attributes that a profile sets, as canonical JSON; "" for none."""
+    for name, given in (("request_id", wire.request_id), ("position", wire.position)):
+        if given is not UNSET:
+            _refuse(name, f"no {name} with {wire.type}", str(given))
+    if wire.attributes is UNSET:
+        _refuse("attributes", "all attributes of the user, {} for none", "nothing")
+    attributes = _canonical(schema.users, wire.attributes, "attributes")
+    if (size := len(attributes.encode())) > MAX_PROFILE:
+        _refuse("attributes", f"at most {MAX_PROFILE} bytes as JSON", f"{size} bytes")
+    return attributes
+
+
+def _canonical(fields: Fields, given: Any, where: str) -> str:
+    try:
+        return fields.canonical(given, where)
+    except BadInput as error:
+        raise BadEvent(error.where, error.expected, error.received) from error
 
 
 def inside(outer: OuterId, where: str, ids: Ids) -> UserId | ItemId:
@@ -156,12 +186,16 @@ def write_event(event: Event, schema: Schema) -> bytes:
         fields["item_id"] = event.outer_item
     if kind.value is not None:
         fields[value_field(kind)] = event.centi / 100
-    if event.target:
+    if event.kind == PROFILE:
+        fields["attributes"] = msgspec.Raw((event.target or "{}").encode())
+    elif event.target:
         fields["target"] = event.target
     if event.request_id is not None:
         fields["request_id"] = event.request_id
     if event.position is not None:
         fields["position"] = event.position
+    if event.context:
+        fields["context"] = msgspec.Raw(event.context.encode())
     return _encoder.encode(fields)
 
 

@@ -38,7 +38,7 @@ def count_event(counts: list[int], kind: int, sign: int) -> None:
 
 
 class UserFeatures(msgspec.Struct, array_like=True):
-    """The features of a user; at most 4 kB as stored, 5 kB where names of tastes are long.
+    """The features of a user; at most 4 kB as stored, 5 kB where names of tastes are long, and the user's attributes.
 
     user_id     the user's id outside (`features.ids`); that inside as long as no event told it
     first_ts    time of the oldest applied event, ms (0: none yet)
@@ -60,6 +60,7 @@ class UserFeatures(msgspec.Struct, array_like=True):
     activity    events other than impressions as decayed weights for the three half-lives, as of `epochs`: over its
                 half-life a weight gives a rate
     epochs      for each half-life, the time (in half-lives since 1970) as of which its weights stand
+    attributes  the user's attributes as canonical JSON, at most 8 KiB (`features.contracts.events`); "": none. Not stored then
     """
 
     user_id: OuterId
@@ -79,6 +80,7 @@ class UserFeatures(msgspec.Struct, array_like=True):
     gap: int = 0
     activity: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
     epochs: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    attributes: str = ""
 
 
 class ItemFeatures(msgspec.Struct, array_like=True):
@@ -112,13 +114,18 @@ class ItemFeatures(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_BARE_USER: Final = b"\xdc" + (len(UserFeatures.__struct_fields__) - 1).to_bytes(2, "big")
+"""Begins an array that is shorter by its last value: a user without attributes is stored without that field."""
 _user_decoder = msgspec.msgpack.Decoder(UserFeatures)
 _item_decoder = msgspec.msgpack.Decoder(ItemFeatures)
 
 
 def encode_features(features: UserFeatures | ItemFeatures) -> bytes:
     """The stored form, for Redis, Flink's state and bases alike."""
-    return _encoder.encode(features)
+    encoded = _encoder.encode(features)
+    if isinstance(features, UserFeatures) and not features.attributes:
+        return _BARE_USER + encoded[len(_BARE_USER) : -1]
+    return encoded
 
 
 def decode_user(data: bytes) -> UserFeatures:

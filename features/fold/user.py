@@ -25,7 +25,19 @@ from features.fold.state import (
     encode_stored_user,
 )
 from features.schema.tables import Schema
-from features.types import FOREVER, FORGET_USER, IMPRESSION, NO_ID, RATING, UNDO, Contribution, Event, Item, Millis
+from features.types import (
+    FOREVER,
+    FORGET_USER,
+    IMPRESSION,
+    NO_ID,
+    PROFILE,
+    RATING,
+    UNDO,
+    Contribution,
+    Event,
+    Item,
+    Millis,
+)
 from features.units import ends_session
 from features.verdicts import APPLIED, DUPLICATE, LATE
 
@@ -83,11 +95,15 @@ def fold_user(state: UserState, event: Event, item: Item | None, n: int, schema:
     if event.kind == FORGET_USER:
         _forget(state, event)
         return Outcome(APPLIED, None)
+    if event.user:
+        features.user_id = event.user
+    if event.kind == PROFILE:
+        memory.add(key, Applied(event.ts, NO_ID, PROFILE, 0, False))
+        features.attributes = event.target
+        return Outcome(APPLIED, None)
     kind, weight = schema.kind(event.kind), schema.weight(event.kind, event.centi)
     if not kind.repeats and any(act[0] == event.item_id and act[2] == event.kind for act in features.recent):
         weight = 0
-    if event.user:
-        features.user_id = event.user
     partners = _partners(features.sequence, event, schema.together) if weight > 0 else ()
     memory.add(key, Applied(event.ts, event.item_id, event.kind, event.centi, False, weight, partners))
     if event.ts > features.last_ts:
@@ -127,8 +143,12 @@ def undone_item(state: UserState, event: Event) -> int | None:
 
 
 def _forget(state: UserState, event: Event) -> None:
-    """Forget all up to the larger of the event's time and the newest: nothing of it that comes again counts twice."""
-    newest, forgotten = state.features.last_ts, state.features.counts[FORGET_USER]
+    """Forget all up to the larger of the event's time and the newest: nothing of it that comes again counts twice. The newest
+    may be a profile, which is no act: the memory has it, not `last_ts`."""
+    newest, forgotten = (
+        max((entry.ts for _, entry in state.memory.items()), default=0),
+        state.features.counts[FORGET_USER],
+    )
     state.features = UserFeatures(event.user_id)
     state.features.counts[FORGET_USER] = forgotten + 1
     state.memory.forget(max(event.ts, newest))

@@ -6,12 +6,11 @@ A value of the first facet is such a name as it stands ("Comedy"), one of anothe
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final
 
-from features.errors import BadInput
-from features.schema.attribute_values import Checked, check_value
+from features.schema.attribute_values import Checked
+from features.schema.checked_fields import Fields
 from features.schema.declarations import Attribute, Number
 from features.types import Item, ItemId
 
@@ -19,7 +18,7 @@ MAX_TASTE_BYTES: Final = 48
 """Bytes of a taste's name; a longer one is cut, and a hash of the whole follows."""
 
 
-class Attributes:
+class Attributes(Fields):
     """The attributes of a home's items.
 
     declared  name → attribute, in the schema's order
@@ -29,7 +28,7 @@ class Attributes:
     """
 
     def __init__(self, declared: Mapping[str, Attribute]) -> None:
-        self.declared = dict(declared)
+        super().__init__(declared)
         tasted = [(name, each) for name, each in declared.items() if each.enters_tastes]
         self.labels = next((name for name, each in tasted if each.type == "facet"), None)
         self.era = next((name for name, each in tasted if each.tastes == "decade"), None)
@@ -43,41 +42,13 @@ class Attributes:
         """The names of the facets, in the schema's order."""
         return [name for name, each in self.declared.items() if each.type == "facet"]
 
-    def rules(self) -> list[tuple[str, str, tuple[Number, ...]]]:
+    def taste_rules(self) -> list[tuple[str, str, tuple[Number, ...]]]:
         """What the fold depends on: of each attribute that counts for tastes its name, its type (apart: a facet of one value)
         and its bands (none: by decade)."""
         return [
             (name, "one facet" if each.type == "facet" and not each.many else each.type, each.bands)
             for name, each in self._tasted
         ]
-
-    def check(self, fields: Mapping[str, Any]) -> dict[str, Checked]:
-        """The attributes among `fields`, checked; what is empty is left out. Raises BadInput naming the field, what was expected
-        and what came, also for a name that the schema does not have."""
-        if unknown := [name for name in fields if name not in self.declared]:
-            raise BadInput(unknown[0][:60], self.expected_names(), "an attribute that the schema does not have")
-        return self._checked(fields)
-
-    def fitting(self, fields: Mapping[str, Any]) -> dict[str, Checked]:
-        """The attributes among `fields` that fit, as `check` gives them: an item that was written under another schema keeps
-        what this one understands of it."""
-        fitting: dict[str, Checked] = {}
-        for name in self.declared:
-            with suppress(BadInput):
-                fitting |= self._checked({name: fields.get(name)})
-        return fitting
-
-    def _checked(self, fields: Mapping[str, Any]) -> dict[str, Checked]:
-        checked = {
-            name: check_value(name, attribute, fields[name])
-            for name, attribute in self.declared.items()
-            if fields.get(name) is not None
-        }
-        return {name: value for name, value in checked.items() if value != ()}
-
-    def expected_names(self) -> str:
-        """The names of all attributes, for a refusal."""
-        return "one of " + ", ".join(self.declared) if self.declared else "no attribute: the schema has none"
 
     def item(self, item_id: ItemId, title: str, fields: Mapping[str, Checked], **more: Any) -> Item:
         """An item with these attributes, as `check` gives them; `more`: further fields of `Item`."""

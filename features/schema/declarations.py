@@ -1,4 +1,5 @@
-"""The tables `[items.NAME]` of `schema.toml`: what attributes the items of a home have.
+"""The tables `[items.NAME]`, `[users.NAME]` and `[context.NAME]` of `schema.toml`: what attributes the items and users of a home
+have, and what events and requests say of their circumstances.
 
 [items.category]
 type = "facet"                 # or number, time, flag, text, vector, place
@@ -12,6 +13,12 @@ bands = [0, 20, 50, 100]       # enters tastes by band: "price:20-50"; or tastes
 [items.look]
 type = "vector"
 size = 64
+
+[users.plan]
+type = "facet"                 # or number, time, flag, text; `many` as above
+
+[context.device]
+type = "facet"                 # of one value; or number, flag
 """
 
 import math
@@ -24,11 +31,14 @@ import msgspec
 from features.errors import BadInput
 
 AttributeType = Literal["facet", "number", "time", "flag", "text", "vector", "place"]
+UserAttributeType = Literal["facet", "number", "time", "flag", "text"]
+ContextType = Literal["facet", "number", "flag"]
 Number = int | float
 Refuse = Callable[[tuple[str, ...], str, str], BadInput]
 """(path in the file, what was expected, what came) → the error that names the line."""
 
 MAX_ATTRIBUTES: Final = 32
+MAX_CONTEXT: Final = 8
 MAX_BANDS: Final = 16
 MAX_VECTOR: Final = 1_024
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -74,23 +84,57 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.type == "facet" and self.many
 
 
+class UserAttribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One attribute of users, as the module's docstring shows it."""
+
+    type: UserAttributeType
+    many: bool = False
+
+
+class ContextField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One field of the context of events and requests, as the module's docstring shows it."""
+
+    type: ContextType
+
+
 def check_items(items: Mapping[str, Attribute], refuse: Refuse) -> None:
     """Raises BadInput for what types alone can't refuse."""
-    if len(items) > MAX_ATTRIBUTES:
-        raise refuse(("items",), f"at most {MAX_ATTRIBUTES} attributes", str(len(items)))
+    _check_names("items", items, MAX_ATTRIBUTES, refuse)
     for name, attribute in items.items():
         path = ("items", name)
-        if not NAME.fullmatch(name):
-            raise refuse(path, "a name of small letters, digits and _, at most 32", repr(name))
         if name in RESERVED:
             raise refuse(path, "another name: this one has its meaning already", name)
         _check_one(attribute, path, refuse)
 
 
+def check_users(users: Mapping[str, UserAttribute], refuse: Refuse) -> None:
+    """As `check_items`, of users' attributes."""
+    _check_names("users", users, MAX_ATTRIBUTES, refuse)
+    for name, attribute in users.items():
+        _check_many(attribute.type, attribute.many, ("users", name), refuse)
+
+
+def check_context(context: Mapping[str, ContextField], refuse: Refuse) -> None:
+    """As `check_items`, of the context."""
+    _check_names("context", context, MAX_CONTEXT, refuse)
+
+
+def _check_names(table: str, given: Mapping[str, object], limit: int, refuse: Refuse) -> None:
+    if len(given) > limit:
+        raise refuse((table,), f"at most {limit} attributes", str(len(given)))
+    for name in given:
+        if not NAME.fullmatch(name):
+            raise refuse((table, name), "a name of small letters, digits and _, at most 32", repr(name))
+
+
+def _check_many(kind: AttributeType, many: bool, path: tuple[str, ...], refuse: Refuse) -> None:
+    if many and kind != "facet":
+        raise refuse((*path, "many"), "no `many`: a facet alone has several values", kind)
+
+
 def _check_one(attribute: Attribute, path: tuple[str, ...], refuse: Refuse) -> None:
     kind = attribute.type
-    if attribute.many and kind != "facet":
-        raise refuse((*path, "many"), "no `many`: a facet alone has several values", kind)
+    _check_many(kind, attribute.many, path, refuse)
     if kind == "number":
         _check_number(attribute, path, refuse)
     elif attribute.bands:

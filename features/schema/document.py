@@ -16,7 +16,7 @@ repeats = false                # counts once among the user's latest acts, howev
 value = "stars"                # what its value is: stars, money, quantity or seconds
 weights = [[0.5, -1.0], [3.0, 0.0], [4.0, 1.0]]    # [from this value on, weight], ascending
 
-[items.brand]                  # what items have: `features.schema.declarations`
+[items.brand]                  # what items and users have, and the context of events: `features.schema.declarations`
 type = "facet"
 """
 
@@ -29,7 +29,18 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from features.errors import BadInput
-from features.schema.declarations import NAME, Attribute, AttributeType, check_items
+from features.schema.declarations import (
+    NAME,
+    Attribute,
+    AttributeType,
+    ContextField,
+    ContextType,
+    UserAttribute,
+    UserAttributeType,
+    check_context,
+    check_items,
+    check_users,
+)
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -42,7 +53,7 @@ _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
 _NOUN: Final = re.compile(r"[^\W\d_](?:[\w' -]{0,30}\w)?")
 _SALT: Final = re.compile(r"(?:[0-9a-f]{2}){0,64}")
-_RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock"}
+_RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock", "profile"}
 """Names that a schema can't give another meaning."""
 
 
@@ -57,19 +68,26 @@ class EventKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: bool = True
 
 
-_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {"events": EventKind, "items": Attribute}
+_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "events": EventKind,
+    "items": Attribute,
+    "users": UserAttribute,
+    "context": ContextField,
+}
 """The tables of a schema, and what an entry of each is."""
 
 
 IdStyle = Literal["numbers", "strings"]
 
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "type": get_args(AttributeType),
+    "items.type": get_args(AttributeType),
+    "users.type": get_args(UserAttributeType),
+    "context.type": get_args(ContextType),
     "value": get_args(ValueKind),
     "tastes": ("true", "false", '"decade"'),
     "ids": get_args(IdStyle),
 }
-"""The values of the fields that have a few alone."""
+"""The values of the fields that have a few alone; of a field `type` behind its table."""
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +95,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     events    name → kind, in the order of the file
     items     name → attribute, in the order of the file
+    users     the same of users
+    context   the same of what events and requests say of their circumstances
     ids       how answers give ids: numbers where they are numbers, or all as strings
     together  a span: two positives of a user that are not further apart in time are a co-visit of their items
     salt      keys the hash of ids that are strings (hexadecimal); a base has its home's, a home's file has none
@@ -86,6 +106,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     events: dict[str, EventKind] = {}
     items: dict[str, Attribute] = {}
+    users: dict[str, UserAttribute] = {}
+    context: dict[str, ContextField] = {}
     preset: str = ""
     ids: IdStyle = "numbers"
     together: str = "7d"
@@ -199,7 +221,8 @@ class _Source:
             field = text.split("`")[1]
             return self.error((*path, field), "a value", "nothing")
         if text.startswith("Invalid enum value"):
-            return self.error(path, "one of " + ", ".join(_OPTIONS[path[-1]]), text.removeprefix("Invalid enum value "))
+            options = _OPTIONS[f"{path[0]}.type" if path[-1] == "type" else path[-1]]
+            return self.error(path, "one of " + ", ".join(options), text.removeprefix("Invalid enum value "))
         expected, _, received = text.removeprefix("Expected ").partition(", got ")
         return self.error(path, expected, received or "something else")
 
@@ -259,6 +282,8 @@ def _check(document: Document, source: _Source) -> None:
             ("events",), "a kind with a weight above 0, such as `weight = 1.0` below [events.click]", "none"
         )
     check_items(document.items, source.error)
+    check_users(document.users, source.error)
+    check_context(document.context, source.error)
 
 
 def _weights_of(kind: EventKind) -> list[float]:

@@ -12,6 +12,8 @@ import msgspec
 
 from features.ids import Ids
 from features.schema.attributes import Attributes
+from features.schema.checked_fields import Fields
+from features.schema.declarations import Attribute
 from features.schema.document import (
     DEFAULT,
     Document,
@@ -22,7 +24,7 @@ from features.schema.document import (
     span_ms,
     write_document,
 )
-from features.types import CLICK, FOREVER, KINDS, UNDO, Millis
+from features.types import CLICK, FOREVER, KINDS, PROFILE, UNDO, Millis
 
 SCALE: Final = 256
 """Weights are rounded to 1/256."""
@@ -55,13 +57,18 @@ class Kind(NamedTuple):
         return self.value is not None and (self.value == "stars" or len(self.steps) > 1)
 
 
-class Schema:
-    """What the events of a home mean, and what its items have.
+_PROFILE: Final = Kind("profile", PROFILE, None, ((0, 0),), 0, False, True)
 
-    kinds    code → kind; None for a code of `features.types.KINDS` that the home does not know
-    code_of  name → code, of the kinds that the home knows
+
+class Schema:
+    """What the events of a home mean, and what its items and users have.
+
+    kinds    code → kind; None for a code of `features.types.KINDS` that the home does not know. `profile` stands apart
+    code_of  name → code, of the kinds that the home knows: `profile` where users have attributes
     unit     the weight of 1
     items    the attributes of items
+    users    those of users
+    context  what events and requests say of their circumstances
     ids      how the ids outside are read and given
     together how close in time two positives of a user are a co-visit, ms
     digest   of all that the fold reads: another one is another fold
@@ -93,13 +100,18 @@ class Schema:
         )
         self.code_of = {kind.name: kind.code for kind in self.kinds if kind is not None}
         self.items = Attributes(document.items)
-        read_by_fold = [self.unit, self.kinds, self.items.rules(), self.together]
+        self.users = Fields({name: Attribute(each.type, each.many) for name, each in document.users.items()})
+        self.context = Fields({name: Attribute(each.type) for name, each in document.context.items()})
+        read_by_fold: list[object] = [self.unit, self.kinds, self.items.taste_rules(), self.together]
+        if self.users:
+            self.code_of[_PROFILE.name] = PROFILE
+            read_by_fold.append(self.users.rules())
         self.digest = blake2b(msgspec.json.encode(read_by_fold), digest_size=8).hexdigest()
         self._constant = tuple(None if kind is None or len(kind.steps) > 1 else kind.steps[0][1] for kind in self.kinds)
 
     def kind(self, code: int) -> Kind:
         """The kind of a code that an event of this home has."""
-        found = self.kinds[code]
+        found = _PROFILE if code == PROFILE else self.kinds[code]
         assert found is not None
         return found
 
@@ -144,8 +156,8 @@ def preset_schema(name: str = DEFAULT) -> Schema:
 
 
 def is_act(code: int) -> bool:
-    """Whether a kind is something that a user does to an item: neither an impression nor about other events."""
-    return CLICK <= code < UNDO or code >= len(KINDS)
+    """Whether a kind is something that a user does to an item: neither an impression nor about other events, nor a profile."""
+    return CLICK <= code < UNDO or len(KINDS) <= code < PROFILE
 
 
 def _scaled(kind: EventKind) -> tuple[tuple[int, int], ...]:

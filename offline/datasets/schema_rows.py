@@ -20,7 +20,7 @@ from features.errors import BadInput
 from features.ids import Ids
 from features.schema.document import FILE
 from features.schema.tables import MAX_VALUE, MIN_VALUE, Schema
-from features.types import FORGET_USER, UNDO
+from features.types import FORGET_USER, PROFILE, UNDO
 from offline.datasets.event_history import GROUP_ROWS
 from offline.datasets.own.known_names import kind_name
 from offline.datasets.rejected_lines import LEFT_OUT, REFUSED_SHARE, Rejects
@@ -91,7 +91,7 @@ def _code(name: str, schema: Schema) -> int:
     """The code of a kind that a row may have; -1 for any other name. A name that an earlier schema had of its own is here what
     any schema would call it."""
     code = schema.code_of.get(name, schema.code_of.get(kind_name(name), -1))
-    return -1 if code in (UNDO, FORGET_USER) else code
+    return -1 if code in (UNDO, FORGET_USER, PROFILE) else code
 
 
 def _check_meanings(schema: Schema, values: Mapping[str, str]) -> None:

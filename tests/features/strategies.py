@@ -10,6 +10,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from features.contracts.served import ServedHead
+from features.schema.tables import Schema
 from features.types import (
     CLICK,
     DISLIKE,
@@ -17,6 +18,7 @@ from features.types import (
     IMPRESSION,
     LIKE,
     NO_ID,
+    PROFILE,
     RATING,
     UNDO,
     VIEW,
@@ -53,7 +55,7 @@ def _pick(options: tuple[int, ...], byte: int) -> int:
 @st.composite
 def logs(draw: st.DrawFn, min_size: int = 0, max_size: int = 120) -> list[Event]:
     """A user's log. Times move on, some events come late, one in ten comes again; a sixth are undos, most of an earlier event;
-    now and then all is forgotten."""
+    now and then attributes are told, or all is forgotten."""
     log: list[Event] = []
     now = START
     for number in range(draw(st.integers(min_size, max_size))):
@@ -65,6 +67,10 @@ def logs(draw: st.DrawFn, min_size: int = 0, max_size: int = 120) -> list[Event]
         elif which >= 190:
             target = "none" if earlier is None or rest < 50 else earlier.event_id
             log.append(Event(f"e{number}", UNDO, USER, -1, 0, target, now))
+        elif 185 <= which < 189:
+            log.append(
+                Event(f"e{number}", PROFILE, USER, NO_ID, 0, ("", '{"plan":"paid"}', '{"plan":"é"}')[item % 3], now)
+            )
         elif which == 189:
             log.append(Event(f"e{number}", FORGET_USER, USER, -1, 0, "", now))
         else:
@@ -78,24 +84,51 @@ def logs(draw: st.DrawFn, min_size: int = 0, max_size: int = 120) -> list[Event]
 
 
 @st.composite
-def events(draw: st.DrawFn) -> Event:
-    """Any event that the contract allows."""
-    kind = draw(st.sampled_from([IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER]))
+def profiles(draw: st.DrawFn) -> dict[str, object]:
+    """Attributes of a user as the test schemas' PEOPLE has them."""
+    words = st.text(st.characters(categories=["L", "Nd", "P", "S", "Zs"]), min_size=1, max_size=20)
+    numbers = st.integers(-(10**15), 10**15) | st.floats(-1e15, 1e15)
+    values = {
+        "plan": words,
+        "interests": st.lists(words, max_size=5),
+        "born": numbers,
+        "joined": st.integers(0, 2**63 - 1),
+        "insider": st.booleans(),
+        "about": st.text(max_size=50),
+    }
+    return draw(st.fixed_dictionaries({}, optional=values))
+
+
+def contexts() -> st.SearchStrategy[dict[str, object]]:
+    """Contexts as PEOPLE has them."""
+    fields = {"device": st.sampled_from(["phone", "télé"]), "hour": st.integers(0, 23), "logged_in": st.booleans()}
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+@st.composite
+def events(draw: st.DrawFn, schema: Schema = MOVIES) -> Event:
+    """Any event that the contract allows under a schema of films; its users have the attributes of PEOPLE, or none."""
+    plain = [IMPRESSION, CLICK, VIEW, RATING, LIKE, DISLIKE, UNDO, FORGET_USER]
+    kind = draw(st.sampled_from([*plain, PROFILE, PROFILE] if schema.users else plain))
     names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=64)
     ids = st.tuples(st.integers(0, 2**63 - 1), st.just("")) | outer_texts().map(
         lambda text: (MOVIES.ids.inside(text), text)
     )
     (user_id, user), (item_id, item) = draw(ids), draw(ids)
+    target = draw(names) if kind == UNDO else ""
+    if kind == PROFILE:
+        target = schema.users.canonical(draw(profiles()), "attributes")
     return Event(
         draw(names),
         kind,
         user_id,
         item_id if kind < UNDO else NO_ID,
         draw(st.integers(10, 100)) * 5 if kind == RATING else 0,
-        draw(names) if kind == UNDO else "",
+        target,
         draw(st.integers(0, 2**53)),
         user=user,
         item=item if kind < UNDO else "",
+        context=schema.context.canonical(draw(contexts()), "context") if schema.context else "",
     )
 
 

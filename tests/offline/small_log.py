@@ -15,7 +15,7 @@ from features.contracts.items import write_item
 from features.ids import OuterId
 from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED, partition_of
 from features.schema.tables import Schema
-from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, NO_ID, RATING, UNDO, VIEW, Event
+from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, NO_ID, PROFILE, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS
 from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import event_id
@@ -29,6 +29,13 @@ BUSY = 4
 """A user with more events than are remembered, and more lists."""
 _USERS: list[OuterId] = [1, 2, 3, BUSY, 5, 31, 32, 2**62 + 5, "anna", "Zoë 商"]
 _ITEMS: list[OuterId] = [1, 2, 3, 4, 5, 6, 70, 2**61, "SKU-1"]
+PROFILES: list[dict[str, object]] = [
+    {},
+    {"plan": "paid"},
+    {"plan": "free", "interests": ["tea", "rain"], "born": 1980.5, "joined": START, "insider": True, "about": "Ü\n"},
+    {"interests": [f"interest {number}" for number in range(64)]},
+]
+"""Attributes of users as `tests.schemas.PEOPLE` has them."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,16 @@ class SmallLog:
             return [CLICK, VIEW, RATING, RATING, RATING, LIKE, LIKE, IMPRESSION]
         return [kind.code for kind in self.schema.kinds if kind is not None and kind.code not in (UNDO, FORGET_USER)]
 
+    def profile(self, user: OuterId, name: str, ts: int) -> None:
+        """A user's attributes; now and then some that the schema does not have."""
+        chance = self.chance
+        if chance.random() < 0.2:
+            value = {"event_id": name, "type": "profile", "user_id": user, "ts": ts, "attributes": {"plan": 3}}
+            self.put(EVENTS, partition_of(user), str(user).encode(), json.dumps(value).encode())
+            return
+        attributes = self.schema.users.canonical(chance.choice(PROFILES), "attributes")
+        self.event(self._of(user, 0, Event(name, PROFILE, 0, 0, 0, attributes, ts))._replace(item_id=NO_ID))
+
     def show(self, user: OuterId, name: str, ts: int, items: Sequence[OuterId]) -> None:
         shown = [{"item_id": self.schema.ids.inside(item)} for item in items]
         value = {"request_id": name, "user_id": user, "ts": ts, "items": shown}
@@ -134,6 +151,8 @@ class SmallLog:
             values = [50, 250, 300, 400, 500] if kind == RATING else [0, 50, 1_000, 6_000, 70_000]
             centi = chance.choice(values) if self.schema.kind(kind).value else 0
             name = f"{user}-{len(self.sent)}"
+            if self.schema.users and chance.random() < 0.1:
+                self.profile(user, f"profile of {name}", ts)
             if act < 0.70:
                 self.event(self._of(user, item, Event(name, kind, 0, 0, centi, "", ts)))
             elif act < 0.78 and self.sent:

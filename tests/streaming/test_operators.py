@@ -9,8 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from features.base.reader import Base
+from features.fold.state import decode_user
 from features.schema.document import preset_names
-from features.schema.tables import preset_schema
 from features.types import FOREVER
 from infra.services.base_loader import load_base
 from streaming.testing.job_run import JobRun
@@ -18,6 +18,7 @@ from streaming.testing.manual_time import ManualTime
 from tests.offline.small_log import SmallLog
 from tests.online.conftest import write_base
 from tests.redis_process import RedisProcess
+from tests.schemas import peopled
 from tests.streaming.crashes import by_partition, difference, expected_of, found, settings_of, story, wanted
 
 ORDERS = settings(
@@ -54,8 +55,8 @@ def test_whatever_is_lost_in_between_all_ends_as_the_pure_fold_says(
 
 @pytest.fixture(scope="module", params=[name for name in preset_names() if name != "movies"])
 def other_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """A base whose events to come are those of another preset."""
-    return write_base(tmp_path_factory.mktemp("bases") / "1", preset_schema(request.param))
+    """A base whose events to come are those of another preset; its users have attributes."""
+    return write_base(tmp_path_factory.mktemp("bases") / "1", peopled(request.param))
 
 
 @settings(max_examples=4, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
@@ -73,6 +74,8 @@ def test_and_so_it_does_under_every_preset(other_base: Base, redis_server: Redis
     assert difference(is_present, must_be) is None, f"after {run.happened}"
     if any(0 < kind.hide < FOREVER for kind in other_base.schema.kinds if kind is not None):
         assert any(key.endswith(":hidden") for key in is_present)
+    users = [value[2] for key, value in is_present.items() if isinstance(value, tuple) and key.startswith("{u:")]
+    assert any(decode_user(value).attributes for value in users)
     run.job.close()
 
 

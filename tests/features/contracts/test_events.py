@@ -5,20 +5,27 @@ import json
 import pytest
 from hypothesis import given
 
-from features.contracts.events import check_time, read_event, write_event
+from features.contracts.events import MAX_PROFILE, check_time, read_event, write_event
 from features.errors import BadEvent
 from features.schema.tables import preset_schema
-from features.types import RATING, Event
+from features.types import NO_ID, PROFILE, RATING, Event
 from features.units import DAY_MS
 from tests.features.strategies import events
-from tests.schemas import MOVIES, SHOP
+from tests.schemas import MOVIES, SHOP, peopled
 
 GOOD = {"event_id": "x", "type": "rating", "user_id": 6, "item_id": 3, "rating": 4.5, "ts": 1000}
+PEOPLED = peopled("movies")
+PROFILED = {"event_id": "p", "type": "profile", "user_id": 6, "ts": 1000, "attributes": {"plan": "paid"}}
 
 
 @given(events())
 def test_what_is_written_is_read_again(event: Event) -> None:
     assert read_event(write_event(event, MOVIES), MOVIES) == event
+
+
+@given(events(PEOPLED))
+def test_so_are_profiles_and_contexts(event: Event) -> None:
+    assert read_event(write_event(event, PEOPLED), PEOPLED) == event
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -168,3 +175,72 @@ def test_what_a_schema_does_not_know_is_refused(fields: dict[str, object], told:
 def test_a_value_that_the_weight_goes_by_is_required() -> None:
     with pytest.raises(BadEvent, match="value: expected a number from 0 to 1e\\+07, got nothing"):
         read_event(shop_event(type="read"), preset_schema("news"))
+
+
+def read(fields: dict[str, object]) -> Event:
+    return read_event(json.dumps(fields).encode(), PEOPLED)
+
+
+def test_a_profile_carries_its_attributes_in_the_order_of_the_schema() -> None:
+    given = {"born": 1980, "about": "", "interests": ["tea", "rain", "tea"], "plan": "paid", "joined": None}
+    event = read(PROFILED | {"attributes": given})
+    assert (event.kind, event.item_id) == (PROFILE, NO_ID)
+    assert event.target == '{"plan":"paid","interests":["tea","rain"],"born":1980,"about":""}'
+    assert read(PROFILED | {"attributes": {}}).target == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"attributes": {"plan": 3}}, "attributes.plan: expected a string of 1 to 128 printable characters, got 3"),
+        ({"attributes": {"plan": ["paid"]}}, "attributes.plan: expected a string"),
+        ({"attributes": {"interests": ["a", 3]}}, "attributes.interests[1]: expected a string"),
+        ({"attributes": {"interests": [str(at) for at in range(65)]}}, "attributes.interests: expected at most 64"),
+        ({"attributes": {"born": "1980"}}, "attributes.born: expected a number"),
+        ({"attributes": {"insider": 1}}, "attributes.insider: expected true or false, got 1"),
+        (
+            {"attributes": {"colour": "red"}},
+            "attributes.colour: expected one of plan, interests, born, joined, insider",
+        ),
+        ({"attributes": "paid"}, "attributes: expected an object, got 'paid'"),
+        ({"attributes": {"about": "x" * 10_001}}, "attributes.about: expected a text of at most 10000 characters"),
+        (
+            {"attributes": {"about": "ä" * 5_000}},
+            f"attributes: expected at most {MAX_PROFILE} bytes as JSON, got 10012",
+        ),
+        ({"item_id": 3}, "item_id: expected no item_id with profile, got 3"),
+        ({"target": "x"}, "target: expected no target with profile, got 'x'"),
+        ({"value": 3}, "value: expected no value with profile"),
+        ({"request_id": "r"}, "request_id: expected no request_id with profile, got r"),
+        ({"position": 0}, "position: expected no position with profile, got 0"),
+        ({"context": {"hour": "noon"}}, "context.hour: expected a number"),
+        ({"ts": None}, "ts: expected"),
+    ],
+)
+def test_a_wrong_profile_is_refused_by_field(change: dict[str, object], told: str) -> None:
+    with pytest.raises(BadEvent) as refusal:
+        read(PROFILED | change)
+    assert str(refusal.value).startswith(told)
+
+
+def test_a_profile_says_all_attributes_and_is_known_where_users_have_some_alone() -> None:
+    with pytest.raises(BadEvent, match=r"attributes: expected all attributes of the user, \{\} for none, got nothing"):
+        read({name: value for name, value in PROFILED.items() if name != "attributes"})
+    with pytest.raises(BadEvent, match="type: expected one of"):
+        read_event(json.dumps(PROFILED).encode(), MOVIES)
+
+
+def test_a_context_is_checked_and_kept_where_the_schema_has_one() -> None:
+    event = read(GOOD | {"context": {"logged_in": True, "device": "phone"}})
+    assert event.context == '{"device":"phone","logged_in":true}'
+    assert read(GOOD | {"context": {}}).context == ""
+    for wrong in ({"device": ["phone"]}, {"device": 3}, {"weather": "rain"}, {"hour": True}, "phone", 3):
+        with pytest.raises(BadEvent) as refusal:
+            read(GOOD | {"context": wrong})
+        assert refusal.value.where.startswith("context")
+
+
+@pytest.mark.parametrize("anything", ["phone", 3, {"device": "phone"}, None])
+def test_without_one_it_is_an_unknown_field(anything: object) -> None:
+    event = read_event(json.dumps(GOOD | {"context": anything, "attributes": anything}).encode(), MOVIES)
+    assert event == read_event(json.dumps(GOOD).encode(), MOVIES)

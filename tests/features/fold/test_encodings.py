@@ -33,7 +33,7 @@ from features.keys import (
     seen_key,
     user_key,
 )
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Event
+from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, NO_ID, PROFILE, RATING, UNDO, VIEW, Event
 from tests.schemas import MOVIES, added, film
 
 # What version 1 of the fold stored of the events below.
@@ -52,6 +52,8 @@ GOLDEN_USER = (
     "e8929403ce05f5e10003cd01c29404ce05f5e4e8040094ce05f5e100ce05f5e4e802000093ce00036d8ece00023a90ce0002"
     "1df4931b0100"
 )
+PROFILE_7 = '{"plan":"paid"}'
+GOLDEN_PROFILED = "dc0012" + GOLDEN_USER[6:] + "af" + PROFILE_7.encode().hex()
 GOLDEN_ITEM = ITEM_1
 GOLDEN_STORED = (
     "95c4cedc001107ce05f5e100ce05f5e4e89800000001010000000000cd01c2ce00031704020083a54472616d619ace05f5e4"
@@ -98,6 +100,9 @@ def golden_pairs() -> Pairs:
 
 def test_golden_bytes() -> None:
     assert encode_features(golden_user().features).hex() == GOLDEN_USER
+    profiled = golden_user()
+    fold_user(profiled, Event("p", PROFILE, 7, NO_ID, 0, PROFILE_7, 100_002_000), None, 3, MOVIES)
+    assert encode_features(profiled.features).hex() == GOLDEN_PROFILED
     assert encode_features(golden_item()).hex() == GOLDEN_ITEM
     assert encode_stored_user(golden_stored()).hex() == GOLDEN_STORED
     assert golden_pairs().encode().hex() == GOLDEN_PAIRS
@@ -248,7 +253,7 @@ def test_old_reads_new() -> None:
 @pytest.mark.parametrize(
     ("decode", "golden"),
     [
-        (decode_user, GOLDEN_USER),
+        (decode_user, GOLDEN_PROFILED),
         (decode_item, GOLDEN_ITEM),
         (decode_stored_user, GOLDEN_STORED),
         (decode_neighbours, GOLDEN_NEIGHBOURS),
@@ -260,6 +265,12 @@ def test_a_field_of_tomorrow_is_skipped_and_one_not_there_yet_has_its_default(de
     assert decode(msgspec.msgpack.encode([*fields, "a field of tomorrow"])) == decode(data)
     older = msgspec.msgpack.encode(fields[:-1])
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(decode(older)))[:-1] == fields[:-1]
+
+
+def test_a_user_without_attributes_is_stored_without_them() -> None:
+    user = decode_user(bytes.fromhex(GOLDEN_USER))
+    assert user.attributes == ""
+    assert decode_user(bytes.fromhex(GOLDEN_PROFILED)) == msgspec.structs.replace(user, attributes=PROFILE_7)
 
 
 def test_a_frozen_user_thaws_to_the_same() -> None:

@@ -10,13 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.contracts.events import id_hash
 from features.fold.co_visits import PARTNERS
 from features.fold.decay import decay
 from features.fold.state import RECENT, SEQUENCE, TASTES, UserFeatures, decode_user, encode_features
 from features.fold.user import Outcome, UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.inputs.columns import fades
 from features.schema.attributes import MAX_TASTE_BYTES
-from features.types import CLICK, DISLIKE, FORGET_USER, IMPRESSION, LIKE, RATING, UNDO, VIEW, Contribution, Event
+from features.types import (
+    CLICK,
+    DISLIKE,
+    FORGET_USER,
+    IMPRESSION,
+    LIKE,
+    NO_ID,
+    PROFILE,
+    RATING,
+    UNDO,
+    VIEW,
+    Contribution,
+    Event,
+)
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from tests.features.strategies import CATALOGUE, USER, logs
@@ -327,3 +341,43 @@ def test_the_newest_of_a_bounded_list_stay() -> None:
 def test_what_is_positive_and_what_is_negative(kind: int, centi: int, positive: int, negative: int) -> None:
     features = fold([Event("a", kind, USER, 1, centi, "", 1000)]).features
     assert (features.positives, features.negatives, len(features.sequence)) == (positive, negative, positive)
+
+
+def profile(event_id: str, attributes: str, ts: int) -> Event:
+    return Event(event_id, PROFILE, USER, NO_ID, 0, attributes, ts)
+
+
+def test_a_profile_replaces_the_attributes_in_the_order_of_the_log_and_is_no_act() -> None:
+    like = Event("a", LIKE, USER, 1, 0, "", 5000)
+    state = fold([like, profile("p", '{"plan":"free"}', 9000), profile("q", '{"plan":"paid"}', 8000)])
+    alone = fold([like])
+    assert state.features.attributes == '{"plan":"paid"}'
+    assert len(encode_features(state.features)) == len(encode_features(alone.features)) + 1 + len('{"plan":"paid"}')
+    state.features.attributes = ""
+    assert encode_features(state.features) == encode_features(alone.features), "no count, no taste, no time of an act"
+    assert apply(state, profile("r", "", 10_000), 4) == APPLIED
+    assert state.features.attributes == ""
+
+
+def test_a_profile_that_comes_again_is_a_duplicate_and_an_undo_takes_none_back() -> None:
+    first = profile("p", '{"plan":"free"}', 1000)
+    state = fold([first, profile("q", '{"plan":"paid"}', 2000)])
+    assert outcome(state, first, 3) == Outcome(DUPLICATE, None)
+    assert outcome(state, Event("u", UNDO, USER, -1, 0, "q", 3000), 4) == Outcome(APPLIED, None)
+    assert state.features.attributes == '{"plan":"paid"}'
+    assert dict(state.memory.items())[id_hash("q")].undone is False
+
+
+def test_attributes_are_forgotten_with_their_user_and_do_not_come_back() -> None:
+    """Even where the profile's clock was ahead of the wish to be forgotten."""
+    told = profile("p", '{"plan":"paid"}', 7000)
+    state = fold([told, Event("f", FORGET_USER, USER, -1, 0, "", 5000)])
+    assert state.features == UserFeatures(USER, counts=[0, 0, 0, 0, 0, 0, 0, 1])
+    assert apply(state, told, 3) == LATE
+    assert apply(state, profile("q", '{"plan":"new"}', 7001), 4) == APPLIED
+    assert state.features.attributes == '{"plan":"new"}'
+
+
+def test_a_profile_tells_the_users_id_outside() -> None:
+    state = fold([profile("p", "", 1000)._replace(user="Zoë")])
+    assert state.features == UserFeatures("Zoë")

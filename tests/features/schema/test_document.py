@@ -13,7 +13,7 @@ BAD = [
     ("events = 3", "schema.toml, line 1, events: expected `object`, got `int`"),
     (
         'colour = "red"\n[events.click]\nweight = 1',
-        "line 1, colour: expected one of events, items, preset, ids, together, salt, noun, nouns, got colour",
+        "line 1, colour: expected one of events, items, users, context, preset, ids, together, salt, noun, nouns, got colour",
     ),
     ('preset = "cinema"', "line 1, preset: expected one of movies, news, shop, video, got 'cinema'"),
     ('ids = "words"', "line 1, ids: expected one of numbers, strings, got 'words'"),
@@ -94,6 +94,33 @@ BAD = [
     (
         CLICK + "\n".join(f'[items.a{at}]\ntype = "flag"' for at in range(33)),
         "items: expected at most 32 attributes, got 33",
+    ),
+    ("[events.profile]\nweight = 1", "line 1, events.profile: expected another name"),
+    (
+        CLICK + '[users.plan]\ntype = "vector"',
+        "line 4, users.plan.type: expected one of facet, number, time, flag, text,",
+    ),
+    (
+        CLICK + '[users.home]\ntype = "place"',
+        "line 4, users.home.type: expected one of facet, number, time, flag, text,",
+    ),
+    (CLICK + '[users.age]\ntype = "number"\nbands = [1]', "line 5, users.age.bands: expected one of type, many, got"),
+    (CLICK + '[users.plan]\ntype = "facet"\ntastes = true', "line 5, users.plan.tastes: expected one of type, many,"),
+    (CLICK + '[users.age]\ntype = "number"\nmany = true', "line 5, users.age.many: expected no `many`"),
+    (CLICK + '[users.plan]\ntype = "facet"\n[users.plan]\ntype = "flag"', "schema.toml: expected TOML"),
+    (CLICK + '[users."The plan"]\ntype = "facet"', "line 3, users.The plan: expected a name of small letters"),
+    (
+        CLICK + "\n".join(f'[users.a{at}]\ntype = "flag"' for at in range(33)),
+        "users: expected at most 32 attributes, got 33",
+    ),
+    (
+        CLICK + '[context.device]\ntype = "text"',
+        "line 4, context.device.type: expected one of facet, number, flag, got",
+    ),
+    (CLICK + '[context.device]\ntype = "facet"\nmany = true', "line 5, context.device.many: expected one of type, got"),
+    (
+        CLICK + "\n".join(f'[context.a{at}]\ntype = "flag"' for at in range(9)),
+        "context: expected at most 8 attributes, got 9",
     ),
 ]
 

@@ -10,13 +10,13 @@ from features.fold.co_visits import Pairs, slots_of
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user, thaw_user, undone_item
-from features.schema.declarations import Attribute
+from features.schema.declarations import Attribute, ContextField, UserAttribute
 from features.schema.document import Document, EventKind, ValueKind, read_document
-from features.schema.tables import SCALE, Schema, preset_schema, read_schema
-from features.types import CLICK, DISLIKE, FOREVER, KINDS, LIKE, RATING, UNDO, VIEW, Event
+from features.schema.tables import SCALE, Schema, is_act, preset_schema, read_schema
+from features.types import CLICK, DISLIKE, FOREVER, KINDS, LIKE, NO_ID, PROFILE, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS, MINUTE_MS
 from tests.features.strategies import CATALOGUE, START, USER
-from tests.schemas import MOVIES, SHOP
+from tests.schemas import MOVIES, SHOP, peopled
 
 WEIGHTS = st.sampled_from([-1.0, -0.5, -0.3, 0.0, 0.125, 0.3, 0.7, 1.0])
 
@@ -57,12 +57,14 @@ def schemas(draw: st.DrawFn) -> Schema:
         events["rating"] = draw(kinds(rating=True))
     items = {name: ATTRIBUTES[name] for name in draw(st.lists(st.sampled_from(list(ATTRIBUTES)), unique=True))}
     events["share"] = EventKind(weight=draw(st.sampled_from([0.3, 1.0])))
-    return Schema(Document(events, items, together=draw(st.sampled_from(["7d", "30m", "2m"]))))
+    users = draw(st.sampled_from([{}, {"plan": UserAttribute("facet"), "fond_of": UserAttribute("facet", many=True)}]))
+    context = draw(st.sampled_from([{}, {"device": ContextField("facet")}]))
+    return Schema(Document(events, items, users, context, together=draw(st.sampled_from(["7d", "30m", "2m"]))))
 
 
 @st.composite
 def logs(draw: st.DrawFn, schema: Schema) -> list[Event]:
-    """A user's log: events of all kinds, a sixth of them undos of what came before."""
+    """A user's log: events of all kinds, a sixth of them undos of what came before; profiles where users have attributes."""
     codes = [kind.code for kind in schema.kinds if kind is not None and (kind.code < UNDO or kind.code >= len(KINDS))]
     log: list[Event] = []
     for number in range(draw(st.integers(0, 60))):
@@ -70,6 +72,10 @@ def logs(draw: st.DrawFn, schema: Schema) -> list[Event]:
         ts = START + number * 60_000 + (step - 128) * 10_000
         if log and which >= 210:
             log.append(Event(f"e{number}", UNDO, USER, -1, 0, log[-1 - value % len(log)].event_id, ts))
+            continue
+        if schema.users and which < 30:
+            fields = [{}, {"plan": "paid"}, {"plan": "free", "fond_of": ["tea", "rain"]}][item % 3]
+            log.append(Event(f"e{number}", PROFILE, USER, NO_ID, 0, schema.users.canonical(fields, "attributes"), ts))
             continue
         code = codes[kind % len(codes)]
         centi = 50 + value % 10 * 50 if schema.kind(code).value else 0
@@ -146,8 +152,10 @@ def test_a_weight_is_that_of_the_document_in_256ths(schema: Schema) -> None:
 def test_its_text_means_the_same_and_another_meaning_has_another_digest(schema: Schema) -> None:
     again = read_schema(schema.text(), "x")
     assert (again.digest, again.document.items) == (schema.digest, schema.document.items)
-    more = read_document(schema.text() + "\n[events.one_more]\nweight = 0.5\n")
-    assert Schema(more).digest != schema.digest
+    assert (again.document.users, again.document.context) == (schema.document.users, schema.document.context)
+    for more in ("[events.one_more]\nweight = 0.5\n", '[users.age]\ntype = "number"\n'):
+        assert Schema(read_document(f"{schema.text()}\n{more}")).digest != schema.digest
+    assert Schema(read_document(f'{schema.text()}\n[context.hour]\ntype = "number"\n')).digest == schema.digest
 
 
 @given(st.data())
@@ -190,6 +198,8 @@ def test_stopping_and_going_on_changes_nothing_under_any_schema(data: st.DataObj
         apply(again, event, n, schema)
     assert freeze_user(again) == freeze_user(whole)
     assert len(encode_features(whole.features)) <= 4_096
+    told = [event.target for event in log if event.kind == PROFILE]
+    assert whole.features.attributes in (told or [""])
 
 
 def shop_log(*acts: tuple[str, int, int]) -> UserState:
@@ -228,3 +238,14 @@ def test_every_preset_has_something_to_learn_from_clicks_or_says_that_it_has_not
     schema = preset_schema(name)
     assert schema.is_interest(CLICK, 0)
     assert (schema.weight(CLICK, 0) > 0) == (name != "movies")
+
+
+def test_a_profile_is_a_kind_where_users_have_attributes_alone() -> None:
+    assert MOVIES.digest == "667ceea01fb93be4"
+    assert "profile" not in MOVIES.names()
+    people = peopled("shop")
+    assert people.code_of["profile"] == PROFILE == len(KINDS) + 16
+    assert people.kinds == SHOP.kinds
+    assert people.kind(PROFILE).name == "profile"
+    assert not is_act(PROFILE)
+    assert is_act(PROFILE - 1)

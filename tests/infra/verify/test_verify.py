@@ -17,7 +17,7 @@ from features.fold.state import encode_features
 from features.fold.user import freeze_user, thaw_user
 from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import lane_key
-from features.types import LIKE, Event
+from features.types import LIKE, NO_ID, PROFILE, Event
 from infra.services.base_loader import load_base
 from infra.verify.compare import Comparison, verify
 from infra.verify.recompute import Ends, Recomputer
@@ -28,7 +28,10 @@ from tests.offline.small_log import HORIZON, START, WALL, SmallLog
 from tests.online.conftest import write_base
 from tests.pure_fold import Reference
 from tests.redis_process import RedisProcess, redis_process
+from tests.schemas import peopled
 from tests.streaming.crashes import by_partition, expected_of, items_of, settings_of
+
+PEOPLED = peopled("movies")
 
 
 class MemoryLog:
@@ -51,16 +54,17 @@ class MemoryLog:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    return write_base(tmp_path_factory.mktemp("bases") / "1")
+    return write_base(tmp_path_factory.mktemp("bases") / "1", PEOPLED)
 
 
 @pytest.fixture(scope="module")
 def log() -> SmallLog:
-    made = SmallLog(random.Random(2))
+    made = SmallLog(random.Random(2), schema=PEOPLED)
     made.go_on(400, [])
     made.answer_lists(20)
     made.event(Event("first", LIKE, 1, 1, 0, "", made.now))
     made.event(Event("second", LIKE, 1, 2, 0, "", made.now))  # so that items 1 and 2 have pairs
+    made.event(Event("told", PROFILE, 1, NO_ID, 0, '{"plan":"paid"}', made.now))  # the last bytes of user 1
     for _ in range(2):
         made.show(1, "again", made.now, [1, 2])
     return made
@@ -112,7 +116,7 @@ def _set(key: str, field: str, by: int) -> Change:
 
 
 FAULTS: dict[str, tuple[str, Change]] = {
-    "a user's value": (user_key(USER), _flipped(user_key(USER))),
+    "a user's attributes": (user_key(USER), _flipped(user_key(USER))),
     "a user's offset": (user_key(USER), _set(user_key(USER), N, 1)),
     "a user's generation": (user_key(USER), _set(user_key(USER), GENERATION, 1)),
     "a user of the base alone": (user_key(7), _flipped(user_key(7))),

@@ -23,7 +23,7 @@ from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Based, Row
 from tests.offline.small_log import BUSY, HORIZON, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import SHOP
+from tests.schemas import peopled
 
 pytestmark = pytest.mark.spark
 
@@ -53,18 +53,19 @@ def check(base: Base, reference: Reference) -> None:
 def test_and_so_it_does_under_another_schema(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
-    """A shop's: weights between 0 and 1, kinds of its own, items that are hidden for a week."""
-    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
-    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", SHOP)
+    """A shop's: weights between 0 and 1, kinds of its own, items that are hidden for a week, users with attributes."""
+    dataset, shop = open_dataset(str(write_folder(some_rows)), tmp_path / "data"), peopled("shop")
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", shop)
     before = Base(tmp_path / "bases" / "1")
-    log, files = SmallLog(schema=SHOP), FileLog(tmp_path)
+    log, files = SmallLog(schema=shop), FileLog(tmp_path)
     log.go_on(800, some_rows[:200])
     files.write(log.records)
     make_log_base(spark, before, files, log.ends(), CLOCK, tmp_path / "bases" / "2", len(log.items))
     after, reference = Base(tmp_path / "bases" / "2"), Reference(before, CLOCK)
     reference.feed(log.records, before.offsets, log.ends())
     check(after, reference)
-    assert after.schema.digest == SHOP.digest == after.manifest["schema"]
+    assert after.schema.digest == shop.digest == after.manifest["schema"]
+    assert any(decode_user(stored.features).attributes for _, stored in after.users())
 
 
 def test_spark_folds_the_log_as_the_pure_fold_does(
