@@ -1,4 +1,5 @@
-"""Items and events of a home as files that `init` and `up --dataset` take: events.parquet and items.parquet, or .ndjson."""
+"""Items and events of a home as files that `init` and `up --dataset` take: events.parquet and items.parquet, or .ndjson; beside
+them the users who have attributes, where the schema lets users have some."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +13,9 @@ import pyarrow.parquet as pq
 
 from features.durable import atomic_folder
 from features.errors import BadInput
+from features.ids import OuterId
 from features.schema.attributes import Attributes
+from features.schema.checked_fields import Fields
 from features.schema.declarations import AttributeType
 from features.schema.tables import Schema
 from features.types import Event, Item
@@ -47,16 +50,31 @@ def item_columns(attributes: Attributes) -> pa.Schema:
     """The columns of items: what every item has, and the schema's attributes."""
     columns = [("item_id", pa.string()), ("title", pa.string()), ("image_url", pa.string()), ("available", pa.bool_())]
     columns.append(("expires", _TYPES["time"]))
-    for name, each in attributes.declared.items():
-        columns.append((name, pa.list_(pa.string()) if each.is_list_of_values else _TYPES[each.type]))
-    return pa.schema(columns)
+    return pa.schema([*columns, *_columns(attributes)])
+
+
+def user_columns(users: Fields) -> pa.Schema:
+    """The columns of users: the id and the schema's attributes."""
+    return pa.schema([("user_id", pa.string()), *_columns(users)])
+
+
+def _columns(fields: Fields) -> list[tuple[str, pa.DataType]]:
+    return [
+        (name, pa.list_(pa.string()) if each.is_list_of_values else _TYPES[each.type])
+        for name, each in fields.declared.items()
+    ]
 
 
 def export_home(
-    events: Iterable[Event], items: Iterable[Item], schema: Schema, folder: Path, form: Format
-) -> tuple[Counter[str], int]:
-    """Write both files into a new folder; how many events of each kind, and how many items. Raises BadInput for a folder that
-    holds something already."""
+    events: Iterable[Event],
+    items: Iterable[Item],
+    users: Iterable[tuple[OuterId, str]],
+    schema: Schema,
+    folder: Path,
+    form: Format,
+) -> tuple[Counter[str], int, int]:
+    """Write the files into a new folder; how many events of each kind, how many items, and how many users. users: (id outside,
+    attributes as canonical JSON). Raises BadInput for a folder that holds something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput("--to", "a new or empty folder", str(folder))
     kinds: Counter[str] = Counter()
@@ -74,7 +92,11 @@ def export_home(
             item_columns(schema.items),
             staging / f"items.{form}",
         )
-    return kinds, count
+        user_count = 0
+        if schema.users:
+            rows_of_users = (_user_row(*each, schema.users) for each in users)
+            user_count = _write(rows_of_users, user_columns(schema.users), staging / f"users.{form}")
+    return kinds, count, user_count
 
 
 def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
@@ -98,6 +120,11 @@ def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
         "expires": item.expires or None,
         **attributes.shown(item, attributes.declared),
     }
+
+
+def _user_row(user: OuterId, attributes: str, users: Fields) -> dict[str, Any]:
+    fields = users.read(attributes)
+    return {"user_id": str(user), **{name: fields.get(name) for name in users.declared}}
 
 
 def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:

@@ -17,7 +17,7 @@ from features.inputs.columns import ClickWeights
 from features.version import VERSION
 from online.http import openapi, problems
 from online.http.access import OPEN, AccessGuard, read_access
-from online.http.attribute_schemas import attribute_schemas
+from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
 from online.http.load_shedding import LoadGuard, LoadShedder
@@ -169,7 +169,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     routers = [part.router for part in parts]
     for router in routers:
         app.include_router(router)
-    openapi.install(app, routers, attribute_schemas(server.schema.items))
+    openapi.install(app, routers, described(server.schema))
 
     app.add_middleware(EncodedSlashes)
     app.add_middleware(BodyLimit)

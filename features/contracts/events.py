@@ -31,15 +31,18 @@ Id = Whole | Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 Inside = Annotated[int, Meta(ge=-(MAX_ID + 1), le=MAX_ID)]
 """A user's or an item's id inside."""
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Object = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
-"""What must be an object where the schema has attributes for it; where it has none it is an unknown field, whatever it is."""
+FIELDS_OF: Final = "x-fields-of"
+"""In a JSON Schema made from types: of which table of the home's schema the properties of an object are: "users", "context"."""
+UserFields = Annotated[Any, Meta(extra_json_schema={FIELDS_OF: "users"})]
+ContextFields = Annotated[Any, Meta(extra_json_schema={FIELDS_OF: "context"})]
+"""Objects by the schema's names; where the schema has none, these are unknown fields of an event, whatever they hold."""
 MAX_PROFILE: Final = 8 << 10
 """Bytes of a user's attributes as canonical JSON: they are rewritten with each of the user's events."""
 
 
 class Wire(msgspec.Struct, omit_defaults=True):
     """An event as it stands in JSON. type: a kind of the home's schema; rating: of the kind of that name; value: what other
-    kinds carry; attributes: all of the user, with a `profile`; context: by the schema's names."""
+    kinds carry; attributes: all of the user's, with `profile`; context: by the schema's names."""
 
     type: Name
     user_id: Id
@@ -51,11 +54,18 @@ class Wire(msgspec.Struct, omit_defaults=True):
     target: Name | UnsetType = UNSET
     request_id: Name | UnsetType = UNSET
     position: Whole | UnsetType = UNSET
-    attributes: Object | UnsetType = UNSET
-    context: Object | UnsetType = UNSET
+    attributes: UserFields | UnsetType = UNSET
+    context: ContextFields | UnsetType = UNSET
 
 
-_decoder = msgspec.json.Decoder(Wire)
+class _Record(Wire, omit_defaults=True):
+    """An event of the log: a schema without attributes, or without a context, leaves these unread, as any field unknown to it."""
+
+    attributes: msgspec.Raw | UnsetType = UNSET
+    context: msgspec.Raw | UnsetType = UNSET
+
+
+_decoder = msgspec.json.Decoder(_Record)
 _encoder = msgspec.json.Encoder()
 
 
@@ -91,6 +101,8 @@ def to_event(wire: Wire, schema: Schema) -> Event:
         _refuse("target", f"no target with {wire.type}", repr(wire.target))
     if kind == PROFILE:
         target = _profile_of(wire, schema)
+    elif wire.attributes is not UNSET and schema.users:
+        _refuse("attributes", f"no attributes with {wire.type}", "some")
     return Event(
         wire.event_id,
         kind,
@@ -122,7 +134,9 @@ def _profile_of(wire: Wire, schema: Schema) -> str:
 
 def _canonical(fields: Fields, given: Any, where: str) -> str:
     try:
-        return fields.canonical(given, where)
+        return fields.canonical(msgspec.json.decode(given) if isinstance(given, msgspec.Raw) else given, where)
+    except msgspec.DecodeError as error:
+        raise refusal(error, where) from error
     except BadInput as error:
         raise BadEvent(error.where, error.expected, error.received) from error
 

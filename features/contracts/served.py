@@ -17,9 +17,11 @@ from features.contracts.events import Id, Inside, Name, Whole, inside
 from features.contracts.json_contract import read_json
 from features.errors import BadEvent, BadInput
 from features.ids import Ids, OuterId
+from features.schema.declarations import MAX_CONTEXT
 from features.types import NO_ID, ItemId, Millis, UserId
 
 T = TypeVar("T")
+ContextValue = str | bool | int | float
 
 SERVED_LIMIT: Final = 256 << 10
 """Bytes of one value."""
@@ -92,6 +94,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     features       None where no features were made (no model was there to take them, or they were too large)
     degraded       what was missing, in the words of the answer
     arms           experiment → the arm that made the list
+    context        what the request said of its circumstances, by the names of the home's schema then
     """
 
     request_id: Name
@@ -105,6 +108,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     features: ServedFeatures | None = None
     degraded: tuple[str, ...] = ()
     arms: Annotated[dict[Name, Name], Meta(max_length=20)] | UnsetType = UNSET
+    context: Annotated[dict[Name, ContextValue], Meta(max_length=MAX_CONTEXT)] | UnsetType = UNSET
 
 
 class ServedHead(msgspec.Struct, frozen=True):

@@ -145,10 +145,8 @@ def undone_item(state: UserState, event: Event) -> int | None:
 def _forget(state: UserState, event: Event) -> None:
     """Forget all up to the larger of the event's time and the newest: nothing of it that comes again counts twice. The newest
     may be a profile, which is no act: the memory has it, not `last_ts`."""
-    newest, forgotten = (
-        max((entry.ts for _, entry in state.memory.items()), default=0),
-        state.features.counts[FORGET_USER],
-    )
+    newest = max((entry.ts for _, entry in state.memory.items()), default=0)
+    forgotten = state.features.counts[FORGET_USER]
     state.features = UserFeatures(event.user_id)
     state.features.counts[FORGET_USER] = forgotten + 1
     state.memory.forget(max(event.ts, newest))

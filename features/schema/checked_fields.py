@@ -12,6 +12,7 @@ from features.schema.attribute_values import Checked, check_value, received
 from features.schema.declarations import Attribute, AttributeType
 
 _encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder()
 
 
 class Fields:
@@ -53,6 +54,12 @@ class Fields:
         except BadInput as error:
             raise BadInput(f"{where}.{error.where}", error.expected, error.received) from error
         return _encoder.encode(checked).decode() if checked else ""
+
+    @staticmethod
+    def read(text: str) -> dict[str, Any]:
+        """The attributes that canonical JSON says."""
+        fields: dict[str, Any] = _decoder.decode(text) if text else {}
+        return fields
 
     def expected_names(self) -> str:
         """The names of all attributes, for a refusal."""

@@ -1,4 +1,4 @@
-"""`export`: a running home's items and events as files."""
+"""`export`: a running home's items, users and events as files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +39,10 @@ def export_files(home: Home, folder: Path, form: str) -> list[str]:
         yield from applied.events()
 
     versions = read_catalogue(log, base, log.items_end())
-    kinds, items = export_home(events(), versions.items(versions.end), base.schema, folder, chosen)
+    kinds, items, users = export_home(
+        events(), versions.items(versions.end), applied.profiles(), base.schema, folder, chosen
+    )
     lines = [f"  {kinds[name]:>12,}  {name}" for name in by_count(kinds)]
+    if base.schema.users:
+        lines.append(f"  {users:>12,}  users with attributes")
     return [f"{kinds.total():,} events and {items:,} items in {folder}", *lines]

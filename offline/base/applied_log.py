@@ -15,8 +15,9 @@ from features.clock import Clock
 from features.contracts.admission import Marked, Misplaced, admit, key_text
 from features.contracts.events import id_hash
 from features.errors import BadEvent
-from features.fold.state import UserFeatures
+from features.fold.state import UserFeatures, decode_user
 from features.fold.user import UserState, fold_user, thaw_user
+from features.ids import OuterId
 from features.types import FORGET_USER, NO_ID, UNDO, Event, UserId
 from features.verdicts import APPLIED
 from offline.base.kafka_log import Log, Record, Span
@@ -27,6 +28,7 @@ class AppliedLog:
     """The events behind a base up to the ends of `spans`, which begin where the base ends.
 
     forgotten  users whose events before their newest `forget_user` are left out, history included
+    attributes users of the log → (id outside, attributes as canonical JSON), where the schema lets users have some
     """
 
     def __init__(self, base: Base, log: Log, spans: Sequence[Span], clock: Clock) -> None:
@@ -34,6 +36,7 @@ class AppliedLog:
         self._applied: dict[int, BoolArray] = {}
         self._undone: set[tuple[UserId, int]] = set()
         self.forgotten: dict[UserId, int] = {}
+        self.attributes: dict[UserId, tuple[OuterId, str]] = {}
         for span in spans:
             self._fold(span)
 
@@ -57,6 +60,15 @@ class AppliedLog:
                     continue
                 if record.offset > self.forgotten.get(event.user_id, -1):
                     yield event
+
+    def profiles(self) -> Iterator[tuple[OuterId, str]]:
+        """(id outside, attributes as canonical JSON) of the users who have any at the end of the log."""
+        if not self._base.schema.users:
+            return
+        for user_id, stored in self._base.users():
+            if user_id not in self.attributes and (features := decode_user(stored.features)).attributes:
+                yield features.user_id, features.attributes
+        yield from (each for each in self.attributes.values() if each[1])
 
     def _stands(self, event: Event) -> bool:
         return (event.user_id, id_hash(event.event_id)) not in self._undone
@@ -87,3 +99,7 @@ class AppliedLog:
             elif event.kind == UNDO and added is not None:
                 self._undone.add((event.user_id, added.key))
         self._applied[span.partition] = applied
+        if self._base.schema.users:
+            self.attributes |= {
+                user: (state.features.user_id, state.features.attributes) for user, state in states.items()
+            }

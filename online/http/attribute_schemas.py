@@ -1,9 +1,12 @@
-"""The attributes of a home's items as /openapi.json describes them: made from the home's schema."""
+"""The attributes of a home's items and users, and the context of its requests, as /openapi.json describes them: made from the
+home's schema."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from features.schema import tables
 from features.schema.attribute_values import MAX_FACET_CHARS, MAX_FACET_VALUES, MAX_NUMBER, MAX_TEXT
-from features.schema.attributes import Attributes
+from features.schema.checked_fields import Fields
 from features.schema.declarations import Attribute
 from features.types import MAX_ID
 
@@ -11,9 +14,24 @@ Schema = dict[str, Any]
 """A JSON Schema."""
 
 
-def attribute_schemas(attributes: Attributes) -> dict[str, Schema]:
-    """Name of an attribute → the JSON Schema of its values, null for none."""
-    return {name: {"anyOf": [_values(each), {"type": "null"}]} for name, each in attributes.declared.items()}
+@dataclass(frozen=True)
+class Described:
+    """Name → the JSON Schema of its values, null for none. query: of the context as parameters, where there is no null."""
+
+    items: dict[str, Schema]
+    users: dict[str, Schema]
+    context: dict[str, Schema]
+    query: dict[str, Schema]
+
+
+def described(schema: tables.Schema) -> Described:
+    """What a home's schema declares."""
+    query = {name: _values(each) for name, each in schema.context.declared.items()}
+    return Described(_or_null(schema.items), _or_null(schema.users), _or_null(schema.context), query)
+
+
+def _or_null(fields: Fields) -> dict[str, Schema]:
+    return {name: {"anyOf": [_values(each), {"type": "null"}]} for name, each in fields.declared.items()}
 
 
 def _values(attribute: Attribute) -> Schema:

@@ -19,7 +19,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from features.contracts.events import FIELDS_OF
 from features.version import VERSION
+from online.http.attribute_schemas import Described
 from online.http.problems import TITLES, ProblemDetails
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -27,6 +29,8 @@ JSON, PROBLEM = "application/json", "application/problem+json"
 REFERENCE: Final = "#/components/schemas/{name}"
 ATTRIBUTES: Final = "attributes"
 """The property in whose stead a component has the attributes of the home's items (`online.http.json_response`)."""
+CONTEXT: Final = "context."
+"""Begins the names of parameters that say the context of a request."""
 KEYS: Final = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "admin_key": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
@@ -44,6 +48,7 @@ class Contract:
     also        other statuses with the same body as a successful response
     media_type  of a successful response
     admin       whether it takes the operator's key
+    context     whether it takes the context of the request as parameters of the query
     """
 
     answer: Any
@@ -53,6 +58,7 @@ class Contract:
     also: tuple[int, ...] = ()
     media_type: str = JSON
     admin: bool = False
+    context: bool = False
 
 
 _CONTRACTS: Final[dict[Callable[..., Any], Contract]] = {}
@@ -69,19 +75,19 @@ def contract(answer: Any, **more: Any) -> Callable[[Endpoint], Endpoint]:
     return remember
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter], attributes: Mapping[str, Any]) -> None:
-    """Make `app`, which includes these routers, generate /openapi.json from their routes' contracts. attributes: of items, name →
-    JSON Schema."""
+def install(app: FastAPI, routers: Sequence[APIRouter], home: Described) -> None:
+    """Make `app`, which includes these routers, generate /openapi.json from their routes' contracts. home: what its schema
+    declares."""
 
-    def described() -> dict[str, Any]:
+    def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(app, routers, attributes)
+            app.openapi_schema = describe(app, routers, home)
         return app.openapi_schema
 
-    app.openapi = described  # type: ignore[method-assign]
+    app.openapi = document  # type: ignore[method-assign]
 
 
-def describe(app: FastAPI, routers: Sequence[APIRouter], attributes: Mapping[str, Any]) -> dict[str, Any]:
+def describe(app: FastAPI, routers: Sequence[APIRouter], home: Described) -> dict[str, Any]:
     """The OpenAPI document. Raises KeyError for a route without a contract."""
     document = get_openapi(title=app.title, version=VERSION, description=app.description, routes=app.routes)
     routes = [
@@ -94,20 +100,40 @@ def describe(app: FastAPI, routers: Sequence[APIRouter], attributes: Mapping[str
     types = [ProblemDetails, *(kind for each in contracts for kind in (each.answer, each.body) if kind is not None)]
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     for each in components.values():
-        _add_attributes(each, attributes)
+        _add_fields(each, {"users": home.users, "context": home.context})
+        _add_attributes(each, home.items)
     schema_of = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     for route, each in zip(routes, contracts, strict=True):
         for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
+            if each.context:
+                operation["parameters"] += [
+                    {"name": f"{CONTEXT}{name}", "in": "query", "required": False, "schema": schema}
+                    for name, schema in home.query.items()
+                ]
             operation |= _described(route.path_format, each, schema_of, bool(operation.get("parameters")))
     document["components"] = {"schemas": components, "securitySchemes": KEYS}
     return document
 
 
+def _add_fields(component: dict[str, Any], fields: Mapping[str, Mapping[str, Any]]) -> None:
+    """Describe the objects whose properties the home's schema names (FIELDS_OF); a property that need not be there is left out
+    where it names none."""
+    properties = component.get("properties", {})
+    for name, each in list(properties.items()):
+        table = each.pop(FIELDS_OF, None)
+        if table is None:
+            continue
+        if fields[table] or name in component.get("required", []):
+            each |= {"type": "object", "properties": fields[table], "additionalProperties": False}
+        else:
+            del properties[name]
+
+
 def _add_attributes(component: dict[str, Any], attributes: Mapping[str, Any]) -> None:
     """Describe the attributes of items among a component's own properties, where the component has ATTRIBUTES."""
     properties = component.get("properties", {})
-    if ATTRIBUTES in properties:
+    if ATTRIBUTES in properties and "properties" not in properties[ATTRIBUTES]:
         del properties[ATTRIBUTES]
         properties |= attributes
         component["required"] = [name for name in component.get("required", []) if name != ATTRIBUTES]

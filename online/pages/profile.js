@@ -1,7 +1,7 @@
-// Who the user is: counts, mean rating, and when.
+// Who the user is: counts, mean rating, what is known, and when.
 
 import { el } from "./dom.js";
-import { capital, invitation, knows, noun, nouns, ownActs, rates, spoken } from "./schema.js";
+import { capital, invitation, knows, noun, nouns, ownActs, rates, schema, spoken } from "./schema.js";
 import { ago, count, date, isoDate, number } from "./format.js";
 
 /** `user` as in GET /v1/users/{id}. */
@@ -17,10 +17,19 @@ export function showProfile(lead, facts, user) {
     ...pair("click", "view", "Clicks · views"),
     ...ownActs.filter(({ name }) => name in counts).map(({ name }) => [capital(spoken(name)), number(counts[name])]),
     [`${capital(nouns)} seen`, number(user.seen)],
+    ...schema.users.filter(({ name }) => name in user.attributes).map(({ name, type }) => [capital(spoken(name)), told(user.attributes[name], type)]),
     ["Newest event", last === null ? "none" : moment(last, ago(last, now))],
     ["Now, in the data's time", moment(now)],
   ];
   facts.replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+/** An attribute of the user: words as chips, the beginning of a text. */
+function told(value, type) {
+  if (type === "facet") return el("ul.words", {}, ...[value].flat().map((word) => el("li", {}, word)));
+  if (type === "time") return moment(value);
+  if (type === "flag") return value ? "yes" : "no";
+  return type === "number" ? number(value) : value.slice(0, 200);
 }
 
 const moment = (ts, more) => el("time", { datetime: isoDate(ts) }, date(ts), more ? el("small", {}, more) : null);

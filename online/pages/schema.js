@@ -6,11 +6,11 @@ import { getSchema } from "./api.js";
 /**
  * @typedef {{name: string, value: string | null, needs_value: boolean, positive: boolean, negative: boolean, hides: string, click: boolean}} ActKind
  * @typedef {{name: string, type: string, many: boolean}} Attribute
- * @typedef {{noun: string, nouns: string, ids: string, acts: ActKind[], items: Attribute[], labels: string | null, era: string | null, image_hosts: string[]}} Schema
+ * @typedef {{noun: string, nouns: string, ids: string, acts: ActKind[], items: Attribute[], users: Attribute[], labels: string | null, era: string | null, image_hosts: string[]}} Schema
  */
 
 /** @type {Schema} */
-const UNKNOWN = { noun: "item", nouns: "items", ids: "numbers", acts: [], items: [], labels: null, era: null, image_hosts: [] };
+const UNKNOWN = { noun: "item", nouns: "items", ids: "numbers", acts: [], items: [], users: [], labels: null, era: null, image_hosts: [] };
 
 const NAMING = ["aria-label", "placeholder", "title"];
 

@@ -28,6 +28,7 @@ def impression_of(answer: Recommendation) -> Served:
         features=None if ranked.features is None else _features(ranked.features),
         degraded=answer.degraded,
         arms=dict(answer.arms) or UNSET,
+        context=dict(answer.context) or UNSET,
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.base.embedding_files import TWOTOWER
-from features.contracts.served import MAX_CANDIDATES
+from features.contracts.served import MAX_CANDIDATES, ContextValue
 from features.errors import Unavailable
 from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
@@ -33,6 +33,7 @@ from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
+from online.stores.number_columns import Range
 from online.stores.user_store import LiveUser, UserStore
 from online.support.float32 import to_json_floats
 from online.support.home_clock import HomeClock
@@ -61,6 +62,8 @@ class Request:
     named    the caller has named the model: it alone ranks, and the list is in no experiment
     items    rank these, seen or not, instead of recalled candidates
     filters  (facet, value): only items that have, of each facet named, one of its values
+    ranges   only items whose numbers lie within all of them
+    context  what the request says of its circumstances: it is logged with the list
     explain  keep the query for `online.recommend.explain`: it is as large as the catalogue
     """
 
@@ -75,6 +78,8 @@ class Request:
     items: tuple[ItemId, ...] | None = None
     explain: bool = False
     user: str = ""
+    ranges: tuple[Range, ...] = ()
+    context: Mapping[str, ContextValue] = field(default_factory=dict)
 
     def policy(self) -> Policy:
         """The policy of this list."""
@@ -137,6 +142,7 @@ class Recommendation:
     user           the user's id outside where it is a string, else ""
     last_event_ts, applied_in_ms, n  of the user: see `online.stores.user_store.LiveUser`
     arms           experiment → the arm that made the list
+    context        of the request
     """
 
     request_id: str
@@ -152,6 +158,7 @@ class Recommendation:
     arms: Mapping[str, str] = field(default_factory=dict)
     n: int | None = None
     user: str = ""
+    context: Mapping[str, ContextValue] = field(default_factory=dict)
 
 
 class Recommender:
@@ -240,6 +247,7 @@ class Recommender:
             arms=request.arms(),
             n=user.n,
             user=request.user,
+            context=request.context,
         )
 
     async def _recall(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
@@ -314,6 +322,8 @@ class Recommender:
             return allowed
         if request.filters:
             allowed &= items.facets.mask(request.filters, size)
+        if request.ranges:
+            allowed &= items.numbers.mask(request.ranges, size)
         hide = policy.hide
         for facet, values in hide.by_facet(items.attributes.labels).items():
             if facet in items.facets.by_name:

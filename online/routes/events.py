@@ -40,21 +40,24 @@ def read_events(body: bytes, server: Server) -> list[Event]:
     values = value if isinstance(value, list) else [value]
     if not 1 <= len(values) <= MAX_EVENTS:
         raise _refused(0, BadEvent("body", f"1 to {MAX_EVENTS} events", str(len(values))))
-    now, wall, limit = server.clock.now(), server.clock.wall(), server.clock.limit()
     events = []
     for index, each in enumerate(values):
         try:
-            wire = wire_from_json(each)
-            if wire.event_id is UNSET:
-                wire.event_id = uuid.uuid4().hex
-            if wire.ts is UNSET:
-                wire.ts = now
-            event = to_event(wire, server.schema)
-            check_time(event.ts, wall, limit)
+            events.append(complete_event(wire_from_json(each), server))
         except BadEvent as error:
             raise _refused(index, error) from error
-        events.append(event)
     return events
+
+
+def complete_event(wire: Wire, server: Server) -> Event:
+    """The event of a body, with an id of its own and the home's time where it has none. Raises BadEvent."""
+    if wire.event_id is UNSET:
+        wire.event_id = uuid.uuid4().hex
+    if wire.ts is UNSET:
+        wire.ts = server.clock.now()
+    event = to_event(wire, server.schema)
+    check_time(event.ts, server.clock.wall(), server.clock.limit())
+    return event
 
 
 def _refused(index: int, error: BadEvent) -> Problem:
@@ -72,7 +75,11 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
     """Take one event or an array of up to 1,000. 202 once the broker has acknowledged all; `event_id` and `ts` may be
     left out. A bad event is a 422 and nothing of the call is written; a 503 may have written a part, and sending the
     event_ids in its body again is safe."""
-    events = read_events(await request.body(), server)
+    return await append_events(read_events(await request.body(), server), server)
+
+
+async def append_events(events: list[Event], server: Server) -> Response:
+    """Write events to the log: 202 once the broker has acknowledged all, 503 where it did not in time."""
     ids = [event.event_id for event in events]
     try:
         offsets = await server.event_log.append_events(events)

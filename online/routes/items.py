@@ -17,9 +17,11 @@ from online.routes.parameters import (
     FieldsQuery,
     GenreQuery,
     IdPath,
+    RangeQuery,
     item_row,
     read_fields,
     read_filters,
+    read_ranges,
     split_fields,
 )
 from online.server import Server, server_of
@@ -95,6 +97,7 @@ async def get_items(
     server: Annotated[Server, Depends(server_of)],
     genre: GenreQuery = None,
     facet: FacetQuery = None,
+    range_: RangeQuery = None,
     decade: Annotated[int | None, Query(ge=1800, le=9990, multiple_of=10)] = None,
     q: Annotated[str, Query(max_length=100)] = "",
     sort: Sort = "popular",
@@ -104,9 +107,10 @@ async def get_items(
     fields: FieldsQuery = None,
 ) -> JsonResponse:
     """A page of the catalogue. `q`: each word begins a word of the title. `trending` is what has more events in the last day than
-    usual. `facet`, `genre` and `fields` as for a list. `unlisted=1`: also what is not available, or has expired. `next` is the
-    cursor of the next page, null at the end."""
+    usual. `facet`, `range`, `genre` and `fields` as for a list. `unlisted=1`: also what is not available, or has expired. `next`
+    is the cursor of the next page, null at the end."""
     filters, names = read_filters(server, facet, genre), read_fields(server, split_fields(fields))
+    ranges = read_ranges(server, range_)
     after = None
     if cursor is not None:
         try:
@@ -116,7 +120,7 @@ async def get_items(
         if after.sort != sort or isinstance(after.value, str) != (sort == "title"):
             raise Problem(422, f"cursor: expected one of sort={sort}, got one of sort={after.sort}")
     now = server.clock.now()
-    wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS], unlisted)
+    wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS], unlisted, ranges)
     try:
         rows, last = await server.search.search(wanted, after, limit, now)
     except Unavailable as error:

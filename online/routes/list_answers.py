@@ -1,10 +1,11 @@
 """Shared by all routes that return lists: choosing the model, making the list, counting and logging it, and its JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from features.contracts.served import ContextValue
 from features.ids import OuterId
 from online.http.problems import Problem
 from online.http.seen_token import read_token
@@ -15,6 +16,7 @@ from online.routes.item_outline import ItemOutline, outline
 from online.routes.parameters import read_fields, read_id
 from online.server import Server
 from online.stores.facets import Filter
+from online.stores.number_columns import Range
 from online.support import metrics
 
 
@@ -78,13 +80,18 @@ async def make_list(
     items: tuple[int, ...] | None = None,
     explain: bool = False,
     background: bool = False,
+    ranges: tuple[Range, ...] = (),
+    context: Mapping[str, ContextValue] | None = None,
 ) -> Recommendation:
     """Make a list, and count what it misses. background: low priority, may wait up to 20 s for its slots. Raises a 404 Problem
     for an unknown model, 422 for what is no id, 503 if no slot is free in time (`online.http.load_shedding`)."""
     user_id, outer = read_id(server, "user_id", user)
     chosen = server.serving.value.choose_arms(user_id)
     ranker = find_model(server, model, chosen.policy.model)
-    request = Request(user_id, ranker, size, at, filters, excluded, chosen, model is not None, items, explain, outer)
+    named = model is not None
+    request = Request(
+        user_id, ranker, size, at, filters, excluded, chosen, named, items, explain, outer, ranges, context or {}
+    )
     async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)
     for what in answer.degraded:

@@ -1,26 +1,36 @@
 """Parameters shared by several routes, and how the ids of a request are read."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final
+from contextlib import suppress
+from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
+import msgspec
 from fastapi import Path, Query
 from msgspec import Meta
 
 from features.ids import MAX_LENGTH, OuterId
+from features.schema.checked_fields import Fields
 from features.types import ItemId, UserId
+from online.http.openapi import CONTEXT
 from online.http.problems import Problem, field_faults
 from online.server import Server
 from online.stores.facets import Filter
+from online.stores.number_columns import Range
 
 MAX_FILTERS: Final = 20
 MAX_FIELDS: Final = 40
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
 UserIdQuery = Annotated[str, Query(min_length=1, max_length=MAX_LENGTH)]
 ModelQuery = Annotated[str | None, Query(max_length=64)]
 GenreQuery = Annotated[str | None, Query(max_length=200)]
 FacetQuery = Annotated[list[str] | None, Query(max_length=MAX_FILTERS)]
+RangeQuery = Annotated[list[str] | None, Query(alias="range", max_length=MAX_FILTERS)]
 FieldsQuery = Annotated[str | None, Query(max_length=2_000)]
 FacetFilters = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=MAX_FILTERS)]
+RangeFilters = FacetFilters
 FieldNames = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MAX_FIELDS)]
 IdPath = Annotated[str, Path(min_length=1, max_length=3 * MAX_LENGTH)]
 """An id in a path, still percent-encoded as far as it holds a slash (`online.http.slashes`)."""
@@ -78,6 +88,54 @@ def read_filters(server: Server, facets: Sequence[str] | None, genre: str | None
         if not len(facet.rows(value)):
             raise Problem(404, f"no item has {value[:130]!r} as {name}; GET /v1/facets/{name} says what there is")
     return tuple(filters)
+
+
+def read_ranges(server: Server, texts: Sequence[str] | None) -> tuple[Range, ...]:
+    """The ranges "price:10..50", "price:10.." and "price:..50". Raises a 422 Problem for another text, or an attribute that is
+    neither number nor time."""
+    ranges = []
+    for text in texts or ():
+        name, colon, rest = text.partition(":")
+        low, dots, high = rest.partition("..")
+        if not (colon and dots and (low or high)):
+            raise Problem(422, f"range: expected NAME:LOW..HIGH, one of the two may be left out, got {text[:60]!r}")
+        numbers = server.items.numbers
+        if name not in numbers.names:
+            expected = f"one of {', '.join(numbers.names)}" if numbers.names else "no range: items have no numbers"
+            raise Problem(422, f"range: expected {expected}, got {name[:60]!r}")
+        ranges.append(Range(name, *(_bound(each, numbers.is_whole(name)) if each else None for each in (low, high))))
+    return tuple(ranges)
+
+
+def _bound(text: str, whole: bool) -> int | float:
+    if whole and not _WHOLE.fullmatch(text):
+        raise Problem(422, f"range: expected whole milliseconds since 1970, got {text[:60]!r}")
+    if not _NUMBER.fullmatch(text):
+        raise Problem(422, f"range: expected a number, got {text[:60]!r}")
+    return int(text) if whole else float(text)
+
+
+def read_context(server: Server, given: Any, where: str = "context") -> dict[str, Any]:
+    """The context of a request, checked by the schema. Raises a 422 Problem that names the field."""
+    with field_faults():
+        return Fields.read(server.schema.context.canonical(given, where))
+
+
+def read_context_query(server: Server, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The context in the parameters `context.NAME=value` of a query. Raises as `read_context`, also where a name comes twice."""
+    given: dict[str, Any] = {}
+    declared = server.schema.context.declared
+    for key, text in query:
+        if not key.startswith(CONTEXT):
+            continue
+        name = key.removeprefix(CONTEXT)
+        if name in given:
+            raise Problem(422, f"{key[:60]}: expected one value, got several")
+        given[name] = text
+        if name in declared and declared[name].type != "facet":
+            with suppress(msgspec.DecodeError):  # what is no number or flag stays a string, and is refused as one
+                given[name] = msgspec.json.decode(text, type=int | float | bool)
+    return read_context(server, given)
 
 
 def read_fields(server: Server, names: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,14 +1,15 @@
 """Lists: GET and POST /v1/recommendations, POST /v1/rank."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Depends, Query
-from msgspec import Meta
+from fastapi import APIRouter, Depends, Query, Request
+from msgspec import UNSET, Meta, UnsetType
 
-from features.contracts.events import Id, Whole
-from features.contracts.served import MAX_CANDIDATES
+from features.contracts.events import ContextFields, Id, Whole
+from features.contracts.served import MAX_CANDIDATES, ContextValue
 from features.ids import OuterId
 from features.types import MAX_ID
 from online.http.json_response import JsonResponse
@@ -24,14 +25,20 @@ from online.routes.parameters import (
     FieldsQuery,
     GenreQuery,
     ModelQuery,
+    RangeFilters,
+    RangeQuery,
     UserIdQuery,
+    read_context,
+    read_context_query,
     read_fields,
     read_filters,
     read_ids,
+    read_ranges,
     split_fields,
 )
 from online.server import Server, body_of, server_of
 from online.stores.facets import Filter
+from online.stores.number_columns import Range
 from online.support import metrics
 from online.support.reloadable_file import UNREADABLE
 
@@ -55,9 +62,10 @@ def read_excluded(server: Server, text: str | None) -> frozenset[int]:
 
 
 @router.get("/v1/recommendations")
-@contract(ListAnswer, problems=(404, 503))
+@contract(ListAnswer, problems=(404, 503), context=True)
 async def get_recommendations(
     server: Annotated[Server, Depends(server_of)],
+    request: Request,
     user_id: UserIdQuery,
     model: ModelQuery = None,
     size: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -65,6 +73,7 @@ async def get_recommendations(
     at: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None,
     genre: GenreQuery = None,
     facet: FacetQuery = None,
+    range_: RangeQuery = None,
     exclude: Annotated[str | None, Query(max_length=32_768)] = None,
     fields: FieldsQuery = None,
     explain: bool = False,
@@ -73,13 +82,18 @@ async def get_recommendations(
     it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
     topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`.
     `facet=brand:Acme` keeps items with that value; of several values of one facet an item has one, of several facets one of
-    each. `genre=X` is short for a label, a value of the first facet that counts for tastes. `fields` names the attributes that
-    items carry. `exclude` can't name an id with a comma in it; a POST can. `explain=1` says why each item is where it is."""
+    each. `genre=X` is short for a label, a value of the first facet that counts for tastes. `range=price:10..50` keeps items
+    whose number lies there, both ends included; either may be left out. `context.NAME=value` says the circumstances that the
+    schema names; it is logged with the list. `fields` names the attributes that items carry. `exclude` can't name an id with a
+    comma in it; a POST can. `explain=1` says why each item is where it is."""
     excluded = read_excluded(server, exclude)
-    filters = read_filters(server, facet, genre)
+    filters, ranges = read_filters(server, facet, genre), read_ranges(server, range_)
+    context = read_context_query(server, request.query_params.multi_items())
     names = read_fields(server, split_fields(fields))
     seen_applied = await wait_for(server, seen)
-    answer = await make_list(server, user_id, model, size, at, filters, excluded, explain=explain)
+    answer = await make_list(
+        server, user_id, model, size, at, filters, excluded, explain=explain, ranges=ranges, context=context
+    )
     if answer.applied_in_ms is not None and seen_applied:
         metrics.APPLIED.observe(answer.applied_in_ms / 1000)
     response = JsonResponse(answer_of(server, answer, seen_applied, names, explain))
@@ -109,9 +123,11 @@ class Many(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: Whole | None = None
     genre: Annotated[str, Meta(max_length=200)] | None = None
     facet: FacetFilters = []
+    range: RangeFilters = []
     exclude: Annotated[list[Id], Meta(max_length=MAX_EXCLUDED)] = []
     fields: FieldNames | None = None
     explain: bool = False
+    context: ContextFields | UnsetType = UNSET
 
 
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,13 +158,15 @@ async def post_recommendations(
     filters, names = read_filters(server, given.facet, given.genre), read_fields(server, given.fields)
     seen_applied = await wait_for(server, given.seen)
     excluded = frozenset(read_ids(server, "exclude", given.exclude))
+    ranges = read_ranges(server, given.range)
+    context = {} if given.context is UNSET else read_context(server, given.context)
     answers: list[Recommendation] = []
     try:
         async with asyncio.timeout(MANY_TIMEOUT):
             for start in range(0, len(given.user_ids), CONCURRENT):
                 some = given.user_ids[start : start + CONCURRENT]
                 answers += await asyncio.gather(
-                    *(_one_of_many(server, given, user_id, filters, excluded) for user_id in some)
+                    *(_one_of_many(server, given, user_id, filters, excluded, ranges, context) for user_id in some)
                 )
     except TimeoutError:
         detail = (
@@ -164,7 +182,13 @@ async def post_recommendations(
 
 
 async def _one_of_many(
-    server: Server, given: Many, user_id: OuterId, filters: tuple[Filter, ...], excluded: frozenset[int]
+    server: Server,
+    given: Many,
+    user_id: OuterId,
+    filters: tuple[Filter, ...],
+    excluded: frozenset[int],
+    ranges: tuple[Range, ...],
+    context: Mapping[str, ContextValue],
 ) -> Recommendation:
     return await make_list(
         server,
@@ -176,6 +200,8 @@ async def _one_of_many(
         excluded,
         explain=given.explain,
         background=True,
+        ranges=ranges,
+        context=context,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Depends
 
+from features.schema.checked_fields import Fields
 from features.schema.declarations import AttributeType
 from features.schema.document import ValueKind
 from features.schema.tables import is_act
@@ -36,7 +37,7 @@ class ActKind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttributeOutline(msgspec.Struct, frozen=True, kw_only=True):
-    """An attribute of items; `many`: its value is an array."""
+    """An attribute of items or users, or a field of the context; `many`: its value is an array."""
 
     name: str
     type: AttributeType
@@ -50,6 +51,8 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     ids           whether answers give every id as a string, or numbers where they are numbers
     acts          the kinds of event that a user does to an item, in the order of the schema
     items         the attributes of items, in the order of the schema
+    users         those of users
+    context       what events and requests may say of their circumstances
     labels        the first facet that counts for tastes, which `genre=` names; null without one
     era           the number by whose decades items count; null without one
     image_hosts   whose images the pages show
@@ -60,9 +63,15 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     ids: Literal["numbers", "strings"]
     acts: list[ActKind]
     items: list[AttributeOutline]
+    users: list[AttributeOutline]
+    context: list[AttributeOutline]
     labels: str | None
     era: str | None
     image_hosts: list[str]
+
+
+def _outlines(fields: Fields) -> list[AttributeOutline]:
+    return [AttributeOutline(name=name, type=each.type, many=each.many) for name, each in fields.declared.items()]
 
 
 @router.get("/v1/schema")
@@ -93,10 +102,9 @@ async def get_schema(server: Annotated[Server, Depends(server_of)]) -> JsonRespo
             nouns=schema.document.nouns,
             ids=schema.document.ids,
             acts=acts,
-            items=[
-                AttributeOutline(name=name, type=each.type, many=each.many)
-                for name, each in schema.items.declared.items()
-            ],
+            items=_outlines(schema.items),
+            users=_outlines(schema.users),
+            context=_outlines(schema.context),
             labels=schema.items.labels,
             era=schema.items.era,
             image_hosts=list(server.access.value.image_hosts),

@@ -19,6 +19,7 @@ from features.inputs.columns import popularity, trending
 from features.types import ItemId, Millis
 from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
+from online.stores.number_columns import Range
 
 Sort = Literal["popular", "trending", "newest", "rating", "title"]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
@@ -32,13 +33,14 @@ _WORD: Final = re.compile(r"\w+")
 @dataclass(frozen=True)
 class CatalogueQuery:
     """Filters and order of a search. filters: (facet, value); decade: 1990 is 1990 to 1999; words: each begins a word of the
-    title. None or empty matches all items. unlisted: also those that lists may not show."""
+    title. None or empty matches all items. unlisted: also those that lists may not show. ranges: of numbers; all hold."""
 
     sort: Sort = "popular"
     filters: tuple[Filter, ...] = ()
     decade: int | None = None
     words: tuple[str, ...] = ()
     unlisted: bool = False
+    ranges: tuple[Range, ...] = ()
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -174,7 +176,7 @@ class CatalogueSearch:
 
     def _rows(self, wanted: CatalogueQuery, now: Millis) -> IntArray:
         columns, size = self._items.columns, len(self._items)
-        matches = self._items.facets.mask(wanted.filters, size)
+        matches = self._items.facets.mask(wanted.filters, size) & self._items.numbers.mask(wanted.ranges, size)
         matches &= self._items.present(size) if wanted.unlisted else self._items.showable(now, size)
         if wanted.decade is not None:
             matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)

@@ -28,6 +28,7 @@ from features.units import DAY_MS
 from online.stores.facets import Facets
 from online.stores.item_catalogue import Catalogue
 from online.stores.item_names import ItemNames
+from online.stores.number_columns import NumberColumns
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class ItemStore:
         self._row_of: dict[ItemId, int] = {}
         self._showable_until: IntArray = np.zeros(len(ids), np.int64)
         """[N] the time (ms) from which on no list shows the item."""
+        self.numbers = NumberColumns(self.attributes.declared, len(ids))
         self._deleted: set[int] = set()
         self.names = ItemNames()
         for item_id in ids:
@@ -88,6 +90,7 @@ class ItemStore:
             more = max(1024, row // 4)
             self.columns.grow(more)
             self.index.together.grow(more)
+            self.numbers.grow(more)
             self._showable_until = np.concatenate([self._showable_until, np.zeros(more, np.int64)])
         self.names.keep_heard(item_id)
         self._set_row(row, item_id)
@@ -101,6 +104,7 @@ class ItemStore:
         """Set a row's columns from the catalogue."""
         item = self.catalogue.get(item_id)
         self.columns.set_item(row, item_id, item)
+        self.numbers.put(row, item)
         self._showable_until[row] = FOREVER if item is None else showable_until(item)
         if item is not None:
             self.names.keep(item_id, item.outer)

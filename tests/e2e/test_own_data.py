@@ -6,9 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
+from features.keys import EVENTS, partition_of
 from features.schema.tables import read_schema
 from offline.datasets.dataset import open_dataset, rows_between
 from offline.datasets.own.proposal import propose
@@ -41,6 +43,8 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
     home = tmp_path / "home"
     done = run_martlet("init", "--from", str(tmp_path / "shop"), "--home", str(home))
     assert done.returncode == 0, done.stderr
+    with (home / "schema.toml").open("a") as schema:
+        schema.write('\n[users.plan]\ntype = "facet"\n[context.device]\ntype = "facet"\n')
     with running(home) as martlet:
         answer = until(lambda: (body := listed(martlet, "c00007"))["degraded"] == [] and body, 120, "a whole list")
         assert answer["model"] == "fusion"
@@ -52,8 +56,19 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
         assert first not in {item["item_id"] for item in listed(martlet, "c00007")["items"]}, "hidden for a week"
         martlet.post([bought, {"type": "undo", "user_id": "c00007", "target": "p1"}]).raise_for_status()
         martlet.post({"type": "click", "user_id": "Zoë 商", "item_id": first}).raise_for_status()
+        for user, plan in (("c00001", "free"), ("c00007", "free"), ("c00007", "paid"), ("c00009", "")):
+            told = martlet.http.put(f"/v1/users/{user}", json={"attributes": {"plan": plan} if plan else {}})
+            assert told.status_code == 202, told.text
+        assert martlet.http.put("/v1/users/c00007", json={"attributes": {"plan": 3}}).status_code == 422
+        wrong = {"type": "profile", "user_id": "c00007", "attributes": {"plan": 3}, "event_id": "wrong", "ts": 1}
+        key, value = b"c00007", json.dumps(wrong).encode()
+        martlet.producer.send(EVENTS, key=key, value=value, partition=partition_of("c00007")).get(20)
         martlet.post({"type": "forget_user", "user_id": "c00001"}).raise_for_status()
-        assert verify(martlet)["applied"] == 4
+        assert listed(martlet, "c00007", **{"range": "price:5..50", "context.device": "phone"})["items"]
+        counts = verify(martlet)
+        assert (counts["applied"], counts["rejected"]) == (8, 1)
+        assert martlet.http.get("/v1/users/c00007").json()["attributes"] == {"plan": "paid"}
+        assert martlet.http.get("/v1/users/c00001").json()["attributes"] == {}
         done = martlet.command("export", "--to", str(tmp_path / "out"))
         assert done.returncode == 0, done.stderr
         data = home / "data"
@@ -62,6 +77,8 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
         rows = [row for batch in rows_between(dataset, 0, dataset.rows, columns=columns) for row in batch.to_pylist()]
         expected = Counter(SHOP.kind(row["kind"]).name for row in rows if row["user"] != "c00001")
         assert kinds_of(tmp_path / "out", tmp_path / "data") == expected + Counter({"click": 1})
+        users = pq.read_table(tmp_path / "out" / "users.parquet").to_pylist()
+        assert users == [{"user_id": "c00007", "plan": "paid"}]
 
 
 def test_a_home_that_never_had_a_file(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ FAULTS: Final = (
     Fault(
         "what the fold reads of items is not in the digest",
         "features/schema/tables.py",
-        "[self.unit, self.kinds, self.items.rules(), self.together]",
+        "[self.unit, self.kinds, self.items.taste_rules(), self.together]",
         "[self.unit, self.kinds, self.together]",
         ("test_what_the_fold_reads_of_items_is_in_the_digest_and_nothing_else_is",),
     ),

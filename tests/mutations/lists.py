@@ -12,6 +12,7 @@ from tests.mutations import (
     in_recommending,
     in_streaming,
     in_user_fold,
+    in_users,
 )
 from tests.mutations.fault import Fault
 
@@ -25,4 +26,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *in_recommending.FAULTS,
     *in_streaming.FAULTS,
     *in_user_fold.FAULTS,
+    *in_users.FAULTS,
 )

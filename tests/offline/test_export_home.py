@@ -1,8 +1,11 @@
 """What is exported is taken again: the same events of each kind, the same items."""
 
+import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
@@ -12,7 +15,7 @@ from offline.datasets.dataset import event_of, open_dataset, whole_rows
 from offline.datasets.own.proposal import propose
 from offline.datasets.own.recogniser import recognise
 from offline.export_home import FORMATS, Format, export_home
-from tests.schemas import SHOP
+from tests.schemas import SHOP, peopled
 
 AT = 1_700_000_000_000
 
@@ -22,11 +25,12 @@ def test_a_round_trip(tmp_path: Path, form: Format) -> None:
     draw_shop(tmp_path / "shop", users=80, items=50, seed=5)
     first = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
     events = [event_of("shop", *row) for row in whole_rows(first, 0, first.rows)]
-    kinds, items = export_home(events, first.items, SHOP, tmp_path / "again", form)
-    assert (kinds, items) == (Counter(SHOP.kind(event.kind).name for event in events), 50)
+    told = [("7", '{"plan":"paid"}')]
+    kinds, items, users = export_home(events, first.items, told, peopled("shop"), tmp_path / "again", form)
+    assert (kinds, items, users) == (Counter(SHOP.kind(event.kind).name for event in events), 50, 1)
     proposal = propose(recognise([tmp_path / "again"]))
     assert proposal.kinds == kinds
-    assert proposal.doubts == ()
+    assert proposal.doubts == (f"users.{form} holds users: their attributes are not read yet",)
     schema = read_schema(proposal.schema, "schema.toml")
     second = open_dataset(str(tmp_path / "again"), tmp_path / "data", schema)
     assert second.items == first.items
@@ -67,6 +71,29 @@ def test_every_type_of_attribute_comes_back(tmp_path: Path, form: Format) -> Non
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(BadInput, match="--to: expected a new or empty folder"):
-        export_home([], [], SHOP, tmp_path, "parquet")
-    kinds, items = export_home([], [], SHOP, tmp_path / "new", "ndjson")
-    assert (kinds, items) == (Counter(), 0)
+        export_home([], [], [], SHOP, tmp_path, "parquet")
+    assert export_home([], [], [], SHOP, tmp_path / "new", "ndjson") == (Counter(), 0, 0)
+    assert not (tmp_path / "new" / "users.ndjson").exists(), "of a schema whose users have no attributes"
+
+
+TOLD: dict[str, dict[str, object]] = {
+    "7": {"plan": "paid"},
+    "Zoë": {"interests": ["tea", "rain"], "born": 1980.5, "joined": 10**12, "insider": True, "about": "Ü\n"},
+}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_users_are_written_with_their_attributes(tmp_path: Path, form: Format) -> None:
+    schema = peopled("shop")
+    users = [(name, schema.users.canonical(fields, "attributes")) for name, fields in TOLD.items()]
+    assert export_home([], [], users, schema, tmp_path / "out", form)[2] == 2
+    if form == "ndjson":
+        rows = [json.loads(line) for line in (tmp_path / "out" / "users.ndjson").read_text().splitlines()]
+    else:
+        rows = pq.read_table(tmp_path / "out" / "users.parquet").to_pylist()
+    assert [list(row) for row in rows] == [["user_id", *schema.users.declared]] * 2
+    for row in rows:
+        joined = row["joined"]
+        row["joined"] = int(joined.timestamp() * 1000) if isinstance(joined, datetime) else joined
+    assert {row["user_id"]: {name: row[name] for name in TOLD[row["user_id"]]} for row in rows} == TOLD
+    assert rows[0]["interests"] is None

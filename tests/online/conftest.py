@@ -13,7 +13,7 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
 from features.schema.tables import Schema
-from features.types import RATING, Event, Millis
+from features.types import NO_ID, PROFILE, RATING, Event, Millis
 from features.units import DAY_MS
 from online.recommend.recommender import Recommendation
 from online.settings import ApiSettings
@@ -27,9 +27,15 @@ FILMS = [
 ]
 
 
+def _told_users(schema: Schema) -> list[tuple[int, bytes]]:
+    state = UserState(UserFeatures(8))
+    fold_user(state, Event("told", PROFILE, 8, NO_ID, 0, '{"plan":"paid"}', 100 * DAY_MS), None, 0, schema)
+    return [(8, freeze_user(state))] if schema.users else []
+
+
 def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Millis] | None = None) -> Base:
-    """40 films, film n rated n times; user 7 has liked films 1 and 3. Events to come mean what `schema` says. hidden: more films
-    that the user is not shown, until when."""
+    """40 films, film n rated n times; user 7 has liked films 1 and 3; where users have attributes, 8 has a plan. Events to come
+    mean what `schema` says. hidden: more films that the user is not shown, until when."""
     items = []
     for item in FILMS:
         features = ItemFeatures(item.item_id)
@@ -44,7 +50,7 @@ def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Milli
     catalogue = [schema.items.again(item) for item in FILMS]
     manifest = {"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}
     near = {1: [(5, 0.9), (6, 0.5), (3, 0.4)], 3: [(6, 0.8)]}
-    write_small_base(folder, schema, manifest, catalogue, [(7, freeze_user(state))], items, near)
+    write_small_base(folder, schema, manifest, catalogue, [(7, freeze_user(state)), *_told_users(schema)], items, near)
     return Base(folder)
 
 

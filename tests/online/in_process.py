@@ -32,12 +32,17 @@ NOW = 101 * DAY_MS
 
 
 class FakeLog:
-    """Accepts every event as the first of its user."""
+    """Accepts every event as the first of its user, and keeps it."""
 
     connected = True
 
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
     async def append_events(self, events: Iterable[Event]) -> dict[UserId, int]:
-        return {event.user_id: 1 for event in events}
+        new = list(events)
+        self.events += new
+        return {event.user_id: 1 for event in new}
 
 
 class FakeItemTopic:

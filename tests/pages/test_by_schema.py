@@ -3,7 +3,7 @@ small base; its Redis is away, which the pages say, and its log keeps what is po
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route, expect
 
 from features.schema.tables import read_schema
-from features.types import Event, UserId
 from tests.home import until
 from tests.online.in_process import FakeLog, api
 from tests.pages.conftest import Visit, pages_at
@@ -56,6 +55,12 @@ bands = [0, 50]
 type = "facet"
 many = true
 tastes = false
+[users.plan]
+type = "facet"
+
+[users.interests]
+type = "facet"
+many = true
 """
 PIXEL = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x80\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
@@ -71,18 +76,6 @@ LAMPS: dict[str, dict[str, Any]] = {
     "näive-2": {"title": "Night Light", "category": ["Bedroom"], "brand": "Apex", "price": 12},
     "7": {"title": "Flood Light", "category": ["Garden"], "image_url": "https://elsewhere.example/7.gif"},
 }
-
-
-class KeptLog(FakeLog):
-    """Accepts every event, and keeps it."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    async def append_events(self, events: Iterable[Event]) -> dict[UserId, int]:
-        kept = list(events)
-        self.events += kept
-        return await super().append_events(kept)
 
 
 @contextmanager
@@ -115,11 +108,11 @@ def images() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, images: str) -> Iterator[tuple[str, KeptLog]]:
+def shop(tmp_path_factory: pytest.TempPathFactory, images: str) -> Iterator[tuple[str, FakeLog]]:
     """An API of lamps, as its address and its log."""
     folder: Path = tmp_path_factory.mktemp("shop")
     (folder / "access.json").write_text(f'{{"image_hosts": ["{images}"]}}')
-    log: Any = KeptLog()
+    log: Any = FakeLog()
     app = api(folder, read_schema(SCHEMA, "schema.toml"), access=str(folder / "access.json"))
     app.state.server = replace(app.state.server, event_log=log)
     with serving(app) as address, httpx.Client(base_url=f"http://{address}", trust_env=False) as http:
@@ -130,7 +123,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, images: str) -> Iterator[tupl
 
 
 @pytest.fixture
-def visit(browser: Browser, shop: tuple[str, KeptLog], complaints: list[str]) -> Iterator[Visit]:
+def visit(browser: Browser, shop: tuple[str, FakeLog], complaints: list[str]) -> Iterator[Visit]:
     """Opens a page of the shop."""
     with pages_at(browser, shop[0], complaints) as open_page:
         yield open_page
@@ -152,7 +145,7 @@ def test_a_page_says_what_items_are_called(visit: Visit) -> None:
 
 
 def test_a_schema_that_does_not_come_at_once_is_asked_for_again(
-    browser: Browser, shop: tuple[str, KeptLog], complaints: list[str]
+    browser: Browser, shop: tuple[str, FakeLog], complaints: list[str]
 ) -> None:
     answers = iter([503, 0])
     with pages_at(browser, shop[0], complaints) as visit:
@@ -203,7 +196,7 @@ def test_a_facet_that_is_called_as_films_labels_are_is_one_like_others(visit: Vi
     expect(page.locator("#films .title")).to_have_text("Desk Lamp")
 
 
-def test_an_act_of_the_schema_is_posted_with_its_value(visit: Visit, shop: tuple[str, KeptLog]) -> None:
+def test_an_act_of_the_schema_is_posted_with_its_value(visit: Visit, shop: tuple[str, FakeLog]) -> None:
     page = visit("/?id=Zo%C3%AB")
     expect(page.locator("#for-you-name")).to_have_text("Your list, user Zoë")
     page.goto("/movie.html?movieId=desk%2F1")
@@ -219,7 +212,14 @@ def test_an_act_of_the_schema_is_posted_with_its_value(visit: Visit, shop: tuple
     assert kept == [("add_to_cart", 300, "Zoë", "desk/1"), ("share", 0, "Zoë", "desk/1")]
 
 
-def test_a_tile_has_the_acts_behind_a_word(visit: Visit, shop: tuple[str, KeptLog]) -> None:
+def test_a_user_is_shown_with_attributes(visit: Visit) -> None:
+    page = visit("/user.html?id=8")
+    expect(page.locator("#facts div", has_text="Plan")).to_have_text("Planpaid")
+    expect(page.locator("#facts .words li")).to_have_text(["paid"])
+    expect(page.locator("#facts")).not_to_contain_text("Interests")
+
+
+def test_a_tile_has_the_acts_behind_a_word(visit: Visit, shop: tuple[str, FakeLog]) -> None:
     page = visit("/?id=tile-user")
     tile = page.locator("#for-you .tile", has_text="Desk Lamp")
     tile.get_by_text("more", exact=True).click()
@@ -250,9 +250,9 @@ def test_an_image_is_shown_from_an_allowed_host_alone(visit: Visit, complaints: 
     complaints.clear()
 
 
-@pytest.mark.parametrize("path", ["/movie.html?movieId=desk%2F1", "/collection.html", "/"])
+@pytest.mark.parametrize("path", ["/movie.html?movieId=desk%2F1", "/collection.html", "/", "/user.html?id=8"])
 def test_axe_finds_nothing(visit: Visit, path: str) -> None:
     page = visit(path)
-    expect(page.locator(".poster:not(.skeleton), #title").first).to_be_visible()
+    expect(page.locator(".poster:not(.skeleton), #title, .words").first).to_be_visible()
     found = Axe().run(page).response["violations"]
     assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found] == []

@@ -244,3 +244,17 @@ def test_a_context_is_checked_and_kept_where_the_schema_has_one() -> None:
 def test_without_one_it_is_an_unknown_field(anything: object) -> None:
     event = read_event(json.dumps(GOOD | {"context": anything, "attributes": anything}).encode(), MOVIES)
     assert event == read_event(json.dumps(GOOD).encode(), MOVIES)
+
+
+@pytest.mark.parametrize("odd", [b"1e999", b'{"hour": 1e999}'])
+def test_what_no_schema_could_take_is_an_unknown_field_to_one_without(odd: bytes) -> None:
+    """As it was before there was a context: an event of an old log stays the event that it was."""
+    value = json.dumps(GOOD).encode()[:-1] + b', "context": ' + odd + b', "attributes": ' + odd + b"}"
+    assert read_event(value, MOVIES) == read_event(json.dumps(GOOD).encode(), MOVIES)
+    with pytest.raises(BadEvent):
+        read_event(value, PEOPLED)
+
+
+def test_attributes_are_a_profiles_alone() -> None:
+    with pytest.raises(BadEvent, match="attributes: expected no attributes with rating, got some"):
+        read(GOOD | {"attributes": {}})

@@ -19,7 +19,7 @@ from offline.datasets.dataset import Dataset, event_of, open_dataset, whole_rows
 from tests.offline.conftest import Row
 from tests.offline.small_log import HORIZON, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import MOVIES, SHOP
+from tests.schemas import SHOP, peopled
 
 pytestmark = pytest.mark.spark
 
@@ -43,9 +43,10 @@ def counts_of(reference: Reference) -> Counter[tuple[UserId, int]]:
 
 
 def test_it_is_what_the_fold_has_counted(spark: Any, tmp_path: Path, dataset: Dataset, some_rows: list[Row]) -> None:
-    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", MOVIES)
+    schema = peopled("movies")
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", schema)
     base = Base(tmp_path / "bases" / "1")
-    log, files = SmallLog(), FileLog(tmp_path)
+    log, files = SmallLog(schema=schema), FileLog(tmp_path)
     log.go_on(900, some_rows[:200])
     log.go_beyond_memory()
     log.go_on(300, some_rows[:200])
@@ -58,6 +59,10 @@ def test_it_is_what_the_fold_has_counted(spark: Any, tmp_path: Path, dataset: Da
     assert found == counts_of(reference)
     assert 0 < len(history) < dataset.rows // 2, "rows were taken back, and a user forgotten"
     assert applied.forgotten
+    users = (decode_user(decode_stored_user(stored).features) for stored in reference.users().values())
+    told = {user.user_id: user.attributes for user in users if user.attributes}
+    assert dict(applied.profiles()) == told
+    assert len(told) > 1
     assert any(event.user == "anna" and event.item == "SKU-1" for event in events)
 
 

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.types import Receive, Scope, Send
 
 from tests.online.in_process import api
+from tests.schemas import peopled
 
 EXAMPLES = 20
 """Requests drawn for each operation."""
@@ -51,6 +52,7 @@ OPERATIONS = [
     ("POST", "/v1/rank"),
     ("POST", "/v1/recommendations"),
     ("PUT", "/v1/items/{item_id}"),
+    ("PUT", "/v1/users/{user_id}"),
 ]
 WITHOUT_INPUT = [
     ("GET", path) for path in ("/healthz", "/metrics", "/readyz", "/v1/genres", "/v1/models", "/v1/ops", "/v1/schema")
@@ -68,6 +70,7 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/v1/items/{item_id}/similar", {"path_parameters": {"item_id": 1}}),
     ("GET", "/v1/recommendations", {"query": {"user_id": 7}}),
     ("GET", "/v1/recommendations", {"query": {"user_id": 7, "explain": "1", "exclude": "2,4"}}),
+    ("GET", "/v1/recommendations", {"query": {"user_id": 7, "range": "year:1990..", "context.device": "phone"}}),
     ("GET", "/v1/users/{user_id}", {"path_parameters": {"user_id": 7}}),
     ("PATCH", "/v1/items/{item_id}", {"path_parameters": {"item_id": 11}, "body": {"year": None, "available": False}}),
     ("DELETE", "/v1/items/{item_id}", {"path_parameters": {"item_id": 13}}),
@@ -78,6 +81,14 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/rank", {"body": {"user_id": 7, "item_ids": [1, 2, 777], "explain": True}}),
     ("POST", "/v1/recommendations", {"body": {"user_ids": [7, 8], "size": 3}}),
     ("PUT", "/v1/items/{item_id}", {"path_parameters": {"item_id": 500}, "body": {"title": "New", "genres": ["War"]}}),
+    ("PUT", "/v1/users/{user_id}", {"path_parameters": {"user_id": 7}, "body": {"attributes": {"plan": "paid"}}}),
+    ("POST", "/v1/events", {"body": {"type": "profile", "user_id": 7, "attributes": {"interests": ["tea"]}}}),
+    ("POST", "/v1/events", {"body": {**EVENT, "context": {"hour": 12}}}),
+    (
+        "POST",
+        "/v1/recommendations",
+        {"body": {"user_ids": [7], "context": {"device": "phone"}, "range": ["year:..2000"]}},
+    ),
 ]
 ENDLESS = ("GET", "/v1/stream")
 """Described, but its answer has no end."""
@@ -102,7 +113,7 @@ class Unstarted:
 def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("api")
     (folder / "access.json").write_text(json.dumps({"admin_key": ADMIN["X-Admin-Key"]}))
-    app = Unstarted(api(folder, access=str(folder / "access.json")))
+    app = Unstarted(api(folder, peopled("movies"), access=str(folder / "access.json")))
     return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "127.0.0.1"})
 
 

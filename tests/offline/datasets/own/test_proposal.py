@@ -93,12 +93,13 @@ def test_a_kind_that_no_preset_knows_says_nothing_until_it_is_told(tmp_path: Pat
 
 def test_kinds_that_a_schema_can_not_have_are_doubts(tmp_path: Path) -> None:
     many = [(f"kind_{number}", 30 - number) for number in range(20)]
-    proposal = proposed(tmp_path, rows(("view", 50), ("undo", 2), *many))
+    proposal = proposed(tmp_path, rows(("view", 50), ("undo", 2), ("profile", 3), *many))
     document = read_document(proposal.schema, "it")
     assert "kind_12" in document.events
     assert "kind_13" not in document.events
     left_out = [doubt for doubt in proposal.doubts if "is left out" in doubt]
-    assert len(left_out) == 8
+    assert len(left_out) == 9
+    assert "3 events are of the kind 'profile', which is left out: the name has another meaning" in left_out
     assert "2 events are of the kind 'undo', which is left out: the name has another meaning" in left_out
 
 
