@@ -68,10 +68,10 @@ def _columns(fields: Fields) -> list[tuple[str, pa.DataType]]:
 def export_home(
     events: Iterable[Event],
     items: Iterable[Item],
-    users: Iterable[tuple[OuterId, str]],
     schema: Schema,
     folder: Path,
     form: Format,
+    users: Iterable[tuple[OuterId, str]] = (),
 ) -> tuple[Counter[str], int, int]:
     """Write the files into a new folder; how many events of each kind, how many items, and how many users. users: (id outside,
     attributes as canonical JSON). Raises BadInput for a folder that holds something already."""

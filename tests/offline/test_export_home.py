@@ -26,7 +26,7 @@ def test_a_round_trip(tmp_path: Path, form: Format) -> None:
     first = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
     events = [event_of("shop", *row) for row in whole_rows(first, 0, first.rows)]
     told = [("7", '{"plan":"paid"}')]
-    kinds, items, users = export_home(events, first.items, told, peopled("shop"), tmp_path / "again", form)
+    kinds, items, users = export_home(events, first.items, peopled("shop"), tmp_path / "again", form, told)
     assert (kinds, items, users) == (Counter(SHOP.kind(event.kind).name for event in events), 50, 1)
     proposal = propose(recognise([tmp_path / "again"]))
     assert proposal.kinds == kinds
@@ -71,8 +71,8 @@ def test_every_type_of_attribute_comes_back(tmp_path: Path, form: Format) -> Non
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(BadInput, match="--to: expected a new or empty folder"):
-        export_home([], [], [], SHOP, tmp_path, "parquet")
-    assert export_home([], [], [], SHOP, tmp_path / "new", "ndjson") == (Counter(), 0, 0)
+        export_home([], [], SHOP, tmp_path, "parquet")
+    assert export_home([], [], SHOP, tmp_path / "new", "ndjson") == (Counter(), 0, 0)
     assert not (tmp_path / "new" / "users.ndjson").exists(), "of a schema whose users have no attributes"
 
 
@@ -86,7 +86,7 @@ TOLD: dict[str, dict[str, object]] = {
 def test_users_are_written_with_their_attributes(tmp_path: Path, form: Format) -> None:
     schema = peopled("shop")
     users = [(name, schema.users.canonical(fields, "attributes")) for name, fields in TOLD.items()]
-    assert export_home([], [], users, schema, tmp_path / "out", form)[2] == 2
+    assert export_home([], [], schema, tmp_path / "out", form, users)[2] == 2
     if form == "ndjson":
         rows = [json.loads(line) for line in (tmp_path / "out" / "users.ndjson").read_text().splitlines()]
     else:
