@@ -86,10 +86,11 @@ class HomeRecord:
 
     def describe(self, dataset: str | None, history: float | None) -> None:
         """Set the data set and history until there is a base, later check that they match. Raises BadInput if they differ."""
-        if self.is_new:
+        is_new = self.is_new
+        if is_new:
             self._settings.cluster_id = _cluster_id()
             self._settings.salt = secrets.token_hex(SALT_BYTES)
-        if not self.has_base:
+        if is_new or not self.has_base:
             before = None if self._home.dataset_file.exists() else self._settings.dataset
             chosen = chosen_dataset(self._home, before if dataset is None else dataset)
             if history is not None or chosen != self._settings.dataset:

@@ -56,6 +56,14 @@ def test_the_first_base_is_kept(home: Home) -> None:
     assert record_of(home).generation == 1
 
 
+def test_a_home_that_holds_a_base_already_is_described_on_its_first_start(home: Home) -> None:
+    put_base(home, 1)
+    record = record_of(home)
+    assert not record.is_new
+    assert record.dataset
+    assert use(home) == (1, True)
+
+
 def test_a_home_has_the_salt_of_the_base_that_it_uses(home: Home) -> None:
     use(home)
     own = record_of(home).salt
