@@ -60,7 +60,8 @@ class NumberColumns:
         matches = np.ones(size, bool)
         for name, low, high in ranges:
             column = self._columns[name][:size]
-            matches &= column >= (0 if low is None and self.is_whole(name) else -np.inf if low is None else low)
+            lowest = 0 if self.is_whole(name) else -np.inf  # of all values: what stands for none is not among them
+            matches &= column >= (lowest if low is None else max(low, lowest))
             if high is not None:
                 matches &= column <= high
         return matches
