@@ -140,7 +140,7 @@ FAULTS: Final = (
         "features/inputs/facet_table.py",
         "self._values[start : start + before] = _FREE",
         "pass",
-        ("test_a_row_has_what_was_put_last",),
+        ("test_sums_are_of_the_weights_of_what_a_row_has",),
     ),
     Fault(
         "a decade is a facet",
@@ -154,7 +154,7 @@ FAULTS: Final = (
         "features/inputs/facet_vocabulary.py",
         "(-counts[name], name)",
         "(counts[name], name)",
-        ("test_it_has_the_values_of_the_most_items",),
+        ("test_a_value_that_an_item_names_twice_counts_once",),
     ),
     Fault(
         "a column that never varied is blown up",
