@@ -54,7 +54,7 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
     before = ledger(broken)
     deaths: Counter[str] = Counter()
     with Traffic(broken) as traffic:
-        until(lambda: broken.status().get("spare") == "warm", 180, "the spare TaskManager is warm")
+        until(lambda: broken.status().get("spare") == "warm", 300, "the spare TaskManager is warm")
         for _ in range(times):
             new_checkpoint(broken)
             until(lambda: 1 in free_slots(broken).values(), 60, "a TaskManager is free")
