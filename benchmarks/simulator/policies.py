@@ -27,10 +27,8 @@ class Policy(Protocol):
         read the visit alone, its goal is for the oracle."""
 
 
-class Oracle:
-    """Knows the probabilities: the list of the highest expected worth."""
-
-    name = "oracle"
+class _Knowing:
+    """A policy that is told what others learn."""
 
     def __init__(self, shoppers: Shoppers) -> None:
         self._shoppers = shoppers
@@ -40,25 +38,22 @@ class Oracle:
 
     def observe(self, acts: Sequence[Act]) -> None:
         pass
+
+
+class Oracle(_Knowing):
+    """Knows the probabilities: the list of the highest expected worth."""
+
+    name = "oracle"
 
     def recommend(self, now: Now, count: int) -> list[int]:
         return best(self._shoppers.worth(now), count)
 
 
-class Insider:
+class Insider(_Knowing):
     """Knows everybody's liking of categories, what they need, and every item's quality; not which brands a user likes, and of a
     visit's goal only what the clicks in it let one infer. Nobody who learns from clicks alone can know so much."""
 
     name = "insider"
-
-    def __init__(self, shoppers: Shoppers) -> None:
-        self._shoppers = shoppers
-
-    def appear(self, items: Sequence[int], day: float) -> None:
-        pass
-
-    def observe(self, acts: Sequence[Act]) -> None:
-        pass
 
     def recommend(self, now: Now, count: int) -> list[int]:
         shoppers, shop = self._shoppers, self._shoppers.shop
