@@ -90,9 +90,16 @@ class ItemTopic:
     """
 
     def __init__(
-        self, log: ItemLog, store: ItemStore, note: Callable[[int], None], start: int = 0, timeout: float = 5.0
+        self,
+        log: ItemLog,
+        store: ItemStore,
+        note: Callable[[int], None],
+        start: int = 0,
+        timeout: float = 5.0,
+        retry: float = RETRY_SECONDS,
     ) -> None:
-        self._log, self._store, self._note, self._timeout = log, store, note, timeout
+        """timeout: seconds that one change may take; retry: seconds after which a reader that has failed begins again."""
+        self._log, self._store, self._note, self._timeout, self._retry = log, store, note, timeout, retry
         self._read = start
         """The offset after the newest record read."""
         self._goal: int | None = None
@@ -187,7 +194,7 @@ class ItemTopic:
                 logger.exception("new items are not followed; trying again")
             finally:
                 self._goal = None
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry)
 
     async def _read_on(self) -> None:
         await self._reached(self._read, await self._log.end())

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from features.base.reader import Base
 from features.contracts.items import change_item, compile_item, write_item
 from features.errors import BadInput, Unavailable
 from features.types import Item
-from online.stores import item_topic
 from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
 from tests.online.stores.memory_log import MemoryLog
@@ -26,7 +26,7 @@ def record(store: ItemStore, number: int, **fields: Any) -> bytes:
 async def running(log: MemoryLog, store: ItemStore, timeout: float = 5.0) -> AsyncIterator[tuple[ItemTopic, list[int]]]:
     """A topic, and the versions that it notes."""
     noted: list[int] = []
-    topic = ItemTopic(log, store, noted.append, timeout=timeout)
+    topic = ItemTopic(log, store, noted.append, timeout=timeout, retry=0.01)
     await topic.start()
     try:
         yield topic, noted
@@ -126,11 +126,7 @@ def test_a_log_that_hangs_or_fails_is_not_waited_for_beyond_the_timeout(store: I
     assert (known(store, 500).title, len(store)) == ("Before", 41)
 
 
-def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(
-    store: ItemStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(item_topic, "RETRY_SECONDS", 0.01)
-
+def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(store: ItemStore) -> None:
     async def run() -> None:
         log = MemoryLog(record(store, 500, title="There"))
         log.down = True
@@ -156,16 +152,20 @@ def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(
     assert known(store, 500).title == "There"
 
 
-def test_a_reader_survives_what_nobody_expected(store: ItemStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_topic, "RETRY_SECONDS", 0.01)
-    taken, faults = store.put_item, iter([ValueError("a fault of the store")])
+class FailingOnce(ItemStore):
+    """Does not take the first item at the first attempt."""
 
-    def put_item(item: Item) -> None:
-        for fault in faults:
-            raise fault
-        taken(item)
+    failed = False
 
-    monkeypatch.setattr(store, "put_item", put_item)
+    def put_item(self, item: Item) -> None:
+        if not self.failed:
+            self.failed = True
+            raise ValueError("a fault of the store")
+        super().put_item(item)
+
+
+def test_a_reader_survives_what_nobody_expected(base: Base) -> None:
+    store = FailingOnce(base)
 
     async def run() -> None:
         async with running(MemoryLog(record(store, 500, title="There")), store) as (topic, noted):
@@ -173,6 +173,7 @@ def test_a_reader_survives_what_nobody_expected(store: ItemStore, monkeypatch: p
             assert noted == [1, 2]
 
     asyncio.run(run())
+    assert store.failed
     assert known(store, 500).title == "There"
 
 
@@ -191,7 +192,7 @@ def test_what_is_no_item_is_passed_over(store: ItemStore, caplog: pytest.LogCapt
 def test_an_id_of_another_ones_number_is_refused_by_both_names(
     store: ItemStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.ids.number_of_hash", lambda digest: -7)
+    monkeypatch.setattr("features.ids.number_of_hash", lambda digest: -7)  # two that meet can't be found
 
     def item_of(outer: str) -> Item:
         return compile_item(-7, {"title": outer}, NOW, store.attributes, outer)
