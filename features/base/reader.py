@@ -5,7 +5,8 @@
                      items.table       item id → ItemFeatures
                      pairs.table       item id → Pairs (co-visits)
                      catalogue.table   item id → Item
-                     relations/        weights between items, a folder for each kind (`features.base.item_weights`)
+                     relations/        weights between items, a folder for each kind (`features.base.item_weights`), and
+                                       the history's sessions (`features.base.past_sessions`)
                      features/         the same features as Parquet columns, for people and training
 
 The tables are mapped, not read: the job, the API and `verify` open the same files (the API alone reads the weights between
@@ -14,7 +15,7 @@ items). This is the kernel's only contact with a file system, and it only reads.
 
 import json
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from sys import intern
@@ -26,6 +27,7 @@ import numpy as np
 from features.arrays import IntArray
 from features.base.item_weights import ARRAYS, Relations
 from features.base.mapped_table import MappedTable
+from features.base.past_sessions import SESSION_ARRAYS, PastSessions
 from features.errors import BadInput, Broken
 from features.fold.catalogue import CatalogueVersions, as_folded
 from features.fold.co_visits import Pairs
@@ -43,6 +45,7 @@ PAIRS: Final = "pairs.table"
 RELATIONS: Final = "relations"
 EASE, SIMILAR = "ease", "similar"
 """The kinds of weights between items: a linear model's, and which are liked one after another."""
+SESSIONS: Final = "sessions"
 MANIFEST: Final = "manifest.json"
 
 Offsets = dict[str, dict[int, int]]
@@ -64,8 +67,17 @@ def _decode_item(value: bytes) -> Item:
 
 def read_relations(folder: Path, rows: IntArray) -> Relations:
     """Raises Broken where the folder does not hold them."""
+    return Relations(rows, *_read_arrays(folder, ARRAYS))
+
+
+def read_past_sessions(folder: Path, rows: IntArray) -> PastSessions:
+    """None, where there is no such folder: a base from before there were sessions. Raises Broken where it is not whole."""
+    return PastSessions(rows, *_read_arrays(folder, SESSION_ARRAYS)) if folder.exists() else PastSessions.none()
+
+
+def _read_arrays(folder: Path, kinds: Mapping[str, Any]) -> list[Any]:
     arrays: list[Any] = []
-    for name, kind in ARRAYS.items():
+    for name, kind in kinds.items():
         path = folder / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -74,7 +86,7 @@ def read_relations(folder: Path, rows: IntArray) -> Relations:
         if array.dtype != kind or array.ndim != 1:
             raise Broken(f"{path}: expected {np.dtype(kind)} in one dimension, got {array.dtype} in {array.ndim}")
         arrays.append(array)
-    return Relations(rows, *arrays)
+    return arrays
 
 
 class Base:
@@ -228,3 +240,7 @@ class Base:
     def relations(self, kind: str, rows: IntArray) -> Relations:
         """The weights of a kind, between items in these rows (ids [N])."""
         return read_relations(self.folder / RELATIONS / kind, rows)
+
+    def past_sessions(self, rows: IntArray) -> PastSessions:
+        """The history's sessions, of items in these rows (ids [N])."""
+        return read_past_sessions(self.folder / RELATIONS / SESSIONS, rows)

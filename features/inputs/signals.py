@@ -15,12 +15,14 @@ import numpy.typing as npt
 
 from features.arrays import PRIOR_MEAN, BoolArray, FloatArray, IntArray, smoothed_mean
 from features.base.item_weights import Relations
+from features.base.past_sessions import PastSessions
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
 from features.inputs.columns import LIKED, ClickWeights, ItemColumns, Tastes, popularity, tastes
 from features.inputs.facet_table import FacetTable
 from features.schema.tables import Schema
 from features.types import ItemId, UserId
+from features.units import ends_session
 
 LIKED_FADE: Final = 0.97
 """The weight of an older positive item relative to the next newer one, for `ease`."""
@@ -75,6 +77,7 @@ class ItemIndex:
     row_of    item id → row
     ease      linear item-to-item weights (H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019)
     similar   which items are liked one after another
+    sessions  of the history
     together  which are liked together right now
     schema    what events mean
     """
@@ -83,6 +86,7 @@ class ItemIndex:
     row_of: Mapping[ItemId, int]
     ease: Relations
     similar: Relations
+    sessions: PastSessions
     together: Together
     schema: Schema
 
@@ -138,6 +142,23 @@ class Moment:
         order = np.argsort(numbers)[np.count_nonzero(numbers < 0) :]
         return numbers[order], self.tastes.values.sum(axis=0)[order]
 
+    @cached_property
+    def session(self) -> IntArray:
+        """Rows of the items that the user has shown interest in and not disliked in their latest session, oldest first, out of
+        the latest events: the session going on, or the one before where they are back and have done nothing yet."""
+        schema, events = self.items.schema, self.user.recent
+        first = max(0, len(events) - 1)
+        while first and not ends_session(events[first][1] - events[first - 1][1]):
+            first -= 1
+        events = events[first:]
+        disliked = {item_id for item_id, _, kind, centi in events if schema.weight(kind, centi) < 0}
+        rows = (
+            self.items.row_of.get(item_id, -1)
+            for item_id, _, kind, centi in events
+            if schema.is_interest(kind, centi) and item_id not in disliked
+        )
+        return np.array([row for row in rows if row >= 0], np.int64)
+
     def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
         of the next."""
@@ -160,6 +181,10 @@ def _together(moment: Moment) -> FloatArray:
     """Co-visits, damped by popularity: an item that everybody likes is liked together with anything."""
     found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
     return np.asarray(found / np.sqrt(1 + moment.popular), np.float32)
+
+
+def _nearest_sessions(moment: Moment) -> FloatArray:
+    return moment.items.sessions.spread(moment.session, len(moment.items))
 
 
 def _popular_day(moment: Moment) -> FloatArray:
@@ -189,8 +214,23 @@ SIGNALS: Final[dict[str, Scorer]] = {
     "popular_day": _popular_day,
     "popular": _popular,
     "genre": _genre,
+    "nearest_sessions": _nearest_sessions,
 }
-SIGNAL_COLUMNS: Final = (*(f"{name}_{of}" for name in SIGNALS for of in ("share", "place")), "alike", "era", "rating")
+
+
+def _two_each(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{of}" for name in names for of in ("share", "place"))
+
+
+SIGNAL_COLUMNS: Final = (
+    *_two_each("ease", "similar", "together", "popular_day", "popular", "genre"),
+    "alike",
+    "era",
+    "rating",
+    *_two_each("nearest_sessions"),
+)
+"""Only ever append: a model takes as many of them, from the first on, as it was trained on."""
+_COLUMN: Final = {name: at for at, name in enumerate(SIGNAL_COLUMNS)}
 
 
 class Signals:
@@ -257,18 +297,18 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
     gains = np.zeros(len(moment.items), np.float32)
-    for at, name in enumerate(SIGNALS):
+    for name in SIGNALS:
         order = found.orders.get(name)
         if order is None or not len(order):
             continue
         strengths = found.strengths[name]
-        out[:, 2 * at] = np.maximum(strengths[rows], 0) / strengths[order[0]]
+        out[:, _COLUMN[f"{name}_share"]] = np.maximum(strengths[rows], 0) / strengths[order[0]]
         gains[order] = 1 / np.log2(2 + np.arange(len(order)))
-        out[:, 2 * at + 1] = gains[rows]
+        out[:, _COLUMN[f"{name}_place"]] = gains[rows]
         gains[order] = 0
-    out[:, -3:-1] = _likeness(moment, rows)
+    out[:, _COLUMN["alike"] : _COLUMN["era"] + 1] = _likeness(moment, rows)
     ratings, total = moment.items.columns.sums[rows, 0], moment.items.columns.sums[rows, 1]
-    out[:, -1] = smoothed_mean(total, ratings) - PRIOR_MEAN
+    out[:, _COLUMN["rating"]] = smoothed_mean(total, ratings) - PRIOR_MEAN
     return out
 
 

@@ -52,7 +52,7 @@ class ServerProcess:
 
     def __enter__(self) -> Self:
         try:
-            self._wait_ready(60)
+            self._wait_ready(180)  # the first one after a boot reads TensorFlow from a cold disk
         except BaseException:
             self.__exit__(None, None, None)
             raise

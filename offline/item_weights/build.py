@@ -1,4 +1,5 @@
-"""The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`."""
+"""The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`, and
+the history's sessions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,11 +10,12 @@ import pyarrow.parquet as pq
 
 from features.arrays import FloatArray, IntArray
 from features.base.item_weights import ARRAYS
-from features.base.reader import EASE, SIMILAR
+from features.base.reader import EASE, SESSIONS, SIMILAR
 from features.schema.tables import Schema
 from offline.datasets.dataset import Dataset, rows_between
 from offline.datasets.event_rows import mean_weight, row_weights
 from offline.item_weights.ease import ease
+from offline.item_weights.session_table import write_past_sessions
 from offline.item_weights.similar import similar_items
 from offline.spark.parquet_tables import part_files
 from offline.spark.weighted_events import weighted_events
@@ -28,7 +30,8 @@ NEAREST: Final = 200
 def write_history_relations(
     spark: "SparkSession", dataset: Dataset, rows: int, schema: Schema, out: Path, scratch: Path
 ) -> int:
-    """Write the weights of the first `rows` rows into the new folder `out`; how many items have neighbours of any kind."""
+    """Write the weights and sessions of the first `rows` rows into the new folder `out`; how many items have neighbours of any
+    kind."""
     users, items, weights = positives(dataset, rows, schema)
     ids, linear = ease(users, items, weights)
     starts, columns, values = nearest(linear)
@@ -44,6 +47,7 @@ def write_history_relations(
     )
     known, starts = np.unique(sources, return_index=True)
     write_relations(out / SIMILAR, known, np.r_[starts, len(sources)], others, values)
+    write_past_sessions(dataset, rows, schema, out / SESSIONS)
     return len(np.union1d(ids, known))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import BoolArray, IntArray
-from features.base.reader import EASE, SIMILAR, read_relations
+from features.base.reader import EASE, SESSIONS, SIMILAR, read_past_sessions, read_relations
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
@@ -25,7 +25,7 @@ class HistoryWalk:
     name       of the data set, as in the ids of its events
     catalogue  item id → Item
     ids        [N] ids of all items that rows and catalogue name, ascending: the rows of the index
-    relations  folder of the weights between items, made of rows before the first query
+    relations  folder of the weights between items and of sessions, made of rows before the first query
     schema     what events mean
     """
 
@@ -41,7 +41,8 @@ class HistoryWalk:
         for item_id, row in row_of.items():
             columns.set_item(row, item_id, catalogue.get(item_id))
         ease, similar = (read_relations(relations / kind, ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(columns, row_of, ease, similar, Together(len(ids)), schema)
+        sessions = read_past_sessions(relations / SESSIONS, ids)
+        self.index = ItemIndex(columns, row_of, ease, similar, sessions, Together(len(ids)), schema)
         self._users: dict[UserId, UserState] = {}
         self._items: dict[ItemId, ItemFeatures] = {}
         self._pairs: dict[ItemId, Pairs] = {}

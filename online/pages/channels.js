@@ -18,6 +18,7 @@ const KNOWN = {
   newest: [`new ${nouns}`, "came out last"],
   era: ["your era", "of the years that this user likes"],
   session: ["this session", "near to what this user just did"],
+  nearest_sessions: ["visits like this", "from the past visits that are most like the latest one"],
   als: ["ALS", "near to this user by the factors of alternating least squares"],
   item2vec: ["Item2vec", `near to what this user liked, ${nouns} as words`],
   deepwalk: ["DeepWalk", `near to what this user liked, by walks from ${noun} to ${noun}`],

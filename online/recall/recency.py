@@ -68,19 +68,9 @@ class SessionRecall:
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        session = [event for event in moment.user.recent if not ends_session(moment.at - event[1])]
-        schema = moment.items.schema
-        disliked = {item_id for item_id, _, kind, centi in session if schema.weight(kind, centi) < 0}
-        touched = [
-            row
-            for item_id, _, kind, centi in session
-            if schema.is_interest(kind, centi)
-            and item_id not in disliked
-            and (row := moment.items.row_of.get(item_id)) is not None
-        ]
-        if not touched:
+        rows = moment.session
+        if not len(rows) or ends_session(moment.at - moment.user.recent[-1][1]):
             return np.zeros(0, np.int64)
-        rows = np.asarray(touched, np.int64)
         shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
         together, size = moment.items.together, len(moment.items)
         near = moment.items.similar.spread(rows, shares, size) + together.spread(rows, shares, size)

@@ -79,7 +79,8 @@ class ItemStore:
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
-        self.index = ItemIndex(self.columns, self._row_of, ease, similar, Together(len(ids)), base.schema)
+        sessions = base.past_sessions(self.columns.ids)
+        self.index = ItemIndex(self.columns, self._row_of, ease, similar, sessions, Together(len(ids)), base.schema)
 
     def __len__(self) -> int:
         return len(self._row_of)

@@ -140,10 +140,31 @@ FAULTS: Final = (
     ),
     Fault(
         "a session brings what is disliked",
-        "online/recall/recency.py",
-        ("            and item_id not in disliked\n"),
+        "features/inputs/signals.py",
+        " and item_id not in disliked",
         "",
         ("test_who_has_only_clicked_gets_what_is_near",),
+    ),
+    Fault(
+        "the sessions compared are the oldest",
+        "features/base/past_sessions.py",
+        "max(start, end - SAMPLE) : end]",
+        "start : start + SAMPLE]",
+        ("test_the_nearest_sessions_are_those_of_v_sknn",),
+    ),
+    Fault(
+        "all that a user did is one session",
+        "features/inputs/signals.py",
+        "while first and not ends_session(events[first][1] - events[first - 1][1]):",
+        "while first:",
+        ("test_the_nearest_sessions_are_asked_for_the_latest_session",),
+    ),
+    Fault(
+        "a history is one session a user",
+        "offline/item_weights/session_table.py",
+        " | (np.diff(times) > SESSION_GAP_MS)",
+        "",
+        ("test_sessions_are_what_silences_part",),
     ),
     Fault(
         "the oldest items are the newest",

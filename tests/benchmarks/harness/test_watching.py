@@ -86,8 +86,8 @@ def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "re
     assert follower.is_alive()  # the users are done, the items are not
     client.hset(item_key(3), mapping={"n": 100})
     time.sleep(0.5)
-    client.hset(pairs_key(3), mapping={"n": 7})
     pairs_written = time.monotonic()
+    client.hset(pairs_key(3), mapping={"n": 7})
     line = follower.result(20)
     assert [records for _, records in line.samples] == [10, 60, 100]
     assert line.items_done is not None

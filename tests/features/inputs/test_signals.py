@@ -1,11 +1,14 @@
 """Signals: what each says, candidates of several orders, and the columns that rankers read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from features.base.item_weights import Relations
+from features.base.past_sessions import PastSessions
 from features.fold.co_visits import Neighbours
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
@@ -24,7 +27,7 @@ from features.inputs.signals import (
     find_signals,
     signal_matrix,
 )
-from features.types import LIKE, VIEW, Event
+from features.types import CLICK, DISLIKE, LIKE, VIEW, Event
 from features.units import DAY_MS
 from tests.schemas import MOVIES, added, film
 
@@ -34,7 +37,8 @@ ITEMS = [film(number, f"Film {number}", (GENRES[number % 3],), 1990 + number) fo
 
 
 def index() -> ItemIndex:
-    """Film n liked n times, just now; film 1's neighbours by ease are 2 and 3, by similar 4; together with 2 goes 5."""
+    """Film n liked n times, just now; film 1's neighbours by ease are 2 and 3, by similar 4; together with 2 goes 5; there was a
+    session of films 1 and 6, and one of 1, 6 and 7."""
     columns = ItemColumns(len(ITEMS))
     row_of = {}
     for row, item in enumerate(ITEMS):
@@ -51,7 +55,8 @@ def index() -> ItemIndex:
 
     together = Together(len(ITEMS))
     together.put(row_of[2], Neighbours(2, 1, AT, [(5, 30), (1, 10)]), row_of)
-    return ItemIndex(columns, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), together, MOVIES)
+    sessions = PastSessions(columns.ids, np.array([1, 6, 7]), np.array([0, 2, 5]), np.array([0, 1, 0, 1, 2]))
+    return ItemIndex(columns, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), sessions, together, MOVIES)
 
 
 def test_where_nothing_was_liked_what_is_looked_at_most_is_popular() -> None:
@@ -94,6 +99,23 @@ def test_each_says_what_its_name_says() -> None:
     assert ids(found, "together") == []
     assert ids(found, "popular") == ids(found, "popular_day") == [8, 7, 6, 5, 4, 3, 2, 1]
     assert ids(find_signals(moment([1, 2])), "together") == [5, 1]
+
+
+def test_the_nearest_sessions_are_asked_for_the_latest_session() -> None:
+    """What was liked before it, was disliked in it or was only shown says nothing, whether the session goes on or is over."""
+    items = index()
+    recent = [(2, AT - DAY_MS, LIKE, 0), (1, AT - 9, CLICK, 0), (3, AT - 8, CLICK, 0), (3, AT - 7, DISLIKE, 0)]
+    user = UserFeatures(7, recent=recent)
+    now = Moment(user, AT, items, ClickWeights(), np.ones(len(items), bool))
+    assert items.columns.ids[now.session].tolist() == [1]
+    assert ids(find_signals(now), "nearest_sessions") == [1, 6, 7]
+    later = replace(now, at=AT + DAY_MS)
+    assert later.session.tolist() == now.session.tolist()
+
+
+def test_every_signal_has_its_columns() -> None:
+    assert set(SIGNAL_COLUMNS) > {f"{name}_{of}" for name in SIGNALS for of in ("share", "place")}
+    assert len(set(SIGNAL_COLUMNS)) == len(SIGNAL_COLUMNS) == 2 * len(SIGNALS) + 3
 
 
 def test_what_is_not_allowed_is_in_no_order() -> None:

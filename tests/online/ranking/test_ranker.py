@@ -1,8 +1,10 @@
 """Ranking by several models: which one ranks, which are left out and named, and what happens when one fails."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from features.inputs.model_inputs import layout, width_of
 from models.registry import DataSeen, Manifest, ModelInput
 from online.model_client.live_models import LiveModel
 from online.model_client.transport import VersionWithdrawn
-from online.ranking.features import RawFeatures
+from online.ranking.features import RawFeatures, inputs_of
 from online.ranking.policy import Policy
 from online.ranking.ranker import Ranker, models_for
 from tests.schemas import MOVIES
@@ -114,6 +116,16 @@ def test_each_model_is_asked_under_its_own_vocabulary() -> None:
     for name, vocabulary in (("a", GENRES), ("wider", WIDER)):
         assert client.given[name]["item"].shape == (3, width_of("item", vocabulary))
         assert (client.given[name]["item"][:, -1] == 1).all()
+
+
+def test_a_version_of_fewer_signals_takes_the_first_of_them() -> None:
+    """Columns of signals are only appended: a version from before the last ones ranks on."""
+    older = live("a", takes="signals")
+    fewer = width_of("signals", GENRES) - 2
+    manifest = msgspec.structs.replace(older.manifest, inputs=(ModelInput("signals", "float32", fewer),))
+    signals = np.arange(3 * (fewer + 2), dtype=np.float32).reshape(3, -1)
+    made = inputs_of(replace(older, manifest=manifest), 6, IDS, replace(under(GENRES), signals=signals))
+    np.testing.assert_array_equal(made["signals"], signals[:, :fewer])
 
 
 def test_without_the_first_nothing_ranks() -> None:

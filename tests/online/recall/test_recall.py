@@ -9,6 +9,7 @@ import pytest
 
 from features.arrays import IntArray
 from features.base.item_weights import Relations
+from features.base.past_sessions import PastSessions
 from features.base.reader import Base
 from features.contracts.served import MAX_CANDIDATES
 from features.fold.co_visits import Neighbours
@@ -61,7 +62,8 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
         np.array([*range(20, 28), *range(10, 18)]),
         np.linspace(1, 0.1, 16).astype(np.float32),
     )
-    index = dataclasses.replace(store.index, ease=weights, similar=weights)
+    sessions = PastSessions(rows, np.array([3, *range(20, 28)]), np.array([0, 9]), np.arange(9))
+    index = dataclasses.replace(store.index, ease=weights, similar=weights, sessions=sessions)
     user = known_user(base)
     user = msgspec.structs.replace(user, recent=[*user.recent, (3, AT - SESSION_GAP_MS // 2, CLICK, 0)])
     allowed = np.ones(len(store), bool)
@@ -234,8 +236,8 @@ def test_who_has_only_clicked_gets_what_is_near(base: Base) -> None:
     user.recent.append((1, AT - 10_000, DISLIKE, 0))
     assert CHANNEL["session"].recall(query_for(store, user), 5).tolist() == []  # it was clicked, then disliked
     user.recent.pop()
-    clicked = user.recent[0][1]
-    for at, some in ((clicked + SESSION_GAP_MS, True), (clicked + SESSION_GAP_MS + 1, False)):
+    newest = user.recent[-1][1]
+    for at, some in ((newest + SESSION_GAP_MS, True), (newest + SESSION_GAP_MS + 1, False)):
         later = Query(Moment(user, at, store.index, ClickWeights(), np.ones(len(store), bool)))
         assert (len(CHANNEL["session"].recall(later, 5)) > 0) is some
 
