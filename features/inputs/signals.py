@@ -8,6 +8,7 @@ N rows of a catalogue, S signals, n candidates.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import log2
 from typing import Final
 
 import numpy as np
@@ -187,6 +188,15 @@ def _nearest_sessions(moment: Moment) -> FloatArray:
     return moment.items.sessions.spread(moment.session, len(moment.items))
 
 
+def _again(moment: Moment) -> FloatArray:
+    """What the user was interested in lately: newer events and more of them count more."""
+    found = np.zeros(len(moment.items), np.float32)
+    for ago, (item_id, _, kind, centi) in enumerate(reversed(moment.user.recent)):
+        if moment.items.schema.is_interest(kind, centi) and (row := moment.items.row_of.get(item_id)) is not None:
+            found[row] += 1 / log2(2 + ago)
+    return found
+
+
 def _popular_day(moment: Moment) -> FloatArray:
     return moment.popularity(1.0)
 
@@ -215,6 +225,7 @@ SIGNALS: Final[dict[str, Scorer]] = {
     "popular": _popular,
     "genre": _genre,
     "nearest_sessions": _nearest_sessions,
+    "again": _again,
 }
 
 
@@ -227,7 +238,7 @@ SIGNAL_COLUMNS: Final = (
     "alike",
     "era",
     "rating",
-    *_two_each("nearest_sessions"),
+    *_two_each("nearest_sessions", "again"),
 )
 """Only ever append: a model takes as many of them, from the first on, as it was trained on."""
 _COLUMN: Final = {name: at for at, name in enumerate(SIGNAL_COLUMNS)}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from features.schema.tables import Schema, is_act
 from features.types import ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, EventRow, whole_rows
-from offline.datasets.event_rows import row_weights
+from offline.datasets.event_rows import query_weights, row_weights
 from offline.evaluation.ranking_metrics import Queries
 
 
@@ -34,16 +34,17 @@ class ProtocolRow(NamedTuple):
 
 
 def protocol_rows(dataset: Dataset, schema: Schema, first: int, end: int, queries: Queries) -> Iterator[ProtocolRow]:
-    """The first `end` rows in order. From row `first` on, a row of a weight above 0 is a query if its item has been seen before,
-    by anybody; its context then goes into `queries`. What a user may be shown at a query is what no event hides from the
-    user then: with some schemas also an item that the user knows."""
+    """The first `end` rows in order. From row `first` on, the first positive of a user on an item in a session is a query
+    (`offline.datasets.event_rows.query_weights`) if the item has been seen before, by anybody; its context then goes into
+    `queries`. What a user may be shown at a query is what no event hides from the user then: with some schemas also an item
+    that the user knows."""
     events: dict[UserId, int] = defaultdict(int)
     newest: dict[UserId, Millis] = {}
     since: dict[ItemId, Millis] = {}
-    weights = row_weights(dataset, end, schema).tolist()
+    weights, queried = row_weights(dataset, end, schema).tolist(), query_weights(dataset, end, schema) > 0
     for number, (event, weight) in enumerate(zip(whole_rows(dataset, 0, end), weights, strict=True)):
         user_id, item_id, kind, _, ts = event[:5]
-        is_query = number >= first and weight > 0 and item_id in since
+        is_query = number >= first and bool(queried[number]) and item_id in since
         if is_query:
             gap = ts - newest[user_id] if user_id in newest else -1
             queries.add(user_id, item_id, gap, events[user_id], ts - since[item_id])

@@ -1,4 +1,5 @@
-"""Makes ranking lists: for each positive row, its recall candidates at that time, with the features that rankers read.
+"""Makes ranking lists: for each row before which one is asked for (`offline.datasets.event_rows.query_weights`), its recall
+candidates at that time, with the features that rankers read.
 
 python -m offline.training_data.ranking_lists --base BASES_DIR/NUMBER --dataset NAME_OR_FOLDER --data-dir D --out DIR
 
@@ -44,7 +45,7 @@ from offline.base.from_dataset import check_made_of
 from offline.base.state_tables import write_parts
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset, whole_rows
-from offline.datasets.event_rows import mean_weight, row_weights
+from offline.datasets.event_rows import mean_weight, query_weights, row_weights
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
 from offline.spark.grouped_batches import RowBuffer, runs
@@ -77,7 +78,7 @@ RANKING_LISTS: Final = pa.schema(
 )
 """seq: the positive row; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
 candidates; answer: the index among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after
-candidate; importance: what the list counts in training, the weight of its positive over the mean of the positives'."""
+candidate; importance: what the list counts in training, over the mean of all lists'."""
 SEQUENCES: Final = pa.schema(
     [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64), ("importances", _F32)]
 )
@@ -97,17 +98,18 @@ def first_ranked(weights: IntArray, limit: int) -> int:
 
 
 def ranking_lists_worker(
-    dataset: Dataset, catalogue: Any, ids: Any, relations: Path, schema: str, limit: int, mean: float
+    dataset: Dataset, catalogue: Any, ids: Any, relations: Path, schema: str, rows: int, limit: int, mean: float
 ) -> Worker:
     """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
-    first row on. mean: the mean weight of positives, which has the importance 1."""
+    first row on. rows: of the history; mean: the mean weight of what lists are asked for, which has the importance 1."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
         out, means = RowBuffer(RANKING_LISTS), read_schema(schema, FILE)
+        weights = query_weights(dataset, rows, means)
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
                 walk = HistoryWalk(dataset.name, catalogue.value, ids.value, relations, means)
-                for row in _lists_of(dataset, walk, low, high, limit, mean):
+                for row in _lists_of(dataset, walk, low, high, weights, limit, mean):
                     if out.add(row, 16 * len(row[-2])):
                         yield from out.take()
         yield from out.take()
@@ -116,10 +118,9 @@ def ranking_lists_worker(
 
 
 def _lists_of(
-    dataset: Dataset, walk: HistoryWalk, low: int, high: int, limit: int, mean: float
+    dataset: Dataset, walk: HistoryWalk, low: int, high: int, weights: IntArray, limit: int, mean: float
 ) -> Iterable[tuple[Any, ...]]:
     clicks, schema = ClickWeights(), walk.index.schema
-    weights = row_weights(dataset, high, schema)
     for seq, row in enumerate(whole_rows(dataset, 0, high)):
         user_id, item_id, _, _, ts = row[:5]
         if seq >= low and weights[seq] > 0:
@@ -163,7 +164,7 @@ def make_ranking_lists(
     check_made_of(base, dataset)
     began = time.monotonic()
     rows = int(base.manifest["history_rows"])
-    schema, weights = base.schema, row_weights(dataset, rows, base.schema)
+    schema, weights = base.schema, query_weights(dataset, rows, base.schema)
     first, mean = first_ranked(weights, settings.limit), mean_weight(weights)
     with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
@@ -171,12 +172,17 @@ def make_ranking_lists(
         with step("  asks walked") as this:
             _write_lists(spark, dataset, schema.text(), (first, rows), mean, staging, settings)
             lists = _count(staging / "asks")
-            this.note = f"{lists} of {int((weights[first:] > 0).sum())} positives"
+            this.note = f"{lists} of {int((weights[first:] > 0).sum())} that were wanted"
         with step("  sequences"):
             acts = weighted_events(spark, dataset, rows, schema).where(f"kind != {IMPRESSION}")
             events = acts.repartition(partitions(spark, rows), "user_id").sortWithinPartitions("user_id", "seq")
             ordered = events.select("user_id", "seq", "item_id", "kind", "centi", "ts", "weight")
-            write_parts(ordered, sequences_worker(mean), SEQUENCES, staging / "sequences")
+            write_parts(
+                ordered,
+                sequences_worker(mean_weight(row_weights(dataset, rows, schema))),
+                SEQUENCES,
+                staging / "sequences",
+            )
         shutil.rmtree(staging / RELATIONS)
         shutil.rmtree(staging / "scratch")
         (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", vocabulary_of(dataset.items))))
@@ -217,7 +223,7 @@ def _write_lists(
     light = replace(dataset, items=[])
     write_parts(
         slices,
-        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, schema, settings.candidates, mean),
+        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, schema, end, settings.candidates, mean),
         RANKING_LISTS,
         staging / "asks",
     )

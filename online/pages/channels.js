@@ -19,6 +19,7 @@ const KNOWN = {
   era: ["your era", "of the years that this user likes"],
   session: ["this session", "near to what this user just did"],
   nearest_sessions: ["visits like this", "from the past visits that are most like the latest one"],
+  again: ["once more", "what this user looked at lately"],
   als: ["ALS", "near to this user by the factors of alternating least squares"],
   item2vec: ["Item2vec", `near to what this user liked, ${nouns} as words`],
   deepwalk: ["DeepWalk", `near to what this user liked, by walks from ${noun} to ${noun}`],

@@ -11,10 +11,12 @@ CONSTANT: Final = 60.0
 """Of reciprocal rank fusion, as in its paper (G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009)."""
 WEIGHTS: Final = {
     **dict.fromkeys(("popular_day", "popular", "new", "trending", "newest", "era"), 0.1),
+    "again": 0.05,
     "together": 0.3,
 }
 """Channels that count less than in full: those that know little or nothing of the user, of which there are so many that they
-would outvote the others, and the one out of which popularity is taken. Chosen on a drawn shop (seed 8), reported on others."""
+would outvote the others, the one that has only what the user knows, and the one out of which popularity is taken. Chosen on a
+drawn shop (seed 8), reported on others."""
 
 
 def fallback_scores(rows: IntArray, orders: Mapping[str, IntArray]) -> FloatArray:

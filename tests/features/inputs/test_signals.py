@@ -113,6 +113,18 @@ def test_the_nearest_sessions_are_asked_for_the_latest_session() -> None:
     assert later.session.tolist() == now.session.tolist()
 
 
+def test_again_is_what_the_user_was_interested_in_lately() -> None:
+    """Newer and more often first; what was disliked or only passed by is not there, nor what is hidden."""
+    items = index()
+    recent = [(2, AT - DAY_MS, LIKE, 0), (1, AT - 9, CLICK, 0), (4, AT - 8, CLICK, 0), (5, AT - 7, CLICK, 0)]
+    recent += [(1, AT - 6, CLICK, 0), (3, AT - 5, DISLIKE, 0)]
+    allowed = np.ones(len(items), bool)
+    allowed[items.row_of[5]] = False
+    found = find_signals(Moment(UserFeatures(7, recent=recent), AT, items, ClickWeights(), allowed))
+    assert ids(found, "again") == [1, 4, 2]
+    assert found.strengths["again"][items.row_of[1]] == pytest.approx(1 / np.log2(3) + 1 / np.log2(6))
+
+
 def test_every_signal_has_its_columns() -> None:
     assert set(SIGNAL_COLUMNS) > {f"{name}_{of}" for name in SIGNALS for of in ("share", "place")}
     assert len(set(SIGNAL_COLUMNS)) == len(SIGNAL_COLUMNS) == 2 * len(SIGNALS) + 3

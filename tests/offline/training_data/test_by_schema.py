@@ -27,7 +27,7 @@ from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, whole_rows
-from offline.datasets.event_rows import mean_weight, row_weights
+from offline.datasets.event_rows import mean_weight, query_weights, row_weights
 from offline.embeddings import make_embeddings
 from offline.item_weights.build import write_history_relations
 from offline.item_weights.similar import GAP, ONE, SHRINKAGE, TOP
@@ -163,9 +163,10 @@ def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: P
                 assert (row["label"], weights[seq] > 0) == (0.0, True)
                 assert first_acts.get((user, row["item_id"]), seq + 1) > seq
     assert len(asks) > 50
+    queries = query_weights(made.dataset, history, SHOP)
     for ask in asks:
         assert events[ask["seq"]][1] == ask["items"][ask["answer"]]
-        assert ask["importance"] == pytest.approx(weights[ask["seq"]] / mean)
+        assert ask["importance"] == pytest.approx(queries[ask["seq"]] / mean_weight(queries))
     for row in rows_in(tmp_path / "asks" / "sequences"):
         assert row["importances"] == pytest.approx([max(weights[seq], 0) / mean for seq in row["seqs"]])
         assert all(events[seq][2] != IMPRESSION for seq in row["seqs"])

@@ -65,7 +65,8 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     sessions = PastSessions(rows, np.array([3, *range(20, 28)]), np.array([0, 9]), np.arange(9))
     index = dataclasses.replace(store.index, ease=weights, similar=weights, sessions=sessions)
     user = known_user(base)
-    user = msgspec.structs.replace(user, recent=[*user.recent, (3, AT - SESSION_GAP_MS // 2, CLICK, 0)])
+    clicks = [(item_id, AT - SESSION_GAP_MS // 2, CLICK, 0) for item_id in (33, 32, 31, 30, 3)]
+    user = msgspec.structs.replace(user, recent=[*user.recent, *clicks])
     allowed = np.ones(len(store), bool)
     allowed[store.rows(list(hidden))] = False
     query = Query(Moment(user, AT, index, ClickWeights(), allowed), store.newest(AT), kinds_of(store))
