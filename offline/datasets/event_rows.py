@@ -30,29 +30,42 @@ def row_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
 
 
 def query_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
-    """int64 [rows] above 0 where a list is asked for: before the first positive of a user on an item in a session. A look, a cart
-    and a purchase of one thing are one answer to the list before the look, and count as much as the largest of them, in units
-    of the schema: a look that ends in a purchase is worth a purchase. 0 for all other rows. Memory is 32 bytes a row, and what
-    it takes to order them.
+    """int64 [rows] above 0 where a list is asked for, and what it counts, in units of the schema:
+
+    - before each event of a kind that is a click, a return to an item included, but not where the same user's act just before
+      was of another kind on the same item: then they go on with what they have in hand;
+    - before any other positive if it is the first of its user on its item in a session.
+
+    So a look, a cart and a purchase of one thing are one answer, to the list before the look. The first of a session on an item
+    counts as much as the largest weight that the session gives it: a look that ends in a purchase is worth a purchase. Memory is
+    48 bytes a row, and what it takes to order them.
     """
-    users, items, times = (np.zeros(rows, np.int64) for _ in range(3))
-    acts = np.zeros(rows, bool)
+    users, items, times, own = (np.zeros(rows, np.int64) for _ in range(4))
+    kinds = np.zeros(rows, np.int8)
     start = 0
     for batch in rows_between(dataset, 0, rows):
         part = slice(start, start := start + len(batch))
         users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
-        times[part], acts[part] = batch["ts"].to_numpy(), batch["kind"].to_numpy() != IMPRESSION
-    weights = row_weights(dataset, rows, schema)
-    order = np.flatnonzero(acts)
-    order = order[np.argsort(users[order], kind="stable")]
-    begins = (np.diff(users[order], prepend=-1) != 0) | (np.diff(times[order], prepend=0) > SESSION_GAP_MS)
-    sessions, positive = np.cumsum(begins), weights[order] > 0
-    order, sessions = order[positive], sessions[positive]
-    taken = np.stack([sessions, items[order]], axis=1)
+        times[part], kinds[part] = batch["ts"].to_numpy(), batch["kind"].to_numpy()
+        own[part] = weights_of(schema, batch["kind"].to_numpy(), batch["centi"].to_numpy())
+    acts = np.flatnonzero(kinds != IMPRESSION)
+    acts = acts[np.argsort(users[acts], kind="stable")]
+    users, items, times, kinds = users[acts], items[acts], times[acts], kinds[acts]
+    same_user = np.diff(users, prepend=-1) == 0
+    sessions = np.cumsum(~same_user | (np.diff(times, prepend=0) > SESSION_GAP_MS))
+    in_hand = same_user & (np.diff(items, prepend=-1) == 0) & (np.diff(kinds, prepend=-1) != 0)
+    clicks = [kind.code for kind in schema.kinds if kind is not None and kind.click]
+    looks = np.isin(kinds, clicks) & (own[acts] > 0) & ~in_hand
+    found = np.zeros(rows, np.int64)
+    found[acts[looks]] = own[acts[looks]]
+
+    weights = row_weights(dataset, rows, schema)[acts]
+    positive = np.flatnonzero(weights > 0)
+    taken = np.stack([sessions[positive], items[positive]], axis=1)
     _, first, which = np.unique(taken, axis=0, return_index=True, return_inverse=True)
-    best, found = np.zeros(len(first), np.int64), np.zeros(rows, np.int64)
-    np.maximum.at(best, which.ravel(), weights[order])
-    found[order[first]] = best
+    most = np.zeros(len(first), np.int64)
+    np.maximum.at(most, which.ravel(), weights[positive])
+    found[acts[positive[first]]] = most
     return found
 
 

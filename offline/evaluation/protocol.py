@@ -34,7 +34,7 @@ class ProtocolRow(NamedTuple):
 
 
 def protocol_rows(dataset: Dataset, schema: Schema, first: int, end: int, queries: Queries) -> Iterator[ProtocolRow]:
-    """The first `end` rows in order. From row `first` on, the first positive of a user on an item in a session is a query
+    """The first `end` rows in order. From row `first` on, what a list could have brought is a query
     (`offline.datasets.event_rows.query_weights`) if the item has been seen before, by anybody; its context then goes into
     `queries`. What a user may be shown at a query is what no event hides from the user then: with some schemas also an item
     that the user knows."""
