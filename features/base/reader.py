@@ -243,4 +243,7 @@ class Base:
 
     def past_sessions(self, rows: IntArray) -> PastSessions:
         """The history's sessions, of items in these rows (ids [N])."""
-        return read_past_sessions(self.folder / RELATIONS / SESSIONS, rows)
+        folder = self.folder / RELATIONS / SESSIONS
+        if not folder.exists() and any(SESSIONS in path for path in self.manifest.get("sha256", {})):
+            raise Broken(f"{folder} is gone")
+        return read_past_sessions(folder, rows)

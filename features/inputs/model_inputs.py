@@ -26,7 +26,7 @@ from features.inputs.columns import (
 )
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.history import LENGTH
-from features.inputs.signals import SIGNAL_COLUMNS
+from features.inputs.signals import FIRST_SIGNAL_COLUMNS, SIGNAL_COLUMNS
 
 HISTORY_INPUTS: Final = ("history", "history_marks", "history_gaps")
 ID_INPUTS: Final = ("userId", "movieId")
@@ -42,8 +42,10 @@ signals                       float32 [n, S]: see `features.inputs.signals`"""
 @lru_cache(maxsize=16)
 def layout(vocabulary: Vocabulary, schema: str) -> str:
     """Digest (16 hex digits) of what each raw column means: rows kept under one digest have the same columns in the same
-    order, with the same meaning, as rows made now under this vocabulary and a schema with this digest."""
-    meaning = (INPUTS_VERSION, USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, SIGNAL_COLUMNS, vocabulary, schema)
+    order, with the same meaning, as rows made now under this vocabulary and a schema with this digest; rows of fewer signals
+    lack the last ones."""
+    columns = (USER_COLUMNS, ITEM_COLUMNS, CROSS_COLUMNS, LENGTH, FIRST_SIGNAL_COLUMNS)
+    meaning = (INPUTS_VERSION, *columns, vocabulary, schema)
     return blake2b(msgspec.json.encode(meaning), digest_size=8).hexdigest()
 
 
@@ -89,11 +91,19 @@ class RawInputs:
 
 
 def model_inputs(
-    names: Sequence[str], maps: InputMaps, raw: RawInputs, shared: Collection[str] = ()
+    names: Sequence[str],
+    maps: InputMaps,
+    raw: RawInputs,
+    shared: Collection[str] = (),
+    signals: int = len(SIGNAL_COLUMNS),
 ) -> dict[str, npt.NDArray[np.generic]]:
     """The named inputs, one row a candidate; of those of OF_USER that are in `shared` one row for all, where `raw` has one.
+    signals: how many columns of signals the version takes, fewer where it was trained before the last ones were appended.
     Raises ValueError for a name that is not of INPUT_NAMES, or columns that are not those of the maps."""
-    return {name: np.ascontiguousarray(_made(name, maps, raw, name in shared)) for name in names}
+    made = {name: _made(name, maps, raw, name in shared) for name in names}
+    if "signals" in made:
+        made["signals"] = made["signals"][:, :signals]
+    return {name: np.ascontiguousarray(values) for name, values in made.items()}
 
 
 def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool) -> npt.NDArray[np.generic]:

@@ -144,18 +144,23 @@ class Moment:
         return numbers[order], self.tastes.values.sum(axis=0)[order]
 
     @cached_property
-    def session(self) -> IntArray:
-        """Rows of the items that the user has shown interest in and not disliked in their latest session, oldest first, out of
-        the latest events: the session going on, or the one before where they are back and have done nothing yet."""
-        schema, events = self.items.schema, self.user.recent
+    def latest(self) -> list[tuple[int, int, int, int]]:
+        """The events of the user's latest session among the newest ones, by time: of the session going on, or of the one before
+        where they are back and have done nothing yet."""
+        events = sorted(self.user.recent, key=lambda event: event[1])  # a late one stands last in the log
         first = max(0, len(events) - 1)
         while first and not ends_session(events[first][1] - events[first - 1][1]):
             first -= 1
-        events = events[first:]
-        disliked = {item_id for item_id, _, kind, centi in events if schema.weight(kind, centi) < 0}
+        return events[first:]
+
+    @cached_property
+    def session(self) -> IntArray:
+        """Rows of the items that the user was interested in and did not dislike in their latest session, oldest first."""
+        schema, row_of = self.items.schema, self.items.row_of
+        disliked = {item_id for item_id, _, kind, centi in self.latest if schema.weight(kind, centi) < 0}
         rows = (
-            self.items.row_of.get(item_id, -1)
-            for item_id, _, kind, centi in events
+            row_of.get(item_id, -1)
+            for item_id, _, kind, centi in self.latest
             if schema.is_interest(kind, centi) and item_id not in disliked
         )
         return np.array([row for row in rows if row >= 0], np.int64)
@@ -185,15 +190,22 @@ def _together(moment: Moment) -> FloatArray:
 
 
 def _nearest_sessions(moment: Moment) -> FloatArray:
-    return moment.items.sessions.spread(moment.session, len(moment.items))
+    began = moment.latest[0][1] if moment.latest else 0
+    return moment.items.sessions.spread(moment.session, began, len(moment.items))
 
 
 def _again(moment: Moment) -> FloatArray:
-    """What the user was interested in lately: newer events and more of them count more."""
+    """What the user was interested in lately, newer events and more of them counting more; not what they did not like the last
+    time that they said."""
+    schema, row_of = moment.items.schema, moment.items.row_of
     found = np.zeros(len(moment.items), np.float32)
+    said: dict[ItemId, bool] = {}
     for ago, (item_id, _, kind, centi) in enumerate(reversed(moment.user.recent)):
-        if moment.items.schema.is_interest(kind, centi) and (row := moment.items.row_of.get(item_id)) is not None:
-            found[row] += 1 / log2(2 + ago)
+        weight = schema.weight(kind, centi)
+        if weight and item_id not in said:
+            said[item_id] = weight > 0
+        if said.get(item_id, True) and schema.is_interest(kind, centi) and item_id in row_of:
+            found[row_of[item_id]] += 1 / log2(2 + ago)
     return found
 
 
@@ -240,7 +252,10 @@ SIGNAL_COLUMNS: Final = (
     "rating",
     *_two_each("nearest_sessions", "again"),
 )
-"""Only ever append: a model takes as many of them, from the first on, as it was trained on."""
+"""Only ever append: a version takes as many of them, from the first on, as it was trained on, and a list that was logged with
+fewer lacks the last ones."""
+FIRST_SIGNAL_COLUMNS: Final = SIGNAL_COLUMNS[: SIGNAL_COLUMNS.index("rating") + 1]
+"""Those of before any was appended."""
 _COLUMN: Final = {name: at for at, name in enumerate(SIGNAL_COLUMNS)}
 
 

@@ -15,6 +15,7 @@ from features.base.embedding_files import META
 from features.base.reader import Base, Offsets
 from features.errors import BadInput, MartletError
 from features.inputs.columns import INPUTS_VERSION
+from features.inputs.signals import SIGNAL_COLUMNS
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.services.environment import python_env
@@ -242,7 +243,9 @@ def has_training_data(home: Home, number: int) -> bool:
 
 def _is_current(folder: Path) -> bool:
     """Returns whether a folder is there and holds training data of the inputs that this code makes."""
-    return (read_json(folder / "meta.json") or {}).get("inputs_version") == INPUTS_VERSION
+    meta = read_json(folder / "meta.json") or {}
+    signals = len(SIGNAL_COLUMNS) if folder.name.startswith(LISTS) else None  # rows have none
+    return (meta.get("inputs_version"), meta.get("signals")) == (INPUTS_VERSION, signals)
 
 
 def train(

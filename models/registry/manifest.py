@@ -96,6 +96,10 @@ class Manifest(msgspec.Struct, frozen=True):
     towers: Towers | None = None
     schema: str = preset_schema().digest  # versions of before there was a choice know films
 
+    def width_of(self, name: str) -> int:
+        """The columns of an input; 0 for ids, and for what the model does not take."""
+        return next((each.width for each in self.inputs if each.name == name), 0)
+
 
 _decoder = msgspec.json.Decoder(Manifest)
 

@@ -168,9 +168,11 @@ def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
     if live is None or [each.name for each in live.inputs] != list(net.inputs):
         return {}
     loaded = tf.saved_model.load(str(version_folder(models, net.name, live.version)))
-    call, output = loaded.signatures["serving_default"], live.outputs[0]
+    call, output, signals = loaded.signatures["serving_default"], live.outputs[0], live.width_of("signals")
 
     def score(inputs: dict[str, Any], **_: Any) -> Any:
+        if "signals" in net.inputs:
+            inputs = {**inputs, "signals": inputs["signals"][:, :signals]}
         return call(**{name: tf.constant(inputs[name]) for name in net.inputs})[output]
 
     if isinstance(lessons, RankingLists):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.arrays import IntArray
+from features.arrays import AnyArray, IntArray
 from features.fold.event_weights import kinds_that_count_once, weights_of, without_repeats
 from features.schema.tables import Schema
 from features.types import IMPRESSION
@@ -32,13 +32,13 @@ def row_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
 def query_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
     """int64 [rows] above 0 where a list is asked for, and what it counts, in units of the schema:
 
-    - before each event of a kind that is a click, a return to an item included, but not where the same user's act just before
-      was of another kind on the same item: then they go on with what they have in hand;
-    - before any other positive if it is the first of its user on its item in a session.
+    - before each look: an event with a weight above 0 of a kind that is a click, coming back to an item included. No look is
+      one where the act before it in the session was of another kind on the same item: then its user goes on with what is in hand;
+    - before any other positive if nothing in its session was a look or a positive on its item before.
 
     So a look, a cart and a purchase of one thing are one answer, to the list before the look. The first of a session on an item
     counts as much as the largest weight that the session gives it: a look that ends in a purchase is worth a purchase. Memory is
-    48 bytes a row, and what it takes to order them.
+    some 100 bytes a row.
     """
     users, items, times, own = (np.zeros(rows, np.int64) for _ in range(4))
     kinds = np.zeros(rows, np.int8)
@@ -48,25 +48,37 @@ def query_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
         users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
         times[part], kinds[part] = batch["ts"].to_numpy(), batch["kind"].to_numpy()
         own[part] = weights_of(schema, batch["kind"].to_numpy(), batch["centi"].to_numpy())
+    acts, sessions = sessions_of_acts(users, times, kinds)
+    items, kinds, own = items[acts], kinds[acts], own[acts]
+    del users, times
+    counted = row_weights(dataset, rows, schema)[acts]
+    same_session = np.diff(sessions, prepend=-1) == 0
+    in_hand = same_session & (np.diff(items, prepend=-1) == 0) & (np.diff(kinds, prepend=-1) != 0)
+    looks = np.isin(kinds, click_kinds(schema)) & (own > 0) & ~in_hand
+    found = np.zeros(rows, np.int64)
+    found[acts[looks]] = own[looks]
+
+    taken = np.flatnonzero(looks | (counted > 0))
+    numbers, item_numbers = np.unique(items[taken], return_inverse=True)
+    _, first, which = np.unique(sessions[taken] * len(numbers) + item_numbers, return_index=True, return_inverse=True)
+    most = np.zeros(len(first), np.int64)
+    np.maximum.at(most, which, np.maximum(counted[taken], np.where(looks[taken], own[taken], 0)))
+    found[acts[taken[first]]] = most
+    return found
+
+
+def sessions_of_acts(users: IntArray, times: IntArray, kinds: AnyArray) -> tuple[IntArray, IntArray]:
+    """(rows [n] of all events but impressions, user after user, each in the log's order; [n] the number of each one's session,
+    ascending): what the silences between a user's acts part (`features.units.ends_session`)."""
     acts = np.flatnonzero(kinds != IMPRESSION)
     acts = acts[np.argsort(users[acts], kind="stable")]
-    users, items, times, kinds = users[acts], items[acts], times[acts], kinds[acts]
-    same_user = np.diff(users, prepend=-1) == 0
-    sessions = np.cumsum(~same_user | (np.diff(times, prepend=0) > SESSION_GAP_MS))
-    in_hand = same_user & (np.diff(items, prepend=-1) == 0) & (np.diff(kinds, prepend=-1) != 0)
-    clicks = [kind.code for kind in schema.kinds if kind is not None and kind.click]
-    looks = np.isin(kinds, clicks) & (own[acts] > 0) & ~in_hand
-    found = np.zeros(rows, np.int64)
-    found[acts[looks]] = own[acts[looks]]
+    begins = (np.diff(users[acts], prepend=-1) != 0) | (np.diff(times[acts], prepend=0) > SESSION_GAP_MS)
+    return acts, np.cumsum(begins)
 
-    weights = row_weights(dataset, rows, schema)[acts]
-    positive = np.flatnonzero(weights > 0)
-    taken = np.stack([sessions[positive], items[positive]], axis=1)
-    _, first, which = np.unique(taken, axis=0, return_index=True, return_inverse=True)
-    most = np.zeros(len(first), np.int64)
-    np.maximum.at(most, which.ravel(), weights[positive])
-    found[acts[positive[first]]] = most
-    return found
+
+def click_kinds(schema: Schema) -> list[int]:
+    """The codes of the kinds that are clicks."""
+    return [kind.code for kind in schema.kinds if kind is not None and kind.click]
 
 
 def mean_weight(weights: IntArray) -> float:

@@ -49,7 +49,9 @@ class ModelMethod:
             history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
             signal_matrix(query.signals, rows) if "signals" in names else None,
         )
-        inputs: dict[str, Any] = model_inputs(names, self._manifest.maps, raw)
+        inputs: dict[str, Any] = model_inputs(
+            names, self._manifest.maps, raw, signals=self._manifest.width_of("signals")
+        )
         answer = self._call(**{name: self._constant(values) for name, values in inputs.items()})
         scores = answer[self._manifest.outputs[0]].numpy()[:, 0]
         best: IntArray = np.lexsort((item_ids, -scores))[:TOP]

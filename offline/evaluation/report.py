@@ -189,7 +189,7 @@ td, th {{ padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px sol
 img {{ max-width: 100% }} figure {{ margin: 1rem 0 }}
 </style>
 <h1>How good the lists are</h1>
-<p>Rows in time order; before each row of a weight above 0 the system is asked, among all items known so far but those that are
-hidden from the user, and only then learns the row. Means, with 95 % intervals from a bootstrap over users.</p>
+<p>Rows in time order; before each row that a list could have brought the system is asked, among all items known so far
+but those that are hidden from the user, and only then learns the row. Means, with 95 % intervals from a bootstrap over users.</p>
 {images}{"".join(tables)}<h2>Made of</h2><table>{facts_table}</table></html>
 """

@@ -5,60 +5,57 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import BoolArray, IntArray
+from features.arrays import AnyArray, BoolArray, IntArray
 from features.base.past_sessions import SESSION_ARRAYS
 from features.fold.event_weights import weights_of
 from features.schema.tables import Schema
-from features.units import SESSION_GAP_MS
 from offline.datasets.dataset import Dataset, rows_between
+from offline.datasets.event_rows import click_kinds, sessions_of_acts
 
 NEWEST: Final = 500_000
-"""Sessions, the newest: a million items of a large catalogue need no more to be compared with, and they stay in memory."""
+"""At most so many sessions, the newest: they stay in the memory of each process that ranks."""
 
 
 def write_past_sessions(dataset: Dataset, rows: int, schema: Schema, out: Path) -> int:
-    """Write the sessions of the first `rows` rows into the new folder `out`; how many there are. Memory is 24 bytes a row that
-    says that its user is interested, and what it takes to order them."""
-    users, items, times = _interests(dataset, rows, schema)
-    ids, starts, members = sessions_of(users, items, times)
+    """Write the sessions of the first `rows` rows into the new folder `out`; how many there are. Memory is some 140 bytes a
+    row."""
+    users, items, times = (np.zeros(rows, np.int64) for _ in range(3))
+    kinds, says = np.zeros(rows, np.int8), np.zeros(rows, np.int8)
+    start, clicks = 0, click_kinds(schema)
+    for batch in rows_between(dataset, 0, rows):
+        part = slice(start, start := start + len(batch))
+        kinds[part] = batch["kind"].to_numpy()
+        weights = weights_of(schema, kinds[part], batch["centi"].to_numpy())
+        says[part] = np.where(weights < 0, -1, (weights > 0) | np.isin(kinds[part], clicks))
+        users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
+        times[part] = batch["ts"].to_numpy()
+    arrays = sessions_of(users, items, times, kinds, says)
     out.mkdir(parents=True)
-    for (name, kind), array in zip(SESSION_ARRAYS.items(), (ids, starts, members), strict=True):
+    for (name, kind), array in zip(SESSION_ARRAYS.items(), arrays, strict=True):
         np.save(out / f"{name}.npy", np.ascontiguousarray(array, kind))
-    return len(starts) - 1
+    return len(arrays[1])
 
 
 def sessions_of(
-    users: IntArray, items: IntArray, times: IntArray, limit: int = NEWEST
-) -> tuple[IntArray, IntArray, IntArray]:
-    """(items [n], starts [s + 1], members [m]) of events (users, items, times in ms [r]) in the log's order: the newest `limit`
-    sessions of more than one item, by the time of their last event."""
-    order = np.argsort(users, kind="stable")
-    users, items, times = users[order], items[order], times[order]
-    begins = np.ones(len(users), bool)
-    begins[1:] = (users[1:] != users[:-1]) | (np.diff(times) > SESSION_GAP_MS)
-    session = np.cumsum(begins) - 1
-    ids, member = np.unique(items, return_inverse=True)
-    pairs = np.unique(session * max(1, len(ids)) + member)
-    session_of, member_of = np.divmod(pairs, max(1, len(ids)))
-    sizes = np.bincount(session_of)
-    ends = np.zeros(len(sizes), np.int64)
-    np.maximum.at(ends, session, times)
+    users: IntArray, items: IntArray, times: IntArray, kinds: AnyArray, says: AnyArray, limit: int = NEWEST
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """(items, ends, starts, members) of events (users, items, times in ms, kinds, says [r]) in the log's order: the newest
+    `limit` sessions with more than one item that its user was interested in and did not dislike. says: 1 for an interest, −1
+    for a dislike, else 0."""
+    acts, sessions = sessions_of_acts(users, times, kinds)
+    sessions, times, says = sessions - 1, times[acts], says[acts]
+    ids, numbers = np.unique(items[acts], return_inverse=True)
+    pairs = sessions * max(1, len(ids)) + numbers
+    wanted: IntArray = np.setdiff1d(pairs[says > 0], pairs[says < 0])
+    session_of, member_of = np.divmod(wanted, max(1, len(ids)))
+    count = int(sessions[-1]) + 1 if len(sessions) else 0
+    sizes, ends = np.bincount(session_of, minlength=count), np.zeros(count, np.int64)
+    np.maximum.at(ends, sessions, times)
     some = np.flatnonzero(sizes > 1)
     newest = some[np.argsort(ends[some], kind="stable")][-limit:]
-    index = np.full(len(sizes), -1)
-    index[newest] = np.arange(len(newest))
-    indices = index[session_of]
-    by_index = np.argsort(indices, kind="stable")[np.count_nonzero(indices < 0) :]
-    return ids, np.r_[0, np.cumsum(sizes[newest])], member_of[by_index]
-
-
-def _interests(dataset: Dataset, rows: int, schema: Schema) -> tuple[IntArray, IntArray, IntArray]:
-    """(users, items, times) of the rows that say that their user is interested (`Schema.is_interest`)."""
-    clicks = [kind.code for kind in schema.kinds if kind is not None and kind.click]
-    found: list[tuple[IntArray, ...]] = [(np.zeros(0, np.int64),) * 3]
-    for batch in rows_between(dataset, 0, rows):
-        kinds = batch["kind"].to_numpy()
-        good: BoolArray = np.isin(kinds, clicks) | (weights_of(schema, kinds, batch["centi"].to_numpy()) > 0)
-        found.append(tuple(batch[name].to_numpy()[good].astype(np.int64) for name in ("user_id", "item_id", "ts")))
-    users, items, times = (np.concatenate(each) for each in zip(*found, strict=True))
-    return users, items, times
+    number_of = np.full(count, -1)
+    number_of[newest] = np.arange(len(newest))
+    chosen: BoolArray = number_of[session_of] >= 0
+    order = np.argsort(number_of[session_of[chosen]], kind="stable")
+    present, members = np.unique(member_of[chosen][order], return_inverse=True)
+    return ids[present], ends[newest], np.r_[0, np.cumsum(sizes[newest])], members

@@ -30,6 +30,7 @@ from features.durable import atomic_folder
 from features.errors import BadEvent, BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
+from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
@@ -76,6 +77,11 @@ NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
 """Verdicts on lists. A list without actions teaches nothing: perhaps nobody saw it."""
 
 
+def _whole(signals: Sequence[float]) -> list[float]:
+    """The signals of a candidate, those that there were not yet when the list was logged being 0."""
+    return [*signals, *[0.0] * (len(SIGNAL_COLUMNS) - len(signals))]
+
+
 def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterator[tuple[Any, Any, str | None]]:
     """LESSONS of one list. columns: the digest of the columns that features must have (`features.inputs.model_inputs.layout`);
     mean: the weight, in units, that has the importance 1."""
@@ -104,7 +110,7 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
         against = [(item_id, rank) for item_id, rank in order if item_id == liked or not reactions[item_id].liked]
         if len(against) > 1:
             items = [item_id for item_id, _ in against]
-            signals = [value for _, rank in against for value in features.signals[rank]]
+            signals = [value for _, rank in against for value in _whole(features.signals[rank])]
             candidates = (features.user, items, items.index(liked), signals, importances[liked])
             yield None, (*head, served.at, *features.history, *candidates), None
 

@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrays import IntArray
-from features.base.reader import RELATIONS, Base
+from features.base.reader import RELATIONS, SESSIONS, Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
@@ -36,7 +36,7 @@ from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps, use
 from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.inputs.history import history_of, mark_of
 from features.inputs.model_inputs import width_of
-from features.inputs.signals import candidates, find_signals, signal_matrix
+from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.schema.document import FILE
 from features.schema.tables import read_schema
 from features.types import IMPRESSION
@@ -76,21 +76,23 @@ RANKING_LISTS: Final = pa.schema(
         ("importance", pa.float32()),
     ]
 )
-"""seq: the positive row; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`; items: n
-candidates; answer: the index among them of the item that was liked; signals: n · len(SIGNAL_COLUMNS), candidate after
-candidate; importance: what the list counts in training, over the mean of all lists'."""
+"""seq: the row before which it is asked for; history…: `features.inputs.history`; user: `features.inputs.columns.user_vector`;
+items: n candidates; answer: the index among them of its item; signals: n · len(SIGNAL_COLUMNS), candidate after candidate;
+importance: what the list counts in training, over the mean of all lists'."""
 SEQUENCES: Final = pa.schema(
     [("user_id", pa.int64()), ("seqs", _I64), ("items", _I64), ("marks", _I64), ("times", _I64), ("importances", _F32)]
 )
 """The events of a user but impressions; importances: 0 for an event that is not positive."""
 SHARE: Final = 0.3
 """At most this share of a history, its end, gets lists."""
+WEIGHTS: Final = "weights.npy"
+"""While lists are made: `query_weights` of the history, which all tasks read."""
 MIN_ROWS: Final = 2_000
 """A task has at least so many rows."""
 
 
 def first_ranked(weights: IntArray, limit: int) -> int:
-    """The first row that gets a list, from the weights of all rows: `limit` positives follow from there on, but at most SHARE of
+    """The first row that gets a list, from the weights of all rows: `limit` lists follow from there on, but at most SHARE of
     the rows."""
     floor = int(len(weights) * (1 - SHARE))
     positive = np.flatnonzero(weights[floor:] > 0)
@@ -98,17 +100,17 @@ def first_ranked(weights: IntArray, limit: int) -> int:
 
 
 def ranking_lists_worker(
-    dataset: Dataset, catalogue: Any, ids: Any, relations: Path, schema: str, rows: int, limit: int, mean: float
+    dataset: Dataset, catalogue: Any, ids: Any, staging: Path, schema: str, limit: int, mean: float
 ) -> Worker:
     """Rows (low, high) → RANKING_LISTS of the rows low ≤ seq < high of a data set. Each part replays the data set from its
-    first row on. rows: of the history; mean: the mean weight of what lists are asked for, which has the importance 1."""
+    first row on. staging: has WEIGHTS and RELATIONS; mean: the mean weight of what is asked for, which has the importance 1."""
 
     def work(slices: Iterable[pa.RecordBatch]) -> Batches:
         out, means = RowBuffer(RANKING_LISTS), read_schema(schema, FILE)
-        weights = query_weights(dataset, rows, means)
+        weights = np.load(staging / WEIGHTS, mmap_mode="r")
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
-                walk = HistoryWalk(dataset.name, catalogue.value, ids.value, relations, means)
+                walk = HistoryWalk(dataset.name, catalogue.value, ids.value, staging / RELATIONS, means)
                 for row in _lists_of(dataset, walk, low, high, weights, limit, mean):
                     if out.add(row, 16 * len(row[-2])):
                         yield from out.take()
@@ -169,6 +171,11 @@ def make_ranking_lists(
     with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, schema, staging / RELATIONS, staging / "scratch")
+            if not (
+                base.folder / RELATIONS / SESSIONS
+            ).exists():  # a base of before: what it can't serve is not learned from
+                shutil.rmtree(staging / RELATIONS / SESSIONS)
+            np.save(staging / WEIGHTS, weights)
         with step("  asks walked") as this:
             _write_lists(spark, dataset, schema.text(), (first, rows), mean, staging, settings)
             lists = _count(staging / "asks")
@@ -184,6 +191,7 @@ def make_ranking_lists(
                 staging / "sequences",
             )
         shutil.rmtree(staging / RELATIONS)
+        (staging / WEIGHTS).unlink()
         shutil.rmtree(staging / "scratch")
         (staging / MAPS).write_bytes(msgspec.json.encode(_maps(staging / "asks", vocabulary_of(dataset.items))))
         meta: dict[str, Any] = {
@@ -194,6 +202,7 @@ def make_ranking_lists(
             "asks": lists,
             "candidates": settings.candidates,
             "schema": schema.digest,
+            "signals": len(SIGNAL_COLUMNS),
             "mean_weight": mean / schema.unit,
             "fold_version": FOLD_VERSION,
             "inputs_version": INPUTS_VERSION,
@@ -223,7 +232,7 @@ def _write_lists(
     light = replace(dataset, items=[])
     write_parts(
         slices,
-        ranking_lists_worker(light, catalogue, ids, staging / RELATIONS, schema, end, settings.candidates, mean),
+        ranking_lists_worker(light, catalogue, ids, staging, schema, settings.candidates, mean),
         RANKING_LISTS,
         staging / "asks",
     )

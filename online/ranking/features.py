@@ -82,7 +82,5 @@ def inputs_of(model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFea
     names = [each.name for each in model.manifest.inputs]
     shared = [each.name for each in model.manifest.inputs if each.shared]
     users = np.array([user_id], np.int64)
-    taken = {each.name: each.width for each in model.manifest.inputs}.get("signals", 0)
-    signals = None if raw.signals is None else raw.signals[:, :taken]  # those of an older version are the first of them
-    made = RawInputs(users, raw.user, item_ids, raw.items, raw.cross, raw.history, signals)
-    return model_inputs(names, model.manifest.maps, made, shared)
+    made = RawInputs(users, raw.user, item_ids, raw.items, raw.cross, raw.history, raw.signals)
+    return model_inputs(names, model.manifest.maps, made, shared, model.manifest.width_of("signals"))

@@ -15,7 +15,7 @@ WEIGHTS: Final = {
     "together": 0.3,
 }
 """Channels that count less than in full: those that know little or nothing of the user, of which there are so many that they
-would outvote the others, the one that has only what the user knows, and the one out of which popularity is taken. Chosen on a
+would outvote the others, the one whose items the user knows already, and the one out of which popularity is taken. Chosen on a
 drawn shop (seed 8), reported on others."""
 
 

@@ -69,7 +69,7 @@ class SessionRecall:
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
         rows = moment.session
-        if not len(rows) or ends_session(moment.at - moment.user.recent[-1][1]):
+        if not len(rows) or ends_session(moment.at - moment.latest[-1][1]):
             return np.zeros(0, np.int64)
         shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
         together, size = moment.items.together, len(moment.items)

@@ -74,7 +74,11 @@ def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:
             moved[offset + np.searchsorted(new, old)] = value[offset:]
             variable.assign(moved)
         else:
-            raise Broken(f"{path}: expected {list(shape)}, version {earlier.manifest.version} has {list(value.shape)}")
+            version = earlier.manifest.version
+            raise Broken(
+                f"{path}: expected {list(shape)}, version {version} has {list(value.shape)}: where what a net takes has changed "
+                "since, train it anew, without --go-on"
+            )
 
 
 def _ids(path: str, of: Any) -> IntArray:

@@ -11,38 +11,49 @@ IDS = np.array([10, 20, 30, 40, 50])
 
 
 def sessions(*of: list[int], rows: IntArray = IDS) -> PastSessions:
-    """Sessions of items, by id, the oldest first."""
+    """Sessions of items, by id, the oldest first: they ended at 1, 2 …"""
     ids, members = np.unique(np.concatenate(of), return_inverse=True)
-    return PastSessions(rows, ids, np.r_[0, np.cumsum([len(each) for each in of])], members)
+    ends = np.arange(1, len(of) + 1)
+    return PastSessions(rows, ids, ends, np.r_[0, np.cumsum([len(each) for each in of])], members)
 
 
 def test_likeness_counts_positions_and_gain_how_long_ago_an_item_was_shared() -> None:
     past = sessions([10, 20, 30], [20, 40])
-    found = past.spread(np.array([0, 1]), 5)  # items 10 and 20; likeness 3 and 2, both share the newest
+    found = past.spread(np.array([0, 1]), 9, 5)  # items 10 and 20; likeness 3 and 2, both share the newest
     assert found.tolist() == [3, 5, 3, 2, 0]
-    found = past.spread(np.array([1, 0]), 5)  # the second shares the older alone: 1 over 2
+    found = past.spread(np.array([1, 0]), 9, 5)  # the second shares the older alone: 1 over 2
     assert found.tolist() == [3, 3.5, 3, 0.5, 0]
 
 
 def test_an_item_that_comes_again_has_its_newest_position() -> None:
-    assert sessions([10, 30], [20, 40]).spread(np.array([0, 1, 0]), 5).tolist() == [3, 1, 3, 1, 0]
+    assert sessions([10, 30], [20, 40]).spread(np.array([0, 1, 0]), 9, 5).tolist() == [3, 1, 3, 1, 0]
 
 
 def test_what_has_no_row_is_left_out_and_newer_rows_are_in_no_session() -> None:
     past = sessions([10, 30, 99], [77, 99], rows=np.array([30, 10]))
-    assert past.spread(np.array([1]), 3).tolist() == [1, 1, 0]
-    assert past.spread(np.array([2]), 3).tolist() == [0, 0, 0]
-    assert past.spread(np.array([], np.int64), 3).tolist() == [0, 0, 0]
+    assert past.spread(np.array([1]), 9, 3).tolist() == [1, 1, 0]
+    assert past.spread(np.array([2]), 9, 3).tolist() == [0, 0, 0]
+    assert past.spread(np.array([], np.int64), 9, 3).tolist() == [0, 0, 0]
 
 
 def test_no_sessions_say_nothing() -> None:
-    assert PastSessions.none().spread(np.array([0, 1]), 2).tolist() == [0, 0]
-    assert sessions([10, 30], rows=np.array([], np.int64)).spread(np.array([0]), 1).tolist() == [0]
+    assert PastSessions.none().spread(np.array([0, 1]), 9, 2).tolist() == [0, 0]
+    assert sessions([10, 30], rows=np.array([], np.int64)).spread(np.array([0]), 9, 1).tolist() == [0]
+
+
+def test_only_sessions_that_were_over_are_compared() -> None:
+    """So the session going on is not its own neighbour, once a base has it."""
+    past = sessions([10, 20], [10, 30])
+    assert past.spread(np.array([0]), 3, 5).tolist() == [2, 1, 1, 0, 0]
+    assert past.spread(np.array([0]), 2, 5).tolist() == [1, 1, 0, 0, 0]
+    assert past.spread(np.array([0]), 1, 5).tolist() == [0, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
-    ("starts", "members"), [([0, 3], [0, 1]), ([], []), ([0, 2], [0, 2])], ids=["cut", "empty", "another item"]
+    ("starts", "members"),
+    [([0, 3], [0, 1]), ([], []), ([0, 2], [0, 2]), ([0, 2], [0, -1]), ([1, 2], [0, 1]), ([0, 1, 2], [0, 1])],
+    ids=["cut", "empty", "another item", "a negative item", "not from the first on", "more starts than ends"],
 )
 def test_arrays_that_do_not_fit_together_are_refused(starts: list[int], members: list[int]) -> None:
     with pytest.raises(Broken, match="sessions: 2 items"):
-        PastSessions(IDS, IDS[:2], np.array(starts, np.int64), np.array(members, np.int64))
+        PastSessions(IDS, IDS[:2], np.array([5]), np.array(starts, np.int64), np.array(members, np.int64))

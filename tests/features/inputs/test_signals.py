@@ -55,7 +55,9 @@ def index() -> ItemIndex:
 
     together = Together(len(ITEMS))
     together.put(row_of[2], Neighbours(2, 1, AT, [(5, 30), (1, 10)]), row_of)
-    sessions = PastSessions(columns.ids, np.array([1, 6, 7]), np.array([0, 2, 5]), np.array([0, 1, 0, 1, 2]))
+    sessions = PastSessions(
+        columns.ids, np.array([1, 6, 7]), np.array([1, AT - DAY_MS]), np.array([0, 2, 5]), np.array([0, 1, 0, 1, 2])
+    )
     return ItemIndex(columns, row_of, one([2, 3], [0.5, 0.1]), one([4], [1.0]), sessions, together, MOVIES)
 
 
@@ -111,6 +113,10 @@ def test_the_nearest_sessions_are_asked_for_the_latest_session() -> None:
     assert ids(find_signals(now), "nearest_sessions") == [1, 6, 7]
     later = replace(now, at=AT + DAY_MS)
     assert later.session.tolist() == now.session.tolist()
+    late = replace(now, user=UserFeatures(7, recent=[*recent, (6, AT - DAY_MS, CLICK, 0)]))
+    assert late.session.tolist() == now.session.tolist(), "what came late is of its own time"
+    before = replace(now, user=UserFeatures(7, recent=[(1, 2, CLICK, 0)]))
+    assert ids(find_signals(before), "nearest_sessions") == [1, 6], "of sessions that were over by then"
 
 
 def test_again_is_what_the_user_was_interested_in_lately() -> None:
@@ -122,6 +128,8 @@ def test_again_is_what_the_user_was_interested_in_lately() -> None:
     allowed[items.row_of[5]] = False
     found = find_signals(Moment(UserFeatures(7, recent=recent), AT, items, ClickWeights(), allowed))
     assert ids(found, "again") == [1, 4, 2]
+    taken_back = UserFeatures(7, recent=[*recent, (1, AT - 4, DISLIKE, 0), (3, AT - 3, LIKE, 0)])
+    assert ids(find_signals(replace(found.moment, user=taken_back)), "again") == [3, 4, 2]
     assert found.strengths["again"][items.row_of[1]] == pytest.approx(1 / np.log2(3) + 1 / np.log2(6))
 
 

@@ -62,7 +62,9 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
         np.array([*range(20, 28), *range(10, 18)]),
         np.linspace(1, 0.1, 16).astype(np.float32),
     )
-    sessions = PastSessions(rows, np.array([3, *range(20, 28)]), np.array([0, 9]), np.arange(9))
+    sessions = PastSessions(
+        rows, np.array([3, *range(20, 28)]), np.array([AT - DAY_MS]), np.array([0, 9]), np.arange(9)
+    )
     index = dataclasses.replace(store.index, ease=weights, similar=weights, sessions=sessions)
     user = known_user(base)
     clicks = [(item_id, AT - SESSION_GAP_MS // 2, CLICK, 0) for item_id in (33, 32, 31, 30, 3)]
