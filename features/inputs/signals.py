@@ -199,12 +199,12 @@ def _again(moment: Moment) -> FloatArray:
     time that they said."""
     schema, row_of = moment.items.schema, moment.items.row_of
     found = np.zeros(len(moment.items), np.float32)
-    said: dict[ItemId, bool] = {}
+    newest_positive: dict[ItemId, bool] = {}
     for ago, (item_id, _, kind, centi) in enumerate(reversed(moment.user.recent)):
         weight = schema.weight(kind, centi)
-        if weight and item_id not in said:
-            said[item_id] = weight > 0
-        if said.get(item_id, True) and schema.is_interest(kind, centi) and item_id in row_of:
+        if weight and item_id not in newest_positive:
+            newest_positive[item_id] = weight > 0
+        if newest_positive.get(item_id, True) and schema.is_interest(kind, centi) and item_id in row_of:
             found[row_of[item_id]] += 1 / log2(2 + ago)
     return found
 

@@ -54,16 +54,16 @@ def query_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
     counted = row_weights(dataset, rows, schema)[acts]
     same_session = np.diff(sessions, prepend=-1) == 0
     in_hand = same_session & (np.diff(items, prepend=-1) == 0) & (np.diff(kinds, prepend=-1) != 0)
-    looks = np.isin(kinds, click_kinds(schema)) & (own > 0) & ~in_hand
+    clicked = np.isin(kinds, click_kinds(schema)) & (own > 0) & ~in_hand
     found = np.zeros(rows, np.int64)
-    found[acts[looks]] = own[looks]
+    found[acts[clicked]] = own[clicked]
 
-    taken = np.flatnonzero(looks | (counted > 0))
+    taken = np.flatnonzero(clicked | (counted > 0))
     numbers, item_numbers = np.unique(items[taken], return_inverse=True)
     _, first, which = np.unique(sessions[taken] * len(numbers) + item_numbers, return_index=True, return_inverse=True)
-    most = np.zeros(len(first), np.int64)
-    np.maximum.at(most, which, np.maximum(counted[taken], np.where(looks[taken], own[taken], 0)))
-    found[acts[taken[first]]] = most
+    largest = np.zeros(len(first), np.int64)
+    np.maximum.at(largest, which, np.maximum(counted[taken], np.where(clicked[taken], own[taken], 0)))
+    found[acts[taken[first]]] = largest
     return found
 
 

@@ -20,16 +20,16 @@ def write_past_sessions(dataset: Dataset, rows: int, schema: Schema, out: Path) 
     """Write the sessions of the first `rows` rows into the new folder `out`; how many there are. Memory is some 140 bytes a
     row."""
     users, items, times = (np.zeros(rows, np.int64) for _ in range(3))
-    kinds, says = np.zeros(rows, np.int8), np.zeros(rows, np.int8)
+    kinds, signs = np.zeros(rows, np.int8), np.zeros(rows, np.int8)
     start, clicks = 0, click_kinds(schema)
     for batch in rows_between(dataset, 0, rows):
         part = slice(start, start := start + len(batch))
         kinds[part] = batch["kind"].to_numpy()
         weights = weights_of(schema, kinds[part], batch["centi"].to_numpy())
-        says[part] = np.where(weights < 0, -1, (weights > 0) | np.isin(kinds[part], clicks))
+        signs[part] = np.where(weights < 0, -1, (weights > 0) | np.isin(kinds[part], clicks))
         users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
         times[part] = batch["ts"].to_numpy()
-    arrays = sessions_of(users, items, times, kinds, says)
+    arrays = sessions_of(users, items, times, kinds, signs)
     out.mkdir(parents=True)
     for (name, kind), array in zip(SESSION_ARRAYS.items(), arrays, strict=True):
         np.save(out / f"{name}.npy", np.ascontiguousarray(array, kind))
@@ -37,16 +37,16 @@ def write_past_sessions(dataset: Dataset, rows: int, schema: Schema, out: Path) 
 
 
 def sessions_of(
-    users: IntArray, items: IntArray, times: IntArray, kinds: AnyArray, says: AnyArray, limit: int = NEWEST
+    users: IntArray, items: IntArray, times: IntArray, kinds: AnyArray, signs: AnyArray, limit: int = NEWEST
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """(items, ends, starts, members) of events (users, items, times in ms, kinds, says [r]) in the log's order: the newest
-    `limit` sessions with more than one item that its user was interested in and did not dislike. says: 1 for an interest, −1
+    """(items, ends, starts, members) of events (users, items, times in ms, kinds, signs [r]) in the log's order: the newest
+    `limit` sessions with more than one item that its user was interested in and did not dislike. signs: 1 for an interest, −1
     for a dislike, else 0."""
     acts, sessions = sessions_of_acts(users, times, kinds)
-    sessions, times, says = sessions - 1, times[acts], says[acts]
+    sessions, times, signs = sessions - 1, times[acts], signs[acts]
     ids, numbers = np.unique(items[acts], return_inverse=True)
     pairs = sessions * max(1, len(ids)) + numbers
-    wanted: IntArray = np.setdiff1d(pairs[says > 0], pairs[says < 0])
+    wanted: IntArray = np.setdiff1d(pairs[signs > 0], pairs[signs < 0])
     session_of, member_of = np.divmod(wanted, max(1, len(ids)))
     count = int(sessions[-1]) + 1 if len(sessions) else 0
     sizes, ends = np.bincount(session_of, minlength=count), np.zeros(count, np.int64)

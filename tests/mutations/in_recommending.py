@@ -169,7 +169,7 @@ FAULTS: Final = (
     Fault(
         "a purchase is asked for after the look",
         "offline/datasets/event_rows.py",
-        "np.flatnonzero(looks | (counted > 0))",
+        "np.flatnonzero(clicked | (counted > 0))",
         "np.flatnonzero(counted > 0)",
         ("test_a_look_a_cart_and_a_purchase_are_one_answer",),
     ),
@@ -183,8 +183,8 @@ FAULTS: Final = (
     Fault(
         "what was refused is offered again",
         "features/inputs/signals.py",
-        "said[item_id] = weight > 0",
-        "said[item_id] = True",
+        "newest_positive[item_id] = weight > 0",
+        "newest_positive[item_id] = True",
         ("test_again_is_what_the_user_was_interested_in_lately",),
     ),
     Fault(
