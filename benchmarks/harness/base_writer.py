@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from features.base.mapped_table import table_parts
+from features.base.past_sessions import SESSION_ARRAYS
 from features.base.reader import (
     CATALOGUE,
     EASE,
@@ -15,6 +16,7 @@ from features.base.reader import (
     MANIFEST,
     PAIRS,
     RELATIONS,
+    SESSIONS,
     SIMILAR,
     USERS,
     encode_catalogue_item,
@@ -38,7 +40,7 @@ def write_small_base(
     near: Mapping[ItemId, Sequence[tuple[ItemId, float]]] | None = None,
 ) -> None:
     """Write a base into a new folder. users, items: states; near: of an item its neighbours with their weights, best first, in
-    both kinds of relations."""
+    both kinds of relations, each with whom it had a session."""
     folder.mkdir(parents=True)
     tables: Mapping[str, Rows] = {
         USERS: users,
@@ -59,5 +61,17 @@ def write_small_base(
     )
     for kind in (EASE, SIMILAR):
         write_relations(folder / RELATIONS / kind, ids, starts, others, weights)
+    _write_sessions(folder / RELATIONS / SESSIONS, near)
     (folder / FILE).write_text(schema.text())
     (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def _write_sessions(folder: Path, near: Mapping[ItemId, Sequence[tuple[ItemId, float]]]) -> None:
+    sessions = [sorted({item_id, *(other for other, _ in others)}) for item_id, others in near.items()]
+    ids, members = np.unique(
+        np.array([each for session in sessions for each in session], np.int64), return_inverse=True
+    )
+    ends, starts = np.arange(len(sessions)), np.cumsum([0, *map(len, sessions)])
+    folder.mkdir(parents=True)
+    for (name, kind), array in zip(SESSION_ARRAYS.items(), (ids, ends, starts, members), strict=True):
+        np.save(folder / f"{name}.npy", np.asarray(array, kind))

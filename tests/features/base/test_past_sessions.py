@@ -1,10 +1,13 @@
 """Past sessions: what the sessions most like one speak for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from features.arrays import IntArray
-from features.base.past_sessions import PastSessions
+from features.base.past_sessions import SESSION_ARRAYS, PastSessions
+from features.base.reader import read_past_sessions
 from features.errors import Broken
 
 IDS = np.array([10, 20, 30, 40, 50])
@@ -34,6 +37,18 @@ def test_what_has_no_row_is_left_out_and_newer_rows_are_in_no_session() -> None:
     assert past.spread(np.array([1]), 9, 3).tolist() == [1, 1, 0]
     assert past.spread(np.array([2]), 9, 3).tolist() == [0, 0, 0]
     assert past.spread(np.array([], np.int64), 9, 3).tolist() == [0, 0, 0]
+
+
+def test_they_are_read_from_a_folder_and_a_base_of_before_has_none(tmp_path: Path) -> None:
+    folder = tmp_path / "sessions"
+    assert read_past_sessions(folder, IDS).spread(np.array([0]), 9, 5).tolist() == [0] * 5
+    folder.mkdir()
+    for (name, kind), values in zip(SESSION_ARRAYS.items(), ([10, 30], [1], [0, 2], [0, 1]), strict=True):
+        np.save(folder / f"{name}.npy", np.array(values, kind))
+    assert read_past_sessions(folder, IDS).spread(np.array([0]), 9, 5).tolist() == [1, 0, 1, 0, 0]
+    (folder / "ends.npy").unlink()
+    with pytest.raises(Broken, match=r"ends\.npy can't be read"):
+        read_past_sessions(folder, IDS)
 
 
 def test_no_sessions_say_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
 from features.inputs.columns import INPUTS_VERSION
+from features.inputs.signals import SIGNAL_COLUMNS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs.runner import has_training_data, ranking_lists_folder, remove_learned, samples_folder
@@ -29,7 +30,8 @@ def home(tmp_path: Path) -> Home:
 
 def write(folder: Path, version: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "meta.json").write_text(json.dumps({"inputs_version": version}))
+    signals = {"signals": len(SIGNAL_COLUMNS)} if folder.name.startswith("asks") else {}
+    (folder / "meta.json").write_text(json.dumps({"inputs_version": version, **signals}))
 
 
 def test_it_is_there_once_both_parts_are(home: Home) -> None:
@@ -43,6 +45,13 @@ def test_it_is_there_once_both_parts_are(home: Home) -> None:
 def test_that_of_other_inputs_is_none(home: Home) -> None:
     write(samples_folder(home, 2), INPUTS_VERSION)
     write(ranking_lists_folder(home, 2), INPUTS_VERSION - 1)
+    assert not has_training_data(home, 3)
+
+
+def test_lists_of_fewer_signals_are_none(home: Home) -> None:
+    write(samples_folder(home, 2), INPUTS_VERSION)
+    write(ranking_lists_folder(home, 2), INPUTS_VERSION)
+    (ranking_lists_folder(home, 2) / "meta.json").write_text(json.dumps({"inputs_version": INPUTS_VERSION}))
     assert not has_training_data(home, 3)
 
 

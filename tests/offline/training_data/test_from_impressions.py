@@ -16,13 +16,13 @@ from features.errors import BadInput
 from features.inputs.columns import InputMaps
 from features.inputs.history import LENGTH
 from features.inputs.model_inputs import layout, width_of
-from features.inputs.signals import SIGNAL_COLUMNS
+from features.inputs.signals import FIRST_SIGNAL_COLUMNS, SIGNAL_COLUMNS
 from features.keys import SAMPLES
 from features.schema.tables import Schema
 from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.kafka_log import Record, Span
-from offline.training_data.from_impressions import make_from_impressions
+from offline.training_data.from_impressions import lessons, make_from_impressions
 from offline.training_data.reactions import Reaction, labels_of, reactions_of
 from tests.schemas import MOVIES, SHOP
 
@@ -104,6 +104,19 @@ def test_what_a_shops_acts_say(actions: tuple[Action, ...], reactions: dict[int,
     assert {item_id: found[item_id] for item_id in reactions} == reactions
     others = set(found) - set(reactions)
     assert all(found[item_id] == Reaction(False, 0) for item_id in others)
+
+
+def test_a_list_of_fewer_signals_lacks_the_last_ones() -> None:
+    """It was shown before they were appended: what its columns mean is the same."""
+    shown = served(1)
+    assert shown.features is not None
+    fewer = [row[: len(FIRST_SIGNAL_COLUMNS)] for row in shown.features.signals or ()]
+    shown = msgspec.structs.replace(shown, features=msgspec.structs.replace(shown.features, signals=fewer))
+    of = lessons(sample(act("like", 11), of=shown), MOVIES, layout(GENRES, MOVIES.digest), 1.0)
+    (ask,) = [ask for _, ask, _ in of if ask is not None]
+    signals = np.array(ask[-2]).reshape(-1, len(SIGNAL_COLUMNS))
+    assert signals[:, : len(FIRST_SIGNAL_COLUMNS)].tolist() == fewer
+    assert not signals[:, len(FIRST_SIGNAL_COLUMNS) :].any()
 
 
 @dataclass
