@@ -19,6 +19,13 @@ USER: Final = (
     "accountid",
     "uid",
     "memberid",
+    "viewerid",
+    "viewer",
+    "readerid",
+    "reader",
+    "listenerid",
+    "subscriberid",
+    "shopperid",
 )
 ITEM: Final = (
     "itemid", "item", "productid", "product", "movieid", "articleid", "article", "videoid", "video", "newsid", "sku", "asin",
@@ -26,7 +33,7 @@ ITEM: Final = (
 )  # fmt: skip
 TIME: Final = (
     "timestamp", "ts", "time", "eventtime", "eventtimestamp", "datetime", "date", "createdat", "occurredat", "unixtime",
-    "timestampms",
+    "timestampms", "viewedat", "watchedat", "readat", "clickedat", "playedat", "purchasedat", "orderedat", "startedat",
 )  # fmt: skip
 KIND: Final = (
     "type", "event", "eventtype", "eventname", "behavior", "behaviour", "behaviortype", "behaviourtype", "action", "actiontype",

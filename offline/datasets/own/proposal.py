@@ -15,6 +15,7 @@ from features.schema.document import Document, EventKind, preset, preset_names, 
 from features.schema.tables import MAX_VALUE, MIN_VALUE
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own import event_survey
+from offline.datasets.own.any_file import column_names
 from offline.datasets.own.describe import completed
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
@@ -62,9 +63,16 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     document = preset(chosen)
     description = completed(found.description, [survey for _, survey in surveys], catalogues, document)
     known, left_out = _accepted(kinds, document)
-    attributes = tuple(each for survey in catalogues for each in survey.attributes)
+    _refuse_a_log_of_items(found.description, surveys, catalogues)
+    attributes = tuple(
+        each
+        for file, survey in zip(found.description.items, catalogues, strict=True)
+        for each in survey.attributes
+        if each.column != file.title or each.name == "title"
+    )
     declared, refused = _declared(attributes, document)
-    doubts = [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues), *_file_doubts(found)]
+    doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
+    doubts += [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues), *_file_doubts(found)]
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
     doubts += _value_doubts(description, surveys, document)
     doubts += [f"{kinds[name]:,} events are of the kind {name!r}, which is left out: {why}" for name, why in left_out]
@@ -94,6 +102,33 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
         len(users),
         len(items),
     )
+
+
+def _refuse_a_log_of_items(
+    description: Description, surveys: Sequence[object], catalogues: Sequence[ItemSurvey]
+) -> None:
+    """Raises BadInput where there are no events, and a file taken for items has each item again and again: it is a log whose
+    columns were not recognised, and what its users did would become attributes of items."""
+    for file, survey in zip(description.items, catalogues, strict=True):
+        repeated = survey.rows - survey.no_id - len(survey.ids)
+        if not surveys and 2 * repeated > survey.rows:
+            columns = ", ".join(column_names(Path(file.file)))
+            raise BadInput(
+                file.file,
+                "events with columns of user, item and time by names that are known, or a dataset.toml that names them "
+                "(docs/own-data.md)",
+                f"{repeated:,} of {survey.rows:,} rows of an item that came before, in columns {columns}",
+            )
+
+
+def _no_events(chosen: str | None) -> str:
+    """The doubt of files without events. chosen: the preset, where nobody named one."""
+    by_default = (
+        f"; the preset {chosen} was taken, as no kind of event tells which: name another with --preset"
+        if chosen
+        else ""
+    )
+    return f"there are no events: no file has columns of user, item and time by names that are known{by_default}"
 
 
 def _nearest_preset(kinds: Counter[str]) -> str:

@@ -56,6 +56,31 @@ def test_a_drawn_shop(tmp_path: Path) -> None:
     }
 
 
+def test_a_log_whose_columns_are_not_known_is_no_file_of_items(tmp_path: Path) -> None:
+    """Else what its users did would be attributes that everybody sees."""
+    lines = [f"p{at % 7},v{at % 5},{1_700_000_000 + at},watch\n" for at in range(30)]
+    (tmp_path / "log.csv").write_text("patron_number,video_id,moment,event\n" + "".join(lines))
+    expected = r"log\.csv.*columns of user, item and time.*25 of 30 rows.*patron_number, video_id, moment, event"
+    with pytest.raises(BadInput, match=expected):
+        propose(recognise([tmp_path]))
+
+
+def test_without_events_the_first_doubt_says_so(tmp_path: Path) -> None:
+    (tmp_path / "articles.csv").write_text("article_id,headline,topics\n1,One,a|b\n2,Two,b\n")
+    proposal = propose(recognise([tmp_path]))
+    assert proposal.doubts[0].startswith("there are no events:")
+    assert "the preset shop was taken" in proposal.doubts[0]
+    assert "[items.headline]" not in proposal.schema, "it is the title"
+    assert "was taken" not in propose(recognise([tmp_path]), "news").doubts[0]
+
+
+def test_who_watched_what_and_when(tmp_path: Path) -> None:
+    lines = [f"u{at % 7},v{at % 5},{1_700_000_000 + at},watch,{at}\n" for at in range(30)]
+    (tmp_path / "log.csv").write_text("viewer_id,video_id,watched_at,event,watch_time\n" + "".join(lines))
+    proposal = propose(recognise([tmp_path]))
+    assert (proposal.preset, proposal.events, proposal.users) == ("video", 30, 7)
+
+
 def test_names_of_the_world_become_the_presets(tmp_path: Path) -> None:
     text = rows(("view", 30), ("addtocart", 6), ("transaction", 3), value="9.5")
     proposal = proposed(tmp_path, text)
@@ -188,7 +213,6 @@ def test_types_of_attributes(tmp_path: Path) -> None:
     proposal = propose(recognise([tmp_path]))
     types = {each.name: each.type for each in proposal.attributes}
     assert types == {
-        "name": "text",
         "colour": "facet",
         "tags": "facet",
         "price": "number",
@@ -201,7 +225,7 @@ def test_types_of_attributes(tmp_path: Path) -> None:
         "category_id": "facet",
         "weight": "number",
     }
-    second = proposal.attributes[1]
-    assert second == Attribute("colour", "colour", "facet", False, second.examples, 2, 200, 200)
+    first = proposal.attributes[0]
+    assert first == Attribute("colour", "colour", "facet", False, first.examples, 2, 200, 200)
     assert [each.name for each in proposal.attributes if each.many] == ["tags"]
     assert read_document(proposal.schema, "it").preset == "shop"
