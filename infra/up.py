@@ -3,12 +3,16 @@
 import signal
 import threading
 import time
+from bisect import bisect_left
 from dataclasses import asdict
 from types import FrameType
+from urllib.parse import urlencode
 
 import msgspec
 
+from features.base.reader import Base
 from features.errors import MartletError, Unavailable
+from features.fold.state import decode_user
 from infra.home.access_file import ensure_access
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK
@@ -32,8 +36,19 @@ from models.registry import list_models, trained_otherwise
 from online.settings import ApiSettings
 
 MODEL_SERVER, MODELS = "model server", "models"
+EXAMPLE = 6
+"""The user whose page a new home of films is shown by."""
 RANK_TIMEOUT = 60.0
 """Timeout, in seconds, from the last model's publication until all models rank."""
+
+
+def example_page(base: Base) -> str:
+    """Returns the path of the page of a user whom the base knows, 6 or the one after it, so that of films it is user 6's; the
+    first page where it knows nobody yet, or knows that one by the hash of their id alone."""
+    ids = base.user_ids
+    stored = base.user(ids[bisect_left(ids, EXAMPLE) % len(ids)]) if len(ids) else None
+    user = None if stored is None else decode_user(stored.features).user_id
+    return "/" if user is None or (isinstance(user, int) and user < 0) else f"/user.html?{urlencode({'id': user})}"
 
 
 class Up:
@@ -126,7 +141,8 @@ class Up:
         )
         self._monitor.start()
         took = time.monotonic() - self._began
-        self._steps.print_line(f"Martlet is up after {took:.1f} s: {ports.address}/user.html?id=6")
+        page = ports.address + example_page(stack.record.base())
+        self._steps.print_line(f"Martlet is up after {took:.1f} s: {page}")
         default = model_server_config.FIRST_MODELS[0]
         if default not in self._fitting_models() and any(each.name == MODELS for each in plan.pending()):
             self._steps.print_line(f"  lists are ranked without a trained model until {default} is trained")
@@ -134,7 +150,11 @@ class Up:
             self._steps.print_line("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
         self._serving = True
         supervisor.note(
-            state="up", address=ports.address, up_after_seconds=round(took, 1), up_steps=dict(self._steps.seconds)
+            state="up",
+            address=ports.address,
+            page=page,
+            up_after_seconds=round(took, 1),
+            up_steps=dict(self._steps.seconds),
         )
 
     def _start_api(self, stack: Stack) -> None:

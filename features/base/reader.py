@@ -71,7 +71,7 @@ def read_relations(folder: Path, rows: IntArray) -> Relations:
 
 
 def read_past_sessions(folder: Path, rows: IntArray) -> PastSessions:
-    """None, where there is no such folder: a base from before there were sessions. Raises Broken where it is not whole."""
+    """Of a base from before there were sessions, which has no such folder, no session. Raises Broken where it is not whole."""
     return PastSessions(rows, *_read_arrays(folder, SESSION_ARRAYS)) if folder.exists() else PastSessions.none()
 
 
@@ -244,6 +244,7 @@ class Base:
     def past_sessions(self, rows: IntArray) -> PastSessions:
         """The history's sessions, of items in these rows (ids [N])."""
         folder = self.folder / RELATIONS / SESSIONS
-        if not folder.exists() and any(SESSIONS in path for path in self.manifest.get("sha256", {})):
+        prefix = f"{RELATIONS}/{SESSIONS}/"
+        if not folder.exists() and any(path.startswith(prefix) for path in self.manifest.get("sha256", {})):
             raise Broken(f"{folder} is gone")
         return read_past_sessions(folder, rows)

@@ -61,7 +61,7 @@ def collect(home: Home) -> dict[str, Any]:
         return report
     ports = Ports(**status["ports"])
     report["pages"] = {
-        "user": f"{status['address']}/user.html?id=6",
+        "user": status["page"],
         "openapi": f"{status['address']}/openapi.json",
         "flink": ports.flink,
         "metrics": [f"{status['address']}/metrics", f"http://{LOOPBACK}:{ports.watch}/metrics"],

@@ -40,14 +40,7 @@ def query_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
     counts as much as the largest weight that the session gives it: a look that ends in a purchase is worth a purchase. Memory is
     some 100 bytes a row.
     """
-    users, items, times, own = (np.zeros(rows, np.int64) for _ in range(4))
-    kinds = np.zeros(rows, np.int8)
-    start = 0
-    for batch in rows_between(dataset, 0, rows):
-        part = slice(start, start := start + len(batch))
-        users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
-        times[part], kinds[part] = batch["ts"].to_numpy(), batch["kind"].to_numpy()
-        own[part] = weights_of(schema, batch["kind"].to_numpy(), batch["centi"].to_numpy())
+    users, items, times, kinds, own = event_columns(dataset, rows, schema)
     acts, sessions = sessions_of_acts(users, times, kinds)
     items, kinds, own = items[acts], kinds[acts], own[acts]
     del users, times
@@ -65,6 +58,22 @@ def query_weights(dataset: Dataset, rows: int, schema: Schema) -> IntArray:
     np.maximum.at(largest, which, np.maximum(counted[taken], np.where(clicked[taken], own[taken], 0)))
     found[acts[taken[first]]] = largest
     return found
+
+
+def event_columns(
+    dataset: Dataset, rows: int, schema: Schema
+) -> tuple[IntArray, IntArray, IntArray, AnyArray, IntArray]:
+    """(users, items, times in ms, kinds, weights in units of the schema) of the first `rows` rows, each [rows]; a weight is what
+    `Schema.weight` gives the row alone, be it a repeat or not."""
+    users, items, times, weights = (np.zeros(rows, np.int64) for _ in range(4))
+    kinds = np.zeros(rows, np.int8)
+    start = 0
+    for batch in rows_between(dataset, 0, rows):
+        part = slice(start, start := start + len(batch))
+        users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
+        times[part], kinds[part] = batch["ts"].to_numpy(), batch["kind"].to_numpy()
+        weights[part] = weights_of(schema, kinds[part], batch["centi"].to_numpy())
+    return users, items, times, kinds, weights
 
 
 def sessions_of_acts(users: IntArray, times: IntArray, kinds: AnyArray) -> tuple[IntArray, IntArray]:

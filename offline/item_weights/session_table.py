@@ -7,10 +7,9 @@ import numpy as np
 
 from features.arrays import AnyArray, BoolArray, IntArray
 from features.base.past_sessions import SESSION_ARRAYS
-from features.fold.event_weights import weights_of
 from features.schema.tables import Schema
-from offline.datasets.dataset import Dataset, rows_between
-from offline.datasets.event_rows import click_kinds, sessions_of_acts
+from offline.datasets.dataset import Dataset
+from offline.datasets.event_rows import click_kinds, event_columns, sessions_of_acts
 
 NEWEST: Final = 500_000
 """At most so many sessions, the newest: they stay in the memory of each process that ranks."""
@@ -19,16 +18,8 @@ NEWEST: Final = 500_000
 def write_past_sessions(dataset: Dataset, rows: int, schema: Schema, out: Path) -> int:
     """Write the sessions of the first `rows` rows into the new folder `out`; how many there are. Memory is some 140 bytes a
     row."""
-    users, items, times = (np.zeros(rows, np.int64) for _ in range(3))
-    kinds, signs = np.zeros(rows, np.int8), np.zeros(rows, np.int8)
-    start, clicks = 0, click_kinds(schema)
-    for batch in rows_between(dataset, 0, rows):
-        part = slice(start, start := start + len(batch))
-        kinds[part] = batch["kind"].to_numpy()
-        weights = weights_of(schema, kinds[part], batch["centi"].to_numpy())
-        signs[part] = np.where(weights < 0, -1, (weights > 0) | np.isin(kinds[part], clicks))
-        users[part], items[part] = batch["user_id"].to_numpy(), batch["item_id"].to_numpy()
-        times[part] = batch["ts"].to_numpy()
+    users, items, times, kinds, weights = event_columns(dataset, rows, schema)
+    signs = np.where(weights < 0, -1, (weights > 0) | np.isin(kinds, click_kinds(schema))).astype(np.int8)
     arrays = sessions_of(users, items, times, kinds, signs)
     out.mkdir(parents=True)
     for (name, kind), array in zip(SESSION_ARRAYS.items(), arrays, strict=True):

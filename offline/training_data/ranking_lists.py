@@ -171,10 +171,10 @@ def make_ranking_lists(
     with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, schema, staging / RELATIONS, staging / "scratch")
-            if not (
-                base.folder / RELATIONS / SESSIONS
-            ).exists():  # a base of before: what it can't serve is not learned from
-                shutil.rmtree(staging / RELATIONS / SESSIONS)
+            if not (base.folder / RELATIONS / SESSIONS).exists():
+                shutil.rmtree(
+                    staging / RELATIONS / SESSIONS
+                )  # a base of before: what it can't serve is not learned from
             np.save(staging / WEIGHTS, weights)
         with step("  asks walked") as this:
             _write_lists(spark, dataset, schema.text(), (first, rows), mean, staging, settings)
@@ -184,12 +184,8 @@ def make_ranking_lists(
             acts = weighted_events(spark, dataset, rows, schema).where(f"kind != {IMPRESSION}")
             events = acts.repartition(partitions(spark, rows), "user_id").sortWithinPartitions("user_id", "seq")
             ordered = events.select("user_id", "seq", "item_id", "kind", "centi", "ts", "weight")
-            write_parts(
-                ordered,
-                sequences_worker(mean_weight(row_weights(dataset, rows, schema))),
-                SEQUENCES,
-                staging / "sequences",
-            )
+            worker = sequences_worker(mean_weight(row_weights(dataset, rows, schema)))
+            write_parts(ordered, worker, SEQUENCES, staging / "sequences")
         shutil.rmtree(staging / RELATIONS)
         (staging / WEIGHTS).unlink()
         shutil.rmtree(staging / "scratch")
