@@ -113,5 +113,11 @@ def test_a_home_that_never_had_a_file(tmp_path: Path) -> None:
         manifest = json.loads((home / "base" / "2" / "manifest.json").read_text())
         assert (manifest["dataset"], manifest["rows"], manifest["related"]) == ("log-2", before["applied"], 30)
         until(lambda: listed(martlet, "user-3", model="neuralcf")["model"] == "neuralcf", 120, "a list by the model")
-        found = [int(item["item_id"].split("-")[1]) % 2 for item in listed(martlet, "user-3", size=10)["items"]]
-        assert sum(found) > len(found) / 2, "its own team's items"
+        listed_items = listed(martlet, "user-3", size=30)["items"]
+        for channel in ("ease", "similar", "nearest_sessions"):
+            found = [int(item["item_id"].split("-")[1]) % 2 for item in listed_items if channel in item["channels"]]
+            assert len(found) > 3, f"{channel}: {listed_items}"
+            assert all(found), f"{channel}: its own team's items alone, who never did anything with another's"
+        near = martlet.http.get("/v1/items/item-4/similar", params={"size": 20}).json()["similar"]
+        assert len(near) > 10
+        assert {int(item["item_id"].split("-")[1]) % 2 for item in near} == {0}
