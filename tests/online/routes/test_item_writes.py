@@ -113,10 +113,10 @@ def test_lines_are_counted_with_the_empty_ones_and_bad_elements_of_an_array_are_
     assert [client.get(f"/v1/items/{each}").json()["title"] for each in (502, 503)] == ['a, ]" [x', "é"]
 
 
-def test_an_id_of_another_ones_number_is_refused_by_both_names(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("features.ids.number_of_hash", lambda digest: -7)  # two that meet can't be found
+def test_an_id_of_another_ones_number_is_refused_by_both_names(client: TestClient) -> None:
+    """As events told it: two strings that meet can't be found."""
+    items: ItemStore = client.app.state.server.items  # type: ignore[attr-defined]
+    items.put_features(items.inside(["b"])[0], ItemFeatures("a"))
     lines = [{"item_id": "a", **HEAT}, {"item_id": "b", "title": "x"}, {"item_id": 500, "title": "x"}]
     answer = client.post("/v1/items", json=lines).json()
     assert (answer["accepted"], answer["rejected"], answer["lines"][1]["error"]["received"]) == (

@@ -10,6 +10,7 @@ import pytest
 from features.base.reader import Base
 from features.contracts.items import change_item, compile_item, write_item
 from features.errors import BadInput, Unavailable
+from features.fold.state import ItemFeatures
 from features.types import Item
 from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
@@ -189,28 +190,27 @@ def test_what_is_no_item_is_passed_over(store: ItemStore, caplog: pytest.LogCapt
     assert sum("no item" in message for message in caplog.messages) == 3
 
 
-def test_an_id_of_another_ones_number_is_refused_by_both_names(
-    store: ItemStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("features.ids.number_of_hash", lambda digest: -7)  # two that meet can't be found
+def test_an_id_of_another_ones_number_is_refused_by_both_names(store: ItemStore) -> None:
+    """Two strings that meet can't be found: a call, and then the features of "b", say that the number of "b" is that of "a"."""
+    of_a, of_b = store.inside(["a", "b"])
 
-    def item_of(outer: str) -> Item:
-        return compile_item(-7, {"title": outer}, NOW, store.attributes, outer)
-
-    async def change_both(topic: ItemTopic, first: str, second: str) -> None:
+    async def change_both(topic: ItemTopic, number: int, first: str, second: str) -> None:
+        item = compile_item(number, {"title": first}, NOW, store.attributes, first)
         async with topic.changing() as change:
-            change.latest(-7, first)
-            change.put(item_of(first), write_item(item_of(first), store.attributes))
-            change.latest(-7, second)
+            change.latest(number, first)
+            change.put(item, write_item(item, store.attributes))
+            change.latest(number, second)
 
     async def run() -> None:
         async with running(MemoryLog(), store) as (topic, _):
             with pytest.raises(BadInput, match="'b', whose number 'a' has"):
-                await change_both(topic, "a", "b")  # of one call
-            assert store.names.name_of(-7) == ""
-            await change_both(topic, "a", "a")
+                await change_both(topic, of_b, "a", "b")  # of one call
+            assert store.names.name_of(of_b) == ""
+            await change_both(topic, of_a, "a", "a")
+            store.put_features(of_b, ItemFeatures("a"))
             with pytest.raises(BadInput, match="'b', whose number 'a' has"):
-                await change_both(topic, "b", "b")
+                await change_both(topic, of_b, "b", "b")
 
     asyncio.run(run())
-    assert known(store, -7).outer == "a"
+    assert known(store, of_a).outer == "a"
+    assert store.catalogue.get(of_b) is None
