@@ -172,6 +172,16 @@ def folder_files(folder: Path) -> list[str]:
     return sorted(name for name in files if name != MANIFEST)
 
 
+def folder_stamp(folder: Path) -> str:
+    """A text that changes with the names, sizes and times of a folder's files, the manifest among them: cheap to make."""
+    found = []
+    for name in [*folder_files(folder), MANIFEST]:
+        if (path := folder / name).is_file():
+            status = path.stat()
+            found.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+    return "\n".join(found)
+
+
 def folder_digests(folder: Path) -> dict[str, str]:
     """Digests of all files under a folder but the manifest."""
     return {name: file_digest(folder / name) for name in folder_files(folder)}

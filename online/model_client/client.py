@@ -44,6 +44,11 @@ class ModelClient:
         finite numbers; VersionWithdrawn for a version that the server does not have."""
         return await self._predict(name, version, inputs, "", count, timeout)
 
+    async def check(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
+        """As `scores`, for a version that is not in use: what becomes of it says nothing about the server, so it does not count
+        for the breaker."""
+        return await self._predict(name, version, inputs, "", count, timeout, counts=False)
+
     async def vector(
         self, name: str, version: int, signature: str, inputs: Inputs, width: int, timeout: float
     ) -> FloatArray:
@@ -70,9 +75,13 @@ class ModelClient:
         except Unavailable as error:
             self._record_failure(counts, began)
             raise Unavailable(f"{model}: {error}") from error
+        except BaseException:
+            if counts:
+                self._breaker.record_cancelled(began)
+            raise
         self._record_success(counts, began)
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
-            raise Unavailable(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
+            raise Refused(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
         return numbers
 
     def _record_success(self, counts: bool, began: float) -> None:

@@ -8,9 +8,16 @@ import grpc.aio
 from features.arrays import FloatArray
 from features.errors import Unavailable
 from online.model_client.predict_wire import PREDICT, decode_response, encode_request
-from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionWithdrawn
+from online.model_client.transport import MAX_ANSWER, Inputs, Overloaded, Refused, VersionWithdrawn
 
-_REFUSALS = {grpc.StatusCode.NOT_FOUND: VersionWithdrawn, grpc.StatusCode.INVALID_ARGUMENT: Refused}
+_ERRORS = {
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,
+    grpc.StatusCode.NOT_FOUND: VersionWithdrawn,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+}
+"""What a status means; any other is the server's refusal of this call."""
 
 
 class GrpcTransport:
@@ -43,7 +50,7 @@ class GrpcTransport:
         try:
             answer = await self._call(encode_request(name, version, inputs, signature), timeout=timeout)
         except grpc.aio.AioRpcError as error:
-            kind = _REFUSALS.get(error.code(), Unavailable)
+            kind = _ERRORS.get(error.code(), Refused)
             raise kind(f"{error.code()}: {str(error.details())[:300]}") from error
         try:
             return decode_response(answer)

@@ -2,7 +2,8 @@
 matching golden scores and file digests.
 
 Calls name the version, so a version that the server has loaded but that was not checked here never ranks for a user. A
-version that fails the check is listed in `refused`, and the previous one stays in use.
+version that fails the check is listed in `refused`, and the previous one stays in use; it is checked again once its files have
+changed, or at the next poll where it had no answer.
 """
 
 import asyncio
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from features.arrays import FloatArray
-from features.errors import MartletError
+from features.errors import MartletError, Unavailable
 from models.registry import (
     Manifest,
+    folder_stamp,
     list_models,
     list_versions,
     read_manifest,
@@ -28,7 +30,7 @@ from models.registry import (
     version_folder,
 )
 from online.model_client.client import ModelClient
-from online.model_client.transport import VersionWithdrawn
+from online.model_client.transport import Overloaded, Refused, VersionWithdrawn
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ class LiveModels:
         self._live: dict[str, LiveModel] = {}
         self._previous: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
+        self._refused_files: dict[tuple[str, int], str] = {}
+        """Stamps of the files of versions that need no further check until these change."""
         self._task: asyncio.Task[None] | None = None
         self._polls: dict[str, asyncio.Task[None]] = {}
         self.on_disk: set[str] = set()
@@ -125,6 +129,7 @@ class LiveModels:
         current = self._live.get(name)
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
             del self.refused[key]
+            self._refused_files.pop(key, None)
         for version in sorted(versions, reverse=True):
             if current is not None and current.version == version:
                 return
@@ -141,7 +146,7 @@ class LiveModels:
         """Drop a model without a good version on disk once the server does not have it either, as after a restart."""
         inputs, expected = _golden_arrays(model.manifest)
         try:
-            await self._client.scores(model.name, model.version, inputs, len(expected), GOLDEN_TIMEOUT)
+            await self._client.check(model.name, model.version, inputs, len(expected), GOLDEN_TIMEOUT)
         except VersionWithdrawn as error:
             logger.warning("model %s version %d ranks no more: %s", model.name, model.version, error)
             self._live.pop(model.name)
@@ -151,25 +156,44 @@ class LiveModels:
 
     async def _check(self, name: str, version: int) -> str | None:
         """Take a version into service; returns the reason if it is refused, else None."""
+        key = (name, version)
+        try:
+            stamp = await asyncio.to_thread(folder_stamp, version_folder(self._models, name, version))
+        except (MartletError, OSError) as error:  # withdrawn this moment
+            return str(error)
+        if self._refused_files.get(key) == stamp:
+            return self.refused[key]
+        reason, final = await self._try(name, version)
+        if reason is None:
+            self.refused.pop(key, None)
+        if reason is not None and final:
+            self._refused_files[key] = stamp
+        else:
+            self._refused_files.pop(key, None)
+        return reason
+
+    async def _try(self, name: str, version: int) -> tuple[str | None, bool]:
+        """(the reason if a version is refused, whether only other files can change that); takes it into service otherwise."""
         try:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
             require_schema(manifest, self._schema)
             inputs, expected = _golden_arrays(manifest)
-            scores = await self._client.scores(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
+            scores = await self._client.check(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
-        except VersionWithdrawn as error:  # no longer loaded: keep the earlier reason
-            return self.refused.get((name, version), str(error))
+        except VersionWithdrawn as error:  # not loaded yet, or no longer: keep the earlier reason
+            return self.refused.get((name, version), str(error)), False
+        except Unavailable as error:
+            return str(error), isinstance(error, Refused) and not isinstance(error, Overloaded)
         except MartletError as error:
-            return str(error)
+            return str(error), True
         if not np.allclose(scores, expected, atol=TOLERANCE):
-            return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}"
+            return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}", True
         if name in self._live:
             self._previous[name] = self._live[name]
         self._live[name] = LiveModel(name, version, manifest)
-        self.refused.pop((name, version), None)
         logger.info("model %s version %d ranks", name, version)
-        return None
+        return None, False
 
 
 def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:

@@ -6,9 +6,17 @@ import orjson
 
 from features.arrays import FloatArray
 from features.errors import Unavailable
-from online.model_client.transport import MAX_ANSWER, Inputs, Refused, VersionWithdrawn
+from online.model_client.transport import MAX_ANSWER, Inputs, Overloaded, Refused, VersionWithdrawn
 
-_REFUSALS = {404: VersionWithdrawn, 400: Refused}
+_ERRORS = {
+    404: VersionWithdrawn,
+    408: Unavailable,
+    429: Overloaded,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+"""What a status other than 200 means; any other is the server's refusal of this call."""
 _CONNECTIONS = 64
 
 
@@ -33,7 +41,7 @@ class RestTransport:
         body = orjson.dumps({"inputs": columns, **named}, option=orjson.OPT_SERIALIZE_NUMPY)
         status, answer = await self._post(f"/v1/models/{name}/versions/{version}:predict", body, timeout)
         if status != 200:
-            raise _REFUSALS.get(status, Unavailable)(f"HTTP {status}: {_complaint(answer)[:300]}")
+            raise _ERRORS.get(status, Refused)(f"HTTP {status}: {_complaint(answer)[:300]}")
         try:
             outputs = orjson.loads(answer)["outputs"]  # no JSON if a score is not finite, as orjson reads it
             if isinstance(outputs, dict):

@@ -16,7 +16,11 @@ Inputs = Mapping[str, npt.NDArray[np.generic]]
 
 
 class Refused(Unavailable):
-    """The server is up but rejected the call, so other calls may succeed."""
+    """The server is up but did not answer this call with scores, for whatever reason it gave: other calls may succeed."""
+
+
+class Overloaded(Refused):
+    """The server is up but has no room for this call now; the same call may succeed later."""
 
 
 class VersionWithdrawn(Refused):

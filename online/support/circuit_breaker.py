@@ -43,3 +43,8 @@ class CircuitBreaker:
         self._failures += 1
         if self._failures >= self._max_failures:
             self._open_until = self._counted + self._rest
+
+    def record_cancelled(self, began: float) -> None:
+        """Note that a call ended without an outcome: if it was the probe, the next call is. began: its start, by the clock."""
+        if began >= self._counted and self._failures >= self._max_failures:
+            self._open_until = 0.0

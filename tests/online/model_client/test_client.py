@@ -16,7 +16,7 @@ from features.errors import Unavailable
 from models.server.testing import ServerProcess
 from online.model_client.client import FAILURES_TO_OPEN, OPEN_FOR, ModelClient
 from online.model_client.predict_wire import PREDICT
-from online.model_client.transport import MAX_ANSWER, VersionWithdrawn
+from online.model_client.transport import MAX_ANSWER, Overloaded, Refused, VersionWithdrawn
 
 pytestmark = pytest.mark.keras
 
@@ -232,22 +232,96 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
     asyncio.run(run())
 
 
-def test_an_odd_answer_over_grpc() -> None:
-    async def run() -> None:
-        async def answer(request: bytes, context: Any) -> bytes:
-            return b"\xff\xff\xff"
+@asynccontextmanager
+async def grpc_peer(answer: Callable[[bytes, Any], Awaitable[bytes]]) -> AsyncIterator[ModelClient]:
+    """A client of a gRPC server that answers with this."""
+    server = grpc.aio.server()
+    service, method = PREDICT.strip("/").split("/")
+    handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with client_of(f"127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        await server.stop(None)
 
-        server = grpc.aio.server()
-        service, method = PREDICT.strip("/").split("/")
-        handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            async with client_of(f"127.0.0.1:{port}") as client:
-                with pytest.raises(Unavailable, match="expected a PredictResponse"):
+
+def test_an_odd_answer_over_grpc() -> None:
+    async def answer(request: bytes, context: Any) -> bytes:
+        return b"\xff\xff\xff"
+
+    async def run() -> None:
+        async with grpc_peer(answer) as client:
+            with pytest.raises(Unavailable, match="expected a PredictResponse"):
+                await client.scores("toy", 1, ROWS, 2, 5.0)
+
+    asyncio.run(run())
+
+
+def grpc_error(status: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def answer(request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode[status], "op failed")
+        return b""
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("INTERNAL", Refused),
+        ("FAILED_PRECONDITION", Refused),
+        ("RESOURCE_EXHAUSTED", Overloaded),
+        ("UNIMPLEMENTED", Refused),
+        ("INVALID_ARGUMENT", Refused),
+        ("NOT_FOUND", VersionWithdrawn),
+    ],
+)
+def test_what_the_server_itself_says_over_grpc_opens_no_breaker(status: str, kind: type[Exception]) -> None:
+    async def run() -> None:
+        async with grpc_peer(grpc_error(status)) as client:
+            for _ in range(2 * FAILURES_TO_OPEN):
+                with pytest.raises(kind, match=f"StatusCode.{status}: op failed"):
                     await client.scores("toy", 1, ROWS, 2, 5.0)
-        finally:
-            await server.stop(None)
+            assert not client.broken
+
+    asyncio.run(run())
+
+
+def test_a_server_that_says_it_is_away_opens_the_breaker() -> None:
+    async def run() -> None:
+        async with grpc_peer(grpc_error("UNAVAILABLE")) as client:
+            for _ in range(FAILURES_TO_OPEN):
+                with pytest.raises(Unavailable):
+                    await client.scores("toy", 1, ROWS, 2, 5.0)
+            assert client.broken
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "429 Busy", "412 No", "302 Found"])
+def test_what_the_server_itself_says_over_rest_opens_no_breaker(status: str) -> None:
+    async def run() -> None:
+        async with (
+            peer(answering(http(status, b'{"error": "op failed"}'))) as (port, _),
+            client_of(f"http://127.0.0.1:{port}") as client,
+        ):
+            for _ in range(2 * FAILURES_TO_OPEN):
+                with pytest.raises(Refused):
+                    await client.scores("toy", 1, ROWS, 2, 5.0)
+            assert not client.broken
+
+    asyncio.run(run())
+
+
+def test_a_version_that_is_checked_without_an_answer_says_nothing_about_the_server() -> None:
+    async def run() -> None:
+        async with peer(silent) as (port, _), client_of(f"127.0.0.1:{port}") as client:
+            for _ in range(2 * FAILURES_TO_OPEN):
+                with pytest.raises(Unavailable):
+                    await client.check("toy", 2, ROWS, 2, 0.05)
+            assert not client.broken
 
     asyncio.run(run())

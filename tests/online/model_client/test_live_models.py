@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.registry import list_versions, rollback
+from features.errors import Unavailable
+from models.registry import MANIFEST, list_versions, rollback, version_folder
 from online.model_client.live_models import LiveModel, LiveModels
-from online.model_client.transport import VersionWithdrawn
+from online.model_client.transport import Overloaded, Refused, VersionWithdrawn
 from tests.models.fake_version import publish_one
 from tests.schemas import MOVIES, SHOP
 
@@ -19,14 +20,17 @@ GOLDEN = 0.75
 
 
 class Server:
-    """A model server that serves the versions on disk, and scores golden rows."""
+    """A model server that serves the versions on disk, and scores golden rows. failing: the error of a version, if any."""
 
     def __init__(self, models: Path) -> None:
         self._models = models
         self.calls: list[int] = []
+        self.failing: dict[int, Exception] = {}
 
-    async def scores(self, name: str, version: int, *_: Any) -> Any:
+    async def check(self, name: str, version: int, *_: Any) -> Any:
         self.calls.append(version)
+        if version in self.failing:
+            raise self.failing[version]
         await asyncio.sleep(0.005)
         if version not in list_versions(self._models, name):
             raise VersionWithdrawn(f"no version {version}")
@@ -146,5 +150,37 @@ def test_a_version_of_another_schema_is_refused_with_what_to_do_and_the_one_befo
         reason = live_models.refused["toy", 2]
         assert f"(schema {SHOP.digest}, the home's base has {MOVIES.digest}): train it anew" in reason
         assert server.calls == []  # it is not even asked for its golden scores
+
+    play(1, scene)
+
+
+def test_a_refused_version_waits_for_its_files_to_change(play: Any, tmp_path: Path) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        server.failing[2] = Refused("StatusCode.INTERNAL: op failed")
+        publish_one(tmp_path)
+        for _ in range(5):
+            await live_models.poll()
+        assert server.calls == [2]
+        assert live_models.refused == {("toy", 2): "StatusCode.INTERNAL: op failed"}
+        assert live(live_models).version == 1
+        server.failing.clear()
+        (version_folder(tmp_path, "toy", 2) / MANIFEST).touch()
+        await live_models.poll()
+        assert (live(live_models).version, live_models.refused) == (2, {})
+
+    play(1, scene)
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Overloaded("busy"), VersionWithdrawn("not loaded yet")])
+def test_a_version_without_an_answer_is_checked_at_each_poll(play: Any, tmp_path: Path, error: Exception) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        server.failing[2] = error
+        publish_one(tmp_path)
+        for _ in range(3):
+            await live_models.poll()
+        assert server.calls == [2, 2, 2]
+        server.failing.clear()
+        await live_models.poll()
+        assert live(live_models).version == 2
 
     play(1, scene)

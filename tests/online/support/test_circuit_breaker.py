@@ -68,3 +68,16 @@ def test_an_answer_to_a_call_from_before_the_failure_says_nothing(clock: Clock) 
     breaker.record_success(10.1)
     fails(breaker, clock, 10.3, 10.4)
     assert breaker.open
+
+
+def test_a_probe_without_an_outcome_leaves_the_probing_to_the_next_call(clock: Clock) -> None:
+    breaker = CircuitBreaker(1, 1.0, clock)
+    fails(breaker, clock, 10.0, 10.1)
+    breaker.record_cancelled(10.05)  # began before the failure: no probe
+    assert not breaker.allow()
+    clock.now += 1.0
+    probe = clock.now
+    assert breaker.allow()
+    assert not breaker.allow()
+    breaker.record_cancelled(probe)
+    assert breaker.allow()
