@@ -16,6 +16,8 @@ GENERATION, N, VALUE = "g", "n", "v"
 BROKER_TS, APPLIED_TS = "b", "a"
 """When the broker took the newest event folded in, and when its features became readable (ms, wall time)."""
 
+LOADED_KEY: Final = "loaded"
+"""The generation whose base Redis holds completely; missing while it is empty, or being loaded."""
 CLOCK_KEY: Final = "clock:offset"
 """How far the time in the data is ahead of wall time (ms, mostly below 0), as the newest mark of replays says."""
 ITEMS_CHANNEL: Final = "items"

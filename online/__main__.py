@@ -1,6 +1,7 @@
 """`python -m online --settings FILE`: the API process."""
 
 import argparse
+import asyncio
 import gc
 import logging
 import socket
@@ -11,17 +12,29 @@ import msgspec
 import uvicorn
 
 from features.errors import MartletError
+from features.http_connections import Connections, allowed_connections, connection_class
 from online.app import make_app
+from online.http.problems import NO_HTTP
 from online.settings import read_settings
 from online.stores.user_updates import UserUpdates
+from online.support import metrics
 
 
 class _Process(uvicorn.Server):
-    """A uvicorn server that ends the open streams before it stops: uvicorn waits for every open response."""
+    """A uvicorn server that closes silent connections, and that ends the open streams before it stops: uvicorn waits for every
+    open response."""
 
-    def __init__(self, config: uvicorn.Config, user_updates: UserUpdates) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections, user_updates: UserUpdates) -> None:
         super().__init__(config)
+        self._connections = connections
         self._user_updates = user_updates
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        watching = asyncio.create_task(self._connections.watch(), name="connections")
+        try:
+            await super().serve(sockets)
+        finally:
+            watching.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._user_updates.end()
@@ -42,17 +55,20 @@ def main() -> int:
         return 1
     gc.collect()
     gc.freeze()  # a full collection over the catalogue would stall requests
+    connections = Connections(
+        allowed_connections(), on_closed=lambda reason: metrics.CONNECTIONS_CLOSED.labels(reason).inc()
+    )
     config = uvicorn.Config(
         app,
+        http=connection_class(connections, NO_HTTP),
         host=settings.host,
         port=settings.port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,
-        limit_concurrency=512,
         backlog=512,
     )
-    _Process(config, app.state.server.user_updates).run()
+    _Process(config, connections, app.state.server.user_updates).run()
     return 0
 
 

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 
 from features.base.reader import Base
 from features.errors import Broken
+from features.http_connections import RequestLimit
 from features.inputs.columns import ClickWeights
 from features.version import VERSION
 from online.http import openapi, problems
@@ -20,7 +21,7 @@ from online.http.access import OPEN, AccessGuard, read_access
 from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
-from online.http.load_shedding import LoadGuard, LoadShedder
+from online.http.load_shedding import LoadGuard, LoadShedder, refuse_busy
 from online.http.origin_guard import OriginGuard
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
@@ -38,13 +39,16 @@ from online.server import Server
 from online.settings import ApiSettings
 from online.stores.catalogue_marks import CatalogueMarks
 from online.stores.catalogue_search import CatalogueSearch
-from online.stores.item_store import ItemFollower, ItemStore
+from online.stores.item_follower import ItemFollower
+from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
+from online.stores.seen_waits import SeenWaits
 from online.stores.user_store import UserStore
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
 from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
+from online.support.repeated import repeat
 from online.vectors import VectorStore
 
 PAGES = Path(__file__).with_name("pages")
@@ -77,6 +81,7 @@ def build_server(settings: ApiSettings) -> Server:
         event_log=EventLog(settings.bootstrap, base.schema),
         impression_log=ImpressionLog(settings.bootstrap),
         users=user_store,
+        seen_waits=SeenWaits(user_store, UserUpdates(settings.redis_host, settings.redis_port)),
         items=item_store,
         search=CatalogueSearch(item_store),
         item_log=item_log,
@@ -101,17 +106,15 @@ def build_server(settings: ApiSettings) -> Server:
 
 
 async def _refresh(server: Server) -> None:
-    """Every REFRESH_EVERY seconds: move the clock on to the newest mark of replays, and reload changed settings files."""
-    while True:
-        mark = await server.users.clock_mark()
-        if mark is not None:
-            server.clock.observe(mark)
-        for file in (server.weights, server.serving, server.access):
-            file.refresh()
-            metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
-        metrics.ITEMS_FRESH.set(server.follower.fresh)
-        metrics.CATALOGUE_CURRENT.set(server.item_topic.current)
-        await asyncio.sleep(REFRESH_EVERY)
+    """Move the clock on to the newest mark of replays, and reload changed settings files."""
+    mark = await server.users.clock_mark()
+    if mark is not None:
+        server.clock.observe(mark)
+    for file in (server.weights, server.serving, server.access):
+        file.refresh()
+        metrics.BAD_SETTINGS.labels(file.name).set(file.error is not None)
+    metrics.ITEMS_FRESH.set(server.follower.fresh)
+    metrics.CATALOGUE_CURRENT.set(server.item_topic.current)
 
 
 def make_app(settings: ApiSettings) -> FastAPI:
@@ -129,13 +132,16 @@ def make_app(settings: ApiSettings) -> FastAPI:
         await server.client.start()
         await server.models.start()
         await server.vectors.start()
-        refreshing = asyncio.create_task(_refresh(server), name="refresh")
+        refreshing = asyncio.create_task(
+            repeat("refresh", lambda: _refresh(server), every=REFRESH_EVERY), name="refresh"
+        )
         try:
             yield
         finally:
             refreshing.cancel()
             for stop in (
                 server.user_updates.stop,
+                server.seen_waits.stop,
                 server.vectors.stop,
                 server.models.stop,
                 server.item_topic.stop,
@@ -176,6 +182,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access)
     app.add_middleware(OriginGuard, access=server.access, host=settings.host)
+    app.add_middleware(RequestLimit, refusal=refuse_busy, always=health.ALIVE)
     app.add_middleware(Instrumentation, access=server.access)  # the middleware added last runs first
 
     @app.get("/docs", include_in_schema=False)

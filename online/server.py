@@ -21,8 +21,10 @@ from online.recommend.recommender import Recommender
 from online.settings import ApiSettings
 from online.stores.catalogue_marks import CatalogueMarks
 from online.stores.catalogue_search import CatalogueSearch
-from online.stores.item_store import ItemFollower, ItemStore
+from online.stores.item_follower import ItemFollower
+from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
+from online.stores.seen_waits import SeenWaits
 from online.stores.user_store import UserStore
 from online.stores.user_updates import UserUpdates
 from online.support.home_clock import HomeClock
@@ -40,6 +42,7 @@ class Server:
     event_log: EventLog
     impression_log: ImpressionLog
     users: UserStore
+    seen_waits: SeenWaits
     items: ItemStore
     search: CatalogueSearch
     item_log: KafkaItemLog

@@ -10,11 +10,10 @@ from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, decode_user
 from features.fold.user import thaw_stored
-from features.keys import hidden_key, item_key, pairs_key, seen_key, user_key
+from features.keys import LOADED_KEY, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.redis_scripts import REPLACE, WRITE_ITEM, WRITE_USER, item_arguments, user_arguments
 
 BATCH = 500
-LOADED_KEY = "loaded"
 KEYS_A_SECOND = 20_000
 """Rate limit, so that requests and the stream that Redis serves meanwhile wait for one batch, not for the whole load."""
 

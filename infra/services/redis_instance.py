@@ -13,8 +13,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from features.errors import Unavailable
+from features.keys import LOADED_KEY
 from infra.home.paths import read_json, write_json
-from infra.services.base_loader import LOADED_KEY
 
 MAY_LOSE = 3.0
 """Seconds of acknowledged writes that a crash of Redis may lose."""

@@ -190,6 +190,11 @@ class RestApp:
             return response.regress_body(inference.regress_proto(servable, request).result)
 
 
+async def refuse_busy(scope: Message, receive: Receive, send: Send) -> None:
+    """Answer a request beyond `features.http_connections.MAX_REQUESTS` with 503. An ASGI application."""
+    await _answer(send, 503, response.error_body("too many requests at once; try again later"))
+
+
 def _predict_signature(servable: Servable, name: str) -> Signature:
     signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:

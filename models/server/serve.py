@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+from features.http_connections import Connections, RequestLimit, allowed_connections, connection_class
 from models.server import config
 from models.server.config import Config
 from models.server.engine.manager import Manager
@@ -27,13 +28,13 @@ from models.server.flags import Flags
 from models.server.grpc_service import GrpcService
 from models.server.metrics import Metrics
 from models.server.monitoring import metrics_path
-from models.server.rest import RestApp
+from models.server.rest import RestApp, refuse_busy
 
 _log = logging.getLogger(__name__)
 GRACE_SECONDS = 5
 """The time that requests under way may take to finish after SIGTERM, s."""
 
-_MAX_CONNECTIONS = 1000
+_NO_HTTP = ("application/json", '{"error": "this is no valid HTTP request"}')
 
 
 class StartError(Exception):
@@ -41,7 +42,18 @@ class StartError(Exception):
 
 
 class _Http(uvicorn.Server):
-    """uvicorn with the signals left to us."""
+    """uvicorn with the signals left to us, and without silent connections."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        watching = asyncio.create_task(self._connections.watch())
+        try:
+            await super().serve(sockets)
+        finally:
+            watching.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -127,19 +139,20 @@ async def _start_grpc(flags: Flags, service: GrpcService) -> Any:
 
 
 def _http(app: RestApp) -> _Http:
+    connections = Connections(allowed_connections())
     return _Http(
         uvicorn.Config(
-            app,
+            RequestLimit(app, refuse_busy),
             log_config=None,
             log_level="warning",
             access_log=False,
             lifespan="off",
             ws="none",
-            http="httptools",
+            http=connection_class(connections, _NO_HTTP),
             server_header=False,
-            limit_concurrency=_MAX_CONNECTIONS,
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        connections,
     )
 
 

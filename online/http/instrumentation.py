@@ -1,5 +1,6 @@
-"""Instrumentation of every response: request counts, latencies, and security headers."""
+"""Instrumentation of every response, those to bugs of ours among them: request counts, latencies, and security headers."""
 
+import logging
 import time
 from collections.abc import Iterable
 
@@ -7,8 +8,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from online.http.access import Access
+from online.http.problems import bug_response
 from online.support import metrics
 from online.support.reloadable_file import ReloadableFile
+
+logger = logging.getLogger(__name__)
 
 
 def content_policy(image_hosts: Iterable[str]) -> str:
@@ -21,7 +25,7 @@ def content_policy(image_hosts: Iterable[str]) -> str:
 
 
 class Instrumentation:
-    """The outermost middleware, so that refused requests are counted too. A stream counts when it begins."""
+    """The outermost middleware, so that refused and failed requests are counted too. A stream counts when it begins."""
 
     def __init__(self, app: ASGIApp, access: ReloadableFile[Access]) -> None:
         self._app, self._access = app, access
@@ -30,9 +34,11 @@ class Instrumentation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        began, started = time.perf_counter(), False
 
         async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "pages" if not _is_api(scope) else "refused")
                 metrics.REQUESTS.labels(route, str(message["status"])).inc()
@@ -44,7 +50,13 @@ class Instrumentation:
                     headers["Content-Security-Policy"] = content_policy(self._access.value.image_hosts)
             await send(message)
 
-        await self._app(scope, receive, sending)
+        try:
+            await self._app(scope, receive, sending)
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise  # uvicorn ends the connection, by which the caller sees that the response is not whole
+            await bug_response()(scope, receive, sending)
 
 
 def _is_api(scope: Scope) -> bool:

@@ -26,6 +26,7 @@ BACKGROUND_TIMEOUT: Final = 10.0
 """Seconds that a background list may wait for each of its two slots."""
 LISTS: Final = ("/v1/recommendations", "/v1/rank")
 TOO_MANY: Final = "more lists are asked for than this process can make in time"
+BUSY: Final = "more requests are in progress than this process takes at once"
 _RETRY_AFTER: Final = {"Retry-After": "1"}
 
 
@@ -103,3 +104,9 @@ class LoadGuard:
             await problem_response(503, TOO_MANY, _RETRY_AFTER)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+async def refuse_busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request beyond `features.http_connections.MAX_REQUESTS` with 503. An ASGI application."""
+    metrics.REFUSED_CALLS.labels("503").inc()
+    await problem_response(503, BUSY, _RETRY_AFTER)(scope, receive, send)

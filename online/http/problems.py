@@ -78,12 +78,25 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
 
 
+NO_HTTP = (
+    "application/problem+json",
+    '{"type": "about:blank", "title": "Bad request", "status": 400, "detail": "this is no valid HTTP request: expected a URL in '
+    'ASCII, with other characters of ids percent-encoded (/v1/items/caf%C3%A9)"}',
+)
+"""Content type and body of the response to what can't be parsed."""
+
+
+def bug_response() -> JSONResponse:
+    """The response to a request that met a bug of ours."""
+    return problem_response(500, "something went wrong here; the server's log says what")
+
+
 def _where(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error with problem details."""
+    """Make `app` answer every error with problem details, but for bugs, which are left to `online.http.instrumentation`."""
 
     async def on_problem(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, Problem)
@@ -102,10 +115,6 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return problem_response(error.status_code, str(error.detail), dict(error.headers or {}))
 
-    async def on_bug(request: Request, error: Exception) -> JSONResponse:
-        return problem_response(500, "something went wrong here; the server's log says what")
-
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_bug)

@@ -47,6 +47,8 @@ export function degradedSentence(/** @type {string} */ what) {
   if (what === "no model") return `No trained model ranks just now: the ${nouns} are in a simpler order until one does.`;
   const channel = what.match(/^recall channel failed: (.+)$/);
   if (channel) return `One way of finding ${nouns} (“${channel[1]}”) does not answer: some may be missing for a moment.`;
+  const skipped = what.match(/^recall channel left out: (.+)$/);
+  if (skipped) return `There was no time for one way of finding ${nouns} (“${skipped[1]}”): some may be missing.`;
   const model = what.match(/^model left out: (.+)$/);
   return model ? `One of the models that rank together (${model[1]}) does not answer: the order may be a little different for a moment.` : what;
 }

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
@@ -23,13 +23,15 @@ class Candidates:
     rows      [n] of the item store, without repeats, by the best rank that a channel gave them
     found_by  [n] which channels found each: bit k for the channel names[k]
     names     of the channels that ran
-    failed    names of the channels that failed
+    failed    names of the channels that failed …
+    left_out  … and of those that were not run, since recall had taken all its time
     """
 
     rows: IntArray
     found_by: IntArray
     names: tuple[str, ...]
     failed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def channels(self, index: int) -> tuple[str, ...]:
         """Names of the channels that found the candidate at an index."""
@@ -38,20 +40,34 @@ class Candidates:
 
 
 class ChannelRunner:
-    """One recall run: runs channels in groups, remote ones last. until: deadline by `time.monotonic`."""
+    """One recall run: runs channels in groups, remote ones last.
 
-    def __init__(self, query: Query, limit: int, quotas: Mapping[str, int], until: float = inf) -> None:
-        self._query, self._limit, self._quotas, self._until = query, limit, quotas, until
+    seconds  of this thread's processor that the run may take. Wall time would leave channels out whenever the machine ran
+             something else meanwhile, though running them then costs no more than ever
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        limit: int,
+        quotas: Mapping[str, int],
+        seconds: float = inf,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._query, self._limit, self._quotas = query, limit, quotas
+        self._seconds, self._clock = seconds, clock
+        self._used = 0.0
         self._orders = query.orders
         self._failed: list[str] = []
+        self._left_out: list[str] = []
 
     def run(self, channels: Sequence[Recall]) -> None:
-        """Run channels one after the other. A channel that fails is skipped; after the deadline so are all others, once any
+        """Run channels one after the other. A channel that fails is skipped; once the time is used up so are all others, if any
         candidate was found. A channel with quota 0 runs too, since rankers read its signal."""
         for channel in channels:
-            order = NONE
-            if time.monotonic() > self._until and any(map(len, self._orders.values())):
-                self._failed.append(channel.name)
+            order, began = NONE, self._clock()
+            if self._used > self._seconds and any(map(len, self._orders.values())):
+                self._left_out.append(channel.name)
             else:
                 try:
                     order = channel.recall(self._query, self._limit)[
@@ -66,11 +82,12 @@ class ChannelRunner:
                     logger.exception("recall channel %s failed", channel.name)
                     self._failed.append(channel.name)
             self._orders[channel.name] = order
+            self._used += self._clock() - began
 
     def merged(self) -> Candidates:
         """The `limit` best-ranked of all rows found."""
         rows, found_by = candidates(self._orders, self._limit)
-        return Candidates(rows, found_by, tuple(self._orders), tuple(self._failed))
+        return Candidates(rows, found_by, tuple(self._orders), tuple(self._failed), tuple(self._left_out))
 
 
 def merge(

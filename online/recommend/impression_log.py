@@ -120,10 +120,13 @@ class ImpressionLog:
             future.add_done_callback(self._on_settled)
 
     def _on_settled(self, future: asyncio.Future[object]) -> None:
+        if future.cancelled():
+            self._settle("stopped")
+            return
         error = future.exception()
         self._settle(None if error is None else "kafka", error)
 
-    def _settle(self, lost: str | None, error: BaseException | None) -> None:
+    def _settle(self, lost: str | None, error: BaseException | None = None) -> None:
         if not self._unsettled:
             return  # already counted as dropped in `stop`
         self._unsettled -= 1

@@ -40,11 +40,13 @@ from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
 from online.vectors import UserTower, VectorStore
 
-MIN_RECALL_SECONDS = 0.02
-"""Seconds that recall always gets, even if the deadline is nearly over."""
+MIN_RECALL_SECONDS, MIN_RANK_SECONDS = 0.02, 0.02
+"""Seconds that recall and ranking always get, even if the deadline is nearly over: mostly it is our own process that stood
+still, and then both answer as fast as ever."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
 """Shares of the deadline: the end of recall, and the timeout of the user's vector."""
-NO_LIVE_FEATURES, NO_MODEL, NO_CHANNEL = "no live features", "no model", "recall channel failed: "
+NO_LIVE_FEATURES, NO_MODEL = "no live features", "no model"
+NO_CHANNEL, LEFT_OUT = "recall channel failed: ", "recall channel left out: "
 NOTHING_LIKED = "nothing to learn from yet"
 """No event of the home had a weight above 0: popular is what has the most events."""
 NO_OTHER = "model left out: "
@@ -201,14 +203,14 @@ class Recommender:
             degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
         found = await self._recall(query, request, policy, began)
-        degraded += [NO_CHANNEL + name for name in found.failed]
+        degraded += [NO_CHANNEL + name for name in found.failed] + [LEFT_OUT + name for name in found.left_out]
         item_ids = self._items.columns.ids[found.rows]
         models = None if request.model is None else models_for(request.model, policy, self._models)
         raw, scored = None, None
         if models is not None:
             degraded += [NO_OTHER + name for name in models.missing]
             features = RequestFeatures(query, found.rows, models.inputs)
-            left = self._deadline * 0.8 - (time.monotonic() - began)
+            left = max(self._deadline * 0.8 - (time.monotonic() - began), MIN_RANK_SECONDS)
             try:
                 scored = await self._ranker.rank(models, request.user_id, item_ids, features.under, left)
                 degraded += [NO_OTHER + name for name in scored.left_out]
@@ -255,11 +257,9 @@ class Recommender:
             query.signals.find_all()
             rows = self._items.rows(list(request.items))
             return Candidates(rows, np.zeros(len(rows), np.int64), ())
-        now = time.monotonic()
-        # a request that has waited long still gets candidates
-        until = max(now + MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline)
-        timeout = min(TOWER_SHARE * self._deadline, until - now)
-        runner = ChannelRunner(query, MAX_CANDIDATES, policy.channels, until)
+        seconds = max(MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline - time.monotonic())
+        timeout = min(TOWER_SHARE * self._deadline, seconds)
+        runner = ChannelRunner(query, MAX_CANDIDATES, policy.channels, seconds)
         available = [
             each for each in VECTOR_CHANNELS if each.name in query.vectors and policy.channels.get(each.name) != 0
         ]

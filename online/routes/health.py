@@ -14,6 +14,8 @@ from online.server import Server, server_of
 from online.support import metrics
 
 router = APIRouter()
+ALIVE = "/healthz"
+"""The path of the check whether the process lives: answered however many requests there are."""
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class Readiness(msgspec.Struct, frozen=True):
     models: list[str]
 
 
-@router.get("/healthz")
+@router.get(ALIVE)
 @contract(Alive)
 async def healthz() -> JsonResponse:
     """The process lives, and which version it is of."""

@@ -150,4 +150,4 @@ async def wait_for(server: Server, seen: str | None) -> bool | None:
         offsets = read_token(seen)
     except ValueError as error:
         raise Problem(422, f"seen: expected a token that POST /v1/events gave, got {seen[:60]!r}") from error
-    return await server.users.wait_for(offsets, server.settings.seen_wait_ms / 1000)
+    return await server.seen_waits.wait_for(offsets, server.settings.seen_wait_ms / 1000)

@@ -1,7 +1,8 @@
 """Lists: GET and POST /v1/recommendations, POST /v1/rank."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -165,9 +166,12 @@ async def post_recommendations(
         async with asyncio.timeout(MANY_TIMEOUT):
             for start in range(0, len(given.user_ids), CONCURRENT):
                 some = given.user_ids[start : start + CONCURRENT]
-                answers += await asyncio.gather(
-                    *(_one_of_many(server, given, user_id, filters, excluded, ranges, context) for user_id in some)
-                )
+                async with _all_or_none() as group:
+                    tasks = [
+                        group.create_task(_one_of_many(server, given, user_id, filters, excluded, ranges, context))
+                        for user_id in some
+                    ]
+                answers += [task.result() for task in tasks]
     except TimeoutError:
         detail = (
             f"{len(answers)} of {len(given.user_ids)} lists were made in {MANY_TIMEOUT:.0f} s: ask for fewer, or later"
@@ -179,6 +183,16 @@ async def post_recommendations(
     for answer in answers:
         record_shown(server, answer)
     return response
+
+
+@contextlib.asynccontextmanager
+async def _all_or_none() -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks of which the first that fails ends the others, so that they hold no slots for nothing; raises its error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
 
 
 async def _one_of_many(

@@ -1,28 +1,19 @@
-"""All items' features in memory, as columns; updated from Redis within a second of a change.
+"""All items' features in memory, as columns. They start from the base; `online.stores.item_follower` keeps them in step with
+Redis."""
 
-Starts from the base, reads all items from Redis, then follows the channel on which the job publishes changed items. After a
-lost connection everything is read again, since changes published meanwhile were missed.
-"""
-
-import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import redis.asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from features.arrays import BoolArray, IntArray
 from features.base.reader import EASE, SIMILAR, Base
-from features.fold.co_visits import Neighbours, decode_neighbours
+from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.signals import ItemIndex, Together
-from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
 from online.stores.facets import Facets
@@ -32,12 +23,8 @@ from online.stores.number_columns import NumberColumns
 
 logger = logging.getLogger(__name__)
 
-REFRESH_EVERY = 0.2
 NEWEST = 1000
 NEW_FOR_MS = 30 * DAY_MS
-CHUNK = 1000
-YIELD_EVERY = 16
-"""Items put into the store before control returns to the event loop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,75 +198,3 @@ class ItemStore:
 def showable_until(item: Item) -> Millis:
     """The time (ms) from which on no list shows an item: FOREVER where lists may always show it, 0 where they may not."""
     return 0 if item.deleted or not item.available else item.expires or FOREVER
-
-
-class ItemFollower:
-    """Keeps an ItemStore in step with Redis; `fresh` is whether it is."""
-
-    def __init__(self, store: ItemStore, host: str, port: int) -> None:
-        self._store = store
-        self._client = redis.Redis(
-            host=host, port=port, socket_timeout=2.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
-        )
-        self._task: asyncio.Task[None] | None = None
-        self.fresh = False
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._follow(), name="items")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        await self._client.aclose()
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(ITEMS_CHANNEL)
-                    await self._read_all()
-                    self.fresh = True
-                    await self._listen(channel)
-            except (redis.RedisError, OSError, TimeoutError) as error:
-                self.fresh = False
-                logger.warning("items are not followed (%s); trying again", error)
-                await asyncio.sleep(0.5)
-
-    async def _read_all(self) -> None:
-        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: co-visits of items without a row are ignored
-            batch: list[str] = []
-            async for key in self._client.scan_iter(match=pattern, count=CHUNK):
-                batch.append(key.decode())
-                if len(batch) >= CHUNK:
-                    await self._read(batch)
-                    batch = []
-            await self._read(batch)
-
-    async def _read(self, keys: list[str]) -> None:
-        pipe = self._client.pipeline(transaction=False)
-        for key in keys:
-            pipe.hget(key, VALUE)
-        for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
-            if value is not None and (item_id := item_of(key)) is not None:
-                self._store.put_features(item_id, decode_item(value))
-            elif value is not None:
-                self._store.put_neighbours(decode_neighbours(value))
-            if count % YIELD_EVERY == 0:  # every shown list changes its items: requests must not wait for all
-                await asyncio.sleep(0)
-
-    async def _listen(self, channel: redis.client.PubSub) -> None:
-        loop = asyncio.get_running_loop()
-        changed: set[str] = set()
-        refresh_at = loop.time() + REFRESH_EVERY
-        while True:
-            message = await channel.get_message(timeout=max(0.01, refresh_at - loop.time()))
-            if message is not None:
-                changed.update(message["data"].decode().split(","))
-            if loop.time() >= refresh_at:
-                keys = sorted(changed)  # sorted: an item's features come before its neighbours
-                changed.clear()
-                for start in range(0, len(keys), CHUNK):
-                    await self._read(keys[start : start + CHUNK])
-                refresh_at = loop.time() + REFRESH_EVERY

@@ -1,26 +1,39 @@
 """A user's freshest features: from Redis in one round trip, or from the base while Redis is down."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import msgspec
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from features.base.reader import Base
+from features.errors import Unavailable
 from features.fold.state import UserFeatures, decode_user
 from features.fold.user import thaw_stored
-from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, VALUE, N, hidden_key, seen_key, user_key
+from features.keys import (
+    APPLIED_TS,
+    BROKER_TS,
+    CLOCK_KEY,
+    GENERATION,
+    LOADED_KEY,
+    VALUE,
+    N,
+    hidden_key,
+    seen_key,
+    user_key,
+)
 from features.types import FOREVER, ItemId, Millis, UserId
+from online.support import metrics
 from online.support.circuit_breaker import CircuitBreaker
 from online.support.deadline import lag_tolerant_timeout
 
 logger = logging.getLogger(__name__)
 
-POLL_FIRST, POLL_LAST = 0.001, 0.008
 BACKSTOP = 1.0
 FAILURES_TO_REST, REST = 3, 0.5
 """The circuit breaker opens after FAILURES_TO_REST failed reads in a row, for REST seconds. A single late response costs one
@@ -76,7 +89,8 @@ class UserStore:
             return False
 
     async def load_user(self, user_id: UserId) -> LiveUser:
-        """The user's live state, or the base's while Redis is down. Never raises for a remote fault."""
+        """The user's live state; the base's while Redis is down, was emptied, or holds what can't be read. Never raises for a
+        remote fault."""
         if not self._breaker.allow():
             return self._from_base(user_id)
         began = time.monotonic()
@@ -86,23 +100,29 @@ class UserStore:
                 pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
                 pipe.smembers(seen_key(user_id))
                 pipe.zrange(hidden_key(user_id), 0, -1, withscores=True)
-                (value, broker, applied, n), seen, hidden = await pipe.execute()
+                pipe.get(LOADED_KEY)
+                answers: list[Any] = await pipe.execute()
         except (redis.RedisError, OSError, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
             self._breaker.record_failure(began)
             return self._from_base(user_id)
+        except BaseException:
+            self._breaker.record_cancelled(began)
+            raise
         self._breaker.record_success(began)
-        if value is None:
+        fields, seen, hidden, loaded = answers
+        if fields[0] is None:
+            if (
+                loaded is None or int(loaded) != self._generation
+            ):  # emptied, or not loaded yet: it does not know its users
+                return self._from_base(user_id)
             return LiveUser(UserFeatures(user_id), n=0)
-        broker_ts = int(broker)
-        return LiveUser(
-            decode_user(value),
-            frozenset(map(int, seen)),
-            {int(item): int(until) for item, until in hidden},
-            max(0, int(applied) - broker_ts) if broker_ts else None,
-            known=True,
-            n=None if n is None else int(n),
-        )
+        try:
+            return _live_user(fields, seen, hidden)
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            metrics.UNREADABLE.labels("user").inc()
+            logger.warning("Redis holds no state of a user under %s (%s)", user_key(user_id), error)
+            return self._from_base(user_id)
 
     def _from_base(self, user_id: UserId) -> LiveUser:
         stored = self._base.user(user_id)
@@ -117,29 +137,22 @@ class UserStore:
             live=False,
         )
 
-    async def wait_for(self, offsets: dict[UserId, int], timeout: float) -> bool:
-        """Wait until the features of these users hold all records before these offsets; False after `timeout` s."""
-        deadline = time.monotonic() + timeout
-        pause = POLL_FIRST
-        left = dict(offsets)
-        while True:
-            try:
-                async with lag_tolerant_timeout(max(0.001, deadline - time.monotonic())):
-                    pipe = self._client.pipeline(transaction=False)
-                    for user_id in left:
-                        pipe.hmget(user_key(user_id), GENERATION, N)
-                    answers = await pipe.execute()
-            except (redis.RedisError, OSError, TimeoutError):
-                return False
-            for user_id, (generation, n) in zip(list(left), answers, strict=True):
-                if n is not None and int(generation) == self._generation and int(n) >= left[user_id]:
-                    del left[user_id]
-            if not left:
-                return True
-            if time.monotonic() + pause >= deadline:
-                return False
-            await asyncio.sleep(pause)
-            pause = min(POLL_LAST, pause * 1.5)
+    async def behind(self, offsets: Mapping[UserId, int], timeout: float) -> dict[UserId, int]:
+        """Those of `offsets` before which the features of their user do not hold all records yet. Raises Unavailable where Redis
+        does not answer within `timeout` s."""
+        try:
+            async with lag_tolerant_timeout(timeout):
+                pipe = self._client.pipeline(transaction=False)
+                for user_id in offsets:
+                    pipe.hmget(user_key(user_id), GENERATION, N)
+                answers = await pipe.execute()
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
+        return {
+            user_id: offset
+            for (user_id, offset), (generation, n) in zip(offsets.items(), answers, strict=True)
+            if n is None or int(generation) != self._generation or int(n) < offset
+        }
 
     async def clock_mark(self) -> int | None:
         """The newest mark of replays (see `online.support.home_clock`); None if there is none or Redis is away."""
@@ -148,4 +161,22 @@ class UserStore:
                 value = await self._client.get(CLOCK_KEY)
         except (redis.RedisError, OSError, TimeoutError):
             return None
-        return None if value is None else int(value)
+        try:
+            return None if value is None else int(value)
+        except ValueError:
+            logger.warning("Redis holds no time under %s: %.40r", CLOCK_KEY, value)
+            return None
+
+
+def _live_user(fields: list[bytes | None], seen: Iterable[bytes], hidden: Iterable[tuple[bytes, float]]) -> LiveUser:
+    """A user of what Redis holds of it. Raises msgspec.DecodeError, ValueError or TypeError for what is no user."""
+    value, broker, applied, n = fields
+    broker_ts = int(broker or 0)
+    return LiveUser(
+        decode_user(value or b""),
+        frozenset(map(int, seen)),
+        {int(item): int(until) for item, until in hidden},
+        max(0, int(applied or 0) - broker_ts) if broker_ts else None,
+        known=True,
+        n=None if n is None else int(n),
+    )

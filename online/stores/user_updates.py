@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
@@ -46,7 +46,7 @@ class UserUpdates:
 
     @property
     def listeners(self) -> int:
-        return sum(len(subscription.listeners) for subscription in self._users.values())
+        return len({updated for subscription in self._users.values() for updated in subscription.listeners})
 
     def end(self) -> None:
         """Wake all listeners for the last time."""
@@ -64,34 +64,40 @@ class UserUpdates:
         await self._client.aclose()
 
     @contextlib.asynccontextmanager
-    async def subscribe(self, user_id: UserId) -> AsyncIterator[asyncio.Event]:
-        """An event that is set at each update of the user's features; the listener clears it."""
-        updated, name = asyncio.Event(), user_channel(user_id)
-        subscription = self._users.setdefault(name, _Subscription())
-        subscription.listeners.add(updated)
+    async def subscribe(self, *user_ids: UserId) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each update of one of the users' features; the listener clears it."""
+        updated, names = asyncio.Event(), [user_channel(user_id) for user_id in user_ids]
+        subscriptions = [self._users.setdefault(name, _Subscription()) for name in names]
+        for subscription in subscriptions:
+            subscription.listeners.add(updated)
         try:
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._follow(), name="user updates")
-            elif len(subscription.listeners) == 1:
-                await self._update_channel(subscribe=name)
+            else:
+                await self._update_channel(subscribe=[name for name in names if len(self._users[name].listeners) == 1])
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(subscription.subscribed.wait(), SUBSCRIBE_TIMEOUT)
+                async with asyncio.timeout(SUBSCRIBE_TIMEOUT):
+                    for subscription in subscriptions:
+                        await subscription.subscribed.wait()
             yield updated
         finally:
-            subscription.listeners.discard(updated)
-            if not subscription.listeners and self._users.get(name) is subscription:
-                del self._users[name]
-                await self._update_channel(unsubscribe=name)
+            left = []
+            for name, subscription in zip(names, subscriptions, strict=True):
+                subscription.listeners.discard(updated)
+                if not subscription.listeners and self._users.get(name) is subscription:
+                    del self._users[name]
+                    left.append(name)
+            await self._update_channel(unsubscribe=left)
 
-    async def _update_channel(self, subscribe: str | None = None, unsubscribe: str | None = None) -> None:
-        """Add a channel to the connection, or remove one. A lost connection is noticed by `_follow`."""
+    async def _update_channel(self, subscribe: Sequence[str] = (), unsubscribe: Sequence[str] = ()) -> None:
+        """Add channels to the connection, or remove some. A lost connection is noticed by `_follow`."""
         if self._channel is None:
             return
         with contextlib.suppress(redis.RedisError, OSError):
             if subscribe:
-                await self._channel.subscribe(subscribe)
+                await self._channel.subscribe(*subscribe)
             if unsubscribe:
-                await self._channel.unsubscribe(unsubscribe)
+                await self._channel.unsubscribe(*unsubscribe)
 
     async def _follow(self) -> None:
         while True:
@@ -102,6 +108,9 @@ class UserUpdates:
                     await self._listen(channel)
             except (redis.RedisError, OSError) as error:
                 logger.warning("moves of users are not heard of (%s); trying again", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                logger.exception("moves of users are not heard of; trying again")
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 self._channel = None

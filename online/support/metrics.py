@@ -56,3 +56,21 @@ REFUSED_CALLS = Counter(
     ["status"],
     registry=REGISTRY,
 )
+CONNECTIONS_CLOSED = Counter(
+    "martlet_connections_closed_total",
+    "Connections closed because no request came on them (silent), to make room for another (room), or because all others were "
+    "busy (full).",
+    ["reason"],
+    registry=REGISTRY,
+)
+SEEN_NOT_WAITED = Counter(
+    "martlet_seen_not_waited_total",
+    "Requests with a token whose events were not waited for, since too many requests waited already.",
+    registry=REGISTRY,
+)
+UNREADABLE = Counter(
+    "martlet_unreadable_total",
+    "Values in Redis that can't be read, by what they should be: user, item.",
+    ["what"],
+    registry=REGISTRY,
+)

@@ -2,7 +2,9 @@
 takes no writes."""
 
 import os
+import resource
 import signal
+import socket
 import statistics
 import threading
 import time
@@ -15,6 +17,8 @@ import httpx
 import psutil
 import pytest
 
+from features.http_connections import MAX_CONNECTIONS
+from online.http.seen_token import make_token
 from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home
@@ -141,3 +145,53 @@ def test_a_redis_that_takes_no_writes_is_read_and_waited_for(
         waited = martlet.recommend(user, seen=posted.json()["seen"])
         assert waited["freshness"]["seen_applied"] is False
     until(lambda: martlet.user(user)["counts"]["like"] == 5, 30, "what waited is written")
+
+
+def silent_sockets(martlet: Martlet) -> Iterator[socket.socket]:
+    """5,000 connections that send nothing, as far as this process may have so many files."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    url = httpx.URL(martlet.address)
+    count = min(5_000, hard - 500 if hard != resource.RLIM_INFINITY else 5_000)
+    for _ in range(count):
+        yield socket.create_connection((url.host, url.port), timeout=10)
+
+
+def test_silent_connections_stop_nobody(martlet: Martlet) -> None:
+    sockets = []
+    try:
+        for number, each in enumerate(silent_sockets(martlet), start=1):
+            sockets.append(each)
+            if number % 500 == 0:
+                with httpx.Client(base_url=martlet.address, timeout=20, trust_env=False) as http:
+                    for path in ("/healthz", "/v1/recommendations?user_id=6"):
+                        assert http.get(path).status_code == 200
+        assert timed(martlet.http)[0] == 200  # on a connection that was there before
+        closed = martlet.http.get("/metrics").text
+    finally:
+        for each in sockets:
+            each.close()
+    if len(sockets) > MAX_CONNECTIONS:
+        assert 'martlet_connections_closed_total{reason="room"}' in closed
+
+
+def test_tokens_that_do_not_come_true_degrade_no_list_beside_them(martlet: Martlet) -> None:
+    """300 callers at once, half of them with tokens of 100 users."""
+    tokens = [make_token(dict.fromkeys(range(1, count + 1), 10**12)) for count in (1, 100)]
+    beside: list[list[str]] = []
+
+    def wait(number: int) -> int:
+        with httpx.Client(base_url=martlet.address, timeout=60, trust_env=False) as http:
+            return http.get("/v1/recommendations", params={"user_id": 6, "seen": tokens[number % 2]}).status_code
+
+    with ThreadPoolExecutor(100) as pool:
+        waits = [pool.submit(wait, number) for number in range(300)]
+        while not all(each.done() for each in waits):
+            answer = martlet.http.get("/v1/recommendations", params={"user_id": 7})
+            if answer.status_code == 200:
+                beside.append(answer.json()["degraded"])
+        statuses = Counter(each.result() for each in waits)
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] > 0
+    assert beside
+    assert sum("no live features" in degraded for degraded in beside) <= len(beside) // 20

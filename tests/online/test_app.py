@@ -1,5 +1,7 @@
 """The application's responses outside /v1."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from features.version import VERSION
+from online.http.problems import Problem
+from online.support import metrics
 from tests.online.in_process import api
 
 
@@ -64,3 +68,52 @@ def test_optional_fields_are_left_out_and_nulls_stay(client: TestClient) -> None
     ranked = client.post("/v1/rank", json={"user_id": 7, "item_ids": [1, 777], "explain": True}).json()
     assert list(ranked)[-2:] == ["explain", "unknown"]
     assert ranked["unknown"] == [777]
+
+
+class Buggy:
+    """Fails with what nobody expects, in the midst of a response where one has begun."""
+
+    def all(self) -> Any:
+        raise KeyError("a bug")
+
+
+def test_a_bug_is_counted_and_answered_like_any_other_error(client: TestClient) -> None:
+    server: Any = client.app.state.server  # type: ignore[attr-defined]
+    client.app.state.server = replace(server, models=Buggy())  # type: ignore[attr-defined]
+    counted = metrics.REQUESTS.labels("/v1/models", "500")
+    before = counted._value.get()
+    answer = client.get("/v1/models")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "a bug" not in answer.text
+    assert counted._value.get() == before + 1
+
+
+def test_ids_of_any_length_are_told_what_is_expected(client: TestClient) -> None:
+    for query in (f"user_id=6&exclude={'9' * 5_000}", f"user_id=6&exclude=1,{'9' * 5_000},2", f"user_id={'9' * 5_000}"):
+        answer = client.get(f"/v1/recommendations?{query}")
+        assert answer.status_code == 422
+        assert answer.json()["title"] == "Invalid input"
+
+
+def test_the_first_failed_list_of_many_ends_its_siblings(client: TestClient) -> None:
+    server: Any = client.app.state.server  # type: ignore[attr-defined]
+    ended: list[int] = []
+
+    class Slow:
+        """Fails for user 1, and takes long for all others."""
+
+        async def recommend(self, request: Any, waited: float) -> Any:
+            if request.user_id == 1:
+                await asyncio.sleep(0.02)
+                raise Problem(503, "no slot")
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(request.user_id)
+
+    client.app.state.server = replace(server, recommender=Slow())  # type: ignore[attr-defined]
+    answer = client.post("/v1/recommendations", json={"user_ids": [2, 1]})
+    assert (answer.status_code, answer.json()["detail"]) == (503, "no slot")
+    assert ended == [2]

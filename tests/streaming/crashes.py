@@ -15,6 +15,7 @@ from features.keys import (
     EVENTS,
     GENERATION,
     ITEMS,
+    LOADED_KEY,
     PARTITIONS,
     VALUE,
     N,
@@ -26,7 +27,6 @@ from features.keys import (
 )
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
 from features.types import FOREVER
-from infra.services.base_loader import LOADED_KEY
 from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.settings import JobSettings

@@ -1,6 +1,7 @@
 """The contract of every recall channel, and their merge."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import msgspec
@@ -172,12 +173,22 @@ def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> No
 
 def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
     query = query_for(ItemStore(base), UserFeatures(99))
-    runner = ChannelRunner(query, 20, {}, until=0.0)
+    ticks = itertools.count()
+    runner = ChannelRunner(query, 20, {}, seconds=0.5, clock=lambda: float(next(ticks)))
     runner.run(CORE_CHANNELS)
     found = runner.merged()
     assert len(found.rows) == 20
     assert found.names == tuple(channel.name for channel in CORE_CHANNELS)
-    assert found.failed == found.names[4:]  # the first that has something to say to a newcomer is popular_day
+    assert found.failed == ()
+    assert found.left_out == found.names[4:]  # the first that has something to say to a newcomer is popular_day
+
+
+def test_a_process_that_stands_still_leaves_no_channel_out(base: Base) -> None:
+    """Time passes at each look at the wall's clock, none of the processor's."""
+    query = query_for(ItemStore(base), UserFeatures(99))
+    runner = ChannelRunner(query, 20, {}, seconds=0.5, clock=lambda: 7.0)
+    runner.run(CORE_CHANNELS)
+    assert runner.merged().left_out == ()
 
 
 def test_each_channel_does_what_its_name_says(base: Base) -> None:

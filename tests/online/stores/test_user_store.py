@@ -12,9 +12,10 @@ import pytest
 
 from features.base.reader import Base
 from features.fold.state import UserFeatures, encode_features
-from features.keys import APPLIED_TS, BROKER_TS, GENERATION, VALUE, N, user_key
+from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, LOADED_KEY, VALUE, N, user_key
 from infra.system.repository import REPO
 from online.stores.user_store import FAILURES_TO_REST, REST, LiveUser, UserStore
+from online.support import metrics
 from tests.redis_process import RedisProcess, redis_process
 
 USER = 5
@@ -100,7 +101,7 @@ def test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_fa
     server.client.hset(user_key(USER), mapping={GENERATION: 1, N: 99})
 
     async def steps(store: UserStore) -> None:
-        assert await store.wait_for({USER: offset}, 0.05) == held
+        assert await store.behind({USER: offset}, TIMEOUT) == ({} if held else {USER: offset})
 
     run_steps(server, base, steps, generation)
 
@@ -115,5 +116,43 @@ def test_it_is_told_how_long_the_newest_event_took(
     async def steps(store: UserStore) -> None:
         user = await store.load_user(USER)
         assert (user.applied_in_ms, user.n, user.live, user.known) == (expected, 12, True, True)
+
+    run_steps(server, base, steps)
+
+
+@pytest.mark.parametrize(("loaded", "live"), [(1, True), (None, False), (2, False)])
+def test_a_redis_that_was_emptied_knows_no_users(
+    server: RedisProcess, base: Base, loaded: int | None, live: bool
+) -> None:
+    """Where it holds the base, it has all users that there are: a new one is live, without features."""
+
+    async def steps(store: UserStore) -> None:
+        if loaded is not None:
+            server.client.set(LOADED_KEY, loaded)
+        new = await store.load_user(USER + 1)
+        assert (new.live, new.known, new.features.sequence) == (live, False, [])
+
+    run_steps(server, base, steps)
+
+
+@pytest.mark.parametrize(("field", "value"), [(VALUE, b"\xff\x00"), (VALUE, b""), (BROKER_TS, b"soon"), (N, b"x")])
+def test_what_is_no_user_in_redis_is_the_bases_and_counted(
+    server: RedisProcess, base: Base, field: str, value: bytes
+) -> None:
+    async def steps(store: UserStore) -> None:
+        before = metrics.UNREADABLE.labels("user")._value.get()
+        server.client.hset(user_key(USER), field, value)
+        assert not (await store.load_user(USER)).live
+        assert metrics.UNREADABLE.labels("user")._value.get() == before + 1
+
+    run_steps(server, base, steps)
+
+
+def test_a_clock_that_is_no_time_is_no_mark(server: RedisProcess, base: Base) -> None:
+    async def steps(store: UserStore) -> None:
+        server.client.set(CLOCK_KEY, "noon")
+        assert await store.clock_mark() is None
+        server.client.set(CLOCK_KEY, "-5")
+        assert await store.clock_mark() == -5
 
     run_steps(server, base, steps)

@@ -1,0 +1,170 @@
+"""Connections of an HTTP server that nobody uses: silent ones are closed, and at the limit the oldest of them makes room.
+
+uvicorn by itself lets a connection that sends nothing stay for ever, and its `limit_concurrency` counts such connections as
+load: some hundred of them stop a server for everybody. So the servers count requests (`RequestLimit`) and hold connections here.
+"""
+
+import asyncio
+import resource
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any, Final, Protocol, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_CONNECTIONS: Final = 4096
+SILENCE: Final = 30.0
+"""Seconds that a connection may take to send the whole head of a request, from its opening or its last response on."""
+RESERVED_FILES: Final = 256
+"""File descriptors for all that is no connection of a caller: files, Redis, Kafka, the model server."""
+MAX_REQUESTS: Final = 512
+"""Requests in progress at once."""
+_SWEEP: Final = 1.0
+
+Message = MutableMapping[str, Any]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class Closable(Protocol):
+    """A connection, as the table needs it."""
+
+    def close(self) -> None: ...
+
+
+class Connections:
+    """The open connections of a server, those without a request in the order in which they became so.
+
+    limit      connections held at once
+    silence    seconds that one may stay without a request
+    on_closed  called with a reason for each that is closed here: silent, room (made for another), full (none was idle)
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        silence: float = SILENCE,
+        on_closed: Callable[[str], None] = lambda reason: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit, self._silence, self._on_closed, self._clock = limit, silence, on_closed, clock
+        self._idle: OrderedDict[Closable, float] = OrderedDict()
+        self._busy: set[Closable] = set()
+
+    def __len__(self) -> int:
+        return len(self._idle) + len(self._busy)
+
+    def opened(self, connection: Closable) -> None:
+        """Hold a new connection; at the limit the oldest idle one is closed for it, or itself where all are busy."""
+        self._idle[connection] = self._clock()
+        if len(self) > self._limit:
+            self._close(next(iter(self._idle)), "room" if len(self._idle) > 1 else "full")
+
+    def begun(self, connection: Closable) -> None:
+        """Note that the whole head of a request has come."""
+        self._idle.pop(connection, None)
+        self._busy.add(connection)
+
+    def answered(self, connection: Closable) -> None:
+        """Note that no request is left to be answered."""
+        if connection in self._busy:
+            self._busy.discard(connection)
+            self._idle[connection] = self._clock()
+
+    def closed(self, connection: Closable) -> None:
+        self._idle.pop(connection, None)
+        self._busy.discard(connection)
+
+    def close_silent(self) -> None:
+        """Close those that have been idle for too long."""
+        until = self._clock() - self._silence
+        while self._idle and next(iter(self._idle.values())) <= until:
+            self._close(next(iter(self._idle)), "silent")
+
+    async def watch(self) -> None:
+        """Close silent connections each second, until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP)
+            self.close_silent()
+
+    def _close(self, connection: Closable, reason: str) -> None:
+        self.closed(connection)
+        self._on_closed(reason)
+        connection.close()
+
+
+class Connection(HttpToolsProtocol):
+    """A connection of uvicorn that is held in a table. refusal: the body, as (content type, text), for what is no HTTP."""
+
+    def __init__(self, table: Connections, refusal: tuple[str, str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table, self._refusal = table, refusal
+
+    def close(self) -> None:
+        """Close it at once; nothing is under way here."""
+        self.transport.abort()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._table.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._table.closed(self)
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        self._table.begun(self)
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        if not self.pipeline:
+            self._table.answered(self)
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        kind, text = self._refusal
+        body = text.encode()
+        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def connection_class(table: Connections, refusal: tuple[str, str]) -> type[asyncio.Protocol]:
+    """What uvicorn's `http` setting takes so that its connections are held in `table`."""
+    return cast(type[asyncio.Protocol], partial(Connection, table, refusal))
+
+
+def allowed_connections(limit: int = MAX_CONNECTIONS) -> int:
+    """Raise this process' limit of open files as far as it may; returns how many connections that leaves room for, at most
+    `limit`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limit + RESERVED_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return limit if soft == resource.RLIM_INFINITY else min(limit, max(soft - RESERVED_FILES, soft // 2))
+
+
+class RequestLimit:
+    """ASGI middleware: at most `limit` requests are in progress; what comes beyond them gets `refusal`'s response at once, but
+    for those to the path `always`."""
+
+    def __init__(self, app: App, refusal: App, limit: int = MAX_REQUESTS, always: str = "") -> None:
+        self._app, self._refusal, self._limit, self._always = app, refusal, limit, always
+        self._in_progress = 0
+
+    async def __call__(
+        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._in_progress >= self._limit and scope["path"] != self._always:
+            await self._refusal(scope, receive, send)
+            return
+        self._in_progress += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_progress -= 1

@@ -1,0 +1,125 @@
+"""Follows items' features in Redis: reads all of them, then those on the channel on which the job publishes changed ones.
+
+After a lost connection everything is read again, since changes published meanwhile were missed.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+import msgspec
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from features.fold.co_visits import decode_neighbours
+from features.fold.state import decode_item
+from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
+from online.stores.item_store import ItemStore
+from online.support import metrics
+from online.support.deadline import lag_tolerant_timeout
+
+logger = logging.getLogger(__name__)
+
+REFRESH_EVERY = 0.2
+CHUNK = 1000
+RETRY_SECONDS = 0.5
+PING_EVERY, PING_TIMEOUT = 1.0, 0.5
+YIELD_EVERY = 16
+"""Items put into the store before control returns to the event loop."""
+
+
+class ItemFollower:
+    """Keeps an ItemStore in step with Redis; `fresh` is whether it is: not while Redis does not answer, either."""
+
+    def __init__(self, store: ItemStore, host: str, port: int) -> None:
+        self._store = store
+        self._client = redis.Redis(
+            host=host, port=port, socket_timeout=2.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.fresh = False
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="items")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.aclose()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(ITEMS_CHANNEL)
+                    await self._read_all()
+                    self.fresh = True
+                    await self._listen(channel)
+            except (redis.RedisError, OSError, TimeoutError) as error:
+                self.fresh = False
+                logger.warning("items are not followed (%s); trying again", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                self.fresh = False
+                logger.exception("items are not followed; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read_all(self) -> None:
+        for pattern in (ITEM_KEYS, PAIRS_KEYS):  # features first: co-visits of items without a row are ignored
+            batch: list[str] = []
+            async for key in self._client.scan_iter(match=pattern, count=CHUNK):
+                batch.append(key.decode())
+                if len(batch) >= CHUNK:
+                    await self._read(batch)
+                    batch = []
+            await self._read(batch)
+
+    async def _read(self, keys: list[str]) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipe.hget(key, VALUE)
+        for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
+            if value is not None:
+                self._put(key, value)
+            if count % YIELD_EVERY == 0:  # every shown list changes its items: requests must not wait for all
+                await asyncio.sleep(0)
+
+    def _put(self, key: str, value: bytes) -> None:
+        try:
+            if (item_id := item_of(key)) is not None:
+                self._store.put_features(item_id, decode_item(value))
+            else:
+                self._store.put_neighbours(decode_neighbours(value))
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            metrics.UNREADABLE.labels("item").inc()
+            logger.warning("Redis holds nothing of an item under %s (%s): what was known of it stays", key, error)
+
+    async def _answers(self) -> bool:
+        """Whether Redis answers within PING_TIMEOUT s."""
+        try:
+            async with lag_tolerant_timeout(PING_TIMEOUT):
+                return bool(await self._client.ping())
+        except (redis.RedisError, OSError, TimeoutError):
+            return False
+
+    async def _listen(self, channel: redis.client.PubSub) -> None:
+        loop = asyncio.get_running_loop()
+        changed: set[str] = set()
+        refresh_at = loop.time() + REFRESH_EVERY
+        ping_at = loop.time() + PING_EVERY
+        while True:
+            if loop.time() >= ping_at:  # the channel is silent while nothing changes, and while Redis stands still
+                self.fresh = await self._answers()
+                ping_at = loop.time() + PING_EVERY
+            message = await channel.get_message(timeout=max(0.01, refresh_at - loop.time()))
+            if message is not None:
+                changed.update(message["data"].decode().split(","))
+            if loop.time() >= refresh_at:
+                keys = sorted(changed)  # sorted: an item's features come before its neighbours
+                changed.clear()
+                for start in range(0, len(keys), CHUNK):
+                    await self._read(keys[start : start + CHUNK])
+                refresh_at = loop.time() + REFRESH_EVERY

@@ -1,0 +1,208 @@
+"""Connections that nobody uses: the silent are closed, the oldest idle one makes room, and requests are what is limited."""
+
+import asyncio
+import contextlib
+import json
+import resource
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvicorn
+
+from features import http_connections
+from features.http_connections import App, Connections, Message, RequestLimit, allowed_connections, connection_class
+
+NO_HTTP = ("application/problem+json", '{"status": 400}')
+REQUEST = b"GET /%b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Door:
+    """A connection of which is known whether it is open."""
+
+    open = True
+
+    def close(self) -> None:
+        self.open = False
+
+
+def test_the_oldest_idle_connection_makes_room() -> None:
+    reasons: Counter[str] = Counter()
+    table = Connections(3, on_closed=lambda reason: reasons.update([reason]))
+    doors = [Door() for _ in range(4)]
+    first, fourth = doors[0], doors[3]
+    for door in doors[:3]:
+        table.opened(door)
+    table.begun(first)
+    table.opened(fourth)
+    assert [door.open for door in doors] == [True, False, True, True]
+    table.answered(first)  # it is the newest of the idle now
+    table.opened(Door())
+    assert [door.open for door in doors] == [True, False, False, True]
+    assert (len(table), dict(reasons)) == (3, {"room": 2})
+
+
+def test_where_all_are_busy_the_new_one_is_closed() -> None:
+    reasons: Counter[str] = Counter()
+    table = Connections(2, on_closed=lambda reason: reasons.update([reason]))
+    busy, new = [Door(), Door()], Door()
+    for door in busy:
+        table.opened(door)
+        table.begun(door)
+    table.opened(new)
+    assert ([door.open for door in busy], new.open, dict(reasons)) == ([True, True], False, {"full": 1})
+
+
+def test_silence_counts_from_the_last_response() -> None:
+    clock = Clock()
+    table = Connections(9, silence=30, clock=clock)
+    silent, asked, busy = doors = Door(), Door(), Door()
+    for door in doors:
+        table.opened(door)
+    table.begun(busy)
+    clock.now = 20
+    table.begun(asked)
+    table.answered(asked)
+    clock.now = 31
+    table.close_silent()
+    assert [door.open for door in doors] == [False, True, True]
+    clock.now = 50
+    table.close_silent()
+    assert [door.open for door in doors] == [False, False, True]
+    table.closed(silent)  # as its transport says in the end
+    assert len(table) == 1
+
+
+async def hello(scope: Message, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"hi"})
+
+
+@contextlib.asynccontextmanager
+async def serving(app: App, table: Connections) -> AsyncIterator[int]:
+    """A server on a free port; yields the port."""
+    config = uvicorn.Config(app, port=0, http=connection_class(table, NO_HTTP), lifespan="off", log_level="critical")
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(20):
+            while not server.started:
+                await asyncio.sleep(0.005)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 20)
+
+
+async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def request(port: int, path: bytes = b"") -> bytes:
+    """The head of the response to one request on a connection of its own, with its body."""
+    reader, writer = await connect(port)
+    writer.write(REQUEST % path)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    writer.close()
+    return head
+
+
+def test_silent_connections_beyond_the_limit_stop_nobody() -> None:
+    async def play() -> None:
+        table = Connections(20)
+        async with serving(hello, table) as port:
+            silent = [await connect(port) for _ in range(60)]
+            for _ in range(10):
+                assert (await request(port)).startswith(b"HTTP/1.1 200")
+            assert len(table) <= 20
+            oldest = await asyncio.wait_for(silent[0][0].read(1), 20)
+            assert oldest == b""  # closed
+            for _, writer in silent:
+                writer.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127", REQUEST % b"" + b"GET /a"])
+def test_what_sends_no_whole_request_is_closed(sent: bytes) -> None:
+    async def play() -> None:
+        clock = Clock()
+        table = Connections(20, clock=clock)
+        async with serving(hello, table) as port:
+            reader, writer = await connect(port)
+            writer.write(sent)
+            if sent.startswith(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"):
+                await asyncio.wait_for(reader.readuntil(b"hi"), 20)
+            async with asyncio.timeout(20):
+                while len(table) != 1:
+                    await asyncio.sleep(0.005)
+            clock.now = http_connections.SILENCE + 1
+            table.close_silent()
+            with contextlib.suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), 20) == b""
+            assert len(table) == 0
+            writer.close()
+
+    asyncio.run(play())
+
+
+def test_what_is_no_http_is_told_in_the_servers_words() -> None:
+    async def play() -> None:
+        async with serving(hello, Connections(20)) as port:
+            reader, writer = await connect(port)
+            writer.write("GET /items/caf\u00e9 HTTP/1.1\r\n\r\n".encode())
+            response = await asyncio.wait_for(reader.read(), 20)
+            head, _, body = response.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 400")
+            assert b"application/problem+json" in head
+            assert json.loads(body) == {"status": 400}
+            writer.close()
+
+    asyncio.run(play())
+
+
+def test_requests_beyond_the_limit_are_refused_but_for_one_path() -> None:
+    async def play() -> None:
+        release = asyncio.Event()
+
+        async def slow(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/slow":
+                await release.wait()
+            await hello(scope, receive, send)
+
+        async def refusal(scope: Message, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+        table = Connections(20)
+        async with serving(RequestLimit(slow, refusal, limit=2, always="/alive"), table) as port:
+            held = [asyncio.create_task(request(port, b"slow")) for _ in range(2)]
+            async with asyncio.timeout(20):
+                while not (await request(port, b"else")).startswith(b"HTTP/1.1 503"):
+                    await asyncio.sleep(0.005)
+            assert (await request(port, b"alive")).startswith(b"HTTP/1.1 200")
+            release.set()
+            assert all([(await each).startswith(b"HTTP/1.1 200") for each in held])
+            assert (await request(port, b"else")).startswith(b"HTTP/1.1 200")
+
+    asyncio.run(play())
+
+
+def test_connections_leave_room_for_other_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = allowed_connections(100)
+    now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert allowed == 100
+    assert now == max(soft, 100 + http_connections.RESERVED_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
