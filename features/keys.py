@@ -6,6 +6,7 @@ from typing import Final
 EVENTS: Final = "events"
 REJECTED: Final = "events.rejected"
 SERVED: Final = "served"
+SHOWN: Final = "shown"
 SAMPLES: Final = "samples"
 ITEMS: Final = "items"
 PARTITIONS: Final = 8

@@ -1,6 +1,8 @@
-"""The contract of the topic `samples`: a shown list, verbatim, with what its user did about it. Training reads it.
+"""The contract of the topic `samples`: what users did about shown lists. Training reads it, with the lists themselves.
 
-One JSON object a list, under the user's key in the user's partition, written once the list is closed. Unknown fields are
+One JSON object a list, under the user's key in the user's partition, written once the list is closed: its actions, and where the
+list lies in the user's partition of `served` and of `shown`. One more kind of record says that a user wants to be forgotten: what
+lies before it of that user is not to be learned from. Homes from before have the whole list in `served`. Unknown fields are
 ignored; every refusal is a `BadEvent` that names the field, what was expected and what came.
 """
 
@@ -12,9 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from features.contracts.events import Id, Inside, Name, Whole
 from features.contracts.json_contract import read_json
-from features.contracts.served import Served, check_served, read_served
+from features.contracts.served import Served, check_served
 from features.errors import BadEvent
-from features.ids import Ids, OuterId
+from features.ids import OuterId
 from features.schema.tables import Schema
 from features.types import NO_ID, Event, Millis
 
@@ -51,18 +53,42 @@ class Sample(msgspec.Struct, frozen=True):
     closed_ts: Whole
 
 
-class _Written(msgspec.Struct, frozen=True):
-    request_id: str
-    user_id: OuterId
-    served: msgspec.Raw
-    actions: Sequence[Action]
-    closed_ts: int
+class SampleReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample whose list lies elsewhere: at the offset `served`, and all that it was made of at `shown`, None if that was not
+    written. The other fields are those of `Sample`."""
+
+    request_id: Name
+    user_id: Id
+    served: Whole
+    shown: Whole | None
+    actions: Annotated[tuple[Action, ...], Meta(max_length=MAX_ACTIONS)]
+    closed_ts: Whole
+
+    def with_list(self, served: Served) -> Sample:
+        """The sample with its list. Raises BadEvent for another one."""
+        _check_same(self.request_id, self.user_id, served)
+        return Sample(self.request_id, self.user_id, served, self.actions, self.closed_ts)
+
+
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """A user who wanted to be forgotten; forgotten_ts: when the broker took the wish, ms."""
+
+    user_id: Id
+    forgotten_ts: Whole
+
+
+class _Record(msgspec.Struct, frozen=True):
+    user_id: Id
+    request_id: Name | UnsetType = UNSET
+    served: Served | Whole | UnsetType = UNSET
+    shown: Whole | None = None
+    actions: Annotated[tuple[Action, ...], Meta(max_length=MAX_ACTIONS)] = ()
+    closed_ts: Whole | UnsetType = UNSET
+    forgotten_ts: Whole | UnsetType = UNSET
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Sample)
-_ANY: Final = Ids()
-"""A sample speaks of its user by the id outside, which no salt changes."""
+_decoder = msgspec.json.Decoder(_Record)
 
 
 def action_of(event: Event, schema: Schema) -> Action:
@@ -82,20 +108,59 @@ def action_of(event: Event, schema: Schema) -> Action:
     )
 
 
-def write_sample(served_json: bytes, actions: Sequence[Action], closed_ts: Millis) -> tuple[str, bytes]:
-    """(key, JSON) of a sample, with the bytes of the list as they are. Of more than MAX_ACTIONS actions the first are taken.
-    Raises BadEvent if the list is none (see `features.contracts.served.read_served`)."""
-    head = read_served(served_json, _ANY)
-    written = _Written(head.request_id, head.user, msgspec.Raw(served_json), actions[:MAX_ACTIONS], closed_ts)
-    return str(head.user), _encoder.encode(written)
+def write_sample(
+    request_id: str,
+    user: OuterId,
+    served: int,
+    shown: int | None,
+    actions: Sequence[Action],
+    closed_ts: Millis,
+) -> bytes:
+    """The JSON of a sample. user: the id outside; served, shown: offsets; of more than MAX_ACTIONS actions the first are
+    taken."""
+    sample = SampleReference(
+        request_id=request_id,
+        user_id=user,
+        served=served,
+        shown=shown,
+        actions=tuple(actions[:MAX_ACTIONS]),
+        closed_ts=closed_ts,
+    )
+    return _encoder.encode(sample)
 
 
-def read_sample(value: bytes) -> Sample:
+def write_forgotten(user: OuterId, broker_ts: Millis) -> bytes:
+    """The JSON that has a user's lists forgotten. user: the id outside."""
+    return _encoder.encode(Forgotten(user_id=user, forgotten_ts=broker_ts))
+
+
+def read_sample(value: bytes) -> Sample | SampleReference | Forgotten:
     """One value of the topic `samples`. Raises BadEvent for anything that the contract does not allow."""
     if len(value) > SAMPLE_LIMIT:
         raise BadEvent("sample", f"at most {SAMPLE_LIMIT} bytes", f"{len(value)} bytes")
-    sample = read_json(_decoder, value, "sample")
-    check_served(sample.served)
-    if (sample.request_id, sample.user_id) != (sample.served.request_id, sample.served.user_id):
-        raise BadEvent("served", f"the list {sample.request_id} of user {sample.user_id}", sample.served.request_id)
-    return sample
+    read = read_json(_decoder, value, "sample")
+    if read.forgotten_ts is not UNSET:
+        return Forgotten(user_id=read.user_id, forgotten_ts=read.forgotten_ts)
+    for name in ("request_id", "served", "closed_ts"):
+        if getattr(read, name) is UNSET:
+            raise BadEvent(name, "a value", "none")
+    assert read.request_id is not UNSET
+    assert read.closed_ts is not UNSET
+    if isinstance(read.served, Served):
+        check_served(read.served)
+        _check_same(read.request_id, read.user_id, read.served)
+        return Sample(read.request_id, read.user_id, read.served, read.actions, read.closed_ts)
+    assert read.served is not UNSET
+    return SampleReference(
+        request_id=read.request_id,
+        user_id=read.user_id,
+        served=read.served,
+        shown=read.shown,
+        actions=read.actions,
+        closed_ts=read.closed_ts,
+    )
+
+
+def _check_same(request_id: str, user_id: OuterId, served: Served) -> None:
+    if (request_id, user_id) != (served.request_id, served.user_id):
+        raise BadEvent("served", f"the list {request_id} of user {user_id}", served.request_id)

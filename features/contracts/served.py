@@ -1,12 +1,15 @@
-"""The contract of the topic `served`: every list that was shown, with what is needed to learn from it.
+"""The contract of the topic `served`: the head of every list that was shown, for the job.
 
 One JSON object a list, under the user's key in the user's partition. The user's id is that outside, items' ids are those
-inside (`features.ids`), as they are in features. Unknown fields are ignored, so that a new server can
-feed an old job. `read_served` takes the few fields that the job needs, `read_served_list` all; both refuse with a `BadEvent`
-that names the field, what was expected and what came.
+inside (`features.ids`), as they are in features. `shown` says at which offset of the same partition of the topic `shown` all that
+the list was made of lies (`features.contracts.shown_lists`); it is left out where that could not be written. Unknown fields are
+ignored, so that a new server can feed an old job.
+
+Homes from before have whole lists in `served`, with `items` in place of `item_ids`: `read_served` gives the head of either,
+`read_served_list` a whole list. Both refuse with a `BadEvent` that names the field, what was expected and what came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Final, TypeVar
 
@@ -15,7 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from features.contracts.events import Id, Inside, Name, Whole, inside
 from features.contracts.json_contract import read_json
-from features.errors import BadEvent, BadInput
+from features.errors import BadEvent
 from features.ids import Ids, OuterId
 from features.schema.declarations import MAX_CONTEXT
 from features.types import NO_ID, ItemId, Millis, UserId
@@ -83,7 +86,7 @@ class ServedFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """One shown list.
+    """One shown list, whole.
 
     request_id     of the answer; events that answer the list carry it
     ts             the home's clock when the list was made, ms
@@ -113,24 +116,28 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 class ServedHead(msgspec.Struct, frozen=True):
     """The part of a list that the job needs: its user, the home's clock when it was made (ms), the items in the order shown;
-    `user` is the user's id outside."""
+    `user` is the user's id outside, `shown` the offset of all the rest."""
 
     request_id: str
     user_id: UserId
     ts: Millis
     item_ids: tuple[ItemId, ...]
     user: OuterId = 0
+    shown: int | None = None
 
 
 class _HeadItem(msgspec.Struct, frozen=True):
     item_id: Inside
 
 
-class _Head(msgspec.Struct, frozen=True):
+class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: Name
     user_id: Id
     ts: Whole
-    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SLATE)]
+    item_ids: Annotated[tuple[Inside, ...], Meta(max_length=MAX_SLATE)] | UnsetType = UNSET
+    items: Annotated[tuple[_HeadItem, ...], Meta(max_length=MAX_SLATE)] | UnsetType = UNSET
+    shown: Whole | None = None
+    arms: Annotated[dict[Name, Name], Meta(max_length=20)] | UnsetType = UNSET
 
 
 _encoder = msgspec.json.Encoder()
@@ -138,26 +145,34 @@ _head_decoder = msgspec.json.Decoder(_Head)
 _list_decoder = msgspec.json.Decoder(Served)
 
 
-def write_served(served: Served) -> bytes:
-    """The JSON of a list, as it goes into the log. Raises BadInput for more than SERVED_LIMIT bytes."""
-    value = _encoder.encode(served)
-    if len(value) > SERVED_LIMIT:
-        raise BadInput("served", f"at most {SERVED_LIMIT} bytes", f"{len(value)} bytes")
-    return value
+def write_head(
+    request_id: str, user: OuterId, ts: Millis, item_ids: Sequence[ItemId], arms: Mapping[str, str], shown: int | None
+) -> bytes:
+    """The JSON of a list's head, as it goes into the log. arms: experiment → the arm that made the list; shown: the offset of its
+    record in the topic `shown`, None if it has none."""
+    head = _Head(request_id, user, ts, tuple(item_ids), shown=shown, arms=dict(arms) or UNSET)
+    return _encoder.encode(head)
 
 
 def read_served(value: bytes, ids: Ids) -> ServedHead:
     """The head of one value of the topic `served`. Raises BadEvent for what is no JSON or has a head that the contract does
     not allow; the rest is not read."""
     head = _read(_head_decoder, value)
-    item_ids = tuple([item.item_id for item in head.items])
-    _check_items(item_ids)
+    if head.item_ids is not UNSET:
+        item_ids = head.item_ids
+        _check_items(item_ids, "item_ids", "")
+    elif head.items is not UNSET:
+        item_ids = tuple([item.item_id for item in head.items])
+        _check_items(item_ids)
+    else:
+        raise BadEvent("item_ids", "the ids of the items shown", "none")
     user_id = inside(head.user_id, "user_id", ids)
-    return ServedHead(head.request_id, user_id, head.ts, item_ids, user_id if user_id >= 0 else head.user_id)
+    user = user_id if user_id >= 0 else head.user_id
+    return ServedHead(head.request_id, user_id, head.ts, item_ids, user, head.shown)
 
 
 def read_served_list(value: bytes) -> Served:
-    """One value of the topic `served`, whole. Raises BadEvent for anything that the contract does not allow."""
+    """A whole list of the topic `served`. Raises BadEvent for anything else, a head among it."""
     served = _read(_list_decoder, value)
     check_served(served)
     return served
@@ -195,12 +210,12 @@ def _read(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     return read_json(decoder, value, "served")
 
 
-def _check_items(item_ids: tuple[ItemId, ...]) -> None:
+def _check_items(item_ids: tuple[ItemId, ...], where: str = "items", field: str = ".item_id") -> None:
     if NO_ID in item_ids:
-        raise BadEvent(f"items[{item_ids.index(NO_ID)}].item_id", "an item's id", str(NO_ID))
+        raise BadEvent(f"{where}[{item_ids.index(NO_ID)}]{field}", "an item's id", str(NO_ID))
     if len(set(item_ids)) < len(item_ids):
         twice = next(each for each in item_ids if item_ids.count(each) > 1)
-        raise BadEvent("items", "each item once", f"item {twice} more than once")
+        raise BadEvent(where, "each item once", f"item {twice} more than once")
 
 
 def _check_length(where: str, expected: int, values: Sequence[object]) -> None:

@@ -54,6 +54,8 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     broker_ms         when the broker took the newest record folded (wall time); 0 if none was
     open_lists        lists shown that still wait for actions
     samples           samples emitted
+    closed_early      lists closed before their time, for want of room
+    unmatched         actions whose list was closed, or never came
     """
 
     generation: int = msgspec.field(name="g")
@@ -75,6 +77,8 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     broker_ms: int = msgspec.field(name="b", default=0)
     open_lists: int = msgspec.field(name="lists", default=0)
     samples: int = 0
+    closed_early: int = msgspec.field(name="early", default=0)
+    unmatched: int = 0
 
     def count(self, verdict: str) -> int:
         """Records of `events` with one of the VERDICTS."""

@@ -117,6 +117,13 @@ def _ledger_unbalanced(snapshots: Snapshots) -> str | None:
     return None
 
 
+def _lists_closed_early(snapshots: Snapshots) -> str | None:
+    counts = [count for snapshot in snapshots if (count := snapshot.total("closed_early")) is not None]
+    if len(counts) < 2 or counts[-1] <= min(counts):
+        return None
+    return f"{counts[-1] - min(counts)} shown lists were closed within the last minute before their time was over"
+
+
 def _features_stale(snapshots: Snapshots) -> str | None:
     for operator in OPERATORS:
         minute = freshness_between(snapshots, operator)
@@ -167,6 +174,11 @@ _KINDS = {
     "ledger_unbalanced": _Kind(
         _ledger_unbalanced,
         "counts can't be trusted: run `verify`; if it finds a difference, keep the logs and start a new base",
+    ),
+    "lists_closed_early": _Kind(
+        _lists_closed_early,
+        "more lists are shown than the job holds open: acts that come later are missing in samples and experiments; shorten "
+        "their time (`attribution`), or spread the users over more partitions in a new home",
     ),
     "features_stale": _Kind(
         _features_stale,

@@ -44,6 +44,8 @@ def flow_report(snapshot: Snapshot, rest: str) -> dict[str, Any]:
         "pending": {topic: snapshot.pending(topic) for topic in (EVENTS, SERVED)},
         "open_lists": snapshot.total("open_lists"),
         "samples": snapshot.total("samples"),
+        "lists_closed_early": snapshot.total("closed_early"),
+        "unmatched_actions": snapshot.total("unmatched"),
         "freshness": {operator: quantiles(each) for operator, each in fresh.items() if each is not None},
         "job": None if snapshot.job is None else _job(snapshot, snapshot.job, rest),
     }

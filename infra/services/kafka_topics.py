@@ -5,22 +5,24 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from features.contracts.samples import SAMPLE_LIMIT
 from features.contracts.served import SERVED_LIMIT
+from features.contracts.shown_lists import SHOWN_LIMIT
 from features.errors import Unavailable
-from features.keys import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED
+from features.keys import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED, SHOWN
 from features.units import DAY_MS
 
 EVENT_LIMIT = 4 << 20
 REJECT_LIMIT = 6 << 20
 """A reject is the refused value with headers, so its topic's limit is above that of `events`."""
-SERVED_BATCH = 2 * SERVED_LIMIT
+SERVED_BATCH, SHOWN_BATCH = 2 * SERVED_LIMIT, 2 * SHOWN_LIMIT
 """A broker's limit applies to a batch: what the API's producer collects, or the largest list with its key and headers."""
 LEARN_FROM_MS = 30 * DAY_MS
-"""Retention of samples, by the broker's time: training reads the newest, and no feature depends on them."""
+"""Retention of samples and of what lists were made of, by the broker's time: training reads the newest, and no feature depends
+on them."""
 
 
 def create(bootstrap: str) -> None:
-    """Create the missing topics. The log (events and shown lists) is retained for good, not deleted by time or size. Raises
-    Unavailable if Kafka does not do it."""
+    """Create the missing topics. The log, which is events and the heads of shown lists, is retained for good, not deleted by time
+    or size. Raises Unavailable if Kafka does not do it."""
     common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}
     learnt = {
         "retention.ms": str(LEARN_FROM_MS),
@@ -32,6 +34,7 @@ def create(bootstrap: str) -> None:
         NewTopic(REJECTED, 1, 1, topic_configs={**common, "max.message.bytes": str(REJECT_LIMIT)}),
         NewTopic(SERVED, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(SERVED_BATCH)}),
         NewTopic(ITEMS, 1, 1, topic_configs=common),
+        NewTopic(SHOWN, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SHOWN_BATCH)}),
         NewTopic(SAMPLES, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SAMPLE_LIMIT + (64 << 10))}),
     ]
     try:

@@ -10,12 +10,11 @@ from msgspec import UNSET
 from rich.console import Console
 from rich.table import Table
 
-from features.contracts.samples import Sample, read_sample
-from features.errors import BadEvent
+from features.contracts.samples import Sample
 from features.ids import OuterId
-from features.keys import SAMPLES
 from features.schema.tables import Schema
 from offline.base.kafka_log import KafkaLog
+from offline.training_data.logged_lists import logged_samples, spans_of
 from offline.training_data.reactions import labels_of
 
 RESAMPLES: Final = 1_000
@@ -63,19 +62,11 @@ def results_of(samples: Iterable[Sample], schema: Schema) -> tuple[dict[tuple[st
 
 
 def all_samples(bootstrap: str) -> Iterator[Sample]:
-    """All closed lists that the topic holds, each once (a crash of the job may write one twice); what is none is left out. Raises
-    Unavailable where Kafka does not answer."""
+    """All closed lists that the log holds, each once; what is none, or has lost its list, is left out. Raises Unavailable where
+    Kafka does not answer."""
     log = KafkaLog(bootstrap, patience=20)
-    for span in log.spans(SAMPLES):
-        read_ids: set[str] = set()
-        for record in log.read(span):
-            try:
-                sample = read_sample(record.value)
-            except BadEvent:
-                continue
-            if sample.request_id not in read_ids:
-                read_ids.add(sample.request_id)
-                yield sample
+    for spans in spans_of(log):
+        yield from (sample for sample in logged_samples(log, spans) if isinstance(sample, Sample))
 
 
 def report(console: Console, samples: Iterable[Sample], schema: Schema) -> None:

@@ -1,4 +1,5 @@
-"""Makes samples and ranking lists from impressions: the topic `samples`, with features as the ranking had them.
+"""Makes samples and ranking lists from impressions: the topic `samples` with its lists (`offline.training_data.logged_lists`),
+with features as the ranking had them.
 
 python -m offline.training_data.from_impressions --base BASES_DIR/NUMBER --bootstrap HOST:PORT --samples SAMPLES_DIR
     --asks ASKS_DIR --out DIR
@@ -25,22 +26,22 @@ import msgspec
 import pyarrow as pa
 
 from features.base.reader import Base
-from features.contracts.samples import Sample, read_sample
+from features.contracts.samples import Sample, SampleReference
 from features.durable import atomic_folder
-from features.errors import BadEvent, BadInput, Broken
+from features.errors import BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
-from features.keys import SAMPLES
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from offline.base.fold_workers import Batches, Worker
-from offline.base.kafka_log import KafkaLog, Log, Span
+from offline.base.kafka_log import KafkaLog, Log
 from offline.base.state_tables import write_parts
 from offline.console import run, step
 from offline.spark.grouped_batches import RowBuffer
 from offline.spark.parquet_tables import batches
 from offline.spark.session import spark_session
+from offline.training_data.logged_lists import Spans, logged_samples, spans_of
 from offline.training_data.ranking_lists import RANKING_LISTS
 from offline.training_data.reactions import reactions_of
 from offline.training_data.rows import MAPS, META
@@ -67,14 +68,9 @@ LESSONS: Final = pa.schema(
 """Output of a task: a row, a ranking list, or the reason why a list teaches nothing."""
 OTHER_TIME: Final = "another time asked for"
 """A caller chose the time: the features are not of when the list was seen, and it is unknown what is newer."""
-NO_SAMPLE, NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = (
-    "no sample",
-    "no action",
-    "no features",
-    "other columns",
-    "list",
-)
-"""Verdicts on lists. A list without actions teaches nothing: perhaps nobody saw it."""
+NO_ACTION, NO_FEATURES, OTHER_COLUMNS, LIST = "no action", "no features", "other columns", "list"
+"""Verdicts on lists, beside those of `offline.training_data.logged_lists`. A list without actions teaches nothing: perhaps
+nobody saw it."""
 
 
 def _whole(signals: Sequence[float]) -> list[float]:
@@ -87,9 +83,6 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
     mean: the weight, in units, that has the importance 1."""
     served = sample.served
     features = served.features
-    if not sample.actions:
-        yield None, None, NO_ACTION
-        return
     if served.at != served.ts:
         yield None, None, OTHER_TIME
         return
@@ -115,21 +108,21 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
             yield None, (*head, served.at, *features.history, *candidates), None
 
 
-def impressions_worker(log: Log, spans: Sequence[Span], schema: str, columns: str, mean: float) -> Worker:
+def impressions_worker(log: Log, spans: Sequence[Spans], schema: str, columns: str, mean: float) -> Worker:
     """Rows (id) of numbers of `spans` → LESSONS (see `lessons`). schema: the text of the home's."""
 
     def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
         out, means = RowBuffer(LESSONS), read_schema(schema, FILE)
         for batch in numbers:
             for number in batch.column(0).to_pylist():
-                known: set[str] = set()  # a crash of the job may write a sample twice
-                for record in log.read(spans[number]):
-                    try:
-                        sample = read_sample(record.value)
-                        made = [] if sample.request_id in known else list(lessons(sample, means, columns, mean))
-                        known.add(sample.request_id)
-                    except BadEvent:
-                        made = [(None, None, NO_SAMPLE)]
+                for sample in logged_samples(log, spans[number], lambda each: bool(each.actions)):
+                    made: Iterable[tuple[Any, Any, str | None]]
+                    if isinstance(sample, str):
+                        made = [(None, None, sample)]
+                    elif isinstance(sample, SampleReference) or not sample.actions:
+                        made = [(None, None, NO_ACTION)]
+                    else:
+                        made = lessons(sample, means, columns, mean)
                     for row, ranking_list, verdict in made:
                         named = (
                             row and dict(zip(ROWS.names, row, strict=True)),
@@ -146,7 +139,7 @@ def impressions_worker(log: Log, spans: Sequence[Span], schema: str, columns: st
 def make_from_impressions(
     spark: "SparkSession",
     log: Log,
-    spans: Sequence[Span],
+    spans: Sequence[Spans],
     schema: Schema,
     samples: Path,
     ranking_lists: Path,
@@ -223,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
             counts = make_from_impressions(
-                spark, log, log.spans(SAMPLES), schema, given.samples, given.ranking_lists, given.out
+                spark, log, spans_of(log), schema, given.samples, given.ranking_lists, given.out
             )
             this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 

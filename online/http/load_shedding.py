@@ -86,7 +86,8 @@ async def _acquire(slots: asyncio.Semaphore, timeout: float) -> None:
         await slots.acquire()
         return
     try:
-        await asyncio.wait_for(slots.acquire(), timeout)
+        async with asyncio.timeout(timeout):
+            await slots.acquire()
     except TimeoutError:
         metrics.REFUSED_CALLS.labels("503").inc()
         raise Problem(503, TOO_MANY, _RETRY_AFTER) from None

@@ -55,7 +55,8 @@ class KafkaItemLog:
         """The offset after the newest record. Raises Unavailable."""
         async with self._consumer() as consumer:
             try:
-                ends = await asyncio.wait_for(consumer.end_offsets([PART]), CONNECT_SECONDS)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    ends = await consumer.end_offsets([PART])
             except (KafkaError, OSError, TimeoutError) as error:
                 raise Unavailable(f"Kafka: {type(error).__name__} {error}") from error
         return int(ends[PART])
@@ -79,13 +80,15 @@ class KafkaItemLog:
         )
         try:
             try:
-                await asyncio.wait_for(consumer.start(), CONNECT_SECONDS)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await consumer.start()
             except (KafkaError, OSError, TimeoutError) as error:
                 raise Unavailable(f"Kafka: {type(error).__name__} {error}") from error
             yield consumer
         finally:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), 2)
+                async with asyncio.timeout(2):
+                    await consumer.stop()
 
 
 async def _end_of(sent: Sequence[Awaitable[Any]]) -> int:

@@ -48,14 +48,16 @@ class KafkaConnection:
                 **self._options,
             )
             try:
-                await asyncio.wait_for(producer.start(), 10)
+                async with asyncio.timeout(10):  # not wait_for, which loses a cancellation that comes with an error
+                    await producer.start()
                 self.producer = producer
                 self._connected.set()
                 return
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.warning("Kafka at %s is not there (%s); trying again", self._bootstrap, error)
                 with contextlib.suppress(Exception):
-                    await asyncio.wait_for(producer.stop(), 2)
+                    async with asyncio.timeout(2):
+                        await producer.stop()
                 await asyncio.sleep(0.5)
 
     async def stop(self, timeout: float) -> None:

@@ -122,6 +122,10 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
     served_read = CounterMetricFamily("martlet_job_served_read", "Records of `served` read: the sum of the verdicts.")
     samples = CounterMetricFamily("martlet_job_samples", "Training samples emitted.")
     lists = GaugeMetricFamily("martlet_job_open_lists", "Lists shown that still wait for actions.")
+    early = CounterMetricFamily("martlet_job_lists_closed_early", "Lists closed before their time, for want of room.")
+    unmatched = CounterMetricFamily(
+        "martlet_job_unmatched_actions", "Events that named a list which was closed, or never came."
+    )
     watermark = GaugeMetricFamily("martlet_job_watermark_ms", "Newest event time applied, ms since 1970.")
     offsets = GaugeMetricFamily(
         "martlet_job_next_offset", "All records of `events` before it are folded.", labels=["partition"]
@@ -135,10 +139,12 @@ def _lane_families(lanes: dict[int, Lane]) -> Iterator[Metric]:
         served_read.add_metric([], sum(lane.served_read for _, lane in every))
         samples.add_metric([], sum(lane.samples for _, lane in every))
         lists.add_metric([], sum(lane.open_lists for _, lane in every))
+        early.add_metric([], sum(lane.closed_early for _, lane in every))
+        unmatched.add_metric([], sum(lane.unmatched for _, lane in every))
         watermark.add_metric([], max(lane.watermark_ms for _, lane in every))
     for number, lane in every:
         offsets.add_metric([str(number)], lane.next_offset)
-    yield from (events, read, served, served_read, samples, lists, watermark, offsets)
+    yield from (events, read, served, served_read, samples, lists, early, unmatched, watermark, offsets)
 
 
 def _freshness(writers: Writers) -> Metric:

@@ -1,45 +1,65 @@
-"""Impressions: recommendations as records of the topic `served`."""
+"""Impressions: recommendations as records of the topics `shown`, in columns, and `served`, the head."""
 
-from msgspec import UNSET
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem
+from msgspec import UNSET, UnsetType
+
+from features.contracts.served import write_head
+from features.contracts.shown_lists import Column, Shown, float_column, whole_column
+from features.ids import OuterId
 from online.ranking.features import RawFeatures
 from online.recommend.recommender import Recommendation
-from online.support.float32 import to_json_floats
 
 
-def impression_of(answer: Recommendation) -> Served:
+def user_of(answer: Recommendation) -> OuterId:
+    """The user's id outside."""
+    return answer.user or answer.user_id
+
+
+def impression_of(answer: Recommendation) -> Shown:
     """The record of a shown list, with its candidates, scores and features."""
     ranked = answer.ranked
-    return Served(
+    raw = ranked.features
+    return Shown(
         request_id=answer.request_id,
-        user_id=answer.user or answer.user_id,
+        user_id=user_of(answer),
         ts=answer.ts,
         at=answer.at,
         model=answer.model.name if answer.model else None,
         model_version=answer.model.version if answer.model else None,
-        items=tuple(
-            ServedItem(item.item_id, position, item.score, item.channels, item.propensity, item.team or UNSET)
-            for position, item in enumerate(answer.items)
-        ),
-        candidates=ServedCandidates(
-            ranked.found.names, ranked.item_ids.tolist(), ranked.found.found_by.tolist(), to_json_floats(ranked.scores)
-        ),
-        features=None if ranked.features is None else _features(ranked.features),
+        channels=ranked.found.names,
+        candidates=(whole_column(ranked.item_ids), whole_column(ranked.found.found_by), float_column(ranked.scores)),
+        slate=whole_column([item.candidate_index for item in answer.items]),
+        propensity=_unless_all([item.propensity for item in answer.items], 1.0),
+        team=tuple(item.team or "" for item in answer.items) if any(item.team for item in answer.items) else UNSET,
         degraded=answer.degraded,
         arms=dict(answer.arms) or UNSET,
         context=dict(answer.context) or UNSET,
+        **({} if raw is None else _features(raw)),
     )
 
 
-def _features(raw: RawFeatures) -> ServedFeatures:
-    cross = None if raw.cross is None else to_json_floats(raw.cross)
-    history = None
-    if raw.history is not None:
-        items, marks, gaps = raw.history
-        history = (items.tolist(), marks.tolist(), gaps.tolist())
-    signals = None if raw.signals is None else to_json_floats(raw.signals)
-    return ServedFeatures(raw.layout, to_json_floats(raw.user[0]), to_json_floats(raw.items), cross, history, signals)
+def head_of(answer: Recommendation) -> Callable[[int | None], bytes]:
+    """The head of a shown list, given the offset of its record, None if that could not be written."""
+    item_ids = [item.item_id for item in answer.items]
+    return partial(write_head, answer.request_id, user_of(answer), answer.ts, item_ids, answer.arms)
+
+
+def _features(raw: RawFeatures) -> dict[str, Any]:
+    return {
+        "layout": raw.layout,
+        "user": float_column(raw.user),
+        "items": float_column(raw.items),
+        "cross": UNSET if raw.cross is None else float_column(raw.cross),
+        "signals": UNSET if raw.signals is None else float_column(raw.signals),
+        "history": UNSET if raw.history is None else tuple(whole_column(part) for part in raw.history),
+    }
+
+
+def _unless_all(values: list[float], usual: float) -> Column | UnsetType:
+    return UNSET if all(value == usual for value in values) else float_column(values)
 
 
 def weight(answer: Recommendation) -> int:

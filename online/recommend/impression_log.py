@@ -1,4 +1,5 @@
-"""Logs shown lists to Kafka in the background, through a bounded queue.
+"""Logs shown lists to Kafka in the background, through a bounded queue: first all that a list was made of (topic `shown`), then
+its head, which says where that lies (topic `served`).
 
 Logging must not delay responses, so lists that do not fit into the queue are dropped, and counted by reason.
 """
@@ -7,17 +8,21 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from msgspec import UNSET
 
-from features.contracts.served import SERVED_LIMIT, write_served
+from features.contracts.shown_lists import SHOWN_LIMIT, write_shown
 from features.errors import BadInput
-from features.keys import SERVED, partition_of
+from features.ids import OuterId
+from features.keys import SERVED, SHOWN, partition_of
 from online.kafka.producer import KafkaConnection
-from online.recommend.impression import impression_of, weight
+from online.recommend.impression import head_of, impression_of, user_of, weight
 from online.recommend.recommender import Recommendation
 from online.support import metrics
 
@@ -25,12 +30,22 @@ logger = logging.getLogger(__name__)
 
 SEND_DELAY = 0.005
 """Seconds between a response and the logging of its list: the response is sent first."""
-LINGER_MS = 100
-"""Kafka linger, ms: a batch of lists costs broker and job about as much as a single one."""
+LINGER_MS = 50
+"""Kafka linger of each of the two records, ms: a batch of lists costs broker and job about as much as a single one."""
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A list whose record is on its way: its user, its head given the record's offset, and the broker's answer to come; None
+    where the record could not be sent."""
+
+    user: OuterId
+    head: Callable[[int | None], bytes]
+    answer: "asyncio.Future[Any] | None"
 
 
 class ImpressionLog:
-    """Producer of the topic `served`.
+    """Producer of the topics `shown` and `served`.
 
     limit       lists in the queue at most
     byte_limit  approximate memory of the queue at most, bytes
@@ -39,7 +54,7 @@ class ImpressionLog:
 
     def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, timeout: float = 5.0) -> None:
         # A separate connection, so that events do not queue behind lists.
-        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SERVED_LIMIT, linger_ms=LINGER_MS)
+        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SHOWN_LIMIT, linger_ms=LINGER_MS)
         self._limit = limit
         self._byte_limit = byte_limit
         self._queue: deque[tuple[int, Recommendation]] = deque()
@@ -50,12 +65,17 @@ class ImpressionLog:
         self._one_settled = asyncio.Event()
         self._stopping = False
         self._dropping = False
-        self._task: asyncio.Task[None] | None = None
+        self._recorded: asyncio.Queue[_Sent] = asyncio.Queue()
+        """Lists whose records were handed over, in that order; `limit` bounds them with the others."""
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start sending in the background, once Kafka is connected."""
         self._kafka.start()
-        self._task = asyncio.create_task(self._send_all(), name="served")
+        self._tasks = [
+            asyncio.create_task(self._send_records(), name="shown"),
+            asyncio.create_task(self._send_heads(), name="served"),
+        ]
 
     def put(self, answer: Recommendation) -> None:
         """Queue a list for logging, or drop it. Never waits, never raises."""
@@ -64,7 +84,7 @@ class ImpressionLog:
         size = weight(answer)
         if self._stopping:
             self._drop("stopped")
-        elif len(self._queue) >= self._limit or self._bytes + size > self._byte_limit:
+        elif self._unsettled >= self._limit or self._bytes + size > self._byte_limit:
             self._drop("full")
         else:
             self._queue.append((size, answer))
@@ -81,16 +101,16 @@ class ImpressionLog:
                     while self._unsettled:
                         self._one_settled.clear()
                         await self._one_settled.wait()
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
         await self._kafka.stop(timeout * 0.25)
         left, self._unsettled = self._unsettled, 0
         for _ in range(left):
             self._drop("stopped")
 
-    async def _send_all(self) -> None:
+    async def _send_records(self) -> None:
         producer = await self._kafka.ready()
         while True:
             await self._filled.wait()
@@ -99,25 +119,46 @@ class ImpressionLog:
             while self._queue:
                 size, answer = self._queue.popleft()
                 self._bytes -= size
-                await self._send(producer, answer)
+                await self._send_record(producer, answer)
                 await asyncio.sleep(0)  # let requests run between two lists
 
-    async def _send(self, producer: AIOKafkaProducer, answer: Recommendation) -> None:
-        """Hand a list to the producer, which waits while its buffer is full; `_on_settled` is called with the result."""
+    async def _send_record(self, producer: AIOKafkaProducer, answer: Recommendation) -> None:
+        """Hand a list's record to the producer, which waits while its buffer is full."""
+        user, acknowledged = user_of(answer), None
         try:
-            future = await producer.send(
-                SERVED,
-                value=_value_of(answer),
-                key=(answer.user or str(answer.user_id)).encode(),
-                partition=partition_of(answer.user or answer.user_id),
-            )
+            acknowledged = await _produce(producer, SHOWN, user, _record_of(answer))
         except (KafkaError, OSError, TimeoutError) as error:
-            self._settle("kafka", error)
+            self._lose_record("kafka", error)
         except Exception as error:
-            logger.exception("a shown list could not be logged")
-            self._settle("error", error)
-        else:
-            future.add_done_callback(self._on_settled)
+            logger.exception("what a shown list was made of could not be logged")
+            self._lose_record("error", error)
+        self._recorded.put_nowait(_Sent(user, head_of(answer), acknowledged))
+
+    async def _send_heads(self) -> None:
+        """Send each list's head once its record is acknowledged, or can't be."""
+        producer = await self._kafka.ready()
+        while True:
+            sent = await self._recorded.get()
+            try:
+                shown = await self._offset_of(sent)
+                future = await _produce(producer, SERVED, sent.user, sent.head(shown))
+            except (KafkaError, OSError, TimeoutError) as error:
+                self._settle("kafka", error)
+            except Exception as error:
+                logger.exception("a shown list could not be logged")
+                self._settle("error", error)
+            else:
+                future.add_done_callback(self._on_settled)
+
+    async def _offset_of(self, sent: _Sent) -> int | None:
+        """The offset of a list's record; None where it is not in the log."""
+        if sent.answer is None:
+            return None
+        try:
+            return int((await asyncio.shield(sent.answer)).offset)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._lose_record("kafka", error)
+            return None
 
     def _on_settled(self, future: asyncio.Future[object]) -> None:
         if future.cancelled():
@@ -137,6 +178,10 @@ class ImpressionLog:
         else:
             self._drop(lost, error)
 
+    def _lose_record(self, reason: str, error: BaseException) -> None:
+        metrics.SHOWN_DROPPED.labels(reason).inc()
+        logger.debug("a list is logged without what it was made of (%s: %s)", reason, error)
+
     def _drop(self, reason: str, error: BaseException | None = None) -> None:
         metrics.SERVED_DROPPED.labels(reason).inc()
         if not self._dropping:  # log the first only; the rest are counted
@@ -144,10 +189,18 @@ class ImpressionLog:
             self._dropping = True
 
 
-def _value_of(answer: Recommendation) -> bytes:
-    served = impression_of(answer)
+async def _produce(producer: AIOKafkaProducer, topic: str, user: OuterId, value: bytes) -> "asyncio.Future[Any]":
+    future: asyncio.Future[Any] = await producer.send(
+        topic, value=value, key=str(user).encode(), partition=partition_of(user)
+    )
+    return future
+
+
+def _record_of(answer: Recommendation) -> bytes:
+    shown = impression_of(answer)
     try:
-        return write_served(served)
+        return write_shown(shown)
     except BadInput:  # too large: log the list without features
-        metrics.SERVED_DROPPED.labels("features").inc()
-        return write_served(msgspec.structs.replace(served, features=None))
+        metrics.SHOWN_DROPPED.labels("features").inc()
+        nothing = dict.fromkeys(("layout", "user", "items", "cross", "signals", "history"), UNSET)
+        return write_shown(msgspec.structs.replace(shown, **nothing))

@@ -19,6 +19,7 @@ from features.arrays import BoolArray, FloatArray, IntArray
 from features.base.embedding_files import TWOTOWER
 from features.contracts.served import MAX_CANDIDATES, ContextValue
 from features.errors import Unavailable
+from features.float32 import to_json_floats
 from features.inputs.columns import ClickWeights
 from features.inputs.signals import Moment
 from features.types import Item, ItemId, Millis, UserId
@@ -35,7 +36,6 @@ from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
 from online.stores.number_columns import Range
 from online.stores.user_store import LiveUser, UserStore
-from online.support.float32 import to_json_floats
 from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
 from online.vectors import UserTower, VectorStore

@@ -51,7 +51,8 @@ async def _events(server: Server, request: Request, user_id: int, source: Source
                     yield b": %b\n\n" % str(problem).encode()
                 while True:
                     try:
-                        await asyncio.wait_for(updated.wait(), KEEP_ALIVE)
+                        async with asyncio.timeout(KEEP_ALIVE):
+                            await updated.wait()
                         await asyncio.sleep(COALESCE_SECONDS)
                         break
                     except TimeoutError:

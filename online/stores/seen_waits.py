@@ -55,5 +55,6 @@ class SeenWaits:
         async with self._updates.subscribe(*left) as updated:
             while left := await self._users.behind(left, max(0.001, deadline - time.monotonic())):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(updated.wait(), BACKSTOP)
+                    async with asyncio.timeout(BACKSTOP):
+                        await updated.wait()
                 updated.clear()

@@ -19,8 +19,14 @@ DEGRADED = Counter(
 SERVED_SENT = Counter("martlet_served_sent_total", "Shown lists that the broker has acknowledged.", registry=REGISTRY)
 SERVED_DROPPED = Counter(
     "martlet_served_dropped_total",
-    "Shown lists that were not logged, by reason: full (of the queue), kafka, stopped, error; "
-    "and those logged without features that were too large: features.",
+    "Shown lists that were not logged, by reason: full (of the queue), kafka, stopped, error.",
+    ["reason"],
+    registry=REGISTRY,
+)
+SHOWN_DROPPED = Counter(
+    "martlet_shown_dropped_total",
+    "Shown lists logged without all that they were made of, by reason: kafka, error; features: without features alone, which "
+    "were too large.",
     ["reason"],
     registry=REGISTRY,
 )

@@ -2,122 +2,269 @@
 
 Either side may come first, since the two topics are read in parallel. A list is closed by its lane's time, the newest broker
 time of the lane's records, so reading an old log again closes no list early. Where a lane is silent, wall time closes it.
+
+Of a list the job holds a reference alone, some 45 bytes: whose it is, and where it and its record lie. References are packed by
+the minute in which they are closed, in chunks, so that what bounds them is time, and a checkpoint carries few bytes. Actions are
+held by user, and meet their lists when these are closed.
 """
 
-import heapq
 from collections.abc import Iterator
-from typing import Any
+from math import inf
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from features.contracts.samples import MAX_ACTIONS, Action, write_sample
-from features.types import Millis
+from features.contracts.samples import MAX_ACTIONS, Action
+from features.types import Millis, UserId
 from features.units import MINUTE_MS
+from streaming.operators.list_references import OpenList, chunk_of, open_chunk, pack_reference, unpack_chunk
 from streaming.operators.stored_state import STATE_VERSION
 from streaming.operators.user_cache import BYTES
 
-SILENCE_MS = MINUTE_MS
-OPEN_LISTS = 256
-"""Maximum number of open lists per lane; beyond it the oldest is closed early. A list with its features takes some 17 kB, so all
-lanes together hold 35 MB, which with state in memory every checkpoint writes."""
+SILENCE_MS: Final = MINUTE_MS
+OPEN_LISTS: Final = 1 << 17
+"""Lists that a lane holds open at most, some 6 MB; beyond them the oldest are closed early, which is counted. All lanes together
+have room for half an hour of 580 lists a second."""
+ACTED_LISTS: Final = 500
+"""Lists of one user that hold actions at once; beyond them the oldest actions are dropped, which is counted."""
+CHUNK: Final = 64
+"""References of one entry of state: each new one stores its chunk anew, so the chunks are small."""
+CLOSED_AT_ONCE: Final = 4
+"""Chunks closed by one batch of records or one timer, so that the lists of a whole minute hold no event up."""
+PERIODS: Final = 30
+"""Of the window, whose lists are closed together: a minute each of half an hour."""
+_CHUNK_BITS: Final = 20
+_SECOND_MS: Final = 1000
+
+
+class ClosedList(NamedTuple):
+    """A closed list with the actions on it, and when it was closed, ms."""
+
+    reference: OpenList
+    actions: list[Action]
+    closed_ts: Millis
+
+
+class _Acted(msgspec.Struct, array_like=True):
+    """The actions on one list, and the time in seconds after which no list takes them."""
+
+    until: int
+    actions: list[Action]
+
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_actions = msgspec.msgpack.Decoder(list[Action]).decode
+_decode_acted = msgspec.msgpack.Decoder(dict[str, _Acted]).decode
+_decode_forgotten = msgspec.msgpack.Decoder(tuple[int, int]).decode
+
+
+class _Period:
+    """The lists that are closed together: chunks `first` to before `next` are full and in Flink's state alone, the chunk
+    `next` is the open one."""
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.next = 0
+        self.count = 0
+        self.packed = bytearray()
 
 
 class LaneLists:
-    """Closing times and users of a lane's open lists, decoded from Flink's state."""
+    """What a lane knows of its open lists beside Flink's state, and what it has counted since it was last stored.
 
-    def __init__(self, closing: dict[str, int]) -> None:
-        self.closing = closing
-        self.heap = [(at, key) for key, at in closing.items()]
-        heapq.heapify(self.heap)
-        self.by_user: dict[int, set[str]] = {}
-        for key in closing:
-            self.by_user.setdefault(_user_of(key), set()).add(key)
+    periods    of the lists by the time at which they are closed, in seconds, as all times here
+    acting     users with actions → the time after which some of these may be dropped
+    forgotten  users → (the home's time, ms, up to which their lists are dropped, the time at which the last of those is closed)
+    oldest     the first of these times: before it nothing is to be dropped
+    changed    periods whose open chunk is to be stored
+    early      lists closed before their time, for want of room
+    unmatched  actions that met no open list
+    """
 
+    def __init__(self) -> None:
+        self.count = 0
+        self.periods: dict[int, _Period] = {}
+        self.acting: dict[UserId, int] = {}
+        self.forgotten: dict[UserId, tuple[int, int]] = {}
+        self.oldest = inf
+        self.changed: set[int] = set()
+        self.early = 0
+        self.unmatched = 0
 
-def _user_of(key: str) -> int:
-    return int(key.partition("/")[0])
+    def note_oldest(self) -> None:
+        """Find `oldest` anew."""
+        times = (*self.acting.values(), *(until for _, until in self.forgotten.values()))
+        self.oldest = min(times, default=inf)
 
 
 class OpenLists:
-    """Open lists of all lanes of a subtask. Every method must be called under its lane's key."""
+    """Open lists of all lanes of a subtask. Every method must be called under its lane's key; `store` ends a batch."""
 
     def __init__(self, context: RuntimeContext, window_ms: Millis) -> None:
         self._window_ms = window_ms
+        self._period_s = max(1, window_ms // PERIODS // _SECOND_MS)
 
-        def state(name: str, value: Any) -> Any:
-            return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.STRING(), value))
+        def state(name: str) -> Any:
+            return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.LONG(), BYTES))
 
-        self._closing = state("closing", Types.LONG())
-        self._shown = state("shown", BYTES)
-        self._acted = state("acted", BYTES)
+        self._open = state("open-lists")
+        self._acted = state("acted")
+        self._forgotten = state("forgotten")
 
     def lane(self) -> LaneLists:
         """Load the open lists of the current lane from Flink's state."""
-        return LaneLists(dict(self._closing.items()))
+        lane = LaneLists()
+        for key, chunk in self._open.items():
+            at, number = key >> _CHUNK_BITS, key & ((1 << _CHUNK_BITS) - 1)
+            count, packed = open_chunk(chunk)
+            period = lane.periods.get(at)
+            if period is None:
+                period = lane.periods[at] = _Period()
+                period.first = number
+            period.first = min(period.first, number)
+            lane.count += count
+            if count < CHUNK:
+                period.count, period.packed = count, bytearray(packed)
+                period.next = max(period.next, number)
+            else:
+                period.next = max(period.next, number + 1)
+        for user_id, acted in self._acted.items():
+            lane.acting[user_id] = min(each.until for each in _decode_acted(acted).values())
+        for user_id, forgotten in self._forgotten.items():
+            lane.forgotten[user_id] = _decode_forgotten(forgotten)
+        lane.note_oldest()
+        return lane
 
-    def show(self, lane: LaneLists, user_id: int, request_id: str, value: bytes, broker_ts: Millis) -> None:
-        """Add a shown list; `value` is its record."""
-        self._shown.put(self._open(lane, user_id, request_id, broker_ts), value)
+    def show(self, lane: LaneLists, reference: OpenList, broker_ts: Millis) -> None:
+        """Add a shown list, which came at that broker time."""
+        at = self._closing(broker_ts)
+        period = lane.periods.setdefault(at, _Period())
+        period.packed += pack_reference(reference)
+        period.count += 1
+        lane.count += 1
+        if period.count == CHUNK:
+            self._open.put(_key(at, period.next), chunk_of(CHUNK, period.packed))
+            period.next, period.count, period.packed = period.next + 1, 0, bytearray()
+            lane.changed.discard(at)
+        else:
+            lane.changed.add(at)
 
-    def act(self, lane: LaneLists, user_id: int, request_id: str, action: Action, broker_ts: Millis) -> None:
+    def act(self, lane: LaneLists, user_id: UserId, request_id: str, action: Action, broker_ts: Millis) -> None:
         """Add an action on a list, which may not have arrived yet."""
-        key = self._open(lane, user_id, request_id, broker_ts)
-        actions = self._actions(key)
-        if len(actions) < MAX_ACTIONS:
-            self._acted.put(key, _encode([*actions, action]))
+        acted = self._acts(user_id)
+        until = self._closing(broker_ts) + self._period_s  # no list that was shown before is closed later
+        of_list = acted.setdefault(request_id, _Acted(until, []))
+        if len(of_list.actions) < MAX_ACTIONS:
+            of_list.actions.append(action)
+        if len(acted) > ACTED_LISTS:
+            lane.unmatched += len(acted.pop(next(iter(acted))).actions)
+        self._store_acts(lane, user_id, acted)
 
-    def take_back(self, lane: LaneLists, user_id: int, event_id: str) -> None:
-        """Remove an undone event from the user's open lists."""
-        for key in lane.by_user.get(user_id, ()):
-            actions = self._actions(key)
-            remaining = [action for action in actions if action.event_id != event_id]
-            if len(remaining) < len(actions):
-                self._acted.put(key, _encode(remaining))
+    def take_back(self, lane: LaneLists, user_id: UserId, event_id: str) -> None:
+        """Remove an undone event from the actions of a user."""
+        if user_id not in lane.acting:
+            return
+        acted = self._acts(user_id)
+        for of_list in acted.values():
+            of_list.actions = [action for action in of_list.actions if action.event_id != event_id]
+        self._store_acts(lane, user_id, acted)
 
-    def forget(self, lane: LaneLists, user_id: int) -> None:
-        """Drop the open lists of a forgotten user."""
-        for key in list(lane.by_user.get(user_id, ())):
-            self._drop(lane, key)
+    def forget(self, lane: LaneLists, user_id: UserId, floor: Millis, broker_ts: Millis) -> None:
+        """Drop the open lists of a user that were made up to `floor`, by the home's clock, and all actions so far."""
+        lane.forgotten[user_id] = (floor, self._closing(broker_ts) + self._period_s)
+        lane.oldest = min(lane.oldest, lane.forgotten[user_id][1])
+        self._forgotten.put(user_id, _encode(lane.forgotten[user_id]))
+        if lane.acting.pop(user_id, None) is not None:
+            self._acted.remove(user_id)
 
-    def close(self, lane: LaneLists, lane_ts: Millis, now: Millis, silent: bool) -> Iterator[tuple[str, bytes]]:
-        """Close the lists whose window is over; yields (the user's id outside, sample). `lane_ts` is the lane's newest broker
-        time, `now` wall time."""
+    def close(self, lane: LaneLists, lane_ts: Millis, now: Millis, silent: bool) -> Iterator[ClosedList]:
+        """Close lists whose window is over, a limited number of them at once: `due` says whether more are. `lane_ts` is the
+        lane's newest broker time, `now` wall time."""
         until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts
-        while lane.heap and (lane.heap[0][0] <= until or len(lane.closing) > OPEN_LISTS):
-            at, key = heapq.heappop(lane.heap)
-            if lane.closing.get(key) != at:
-                continue
-            shown = self._shown.get(key)
-            if shown is not None:
-                yield write_sample(shown, self._actions(key), at)
-            self._drop(lane, key)
+        chunks = CLOSED_AT_ONCE
+        while chunks and (at := self._next(lane, until)) is not None:
+            period, early = lane.periods[at], at * _SECOND_MS > until
+            is_last = period.first == period.next
+            key = _key(at, period.first)
+            data = chunk_of(period.count, period.packed) if is_last else self._open.get(key)
+            self._open.remove(key)
+            period.first += 1
+            if is_last:
+                del lane.periods[at]
+                lane.changed.discard(at)
+            references = unpack_chunk(data)
+            lane.count -= len(references)
+            lane.early += len(references) if early else 0
+            for reference in references:
+                if not self._is_forgotten(lane, reference):
+                    actions = self._take_acts(lane, reference)
+                    yield ClosedList(reference, actions, until if early else at * _SECOND_MS)
+            chunks -= 1
+        if chunks:
+            self._drop_old(lane, until // _SECOND_MS)
 
-    def _open(self, lane: LaneLists, user_id: int, request_id: str, broker_ts: Millis) -> str:
-        key = f"{user_id}/{request_id}"
-        if key not in lane.closing:
-            at = broker_ts + self._window_ms
-            lane.closing[key] = at
-            heapq.heappush(lane.heap, (at, key))
-            lane.by_user.setdefault(user_id, set()).add(key)
-            self._closing.put(key, at)
-        return key
+    def due(self, lane: LaneLists, lane_ts: Millis) -> bool:
+        """Whether lists of a lane wait to be closed."""
+        return self._next(lane, lane_ts) is not None
 
-    def _actions(self, key: str) -> list[Action]:
-        data = self._acted.get(key)
-        return [] if data is None else _decode_actions(data)
+    def store(self, lane: LaneLists) -> None:
+        """Store what has changed of the open chunks."""
+        for at in lane.changed:
+            period = lane.periods[at]
+            self._open.put(_key(at, period.next), chunk_of(period.count, period.packed))
+        lane.changed.clear()
 
-    def _drop(self, lane: LaneLists, key: str) -> None:
-        user_id = _user_of(key)
-        del lane.closing[key]
-        keys = lane.by_user[user_id]
-        keys.discard(key)
-        if not keys:
-            del lane.by_user[user_id]
-        for state in (self._closing, self._shown, self._acted):
-            state.remove(key)
+    def _closing(self, broker_ts: Millis) -> int:
+        """When a list that came at this broker time (ms) is closed, in seconds: at the end of a period."""
+        return -(-(broker_ts + self._window_ms) // (_SECOND_MS * self._period_s)) * self._period_s
+
+    def _next(self, lane: LaneLists, until: Millis) -> int | None:
+        at = min(lane.periods, default=None)
+        return at if at is not None and (at * _SECOND_MS <= until or lane.count > OPEN_LISTS) else None
+
+    def _is_forgotten(self, lane: LaneLists, reference: OpenList) -> bool:
+        forgotten = lane.forgotten.get(reference.user_id)
+        return forgotten is not None and reference.ts <= forgotten[0]
+
+    def _acts(self, user_id: UserId) -> dict[str, _Acted]:
+        data = self._acted.get(user_id)
+        return {} if data is None else _decode_acted(data)
+
+    def _take_acts(self, lane: LaneLists, reference: OpenList) -> list[Action]:
+        if reference.user_id not in lane.acting:
+            return []
+        acted = self._acts(reference.user_id)
+        of_list = acted.pop(reference.request_id, None)
+        if of_list is None:
+            return []
+        self._store_acts(lane, reference.user_id, acted)
+        return of_list.actions
+
+    def _store_acts(self, lane: LaneLists, user_id: UserId, acted: dict[str, _Acted]) -> None:
+        if acted:
+            lane.acting[user_id] = min(each.until for each in acted.values())
+            lane.oldest = min(lane.oldest, lane.acting[user_id])
+            self._acted.put(user_id, _encode(acted))
+        else:
+            lane.acting.pop(user_id, None)
+            self._acted.remove(user_id)
+
+    def _drop_old(self, lane: LaneLists, now: int) -> None:
+        """Drop the actions that no list can take any more, and forgotten users of whom none is open."""
+        if now <= lane.oldest:
+            return
+        for user_id in [user_id for user_id, until in lane.acting.items() if until < now]:
+            acted = self._acts(user_id)
+            for request_id in [each for each, of_list in acted.items() if of_list.until < now]:
+                lane.unmatched += len(acted.pop(request_id).actions)
+            self._store_acts(lane, user_id, acted)
+        for user_id in [user_id for user_id, (_, until) in lane.forgotten.items() if until < now]:
+            del lane.forgotten[user_id]
+            self._forgotten.remove(user_id)
+        lane.note_oldest()
+
+
+def _key(at: int, chunk: int) -> int:
+    return at << _CHUNK_BITS | chunk

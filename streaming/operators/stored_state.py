@@ -11,7 +11,7 @@ import msgspec
 from features.store.job_status import Lane
 from features.types import Contribution
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 """Part of each state's name in Flink. A change that makes old bytes unreadable raises it: states then start from the base."""
 
 
@@ -53,6 +53,8 @@ class StoredLane(msgspec.Struct, array_like=True):
     pending: list[Contribution] = msgspec.field(default_factory=list)
     marks: int = 0
     catalogue: int = 0
+    closed_early: int = 0
+    unmatched: int = 0
 
     def count(self, verdict: str) -> None:
         """Count a record of `events` with that verdict."""
@@ -83,6 +85,8 @@ class StoredLane(msgspec.Struct, array_like=True):
             broker_ms=self.broker_ts,
             open_lists=open_lists,
             samples=self.samples,
+            closed_early=self.closed_early,
+            unmatched=self.unmatched,
         )
 
 

@@ -16,11 +16,12 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from features.base.reader import Base
 from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
-from features.contracts.samples import action_of
+from features.contracts.samples import action_of, write_forgotten, write_sample
 from features.errors import BadEvent, Broken
 from features.fold.dedupe import DedupeMemory
 from features.fold.impressions import fold_list, list_memory
 from features.fold.user import fold_user, undone_item
+from features.ids import OuterId
 from features.keys import EVENTS, ITEMS, SERVED, user_key, user_of
 from features.store.job_status import VERDICTS, lane_key
 from features.types import FORGET_USER, UNDO, Contribution, Event, Item
@@ -30,6 +31,7 @@ from streaming.lanes import LABELS, LANE_OF
 from streaming.operators.impression_join import LaneLists, OpenLists
 from streaming.operators.item_deltas import deltas_of
 from streaming.operators.items_reader import ItemsReader, ItemsTopic, KafkaItems
+from streaming.operators.list_references import OpenList
 from streaming.operators.stored_state import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
 from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import BYTES, LiveUser, UserStates
@@ -135,8 +137,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
         closed = []
-        if lane.lists.closing and self._time.monotonic() - lane.touched_at > SILENT_S:
-            closed = list(self._close_lists(lane, silent=True))
+        silent = self._time.monotonic() - lane.touched_at > SILENT_S
+        if silent or self._lists.due(lane.lists, lane.stored.broker_ts):
+            closed = list(self._close_lists(lane, silent))
         if closed or (lane.waits and self._time.monotonic() >= lane.due):
             yield from closed
             yield from self._store(lane, {}, ctx)
@@ -201,7 +204,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane.stored.watermark = max(lane.stored.watermark, event.ts)
         if contribution is not None and self._settings.items:
             lane.stored.pending.append(contribution)
-        self._update_open_lists(lane, event, record)
+        yield from self._update_open_lists(lane, user, event, record)
 
     def _mark(self, lane: _Lane, record: Record, version: int) -> Iterator[Any]:
         """Take a mark of the catalogue, once its items have been read; one of items that are not there is rejected."""
@@ -215,12 +218,13 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
                 _rejected(record, f"items: expected at most the records that topic {ITEMS} had then, got {version}"),
             )
 
-    def _update_open_lists(self, lane: _Lane, event: Event, record: Record) -> None:
+    def _update_open_lists(self, lane: _Lane, user: LiveUser, event: Event, record: Record) -> Iterator[Any]:
         """Apply an event to the open lists: an undo, a forgotten user, or an action on a list."""
         if event.kind == UNDO:
             self._lists.take_back(lane.lists, event.user_id, event.target)
         elif event.kind == FORGET_USER:
-            self._lists.forget(lane.lists, event.user_id)
+            self._lists.forget(lane.lists, event.user_id, user.state.memory.floor, record.broker_ts)
+            yield _sample(event.outer_user, write_forgotten(event.outer_user, record.broker_ts))
         elif event.request_id is not None:
             self._lists.act(
                 lane.lists, event.user_id, event.request_id, action_of(event, self._schema), record.broker_ts
@@ -255,7 +259,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             # A list is logged some time after it was made: by then its user may have wished to be forgotten.
             user = changed.get(head.user_id) or self._states.load_user(head.user_id)
             if head.ts > user.state.memory.floor:
-                self._lists.show(lane.lists, head.user_id, head.request_id, record.value, record.broker_ts)
+                reference = OpenList(head.request_id, head.user_id, head.user, head.ts, record.offset, head.shown)
+                self._lists.show(lane.lists, reference, record.broker_ts)
 
     def _list_memory(self, user_id: int) -> DedupeMemory:
         """Returns the dedupe memory of a user's lists, from Flink's state, else from the base."""
@@ -267,10 +272,16 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         return list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
 
     def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
-        now = self._time.wall_ms()
-        for user, sample in self._lists.close(lane.lists, lane.stored.broker_ts, now, silent):
-            lane.stored.samples += 1
-            yield SAMPLES_TAG, Row(k=user.encode().decode("latin-1"), v=sample.decode("latin-1"))
+        stored, now = lane.stored, self._time.wall_ms()
+        for reference, actions, closed_ts in self._lists.close(lane.lists, stored.broker_ts, now, silent):
+            stored.samples += 1
+            value = write_sample(
+                reference.request_id, reference.user, reference.served, reference.shown, actions, closed_ts
+            )
+            yield _sample(reference.user, value)
+        stored.closed_early += lane.lists.early
+        stored.unmatched += lane.lists.unmatched
+        lane.lists.early = lane.lists.unmatched = 0
 
     def _count(self, lane: _Lane, verdict: str) -> None:
         lane.stored.count(verdict)
@@ -290,18 +301,23 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             lane.waits = True
             set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))
         stored.unsent = list(lane.unsent)
+        self._lists.store(lane.lists)
         self._stored_lane.update(encode(stored))
         self._writer.put(writes)
         for number, delta in deltas_of(settled, stored.broker_ts).items():
             yield Row(LABELS[number], delta)
 
     def _numbers(self, lane: _Lane) -> dict[str, Write]:
-        published = lane.stored.published(self._settings.generation, len(lane.lists.closing))
+        published = lane.stored.published(self._settings.generation, lane.lists.count)
         return {lane_key(lane.number): LaneWrite(published)}
 
 
 def _pack_memory(memory: DedupeMemory) -> bytes:
     return pack_ids(number for key, entry in memory.items() for number in (key, entry.ts))
+
+
+def _sample(user: OuterId, value: bytes) -> tuple[OutputTag, Row]:
+    return SAMPLES_TAG, Row(k=str(user).encode().decode("latin-1"), v=value.decode("latin-1"))
 
 
 def _key_of(record: Record) -> str:

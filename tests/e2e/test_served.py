@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from features.contracts.served import Served, read_served, read_served_list
+from features.contracts.served import Served, read_served
+from features.contracts.shown_lists import read_shown
 from features.ids import Ids
 from features.inputs.model_inputs import RawInputs, layout, model_inputs
-from features.keys import SERVED, partition_of
+from features.keys import SERVED, SHOWN, partition_of
 from models.registry import read_manifest, version_folder
 from tests.home import Martlet, until
 from tests.schemas import MOVIES
@@ -20,16 +21,20 @@ pytestmark = pytest.mark.home
 
 
 class Shown:
-    """The lists that the log holds of a user, from the moment on at which this was made: in the user's partition alone."""
+    """The lists that the log holds of a user, from the moment on at which this was made: in the user's partition alone. Each is
+    read where its head says that it lies."""
 
     def __init__(self, martlet: Martlet, user: int) -> None:
         self._key = str(user).encode()
         self._user = user
         self._consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=200)
-        part = TopicPartition(SERVED, partition_of(user))
-        self._consumer.assign([part])
-        self._consumer.seek_to_end(part)
-        self._consumer.position(part)  # now, not with the first poll
+        parts = [TopicPartition(topic, partition_of(user)) for topic in (SERVED, SHOWN)]
+        self._consumer.assign(parts)
+        self._consumer.seek_to_end(*parts)
+        for part in parts:
+            self._consumer.position(part)  # now, not with the first poll
+        self._records: dict[int, bytes] = {}
+        self._heads: dict[str, int | None] = {}
         self._found: dict[str, Served] = {}
 
     def __enter__(self) -> Self:
@@ -44,11 +49,16 @@ class Shown:
         while not request_ids <= self._found.keys():
             assert time.monotonic() < deadline, f"missing: {request_ids - self._found.keys()}"
             for record in self._consumer:
-                if record.key == self._key:
+                if record.key == self._key and record.topic == SHOWN:
+                    self._records[record.offset] = record.value
+                elif record.key == self._key:
                     head = read_served(record.value, MOVIES.ids)
                     assert head.user_id == self._user
-                    assert head.request_id not in self._found, "a list that was logged twice"
-                    self._found[head.request_id] = read_served_list(record.value)
+                    assert head.request_id not in self._heads, "a list that was logged twice"
+                    self._heads[head.request_id] = head.shown
+            for request_id, offset in self._heads.items():
+                if offset in self._records and request_id not in self._found:
+                    self._found[request_id] = read_shown(self._records[offset])
         return self._found
 
 
@@ -143,7 +153,8 @@ def test_what_is_logged_is_counted(martlet: Martlet, new_user: int) -> None:
         answers = {martlet.recommend(new_user)["request_id"] for _ in range(30)}
         assert len(shown.lists(answers)) == 30
     until(lambda: sent(martlet) >= before + 30, 10, "the count of what was sent")
-    assert "martlet_served_dropped_total{" not in martlet.http.get("/metrics").text  # nothing was
+    metrics = martlet.http.get("/metrics").text
+    assert not [name for name in ("served", "shown") if f"martlet_{name}_dropped_total{{" in metrics]
 
 
 def sent(martlet: Martlet) -> float:

@@ -4,12 +4,13 @@ import os
 import signal
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
-from features.contracts.samples import Sample, read_sample
+from features.contracts.samples import Sample
 from features.fold.state import decode_item
-from features.keys import SAMPLES, item_key, partition_of
+from features.keys import item_key, partition_of
 from features.types import IMPRESSION
+from offline.base.kafka_log import KafkaLog
+from offline.training_data.logged_lists import logged_samples, spans_of
 from tests.faults.conftest import await_job, job_runs, new_checkpoint, pid_of, working
 from tests.home import Martlet, until
 from tests.ledger import verify
@@ -18,16 +19,10 @@ pytestmark = pytest.mark.broken
 
 
 def samples_of(martlet: Martlet, user: int) -> dict[str, Sample]:
-    """What the topic holds of a user, by request_id."""
-    consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=500)
-    part = TopicPartition(SAMPLES, partition_of(user))
-    consumer.assign([part])
-    consumer.seek_to_beginning(part)
-    try:
-        found = [read_sample(record.value) for record in consumer if record.key == str(user).encode()]
-    finally:
-        consumer.close()
-    return {sample.request_id: sample for sample in found}
+    """What training reads of a user, by request_id."""
+    log = KafkaLog(martlet.bootstrap, patience=20)
+    found = logged_samples(log, spans_of(log)[partition_of(user)])
+    return {sample.request_id: sample for sample in found if isinstance(sample, Sample) and sample.user_id == user}
 
 
 def time_goes_on(martlet: Martlet, user: int) -> bool:

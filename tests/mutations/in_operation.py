@@ -99,7 +99,7 @@ FAULTS: Final = (
     Fault(
         "channels are asked when the time is over",
         MERGE,
-        "if time.monotonic() > self._until and any(",
+        "if self._used > self._seconds and any(",
         "if False and any(",
         ("test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty",),
     ),

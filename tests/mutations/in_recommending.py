@@ -22,7 +22,7 @@ FAULTS: Final = (
     Fault(
         "ranking may take ten seconds",
         "online/recommend/recommender.py",
-        "left = self._deadline * 0.8 - (time.monotonic() - began)",
+        "left = max(self._deadline * 0.8 - (time.monotonic() - began), MIN_RANK_SECONDS)",
         "left = 10.0",
         ("test_ranking_has_what_is_left_of_the_deadline",),
     ),

@@ -90,7 +90,8 @@ class Counts:
         reasons = ("full", "kafka", "stopped", "error", "features")
         read = metrics.REGISTRY.get_sample_value
         dropped = {each: read("martlet_served_dropped_total", {"reason": each}) or 0 for each in reasons}
-        return {"sent": read("martlet_served_sent_total") or 0, **dropped}
+        records = {f"record: {each}": read("martlet_shown_dropped_total", {"reason": each}) or 0 for each in reasons}
+        return {"sent": read("martlet_served_sent_total") or 0, **dropped, **records}
 
     def get(self) -> dict[str, int]:
         now = {name: int(value - self._before[name]) for name, value in self._now().items()}

@@ -80,11 +80,15 @@ def test_and_so_it_does_under_every_preset(other_base: Base, redis_server: Redis
 
 
 def closed(job: JobRun, time_source: ManualTime) -> dict[tuple[int, str], Any]:
-    """The samples of a run by user and list, once its lists' time is over; what came again must be the same bytes."""
+    """The samples of a run by user and list, once its lists' time is over, and the wishes to be forgotten by user and time; what
+    came again must be the same bytes."""
     time_source.advance(2000.0)
     job.advance(0)
     values = {row["v"] for row in job.outputs["samples"]}
-    samples = {(sample["user_id"], sample["request_id"]): sample for sample in map(json.loads, values)}
+    samples = {
+        (sample["user_id"], sample.get("request_id", sample.get("forgotten_ts"))): sample
+        for sample in map(json.loads, values)
+    }
     assert len(samples) == len(values)
     return samples
 

@@ -16,8 +16,9 @@ from features.fold.state import decode_item
 from features.keys import APPLIED_TS, VALUE, N, item_key, partition_of, user_key
 from features.store.job_status import Lane, lane_key, read_lane
 from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
+from features.units import MINUTE_MS
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
-from streaming.operators.impression_join import OPEN_LISTS, SILENCE_MS
+from streaming.operators.impression_join import SILENCE_MS
 from streaming.operators.item_operator import LONGEST, ItemFold
 from streaming.operators.stored_state import STATE_VERSION
 from streaming.operators.user_operator import SETTLE, SETTLE_AT, SILENT_S, UserFold
@@ -33,7 +34,8 @@ from tests.streaming.crashes import settings_of
 
 USER = 123
 LANE = partition_of(USER)
-HALF_HOUR = 1800_000
+CLOSING = -(-(WALL + 30 * MINUTE_MS) // MINUTE_MS) * MINUTE_MS
+"""When what came at WALL is closed: half an hour on, with the minute."""
 
 
 @dataclass
@@ -64,6 +66,10 @@ class Bench:
         self.job.feed(records)
 
     def samples(self) -> list[dict[str, Any]]:
+        """The samples of lists, without the wishes to be forgotten."""
+        return [sample for sample in self.all_samples() if "request_id" in sample]
+
+    def all_samples(self) -> list[dict[str, Any]]:
         return [json.loads(row["v"]) for row in self.job.outputs["samples"]]
 
     def offset(self) -> bytes | None:
@@ -136,11 +142,11 @@ def test_the_watermark_never_goes_back(bench: Bench) -> None:
 
 def test_a_list_closes_when_the_lane_is_half_an_hour_on(bench: Bench) -> None:
     bench.feed(bench.shown("r"), bench.event("c", CLICK, request_id="r", position=0))
-    bench.feed(bench.event("d", CLICK, broker_ts=WALL + HALF_HOUR - 1))
+    bench.feed(bench.event("d", CLICK, broker_ts=CLOSING - 1))
     assert bench.samples() == []
-    bench.feed(bench.event("e", CLICK, broker_ts=WALL + HALF_HOUR))
+    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
     (sample,) = bench.samples()
-    assert (sample["request_id"], sample["user_id"], sample["closed_ts"]) == ("r", USER, WALL + HALF_HOUR)
+    assert (sample["request_id"], sample["user_id"], sample["closed_ts"]) == ("r", USER, CLOSING)
     assert [action["event_id"] for action in sample["actions"]] == ["c"]
     bench.job.advance(1.0)
     assert (bench.lane().samples, bench.lane().open_lists) == (1, 0)
@@ -148,7 +154,7 @@ def test_a_list_closes_when_the_lane_is_half_an_hour_on(bench: Bench) -> None:
 
 def test_an_answer_may_come_before_its_list(bench: Bench) -> None:
     bench.feed(bench.event("c", CLICK, request_id="r"), bench.shown("r"))
-    bench.feed(bench.event("e", CLICK, broker_ts=WALL + HALF_HOUR))
+    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
     assert [action["event_id"] for action in bench.samples()[0]["actions"]] == ["c"]
 
 
@@ -159,7 +165,7 @@ def test_what_was_undone_is_in_no_sample_and_answers_without_a_list_are_none(ben
         bench.event("undo", UNDO, target="b"),
         bench.event("d", CLICK, request_id="never shown"),
     )
-    bench.feed(bench.event("e", CLICK, broker_ts=WALL + HALF_HOUR))
+    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
     assert [[action["event_id"] for action in sample["actions"]] for sample in bench.samples()] == [["a", "c"]]
 
 
@@ -168,8 +174,9 @@ def test_what_was_shown_to_a_user_who_is_forgotten_leaves_no_sample(bench: Bench
     bench.feed(
         bench.shown("r"), bench.event("f", FORGET_USER), bench.shown("logged late"), bench.shown("later", START + 1)
     )
-    bench.feed(bench.event("e", CLICK, START + 1, broker_ts=WALL + HALF_HOUR))
-    assert [sample["request_id"] for sample in bench.samples()] == ["later"]
+    bench.feed(bench.event("e", CLICK, START + 1, broker_ts=CLOSING))
+    assert [sample.get("request_id") for sample in bench.all_samples()] == [None, "later"]
+    assert bench.all_samples()[0] == {"user_id": USER, "forgotten_ts": WALL}
 
 
 def test_a_list_keeps_no_more_actions_than_its_bound(bench: Bench) -> None:
@@ -178,23 +185,15 @@ def test_a_list_keeps_no_more_actions_than_its_bound(bench: Bench) -> None:
     bench.feed(*(bench.event(f"d{n}", CLICK, request_id="r") for n in range(MAX_ACTIONS)))
     acted = bench.job.state_bytes(f"acted-{STATE_VERSION}")
     assert 0 < acted < few
-    bench.feed(bench.event("e", CLICK, broker_ts=WALL + HALF_HOUR))
+    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
     actions = [action["event_id"] for action in bench.samples()[0]["actions"]]
     assert actions == [f"c{n}" for n in range(MAX_ACTIONS)]
     assert bench.job.state_bytes(f"acted-{STATE_VERSION}") == 0
 
 
-def test_a_lane_keeps_no_more_lists_open_than_its_bound_the_oldest_is_closed(bench: Bench) -> None:
-    for number in range(OPEN_LISTS + 5):
-        bench.feed(bench.shown(f"r{number}", START + number, WALL + number))
-    assert [sample["request_id"] for sample in bench.samples()] == [f"r{number}" for number in range(5)]
-    bench.job.advance(1.0)
-    assert bench.lane().open_lists == OPEN_LISTS
-
-
 def test_the_lists_of_a_silent_lane_are_closed_by_wall_time(bench: Bench) -> None:
     bench.feed(bench.shown("r"))
-    bench.job.advance((HALF_HOUR + SILENCE_MS) / 1000 - 1)
+    bench.job.advance((CLOSING - WALL + SILENCE_MS) / 1000 - 1)
     assert bench.samples() == []
     bench.job.advance(2)
     assert [sample["request_id"] for sample in bench.samples()] == ["r"]

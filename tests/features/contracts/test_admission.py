@@ -7,7 +7,7 @@ import pytest
 from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
 from features.contracts.catalogue_mark import write_mark
 from features.contracts.events import write_event
-from features.contracts.served import Served, ServedCandidates, ServedHead, ServedItem, write_served
+from features.contracts.served import ServedHead, write_head
 from features.errors import BadEvent
 from features.keys import partition_of
 from features.types import LIKE, Event
@@ -20,18 +20,7 @@ GOOD = write_event(Event("a", LIKE, USER, 1, 0, "", 1000), MOVIES)
 
 
 def a_list(ts: int) -> bytes:
-    return write_served(
-        Served(
-            request_id="r",
-            user_id=USER,
-            ts=ts,
-            at=0,
-            model=None,
-            model_version=None,
-            items=(ServedItem(1, 0, 0.5, ()),),
-            candidates=ServedCandidates((), [], [], []),
-        )
-    )
+    return write_head("r", USER, ts, [1], {}, None)
 
 
 def test_an_event_in_its_place_is_its_users() -> None:

@@ -1,14 +1,24 @@
-"""Shown lists and samples: golden bytes, what is refused and how the refusal reads, old reads new, new reads old."""
+"""Heads of shown lists, whole lists of before, and samples: golden bytes, what is refused and how the refusal reads, old reads
+new, new reads old."""
 
 import json
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from features.contracts.samples import MAX_ACTIONS, SAMPLE_LIMIT, Action, Sample, action_of, read_sample, write_sample
+from features.contracts.samples import (
+    MAX_ACTIONS,
+    SAMPLE_LIMIT,
+    Action,
+    Forgotten,
+    Sample,
+    SampleReference,
+    action_of,
+    read_sample,
+    write_forgotten,
+    write_sample,
+)
 from features.contracts.served import (
     MAX_CANDIDATES,
     MAX_SLATE,
@@ -20,9 +30,9 @@ from features.contracts.served import (
     ServedItem,
     read_served,
     read_served_list,
-    write_served,
+    write_head,
 )
-from features.errors import BadEvent, BadInput
+from features.errors import BadEvent
 from features.inputs.model_inputs import layout
 from features.types import CLICK, KINDS, MAX_ID, RATING, UNDO, Event
 from tests.schemas import MOVIES, SHOP
@@ -56,12 +66,14 @@ ACTIONS = (
     Action("e2", "rating", 889_237_354_000, 7, 4.5, position=1),
     Action("e3", "undo", 889_237_355_000, target="e2"),
 )
-GOLDEN_SAMPLE = (
-    b'{"request_id":"r1","user_id":6,"served":' + GOLDEN + b","
+GOLDEN_HEAD = b'{"request_id":"r1","user_id":6,"ts":889237352752,"item_ids":[190,7],"shown":41,"arms":{"order":"new"}}'
+GOLDEN_ACTIONS = (
     b'"actions":[{"event_id":"e1","type":"click","ts":889237353000,"item_id":7,"position":1},'
     b'{"event_id":"e2","type":"rating","ts":889237354000,"item_id":7,"rating":4.5,"position":1},'
     b'{"event_id":"e3","type":"undo","ts":889237355000,"target":"e2"}],"closed_ts":889239152752}'
 )
+GOLDEN_SAMPLE = b'{"request_id":"r1","user_id":6,"served":17,"shown":41,' + GOLDEN_ACTIONS
+OLD_SAMPLE = b'{"request_id":"r1","user_id":6,"served":' + GOLDEN + b"," + GOLDEN_ACTIONS
 CLOSED = 889_239_152_752
 IDS = MOVIES.ids
 
@@ -87,25 +99,47 @@ def changed(path: str, value: object, golden: bytes = GOLDEN) -> bytes:
     return json.dumps(whole).encode()
 
 
-def test_golden_bytes_of_a_list() -> None:
-    assert write_served(LIST) == GOLDEN
+def test_golden_bytes_of_a_head() -> None:
+    assert write_head("r1", 6, 889_237_352_752, [190, 7], {"order": "new"}, 41) == GOLDEN_HEAD
+    assert read_served(GOLDEN_HEAD, IDS) == ServedHead("r1", 6, 889_237_352_752, (190, 7), 6, 41)
+
+
+def test_a_head_may_name_no_items_no_record_and_a_user_of_another_script() -> None:
+    value = write_head("r1", "café", 5, [], {}, None)
+    assert value == '{"request_id":"r1","user_id":"café","ts":5,"item_ids":[]}'.encode()
+    assert read_served(value, IDS) == ServedHead("r1", IDS.inside("café"), 5, (), "café", None)
+
+
+def test_whole_lists_of_before_are_read() -> None:
     assert read_served_list(GOLDEN) == LIST
     assert read_served(GOLDEN, IDS) == ServedHead("r1", 6, 889_237_352_752, (190, 7), 6)
+    with pytest.raises(BadEvent):
+        read_served_list(GOLDEN_HEAD)
 
 
 def test_golden_bytes_of_a_sample() -> None:
-    assert write_sample(GOLDEN, ACTIONS, CLOSED) == ("6", GOLDEN_SAMPLE)
-    assert read_sample(GOLDEN_SAMPLE) == Sample("r1", 6, LIST, ACTIONS, CLOSED)
+    assert write_sample("r1", 6, 17, 41, ACTIONS, CLOSED) == GOLDEN_SAMPLE
+    reference = SampleReference(request_id="r1", user_id=6, served=17, shown=41, actions=ACTIONS, closed_ts=CLOSED)
+    assert read_sample(GOLDEN_SAMPLE) == reference
+    assert reference.with_list(LIST) == Sample("r1", 6, LIST, ACTIONS, CLOSED)
+    with pytest.raises(BadEvent, match="served: expected the list r1 of user 6"):
+        reference.with_list(msgspec.structs.replace(LIST, request_id="r2"))
+    assert read_sample(OLD_SAMPLE) == Sample("r1", 6, LIST, ACTIONS, CLOSED)
+
+
+def test_golden_bytes_of_a_wish_to_be_forgotten() -> None:
+    assert write_forgotten("Ada", 5) == b'{"user_id":"Ada","forgotten_ts":5}'
+    assert read_sample(b'{"user_id":"Ada","forgotten_ts":5}') == Forgotten(user_id="Ada", forgotten_ts=5)
 
 
 def test_a_list_of_the_last_rung_has_no_model_and_no_features() -> None:
     bare = msgspec.structs.replace(LIST, model=None, model_version=None, features=None)
-    assert read_served_list(write_served(bare)) == bare
+    assert read_served_list(msgspec.json.encode(bare)) == bare
     empty = msgspec.structs.replace(
         bare, items=(), candidates=ServedCandidates(("similar", "genre", "popular"), [], [], [])
     )
-    assert read_served_list(write_served(empty)) == empty
-    assert read_served(write_served(empty), IDS).item_ids == ()
+    assert read_served_list(msgspec.json.encode(empty)) == empty
+    assert read_served(msgspec.json.encode(empty), IDS).item_ids == ()
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -136,7 +170,6 @@ def test_the_readers_take_a_list_that_lacks_what_has_a_default() -> None:
         ("ts", ..., "ts"),
         ("ts", 1.5, "ts"),
         ("ts", -1, "ts"),
-        ("items", ..., "items"),
         ("items", None, "items"),
         ("items", [{"item_id": n, "position": n, "score": 0, "channels": []} for n in range(MAX_SLATE + 1)], "items"),
         ("items.1.item_id", ..., "items[1].item_id"),
@@ -150,6 +183,23 @@ def test_a_refusal_names_the_field(read: Any, path: str, value: object, field: s
         read(changed(path, value))
     assert refused.value.where == field
     assert str(refused.value).startswith(f"{field}: expected ")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("item_ids", ..., "item_ids"),
+        ("item_ids", [7, -1], "item_ids[1]"),
+        ("item_ids", [7, 7], "item_ids"),
+        ("item_ids", list(range(MAX_SLATE + 1)), "item_ids"),
+        ("shown", -1, "shown"),
+        ("arms", {"order": 1}, "arms[...]"),
+    ],
+)
+def test_a_refused_head_names_the_field(path: str, value: object, field: str) -> None:
+    with pytest.raises(BadEvent) as refused:
+        read_head(changed(path, value, GOLDEN_HEAD))
+    assert refused.value.where == field
 
 
 @pytest.mark.parametrize(
@@ -201,29 +251,13 @@ def test_the_full_reader_refuses_more(path: str, value: object, field: str) -> N
         GOLDEN.replace(b"[0.5,1.0]", b"[0.5,,1.0]"),
     ],
 )
-@pytest.mark.parametrize("read", [*READERS, read_sample, lambda value: write_sample(value, (), 1)])
+@pytest.mark.parametrize("read", [*READERS, read_sample])
 def test_garbage_is_a_bad_event_and_nothing_else(read: Any, garbage: bytes) -> None:
     with pytest.raises(BadEvent):
         read(garbage)
 
 
-@given(st.integers(0, len(GOLDEN) - 1), st.binary(max_size=3), st.integers(0, 3))
-def test_what_the_short_reader_takes_is_json_all_through(at: int, put: bytes, gone: int) -> None:
-    """It skips most of the value, and the job splices that value into a sample: the sample must be JSON, too."""
-    value = GOLDEN[:at] + put + GOLDEN[at + gone :]
-    try:
-        head = read_served(value, IDS)
-    except BadEvent:
-        return
-    whole = json.loads(write_sample(value, ACTIONS, CLOSED)[1])
-    assert whole["request_id"] == head.request_id
-    assert whole["closed_ts"] == CLOSED
-
-
 def test_a_value_has_a_limit() -> None:
-    wide = ServedFeatures("8d21", [0.1234567890123456] * 20_000, [[1.0], [2.0]])
-    with pytest.raises(BadInput, match=f"served: expected at most {SERVED_LIMIT} bytes, got "):
-        write_served(msgspec.structs.replace(LIST, features=wide))
     for read in READERS:
         with pytest.raises(BadEvent, match="at most"):
             read(GOLDEN + b" " * SERVED_LIMIT)
@@ -231,29 +265,17 @@ def test_a_value_has_a_limit() -> None:
         read_sample(GOLDEN_SAMPLE + b" " * SAMPLE_LIMIT)
 
 
-def test_the_largest_list_without_features_fits_and_so_does_the_largest_sample() -> None:
+def test_the_largest_head_and_the_largest_sample_fit() -> None:
     name = "\x01" * 64  # six bytes a character in JSON
-    names = ("\x01" * 8,) * 8
-    largest = msgspec.structs.replace(
-        LIST,
-        request_id=name,
-        user_id=MAX_ID,
-        items=tuple(ServedItem(MAX_ID - n, n, -1.2345678901234567e-300, names) for n in range(MAX_SLATE)),
-        candidates=ServedCandidates(
-            names,
-            list(range(MAX_ID - MAX_CANDIDATES, MAX_ID)),
-            [255] * MAX_CANDIDATES,
-            [-1.2345678901234567e-300] * MAX_CANDIDATES,
-        ),
-        features=None,
-    )
-    value = write_served(largest)
-    assert read_served_list(value) == largest
+    ids = [MAX_ID - n for n in range(MAX_SLATE)]
+    head = write_head(name, "\U0001f600" * 128, MAX_ID, ids, {f"{n:02}{name[2:]}": name for n in range(20)}, MAX_ID)
+    assert read_served(head, IDS).item_ids == tuple(ids)
     action = Action(name, "undo", MAX_ID, target=name, position=MAX_ID)
-    padded = value + b" " * (SERVED_LIMIT - len(value))
-    _, sample = write_sample(padded, [action] * (MAX_ACTIONS + 1), MAX_ID)
+    sample = write_sample(name, MAX_ID, MAX_ID, MAX_ID, [action] * (MAX_ACTIONS + 1), MAX_ID)
     assert len(sample) < SAMPLE_LIMIT - 1000
-    assert len(read_sample(sample).actions) == MAX_ACTIONS
+    read = read_sample(sample)
+    assert isinstance(read, SampleReference)
+    assert len(read.actions) == MAX_ACTIONS
 
 
 @pytest.mark.parametrize(
@@ -272,12 +294,32 @@ def test_the_largest_list_without_features_fits_and_so_does_the_largest_sample()
 )
 def test_a_bad_sample_is_refused_by_field(path: str, value: object, field: str) -> None:
     with pytest.raises(BadEvent) as refused:
+        read_sample(changed(path, value, OLD_SAMPLE))
+    assert refused.value.where == field
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("request_id", ..., "request_id"),
+        ("served", ..., "served"),
+        ("served", -1, "served"),
+        ("shown", "41", "shown"),
+        ("actions.0.type", "", "actions[0].type"),
+        ("closed_ts", ..., "closed_ts"),
+        ("forgotten_ts", -1, "forgotten_ts"),
+    ],
+)
+def test_a_bad_reference_is_refused_by_field(path: str, value: object, field: str) -> None:
+    with pytest.raises(BadEvent) as refused:
         read_sample(changed(path, value, GOLDEN_SAMPLE))
     assert refused.value.where == field
 
 
 def test_unknown_fields_of_a_sample_are_ignored() -> None:
     for path in ("new", "actions.0.new", "served.new"):
+        assert read_sample(changed(path, [1], OLD_SAMPLE)) == read_sample(OLD_SAMPLE)
+    for path in ("new", "actions.0.new"):
         assert read_sample(changed(path, [1], GOLDEN_SAMPLE)) == read_sample(GOLDEN_SAMPLE)
 
 
@@ -286,7 +328,9 @@ def test_an_action_keeps_what_its_event_says(kind: int) -> None:
     event = Event(
         "e", kind, 6, 7 if kind < UNDO else -1, 450 if kind == RATING else 0, "t" if kind == UNDO else "", 5, "r1", 2
     )
-    action = read_sample(write_sample(GOLDEN, [action_of(event, MOVIES)], CLOSED)[1]).actions[0]
+    read = read_sample(write_sample("r1", 6, 0, None, [action_of(event, MOVIES)], CLOSED))
+    assert isinstance(read, SampleReference)
+    (action,) = read.actions
     fields: dict[str, object] = {"event_id": "e", "type": KINDS[kind], "ts": 5, "position": 2}
     fields |= {"item_id": 7} if kind < UNDO else {}
     fields |= {"rating": 4.5} if kind == RATING else {}

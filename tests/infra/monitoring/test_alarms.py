@@ -139,6 +139,17 @@ def test_a_ledger_that_does_not_add_up_is_told_with_its_lane() -> None:
     assert names({}, {"lanes": {0: lane(2), 1: lane(4)}}) == set()
 
 
+def test_lists_closed_early_are_told_with_their_number() -> None:
+    before = {"lanes": {0: changed(lane(6), closed_early=3), 1: lane(4)}}
+    after = {"lanes": {0: changed(lane(6), closed_early=67), 1: changed(lane(4), closed_early=64)}}
+    (alarm,) = evaluate(series(before, after))
+    assert alarm.name == "lists_closed_early"
+    assert alarm.text.startswith("128 shown lists were closed within the last minute before their time was over; ")
+    assert names(after, after) == set()  # longer ago
+    assert names(after) == set()
+    assert names(after, before) == set()  # a crash took the job back
+
+
 def test_features_are_stale_when_the_last_minute_was_slow() -> None:
     many = [3] * 1_000
     assert names({"fresh": fresh(*many)}, {"fresh": fresh(*many, *[5] * 200, *[1_500] * 10)}) == {"features_stale"}

@@ -10,19 +10,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from features.contracts.samples import Action, Sample, read_sample, write_sample
-from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem, write_served
+from features.contracts.samples import Action, Sample
+from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem
 from features.errors import BadInput
 from features.inputs.columns import InputMaps
 from features.inputs.history import LENGTH
 from features.inputs.model_inputs import layout, width_of
 from features.inputs.signals import FIRST_SIGNAL_COLUMNS, SIGNAL_COLUMNS
-from features.keys import SAMPLES
+from features.keys import SAMPLES, SERVED, SHOWN
 from features.schema.tables import Schema
 from models.training.list_data import read_ranking_lists
 from models.training.row_data import read_samples
 from offline.base.kafka_log import Record, Span
 from offline.training_data.from_impressions import lessons, make_from_impressions
+from offline.training_data.logged_lists import Spans
 from offline.training_data.reactions import Reaction, labels_of, reactions_of
 from tests.schemas import MOVIES, SHOP
 
@@ -32,8 +33,10 @@ GENRES = ("Action", "Drama")
 START = 889_000_000_000
 
 
-def sample_of(*parts: Any) -> bytes:
-    return write_sample(*parts)[1]
+def sample_of(served: Served, actions: tuple[Action, ...], closed_ts: int) -> bytes:
+    """A sample as homes of before wrote it, with its list."""
+    sample = Sample(served.request_id, served.user_id, served, actions, closed_ts)
+    return msgspec.json.encode(sample)
 
 
 def served(
@@ -62,7 +65,7 @@ def act(kind: Any, item_id: int, number: int = 0, **more: Any) -> Action:
 
 def sample(*actions: Action, of: Served | None = None) -> Sample:
     of = of or served(1)
-    return read_sample(sample_of(write_served(of), actions, START))
+    return Sample(of.request_id, of.user_id, of, actions, START)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,11 @@ class Listed:
             yield Record(offset, START, b"1", self.values[offset])
 
 
+def whole(partition: int, start: int, end: int) -> Spans:
+    """Samples that hold their lists."""
+    return Spans(Span(SAMPLES, partition, start, end), Span(SHOWN, partition, 0, 0), Span(SERVED, partition, 0, 0))
+
+
 @pytest.fixture
 def sources(tmp_path: Path) -> tuple[Path, Path]:
     folders = tmp_path / "samples-1", tmp_path / "asks-1"
@@ -144,24 +152,22 @@ def sources(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
     values = [
-        sample_of(
-            write_served(served(number)), (act("like", 10 + number % 3), act("click", 10 + number % 3)), START + number
-        )
+        sample_of(served(number), (act("like", 10 + number % 3), act("click", 10 + number % 3)), START + number)
         for number in range(30)
     ]
     values += [
-        sample_of(write_served(served(40)), (act("like", 10), act("like", 12)), START + 40),
-        sample_of(write_served(served(41)), (act("dislike", 10),), START + 41),
-        sample_of(write_served(served(42, features=False)), (act("click", 10),), START),
-        sample_of(write_served(served(44)), (), START),
+        sample_of(served(40), (act("like", 10), act("like", 12)), START + 40),
+        sample_of(served(41), (act("dislike", 10),), START + 41),
+        sample_of(served(42, features=False), (act("click", 10),), START),
+        sample_of(served(44), (), START),
         b"no sample",
     ]
     strange = served(43)
     assert strange.features is not None
     other = msgspec.structs.replace(strange, features=msgspec.structs.replace(strange.features, layout="other"))
-    values.append(sample_of(write_served(other), (act("click", 10),), START))
-    values.append(sample_of(write_served(served(45, schema=SHOP)), (act("click", 10),), START))
-    spans = [Span(SAMPLES, 0, 0, 20), Span(SAMPLES, 0, 20, len(values)), Span(SAMPLES, 1, 0, 0)]
+    values.append(sample_of(other, (act("click", 10),), START))
+    values.append(sample_of(served(45, schema=SHOP), (act("click", 10),), START))
+    spans = [whole(0, 0, 20), whole(0, 20, len(values)), whole(1, 0, 0)]
     out = tmp_path / "shown"
     counts = make_from_impressions(spark, Listed(values), spans, MOVIES, *sources, out)
     assert counts == {"list": 32, "no action": 1, "no features": 1, "no sample": 1, "other columns": 2}
@@ -189,9 +195,9 @@ def test_training_reads_what_was_shown(spark: Any, sources: tuple[Path, Path], t
 def test_nothing_to_learn_from_is_an_error(spark: Any, sources: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "shown"
     with pytest.raises(BadInput, match=r"the topic samples: expected closed lists .* got 1 with no sample"):
-        make_from_impressions(spark, Listed([b"x"]), [Span(SAMPLES, 0, 0, 1)], MOVIES, *sources, out)
+        make_from_impressions(spark, Listed([b"x"]), [whole(0, 0, 1)], MOVIES, *sources, out)
     with pytest.raises(BadInput, match="got none at all"):
-        make_from_impressions(spark, Listed([]), [Span(SAMPLES, 0, 0, 0)], MOVIES, *sources, out)
+        make_from_impressions(spark, Listed([]), [whole(0, 0, 0)], MOVIES, *sources, out)
     assert not out.exists()
     out.mkdir()
     with pytest.raises(BadInput, match="--out: expected a folder that is not there yet"):

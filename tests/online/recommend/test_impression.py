@@ -6,16 +6,23 @@ import numpy as np
 import pytest
 
 from features.base.reader import Base
+from features.contracts.served import Served, read_served
+from features.contracts.shown_lists import read_shown, write_shown
 from features.inputs.columns import USER_COLUMNS
 from features.inputs.model_inputs import layout
-from online.recommend.impression import impression_of
+from online.recommend.impression import head_of, impression_of
 from online.recommend.recommender import NO_LIVE_FEATURES, NO_MODEL, Recommendation, Request
 from tests.online.sample_lists import AT, model_of, recommender
 from tests.schemas import MOVIES
 
 
+def record_of(answer: Recommendation) -> Served:
+    """The record of a list, as training reads it."""
+    return read_shown(write_shown(impression_of(answer)))
+
+
 def test_a_list_keeps_the_numbers_it_was_made_of(base: Base, answer: Recommendation) -> None:
-    served = impression_of(answer)
+    served = record_of(answer)
     assert (served.request_id, served.user_id, served.ts, served.at) == (answer.request_id, 7, AT + 5, AT + 5)
     assert (served.model, served.model_version) == ("widedeep", 3)
     assert served.degraded == (NO_LIVE_FEATURES, NO_MODEL)
@@ -52,7 +59,7 @@ def test_without_a_model_there_are_no_features_and_the_list_is_logged_all_the_sa
         async with recommender(base) as (made, _):
             return await made.recommend(Request(7, None, size, at=AT - 1000))
 
-    served = impression_of(asyncio.run(recommended()))
+    served = record_of(asyncio.run(recommended()))
     assert (served.model, served.model_version, served.features) == (None, None, None)
     assert (served.ts, served.at) == (AT + 5, AT - 1000)
     assert len(served.items) == size
@@ -63,7 +70,20 @@ def test_a_list_of_nothing_is_a_list(base: Base) -> None:
         async with recommender(base) as (made, items):
             return await made.recommend(Request(7, model_of(items), 10, exclude=frozenset(range(1, 41))))
 
-    served = impression_of(asyncio.run(recommended()))
+    served = record_of(asyncio.run(recommended()))
     assert served.items == ()
     assert served.features is not None
     assert served.features.items == []
+
+
+def test_the_head_names_the_items_shown_and_where_the_rest_lies(answer: Recommendation) -> None:
+    head = read_served(head_of(answer)(41), MOVIES.ids)
+    assert (head.request_id, head.user_id, head.ts, head.shown) == (answer.request_id, 7, answer.ts, 41)
+    assert head.item_ids == tuple(item.item_id for item in answer.items)
+    assert read_served(head_of(answer)(None), MOVIES.ids).shown is None
+
+
+def test_records_are_small(answer: Recommendation) -> None:
+    """A list of 10 of 38 candidates."""
+    assert len(head_of(answer)(41)) < 200
+    assert len(write_shown(impression_of(answer))) < 4_000

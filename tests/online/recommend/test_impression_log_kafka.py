@@ -14,8 +14,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import MessageSizeTooLargeError
 
 from features.contracts.samples import SAMPLE_LIMIT
-from features.contracts.served import SERVED_LIMIT, read_served, read_served_list
-from features.keys import PARTITIONS, SAMPLES, SERVED, partition_of
+from features.contracts.served import SERVED_LIMIT, read_served
+from features.contracts.shown_lists import SHOWN_LIMIT, read_shown, write_shown
+from features.keys import PARTITIONS, SAMPLES, SERVED, SHOWN, partition_of
 from online.recommend.impression import impression_of
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommender import Recommendation
@@ -48,11 +49,11 @@ async def connected(broker: Broker, answer: Recommendation, **more: Any) -> Asyn
 
 
 class Reading:
-    """Reads what comes into `served` from now on."""
+    """Reads what comes into a topic from now on."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, topic: str = SERVED) -> None:
         self._consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, consumer_timeout_ms=1500)
-        parts = [TopicPartition(SERVED, number) for number in range(PARTITIONS)]
+        parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         self._consumer.assign(parts)
         for part, end in self._consumer.end_offsets(parts).items():
             self._consumer.seek(part, end)
@@ -69,22 +70,31 @@ def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at
 ) -> None:
     lists = [numbered(answer, number) for number in range(500)]
 
-    async def run() -> tuple[Counts, Reading]:
+    async def run() -> tuple[Counts, Reading, Reading]:
         async with connected(broker, answer) as log:
-            counts, reading = Counts(), Reading(broker)
+            counts, heads, records = Counts(), Reading(broker), Reading(broker, SHOWN)
             for each in lists:
                 log.put(each)
             await log.stop(timeout=20)
-        return counts, reading
+        return counts, heads, records
 
-    counts, reading = asyncio.run(run())
+    counts, reading, shown = asyncio.run(run())
     assert counts.get() == {"sent": 500}
-    records = reading.rest()
-    assert len(records) == 500
-    found = {record.key: read_served_list(record.value) for record in records}
-    assert found == {str(each.user_id).encode(): impression_of(each) for each in lists}
-    assert all(record.partition == partition_of(int(record.key)) for record in records)
-    assert {record.timestamp_type for record in records} == {1}  # the broker's
+    heads = reading.rest()
+    assert len(heads) == 500
+    records = {(record.partition, record.offset): record for record in shown.rest()}
+    found = {}
+    for record in heads:
+        head = read_served(record.value, MOVIES.ids)
+        of = records.pop((record.partition, head.shown))
+        assert of.key == record.key
+        found[record.key] = read_shown(of.value)
+        assert (head.request_id, head.ts) == (found[record.key].request_id, found[record.key].ts)
+        assert head.item_ids == tuple(item.item_id for item in found[record.key].items)
+    assert records == {}
+    assert found == {str(each.user_id).encode(): read_shown(write_shown(impression_of(each))) for each in lists}
+    assert all(record.partition == partition_of(int(record.key)) for record in heads)
+    assert {record.timestamp_type for record in heads} == {1}  # the broker's
 
 
 def test_lists_wait_for_a_kafka_that_stands_still_and_requests_for_nothing(
@@ -123,9 +133,12 @@ def test_the_end_comes_within_its_bound_when_kafka_stands_still(broker: Broker, 
     assert asyncio.run(run()).get() == {"stopped": 100}
 
 
-def test_a_list_that_can_not_be_written_takes_no_other_along(broker: Broker, answer: Recommendation) -> None:
-    no_score: Any = object()
-    broken = dataclasses.replace(answer, items=[dataclasses.replace(answer.items[0], score=no_score)])
+def test_a_list_whose_record_can_not_be_made_is_logged_without_and_takes_no_other_along(
+    broker: Broker, answer: Recommendation
+) -> None:
+    no_scores: Any = np.array(["none", "at all"])
+    broken = dataclasses.replace(answer, ranked=dataclasses.replace(answer.ranked, scores=no_scores))
+    broken = dataclasses.replace(broken, request_id="broken")
 
     async def run() -> tuple[Counts, Reading]:
         async with connected(broker, answer) as log:
@@ -136,34 +149,40 @@ def test_a_list_that_can_not_be_written_takes_no_other_along(broker: Broker, ans
         return counts, reading
 
     counts, reading = asyncio.run(run())
-    assert counts.get() == {"error": 1, "sent": 1}
-    assert [read_served(record.value, MOVIES.ids).request_id for record in reading.rest()] == [answer.request_id]
+    assert counts.get() == {"sent": 2, "record: error": 1}
+    heads = [read_served(record.value, MOVIES.ids) for record in reading.rest()]
+    assert {head.request_id: head.shown is None for head in heads} == {"broken": True, answer.request_id: False}
 
 
 def test_features_that_are_too_large_stay_behind(broker: Broker, answer: Recommendation) -> None:
     raw = answer.ranked.features
     assert raw is not None
-    wide = dataclasses.replace(raw, items=np.full((10, SERVED_LIMIT // 40), 0.25, np.float32))
+    wide = dataclasses.replace(raw, items=np.full((10, SHOWN_LIMIT // 40), 0.25, np.float32))
 
     async def run() -> tuple[Counts, Reading]:
         async with connected(broker, answer) as log:
-            counts, reading = Counts(), Reading(broker)
+            counts, reading = Counts(), Reading(broker, SHOWN)
             log.put(dataclasses.replace(answer, ranked=dataclasses.replace(answer.ranked, features=wide)))
             await log.stop(timeout=20)
         return counts, reading
 
     counts, reading = asyncio.run(run())
-    assert counts.get() == {"features": 1, "sent": 1}
+    assert counts.get() == {"record: features": 1, "sent": 1}
     (record,) = reading.rest()
-    served = read_served_list(record.value)
+    served = read_shown(record.value)
     assert served.features is None
     assert [item.item_id for item in served.items] == [item.item_id for item in answer.items]
 
 
 @pytest.mark.parametrize(
-    ("topic", "size", "retention_ms"), [(SERVED, SERVED_LIMIT, "-1"), (SAMPLES, SAMPLE_LIMIT, "2592000000")]
+    ("topic", "size", "retention_ms"),
+    [
+        (SERVED, SERVED_LIMIT, "-1"),
+        (SHOWN, SHOWN_LIMIT, "2592000000"),
+        (SAMPLES, SAMPLE_LIMIT, "2592000000"),
+    ],
 )
-def test_topics_take_the_largest_value_and_only_samples_are_forgotten_after_thirty_days(
+def test_topics_take_the_largest_value_and_what_only_training_reads_is_deleted_after_thirty_days(
     broker: Broker, topic: str, size: int, retention_ms: str
 ) -> None:
     for length, taken in ((size, True), (3 * size, False)):

@@ -26,6 +26,10 @@ PENDING_LANE = bytes.fromhex("dc00100102030405060708090a0bcd03e8cd07d00c91a57b75
 NAMED_LANE = bytes.fromhex(
     "dc00120102030405060708090a0bcd03e8cd07d00c91a57b753a377d919903cd03e803cd01c20101fb9104a5534b552d310207"
 )
+# As they are since they count lists closed early, and actions without a list.
+COUNTED_LANE = bytes.fromhex(
+    "dc00140102030405060708090a0bcd03e8cd07d00c91a57b753a377d919903cd03e803cd01c20101fb9104a5534b552d3102070102"
+)
 
 
 def test_yesterdays_bytes_are_read() -> None:
@@ -51,8 +55,10 @@ def test_todays_bytes_are_the_same() -> None:
     assert decode_lane(PENDING_LANE) == lane
     lane.pending = [lane.pending[0]._replace(item="SKU-1")]
     lane.marks, lane.catalogue = 2, 7
-    assert encode(lane) == NAMED_LANE
     assert decode_lane(NAMED_LANE) == lane
+    lane.closed_early, lane.unmatched = 1, 2
+    assert encode(lane) == COUNTED_LANE
+    assert decode_lane(COUNTED_LANE) == lane
     assert encode(decode_state(STATE)) == STATE
 
 
