@@ -92,6 +92,8 @@ class ItemColumns:
         self.popularities: DoubleArray = np.zeros((size, len(POPULARITIES)), np.float64)  # as of the newest day
         self.facets = FacetTable(size)
         self.years: IntArray = np.zeros(size, np.int64)
+        self.changes = 0
+        """Rises with each change of any column."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,12 +109,14 @@ class ItemColumns:
 
     def set_item(self, row: int, item_id: int, item: Item | None) -> None:
         """Set an item's columns from the catalogue (None: it has no entry)."""
+        self.changes += 1
         self.ids[row] = item_id
         self.years[row] = 0 if item is None else item.year
         self.facets.put(row, () if item is None else item.labels)
 
     def set_features(self, row: int, features: ItemFeatures, unit: int) -> None:
         """Set an item's columns from its streamed features. unit: the schema's."""
+        self.changes += 1
         self.sums[row] = (
             features.counts[RATING],
             features.rating_sum / 100,

@@ -19,8 +19,9 @@ from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
-from features.inputs.columns import LIKED, ClickWeights, ItemColumns, Tastes, popularity, tastes
+from features.inputs.columns import ClickWeights, ItemColumns, Tastes, tastes
 from features.inputs.facet_table import FacetTable
+from features.inputs.standing import Standing, Standings, best_rows
 from features.schema.tables import Schema
 from features.types import ItemId, UserId
 from features.units import ends_session
@@ -94,6 +95,10 @@ class ItemIndex:
     def __len__(self) -> int:
         return len(self.row_of)
 
+    @cached_property
+    def standings(self) -> Standings:
+        return Standings(self.columns, lambda: len(self.row_of))
+
     @property
     def kinds(self) -> dict[str, Relations | Together]:
         """The sources of an item's neighbours, by name."""
@@ -117,19 +122,9 @@ class Moment:
         return outer if isinstance(outer, int) else self.items.schema.ids.inside(outer)
 
     @cached_property
-    def is_cold(self) -> bool:
-        """Whether no item has been liked yet, so that there is nothing to learn from."""
-        return not self.items.columns.popularities[: len(self.items), LIKED].any()
-
-    def popularity(self, half_life_days: float) -> FloatArray:
-        """[N] positives, halved every so many days; events of any kind where nothing has been liked yet."""
-        columns, rows = self.items.columns, slice(0, len(self.items))
-        return popularity(columns, rows, self.at, half_life_days, positives=not self.is_cold)
-
-    @cached_property
-    def popular(self) -> FloatArray:
-        """[N] popularity of the last weeks."""
-        return self.popularity(14.0)
+    def standing(self) -> Standing:
+        """What items alone decide."""
+        return self.items.standings.at(self.at)
 
     @cached_property
     def tastes(self) -> Tastes:
@@ -186,7 +181,7 @@ def _similar(moment: Moment) -> FloatArray:
 def _together(moment: Moment) -> FloatArray:
     """Co-visits, damped by popularity: an item that everybody likes is liked together with anything."""
     found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
-    return np.asarray(found / np.sqrt(1 + moment.popular), np.float32)
+    return np.asarray(found / moment.standing.damping, np.float32)
 
 
 def _nearest_sessions(moment: Moment) -> FloatArray:
@@ -210,11 +205,11 @@ def _again(moment: Moment) -> FloatArray:
 
 
 def _popular_day(moment: Moment) -> FloatArray:
-    return moment.popularity(1.0)
+    return moment.standing.popular_day
 
 
 def _popular(moment: Moment) -> FloatArray:
-    return moment.popular
+    return moment.standing.popular
 
 
 def _genre(moment: Moment) -> FloatArray:
@@ -223,10 +218,12 @@ def _genre(moment: Moment) -> FloatArray:
     if not len(numbers):
         return np.zeros(size, np.float32)
     facets = moment.items.columns.facets
-    share = facets.all_sums(size, numbers, np.maximum(liking, 0)) / np.maximum(facets.counts(slice(0, size)), 1)
-    return np.asarray(share * np.sqrt(moment.popular), np.float32)
+    share = facets.all_sums(size, numbers, np.maximum(liking, 0)) / moment.standing.values
+    return np.asarray(share * moment.standing.root, np.float32)
 
 
+OF_ITEMS: Final = ("popular_day", "popular")
+"""Signals that are the same for every user."""
 Scorer = Callable[[Moment], FloatArray]
 """Strengths [N], 0 or less where the signal does not apply."""
 SIGNALS: Final[dict[str, Scorer]] = {
@@ -262,7 +259,7 @@ _COLUMN: Final = {name: at for at, name in enumerate(SIGNAL_COLUMNS)}
 class Signals:
     """The signals found at a moment.
 
-    strengths  [N] by name of the signal, 0 where not allowed
+    strengths  [N] by name of the signal; those of rows that are not allowed count for nothing
     orders     rows by name, best first, at most MAX_RANKED, those with a strength alone; ties by row
     """
 
@@ -274,24 +271,18 @@ class Signals:
     def order(self, name: str) -> IntArray:
         """The order of a signal, found once."""
         if name not in self.orders:
-            strengths = np.where(self.moment.allowed, SIGNALS[name](self.moment), np.float32(0))
+            moment, strengths = self.moment, SIGNALS[name](self.moment)
+            if name in OF_ITEMS:
+                self.orders[name] = moment.standing.best(name, strengths, moment.allowed, MAX_RANKED)
+            else:
+                strengths = np.where(moment.allowed, strengths, np.float32(0))
+                self.orders[name] = best_rows(strengths, MAX_RANKED)
             self.strengths[name] = strengths
-            self.orders[name] = best_rows(strengths, MAX_RANKED)
         return self.orders[name]
 
     def find_all(self) -> None:
         for name in SIGNALS:
             self.order(name)
-
-
-def best_rows(strengths: FloatArray, limit: int) -> IntArray:
-    """Rows with a strength above 0, best first, at most `limit`; ties by row."""
-    if limit < len(strengths):
-        threshold = np.partition(strengths, len(strengths) - limit)[len(strengths) - limit]
-        rows = np.flatnonzero((strengths > 0) & (strengths >= threshold))
-    else:
-        rows = np.flatnonzero(strengths > 0)
-    return rows[np.argsort(-strengths[rows], kind="stable")][:limit]
 
 
 def find_signals(moment: Moment) -> Signals:
@@ -304,17 +295,19 @@ def find_signals(moment: Moment) -> Signals:
 def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, IntArray]:
     """(rows [n ≤ limit], found_by [n]): by the best rank that any order gives, ties by the order's index among the orders;
     bit k of found_by is set where the k-th order has the row."""
-    if not orders:
+    if not any(map(len, orders.values())):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     ranked = np.full((max(map(len, orders.values())), len(orders)), -1, np.int64)
     for at, order in enumerate(orders.values()):
         ranked[: len(order), at] = order
     filled = ranked.ravel() >= 0  # by rank, then by order
     rows, bits = ranked.ravel()[filled], np.tile(1 << np.arange(len(orders)), len(ranked))[filled]
-    unique, first, each = np.unique(rows, return_index=True, return_inverse=True)
-    found_by = np.bincount(each, bits, len(unique)).astype(np.int64)  # an order has a row once: sums are unions
-    chosen = np.argsort(first)[:limit]
-    return unique[chosen], found_by[chosen]
+    size, numbers = int(rows.max()) + 1, np.arange(len(rows))
+    first = np.empty(size, np.int64)
+    first[rows[::-1]] = numbers[::-1]  # of several the last one written stays, which is the best rank
+    chosen = rows[first[rows] == numbers][:limit]
+    found_by = np.bincount(rows, bits, size)[chosen].astype(np.int64)  # an order has a row once: sums are unions
+    return chosen, found_by
 
 
 def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
@@ -322,13 +315,14 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
-    gains = np.zeros(len(moment.items), np.float32)
+    gains, allowed = np.zeros(len(moment.items), np.float32), moment.allowed[rows]
     for name in SIGNALS:
         order = found.orders.get(name)
         if order is None or not len(order):
             continue
         strengths = found.strengths[name]
-        out[:, _COLUMN[f"{name}_share"]] = np.maximum(strengths[rows], 0) / strengths[order[0]]
+        share = np.maximum(strengths[rows], 0) / strengths[order[0]]
+        out[:, _COLUMN[f"{name}_share"]] = np.where(allowed, share, 0) if name in OF_ITEMS else share
         gains[order] = 1 / np.log2(2 + np.arange(len(order)))
         out[:, _COLUMN[f"{name}_place"]] = gains[rows]
         gains[order] = 0

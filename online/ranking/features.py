@@ -22,7 +22,7 @@ class RawFeatures:
 
     layout   digest of the columns' meaning
     user     [1, U + 3(G + 1)]
-    items    [n, I + G + 1], a row for each item
+    items    [n, I + G + 1], a row for each item; [n, 0] where no model takes them
     cross    [n, C]
     history  (items [L], marks [L], gaps [L + 1])
     signals  [n, S]
@@ -36,12 +36,6 @@ class RawFeatures:
     cross: FloatArray | None = None
     history: tuple[IntArray, IntArray, IntArray] | None = None
     signals: FloatArray | None = None
-
-    def of(self, indices: IntArray) -> "RawFeatures":
-        """The features of the items at these indices alone."""
-        cross = None if self.cross is None else self.cross[indices]
-        signals = None if self.signals is None else self.signals[indices]
-        return replace(self, items=self.items[indices], cross=cross, signals=signals)
 
     @property
     def nbytes(self) -> int:
@@ -63,15 +57,27 @@ class RequestFeatures:
         self._made: dict[Vocabulary, RawFeatures] = {}
 
     def under(self, vocabulary: Vocabulary) -> RawFeatures:
-        """The features under a vocabulary."""
+        """The features under a vocabulary, as far as the models take them."""
         if vocabulary not in self._made:
             self._made[vocabulary] = self._make(vocabulary)
         return self._made[vocabulary]
 
+    def shown(self, vocabulary: Vocabulary, indices: IntArray) -> RawFeatures:
+        """All features of the items at these indices alone, to be logged: as models took them, the others as they are now."""
+        raw, columns = self.under(vocabulary), self._moment.items.columns
+        items = raw.items[indices]
+        if not items.shape[1]:
+            items = item_matrix(columns, self._rows[indices], self._moment.at, vocabulary)
+        cross = None if raw.cross is None else raw.cross[indices]
+        signals = None if raw.signals is None else raw.signals[indices]
+        return replace(raw, items=items, cross=cross, signals=signals)
+
     def _make(self, vocabulary: Vocabulary) -> RawFeatures:
         moment, schema = self._moment, self._moment.items.schema
         user = user_vector(moment.user, moment.at, vocabulary, moment.weights, schema, moment.tastes)[None]
-        items = item_matrix(moment.items.columns, self._rows, moment.at, vocabulary)
+        items = np.zeros((len(self._rows), 0), np.float32)
+        if self._names & {"item", "cross"}:
+            items = item_matrix(moment.items.columns, self._rows, moment.at, vocabulary)
         cross = cross_matrix(user, items) if "cross" in self._names else None
         return RawFeatures(layout(vocabulary, schema.digest), user, items, cross, self._history, self._signals)
 

@@ -8,9 +8,7 @@ from typing import Final
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.inputs.columns import popularity
-from features.inputs.columns import trending as rise
-from features.inputs.signals import best_rows
+from features.inputs.standing import best_rows
 from features.units import ends_session
 from online.query import Query
 
@@ -25,11 +23,7 @@ class TrendingRecall:
     name, default_limit = "trending", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
-        moment = query.moment
-        rows = slice(0, len(moment.items))
-        columns = moment.items.columns
-        risen = rise(popularity(columns, rows, moment.at, 1.0), popularity(columns, rows, moment.at, 14.0))
-        return _best(query, risen, limit)
+        return query.moment.standing.best(self.name, query.moment.standing.trending, query.moment.allowed, limit)
 
 
 class NewestRecall:
@@ -38,10 +32,7 @@ class NewestRecall:
     name, default_limit = "newest", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
-        moment = query.moment
-        years = moment.items.columns.years[: len(moment.items)]
-        liked = moment.popular / (1 + moment.popular)
-        return _best(query, np.where(years > 0, years + liked, 0).astype(np.float32), limit)
+        return query.moment.standing.best(self.name, query.moment.standing.newest, query.moment.allowed, limit)
 
 
 class EraRecall:
@@ -51,13 +42,13 @@ class EraRecall:
 
     def recall(self, query: Query, limit: int) -> IntArray:
         moment = query.moment
-        decades = moment.items.columns.years[: len(moment.items)] // 10
+        decades = moment.standing.decades
         rows, shares = moment.liked(20, 0.9)
         known = decades[rows] > 0
         if not known.any():
             return np.zeros(0, np.int64)
         weights = np.bincount(decades[rows[known]], shares[known], decades.max() + 1)
-        return _best(query, np.asarray(weights[decades] * np.sqrt(moment.popular), np.float32), limit)
+        return _best(query, np.asarray(weights[decades] * moment.standing.root, np.float32), limit)
 
 
 class SessionRecall:

@@ -21,6 +21,7 @@ from features.contracts.served import MAX_CANDIDATES, ContextValue
 from features.errors import Unavailable
 from features.float32 import to_json_floats
 from features.inputs.columns import ClickWeights
+from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.signals import Moment
 from features.types import Item, ItemId, Millis, UserId
 from online.model_client.client import ModelClient
@@ -199,14 +200,15 @@ class Recommender:
         at = ts if request.at is None else request.at
         allowed = self._allowed(user, request, policy, at)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
-        if moment.is_cold:
+        if moment.standing.is_cold:
             degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
         found = await self._recall(query, request, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed] + [LEFT_OUT + name for name in found.left_out]
         item_ids = self._items.columns.ids[found.rows]
         models = None if request.model is None else models_for(request.model, policy, self._models)
-        raw, scored = None, None
+        features, scored = None, None
+        vocabulary: Vocabulary = ()
         if models is not None:
             degraded += [NO_OTHER + name for name in models.missing]
             features = RequestFeatures(query, found.rows, models.inputs)
@@ -216,20 +218,21 @@ class Recommender:
                 degraded += [NO_OTHER + name for name in scored.left_out]
             except Unavailable:
                 degraded.append(NO_MODEL)
-            ranked_by = models.first if scored is None else scored.model
-            raw = features.under(ranked_by.manifest.maps.vocabulary)
+            vocabulary = (models.first if scored is None else scored.model).manifest.maps.vocabulary
         else:
             degraded.append(NO_MODEL)
         orders = query.orders if request.items is None else {GIVEN: found.rows}
         scores = fallback_scores(found.rows, orders) if scored is None else scored.scores
         slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
-        score_of = to_json_floats(scores)
+        shown = np.asarray(slate.candidate_indices, np.int64)
         return Recommendation(
             request_id=uuid.uuid4().hex,
             user_id=request.user_id,
             items=[
-                self._show(int(found.rows[index]), score_of[index], found.channels(index), index, slate, propensity)
-                for index, propensity in zip(slate.candidate_indices, slate.propensities, strict=True)
+                self._show(int(found.rows[index]), score, found.channels(index), index, slate, propensity)
+                for index, score, propensity in zip(
+                    slate.candidate_indices, to_json_floats(scores[shown]), slate.propensities, strict=True
+                )
             ],
             ts=ts,
             at=at,
@@ -244,7 +247,7 @@ class Recommender:
                 scores=scores,
                 by_model={} if scored is None else scored.by_model,
                 slate=slate,
-                features=None if raw is None else raw.of(np.asarray(slate.candidate_indices, np.int64)),
+                features=None if features is None else features.shown(vocabulary, shown),
             ),
             arms=request.arms(),
             n=user.n,

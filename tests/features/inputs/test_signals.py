@@ -22,11 +22,11 @@ from features.inputs.signals import (
     Moment,
     Signals,
     Together,
-    best_rows,
     candidates,
     find_signals,
     signal_matrix,
 )
+from features.inputs.standing import best_rows
 from features.types import CLICK, DISLIKE, LIKE, VIEW, Event
 from features.units import DAY_MS
 from tests.schemas import MOVIES, added, film
@@ -72,12 +72,12 @@ def test_where_nothing_was_liked_what_is_looked_at_most_is_popular() -> None:
             fold_item(features, added(row + 1, AT - number, VIEW, 0, 1), MOVIES)
         columns.set_features(row, features, 1)
     cold = Moment(UserFeatures(7), AT, items, ClickWeights(), np.ones(len(items), bool))
-    assert cold.is_cold
+    assert cold.standing.is_cold
     assert find_signals(cold).orders["popular"].tolist() == [1, 2, 0]
     assert find_signals(cold).orders["popular_day"].tolist() == [1, 2, 0]
     columns.set_features(0, fold_item(ItemFeatures(1), added(1, AT, LIKE, 0, 1), MOVIES), 1)
     warm = Moment(UserFeatures(7), AT, items, ClickWeights(), np.ones(len(items), bool))
-    assert not warm.is_cold
+    assert not warm.standing.is_cold
     assert find_signals(warm).orders["popular"].tolist() == [0]
 
 

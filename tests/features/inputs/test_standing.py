@@ -1,0 +1,112 @@
+"""What is kept of a catalogue gives the bits that making it anew gives, whatever changes in between."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.arrays import IntArray
+from features.fold.item import fold_item
+from features.fold.state import ItemFeatures
+from features.inputs import standing
+from features.inputs.columns import ItemColumns, popularity, trending
+from features.inputs.standing import Standing, Standings, best_rows
+from features.types import LIKE, VIEW
+from features.units import DAY_MS
+from tests.schemas import MOVIES, added, film
+
+AT = 200 * DAY_MS + 5
+SIZE = 12
+
+
+def changed(columns: ItemColumns, features: dict[int, ItemFeatures], row: int, kind: int, ago: int) -> None:
+    """An event on the item in a row, so many days ago."""
+    one = features.setdefault(row, ItemFeatures(row + 1))
+    fold_item(one, added(row + 1, AT - ago * DAY_MS, kind, 0, int(kind == LIKE)), MOVIES)
+    columns.set_features(row, one, MOVIES.unit)
+
+
+def table() -> ItemColumns:
+    columns = ItemColumns(SIZE)
+    for row in range(SIZE):
+        columns.set_item(
+            row, row + 1, film(row + 1, "x", ("Drama", "War")[: row % 3], 1950 + 7 * row if row % 4 else 0)
+        )
+    return columns
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("event"), st.integers(0, SIZE - 1), st.sampled_from([LIKE, VIEW]), st.integers(0, 40)),
+        st.tuples(st.just("ask"), st.integers(0, 3), st.lists(st.booleans(), min_size=SIZE, max_size=SIZE)),
+        st.tuples(st.just("item"), st.integers(0, SIZE - 1), st.integers(1900, 2030)),
+    ),
+    max_size=40,
+)
+
+
+@given(steps, st.integers(1, SIZE + 2))
+def test_it_gives_what_is_made_anew_at_each_moment(given_steps: list[Any], limit: int) -> None:
+    columns, features = table(), dict[int, ItemFeatures]()
+    standings = Standings(columns, lambda: SIZE)
+    for step in given_steps:
+        if step[0] == "event":
+            changed(columns, features, *step[1:])
+        elif step[0] == "item":
+            columns.set_item(step[1], step[1] + 1, film(step[1] + 1, "x", ("New",), step[2]))
+        else:
+            at, allowed = AT + step[1] * DAY_MS // 2, np.array(step[2])
+            found, fresh = standings.at(at), Standing(columns, SIZE, at)
+            for name in ("popular", "popular_day", "trending", "newest"):
+                strengths = getattr(found, name)
+                assert strengths.tobytes() == getattr(fresh, name).tobytes()
+                whole = best_rows(np.where(allowed, strengths, np.float32(0)), limit)
+                assert found.best(name, strengths, allowed, limit).tolist() == whole.tolist()
+            for name in ("root", "damping", "decades", "values"):
+                assert getattr(found, name).tobytes() == getattr(fresh, name).tobytes()
+            assert found.is_cold == fresh.is_cold
+
+
+def test_its_values_are_those_of_the_columns() -> None:
+    columns, features = table(), dict[int, ItemFeatures]()
+    changed(columns, features, 0, VIEW, 3)
+    cold = Standing(columns, SIZE, AT)
+    assert cold.is_cold
+    assert cold.popular.tolist() == popularity(columns, slice(0, SIZE), AT, 14.0).tolist()
+    changed(columns, features, 1, LIKE, 1)
+    warm = Standing(columns, SIZE, AT)
+    assert not warm.is_cold
+    assert warm.popular_day.tolist() == popularity(columns, slice(0, SIZE), AT, 1.0, positives=True).tolist()
+    both = (popularity(columns, slice(0, SIZE), AT, half_life) for half_life in (1.0, 14.0))
+    assert warm.trending.tolist() == trending(*both).tolist()
+    assert warm.decades.tolist() == (columns.years // 10).tolist()
+    assert warm.values.tolist() == [max(row % 3, 1) for row in range(SIZE)]
+
+
+def test_it_is_made_once_for_a_day_and_its_items() -> None:
+    columns, features = table(), dict[int, ItemFeatures]()
+    sizes = [SIZE]
+    standings = Standings(columns, lambda: sizes[0])
+    first = standings.at(AT)
+    assert standings.at(AT + DAY_MS // 2) is first
+    assert standings.at(AT + DAY_MS) is not first
+    first = standings.at(AT)
+    changed(columns, features, 0, LIKE, 0)
+    assert standings.at(AT) is not first
+    first = standings.at(AT)
+    sizes[0] = SIZE - 1
+    assert len(standings.at(AT).popular) == SIZE - 1
+
+
+@pytest.mark.parametrize("hidden", [0, standing.FIRST_WALK, 5 * standing.FIRST_WALK])
+def test_a_walk_goes_as_far_as_it_has_to(hidden: int) -> None:
+    size = 6 * standing.FIRST_WALK
+    kept = Standing(ItemColumns(size), size, AT)
+    strengths = np.arange(size, 0, -1).astype(np.float32)
+    allowed = np.ones(size, bool)
+    allowed[:hidden] = False
+    expected: IntArray = np.arange(hidden, min(size, hidden + 300))
+    for _ in range(3):
+        assert kept.best("any", strengths, allowed, 300).tolist() == expected.tolist()
