@@ -33,8 +33,10 @@ from online.monitoring.monitor_client import MonitorClient
 from online.ranking.policy import NO_SERVING, Serving, read_serving
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
+from online.recommend.list_json import ListPieces
 from online.recommend.recommender import Recommender
 from online.routes import events, health, item_writes, items, models, ops, recommendations, stream, users, vocabulary
+from online.routes.hot_lists import HotLists
 from online.server import Server
 from online.settings import ApiSettings
 from online.stores.catalogue_marks import CatalogueMarks
@@ -102,6 +104,7 @@ def build_server(settings: ApiSettings) -> Server:
         job_metrics=JobMetrics(settings.redis_host, settings.redis_port, settings.generation),
         monitor=MonitorClient(settings.watch_port),
         outcomes=ExperimentOutcomes(base.schema),
+        pieces=ListPieces(item_store),
     )
 
 
@@ -177,6 +180,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
         app.include_router(router)
     openapi.install(app, routers, described(server.schema))
 
+    app.add_middleware(HotLists)
     app.add_middleware(EncodedSlashes)
     app.add_middleware(BodyLimit)
     app.add_middleware(LoadGuard, shedder=server.shedder)

@@ -17,6 +17,7 @@ from online.monitoring.monitor_client import MonitorClient
 from online.ranking.policy import Serving
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
+from online.recommend.list_json import ListPieces
 from online.recommend.recommender import Recommender
 from online.settings import ApiSettings
 from online.stores.catalogue_marks import CatalogueMarks
@@ -61,6 +62,7 @@ class Server:
     job_metrics: JobMetrics
     monitor: MonitorClient
     outcomes: ExperimentOutcomes
+    pieces: ListPieces
 
     @property
     def items_followed(self) -> bool:

@@ -41,3 +41,9 @@ class JsonResponse(Response):
 
     def render(self, content: Any) -> bytes:
         return encode_answer(content)
+
+
+class JsonBytes(Response):
+    """A response whose JSON is encoded already."""
+
+    media_type = "application/json"

@@ -11,7 +11,7 @@ from features.ids import OuterId
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.routes.item_outline import ItemOutline, outline
+from online.routes.item_outline import ItemOutline
 from online.routes.parameters import (
     FacetQuery,
     FieldsQuery,
@@ -135,7 +135,7 @@ async def get_items(
 def _catalogue_item(server: Server, row: int, popularity: tuple[float, float], names: tuple[str, ...]) -> CatalogueItem:
     totals = server.items.totals(row)
     return CatalogueItem(
-        **outline(server, server.items.item_at(row), names),
+        **server.items.outline(server.items.item_at(row), names),
         ratings=totals.ratings,
         mean_rating=totals.mean_rating,
         popularity=Popularity(*popularity),
@@ -183,7 +183,7 @@ async def get_similar(
     if by not in kinds:
         raise Problem(404, f"by: expected one of {', '.join(kinds)}, got {by!r}")
     near = [
-        SimilarItem(**outline(server, server.items.item_at(other), names), weight=round(weight, 5))
+        SimilarItem(**server.items.outline(server.items.item_at(other), names), weight=round(weight, 5))
         for other, weight in _near(server, by, row, size)
     ]
     shown = server.items.shown(server.items.item_at(row).item_id)
@@ -229,7 +229,7 @@ async def get_item(
     (popularity,) = server.items.popularity([row], server.clock.now())
     return JsonResponse(
         ItemAnswer(
-            **outline(server, item, names),
+            **server.items.outline(item, names),
             available=item.available,
             expires=item.expires or None,
             **asdict(totals),

@@ -12,7 +12,7 @@ from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
 from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
 from online.recommend.recommender import Recommendation, Request
-from online.routes.item_outline import ItemOutline, outline
+from online.routes.item_outline import ItemOutline
 from online.routes.parameters import read_fields, read_id
 from online.server import Server
 from online.stores.facets import Filter
@@ -107,6 +107,13 @@ def record_shown(server: Server, answer: Recommendation) -> None:
     server.impression_log.put(answer)
 
 
+def record_answered(server: Server, answer: Recommendation, seen_applied: bool | None) -> None:
+    """As `record_shown`, and how fresh the list of a token was."""
+    if answer.applied_in_ms is not None and seen_applied:
+        metrics.APPLIED.observe(answer.applied_in_ms / 1000)
+    record_shown(server, answer)
+
+
 def answer_of(
     server: Server,
     answer: Recommendation,
@@ -126,7 +133,7 @@ def answer_of(
         at=answer.at,
         items=[
             SlateItem(
-                **outline(server, item.item, names),
+                **server.items.outline(item.item, names),
                 score=item.score,
                 channels=item.channels,
                 team=item.team or UNSET,

@@ -13,12 +13,12 @@ from features.contracts.events import ContextFields, Id, Whole
 from features.contracts.served import MAX_CANDIDATES, ContextValue
 from features.ids import OuterId
 from features.types import MAX_ID
-from online.http.json_response import JsonResponse
+from online.http.json_response import JsonBytes, JsonResponse, encode_answer
 from online.http.load_shedding import MAX_BACKGROUND
 from online.http.openapi import contract
 from online.http.problems import Problem
 from online.recommend.recommender import Recommendation
-from online.routes.list_answers import ListAnswer, answer_of, make_list, record_shown, wait_for
+from online.routes.list_answers import ListAnswer, answer_of, make_list, record_answered, record_shown, wait_for
 from online.routes.parameters import (
     FacetFilters,
     FacetQuery,
@@ -40,7 +40,6 @@ from online.routes.parameters import (
 from online.server import Server, body_of, server_of
 from online.stores.facets import Filter
 from online.stores.number_columns import Range
-from online.support import metrics
 from online.support.reloadable_file import UNREADABLE
 
 router = APIRouter()
@@ -78,7 +77,7 @@ async def get_recommendations(
     exclude: Annotated[str | None, Query(max_length=32_768)] = None,
     fields: FieldsQuery = None,
     explain: bool = False,
-) -> JsonResponse:
+) -> JsonBytes:
     """The user's list as of now: recalled, ranked by `model` with the freshest features. With `seen` (a token of a POST)
     it waits, briefly, until that POST's events are in the features, and says whether they are. Every list is logged to the
     topic `served`; events that answer it carry its `request_id` and the item's place in it, from 0, as `position`.
@@ -95,11 +94,21 @@ async def get_recommendations(
     answer = await make_list(
         server, user_id, model, size, at, filters, excluded, explain=explain, ranges=ranges, context=context
     )
-    if answer.applied_in_ms is not None and seen_applied:
-        metrics.APPLIED.observe(answer.applied_in_ms / 1000)
-    response = JsonResponse(answer_of(server, answer, seen_applied, names, explain))
-    record_shown(server, answer)
-    return response
+    if explain or fields is not None:
+        body = encode_answer(answer_of(server, answer, seen_applied, names, explain))
+    else:
+        body = server.pieces.encode(answer, seen_applied)
+    record_answered(server, answer, seen_applied)
+    return JsonBytes(body)
+
+
+async def plain_list(server: Server, user_id: str, model: str | None, size: int, seen: str | None) -> bytes:
+    """The JSON of GET /v1/recommendations with these parameters alone. Raises a Problem as that does."""
+    seen_applied = await wait_for(server, seen)
+    answer = await make_list(server, user_id, model, size)
+    body = server.pieces.encode(answer, seen_applied)
+    record_answered(server, answer, seen_applied)
+    return body
 
 
 class Lists(msgspec.Struct, frozen=True):
@@ -223,10 +232,15 @@ async def _one_of_many(
 @contract(RankedList, body=Given, problems=(404, 503))
 async def post_rank(
     server: Annotated[Server, Depends(server_of)], body: Annotated[bytes, Depends(body_of)]
-) -> JsonResponse:
+) -> JsonBytes:
     """Candidates of the caller's own, up to 500, ranked for a user: {"user_id": 6, "item_ids": [...]}. What the user has seen is
     ranked too; ids that are no items are named in `unknown`. Such a list is not logged to `served`: what becomes of it is the
     caller's."""
+    return JsonBytes(await rank_given(server, body))
+
+
+async def rank_given(server: Server, body: bytes) -> bytes:
+    """The JSON of POST /v1/rank for a body. Raises a Problem."""
     given = _read(Given, body)
     names = read_fields(server, given.fields)
     named = dict(zip(read_ids(server, "item_ids", given.item_ids), given.item_ids, strict=True))
@@ -236,5 +250,7 @@ async def post_rank(
     )
     shown = server.schema.ids.shown
     unknown = [shown(outer) for item_id, outer in named.items() if server.items.row(item_id) is None]
+    if not given.explain and given.fields is None:
+        return server.pieces.encode(answer, None, unknown)
     fields = msgspec.structs.asdict(answer_of(server, answer, None, names, given.explain))
-    return JsonResponse(RankedList(**fields, unknown=unknown))
+    return encode_answer(RankedList(**fields, unknown=unknown))

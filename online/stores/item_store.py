@@ -4,8 +4,10 @@ Redis."""
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
 from features.arrays import BoolArray, IntArray
 from features.base.reader import EASE, SIMILAR, Base
@@ -153,6 +155,15 @@ class ItemStore:
         """An item's title, also of a deleted one; "Item 7" where none is known."""
         item = self.catalogue.get(item_id)
         return f"Item {self.shown(item_id)}" if item is None else item.title
+
+    def outline(self, item: Item, names: Sequence[str]) -> dict[str, Any]:
+        """What an item is, as every answer that shows items says it. names: of the attributes."""
+        return {
+            "item_id": self.shown(item.item_id),
+            "title": item.title,
+            "image_url": item.image_url or UNSET,
+            "attributes": self.attributes.shown(item, names),
+        }
 
     def item_at(self, row: int) -> Item:
         """The item in a row; only its id and a made-up title if the catalogue does not have it."""

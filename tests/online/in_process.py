@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class FakeModelClient:
         return np.linspace(0.9, 0.1, count, dtype=np.float32)
 
 
-def api(folder: Path, schema: Schema = MOVIES, **settings: str) -> FastAPI:
+def api(folder: Path, schema: Schema = MOVIES, rng: Random | None = None, **settings: str) -> FastAPI:
     """The application of an API whose base lies under `folder`, and whose clock stands a day after the base's cut. Events mean
     what `schema` says."""
     write_base(folder / "base", schema)
@@ -117,7 +118,9 @@ def api(folder: Path, schema: Schema = MOVIES, **settings: str) -> FastAPI:
     topic: Any = FakeItemTopic(server.items)
     job_metrics: Any = FakeJob()
     clock = HomeClock(NOW, NOW, NOW, lambda: NOW)
-    recommender = Recommender(models, server.users, server.items, client, clock, server.weights, 5.0, server.vectors)
+    recommender = Recommender(
+        models, server.users, server.items, client, clock, server.weights, 5.0, server.vectors, rng
+    )
     app.state.server = replace(
         server,
         models=models,
