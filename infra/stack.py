@@ -148,6 +148,10 @@ class Stack:
                 self._prepare(number, "base", nice=0)
         elif note := unread_correction(self.home, self.home.bases / str(number)):
             self.steps.print_line(note)
+        if self.record.has_other_state:
+            self.steps.print_line(
+                "  the job's state is of another version of Martlet: the log is folded anew, from the base"
+            )
         self.record.take_base(number)
         self.record.save()
 

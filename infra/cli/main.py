@@ -218,7 +218,12 @@ def upgrade(
     Kafka, Redis, the model server and the API go on meanwhile.
     """
     from infra.home.command_channel import UPGRADE, request_up
+    from infra.home.record import HomeRecord
 
+    if HomeRecord(home_of(home)).has_other_state:
+        raise BadInput(
+            "upgrade", "a home whose job has the state of this version", "another: `down` and `up` fold the log anew"
+        )
     typer.echo(request_up(home_of(home), UPGRADE, timeout=600, parallelism=parallelism))
 
 

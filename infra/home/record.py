@@ -17,6 +17,7 @@ from infra.home.dataset_choice import chosen_dataset, default_history
 from infra.home.paths import Home, read_json, write_json
 from infra.home.schema_file import check_unchanged
 from offline.datasets.own.description import FILE as DATASET_FILE
+from streaming.operators.stored_state import STATE_VERSION
 
 
 def _cluster_id() -> str:
@@ -33,10 +34,11 @@ class Settings(msgspec.Struct):
     cluster_id    Kafka's
     salt          keys the hash of ids that are strings (hexadecimal); the base in use has the same
     ports         of every service but the API, by name (infra.home.ports.Ports), to be taken again if they are free
-    generation    fence of all writes, rises with the base, the fold's version and `items`
+    generation    fence of all writes, rises with the base, the versions of the fold and of the job's state, and `items`
     base          number of the base in use
     next_base     number of the base that the next `up` is to start from
     fold_version  of the fold that `generation` was made for …
+    state_version … and of the job's state (`streaming.operators.stored_state`) …
     fold_items    … and what `items` was then
     clock_since   wall time, ms, at which the home's clock stood at the base's cut …
     wall_clock    … unless the clock is wall time
@@ -55,6 +57,7 @@ class Settings(msgspec.Struct):
     base: int | None = None
     next_base: int | None = None
     fold_version: int | None = None
+    state_version: int | None = None
     clock_since: int | None = None
     wall_clock: bool = False
     parallelism: int = 1
@@ -225,7 +228,12 @@ class HomeRecord:
         settings.next_base = None
         manifest = read_json(self._home.bases / str(number) / MANIFEST) or {}
         settings.salt = manifest.get("salt", settings.salt)
-        fence = {"base": number, "fold_version": FOLD_VERSION, "fold_items": settings.items}
+        fence = {
+            "base": number,
+            "fold_version": FOLD_VERSION,
+            "state_version": STATE_VERSION,
+            "fold_items": settings.items,
+        }
         if all(getattr(settings, name) == value for name, value in fence.items()):
             return False
         for name, value in fence.items():
@@ -235,6 +243,11 @@ class HomeRecord:
             settings.clock_since = time.time_ns() // 1_000_000
         settings.wall_clock = manifest.get("clock") == "wall"
         return True
+
+    @property
+    def has_other_state(self) -> bool:
+        """Whether the job's checkpoints hold states of another version than this one's."""
+        return self.base_number is not None and self._settings.state_version != STATE_VERSION
 
     def set_next_base(self, number: int) -> None:
         """Have the next `up` start from this base."""

@@ -11,6 +11,7 @@ from features.fold.state import FOLD_VERSION
 from features.ids import SALT_BYTES
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from streaming.operators.stored_state import STATE_VERSION
 from tests.infra.home.empty_base import empty_base
 from tests.schemas import MOVIES
 
@@ -130,6 +131,22 @@ def test_folding_users_alone_is_another_generation(home: Home) -> None:
         assert record_of(home).folds_items is items
         assert use(home) == (1, True)
         assert use(home) == (1, False)
+
+
+def test_a_job_whose_state_is_of_another_version_starts_anew_from_the_base(home: Home) -> None:
+    """Its checkpoints hold nothing that this version reads, but offsets beyond what it would have to fold."""
+    assert not record_of(home).has_other_state  # it has no job yet
+    use(home)
+    assert not record_of(home).has_other_state
+    before = record_of(home).generation
+    for other in ({"state_version": STATE_VERSION - 1}, {"state_version": None}):
+        settings = json.loads(home.record_file.read_text()) | other
+        home.record_file.write_text(json.dumps({name: each for name, each in settings.items() if each is not None}))
+        assert record_of(home).has_other_state
+        assert use(home) == (1, True)
+        assert use(home) == (1, False)
+        assert not record_of(home).has_other_state
+    assert record_of(home).generation == before + 2
 
 
 def test_a_record_that_makes_no_sense_is_named(home: Home) -> None:
