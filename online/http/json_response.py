@@ -3,14 +3,25 @@
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
+
+from features.ids import OuterId
 
 _encoder = msgspec.json.Encoder()
 
 
 class WithAttributes(msgspec.Struct, frozen=True, kw_only=True):
     """A part of an answer that says what an item is: in JSON, what its field `attributes` holds stands among the others."""
+
+
+class ItemOutline(WithAttributes, frozen=True, kw_only=True):
+    """What an item is: id, title, image where it has one, and the attributes that `fields` names."""
+
+    item_id: OuterId
+    title: str
+    image_url: str | UnsetType = UNSET
+    attributes: dict[str, Any]
 
 
 def encode_answer(content: Any) -> bytes:

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from features.errors import Unavailable
 from features.ids import OuterId
-from online.http.json_response import JsonResponse
+from online.http.json_response import ItemOutline, JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.routes.item_outline import ItemOutline
 from online.routes.parameters import (
     FacetQuery,
     FieldsQuery,

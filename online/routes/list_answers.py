@@ -7,12 +7,12 @@ from msgspec import UNSET, UnsetType
 
 from features.contracts.served import ContextValue
 from features.ids import OuterId
+from online.http.json_response import ItemOutline
 from online.http.problems import Problem
 from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
 from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
 from online.recommend.recommender import Recommendation, Request
-from online.routes.item_outline import ItemOutline
 from online.routes.parameters import read_fields, read_id
 from online.server import Server
 from online.stores.facets import Filter
