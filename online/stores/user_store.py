@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import redis.asyncio as redis
+from hiredis import pack_command
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -28,6 +28,7 @@ from features.keys import (
     user_key,
 )
 from features.types import FOREVER, ItemId, Millis, UserId
+from online.stores.redis_reader import RedisReader
 from online.support import metrics
 from online.support.circuit_breaker import CircuitBreaker
 from online.support.deadline import lag_tolerant_timeout
@@ -35,6 +36,7 @@ from online.support.deadline import lag_tolerant_timeout
 logger = logging.getLogger(__name__)
 
 BACKSTOP = 1.0
+_GET_LOADED = pack_command(("GET", LOADED_KEY))
 FAILURES_TO_REST, REST = 3, 0.5
 """The circuit breaker opens after FAILURES_TO_REST failed reads in a row, for REST seconds. A single late response costs one
 list its freshness, not all lists of half a second."""
@@ -69,15 +71,17 @@ class UserStore:
             port=port,
             socket_timeout=BACKSTOP,  # a backstop: each call below has a shorter timeout
             socket_connect_timeout=BACKSTOP,
-            max_connections=256,
+            max_connections=4,
             retry=Retry(NoBackoff(), 0),
         )
+        self._reader = RedisReader(host, port)
         self._generation = generation
         self._base = base
         self._timeout = timeout
         self._breaker = CircuitBreaker(FAILURES_TO_REST, REST)
 
     async def close(self) -> None:
+        self._reader.close()
         await self._client.aclose()
 
     async def ping(self) -> bool:
@@ -96,13 +100,15 @@ class UserStore:
         began = time.monotonic()
         try:
             async with lag_tolerant_timeout(self._timeout):
-                pipe = self._client.pipeline(transaction=False)
-                pipe.hmget(user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)
-                pipe.smembers(seen_key(user_id))
-                pipe.zrange(hidden_key(user_id), 0, -1, withscores=True)
-                pipe.get(LOADED_KEY)
-                answers: list[Any] = await pipe.execute()
-        except (redis.RedisError, OSError, TimeoutError) as error:
+                fields, seen, hidden, loaded = await self._reader.read(
+                    (
+                        pack_command(("HMGET", user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)),
+                        pack_command(("SMEMBERS", seen_key(user_id))),
+                        pack_command(("ZRANGE", hidden_key(user_id), 0, -1, "WITHSCORES")),
+                        _GET_LOADED,
+                    )
+                )
+        except (Unavailable, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
             self._breaker.record_failure(began)
             return self._from_base(user_id)
@@ -110,7 +116,6 @@ class UserStore:
             self._breaker.record_cancelled(began)
             raise
         self._breaker.record_success(began)
-        fields, seen, hidden, loaded = answers
         if fields[0] is None:
             if (
                 loaded is None or int(loaded) != self._generation
@@ -142,12 +147,11 @@ class UserStore:
         does not answer within `timeout` s."""
         try:
             async with lag_tolerant_timeout(timeout):
-                pipe = self._client.pipeline(transaction=False)
-                for user_id in offsets:
-                    pipe.hmget(user_key(user_id), GENERATION, N)
-                answers = await pipe.execute()
-        except (redis.RedisError, OSError, TimeoutError) as error:
-            raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
+                answers = await self._reader.read(
+                    [pack_command(("HMGET", user_key(user_id), GENERATION, N)) for user_id in offsets]
+                )
+        except TimeoutError as error:
+            raise Unavailable(f"Redis: no answer in {timeout:.3f} s") from error
         return {
             user_id: offset
             for (user_id, offset), (generation, n) in zip(offsets.items(), answers, strict=True)
@@ -168,14 +172,14 @@ class UserStore:
             return None
 
 
-def _live_user(fields: list[bytes | None], seen: Iterable[bytes], hidden: Iterable[tuple[bytes, float]]) -> LiveUser:
+def _live_user(fields: list[bytes | None], seen: Iterable[bytes], hidden: Sequence[bytes]) -> LiveUser:
     """A user of what Redis holds of it. Raises msgspec.DecodeError, ValueError or TypeError for what is no user."""
     value, broker, applied, n = fields
     broker_ts = int(broker or 0)
     return LiveUser(
         decode_user(value or b""),
         frozenset(map(int, seen)),
-        {int(item): int(until) for item, until in hidden},
+        {int(item): int(float(until)) for item, until in zip(hidden[::2], hidden[1::2], strict=True)},
         max(0, int(applied or 0) - broker_ts) if broker_ts else None,
         known=True,
         n=None if n is None else int(n),
