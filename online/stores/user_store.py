@@ -116,14 +116,10 @@ class UserStore:
             self._breaker.record_cancelled(began)
             raise
         self._breaker.record_success(began)
-        if fields[0] is None:
-            if (
-                loaded is None or int(loaded) != self._generation
-            ):  # emptied, or not loaded yet: it does not know its users
-                return self._from_base(user_id)
-            return LiveUser(UserFeatures(user_id), n=0)
         try:
-            return _live_user(fields, seen, hidden)
+            if fields[0] is None and int(loaded or 0) != self._generation:  # emptied, or not loaded yet
+                return self._from_base(user_id)
+            return LiveUser(UserFeatures(user_id), n=0) if fields[0] is None else _live_user(fields, seen, hidden)
         except (msgspec.DecodeError, ValueError, TypeError) as error:
             metrics.UNREADABLE.labels("user").inc()
             logger.warning("Redis holds no state of a user under %s (%s)", user_key(user_id), error)

@@ -2,8 +2,10 @@
 
 A delta is folded at once into decoded copies, and stored as it is in Flink's state (one cheap step); copies are encoded, stored
 and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.8 s at most (3 s while the
-stream is behind by that much). Impressions alone wait for the longest interval: a list changes all its items, each only
-slightly. After a crash the stored deltas are folded again.
+stream is behind by that much). After a crash the stored deltas are folded again.
+
+A list changes all its items, each only slightly, and no list is made of impressions. So an item that was only shown is written to
+Redis every IMPRESSIONS seconds; until then its key is with those that Redis has not acknowledged.
 """
 
 from collections import OrderedDict
@@ -38,6 +40,7 @@ CACHED_PAIRS = 5_000
 SHORTEST, LONGEST, SHARE = 0.1, 0.8, 10.0
 """Seconds between a lane's flushes: SHARE times the duration of the last one times the number of lanes here, between SHORTEST and
 LONGEST, so that flushes take a tenth of the time."""
+IMPRESSIONS = 5.0
 BEHIND = 3.0
 """While the stream is behind, the upper bound rises to the records' delay, up to this many seconds: they are stale already, and a
 hot item is written once in seconds then."""
@@ -101,17 +104,19 @@ class _Lane:
     def __init__(self) -> None:
         self.items: dict[int, _Live[ItemFeatures]] = {}
         self.pairs: dict[int, _Live[Pairs]] = {}
+        self.acted: set[int] = set()
+        """Those of `items` with more than impressions since the last flush."""
+        self.held: set[int] = set()
+        """Items whose newest impressions are in Flink's state alone."""
         self.unsent: set[str] = set()
         self.flush_due = 0.0
         self.impressions_due = 0.0
-        self.impressions_only = True
-        """Whether only impressions have come since the last flush."""
         self.broker_ts = 0
         self.timer_for = 0.0
 
     @property
     def due(self) -> float:
-        return self.impressions_due if self.impressions_only else self.flush_due
+        return self.flush_due if self.acted or self.pairs else self.impressions_due
 
 
 class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
@@ -173,7 +178,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         lane = self._lane(ctx)
-        if (lane.items or lane.pairs) and self._time.monotonic() >= lane.due:
+        if (lane.items or lane.pairs or lane.held) and self._time.monotonic() >= lane.due:
             self._flush(lane)
         if is_tick(timestamp):
             self._writer.tick()
@@ -192,6 +197,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             for key in [] if unsent is None else decode_keys(unsent):
                 if (item_id := item_of(key)) is not None:
                     lane.items.setdefault(item_id, self._items.load(item_id))
+                    lane.acted.add(item_id)
                 elif (item_id := item_of_pairs(key)) is not None:
                     lane.pairs.setdefault(item_id, self._pairs.load(item_id))
             self._flush(lane)
@@ -202,14 +208,14 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         delta = read_delta(value)
         lane.broker_ts = delta.broker_ts
         for item_id, ts, kind, centi, sign, weight in delta.events:
-            lane.impressions_only &= kind == IMPRESSION
             item = lane.items.get(item_id)
             if item is None:
                 item = lane.items[item_id] = self._items.load(item_id)
+            if kind != IMPRESSION or not item.state.n:  # or its first: from then on it has features
+                lane.acted.add(item_id)
             item.broker_ts = max(item.broker_ts, delta.broker_ts)
             name = delta.names.get(item_id, "")
             fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight, item=name), self._schema)
-        lane.impressions_only &= not delta.slots
         for item_id, ts, key, other, weight in delta.slots:
             pairs = lane.pairs.get(item_id)
             if pairs is None:
@@ -220,26 +226,36 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def _flush(self, lane: _Lane) -> None:
         began = self._time.monotonic()
         writes: dict[str, Write] = {}
-        for item_id, value in self._items.store(lane.items).items():
+        encoded = self._items.store(lane.items)
+        lane.held |= encoded.keys()
+        for item_id in lane.acted:
             item = lane.items[item_id]
-            writes[item_key(item_id)] = StateWrite(item.state.n, item.broker_ts, value)
+            writes[item_key(item_id)] = StateWrite(item.state.n, item.broker_ts, encoded[item_id])
+        lane.held -= lane.acted
+        if all_due := began >= lane.impressions_due:
+            for item_id in lane.held:
+                state = self._items.load(item_id).state  # written late on purpose: how late is not measured
+                writes[item_key(item_id)] = StateWrite(state.n, 0, encoded.get(item_id) or encode_features(state))
+            lane.held.clear()
         self._pairs.store(lane.pairs)
         for item_id, pairs in lane.pairs.items():
             neighbours = encode_neighbours(pairs.state.neighbours())
             writes[pairs_key(item_id)] = StateWrite(pairs.state.n, pairs.broker_ts, neighbours)
-        lane.items, lane.pairs = {}, {}
+        lane.items, lane.pairs, lane.acted = {}, {}, set()
         self._deltas.clear()
-        lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
+        sent = self._writer.unsent(lane.unsent) | writes.keys()
+        lane.unsent = sent | {item_key(item_id) for item_id in lane.held}
         self._unsent.update(encode(list(lane.unsent)))
         self._writer.put(writes)
         now = self._time.monotonic()
         behind = (self._time.wall_ms() - lane.broker_ts) / 1000 if lane.broker_ts else 0.0
-        soon, late = pauses((now - began) * len(self._lanes), behind)
-        lane.flush_due, lane.impressions_due, lane.impressions_only = now + soon, now + late, True
+        lane.flush_due = now + pause((now - began) * len(self._lanes), behind)
+        if all_due:
+            lane.impressions_due = now + IMPRESSIONS
 
 
-def pauses(took: float, behind: float) -> tuple[float, float]:
-    """Returns the seconds until the next flush, and until one of impressions alone. took: duration of a flush times the number of
-    lanes; behind: age of what was flushed since its broker time, seconds."""
+def pause(took: float, behind: float) -> float:
+    """Returns the seconds until the next flush. took: duration of a flush times the number of lanes; behind: age of what was
+    flushed since its broker time, seconds."""
     longest = max(LONGEST, min(BEHIND, behind))
-    return min(longest, max(SHORTEST, SHARE * took)), longest
+    return min(longest, max(SHORTEST, SHARE * took))

@@ -222,13 +222,13 @@ FAULTS: Final = (
     Fault(
         "a signal gives what may not be shown",
         "features/inputs/signals.py",
-        "strengths = np.where(self.moment.allowed, SIGNALS[name](self.moment), np.float32(0))",
-        "strengths = SIGNALS[name](self.moment)",
+        "strengths = np.where(moment.allowed, strengths, np.float32(0))",
+        "strengths = strengths + 0",
         ("test_what_is_not_allowed_is_in_no_order",),
     ),
     Fault(
         "ties of a signal are in no order",
-        "features/inputs/signals.py",
+        "features/inputs/standing.py",
         'return rows[np.argsort(-strengths[rows], kind="stable")][:limit]',
         'return rows[np.argsort(strengths[rows], kind="stable")[::-1]][:limit]',
         ("test_the_best_rows_are_the_strongest_ties_by_row",),

@@ -196,9 +196,9 @@ FAULTS: Final = (
     ),
     Fault(
         "the oldest items are the newest",
-        "online/recall/recency.py",
-        "np.where(years > 0, years + liked, 0)",
-        "np.where(years > 0, 3000 - years + liked, 0)",
+        "features/inputs/standing.py",
+        "np.where(years > 0, years + self.popular / (1 + self.popular), 0)",
+        "np.where(years > 0, 3000 - years + self.popular / (1 + self.popular), 0)",
         ("test_each_channel_does_what_its_name_says",),
     ),
     Fault(

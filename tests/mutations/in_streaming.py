@@ -29,7 +29,7 @@ FAULTS: Final = (
     Fault(
         "what was unsent is forgotten at the next batch",
         "streaming/operators/user_operator.py",
-        "lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()",
+        "sent = self._writer.unsent(lane.unsent) | writes.keys()",
         "lane.unsent = set(writes)",
         ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
     ),
@@ -183,8 +183,8 @@ FAULTS: Final = (
     Fault(
         "items that were unsent are not written after a crash",
         "streaming/operators/item_operator.py",
-        "lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()",
-        "lane.unsent = self._writer.unsent(lane.unsent)",
+        "sent = self._writer.unsent(lane.unsent) | writes.keys()",
+        "sent = self._writer.unsent(lane.unsent)",
         ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
     ),
     Fault(
@@ -197,9 +197,23 @@ FAULTS: Final = (
     Fault(
         "a shown item is written at once",
         "streaming/operators/item_operator.py",
-        "return self.impressions_due if self.impressions_only else self.flush_due",
-        "return self.flush_due",
-        ("test_what_was_only_shown_waits_for_the_longest_interval",),
+        "if all_due := began >= lane.impressions_due:",
+        "if all_due := True:",
+        ("test_what_was_only_shown_waits_though_others_are_acted_on",),
+    ),
+    Fault(
+        "impressions that wait are lost in a crash",
+        "streaming/operators/item_operator.py",
+        "lane.unsent = sent | {item_key(item_id) for item_id in lane.held}",
+        "lane.unsent = sent",
+        ("test_impressions_that_wait_are_written_after_a_crash",),
+    ),
+    Fault(
+        "an act leaves the impressions of its item behind",
+        "streaming/operators/item_operator.py",
+        "StateWrite(item.state.n, item.broker_ts, encoded[item_id])",
+        "StateWrite(item.state.n - 1, item.broker_ts, encoded[item_id])",
+        ("test_an_act_takes_the_impressions_of_its_item_along",),
     ),
     Fault(
         "items wait for longer than the stream is behind",

@@ -18,8 +18,9 @@ from features.store.job_status import Lane, lane_key, read_lane
 from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
 from features.units import MINUTE_MS
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
+from streaming.lanes import lane_of_item
 from streaming.operators.impression_join import SILENCE_MS
-from streaming.operators.item_operator import LONGEST, ItemFold
+from streaming.operators.item_operator import IMPRESSIONS, LONGEST, ItemFold
 from streaming.operators.stored_state import STATE_VERSION
 from streaming.operators.user_operator import SETTLE, SETTLE_AT, SILENT_S, UserFold
 from streaming.redis_sink.redis_commands import StateWrite
@@ -34,6 +35,8 @@ from tests.streaming.crashes import settings_of
 
 USER = 123
 LANE = partition_of(USER)
+OTHER = next(item for item in range(6, 100) if lane_of_item(item) == lane_of_item(5))
+"""Another item in the lane of item 5."""
 CLOSING = -(-(WALL + 30 * MINUTE_MS) // MINUTE_MS) * MINUTE_MS
 """When what came at WALL is closed: half an hour on, with the minute."""
 
@@ -52,8 +55,8 @@ class Bench:
         self.offsets[topic] += 1
         return Record(topic, LANE, self.offsets[topic] - 1, broker_ts, key, value)
 
-    def event(self, name: str, kind: int, ts: int = START, broker_ts: int = WALL, **more: Any) -> Record:
-        item, target = (-1 if kind >= UNDO else 5), more.pop("target", "")
+    def event(self, name: str, kind: int, ts: int = START, broker_ts: int = WALL, item: int = 5, **more: Any) -> Record:
+        item, target = (-1 if kind >= UNDO else item), more.pop("target", "")
         return self.record(
             EVENTS_TOPIC, write_event(Event(name, kind, USER, item, 0, target, ts, **more), MOVIES), broker_ts
         )
@@ -76,11 +79,11 @@ class Bench:
         found: bytes | None = self.client.hget(user_key(USER), N)
         return found
 
-    def contributions(self, expected: int | None = None) -> int:
-        """How many contributions Redis has of item 5. A write that was just sent is read over another connection, so the expected
-        number is waited for."""
+    def contributions(self, expected: int | None = None, item: int = 5) -> int:
+        """How many contributions Redis has of an item. A write that was just sent is read over another connection, so the
+        expected number is waited for."""
         deadline = monotonic() + 10
-        while (found := int(self.client.hget(item_key(5), N))) != expected and expected is not None:
+        while (found := int(self.client.hget(item_key(item), N) or 0)) != expected and expected is not None:
             if monotonic() > deadline:
                 break
             sleep(0.001)
@@ -332,13 +335,43 @@ def test_a_kept_delta_is_written_without_another_record(bench: Bench) -> None:
     assert bench.contributions(before + 2) == before + 2
 
 
-def test_what_was_only_shown_waits_for_the_longest_interval(bench: Bench) -> None:
-    bench.feed(bench.event("a", LIKE))
-    bench.job.advance(5.0)
-    before = bench.contributions()
+def test_what_was_only_shown_waits_though_others_are_acted_on(bench: Bench) -> None:
+    bench.feed(bench.event("a", LIKE), bench.event("z", LIKE, item=OTHER))
+    bench.job.advance(2 * IMPRESSIONS)
+    before, others = bench.contributions(), bench.contributions(item=OTHER)
     bench.feed(bench.shown("r1", broker_ts=bench.time.wall_ms()))  # a calm lane says it at once
     bench.feed(bench.shown("r2", broker_ts=bench.time.wall_ms()))
-    bench.job.advance(LONGEST - 0.1)
+    for number in range(4):
+        bench.feed(bench.event(f"o{number}", LIKE, item=OTHER))
+        bench.job.advance(1.0)
     assert bench.contributions(before + 1) == before + 1
-    bench.job.advance(0.2)
+    assert bench.contributions(others + 4, item=OTHER) == others + 4
+    bench.job.advance(1.2)
+    assert bench.contributions(before + 2) == before + 2
+
+
+def test_an_act_takes_the_impressions_of_its_item_along(bench: Bench) -> None:
+    bench.feed(bench.event("a", LIKE))
+    bench.job.advance(2 * IMPRESSIONS)
+    before = bench.contributions()
+    for number in range(3):
+        bench.feed(bench.shown(f"r{number}", broker_ts=bench.time.wall_ms()))
+    bench.job.advance(2.0)
+    bench.feed(bench.event("b", LIKE))
+    bench.job.advance(1.0)
+    assert bench.contributions(before + 4) == before + 4
+
+
+def test_impressions_that_wait_are_written_after_a_crash(bench: Bench) -> None:
+    bench.feed(bench.event("a", LIKE))
+    bench.job.advance(2 * IMPRESSIONS)
+    before = bench.contributions()
+    bench.feed(bench.shown("r1", broker_ts=bench.time.wall_ms()))
+    bench.feed(bench.shown("r2", broker_ts=bench.time.wall_ms()))
+    bench.feed(bench.event("o", LIKE, item=OTHER))
+    bench.job.advance(1.0)
+    assert bench.contributions(before + 1) == before + 1
+    bench.job.checkpoint()
+    bench.job.crash()
+    bench.job.touch_all()
     assert bench.contributions(before + 2) == before + 2
