@@ -5,6 +5,7 @@ user is taken as given, since computing it is the model server's cost.
 """
 
 import asyncio
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import psutil
 
 from benchmarks.ann import MAKERS
+from benchmarks.harness.bare_api import bare_api
 from benchmarks.harness.run_report import Report, spread, work_folder
 from benchmarks.harness.wide_catalogue import EACH, RawFeaturesOfCandidates, memory_of, queries, write_catalogue
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
@@ -154,6 +156,19 @@ def of_facets(size: int, values: int, rounds: int, report: Report) -> None:
             store = ItemStore(Base(folder / str(number)))
             channels: list[Recall] = [*(SignalRecall(name) for name in SIGNALS), RawFeaturesOfCandidates(store)]
             time_channels(report, f"{size:,} items, {number:,} values", channels, queries(store, rounds + 1))
+            del store, channels
+        _of_process(folder, values, size, rounds, report)
+
+
+def _of_process(folder: Path, values: int, size: int, rounds: int, report: Report) -> None:
+    """Report the memory of a whole API process over that catalogue, and the time of its lists without any service."""
+    with bare_api(folder / str(values), folder) as api:
+        started = api.wait_ready()
+        lists = [api.list_ms(user) for user in range(rounds)]
+        report.note(
+            f"an API process over {size:,} items of {values:,} values: {api.memory():,.0f} MB, lists {started:.1f} s after its "
+            f"start; {rounds} lists without Redis and models: p50 {statistics.median(lists):.1f} ms, worst {max(lists):.1f}"
+        )
 
 
 def run(home: Path | None, size: int, values: int, rounds: int, json_file: Path | None) -> None:
