@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_CONNECTIONS: Final = 4096
 SILENCE: Final = 30.0
 """Seconds that a connection may take to send the whole head of a request, from its opening or its last response on."""
+SLOWEST: Final = 10
+"""So many times SILENCE a caller may take to read the last response."""
 RESERVED_FILES: Final = 256
 """File descriptors for all that is no connection of a caller: files, Redis, Kafka, the model server."""
 MAX_REQUESTS: Final = 512
@@ -28,7 +30,10 @@ App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], A
 
 
 class Closable(Protocol):
-    """A connection, as the table needs it."""
+    """A connection, as the table needs it. sending: whether a part of its last response has still to go out."""
+
+    @property
+    def sending(self) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -57,9 +62,12 @@ class Connections:
 
     def opened(self, connection: Closable) -> None:
         """Hold a new connection; at the limit the oldest idle one is closed for it, or itself where all are busy."""
+        if len(self) >= self._limit:
+            oldest = next((each for each in self._idle if not each.sending), connection)
+            self._close(oldest, "full" if oldest is connection else "room")
+            if oldest is connection:
+                return
         self._idle[connection] = self._clock()
-        if len(self) > self._limit:
-            self._close(next(iter(self._idle)), "room" if len(self._idle) > 1 else "full")
 
     def begun(self, connection: Closable) -> None:
         """Note that the whole head of a request has come."""
@@ -78,9 +86,12 @@ class Connections:
 
     def close_silent(self) -> None:
         """Close those that have been idle for too long."""
-        until = self._clock() - self._silence
-        while self._idle and next(iter(self._idle.values())) <= until:
-            self._close(next(iter(self._idle)), "silent")
+        now = self._clock()
+        for connection, since in list(self._idle.items()):
+            if since > now - self._silence:
+                break
+            if not connection.sending or since <= now - SLOWEST * self._silence:
+                self._close(connection, "silent")
 
     async def watch(self) -> None:
         """Close silent connections each second, until cancelled."""
@@ -101,8 +112,12 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._table, self._refusal = table, refusal
 
+    @property
+    def sending(self) -> bool:
+        return self.transport.get_write_buffer_size() > 0
+
     def close(self) -> None:
-        """Close it at once; nothing is under way here."""
+        """Close it at once."""
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -121,6 +136,10 @@ class Connection(HttpToolsProtocol):
         if not self.pipeline:
             self._table.answered(self)
         super().on_response_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._table.closed(self)  # from here on it is another protocol's
+        super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         kind, text = self._refusal

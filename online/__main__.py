@@ -61,6 +61,7 @@ def main() -> int:
     config = uvicorn.Config(
         app,
         http=connection_class(connections, NO_HTTP),
+        ws="none",
         host=settings.host,
         port=settings.port,
         log_level="warning",

@@ -97,7 +97,7 @@ class ItemIndex:
 
     @cached_property
     def standings(self) -> Standings:
-        return Standings(self.columns, lambda: len(self.row_of))
+        return Standings(self.columns)
 
     @property
     def kinds(self) -> dict[str, Relations | Together]:
@@ -121,10 +121,15 @@ class Moment:
         outer = self.user.user_id
         return outer if isinstance(outer, int) else self.items.schema.ids.inside(outer)
 
+    @property
+    def size(self) -> int:
+        """N: how many items there were when the moment was made; more may have come since."""
+        return len(self.allowed)
+
     @cached_property
     def standing(self) -> Standing:
         """What items alone decide."""
-        return self.items.standings.at(self.at)
+        return self.items.standings.at(self.at, self.size)
 
     @cached_property
     def tastes(self) -> Tastes:
@@ -158,49 +163,53 @@ class Moment:
             for item_id, _, kind, centi in self.latest
             if schema.is_interest(kind, centi) and item_id not in disliked
         )
-        return np.array([row for row in rows if row >= 0], np.int64)
+        return np.array([row for row in rows if 0 <= row < self.size], np.int64)
 
     def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
         of the next."""
         rows = [
-            row for item_id, _ in self.user.sequence[-count:] if (row := self.items.row_of.get(item_id)) is not None
+            row
+            for item_id, _ in self.user.sequence[-count:]
+            if 0 <= (row := self.items.row_of.get(item_id, -1)) < self.size
         ]
         shares = fade ** np.arange(len(rows) - 1, -1, -1, dtype=np.float32)
         return np.asarray(rows, np.int64), np.asarray(shares, np.float32)
 
 
 def _ease(moment: Moment) -> FloatArray:
-    return moment.items.ease.spread(*moment.liked(len(moment.user.sequence), LIKED_FADE), len(moment.items))
+    return moment.items.ease.spread(*moment.liked(len(moment.user.sequence), LIKED_FADE), moment.size)
 
 
 def _similar(moment: Moment) -> FloatArray:
-    return moment.items.similar.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
+    return moment.items.similar.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), moment.size)
 
 
 def _together(moment: Moment) -> FloatArray:
     """Co-visits, damped by popularity: an item that everybody likes is liked together with anything."""
-    found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), len(moment.items))
+    found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), moment.size)
     return np.asarray(found / moment.standing.damping, np.float32)
 
 
 def _nearest_sessions(moment: Moment) -> FloatArray:
     began = moment.latest[0][1] if moment.latest else 0
-    return moment.items.sessions.spread(moment.session, began, len(moment.items))
+    return moment.items.sessions.spread(moment.session, began, moment.size)
 
 
 def _again(moment: Moment) -> FloatArray:
     """What the user was interested in lately, newer events and more of them counting more; not what they did not like the last
     time that they said."""
     schema, row_of = moment.items.schema, moment.items.row_of
-    found = np.zeros(len(moment.items), np.float32)
+    found = np.zeros(moment.size, np.float32)
     newest_positive: dict[ItemId, bool] = {}
     for ago, (item_id, _, kind, centi) in enumerate(reversed(moment.user.recent)):
         weight = schema.weight(kind, centi)
         if weight and item_id not in newest_positive:
             newest_positive[item_id] = weight > 0
-        if newest_positive.get(item_id, True) and schema.is_interest(kind, centi) and item_id in row_of:
-            found[row_of[item_id]] += 1 / log2(2 + ago)
+        if newest_positive.get(item_id, True) and schema.is_interest(kind, centi):
+            row = row_of.get(item_id, -1)
+            if 0 <= row < moment.size:
+                found[row] += 1 / log2(2 + ago)
     return found
 
 
@@ -214,7 +223,7 @@ def _popular(moment: Moment) -> FloatArray:
 
 def _genre(moment: Moment) -> FloatArray:
     """The facet values that the user likes, now and recently, in what is popular."""
-    size, (numbers, liking) = len(moment.items), moment.liking
+    size, (numbers, liking) = moment.size, moment.liking
     if not len(numbers):
         return np.zeros(size, np.float32)
     facets = moment.items.columns.facets
@@ -315,7 +324,7 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
-    gains, allowed = np.zeros(len(moment.items), np.float32), moment.allowed[rows]
+    gains, allowed = np.zeros(moment.size, np.float32), moment.allowed[rows]
     for name in SIGNALS:
         order = found.orders.get(name)
         if order is None or not len(order):

@@ -4,7 +4,6 @@ it is made once and serves all requests until an item changes or a day ends.
 Every value is the one that the function it stands for gives: a request with it and one without give the same bits.
 """
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Final
 
@@ -97,18 +96,18 @@ class Standing:
 
 
 class Standings:
-    """The newest standing of a catalogue. size: how many of the columns' rows are items."""
+    """The newest standing of a catalogue."""
 
-    def __init__(self, columns: ItemColumns, size: Callable[[], int]) -> None:
-        self._columns, self._count = columns, size
+    def __init__(self, columns: ItemColumns) -> None:
+        self._columns = columns
         self._key = (-1, -1, -1)
         self._standing = Standing(columns, 0, 0)
 
-    def at(self, at: Millis) -> Standing:
-        """The standing as of a time (ms)."""
-        key = at // DAY_MS, self._columns.changes, self._count()
+    def at(self, at: Millis, size: int) -> Standing:
+        """The standing of the first `size` items as of a time (ms)."""
+        key = at // DAY_MS, self._columns.changes, size
         if key != self._key:
-            self._key, self._standing = key, Standing(self._columns, key[2], at)
+            self._key, self._standing = key, Standing(self._columns, size, at)
         return self._standing
 
 

@@ -191,8 +191,8 @@ class RestApp:
 
 
 async def refuse_busy(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer a request beyond `features.http_connections.MAX_REQUESTS` with 503. An ASGI application."""
-    await _answer(send, 503, response.error_body("too many requests at once; try again later"))
+    """Answer a request beyond `features.http_connections.MAX_REQUESTS` with 429. An ASGI application."""
+    await _answer(send, 429, response.error_body("too many requests at once; try again later"))
 
 
 def _predict_signature(servable: Servable, name: str) -> Signature:

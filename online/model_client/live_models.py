@@ -3,14 +3,16 @@ matching golden scores and file digests.
 
 Calls name the version, so a version that the server has loaded but that was not checked here never ranks for a user. A
 version that fails the check is listed in `refused`, and the previous one stays in use; it is checked again once its files have
-changed, or at the next poll where it had no answer.
+changed, after a while where it was the server that refused it, and at the next poll where it had no answer.
 """
 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Set
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,9 @@ logger = logging.getLogger(__name__)
 POLL = 1.0
 GOLDEN_TIMEOUT = 2.0
 TOLERANCE = 1e-3
+SERVER_REFUSED_S = 30.0
+"""Seconds until a version is tried again whose files stay the same, but that the server could not compute, or computed
+otherwise: it may have been started anew."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ class LiveModels:
         self._live: dict[str, LiveModel] = {}
         self._previous: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
-        self._refused_files: dict[tuple[str, int], str] = {}
-        """Stamps of the files of versions that need no further check until these change."""
+        self._refused_files: dict[tuple[str, int], tuple[str, float]] = {}
+        """Stamps of the files of versions that need no further check until these change, or until a time (`time.monotonic`)."""
         self._task: asyncio.Task[None] | None = None
         self._polls: dict[str, asyncio.Task[None]] = {}
         self.on_disk: set[str] = set()
@@ -161,19 +166,20 @@ class LiveModels:
             stamp = await asyncio.to_thread(folder_stamp, version_folder(self._models, name, version))
         except (MartletError, OSError) as error:  # withdrawn this moment
             return str(error)
-        if self._refused_files.get(key) == stamp:
+        known, until = self._refused_files.pop(key, ("", 0.0))
+        if known == stamp and time.monotonic() < until:
+            self._refused_files[key] = known, until
             return self.refused[key]
-        reason, final = await self._try(name, version)
+        reason, rest = await self._try(name, version)
         if reason is None:
             self.refused.pop(key, None)
-        if reason is not None and final:
-            self._refused_files[key] = stamp
-        else:
-            self._refused_files.pop(key, None)
+        elif rest:
+            self._refused_files[key] = stamp, time.monotonic() + rest
         return reason
 
-    async def _try(self, name: str, version: int) -> tuple[str | None, bool]:
-        """(the reason if a version is refused, whether only other files can change that); takes it into service otherwise."""
+    async def _try(self, name: str, version: int) -> tuple[str | None, float]:
+        """(the reason if a version is refused, seconds for which that holds if its files stay); takes it into service
+        otherwise."""
         try:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
@@ -182,18 +188,21 @@ class LiveModels:
             scores = await self._client.check(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
         except VersionWithdrawn as error:  # not loaded yet, or no longer: keep the earlier reason
-            return self.refused.get((name, version), str(error)), False
+            return self.refused.get((name, version), str(error)), 0.0
         except Unavailable as error:
-            return str(error), isinstance(error, Refused) and not isinstance(error, Overloaded)
+            is_final = isinstance(error, Refused) and not isinstance(error, Overloaded)
+            return str(error), SERVER_REFUSED_S if is_final else 0.0
         except MartletError as error:
-            return str(error), True
+            return str(error), inf
+        except OSError as error:  # too many open files, among others: it says nothing of the version
+            return f"{type(error).__name__}: {error}", 0.0
         if not np.allclose(scores, expected, atol=TOLERANCE):
-            return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}", True
+            return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}", SERVER_REFUSED_S
         if name in self._live:
             self._previous[name] = self._live[name]
         self._live[name] = LiveModel(name, version, manifest)
         logger.info("model %s version %d ranks", name, version)
-        return None, False
+        return None, 0.0
 
 
 def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:

@@ -63,7 +63,7 @@ class SessionRecall:
         if not len(rows) or ends_session(moment.at - moment.latest[-1][1]):
             return np.zeros(0, np.int64)
         shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
-        together, size = moment.items.together, len(moment.items)
+        together, size = moment.items.together, moment.size
         near = moment.items.similar.spread(rows, shares, size) + together.spread(rows, shares, size)
         first = best_rows(near, FIRST_STEP)
         return _best(query, near + together.spread(first, near[first], size), limit)

@@ -17,14 +17,15 @@ from features.fold.state import decode_item
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from online.stores.item_store import ItemStore
 from online.support import metrics
-from online.support.deadline import lag_tolerant_timeout
 
 logger = logging.getLogger(__name__)
 
 REFRESH_EVERY = 0.2
 CHUNK = 1000
 RETRY_SECONDS = 0.5
-PING_EVERY, PING_TIMEOUT = 1.0, 0.5
+PING_EVERY, PING_TIMEOUT, GIVE_UP = 1.0, 0.5, 10.0
+"""Seconds between an answer on the channel and the next ping; without an answer to it until items are not fresh any more; and
+until the channel is opened anew, which reads all items."""
 YIELD_EVERY = 16
 """Items put into the store before control returns to the event loop."""
 
@@ -81,8 +82,11 @@ class ItemFollower:
         pipe = self._client.pipeline(transaction=False)
         for key in keys:
             pipe.hget(key, VALUE)
-        for count, (key, value) in enumerate(zip(keys, await pipe.execute(), strict=True), start=1):
-            if value is not None:
+        values = await pipe.execute(raise_on_error=False)
+        for count, (key, value) in enumerate(zip(keys, values, strict=True), start=1):
+            if isinstance(value, redis.ResponseError):  # of another type: it is nothing of ours
+                metrics.UNREADABLE.labels("item").inc()
+            elif value is not None:
                 self._put(key, value)
             if count % YIELD_EVERY == 0:  # every shown list changes its items: requests must not wait for all
                 await asyncio.sleep(0)
@@ -97,25 +101,24 @@ class ItemFollower:
             metrics.UNREADABLE.labels("item").inc()
             logger.warning("Redis holds nothing of an item under %s (%s): what was known of it stays", key, error)
 
-    async def _answers(self) -> bool:
-        """Whether Redis answers within PING_TIMEOUT s."""
-        try:
-            async with lag_tolerant_timeout(PING_TIMEOUT):
-                return bool(await self._client.ping())
-        except (redis.RedisError, OSError, TimeoutError):
-            return False
-
     async def _listen(self, channel: redis.client.PubSub) -> None:
         loop = asyncio.get_running_loop()
         changed: set[str] = set()
         refresh_at = loop.time() + REFRESH_EVERY
-        ping_at = loop.time() + PING_EVERY
+        ping_at, pinged = loop.time() + PING_EVERY, 0.0
         while True:
-            if loop.time() >= ping_at:  # the channel is silent while nothing changes, and while Redis stands still
-                self.fresh = await self._answers()
-                ping_at = loop.time() + PING_EVERY
+            # The channel is silent while nothing changes, and while Redis stands still or the connection leads nowhere.
+            if pinged and loop.time() - pinged > GIVE_UP:
+                raise TimeoutError(f"no answer on the channel for {GIVE_UP:.0f} s")
+            if pinged and loop.time() - pinged > PING_TIMEOUT:
+                self.fresh = False
+            if not pinged and loop.time() >= ping_at:
+                await channel.ping()
+                pinged = loop.time()
             message = await channel.get_message(timeout=max(0.01, refresh_at - loop.time()))
-            if message is not None:
+            if message is not None and message["type"] == "pong":
+                ping_at, pinged, self.fresh = loop.time() + PING_EVERY, 0.0, True
+            elif message is not None:
                 changed.update(message["data"].decode().split(","))
             if loop.time() >= refresh_at:
                 keys = sorted(changed)  # sorted: an item's features come before its neighbours

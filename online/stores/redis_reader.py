@@ -14,15 +14,17 @@ from features.errors import Unavailable
 CONNECT_TIMEOUT: Final = 1.0
 MAX_WAITING: Final = 1024
 """Reads that wait for a Redis that stands still; more fail at once."""
+STALE: Final = 1.0
+"""Seconds that a reply may take, far beyond what any reader waits: then the connection is given up, since it may lead nowhere."""
 
 
 class _Waiter:
-    """A read: how many replies are still to come, those that have, and who waits for them."""
+    """A read: when it began, how many replies are still to come, those that have, and who waits for them."""
 
-    __slots__ = ("future", "left", "replies")
+    __slots__ = ("began", "future", "left", "replies")
 
-    def __init__(self, future: "asyncio.Future[list[Any]]", count: int) -> None:
-        self.future, self.left = future, count
+    def __init__(self, future: "asyncio.Future[list[Any]]", count: int, began: float) -> None:
+        self.future, self.left, self.began = future, count, began
         self.replies: list[Any] = []
 
 
@@ -79,8 +81,12 @@ class _Connection(asyncio.Protocol):
     async def read(self, commands: Sequence[bytes]) -> list[Any]:
         if len(self._waiting) >= self._limit:
             raise Unavailable(f"Redis: {self._limit} reads wait for it")
+        loop = asyncio.get_running_loop()
+        if self._waiting and loop.time() - self._waiting[0].began > STALE:
+            self.close()
+            raise Unavailable(f"Redis: nothing came on the connection for {STALE:.0f} s")
         assert self._transport is not None
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), len(commands))
+        waiter = _Waiter(loop.create_future(), len(commands), loop.time())
         self._waiting.append(waiter)
         self._transport.write(b"".join(commands))
         return await waiter.future
@@ -92,32 +98,36 @@ class RedisReader:
     def __init__(self, host: str, port: int, limit: int = MAX_WAITING) -> None:
         self._host, self._port, self._limit = host, port, limit
         self._connection: _Connection | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[_Connection] | None = None
 
     async def read(self, commands: Sequence[bytes]) -> list[Any]:
         """The replies to packed commands (`hiredis.pack_command`), in their order. Raises Unavailable where Redis is away, the
         connection is lost meanwhile, or a reply is an error."""
         connection = self._connection
         if connection is None or connection.lost:
-            connection = await self._connect()
+            if self._connecting is None or self._connecting.done():
+                self._connecting = asyncio.create_task(self._connect(), name="redis connection")
+            connection = await asyncio.shield(self._connecting)  # a reader that gives up does not end it for all
         return await connection.read(commands)
 
     async def _connect(self) -> _Connection:
-        async with self._connecting:
-            if self._connection is not None and not self._connection.lost:
-                return self._connection
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    _, made = await asyncio.get_running_loop().create_connection(
-                        lambda: _Connection(self._limit), self._host, self._port
-                    )
-            except (OSError, TimeoutError) as error:
-                raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
-            self._connection = made
-            return made
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                _, made = await asyncio.get_running_loop().create_connection(
+                    lambda: _Connection(self._limit), self._host, self._port
+                )
+        except (OSError, TimeoutError) as error:
+            raise Unavailable(f"Redis: {type(error).__name__}: {error}") from error
+        if made.lost:
+            raise Unavailable("Redis: the connection was lost at once")
+        self._connection = made
+        return made
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the connection, if there is one."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
         if self._connection is not None:
             self._connection.close()
             self._connection = None

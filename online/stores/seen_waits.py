@@ -52,7 +52,7 @@ class SeenWaits:
         return True
 
     async def _until_applied(self, left: Mapping[UserId, int], deadline: float) -> None:
-        async with self._updates.subscribe(*left) as updated:
+        async with self._updates.subscribe(*left, timeout=BACKSTOP) as updated:
             while left := await self._users.behind(left, max(0.001, deadline - time.monotonic())):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(BACKSTOP):

@@ -81,7 +81,7 @@ class UserStore:
         self._breaker = CircuitBreaker(FAILURES_TO_REST, REST)
 
     async def close(self) -> None:
-        self._reader.close()
+        await self._reader.close()
         await self._client.aclose()
 
     async def ping(self) -> bool:
@@ -120,7 +120,7 @@ class UserStore:
             if fields[0] is None and int(loaded or 0) != self._generation:  # emptied, or not loaded yet
                 return self._from_base(user_id)
             return LiveUser(UserFeatures(user_id), n=0) if fields[0] is None else _live_user(fields, seen, hidden)
-        except (msgspec.DecodeError, ValueError, TypeError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
             metrics.UNREADABLE.labels("user").inc()
             logger.warning("Redis holds no state of a user under %s (%s)", user_key(user_id), error)
             return self._from_base(user_id)
@@ -151,7 +151,7 @@ class UserStore:
         return {
             user_id: offset
             for (user_id, offset), (generation, n) in zip(offsets.items(), answers, strict=True)
-            if n is None or int(generation) != self._generation or int(n) < offset
+            if _number(generation) != self._generation or _number(n) < offset
         }
 
     async def clock_mark(self) -> int | None:
@@ -166,6 +166,11 @@ class UserStore:
         except ValueError:
             logger.warning("Redis holds no time under %s: %.40r", CLOCK_KEY, value)
             return None
+
+
+def _number(value: bytes | None) -> int:
+    """A whole number of Redis; −1 for what is none."""
+    return int(value) if value is not None and value.isdigit() else -1
 
 
 def _live_user(fields: list[bytes | None], seen: Iterable[bytes], hidden: Sequence[bytes]) -> LiveUser:

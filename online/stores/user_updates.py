@@ -64,8 +64,9 @@ class UserUpdates:
         await self._client.aclose()
 
     @contextlib.asynccontextmanager
-    async def subscribe(self, *user_ids: UserId) -> AsyncIterator[asyncio.Event]:
-        """An event that is set at each update of one of the users' features; the listener clears it."""
+    async def subscribe(self, *user_ids: UserId, timeout: float = SUBSCRIBE_TIMEOUT) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each update of one of the users' features; the listener clears it. It is there after `timeout`
+        s at the latest, whether Redis has confirmed it or not."""
         updated, names = asyncio.Event(), [user_channel(user_id) for user_id in user_ids]
         subscriptions = [self._users.setdefault(name, _Subscription()) for name in names]
         for subscription in subscriptions:
@@ -76,7 +77,7 @@ class UserUpdates:
             else:
                 await self._update_channel(subscribe=[name for name in names if len(self._users[name].listeners) == 1])
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SUBSCRIBE_TIMEOUT):
+                async with asyncio.timeout(timeout):
                     for subscription in subscriptions:
                         await subscription.subscribed.wait()
             yield updated
@@ -103,19 +104,26 @@ class UserUpdates:
         while True:
             try:
                 async with self._client.pubsub() as channel:
+                    await channel.subscribe(IDLE_CHANNEL)  # connects, which two at once must not
                     self._channel = channel  # from here on new listeners subscribe by themselves
-                    await channel.subscribe(IDLE_CHANNEL, *self._users)
-                    await self._listen(channel)
+                    try:
+                        if self._users:
+                            await channel.subscribe(*self._users)
+                        await self._listen(channel)
+                    finally:
+                        self._let_go()
             except (redis.RedisError, OSError) as error:
                 logger.warning("moves of users are not heard of (%s); trying again", error)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 logger.exception("moves of users are not heard of; trying again")
                 await asyncio.sleep(RETRY_SECONDS)
-            finally:
-                self._channel = None
-                for subscription in self._users.values():
-                    subscription.subscribed.clear()
+
+    def _let_go(self) -> None:
+        """Use a channel no more, before its connection goes back."""
+        self._channel = None
+        for subscription in self._users.values():
+            subscription.subscribed.clear()
 
     async def _listen(self, channel: redis.client.PubSub) -> None:
         while True:

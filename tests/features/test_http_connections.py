@@ -31,6 +31,7 @@ class Door:
     """A connection of which is known whether it is open."""
 
     open = True
+    sending = False
 
     def close(self) -> None:
         self.open = False
@@ -81,6 +82,23 @@ def test_silence_counts_from_the_last_response() -> None:
     assert [door.open for door in doors] == [False, False, True]
     table.closed(silent)  # as its transport says in the end
     assert len(table) == 1
+
+
+def test_who_is_still_reading_a_response_makes_no_room_and_has_longer() -> None:
+    clock = Clock()
+    table = Connections(2, silence=30, clock=clock)
+    reading, other = Door(), Door()
+    reading.sending = True
+    for door in (reading, other, Door()):
+        table.opened(door)
+    assert (reading.open, other.open) == (True, False)
+    clock.now = 31
+    table.close_silent()
+    assert reading.open
+    clock.now = 30 * http_connections.SLOWEST + 1
+    table.close_silent()
+    assert not reading.open
+    assert len(table) == 0
 
 
 async def hello(scope: Message, receive: Receive, send: Send) -> None:
@@ -153,6 +171,31 @@ def test_what_sends_no_whole_request_is_closed(sent: bytes) -> None:
                 assert await asyncio.wait_for(reader.read(), 20) == b""
             assert len(table) == 0
             writer.close()
+
+    asyncio.run(play())
+
+
+def test_websockets_are_not_held_as_requests_for_ever() -> None:
+    upgrade = (
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+
+    async def refusing(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await hello(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    async def play() -> None:
+        table = Connections(5)
+        async with serving(refusing, table) as port:
+            for _ in range(12):
+                reader, writer = await connect(port)
+                writer.write(upgrade)
+                await asyncio.wait_for(reader.read(), 20)
+                writer.close()
+            assert (await request(port)).startswith(b"HTTP/1.1 200")
 
     asyncio.run(play())
 

@@ -124,15 +124,15 @@ FAULTS: Final = (
     Fault(
         "a token is fulfilled by a generation before",
         "online/stores/user_store.py",
-        "int(generation) != self._generation or ",
+        "_number(generation) != self._generation or ",
         "",
         ("test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_far",),
     ),
     Fault(
         "a token is fulfilled one record early",
         "online/stores/user_store.py",
-        "int(n) < offset",
-        "int(n) + 1 < offset",
+        "_number(n) < offset",
+        "_number(n) + 1 < offset",
         ("test_a_token_is_fulfilled_by_its_own_generation_once_the_log_is_read_that_far",),
     ),
     Fault(

@@ -50,7 +50,7 @@ steps = st.lists(
 @given(steps, st.integers(1, SIZE + 2))
 def test_it_gives_what_is_made_anew_at_each_moment(given_steps: list[Any], limit: int) -> None:
     columns, features = table(), dict[int, ItemFeatures]()
-    standings = Standings(columns, lambda: SIZE)
+    standings = Standings(columns)
     for step in given_steps:
         if step[0] == "event":
             changed(columns, features, *step[1:])
@@ -58,7 +58,7 @@ def test_it_gives_what_is_made_anew_at_each_moment(given_steps: list[Any], limit
             columns.set_item(step[1], step[1] + 1, film(step[1] + 1, "x", ("New",), step[2]))
         else:
             at, allowed = AT + step[1] * DAY_MS // 2, np.array(step[2])
-            found, fresh = standings.at(at), Standing(columns, SIZE, at)
+            found, fresh = standings.at(at, SIZE), Standing(columns, SIZE, at)
             for name in ("popular", "popular_day", "trending", "newest"):
                 strengths = getattr(found, name)
                 assert strengths.tobytes() == getattr(fresh, name).tobytes()
@@ -87,17 +87,14 @@ def test_its_values_are_those_of_the_columns() -> None:
 
 def test_it_is_made_once_for_a_day_and_its_items() -> None:
     columns, features = table(), dict[int, ItemFeatures]()
-    sizes = [SIZE]
-    standings = Standings(columns, lambda: sizes[0])
-    first = standings.at(AT)
-    assert standings.at(AT + DAY_MS // 2) is first
-    assert standings.at(AT + DAY_MS) is not first
-    first = standings.at(AT)
+    standings = Standings(columns)
+    first = standings.at(AT, SIZE)
+    assert standings.at(AT + DAY_MS // 2, SIZE) is first
+    assert standings.at(AT + DAY_MS, SIZE) is not first
+    first = standings.at(AT, SIZE)
     changed(columns, features, 0, LIKE, 0)
-    assert standings.at(AT) is not first
-    first = standings.at(AT)
-    sizes[0] = SIZE - 1
-    assert len(standings.at(AT).popular) == SIZE - 1
+    assert standings.at(AT, SIZE) is not first
+    assert len(standings.at(AT, SIZE - 1).popular) == SIZE - 1
 
 
 @pytest.mark.parametrize("hidden", [0, standing.FIRST_WALK, 5 * standing.FIRST_WALK])

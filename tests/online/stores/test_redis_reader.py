@@ -32,7 +32,7 @@ def play(port: int, steps: Callable[[RedisReader], Awaitable[None]], limit: int 
         try:
             await asyncio.wait_for(steps(reader), 60)
         finally:
-            reader.close()
+            await reader.close()
 
     asyncio.run(run())
 
@@ -126,7 +126,40 @@ def test_what_is_no_reply_ends_the_connection() -> None:
         reader = RedisReader("127.0.0.1", listening.sockets[0].getsockname()[1])
         with pytest.raises(Unavailable, match="Redis: the connection was lost"):
             await asyncio.wait_for(reader.read(get("k1")), 20)
-        reader.close()
+        await reader.close()
+        listening.close()
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_leads_nowhere_is_given_up() -> None:
+    """The first one is silent for ever, without being closed; later ones answer."""
+
+    async def run() -> None:
+        connected: list[int] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connected.append(1)
+            silent = len(connected) == 1
+            while data := await reader.read(1000):
+                if not silent:
+                    writer.write(b"$1\r\n7\r\n" * data.count(b"GET"))
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        reader = RedisReader("127.0.0.1", listening.sockets[0].getsockname()[1])
+
+        async def once() -> bool:
+            try:
+                async with asyncio.timeout(0.05):
+                    return await reader.read(get("k1")) == [b"7"]
+            except (Unavailable, TimeoutError):
+                return False
+
+        async with asyncio.timeout(30):
+            while not await once():
+                await asyncio.sleep(0.02)
+        assert len(connected) == 2
+        await reader.close()
         listening.close()
 
     asyncio.run(run())
