@@ -37,6 +37,7 @@ from infra.system import packages
 from infra.system.processes import require_free, tail
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
+from streaming.operators.stored_state import STATE_VERSION
 from streaming.settings import JobSettings
 
 FORMAT_TIMEOUT = 60.0
@@ -241,6 +242,7 @@ class Stack:
             redis_port=self.ports.redis,
             base=str(base.folder),
             generation=record.generation,
+            state_version=STATE_VERSION,
             horizon=max(base.clock_start, base.horizon),
             horizon_since=record.clock_since,
             parallelism=record.parallelism,

@@ -18,6 +18,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
     parallelism     of the fold, at most 8
     attribution     window (s) in which a shown list waits for actions on it before it becomes a sample
+    state_version   of the states in Flink that the home's generation was made for; the operators refuse another than their own
     items           whether events are also folded into items and pairs. If not, half of the job's work is saved, and items and
                     pairs stay as they are in the base
     """
@@ -32,6 +33,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     parallelism: int = 1
     attribution: int = ATTRIBUTION_S
     items: bool = True
+    state_version: int = 0
 
     def clock(self) -> Clock:
         """The home's clock."""

@@ -178,6 +178,26 @@ def read_served_list(value: bytes) -> Served:
     return served
 
 
+def read_head_as_list(value: bytes) -> Served:
+    """A list of the topic `served`: whole, as homes of before have it, or what its head says of it, without scores, candidates
+    and features. Raises BadEvent for what is neither."""
+    head = _read(_head_decoder, value)
+    if head.item_ids is UNSET:
+        return read_served_list(value)
+    _check_items(head.item_ids, "item_ids", "")
+    return Served(
+        request_id=head.request_id,
+        user_id=head.user_id,
+        ts=head.ts,
+        at=head.ts,
+        model=None,
+        model_version=None,
+        items=tuple(ServedItem(item_id, position, 0.0, ()) for position, item_id in enumerate(head.item_ids)),
+        candidates=ServedCandidates((), [], [], []),
+        arms=head.arms,
+    )
+
+
 def check_served(served: Served) -> None:
     """Check what types alone can't express. Raises BadEvent."""
     _check_items(tuple([item.item_id for item in served.items]))

@@ -115,7 +115,7 @@ def read_shown(value: bytes) -> Served:
         raise BadEvent("shown", f"at most {SHOWN_LIMIT} bytes", f"{len(value)} bytes")
     try:
         shown = _decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEvent("shown", "a list in msgpack", str(error)) from error
     served = _list_of(shown)
     check_served(served)
@@ -134,6 +134,8 @@ def _list_of(shown: Shown) -> Served:
     if any(not 0 <= index < size for index in slate):
         raise BadEvent("slate", f"indices of {size} candidates", str(slate))
     propensity = [1.0] * len(slate) if shown.propensity is UNSET else _floats("propensity", shown.propensity).tolist()
+    if not all(0 <= each <= 1 for each in propensity):
+        raise BadEvent("propensity", "probabilities from 0 to 1", str(propensity)[:60])
     team = [""] * len(slate) if shown.team is UNSET else list(shown.team)
     for name, values in (("propensity", propensity), ("team", team)):
         if len(values) != len(slate):
@@ -198,7 +200,10 @@ def _whole(where: str, column: Column) -> list[int]:
 
 
 def _floats(where: str, column: Column) -> FloatArray:
-    return _array(where, column, (_FLOAT,))
+    values = _array(where, column, (_FLOAT,))
+    if not np.isfinite(values).all():
+        raise BadEvent(where, "finite numbers", "others among them")
+    return values
 
 
 def _array(where: str, column: Column, kinds: Sequence[str]) -> AnyArray:

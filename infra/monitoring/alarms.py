@@ -118,10 +118,11 @@ def _ledger_unbalanced(snapshots: Snapshots) -> str | None:
 
 
 def _lists_closed_early(snapshots: Snapshots) -> str | None:
-    counts = [count for snapshot in snapshots if (count := snapshot.total("closed_early")) is not None]
-    if len(counts) < 2 or counts[-1] <= min(counts):
-        return None
-    return f"{counts[-1] - min(counts)} shown lists were closed within the last minute before their time was over"
+    risen = 0
+    for number, lane in (snapshots[-1].lanes or {}).items():
+        before = [each.lanes[number].closed_early for each in snapshots[:-1] if each.lanes and number in each.lanes]
+        risen += max(0, lane.closed_early - min(before, default=lane.closed_early))
+    return f"{risen} shown lists were closed within the last minute before their time was over" if risen else None
 
 
 def _features_stale(snapshots: Snapshots) -> str | None:

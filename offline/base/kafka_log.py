@@ -50,6 +50,14 @@ class Log(Protocol):
         ...
 
 
+class RetainedLog(Log, Protocol):
+    """A log whose oldest records are deleted in time."""
+
+    def first(self, span: Span) -> int:
+        """The offset of the oldest record of the span's partition that there still is. Raises Unavailable."""
+        ...
+
+
 @dataclass(frozen=True)
 class KafkaLog:
     """The log in Kafka.
@@ -64,6 +72,9 @@ class KafkaLog:
     def items_end(self) -> int:
         """The offset after the newest record of the topic `items`. Raises Unavailable."""
         return self.spans(ITEMS, 1)[0].end
+
+    def first(self, span: Span) -> int:
+        return self.spans(span.topic, span.partition + 1)[span.partition].start
 
     def spans(self, topic: str, partitions: int = PARTITIONS) -> list[Span]:
         """All that a topic holds now, a span a partition. Raises Unavailable."""

@@ -35,7 +35,7 @@ from features.inputs.signals import SIGNAL_COLUMNS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from offline.base.fold_workers import Batches, Worker
-from offline.base.kafka_log import KafkaLog, Log
+from offline.base.kafka_log import KafkaLog, RetainedLog
 from offline.base.state_tables import write_parts
 from offline.console import run, step
 from offline.spark.grouped_batches import RowBuffer
@@ -108,7 +108,7 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
             yield None, (*head, served.at, *features.history, *candidates), None
 
 
-def impressions_worker(log: Log, spans: Sequence[Spans], schema: str, columns: str, mean: float) -> Worker:
+def impressions_worker(log: RetainedLog, spans: Sequence[Spans], schema: str, columns: str, mean: float) -> Worker:
     """Rows (id) of numbers of `spans` → LESSONS (see `lessons`). schema: the text of the home's."""
 
     def work(numbers: Iterable[pa.RecordBatch]) -> Batches:
@@ -138,7 +138,7 @@ def impressions_worker(log: Log, spans: Sequence[Spans], schema: str, columns: s
 
 def make_from_impressions(
     spark: "SparkSession",
-    log: Log,
+    log: RetainedLog,
     spans: Sequence[Spans],
     schema: Schema,
     samples: Path,

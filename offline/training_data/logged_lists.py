@@ -1,28 +1,29 @@
 """Samples of the log with their lists: the topic `samples` joined with what lists were made of, a partition at a time.
 
 A sample says at which offset of its partition of `shown` its list lies. Homes from before have the list in the sample itself, or
-whole in `served`. What a user did before wanting to be forgotten is left out.
+whole in `served`. Where a record is not there, the head in `served` still says what was shown, and in which experiments. What a
+user did before wanting to be forgotten is left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
 from features.contracts.samples import Forgotten, Sample, SampleReference, read_sample
-from features.contracts.served import Served, read_served_list
+from features.contracts.served import Served, read_head_as_list
 from features.contracts.shown_lists import read_shown
 from features.errors import BadEvent
 from features.ids import OuterId
 from features.keys import SAMPLES, SERVED, SHOWN
-from offline.base.kafka_log import KafkaLog, Log, Span
+from offline.base.kafka_log import KafkaLog, RetainedLog, Span
 
 T = TypeVar("T")
 NO_SAMPLE, NO_RECORD, FORGOTTEN = "no sample", "no record of what was shown", "user forgotten"
 """Why a record of `samples` comes without a list."""
-_BLOCK: Final = 2_000
-"""Samples whose lists are read together."""
-_READERS: Final[Mapping[str, Callable[[bytes], Served]]] = {SHOWN: read_shown, SERVED: read_served_list}
+_BLOCK: Final = 200
+"""Samples whose lists are read together, decoded some 10 to 100 kB each."""
+_READERS: Final[Mapping[str, Callable[[bytes], Served]]] = {SHOWN: read_shown, SERVED: read_head_as_list}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def spans_of(log: KafkaLog) -> list[Spans]:
 
 
 def logged_samples(
-    log: Log, spans: Spans, is_wanted: Callable[[SampleReference], bool] = lambda sample: True
+    log: RetainedLog, spans: Spans, is_wanted: Callable[[SampleReference], bool] = lambda sample: True
 ) -> Iterator[Sample | SampleReference | str]:
     """Every sample once, with its list where `is_wanted`; in place of those that have none the reason. A crash of the job may
     write a sample twice. Raises Broken or Unavailable as the log does."""
@@ -51,14 +52,14 @@ def logged_samples(
             if not isinstance(each, SampleReference) or not is_wanted(each):
                 yield each
                 continue
-            served = lists.get(_where(each))
+            served = lists.get((SHOWN, -1 if each.shown is None else each.shown)) or lists.get((SERVED, each.served))
             try:
                 yield NO_RECORD if served is None else each.with_list(served)
             except BadEvent:
                 yield NO_RECORD
 
 
-def _forgotten(log: Log, span: Span) -> dict[OuterId, int]:
+def _forgotten(log: RetainedLog, span: Span) -> dict[OuterId, int]:
     """Users who wanted to be forgotten → the offset of their newest wish."""
     found: dict[OuterId, int] = {}
     for record in log.read(span):
@@ -71,7 +72,11 @@ def _forgotten(log: Log, span: Span) -> dict[OuterId, int]:
     return found
 
 
-def _known_once(log: Log, span: Span, forgotten: Mapping[OuterId, int]) -> Iterator[Sample | SampleReference | str]:
+def _known_once(
+    log: RetainedLog, span: Span, forgotten: Mapping[OuterId, int]
+) -> Iterator[Sample | SampleReference | str]:
+    """Each sample once: of those that come again, since the job has folded the log anew, the first after the user's newest wish
+    to be forgotten."""
     known: set[str] = set()
     for record in log.read(span):
         try:
@@ -81,25 +86,27 @@ def _known_once(log: Log, span: Span, forgotten: Mapping[OuterId, int]) -> Itera
             continue
         if isinstance(sample, Forgotten) or sample.request_id in known:
             continue
+        if record.offset < forgotten.get(sample.user_id, -1):
+            yield FORGOTTEN
+            continue
         known.add(sample.request_id)
-        yield FORGOTTEN if record.offset < forgotten.get(sample.user_id, -1) else sample
+        yield sample
 
 
-def _where(sample: SampleReference) -> tuple[str, int]:
-    """(topic, offset) of a sample's list."""
-    return (SERVED, sample.served) if sample.shown is None else (SHOWN, sample.shown)
-
-
-def _lists_of(log: Log, spans: Spans, samples: Iterable[SampleReference]) -> dict[tuple[str, int], Served]:
-    """The lists of samples, as far as the log still holds them, by (topic, offset)."""
-    wanted = {_where(sample) for sample in samples}
+def _lists_of(log: RetainedLog, spans: Spans, samples: Sequence[SampleReference]) -> dict[tuple[str, int], Served]:
+    """The lists of samples, as far as the log still holds them, by (topic, offset): what they were made of, else their heads."""
     found: dict[tuple[str, int], Served] = {}
     for span in (spans.shown, spans.served):
-        offsets = [offset for topic, offset in wanted if topic == span.topic and span.start <= offset < span.end]
+        if span.topic == SHOWN:
+            places = {sample.shown for sample in samples if sample.shown is not None}
+        else:
+            places = {sample.served for sample in samples if (SHOWN, sample.shown) not in found}
+        offsets = [offset for offset in places if span.start <= offset < span.end]
         if not offsets:
             continue
-        for record in log.read(span._replace(start=min(offsets), end=max(offsets) + 1)):
-            if (span.topic, record.offset) in wanted:
+        start = max(min(offsets), log.first(span))  # the log may have lost some since the span was taken
+        for record in log.read(span._replace(start=min(start, max(offsets) + 1), end=max(offsets) + 1)):
+            if record.offset in places:
                 try:
                     found[span.topic, record.offset] = _READERS[span.topic](record.value)
                 except BadEvent:  # a head without a record, among others

@@ -155,7 +155,8 @@ class ImpressionLog:
         if sent.answer is None:
             return None
         try:
-            return int((await asyncio.shield(sent.answer)).offset)
+            offset = int((await asyncio.shield(sent.answer)).offset)
+            return offset if offset >= 0 else None  # after a repeated batch the broker does not say where it lies
         except (KafkaError, OSError, TimeoutError) as error:
             self._lose_record("kafka", error)
             return None

@@ -1,7 +1,8 @@
 """Attribution join: shown lists (`served`) joined with events by request_id, within half an hour of broker time.
 
 Either side may come first, since the two topics are read in parallel. A list is closed by its lane's time, the newest broker
-time of the lane's records, so reading an old log again closes no list early. Where a lane is silent, wall time closes it.
+time read of the topic that is behind, so reading an old log again closes no list early. Where a lane is silent, wall time closes
+it.
 
 Of a list the job holds a reference alone, some 45 bytes: whose it is, and where it and its record lie. References are packed by
 the minute in which they are closed, in chunks, so that what bounds them is time, and a checkpoint carries few bytes. Actions are
@@ -28,12 +29,15 @@ SILENCE_MS: Final = MINUTE_MS
 OPEN_LISTS: Final = 1 << 17
 """Lists that a lane holds open at most, some 6 MB; beyond them the oldest are closed early, which is counted. All lanes together
 have room for half an hour of 580 lists a second."""
-ACTED_LISTS: Final = 500
-"""Lists of one user that hold actions at once; beyond them the oldest actions are dropped, which is counted."""
+ACTED_LISTS, USERS_ACTIONS = 100, 1000
+"""Lists of one user that hold actions at once, and all those actions; beyond them the oldest lists' are dropped, which is
+counted. Each act stores all of its user's anew."""
 CHUNK: Final = 64
 """References of one entry of state: each new one stores its chunk anew, so the chunks are small."""
-CLOSED_AT_ONCE: Final = 4
-"""Chunks closed by one batch of records or one timer, so that the lists of a whole minute hold no event up."""
+CLOSED_AT_ONCE: Final = 256
+"""Lists closed by one batch of records or one timer, about, so that those of a whole minute hold no event up. A chunk counts as a
+few lists at least, which is what it costs."""
+CHUNK_COST: Final = 4
 PERIODS: Final = 30
 """Of the window, whose lists are closed together: a minute each of half an hour."""
 _CHUNK_BITS: Final = 20
@@ -154,11 +158,11 @@ class OpenLists:
     def act(self, lane: LaneLists, user_id: UserId, request_id: str, action: Action, broker_ts: Millis) -> None:
         """Add an action on a list, which may not have arrived yet."""
         acted = self._acts(user_id)
-        until = self._closing(broker_ts) + self._period_s  # no list that was shown before is closed later
+        until = self._last_closing(lane, broker_ts)
         of_list = acted.setdefault(request_id, _Acted(until, []))
         if len(of_list.actions) < MAX_ACTIONS:
             of_list.actions.append(action)
-        if len(acted) > ACTED_LISTS:
+        while len(acted) > 1 and (len(acted) > ACTED_LISTS or _count(acted) > USERS_ACTIONS):
             lane.unmatched += len(acted.pop(next(iter(acted))).actions)
         self._store_acts(lane, user_id, acted)
 
@@ -173,7 +177,7 @@ class OpenLists:
 
     def forget(self, lane: LaneLists, user_id: UserId, floor: Millis, broker_ts: Millis) -> None:
         """Drop the open lists of a user that were made up to `floor`, by the home's clock, and all actions so far."""
-        lane.forgotten[user_id] = (floor, self._closing(broker_ts) + self._period_s)
+        lane.forgotten[user_id] = (floor, self._last_closing(lane, broker_ts))
         lane.oldest = min(lane.oldest, lane.forgotten[user_id][1])
         self._forgotten.put(user_id, _encode(lane.forgotten[user_id]))
         if lane.acting.pop(user_id, None) is not None:
@@ -183,8 +187,8 @@ class OpenLists:
         """Close lists whose window is over, a limited number of them at once: `due` says whether more are. `lane_ts` is the
         lane's newest broker time, `now` wall time."""
         until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts
-        chunks = CLOSED_AT_ONCE
-        while chunks and (at := self._next(lane, until)) is not None:
+        left = CLOSED_AT_ONCE
+        while (left > 0 or self._is_full(lane)) and (at := self._next(lane, until)) is not None:
             period, early = lane.periods[at], at * _SECOND_MS > until
             is_last = period.first == period.next
             key = _key(at, period.first)
@@ -200,9 +204,9 @@ class OpenLists:
             for reference in references:
                 if not self._is_forgotten(lane, reference):
                     actions = self._take_acts(lane, reference)
-                    yield ClosedList(reference, actions, until if early else at * _SECOND_MS)
-            chunks -= 1
-        if chunks:
+                    yield ClosedList(reference, actions, now if early else at * _SECOND_MS)
+            left -= max(len(references), CHUNK_COST)
+        if left > 0:
             self._drop_old(lane, until // _SECOND_MS)
 
     def due(self, lane: LaneLists, lane_ts: Millis) -> bool:
@@ -220,9 +224,17 @@ class OpenLists:
         """When a list that came at this broker time (ms) is closed, in seconds: at the end of a period."""
         return -(-(broker_ts + self._window_ms) // (_SECOND_MS * self._period_s)) * self._period_s
 
+    def _last_closing(self, lane: LaneLists, broker_ts: Millis) -> int:
+        """The time until which a list that was shown before `broker_ts` may be open; some may have been opened while lists waited
+        for longer."""
+        return max(self._closing(broker_ts), max(lane.periods, default=0)) + self._period_s
+
+    def _is_full(self, lane: LaneLists) -> bool:
+        return lane.count > OPEN_LISTS
+
     def _next(self, lane: LaneLists, until: Millis) -> int | None:
         at = min(lane.periods, default=None)
-        return at if at is not None and (at * _SECOND_MS <= until or lane.count > OPEN_LISTS) else None
+        return at if at is not None and (at * _SECOND_MS <= until or self._is_full(lane)) else None
 
     def _is_forgotten(self, lane: LaneLists, reference: OpenList) -> bool:
         forgotten = lane.forgotten.get(reference.user_id)
@@ -264,6 +276,10 @@ class OpenLists:
             del lane.forgotten[user_id]
             self._forgotten.remove(user_id)
         lane.note_oldest()
+
+
+def _count(acted: dict[str, _Acted]) -> int:
+    return sum(len(of_list.actions) for of_list in acted.values())
 
 
 def _key(at: int, chunk: int) -> int:

@@ -25,7 +25,14 @@ from features.keys import item_key, item_of, item_of_pairs, pairs_key
 from features.types import IMPRESSION, Contribution
 from streaming.lanes import LABELS
 from streaming.operators.item_deltas import lane_of_delta, read_delta
-from streaming.operators.stored_state import STATE_VERSION, StoredState, decode_keys, decode_state, encode
+from streaming.operators.stored_state import (
+    STATE_VERSION,
+    StoredState,
+    decode_keys,
+    decode_state,
+    encode,
+    require_state,
+)
 from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import BYTES
 from streaming.redis_sink.redis_commands import StateWrite, Write
@@ -130,6 +137,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._time = time_source
 
     def open(self, context: RuntimeContext) -> None:
+        require_state(self._settings.state_version)
         tune_interpreter()
         base = Base(Path(self._settings.base))
         self._schema = base.schema

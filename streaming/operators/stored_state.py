@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from features.errors import Broken
 from features.store.job_status import Lane
 from features.types import Contribution
 
@@ -102,6 +103,15 @@ decode_live = msgspec.msgpack.Decoder(StoredLive).decode
 decode_lane = msgspec.msgpack.Decoder(StoredLane).decode
 decode_keys = msgspec.msgpack.Decoder(list[str]).decode
 decode_state = msgspec.msgpack.Decoder(StoredState).decode
+
+
+def require_state(version: int) -> None:
+    """Raise Broken where a home's checkpoints hold states of another version: the offsets in them would be taken without them."""
+    if version != STATE_VERSION:
+        raise Broken(
+            f"the job's state has version {STATE_VERSION}, this home's {version or 'an older one'}: `./martlet down` and `up` "
+            "fold the log anew"
+        )
 
 
 def pack_ids(ids: Iterable[int]) -> bytes:

@@ -26,13 +26,21 @@ from features.keys import EVENTS, ITEMS, SERVED, user_key, user_of
 from features.store.job_status import VERDICTS, lane_key
 from features.types import FORGET_USER, UNDO, Contribution, Event, Item
 from features.verdicts import APPLIED, MARKS, REJECTED, REROUTED
-from streaming.batch_codec import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
+from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.lanes import LABELS, LANE_OF
 from streaming.operators.impression_join import LaneLists, OpenLists
 from streaming.operators.item_deltas import deltas_of
 from streaming.operators.items_reader import ItemsReader, ItemsTopic, KafkaItems
 from streaming.operators.list_references import OpenList
-from streaming.operators.stored_state import STATE_VERSION, StoredLane, decode_lane, encode, pack_ids, unpack_ids
+from streaming.operators.stored_state import (
+    STATE_VERSION,
+    StoredLane,
+    decode_lane,
+    encode,
+    pack_ids,
+    require_state,
+    unpack_ids,
+)
 from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import BYTES, LiveUser, UserStates
 from streaming.redis_sink.redis_commands import LaneWrite, Write
@@ -63,10 +71,17 @@ class _Lane:
         self.lists = lists
         self.unsent = set(stored.unsent)
         self.touched_at = now
+        self.read = {EVENTS_TOPIC: (0, now), SERVED_TOPIC: (0, now)}
+        """Topic → (newest broker time read, ms; when, by this process' clock). At the start either may have much to come."""
         self.due = 0.0
         """When pending messages are to be sent …"""
         self.waits = bool(stored.pending)
         """… and whether there are any; a timer is set then."""
+
+    def time(self, now: float) -> int:
+        """The lane's time, ms: the topics are read independently, so it is that of the one behind, as long as both move."""
+        moving = [broker_ts for broker_ts, at in self.read.values() if now - at <= SILENT_S]
+        return min(moving, default=self.stored.broker_ts)
 
 
 class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
@@ -87,6 +102,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._time = time_source
 
     def open(self, context: RuntimeContext) -> None:
+        require_state(self._settings.state_version)
         tune_interpreter()
         settings = self._settings
         self._clock = settings.clock()
@@ -122,6 +138,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane = self._lanes.get(LABELS[partition_of_batch(value)]) or self._lane(ctx)
         stored = lane.stored
         changed: dict[int, LiveUser] = {}
+        newest: dict[int, int] = {}
         for record in unpack_batch(value):
             if record.topic == EVENTS_TOPIC:
                 yield from self._event(lane, record, changed)
@@ -130,7 +147,10 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
                 yield from self._list(lane, record, changed)
                 stored.s = record.offset + 1
             stored.broker_ts = max(stored.broker_ts, record.broker_ts)
-        lane.touched_at = self._time.monotonic()
+            newest[record.topic] = max(newest.get(record.topic, 0), record.broker_ts)
+        now = lane.touched_at = self._time.monotonic()
+        for topic, broker_ts in newest.items():
+            lane.read[topic] = max(broker_ts, lane.read[topic][0]), now
         yield from self._close_lists(lane, silent=False)
         yield from self._store(lane, changed, ctx)
 
@@ -138,7 +158,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane = self._lane(ctx)
         closed = []
         silent = self._time.monotonic() - lane.touched_at > SILENT_S
-        if silent or self._lists.due(lane.lists, lane.stored.broker_ts):
+        if silent or self._lists.due(lane.lists, lane.time(self._time.monotonic())):
             closed = list(self._close_lists(lane, silent))
         if closed or (lane.waits and self._time.monotonic() >= lane.due):
             yield from closed
@@ -272,8 +292,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         return list_memory(list(zip(ids[::2], ids[1::2], strict=True)))
 
     def _close_lists(self, lane: _Lane, silent: bool) -> Iterator[Any]:
-        stored, now = lane.stored, self._time.wall_ms()
-        for reference, actions, closed_ts in self._lists.close(lane.lists, stored.broker_ts, now, silent):
+        stored, now, until = lane.stored, self._time.wall_ms(), lane.time(self._time.monotonic())
+        for reference, actions, closed_ts in self._lists.close(lane.lists, until, now, silent):
             stored.samples += 1
             value = write_sample(
                 reference.request_id, reference.user, reference.served, reference.shown, actions, closed_ts

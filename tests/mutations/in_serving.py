@@ -185,8 +185,8 @@ FAULTS = (
     Fault(
         "lists of a forgotten user are learned from",
         LOGGED,
-        "yield FORGOTTEN if record.offset < forgotten.get(sample.user_id, -1) else sample",
-        "yield sample",
+        "if record.offset < forgotten.get(sample.user_id, -1):",
+        "if False:",
         ("test_nothing_is_learned_of_a_user_before_the_wish_to_be_forgotten",),
     ),
     Fault(
@@ -199,8 +199,8 @@ FAULTS = (
     Fault(
         "whole lists of before are not found",
         LOGGED,
-        "return (SERVED, sample.served) if sample.shown is None else",
-        "return (SHOWN, sample.served) if sample.shown is None else",
+        "or lists.get((SERVED, each.served))",
+        "or None",
         ("test_lists_of_before_are_in_the_sample_or_in_served",),
     ),
     Fault(

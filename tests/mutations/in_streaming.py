@@ -92,8 +92,8 @@ FAULTS: Final = (
     Fault(
         "open lists are not bounded",
         "streaming/operators/impression_join.py",
-        "lane.count > OPEN_LISTS)",
-        "lane.count > 100 * OPEN_LISTS)",
+        "return lane.count > OPEN_LISTS",
+        "return lane.count > 100 * OPEN_LISTS",
         ("test_beyond_the_bound_the_oldest_are_closed_early_and_counted",),
     ),
     Fault(
@@ -148,9 +148,30 @@ FAULTS: Final = (
     Fault(
         "all lists of a minute are closed at once",
         "streaming/operators/impression_join.py",
-        "            chunks -= 1\n",
+        "            left -= max(len(references), CHUNK_COST)\n",
         "",
         ("test_the_lists_of_a_minute_are_closed_a_few_at_once",),
+    ),
+    Fault(
+        "lists are closed by the topic that is ahead",
+        "streaming/operators/user_operator.py",
+        "return min(moving, default=self.stored.broker_ts)",
+        "return self.stored.broker_ts",
+        ("test_while_both_topics_move_the_one_behind_closes_lists",),
+    ),
+    Fault(
+        "a few lists a minute are closed too slowly",
+        "streaming/operators/impression_join.py",
+        "CHUNK_COST: Final = 4",
+        "CHUNK_COST: Final = 64",
+        ("test_a_log_of_few_lists_in_many_minutes_is_kept_up_with",),
+    ),
+    Fault(
+        "acts of a user are not bounded",
+        "streaming/operators/impression_join.py",
+        "len(acted) > ACTED_LISTS or _count(acted) > USERS_ACTIONS",
+        "len(acted) > ACTED_LISTS",
+        ("test_a_user_who_acts_all_the_time_holds_a_bounded_number_of_acts",),
     ),
     Fault(
         "the open chunk is not stored with its batch",

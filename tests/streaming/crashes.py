@@ -29,6 +29,7 @@ from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_
 from features.types import FOREVER
 from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
+from streaming.operators.stored_state import STATE_VERSION
 from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
@@ -42,7 +43,9 @@ Contents = dict[str, object]
 
 def settings_of(base: Path, redis_port: int, generation: int = 1) -> JobSettings:
     """A job over a base and a Redis; its clock is the small log's."""
-    return JobSettings("", "127.0.0.1", redis_port, str(base), generation, HORIZON, WALL - 1000)
+    return JobSettings(
+        "", "127.0.0.1", redis_port, str(base), generation, HORIZON, WALL - 1000, state_version=STATE_VERSION
+    )
 
 
 def by_partition(log: SmallLog) -> dict[int, list[Record]]:

@@ -12,6 +12,7 @@ import pytest
 from features.base.reader import Base
 from features.contracts.events import write_event
 from features.contracts.samples import MAX_ACTIONS
+from features.errors import Broken
 from features.fold.state import decode_item
 from features.keys import APPLIED_TS, VALUE, N, item_key, partition_of, user_key
 from features.store.job_status import Lane, lane_key, read_lane
@@ -21,7 +22,7 @@ from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.lanes import lane_of_item
 from streaming.operators.impression_join import SILENCE_MS
 from streaming.operators.item_operator import IMPRESSIONS, LONGEST, ItemFold
-from streaming.operators.stored_state import STATE_VERSION
+from streaming.operators.stored_state import STATE_VERSION, require_state
 from streaming.operators.user_operator import SETTLE, SETTLE_AT, SILENT_S, UserFold
 from streaming.redis_sink.redis_commands import StateWrite
 from streaming.redis_sink.redis_writer import BUFFER_KEYS, FeatureWriter
@@ -67,6 +68,11 @@ class Bench:
 
     def feed(self, *records: Record) -> None:
         self.job.feed(records)
+
+    def feed_later(self, *records: Record) -> None:
+        """Feed records that come so long after all others that what came before is no more on its way."""
+        self.time.advance(SILENT_S + 1)
+        self.feed(*records)
 
     def samples(self) -> list[dict[str, Any]]:
         """The samples of lists, without the wishes to be forgotten."""
@@ -145,9 +151,9 @@ def test_the_watermark_never_goes_back(bench: Bench) -> None:
 
 def test_a_list_closes_when_the_lane_is_half_an_hour_on(bench: Bench) -> None:
     bench.feed(bench.shown("r"), bench.event("c", CLICK, request_id="r", position=0))
-    bench.feed(bench.event("d", CLICK, broker_ts=CLOSING - 1))
+    bench.feed_later(bench.event("d", CLICK, broker_ts=CLOSING - 1))
     assert bench.samples() == []
-    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
+    bench.feed_later(bench.event("e", CLICK, broker_ts=CLOSING))
     (sample,) = bench.samples()
     assert (sample["request_id"], sample["user_id"], sample["closed_ts"]) == ("r", USER, CLOSING)
     assert [action["event_id"] for action in sample["actions"]] == ["c"]
@@ -155,9 +161,27 @@ def test_a_list_closes_when_the_lane_is_half_an_hour_on(bench: Bench) -> None:
     assert (bench.lane().samples, bench.lane().open_lists) == (1, 0)
 
 
+def test_while_both_topics_move_the_one_behind_closes_lists(bench: Bench) -> None:
+    """As when a job that was away reads shown lists faster than events."""
+    bench.feed(bench.shown("r"), bench.shown("much later", broker_ts=CLOSING + MINUTE_MS))
+    bench.feed(bench.event("c", CLICK, request_id="r", broker_ts=WALL + MINUTE_MS))
+    bench.feed(bench.shown("later still", broker_ts=CLOSING + 2 * MINUTE_MS))
+    assert bench.samples() == []
+    bench.feed(bench.event("d", CLICK, broker_ts=CLOSING + MINUTE_MS))
+    (sample,) = bench.samples()
+    assert [action["event_id"] for action in sample["actions"]] == ["c"]
+
+
+def test_states_of_another_version_are_refused(bench: Bench) -> None:
+    with pytest.raises(Broken, match=r"this home's 2: `./martlet down` and `up` fold the log anew"):
+        require_state(2)
+    with pytest.raises(Broken, match="this home's an older one"):
+        require_state(0)
+
+
 def test_an_answer_may_come_before_its_list(bench: Bench) -> None:
     bench.feed(bench.event("c", CLICK, request_id="r"), bench.shown("r"))
-    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
+    bench.feed_later(bench.event("e", CLICK, broker_ts=CLOSING))
     assert [action["event_id"] for action in bench.samples()[0]["actions"]] == ["c"]
 
 
@@ -168,7 +192,7 @@ def test_what_was_undone_is_in_no_sample_and_answers_without_a_list_are_none(ben
         bench.event("undo", UNDO, target="b"),
         bench.event("d", CLICK, request_id="never shown"),
     )
-    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
+    bench.feed_later(bench.event("e", CLICK, broker_ts=CLOSING))
     assert [[action["event_id"] for action in sample["actions"]] for sample in bench.samples()] == [["a", "c"]]
 
 
@@ -177,7 +201,7 @@ def test_what_was_shown_to_a_user_who_is_forgotten_leaves_no_sample(bench: Bench
     bench.feed(
         bench.shown("r"), bench.event("f", FORGET_USER), bench.shown("logged late"), bench.shown("later", START + 1)
     )
-    bench.feed(bench.event("e", CLICK, START + 1, broker_ts=CLOSING))
+    bench.feed_later(bench.event("e", CLICK, START + 1, broker_ts=CLOSING))
     assert [sample.get("request_id") for sample in bench.all_samples()] == [None, "later"]
     assert bench.all_samples()[0] == {"user_id": USER, "forgotten_ts": WALL}
 
@@ -188,7 +212,7 @@ def test_a_list_keeps_no_more_actions_than_its_bound(bench: Bench) -> None:
     bench.feed(*(bench.event(f"d{n}", CLICK, request_id="r") for n in range(MAX_ACTIONS)))
     acted = bench.job.state_bytes(f"acted-{STATE_VERSION}")
     assert 0 < acted < few
-    bench.feed(bench.event("e", CLICK, broker_ts=CLOSING))
+    bench.feed_later(bench.event("e", CLICK, broker_ts=CLOSING))
     actions = [action["event_id"] for action in bench.samples()[0]["actions"]]
     assert actions == [f"c{n}" for n in range(MAX_ACTIONS)]
     assert bench.job.state_bytes(f"acted-{STATE_VERSION}") == 0

@@ -122,6 +122,10 @@ def test_whole_numbers_come_back_in_the_fewest_bytes(values: list[int]) -> None:
         ({"candidates": (Column("<u1", b""), Column("|O", b"x"), float_column([]))}, "candidates[1]"),
         ({"items": float_column([1.0, 2.0, 3.0])}, "items"),
         ({"items": Column("<f4", b"123")}, "items"),
+        ({"items": float_column([1.0, 2.0, 3.0, float("nan")])}, "items"),
+        ({"user": float_column([float("inf")])}, "user"),
+        ({"propensity": float_column([1.0, 7.0])}, "propensity"),
+        ({"propensity": float_column([-0.5, 1.0])}, "propensity"),
         ({"signals": whole_column([1, 2])}, "signals"),
         ({"request_id": ""}, "shown"),
         ({"ts": -1}, "shown"),
@@ -143,6 +147,11 @@ def test_garbage_is_a_bad_event_and_nothing_else(garbage: bytes) -> None:
 def test_a_flipped_byte_is_a_list_or_a_bad_event(at: int, put: bytes, gone: int) -> None:
     with contextlib.suppress(BadEvent):
         read_shown(GOLDEN[:at] + put + GOLDEN[at + gone :])
+
+
+def test_what_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(BadEvent, match="shown: expected a list in msgpack"):
+        read_shown(b"\xde\x00\x01\xa3new" + b"\x91" * 100_000 + b"\xc0")
 
 
 def test_a_value_and_its_lists_have_limits() -> None:

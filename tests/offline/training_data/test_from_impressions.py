@@ -128,6 +128,9 @@ class Listed:
 
     values: list[bytes]
 
+    def first(self, span: Span) -> int:
+        return 0
+
     def read(self, span: Span) -> Iterator[Record]:
         for offset in range(span.start, span.end):
             yield Record(offset, START, b"1", self.values[offset])

@@ -21,10 +21,10 @@ ACTION = Action("e", "like", TS, 10)
 
 @dataclass
 class Topics:
-    """A log of one partition; `first` are the offsets before which retention has deleted."""
+    """A log of one partition; `first_offsets` are those before which retention has deleted."""
 
     values: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    first: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    first_offsets: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     reads: int = 0
 
     def append(self, topic: str, value: bytes) -> int:
@@ -33,13 +33,16 @@ class Topics:
 
     def read(self, span: Span) -> Iterator[Record]:
         self.reads += 1
-        assert span.start >= self.first[span.topic]
+        assert span.start >= self.first_offsets[span.topic]
         for offset in range(span.start, span.end):
             yield Record(offset, TS, b"7", self.values[span.topic][offset])
 
+    def first(self, span: Span) -> int:
+        return self.first_offsets[span.topic]
+
     def spans(self) -> Spans:
         samples, shown, served = (
-            Span(topic, 0, self.first[topic], len(self.values[topic])) for topic in (SAMPLES, SHOWN, SERVED)
+            Span(topic, 0, self.first_offsets[topic], len(self.values[topic])) for topic in (SAMPLES, SHOWN, SERVED)
         )
         return Spans(samples, shown, served)
 
@@ -49,7 +52,7 @@ class Topics:
         slate = whole_column([0, 1])
         shown = Shown(request_id=name, user_id=user, ts=TS, at=TS, channels=(), candidates=columns, slate=slate)
         place = self.append(SHOWN, write_shown(shown)) if record else None
-        served = self.append(SERVED, write_head(name, user, TS, [10, 11], {}, place))
+        served = self.append(SERVED, write_head(name, user, TS, [10, 11], {"order": "new"}, place))
         self.append(SAMPLES, write_sample(name, user, served, place, actions, TS))
 
 
@@ -85,7 +88,7 @@ def test_each_sample_comes_once_with_its_list() -> None:
     assert first.actions == (ACTION,)
 
 
-def test_what_the_log_no_longer_holds_is_named() -> None:
+def test_where_the_record_is_gone_the_head_says_what_was_shown() -> None:
     log = Topics()
     log.show("gone")
     log.show("never written", record=False)
@@ -94,8 +97,14 @@ def test_what_the_log_no_longer_holds_is_named() -> None:
     log.show("another's")
     log.values[SHOWN][2] = log.values[SHOWN][0]
     log.show("there")
-    log.first[SHOWN] = 1
-    assert told(log) == [NO_RECORD] * 4 + ["there"]
+    log.first_offsets[SHOWN] = 1
+    assert told(log) == ["gone", "never written", "broken", NO_RECORD, "there"]
+    *_, bare, _, _, whole = (None, *(each for each in logged_samples(log, log.spans())))
+    assert isinstance(bare, Sample)
+    assert isinstance(whole, Sample)
+    assert ([item.item_id for item in bare.served.items], bare.served.arms) == ([10, 11], {"order": "new"})
+    assert (bare.served.features, bare.served.candidates.item_id) == (None, [])
+    assert whole.served.candidates.item_id == [10, 11]
 
 
 def test_lists_of_before_are_in_the_sample_or_in_served() -> None:
@@ -115,6 +124,25 @@ def test_nothing_is_learned_of_a_user_before_the_wish_to_be_forgotten() -> None:
     log.append(SAMPLES, write_forgotten("Ada", TS))
     log.show("after", "Ada")
     assert told(log) == [FORGOTTEN, "another's", "after"]
+
+
+def test_a_log_that_was_folded_anew_takes_nothing_from_who_came_back() -> None:
+    """All its samples, and the wish, lie there twice: what came after the wish is still to be learned from."""
+    log = Topics()
+    log.show("before", "Ada")
+    log.append(SAMPLES, write_forgotten("Ada", TS))
+    log.show("after", "Ada")
+    log.values[SAMPLES] += log.values[SAMPLES]
+    assert [each for each in told(log) if each != FORGOTTEN] == ["after"]
+
+
+def test_what_the_log_loses_meanwhile_ends_no_training() -> None:
+    log = Topics()
+    log.show("gone")
+    log.show("there")
+    spans = log.spans()
+    log.first_offsets[SHOWN] = 1
+    assert [getattr(each, "request_id", each) for each in logged_samples(log, spans)] == ["gone", "there"]
 
 
 def test_lists_that_nobody_wants_are_not_read() -> None:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from features.contracts.samples import MAX_ACTIONS, Action
 from features.units import MINUTE_MS
-from streaming.operators.impression_join import ACTED_LISTS, CHUNK, OPEN_LISTS, ClosedList, LaneLists, OpenLists
+from streaming.operators.impression_join import (
+    ACTED_LISTS,
+    CHUNK,
+    OPEN_LISTS,
+    USERS_ACTIONS,
+    ClosedList,
+    LaneLists,
+    OpenLists,
+)
 from streaming.operators.list_references import OpenList, chunk_of, open_chunk, pack_reference, unpack_chunk
 from streaming.testing.keyed_state import MapState, Store
 
@@ -23,13 +31,13 @@ LANES = 8
 class Lane:
     """The open lists of one lane, over a state that outlives them."""
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(self, store: Store | None = None, window_ms: int = WINDOW_MS) -> None:
         self.store = Store() if store is None else store
         states = self.store.states
         context: Any = SimpleNamespace(
             get_map_state=lambda each: MapState(lambda: states.setdefault(each.name, {}).setdefault(0, {}))
         )
-        self.lists = OpenLists(context, WINDOW_MS)
+        self.lists = OpenLists(context, window_ms)
         self.lane: LaneLists = self.lists.lane()
         self.shown = 0
 
@@ -48,9 +56,9 @@ class Lane:
         self.lists.store(self.lane)
         return closed
 
-    def restarted(self) -> "Lane":
+    def restarted(self, window_ms: int = WINDOW_MS) -> "Lane":
         self.lists.store(self.lane)
-        again = Lane(self.store.copy())
+        again = Lane(self.store.copy(), window_ms)
         again.shown = self.shown
         return again
 
@@ -142,6 +150,46 @@ def test_forgetting_takes_the_lists_before_and_not_those_after() -> None:
     assert events_of(lane.restarted().close(NOW + WINDOW_MS + MINUTE_MS)) == {"another's": [], "after": ["b"]}
     lane.close(NOW + WINDOW_MS + 3 * MINUTE_MS)
     assert (lane.lane.forgotten, lane.store.size()) == ({}, 0)
+
+
+def test_a_shorter_wait_from_a_restart_on_loses_nothing_of_lists_that_are_open() -> None:
+    lane = Lane()
+    lane.show("acted on")
+    lane.show("forgotten", 8)
+    lane = lane.restarted(5 * MINUTE_MS)
+    lane.act("acted on", "a", at=NOW + 1000)
+    lane.lists.forget(lane.lane, 8, NOW, NOW + 1000)
+    lane.close(NOW + 20 * MINUTE_MS)
+    assert events_of(lane.close(NOW + WINDOW_MS)) == {"acted on": ["a"]}
+
+
+def test_a_log_of_few_lists_in_many_minutes_is_kept_up_with() -> None:
+    """As when a log is folded anew: each batch has lists of many minutes."""
+    lane, closed = Lane(), 0
+    for batch in range(100):
+        for number in range(30):
+            lane.show(f"r{batch}-{number}", at=NOW + (30 * batch + number) * 2 * MINUTE_MS)
+        now = NOW + 30 * batch * 2 * MINUTE_MS
+        closed += len(list(lane.lists.close(lane.lane, now, now, False)))
+        lane.lists.store(lane.lane)
+    assert lane.lane.count == 3_000 - closed < 100
+
+
+def test_a_user_who_acts_all_the_time_holds_a_bounded_number_of_acts() -> None:
+    lane = Lane()
+    for number in range(2 * USERS_ACTIONS):
+        lane.act(f"r{number // 100}", f"e{number}")
+    held = lane_acts(lane)
+    assert lane.lane.unmatched == 2 * USERS_ACTIONS - held
+    assert USERS_ACTIONS - 100 < held <= USERS_ACTIONS
+
+
+def lane_acts(lane: Lane, user: int = 7) -> int:
+    """How many acts of a user are held."""
+    for number in range(2 * USERS_ACTIONS // 100):
+        lane.show(f"r{number}", user)
+    copy = lane.restarted()
+    return sum(len(each.actions) for each in copy.close(NOW + 2 * WINDOW_MS))
 
 
 references = st.builds(
