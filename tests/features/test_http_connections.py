@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import uvicorn
+import uvloop
 
 from features import http_connections
 from features.http_connections import App, Connections, Message, RequestLimit, allowed_connections, connection_class
@@ -136,6 +137,17 @@ async def request(port: int, path: bytes = b"") -> bytes:
     return head
 
 
+def on_each_loop(play: Callable[[], Awaitable[None]]) -> None:
+    """Play it on each of the event loops: the API's is uvloop."""
+
+    async def run() -> None:
+        await play()
+
+    for loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(run())
+
+
 def test_silent_connections_beyond_the_limit_stop_nobody() -> None:
     async def play() -> None:
         table = Connections(20)
@@ -149,7 +161,7 @@ def test_silent_connections_beyond_the_limit_stop_nobody() -> None:
             for _, writer in silent:
                 writer.close()
 
-    asyncio.run(play())
+    on_each_loop(play)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127", REQUEST % b"" + b"GET /a"])
@@ -172,7 +184,7 @@ def test_what_sends_no_whole_request_is_closed(sent: bytes) -> None:
             assert len(table) == 0
             writer.close()
 
-    asyncio.run(play())
+    on_each_loop(play)
 
 
 def test_websockets_are_not_held_as_requests_for_ever() -> None:
@@ -197,7 +209,7 @@ def test_websockets_are_not_held_as_requests_for_ever() -> None:
                 writer.close()
             assert (await request(port)).startswith(b"HTTP/1.1 200")
 
-    asyncio.run(play())
+    on_each_loop(play)
 
 
 def test_what_is_no_http_is_told_in_the_servers_words() -> None:
@@ -212,7 +224,7 @@ def test_what_is_no_http_is_told_in_the_servers_words() -> None:
             assert json.loads(body) == {"status": 400}
             writer.close()
 
-    asyncio.run(play())
+    on_each_loop(play)
 
 
 def test_requests_beyond_the_limit_are_refused_but_for_one_path() -> None:
@@ -239,7 +251,7 @@ def test_requests_beyond_the_limit_are_refused_but_for_one_path() -> None:
             assert all([(await each).startswith(b"HTTP/1.1 200") for each in held])
             assert (await request(port, b"else")).startswith(b"HTTP/1.1 200")
 
-    asyncio.run(play())
+    on_each_loop(play)
 
 
 def test_connections_leave_room_for_other_files() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from hiredis import pack_command
 
 from features.errors import Unavailable
@@ -27,6 +28,8 @@ def get(*names: str) -> list[bytes]:
 
 
 def play(port: int, steps: Callable[[RedisReader], Awaitable[None]], limit: int = MAX_WAITING) -> None:
+    """Play the steps on each of the event loops: the API's is uvloop."""
+
     async def run() -> None:
         reader = RedisReader("127.0.0.1", port, limit)
         try:
@@ -34,7 +37,9 @@ def play(port: int, steps: Callable[[RedisReader], Awaitable[None]], limit: int 
         finally:
             await reader.close()
 
-    asyncio.run(run())
+    for loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(run())
 
 
 def test_replies_go_to_who_asked_for_them(server: RedisProcess) -> None:
