@@ -98,15 +98,15 @@ def _lists_of(log: RetainedLog, spans: Spans, samples: Sequence[SampleReference]
     found: dict[tuple[str, int], Served] = {}
     for span in (spans.shown, spans.served):
         if span.topic == SHOWN:
-            places = {sample.shown for sample in samples if sample.shown is not None}
+            wanted = {sample.shown for sample in samples if sample.shown is not None}
         else:
-            places = {sample.served for sample in samples if (SHOWN, sample.shown) not in found}
-        offsets = [offset for offset in places if span.start <= offset < span.end]
+            wanted = {sample.served for sample in samples if (SHOWN, sample.shown) not in found}
+        offsets = [offset for offset in wanted if span.start <= offset < span.end]
         if not offsets:
             continue
         start = max(min(offsets), log.first(span))  # the log may have lost some since the span was taken
         for record in log.read(span._replace(start=min(start, max(offsets) + 1), end=max(offsets) + 1)):
-            if record.offset in places:
+            if record.offset in wanted:
                 try:
                     found[span.topic, record.offset] = _READERS[span.topic](record.value)
                 except BadEvent:  # a head without a record, among others
