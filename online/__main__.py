@@ -18,6 +18,7 @@ from online.http.problems import NO_HTTP
 from online.settings import read_settings
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
+from online.support.background import end
 
 
 class _Process(uvicorn.Server):
@@ -34,7 +35,7 @@ class _Process(uvicorn.Server):
         try:
             await super().serve(sockets)
         finally:
-            watching.cancel()
+            await end(watching)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._user_updates.end()

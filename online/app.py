@@ -48,9 +48,9 @@ from online.stores.seen_waits import SeenWaits
 from online.stores.user_store import UserStore
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
+from online.support.background import end, repeat
 from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
-from online.support.repeated import repeat
 from online.vectors import VectorStore
 
 PAGES = Path(__file__).with_name("pages")
@@ -141,7 +141,7 @@ def make_app(settings: ApiSettings) -> FastAPI:
         try:
             yield
         finally:
-            refreshing.cancel()
+            await end(refreshing)
             for stop in (
                 server.user_updates.stop,
                 server.seen_waits.stop,

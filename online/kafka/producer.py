@@ -8,6 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from online.support.background import end
+
 logger = logging.getLogger(__name__)
 
 
@@ -62,10 +64,7 @@ class KafkaConnection:
 
     async def stop(self, timeout: float) -> None:
         """Flush and close the producer; gives up after `timeout` seconds."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._connecting
+        await end(self._connecting)
         if self.producer is not None:
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self.producer.stop(), timeout)

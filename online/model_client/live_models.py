@@ -33,6 +33,7 @@ from models.registry import (
 )
 from online.model_client.client import ModelClient
 from online.model_client.transport import Overloaded, Refused, VersionWithdrawn
+from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +76,7 @@ class LiveModels:
         self._task = asyncio.create_task(self._follow(), name="models")
 
     async def stop(self) -> None:
-        tasks = [*([] if self._task is None else [self._task]), *self._polls.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._task, *self._polls.values())
 
     async def _follow(self) -> None:
         while True:

@@ -25,6 +25,7 @@ from online.kafka.producer import KafkaConnection
 from online.recommend.impression import head_of, impression_of, user_of, weight
 from online.recommend.recommender import Recommendation
 from online.support import metrics
+from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +102,7 @@ class ImpressionLog:
                     while self._unsettled:
                         self._one_settled.clear()
                         await self._one_settled.wait()
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end(*self._tasks)
         await self._kafka.stop(timeout * 0.25)
         left, self._unsettled = self._unsettled, 0
         for _ in range(left):

@@ -1,7 +1,6 @@
 """Marks of the catalogue: has the job know the items that this process has read in the topic `items`, whoever wrote them."""
 
 import asyncio
-import contextlib
 import logging
 from typing import Final
 
@@ -10,6 +9,7 @@ from aiokafka.errors import KafkaError
 from features.contracts.catalogue_mark import write_mark
 from features.keys import EVENTS, PARTITIONS
 from online.kafka.producer import KafkaConnection
+from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +33,7 @@ class CatalogueMarks:
         self._task = asyncio.create_task(self._write(), name="marks of the catalogue")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     def note(self, version: int) -> None:
         """Have a version marked: the number of records of the topic `items` that have been read."""

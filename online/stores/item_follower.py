@@ -4,7 +4,6 @@ After a lost connection everything is read again, since changes published meanwh
 """
 
 import asyncio
-import contextlib
 import logging
 
 import msgspec
@@ -17,6 +16,7 @@ from features.fold.state import decode_item
 from features.keys import ITEM_KEYS, ITEMS_CHANNEL, PAIRS_KEYS, VALUE, item_of
 from online.stores.item_store import ItemStore
 from online.support import metrics
+from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,7 @@ class ItemFollower:
         self._task = asyncio.create_task(self._follow(), name="items")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         await self._client.aclose()
 
     async def _follow(self) -> None:

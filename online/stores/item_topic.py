@@ -16,6 +16,7 @@ from features.errors import BadEvent, BadInput, Unavailable
 from features.keys import ITEMS
 from features.types import Item, ItemId
 from online.stores.item_store import ItemStore
+from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
@@ -119,11 +120,7 @@ class ItemTopic:
         self._reader = asyncio.create_task(self._follow(), name="new items")
 
     async def stop(self) -> None:
-        for task in (self._reader, *self._settling):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Unavailable):
-                    await task
+        await end(self._reader, *self._settling)
 
     def _newest(self, item_id: ItemId) -> tuple[Item | None, str]:
         sent = self._sent.get(item_id)

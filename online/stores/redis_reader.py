@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import hiredis
 
 from features.errors import Unavailable
+from online.support.background import end
 
 CONNECT_TIMEOUT: Final = 1.0
 MAX_WAITING: Final = 1024
@@ -124,9 +125,7 @@ class RedisReader:
 
     async def close(self) -> None:
         """End the connection, if there is one."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+        await end(self._connecting)
         if self._connection is not None:
             self._connection.close()
             self._connection = None

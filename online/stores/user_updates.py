@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 
 from features.keys import user_channel
 from features.types import UserId
+from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +57,8 @@ class UserUpdates:
                 updated.set()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end(self._task)
+        self._task = None
         await self._client.aclose()
 
     @contextlib.asynccontextmanager

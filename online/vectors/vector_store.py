@@ -20,6 +20,7 @@ from features.base.item_weights import rows_of
 from features.errors import Broken, MartletError
 from online.model_client.live_models import LiveModel, LiveModels
 from online.stores.item_store import ItemStore
+from online.support.background import end
 from online.vectors.files import read_meta, read_vectors
 from online.vectors.index import EXACT_UP_TO, VectorIndex
 
@@ -69,10 +70,7 @@ class VectorStore:
         self._task = asyncio.create_task(self._follow(), name="vectors")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     def now(self) -> dict[str, EmbeddingKind]:
         """The kinds in use, by name."""

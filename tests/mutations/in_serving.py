@@ -177,10 +177,17 @@ FAULTS = (
     ),
     Fault(
         "repeated work ends with its first error",
-        "online/support/repeated.py",
+        "online/support/background.py",
         "except Exception:",
         "except OSError:",
         ("test_an_error_ends_one_round_alone",),
+    ),
+    Fault(
+        "a lost cancellation is waited for",
+        "online/support/background.py",
+        "timeout=again",
+        "timeout=None",
+        ("test_a_task_that_loses_a_cancellation_ends_with_the_next",),
     ),
     Fault(
         "lists of a forgotten user are learned from",

@@ -10,7 +10,7 @@ import pytest
 from features.base.reader import Base
 from features.fold.state import ItemFeatures, encode_features
 from features.keys import ITEMS_CHANNEL, VALUE, item_key, pairs_key
-from online.stores.item_follower import ItemFollower
+from online.stores.item_follower import GIVE_UP, ItemFollower
 from online.stores.item_store import ItemStore
 from online.support import metrics
 from tests.redis_process import RedisProcess, redis_process
@@ -38,8 +38,8 @@ def follow(server: RedisProcess, base: Base, steps: Callable[[ItemStore, ItemFol
     asyncio.run(run())
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def until(holds: Callable[[], bool], patience: float = PATIENCE) -> None:
+    async with asyncio.timeout(patience):
         while not holds():
             await asyncio.sleep(0.005)
 
@@ -79,7 +79,7 @@ def test_while_redis_stands_still_items_are_not_fresh(server: RedisProcess, base
     async def steps(store: ItemStore, follower: ItemFollower) -> None:
         server.process.send_signal(signal.SIGSTOP)
         try:
-            await until(lambda: not follower.fresh)
+            await until(lambda: not follower.fresh, GIVE_UP / 2)  # well before the connection is given up
         finally:
             server.process.send_signal(signal.SIGCONT)
         await until(lambda: follower.fresh)

@@ -45,7 +45,7 @@ def play(port: int, steps: Callable[[RedisReader], Awaitable[None]], limit: int 
 def test_replies_go_to_who_asked_for_them(server: RedisProcess) -> None:
     async def steps(reader: RedisReader) -> None:
         reads = [reader.read(get(*(f"k{number}" for number in range(first)))) for first in range(1, 150)]
-        for first, replies in enumerate(await asyncio.gather(*reads), start=1):
+        for first, replies in enumerate(await asyncio.wait_for(asyncio.gather(*reads), 15), start=1):
             assert replies == [str(number).encode() for number in range(first)]
         assert server.client.info("clients")["connected_clients"] == 2  # this one, and the test's own
 
@@ -160,7 +160,7 @@ def test_a_connection_that_leads_nowhere_is_given_up() -> None:
             except (Unavailable, TimeoutError):
                 return False
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(15):
             while not await once():
                 await asyncio.sleep(0.02)
         assert len(connected) == 2

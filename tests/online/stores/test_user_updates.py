@@ -106,3 +106,16 @@ def test_at_the_end_everyone_is_woken(server: RedisProcess) -> None:
             assert await was_subscribed(other, 0.1)
 
     watch(server, steps)
+
+
+def test_it_stops_at_once_while_it_connects(server: RedisProcess) -> None:
+    """A client of Redis that is connecting may lose the cancellation."""
+
+    async def run() -> None:
+        for delay in (0.0, 0.0005, 0.001, 0.002):
+            updates = UserUpdates("127.0.0.1", server.port)
+            async with updates.subscribe(5, timeout=delay):
+                pass
+            await asyncio.wait_for(updates.stop(), 10)
+
+    asyncio.run(run())
