@@ -24,7 +24,8 @@ from features.contracts.served import MAX_CANDIDATES
 from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights
-from features.inputs.signals import SIGNALS, Moment
+from features.inputs.moment import Moment
+from features.inputs.signals import SIGNALS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from models.registry import newest

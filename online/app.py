@@ -31,6 +31,7 @@ from online.model_client.live_models import LiveModels
 from online.monitoring.job_metrics import JobMetrics
 from online.monitoring.monitor_client import MonitorClient
 from online.ranking.policy import NO_SERVING, Serving, read_serving
+from online.recall.compile_recall import compile_recall
 from online.recommend.experiment_outcomes import ExperimentOutcomes
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.list_json import ListPieces
@@ -61,6 +62,7 @@ logger = logging.getLogger(__name__)
 def build_server(settings: ApiSettings) -> Server:
     """Wire all parts; nothing is connected yet. Raises Broken if the base or the access file can't be read."""
     base = Base(Path(settings.base))
+    compile_recall(base.schema)
     item_store = ItemStore(base)
     clock = HomeClock(settings.cut, settings.cut_since, settings.horizon)
     user_store = UserStore(settings.redis_host, settings.redis_port, settings.generation, base)

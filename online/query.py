@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.inputs.signals import Moment, Signals
+from features.inputs.moment import Moment
+from features.inputs.signals import Signals
 from online.vectors.vector_store import EmbeddingKind
 
 NONE: Final = np.zeros(0, np.int64)

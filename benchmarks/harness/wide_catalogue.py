@@ -18,7 +18,7 @@ from features.fold.state import TASTES, UserFeatures
 from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.model_inputs import INPUT_NAMES
-from features.inputs.signals import Moment
+from features.inputs.moment import Moment
 from features.schema.tables import preset_schema
 from features.units import DAY_MS
 from online.query import Query

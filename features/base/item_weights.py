@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.errors import Broken
+from features.recall.compiled import scratch
+from features.recall.sparse import run_sums
 
 ARRAYS: Final = {"items": np.int64, "starts": np.int64, "others": np.int64, "weights": np.float32}
 """By name and type, in this order."""
@@ -37,7 +39,7 @@ class Relations:
         counts = np.diff(starts)
         known &= np.repeat(present, counts)
         self._others = columns[known].astype(np.int32)
-        self._weights = np.asarray(weights[known], np.float32)
+        self._weights = np.array(weights[known], np.float32)  # a copy, as what comes from a mapped file is read-only
         left = np.add.reduceat(np.r_[known, False], starts[:-1]) if len(items) else np.zeros(0, np.int64)
         left = np.where(counts > 0, left, 0)
         self._at = np.zeros(len(rows), np.int64)
@@ -54,16 +56,12 @@ class Relations:
         end = start + self._count[row]
         return self._others[start:end], self._weights[start:end]
 
-    def spread(self, rows: IntArray, shares: FloatArray, size: int) -> FloatArray:
-        """[size] for each row of the catalogue the sum of its weights to `rows` [k], each times its share [k]."""
-        known = rows < len(self._at)  # others are newer than these weights
-        starts, counts = self._at[rows[known]], self._count[rows[known]]
-        ends = np.cumsum(counts)
-        if not len(ends) or not ends[-1]:
-            return np.zeros(size, np.float32)
-        indices = np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
-        values = self._weights[indices] * np.repeat(shares[known], counts)
-        return np.bincount(self._others[indices], values, size).astype(np.float32)
+    def spread(self, rows: IntArray, shares: FloatArray, allowed: BoolArray) -> IntArray:
+        """For each allowed row of the catalogue the sum of its weights to `rows` [k], each times its share [k]: the keys
+        (`features.recall.sparse`) of those above 0."""
+        room = scratch(len(self._at))
+        sums = self._at, self._count, self._others, self._weights, rows, shares, allowed
+        return run_sums(*sums, room.sums, room.first, room.touched)
 
 
 def rows_of(ids: IntArray, rows: IntArray, order: IntArray) -> tuple[IntArray, BoolArray]:

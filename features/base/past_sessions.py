@@ -15,9 +15,11 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import FloatArray, IntArray
+from features.arrays import BoolArray, IntArray
 from features.base.item_weights import rows_of
 from features.errors import Broken
+from features.recall.compiled import scratch
+from features.recall.session_sums import member_sums, shared_sessions
 from features.types import Millis
 
 SESSION_ARRAYS: Final = {"items": np.int64, "ends": np.int64, "starts": np.int64, "members": np.int32}
@@ -56,38 +58,24 @@ class PastSessions:
         nothing = np.zeros(0, np.int64)
         return cls(nothing, nothing, nothing, np.zeros(1, np.int64), nothing)
 
-    def spread(self, session: IntArray, began: Millis, size: int) -> FloatArray:
-        """[size] for each row of the catalogue how much the sessions most like this one (rows [k], oldest first) speak for it, of
-        those that had ended before it began (ms).
+    def spread(self, session: IntArray, began: Millis, allowed: BoolArray) -> IntArray:
+        """For each allowed row of the catalogue how much the sessions most like this one (rows [k], oldest first) speak for it,
+        of those that had ended before it began (ms): the keys (`features.recall.sparse`) of those above 0.
 
         A session is as like this one as the positions here of the items that they share, from 1, summed; each of the
         NEIGHBOURS most alike, newer ones first, adds that to all its items, over how many items ago, from 1, the newest that
         they share was.
         """
-        last = {row: at for at, row in enumerate(session.tolist()) if row < len(self._with_item_starts) - 1}
-        before = int(np.searchsorted(self._ends, began))
-        shared = [(at, self._newest_with(row, before)) for row, at in sorted(last.items(), key=lambda each: each[1])]
-        if not shared or not sum(len(found) for _, found in shared):
-            return np.zeros(size, np.float32)
-        positions = np.repeat([at for at, _ in shared], [len(found) for _, found in shared])
-        sessions, which = np.unique(np.concatenate([found for _, found in shared]), return_inverse=True)
-        likeness = np.bincount(which, positions + 1)
-        ago = np.empty(len(sessions), np.int64)
-        ago[which] = len(session) - positions  # in the order of positions: of several that are shared the newest stays
-        newest = slice(max(0, len(sessions) - SAMPLE), None)
-        sessions, likeness, ago = sessions[newest][::-1], likeness[newest][::-1], ago[newest][::-1]
-        near = np.argsort(-likeness, kind="stable")[:NEIGHBOURS]
-        starts = self._starts[sessions[near]]
-        counts = self._starts[sessions[near] + 1] - starts
-        ends = np.cumsum(counts)
-        members = self._members[np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)]
-        return np.bincount(members, np.repeat(likeness[near] / ago[near], counts), size).astype(np.float32)
-
-    def _newest_with(self, row: int, before: int) -> IntArray:
-        start, end = self._with_item_starts[row : row + 2]
-        end = start + np.searchsorted(self._with_item[start:end], before)
-        found: IntArray = self._with_item[max(start, end - SAMPLE) : end]
-        return found
+        room, before = scratch(max(len(self._starts), len(self._with_item_starts))), np.searchsorted(self._ends, began)
+        shared = shared_sessions(
+            session, int(before), self._with_item, self._with_item_starts, SAMPLE, room.first, room.second, room.touched
+        )
+        if shared.shape[1] > SAMPLE:
+            shared = shared.take(np.argpartition(-shared[0], SAMPLE)[:SAMPLE], axis=1)  # the newest
+        order = np.argsort((-shared[1] << 32) - shared[0])[:NEIGHBOURS]  # of those as much alike the newest
+        numbers, likeness, ago = shared.take(order, axis=1)
+        sums = numbers, likeness / ago, self._starts, self._members, allowed
+        return member_sums(*sums, room.sums, room.first, room.touched)
 
 
 def _fit_together(items: IntArray, ends: IntArray, starts: IntArray, members: IntArray) -> bool:

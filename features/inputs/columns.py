@@ -52,6 +52,8 @@ POPULARITIES: Final = ((1.0, False), (14.0, False), (1.0, True), (14.0, True))
 """The popularities kept of an item: half-life in days, and whether of positives alone."""
 LIKED: Final = tuple(at for at, (_, positives) in enumerate(POPULARITIES) if positives)
 """The columns of positives alone."""
+CHANGED: Final = 4096
+"""Changes that columns remember the rows of."""
 _FADES: Final = tuple(1 / half_life for half_life, positives in POPULARITIES if not positives)
 """Halvings a day, of each half-life of POPULARITIES, which has them for events first, then for positives."""
 
@@ -93,7 +95,8 @@ class ItemColumns:
         self.facets = FacetTable(size)
         self.years: IntArray = np.zeros(size, np.int64)
         self.changes = 0
-        """Rises with each change of any column."""
+        """Rises with each change of a row."""
+        self._changed: IntArray = np.zeros(CHANGED, np.int64)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,16 +110,28 @@ class ItemColumns:
             setattr(self, name, new)
         self.facets.grow(more)
 
+    def _note(self, row: int) -> None:
+        self._changed[self.changes % CHANGED] = row
+        self.changes += 1
+
+    def changed_since(self, changes: int) -> IntArray | None:
+        """The rows that have changed since there were so many `changes`, each once; None where that is too long ago to say."""
+        more = self.changes - changes
+        if more > CHANGED:
+            return None
+        rows: IntArray = np.unique(self._changed[np.arange(changes, self.changes) % CHANGED])
+        return rows
+
     def set_item(self, row: int, item_id: int, item: Item | None) -> None:
         """Set an item's columns from the catalogue (None: it has no entry)."""
-        self.changes += 1
+        self._note(row)
         self.ids[row] = item_id
         self.years[row] = 0 if item is None else item.year
         self.facets.put(row, () if item is None else item.labels)
 
     def set_features(self, row: int, features: ItemFeatures, unit: int) -> None:
         """Set an item's columns from its streamed features. unit: the schema's."""
-        self.changes += 1
+        self._note(row)
         self.sums[row] = (
             features.counts[RATING],
             features.rating_sum / 100,

@@ -1,4 +1,4 @@
-"""The facet values of a catalogue's items, kept sparse: 12 bytes an item, 8 for each value that it has, a quarter of room above.
+"""The facet values of a catalogue's items, kept sparse: 12 bytes an item, 4 for each value that it has, a quarter of room above.
 
 Values have numbers in the order in which they came, which never change. What an item has is a run in two long arrays, as in a
 matrix in compressed rows; a run that has to grow moves to the end, and what it leaves behind is swept up in time.
@@ -8,16 +8,12 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from features.arrays import FloatArray, IntArray
 from features.inputs.facet_vocabulary import Vocabulary
+from features.recall.compiled import NumberArray
+from features.recall.whole_order import Runs
 
-NumberArray = npt.NDArray[np.int32]
-"""Numbers of facet values."""
-
-_FREE: Final = -1
-"""Stands where no row has a value."""
 VOCABULARIES: Final = 16
 """Vocabularies whose columns are remembered, those used last."""
 _NO_NUMBERS: Final = np.zeros(0, np.int32)
@@ -32,7 +28,6 @@ class FacetTable:
         self._starts: IntArray = np.zeros(size, np.int64)
         self._counts: NumberArray = np.zeros(size, np.int32)
         self._values: NumberArray = _NO_NUMBERS
-        self._owners: NumberArray = _NO_NUMBERS  # the row that has the value; 0 where none has
         self._used = 0
         self._held = 0
         self._columns: dict[Vocabulary, NumberArray] = {}
@@ -53,15 +48,12 @@ class FacetTable:
         """Replace a row's values. A new value gets the next number."""
         numbers = [self._known(name) for name in dict.fromkeys(names)]
         start, before = int(self._starts[row]), int(self._counts[row])
-        self._values[start : start + before] = _FREE
-        self._owners[start : start + before] = 0
         self._held += len(numbers) - before
         if len(numbers) > before:
             self._counts[row] = 0
             self._make_room(len(numbers))
             start, self._used = self._used, self._used + len(numbers)
         self._values[start : start + len(numbers)] = numbers
-        self._owners[start : start + len(numbers)] = row
         self._starts[row], self._counts[row] = start, len(numbers)
 
     def _known(self, name: str) -> int:
@@ -78,15 +70,13 @@ class FacetTable:
         if self._used > self._held + self._held // 4:
             self._sweep()
         if self._used + more > len(self._values):
-            wider = np.full(max(1024, more, len(self._values) // 4), _FREE, np.int32)
+            wider = np.zeros(max(1024, more, len(self._values) // 4), np.int32)
             self._values = np.concatenate([self._values, wider])
-            self._owners = np.concatenate([self._owners, np.zeros(len(wider), np.int32)])
 
     def _sweep(self) -> None:
         rows = np.arange(len(self))
         values, starts = self.of(rows)
-        self._values[: len(values)], self._values[len(values) :] = values, _FREE
-        self._owners[: len(values)], self._owners[len(values) :] = np.repeat(rows, np.diff(starts)), 0
+        self._values[: len(values)] = values
         self._starts, self._used = starts[:-1], len(values)
 
     def of(self, rows: IntArray) -> tuple[NumberArray, IntArray]:
@@ -112,11 +102,10 @@ class FacetTable:
         owners = np.repeat(np.arange(len(rows)), np.diff(starts))
         return np.bincount(owners, weighed, len(rows)).astype(np.float32)
 
-    def all_sums(self, size: int, numbers: IntArray, weights: FloatArray) -> FloatArray:
-        """[size] as `sums`, for all of the first `size` rows, which are all that have values."""
-        table = np.zeros(len(self.names) + 1, np.float32)  # the last one is what _FREE weighs
-        table[numbers] = weights
-        return np.bincount(self._owners[: self._used], table[self._values[: self._used]], size).astype(np.float32)
+    @property
+    def runs(self) -> Runs:
+        """The values of each row, by their numbers, as they stand until the next `put`."""
+        return Runs(self._starts, self._counts, self._values)
 
     def matrix(self, rows: IntArray, vocabulary: Vocabulary) -> FloatArray:
         """[n, G + 1] of each row: 1 for the values of the vocabulary that it has, and in the last column for having any other;

@@ -11,7 +11,8 @@ import numpy as np
 
 from features.arrays import IntArray
 from features.contracts.served import MAX_CANDIDATES
-from features.inputs.signals import Moment, Signals, candidates, find_signals
+from features.inputs.moment import Moment
+from features.inputs.signals import Signals, candidates, find_signals
 from features.schema.tables import Schema
 from features.types import Item, ItemId
 from models.training.row_metrics import TOP

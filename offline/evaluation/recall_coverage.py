@@ -22,7 +22,8 @@ from features.errors import Broken
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of
 from features.inputs.model_inputs import RawInputs, model_inputs
-from features.inputs.signals import RECENT_FADE, RECENT_LIKED, SIGNALS, Moment, find_signals
+from features.inputs.moment import Moment
+from features.inputs.signals import RECENT_FADE, RECENT_LIKED, SIGNALS, find_signals
 from models.registry import list_versions, version_folder
 from offline.base.from_dataset import check_made_of
 from offline.console import run

@@ -13,7 +13,7 @@ from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.facet_vocabulary import vocabulary_of
-from features.inputs.signals import ItemIndex, Moment, Together
+from features.inputs.moment import ItemIndex, Moment, Together
 from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, EventRow, event_of, rows_between

@@ -9,7 +9,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.ids import OuterId
-from features.inputs.facet_table import NumberArray
+from features.recall.compiled import NumberArray
 from online.ranking.policy import Policy
 
 POOL = 100

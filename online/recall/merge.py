@@ -64,8 +64,9 @@ class ChannelRunner:
     def run(self, channels: Sequence[Recall]) -> None:
         """Run channels one after the other. A channel that fails is skipped; once the time is used up so are all others, if any
         candidate was found. A channel with quota 0 runs too, since rankers read its signal."""
+        began = self._clock()
         for channel in channels:
-            order, began = NONE, self._clock()
+            order = NONE
             if self._used > self._seconds and any(map(len, self._orders.values())):
                 self._left_out.append(channel.name)
             else:
@@ -82,7 +83,9 @@ class ChannelRunner:
                     logger.exception("recall channel %s failed", channel.name)
                     self._failed.append(channel.name)
             self._orders[channel.name] = order
-            self._used += self._clock() - began
+            ended = self._clock()
+            self._used += ended - began
+            began = ended
 
     def merged(self) -> Candidates:
         """The `limit` best-ranked of all rows found."""

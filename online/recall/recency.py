@@ -7,8 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import FloatArray, IntArray
-from features.inputs.standing import best_rows
+from features.arrays import IntArray
+from features.inputs.standing import DECADES
+from features.recall.compiled import scratch
+from features.recall.sparse import best, both_sums, read_values
 from features.units import ends_session
 from online.query import Query
 
@@ -23,7 +25,7 @@ class TrendingRecall:
     name, default_limit = "trending", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
-        return query.moment.standing.best(self.name, query.moment.standing.trending, query.moment.allowed, limit)
+        return query.moment.standing.order(self.name).best(query.moment.allowed, limit)
 
 
 class NewestRecall:
@@ -32,7 +34,7 @@ class NewestRecall:
     name, default_limit = "newest", FEW
 
     def recall(self, query: Query, limit: int) -> IntArray:
-        return query.moment.standing.best(self.name, query.moment.standing.newest, query.moment.allowed, limit)
+        return query.moment.standing.order(self.name).best(query.moment.allowed, limit)
 
 
 class EraRecall:
@@ -47,8 +49,10 @@ class EraRecall:
         known = decades[rows] > 0
         if not known.any():
             return np.zeros(0, np.int64)
-        weights = np.bincount(decades[rows[known]], shares[known], decades.max() + 1)
-        return _best(query, np.asarray(weights[decades] * moment.standing.root, np.float32), limit)
+        weights = np.bincount(decades[rows[known]], shares[known], DECADES).astype(np.float32)
+        return moment.standing.order("popular").best_weighted(
+            moment.standing.by_decade, weights, moment.standing.root, moment.allowed, limit
+        )
 
 
 class SessionRecall:
@@ -63,11 +67,15 @@ class SessionRecall:
         if not len(rows) or ends_session(moment.at - moment.latest[-1][1]):
             return np.zeros(0, np.int64)
         shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
-        together, size = moment.items.together, moment.size
-        near = moment.items.similar.spread(rows, shares, size) + together.spread(rows, shares, size)
-        first = best_rows(near, FIRST_STEP)
-        return _best(query, near + together.spread(first, near[first], size), limit)
-
-
-def _best(query: Query, strengths: FloatArray, limit: int) -> IntArray:
-    return best_rows(np.where(query.moment.allowed, strengths, np.float32(0)), limit)
+        together = moment.items.together
+        anything, room = moment.standing.everything, scratch(len(moment.items.columns))
+        sums = room.sums, room.first, room.touched
+        near = both_sums(
+            moment.items.similar.spread(rows, shares, anything),
+            together.spread(rows, shares, anything),
+            anything,
+            *sums,
+        )
+        first = best(near, FIRST_STEP)
+        again = together.spread(first, read_values(near, first, room.sums), anything)
+        return best(both_sums(near, again, moment.allowed, *sums), limit)

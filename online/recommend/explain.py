@@ -161,8 +161,8 @@ def _item_features(
 
 def _strength(query: Query, name: str, row: int) -> float | UnsetType:
     """A row's strength in a channel; UNSET where the channel has none."""
-    if name in query.signals.strengths:
-        return round(float(query.signals.strengths[name][row]), DIGITS)
+    if name in query.signals.orders:
+        return round(float(query.signals.at(name, np.array([row], np.int64))[0]), DIGITS)
     if name in query.found:
         rows, products = query.found[name]
         return round(float(products[rows == row][0]), DIGITS)

@@ -22,7 +22,7 @@ from features.errors import Unavailable
 from features.float32 import to_json_floats
 from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary
-from features.inputs.signals import Moment
+from features.inputs.moment import Moment
 from features.types import Item, ItemId, Millis, UserId
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels

@@ -15,7 +15,7 @@ from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
 from features.inputs.columns import ItemColumns, popularity
-from features.inputs.signals import ItemIndex, Together
+from features.inputs.moment import ItemIndex, Together
 from features.types import FOREVER, Item, ItemId, Millis
 from features.units import DAY_MS
 from online.stores.facets import Facets
@@ -42,6 +42,15 @@ class ItemTotals:
     first_event_ts: int | None
 
 
+class _Showable:
+    """mask: [N] which items lists may show, from `since` until `until` (ms), while the catalogue has changed so many times."""
+
+    def __init__(self, changes: int, at: Millis, showable_until: IntArray) -> None:
+        self.changes, self.mask = changes, showable_until > at
+        self.since = int(showable_until.max(initial=0, where=~self.mask))
+        self.until = int(showable_until.min(initial=FOREVER, where=self.mask))
+
+
 class ItemStore:
     """Item features by row. The columns of the base's items come first, then new ones."""
 
@@ -57,6 +66,7 @@ class ItemStore:
         self._row_of: dict[ItemId, int] = {}
         self._showable_until: IntArray = np.zeros(len(ids), np.int64)
         """[N] the time (ms) from which on no list shows the item."""
+        self._newest_mask = _Showable(-1, 0, self._showable_until)
         self.numbers = NumberColumns(self.attributes.declared, len(ids))
         self._deleted: set[int] = set()
         self.names = ItemNames()
@@ -134,7 +144,10 @@ class ItemStore:
 
     def showable(self, at: Millis, size: int | None = None) -> BoolArray:
         """[N] whether lists may show the item at a time (ms); [size] of the first ones, for another thread, while N may grow."""
-        return np.asarray(self._showable_until[: len(self) if size is None else size] > at, np.bool_)
+        showable = self._newest_mask
+        if showable.changes != self.changes or not showable.since <= at < showable.until:
+            showable = self._newest_mask = _Showable(self.changes, at, self._showable_until)
+        return showable.mask[: len(self) if size is None else size].copy()
 
     def present(self, size: int) -> BoolArray:
         """[size] whether it is an item: not deleted. For another thread, too, while there may be more."""

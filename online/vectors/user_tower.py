@@ -7,7 +7,7 @@ from features.errors import Unavailable
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of
 from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
-from features.inputs.signals import Moment
+from features.inputs.moment import Moment
 from online.model_client.client import ModelClient
 from online.vectors.vector_store import EmbeddingKind
 

@@ -106,8 +106,8 @@ FAULTS: Final = (
     Fault(
         "what expires now is shown for a ms more",
         "online/stores/item_store.py",
-        "self._showable_until[: len(self) if size is None else size] > at",
-        "self._showable_until[: len(self) if size is None else size] >= at",
+        "self.changes, self.mask = changes, showable_until > at",
+        "self.changes, self.mask = changes, showable_until >= at",
         ("test_what_is_not_available_or_has_expired_is_in_no_list",),
     ),
     Fault(
@@ -158,5 +158,12 @@ FAULTS: Final = (
         "{GIVEN: found.rows}",
         "{}",
         ("test_given_items_that_no_model_ranks_stay_in_the_callers_order",),
+    ),
+    Fault(
+        "what expires is shown until something else changes",
+        "online/stores/item_store.py",
+        "if showable.changes != self.changes or not showable.since <= at < showable.until:",
+        "if showable.changes != self.changes:",
+        ("test_what_may_be_shown_is_kept_until_an_item_expires_or_changes",),
     ),
 )

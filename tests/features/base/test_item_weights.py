@@ -12,6 +12,7 @@ from features.base.item_weights import Relations
 from features.base.reader import read_relations
 from features.errors import Broken
 from offline.item_weights.build import nearest, write_relations
+from tests.features.dense import dense
 
 
 def some(rows: list[int]) -> Relations:
@@ -36,7 +37,9 @@ def test_they_are_found_in_any_order_of_rows(rows: list[int]) -> None:
     assert near(relations, rows, 1) == {2: 0.5, 3: 0.25}
     assert near(relations, rows, 3) == {1: 0.75, 9: 0.125}
     assert near(relations, rows, 4) == near(relations, rows, 12) == {}
-    spread = relations.spread(np.array([rows.index(1), rows.index(3)]), np.array([1, 2], np.float32), len(rows))
+    everything = np.ones(len(rows), bool)
+    keys = relations.spread(np.array([rows.index(1), rows.index(3)]), np.array([1, 2], np.float32), everything)
+    spread = dense(keys, len(rows))
     assert {rows[row]: float(spread[row]) for row in np.flatnonzero(spread)} == {1: 1.5, 2: 0.5, 3: 0.25, 9: 0.25}
 
 
@@ -46,7 +49,8 @@ def test_what_has_no_row_is_left_out() -> None:
     assert near(relations, rows, 3) == {1: 0.75}
     assert near(relations, rows, 1) == {3: 0.25}
     assert [len(part) for part in relations.near(99)] == [0, 0]  # an item newer than the weights
-    assert relations.spread(np.zeros(0, np.int64), np.zeros(0, np.float32), 2).tolist() == [0, 0]
+    assert not len(relations.spread(np.zeros(0, np.int64), np.zeros(0, np.float32), np.ones(2, bool)))
+    assert not len(relations.spread(np.array([99]), np.ones(1, np.float32), np.ones(2, bool)))
 
 
 @settings(max_examples=30)

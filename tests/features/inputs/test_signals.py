@@ -14,19 +14,15 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import (
-    MAX_RANKED,
     SIGNAL_COLUMNS,
     SIGNALS,
-    ItemIndex,
-    Moment,
     Signals,
-    Together,
     candidates,
     find_signals,
     signal_matrix,
 )
-from features.inputs.standing import best_rows
 from features.types import CLICK, DISLIKE, LIKE, VIEW, Event
 from features.units import DAY_MS
 from tests.schemas import MOVIES, added, film
@@ -65,7 +61,8 @@ def test_where_nothing_was_liked_what_is_looked_at_most_is_popular() -> None:
     """Films are in the order of their views then, not of their ids; one like anywhere ends that."""
     items = index()
     columns = items.columns
-    columns.sums[:], columns.popularities[:] = 0, 0
+    for row in range(len(ITEMS)):
+        columns.set_features(row, ItemFeatures(row + 1), 1)
     for row, views in enumerate((1, 5, 3)):
         features = ItemFeatures(row + 1)
         for number in range(views):
@@ -130,7 +127,8 @@ def test_again_is_what_the_user_was_interested_in_lately() -> None:
     assert ids(found, "again") == [1, 4, 2]
     taken_back = UserFeatures(7, recent=[*recent, (1, AT - 4, DISLIKE, 0), (3, AT - 3, LIKE, 0)])
     assert ids(find_signals(replace(found.moment, user=taken_back)), "again") == [3, 4, 2]
-    assert found.strengths["again"][items.row_of[1]] == pytest.approx(1 / np.log2(3) + 1 / np.log2(6))
+    (strength,) = found.at("again", np.array([items.row_of[1]])).tolist()
+    assert strength == pytest.approx(1 / np.log2(3) + 1 / np.log2(6))
 
 
 def test_every_signal_has_its_columns() -> None:
@@ -170,13 +168,6 @@ def test_a_row_does_not_depend_on_the_others() -> None:
         np.testing.assert_array_equal(signal_matrix(found, np.array([row]))[0], together[row])
 
 
-@given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 40))
-def test_the_best_rows_are_the_strongest_ties_by_row(values: list[int], limit: int) -> None:
-    strengths = np.array(values, np.float32)
-    expected = sorted((row for row, value in enumerate(values) if value), key=lambda row: (-values[row], row))
-    assert best_rows(strengths, limit).tolist() == expected[:limit]
-
-
 @given(st.lists(st.lists(st.integers(0, 20), max_size=12, unique=True), max_size=4), st.integers(1, 15))
 def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[int]], limit: int) -> None:
     named = {str(at): np.array(order, np.int64) for at, order in enumerate(orders)}
@@ -190,14 +181,10 @@ def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[i
         assert mask == sum(1 << by for by, order in enumerate(orders) if row in order)
 
 
-def test_no_order_is_longer_than_there_are_places() -> None:
-    assert len(best_rows(np.ones(2 * MAX_RANKED, np.float32), MAX_RANKED)) == MAX_RANKED
-
-
 def test_neighbours_that_have_all_faded_say_nothing() -> None:
     together = Together(2)
     together.put(0, Neighbours(1, 3, AT, [(2, 0)]), {1: 0, 2: 1})
-    assert together.spread(np.array([0]), np.ones(1, np.float32), 2).tolist() == [0, 0]
+    assert not len(together.spread(np.array([0]), np.ones(1, np.float32), np.ones(2, bool)))
 
 
 def test_a_value_that_came_with_a_new_item_is_liked_like_any_other() -> None:

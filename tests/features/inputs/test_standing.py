@@ -3,16 +3,13 @@
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.arrays import IntArray
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures
-from features.inputs import standing
-from features.inputs.columns import ItemColumns, popularity, trending
-from features.inputs.standing import Standing, Standings, best_rows
+from features.inputs.columns import CHANGED, ItemColumns, popularity, trending
+from features.inputs.standing import RETAINED, Standing, Standings
 from features.types import LIKE, VIEW
 from features.units import DAY_MS
 from tests.schemas import MOVIES, added, film
@@ -58,13 +55,14 @@ def test_it_gives_what_is_made_anew_at_each_moment(given_steps: list[Any], limit
             columns.set_item(step[1], step[1] + 1, film(step[1] + 1, "x", ("New",), step[2]))
         else:
             at, allowed = AT + step[1] * DAY_MS // 2, np.array(step[2])
-            found, fresh = standings.at(at, SIZE), Standing(columns, SIZE, at)
+            found, fresh = standings.at(at), Standing(columns, at)
             for name in ("popular", "popular_day", "trending", "newest"):
                 strengths = getattr(found, name)
                 assert strengths.tobytes() == getattr(fresh, name).tobytes()
-                whole = best_rows(np.where(allowed, strengths, np.float32(0)), limit)
-                assert found.best(name, strengths, allowed, limit).tolist() == whole.tolist()
-            for name in ("root", "damping", "decades", "values"):
+                strong = [row for row in range(SIZE) if allowed[row] and strengths[row] > 0]
+                expected = sorted(strong, key=lambda row: (-strengths[row], row))[:limit]
+                assert found.order(name).best(allowed, limit).tolist() == expected
+            for name in ("root", "damping", "decades"):
                 assert getattr(found, name).tobytes() == getattr(fresh, name).tobytes()
             assert found.is_cold == fresh.is_cold
 
@@ -72,38 +70,46 @@ def test_it_gives_what_is_made_anew_at_each_moment(given_steps: list[Any], limit
 def test_its_values_are_those_of_the_columns() -> None:
     columns, features = table(), dict[int, ItemFeatures]()
     changed(columns, features, 0, VIEW, 3)
-    cold = Standing(columns, SIZE, AT)
+    cold = Standing(columns, AT)
     assert cold.is_cold
     assert cold.popular.tolist() == popularity(columns, slice(0, SIZE), AT, 14.0).tolist()
     changed(columns, features, 1, LIKE, 1)
-    warm = Standing(columns, SIZE, AT)
+    warm = Standing(columns, AT)
     assert not warm.is_cold
     assert warm.popular_day.tolist() == popularity(columns, slice(0, SIZE), AT, 1.0, positives=True).tolist()
     both = (popularity(columns, slice(0, SIZE), AT, half_life) for half_life in (1.0, 14.0))
     assert warm.trending.tolist() == trending(*both).tolist()
     assert warm.decades.tolist() == (columns.years // 10).tolist()
-    assert warm.values.tolist() == [max(row % 3, 1) for row in range(SIZE)]
 
 
-def test_it_is_made_once_for_a_day_and_its_items() -> None:
+def test_it_is_kept_for_a_day_and_only_what_an_item_changes_is_renewed() -> None:
     columns, features = table(), dict[int, ItemFeatures]()
+    changed(columns, features, 3, LIKE, 0)
     standings = Standings(columns)
-    first = standings.at(AT, SIZE)
-    assert standings.at(AT + DAY_MS // 2, SIZE) is first
-    assert standings.at(AT + DAY_MS, SIZE) is not first
-    first = standings.at(AT, SIZE)
+    first = standings.at(AT)
+    order = first.order("popular")
+    assert standings.at(AT + DAY_MS // 2) is first
+    assert standings.at(AT + DAY_MS) is not first
     changed(columns, features, 0, LIKE, 0)
-    assert standings.at(AT, SIZE) is not first
-    assert len(standings.at(AT, SIZE - 1).popular) == SIZE - 1
+    assert standings.at(AT) is first
+    assert first.popular[0] == 1
+    assert first.order("popular") is order
+    for day in range(2, 2 + RETAINED):
+        standings.at(AT + day * DAY_MS)
+    assert standings.at(AT) is not first
 
 
-@pytest.mark.parametrize("hidden", [0, standing.FIRST_WALK, 5 * standing.FIRST_WALK])
-def test_a_walk_goes_as_far_as_it_has_to(hidden: int) -> None:
-    size = 6 * standing.FIRST_WALK
-    kept = Standing(ItemColumns(size), size, AT)
-    strengths = np.arange(size, 0, -1).astype(np.float32)
-    allowed = np.ones(size, bool)
-    allowed[:hidden] = False
-    expected: IntArray = np.arange(hidden, min(size, hidden + 300))
-    for _ in range(3):
-        assert kept.best("any", strengths, allowed, 300).tolist() == expected.tolist()
+def test_more_changes_than_are_remembered_and_more_rows_are_not_missed() -> None:
+    columns, features = table(), dict[int, ItemFeatures]()
+    changed(columns, features, 0, LIKE, 0)
+    standings = Standings(columns)
+    standings.at(AT).order("popular")
+    changed(columns, features, 1, LIKE, 0)
+    for _ in range(CHANGED):
+        changed(columns, features, 0, LIKE, 0)
+    assert standings.at(AT).order("popular").best(np.ones(SIZE, bool), 9).tolist() == [0, 1]
+    columns.grow(5)
+    assert len(standings.at(AT).popular) == SIZE + 5
+    changed(columns, features, SIZE + 2, LIKE, 0)
+    assert standings.at(AT).order("popular").best(np.ones(SIZE + 5, bool), 9).tolist() == [0, 1, SIZE + 2]
+    assert standings.at(AT).order("popular").best(np.ones(SIZE, bool), 9).tolist() == [0, 1], "later than the moment"

@@ -15,6 +15,7 @@ from features.base.past_sessions import PastSessions
 from features.types import CLICK, IMPRESSION
 from features.units import SESSION_GAP_MS, ends_session
 from offline.item_weights.session_table import sessions_of
+from tests.features.dense import dense
 
 EVENTS = st.lists(
     st.tuples(
@@ -74,5 +75,6 @@ def test_the_nearest_sessions_are_those_of_v_sknn(count: int) -> None:
     for _ in range(20):
         going_on = rng.integers(60, size=2 ** rng.integers(4)).tolist()
         expected = defaultdict(float, plain.scores(count, going_on))
-        plainly, found = np.array([expected[item] for item in range(60)]), past.spread(np.array(going_on), now + 1, 60)
+        plainly = np.array([expected[item] for item in range(60)])
+        found = dense(past.spread(np.array(going_on), now + 1, np.ones(60, bool)), 60)
         assert found / found.max() == pytest.approx(plainly / plainly.max(), rel=1e-5)

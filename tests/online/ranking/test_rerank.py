@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.arrays import FloatArray, IntArray
-from features.inputs.facet_table import FacetTable, NumberArray
+from features.inputs.facet_table import FacetTable
+from features.recall.compiled import NumberArray
 from online.ranking.policy import Policy
 from online.ranking.rerank import by_score, diverse, make_slate, rank_shares, team_draft
 

@@ -17,7 +17,8 @@ from features.fold.co_visits import Neighbours
 from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights, tastes
-from features.inputs.signals import Moment, candidates
+from features.inputs.moment import Moment
+from features.inputs.signals import candidates
 from features.types import CLICK, DISLIKE
 from features.units import DAY_MS, SESSION_GAP_MS
 from online.query import Query

@@ -1,9 +1,11 @@
 """The item store's summaries of one item, so that no other module reads its columns."""
 
+from random import Random
+
 import pytest
 
 from features.fold.state import ItemFeatures
-from features.types import Item
+from features.types import FOREVER, Item
 from features.units import DAY_MS
 from online.stores.item_names import HEARD
 from online.stores.item_store import NEWEST, ItemStore
@@ -69,3 +71,19 @@ def test_only_the_newest_of_new_items_count_as_new(store: ItemStore) -> None:
     newest = store.columns.ids[store.newest(NOW + 5_000)].tolist()
     assert newest == [1_000 + at for at in range(NEWEST + 9, 9, -1) if at != NEWEST + 1]
     assert not len(store.newest(NOW + 40 * DAY_MS))
+
+
+def test_what_may_be_shown_is_kept_until_an_item_expires_or_changes(store: ItemStore) -> None:
+    chance = Random(5)
+    until = dict.fromkeys(store.columns.ids.tolist(), FOREVER)
+    for _ in range(200):
+        at = chance.randrange(13)
+        expected = [until[item_id] > at for item_id in store.columns.ids[: len(store)].tolist()]
+        assert store.showable(at).tolist() == expected
+        store.showable(at)[:] = False  # it is the caller's own
+        if chance.random() < 0.4:
+            item_id, expires = chance.randrange(1, 60), chance.choice([0, 5, 9])
+            store.put_item(Item(item_id, "x", expires=expires, available=chance.random() < 0.8, ts=1))
+            item = store.catalogue.get(item_id)
+            assert item is not None
+            until[item_id] = (expires or FOREVER) if item.available else 0

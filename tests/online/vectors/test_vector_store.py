@@ -238,7 +238,7 @@ def test_what_is_similar_is_told_by_cosine_without_the_item_itself(base: Base, t
 def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> None:
     from features.fold.user import thaw_user
     from features.inputs.columns import ClickWeights
-    from features.inputs.signals import Moment
+    from features.inputs.moment import Moment
     from offline.evaluation.recall_coverage import vector_channels
     from online.query import Query
     from online.recall import VECTOR_CHANNELS

@@ -1,0 +1,196 @@
+"""A whole order of a catalogue that is kept while items change: most rows stand where they stood when it was sorted last; those
+that have moved since stand in a short order of their own. A walk goes along both."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from features.arrays import BoolArray, FloatArray, IntArray
+from features.recall.compiled import NumberArray, compiled
+from features.recall.sparse import best, keys_of, smallest, values_of
+
+SETTLE_AT: Final = 1024
+"""Moved rows at which the order is merged anew: a walk looks at each of them once at most, a merge at every row."""
+FIRST_CHUNK: Final = 256
+LAST_CHUNK: Final = 16_384
+"""Rows that a walk by weights takes at first beyond what it looks for, and at most, before it asks whether it is over."""
+
+MarkArray = npt.NDArray[np.uint8]
+
+
+class Runs(NamedTuple):
+    """The values of each row: values[starts[row]], … (counts[row] of them). Without starts each row has the one value
+    values[row]."""
+
+    starts: IntArray
+    counts: NumberArray
+    values: NumberArray
+
+
+@compiled
+def stronger(strengths: FloatArray, row: int, other: int) -> bool:
+    """Whether a row comes before another one."""
+    return bool(strengths[row] > strengths[other] or (strengths[row] == strengths[other] and row < other))
+
+
+@compiled
+def next_rows(
+    settled: IntArray,
+    moved: IntArray,
+    is_moved: MarkArray,
+    strengths: FloatArray,
+    start: int,
+    moved_start: int,
+    out: IntArray,
+) -> tuple[int, int, int]:
+    """(count, start, moved_start): fill `out` with the next rows of both orders, and say where the walk goes on."""
+    count = 0
+    while count < len(out):
+        while start < len(settled) and is_moved[settled[start]]:
+            start += 1
+        if start == len(settled) and moved_start == len(moved):
+            break
+        from_moved = moved_start < len(moved) and (
+            start == len(settled) or stronger(strengths, moved[moved_start], settled[start])
+        )
+        if from_moved:
+            out[count] = moved[moved_start]
+            moved_start += 1
+        else:
+            out[count] = settled[start]
+            start += 1
+        count += 1
+    return count, start, moved_start
+
+
+@compiled
+def walk(
+    settled: IntArray, moved: IntArray, is_moved: MarkArray, strengths: FloatArray, allowed: BoolArray, limit: int
+) -> IntArray:
+    """[≤ limit] the first rows that are allowed."""
+    out, one = np.empty(limit, np.int64), np.empty(1, np.int64)
+    used, start, moved_start = 0, 0, 0
+    while used < limit:
+        count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, one)
+        if count == 0:
+            break
+        if one[0] < len(allowed) and allowed[one[0]]:
+            out[used] = one[0]
+            used += 1
+    return out[:used]
+
+
+@compiled
+def mean_weight(starts: IntArray, counts: NumberArray, values: NumberArray, weights: FloatArray, row: int) -> float:
+    """The mean weight of a row's values (`Runs`)."""
+    if len(starts) == 0:
+        return float(weights[values[row]])
+    total = 0.0
+    for at in range(starts[row], starts[row] + counts[row]):
+        total += weights[values[at]]
+    return float(np.float32(total) / float(max(counts[row], 1)))
+
+
+@compiled
+def weighted_rows(
+    starts: IntArray,
+    counts: NumberArray,
+    values: NumberArray,
+    weights: FloatArray,
+    factors: FloatArray,
+    rows: IntArray,
+    allowed: BoolArray,
+) -> FloatArray:
+    """[n] the mean weight of each row's values times its factor; 0 for those that are not allowed."""
+    out = np.zeros(len(rows), np.float32)
+    for at in range(len(rows)):
+        row = rows[at]
+        if row < len(allowed) and allowed[row]:
+            out[at] = mean_weight(starts, counts, values, weights, row) * factors[row]
+    return out
+
+
+@compiled
+def weigh(
+    starts: IntArray,
+    counts: NumberArray,
+    values: NumberArray,
+    weights: FloatArray,
+    factors: FloatArray,
+    rows: IntArray,
+    allowed: BoolArray,
+) -> IntArray:
+    """Keys (`features.recall.sparse`) of the mean weights of the rows' values times their factors, of those that are allowed."""
+    products = np.empty(len(rows), np.float32)
+    for at in range(len(rows)):
+        products[at] = mean_weight(starts, counts, values, weights, rows[at]) * factors[rows[at]]
+    return keys_of(rows, products, allowed)
+
+
+@compiled
+def merged(settled: IntArray, moved: IntArray, is_moved: MarkArray, strengths: FloatArray) -> IntArray:
+    """[m] both orders as one."""
+    out = np.empty(len(settled) + len(moved), np.int64)
+    count, _, _ = next_rows(settled, moved, is_moved, strengths, 0, 0, out)
+    return out[:count]
+
+
+class WholeOrder:
+    """The rows with a strength above 0, the strongest first, ties by row.
+
+    strengths: [N], which who keeps them changes in place, and then says `move` of the rows that changed.
+    """
+
+    def __init__(self, strengths: FloatArray, settle_at: int = SETTLE_AT) -> None:
+        self._settled: IntArray = _sorted(np.arange(len(strengths)), strengths)
+        self._strengths, self._settle_at = strengths, settle_at
+        self._moved: IntArray = np.zeros(0, np.int64)
+        self._rows_moved: IntArray = self._moved
+        """The moved rows, those that have no strength any more among them; `_moved` is in order, and without these."""
+        self._is_moved: MarkArray = np.zeros(len(strengths), np.uint8)
+
+    def move(self, rows: IntArray) -> None:
+        """Note that the strengths of rows, each named once, are others now."""
+        self._rows_moved = np.concatenate([self._rows_moved, rows[self._is_moved[rows] == 0]])
+        self._is_moved[rows] = 1
+        self._moved = _sorted(self._rows_moved, self._strengths)
+        if len(self._rows_moved) > self._settle_at:
+            self._settled = merged(self._settled, self._moved, self._is_moved, self._strengths)
+            self._is_moved[self._rows_moved] = 0
+            self._moved = self._rows_moved = np.zeros(0, np.int64)
+
+    def best(self, allowed: BoolArray, limit: int) -> IntArray:
+        """The first `limit` rows that are allowed [≤ N]."""
+        return walk(self._settled, self._moved, self._is_moved, self._strengths, allowed, limit)
+
+    def best_weighted(
+        self, runs: Runs, weights: FloatArray, factors: FloatArray, allowed: BoolArray, limit: int
+    ) -> IntArray:
+        """The first `limit` allowed rows by the mean weight of their values, times the row's factor [N], where that is above 0;
+        ties by row.
+
+        Factors never rise along the order, so that the walk ends where the largest weight is not enough (as in R. Fagin,
+        A. Lotem, M. Naor, Optimal Aggregation Algorithms for Middleware, PODS 2001).
+        """
+        largest = float(weights.max(initial=0)) * (1 + 1e-6)
+        keys: IntArray = np.zeros(0, np.int64)
+        start, moved_start, length, threshold = 0, 0, FIRST_CHUNK + limit, 0.0
+        while largest > 0:
+            rows = np.empty(length, np.int64)
+            count, start, moved_start = next_rows(
+                self._settled, self._moved, self._is_moved, self._strengths, start, moved_start, rows
+            )
+            if count == 0 or largest * factors[rows[0]] < threshold:
+                break
+            found = weigh(*runs, weights, factors, rows[:count], allowed)
+            keys = smallest(np.concatenate([keys, found]), limit)
+            if len(keys) == limit > 0:
+                threshold = values_of(keys).min()
+            length = min(2 * length, LAST_CHUNK)
+        return best(keys, limit)
+
+
+def _sorted(rows: IntArray, strengths: FloatArray) -> IntArray:
+    """Those of the rows with a strength [N] above 0, in their order."""
+    return best(keys_of(rows, strengths[rows], np.ones(len(strengths), bool)), len(rows))

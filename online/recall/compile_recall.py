@@ -1,0 +1,34 @@
+"""Makes one list of a catalogue of two items, so that everything that recall computes with is compiled, or read from where it was
+kept, before anybody waits for a list."""
+
+import numpy as np
+
+from features.base.item_weights import Relations
+from features.base.past_sessions import PastSessions
+from features.fold.state import UserFeatures
+from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.moment import ItemIndex, Moment, Together
+from features.inputs.signals import signal_matrix
+from features.schema.tables import Schema
+from features.types import CLICK, Item
+from features.units import DAY_MS
+from online.query import Query
+from online.recall import CORE_CHANNELS
+from online.recall.merge import merge
+
+AT = DAY_MS
+
+
+def compile_recall(schema: Schema) -> None:
+    """Run the core channels, and what rankers read of them, for a user of a made-up catalogue."""
+    columns, row_of = ItemColumns(2), {1: 0, 2: 1}
+    for item_id, row in row_of.items():
+        columns.set_item(row, item_id, Item(item_id, "", tastes=("value",), label_count=1, year=2000))
+    one, starts = np.ones(1, np.float32), np.array([0, 1])
+    relations = Relations(columns.ids, np.array([1]), starts, np.array([2]), one)
+    sessions = PastSessions(columns.ids, np.array([1, 2]), np.array([1]), np.array([0, 2]), np.array([0, 1]))
+    index = ItemIndex(columns, row_of, relations, relations, sessions, Together(2), schema)
+    user = UserFeatures(0, sequence=[(1, AT)], recent=[(1, AT, CLICK, 0)])
+    query = Query(Moment(user, AT, index, ClickWeights(), np.ones(2, bool)))
+    found = merge(CORE_CHANNELS, query, 2)
+    signal_matrix(query.signals, found.rows)

@@ -1,0 +1,135 @@
+"""Each signal as its definition says it: for every row of a catalogue, in plain Python."""
+
+from collections import Counter, defaultdict
+from math import exp, log2, sqrt
+
+from features.base.past_sessions import NEIGHBOURS, SAMPLE
+from features.inputs.columns import popularity
+from features.inputs.moment import Moment
+from features.inputs.signals import (
+    LATEST_FADE,
+    LATEST_LIKED,
+    LIKED_FADE,
+    RECENT_FADE,
+    RECENT_LIKED,
+    YEARS,
+)
+
+Strengths = dict[int, float]
+"""By row, of those above 0."""
+
+
+def liked(moment: Moment, count: int, fade: float) -> list[tuple[int, float]]:
+    """(row, share) of the newest positive items, oldest first."""
+    known = [moment.items.row_of.get(item_id, -1) for item_id, _ in moment.user.sequence[-count:]]
+    rows = [row for row in known if 0 <= row < moment.size]
+    return [(row, fade ** (len(rows) - 1 - at)) for at, row in enumerate(rows)]
+
+
+def neighbours(moment: Moment, kind: str, count: int, fade: float) -> Strengths:
+    """Of each row's neighbours by one kind, the weights times the row's share, summed."""
+    found = defaultdict[int, float](float)
+    for row, share in liked(moment, count, fade):
+        others, weights = moment.items.kinds[kind].near(row)
+        for other, weight in zip(others.tolist(), weights.tolist(), strict=True):
+            found[other] += weight * share
+    return found
+
+
+def popular(moment: Moment, half_life: float) -> Strengths:
+    columns = moment.items.columns
+    rows = slice(0, moment.size)
+    likes = popularity(columns, rows, moment.at, half_life, positives=True)
+    cold = not popularity(columns, slice(0, len(columns)), moment.at, 14.0, positives=True).any()
+    values = popularity(columns, rows, moment.at, half_life) if cold else likes
+    return dict(enumerate(values.tolist()))
+
+
+def together(moment: Moment) -> Strengths:
+    by_all = popular(moment, 14.0)
+    return {
+        row: value / sqrt(1 + by_all[row])
+        for row, value in neighbours(moment, "together", RECENT_LIKED, RECENT_FADE).items()
+    }
+
+
+def genre(moment: Moment) -> Strengths:
+    facets, by_all = moment.items.columns.facets, popular(moment, 14.0)
+    liking = dict(zip(moment.tastes.names, moment.tastes.values.sum(axis=0).tolist(), strict=True))
+    found = {}
+    for row in range(moment.size):
+        names = values_of(moment, row)
+        share = sum(max(liking.get(name, 0), 0) for name in names) / max(len(names), 1)
+        found[row] = share * sqrt(by_all[row])
+    assert len(facets)
+    return found
+
+
+def values_of(moment: Moment, row: int) -> list[str]:
+    """The facet values of a row."""
+    starts, counts, values = moment.items.columns.facets.runs
+    return [moment.items.columns.facets.names[each] for each in values[starts[row] : starts[row] + counts[row]]]
+
+
+def nearest_sessions(moment: Moment, sessions: list[tuple[int, list[int]]]) -> Strengths:
+    """By the sessions of a history: (time of the last event, rows), oldest first."""
+    began = moment.latest[0][1] if moment.latest else 0
+    session = moment.session.tolist()
+    last = {row: at for at, row in enumerate(session)}
+    over = [(number, rows) for number, (end, rows) in enumerate(sessions) if end < began]
+    newest = {row: [number for number, rows in over if row in rows][-SAMPLE:] for row in last}
+    alike, ago = Counter[int](), dict[int, int]()
+    for row, at in sorted(last.items(), key=lambda each: each[1]):
+        for number in newest[row]:
+            alike[number] += at + 1
+            ago[number] = len(session) - at
+    shared = sorted(alike)[-SAMPLE:]
+    found = defaultdict[int, float](float)
+    for number in sorted(shared, key=lambda number: (-alike[number], -number))[:NEIGHBOURS]:
+        for row in sessions[number][1]:
+            found[row] += alike[number] / ago[number]
+    return found
+
+
+def again(moment: Moment) -> Strengths:
+    schema, found, said = moment.items.schema, defaultdict[int, float](float), dict[int, bool]()
+    for ago, (item_id, _, kind, centi) in enumerate(reversed(moment.user.recent)):
+        weight = schema.weight(kind, centi)
+        if weight:
+            said.setdefault(item_id, weight > 0)
+        row = moment.items.row_of.get(item_id, -1)
+        if said.get(item_id, True) and schema.is_interest(kind, centi) and 0 <= row < moment.size:
+            found[row] += 1 / log2(2 + ago)
+    return found
+
+
+def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict[str, Strengths]:
+    """The strengths of the allowed rows by each signal, of those above 0."""
+    found = {
+        "ease": neighbours(moment, "ease", len(moment.user.sequence), LIKED_FADE) if moment.user.sequence else {},
+        "similar": neighbours(moment, "similar", RECENT_LIKED, RECENT_FADE),
+        "together": together(moment),
+        "popular_day": popular(moment, 1.0),
+        "popular": popular(moment, 14.0),
+        "genre": genre(moment),
+        "nearest_sessions": nearest_sessions(moment, sessions),
+        "again": again(moment),
+    }
+    return {
+        name: {row: value for row, value in of.items() if value > 0 and moment.allowed[row]}
+        for name, of in found.items()
+    }
+
+
+def plain_likeness(moment: Moment, row: int) -> tuple[float, float]:
+    """alike, era of a row."""
+    of = liked(moment, LATEST_LIKED, LATEST_FADE)
+    total, years = sum(share for _, share in of), moment.items.columns.years
+    alike = era = 0.0
+    for other, share in of:
+        mine, its = set(values_of(moment, row)), set(values_of(moment, other))
+        if mine and its:
+            alike += share / total * len(mine & its) / sqrt(len(mine) * len(its))
+        if years[row] > 0 and years[other] > 0:
+            era += share / total * exp(-abs(int(years[row]) - int(years[other])) / YEARS)
+    return alike, era

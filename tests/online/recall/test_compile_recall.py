@@ -1,0 +1,46 @@
+"""No list waits for anything to be compiled."""
+
+import pkgutil
+from importlib import import_module
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+import features.recall
+from features.base.reader import Base
+from features.fold.state import UserFeatures
+from features.inputs.columns import ClickWeights
+from features.inputs.moment import Moment
+from features.inputs.signals import signal_matrix
+from features.types import CLICK
+from features.units import DAY_MS
+from online.query import Query
+from online.recall import CORE_CHANNELS
+from online.recall.compile_recall import compile_recall
+from online.recall.merge import ChannelRunner
+from online.stores.item_store import ItemStore
+
+AT = 20_000 * DAY_MS
+
+
+def compiled() -> dict[str, int]:
+    """How many versions there are of each compiled function, by name."""
+    modules = [import_module(f"features.recall.{each.name}") for each in pkgutil.iter_modules(features.recall.__path__)]
+    functions = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
+    return {function.py_func.__name__: len(function.signatures) for function in functions}
+
+
+def test_a_list_finds_all_that_it_computes_with_compiled(base: Base) -> None:
+    store = ItemStore(base)
+    compile_recall(base.schema)
+    before = compiled()
+    assert sum(map(bool, before.values())) > 10  # the others are parts of these
+    sequence = [(item_id, AT) for item_id in (1, 2, 3, 3)]
+    for user in (UserFeatures(1), UserFeatures(2, sequence=sequence, recent=[(1, AT, CLICK, 0), (2, AT, CLICK, 0)])):
+        query = Query(Moment(user, AT, store.index, ClickWeights(), np.ones(len(store), bool)))
+        runner = ChannelRunner(query, 500, {})
+        runner.run(CORE_CHANNELS)
+        found = runner.merged()
+        assert found.failed == ()
+        assert len(signal_matrix(query.signals, found.rows)) == len(found.rows) > 0
+    assert compiled() == before
