@@ -82,6 +82,10 @@ Slot = tuple[ItemId, Millis, int, ItemId, int]
 other; a weight below 0 takes it back. Plain, since each positive event makes up to six."""
 
 
+Impressions = tuple[ItemId, int, Millis, Millis]
+"""Impressions of one item on one UTC day: (item id, how many, time of the oldest, time of the newest). Plain, since lists make so
+many."""
+
 Value = str | bool | int | float | tuple[float, ...]
 """What an attribute of an item is that is no facet: a text, flag, number, time (ms), vector or [latitude, longitude]."""
 

@@ -2,7 +2,7 @@
 
 from features.fold.state import DAYS, ItemFeatures, count_event
 from features.schema.tables import Schema
-from features.types import IMPRESSION, RATING, Contribution
+from features.types import IMPRESSION, RATING, Contribution, Impressions
 from features.units import DAY_MS
 
 
@@ -24,27 +24,40 @@ def fold_item(features: ItemFeatures, contribution: Contribution, schema: Schema
         features.negatives -= sign * weight
     impression = sign if kind == IMPRESSION else 0
     click = sign if schema.kind(kind).click else 0
-    _touch(features.days, DAYS, ts // DAY_MS, impression, click, sign - impression, positive)
+    bucket = _bucket(features.days, DAYS, ts // DAY_MS)
+    bucket[1] += impression
+    bucket[2] += click
+    bucket[3] += sign - impression
+    bucket[4] += positive
     return features
 
 
-def _touch(
-    buckets: list[list[int]], limit: int, number: int, impressions: int, clicks: int, events: int, positives: int
-) -> None:
-    """Add to the bucket of that number. What is older than the newest `limit` buckets is dropped, whenever it comes."""
+def fold_impressions(features: ItemFeatures, impressions: Impressions) -> None:
+    """Add impressions of one day to their item (changed in place): as `fold_item` adds each of them by itself, to the byte. An
+    impression has neither weight nor value in any schema, so their number and their times say all."""
+    _, count, oldest, newest = impressions
+    if oldest < features.first_ts or not features.n:
+        features.first_ts = oldest
+    if newest > features.last_ts:
+        features.last_ts = newest
+    features.n += count
+    features.counts[IMPRESSION] += count
+    _bucket(features.days, DAYS, oldest // DAY_MS)[1] += count
+
+
+def _bucket(buckets: list[list[int]], limit: int, number: int) -> list[int]:
+    """Returns the bucket of that number, to be added to. What is older than the newest `limit` buckets is dropped, whenever it
+    comes: its bucket is none of them."""
+    if buckets and buckets[-1][0] == number:
+        return buckets[-1]
     at = len(buckets)
     while at and buckets[at - 1][0] > number:
         at -= 1
     if at and buckets[at - 1][0] == number:
-        bucket = buckets[at - 1]
-    elif at == 0 and len(buckets) >= limit:
-        return
-    else:
-        bucket = [number, 0, 0, 0, 0]
+        return buckets[at - 1]
+    bucket = [number, 0, 0, 0, 0]
+    if at or len(buckets) < limit:
         buckets.insert(at, bucket)
         if len(buckets) > limit:
             del buckets[0]
-    bucket[1] += impressions
-    bucket[2] += clicks
-    bucket[3] += events
-    bucket[4] += positives
+    return bucket

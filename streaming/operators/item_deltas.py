@@ -1,11 +1,15 @@
-"""Messages from the user to the item operator: the changes that events make to the items of one lane, as bytes."""
+"""Messages from the user to the item operator: the changes that events make to the items of one lane, as bytes.
 
-from collections.abc import Iterable
+Of an item that was shown several times a message says once how often, for each day. An impression that is taken back is an event.
+"""
+
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from features.fold.co_visits import slots_of
-from features.types import Contribution
+from features.fold.impressions import merge_impressions
+from features.types import IMPRESSION, Contribution, Impressions, ItemId, Millis
 from streaming.lanes import lane_of_item
 
 
@@ -16,6 +20,7 @@ class Delta(msgspec.Struct, array_like=True):
     events     (item id, ts, kind, value in hundredths, sign, weight)
     slots      (item id, ts, event's hash, other item, weight): see `features.types.Slot`
     names      item id → id outside, of those that are strings (`features.ids`) and that an event told
+    shown      impressions, those of one item and day together
     """
 
     lane: int
@@ -23,31 +28,41 @@ class Delta(msgspec.Struct, array_like=True):
     events: list[tuple[int, int, int, int, int, int]]
     slots: list[tuple[int, int, int, int, int]]
     names: dict[int, str] = {}
+    shown: list[Impressions] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Delta).decode
 
 
-def deltas_of(contributions: Iterable[Contribution], broker_ts: int) -> dict[int, bytes]:
-    """Encode contributions (added or retracted) as one message per affected lane, by lane number."""
+def deltas_of(
+    contributions: Iterable[Contribution], lists: Iterable[tuple[Millis, Sequence[ItemId]]], broker_ts: int
+) -> dict[int, bytes]:
+    """Encode contributions (added or retracted) and shown lists, (ts, items) each, as one message per affected lane, by lane
+    number."""
     lanes: dict[int, Delta] = {}
 
     def lane(item_id: int) -> Delta:
         number = lane_of_item(item_id)
         delta = lanes.get(number)
         if delta is None:
-            delta = lanes[number] = Delta(number, broker_ts, [], [], {})
+            delta = lanes[number] = Delta(number, broker_ts, [], [], {}, [])
         return delta
 
+    shown = list(lists)
     for contribution in contributions:
         delta = lane(contribution.item_id)
-        delta.events.append(contribution[:6])
+        if contribution.kind == IMPRESSION and contribution.sign > 0:
+            shown.append((contribution.ts, (contribution.item_id,)))
+        else:
+            delta.events.append(contribution[:6])
         if contribution.item:
             delta.names[contribution.item_id] = contribution.item
         if contribution.partners:
             for slot in slots_of(contribution):
                 lane(slot[0]).slots.append(slot)
+    for impressions in merge_impressions(shown):
+        lane(impressions[0]).shown.append(impressions)
     return {number: _encode(delta) for number, delta in lanes.items()}
 
 

@@ -19,7 +19,7 @@ from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, Va
 
 from features.base.reader import Base
 from features.fold.co_visits import Pairs, encode_neighbours
-from features.fold.item import fold_item
+from features.fold.item import fold_impressions, fold_item
 from features.fold.state import ItemFeatures, decode_item, encode_features
 from features.keys import item_key, item_of, item_of_pairs, pairs_key
 from features.types import IMPRESSION, Contribution
@@ -216,20 +216,32 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         delta = read_delta(value)
         lane.broker_ts = delta.broker_ts
         for item_id, ts, kind, centi, sign, weight in delta.events:
-            item = lane.items.get(item_id)
-            if item is None:
-                item = lane.items[item_id] = self._items.load(item_id)
-            if kind != IMPRESSION or not item.state.n:  # or its first: from then on it has features
+            item = self._touched(lane, item_id, delta.broker_ts)
+            if kind != IMPRESSION:
                 lane.acted.add(item_id)
-            item.broker_ts = max(item.broker_ts, delta.broker_ts)
-            name = delta.names.get(item_id, "")
-            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight, item=name), self._schema)
+            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight), self._schema)
+        for impressions in delta.shown:
+            fold_impressions(self._touched(lane, impressions[0], delta.broker_ts).state, impressions)
+        for item_id, name in delta.names.items():
+            lane.items[item_id].state.item_id = name
         for item_id, ts, key, other, weight in delta.slots:
             pairs = lane.pairs.get(item_id)
             if pairs is None:
                 pairs = lane.pairs[item_id] = self._pairs.load(item_id)
             pairs.broker_ts = max(pairs.broker_ts, delta.broker_ts)
             pairs.state.fold(ts, key, other, weight)
+
+    def _touched(self, lane: _Lane, item_id: int, broker_ts: int) -> _Live[ItemFeatures]:
+        """Returns the copy of an item that a record of that broker time changes. An item's first contribution is as urgent as an
+        act: from then on it has features."""
+        item = lane.items.get(item_id)
+        if item is None:
+            item = lane.items[item_id] = self._items.load(item_id)
+            if not item.state.n:
+                lane.acted.add(item_id)
+        if broker_ts > item.broker_ts:
+            item.broker_ts = broker_ts
+        return item
 
     def _flush(self, lane: _Lane) -> None:
         began = self._time.monotonic()

@@ -10,7 +10,7 @@ import msgspec
 
 from features.errors import Broken
 from features.store.job_status import Lane
-from features.types import Contribution
+from features.types import Contribution, ItemId, Millis
 
 STATE_VERSION: Final = 3
 """Part of each state's name in Flink. A change that makes old bytes unreadable raises it: states then start from the base."""
@@ -33,8 +33,8 @@ class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
 
 class StoredLane(msgspec.Struct, array_like=True):
     """A lane of users: its counts and offsets (see `features.store.job_status.Lane`), the keys whose last writes Redis has not
-    acknowledged, the contributions not yet sent to items, and the catalogue's version
-    (`features.fold.catalogue`)."""
+    acknowledged, the contributions not yet sent to items, the catalogue's version (`features.fold.catalogue`), and the shown
+    lists not yet sent to items, (ts, items) each."""
 
     n: int = 0
     s: int = 0
@@ -56,6 +56,12 @@ class StoredLane(msgspec.Struct, array_like=True):
     catalogue: int = 0
     closed_early: int = 0
     unmatched: int = 0
+    shown: list[tuple[Millis, tuple[ItemId, ...]]] = msgspec.field(default_factory=list)
+
+    @property
+    def waiting(self) -> int:
+        """Contributions and lists not yet sent to items."""
+        return len(self.pending) + len(self.shown)
 
     def count(self, verdict: str) -> None:
         """Count a record of `events` with that verdict."""

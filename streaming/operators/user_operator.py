@@ -19,12 +19,12 @@ from features.contracts.admission import Marked, Misplaced, admit, admit_list, k
 from features.contracts.samples import action_of, write_forgotten, write_sample
 from features.errors import BadEvent, Broken
 from features.fold.dedupe import DedupeMemory
-from features.fold.impressions import fold_list, list_memory
+from features.fold.impressions import admit_shown, list_memory
 from features.fold.user import fold_user, undone_item
 from features.ids import OuterId
 from features.keys import EVENTS, ITEMS, SERVED, user_key, user_of
 from features.store.job_status import VERDICTS, lane_key
-from features.types import FORGET_USER, UNDO, Contribution, Event, Item
+from features.types import FORGET_USER, UNDO, Event, Item
 from features.verdicts import APPLIED, MARKS, REJECTED, REROUTED
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.lanes import LABELS, LANE_OF
@@ -52,7 +52,7 @@ from streaming.time_source import SYSTEM_TIME, TimeSource
 SETTLE = 0.1
 """Seconds between a lane's messages to items, and between its own numbers in Redis, unless …"""
 SETTLE_AT = 64
-"""… so many contributions to items wait: they are in the lane's state, which each batch stores anew."""
+"""… so many contributions to items and shown lists wait: they are in the lane's state, which each batch stores anew."""
 SILENT_S = 10.0
 _TEXT = Types.STRING()
 _COLUMNS = ["k", "v", "topic", "part", "off", "reason"]
@@ -75,7 +75,7 @@ class _Lane:
         """Topic → (newest broker time read, ms; when, by this process' clock). At the start either may have much to come."""
         self.due = 0.0
         """When pending messages are to be sent …"""
-        self.waits = bool(stored.pending)
+        self.waits = stored.waiting > 0
         """… and whether there are any; a timer is set then."""
 
     def time(self, now: float) -> int:
@@ -270,11 +270,11 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             yield REJECTED_TAG, _rejected(record, str(error))
             return
         memory = self._list_memory(head.user_id)
-        verdict, contributions = fold_list(memory, head)
+        verdict = admit_shown(memory, head)
         lane.stored.count_list(verdict)
         if verdict == APPLIED:
             if self._settings.items:
-                lane.stored.pending += contributions
+                lane.stored.shown.append((head.ts, head.item_ids))
             self._list_memories.put(head.user_id, _pack_memory(memory))
             # A list is logged some time after it was made: by then its user may have wished to be forgotten.
             user = changed.get(head.user_id) or self._states.load_user(head.user_id)
@@ -312,9 +312,10 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         stored, now = lane.stored, self._time.monotonic()
         writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
         lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
-        settled: list[Contribution] = []
-        if now >= lane.due or len(stored.pending) >= SETTLE_AT:
-            settled, stored.pending = stored.pending, []
+        deltas: dict[int, bytes] = {}
+        if now >= lane.due or stored.waiting >= SETTLE_AT:
+            deltas = deltas_of(stored.pending, stored.shown, stored.broker_ts)
+            stored.pending, stored.shown = [], []
             lane.waits, lane.due = False, now + SETTLE
             writes |= self._numbers(lane)
         elif not lane.waits:
@@ -324,7 +325,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._lists.store(lane.lists)
         self._stored_lane.update(encode(stored))
         self._writer.put(writes)
-        for number, delta in deltas_of(settled, stored.broker_ts).items():
+        for number, delta in deltas.items():
             yield Row(LABELS[number], delta)
 
     def _numbers(self, lane: _Lane) -> dict[str, Write]:

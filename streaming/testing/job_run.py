@@ -77,6 +77,10 @@ class JobRun:
         label = LABELS[batch[0].partition]
         self._take(self._users[self._subtask_of(label)].element(label, pack_batch(batch)))
 
+    def feed_items(self, number: int, delta: bytes) -> None:
+        """Process a message to the items of a lane, as if a user operator had sent it."""
+        self._take([(LABELS[number], delta)])
+
     def advance(self, seconds: float) -> None:
         """Advance time; timers fire when they are due."""
         until = self._time.monotonic() + seconds

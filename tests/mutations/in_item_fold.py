@@ -78,15 +78,39 @@ FAULTS: Final = (
     Fault(
         "a list that comes again counts again",
         "features/fold/impressions.py",
-        ("    if memory.get(key) is not None:\n        return DUPLICATE, []\n"),
+        ("    if memory.get(key) is not None:\n        return DUPLICATE\n"),
         "",
         ("test_a_list_that_comes_again_adds_nothing_whatever_it_says",),
     ),
     Fault(
         "a late list counts",
         "features/fold/impressions.py",
-        ("    if memory.is_late(head.ts, key):\n        return LATE, []\n"),
+        ("    if memory.is_late(head.ts, key):\n        return LATE\n"),
         "",
         ("test_what_is_older_than_all_that_is_remembered_is_late_once_memory_is_full",),
+    ),
+    Fault(
+        "merged impressions are one contribution",
+        "features/fold/item.py",
+        "    features.n += count",
+        "    features.n += 1",
+        ("test_impressions_of_a_day_at_once_are_the_same_bytes_as_one_by_one",),
+    ),
+    Fault(
+        "merged impressions end when they began",
+        "features/fold/item.py",
+        "        features.last_ts = newest",
+        "        features.last_ts = oldest",
+        ("test_impressions_of_a_day_at_once_are_the_same_bytes_as_one_by_one",),
+    ),
+    Fault(
+        "impressions of two days are merged",
+        "features/fold/impressions.py",
+        "of_day = days.setdefault(ts // DAY_MS, {})",
+        "of_day = days.setdefault(ts // DAY_MS // 2, {})",
+        (
+            "test_an_item_shown_in_several_lists_is_said_once_a_day_with_its_count_and_times",
+            "test_impressions_of_a_day_at_once_are_the_same_bytes_as_one_by_one",
+        ),
     ),
 )

@@ -50,7 +50,7 @@ FAULTS: Final = (
     Fault(
         "contributions wait for ever",
         "streaming/operators/user_operator.py",
-        "if now >= lane.due or len(stored.pending) >= SETTLE_AT:",
+        "if now >= lane.due or stored.waiting >= SETTLE_AT:",
         "if now >= lane.due:",
         ("test_many_contributions_do_not_wait",),
     ),
@@ -64,9 +64,47 @@ FAULTS: Final = (
     Fault(
         "pending contributions are not kept",
         "streaming/operators/user_operator.py",
-        "settled, stored.pending = stored.pending, []",
-        "settled = stored.pending",
+        "stored.pending, stored.shown = [], []",
+        "stored.shown = []",
         ("test_what_a_lane_says_to_items_gathers_for_a_moment",),
+    ),
+    Fault(
+        "lists that have gone to items stay in their lane",
+        "streaming/operators/user_operator.py",
+        "stored.pending, stored.shown = [], []",
+        "stored.pending = []",
+        ("test_lists_that_wait_in_their_lane_are_counted_once_after_a_crash",),
+    ),
+    Fault(
+        "lists that wait in their lane have no moment at which they go",
+        "streaming/operators/user_operator.py",
+        "self.waits = stored.waiting > 0",
+        "self.waits = bool(stored.pending)",
+        ("test_lists_that_wait_in_their_lane_are_counted_once_after_a_crash",),
+    ),
+    Fault(
+        "an impression that is taken back is one more",
+        "streaming/operators/item_deltas.py",
+        "if contribution.kind == IMPRESSION and contribution.sign > 0:",
+        "if contribution.kind == IMPRESSION:",
+        (
+            "test_an_impression_that_is_an_event_is_one_more_and_taken_back_it_is_an_event",
+            "test_merged_and_lost_and_sent_again_items_end_as_the_fold_of_single_impressions",
+        ),
+    ),
+    Fault(
+        "an item that was only shown has no name",
+        "streaming/operators/item_operator.py",
+        "            lane.items[item_id].state.item_id = name",
+        "            lane.items[item_id].state.item_id = name if delta.events else item_id",
+        ("test_merged_and_lost_and_sent_again_items_end_as_the_fold_of_single_impressions",),
+    ),
+    Fault(
+        "what an item is shown first waits as if it had been there",
+        "streaming/operators/item_operator.py",
+        "            if not item.state.n:\n",
+        "            if False:\n",
+        ("test_the_first_impression_of_an_item_does_not_wait",),
     ),
     Fault(
         "an undone action stays in a sample",

@@ -47,8 +47,8 @@ class Bench:
             EVENTS_TOPIC, write_event(Event(name, kind, USER, item, 0, target, ts, **more), MOVIES), broker_ts
         )
 
-    def shown(self, name: str, ts: int = START, broker_ts: int = WALL) -> Record:
-        value = {"request_id": name, "user_id": USER, "ts": ts, "items": [{"item_id": 5}]}
+    def shown(self, name: str, ts: int = START, broker_ts: int = WALL, item: int = 5) -> Record:
+        value = {"request_id": name, "user_id": USER, "ts": ts, "items": [{"item_id": item}]}
         return self.record(SERVED_TOPIC, json.dumps(value).encode(), broker_ts)
 
     def feed(self, *records: Record) -> None:

@@ -3,6 +3,7 @@
 from features.contracts.samples import MAX_ACTIONS
 from features.types import CLICK, FORGET_USER, LIKE, UNDO
 from features.units import MINUTE_MS
+from streaming.lanes import lane_of_item
 from streaming.operators.impression_join import SILENCE_MS
 from streaming.operators.item_operator import IMPRESSIONS
 from streaming.operators.stored_state import STATE_VERSION
@@ -131,3 +132,14 @@ def test_impressions_that_wait_are_written_after_a_crash(bench: Bench) -> None:
     bench.job.crash()
     bench.job.touch_all()
     assert bench.contributions(before + 2) == before + 2
+
+
+def test_the_first_impression_of_an_item_does_not_wait(bench: Bench) -> None:
+    """From then on it has features, which is news; what is shown again is not."""
+    new = next(item for item in range(1000, 2000) if lane_of_item(item) == lane_of_item(5))
+    bench.feed(bench.event("a", LIKE))
+    bench.job.advance(2 * IMPRESSIONS)
+    bench.feed(bench.shown("r1", broker_ts=bench.time.wall_ms()))  # a calm lane says it at once
+    bench.feed(bench.shown("r2", broker_ts=bench.time.wall_ms(), item=new))
+    bench.job.advance(1.0)
+    assert bench.contributions(1, item=new) == 1

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from features.contracts.served import ServedHead
 from features.fold.dedupe import DedupeMemory
-from features.fold.impressions import LISTS_REMEMBERED, fold_list, list_memory
+from features.fold.impressions import LISTS_REMEMBERED, admit_shown, fold_list, list_memory, merge_impressions
 from features.types import IMPRESSION, Contribution
+from features.units import DAY_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from tests.features.strategies import slates
 
@@ -55,3 +56,16 @@ def test_stopping_anywhere_and_going_on_from_what_is_stored_changes_nothing(log:
     got += [fold_list(second, each) for each in log[stop:]]
     assert got == wanted
     assert stored(second) == stored(whole)
+
+
+@given(slates())
+def test_merged_impressions_are_those_of_the_lists_by_item_and_day(log: list[ServedHead]) -> None:
+    merging, single = list_memory([]), list_memory([])
+    shown = [(each.ts, each.item_ids) for each in log if admit_shown(merging, each) == APPLIED]
+    times: dict[tuple[int, int], list[int]] = {}
+    for each in log:
+        for added in fold_list(single, each)[1]:
+            times.setdefault((added.item_id, added.ts // DAY_MS), []).append(added.ts)
+    assert sorted(merge_impressions(shown)) == sorted(
+        (item_id, len(seen), min(seen), max(seen)) for (item_id, _), seen in times.items()
+    )

@@ -6,7 +6,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.fold.item import fold_item
+from features.fold.impressions import merge_impressions
+from features.fold.item import fold_impressions, fold_item
 from features.fold.state import DAYS, ItemFeatures, decode_item, encode_features
 from features.types import CLICK, IMPRESSION, LIKE, RATING, VIEW, Contribution
 from features.units import DAY_MS
@@ -26,6 +27,27 @@ def test_the_order_of_contributions_does_not_matter(given_ones: list[Contributio
     shuffled = given_ones.copy()
     rng.shuffle(shuffled)
     assert encode_features(fold(given_ones)) == encode_features(fold(shuffled))
+
+
+@given(contributions(), st.integers(1, 4), st.integers(1, 20), st.booleans())
+def test_impressions_of_a_day_at_once_are_the_same_bytes_as_one_by_one(
+    given_ones: list[Contribution], acts: int, together: int, early: bool
+) -> None:
+    """Whatever comes in between, however many are merged, and before 1970 too. One in `acts` stays what it was, the others become
+    impressions."""
+    for at, each in enumerate(given_ones):
+        ts = each.ts - 40 * DAY_MS * early
+        given_ones[at] = each._replace(ts=ts) if at % acts == 0 else Contribution(3, ts, IMPRESSION, 0, each.sign)
+    features = ItemFeatures(3)
+    for start in range(0, len(given_ones), together):
+        some = given_ones[start : start + together]
+        seen = [each for each in some if each.kind == IMPRESSION and each.sign > 0]
+        for impressions in merge_impressions((each.ts, (3,)) for each in seen):
+            fold_impressions(features, impressions)
+        for each in some:
+            if each not in seen:
+                fold_item(features, each, MOVIES)
+    assert encode_features(features) == encode_features(fold(given_ones))
 
 
 def spread(count: int) -> list[Contribution]:

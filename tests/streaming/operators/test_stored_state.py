@@ -30,6 +30,10 @@ NAMED_LANE = bytes.fromhex(
 COUNTED_LANE = bytes.fromhex(
     "dc00140102030405060708090a0bcd03e8cd07d00c91a57b753a377d919903cd03e803cd01c20101fb9104a5534b552d3102070102"
 )
+# As they are since lists that have not gone to items are in them as lists.
+SHOWN_LANE = bytes.fromhex(
+    "dc00150102030405060708090a0bcd03e8cd07d00c91a57b753a377d919903cd03e803cd01c20101fb9104a5534b552d31020701029192cd03e8920304"
+)
 
 
 def test_yesterdays_bytes_are_read() -> None:
@@ -57,8 +61,10 @@ def test_todays_bytes_are_the_same() -> None:
     lane.marks, lane.catalogue = 2, 7
     assert decode_lane(NAMED_LANE) == lane
     lane.closed_early, lane.unmatched = 1, 2
-    assert encode(lane) == COUNTED_LANE
     assert decode_lane(COUNTED_LANE) == lane
+    lane.shown = [(1000, (3, 4))]
+    assert encode(lane) == SHOWN_LANE
+    assert decode_lane(SHOWN_LANE) == lane
     assert encode(decode_state(STATE)) == STATE
 
 
