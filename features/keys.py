@@ -21,8 +21,11 @@ LOADED_KEY: Final = "loaded"
 """The generation whose base Redis holds completely; missing while it is empty, or being loaded."""
 CLOCK_KEY: Final = "clock:offset"
 """How far the time in the data is ahead of wall time (ms, mostly below 0), as the newest mark of replays says."""
-ITEMS_CHANNEL: Final = "items"
-"""Redis channel on which the keys of items and pairs that have changed are published, separated by commas."""
+ITEMS_STREAM: Final = "changed:items"
+"""Redis stream of the keys of items and pairs that have changed, under CHANGED_KEYS, separated by commas. It keeps about the
+newest ITEMS_RETAINED entries, a batch of the job each, so that who was away for a moment reads what changed meanwhile."""
+CHANGED_KEYS: Final = "k"
+ITEMS_RETAINED: Final = 1024
 
 
 def user_key(user_id: int) -> str:

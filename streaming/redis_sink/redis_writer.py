@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import hiredis
 
 from features.errors import Unavailable
-from features.keys import ITEMS_CHANNEL, is_of_item
+from features.keys import CHANGED_KEYS, ITEMS_RETAINED, ITEMS_STREAM, is_of_item
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import FRESH_TTL_S, fresh_key
 from streaming.redis_sink.redis_commands import Write
@@ -119,7 +119,8 @@ class FeatureWriter:
         commands = [write.command(key, self._generation) for key, write in writes.items()]
         items = [key for key in writes if is_of_item(key)]
         if items:
-            commands.append(hiredis.pack_command(("PUBLISH", ITEMS_CHANNEL, ",".join(items))))
+            entry = ("XADD", ITEMS_STREAM, "MAXLEN", "~", ITEMS_RETAINED, "*", CHANGED_KEYS, ",".join(items))
+            commands.append(hiredis.pack_command(entry))
         if self._time.monotonic() >= self._report_due:
             self._report_due = self._time.monotonic() + REPORT_EVERY
             commands.append(

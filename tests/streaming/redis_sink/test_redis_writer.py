@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from features.keys import item_key, seen_key, user_key
+from features.keys import CHANGED_KEYS, ITEMS_RETAINED, ITEMS_STREAM, item_key, seen_key, user_key
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import fresh_key
 from features.types import FOREVER
@@ -257,4 +257,18 @@ def test_after_a_failure_the_newest_of_a_key_counts(server: tuple[int, "subproce
     with redis.Redis(port=server[0]) as client:
         assert client.hget(key, "v") == b"newest"
         assert client.smembers(seen_key(1)) == {b"%d" % n for n in (*range(1, IN_FLIGHT + 1), 99)}
+    writer.close()
+
+
+def test_changed_items_are_told_in_a_stream_of_bounded_length(server: tuple[int, Any]) -> None:
+    port, _ = server
+    client, writer = redis.Redis(port=port), FeatureWriter("127.0.0.1", port, 1, "items", 0)
+    writer.put({item_key(7): StateWrite(1, 0, b"x"), user_key(3): UserWrite(1, 0, b"x"), "p:7": StateWrite(1, 0, b"y")})
+    settle(writer, item_key(7))
+    entries: Any = client.xrange(ITEMS_STREAM)
+    assert [fields for _, fields in entries] == [{CHANGED_KEYS.encode(): b"i:7,p:7"}]
+    for number in range(2, ITEMS_RETAINED + 300):
+        writer.put({item_key(7): StateWrite(number, 0, b"x")})
+        writer.tick()
+    assert ITEMS_RETAINED <= client.xlen(ITEMS_STREAM) < ITEMS_RETAINED + 200
     writer.close()
