@@ -15,7 +15,7 @@ from online.stores.item_store import ItemStore
 from online.support import metrics
 from tests.redis_process import RedisProcess, redis_process
 
-PATIENCE = 20.0
+PATIENCE = 12.0
 
 
 @pytest.fixture
