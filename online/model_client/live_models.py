@@ -122,12 +122,15 @@ class LiveModels:
         self.on_disk = set(names)
         for name in {*names, *self._live}:
             await self._poll_model(name)
+        await self._keep_sessions()
+
+    async def _keep_sessions(self) -> None:
+        """Bring the sessions in line with the versions in use and with what `in_process` says."""
         held = (*self._live.values(), *self._previous.values()) if self.in_process() else ()
         await self.sessions.keep([each.manifest for each in held])
-        for name in {*names, *self._live}:
-            live = self._live.get(name)
-            ranks = live is not None and self.sessions.holds(name, live.version)
-            metrics.RANKS_IN_PROCESS.labels(name).set(ranks)
+        metrics.RANKS_IN_PROCESS.clear()
+        for live in self.all():
+            metrics.RANKS_IN_PROCESS.labels(live.name).set(self.sessions.holds(live.name, live.version))
 
     def _poll_model(self, name: str) -> asyncio.Task[None]:
         """The running poll of a model, started if there is none: concurrent callers share one poll."""

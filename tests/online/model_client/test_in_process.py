@@ -239,6 +239,7 @@ def test_the_live_version_and_the_one_before_have_sessions_and_no_others(play: A
         shutil.rmtree(tmp_path / "toy")
         await there.models.poll()
         assert there.held() == []
+        assert gauge() is None
 
     play(scene)
 
