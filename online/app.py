@@ -74,10 +74,11 @@ def build_server(settings: ApiSettings) -> Server:
         file.refresh()  # so that the first list already uses them
     if access.error is not None:  # fail closed: without a readable access file nobody may call
         raise Broken(access.error)
-    live_models = LiveModels(Path(settings.models), client, base.schema.digest)
+    models_dir = Path(settings.models)
+    live_models = LiveModels(models_dir, client, base.schema.digest, lambda: serving.value.in_process)
     item_log = KafkaItemLog(settings.bootstrap)
     marks = CatalogueMarks(item_log.kafka)
-    vectors = VectorStore(settings.embeddings, Path(settings.models), live_models, item_store)
+    vectors = VectorStore(settings.embeddings, models_dir, live_models, item_store)
     return Server(
         settings=settings,
         schema=base.schema,

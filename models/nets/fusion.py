@@ -11,8 +11,9 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH
+from features.inputs.model_inputs import HISTORY_INPUTS
 from features.inputs.signals import SIGNAL_COLUMNS
-from models.nets.parts.id_layers import IdIndex
+from models.nets.parts.id_layers import IdIndex, Table
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import LISTS, Net, NetContext
 from models.nets.parts.score import Calibration
@@ -20,6 +21,9 @@ from models.nets.parts.sequence import NextItem, SequenceEncoder
 
 HIDDEN: Final = 32
 _SITUATION: Final = 8
+_UNIT: Final = (5.0, 10.0)
+_FLOOR: Final = (-1e9, -1.0)
+"""By what each of the two scores is divided, and what it is at least then."""
 WIDTH: Final = 2 + len(SIGNAL_COLUMNS)
 
 
@@ -33,8 +37,8 @@ class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     def __init__(self, seed: int, name: str = "weighing") -> None:
         super().__init__(name=name)
         init = keras.initializers.GlorotUniform
-        self.silent = keras.layers.Embedding(GAPS, _SITUATION, embeddings_initializer="zeros", name="silent")
-        self.known = keras.layers.Embedding(LENGTH + 1, _SITUATION, embeddings_initializer="zeros", name="known")
+        self.silent = Table(GAPS, _SITUATION, embeddings_initializer="zeros", name="silent")
+        self.known = Table(LENGTH + 1, _SITUATION, embeddings_initializer="zeros", name="known")
         self.weights_of = keras.layers.Dense(WIDTH, kernel_initializer=init(seed), name="weights")
         self.hidden = keras.layers.Dense(HIDDEN, activation="relu", kernel_initializer=init(seed + 1), name="hidden")
         self.out = keras.layers.Dense(1, use_bias=False, kernel_initializer=init(seed + 2), name="out")
@@ -42,7 +46,7 @@ class Weighing(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     def call(self, next_scores: Any, signals: Any, items: Any, gaps: Any, whose: Any) -> Any:
         filled = tf.reduce_sum(tf.cast(items > 0, tf.int64), axis=1)
         situation = tf.concat([self.silent(gaps[:, -1]), self.known(filled)], axis=1)
-        scaled = tf.concat([next_scores[:, :1] / 5, tf.maximum(next_scores[:, 1:] / 10, -1)], axis=1)
+        scaled = tf.maximum(next_scores / _UNIT, _FLOOR)
         evidence = tf.concat([scaled, signals], axis=1)
         summed = tf.reduce_sum(evidence * tf.gather(self.weights_of(situation), whose), axis=1, keepdims=True)
         return summed + self.out(self.hidden(tf.concat([evidence, tf.gather(situation, whose)], axis=1)))
@@ -60,7 +64,7 @@ def build(context: NetContext) -> Any:
     }
     index = IdIndex(context.item_ids, "item_index")
     following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
-    history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
+    history, marks, gaps, whose = Distinct()(*(inputs[name] for name in (*HISTORY_INPUTS, "movieId")))
     items = index(history)
     next_scores = following(items, marks, gaps, whose, index(inputs["movieId"]))
     logit = Weighing(context.seed)(next_scores, inputs["signals"], items, gaps, whose)

@@ -79,6 +79,8 @@ class Manifest(msgspec.Struct, frozen=True):
     code_revision  git's, "" where unknown; created: ms since 1970
     digests        SHA-256 of every other file of the version, by path within it
     towers         of a model that gives vectors for recall
+    onnx           path within the version of its ONNX graph, for ranking in the API's process; None: there is none. It takes
+                   `inputs`, those that are `shared` with one row, and gives the first of `outputs`, for at least one candidate
     """
 
     name: str
@@ -95,6 +97,7 @@ class Manifest(msgspec.Struct, frozen=True):
     digests: dict[str, str]
     towers: Towers | None = None
     schema: str = preset_schema().digest  # versions of before there was a choice know films
+    onnx: str | None = None
 
     def width_of(self, name: str) -> int:
         """The columns of an input; 0 for ids, and for what the model does not take."""

@@ -1,5 +1,6 @@
-"""Writing a trained model as TensorFlow Serving reads it: SavedModel, warm-up requests, manifest."""
+"""Writing a trained model as TensorFlow Serving reads it (SavedModel, warm-up requests, manifest), and as the API may itself."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from features.arrays import AnyArray
+from features.errors import Broken
 from features.inputs.columns import INPUTS_VERSION
 from features.inputs.model_inputs import OF_USER
 from models.nets.parts.net import UNKNOWN_ID, Net
@@ -17,6 +19,7 @@ from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifes
 from models.training.fitting.fit_rows import Fitted, input_specs, predictor
 from models.training.fitting.warm_start import write_weights
 from models.training.list_data import RankingLists
+from models.training.onnx_export import write_onnx
 from models.training.row_data import Samples
 from models.training.runtime import code_revision
 from models.training.towers import (
@@ -28,6 +31,8 @@ from models.training.towers import (
     user_tower,
     write_item_vectors,
 )
+
+logger = logging.getLogger(__name__)
 
 OUTPUT: Final = "score"
 GOLDEN_ROWS: Final = 12
@@ -105,7 +110,8 @@ def golden_rows(net: Net, inputs: dict[str, AnyArray], scores: AnyArray) -> tupl
 def stage(
     net: Net, fitted: Fitted, samples: Samples | RankingLists, metrics: dict[str, float], data: DataSeen, folder: Path
 ) -> Manifest:
-    """Write SavedModel, weights, warm-up requests and manifest (version 0: not published yet) into `folder`."""
+    """Write SavedModel, weights, warm-up requests, the ONNX graph and the manifest (version 0: not published yet) into `folder`.
+    A net that can't be converted has no ONNX graph, which is logged: the model server alone ranks with it."""
     model = fitted.model
     rows_of = samples.validation.inputs
     validation = {name: rows_of[name] for name in net.inputs}
@@ -114,6 +120,11 @@ def stage(
     if net.towers:
         write_item_vectors(net, fitted, samples.widths, folder)
     write_warm_up(net, validation, folder)
+    try:
+        onnx = write_onnx(net, model, samples.widths, OUTPUT, folder)
+    except Broken as error:
+        logger.warning("ranks by the model server alone: %s", error)
+        onnx = None
     rows = golden_inputs(net, validation)
     manifest = Manifest(
         name=net.name,
@@ -130,6 +141,7 @@ def stage(
         digests=folder_digests(folder),
         towers=as_towers(net, model, samples.widths),
         schema=samples.schema,
+        onnx=onnx,
     )
     (folder / MANIFEST).write_bytes(encode_manifest(manifest))
     return manifest

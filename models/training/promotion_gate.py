@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,7 @@ from models.registry import (
     version_folder,
 )
 from models.training.export import WARM_UP
+from models.training.onnx_check import check_onnx
 from models.training.towers import read_item_vectors
 
 DEFAULT: Final = "serving_default"
@@ -124,7 +126,7 @@ def _warm_up_feeds(folder: Path, name: str) -> list[tuple[str, dict[str, AnyArra
 
 
 def _run(folder: Path, manifest: Manifest) -> None:
-    """Load into a fresh Session, then golden rows and warm-up requests."""
+    """Load into a fresh Session, then golden rows, warm-up requests, and the ONNX graph beside it."""
     declared = {DEFAULT: (manifest.inputs, dict.fromkeys(manifest.outputs, 1))}
     if (towers := manifest.towers) is not None:
         declared[towers.signature] = (towers.inputs, {towers.output: towers.width})
@@ -150,13 +152,14 @@ def _run(folder: Path, manifest: Manifest) -> None:
             fits = name in declared and set(feeds) == {i.name for i in declared[name][0]}
             if not fits or not np.isfinite(score(name, feeds)).all():
                 raise Broken(f"{folder / WARM_UP}: a request does not fit the model or gets scores that are not finite")
+        check_onnx(folder, manifest, lambda rows: score(DEFAULT, rows))
 
 
 def check_version(folder: Path) -> Manifest:
     """Load the version in `folder` as TensorFlow Serving does and hold it to its manifest; returns the manifest.
 
     Raises Broken with the reason: a file missing or cut, other inputs, weights or scores that are not finite, golden
-    scores that differ by more than 1e-4, a warm-up request that fails.
+    scores that differ by more than 1e-4, a warm-up request that fails, an ONNX graph that scores otherwise.
     """
     verify_digests(folder)
     manifest = read_manifest(folder)
@@ -164,7 +167,16 @@ def check_version(folder: Path) -> Manifest:
     try:
         check_weights(folder)
         _run(folder, manifest)
-    except (tf.errors.OpError, DecodeError, OSError, ValueError, LookupError, RuntimeError) as error:
+    except (
+        tf.errors.OpError,
+        DecodeError,
+        OSError,
+        EOFError,
+        BadZipFile,
+        ValueError,
+        LookupError,
+        RuntimeError,
+    ) as error:
         reason = str(error).strip() or type(error).__name__
         raise Broken(f"{folder} can't be loaded: {reason.splitlines()[0]}") from error
     return manifest

@@ -23,7 +23,7 @@ def prepare() -> None:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Nothing reaches standard error, not even from C++."""
     sys.stderr.flush()
     stderr_copy, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -39,7 +39,7 @@ def _silent() -> Iterator[None]:
 def import_tensorflow() -> None:
     """Prepare, import TensorFlow, run one Session: the messages that TensorFlow prints once a process are then discarded."""
     prepare()
-    with _silent():
+    with silent():
         import tensorflow as tf
 
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:

@@ -10,15 +10,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from features.arrays import FloatArray
 from features.errors import MartletError, Unavailable
 from models.registry import (
     Manifest,
@@ -32,14 +30,16 @@ from models.registry import (
     version_folder,
 )
 from online.model_client.client import ModelClient
+from online.model_client.golden import TOLERANCE, golden_arrays
+from online.model_client.in_process import LocalSessions
 from online.model_client.transport import Overloaded, Refused, VersionWithdrawn
+from online.support import metrics
 from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
 POLL = 1.0
 GOLDEN_TIMEOUT = 2.0
-TOLERANCE = 1e-3
 SERVER_REFUSED_S = 30.0
 """Seconds until a version is tried again whose files stay the same, but that the server could not compute, or computed
 otherwise: it may have been started anew."""
@@ -55,12 +55,21 @@ class LiveModel:
 
 
 class LiveModels:
-    """Polls the model base; `get` returns the version that ranks now. schema: the digest of the base's."""
+    """Polls the model base; `get` returns the version that ranks now.
 
-    def __init__(self, models: Path, client: ModelClient, schema: str) -> None:
+    schema      the digest of the base's
+    in_process  whether versions are to rank in this process, as far as they can: asked at each poll
+    sessions    those of the versions in use, and of those before them
+    """
+
+    def __init__(
+        self, models: Path, client: ModelClient, schema: str, in_process: Callable[[], bool] = lambda: False
+    ) -> None:
         self._models = models
         self._client = client
         self._schema = schema
+        self.in_process = in_process
+        self.sessions = LocalSessions(models)
         self._live: dict[str, LiveModel] = {}
         self._previous: dict[str, LiveModel] = {}
         self.refused: dict[tuple[str, int], str] = {}
@@ -113,6 +122,15 @@ class LiveModels:
         self.on_disk = set(names)
         for name in {*names, *self._live}:
             await self._poll_model(name)
+        await self._keep_sessions()
+
+    async def _keep_sessions(self) -> None:
+        """Bring the sessions in line with the versions in use and with what `in_process` says."""
+        held = (*self._live.values(), *self._previous.values()) if self.in_process() else ()
+        await self.sessions.keep([each.manifest for each in held])
+        metrics.RANKS_IN_PROCESS.clear()
+        for live in self.all():
+            metrics.RANKS_IN_PROCESS.labels(live.name).set(self.sessions.holds(live.name, live.version))
 
     def _poll_model(self, name: str) -> asyncio.Task[None]:
         """The running poll of a model, started if there is none: concurrent callers share one poll."""
@@ -147,7 +165,7 @@ class LiveModels:
 
     async def _require_served(self, model: LiveModel) -> None:
         """Drop a model without a good version on disk once the server does not have it either, as after a restart."""
-        inputs, expected = _golden_arrays(model.manifest)
+        inputs, expected = golden_arrays(model.manifest)
         try:
             await self._client.check(model.name, model.version, inputs, len(expected), GOLDEN_TIMEOUT)
         except VersionWithdrawn as error:
@@ -182,7 +200,7 @@ class LiveModels:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
             require_schema(manifest, self._schema)
-            inputs, expected = _golden_arrays(manifest)
+            inputs, expected = golden_arrays(manifest)
             scores = await self._client.check(name, version, inputs, len(expected), GOLDEN_TIMEOUT)
             await asyncio.to_thread(verify_digests, version_folder(self._models, name, version))
         except VersionWithdrawn as error:  # not loaded yet, or no longer: keep the earlier reason
@@ -201,12 +219,3 @@ class LiveModels:
         self._live[name] = LiveModel(name, version, manifest)
         logger.info("model %s version %d ranks", name, version)
         return None, 0.0
-
-
-def _golden_arrays(manifest: Manifest) -> tuple[dict[str, npt.NDArray[np.generic]], FloatArray]:
-    """The golden rows as one batch of inputs, and their [n] expected scores."""
-    inputs = {
-        each.name: np.asarray([row.inputs[each.name] for row in manifest.golden], each.dtype)
-        for each in manifest.inputs
-    }
-    return inputs, np.asarray([row.scores[0] for row in manifest.golden], np.float32)

@@ -1,6 +1,6 @@
 """Serving policy and experiments: how lists are made and which variants are compared, from `serving.json` in the home.
 
-{"policy": {"diversity": 0.2, "hide": {"genres": ["Horror"]}},
+{"policy": {"diversity": 0.2, "hide": {"genres": ["Horror"]}}, "ranking": "in-process",
  "experiments": [{"name": "ranker", "layer": "rank", "arms": {"wide": {"share": 0.5, "policy": {"model": "widedeep"}}}}]}
 
 A user is in one arm of each layer, by a hash of layer and user: the same in every process and after every restart. Users
@@ -24,6 +24,10 @@ from features.types import UserId
 from online.recall import CHANNELS
 
 CONTROL: Final = "control"
+MODEL_SERVER: Final = "model-server"
+IN_PROCESS: Final = "in-process"
+RANKING: Final = (MODEL_SERVER, IN_PROCESS)
+"""Where models rank: behind TensorFlow Serving's protocol, or in the API's own process."""
 MAX_RULED: Final = 30
 """Pinned or buried items at most: few enough that every pinned one stays among the candidates."""
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -89,9 +93,11 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as it is written: policy: the fields of `Policy` that are not the default; use `read_serving`."""
+    """The file as it is written: policy: the fields of `Policy` that are not the default; ranking: one of RANKING; use
+    `read_serving`."""
 
     policy: dict[str, Any] = {}
+    ranking: str = MODEL_SERVER
     experiments: Annotated[tuple[Experiment, ...], Meta(max_length=20)] = ()
 
 
@@ -105,10 +111,13 @@ class Chosen:
 
 
 class Serving:
-    """Contents of `serving.json`. Use `read_serving`."""
+    """Contents of `serving.json`. Use `read_serving`. in_process: whether models rank in the API's process."""
 
-    def __init__(self, policy: dict[str, Any], experiments: tuple[Experiment, ...]) -> None:
+    def __init__(
+        self, policy: dict[str, Any], experiments: tuple[Experiment, ...], ranking: str = MODEL_SERVER
+    ) -> None:
         self.experiments = experiments
+        self.in_process = ranking == IN_PROCESS
         self._policy = policy
         self.made = lru_cache(maxsize=1024)(self._made)
 
@@ -149,6 +158,8 @@ def read_serving(content: bytes) -> Serving:
     """Raises msgspec.ValidationError or BadInput, naming what is wrong and where."""
     file = msgspec.json.decode(content, type=ServingFile)
     _policy(file.policy, "policy")
+    if file.ranking not in RANKING:
+        raise BadInput("ranking", " or ".join(RANKING), repr(file.ranking))
     taken: dict[str, str] = {}
     for experiment in file.experiments:
         where = f"experiment {experiment.name}"
@@ -168,7 +179,7 @@ def read_serving(content: bytes) -> Serving:
             raise BadInput(
                 "experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {overlap}"
             )
-    return Serving(file.policy, file.experiments)
+    return Serving(file.policy, file.experiments, file.ranking)
 
 
 def _fields(experiment: Experiment) -> set[str]:

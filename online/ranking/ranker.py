@@ -69,7 +69,7 @@ def models_for(model: LiveModel, policy: Policy, live_models: LiveModels) -> Mod
 
 
 class Ranker:
-    """Scores candidates by the model server."""
+    """Scores candidates: in this process where the version has a session, else by the model server."""
 
     def __init__(self, live_models: LiveModels, client: ModelClient) -> None:
         self._live_models = live_models
@@ -125,4 +125,7 @@ class Ranker:
             inputs = inputs_of(model, user_id, item_ids, features(model.manifest.maps.vocabulary))
         except ValueError as error:  # a replacement version may take inputs that were not computed
             raise Unavailable(f"model {model.name} version {model.version}: {error}") from error
+        scores = self._live_models.sessions.scores(model.name, model.version, inputs, len(item_ids))
+        if scores is not None:
+            return scores
         return await self._client.scores(model.name, model.version, inputs, len(item_ids), timeout)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from models.registry import DataSeen
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
+from online.ranking.policy import IN_PROCESS, MODEL_SERVER
 from online.server import Server, server_of
 
 router = APIRouter()
@@ -22,7 +23,8 @@ class RefusedVersion(msgspec.Struct, frozen=True):
 
 
 class RankingModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that ranks now, with what is known of it."""
+    """A model that ranks now, with what is known of it. ranking: where, as `serving.json` names it; not_in_process: why it ranks
+    by the model server though the file says in-process, else null."""
 
     name: str
     version: int
@@ -30,6 +32,8 @@ class RankingModel(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float]
     data: DataSeen
     created: int
+    ranking: Literal["model-server", "in-process"]
+    not_in_process: str | None
 
 
 class ItemVectors(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,7 @@ def refused_versions(server: Server) -> list[RefusedVersion]:
 async def get_models(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     """The models that rank now, with what is known of them; the vectors of items that recall uses; and the versions of both that
     were refused, with the reason."""
+    sessions = server.models.sessions
     return JsonResponse(
         Models(
             default=server.settings.default_model,
@@ -78,6 +83,8 @@ async def get_models(server: Annotated[Server, Depends(server_of)]) -> JsonRespo
                     metrics=model.manifest.metrics,
                     data=model.manifest.data,
                     created=model.manifest.created,
+                    ranking=IN_PROCESS if sessions.holds(model.name, model.version) else MODEL_SERVER,
+                    not_in_process=sessions.reasons.get((model.name, model.version)),
                 )
                 for model in server.models.all()
             ],

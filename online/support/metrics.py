@@ -55,6 +55,18 @@ ACTED = Counter(
     ["experiment", "arm", "outcome"],
     registry=REGISTRY,
 )
+RANKS_IN_PROCESS = Gauge(
+    "martlet_model_in_process",
+    "1 while a model ranks in the API's process, 0 while the model server is asked, by model.",
+    ["model"],
+    registry=REGISTRY,
+)
+IN_PROCESS_FAILED = Counter(
+    "martlet_in_process_failed_total",
+    "Lists that a model could not rank in the API's process, and for which the model server was asked, by model.",
+    ["model"],
+    registry=REGISTRY,
+)
 STREAMS = Gauge("martlet_streams", "Open streams of lists.", registry=REGISTRY)
 REFUSED_CALLS = Counter(
     "martlet_refused_calls_total",

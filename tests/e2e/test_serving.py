@@ -89,6 +89,25 @@ def test_an_explained_list_says_what_made_it(martlet: Martlet) -> None:
     assert "explain" not in martlet.recommend(6)
 
 
+def test_models_rank_in_the_apis_process_where_the_file_says_so(martlet: Martlet, serving: ServingFile) -> None:
+    def where() -> dict[str, str]:
+        found: dict[str, str] = {
+            each["name"]: each["ranking"] for each in martlet.http.get("/v1/models").json()["models"]
+        }
+        return found
+
+    def ranks(ranking: str) -> Callable[[], bool]:
+        return lambda: where()["fusion"] == ranking
+
+    assert set(where().values()) == {"model-server"}
+    for ranking in ("in-process", "model-server"):
+        serving(ranking=ranking)
+        until(ranks(ranking), 70, f"Fusion ranks {ranking}")
+        answer = martlet.recommend(6, size=10)
+        assert (answer["model"], answer["degraded"]) == ("fusion", [])
+    assert "martlet_in_process_failed_total{" not in martlet.http.get("/metrics").text
+
+
 def test_many_lists_are_those_of_each(martlet: Martlet) -> None:
     users = [6, 10, 2**62]
 

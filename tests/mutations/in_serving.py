@@ -4,6 +4,8 @@ from tests.mutations.fault import Fault
 
 CONNECTIONS = "features/http_connections.py"
 LIVE_MODELS = "online/model_client/live_models.py"
+IN_PROCESS = "online/model_client/in_process.py"
+ONNX_CHECK = "models/training/onnx_check.py"
 LOGGED = "offline/training_data/logged_lists.py"
 
 FAULTS = (
@@ -244,5 +246,68 @@ FAULTS = (
         '"MAXLEN", "~", ITEMS_RETAINED, ',
         "",
         ("test_changed_items_are_told_in_a_stream_of_bounded_length",),
+    ),
+    Fault(
+        "an ONNX graph is not held to the SavedModel",
+        ONNX_CHECK,
+        "if not apart[worst] <= TOLERANCE:",
+        "if False:",
+        ("test_one_weight_that_is_another_is_found_with_both_scores",),
+    ),
+    Fault(
+        "the gate asks the ONNX graph for known ids alone",
+        ONNX_CHECK,
+        "rng.random(shape) < strange,",
+        "rng.random(shape) < 0,",
+        ("test_an_unknown_id_that_is_taken_for_another_is_found",),
+    ),
+    Fault(
+        "the ONNX graph takes an unknown id for the first one",
+        "models/training/onnx_export.py",
+        '"default_int64": 0',
+        '"default_int64": 1',
+        ("test_a_whole_version_is_published",),
+    ),
+    Fault(
+        "an ONNX graph ranks whatever its golden scores are",
+        IN_PROCESS,
+        "if not apart <= TOLERANCE:",
+        "if False:",
+        ("test_a_version_whose_graph_is_not_good_ranks_by_the_model_server_and_says_why",),
+    ),
+    Fault(
+        "an ONNX graph ranks however long it holds the loop up",
+        IN_PROCESS,
+        "if at_best > MAX_SECONDS:",
+        "if False:",
+        ("test_a_version_whose_graph_is_not_good_ranks_by_the_model_server_and_says_why",),
+    ),
+    Fault(
+        "an ONNX graph that fails takes the list with it",
+        IN_PROCESS,
+        "metrics.IN_PROCESS_FAILED.labels(name).inc()",
+        "raise",
+        ("test_a_list_that_a_session_fails_is_ranked_by_the_model_server_and_counted",),
+    ),
+    Fault(
+        "an ONNX graph of a version that went stays in memory",
+        IN_PROCESS,
+        "for key in {*self._sessions, *self.reasons} - set(wanted):",
+        "for key in ():",
+        ("test_the_live_version_and_the_one_before_have_sessions_and_no_others",),
+    ),
+    Fault(
+        "an ONNX graph is loaded on the event loop",
+        IN_PROCESS,
+        "await asyncio.to_thread(load, self._models, manifest)",
+        "load(self._models, manifest)",
+        ("test_a_graph_is_loaded_off_the_event_loop",),
+    ),
+    Fault(
+        "ranking by an ONNX graph is there without being asked for",
+        LIVE_MODELS,
+        "if self.in_process() else ()",
+        "if True else ()",
+        ("test_the_choice_holds_from_the_next_poll_on",),
     ),
 )

@@ -18,6 +18,7 @@ from features.store.job_status import Lane
 from features.types import Event, Item, ItemId, UserId
 from features.units import DAY_MS
 from online.app import make_app
+from online.model_client.in_process import LocalSessions
 from online.model_client.live_models import LiveModel
 from online.monitoring.job_metrics import JobSnapshot
 from online.recommend.recommender import Recommender
@@ -87,6 +88,7 @@ class FakeModels:
         self._model = model
         self.refused = {(model.name, model.version + 1): "golden scores differ by 0.5000"}
         self.on_disk = {model.name}
+        self.sessions = LocalSessions(Path("/nonexistent"))
 
     def get(self, name: str) -> LiveModel | None:
         return self._model if name == self._model.name else None

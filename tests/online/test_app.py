@@ -9,8 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from features.version import VERSION
+from online.app import build_server
 from online.http.problems import Problem
 from online.support import metrics
+from tests.online.conftest import api_settings, write_base
 from tests.online.in_process import api
 
 
@@ -58,6 +60,19 @@ def test_images_come_from_hosts_in_the_access_file_alone(tmp_path: Path) -> None
     assert client.get("/v1/schema").json()["image_hosts"] == ["img.example", "*.cdn.example:8443"]
     without = TestClient(api(tmp_path / "without"), base_url="http://127.0.0.1:8000")
     assert "img-src 'self' data:;" in without.get("/").headers["content-security-policy"]
+
+
+def test_serving_json_says_where_models_rank_without_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "serving.json"
+    write_base(tmp_path / "base")
+    server = build_server(api_settings(tmp_path, serving=str(path)))
+    found = []
+    for content in ('{"ranking": "in-process"}', '{"ranking": "elsewhere"}', '{"ranking": "model-server"}'):
+        path.write_text(content)
+        server.serving.refresh()
+        found.append((server.models.in_process(), server.serving.error))
+    wrong = f"{path}: ranking: expected model-server or in-process, got 'elsewhere'"
+    assert found == [(True, None), (True, wrong), (False, None)]
 
 
 def test_optional_fields_are_left_out_and_nulls_stay(client: TestClient) -> None:

@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH, MARKS
-from models.nets.parts.id_layers import IdIndex
+from features.inputs.model_inputs import HISTORY_INPUTS
+from models.nets.parts.id_layers import IdIndex, Table
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import NetContext
 
@@ -27,7 +28,7 @@ class Interests(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
         def table(rows: int, at: int, label: str) -> Any:
             init = keras.initializers.RandomNormal(stddev=0.05, seed=seed + at)
-            return keras.layers.Embedding(rows, WIDTH, embeddings_initializer=init, name=label)
+            return Table(rows, WIDTH, embeddings_initializer=init, name=label)
 
         self.items, self.marks = table(size + 1, 0, "items"), table(MARKS, 1, "marks")
         self.gaps, self.positions = table(GAPS, 2, "gaps"), table(LENGTH, 3, "places")
@@ -67,7 +68,7 @@ def interests_of(context: NetContext) -> Compared:
         "movieId": keras.Input(shape=(), dtype="int64", name="movieId"),
         "user": keras.Input(shape=(context.widths["user"],), dtype="float32", name="user"),
     }
-    history, marks, gaps, whose = Distinct()(inputs["history"], inputs["history_marks"], inputs["history_gaps"])
+    history, marks, gaps, whose = Distinct()(*(inputs[name] for name in (*HISTORY_INPUTS, "movieId")))
     index = IdIndex(context.item_ids, "item_index")
     events, present, candidate = Interests(len(context.item_ids), context.seed)(
         index(history), marks, gaps, index(inputs["movieId"])

@@ -40,9 +40,17 @@ class IdIndex(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         return input_shape
 
 
+class Table(keras.layers.Embedding):  # type: ignore[misc]  # Keras has no types
+    """Vectors by index, int64 of any shape → float32 of that shape and one axis more. Keras' own layer also counts negative
+    indices from the end: three steps for every lookup, and no index here is negative."""
+
+    def call(self, inputs: Any) -> Any:
+        return tf.gather(self.embeddings, inputs)
+
+
 def embedding(index: Any, size: int, width: int, name: str, seed: int) -> Any:
     """float32 [n, width]: trained vectors for the indices 0 (unknown) to `size`."""
-    layer = keras.layers.Embedding(
+    layer = Table(
         size + 1,
         width,
         name=name,

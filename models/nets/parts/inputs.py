@@ -15,16 +15,19 @@ def history_inputs() -> dict[str, Any]:
 
 
 class Distinct(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Histories [n, L], marks [n, L], gaps [n, L + 1] → the distinct ones among them, m of each, and which of these each row
-    has, int64 [n].
+    """Histories [m, L], marks [m, L], gaps [m, L + 1] and candidates [n] → the distinct ones among the histories, k of each, and
+    which of these each candidate has, int64 [n]. m is n, or 1 where one history is all candidates'.
 
-    Rows of one request have the same history: what a net makes of it alone is made once, not once a candidate.
+    Rows of one request have the same history: what a net makes of it alone is made once, not once a candidate. A graph that is
+    traced for one row (the ONNX file's, `models.training.onnx_file`) need not look which are distinct.
     """
 
     def __init__(self, name: str = "distinct") -> None:
         super().__init__(name=name, dtype="int64")
 
-    def call(self, history: Any, marks: Any, gaps: Any) -> Any:
+    def call(self, history: Any, marks: Any, gaps: Any, candidate: Any) -> Any:
+        if history.shape[0] == 1:
+            return history, marks, gaps, tf.zeros_like(candidate)
         rows = tf.concat([history, marks, gaps], axis=1)
         distinct, whose = tf.raw_ops.UniqueV2(x=rows, axis=[0], out_idx=tf.int64)
         return *tf.split(distinct, [LENGTH, LENGTH, LENGTH + 1], axis=1), whose

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH, MARKS
+from models.nets.parts.id_layers import Table
 
 WIDTH: Final = 64
 BLOCKS: Final = 2
@@ -18,24 +19,41 @@ HEADS: Final = 2
 DROPOUT: Final = 0.3
 
 
+class Norm(keras.layers.LayerNormalization):  # type: ignore[misc]  # Keras has no types
+    """Layer norm over the last axis, in the steps that ONNX Runtime joins into one; Keras writes it otherwise."""
+
+    def call(self, inputs: Any) -> Any:
+        apart = inputs - tf.reduce_mean(inputs, axis=-1, keepdims=True)
+        spread = tf.sqrt(tf.reduce_mean(tf.square(apart), axis=-1, keepdims=True) + self.epsilon)
+        return apart / spread * self.gamma + self.beta
+
+
+def gelu(values: Any) -> Any:
+    """The Gaussian error linear unit, by erf, which ONNX has; Keras takes erfc."""
+    return 0.5 * values * (1.0 + tf.math.erf(values / 2**0.5))
+
+
 class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Attention and a perceptron, each with a norm before and a way around."""
+    """Attention and a perceptron, each with a norm before and a way around: [n, L, WIDTH], mask [n, L, L] → [n, L, WIDTH], or
+    [n, 1, WIDTH] of the last position alone."""
 
     def __init__(self, name: str, seed: int) -> None:
         super().__init__(name=name)
         init = keras.initializers.GlorotUniform
-        self.norm_1 = keras.layers.LayerNormalization(epsilon=1e-6, name="norm_1")
+        self.norm_1 = Norm(epsilon=1e-6, name="norm_1")
         self.attention = keras.layers.MultiHeadAttention(
             HEADS, WIDTH // HEADS, dropout=DROPOUT, kernel_initializer=init(seed), seed=seed, name="attention"
         )
-        self.norm_2 = keras.layers.LayerNormalization(epsilon=1e-6, name="norm_2")
-        self.wide = keras.layers.Dense(2 * WIDTH, activation="gelu", kernel_initializer=init(seed + 1), name="wide")
+        self.norm_2 = Norm(epsilon=1e-6, name="norm_2")
+        self.wide = keras.layers.Dense(2 * WIDTH, activation=gelu, kernel_initializer=init(seed + 1), name="wide")
         self.narrow = keras.layers.Dense(WIDTH, kernel_initializer=init(seed + 2), name="narrow")
         self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
 
-    def call(self, values: Any, mask: Any, training: bool = False) -> Any:
-        normed = self.norm_1(values)
-        attended = self.attention(normed, normed, attention_mask=mask, training=training)
+    def call(self, values: Any, mask: Any, training: bool = False, last: bool = False) -> Any:
+        normed = queries = self.norm_1(values)
+        if last:
+            queries, mask, values = normed[:, -1:], mask[:, -1:], values[:, -1:]
+        attended = self.attention(queries, normed, attention_mask=mask, training=training)
         values = values + self.dropout(attended, training=training)
         thought = self.narrow(self.wide(self.norm_2(values)))
         return values + self.dropout(thought, training=training)
@@ -45,7 +63,8 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
     """Histories → states, and states → logits of all items.
 
     items [n, L] are indices into the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
-    `features.inputs.history`. A state [n, L, WIDTH] at a position predicts what comes next, given the gap until then.
+    `features.inputs.history`. A state [n, L, WIDTH] at a position predicts what comes next, given the gap until
+    then. With `last` it is the state at the last one alone, [n, 1, WIDTH].
     """
 
     def __init__(self, size: int, seed: int, name: str = "encoder") -> None:
@@ -53,7 +72,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
         def table(rows: int, at: int, label: str) -> Any:
             init = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed + at)
-            return keras.layers.Embedding(rows, WIDTH, embeddings_initializer=init, name=label)
+            return Table(rows, WIDTH, embeddings_initializer=init, name=label)
 
         self.items = table(size + 1, 0, "items")
         self.marks = table(MARKS, 1, "marks")
@@ -61,7 +80,7 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         self.until = table(GAPS, 3, "until")
         self.positions = table(LENGTH, 4, "places")
         self.blocks = [_Block(f"block_{at}", seed + 10 * (at + 1)) for at in range(BLOCKS)]
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
+        self.norm = Norm(epsilon=1e-6, name="norm")
         self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
         self.made = False
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
@@ -73,15 +92,15 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
             nothing = tf.zeros([1, LENGTH], tf.int64)
             self.call(nothing, nothing, tf.zeros([1, LENGTH + 1], tf.int64))
 
-    def call(self, items: Any, marks: Any, gaps: Any, training: bool = False) -> Any:
+    def call(self, items: Any, marks: Any, gaps: Any, training: bool = False, last: bool = False) -> Any:
         values = self.items(items) * WIDTH**0.5 + self.marks(marks) + self.gaps(gaps[:, :-1])
         values = self.dropout(values + self.positions(tf.range(LENGTH))[None], training=training)
         earlier = tf.linalg.band_part(tf.ones([LENGTH, LENGTH], tf.bool), -1, 0)[None]
         itself = tf.eye(LENGTH, dtype=tf.bool)[None]
         mask = tf.logical_or(tf.logical_and(earlier, (items > 0)[:, None, :]), itself)
         for block in self.blocks:
-            values = block(values, mask, training=training)
-        return self.norm(values) + self.until(gaps[:, 1:])
+            values = block(values, mask, training=training, last=last and block is self.blocks[-1])
+        return self.norm(values) + self.until(gaps[:, -1:] if last else gaps[:, 1:])
 
     def logits(self, states: Any) -> Any:
         """[…, size] of every item of the vocabulary, from its first on."""
@@ -103,10 +122,10 @@ class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.built = True
 
     def call(self, items: Any, marks: Any, gaps: Any, whose: Any, candidate: Any) -> Any:
-        logits = self.encoder.logits(self.encoder(items, marks, gaps)[:, -1])
+        logits = self.encoder.logits(self.encoder(items, marks, gaps, last=True)[:, 0])
         best = tf.reduce_max(logits, axis=1, keepdims=True)
         lowest = tf.reduce_min(logits, axis=1, keepdims=True)
-        whole = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
+        whole = best + tf.math.log(tf.reduce_sum(tf.exp(logits - best), axis=1, keepdims=True))
         known = tf.concat([lowest, logits], axis=1)
         size = tf.shape(known, out_type=tf.int64)[1]
         mine = tf.gather(tf.reshape(known, [-1]), whose * size + candidate)

@@ -1,11 +1,13 @@
 """What every net must do, each of them: a new file in models/nets is held to this without a line here."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 
 from features.fold.state import UserFeatures
@@ -20,6 +22,7 @@ from models import nets
 from models.nets.parts.net import ROWS, Net, NetContext
 from models.registry import read_manifest
 from models.training.runtime import import_tensorflow
+from online.model_client.in_process import LocalSession
 from tests.models.synthetic_lists import START
 from tests.schemas import MOVIES, film
 
@@ -230,3 +233,28 @@ def test_those_that_are_alike_learn_from_the_same_lessons() -> None:
     for name, other in ALIKE.items():
         assert other not in ALIKE
         assert (nets.find(name).learns == ROWS) == (nets.find(other).learns == ROWS)
+
+
+def test_the_apis_process_scores_as_the_session_does(
+    net: Net, lessons: Callable[[str], Any], staged_once: Callable[[str], Path]
+) -> None:
+    """One row of the user, 500 candidates, unknown ids among them."""
+    folder = staged_once(net.name)
+    manifest = read_manifest(folder)
+    assert manifest.onnx is not None
+    lesson = lessons(net.name).train.inputs
+    copies = {name: np.resize(lesson[name], (500, *lesson[name].shape[1:])) for name in net.inputs}
+    copies["movieId"][:4] = (0, 11, 2**63 - 1, -(2**63))
+    one_user = {name: rows[:1] if name in OF_USER else rows for name, rows in copies.items()}
+    scores = LocalSession(folder / manifest.onnx, OUTPUT).scores(one_user, 500)
+    assert scores == pytest.approx(serve(folder, one_user)[:, 0], abs=1e-5)
+    assert scores.std() > 1e-4
+
+
+def test_the_onnx_graph_of_fusion_neither_copies_a_history_nor_searches(staged_once: Callable[[str], Path]) -> None:
+    """Ids are looked up in tables, and ONNX Runtime joins each layer norm into one step."""
+    graph = onnx.load(staged_once("fusion") / "assets.extra" / "in_process.onnx").graph
+    kinds = Counter(node.op_type for node in graph.node)
+    assert not {"Unique", "Expand", "Tile"} & set(kinds)
+    assert kinds["LabelEncoder"] == 2
+    assert kinds["Pow"] == 5

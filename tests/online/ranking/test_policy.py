@@ -15,6 +15,14 @@ def serving(policy: dict[str, Any] | None = None, *experiments: dict[str, Any]) 
     return read_serving(msgspec.json.encode({"policy": policy or {}, "experiments": experiments}))
 
 
+def test_where_models_rank_is_one_of_two() -> None:
+    assert not NO_SERVING.in_process
+    assert not read_serving(b'{"ranking": "model-server"}').in_process
+    assert read_serving(b'{"ranking": "in-process"}').in_process
+    with pytest.raises(BadInput, match=r"ranking.*model-server or in-process.*'gpu'"):
+        read_serving(b'{"ranking": "gpu"}')
+
+
 def experiment(name: str = "ranker", layer: str = "rank", **arms: tuple[float, dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": name,

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from features.inputs.columns import InputMaps
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.model_inputs import layout, width_of
 from models.registry import DataSeen, Manifest, ModelInput
+from online.model_client.in_process import LocalSessions
 from online.model_client.live_models import LiveModel
 from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures, inputs_of
@@ -42,7 +44,9 @@ WIDER: Vocabulary = ("Action", "Other", "Western")
 
 
 class Catalogue:
-    """Has four models, two of another vocabulary; one takes what was not made ready."""
+    """Has four models, two of another vocabulary; one takes what was not made ready. None ranks in this process."""
+
+    sessions = LocalSessions(Path("/nonexistent"))
 
     def get(self, name: str) -> LiveModel | None:
         models = {
