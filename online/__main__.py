@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import uvicorn
@@ -19,6 +20,9 @@ from online.settings import read_settings
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
 from online.support.background import end
+
+COLLECT_AFTER: Final = (50_000, 20, 20)
+"""Objects made and not yet let go until Python looks for circles among them: a list makes some thousand and no circle."""
 
 
 class _Process(uvicorn.Server):
@@ -56,6 +60,7 @@ def main() -> int:
         return 1
     gc.collect()
     gc.freeze()  # a full collection over the catalogue would stall requests
+    gc.set_threshold(*COLLECT_AFTER)
     connections = Connections(
         allowed_connections(), on_closed=lambda reason: metrics.CONNECTIONS_CLOSED.labels(reason).inc()
     )

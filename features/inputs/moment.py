@@ -5,7 +5,7 @@ N rows of a catalogue.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -153,17 +153,23 @@ class Moment:
     def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
         of the next."""
-        if (count, fade) not in self._liked:
-            rows = self._known_rows(item_id for item_id, _ in self.user.sequence[-count:])
-            shares = fade ** np.arange(len(rows) - 1, -1, -1, dtype=np.float32)
-            self._liked[count, fade] = rows, np.asarray(shares, np.float32)
-        return self._liked[count, fade]
+        rows = self._sequence[-count:]
+        rows = rows[(rows >= 0) & (rows < self.size)]
+        return rows, _shares(len(rows), fade)
 
     @cached_property
-    def _liked(self) -> dict[tuple[int, float], tuple[IntArray, FloatArray]]:
-        return {}
+    def _sequence(self) -> IntArray:
+        """[k] rows of the positive items, oldest first; −1 for those that the catalogue does not have."""
+        row_of = self.items.row_of
+        return np.array([row_of.get(item_id, -1) for item_id, _ in self.user.sequence], np.int64)
 
     def _known_rows(self, item_ids: Iterable[ItemId]) -> IntArray:
         row_of, size = self.items.row_of, self.size
         rows = [row for item_id in item_ids if 0 <= (row := row_of.get(item_id, -1)) < size]
         return np.array(rows, np.int64)
+
+
+@lru_cache(4096)
+def _shares(count: int, fade: float) -> FloatArray:
+    """[count] powers of `fade`, the last one 1. Nobody changes them."""
+    return np.asarray(fade ** np.arange(count - 1, -1, -1, dtype=np.float32), np.float32)

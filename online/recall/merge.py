@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from types import MappingProxyType
 
@@ -35,8 +36,12 @@ class Candidates:
 
     def channels(self, index: int) -> tuple[str, ...]:
         """Names of the channels that found the candidate at an index."""
-        mask = int(self.found_by[index])
-        return tuple(name for bit, name in enumerate(self.names) if mask >> bit & 1)
+        return _names_of(self.names, int(self.found_by[index]))
+
+
+@lru_cache(4096)
+def _names_of(names: tuple[str, ...], found_by: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in enumerate(names) if found_by >> bit & 1)
 
 
 class ChannelRunner:

@@ -121,8 +121,9 @@ class ItemStore:
 
     def rows(self, item_ids: list[ItemId]) -> IntArray:
         """Rows of the known ones among these items."""
-        found = (self.row(item_id) for item_id in item_ids)
-        return np.fromiter((row for row in found if row is not None), np.int64)
+        row_of, deleted = self._row_of, self._deleted
+        rows = [row for item_id in item_ids if (row := row_of.get(item_id)) is not None and row not in deleted]
+        return np.array(rows, np.int64)
 
     def put_item(self, item: Item) -> None:
         """Put a new, changed or deleted item into the catalogue."""
