@@ -17,7 +17,14 @@ import psutil
 from benchmarks.ann import MAKERS
 from benchmarks.harness.bare_api import bare_api
 from benchmarks.harness.run_report import Report, spread, work_folder
-from benchmarks.harness.wide_catalogue import EACH, RawFeaturesOfCandidates, memory_of, queries, write_catalogue
+from benchmarks.harness.wide_catalogue import (
+    EACH,
+    RawFeaturesOfCandidates,
+    SignalsOfCandidates,
+    memory_of,
+    queries,
+    write_catalogue,
+)
 from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
 from features.base.reader import Base
 from features.contracts.served import MAX_CANDIDATES
@@ -25,14 +32,12 @@ from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights
 from features.inputs.moment import Moment
-from features.inputs.signals import SIGNALS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from models.registry import newest
 from online.model_client.live_models import LiveModel
 from online.query import Query
-from online.recall import CHANNELS, VECTOR_CHANNELS, Recall
-from online.recall.signal import SignalRecall
+from online.recall import CHANNELS, CORE_CHANNELS, VECTOR_CHANNELS, Recall
 from online.stores.item_store import ItemStore
 from online.vectors import EmbeddingKind, VectorIndex, VectorStore
 
@@ -155,9 +160,10 @@ def of_facets(size: int, values: int, rounds: int, report: Report) -> None:
         )
         for number in (FEW_VALUES, values):
             store = ItemStore(Base(folder / str(number)))
-            channels: list[Recall] = [*(SignalRecall(name) for name in SIGNALS), RawFeaturesOfCandidates(store)]
-            time_channels(report, f"{size:,} items, {number:,} values", channels, queries(store, rounds + 1))
-            del store, channels
+            group = f"{size:,} items, {number:,} values"
+            time_channels(report, group, (*CORE_CHANNELS, SignalsOfCandidates()), queries(store, rounds + 1))
+            time_channels(report, group, (RawFeaturesOfCandidates(store),), queries(store, rounds + 1))
+            del store
         _of_process(folder, values, size, rounds, report)
 
 

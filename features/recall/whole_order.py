@@ -8,14 +8,10 @@ import numpy.typing as npt
 
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.recall.compiled import NumberArray, compiled
-from features.recall.sparse import best, keys_of, smallest, values_of
+from features.recall.sparse import ROW_BITS, best, keys_of
 
 SETTLE_AT: Final = 1024
 """Moved rows at which the order is merged anew: a walk looks at each of them once at most, a merge at every row."""
-FIRST_CHUNK: Final = 256
-LAST_CHUNK: Final = 16_384
-"""Rows that a walk by weights takes at first beyond what it looks for, and at most, before it asks whether it is over."""
-
 MarkArray = npt.NDArray[np.uint8]
 
 
@@ -112,20 +108,65 @@ def weighted_rows(
 
 
 @compiled
-def weigh(
+def push(heap: IntArray, count: int, key: int) -> int:
+    """Put a key on a heap of the smallest ones, its first `count` keys, the largest on top; returns how many there are now. A
+    full heap loses its largest key."""
+    if count < len(heap):
+        at = count
+        while at and heap[(at - 1) // 2] < key:
+            heap[at] = heap[(at - 1) // 2]
+            at = (at - 1) // 2
+        heap[at] = key
+        return count + 1
+    if key < heap[0]:
+        at, below = 0, 1
+        while below < count:
+            if below + 1 < count and heap[below + 1] > heap[below]:
+                below += 1
+            if heap[below] <= key:
+                break
+            heap[at] = heap[below]
+            at, below = below, 2 * below + 1
+        heap[at] = key
+    return count
+
+
+@compiled
+def best_weighted(
+    settled: IntArray,
+    moved: IntArray,
+    is_moved: MarkArray,
+    strengths: FloatArray,
     starts: IntArray,
     counts: NumberArray,
     values: NumberArray,
     weights: FloatArray,
     factors: FloatArray,
-    rows: IntArray,
     allowed: BoolArray,
+    limit: int,
 ) -> IntArray:
-    """Keys (`features.recall.sparse`) of the mean weights of the rows' values times their factors, of those that are allowed."""
-    products = np.empty(len(rows), np.float32)
-    for at in range(len(rows)):
-        products[at] = mean_weight(starts, counts, values, weights, rows[at]) * factors[rows[at]]
-    return keys_of(rows, products, allowed)
+    """[≤ limit] keys (`features.recall.sparse`), in no order, of the allowed rows with the largest mean weights of their values
+    times their factors."""
+    largest = np.float32(0)
+    for weight in weights:
+        largest = max(largest, weight)
+    heap, one, product = np.empty(limit, np.int64), np.empty(1, np.int64), np.empty(1, np.float32)
+    bits = product.view(np.int32)
+    used, start, moved_start = 0, 0, 0
+    while largest > 0 and limit > 0:
+        count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, one)
+        row = one[0]
+        if count == 0:
+            break
+        if used == limit:
+            product[0] = largest * (1 + 1e-6) * factors[row]
+            if bits[0] < -(heap[0] >> ROW_BITS):  # not even the largest weight makes it one of the best
+                break
+        if row < len(allowed) and allowed[row]:
+            product[0] = mean_weight(starts, counts, values, weights, row) * factors[row]
+            if product[0] > 0:
+                used = push(heap, used, (-np.int64(bits[0]) << ROW_BITS) | row)
+    return heap[:used]
 
 
 @compiled
@@ -173,21 +214,9 @@ class WholeOrder:
         Factors never rise along the order, so that the walk ends where the largest weight is not enough (as in R. Fagin,
         A. Lotem, M. Naor, Optimal Aggregation Algorithms for Middleware, PODS 2001).
         """
-        largest = float(weights.max(initial=0)) * (1 + 1e-6)
-        keys: IntArray = np.zeros(0, np.int64)
-        start, moved_start, length, threshold = 0, 0, FIRST_CHUNK + limit, 0.0
-        while largest > 0:
-            rows = np.empty(length, np.int64)
-            count, start, moved_start = next_rows(
-                self._settled, self._moved, self._is_moved, self._strengths, start, moved_start, rows
-            )
-            if count == 0 or largest * factors[rows[0]] < threshold:
-                break
-            found = weigh(*runs, weights, factors, rows[:count], allowed)
-            keys = smallest(np.concatenate([keys, found]), limit)
-            if len(keys) == limit > 0:
-                threshold = values_of(keys).min()
-            length = min(2 * length, LAST_CHUNK)
+        keys = best_weighted(
+            self._settled, self._moved, self._is_moved, self._strengths, *runs, weights, factors, allowed, limit
+        )
         return best(keys, limit)
 
 

@@ -239,8 +239,8 @@ FAULTS: Final = (
     Fault(
         "a walk by weight ends too early",
         "features/recall/whole_order.py",
-        "if count == 0 or largest * factors[rows[0]] < threshold:",
-        "if count == 0 or largest * factors[rows[0]] / 4 < threshold:",
+        "if bits[0] < -(heap[0] >> ROW_BITS):",
+        "if product[0] < 5:",
         ("test_the_best_by_weight_are_those_of_all_rows",),
     ),
     Fault(

@@ -15,6 +15,7 @@ from features.keys import (
     EVENTS,
     GENERATION,
     ITEMS,
+    ITEMS_STREAM,
     LOADED_KEY,
     PARTITIONS,
     VALUE,
@@ -115,7 +116,7 @@ def found(client: Any) -> Contents:
             contents[key] = client.smembers(key)
         elif key.endswith(":hidden"):
             contents[key] = dict(client.zrange(key, 0, -1, withscores=True))
-        elif key.startswith("job:fresh:") or key in (CLOCK_KEY, LOADED_KEY):
+        elif key.startswith("job:fresh:") or key in (CLOCK_KEY, LOADED_KEY, ITEMS_STREAM):
             continue
         elif key.startswith("job:"):
             lane = read_lane(int(key[4:]), client.hgetall(key))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.arrays import BoolArray, FloatArray
-from features.recall.whole_order import FIRST_CHUNK, Runs, WholeOrder
+from features.recall.whole_order import Runs, WholeOrder
 
 SIZE = 30
 
@@ -43,9 +43,9 @@ def test_it_gives_what_sorting_gives_after_any_moves(
 
 @given(st.integers(0, 1 << 30), st.integers(1, 40), st.booleans())
 def test_the_best_by_weight_are_those_of_all_rows(seed: int, limit: int, one_each: bool) -> None:
-    """Over several chunks of a walk: the values that weigh most are those of rows that are less popular."""
+    """The values that weigh most are those of rows that are less popular."""
     rng = np.random.default_rng(seed)
-    size = int(rng.integers(1, 4 * FIRST_CHUNK))
+    size = int(rng.integers(1, 4 * 1000))
     popular = np.where(rng.random(size) < 0.9, rng.integers(1, 50, size), 0).astype(np.float32)
     factors, allowed = np.sqrt(popular), rng.random(size) < 0.7
     weights = np.sort(np.where(rng.random(7) < 0.7, rng.random(7), 0)).astype(np.float32)
@@ -66,9 +66,9 @@ def test_the_best_by_weight_are_those_of_all_rows(seed: int, limit: int, one_eac
     assert order.best_weighted(runs, weights, factors, allowed, limit).tolist() == expected(products, allowed, limit)
 
 
-@pytest.mark.parametrize("hidden", [0, 5, 3 * FIRST_CHUNK, 4 * FIRST_CHUNK])
+@pytest.mark.parametrize("hidden", [0, 5, 3 * 1000, 4 * 1000])
 def test_a_walk_goes_as_far_as_it_has_to(hidden: int) -> None:
-    size = 4 * FIRST_CHUNK
+    size = 4 * 1000
     order, allowed = WholeOrder(np.arange(size, 0, -1).astype(np.float32)), np.ones(size, bool)
     allowed[:hidden] = False
     assert order.best(allowed, 300).tolist() == list(range(hidden, min(size, hidden + 300)))
