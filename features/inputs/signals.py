@@ -81,17 +81,16 @@ class _OfTaste:
     """The facet values that the user likes, now and recently, in what is popular."""
 
     def __init__(self, moment: Moment) -> None:
-        facets, self._root, self._allowed = moment.items.columns.facets, moment.standing.root, moment.allowed
+        self._facets, self._root, self._allowed = moment.items.columns.facets, moment.standing.root, moment.allowed
         numbers, liking = moment.liking
-        self._liking = np.zeros(len(facets.names), np.float32)
+        self._liking = np.zeros(len(self._facets.names), np.float32)
         self._liking[numbers] = np.maximum(liking, 0)
-        self._runs = facets.runs
         self.order = moment.standing.order("popular").best_weighted(
-            self._runs, self._liking, self._root, moment.allowed, MAX_RANKED
+            self._facets.runs, self._liking, self._root, moment.allowed, MAX_RANKED
         )
 
     def at(self, rows: IntArray) -> FloatArray:
-        return weighted_rows(*self._runs, self._liking, self._root, rows, self._allowed)
+        return weighted_rows(*self._facets.runs, self._liking, self._root, rows, self._allowed)
 
     def fill(self, out: FloatArray, column: int, rows: IntArray) -> None:
         top = self.at(self.order[:1])[0]

@@ -79,12 +79,13 @@ def walk(
 
 @compiled
 def mean_weight(starts: IntArray, counts: NumberArray, values: NumberArray, weights: FloatArray, row: int) -> float:
-    """The mean weight of a row's values (`Runs`)."""
+    """The mean weight of a row's values (`Runs`); those that are newer than the weights have none."""
     if len(starts) == 0:
-        return float(weights[values[row]])
+        return float(weights[values[row]]) if values[row] < len(weights) else 0.0
     total = 0.0
     for at in range(starts[row], starts[row] + counts[row]):
-        total += weights[values[at]]
+        if values[at] < len(weights):
+            total += weights[values[at]]
     return float(np.float32(total) / float(max(counts[row], 1)))
 
 

@@ -285,4 +285,11 @@ FAULTS: Final = (
         "merge(CORE_CHANNELS[:2], query, 2)",
         ("test_a_list_finds_all_that_it_computes_with_compiled",),
     ),
+    Fault(
+        "values newer than a taste weigh what lies behind it in memory",
+        "features/recall/whole_order.py",
+        "        if values[at] < len(weights):",
+        "        if values[at] + 1:",
+        ("test_what_changes_of_items_after_a_signal_was_found_is_read_as_it_is",),
+    ),
 )

@@ -187,6 +187,16 @@ def test_neighbours_that_have_all_faded_say_nothing() -> None:
     assert not len(together.spread(np.array([0]), np.ones(1, np.float32), np.ones(2, bool)))
 
 
+def test_what_changes_of_items_after_a_signal_was_found_is_read_as_it_is() -> None:
+    """Between recall and ranking an item may get values that the user can't have a taste for yet, and others make room."""
+    found = find_signals(moment([1, 2]))
+    items = found.moment.items
+    for row in range(len(items)):
+        names = [f"new {row} {number}" for number in range(row % 4 + 1)]
+        items.columns.set_item(row, row + 1, film(row + 1, "x", names))
+    assert found.at("genre", np.arange(len(items))).tolist() == [0] * len(items)
+
+
 def test_a_value_that_came_with_a_new_item_is_liked_like_any_other() -> None:
     """Signals know all values of the catalogue, whichever a model's vocabulary has."""
     items = index()
