@@ -21,9 +21,10 @@ from features.fold.state import ItemFeatures, UserFeatures, count_acts
 from features.fold.user import is_decade
 from features.inputs.facet_table import FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.item_rows import fill_items, halve
 from features.schema.tables import Schema
 from features.types import RATING, Item
-from features.units import DAY_MS, HOUR_MS, ends_session
+from features.units import HOUR_MS, ends_session
 
 INPUTS_VERSION: Final = 2
 """Rises when a column changes its meaning: a model trained on another version is not served."""
@@ -155,8 +156,8 @@ def popularity(
     """[n] events (or positives) a row, each halved every `half_life_days` up to `at` (ms; one for all or one a row). An `at`
     before an item's newest day does not decay it. Raises ValueError for a kind that POPULARITIES does not have."""
     counts = columns.popularities[rows, POPULARITIES.index((half_life_days, positives))]
-    days = np.maximum(np.asarray(at) // DAY_MS - columns.newest_day[rows], 0)
-    return np.asarray(counts * np.exp2(-days / half_life_days), np.float32)
+    at = np.atleast_1d(np.asarray(at, np.int64))
+    return halve(np.ascontiguousarray(counts), np.ascontiguousarray(columns.newest_day[rows]), at, half_life_days)
 
 
 def trending(day: FloatArray, weeks: FloatArray) -> FloatArray:
@@ -168,28 +169,21 @@ def trending(day: FloatArray, weeks: FloatArray) -> FloatArray:
 
 def item_matrix(columns: ItemColumns, rows: IntArray, at: IntArray | int, vocabulary: Vocabulary) -> FloatArray:
     """[n, I + G + 1] raw item columns as they stand at `at`, then 0 or 1 for each value of the vocabulary, and for any other."""
-    ratings, total, squares, positives, events, first = columns.sums[rows].T
-    mean = smoothed_mean(total, ratings)
-    spread = np.sqrt(np.maximum(squares / np.maximum(ratings, 1) - (total / np.maximum(ratings, 1)) ** 2, 0))
-    when = np.broadcast_to(np.asarray(at, np.int64), ratings.shape)
-    known = first > 0
-    age_days = np.where(known, np.maximum(when - first, 0) / DAY_MS, 0)
-    years = columns.years[rows]
-    year_now = 1970 + when / (365.2425 * DAY_MS)
-    raw = np.stack(
-        [
-            np.log1p(np.maximum(ratings, 0)),
-            mean,
-            spread,
-            (positives + 1) / (np.maximum(events, 0) + 2),
-            np.log1p(np.maximum(popularity(columns, rows, when, 1.0), 0)),
-            np.log1p(np.maximum(popularity(columns, rows, when, 14.0), 0)),
-            np.log1p(age_days),
-            np.where(years > 0, np.clip(year_now - years, 0, 100), 20.0),
-        ],
-        axis=1,
+    out = np.zeros((len(rows), len(ITEM_COLUMNS) + len(vocabulary) + 1), np.float32)
+    fill_items(
+        out,
+        np.ascontiguousarray(rows),
+        np.atleast_1d(np.asarray(at, np.int64)),
+        columns.sums,
+        columns.newest_day,
+        columns.popularities,
+        POPULARITIES.index((1.0, False)),
+        POPULARITIES.index((14.0, False)),
+        columns.years,
+        *columns.facets.runs,
+        columns.facets.columns_of(vocabulary),
     )
-    return np.concatenate([raw.astype(np.float32), columns.facets.matrix(rows, vocabulary)], axis=1)
+    return out
 
 
 @dataclass(frozen=True)

@@ -107,15 +107,7 @@ class FacetTable:
         """The values of each row, by their numbers, as they stand until the next `put`."""
         return Runs(self._starts, self._counts, self._values)
 
-    def matrix(self, rows: IntArray, vocabulary: Vocabulary) -> FloatArray:
-        """[n, G + 1] of each row: 1 for the values of the vocabulary that it has, and in the last column for having any other;
-        else 0."""
-        values, starts = self.of(rows)
-        out = np.zeros((len(rows), len(vocabulary) + 1), np.float32)
-        out[np.repeat(np.arange(len(rows)), np.diff(starts)), self._columns_of(vocabulary)[values]] = 1
-        return out
-
-    def _columns_of(self, vocabulary: Vocabulary) -> NumberArray:
+    def columns_of(self, vocabulary: Vocabulary) -> NumberArray:
         """[V] the column of each value, by number."""
         known = self._columns.pop(vocabulary, _NO_NUMBERS)
         if len(known) < len(self.names):

@@ -6,7 +6,7 @@ import numpy as np
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.fold.state import UserFeatures
-from features.inputs.columns import ClickWeights, ItemColumns
+from features.inputs.columns import ClickWeights, ItemColumns, item_matrix
 from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import signal_matrix
 from features.schema.tables import Schema
@@ -32,3 +32,4 @@ def compile_recall(schema: Schema) -> None:
     query = Query(Moment(user, AT, index, ClickWeights(), np.ones(2, bool)))
     found = merge(CORE_CHANNELS, query, 2)
     signal_matrix(query.signals, found.rows)
+    item_matrix(columns, found.rows, AT, ("value",))

@@ -173,8 +173,8 @@ FAULTS: Final = (
     Fault(
         "the day's popularity is the fortnight's",
         "features/inputs/columns.py",
-        "popularity(columns, rows, when, 1.0), 0)),",
-        "popularity(columns, rows, when, 14.0), 0)),",
+        "POPULARITIES.index((1.0, False)),",
+        "POPULARITIES.index((14.0, False)),",
         ("test_columns_of_an_item_worked_out_by_hand",),
     ),
     Fault(

@@ -1,15 +1,14 @@
 """No list waits for anything to be compiled."""
 
-import pkgutil
-from importlib import import_module
+import sys
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-import features.recall
 from features.base.reader import Base
 from features.fold.state import UserFeatures
-from features.inputs.columns import ClickWeights
+from features.inputs.columns import ClickWeights, item_matrix
+from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.moment import Moment
 from features.inputs.signals import signal_matrix
 from features.types import CLICK
@@ -25,8 +24,8 @@ AT = 20_000 * DAY_MS
 
 def compiled() -> dict[str, int]:
     """How many versions there are of each compiled function, by name."""
-    modules = [import_module(f"features.recall.{each.name}") for each in pkgutil.iter_modules(features.recall.__path__)]
-    functions = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
+    modules = [module for name, module in sys.modules.items() if name.startswith("features.")]
+    functions = {value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)}
     return {function.py_func.__name__: len(function.signatures) for function in functions}
 
 
@@ -43,4 +42,5 @@ def test_a_list_finds_all_that_it_computes_with_compiled(base: Base) -> None:
         found = runner.merged()
         assert found.failed == ()
         assert len(signal_matrix(query.signals, found.rows)) == len(found.rows) > 0
+        assert len(item_matrix(store.columns, found.rows, AT, vocabulary_of(store.catalogue))) == len(found.rows)
     assert compiled() == before
