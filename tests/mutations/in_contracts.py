@@ -200,9 +200,9 @@ FAULTS: Final = (
     ),
     Fault(
         "popularity fades before an item's newest day",
-        "features/inputs/columns.py",
-        "days = np.maximum(np.asarray(at) // DAY_MS - columns.newest_day[rows], 0)",
-        "days = np.abs(np.asarray(at) // DAY_MS - columns.newest_day[rows])",
+        "features/inputs/item_rows.py",
+        "days = max(at // DAY_MS - newest_day, 0)",
+        "days = abs(at // DAY_MS - newest_day)",
         ("test_popularity_halves_with_its_half_life",),
     ),
     Fault(
