@@ -19,9 +19,9 @@ from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.fold.decay import HALF_LIVES, ONE
 from features.fold.state import ItemFeatures, UserFeatures, count_acts
 from features.fold.user import is_decade
+from features.inputs.compiled_items import fill_items, halve
 from features.inputs.facet_table import FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
-from features.inputs.item_rows import fill_items, halve
 from features.schema.tables import Schema
 from features.types import RATING, Item
 from features.units import HOUR_MS, ends_session

@@ -200,7 +200,7 @@ FAULTS: Final = (
     ),
     Fault(
         "popularity fades before an item's newest day",
-        "features/inputs/item_rows.py",
+        "features/inputs/compiled_items.py",
         "days = max(at // DAY_MS - newest_day, 0)",
         "days = abs(at // DAY_MS - newest_day)",
         ("test_popularity_halves_with_its_half_life",),
