@@ -4,7 +4,7 @@ import numpy as np
 
 from features.arrays import BoolArray, DoubleArray, IntArray
 from features.recall.compiled import NumberArray, compiled
-from features.recall.sparse import take_sums
+from features.recall.sparse import add, take_sums
 
 
 @compiled
@@ -58,10 +58,5 @@ def member_sums(
     used = 0
     for at in range(len(numbers)):
         for index in range(starts[numbers[at]], starts[numbers[at] + 1]):
-            row = members[index]
-            if marks[row] == 0:
-                marks[row] = 1
-                touched[used] = row
-                used += 1
-            sums[row] += weights[at]
+            used = add(sums, marks, touched, used, members[index], weights[at])
     return take_sums(sums, marks, touched, used, allowed)

@@ -14,7 +14,6 @@ from features.recall.compiled import NumberArray, compiled
 
 ROW_BITS: Final = 32
 ROW: Final = (1 << ROW_BITS) - 1
-NO_KEYS: Final = np.zeros(0, np.int64)
 
 
 @compiled
@@ -54,6 +53,18 @@ def divided(keys: IntArray, divisors: FloatArray) -> IntArray:
 
 
 @compiled
+def add(sums: DoubleArray, marks: NumberArray, touched: IntArray, used: int, row: int, value: float | np.float32) -> int:
+    """Add a value to a row's sum; a row that has none yet is marked, and put after the first `used` touched ones. Returns how
+    many are touched now."""
+    sums[row] += value
+    if marks[row]:
+        return used
+    marks[row] = 1
+    touched[used] = row
+    return used + 1
+
+
+@compiled
 def take_sums(sums: DoubleArray, marks: NumberArray, touched: IntArray, count: int, allowed: BoolArray) -> IntArray:
     """The keys of the first `count` touched rows, of those that are allowed; the sums and marks of all of them are cleared."""
     values = np.empty(count, np.float32)
@@ -86,12 +97,7 @@ def run_sums(
         if row >= len(starts):
             continue
         for index in range(starts[row], starts[row] + counts[row]):
-            other = others[index]
-            if marks[other] == 0:
-                marks[other] = 1
-                touched[used] = other
-                used += 1
-            sums[other] += np.float32(weights[index] * shares[at])
+            used = add(sums, marks, touched, used, others[index], np.float32(weights[index] * shares[at]))
     return take_sums(sums, marks, touched, used, allowed)
 
 
@@ -111,14 +117,9 @@ def table_sums(
     for at in range(len(rows)):
         row = rows[at]
         for index in range(others.shape[1]):
-            if weights[row, index] == 0:
-                continue
-            other = others[row, index]
-            if marks[other] == 0:
-                marks[other] = 1
-                touched[used] = other
-                used += 1
-            sums[other] += np.float32(weights[row, index] * shares[at])
+            weight = weights[row, index]
+            if weight:
+                used = add(sums, marks, touched, used, others[row, index], np.float32(weight * shares[at]))
     return take_sums(sums, marks, touched, used, allowed)
 
 
@@ -131,12 +132,7 @@ def both_sums(
     for some in (keys, more):
         values = values_of(some)
         for at in range(len(some)):
-            row = some[at] & ROW
-            if marks[row] == 0:
-                marks[row] = 1
-                touched[used] = row
-                used += 1
-            sums[row] += values[at]
+            used = add(sums, marks, touched, used, some[at] & ROW, values[at])
     return take_sums(sums, marks, touched, used, allowed)
 
 
