@@ -141,10 +141,20 @@ class Stack:
             self.supervisor.start(kafka.kafka(self.home, self.ports))
             kafka_topics.create(self.ports.bootstrap)
 
+    @property
+    def lacks_base(self) -> bool:
+        """Whether the home has no base that this version of the fold can read."""
+        return not (self.home.bases / str(self.record.next_base_number()) / "manifest.json").exists()
+
+    def compile_recall(self) -> None:
+        """Compile what the API's recall computes with. Raises MartletError if that fails."""
+        with self.steps.step("recall (compiled)"):
+            runner.compile_recall(self.home, self.steps.print_line, self.supervisor.attending)
+
     def make_base(self) -> None:
         """Use the home's base; make it by Spark if there is none that this version of the fold can read."""
         number = self.record.next_base_number()
-        if not (self.home.bases / str(number) / "manifest.json").exists():
+        if self.lacks_base:
             with self.steps.step("base (Spark)"):
                 self._prepare(number, "base", nice=0)
         elif note := unread_correction(self.home, self.home.bases / str(number)):

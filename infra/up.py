@@ -105,7 +105,10 @@ class Up:
         plan.add("Kafka", stack.start_kafka, needs=("packages",))
         plan.add("base into Redis", stack.load_base, needs=("base", "Redis"))
         # Beside Kafka, which it waits for: each takes a processor for most of its start.
-        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "packages"))
+        compiled = ("recall",) if stack.lacks_base else ()
+        for name in compiled:  # on a new machine it takes seconds, and Spark leaves a processor idle now and then
+            plan.add(name, stack.compile_recall)
+        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "packages", *compiled))
         # Not before: a list needs none of it, and the cluster takes both processors while it starts.
         plan.add("Flink cluster", stack.start_cluster, needs=("packages", "API"))
         plan.add("Flink job", stack.start_job, needs=("base into Redis", "Kafka", "Flink cluster"))

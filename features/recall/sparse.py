@@ -53,7 +53,9 @@ def divided(keys: IntArray, divisors: FloatArray) -> IntArray:
 
 
 @compiled
-def add(sums: DoubleArray, marks: NumberArray, touched: IntArray, used: int, row: int, value: float | np.float32) -> int:
+def add(
+    sums: DoubleArray, marks: NumberArray, touched: IntArray, used: int, row: int, value: float | np.float32
+) -> int:
     """Add a value to a row's sum; a row that has none yet is marked, and put after the first `used` touched ones. Returns how
     many are touched now."""
     sums[row] += value

@@ -27,6 +27,7 @@ from streaming.settings import JobSettings
 
 PREPARE_TIMEOUT = 4 * 3600
 TRAIN_TIMEOUT = 4 * 3600
+COMPILE_TIMEOUT = 600
 NICE = 19
 """Niceness of the offline steps, which often run while the home serves."""
 
@@ -195,6 +196,12 @@ def run_module(
 ) -> None:
     """Run a module of offline or models that needs neither Java nor a running home. Raises MartletError if it fails."""
     _run(argv, log, TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
+
+
+def compile_recall(home: Home, print_line: Callable[[str], None], attend: Attend = _unattended) -> None:
+    """Compile what recall computes with, once for a machine and these sources. Raises MartletError if it fails."""
+    log = home.logs / "recall.log"
+    _run(["online.recall.compile_recall"], log, COMPILE_TIMEOUT, print_line, python_env({}), attend=attend)
 
 
 def samples_folder(home: Home, number: int) -> Path:

@@ -1,5 +1,5 @@
 """Makes one list of a catalogue of two items, so that everything that recall computes with is compiled, or read from where it was
-kept, before anybody waits for a list."""
+kept, before anybody waits for a list. As a program it does so beside the making of a home's first base."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from features.fold.state import UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns, item_matrix
 from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import signal_matrix
-from features.schema.tables import Schema
+from features.schema.tables import Schema, preset_schema
 from features.types import CLICK, Item
 from features.units import DAY_MS
 from online.query import Query
@@ -33,3 +33,7 @@ def compile_recall(schema: Schema) -> None:
     found = merge(CORE_CHANNELS, query, 2)
     signal_matrix(query.signals, found.rows)
     item_matrix(columns, found.rows, AT, ("value",))
+
+
+if __name__ == "__main__":
+    compile_recall(preset_schema())
