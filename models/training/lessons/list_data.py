@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from features.arrays import AnyArray, FloatArray, IntArray
 from features.errors import BadInput, Broken
 from features.inputs.columns import InputMaps, normalise
-from features.inputs.history import LENGTH, gap_of
+from features.inputs.history import LENGTH
 from features.inputs.signals import SIGNAL_COLUMNS
-from models.training.row_data import Part, parquet_files, read_json, read_maps, schema_of, widths_of
+from models.training.lessons.row_data import Part, parquet_files, read_json, read_maps, schema_of, widths_of
+from models.training.lessons.sequence_windows import Histories, WindowedHistories, Windows
 
 VALIDATION: Final = 0.15
 """Share of the lists, the newest ones, that validate and never train."""
@@ -83,19 +84,6 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Histories:
-    """All rows of all users, one user after the other, each in order. seqs, items, marks, times (ms): int64 [n]; importances:
-    float32 [n], 0 for an event that is not positive; starts: int64 [users + 1]."""
-
-    seqs: IntArray
-    items: IntArray
-    marks: IntArray
-    times: IntArray
-    importances: FloatArray
-    starts: IntArray
-
-
-@dataclass(frozen=True)
 class RankingLists:
     """All that a training on ranking lists or sequences reads.
 
@@ -129,16 +117,16 @@ class RankingLists:
             ids = np.concatenate([self.train_lists.items.ravel(), self.train_lists.history.ravel()])
         return np.unique(ids)
 
-    def past(self, limit: int) -> "Windows":
-        """The events before the first list, as `windows`. Raises BadInput where there are lists alone."""
+    def past(self, limit: int) -> WindowedHistories:
+        """The newest events before the first list. Raises BadInput where there are lists alone."""
         if self.histories is None:
             raise BadInput("a sequence model's lessons", "histories, or a version to go on from", "lists alone")
-        return windows(self.histories, self.first, limit)
+        return WindowedHistories(self.histories, self.first, limit)
 
-    def everything(self, limit: int) -> "Windows":
-        """All events, those of the validation lists included."""
+    def everything(self, limit: int) -> WindowedHistories | Windows:
+        """The newest of all events, those of the validation lists included."""
         if self.histories is not None:
-            return windows(self.histories, np.iinfo(np.int64).max, limit)
+            return WindowedHistories(self.histories, np.iinfo(np.int64).max, limit)
         return windows_of(self.train_lists, self.validation_lists)
 
     @property
@@ -173,7 +161,9 @@ def _square(table: pa.Table, name: str, width: int, folder: Path) -> IntArray:
     return np.asarray(values.reshape(-1, width), np.int64)
 
 
-def _lists(folder: Path, maps: InputMaps) -> Lists:
+def read_lists(folder: Path, maps: InputMaps, since: int = -1) -> Lists:
+    """The lists after the time `since`, ms, in the order of `seq`, with columns normalised by `maps`; there may be none. Raises
+    Broken, naming folder and column, for what can't be read, is malformed or of another vocabulary."""
     names = ("seq", "user_id", "at", "answer", "history", "history_marks", "history_gaps")
     table = _table(folder, (*names, "items", "signals", "user", "importance"))
     ids, lengths = _flat(table, "items")
@@ -202,7 +192,8 @@ def _lists(folder: Path, maps: InputMaps) -> Lists:
     if not (np.isfinite(importances) & (importances > 0)).all():
         raise Broken(f"{folder}: column importance: expected finite numbers above 0")
     whole = Lists(seqs, users, at, answers, items, history, marks, gaps, matrix, columns, importances)
-    return whole.part(np.argsort(seqs, kind="stable"))
+    order = np.argsort(seqs, kind="stable")
+    return whole.part(order[at[order] > since])
 
 
 def _histories(folder: Path) -> Histories:
@@ -218,8 +209,7 @@ def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
     little."""
     maps = read_maps(folder)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
-    lists = _lists(folder / "asks", maps)
-    lists = lists.part(np.flatnonzero(lists.at > since))
+    lists = read_lists(folder / "asks", maps, since)
     histories = None if meta.get("shown") else _histories(folder / "sequences")
     cut = int(len(lists) * (1 - VALIDATION))
     if len(lists) < MIN_LISTS:
@@ -234,66 +224,13 @@ def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
     return RankingLists(*parts, histories, first, maps, widths_of(maps), dataset, *span, schema)
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Parts of histories, L + 1 events each. inputs: items, marks [n, L] and gaps [n, L + 1]; following: int64 [n, L] the item
-    that comes after each position; weights: float32 [n, L], 0 where nothing does."""
-
-    items: IntArray
-    marks: IntArray
-    gaps: IntArray
-    following: IntArray
-    weights: FloatArray
-    seqs: IntArray
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def part(self, rows: Any) -> "Windows":
-        return Windows(**{name: values[rows] for name, values in vars(self).items()})
-
-
-OTHER: Final = 0.2
-"""Weight of a next event that is not positive: it shows what the user came across."""
-
-
 def windows_of(*parts: Lists) -> Windows:
     """Lists as windows: after the newest event of each history comes the item that was liked."""
-    items, marks, gaps, seqs = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("history", "marks", "gaps", "seqs")
+    items, marks, gaps = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("history", "marks", "gaps")
     )
     liked = np.concatenate([part.items[np.arange(len(part)), part.answers] for part in parts])
     weights = np.zeros(items.shape, np.float32)
     weights[:, -1] = np.concatenate([part.importances for part in parts])
     following = np.concatenate([items[:, 1:], liked[:, None]], axis=1)
-    return Windows(items, marks, gaps, following, weights, np.repeat(seqs[:, None], items.shape[1], axis=1))
-
-
-def windows(histories: Histories, before: int, limit: int) -> Windows:
-    """The newest `limit` events with seq < `before` as windows. Each event follows in exactly one of them, with at least L / 2
-    events before it where there are so many. The first event follows nothing at all."""
-    step = LENGTH // 2
-    rows: list[tuple[IntArray, int]] = []
-    oldest = np.sort(histories.seqs[histories.seqs < before])[-limit:][:1]
-    oldest_seq = int(oldest[0]) if len(oldest) else 0
-    for start, end in zip(histories.starts[:-1].tolist(), histories.starts[1:].tolist(), strict=True):
-        end = start + int(np.searchsorted(histories.seqs[start:end], before))
-        for low in range(start, end, step):
-            high = min(low + step, end)
-            if histories.seqs[high - 1] >= oldest_seq:
-                rows.append((np.arange(max(start, low - step), high), high - low))
-    n = len(rows)
-    items = np.full((n, LENGTH + 1), -1, np.int64)
-    marks, gaps = np.zeros((n, LENGTH + 1), np.int64), np.zeros((n, LENGTH + 1), np.int64)
-    seqs, weights = np.full((n, LENGTH + 1), -1, np.int64), np.zeros((n, LENGTH + 1), np.float32)
-    number = np.vectorize(gap_of, otypes=[np.int64])
-    for at, (indices, new) in enumerate(rows):
-        first = LENGTH + 1 - len(indices)
-        items[at, first:] = histories.items[indices]
-        marks[at, first:] = histories.marks[indices]
-        seqs[at, first:] = histories.seqs[indices]
-        if len(indices) > 1:
-            gaps[at, first + 1 :] = number(np.diff(histories.times[indices]))
-        importances = histories.importances[indices[-new:]]
-        weights[at, -new:] = np.where(importances > 0, importances, OTHER)
-    return Windows(items[:, :-1], marks[:, :-1], gaps, items[:, 1:], weights[:, 1:], seqs[:, 1:])
+    return Windows(items, marks, gaps, following, weights)
