@@ -7,18 +7,18 @@ are set, the keys protect the API, and nothing is checked here.
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from online.http.access import Access
+from features.engines.loopback import is_loopback
+from online.access.access import Access
+from online.access.api_keys import READING
 from online.http.problems import problem_response
 from online.support import metrics
+from online.support.api_paths import API
 from online.support.reloadable_file import ReloadableFile
 
-READING: Final = ("GET", "HEAD", "OPTIONS")
-API: Final = "/v1/"
 ANY_ADDRESS: Final = ("0.0.0.0", "::")
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]*[a-z0-9_-])\.?)(?::[0-9]*)?")
 
@@ -84,20 +84,6 @@ def host_name(header: bytes) -> str | None:
     """The name or address in a header `Host`, lower case, without port and brackets; None for what is no host."""
     found = _HOST.fullmatch(_text(header).lower())
     return None if found is None else found["v6"] or found["name"]
-
-
-@lru_cache(maxsize=256)
-def is_loopback(name: str) -> bool:
-    """Whether a name or an address means this machine without asking a name server."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
 
 
 def _text(header: bytes) -> str:
