@@ -104,8 +104,8 @@ def figures_of(done: Kill, until: int, sent: Sent, readable: Timestamps) -> dict
 
 def measure(running: Running, plan: Plan, runs: int, calm: float, folder: Path, report: Report) -> None:
     """Kill under load and report each kill's figures, then the totals. Raises Broken if `verify` finds a difference."""
-    with running.redis() as client:
-        before = ledger(client)
+    with running.nodes() as nodes:
+        before = ledger(nodes, running.engines.kafka.partitions)
     with traffic(running, plan, folder, "recovery") as both:
         kills = kill_all(running, runs, calm)
         time.sleep(calm)
@@ -114,8 +114,8 @@ def measure(running: Running, plan: Plan, runs: int, calm: float, folder: Path, 
     ends = [each.at for each in kills[1:]] + [int(sent.acked.max()) + 1]
     for done, until in zip(kills, ends, strict=True):
         report.add(figures_of(done, until, sent, readable), done.target)
-    with running.redis() as client:
-        after = ledger(client)
+    with running.nodes() as nodes:
+        after = ledger(nodes, running.engines.kafka.partitions)
     equal, line = running.verify()
     applied, twice = (after[name] - before[name] for name in ("applied", "duplicate"))
     acknowledged = int(np.count_nonzero(good))
