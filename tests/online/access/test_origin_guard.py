@@ -10,9 +10,14 @@ from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 from starlette.types import Message
 
+from features.engines.loopback import is_loopback
+from features.engines.redis_address import RedisAddress
+from online.access.access import OPEN, Access, read_access
+from online.access.access_guard import AccessGuard
+from online.access.origin_guard import OriginGuard, host_name
+from online.access.rate_limits import RateLimits
 from online.app import make_app
-from online.http.access import OPEN, Access, AccessGuard, read_access
-from online.http.origin_guard import OriginGuard, host_name, is_loopback
+from online.redis_client.redis_reader import RedisReader
 from online.support.reloadable_file import ReloadableFile
 from tests.online.conftest import api_settings, write_base
 
@@ -22,7 +27,10 @@ KEY = "k" * 16
 def status_of(access: Access, method: str, *headers: tuple[str, str]) -> int:
     """Status of a request with exactly these headers; 200 where it passes."""
     file = ReloadableFile(None, read_access, access)
-    guard = OriginGuard(AccessGuard(PlainTextResponse("there"), access=file), access=file, host="127.0.0.1")
+    limits = RateLimits(RedisReader(RedisAddress("127.0.0.1", 1)), b"")  # never called: no limit is set
+    guard = OriginGuard(
+        AccessGuard(PlainTextResponse("there"), access=file, limits=limits), access=file, host="127.0.0.1"
+    )
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     scope = {"type": "http", "method": method, "path": "/v1/thing", "headers": raw, "client": ("127.0.0.1", 1)}
     statuses: list[int] = []
@@ -170,7 +178,7 @@ def test_names_are_read_out_of_the_header() -> None:
 
 
 def test_the_application_stands_behind_it(tmp_path: Path) -> None:
-    write_base(tmp_path / "base")
+    write_base(tmp_path / "base" / "1")
     app: Any = make_app(api_settings(tmp_path))
 
     def answer(host: str, path: str, **headers: str) -> tuple[int, str]:

@@ -1,27 +1,29 @@
-"""Access control (keys, rate limits, CORS) in front of an application that accepts everything."""
+"""Access control (keys, roles, rate limits, CORS) in front of an application that accepts everything."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from features.errors import Broken
+from features.engines.redis_address import RedisAddress
+from features.errors import BadInput, Broken
+from infra.system.processes import free_ports
+from online.access.access import OPEN, read_access, read_access_with_keys
+from online.access.access_guard import AccessGuard
+from online.access.api_keys import hashed
+from online.access.rate_limits import RateLimits
 from online.app import build_server
 from online.http import problems
-from online.http.access import OPEN, AccessGuard, Buckets, Limit, read_access, require_admin
+from online.redis_client.redis_reader import RedisReader
 from online.support.reloadable_file import ReloadableFile
 from tests.online.conftest import api_settings, write_base
 
 KEY, OTHER, ADMIN = "k" * 16, "o" * 20, "a" * 24
-
-
-class _Server:
-    def __init__(self, access: ReloadableFile[Any]) -> None:
-        self.access = access
 
 
 class Door:
@@ -31,22 +33,32 @@ class Door:
         self.path = folder / "access.json"
         self.file = ReloadableFile(str(self.path), read_access, OPEN, required=True)
         app = FastAPI()
-        app.state.server = _Server(self.file)
         problems.install(app)
 
         @app.get("/v1/thing")
         def thing() -> str:
             return "there"
 
+        @app.put("/v1/thing")
+        def put() -> str:
+            return "written"
+
+        @app.post("/v1/rank")
+        def rank() -> str:
+            return "ranked"
+
         @app.get("/healthz")
         def healthz() -> str:
             return "alive"
 
-        @app.post("/v1/admin/thing", dependencies=[Depends(require_admin)])
+        @app.post("/v1/admin/thing")
         def admin() -> str:
             return "done"
 
-        app.add_middleware(AccessGuard, access=self.file)
+        limits = RateLimits(
+            RedisReader(RedisAddress("127.0.0.1", free_ports(1)[0])), b""
+        )  # no Redis: this process alone
+        app.add_middleware(AccessGuard, access=self.file, limits=limits)
         self.http = TestClient(app)
 
     def write_access(self, **content: Any) -> None:
@@ -56,6 +68,11 @@ class Door:
 
     def get(self, path: str = "/v1/thing", **headers: str) -> Any:
         return self.http.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def statuses(self, header: str, key: str) -> tuple[int, ...]:
+        """Of a call that reads, one that reads by POST, one that writes, and one of an operator."""
+        calls = (("GET", "/v1/thing"), ("POST", "/v1/rank"), ("PUT", "/v1/thing"), ("POST", "/v1/admin/thing"))
+        return tuple(self.http.request(method, path, headers={header: key}).status_code for method, path in calls)
 
 
 @pytest.fixture
@@ -80,6 +97,52 @@ def test_with_keys_one_of_them_must_come(door: Door) -> None:
     assert door.get("/healthz").status_code == 200
 
 
+READ, WRITE = "r" * 16, "w" * 16
+
+
+def test_a_role_may_do_what_the_one_before_it_may(door: Door) -> None:
+    keys = {"reader": {"key": READ, "role": "read"}, "writer": {"key": WRITE, "role": "write"}, "shop": KEY}
+    door.write_access(keys=keys | {"boss": {"key": ADMIN, "role": "admin"}})
+    assert door.statuses("X-API-Key", READ) == (200, 200, 403, 403)
+    assert door.statuses("X-API-Key", WRITE) == (200, 200, 200, 403)
+    assert door.statuses("X-API-Key", KEY) == (200, 200, 200, 403)  # as a key was before there were roles
+    assert door.statuses("X-API-Key", ADMIN) == (200, 200, 200, 200)
+    assert door.statuses("X-Admin-Key", ADMIN) == (401, 401, 401, 200)
+    refused = door.http.put("/v1/thing", headers={"X-API-Key": READ})
+    assert refused.json()["detail"] == "expected a key of the role write for PUT, got 'reader' of the role read"
+
+
+def test_the_operators_key_does_all_where_keys_are_set(door: Door) -> None:
+    door.write_access(keys={"reader": {"key": READ, "role": "read"}}, admin_key=ADMIN)
+    assert door.statuses("X-API-Key", ADMIN) == (200, 200, 200, 200)
+
+
+def test_a_key_is_stored_by_its_digest_which_is_no_key(door: Door) -> None:
+    door.write_access(
+        keys={"reader": {"key": hashed(READ), "role": "read"}, "shop": hashed(KEY)}, admin_key=hashed(ADMIN)
+    )
+    assert door.statuses("X-API-Key", READ) == (200, 200, 403, 403)
+    assert door.statuses("X-API-Key", KEY) == (200, 200, 200, 403)
+    assert door.statuses("X-Admin-Key", ADMIN)[-1] == 200
+    assert set(door.statuses("X-API-Key", hashed(READ))) == {403}
+
+
+def test_keys_are_rotated_while_both_hold(door: Door) -> None:
+    old, new = {"key": hashed(KEY), "role": "read"}, {"key": hashed(OTHER), "role": "read"}
+    statuses = []
+    for keys in ({"shop": old}, {"shop": old, "shop-2": new}, {"shop-2": new}):
+        door.write_access(keys=keys)
+        statuses.append([door.get(X_API_Key=key).status_code for key in (KEY, OTHER)])
+    assert statuses == [[200, 403], [200, 200], [403, 200]]
+
+
+def test_a_key_may_have_a_limit_of_its_own(door: Door) -> None:
+    own = {"key": KEY, "limit": {"per_second": 0.01, "burst": 1}}
+    door.write_access(keys={"shop": own, "app": OTHER}, limit={"per_second": 0.01, "burst": 3})
+    assert [door.get(X_API_Key=KEY).status_code for _ in range(2)] == [200, 429]
+    assert [door.get(X_API_Key=OTHER).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
 def test_an_operator_has_a_key_of_its_own(door: Door) -> None:
     door.write_access(keys={"shop": KEY}, admin_key=ADMIN)
 
@@ -88,7 +151,8 @@ def test_an_operator_has_a_key_of_its_own(door: Door) -> None:
 
     assert post() == 401
     assert post(**{"X-Admin-Key": KEY}) == 403
-    assert post(**{"X-API-Key": KEY}) == 401
+    assert post(**{"X-API-Key": KEY}) == 403  # its role is to write
+    assert post(**{"X-Admin-Key": "x" * 24}) == 403
     assert post(**{"X-Admin-Key": ADMIN}) == 200
     door.write_access(keys={"shop": KEY})
     assert post(**{"X-Admin-Key": ADMIN}) == 404
@@ -128,6 +192,9 @@ def test_pages_of_named_origins_alone_may_call(door: Door) -> None:
         '{"image_hosts": ["img.example; script-src *"]}',
         '{"image_hosts": ["img.example\\n"]}',
         '{"hosts": ["films.example\\n"]}',
+        '{"keys": {"shop": "sha256:0123456789abcdef"}}',
+        '{"keys": {"shop": {"key": "' + KEY + '", "role": "reader"}}}',
+        '{"keys": {"shop": {"role": "read"}}}',
         '{"keys": {"shop": "' + KEY + '\\n"}}',
     ],
 )
@@ -144,33 +211,9 @@ def test_a_file_that_is_wrong_or_gone_opens_nothing(door: Door, content: str) ->
 
 
 def test_an_api_whose_file_is_not_there_does_not_start(tmp_path: Path) -> None:
-    write_base(tmp_path / "base")
+    write_base(tmp_path / "base" / "1")
     with pytest.raises(Broken, match=r"access\.json"):
         build_server(api_settings(tmp_path, access=str(tmp_path / "access.json")))
-
-
-def test_buckets_fill_again_and_are_bounded() -> None:
-    buckets, limit = Buckets(size=2), Limit(per_second=2, burst=2)
-    assert [buckets.take("one", limit, 10.0) for _ in range(3)] == [0, 0, 0.5]
-    assert buckets.take("one", limit, 10.5) == 0
-    assert buckets.take("one", limit, 10.5) > 0
-    buckets.take("two", limit, 10.5)
-    buckets.take("three", limit, 10.5)
-    assert buckets.take("one", limit, 10.5) == 0  # forgotten, so it begins anew
-
-
-def test_who_was_silent_for_long_has_one_burst_and_no_more() -> None:
-    buckets, limit = Buckets(), Limit(per_second=2, burst=3)
-    buckets.take("one", limit, 0.0)
-    assert [buckets.take("one", limit, 86_400.0) == 0 for _ in range(4)] == [True] * 3 + [False]
-
-
-def test_a_wait_is_as_long_as_the_next_call_needs() -> None:
-    buckets, limit = Buckets(), Limit(per_second=2, burst=1)
-    assert buckets.take("one", limit, 0.0) == 0
-    assert buckets.take("one", limit, 0.1) == pytest.approx(0.4)
-    assert buckets.take("other", limit, 0.1) == 0
-    assert buckets.take("one", limit, 0.5) == 0
 
 
 def test_without_keys_each_address_has_a_limit_of_its_own(tmp_path: Path) -> None:
@@ -186,3 +229,10 @@ def test_any_site_may_call_where_the_file_says_so(tmp_path: Path) -> None:
     door.write_access(origins=["*"])
     answer = door.get(origin="https://anything.example")
     assert answer.headers["access-control-allow-origin"] == "https://anything.example"
+
+
+def test_what_other_machines_reach_has_a_key() -> None:
+    keyed = msgspec.json.encode({"keys": {"shop": "k" * 32}})
+    assert read_access_with_keys(keyed).keys.keys() == {"shop"}
+    with pytest.raises(BadInput, match=r"access\.json: expected at least one key, since other machines reach the API"):
+        read_access_with_keys(b"{}")

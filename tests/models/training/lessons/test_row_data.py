@@ -11,7 +11,7 @@ import pytest
 
 from features.errors import Broken
 from features.inputs.columns import INPUTS_VERSION
-from models.training.row_data import read_samples
+from models.training.lessons.row_data import read_samples
 from tests.models.synthetic_rows import GENRES, write_samples
 
 ALL = ("userId", "movieId", "user", "item", "cross")
