@@ -79,6 +79,21 @@ def backlog(
 
 
 @app.command()
+def fold(
+    events: Annotated[int, typer.Option(min=1000, help="Of copies of MovieLens 100K.")] = 100_000,
+    batch: Annotated[int, typer.Option(min=1, max=10_000, help="Events of a lane that come together.")] = 32,
+    remembered: Annotated[int, typer.Option(min=0, max=5000, help="Events that each user remembers before.")] = 0,
+    runs: Runs = 3,
+    shuffled: Annotated[bool, typer.Option("--shuffled", help="Events in random order, not the data set's.")] = False,
+    json: Json = None,
+) -> None:
+    """What an event costs the fold of users, and a co-visit that of items: by the specification, and by the kernel."""
+    from benchmarks.kernel.fold import run
+
+    run(events, batch, remembered, runs, shuffled, json)
+
+
+@app.command()
 def requests(
     home: RunningHome = DEFAULT_HOME,
     model: Annotated[str | None, typer.Option(help="What ranks.  [default: the API's default]")] = None,
@@ -128,9 +143,26 @@ def recovery(
     json: Json = None,
 ) -> None:
     """How long after a kill -9 of each process of Flink features are fresh again, and whether all is exact then."""
-    from benchmarks.recovery import run
+    from benchmarks.faults.recovery import run
 
     run(home and home.resolve(), _shape(parallelism, state), rate, users, runs, calm, json)
+
+
+@app.command()
+def losses(
+    home: RunningHome = DEFAULT_HOME,
+    events: Annotated[float, typer.Option(min=1, help="Events a second, posted over HTTP.")] = 100,
+    lists: Annotated[float, typer.Option(min=1, help="Lists a second.")] = 5,
+    silent: Annotated[
+        float, typer.Option(min=0, max=120, help="Seconds that each process is stopped for; 0: it is killed with -9.")
+    ] = 0,
+    calm: Annotated[float, typer.Option(min=1, max=600, help="Seconds of fresh lists before each loss.")] = 15,
+    json: Json = None,
+) -> None:
+    """What callers notice while each process of a running home (of one made with --scale) dies in turn; and exactness."""
+    from benchmarks.faults.losses import run
+
+    run(home.resolve(), events, lists, silent, calm, json)
 
 
 @app.command()

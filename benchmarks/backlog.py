@@ -27,10 +27,10 @@ def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]
     """
     running = home.running
     cluster = Cluster(running.rest)
-    ends = log_ends(running.bootstrap)
+    ends = log_ends(running.engines.kafka)
     with running.redis() as client:
         before = _traffic(client)
-        follower = JobFollower(running.redis_port, ends, items, cluster)
+        follower = JobFollower(running.engines.redis, ends, items, cluster)
         follower.start()
         home.start_job()
         timeline = follower.result(TIMEOUT)
@@ -65,7 +65,7 @@ def run(events: int, runs: int, shape: Shape, users_only: bool, shuffled: bool, 
                 if filled is None:
                     dataset = open_dataset(DEFAULT, Home(folder).data)
                     count = -(-events // dataset.rows)
-                    filled = fill(home.running.bootstrap, copies(dataset, count, shuffled))
+                    filled = fill(home.running.engines.kafka, copies(dataset, count, shuffled))
                 items = None if users_only else sorted(filled.items)
                 figures = fold_backlog(home, items)
             report.add(figures)

@@ -114,7 +114,7 @@ def run(users: int, events: int, runs: int, shape: Shape, json: Path | None) -> 
                     if size.sequence == 1:
                         if number == 0:
                             events_of = grid(size.users, size.events, sorted(base.catalogue), base.horizon)
-                            fill(home.running.bootstrap, events_of)
+                            fill(home.running.engines.kafka, events_of)
                         figures |= through_the_job(home, size)
                 report.add(figures | alone, size.name)
     report.show_medians()

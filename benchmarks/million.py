@@ -80,7 +80,7 @@ def run(users: int, runs: int, shape: Shape, json: Path | None) -> None:
             with StreamHome(folder, shape) as home:
                 if number == 0:
                     base = home.running.base()
-                    fill(home.running.bootstrap, grid(users, 1, sorted(base.catalogue), base.horizon))
+                    fill(home.running.engines.kafka, grid(users, 1, sorted(base.catalogue), base.horizon))
                 measure(home, users, report)
     report.show()
     report.save(json)

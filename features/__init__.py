@@ -1,4 +1,5 @@
-"""The shared kernel: words, the fold, encodings, model inputs. It imports nothing else of Martlet.
+"""The shared core: words, the fold, encodings, model inputs. It imports nothing else of Martlet.
 
-Pure, without I/O or a clock; only `base` reads files, and `durable` writes them whole.
+What computes is pure, without I/O or a clock. `base` and `schema` read files, `durable` writes them whole, and `engines` and
+`http_connections` have what clients and servers connect by.
 """

@@ -78,6 +78,13 @@ def write_whole(path: Path, content: bytes, sync: bool = True) -> None:
         temporary.write_bytes(content)
 
 
+def write_secret(path: Path, content: bytes) -> None:
+    """Replace a file's content in one step; its owner alone may read it, at no moment anybody else."""
+    with atomic_file(path) as temporary:
+        temporary.touch(0o600, exist_ok=False)
+        temporary.write_bytes(content)
+
+
 @contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
     """A new, empty folder beside `out`, which becomes `out` when the block ends. One writer of an `out` at a time: what an

@@ -1,5 +1,6 @@
 """Names that more than one part must agree on: Redis keys and their fields, Kafka topics, the partition of a user."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -8,8 +9,11 @@ REJECTED: Final = "events.rejected"
 SERVED: Final = "served"
 SHOWN: Final = "shown"
 SAMPLES: Final = "samples"
+SCORES: Final = "scores"
 ITEMS: Final = "items"
-PARTITIONS: Final = 8
+DEFAULT_PARTITIONS: Final = 8
+"""Of each topic of users, in a home that does not say otherwise; homes from before that could be said have as many."""
+MAX_PARTITIONS: Final = 256
 
 # The fields of a user's or an item's hash. (generation, n) is the fence: a write replaces only what is older
 # (features/store/redis_scripts.py).
@@ -18,14 +22,26 @@ BROKER_TS, APPLIED_TS = "b", "a"
 """When the broker took the newest event folded in, and when its features became readable (ms, wall time)."""
 
 LOADED_KEY: Final = "loaded"
-"""The generation whose base Redis holds completely; missing while it is empty, or being loaded."""
+"""The generation whose base Redis holds completely; missing while it is empty, or being loaded. In a cluster each slot has one
+(`features.store.loaded_marks`)."""
 CLOCK_KEY: Final = "clock:offset"
 """How far the time in the data is ahead of wall time (ms, mostly below 0), as the newest mark of replays says."""
+HOME_KEY: Final = "home"
+"""The id of the home whose features an attached Redis holds."""
 ITEMS_STREAM: Final = "changed:items"
 """Redis stream of the keys of items and pairs that have changed, under CHANGED_KEYS, separated by commas. It keeps about the
 newest ITEMS_RETAINED entries, a batch of the job each, so that who was away for a moment reads what changed meanwhile."""
 CHANGED_KEYS: Final = "k"
 ITEMS_RETAINED: Final = 1024
+
+
+SHOWN_LISTS_KEY, SHOWN_ORDER_KEY = "{shown}:lists", "{shown}:order"
+"""The newest lists of experiments, and the order in which they were shown (`online.stores.experiment_lists`)."""
+
+
+def limit_key(caller: str) -> str:
+    """A caller's token bucket (`online.access.rate_limits`), which goes by itself once it is full again."""
+    return f"limit:{caller}"
 
 
 def user_key(user_id: int) -> str:
@@ -101,7 +117,17 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
-@lru_cache(maxsize=1 << 16)
-def partition_of(user: int | str) -> int:
-    """The partition of `events` in which all of a user's events lie, by the user's id outside."""
-    return (murmur2(str(user).encode()) & 0x7FFFFFFF) % PARTITIONS
+@lru_cache(maxsize=MAX_PARTITIONS)
+def partitioner(partitions: int) -> Callable[[int | str], int]:
+    """Returns `partition_of` for so many partitions, to be held by who calls it for each record. It remembers users."""
+
+    @lru_cache(maxsize=1 << 16)
+    def of_user(user: int | str) -> int:
+        return (murmur2(str(user).encode()) & 0x7FFFFFFF) % partitions
+
+    return of_user
+
+
+def partition_of(user: int | str, partitions: int) -> int:
+    """The partition, of so many, of all records of a user, by the user's id outside: the one that Kafka's own clients choose."""
+    return partitioner(partitions)(user)

@@ -1,24 +1,32 @@
 """`up --detach` and `down`: start a supervisor in the background, and stop it."""
 
+import os
 import time
 from pathlib import Path
 
+from features.errors import BadInput
+from infra.attached.flink_entry import end_leftover_job
+from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
+from infra.settings.table import SECRET_VARIABLES
 from infra.system.processes import ProcessId, spawn
 from infra.system.progress import Steps
 
 
 def down(home: Home, steps: Steps) -> bool:
-    """Stop what runs in a home; returns False if nothing does."""
+    """Stop what runs in a home, and a job that was left in an attached cluster; returns False if there is nothing. Raises
+    BadInput where it runs on another machine or in another container."""
     status = read_json(home.status_file)
     if status is None:
-        return False
+        return not is_run(home) and end_leftover_job(home, steps.print_line)
     supervisor = ProcessId.from_json(status["supervisor"])
     process = supervisor.process()
     if process is None:
-        stop_leftovers(home, steps.print_line)
+        if is_run(home):
+            raise BadInput("--home", "a home that runs here", f"{home.path}, which runs elsewhere: stop it there")
+        _stop_leftovers(home, steps)
         return True
     process.terminate()
     deadline = time.monotonic() + 180
@@ -26,8 +34,13 @@ def down(home: Home, steps: Steps) -> bool:
         time.sleep(0.1)
     if supervisor.process() is not None:
         process.kill()
-        stop_leftovers(home, steps.print_line)
+        _stop_leftovers(home, steps)
     return True
+
+
+def _stop_leftovers(home: Home, steps: Steps) -> None:
+    stop_leftovers(home.status_file, steps.print_line)
+    end_leftover_job(home, steps.print_line)
 
 
 def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = False) -> int:
@@ -36,7 +49,8 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
     home.make()
     log = home.logs / "up.log"
     start = log.stat().st_size if log.exists() else 0
-    child = spawn(argv, log, environment.python_env(), Path.cwd())
+    secrets = {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ}
+    child = spawn(argv, log, environment.python_env(secrets), Path.cwd())
     with log.open("rb") as file:
         file.seek(start)
         while True:

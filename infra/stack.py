@@ -3,36 +3,41 @@
 `up` starts them and the services that serve lists; benchmarks of the stream start them alone.
 """
 
-import fcntl
-import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from features.durable import write_whole
+import msgspec
+
+from features.durable import write_secret, write_whole
 from features.errors import BadInput, MartletError
-from infra.flink import checkpoints
-from infra.flink import cluster as flink
-from infra.flink.client import FlinkClient
-from infra.flink.job_client import JobClient
-from infra.flink.job_control import BASE, Job, settings_file
+from infra.attached.flink_entry import end_leftover_job
+from infra.attached.kafka_entry import enter_kafka
+from infra.attached.redis_entry import claim_redis, enter_redis
+from infra.flink import checkpoints, java_classes
+from infra.flink.job_control import BASE
 from infra.flink.job_keeper import JobKeeper
-from infra.flink.standby import Standby
 from infra.home.dataset_choice import unread_correction
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import USUAL, Ports
 from infra.home.record import HomeRecord
 from infra.home.schema_file import read_given, take_schema
+from infra.job_cluster import JobCluster
 from infra.offline_jobs import runner
+from infra.offline_jobs.step_process import NICE
 from infra.replay.clock_mark import restore_mark
 from infra.services import kafka, kafka_topics, redis
-from infra.services.base_loader import load_base, loaded_generation
+from infra.services.base_loader import load_base
+from infra.services.redis_cluster import bring_together
 from infra.services.redis_instance import RedisRun
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
+from infra.settings.addresses import engines_by
+from infra.settings.reading import settings_of
 from infra.system import packages
 from infra.system.processes import require_free, tail
 from infra.system.progress import Steps
@@ -41,23 +46,6 @@ from streaming.operators.stored_state import STATE_VERSION
 from streaming.settings import JobSettings
 
 FORMAT_TIMEOUT = 60.0
-
-
-@contextmanager
-def home_lock(home: Home) -> Iterator[None]:
-    """Hold a home's lock, since only one process may run it. Raises BadInput naming the process that holds it."""
-    with (home.run / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise BadInput(
-                "--home", "a home that nothing runs in", f"{home.path}, which process {file.read().strip()} runs"
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def replace_schema(home: Home, given: str) -> int:
@@ -79,7 +67,10 @@ class Stack:
     Methods that do not depend on one another may be called in parallel threads.
 
     home, record  the folder and its record, which only this process writes meanwhile
-    ports         where each service listens, chosen when the stack is opened
+    settings      of the home
+    ports         where each service that is started listens, chosen when the stack is opened
+    engines       where Kafka and Redis are: those that the settings name, else those that are started
+    flink         URL of Flink's REST interface
     supervisor    owns every process; more services may be started under it
     keeper        keeps the job running, once `start_job` has returned
     """
@@ -90,16 +81,24 @@ class Stack:
         self.steps = steps
         self.supervisor = Supervisor(home)
         self.keeper: JobKeeper | None = None
-        self._master = options.master
+        self.settings = settings_of(home, options.settings())
         self._redis_run: RedisRun | None = None
-        self._client: JobClient | None = None
-        self._env: dict[str, str] = {}
-        """Environment of Flink's processes and client, once the cluster is configured."""
+        self._redis_servers: list[Service] = []
+        """Those that were started here."""
+        self._has_entered_cluster = False
+        """Whether the job may have come to an attached cluster."""
         take_schema(home, options.schema, self.record.is_new)
         self.record.describe(options.dataset, options.history)
+        self.record.divide(self.settings.kafka.partitions)
+        topology = self.record.scale(options.scale)
         self.record.configure(options.parallelism, options.state, options.attribution)
-        self.ports = Ports.choose(options.port, self.record.ports)
-        self.record.put_ports({name: port for name, port in asdict(self.ports).items() if name != "api"})
+        usual = USUAL if options.port else {}
+        self.ports = Ports.choose(options.port, self.record.ports, usual, topology.port_names)
+        self.engines = engines_by(self.settings, home, self.ports, topology, self.record.partitions)
+        self._cluster = JobCluster(home, self.record, self.settings.flink, self.ports, self.supervisor)
+        self.flink = self._cluster.address
+        self.record.put_flink(self.settings.flink.address or "")
+        self.record.put_ports({name: port for name, port in self.ports.named().items() if name != "api"})
 
     @classmethod
     @contextmanager
@@ -109,37 +108,91 @@ class Stack:
         for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
         home.make()
         with home_lock(home):
-            stop_leftovers(home, steps.print_line)
+            stop_leftovers(home.status_file, steps.print_line)
+            end_leftover_job(home, steps.print_line)
             if options.port:
                 require_free(options.port)
             stack = cls(home, options, steps)
             if fold_items is not None:
                 stack.record.fold_items(fold_items)
             stack.record.save()
+            write_secret(home.engines_file, msgspec.json.format(msgspec.json.encode(stack.engines)) + b"\n")
             try:
-                stack.supervisor.note(state="starting", ports=asdict(stack.ports))
+                ports, attached = stack.ports.named(), stack.attached or None
+                stack.supervisor.note(state="starting", ports=ports, flink=stack.flink, attached=attached)
                 yield stack
             finally:
                 stack._close()
 
     def fetch_packages(self) -> None:
-        """Fetch the jars, once per machine, checked by digest."""
+        """Fetch the jars, checked by digest, and compile the job's own Java classes, once per machine. Raises Broken if those do
+        not compile."""
         with self.steps.step("packages beside Python"):
-            packages.jars("kafka")
-            packages.jars("connector")
+            if self.settings.kafka.bootstrap is None:
+                packages.jars("kafka")
+            java_classes.jar()
+
+    @property
+    def api_processes(self) -> int:
+        """How many processes of the API are to be started."""
+        return self.settings.api.processes or self.record.topology.api
+
+    @property
+    def attached(self) -> dict[str, str]:
+        """Addresses of the engines that run already and are only used, by name."""
+        settings, engines = self.settings, self.engines
+        named = {
+            "Kafka": engines.kafka.bootstrap if settings.kafka.bootstrap is not None else None,
+            "Redis": str(engines.redis) if settings.redis.url is not None else None,
+            "Flink": settings.flink.address,
+            "model server": settings.models.server,
+            "Spark": settings.spark.master,
+        }
+        return {name: address for name, address in named.items() if address is not None}
 
     def start_redis(self) -> None:
-        """Start Redis. Raises Unavailable if it does not come up."""
-        with self.steps.step("Redis"):
-            self.supervisor.start(redis.redis(self.home, self.ports))
-            self._redis_run = RedisRun(self.home.flink / "redis_run.json", self.ports.redis)
+        """Start Redis, or enter the one that is attached. Raises Unavailable if it does not come up, and BadInput if the attached
+        one won't do."""
+        with self.steps.step("Redis") as notes:
+            if self.settings.redis.url is None:
+                self._start_redis_servers()
+            else:
+                notes.append(enter_redis(self.engines.redis, self.record.home_id))
+            self._redis_run = RedisRun(self.home.flink / "redis_run.json", self.engines.redis)
 
     def start_kafka(self) -> None:
-        """Start Kafka and create the topics. Packages must be fetched. Raises Unavailable if it does not come up."""
-        with self.steps.step("Kafka"):
-            self._format_kafka()
-            self.supervisor.start(kafka.kafka(self.home, self.ports))
-            kafka_topics.create(self.ports.bootstrap)
+        """Start Kafka, or enter the one that is attached, and create the topics. Packages must be fetched. Raises Unavailable if
+        it does not come up, and BadInput if the attached one won't do."""
+        with self.steps.step("Kafka") as notes:
+            if self.settings.kafka.bootstrap is not None:
+                if not self.record.topics and self.home.kafka_meta.exists():
+                    raise BadInput(
+                        "kafka.bootstrap", "none: this home's log is in the Kafka that `up` starts", "one to attach to"
+                    )
+                notes.append(enter_kafka(self.engines.kafka, self.record, self.settings.kafka.replication or -1))
+                return
+            if self.record.topics:
+                raise BadInput(
+                    "kafka.bootstrap",
+                    f"the Kafka with this home's log, cluster {self.record.cluster_id}",
+                    "none: the home was made with an attached one",
+                )
+            self._start_brokers()
+            kafka_topics.create(self.engines.kafka)
+
+    def _start_redis_servers(self) -> None:
+        topology, address = self.record.topology, self.engines.redis
+        self._redis_servers = redis.redis_servers(self.home, self.ports, topology, self.settings.redis.server)
+        self.supervisor.start_all(self._redis_servers)
+        if address.cluster:
+            bring_together(address.servers, topology.primaries)
+
+    def _start_brokers(self) -> None:
+        count = self.record.topology.brokers
+        numbers = range(1, count + 1)
+        with ThreadPoolExecutor(count) as threads:
+            list(threads.map(self._format_kafka, numbers))
+        self.supervisor.start_all([kafka.kafka(self.home, self.ports, number, count) for number in numbers])
 
     @property
     def lacks_base(self) -> bool:
@@ -150,6 +203,11 @@ class Stack:
         """Compile what the API's recall computes with. Raises MartletError if that fails."""
         with self.steps.step("recall (compiled)"):
             runner.compile_recall(self.home, self.steps.print_line, self.supervisor.attending)
+
+    def compile_kernel(self) -> None:
+        """Compile what the job folds with. Raises MartletError if that fails."""
+        with self.steps.step("fold (compiled)"):
+            runner.compile_kernel(self.home, self.steps.print_line, self.supervisor.attending)
 
     def make_base(self) -> None:
         """Use the home's base; make it by Spark if there is none that this version of the fold can read."""
@@ -169,41 +227,56 @@ class Stack:
     def make_training_data(self) -> None:
         """Make the training data by Spark. The base must exist. Raises MartletError if that fails."""
         with self.steps.step("training data (Spark)"):
-            self._prepare(self.record.base().data_base, "training-data", runner.NICE)
+            self._prepare(self.record.base().data_base, "training-data", NICE)
 
     def _prepare(self, number: int, part: Literal["base", "training-data"], nice: int) -> None:
         attend = self.supervisor.attending
-        runner.prepare(self.home, self.record, number, self.steps.print_line, self._master, part, attend, nice)
+        runner.prepare(
+            self.home, self.record, number, self.steps.print_line, self.settings.spark.master, part, attend, nice
+        )
 
     def load_base(self) -> None:
-        """Load the base into Redis if the generation rose or Redis has lost it. Redis must run and the base exist."""
-        if loaded_generation(self.ports.redis) == self.record.generation:
+        """Load the base into Redis if the generation rose, Redis has lost it, or is another one than before. Redis must run and
+        the base exist."""
+        assert self._redis_run is not None
+        is_other = self.record.put_redis(self.attached.get("Redis", ""))
+        if self._redis_run.read_instances()[1] == self.record.generation and not is_other:
             return
         # A new generation, or a Redis that has lost what it held: from the base, and the whole log once more.
         checkpoints.forget(self.home)
         with self.steps.step("base into Redis") as notes:
-            users, items = load_base(self.record.base(), self.ports.redis, self.record.generation)
-            restore_mark(self.home, self.ports.redis)
+            users, items = self._fill_redis()
             notes.append(f"{users} users, {items} items")
+        self.record.save()
+
+    def _fill_redis(self) -> tuple[int, int]:
+        """Load the base into an empty Redis, the home's from now on; returns how many users and items it has."""
+        loaded = load_base(self.record.base(), self.engines.redis, self.record.generation)
+        claim_redis(self.engines.redis, self.record.home_id)
+        restore_mark(self.home, self.engines.redis)
+        return loaded
+
+    @property
+    def has_attached_cluster(self) -> bool:
+        """Whether the job runs in a Flink cluster that `up` does not start."""
+        return self._cluster.is_attached
+
+    def enter_cluster(self) -> None:
+        """Examine the Flink cluster that is attached. Raises Unavailable if it does not answer, BadInput if it won't do."""
+        with self.steps.step("Flink") as notes:
+            notes.append(self._cluster.enter())
+        self._has_entered_cluster = True
 
     def start_cluster(self) -> None:
-        """Start Flink's cluster, and the client that will submit the job and meanwhile warms itself and the TaskManagers.
-        Packages must be fetched. Raises Unavailable if the cluster does not come up."""
-        self._env = flink.configure(self.home, self.ports, self.record.state)
-        *needed, _ = self._task_managers(self.record.parallelism)
-        cluster = (flink.job_manager(self.home, self.ports, self._env), *needed)
-        log = self.home.logs / "submit.log"
-        self._client = JobClient(settings_file(self.home), log, self._env, self.supervisor)
-        with self.steps.step("Flink cluster"):
-            for service in cluster:
-                self.supervisor.begin(service)
-            self._client.start_ahead(len(needed))
-            for service in cluster:
-                self.supervisor.await_ready(service)
+        """Start Flink's cluster, unless one is attached, and the client that will submit the job and meanwhile warms itself and
+        the TaskManagers. Packages must be fetched. Raises Unavailable if the cluster does not come up."""
+        with self.steps.step("Flink's client" if self.has_attached_cluster else "Flink cluster"):
+            self._cluster.start()
 
     def start_job(self) -> None:
         """Start the job. Stores and cluster must run, the base be loaded. Raises Unavailable if the job does not run in time."""
-        keeper = self._keeper()
+        assert self._redis_run is not None
+        keeper = self._cluster.keeper(self.engines, self._job_settings(), self._redis_run, self._fill_redis)
         with self.steps.step("Flink job") as notes:
             origin = keeper.start()
             notes.append("from the base" if origin == BASE else f"from its last checkpoint, {Path(origin).name}")
@@ -215,41 +288,11 @@ class Stack:
         self.keeper.start_thread()
         self.supervisor.start_monitor()
 
-    def _task_managers(self, parallelism: int) -> list[Service]:
-        """Returns the TaskManagers of a parallelism; the last one is the standby."""
-        numbers = range(1, flink.task_managers(parallelism) + 1)
-        state = self.record.state
-        return [flink.task_manager(self.home, self.ports, self._env, number, state) for number in numbers]
-
-    def _keeper(self) -> JobKeeper:
-        record, env = self.record, self._env
-
-        def save_parallelism(parallelism: int) -> None:
-            record.configure(parallelism=parallelism)
-            record.save()
-
-        assert self._redis_run is not None
-        assert self._client is not None
-        cluster = FlinkClient(self.ports.flink)
-        job = Job(self.home, cluster, self._client, self._job_settings(), self.supervisor)
-        standby = self._task_managers(record.parallelism)[-1]
-        warmed = Standby(self.home, cluster, env, self.supervisor, standby)
-        return JobKeeper(
-            self.home,
-            self.supervisor,
-            job,
-            self._redis_run,
-            self._task_managers,
-            save_parallelism,
-            warmed,
-        )
-
     def _job_settings(self) -> JobSettings:
         record, base = self.record, self.record.base()
         return JobSettings(
-            bootstrap=self.ports.bootstrap,
-            redis_host=LOOPBACK,
-            redis_port=self.ports.redis,
+            kafka=self.engines.kafka,
+            redis=self.engines.redis,
             base=str(base.folder),
             generation=record.generation,
             state_version=STATE_VERSION,
@@ -258,12 +301,13 @@ class Stack:
             parallelism=record.parallelism,
             attribution=record.attribution,
             items=record.folds_items,
+            name=record.job_name,
         )
 
-    def _format_kafka(self) -> None:
-        argv = kafka.kafka_format(self.home, self.ports, self.record.cluster_id)
-        if (self.home.kafka / "data" / "meta.properties").exists():
+    def _format_kafka(self, number: int) -> None:
+        if kafka.is_formatted(self.home, number):
             return
+        argv = kafka.kafka_format(self.home, self.ports, self.record.cluster_id, number, self.record.topology.brokers)
         log = self.home.logs / "kafka-format.log"
         with log.open("ab") as out:
             done = subprocess.run(
@@ -273,10 +317,15 @@ class Stack:
             raise MartletError(f"Kafka's folder could not be prepared:\n{tail(log)}")
 
     def _close(self) -> None:
-        """Stop the job with a savepoint, then every process."""
-        if self.keeper is not None:
+        """Stop the job with a savepoint, then every process, then a job whose start did not return: it may have come to an
+        attached cluster, and with its client gone it comes no more."""
+        keeper = self.keeper
+        if keeper is not None:
             with self.steps.step("savepoint"):
-                self.keeper.stop()
+                keeper.stop()
         clean = self.supervisor.stop_all(lambda text: self.steps.print_line(f"  {text}"))
-        if self._redis_run is not None and clean.get("redis"):
+        if keeper is None and self._has_entered_cluster:
+            end_leftover_job(self.home, self.steps.print_line)
+        redis_names = [service.name for service in self._redis_servers]
+        if self._redis_run is not None and redis_names and all(clean.get(name) for name in redis_names):
             self._redis_run.note_clean_stop()

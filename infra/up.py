@@ -1,37 +1,39 @@
 """`up`: starts everything from nothing to serving, and monitors it until it is told to stop."""
 
-import signal
 import threading
 import time
 from bisect import bisect_left
 from dataclasses import asdict
-from types import FrameType
 from urllib.parse import urlencode
 
 import msgspec
 
 from features.base.reader import Base
+from features.durable import write_secret
 from features.errors import MartletError, Unavailable
 from features.fold.state import decode_user
 from infra.home.access_file import ensure_access
+from infra.home.home_lock import watch_lock
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK
 from infra.home.schema_file import schema_of
-from infra.home.timings import read_timings
-from infra.monitoring.collector import collector_of
+from infra.learning.learner_service import Learners
 from infra.monitoring.monitor import Monitor
 from infra.offline_jobs import runner
 from infra.replay.replay_service import Replays
 from infra.services import api, model_server, model_server_config
+from infra.services.api_settings import api_settings
 from infra.services.model_server_config import ServingConfig
 from infra.services.service import Service
-from infra.services.supervisor import Supervisor
+from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.stack import Stack
 from infra.start_plan import Plan
 from infra.system import probes
 from infra.system.processes import wait_until
 from infra.system.progress import Steps
+from infra.system.stop_signal import StopSignal
 from infra.up_options import UpOptions
+from infra.watching import add_chores, started_monitor
 from models.registry import list_models, trained_otherwise
 from online.settings import ApiSettings
 
@@ -58,19 +60,22 @@ class Up:
         self._home = home
         self._options = options
         self._steps = Steps()
-        self._stop = threading.Event()
+        self._stop = StopSignal()
         self._noting = threading.Lock()
         self._began = 0.0
         self._serving = False
         self._monitor: Monitor | None = None
+        self._addresses: list[str] = []
+        """Of the API's processes."""
 
     def run(self) -> None:
         """Run until a signal; returns when all is stopped. Raises MartletError if it can't come up (all is stopped then, too)."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        self._stop.install()
         self._began = time.monotonic()
-        with Stack.opened(self._home, self._options, self._steps) as stack:
-            serving = ServingConfig(self._home, stack.ports.address)
+        home = self._home.make()
+        with watch_lock(home), Stack.opened(home, self._options, self._steps) as stack:
+            stop_leftovers(home.watch_file, self._steps.print_line)  # of a watch that was killed
+            serving = ServingConfig(self._home, lambda: self._addresses)
             plan = self._plan(stack, serving)
             try:
                 plan.run()
@@ -82,19 +87,12 @@ class Up:
                 if self._monitor is not None:  # first: a job that is being stopped is no alarm
                     self._monitor.stop()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        if threading.current_thread() is threading.main_thread() and not self._serving:
-            raise KeyboardInterrupt
-
     def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
         """Plan the start: engines, base and API first; models that the home lacks once lists are served."""
         trained = [name for name in model_server_config.FIRST_MODELS if name in self._fitting_models()]
         missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None
-        if self._options.model_server is None:
+        if stack.settings.models.server is None:
             embedded = model_server.model_server(self._home, stack.ports, serving.path)
         plan = Plan()
         plan.on_failure = lambda name, error: self._steps.print_line(f"  {name}: {error}")
@@ -105,12 +103,19 @@ class Up:
         plan.add("Kafka", stack.start_kafka, needs=("packages",))
         plan.add("base into Redis", stack.load_base, needs=("base", "Redis"))
         # Beside Kafka, which it waits for: each takes a processor for most of its start.
-        compiled = ("recall",) if stack.lacks_base else ()
+        compiled, kernel = (("recall",), ("kernel",)) if stack.lacks_base else ((), ())
         for name in compiled:  # on a new machine it takes seconds, and Spark leaves a processor idle now and then
             plan.add(name, stack.compile_recall)
-        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "packages", *compiled))
+        for name in kernel:  # one after the other: two compilers beside Spark would hold it up
+            plan.add(name, stack.compile_kernel, needs=compiled)
+        # What is attached may turn out to be another home's: until then nobody writes to it.
+        log = ("Kafka",) if stack.settings.kafka.bootstrap is not None else ()
+        plan.add("API", lambda: self._start_api(stack), needs=("base into Redis", "packages", *log, *compiled))
         # Not before: a list needs none of it, and the cluster takes both processors while it starts.
-        plan.add("Flink cluster", stack.start_cluster, needs=("packages", "API"))
+        entered = ("Flink",) if stack.has_attached_cluster else ()
+        for name in entered:  # first of all: without it nothing else is of use
+            plan.add(name, stack.enter_cluster)
+        plan.add("Flink cluster", stack.start_cluster, needs=("packages", "API", *kernel, *entered))
         plan.add("Flink job", stack.start_job, needs=("base into Redis", "Kafka", "Flink cluster"))
         serving.write()  # an outside model server may read it, too
         lists = ("API", "Flink job")
@@ -122,29 +127,24 @@ class Up:
             first = ("API",) if trained else lists
             plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not trained)
             last = (*lists, MODEL_SERVER, MODELS) if missing else (*lists, MODEL_SERVER)
-            plan.add("lists by models", lambda: self._await_models(stack), last, later=True)
+            plan.add("lists by models", self._await_models, last, later=True)
         return plan
 
     def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:
         """Monitor the home from now on: everything that lists need runs."""
         supervisor, ports = stack.supervisor, stack.ports
-        supervisor.add_chore(serving.write)
+        add_chores(self._home, supervisor, serving, lambda: self._addresses)
         supervisor.add_chore(Replays(self._home, supervisor).poll)
+        supervisor.add_chore(Learners(self._home, supervisor).poll)
         stack.start_watching()
-        collector = collector_of(ports, stack.record)
-        every = read_timings(self._home).watch_every
-        self._monitor = Monitor(
-            collector,
-            ports.watch,
-            supervisor.note,
-            self._steps.print_line,
-            every,
-            flink=ports.flink,
-            pending=plan.pending,
-        )
-        self._monitor.start()
+        host = stack.settings.watch.host
+        self._monitor = started_monitor(
+            self._home, stack.engines, stack.flink, stack.record, host, ports.watch, supervisor,
+            self._steps.print_line, plan.pending,
+        )  # fmt: skip
         took = time.monotonic() - self._began
-        page = ports.address + example_page(stack.record.base())
+        address = api.public_address(ports, stack.settings.api)
+        page = address + example_page(stack.record.base())
         self._steps.print_line(f"Martlet is up after {took:.1f} s: {page}")
         default = model_server_config.FIRST_MODELS[0]
         if default not in self._fitting_models() and any(each.name == MODELS for each in plan.pending()):
@@ -152,20 +152,24 @@ class Up:
         if not self._home.embeddings.is_dir():
             self._steps.print_line("  no vectors to recall by yet: ./martlet embeddings makes some, without a restart")
         self._serving = True
+        self._stop.defer()
         supervisor.note(
             state="up",
-            address=ports.address,
+            address=address,
             page=page,
+            watch=api.reached_at(host, ports.watch),
             up_after_seconds=round(took, 1),
             up_steps=dict(self._steps.seconds),
         )
 
     def _start_api(self, stack: Stack) -> None:
-        settings = self._home.run / "api.json"
-        settings.write_bytes(msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
+        file = self._home.run / "api.json"
         ensure_access(self._home)
+        write_secret(file, msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
+        services = api.api(self._home, stack.ports, file, stack.settings.api, stack.api_processes)
+        self._addresses = [each.address for each in services]
         with self._steps.step("API") as notes:
-            stack.supervisor.start(api.api(self._home, stack.ports, settings))
+            stack.supervisor.start_all(services)
             since_start = time.monotonic() - self._began
             notes.append(f"lists are answered from now on, {since_start:.1f} s after the start")
 
@@ -196,13 +200,14 @@ class Up:
         models = self._home.models
         return {*list_models(models)} - trained_otherwise(models, schema_of(self._home).digest)
 
-    def _await_models(self, stack: Stack) -> None:
-        """Wait until a version of each model ranks. Raises Unavailable naming those that don't, or why the API does not say."""
+    def _await_models(self) -> None:
+        """Wait until a version of each model ranks in each process of the API. Raises Unavailable naming those that don't, or why
+        the API does not say."""
         deadline = time.monotonic() + RANK_TIMEOUT
         while True:
             try:
-                ready = probes.http_json(f"{stack.ports.address}/readyz", also=503)
-                rank = {each.split("/")[0] for each in ready["models"]}
+                ready = [probes.http_json(f"{each}/readyz", also=503)["models"] for each in self._addresses]
+                rank = set.intersection(*({each.split("/")[0] for each in models} for models in ready))
                 if not (missing := self._fitting_models() - rank):
                     return
                 reason = f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why"
@@ -220,23 +225,16 @@ class Up:
             self._steps.print_line(f"nothing is left to prepare after {time.monotonic() - self._began:.1f} s")
 
     def _api_settings(self, stack: Stack) -> ApiSettings:
-        home, ports, record = self._home, stack.ports, stack.record
-        base = record.base()
-        return ApiSettings(
-            port=ports.api,
-            bootstrap=ports.bootstrap,
-            redis_port=ports.redis,
-            model_server=self._options.model_server or f"{LOOPBACK}:{ports.model_grpc}",
-            models=str(home.models),
-            base=str(base.folder),
-            generation=record.generation,
-            cut=base.clock_start,
-            cut_since=record.clock_since,
-            horizon=base.horizon,
-            click_weights=str(home.path / "click_weights.json"),
-            serving=str(home.path / "serving.json"),
-            access=str(home.access_file),
-            embeddings=str(home.embeddings),
-            watch_port=ports.watch,
-            control=str(home.run),
+        ports, settings = stack.ports, stack.settings
+        shared = api.shared_folder(self._home, stack.api_processes)
+        return api_settings(
+            self._home,
+            stack.record,
+            settings,
+            stack.engines,
+            ports.api,
+            settings.models.server or f"{LOOPBACK}:{ports.model_grpc}",
+            shared=None if shared is None else str(shared),
+            watch=api.reached_at(settings.watch.host, ports.watch),
+            control=str(self._home.run),
         )

@@ -12,9 +12,12 @@ class UpOptions:
     history       share of the data set loaded as history, 0 to 1
     schema        what events mean: a preset or a file, for a home that is made now
     master        of Spark
-    parallelism   of the job, 1 to 8
+    parallelism   of the job, at most as many as the home has partitions
     state         where Flink keeps state: infra.flink.cluster.MEMORY or ROCKSDB
     attribution   seconds that a shown list waits for actions on it
+    api           processes of the API, on one port; None: as the settings say
+    partitions    of each topic of users, for a home that is made now; None: as the settings say
+    scale         whether a home that is made now has several servers of each engine (`infra.home.topology`)
     model_server  address of a TensorFlow Serving that runs elsewhere; None: the embedded one
     """
 
@@ -27,12 +30,23 @@ class UpOptions:
     state: str | None = None
     attribution: int | None = None
     model_server: str | None = None
+    api: int | None = None
+    partitions: int | None = None
+    scale: bool = False
+
+    def settings(self) -> dict[str, str | None]:
+        """Returns the options that are settings, by path (see `infra.settings.reading.OPTIONS`); None where not given."""
+        numbers = {"api.processes": self.api, "kafka.partitions": self.partitions}
+        texts = {path: None if number is None else str(number) for path, number in numbers.items()}
+        return {"spark.master": self.master, "models.server": self.model_server, **texts}
 
     def arguments(self) -> list[str]:
         """Returns the options as command line arguments.
 
-        >>> UpOptions(8000, model_server="localhost:8500").arguments()
-        ['--port', '8000', '--model-server', 'localhost:8500']
+        >>> UpOptions(8000, model_server="localhost:8500", scale=True).arguments()
+        ['--port', '8000', '--model-server', 'localhost:8500', '--scale']
         """
-        given = {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
-        return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+        given = {f"--{field.name.replace('_', '-')}": getattr(self, field.name) for field in fields(self)}
+        valued = [(name, value) for name, value in given.items() if value is not None and not isinstance(value, bool)]
+        flags = [name for name, value in given.items() if value is True]
+        return [word for name, value in valued for word in (name, str(value))] + flags

@@ -55,7 +55,7 @@ def prepare(
     with spark_session(settings.out.parent, settings.master) as spark:
         if part != TRAINING_DATA:
             with step("base") as this:
-                manifest = make_base(spark, dataset, settings.history, settings.out, schema)
+                manifest = make_base(spark, dataset, settings.history, settings.out, schema, settings.partitions)
                 this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
         if part == BASE:
             return

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import BadInput
+from features.keys import DEFAULT_PARTITIONS
 from features.schema.tables import Schema, preset_schema, read_schema
 from offline.datasets.dataset import DEFAULT, KNOWN
 
@@ -19,6 +20,7 @@ class BaseSettings:
     schema    file that says what the events mean; None: the preset for films
     salt      the home's, for ids that are strings (hexadecimal)
     master    Spark's master; None is all cores of this machine
+    partitions of each topic of users in the home's log
     """
 
     dataset: str
@@ -28,6 +30,7 @@ class BaseSettings:
     schema: Path | None = None
     master: str | None = None
     salt: str = ""
+    partitions: int = DEFAULT_PARTITIONS
 
     def read_schema(self) -> Schema:
         """The schema of the file. Raises BadInput for one that can't be read, or that says what it may not."""
@@ -77,10 +80,20 @@ def add_base_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
     parser.add_argument("--schema", type=Path, default=None, help="what the events mean (the preset for films)")
     parser.add_argument("--salt", default="", help="keys the hash of ids that are strings (hexadecimal)")
+    parser.add_argument("--partitions", type=int, default=DEFAULT_PARTITIONS, help="of the home's log (%(default)s)")
 
 
 def base_settings(given: argparse.Namespace) -> BaseSettings:
-    return BaseSettings(given.dataset, given.data_dir, given.history, given.out, given.schema, given.master, given.salt)
+    return BaseSettings(
+        given.dataset,
+        given.data_dir,
+        given.history,
+        given.out,
+        given.schema,
+        given.master,
+        given.salt,
+        given.partitions,
+    )
 
 
 def add_sample_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import msgspec
 
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from online.support.log_lines import LogFormat
+
 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     host, port          where the API listens
-    bootstrap           Kafka, host:port
-    redis_host, redis_port
+    certificate, key    PEM files by which it speaks TLS there, read again when they change; None: it speaks plain HTTP
+    kafka, redis        where they are
     model_server        the model server's address: host:port for gRPC, http://host:port for REST
     models              the model base: <name>/<version>/ with a manifest beside each SavedModel
     embeddings          item vectors: <version>/<kind>/ (see `features.base.embedding_files`), polled for new versions; or None
@@ -22,20 +26,24 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     click_weights       how kinds of click are blended (a JSON file of ClickWeights, read again when it changes), or None
     serving             how lists are made and compared (a JSON file, see `online.ranking.policy`, read again when it
                         changes), or None
-    access              who may call (a JSON file, see `online.http.access`, read again when it changes; it must be
+    shared              folder that the API's processes of this machine share, when there are several: their metrics, and how far
+                        each has changed the catalogue; None: there is one
+    access              who may call (a JSON file, see `online.access.access`, read again when it changes; it must be
                         there), or None
-    watch_port          port of the supervisor's monitor on loopback; None where none runs
+    watch               URL of the monitor; None where none runs
     control             folder through which the supervisor takes replay requests (see
                         `online.monitoring.replay_control`); None where there is no supervisor
+    log                 form of the log: text, or json (see `online.support.log_lines`), in which each request is logged, too
     deadline_ms         time limit of one recommendation
     seen_wait_ms        time limit of the wait for a `seen` token
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    bootstrap: str
-    redis_host: str = "127.0.0.1"
-    redis_port: int
+    certificate: str | None = None
+    key: str | None = None
+    kafka: KafkaAddress
+    redis: RedisAddress
     model_server: str
     models: str
     base: str
@@ -48,8 +56,10 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     serving: str | None = None
     access: str | None = None
     embeddings: str | None = None
-    watch_port: int | None = None
+    shared: str | None = None
+    watch: str | None = None
     control: str | None = None
+    log: LogFormat = "text"
     deadline_ms: int = 200
     seen_wait_ms: int = 200
 

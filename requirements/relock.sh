@@ -4,7 +4,7 @@
 # forbids it; newer versions are asked for with uv's own options, like --upgrade-package fastapi, or --upgrade.
 set -eu
 cd -- "$(dirname -- "$0")/.."
-roles='api job model-server offline home dev'
+roles='api watch job model-server offline home dev'
 export UV_CUSTOM_COMPILE_COMMAND=requirements/relock.sh
 
 compile() {

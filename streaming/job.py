@@ -1,31 +1,32 @@
 """Builds the job and submits it on request: `echo '{}' | python -m streaming.job --settings FILE`; prints the job's id.
 
-Kafka `events` ─┐ SQL: the records of a partition
-Kafka `served` ─┴ number within 4 ms in one string ─▶ by lane ▶ UserFold ─▶ by lane of items ▶ ItemFold
-                                                       ├─ rejected ─SQL─▶ Kafka `events.rejected`
-                                                       ├─ rerouted ─SQL─▶ Kafka `events`
-                                                       └─ samples ──SQL─▶ Kafka `samples`
+Kafka `events`, `served` ─▶ batches of a lane's records ─▶ by lane ▶ UserFold ─▶ by lane of items ▶ ItemFold
+                                                                 ├─ rejected ─SQL─▶ Kafka `events.rejected`
+                                                                 ├─ rerouted ─SQL─▶ Kafka `events`
+                                                                 └─ samples ──SQL─▶ Kafka `samples`
 """
 
 import argparse
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from pyflink.common import Types
-from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.datastream import DataStream, OutputTag, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
 from features.base.reader import Base
-from features.keys import EVENTS, REJECTED, SAMPLES, SERVED
-from streaming.batch_codec import EVENTS_TOPIC, FIELD, NO_KEY, RECORD, SERVED_TOPIC
-from streaming.keyed import keyed
-from streaming.lanes import LABELS, MAX_PARALLELISM
+from features.kernel.compile_kernel import compile_kernel
+from features.keys import EVENTS, REJECTED, SAMPLES
+from streaming.batch_codec import TOPICS
+from streaming.kafka_properties import kafka_properties, table_options
+from streaming.keyed import BYTES, keyed
+from streaming.lanes import MAX_PARALLELISM
+from streaming.log_source import log_batches
 from streaming.operators.item_operator import ItemFold
-from streaming.operators.user_cache import BYTES
-from streaming.operators.user_operator import REJECTED_TAG, REROUTED_TAG, SAMPLES_TAG, UserFold
+from streaming.operators.side_outputs import REJECTED_TAG, REROUTED_TAG, SAMPLES_TAG
+from streaming.operators.user_operator import UserFold
 from streaming.remote_environment import remote_environment
 from streaming.settings import JobSettings, read_settings
 from streaming.warm_up import warm
@@ -34,32 +35,13 @@ USERS_SLOT = "users"
 """Slot sharing group of the user fold, half of the work; source, items and sinks share the default group. With one slot per
 TaskManager these are two processes, each with its own GIL."""
 
-# Records of a partition number that come within 4 ms make one string: one crossing into Python for all of them.
-# Under load a batch grows with what waits; the window of the older syntax costs half of the newer one's (docs/decisions/0007).
-_BATCHED = """
-SELECT {label} AS label, LISTAGG(packed, '{RECORD}') AS batch
-FROM packed GROUP BY part, TUMBLE(pt, INTERVAL '0.004' SECOND(1, 3))
-"""
-
-# CONCAT_WS drops nulls: a missing value is encoded as an empty one, a missing key as NO_KEY.
-_PACKED = """
-SELECT part, pt, CONCAT_WS('{FIELD}', '{number}',
-    CAST(part AS STRING), CAST(off AS STRING),
-    CAST(1000 * EXTRACT(EPOCH FROM CAST(ts AS TIMESTAMP(3))) + EXTRACT(MILLISECOND FROM CAST(ts AS TIMESTAMP(3))) AS STRING),
-    COALESCE(DECODE(k, 'ISO-8859-1'), '{NO_KEY}'), COALESCE(DECODE(v, 'ISO-8859-1'), '')) AS packed
-FROM {topic}
-"""
-
 
 def _options(settings: JobSettings, topic: str, **more: str) -> str:
-    options = {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": settings.bootstrap, **more}
-    return ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
+    properties = {f"properties.{name}": value for name, value in kafka_properties(settings.kafka).items()}
+    return table_options({"connector": "kafka", "topic": settings.kafka.topic(topic), **properties, **more})
 
 
 _RAW = {"key.format": "raw", "key.fields": "k", "value.format": "raw", "value.fields-include": "EXCEPT_KEY"}
-# Events that come one by one go on together: each by itself would wake a dozen threads on its way, which costs ten times as
-# much as to fold it (docs/decisions/0010).
-_TOGETHER = {"properties.fetch.min.bytes": "2048", "properties.fetch.max.wait.ms": "4"}
 _PATIENT = {
     # The producer waits for an unavailable broker, up to these timeouts, instead of failing the job.
     "properties.delivery.timeout.ms": "600000",
@@ -73,47 +55,16 @@ _PATIENT = {
 }
 
 
-def _start(offsets: dict[int, int]) -> dict[str, str]:
-    """Returns the options that set where the first start reads a topic: behind the base. A checkpoint has its own offsets."""
-    if not any(offsets.values()):
-        return {"scan.startup.mode": "earliest-offset"}
-    starts = ";".join(f"partition:{number},offset:{offset}" for number, offset in offsets.items())
-    return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": starts}
-
-
 def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
     """Define the whole job in `env`."""
     tables = StreamTableEnvironment.create(env)
     tables.get_config().set_local_timezone("UTC")
     # Each operator of SQL gets a uid too, so that a savepoint fits again.
     tables.get_config().set("table.exec.uid.generation", "ALWAYS")
-    base = Base(Path(settings.base))
-    read = {
-        **_RAW,
-        "properties.group.id": "martlet-job",
-        "properties.metadata.max.age.ms": "30000",
-        "properties.isolation.level": "read_uncommitted",
-    }
-    for topic, more in ((EVENTS, _TOGETHER), (SERVED, {})):
-        tables.execute_sql(
-            f"CREATE TABLE {topic} (k BYTES, v BYTES, part INT METADATA FROM 'partition' VIRTUAL,"
-            " off BIGINT METADATA FROM 'offset' VIRTUAL, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"
-            f" pt AS PROCTIME()) WITH ({_options(settings, topic, **read, **more, **_start(base.offsets[topic]))})"
-        )
-    topics = ((EVENTS_TOPIC, EVENTS), (SERVED_TOPIC, SERVED))
-    both = " UNION ALL ".join(
-        _PACKED.format(number=number, topic=topic, FIELD=FIELD, NO_KEY=NO_KEY) for number, topic in topics
-    )
-    tables.create_temporary_view("packed", tables.sql_query(both))
-    label = f"CASE part {' '.join(f'WHEN {part} THEN {label}' for part, label in enumerate(LABELS))} END"
-    batches = tables.to_append_stream(
-        tables.sql_query(_BATCHED.format(label=label, RECORD=RECORD)), Types.ROW([Types.INT(), Types.STRING()])
-    )
-    # The windows' output is batches already: each is flushed at once.
-    java_batches: Any = batches._j_data_stream
-    java_batches.getTransformation().setBufferTimeout(0)
+    offsets = Base(Path(settings.base)).offsets
+    batches = log_batches(env, settings.kafka, {topic: offsets[topic] for topic in TOPICS})
     users = (
-        keyed(batches, Types.STRING())
+        keyed(batches, BYTES)
         .process(UserFold(settings), output_type=Types.ROW([Types.INT(), BYTES]))
         .name("users")
         .uid("users")
@@ -134,6 +85,14 @@ def build(env: StreamExecutionEnvironment, settings: JobSettings) -> None:
 
 def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: DataStream) -> None:
     """Define the sinks of rejected and rerouted records and samples: keyed, partitioned by Kafka's own partitioner."""
+
+    def side_output(tag: OutputTag) -> DataStream:
+        # As it comes: PyFlink's own method adds a map in Python. Where several Python operators share a thread, compiled code in
+        # one of them waits for ever for the interpreter's lock that its own thread holds: Numba frees what a call was given under
+        # the first state of the thread. Handed over to a task of its own: chained, each sink opens a producer before the first
+        # fold.
+        return DataStream(users._j_data_stream.getSideOutput(tag.get_java_output_tag())).rescale()
+
     headers = ", headers MAP<STRING, BYTES> METADATA"
     for name, topic, more in (("rejected", REJECTED, headers), ("rerouted", EVENTS, ""), ("samples", SAMPLES, "")):
         tables.execute_sql(
@@ -141,7 +100,7 @@ def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: 
         )
     text = DataTypes.STRING()
     rejected = tables.from_data_stream(
-        users.get_side_output(REJECTED_TAG),
+        side_output(REJECTED_TAG),
         Schema.new_builder()
         .column("k", text).column("v", text).column("topic", text)
         .column("part", text).column("off", text).column("reason", text)
@@ -150,7 +109,7 @@ def _side_outputs(tables: StreamTableEnvironment, settings: JobSettings, users: 
     tables.create_temporary_view("rejected_rows", rejected)
     for name, tag in (("rerouted", REROUTED_TAG), ("samples", SAMPLES_TAG)):
         schema = Schema.new_builder().column("k", text).column("v", text).build()
-        tables.create_temporary_view(f"{name}_rows", tables.from_data_stream(users.get_side_output(tag), schema))
+        tables.create_temporary_view(f"{name}_rows", tables.from_data_stream(side_output(tag), schema))
     statements = tables.create_statement_set()
     statements.add_insert_sql(
         "INSERT INTO rejected_sink SELECT ENCODE(k, 'ISO-8859-1'), ENCODE(v, 'ISO-8859-1'),"
@@ -173,7 +132,8 @@ class Order(msgspec.Struct):
 def _warm(slots: int) -> None:
     """Prepare what a start needs and does not depend on the base, which may be made meanwhile."""
     try:
-        warm(slots)
+        if slots:
+            warm(slots)
         warm_planner()
     except Exception:  # the job starts all the same, only slower
         traceback.print_exc()
@@ -189,10 +149,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument(
-        "--warm", type=int, default=0, metavar="SLOTS", help="first warm so many TaskManagers, and this client"
+        "--warm", type=int, metavar="SLOTS", help="first warm this client, and before it so many TaskManagers"
     )
     arguments = parser.parse_args()
-    if arguments.warm:
+    compile_kernel()  # here, once, and not in every task
+    if arguments.warm is not None:
         _warm(arguments.warm)
     order = sys.stdin.readline()
     if not order:  # the process that would have sent it has ended
@@ -203,7 +164,7 @@ def main() -> None:
     env.set_parallelism(settings.parallelism)
     env.set_max_parallelism(MAX_PARALLELISM)
     build(env, settings)
-    client = env.execute_async("martlet")
+    client = env.execute_async(settings.name)
     print(client.get_job_id(), flush=True)
 
 

@@ -1,11 +1,14 @@
 """Keyed streams whose rows contain the key."""
 
-from typing import Any
+from typing import Any, Final
 
 from pyflink.common import Types
 from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import DataStream, KeyedStream
 from pyflink.java_gateway import get_gateway
+
+BYTES: Final = Types.PICKLED_BYTE_ARRAY()
+"""Type of bytes on their way between operators, in a pickle's envelope: PyFlink passes plain arrays on element by element."""
 
 
 def keyed(stream: DataStream, value_type: TypeInformation) -> KeyedStream:

@@ -7,9 +7,9 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
 
-def remote_environment(restore: str | None = None, checkpoints: bool = True) -> StreamExecutionEnvironment:
+def remote_environment(restore: str | None = None, lasts: bool = True) -> StreamExecutionEnvironment:
     """Returns an environment that submits to the cluster of $FLINK_CONF_DIR, with that folder's settings also for the job, except
-    checkpointing if `checkpoints` is False; the job resumes from the checkpoint or savepoint `restore`, if given.
+    checkpoints and restarts if `lasts` is False; the job resumes from the checkpoint or savepoint `restore`, if given.
 
     `get_execution_environment` would start a cluster inside this process.
     """
@@ -20,8 +20,9 @@ def remote_environment(restore: str | None = None, checkpoints: bool = True) -> 
     # The client may be started together with the cluster.
     configuration.setString("rest.retry.delay", "200 ms")
     configuration.setString("rest.retry.max-attempts", "300")
-    if not checkpoints:
+    if not lasts:
         configuration.removeKey("execution.checkpointing.interval")
+        configuration.setString("restart-strategy.type", "none")
     if restore:
         configuration.setString("execution.state-recovery.path", restore)
     host = configuration.getString("rest.address", "127.0.0.1")

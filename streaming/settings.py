@@ -1,31 +1,36 @@
 """Settings of the job: one frozen object, written by infra as JSON and read by `python -m streaming.job`."""
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from features.clock import Clock
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
 from features.units import ATTRIBUTION_S
+
+GROUP: Final = "martlet-job"
+"""Consumer group in which Flink shows how far it is; behind the prefix of the home's topics."""
 
 
 class JobSettings(msgspec.Struct, frozen=True):
     """
-    bootstrap       Kafka, host:port
-    redis_host, redis_port
+    kafka, redis    where they are
     base            folder of the base that states start from
     generation      fence of all writes: rises with a new log, base or fold version
     horizon         the home's clock for the rule "a day ahead": an event time, ms …
     horizon_since   … and the wall time, ms, at which it stood there; None: the clock is wall time
-    parallelism     of the fold, at most 8
+    parallelism     of the fold, at most as many as the log has partitions
     attribution     window (s) in which a shown list waits for actions on it before it becomes a sample
     state_version   of the states in Flink that the home's generation was made for; the operators refuse another than their own
+    name            of the job in Flink
     items           whether events are also folded into items and pairs. If not, half of the job's work is saved, and items and
                     pairs stay as they are in the base
     """
 
-    bootstrap: str
-    redis_host: str
-    redis_port: int
+    kafka: KafkaAddress
+    redis: RedisAddress
     base: str
     generation: int
     horizon: int
@@ -34,6 +39,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     attribution: int = ATTRIBUTION_S
     items: bool = True
     state_version: int = 0
+    name: str = "martlet"
 
     def clock(self) -> Clock:
         """The home's clock."""

@@ -12,17 +12,24 @@ from pyflink.common import Types
 from pyflink.datastream import MapFunction, RuntimeContext
 from pyflink.java_gateway import get_gateway
 
+from features.kernel.compile_kernel import compile_kernel
 from streaming.remote_environment import remote_environment
 
 NAME = "martlet-warm"
 
 
+def import_operators() -> None:
+    """Import the modules of the job's operators."""
+    for module in ("streaming.operators.user_operator", "streaming.operators.item_operator"):
+        import_module(module)
+
+
 class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
-    """Imports the modules in each task, whether it gets an element or not."""
+    """Imports the modules in each task, and loads the kernel's compiled functions, whether it gets an element or not."""
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        for module in ("streaming.operators.user_operator", "streaming.operators.item_operator"):
-            import_module(module)
+        import_operators()
+        compile_kernel()
 
     def map(self, value: int) -> int:
         return value
@@ -30,7 +37,7 @@ class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
 
 def warm(slots: int) -> None:
     """Run the warming job on `slots` TaskManagers, each with one slot; returns when it has ended."""
-    env = remote_environment(checkpoints=False)
+    env = remote_environment(lasts=False)
     env.set_parallelism(slots)
     stream: Any = env.from_collection([0], type_info=Types.INT()).map(_Import(), output_type=Types.INT())._j_data_stream
     jvm: Any = get_gateway().jvm

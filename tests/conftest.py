@@ -50,9 +50,10 @@ def seeds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def martlet(tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Martlet]:
+def martlet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Martlet]:
     """A home with MovieLens 100K, 80 % history, and small models."""
-    with running(tmp_path_factory.mktemp("home"), seed=seed(HISTORY, seeds)) as home:
+    options = ["--scale"] if request.config.getoption("--scaled") else []
+    with running(tmp_path_factory.mktemp("home"), *options, seed=seed(HISTORY, seeds)) as home:
         yield home
 
 

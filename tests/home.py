@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import redis
 from kafka import KafkaProducer
 
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.engines.shared_engines import Engines, read_engines
+from infra.home.paths import Home
 from infra.system.processes import ProcessId, free_ports
 from infra.system.repository import REPO
 
@@ -50,8 +54,16 @@ class Martlet:
         return str(record["salt"])
 
     @property
+    def engines(self) -> Engines:
+        return read_engines(Home(self.home).engines_file)
+
+    @property
+    def kafka(self) -> KafkaAddress:
+        return self.engines.kafka
+
+    @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.status()['ports']['kafka']}"
+        return self.kafka.bootstrap
 
     def post(self, events: object) -> httpx.Response:
         return self.http.post("/v1/events", json=events)
@@ -96,6 +108,13 @@ def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> A
         time.sleep(0.05)
 
 
+def _client_of(address: RedisAddress) -> redis.Redis:
+    """A client of the home's Redis; of a cluster it has the same commands."""
+    if not address.cluster:
+        return redis.Redis(**address.client_options(), socket_timeout=10)
+    return cast(redis.Redis, redis.RedisCluster(address.host, address.port, socket_timeout=10))
+
+
 @contextmanager
 def running(
     home: Path,
@@ -120,13 +139,11 @@ def running(
             within=UP_WITHIN, repo=repo,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        ports = json.loads((home / "run" / "status.json").read_text())["ports"]
+        engines = read_engines(Home(home).engines_file)
         address = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=address, timeout=20, trust_env=False) as http:
-            client = redis.Redis(port=ports["redis"], socket_timeout=10)
-            producer = KafkaProducer(
-                bootstrap_servers=f"127.0.0.1:{ports['kafka']}", acks="all", max_request_size=4 << 20
-            )
+            client = _client_of(engines.redis)
+            producer = KafkaProducer(**engines.kafka.client_options(), acks="all", max_request_size=4 << 20)
             yield Martlet(home, address, http, client, producer, repo)
             producer.close(5)
             client.close()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from features.engines.kafka_address import KafkaAddress
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
 from infra.home.record import HomeRecord
@@ -18,10 +19,15 @@ from infra.system.processes import ProcessId, free_ports
 
 @dataclass(frozen=True)
 class Broker:
-    bootstrap: str
+    address: KafkaAddress
     id: ProcessId
     home: Home
     supervisor: Supervisor
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port."""
+        return self.address.bootstrap
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -34,8 +40,8 @@ class Broker:
 
 
 @contextmanager
-def kafka_process(folder: Path) -> Iterator[Broker]:
-    """Starts Kafka, supervised as ever; stops it at the end."""
+def kafka_process(folder: Path, topics: bool = True) -> Iterator[Broker]:
+    """Starts Kafka, supervised as ever, with a home's topics or none; stops it at the end."""
     home = Home(folder).make()
     record = HomeRecord(home)
     record.describe("ml-100k", 0.0)
@@ -47,8 +53,9 @@ def kafka_process(folder: Path) -> Iterator[Broker]:
     try:
         supervisor.start(kafka.kafka(home, ports))
         supervisor.note(ports=asdict(ports))
-        bootstrap = f"{LOOPBACK}:{ports.kafka}"
-        kafka_topics.create(bootstrap)
-        yield Broker(bootstrap, supervisor.child_id("kafka"), home, supervisor)
+        address = KafkaAddress(f"{LOOPBACK}:{ports.kafka}")
+        if topics:
+            kafka_topics.create(address)
+        yield Broker(address, supervisor.child_id("kafka"), home, supervisor)
     finally:
         supervisor.stop_all()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from features.base.reader import Base, Offsets
-from features.keys import EVENTS, PARTITIONS, SERVED
+from features.keys import EVENTS, SERVED
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_key, read_lane
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
@@ -28,7 +28,7 @@ class GrowingLog:
     def __init__(self, base: Base, settings: JobSettings) -> None:
         self.made_of = base.folder, settings
         self._folded = Recomputer(base, settings)
-        self._reader = KafkaReader(settings.bootstrap)
+        self._reader = KafkaReader(settings.kafka)
 
     def ends(self) -> Ends:
         return self._reader.ends()
@@ -63,7 +63,7 @@ def settings_of(martlet: Martlet) -> JobSettings:
 def ends_of(martlet: Martlet) -> Offsets:
     """The end of each partition of the log."""
     ends: Offsets = {EVENTS: {}, SERVED: {}}
-    for (topic, partition), end in KafkaReader(martlet.bootstrap).ends().items():
+    for (topic, partition), end in KafkaReader(martlet.kafka).ends().items():
         ends[topic][partition] = end
     return ends
 
@@ -92,7 +92,7 @@ def lane_of(martlet: Martlet, number: int) -> Lane | None:
 def ledger(martlet: Martlet, within: float = 60) -> dict[str, int]:
     """What the job says that became of each event of the log, once it has read all of it."""
     await_log_end(martlet, within)
-    lanes = [lane_of(martlet, number) for number in range(PARTITIONS)]
+    lanes = [lane_of(martlet, number) for number in range(martlet.kafka.partitions)]
     return {name: sum(getattr(lane, name) for lane in lanes if lane is not None) for name in NAMES[EVENTS]}
 
 

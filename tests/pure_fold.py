@@ -5,7 +5,7 @@ from collections import Counter
 
 from features.base.reader import Base, Offsets
 from features.clock import Clock
-from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text
+from features.contracts.admission import Marked, Misplaced, key_text
 from features.contracts.items import item_of_record
 from features.errors import BadEvent
 from features.fold.co_visits import Pairs, slots_of
@@ -47,7 +47,7 @@ class Reference:
     def _event(self, partition: int, record: Record) -> str:
         now = self._clock.at(record.broker_ts)
         try:
-            event = admit(record.value, key_text(record.key), partition, record.broker_ts, now, self._schema)
+            event = self._base.admission.admit(record.value, key_text(record.key), partition, record.broker_ts, now)
         except BadEvent:
             return REJECTED
         except Misplaced:
@@ -71,7 +71,7 @@ class Reference:
     def _list(self, partition: int, record: Record) -> str:
         now = self._clock.at(record.broker_ts)
         try:
-            head = admit_list(record.value, key_text(record.key), partition, record.broker_ts, now, self._schema)
+            head = self._base.admission.admit_list(record.value, key_text(record.key), partition, record.broker_ts, now)
         except BadEvent:
             return REJECTED
         verdict, contributions = fold_list(self._lists.setdefault(head.user_id, list_memory([])), head)

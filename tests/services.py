@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
+
 from infra.home.paths import read_json, write_json
+from infra.services.api import addresses
 from tests.home import Martlet, until
 
 
@@ -18,9 +21,11 @@ def kill(martlet: Martlet, service: str) -> None:
 
 
 def ready(martlet: Martlet) -> bool:
+    """Whether each process of the API is."""
+    each = addresses(martlet.status()["services"]).values()
     try:
-        return martlet.http.get("/readyz").status_code == 200
-    except Exception:
+        return all(httpx.get(f"{address}/readyz", trust_env=False).status_code == 200 for address in each)
+    except httpx.HTTPError:
         return False
 
 
@@ -33,7 +38,8 @@ def api_with(martlet: Martlet, **changed: Any) -> Iterator[None]:
 
     def start_again(values: dict[str, Any]) -> None:
         write_json(settings, values)
-        kill(martlet, "api")
+        for name in addresses(martlet.status()["services"]):
+            kill(martlet, name)
         until(lambda: ready(martlet), 90, "the API is ready")
 
     try:

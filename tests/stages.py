@@ -45,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fresh", action="store_true", help="Homes start from a seed that is made now, not from a kept one."
     )
+    group.addoption("--scaled", action="store_true", help="The shared home has several servers of each engine.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from features.errors import Broken
 from tests.home import ALIVE, running
 
 
@@ -15,11 +16,11 @@ def stand_in(repo: Path, up: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("up", "error"), [("echo no room; exit 3", "no room"), ("true", "status.json")], ids=["fails", "tells nothing"]
+    ("up", "error"), [("echo no room; exit 3", "no room"), ("true", "engines.json")], ids=["fails", "tells nothing"]
 )
 def test_a_start_that_fails_is_stopped_and_its_error_told(tmp_path: Path, up: str, error: str) -> None:
     stand_in(tmp_path, up)
-    with pytest.raises((AssertionError, FileNotFoundError), match=error), running(tmp_path / "home", repo=tmp_path):
+    with pytest.raises((AssertionError, Broken), match=error), running(tmp_path / "home", repo=tmp_path):
         pass
     assert (tmp_path / "commands").read_text().split() == ["up", "down"]
     assert tmp_path / "home" not in ALIVE

@@ -62,6 +62,7 @@ class Allowed(NamedTuple):
 
 
 ALLOWED: Sequence[Allowed] = (
+    Allowed("features/engines/redis_nodes.py", "AskError", "an error of redis-py's"),
     Allowed("offline/base/from_dataset.py", "sortWithinPartitions", "a method of Spark's"),
     Allowed("offline/base/from_log.py", "sortWithinPartitions", "a method of Spark's"),
     Allowed("offline/base/state_tables.py", "sortWithinPartitions", "a method of Spark's"),

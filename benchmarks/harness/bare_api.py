@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from infra.services.environment import python_env
 from infra.system.processes import free_ports
@@ -62,9 +64,14 @@ def bare_api(base: Path, folder: Path) -> Iterator[BareApi]:
     """Run one over a base, with its settings under `folder`; it is killed in the end."""
     (port,) = free_ports(1)
     settings = ApiSettings(
-        port=port, bootstrap=NOWHERE, redis_port=9, model_server=NOWHERE, models=str(folder / "models"), base=str(base),
+        port=port,
+        kafka=KafkaAddress(NOWHERE),
+        redis=RedisAddress("127.0.0.1", 9),
+        model_server=NOWHERE,
+        models=str(folder / "models"),
+        base=str(base),
         generation=1,
-    )  # fmt: skip
+    )
     file = folder / "api.json"
     file.write_bytes(msgspec.json.encode(settings))
     command = [sys.executable, "-m", "online", "--settings", str(file)]

@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from features.contracts.events import write_event
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Unavailable
-from features.keys import EVENTS, PARTITIONS, partition_of
+from features.keys import EVENTS
 from features.schema.tables import preset_schema
 from features.types import CLICK, LIKE, RATING, Event
 from offline.datasets.dataset import COLUMNS, Dataset, event_of, rows_between
@@ -67,30 +68,30 @@ class Filled:
     items: set[int] = field(default_factory=set)
 
 
-def fill(bootstrap: str, events: Iterable[Event]) -> Filled:
+def fill(kafka: KafkaAddress, events: Iterable[Event]) -> Filled:
     """Write events to the log as fast as possible. Raises Unavailable if the broker does not accept them."""
     try:
-        return asyncio.run(_fill(bootstrap, events))
+        return asyncio.run(_fill(kafka, events))
     except KafkaError as error:
         raise Unavailable(f"Kafka did not take the events: {error}") from error
 
 
-async def _fill(bootstrap: str, events: Iterable[Event]) -> Filled:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_batch_size=BATCH_BYTES)
+async def _fill(kafka: KafkaAddress, events: Iterable[Event]) -> Filled:
+    producer = AIOKafkaProducer(**kafka.client_options(), acks="all", max_batch_size=BATCH_BYTES)
     await producer.start()
     try:
         filled = Filled()
         waiting: deque[asyncio.Future[object]] = deque()
-        open_batches = [producer.create_batch() for _ in range(PARTITIONS)]
+        open_batches = [producer.create_batch() for _ in range(kafka.partitions)]
 
         async def send(lane: int) -> None:
-            waiting.append(await producer.send_batch(open_batches[lane], EVENTS, partition=lane))
+            waiting.append(await producer.send_batch(open_batches[lane], kafka.topic(EVENTS), partition=lane))
             open_batches[lane] = producer.create_batch()
             while len(waiting) > BATCHES_UNDER_WAY:
                 await waiting.popleft()
 
         for event in events:
-            lane = partition_of(event.user_id)
+            lane = kafka.partition_of(event.user_id)
             record = {
                 "key": str(event.user_id).encode(),
                 "value": write_event(event, preset_schema()),
@@ -101,8 +102,8 @@ async def _fill(bootstrap: str, events: Iterable[Event]) -> Filled:
                 open_batches[lane].append(**record)
             filled.events += 1
             filled.items.add(event.item_id)
-        for lane in range(PARTITIONS):
-            if open_batches[lane].record_count():
+        for lane, batch in enumerate(open_batches):
+            if batch.record_count():
                 await send(lane)
         while waiting:
             await waiting.popleft()

@@ -14,11 +14,13 @@ from typing import Self
 import redis
 
 from features.base.reader import Base
+from features.engines.redis_nodes import RedisNodes
 from features.errors import Unavailable
 from infra.flink.standby import WARM
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
-from infra.home.running import ports_of, running_status
+from infra.home.running import engines_of, running_status
+from infra.services.api import plain_address
 from infra.services.environment import python_env
 from infra.stack import Stack
 from infra.system.processes import ProcessId, memory_mib
@@ -28,6 +30,8 @@ from infra.up_options import UpOptions
 from streaming.settings import JobSettings, read_settings
 
 VERIFY_TIMEOUT = 3600.0
+REDIS_TIMEOUT = 10.0
+"""Seconds that a call of Redis may take."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,10 @@ class Running:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        ports = ports_of(home)
-        self.bootstrap = ports.bootstrap
-        self.redis_port = ports.redis
-        self.api = ports.address
-        self.rest = ports.flink
+        self.engines = engines_of(home)
+        status = running_status(home)
+        self.api = plain_address(status) if "address" in status else ""
+        self.rest = str(status["flink"])
 
     def services(self) -> dict[str, ProcessId]:
         """Returns the present processes by name."""
@@ -82,7 +85,11 @@ class Running:
         return read_settings(self.home.flink / "job.json")
 
     def redis(self) -> redis.Redis:
-        return redis.Redis(port=self.redis_port, socket_timeout=10)
+        return redis.Redis(**self.engines.redis.client_options(), socket_timeout=REDIS_TIMEOUT)
+
+    def nodes(self) -> RedisNodes:
+        """Clients of all servers of Redis."""
+        return RedisNodes(self.engines.redis, REDIS_TIMEOUT)
 
     def verify(self, wait: float = 60.0) -> tuple[bool, str]:
         """Run `./martlet verify`; returns whether all is equal, and its output. Raises Unavailable if it fails."""

@@ -5,11 +5,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import redis
-
 from benchmarks.harness.flink_cluster import Cluster
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_nodes import RedisNodes
 from features.errors import Broken, Unavailable
-from features.keys import EVENTS, PARTITIONS, N, item_key, pairs_key
+from features.keys import EVENTS, N, item_key, pairs_key
 from features.store.job_status import VERDICTS, lane_keys, read_lanes
 from infra.verify.recompute import KafkaReader
 
@@ -19,35 +20,35 @@ STALLED = 300.0
 """Seconds without progress after which the job has failed; a start takes some of them."""
 
 
-def log_ends(bootstrap: str) -> list[int]:
+def log_ends(kafka: KafkaAddress) -> list[int]:
     """Returns the end offset of each partition of `events`."""
-    ends = KafkaReader(bootstrap).ends()
-    return [ends[EVENTS, lane] for lane in range(PARTITIONS)]
+    ends = KafkaReader(kafka).ends()
+    return [ends[EVENTS, lane] for lane in range(kafka.partitions)]
 
 
-def folded(client: "redis.Redis") -> list[int]:
+def folded(nodes: RedisNodes, lanes: int) -> list[int]:
     """Returns the next offset of each lane, with features written up to it; 0 before the first record."""
-    pipe = client.pipeline(transaction=False)
-    for key in lane_keys():
-        pipe.hget(key, N)
+    pipe = nodes.pipeline()
+    for key in lane_keys(lanes):
+        pipe.add("hget", key, N)
     return [int(value or 0) for value in pipe.execute()]
 
 
-def ledger(client: "redis.Redis") -> dict[str, int]:
+def ledger(nodes: RedisNodes, lanes: int) -> dict[str, int]:
     """Returns the number of records of `events` with each of the VERDICTS, over all lanes."""
-    pipe = client.pipeline(transaction=False)
-    for key in lane_keys():
-        pipe.hgetall(key)
-    lanes = read_lanes(pipe.execute()).values()
-    return {verdict: sum(lane.count(verdict) for lane in lanes) for verdict in VERDICTS}
+    pipe = nodes.pipeline()
+    for key in lane_keys(lanes):
+        pipe.add("hgetall", key)
+    found = read_lanes(pipe.execute()).values()
+    return {verdict: sum(lane.count(verdict) for lane in found) for verdict in VERDICTS}
 
 
-def contributions(client: "redis.Redis", items: Sequence[int]) -> tuple[int, int]:
+def contributions(nodes: RedisNodes, items: Sequence[int]) -> tuple[int, int]:
     """Returns the number of contributions in the features of `items`, and of co-visits in their pairs, as written."""
-    pipe = client.pipeline(transaction=False)
+    pipe = nodes.pipeline()
     for key in (item_key, pairs_key):
         for item_id in items:
-            pipe.hget(key(item_id), N)
+            pipe.add("hget", key(item_id), N)
     held = [int(value or 0) for value in pipe.execute()]
     return sum(held[: len(items)]), sum(held[len(items) :])
 
@@ -81,9 +82,11 @@ class Timeline:
 class JobFollower(threading.Thread):
     """Follows the job until it has folded the log up to `ends` and, if `items` are given, their features include all of it."""
 
-    def __init__(self, port: int, ends: Sequence[int], items: Sequence[int] | None, cluster: Cluster) -> None:
+    def __init__(
+        self, address: RedisAddress, ends: Sequence[int], items: Sequence[int] | None, cluster: Cluster
+    ) -> None:
         super().__init__(name="watch", daemon=True)
-        self._client = redis.Redis(port=port, socket_timeout=10)
+        self._nodes = RedisNodes(address, 10)
         self._ends, self._items, self._cluster = list(ends), items, cluster
         self._timeline = Timeline()
         self._error: Exception | None = None
@@ -100,7 +103,7 @@ class JobFollower(threading.Thread):
     def _follow_users(self) -> None:
         changed_at, before = time.monotonic(), -1
         while not self._ended.wait(POLL):
-            lanes = folded(self._client)
+            lanes = folded(self._nodes, len(self._ends))
             now, records = time.monotonic(), sum(lanes)
             if records > 0:
                 self._timeline.add(now, records)
@@ -117,10 +120,10 @@ class JobFollower(threading.Thread):
     def _follow_items(self, items: Sequence[int]) -> None:
         """Items are done with as many contributions as events were applied; pairs, whose number is unknown, once they have not
         changed for longer than the job buffers changes."""
-        expected = ledger(self._client)["applied"]
+        expected = ledger(self._nodes, len(self._ends))["applied"]
         changed_at, before = time.monotonic(), (-1, -1)
         while not self._ended.wait(ITEMS_POLL):
-            held, covisits = contributions(self._client, items)
+            held, covisits = contributions(self._nodes, items)
             now = time.monotonic()
             if held > expected:
                 raise Broken(f"the items hold {held} contributions, {expected} events were applied")
@@ -140,7 +143,7 @@ class JobFollower(threading.Thread):
         late = self.is_alive()
         self._ended.set()
         self.join(30)
-        self._client.close()
+        self._nodes.close()
         if self._error is not None:
             raise self._error
         if late:

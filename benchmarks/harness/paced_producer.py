@@ -1,6 +1,6 @@
 """The producer of `steady` and `recovery`: a process of its own that sends events by the clock.
 
-    python -m benchmarks.harness.paced_producer --bootstrap B --rate R --seconds S --users U --items-from FILE
+    python -m benchmarks.harness.paced_producer --engines FILE --rate R --seconds S --users U --items-from FILE
     --clock MS --run NAME --out F.npz
 
 An open loop: the n-th event is due n / R seconds after the start, whatever happened to those before it. All timestamps are
@@ -27,7 +27,8 @@ from aiokafka import AIOKafkaProducer
 
 from benchmarks.harness.event_generator import mixed
 from features.contracts.events import write_event
-from features.keys import EVENTS, partition_of
+from features.engines.shared_engines import read_engines
+from features.keys import EVENTS
 from features.schema.tables import preset_schema
 
 COLUMNS = ("user", "lane", "offset", "due", "sent", "acked")
@@ -45,17 +46,18 @@ class Pacer:
         self._columns = {name: np.zeros(self._count, np.int64) for name in COLUMNS}
         self._columns["offset"][:] = -1
         self._stop = False
+        self._kafka = read_engines(given.engines).kafka
+        self._topic = self._kafka.topic(EVENTS)
         self._items = np.load(given.items_from).tolist()
 
     async def run(self) -> int:
         """Send until the end or SIGTERM; returns the number of events sent."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._end)
-        given = self._given
-        producer = AIOKafkaProducer(bootstrap_servers=given.bootstrap, acks="all", linger_ms=0)
+        producer = AIOKafkaProducer(**self._kafka.client_options(), acks="all", linger_ms=0)
         await producer.start()
         try:
-            await producer.partitions_for(EVENTS)  # the connection is warm before the clock starts
+            await producer.partitions_for(self._topic)  # the connection is warm before the clock starts
             print("started", flush=True)
             sent = await self._send_all(producer)
             with contextlib.suppress(TimeoutError):
@@ -82,11 +84,11 @@ class Pacer:
             if self._stop:
                 return number
             user_id = given.first_user + rng.randrange(given.users)
-            lane = partition_of(user_id)
+            lane = self._kafka.partition_of(user_id)
             event = mixed(number, user_id, rng.choice(self._items), given.clock + (due - start) // 1_000_000, given.run)
             columns["user"][number], columns["lane"][number], columns["due"][number] = user_id, lane, due
             columns["sent"][number] = time.monotonic_ns()
-            future = await producer.send(EVENTS, write_event(event, preset_schema()), str(user_id).encode(), lane)
+            future = await producer.send(self._topic, write_event(event, preset_schema()), str(user_id).encode(), lane)
             future.add_done_callback(partial(self._acknowledged, number))
         return self._count
 
@@ -104,7 +106,7 @@ class Pacer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Send events by the clock.")
-    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--engines", type=Path, required=True, help="run/engines.json of the home")
     parser.add_argument("--rate", type=float, required=True, help="events a second")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--users", type=int, required=True, help="how many, evenly chosen")

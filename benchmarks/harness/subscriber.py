@@ -1,6 +1,6 @@
 """The subscriber of `steady` and `recovery`: a process of its own that records when a user's features become readable.
 
-    python -m benchmarks.harness.subscriber --port REDIS --out F.npz
+    python -m benchmarks.harness.subscriber --engines FILE --out F.npz
 
 It subscribes to all users' channels and records (user, n, arrival in monotonic ns) of each message, which the script that
 writes the features publishes. It prints "listening", goes on until SIGTERM, then writes the three arrays.
@@ -10,15 +10,17 @@ import argparse
 import resource
 import select
 import signal
-import socket
 import sys
 import time
 from array import array
 from pathlib import Path
+from typing import Any
 
 import hiredis
 import numpy as np
 
+from features.engines.redis_address import RedisAddress
+from features.engines.shared_engines import read_engines
 from features.keys import user_channel
 
 LIMIT = 50_000_000
@@ -29,9 +31,10 @@ PREFIX = user_channel(0)[:-1].encode()
 class Listener:
     """A connection to Redis that records each message with the time of its bytes' arrival."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self._socket.sendall(hiredis.pack_command(("PSUBSCRIBE", PREFIX + b"*")))
+    def __init__(self, address: RedisAddress) -> None:
+        self._socket = address.open_socket(10)
+        commands = [*address.greeting(), ("PSUBSCRIBE", PREFIX + b"*")]
+        self._socket.sendall(b"".join(hiredis.pack_command(command) for command in commands))
         self._reader = hiredis.Reader()
         self._stop = False
         self.user, self.n, self.at = array("q"), array("q"), array("q")
@@ -56,7 +59,9 @@ class Listener:
             if len(self.at) > LIMIT:
                 raise MemoryError(f"more than {LIMIT} words from Redis")
 
-    def _note(self, message: list[bytes], now: int) -> None:
+    def _note(self, message: Any, now: int) -> None:
+        if message == b"OK":  # of the greeting
+            return
         if message[0] == b"psubscribe":
             print("listening", flush=True)
             return
@@ -73,10 +78,10 @@ class Listener:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Note when users' features become readable.")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--engines", type=Path, required=True, help="run/engines.json of the home")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    listener = Listener(given.port)
+    listener = Listener(read_engines(given.engines).redis)
     try:
         listener.run()
     except (ConnectionError, MemoryError) as error:

@@ -91,10 +91,10 @@ class Traffic:
         items = folder / "items.npy"
         np.save(items, np.array(sorted(running.base().catalogue), np.int64))
         self._listener = Helper(
-            "subscriber", "listening", ["--port", str(running.redis_port), "--out", str(self._files["seen"])]
+            "subscriber", "listening", ["--engines", str(running.home.engines_file), "--out", str(self._files["seen"])]
         )
         options = {
-            "bootstrap": running.bootstrap,
+            "engines": running.home.engines_file,
             "rate": plan.rate,
             "seconds": plan.seconds,
             "users": plan.users,
@@ -152,11 +152,11 @@ def background_events(running: Running, rate: float, span: float, name: str) -> 
 
 def drain(running: Running) -> None:
     """Wait until the job has folded the whole log. Raises Unavailable if it does not within DRAIN_TIMEOUT."""
-    ends = log_ends(running.bootstrap)
+    ends = log_ends(running.engines.kafka)
     deadline = time.monotonic() + DRAIN_TIMEOUT
-    with running.redis() as client:
+    with running.nodes() as nodes:
         while True:
-            lanes = folded(client)
+            lanes = folded(nodes, len(ends))
             if all(lane >= end for lane, end in zip(lanes, ends, strict=True)):
                 return
             if not wait_until(deadline):

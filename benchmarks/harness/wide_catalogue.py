@@ -105,8 +105,9 @@ def queries(store: ItemStore, rounds: int) -> Iterator[Query]:
         recent = [(item_id, AT, CLICK, 0) for item_id, _ in sequence[-5:]]
         user = UserFeatures(1, last_ts=AT, epochs=epochs, sequence=sequence, recent=recent, tastes=tastes)
         allowed = store.showable(AT)
-        allowed[rng.integers(0, len(store), 200)] = False
-        yield Query(Moment(user, AT, index, ClickWeights(), allowed))
+        seen = np.unique(rng.integers(0, len(store), 200))
+        allowed[seen] = False
+        yield Query(Moment(user, AT, index, ClickWeights(), allowed, seen))
 
 
 class SignalsOfCandidates:

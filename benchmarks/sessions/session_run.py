@@ -80,7 +80,7 @@ def _martlet(
     client = cleanup.enter_context(ListClient(running.api))
     newest = int(log.times[-1])
     if loaded:
-        put_mark(running.redis_port, offset_of(newest))
+        put_mark(running.engines.redis, offset_of(newest))
         return MartletLists(client, log, 0)
     lists = MartletLists(client, log, (client.clock() - newest) // DAY_MS * DAY_MS)
     began = time.monotonic()

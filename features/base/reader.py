@@ -10,7 +10,7 @@
                      features/         the same features as Parquet columns, for people and training
 
 The tables are mapped, not read: the job, the API and `verify` open the same files (the API alone reads the weights between
-items). This is the kernel's only contact with a file system, and it only reads.
+items). This is the only contact of `features` with a file system, and it only reads.
 """
 
 import json
@@ -28,12 +28,13 @@ from features.arrays import IntArray
 from features.base.item_weights import ARRAYS, Relations
 from features.base.mapped_table import MappedTable
 from features.base.past_sessions import SESSION_ARRAYS, PastSessions
+from features.contracts.admission import Admission
 from features.errors import BadInput, Broken
 from features.fold.catalogue import CatalogueVersions, as_folded
 from features.fold.co_visits import Pairs
 from features.fold.state import ItemFeatures, StoredUser, decode_item, decode_stored_user
 from features.ids import OuterId
-from features.keys import EVENTS, PARTITIONS, SERVED, partition_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, SERVED, partition_of
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from features.types import Item
@@ -128,7 +129,7 @@ class Base:
     def offset_of(self, user: OuterId) -> int:
         """The next offset that is not in the base, of the partition of `events` of the user with this id outside: 0 for a base
         of a data set, and for a forgotten user whose id is known by its hash alone."""
-        return 0 if isinstance(user, int) and user < 0 else self.offsets[EVENTS][partition_of(user)]
+        return 0 if isinstance(user, int) and user < 0 else self.offsets[EVENTS][partition_of(user, self.partitions)]
 
     @property
     def clock_start(self) -> int:
@@ -146,12 +147,22 @@ class Base:
         """Number of the base, made of files or of nothing, that this one goes back to: the whole log lies behind it."""
         return int(self.manifest.get("root", self.data_base))
 
+    @property
+    def partitions(self) -> int:
+        """Of each topic of users, in the home that the base was made for."""
+        return int(self.manifest.get("partitions", DEFAULT_PARTITIONS))
+
+    @cached_property
+    def admission(self) -> Admission:
+        """The rule by which records of the home's log are taken."""
+        return Admission(self.schema, self.partitions)
+
     @cached_property
     def offsets(self) -> Offsets:
         """The next offset that is not in the base, for each partition of `events` and `served`; 0 where none of it is."""
         recorded = self.manifest.get("offsets", {})
         return {
-            topic: {number: int(recorded.get(topic, {}).get(str(number), 0)) for number in range(PARTITIONS)}
+            topic: {number: int(recorded.get(topic, {}).get(str(number), 0)) for number in range(self.partitions)}
             for topic in (EVENTS, SERVED)
         }
 
@@ -159,7 +170,7 @@ class Base:
     def catalogue_versions(self) -> dict[int, int]:
         """The catalogue's version that holds at the base's end, for each partition (`features.fold.catalogue`)."""
         recorded = self.manifest.get("catalogue_versions", {})
-        return {number: int(recorded.get(str(number), 0)) for number in range(PARTITIONS)}
+        return {number: int(recorded.get(str(number), 0)) for number in range(self.partitions)}
 
     def versions(self) -> CatalogueVersions:
         """The catalogue by version as the fold reads it (`as_folded`), from the base's items on: they are as of the smallest
@@ -206,16 +217,24 @@ class Base:
         return self._users.get(user_id)
 
     def item_features(self, item_id: int) -> ItemFeatures | None:
-        value = self._items.get(item_id)
+        value = self.stored_item(item_id)
         return None if value is None else decode_item(value)
+
+    def stored_item(self, item_id: int) -> bytes | None:
+        """The item's features as they are stored; None if the base has none."""
+        return self._items.get(item_id)
 
     def all_item_features(self) -> Iterator[tuple[int, bytes]]:
         return self._items.items()
 
     def pairs(self, item_id: int) -> Pairs:
         """The item's pairs; empty ones if the base has none."""
-        value = self._pairs.get(item_id)
+        value = self.stored_pairs(item_id)
         return Pairs(item_id) if value is None else Pairs.decode(item_id, value)
+
+    def stored_pairs(self, item_id: int) -> bytes | None:
+        """The item's pairs as they are stored; None if the base has none."""
+        return self._pairs.get(item_id)
 
     def all_pairs(self) -> Iterator[tuple[int, Pairs]]:
         return ((item_id, Pairs.decode(item_id, value)) for item_id, value in self._pairs.items())

@@ -7,7 +7,7 @@ from features.contracts.catalogue_mark import read_mark
 from features.contracts.events import check_time, read_event
 from features.contracts.served import ServedHead, read_served
 from features.errors import BadEvent, BadInput
-from features.keys import partition_of
+from features.keys import partitioner
 from features.schema.tables import Schema
 from features.types import Event, Millis, UserId
 
@@ -29,33 +29,6 @@ class Marked(Exception):
         self.version = version
 
 
-def admit(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis, schema: Schema) -> Event:
-    """The event of a record. `broker_ts` stands for wall time, so that every run decides alike; `clock` is the home's
-    clock at that moment. Raises BadEvent (to `events.rejected`), Misplaced or Marked."""
-    try:
-        event = read_event(value, schema)
-    except BadEvent:
-        version = read_mark(value)
-        if version is None:
-            raise
-        raise Marked(version) from None
-    check_time(event.ts, broker_ts, clock)
-    expected = str(event.outer_user)
-    if key != expected or partition != partition_of(expected):
-        raise Misplaced(event, expected)
-    return event
-
-
-def admit_list(value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis, schema: Schema) -> ServedHead:
-    """The shown list of a record of `served`, as `admit` does it. Raises BadEvent; a list is never sent on."""
-    head = read_served(value, schema.ids)
-    check_time(head.ts, broker_ts, clock)
-    expected = str(head.user)
-    if key != expected or partition != partition_of(expected):
-        raise BadEvent("user_id", f"the user of key {key!r} in partition {partition}", expected)
-    return head
-
-
 def key_text(key: bytes | None) -> str:
     """A record's key as text: "" where there is none, or it is no UTF-8."""
     try:
@@ -64,11 +37,45 @@ def key_text(key: bytes | None) -> str:
         return ""
 
 
-def user_of_key(key: str, partition: int, schema: Schema) -> UserId | None:
-    """The user to whom a record belongs by its key, even if its value can't be read; None for a key that is no user's
-    canonical id or lies in another partition than that user's."""
-    try:
-        user_id = schema.ids.inside(key)
-    except BadInput:
-        return None
-    return user_id if partition_of(key) == partition else None
+class Admission:
+    """The rule of one home, by what its events mean and how its log is divided. Of a record, `broker_ts` stands for wall time, so
+    that every run decides alike; `clock` is the home's clock at that moment."""
+
+    def __init__(self, schema: Schema, partitions: int) -> None:
+        self._schema, self._partition_of = schema, partitioner(partitions)
+
+    def admit(self, value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis) -> Event:
+        """The event of a record. Raises BadEvent (to `events.rejected`), Misplaced or Marked."""
+        try:
+            event = read_event(value, self._schema)
+        except BadEvent:
+            version = read_mark(value)
+            if version is None:
+                raise
+            raise Marked(version) from None
+        check_time(event.ts, broker_ts, clock)
+        expected = str(event.outer_user)
+        if key != expected or not self._holds(partition, expected):
+            raise Misplaced(event, expected)
+        return event
+
+    def admit_list(self, value: bytes, key: str, partition: int, broker_ts: Millis, clock: Millis) -> ServedHead:
+        """The shown list of a record of `served`, as `admit` does it. Raises BadEvent; a list is never sent on."""
+        head = read_served(value, self._schema.ids)
+        check_time(head.ts, broker_ts, clock)
+        expected = str(head.user)
+        if key != expected or not self._holds(partition, expected):
+            raise BadEvent("user_id", f"the user of key {key!r} in partition {partition}", expected)
+        return head
+
+    def user_of_key(self, key: str, partition: int) -> UserId | None:
+        """The user to whom a record belongs by its key, even if its value can't be read; None for a key that is no user's
+        canonical id or lies in another partition than that user's."""
+        try:
+            user_id = self._schema.ids.inside(key)
+        except BadInput:
+            return None
+        return user_id if self._holds(partition, key) else None
+
+    def _holds(self, partition: int, user: str) -> bool:
+        return partition == self._partition_of(user)

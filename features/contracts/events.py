@@ -75,48 +75,51 @@ def _refuse(where: str, expected: str, received: str) -> NoReturn:
 
 def to_event(wire: Wire, schema: Schema) -> Event:
     """Check what types alone can't express, and return the Event. Raises BadEvent."""
-    kind = schema.code_of.get(wire.type)
+    kind = schema.kind_of.get(wire.type)
     if kind is None:
         _refuse("type", "one of " + ", ".join(schema.names()), repr(wire.type))
-    if wire.event_id is UNSET:
+    event_id, ts, code = wire.event_id, wire.ts, kind.code
+    if event_id is UNSET:
         _refuse("event_id", "a string of 1 to 64 characters", "nothing")
-    if wire.ts is UNSET:
+    if ts is UNSET:
         _refuse("ts", "milliseconds since 1970", "nothing")
-    user_id = inside(wire.user_id, "user_id", schema.ids)
+    user_id, user = _id_of(wire.user_id, "user_id", schema.ids)
     item_id, target, item = NO_ID, "", ""
-    if kind in (UNDO, FORGET_USER, PROFILE):
+    if code in _WITHOUT_ITEM:
         if wire.item_id is not UNSET:
             _refuse("item_id", f"no item_id with {wire.type}", str(wire.item_id))
     elif wire.item_id is UNSET:
         _refuse("item_id", f"an item_id with {wire.type}", "nothing")
     else:
-        item_id = inside(wire.item_id, "item_id", schema.ids)
-        item = outer_text(wire.item_id, item_id)
-    centi = _value_of(wire, kind, schema)
-    if kind == UNDO:
+        item_id, item = _id_of(wire.item_id, "item_id", schema.ids)
+    centi = _value_of(wire, kind)
+    if code == UNDO:
         if wire.target is UNSET:
             _refuse("target", "the event_id to take back", "nothing")
         target = wire.target
     elif wire.target is not UNSET:
         _refuse("target", f"no target with {wire.type}", repr(wire.target))
-    if kind == PROFILE:
+    if code == PROFILE:
         target = _profile_of(wire, schema)
     elif wire.attributes is not UNSET and schema.users:
         _refuse("attributes", f"no attributes with {wire.type}", "some")
-    return Event(
-        wire.event_id,
-        kind,
-        user_id,
-        item_id,
-        centi,
-        target,
-        wire.ts,
-        None if wire.request_id is UNSET else wire.request_id,
-        None if wire.position is UNSET else wire.position,
-        outer_text(wire.user_id, user_id),
-        item,
-        _canonical(schema.context, wire.context, "context") if wire.context is not UNSET and schema.context else "",
-    )
+    request_id = None if wire.request_id is UNSET else wire.request_id
+    position = None if wire.position is UNSET else wire.position
+    context = ""
+    if wire.context is not UNSET and schema.context:
+        context = _canonical(schema.context, wire.context, "context")
+    return Event(event_id, code, user_id, item_id, centi, target, ts, request_id, position, user, item, context)
+
+
+_WITHOUT_ITEM: Final = (UNDO, FORGET_USER, PROFILE)
+
+
+def _id_of(outer: OuterId, where: str, ids: Ids) -> tuple[int, str]:
+    """The number inside of an id, and what Event has of it outside."""
+    if type(outer) is int:  # which the type of the field has checked
+        return outer, ""
+    number = inside(outer, where, ids)
+    return number, outer_text(outer, number)
 
 
 def _profile_of(wire: Wire, schema: Schema) -> str:
@@ -154,21 +157,20 @@ def outer_text(outer: OuterId, number: int) -> str:
     return str(outer) if number < 0 else ""
 
 
-def _value_of(wire: Wire, kind: int, schema: Schema) -> int:
+def _value_of(wire: Wire, kind: Kind) -> int:
     """The value that an event carries, in hundredths; 0 for a kind that carries none."""
-    carries = schema.kind(kind).value
-    name = value_field(schema.kind(kind))
-    other = "value" if name == "rating" else "rating"
-    given, none = (wire.rating, wire.value) if name == "rating" else (wire.value, wire.rating)
-    if none is not UNSET:
-        _refuse(other, f"no {other} with {wire.type}", str(none))
-    if carries is None:
+    name = value_field(kind)
+    given, other = (wire.rating, wire.value) if name == "rating" else (wire.value, wire.rating)
+    if other is not UNSET:
+        other_name = "value" if name == "rating" else "rating"
+        _refuse(other_name, f"no {other_name} with {wire.type}", str(other))
+    if kind.value is None:
         if given is not UNSET:
             _refuse(name, f"no {name} with {wire.type}", str(given))
         return 0
-    low, high = MIN_VALUE[carries], MAX_VALUE[carries]
-    if given is UNSET and not schema.kind(kind).needs_value:
+    if given is UNSET and not kind.needs_value:
         return 0
+    low, high = MIN_VALUE[kind.value], MAX_VALUE[kind.value]
     if given is UNSET or not low <= given <= high:
         _refuse(name, f"a number from {low:g} to {high:g}", "nothing" if given is UNSET else str(given))
     return math.floor(given * 100 + 0.5)

@@ -47,7 +47,7 @@ def refusal(error: msgspec.DecodeError, whole: str) -> BadEvent:
 
 
 def _too_deep(value: bytes) -> bool:
-    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+    if len(value) <= MAX_DEPTH or value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0
     for bracket in _brackets.findall(_strings.sub(b"", value)):

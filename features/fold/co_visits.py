@@ -37,7 +37,14 @@ class Neighbours(msgspec.Struct, array_like=True):
     top: list[tuple[ItemId, int]] = msgspec.field(default_factory=list)
 
 
-class _StoredPairs(msgspec.Struct, array_like=True):
+class StoredPairs(msgspec.Struct, array_like=True):
+    """The form in Flink's state and in bases.
+
+    n       co-visits folded in, undone ones included
+    visits  each VISIT_BYTES: time, event, other item and weight, big-endian, the oldest first
+    undone  a byte of each visit: 1 if it was taken back
+    """
+
     n: int
     visits: bytes
     undone: bytes
@@ -46,6 +53,7 @@ class _StoredPairs(msgspec.Struct, array_like=True):
 # Time, event, other item, weight as 26 bytes whose order is that of the four numbers. A hash is signed: it is shifted. The other
 # item's number comes as it lies in memory, so that ids below 0 come after all others.
 _VISIT = struct.Struct(">QQQH")
+VISIT_BYTES: Final = _VISIT.size
 _SIGN: Final = 1 << 63
 _WRAP: Final = 1 << 64
 
@@ -132,15 +140,14 @@ class Pairs:
     def encode(self) -> bytes:
         """The whole state, for Flink and bases: at most 5.3 kB. Equal for equal states."""
         undone = [visit in self._undone for visit in self._visits] if self._undone else len(self._visits)
-        return _encoder.encode(_StoredPairs(self.n, b"".join(self._visits), bytes(undone)))
+        return _encoder.encode(StoredPairs(self.n, b"".join(self._visits), bytes(undone)))
 
     @classmethod
     def decode(cls, item_id: ItemId, data: bytes) -> "Pairs":
         """Raises msgspec.DecodeError where the bytes are no Pairs."""
-        stored = _stored_decoder.decode(data)
+        stored = decode_pairs(data)
         pairs = cls(item_id, stored.n)
-        size = _VISIT.size
-        pairs._visits = [stored.visits[at : at + size] for at in range(0, len(stored.visits), size)]
+        pairs._visits = [stored.visits[at : at + VISIT_BYTES] for at in range(0, len(stored.visits), VISIT_BYTES)]
         pairs._undone = {visit for visit, undone in zip(pairs._visits, stored.undone, strict=True) if undone}
         if pairs._visits:
             pairs._weigh_all()
@@ -163,7 +170,7 @@ def slots_of(contribution: Contribution) -> list[Slot]:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_stored_decoder = msgspec.msgpack.Decoder(_StoredPairs)
+decode_pairs = msgspec.msgpack.Decoder(StoredPairs).decode
 _decoder = msgspec.msgpack.Decoder(Neighbours)
 
 

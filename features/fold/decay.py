@@ -15,7 +15,7 @@ STEPS: Final = 256
 SCALE_BITS: Final = 32
 
 _context = Context(prec=40)
-_TABLE: Final = tuple(
+FADE: Final = tuple(
     int(
         _context.multiply(
             _context.power(Decimal(2), Decimal(-step) / STEPS), Decimal(1 << SCALE_BITS)
@@ -23,11 +23,13 @@ _TABLE: Final = tuple(
     )
     for step in range(STEPS)
 )
+"""2^(−step / STEPS) in units of 2^−SCALE_BITS."""
 
-_RISE: Final = tuple(
+RISE: Final = tuple(
     int(_context.multiply(_context.power(Decimal(2), Decimal(step) / STEPS), Decimal(ONE)).to_integral_value())
     for step in range(STEPS)
 )
+"""2^(step / STEPS) in units of 1/ONE: what an event weighs as of an epoch, by the steps from there to its time."""
 
 HALF_LIVES: Final = (HOUR_MS, DAY_MS, 14 * DAY_MS)
 """The half-lives (ms) of every decayed statistic, short to long."""
@@ -49,7 +51,7 @@ def decay(weight: int, elapsed: int, half_life: int) -> int:
 def decay_factor(elapsed: int, half_life: int) -> tuple[int, int]:
     """(factor, shift) such that weight · factor >> shift is a weight ≥ 0 after `elapsed` > 0 ms."""
     halvings, rest = divmod(elapsed, half_life)
-    return (_TABLE[rest * STEPS // half_life], SCALE_BITS + halvings) if halvings <= 40 else (0, 0)
+    return (FADE[rest * STEPS // half_life], SCALE_BITS + halvings) if halvings <= 40 else (0, 0)
 
 
 def lifted(ts: int, half_life: int) -> tuple[int, int]:
@@ -59,4 +61,4 @@ def lifted(ts: int, half_life: int) -> tuple[int, int]:
     decay of Cormode, Shkapenyuk, Srivastava and Xu, ICDE 2009).
     """
     epoch, rest = divmod(ts, half_life)
-    return epoch, _RISE[rest * STEPS // half_life]
+    return epoch, RISE[rest * STEPS // half_life]

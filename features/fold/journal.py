@@ -7,11 +7,12 @@ A journal is a run of msgpack arrays, one a change, appended as events are appli
     [item id]             an item no longer hidden
 
 Read from the start it gives memory and seen set again; what fell out of their bounds falls out again. It is cut into
-chunks of 64 records; once most of it is history it is written anew (`Journal.compact`). Bases hold the same bytes.
+chunks of 64 records; once most of it is history it is written anew (`Journal.rewrite`). Bases hold the same bytes.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +25,13 @@ _SLACK: Final = 256
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(list[list[Any]])
+
+
+class Records(NamedTuple):
+    """Encoded records of a journal, one behind the other, and where each of them ends."""
+
+    data: bytes
+    ends: list[int]
 
 
 def records_of(memory: DedupeMemory, seen: SeenItems) -> Iterable[bytes]:
@@ -40,10 +48,10 @@ def _seen_record(item_id: int, n: int | None, until: Millis) -> bytes:
     return _encode((item_id, n) if until == FOREVER else (item_id, n, until))
 
 
-def write_journal(memory: DedupeMemory, seen: SeenItems) -> tuple[int, bytes]:
-    """(number of records, bytes): the shortest journal of a state, in one piece."""
+def encode_records(memory: DedupeMemory, seen: SeenItems) -> Records:
+    """The shortest journal of a state."""
     records = list(records_of(memory, seen))
-    return len(records), b"".join(records)
+    return Records(b"".join(records), list(accumulate(map(len, records))))
 
 
 def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[DedupeMemory, SeenItems]:
@@ -103,28 +111,45 @@ class Journal:
         for item_id, n, until in changes.seen:
             self._add(_seen_record(item_id, n, until))
 
+    def extend(self, records: Records) -> None:
+        """Append records that folds gave as bytes."""
+        start, done, count = 0, 0, len(records.ends)
+        while count - done >= CHUNK - self.open_count:
+            done += CHUNK - self.open_count
+            self.open += records.data[start : records.ends[done - 1]]
+            start = records.ends[done - 1]
+            self._close(CHUNK)
+        self.open += records.data[start:]
+        self.open_count += count - done
+        self.total += count
+
     def _add(self, record: bytes) -> None:
         self.open += record
         self.open_count += 1
         self.total += 1
         if self.open_count >= CHUNK:
-            self.closed.append((self.next, self.open_count, bytes(self.open)))
-            self.next += 1
-            self.open.clear()
-            self.open_count = 0
+            self._close(self.open_count)
 
-    def is_mostly_history(self, memory: DedupeMemory, seen: SeenItems) -> bool:
-        """Whether the journal should be rewritten: most of it is history, or none of it counts any more."""
-        return self._outdated or self.total > 2 * (len(memory) + len(seen)) + _SLACK
+    def _close(self, count: int) -> None:
+        """Close the open chunk, which has so many records."""
+        self.closed.append((self.next, count, bytes(self.open)))
+        self.next += 1
+        self.open.clear()
+        self.open_count = 0
 
-    def compact(self, memory: DedupeMemory, seen: SeenItems) -> range:
-        """Write the journal anew from the state; the numbers of the chunks that are not needed any more."""
+    def is_mostly_history(self, size: int) -> bool:
+        """Whether the journal should be rewritten: most of it is history, or none of it counts any more. `size` is how many
+        events are remembered and items hidden."""
+        return self._outdated or self.total > 2 * size + _SLACK
+
+    def rewrite(self, records: Records, floor: int) -> range:
+        """Write the journal anew from the records of a state, whose tombstone is `floor`; the numbers of the chunks that are not
+        needed any more."""
         dropped = range(self.first, self.next)
-        self._floor, self._outdated = memory.floor, False
+        self._floor, self._outdated = floor, False
         self.closed = []
         self.first = self.next
         self.total, self.open_count = 0, 0
         self.open.clear()
-        for record in records_of(memory, seen):
-            self._add(record)
+        self.extend(records)
         return dropped

@@ -11,7 +11,7 @@ from features.contracts.events import id_hash
 from features.fold.co_visits import PARTNERS
 from features.fold.decay import HALF_LIVES, lifted
 from features.fold.dedupe import Applied, Changes, DedupeMemory, SeenItems
-from features.fold.journal import replay_journal, write_journal
+from features.fold.journal import encode_records, replay_journal
 from features.fold.state import (
     RECENT,
     SEQUENCE,
@@ -288,8 +288,13 @@ def is_decade(name: str) -> bool:
 
 def freeze_user(state: UserState) -> bytes:
     """A whole user as bytes, for a base."""
-    records, journal = write_journal(state.memory, state.seen)
-    return encode_stored_user(StoredUser(encode_features(state.features), state.memory.floor, records, journal))
+    return encode_stored_user(store_user(state))
+
+
+def store_user(state: UserState) -> StoredUser:
+    """Like `freeze_user`, not encoded."""
+    records = encode_records(state.memory, state.seen)
+    return StoredUser(encode_features(state.features), state.memory.floor, len(records.ends), records.data)
 
 
 def thaw_user(data: bytes) -> UserState:

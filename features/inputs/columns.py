@@ -27,7 +27,8 @@ from features.types import RATING, Item
 from features.units import HOUR_MS, ends_session
 
 INPUTS_VERSION: Final = 2
-"""Rises when a column changes its meaning: a model trained on another version is not served."""
+"""Rises when a column changes its meaning: a model trained on another version is not served. A signal that finds its items better
+means what it meant: models of before rank on, until they are trained anew."""
 
 USER_COLUMNS: Final = (
     "log_events",

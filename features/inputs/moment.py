@@ -4,8 +4,9 @@ N rows of a catalogue.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,14 @@ from features.recall.sparse import table_sums
 from features.schema.tables import Schema
 from features.types import ItemId, UserId
 from features.units import ends_session
+
+NOT_POSITIVE: Final = 0.3
+"""What was taken and not liked, such as a film rated low, still tells where a user is: it leads to other items by so much of what
+a positive one does."""
+
+
+def _no_rows() -> IntArray:
+    return np.zeros(0, np.int64)
 
 
 class Together:
@@ -93,13 +102,19 @@ class ItemIndex:
 
 @dataclass(frozen=True)
 class Moment:
-    """A user at a time (ms). weights: how kinds of click are blended; allowed: [N], False for items that may not be shown."""
+    """A user at a time (ms).
+
+    weights  how kinds of click are blended
+    allowed  [N] False for items that may not be shown
+    acted    rows of the items that the user's own acts hide from them then, in no order: a memory longer than the newest events
+    """
 
     user: UserFeatures
     at: int
     items: ItemIndex
     weights: ClickWeights
     allowed: BoolArray
+    acted: IntArray = field(default_factory=_no_rows)
 
     @property
     def user_id(self) -> UserId:
@@ -156,6 +171,33 @@ class Moment:
         rows = self._sequence[-count:]
         rows = rows[(rows >= 0) & (rows < self.size)]
         return rows, _shares(len(rows), fade)
+
+    def sources(self, count: int, fade: float, not_positive: float = NOT_POSITIVE) -> tuple[IntArray, FloatArray]:
+        """(rows [k], shares [k]) of the newest `count` items that lead to others, oldest first: the positive ones, and by time
+        among them those of the newest acts that go by their value and were not positive. The newest has 1, each older one `fade`
+        of the next; one that is not positive has `not_positive` of what a positive would have there."""
+        rows, positive = self._sources
+        rows, positive = rows[-count:], positive[-count:]
+        known = (rows >= 0) & (rows < self.size)
+        shares: FloatArray = _shares(int(np.count_nonzero(known)), fade)
+        return rows[known], np.where(positive[known], shares, shares * np.float32(not_positive))
+
+    @cached_property
+    def _sources(self) -> tuple[IntArray, BoolArray]:
+        """(rows [k], whether positive [k]) of the positive items and of those taken lately and not liked, by time; row −1 for
+        those that the catalogue does not have."""
+        positive = {item_id for item_id, _ in self.user.sequence}
+        by_value = self.items.schema.by_value
+        others = {
+            item_id: ts for item_id, ts, kind, _ in self.user.recent if kind in by_value and item_id not in positive
+        }
+        if not others:
+            return self._sequence, np.ones(len(self._sequence), bool)
+        row_of = self.items.row_of
+        rows = np.concatenate([self._sequence, np.array([row_of.get(item_id, -1) for item_id in others], np.int64)])
+        liked = np.arange(len(rows)) < len(self._sequence)
+        order = np.argsort([*(ts for _, ts in self.user.sequence), *others.values()], kind="stable")
+        return rows[order], liked[order]
 
     @cached_property
     def _sequence(self) -> IntArray:

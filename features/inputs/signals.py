@@ -1,11 +1,11 @@
-"""Signals: a few strengths for every item of a catalogue, as of a moment. Recall takes its candidates by them, and rankers read,
-for each candidate, the strength of each signal and the rank that it gives.
+"""Signals: a few strengths for every item of a catalogue, as of a moment. Recall takes its candidates by most of them, and
+rankers read, for each candidate, the strength of each signal and the rank that it gives.
 
 Training and serving call the same functions, on features as they stood just before an event or on the freshest ones.
 N rows of a catalogue, S signals, n candidates.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import log2
 from typing import Final, Protocol
 
@@ -19,8 +19,9 @@ from features.recall.sparse import best, divided, fill_columns, fill_columns_of_
 from features.recall.whole_order import weighted_rows
 from features.types import ItemId
 
-LIKED_FADE: Final = 0.97
-"""The weight of an older positive item relative to the next newer one, for `ease`."""
+EASE_FADE: Final = 0.9
+"""The weight of an older item relative to the next newer one, for `ease`."""
+EASE_SOURCES: Final = 50
 RECENT_FADE: Final = 0.85
 RECENT_LIKED: Final = 20
 LATEST_FADE: Final = 0.7
@@ -30,6 +31,8 @@ YEARS: Final = 5.0
 NO_ROWS: Final = np.zeros(0, np.int64)
 _FADES: Final = np.exp(-np.arange(256) / YEARS)
 """By years; beyond those nothing is left."""
+MAX_ACTED: Final = 1_000
+"""Of more items that a user has acted on, so many lead to others, spread evenly over the catalogue."""
 MAX_RANKED: Final = 300
 """Items that a signal ranks; those after them have no rank."""
 
@@ -98,17 +101,16 @@ class _OfTaste:
 
 
 def _ease(moment: Moment) -> Found:
-    liked = moment.liked(len(moment.user.sequence), LIKED_FADE)
-    return _Few(moment, moment.items.ease.spread(*liked, moment.allowed))
+    return _Few(moment, moment.items.ease.spread(*moment.sources(EASE_SOURCES, EASE_FADE), moment.allowed))
 
 
 def _similar(moment: Moment) -> Found:
-    return _Few(moment, moment.items.similar.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), moment.allowed))
+    return _Few(moment, moment.items.similar.spread(*moment.sources(RECENT_LIKED, RECENT_FADE), moment.allowed))
 
 
 def _together(moment: Moment) -> Found:
     """Co-visits, damped by popularity: an item that everybody likes is liked together with anything."""
-    found = moment.items.together.spread(*moment.liked(RECENT_LIKED, RECENT_FADE), moment.allowed)
+    found = moment.items.together.spread(*moment.sources(RECENT_LIKED, RECENT_FADE), moment.allowed)
     return _Few(moment, divided(found, moment.standing.damping))
 
 
@@ -135,6 +137,22 @@ def _again(moment: Moment) -> Found:
     return _Few(moment, keys_of(rows, np.fromiter(found.values(), np.float32, len(found)), moment.allowed))
 
 
+def _long_ease(moment: Moment) -> Found:
+    return _Few(moment, moment.items.ease.spread(*_all_acted(moment), moment.allowed))
+
+
+def _long_similar(moment: Moment) -> Found:
+    return _Few(moment, moment.items.similar.spread(*_all_acted(moment), moment.allowed))
+
+
+def _all_acted(moment: Moment) -> tuple[IntArray, FloatArray]:
+    """(rows [k ≤ MAX_ACTED], shares [k]) of all that the user has acted on, however long ago, each as much as any other."""
+    rows = moment.acted
+    if len(rows) > MAX_ACTED:
+        rows = np.sort(rows)[np.linspace(0, len(rows) - 1, MAX_ACTED).astype(np.int64)]
+    return rows, np.ones(len(rows), np.float32)
+
+
 def _popular_day(moment: Moment) -> Found:
     return _OfItems(moment, "popular_day", moment.standing.popular_day)
 
@@ -144,7 +162,7 @@ def _popular(moment: Moment) -> Found:
 
 
 Signal = Callable[[Moment], Found]
-SIGNALS: Final[dict[str, Signal]] = {
+RECALL_SIGNALS: Final[dict[str, Signal]] = {
     "ease": _ease,
     "similar": _similar,
     "together": _together,
@@ -154,6 +172,9 @@ SIGNALS: Final[dict[str, Signal]] = {
     "nearest_sessions": _nearest_sessions,
     "again": _again,
 }
+LONG_MEMORY: Final[dict[str, Signal]] = {"long_ease": _long_ease, "long_similar": _long_similar}
+"""What rankers read and recall does not: alone it is weak, beside the newest events it tells what those have left out."""
+SIGNALS: Final = RECALL_SIGNALS | LONG_MEMORY
 
 
 def _two_each(*names: str) -> tuple[str, ...]:
@@ -165,7 +186,7 @@ SIGNAL_COLUMNS: Final = (
     "alike",
     "era",
     "rating",
-    *_two_each("nearest_sessions", "again"),
+    *_two_each("nearest_sessions", "again", "long_ease", "long_similar"),
 )
 """Only ever append: a version takes as many of them, from the first on, as it was trained on, and a list that was logged with
 fewer lacks the last ones."""
@@ -201,15 +222,15 @@ class Signals:
         """Set a signal's columns of a matrix [n, len(SIGNAL_COLUMNS)] for rows; the signal has an order."""
         self._found[name].fill(out, _COLUMN[f"{name}_share"], rows)
 
-    def find_all(self) -> None:
-        for name in SIGNALS:
-            self.order(name)
+    def find(self, names: Iterable[str]) -> dict[str, IntArray]:
+        """The orders of signals, by name."""
+        return {name: self.order(name) for name in names}
 
 
 def find_signals(moment: Moment) -> Signals:
     """All signals of a moment."""
     found = Signals(moment)
-    found.find_all()
+    found.find(SIGNALS)
     return found
 
 
@@ -226,8 +247,9 @@ def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, In
 def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
     1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; and mean
-    rating, about 0. A signal that was not found says nothing: 0."""
+    rating, about 0. A signal of recall that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
+    found.find(LONG_MEMORY)
     for name, order in found.orders.items():
         if len(order):
             found.fill(name, out, rows)

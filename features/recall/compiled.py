@@ -1,7 +1,8 @@
 """Functions compiled to machine code by Numba, and the room that they compute in.
 
 A function is compiled when it is first called with arrays of its types, which takes a second or so; the result is kept beside the
-source, so that the next process has it at once.
+source, so that the next process has it at once, as long as nothing that went into it has changed
+(`features.recall.compile_cache`).
 """
 
 import threading
@@ -13,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from features.arrays import DoubleArray, IntArray
+from features.recall.compile_cache import LOCATORS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+numba.config.CACHE_LOCATOR_CLASSES = LOCATORS  # type: ignore[attr-defined]  # read when a function is declared
 
 NumberArray = npt.NDArray[np.int32]
 """Numbers that name rows, sessions or facet values."""

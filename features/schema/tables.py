@@ -54,7 +54,12 @@ class Kind(NamedTuple):
     def needs_value(self) -> bool:
         """Whether an event without a value says nothing: where its weight goes by it. A purchase whose price is not told is a
         purchase."""
-        return self.value is not None and (self.value == "stars" or len(self.steps) > 1)
+        return self.value is not None and (self.value == "stars" or self.goes_by_value)
+
+    @property
+    def goes_by_value(self) -> bool:
+        """Whether its weight depends on its value, as a rating's does: its user took the item before they judged it."""
+        return len(self.steps) > 1
 
 
 _PROFILE: Final = Kind("profile", PROFILE, None, ((0, 0),), 0, False, True)
@@ -64,12 +69,14 @@ class Schema:
     """What the events of a home mean, and what its items and users have.
 
     kinds    code → kind; None for a code of `features.types.KINDS` that the home does not know. `profile` stands apart
-    code_of  name → code, of the kinds that the home knows: `profile` where users have attributes
+    kind_of  name → kind, of the kinds that the home knows: `profile` where users have attributes
+    code_of  name → code, of the same
     unit     the weight of 1
     items    the attributes of items
     users    those of users
     context  what events and requests say of their circumstances
     ids      how the ids outside are read and given
+    by_value codes of the kinds that go by their value
     together how close in time two positives of a user are a co-visit, ms
     digest   of all that the fold reads: another one is another fold
     """
@@ -98,14 +105,16 @@ class Schema:
             else None
             for name, code in names.items()
         )
-        self.code_of = {kind.name: kind.code for kind in self.kinds if kind is not None}
+        self.kind_of = {kind.name: kind for kind in self.kinds if kind is not None}
+        self.by_value = frozenset(kind.code for kind in self.kind_of.values() if kind.goes_by_value)
         self.items = Attributes(document.items)
         self.users = Fields({name: Attribute(each.type, each.many) for name, each in document.users.items()})
         self.context = Fields({name: Attribute(each.type) for name, each in document.context.items()})
         read_by_fold: list[object] = [self.unit, self.kinds, self.items.taste_rules(), self.together]
         if self.users:
-            self.code_of[_PROFILE.name] = PROFILE
+            self.kind_of[_PROFILE.name] = _PROFILE
             read_by_fold.append(self.users.rules())
+        self.code_of = {name: kind.code for name, kind in self.kind_of.items()}
         self.digest = blake2b(msgspec.json.encode(read_by_fold), digest_size=8).hexdigest()
         self._constant = tuple(None if kind is None or len(kind.steps) > 1 else kind.steps[0][1] for kind in self.kinds)
 

@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from features.errors import Broken
-from features.keys import PARTITIONS
 from features.units import DAY_S
 from features.verdicts import APPLIED, DUPLICATE, LATE, MARKS, REJECTED, REROUTED
 
@@ -29,13 +28,13 @@ SERVED_VERDICTS: Final = (APPLIED, DUPLICATE, LATE, REJECTED)
 
 
 def lane_key(lane: int) -> str:
-    """The hash of a lane, 0 … PARTITIONS − 1: the fields of `Lane` by their short names, decimal."""
+    """The hash of a lane: the fields of `Lane` by their short names, decimal."""
     return f"job:{lane}"
 
 
-def lane_keys() -> list[str]:
-    """The hashes of all lanes, in the order of their numbers; `read_lanes` reads what they hold."""
-    return [lane_key(number) for number in range(PARTITIONS)]
+def lane_keys(lanes: int) -> list[str]:
+    """The hashes of so many lanes, in the order of their numbers; `read_lanes` reads what they hold."""
+    return [lane_key(number) for number in range(lanes)]
 
 
 def fresh_key(operator: str, subtask: int) -> str:

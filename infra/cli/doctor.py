@@ -11,8 +11,10 @@ from typing import Any
 import psutil
 
 from features.errors import MartletError, Unavailable
+from infra.attached.examine import attached_findings
 from infra.home.paths import Home
 from infra.home.running import running_status
+from infra.settings.reading import settings_of
 from infra.system import packages
 from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
 
@@ -62,6 +64,11 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
     else:
         found = "is free" if is_free(port) else f"is taken by {port_holder(port)}"
         check(is_free(port), "port", f"{port} {found}", "choose another: up --port")
+    try:
+        for finding in attached_findings(home, settings_of(home)):
+            check(not finding.help, finding.name, finding.found, finding.help)
+    except MartletError as error:
+        check(False, "settings", str(error))
     return well
 
 

@@ -1,7 +1,6 @@
 """The command line. A command that fails prints one clear line and exits with a code that is not 0."""
 
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from features.keys import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from features.schema.document import DEFAULT as DEFAULT_SCHEMA
 from features.schema.document import preset_names
+from features.store.job_status import MAX_SUBTASKS
 from features.units import ATTRIBUTION_S, DAY_S
 from features.version import VERSION
-from infra.cli import offline_commands, own_data_commands, replay_options
+from infra.cli import key_commands, offline_commands, own_data_commands, replay_options, role_commands
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
-from infra.home.running import ports_of, running_status
+from infra.home.running import engines_of, running_status
 from infra.replay.perturbation import Perturbation
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 app.add_typer(offline_commands.app)
 app.add_typer(own_data_commands.app)
+app.add_typer(key_commands.app)
+app.add_typer(role_commands.app)
 HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Context settings of a command whose arguments, --help included, are passed on to another program."""
 
@@ -77,7 +80,8 @@ def up(
     ] = None,
     master: Annotated[str | None, typer.Option(help="Spark master for the offline steps.  [default: local]")] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, max=8, help="Of the job: two TaskManagers for each.  [default: 1]")
+        int | None,
+        typer.Option(min=1, max=MAX_SUBTASKS, help="Of the job: two TaskManagers for each.  [default: 1]"),
     ] = None,
     state: Annotated[
         str | None,
@@ -91,6 +95,28 @@ def up(
             help=f"Seconds that a shown list waits for what is done about it.  [default: {ATTRIBUTION_S}]",
         ),
     ] = None,
+    api: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=16, help="Processes of the API, on one port, this time.  [default: as api.processes says]"
+        ),
+    ] = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_PARTITIONS,
+            help=f"Of the topics of users, for a new home.  [default: as kafka.partitions says, else {DEFAULT_PARTITIONS}]",
+        ),
+    ] = None,
+    scale: Annotated[
+        bool,
+        typer.Option(
+            "--scale",
+            help="Make a home that any one process may be lost of: 3 brokers, a Redis Cluster of 3 and their replicas, 2 "
+            "JobManagers and 3 servers of ZooKeeper, parallelism 2, 2 processes of the API (needs about 10 GB of memory).",
+        ),
+    ] = False,
     model_server: Annotated[
         str | None,
         typer.Option(
@@ -102,18 +128,16 @@ def up(
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
     from infra.detached import detach as run_detached
-    from infra.flink.cluster import MEMORY, ROCKSDB
+    from infra.flink.cluster import require_state
     from infra.up import Up
 
-    if state not in (None, MEMORY, ROCKSDB):
-        raise BadInput("--state", f"{MEMORY} or {ROCKSDB}", str(state))
-    if model_server is not None and not re.fullmatch(r"(https?://)?[\w.-]+:\d{1,5}", model_server):
-        raise BadInput("--model-server", "HOST:PORT or http://HOST:PORT", model_server)
-
+    require_state(state)
     if dataset is not None and Path(dataset).exists():
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
-    given = UpOptions(port, dataset, history, schema, master, parallelism, state, attribution, model_server)
+    given = UpOptions(
+        port, dataset, history, schema, master, parallelism, state, attribution, model_server, api, partitions, scale
+    )
     if detach:
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
         raise typer.Exit(run_detached(target, argv, Steps(), wait))
@@ -150,11 +174,32 @@ def status(
 
 
 @app.command()
+def config(
+    home: HomeOption = DEFAULT_HOME,
+    master: Annotated[str | None, typer.Option(help="As of `up`.")] = None,
+    model_server: Annotated[str | None, typer.Option(metavar="ADDRESS", help="As of `up`.")] = None,
+) -> None:
+    """The settings by martlet.toml, variables and these options: each value, and where it comes from."""
+    from infra.settings.settings_report import report_settings
+
+    report_settings(home_of(home), UpOptions(master=master, model_server=model_server).settings(), typer.echo)
+
+
+@app.command()
 def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(min=1, max=65535)] = 8000) -> None:
     """What is missing on this machine; exit code 1 if anything is."""
     from infra.cli.doctor import examine
 
     raise typer.Exit(0 if examine(home_of(home), port, typer.echo) else 1)
+
+
+@app.command()
+def jars(folder: Annotated[Path, typer.Argument(help="Its lib folder.")]) -> None:
+    """Copy what a Flink cluster of your own needs into its lib folder: flink-python, the Kafka connector, the job's own jar."""
+    from infra.flink.flink_lib import copy_jars
+
+    for name in copy_jars(folder):
+        typer.echo(name)
 
 
 @app.command(cls=replay_options.command_with(replay_options.OPTIONAL_VALUES))
@@ -179,8 +224,7 @@ def replay(
 
     target = home_of(home)
     perturbation = Perturbation.chosen(shuffle, duplicate, late, seed)
-    bootstrap = ports_of(target).bootstrap
-    replay_home(target, bootstrap, dataset, speed, start, end, restart, perturbation, typer.echo)
+    replay_home(target, engines_of(target), dataset, speed, start, end, restart, perturbation, typer.echo)
 
 
 @app.command()
@@ -189,6 +233,9 @@ def verify(
     wait: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds to wait for features that are still on their way.")
     ] = 10.0,
+    kernel: Annotated[
+        bool, typer.Option("--kernel", help="Fold users by the compiled kernel: for large logs.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="For programs: one line of JSON.")] = False,
 ) -> None:
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
@@ -202,7 +249,7 @@ def verify(
     running_status(target)
     settings = read_settings(target.flink / "job.json")
     began = time.monotonic()
-    finding = run(HomeRecord(target).base(), settings, wait)
+    finding = run(HomeRecord(target).base(), settings, wait, kernel=kernel)
     seconds = time.monotonic() - began
     typer.echo(finding.json_line(seconds) if json_ else finding.text(seconds))
     raise typer.Exit(finding.exit_code)
@@ -211,7 +258,7 @@ def verify(
 @app.command()
 def upgrade(
     home: HomeOption = DEFAULT_HOME,
-    parallelism: Annotated[int | None, typer.Option(min=1, max=8, help="Of the job from now on.")] = None,
+    parallelism: Annotated[int | None, typer.Option(min=1, max=MAX_SUBTASKS, help="Of the job from now on.")] = None,
 ) -> None:
     """Take changed code, or another parallelism, into the running job: savepoint, new TaskManagers, on from there.
 
@@ -220,7 +267,9 @@ def upgrade(
     from infra.home.command_channel import UPGRADE, request_up
     from infra.home.record import HomeRecord
 
-    if HomeRecord(home_of(home)).has_other_state:
+    record = HomeRecord(home_of(home))
+    record.configure(parallelism=parallelism)  # refused here, not once the job has been stopped
+    if record.has_other_state:
         raise BadInput(
             "upgrade", "a home whose job has the state of this version", "another: `down` and `up` fold the log anew"
         )

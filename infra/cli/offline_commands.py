@@ -1,5 +1,6 @@
 """Offline commands: features, models, embeddings and evaluation."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from features.errors import BadInput, Broken
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
-from infra.home.running import ports_of, running_status
+from infra.home.running import engines_of, running_status
 
 app = typer.Typer()
 
@@ -27,6 +28,8 @@ def features(
     from infra.home.record import HomeRecord
     from infra.offline_jobs import base_from_log as log
     from infra.offline_jobs import runner
+    from infra.offline_jobs.renewal import take_for_next_start
+    from infra.settings.reading import value_of
 
     target = home_of(home).make()
     if from_log:
@@ -34,7 +37,8 @@ def features(
     record = HomeRecord(target)
     if record.is_new:
         record.describe(None, None)
-        record.save()
+    record.divide(value_of(target, "kafka.partitions", None))
+    record.save()
     number = record.free_base_number()
     if not from_log:
         runner.prepare(target, record, number, typer.echo, master)
@@ -46,10 +50,11 @@ def features(
         return
     if from_log:
         runner.prepare_learned(target, record, number, typer.echo, master)
-    record = HomeRecord(target)  # read again: it took minutes, and others may have changed it
-    record.set_next_base(number)
-    record.save()
-    typer.echo(f"base {number} made; the next ./martlet up starts from it and {after}")
+    take_for_next_start(target, number)
+    typer.echo(
+        f"base {number} made: a running API recalls by its weights between items; the next ./martlet up starts from it "
+        f"and {after}"
+    )
 
 
 @app.command()
@@ -81,8 +86,8 @@ def train(
     if not runner.has_training_data(target, number):
         raise runner.no_training_data(target, number)
     if go_on:
-        bootstrap = ports_of(target).bootstrap
-        runner.train_on(target, number, bootstrap, names, version, typer.echo)
+        engines_of(target)
+        runner.train_on(target, number, names, version, typer.echo)
     elif version is not None:
         raise BadInput("--from", "--go-on with it", str(version))
     else:
@@ -106,7 +111,7 @@ def experiments(home: HomeOption = DEFAULT_HOME) -> None:
     from offline.evaluation.experiments import all_samples, report
 
     target = home_of(home)
-    report(Console(highlight=False), all_samples(ports_of(target).bootstrap), HomeRecord(target).base().schema)
+    report(Console(highlight=False), all_samples(engines_of(target).kafka), HomeRecord(target).base().schema)
 
 
 @app.command()
@@ -120,7 +125,29 @@ def embeddings(
     from infra.offline_jobs import runner
 
     target = home_of(home)
-    typer.echo(f"embeddings in {runner.embed(target, HomeRecord(target), typer.echo, master)}")
+    number = int(HomeRecord(target).base_folder().name)
+    typer.echo(f"embeddings in {runner.embed(target, number, typer.echo, master)}")
+
+
+@app.command()
+def learn(
+    home: HomeOption = DEFAULT_HOME,
+    once: Annotated[
+        bool, typer.Option("--once", help="Learn now what was shown since the last slice, in the foreground.")
+    ] = False,
+) -> None:
+    """What the learner has learned, slice by slice; --once: one cycle now (exit code 3: there was nothing to learn)."""
+    from infra.learning.learner_loop import learn_once
+    from infra.learning.learner_view import state_lines
+
+    target = home_of(home)
+    if once:
+        if not learn_once(target, typer.echo):
+            typer.echo("nothing to learn: too little was liked of what was shown since the last slice")
+            raise typer.Exit(3)
+        return
+    for line in state_lines(target):
+        typer.echo(line)
 
 
 @app.command()
@@ -145,27 +172,53 @@ def evaluate(
     recall: Annotated[
         bool, typer.Option("--recall", help="Instead: how much of what comes next each recall channel finds.")
     ] = False,
+    constants: Annotated[
+        bool,
+        typer.Option("--constants", help="Instead: the signals' constants, each by the end of the history alone."),
+    ] = False,
+    anew: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Instead: from the data set on, so many times: ties in another order, base and models of each."
+        ),
+    ] = None,
+    ties: Annotated[
+        str, typer.Option(help="With --anew: the order of rows of one second, by a hash or by id.", metavar="hash|id")
+    ] = "hash",
     rows: Annotated[int | None, typer.Option(min=1, help="With --live: only so many rows.  [default: all]")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: HOME/evaluation]")] = None,
 ) -> None:
     """How good the lists are: walk what comes after the home's history in time order, ask before each row is learned."""
     from infra.home.record import HomeRecord
     from infra.offline_jobs import evaluate as evaluation
+    from infra.services.api import plain_address
 
+    instead = {"--live": live, "--recall": recall, "--constants": constants, "--anew": anew is not None}
+    given = [name for name, is_given in instead.items() if is_given]
+    if len(given) > 1:
+        raise BadInput("evaluate", f"at most one of {', '.join(instead)}", " and ".join(given))
     target = home_of(home)
-    number = HomeRecord(target).base_number
+    number = HomeRecord(target).newest_base if anew else HomeRecord(target).base_number
     if number is None:
         raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     folder = (out or target.path / "evaluation").resolve()
     if live:
         if model and len(model) > 1:
             raise BadInput("--model", "one model with --live, as events can be posted once", ", ".join(model))
-        address = str(running_status(target)["address"])
-        bootstrap = ports_of(target).bootstrap
+        address = plain_address(running_status(target))
         chosen = model[0] if model else None
-        evaluation.over_http(target, address, bootstrap, HomeRecord(target).base(), chosen, rows, folder)
+        evaluation.over_http(target, address, engines_of(target).kafka, HomeRecord(target).base(), chosen, rows, folder)
     elif recall:
         evaluation.recall(target, number, typer.echo)
+    elif constants:
+        evaluation.constants(target, number, typer.echo)
+    elif anew:
+        from infra.offline_jobs.seeded_runs import TIES, evaluate_anew
+        from infra.services.model_server_config import FIRST_MODELS
+
+        if ties not in TIES:
+            raise BadInput("--ties", " or ".join(TIES), ties)
+        evaluate_anew(target, number, model or [FIRST_MODELS[0]], anew, ties, folder / "anew", typer.echo)
     else:
         evaluation.in_memory(target, number, model or [], late, peers, folder, typer.echo)
 
@@ -192,8 +245,30 @@ def rollback(
     model: Annotated[str, typer.Option("--model", help="The model whose newest version is withdrawn.")],
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Withdraw a model's newest version: the one before it answers within the server's poll time."""
-    from models.registry import rollback as withdraw
+    """Have the version before rank again, within the server's poll time: the newest one is taken away; where versions are judged,
+    the one that ranks gives way to the last good one."""
+    from models.registry import withdraw
 
-    now = withdraw(home_of(home).models, model)
+    now = withdraw(home_of(home).models, model, time.time_ns() // 1_000_000)
     typer.echo(f"{model} is back at version {now}")
+
+
+@app.command()
+def promote(
+    model: Annotated[str, typer.Option("--model", help="The model.")],
+    version: Annotated[int, typer.Option("--version", help="The version that is to rank.")],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Have a version rank from now on, by hand, in a home that judges its versions. It is held to the one before, and goes if
+    that is better."""
+    from infra.judging.judge_service import is_judged
+    from models.registry import promote as label
+
+    target = home_of(home)
+    if not is_judged(target):
+        why = (
+            f'"judge" in serving.json of {target.path}: without it the newest version ranks, and rollback withdraws it'
+        )
+        raise BadInput("promote", why, "none")
+    label(target.models, model, version, time.time_ns() // 1_000_000)
+    typer.echo(f"{model} version {version} ranks from now on")

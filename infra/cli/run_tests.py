@@ -1,8 +1,8 @@
 """`./martlet test`: runs all that a change must pass, fastest failures first.
 
-First the checks; then the pure tests, on all cores; then two lanes side by side: one uses the shared home, the other trains,
-runs Spark and injects faults; the pages come last, alone: beside trainings a home on two cores gives late and degraded lists,
-which pages ask for again. Each lane is a pytest process of its own (stages: tests/stages.py).
+First the checks; then the pure tests, on all cores; then the other stages, two side by side, each begun as soon as there is room;
+the pages come last, alone: beside trainings a home on two cores gives late and degraded lists, which pages ask for again. Each
+stage is a pytest process of its own (tests/stages.py).
 """
 
 import importlib.util
@@ -22,8 +22,12 @@ from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
 PURE = "pure"
-LANES = ({"home": "home", "work": "keras,spark,services,broken"}, {"pages": "pages"})
-"""What runs side by side, one after the other: lane → its stages."""
+STAGES = (("home", "spark", "broken", "keras", "services"), ("pages",))
+"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once. The shared home begins
+first, as it takes longest; homes that are broken begin later, when there are seeds for them to start from."""
+SIDE_BY_SIDE = 2
+SEEDED = {"home", "broken"}
+"""Stages whose homes start from seeds: these are made before, so that they do not count against a test's time limit."""
 
 
 class Times:
@@ -68,7 +72,7 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
                 ).returncode
         if code == 0 and not quick:
             with _seeds(fresh=everything):
-                codes = [run_lanes(_lanes(side_by_side, chosen), times) for side_by_side in LANES]
+                codes = [run_stages(_commands(group, chosen), times) for group in STAGES]
                 code = next(filter(None, codes), 0)
     finally:
         times.show()
@@ -91,13 +95,12 @@ def _seeds(fresh: bool) -> Iterator[None]:
         yield
 
 
-def _lanes(side_by_side: Mapping[str, str], chosen: Sequence[str]) -> dict[str, Commands]:
-    lanes: dict[str, Commands] = {
-        name: [_pytest(["--stage", stages, *_reported(name), *chosen])] for name, stages in side_by_side.items()
-    }
-    if "home" in lanes:  # seeds are made first, so that they do not count against a test's time limit
-        lanes["home"] = [[sys.executable, "-m", "tests.seed"], *lanes["home"]]
-    return lanes
+def _commands(group: Sequence[str], chosen: Sequence[str]) -> dict[str, Commands]:
+    """Stage → what it runs, in order."""
+    commands: dict[str, Commands] = {name: [_pytest(["--stage", name, *_reported(name), *chosen])] for name in group}
+    for name in SEEDED & commands.keys():
+        commands[name] = [[sys.executable, "-m", "tests.seed"], *commands[name]]
+    return commands
 
 
 def _pytest(arguments: Sequence[str]) -> list[str]:
@@ -115,20 +118,20 @@ def _reported(name: str) -> list[str]:
     return [f"--junitxml={Path(out) / f'{name}.xml'}"] if out else []
 
 
-def run_lanes(lanes: Mapping[str, Commands], times: Times) -> int:
-    """Run all lanes side by side, each to its end and each output line prefixed with its lane; returns the first exit code not 0,
-    or 0."""
+def run_stages(stages: Mapping[str, Commands], times: Times) -> int:
+    """Run all stages, SIDE_BY_SIDE at once, each to its end and each output line prefixed with its stage; returns the first exit
+    code not 0, or 0."""
 
     def run(name: str) -> int:
-        with times.of(f"lane {name}"):
-            return _run_lane(name, lanes[name])
+        with times.of(name):
+            return _run_stage(name, stages[name])
 
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        return next(filter(None, list(pool.map(run, lanes))), 0)
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return next(filter(None, list(pool.map(run, stages))), 0)
 
 
-def _run_lane(name: str, commands: Commands) -> int:
-    """Run the commands in order until one fails, each output line prefixed with the lane's name; returns the exit code."""
+def _run_stage(name: str, commands: Commands) -> int:
+    """Run the commands in order until one fails, each output line prefixed with the stage's name; returns the exit code."""
     for command in commands:
         with subprocess.Popen(
             command,
@@ -142,7 +145,7 @@ def _run_lane(name: str, commands: Commands) -> int:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(f"{name:<5}| {line}", end="", flush=True)
+                print(f"{name:<8}| {line}", end="", flush=True)
         if process.returncode != 0:
             return process.returncode
     return 0

@@ -8,8 +8,10 @@ from pathlib import Path
 from infra.home.paths import Home
 
 _REFUSED = "REFUSED"
+INTERVAL_S = 30
+"""Seconds from the end of a checkpoint to the beginning of the next: so much of the log is read again after a crash, at most."""
 RETAINED = 6
-"""Number of checkpoints that Flink retains: each begins 10 s after the end of the one before, about a minute to go back to."""
+"""Number of checkpoints that Flink retains: some three minutes to go back to."""
 
 
 @dataclass(frozen=True)

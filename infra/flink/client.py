@@ -1,9 +1,12 @@
 """A client of Flink's REST interface. Results are Flink's own JSON, documented on its REST API page."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from features.errors import Unavailable
 from infra.system import probes
 
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING", "CANCELLING"})
@@ -18,17 +21,28 @@ def all_run(job: Json) -> bool:
     return job["state"] == "RUNNING" and all(vertex["status"] == "RUNNING" for vertex in job["vertices"])
 
 
-class FlinkClient:
-    """Client of one cluster at `address` (http://host:port). Every request ends within TIMEOUT seconds, and all of them together
-    within `timeout` seconds from now if given. Every method raises Unavailable if no response comes, or an error."""
+def innermost_cause(trace: str) -> str:
+    """Returns the last cause in a stack trace of Java's, one line; "" if there is none."""
+    lines = [line.strip() for line in trace.splitlines() if line.strip().startswith("Caused by: ")]
+    return lines[-1].removeprefix("Caused by: ")[:400] if lines else ""
 
-    def __init__(self, address: str, timeout: float | None = None) -> None:
+
+class FlinkClient:
+    """Client of one cluster at `address` (http://host:port; of several JobManagers, with commas between: one that does not lead
+    asks the one that does); "our job" is the one that is called `job_name`. Every request to one of them ends within TIMEOUT
+    seconds, and all of them together within `timeout` seconds from now if given. Every method raises Unavailable if no response
+    comes, or an error."""
+
+    def __init__(self, address: str, timeout: float | None = None, job_name: str = JOB_NAME) -> None:
         self.address = address
+        self._addresses = deque(address.split(","))
+        """The one that answered last first."""
+        self._job_name = job_name
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
     def jobs(self) -> list[Json]:
         """Returns our jobs, ended ones included: name, jid, state, start-time, tasks …"""
-        return [job for job in self._request("/jobs/overview")["jobs"] if job["name"] == JOB_NAME]
+        return [job for job in self._request("/jobs/overview")["jobs"] if job["name"] == self._job_name]
 
     def live_job(self) -> str | None:
         """Returns the id of our live job; None if there is none."""
@@ -94,5 +108,17 @@ class FlinkClient:
         return found
 
     def _request(self, path: str, method: str = "GET", body: object = None) -> Any:
+        # What is to be done once is not asked of another one, too.
+        tries = 1 if method == "POST" else len(self._addresses)
+        for _ in range(tries - 1):
+            with suppress(Unavailable):
+                return self._send(path, method, body)
+        return self._send(path, method, body)
+
+    def _send(self, path: str, method: str, body: object) -> Any:
         left = TIMEOUT if self._deadline is None else min(TIMEOUT, self._deadline - time.monotonic())
-        return probes.http_json(self.address + path, timeout=max(0.05, left), method=method, body=body)
+        try:
+            return probes.http_json(self._addresses[0] + path, timeout=max(0.05, left), method=method, body=body)
+        except Unavailable:
+            self._addresses.rotate(-1)
+            raise

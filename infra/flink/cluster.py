@@ -1,15 +1,21 @@
 """The Flink session cluster of a home, from the distribution inside the apache-flink wheel."""
 
 import os
+import shutil
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from features.errors import Unavailable
-from infra.flink import flink_java
-from infra.flink.checkpoints import RETAINED
+from features.errors import BadInput, Unavailable
+from infra.flink import flink_java, zookeeper
+from infra.flink.checkpoints import INTERVAL_S, RETAINED
 from infra.flink.client import FlinkClient
+from infra.flink.flink_lib import link_lib
+from infra.flink.zookeeper import SESSION_MS, quorum
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
+from infra.home.topology import ALONE, Topology
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.system import packages
@@ -20,10 +26,29 @@ def task_managers(parallelism: int) -> int:
     """Returns the number of TaskManagers: for each degree of parallelism one for the user fold and one for source and items,
     since two Python operators in one JVM would share one GIL; and a standby, which takes over the tasks of one that dies at
     once."""
-    return 2 * parallelism + 1
+    return slots_of(parallelism) + 1
 
 
-_LOG4J = """rootLogger.level = INFO
+def slots_of(parallelism: int) -> int:
+    """Returns the number of slots of a job: two for each degree of parallelism."""
+    return 2 * parallelism
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Returns host and port of a cluster's REST address.
+
+    >>> host_and_port("http://flink:8081")
+    ('flink', 8081)
+    """
+    parts = urlsplit(address)
+    return parts.hostname or "", parts.port or 8081
+
+
+SUCCESSOR_AFTER = 20.0
+"""Seconds from the death of a TaskManager, or of one JobManager of several, to the start of its successor, which becomes the
+standby: meanwhile the job has the processors to itself, to catch up with the log. Where the job lacks a TaskManager there is no
+such wait (see `standby`)."""
+CONSOLE_LOGGING = """rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
 appender.console.name = Console
 appender.console.type = CONSOLE
@@ -45,63 +70,81 @@ _STATE = {
 _MANAGED_MIB = {MEMORY: 16, ROCKSDB: 160}
 
 
-def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
+def require_state(state: str | None) -> None:
+    """Raise BadInput for what is no way to keep state; None: as the home has it."""
+    if state is not None and state not in _STATE:
+        raise BadInput("--state", " or ".join(_STATE), state)
+
+
+def configure(home: Home, ports: Ports, state: str = MEMORY, topology: Topology = ALONE) -> dict[str, str]:
     """Write the cluster's configuration, with state in MEMORY or ROCKSDB; returns the environment variables of its processes
-    and its client."""
-    conf, lib = _conf(home), _lib(home)
-    conf.mkdir(parents=True, exist_ok=True)
+    and its client. What JobManagers of a run before have left for one another is removed."""
     settings = {
+        **process_settings(state),
         "jobmanager.rpc.address": LOOPBACK,
         "jobmanager.rpc.port": ports.flink_rpc,
         "jobmanager.bind-host": LOOPBACK,
         "rest.address": LOOPBACK,
         "rest.bind-address": LOOPBACK,
         "rest.port": ports.flink_rest,
-        "web.submit.enable": "false",
-        "web.cancel.enable": "false",
         "taskmanager.bind-host": LOOPBACK,
         "taskmanager.host": LOOPBACK,
+        **_job_settings(home, state),
+        **(_high_availability(home, ports, topology.coordinators) if topology.coordinators else {}),
+        **_python_settings(None),
+        "env.log.dir": str(home.logs),
+        "env.pid.dir": str(home.run / "flink"),
+        "io.tmp.dirs": str(home.flink / "tmp"),
+        "web.tmpdir": str(home.flink / "tmp"),
+    }
+    shutil.rmtree(_shared(home), ignore_errors=True)
+    (home.flink / "tmp").mkdir(exist_ok=True)
+    (home.run / "flink").mkdir(exist_ok=True)
+    return _written(home, settings)
+
+
+def _high_availability(home: Home, ports: Ports, coordinators: int) -> dict[str, object]:
+    """Returns the settings of JobManagers of which one leads, by ZooKeeper: another takes its place and goes on with the job."""
+    return {
+        "high-availability.type": "zookeeper",
+        "high-availability.storageDir": _shared(home).as_uri(),
+        "high-availability.zookeeper.quorum": quorum(ports, coordinators),
+        "high-availability.zookeeper.client.session-timeout": f"{SESSION_MS} ms",
+        "high-availability.zookeeper.client.connection-timeout": f"{SESSION_MS} ms",
+        "high-availability.zookeeper.client.retry-wait": "500 ms",
+        "high-availability.zookeeper.client.max-retry-attempts": 10,
+        # One of the servers may be started anew: who leads goes on as long as it is known again within the session.
+        "high-availability.zookeeper.client.tolerate-suspended-connections": "true",
+    }
+
+
+def process_settings(state: str = MEMORY) -> dict[str, object]:
+    """Returns the settings of a cluster's processes that are the same wherever they run: heartbeats, Java and memory."""
+    return {
+        "web.submit.enable": "false",
+        "web.cancel.enable": "false",
         "taskmanager.numberOfTaskSlots": 1,
         "heartbeat.interval": "500 ms",
         "heartbeat.timeout": "5 s",
         # All start together: a TaskManager that finds no JobManager yet retries soon, not after 10 s.
         "cluster.registration.error-delay": "500 ms",
         "cluster.registration.refused-registration-delay": "1 s",
-        "execution.checkpointing.storage": "filesystem",
-        "execution.checkpointing.dir": home.checkpoints.as_uri(),
-        "execution.checkpointing.interval": "10 s",
-        # Flink triggers the first checkpoint this long after the first task runs: by then all of them should run. It is
-        # counted from the end of a checkpoint: the period is this and the duration of one, longer than the interval.
-        "execution.checkpointing.min-pause": "10 s",
-        "execution.checkpointing.timeout": "2 min",
-        "execution.checkpointing.num-retained": RETAINED,
-        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        "execution.checkpointing.tolerable-failed-checkpoints": 1000,
-        "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "200 ms",
-        "restart-strategy.exponential-delay.max-backoff": "10 s",
-        "restart-strategy.exponential-delay.reset-backoff-threshold": "1 min",
-        "execution.buffer-timeout.interval": "1 ms",
-        "python.execution-mode": "thread",
-        "python.executable": str(Path(sysconfig.get_path("scripts")) / "python"),
-        "python.client.executable": str(Path(sysconfig.get_path("scripts")) / "python"),
         "env.java.opts.all": " ".join(flink_java.options()),
-        "env.log.dir": str(home.logs),
-        "env.pid.dir": str(home.run / "flink"),
-        "io.tmp.dirs": str(home.flink / "tmp"),
-        "web.tmpdir": str(home.flink / "tmp"),
         **flink_java.job_manager_memory().settings,
         **flink_java.task_manager_memory(_MANAGED_MIB[state]).settings,
-        **_STATE[state],
     }
-    (home.flink / "tmp").mkdir(exist_ok=True)
-    (home.run / "flink").mkdir(exist_ok=True)
+
+
+def _written(home: Home, settings: Mapping[str, object]) -> dict[str, str]:
+    """Write a configuration and the folder of jars; returns the environment variables that lead there."""
+    conf, lib = _conf(home), _lib(home)
+    conf.mkdir(parents=True, exist_ok=True)
     (conf / "config.yaml").write_text("".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items()))
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
-        (conf / name).write_text(_LOG4J)
+        (conf / name).write_text(CONSOLE_LOGGING)
     for name in ("masters", "workers"):
         (conf / name).write_text(f"{LOOPBACK}\n")
-    _link_lib(lib)
+    link_lib(lib)
     return python_env(
         {
             # Without FLINK_HOME, pyflink looks for it and resets FLINK_LIB_DIR on the way.
@@ -116,6 +159,53 @@ def configure(home: Home, ports: Ports, state: str = MEMORY) -> dict[str, str]:
     )
 
 
+def configure_client(home: Home, address: str, python: str | None, state: str = MEMORY) -> dict[str, str]:
+    """Write the configuration of a client of an attached cluster at the REST address `address`, and of the job that it submits;
+    returns its environment variables. `python`: the one on the TaskManagers; None: the path of this one."""
+    host, port = host_and_port(address)
+    settings = {
+        "rest.address": host,
+        "rest.port": port,
+        **_job_settings(home, state),
+        **_python_settings(python),
+        "env.java.opts.all": " ".join(flink_java.options()),
+    }
+    return _written(home, settings)
+
+
+def _job_settings(home: Home, state: str) -> dict[str, object]:
+    """Returns the settings that a job takes along, to whichever cluster."""
+    return {
+        "execution.checkpointing.storage": "filesystem",
+        "execution.checkpointing.dir": home.checkpoints.as_uri(),
+        "execution.checkpointing.interval": f"{INTERVAL_S} s",
+        # Flink triggers the first checkpoint this long after the first task runs: by then all of them should run. It is
+        # counted from the end of a checkpoint: the period is this and the duration of one, longer than the interval.
+        "execution.checkpointing.min-pause": f"{INTERVAL_S} s",
+        "execution.checkpointing.timeout": "2 min",
+        "execution.checkpointing.num-retained": RETAINED,
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.tolerable-failed-checkpoints": 1000,
+        "restart-strategy.type": "exponential-delay",
+        # By then the JobManager knows which TaskManager has died; sooner, its slot would be used once more, in vain.
+        "restart-strategy.exponential-delay.initial-backoff": "800 ms",
+        "restart-strategy.exponential-delay.max-backoff": "10 s",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "1 min",
+        "execution.buffer-timeout.interval": "1 ms",
+        **_STATE[state],
+    }
+
+
+def _python_settings(python: str | None) -> dict[str, object]:
+    """Returns the settings of Python in a job; `python`: the one of the TaskManagers, None: this one."""
+    own = str(Path(sysconfig.get_path("scripts")) / "python")
+    return {
+        "python.execution-mode": "thread",
+        "python.executable": python or own,
+        "python.client.executable": own,
+    }
+
+
 def _conf(home: Home) -> Path:
     return home.flink / "conf"
 
@@ -124,33 +214,46 @@ def _lib(home: Home) -> Path:
     return home.flink / "lib"
 
 
+def _shared(home: Home) -> Path:
+    """What JobManagers leave for one another: the job, and where its checkpoints lie."""
+    return home.flink / "ha"
+
+
 def _yaml(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
-def _link_lib(lib: Path) -> None:
-    """Make a lib folder of links to Flink's own jars, flink-python and the connector. Listed in pipeline.jars instead, they would
-    be loaded anew for every job, and the second job on a TaskManager would fail."""
-    lib.mkdir(parents=True, exist_ok=True)
-    for link in lib.iterdir():
-        link.unlink()
-    flink = packages.flink_home()
-    for jar in [
-        *(flink / "lib").glob("*.jar"),
-        *(flink / "opt").glob("flink-python-*.jar"),
-        *packages.jars("connector"),
-    ]:
-        (lib / jar.name).symlink_to(jar)
+def coordinators(home: Home, ports: Ports, count: int) -> list[Service]:
+    """Returns so many servers of ZooKeeper as services. `configure` must have returned."""
+    java = flink_java.java(zookeeper.MEMORY, _conf(home), _lib(home))
+    return [zookeeper.zookeeper(home, ports, number, count, java) for number in range(1, count + 1)]
 
 
-def job_manager(home: Home, ports: Ports, env: dict[str, str]) -> Service:
+def job_managers(home: Home, ports: Ports, env: dict[str, str], count: int = 1) -> list[Service]:
+    """Returns so many JobManagers as services, each ready once it answers for the one that leads."""
+    return [
+        _job_manager(home, ports, env, number, SUCCESSOR_AFTER if count > 1 else 0.0) for number in range(1, count + 1)
+    ]
+
+
+def _job_manager(home: Home, ports: Ports, env: dict[str, str], number: int, restart_after: float) -> Service:
+    port = ports.of("flink_rest", number)
+    address = f"http://{LOOPBACK}:{port}"
     return Service(
-        "jobmanager",
-        flink_java.command(flink_java.JOB_MANAGER, flink_java.job_manager_memory(), _conf(home), _lib(home)),
-        lambda: FlinkClient(ports.flink).task_managers(),
+        "jobmanager" if number == 1 else f"jobmanager-{number}",
+        flink_java.command(
+            flink_java.JOB_MANAGER,
+            flink_java.job_manager_memory(),
+            _conf(home),
+            _lib(home),
+            f"-Drest.port={port}",
+            f"-Dhigh-availability.jobmanager.port={ports.of('flink_rpc', number)}",
+        ),
+        lambda: FlinkClient(address).task_managers(),
         env=env,
         cwd=home.flink,
-        address=ports.flink,
+        address=address,
+        restart_after=restart_after,
     )
 
 
@@ -174,4 +277,5 @@ def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, sta
         ready,
         env=env,
         cwd=home.flink,
+        restart_after=SUCCESSOR_AFTER,
     )

@@ -4,7 +4,7 @@ The scripts start another Java before each process to compute its memory setting
 here these are constants."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 _METASPACE, _OVERHEAD, _NETWORK, _FRAMEWORK, _TASK_OFF_HEAP, _TASK_HEAP = 192, 192, 48, 128, 64, 384
 """MiB, of a TaskManager; _HEAP and _OFF_HEAP are the JobManager's."""
+_CODE_CACHE = 128
+"""MiB of address space, a part of _OVERHEAD; some 40 are used."""
 _HEAP, _OFF_HEAP = 384, 128
 
 # Packages that Flink's own classes access by reflection under Java 21.
@@ -44,6 +46,10 @@ def options() -> list[str]:
         # could be measured: the work is Python's (decision 0017). The heaps are small.
         "-XX:TieredStopAtLevel=1",
         "-XX:+UseSerialGC",
+        # Else each process stops for full collections in its first minutes, whenever its code or its classes outgrow what is
+        # reserved for them at the start.
+        f"-XX:ReservedCodeCacheSize={_CODE_CACHE}m",
+        f"-XX:MetaspaceSize={_METASPACE - 32}m",
     ]
 
 
@@ -93,19 +99,21 @@ def task_manager_memory(managed: int) -> Memory:
     return Memory(settings | {"taskmanager.cpu.cores": "1.0", "external-resources": "none"}, java)
 
 
-def command(main: str, memory: Memory, conf: Path, lib: Path, *arguments: str) -> tuple[str | Path, ...]:
-    """Returns the command line of one process: `main` is JOB_MANAGER or TASK_MANAGER, `conf` the folder of its configuration."""
+def java(options_of_own: Sequence[str], conf: Path, lib: Path) -> tuple[str | Path, ...]:
+    """Returns the command line of one process up to the name of its main class: `conf` is the folder of the configuration, `lib`
+    that of the jars."""
     jars = sorted(lib.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
     return (
         packages.java_home() / "bin" / "java",
-        *memory.java,
+        *options_of_own,
         *options(),
         "-Djava.security.manager=allow",
         f"-Dlog4j.configurationFile={(conf / 'log4j-console.properties').as_uri()}",
         "-classpath",
         os.pathsep.join(map(str, jars)),
-        main,
-        "--configDir",
-        conf,
-        *arguments,
     )
+
+
+def command(main: str, memory: Memory, conf: Path, lib: Path, *arguments: str) -> tuple[str | Path, ...]:
+    """Returns the command line of one process: `main` is JOB_MANAGER or TASK_MANAGER, conf, lib as for `java`."""
+    return (*java(memory.java, conf, lib), main, "--configDir", conf, *arguments)

@@ -1,18 +1,21 @@
 """Control of the Flink job: starts it from the newest readable checkpoint, cancels it, stops it with a savepoint.
 
-A checkpoint that does not load is refused and named in `status`, and the one before it is used; if none is left the job
-starts from the base and folds the whole log again. So it never silently starts empty.
+A checkpoint that does not load, or from which the job reads nothing, is refused and named in `status`, and the one before it is
+used; if none is left the job starts from the base and folds the whole log again. So it never silently starts empty.
 """
 
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import msgspec
 
+from features.durable import write_secret
 from features.errors import Unavailable
 from infra.flink import checkpoints
 from infra.flink.checkpoints import Checkpoint
-from infra.flink.client import FlinkClient, all_run
+from infra.flink.client import FlinkClient, Json, all_run, innermost_cause
 from infra.flink.job_client import JobClient, NotSubmitted
 from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
@@ -59,7 +62,15 @@ class Job:
     def use(self, settings: JobSettings) -> None:
         """Set the settings for the next start."""
         self.settings = settings
-        settings_file(self._home).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+        write_secret(settings_file(self._home), msgspec.json.format(msgspec.json.encode(settings)))
+
+    def prepare_client(self) -> None:
+        """Have a client ready for the next start; to be called repeatedly."""
+        self._client.prepare()
+
+    def drop_client(self) -> None:
+        """End the client that is ready: the code has changed since it was started."""
+        self._client.drop()
 
     def running(self) -> str | None:
         """Returns the id of the live job; None if there is none. Raises Unavailable."""
@@ -77,9 +88,7 @@ class Job:
                 return self._started(str(checkpoint.folder))
             except CheckpointUnreadable as error:
                 self.cancel()
-                reason = str(error).splitlines()[0][:300]
-                checkpoints.refuse(checkpoint, reason)
-                self._supervisor.note(checkpoint_refused=f"{checkpoint.folder.name}: {reason}")
+                self._refuse(checkpoint, str(error).splitlines()[0][:300])
         self._began = time.monotonic()
         self._submit(None)
         self.wait_running()
@@ -102,7 +111,7 @@ class Job:
         Flink reports it."""
         timeout = RUN_TIMEOUT + RUN_TIMEOUT_EACH * self.settings.parallelism
         deadline = time.monotonic() + timeout
-        state = "unknown"
+        state, cause = "unknown", ""
         while time.monotonic() < deadline:
             try:
                 job = self.running()
@@ -115,13 +124,14 @@ class Job:
                         return
                 if (trouble := self.trouble()) and _fault(trouble) is CheckpointUnreadable:
                     raise CheckpointUnreadable(trouble)
+                cause = innermost_cause(trouble)
             except CheckpointUnreadable:
                 raise
             except Unavailable as error:
                 state = str(error)
             time.sleep(0.2)
         raise Unavailable(
-            f"the job does not run after {timeout:.0f} s: {state}; see the logs of the TaskManagers in {self._home.logs}"
+            f"the job does not run after {timeout:.0f} s: {state}{cause and f', {cause}'}; see the logs of the TaskManagers"
         )
 
     def trouble(self) -> str:
@@ -136,14 +146,32 @@ class Job:
             return False
         return _fault(self.trouble()) is CheckpointUnreadable
 
+    def details(self) -> Json | None:
+        """Returns Flink's details of the live job; None if there is none. Raises Unavailable."""
+        job = self.running()
+        return None if job is None else self._flink.job(job)
+
+    def refuse_since_restore(self, reason: str) -> None:
+        """Refuse the checkpoint that the live job was restored from, and all completed since: they lack what it lacks. Raises
+        Unavailable."""
+        job = self.details()
+        if job is None:
+            return
+        restored = self._flink.checkpoints(job["jid"])["latest"]["restored"]
+        path = "" if restored is None else url2pathname(urlsplit(restored["external_path"]).path)
+        present = checkpoints.retained(self._home)
+        since = next((each.completed_at for each in present if str(each.folder) == path), job["start-time"] / 1000)
+        for checkpoint in present:
+            if checkpoint.completed_at >= since:
+                self._refuse(checkpoint, reason)
+
+    def _refuse(self, checkpoint: Checkpoint, reason: str) -> None:
+        checkpoints.refuse(checkpoint, reason)
+        self._supervisor.note(checkpoint_refused=f"{checkpoint.folder.name}: {reason}")
+
     def cancel(self, timeout: float = 30.0) -> None:
         """Cancel the job, without a savepoint. Raises Unavailable if it does not end within `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while (job := self.running()) is not None:
-            if time.monotonic() > deadline:
-                raise Unavailable(f"job {job} was not cancelled within {timeout:.0f} s")
-            self._flink.cancel(job)
-            time.sleep(0.3)
+        end_live_job(self._flink, timeout)
 
     def just_began(self) -> bool:
         """Returns whether the job started from the base too recently for a savepoint."""
@@ -168,6 +196,20 @@ class Job:
                 raise Unavailable(f"the savepoint failed: {cause[:300]}")
             time.sleep(0.1)
         raise Unavailable(f"no savepoint within {timeout:.0f} s")
+
+
+def end_live_job(flink: FlinkClient, timeout: float = 30.0) -> bool:
+    """Cancel our live job in a cluster; returns whether there was one. Raises Unavailable if it does not end within `timeout`
+    seconds."""
+    deadline = time.monotonic() + timeout
+    was_live = False
+    while (job := flink.live_job()) is not None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"job {job} was not cancelled within {timeout:.0f} s")
+        flink.cancel(job)
+        was_live = True
+        time.sleep(0.3)
+    return was_live
 
 
 def _fault(text: str) -> type[Unavailable]:

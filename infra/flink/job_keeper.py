@@ -4,21 +4,18 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from features.base.reader import Base
 from features.errors import MartletError, Unavailable
 from infra.flink import checkpoints
 from infra.flink.job_control import Job
 from infra.flink.standby import Standby
+from infra.flink.standstill import Standstill
 from infra.home import command_channel
 from infra.home.command_channel import REBUILD, UPGRADE
 from infra.home.paths import Home
-from infra.replay.clock_mark import restore_mark
-from infra.services.base_loader import load_base
 from infra.services.redis_instance import RedisRun
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
@@ -29,7 +26,7 @@ IN_VAIN = 5.0
 
 
 class JobKeeper:
-    """Restarts the job if Flink lost it or Redis lost writes, and carries out requests of commands."""
+    """Restarts the job if Flink lost it, it reads nothing or Redis lost writes, and carries out requests of commands."""
 
     def __init__(
         self,
@@ -39,9 +36,12 @@ class JobKeeper:
         redis_run: RedisRun,
         workers: Callable[[int], Sequence[Service]],
         save_parallelism: Callable[[int], None],
-        standby: Standby,
+        standby: Standby | None,
+        standstill: Standstill,
+        fill_redis: Callable[[], object],
     ) -> None:
-        """`workers` returns the TaskManagers for a parallelism; `save_parallelism` records it for the next `up`."""
+        """`workers` returns the TaskManagers for a parallelism; `save_parallelism` records it for the next `up`; `fill_redis`
+        loads the base into a Redis that is empty. No `standby`: the cluster is attached, its TaskManagers are not ours."""
         self._home = home
         self._supervisor = supervisor
         self._job = job
@@ -49,15 +49,17 @@ class JobKeeper:
         self._workers = workers
         self._save_parallelism = save_parallelism
         self._standby = standby
+        self._standstill = standstill
+        self._fill_redis = fill_redis
         self._vain_since: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
 
     def start(self) -> str:
         """Start the job for the first time; returns the origin. Raises Unavailable."""
-        run_id, _ = self._redis_run.read_instance()
-        origin = self._job.start(before=self._redis_run.lost_since(run_id))
-        self._redis_run.note(run_id)
+        instances, _ = self._redis_run.read_instances()
+        origin = self._job.start(before=self._redis_run.lost_since(instances))
+        self._redis_run.note(instances)
         return origin
 
     def start_thread(self) -> None:
@@ -68,7 +70,9 @@ class JobKeeper:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
-        self._standby.stop()
+        if self._standby is not None:
+            self._standby.stop()
+        self._standstill.close()
         try:
             if self._job.just_began():  # it will start from the base again, as if it had not begun
                 self._job.cancel()
@@ -77,6 +81,14 @@ class JobKeeper:
                 self._job.stop_with_savepoint()
         except Unavailable as error:
             self._supervisor.note(savepoint=str(error)[:300])
+            if self._standby is None:  # an attached cluster would run it on
+                self._cancel_at_last()
+
+    def _cancel_at_last(self) -> None:
+        try:
+            self._job.cancel()
+        except Unavailable as error:  # the next `up` or `down` ends it
+            self._supervisor.note(savepoint=f"the job may run on: {error}"[:300])
 
     def _run(self) -> None:
         while not self._stopping.wait(EVERY):
@@ -84,24 +96,44 @@ class JobKeeper:
                 self._serve_request()
                 self._check_job()
                 with contextlib.suppress(Unavailable):  # the JobManager is away
-                    self._standby.poll()
+                    self._prepare_for_faults()
                 self._supervisor.note(job_trouble=None)
             except (MartletError, OSError) as error:
                 self._supervisor.note(job_trouble=str(error)[:500])
+
+    def _prepare_for_faults(self) -> None:
+        """See to it that the job has its TaskManagers, then a warm standby, then a client that can submit it again."""
+        if self._standby is None:
+            return
+        if self._supervisor.waiting():
+            self._standby.restart_missing(self._workers(self._job.settings.parallelism))
+        self._standby.poll()
+        if self._standby.is_warm:
+            self._job.prepare_client()
 
     def _check_job(self) -> None:
         with contextlib.suppress(Unavailable):  # it is away: the job waits for it
             self._check_redis()
         try:
-            lost = self._job.running() is None
-            vain = not lost and self._is_vain()
+            trouble = self._trouble()
         except Unavailable:
             return  # the JobManager is away; the supervisor sees to it
-        if vain:
+        if trouble is not None:
             self._vain_since = None
             self._job.cancel()
-        if lost or vain:
-            self._restart("Flink had lost it" if lost else "its checkpoint did not load", None)
+            self._restart(trouble, None)
+
+    def _trouble(self) -> str | None:
+        """Returns why the job must be started again, None if it need not, and refuses checkpoints at fault. Raises
+        Unavailable."""
+        if self._job.running() is None:
+            return "Flink had lost it"
+        if self._is_vain():
+            return "its checkpoint did not load"
+        if not self._standstill.poll(self._job.details):
+            return None
+        self._job.refuse_since_restore("the job read nothing after it")
+        return "it read nothing of the log"
 
     def _is_vain(self) -> bool:
         if not self._job.restores_in_vain():
@@ -112,47 +144,47 @@ class JobKeeper:
         return time.monotonic() - self._vain_since > IN_VAIN
 
     def _check_redis(self) -> None:
-        run_id, loaded = self._redis_run.read_instance()
+        instances, loaded = self._redis_run.read_instances()
         if loaded != self._job.settings.generation:
             self._rebuild("Redis had been emptied")
             return
-        since = self._redis_run.lost_since(run_id)
+        since = self._redis_run.lost_since(instances)
         if since is not None:
             self._job.cancel()
             self._restart("Redis came back as another instance", since)
-        self._redis_run.note(run_id)
+        self._redis_run.note(instances)
 
     def _restart(self, why: str, before: float | None) -> str:
         origin = self._job.start(before)
+        self._standstill.begin()
         self._supervisor.note(job_submitted_again=f"{time.strftime('%Y-%m-%d %H:%M:%S')}: {why}")
         return origin
 
     def _rebuild(self, why: str) -> str:
         """Rebuild everything in Redis: load the base, then fold the whole log. Returns the job's origin."""
-        settings = self._job.settings
         self._job.cancel()
         checkpoints.forget(self._home)
-        load_base(Base(Path(settings.base)), settings.redis_port, settings.generation)
-        restore_mark(self._home, settings.redis_port)
+        self._fill_redis()
         origin = self._restart(why, None)
-        self._redis_run.note(self._redis_run.read_instance()[0])
+        self._redis_run.note(self._redis_run.read_instances()[0])
         return origin
 
     def _upgrade(self, parallelism: int | None) -> str:
         """Restart the job from a savepoint on new TaskManagers: old ones keep Python's modules and would not see changed code."""
+        if self._standby is None:
+            raise Unavailable(
+                "the Flink cluster is attached: ./martlet down, restart its TaskManagers with the new code, ./martlet up"
+            )
         settings = self._job.settings
         before, after = settings.parallelism, parallelism or settings.parallelism
         self._job.stop_with_savepoint(timeout=60)
         self._job.use(msgspec.structs.replace(settings, parallelism=after))
         self._save_parallelism(after)
         self._standby.give_up_first()
+        self._job.drop_client()
         for service in self._workers(before):
             self._supervisor.end(service.name)
-        workers = self._workers(after)
-        for service in workers:
-            self._supervisor.begin(service)
-        for service in workers:
-            self._supervisor.await_ready(service)
+        self._supervisor.start_all(self._workers(after))
         return self._restart("upgrade", None)
 
     def _serve_request(self) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infra.flink.client import FlinkClient
 from infra.home.paths import Home
@@ -56,6 +56,19 @@ class Standby:
                 self._first = None
             elif target is not None:
                 self._begin(target)
+
+    def restart_missing(self, workers: Sequence[Service]) -> None:
+        """Restart TaskManagers that have died without a further wait, if fewer are left than the job needs: all of `workers` but
+        one, the standby. Raises Unavailable."""
+        waiting = self._supervisor.waiting() & {service.name for service in workers}
+        if waiting and len(self._flink.task_managers()) < len(workers) - 1:
+            for name in waiting:
+                self._supervisor.restart_now(name)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the standby waits, warm: nothing else is to be prepared."""
+        return self._reported == WARM
 
     def give_up_first(self) -> None:
         """Do not start the first standby: all TaskManagers are about to be started anew, the standby with them."""

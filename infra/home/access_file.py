@@ -1,17 +1,113 @@
-"""`access.json`: who may call the API. A new home has an operator's key and nothing else in it."""
+"""`access.json`: who may call the API. A new home has an operator's key and nothing else in it; `./martlet keys` changes it."""
 
+import fcntl
 import os
 import secrets
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
+from features.contracts.events import Name
+from features.durable import atomic_file
+from features.errors import BadInput, Broken
 from infra.home.paths import Home
-from online.http.access import Access
+from online.access.access import OPERATOR, Access, StoredKey, read_access
+from online.access.api_keys import Role, hashed
+from online.access.rate_limits import Limit
+
+PREFIX: Final = "martlet_"
+"""Begins each drawn key, so that a scan for secrets knows one."""
+KEY_BYTES: Final = 32
 
 
 def ensure_access(home: Home) -> None:
     """Create the file if it is missing, readable by the home's owner alone."""
     if not home.access_file.exists():
-        access = Access(admin_key=secrets.token_urlsafe(24))
-        with os.fdopen(os.open(home.access_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(access)) + b"\n")
+        _write(home, Access(admin_key=secrets.token_urlsafe(24)))
+
+
+def add_key(home: Home, name: str, role: Role, limit: Limit | None) -> str:
+    """Add a caller with a key that is drawn here; returns the key, of which the file has the digest alone. Raises BadInput for a
+    name that is taken or none, and for a home or a file that can't be read."""
+    _check_name(name)
+    if home.record_file.exists():  # `features` has made it, and no API has run yet
+        ensure_access(home)
+    key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
+
+    def added(access: Access) -> Access:
+        if name in access.keys:
+            raise BadInput("keys add", f"a name that no key has ({name!r} may be revoked)", repr(name))
+        stored = StoredKey(hashed(key), role, limit)
+        return msgspec.structs.replace(access, keys=access.keys | {name: stored})
+
+    _change(home, added)
+    return key
+
+
+def revoke_key(home: Home, name: str) -> None:
+    """Take a caller's key away. Raises BadInput where there is none of that name."""
+
+    def revoked(access: Access) -> Access:
+        if name == OPERATOR and access.admin_key is not None:
+            return msgspec.structs.replace(access, admin_key=None)
+        if name not in access.keys:
+            raise BadInput(
+                "keys revoke", f"one of {', '.join(sorted(names(access))) or 'none: there are no keys'}", name
+            )
+        return msgspec.structs.replace(access, keys={each: key for each, key in access.keys.items() if each != name})
+
+    _change(home, revoked)
+
+
+def hash_keys(home: Home) -> None:
+    """Replace each key that stands in the file as it is sent by its digest."""
+
+    def with_digests(access: Access) -> Access:
+        keys = {name: msgspec.structs.replace(each, key=hashed(each.key)) for name, each in access.stored_keys.items()}
+        operator = None if access.admin_key is None else hashed(access.admin_key)
+        return msgspec.structs.replace(access, keys=keys, admin_key=operator)
+
+    _change(home, with_digests)
+
+
+def read_home_access(home: Home) -> Access:
+    """What the file says. Raises BadInput where there is none, Broken for one with something wrong in it."""
+    try:
+        return read_access(home.access_file.read_bytes())
+    except FileNotFoundError as error:
+        raise BadInput("--home", "a home that `up` has made", f"{home.path}, which has no access.json") from error
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Broken(f"{home.access_file}: {error}") from error
+
+
+def names(access: Access) -> list[str]:
+    """The names of all callers with a key."""
+    return [*access.keys, *([] if access.admin_key is None else [OPERATOR])]
+
+
+def _check_name(name: str) -> None:
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError as error:
+        raise BadInput("keys add", "a name of 1 to 64 characters", repr(name)[:100]) from error
+    if name == OPERATOR or not name.isprintable():
+        raise BadInput("keys add", f"a printable name other than {OPERATOR}", repr(name))
+
+
+def _change(home: Home, change: Callable[[Access], Access]) -> None:
+    """Replace the file by a change of it; one change at a time."""
+    read_home_access(home)
+    home.run.mkdir(exist_ok=True)
+    with (home.run / "access.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write(home, change(read_home_access(home)))
+
+
+def _write(home: Home, access: Access) -> None:
+    content = msgspec.json.format(msgspec.json.encode(access)) + b"\n"
+    read_access(content)  # what the API would refuse is never written
+    with atomic_file(home.access_file) as path:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)

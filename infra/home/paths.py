@@ -35,6 +35,11 @@ class Home:
         return self.path / "kafka"
 
     @property
+    def kafka_meta(self) -> Path:
+        """Is there once the Kafka that `up` starts has been prepared: the home's log is in it then."""
+        return self.kafka / "data" / "meta.properties"
+
+    @property
     def flink(self) -> Path:
         return self.path / "flink"
 
@@ -67,6 +72,11 @@ class Home:
         return self.run / "status.json"
 
     @property
+    def watch_file(self) -> Path:
+        """The status of the role `watch`, which runs beside the role `job`."""
+        return self.run / "watch.json"
+
+    @property
     def record_file(self) -> Path:
         """The home's record: data set, history, generation (see infra.home.record)."""
         return self.path / "home.json"
@@ -83,8 +93,18 @@ class Home:
 
     @property
     def access_file(self) -> Path:
-        """Keys that may call the API (see `online.http.access`)."""
+        """Keys that may call the API (see `online.access.access`)."""
         return self.path / "access.json"
+
+    @property
+    def engines_file(self) -> Path:
+        """Where Kafka and Redis are (`features.engines.shared_engines`), for its owner's eyes alone."""
+        return self.run / "engines.json"
+
+    @property
+    def settings_file(self) -> Path:
+        """Where engines are and how Martlet runs (see `infra.settings`)."""
+        return self.path / "martlet.toml"
 
     def make(self) -> "Home":
         """Create the folders; returns itself."""

@@ -1,16 +1,19 @@
 """The ports of a home's services: those of the last start where they are still free."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
-from infra.system.processes import free_ports, is_free
+from infra.system.processes import claim_port, free_ports, is_free
 
 LOOPBACK = "127.0.0.1"
+USUAL = {"kafka": 9092, "model_grpc": 8500, "model_rest": 8501}
+"""Ports by which producers and callers of a model server expect these services."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Ports of the services of one home, all on loopback; `watch` is the monitor's."""
+    """Ports of the services of one home, all on loopback; `watch` is the monitor's, `more` those of further servers of an engine
+    (`infra.home.topology`), as "kafka-2"."""
 
     api: int
     redis: int
@@ -21,6 +24,22 @@ class Ports:
     model_rest: int
     model_grpc: int
     watch: int
+    more: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, name: str, number: int) -> int:
+        """Returns the port of an engine's server `number`, from 1 on.
+
+        >>> Ports(*range(1, 10), more={"kafka-2": 92, "zookeeper-1": 81}).of("kafka", 2)
+        92
+        """
+        key = f"{name}-{number}"
+        port: int = self.more[key] if key in self.more or number > 1 else getattr(self, name)
+        return port
+
+    def named(self) -> dict[str, int]:
+        """Returns every port by its name."""
+        given = asdict(self)
+        return {**given.pop("more"), **given}
 
     @property
     def address(self) -> str:
@@ -28,24 +47,22 @@ class Ports:
         return f"http://{LOOPBACK}:{self.api}"
 
     @property
-    def bootstrap(self) -> str:
-        """Kafka's bootstrap address, host:port."""
-        return f"{LOOPBACK}:{self.kafka}"
-
-    @property
     def flink(self) -> str:
-        """URL of Flink's page and REST interface."""
-        return f"http://{LOOPBACK}:{self.flink_rest}"
+        """URL of Flink's page and REST interface; of each JobManager, with commas between."""
+        count = 1 + sum(name.startswith("flink_rest-") for name in self.more)
+        return ",".join(f"http://{LOOPBACK}:{self.of('flink_rest', number)}" for number in range(1, count + 1))
 
     @classmethod
-    def choose(cls, api: int, before: Mapping[str, int]) -> "Ports":
-        """Choose the ports: those in `before` where they are still free, else any free ones."""
-        names = [name for name in cls.__dataclass_fields__ if name != "api"]
-        free = free_ports(len(names))
-        return cls(
-            api=api,
-            **{
-                name: before[name] if before.get(name) and is_free(before[name]) else port
-                for name, port in zip(names, free, strict=True)
-            },
-        )
+    def choose(
+        cls, api: int, before: Mapping[str, int], usual: Mapping[str, int] = {}, more: Sequence[str] = ()
+    ) -> "Ports":
+        """Choose the ports, none of them the API's, with those named in `more`: those in `before` where they are still free, then
+        those that are `usual` and nobody's, else any free ones."""
+        own = [name for name in cls.__dataclass_fields__ if name not in ("api", "more")]
+        names = [*own, *more]
+        taken = {name: port for name in names if (port := before.get(name)) and port != api and is_free(port)}
+        claimed = {name: port for name, port in usual.items() if name not in taken and port != api and claim_port(port)}
+        known = {api, *taken.values(), *claimed.values()}
+        free = dict(zip(names, free_ports(len(names), known), strict=True))
+        chosen = {**free, **claimed, **taken}
+        return cls(api=api, **{name: chosen[name] for name in own}, more={name: chosen[name] for name in more})

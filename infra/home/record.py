@@ -9,15 +9,21 @@ from pathlib import Path
 import msgspec
 
 from features.base.reader import MANIFEST, Base
-from features.errors import BadInput, Broken
+from features.errors import BadInput, Broken, Unavailable
 from features.fold.state import FOLD_VERSION
 from features.ids import SALT_BYTES
+from features.keys import DEFAULT_PARTITIONS
 from features.units import ATTRIBUTION_S
 from infra.home.dataset_choice import chosen_dataset, default_history
 from infra.home.paths import Home, read_json, write_json
 from infra.home.schema_file import check_unchanged
+from infra.home.topology import ALONE, SCALED, Topology
+from infra.system.pid_lock import pid_lock
 from offline.datasets.own.description import FILE as DATASET_FILE
 from streaming.operators.stored_state import STATE_VERSION
+
+WRITE_S = 10.0
+"""Seconds to wait for another process that writes the record, which takes it milliseconds."""
 
 
 def _cluster_id() -> str:
@@ -31,7 +37,13 @@ class Settings(msgspec.Struct):
     dataset       a name that offline.datasets.dataset knows, a folder, or `dataset.toml`, the home's own file; None before the
                   home is described
     history       share of it loaded as history
+    home_id       drawn when the home is made: what is the home's in an engine that it shares is known by it
     cluster_id    Kafka's
+    topics        of an attached Kafka: name of each topic of the home → its id there; empty of the Kafka that `up` starts
+    flink         the attached Flink cluster of the last `up`; "": the one that `up` starts
+    redis         the attached Redis that was used last; "": the one that `up` starts
+    scaled        whether `up` starts several servers of each engine (`infra.home.topology`)
+    partitions    of each topic of users: what `kafka.partitions` said when the home was made; of homes from before, 8
     salt          keys the hash of ids that are strings (hexadecimal); the base in use has the same
     ports         of every service but the API, by name (infra.home.ports.Ports), to be taken again if they are free
     generation    fence of all writes, rises with the base, the versions of the fold and of the job's state, and `items`
@@ -50,7 +62,13 @@ class Settings(msgspec.Struct):
 
     dataset: str | None = None
     history: float = 0.8
+    home_id: str = ""
     cluster_id: str = ""
+    topics: dict[str, str] = {}
+    flink: str = ""
+    redis: str = ""
+    scaled: bool = False
+    partitions: int = DEFAULT_PARTITIONS
     salt: str = ""
     ports: dict[str, int] = {}
     generation: int = 0
@@ -73,10 +91,14 @@ class HomeRecord:
     def __init__(self, home: Home) -> None:
         """Raises Broken if the file can't be parsed."""
         self._home = home
+        self._settings = self._on_disk()
+        self._as_read = msgspec.structs.asdict(self._settings)
+
+    def _on_disk(self) -> Settings:
         try:
-            self._settings = msgspec.convert(read_json(home.record_file) or {}, Settings)
+            return msgspec.convert(read_json(self._home.record_file) or {}, Settings)
         except msgspec.ValidationError as error:
-            raise Broken(f"{home.record_file}: {error}") from error
+            raise Broken(f"{self._home.record_file}: {error}") from error
 
     @property
     def is_new(self) -> bool:
@@ -90,6 +112,7 @@ class HomeRecord:
     def describe(self, dataset: str | None, history: float | None) -> None:
         """Set the data set and history until there is a base, later check that they match. Raises BadInput if they differ."""
         is_new = self.is_new
+        self._settings.home_id = self._settings.home_id or secrets.token_hex(8)
         if is_new:
             self._settings.cluster_id = _cluster_id()
             self._settings.salt = secrets.token_hex(SALT_BYTES)
@@ -113,11 +136,55 @@ class HomeRecord:
                 str(history),
             )
 
+    def divide(self, partitions: int | None) -> int:
+        """Set into how many partitions the home's log is divided, until there is a base or a log; later check that it is so.
+        None: as it is. Returns the number. Raises BadInput for another than the home was made with."""
+        before = self._settings.partitions
+        if partitions is not None and partitions != before:
+            if self.has_base or self._has_log:
+                raise BadInput(
+                    "kafka.partitions",
+                    f"{before}, which {self._home.path} was made with (another --home takes another)",
+                    str(partitions),
+                )
+            self._settings.partitions = partitions
+        return self._settings.partitions
+
+    @property
+    def _has_log(self) -> bool:
+        return bool(self.topics) or self._home.kafka_meta.exists()
+
+    def scale(self, wanted: bool) -> Topology:
+        """Have several servers of each engine, if that is wanted and there is no log yet; returns how many there are. Raises
+        BadInput for a home whose log was begun with one of each."""
+        if wanted and not self._settings.scaled:
+            if self._has_log:
+                raise BadInput(
+                    "--scale",
+                    f"a home that is made with it: {self._home.path} has one of each engine (another --home)",
+                    "it",
+                )
+            self._settings.scaled = True
+            self._settings.parallelism = SCALED.parallelism
+        return self.topology
+
+    @property
+    def topology(self) -> Topology:
+        """How many servers `up` starts of each engine."""
+        return SCALED if self._settings.scaled else ALONE
+
     def configure(
         self, parallelism: int | None = None, state: str | None = None, attribution: int | None = None
     ) -> None:
-        """Change the job's settings; None leaves a setting as it is."""
+        """Change the job's settings; None leaves a setting as it is. Raises BadInput for more degrees than there are
+        partitions."""
         settings = self._settings
+        if (parallelism or settings.parallelism) > settings.partitions:
+            raise BadInput(
+                "--parallelism",
+                f"at most {settings.partitions}, the partitions of {self._home.path}",
+                str(parallelism or settings.parallelism),
+            )
         settings.parallelism = parallelism or settings.parallelism
         settings.state = state or settings.state
         settings.attribution = attribution or settings.attribution
@@ -138,6 +205,38 @@ class HomeRecord:
         return self._settings.cluster_id
 
     @property
+    def home_id(self) -> str:
+        return self._settings.home_id
+
+    @property
+    def job_name(self) -> str:
+        """Name of the home's job, by which it is known in its Flink cluster: in one that others use, too, by the home's id."""
+        return f"martlet-{self.home_id}" if self._settings.flink else "martlet"
+
+    @property
+    def flink(self) -> str:
+        """REST address of the attached Flink cluster that was used last; "": the one that `up` starts."""
+        return self._settings.flink
+
+    def put_flink(self, address: str) -> None:
+        """Record which Flink cluster is used ("": the one that `up` starts)."""
+        self._settings.flink = address
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Ids of the home's topics in an attached Kafka, by name; empty before there are any."""
+        return dict(self._settings.topics)
+
+    def put_log(self, cluster_id: str, topics: dict[str, str]) -> None:
+        """Record in which cluster the home's topics are, and by which ids, for good."""
+        self._settings.cluster_id, self._settings.topics = cluster_id, topics
+
+    def put_redis(self, address: str) -> bool:
+        """Record which Redis is used ("": the one that `up` starts); returns whether it was another before."""
+        before, self._settings.redis = self._settings.redis, address
+        return before != address
+
+    @property
     def salt(self) -> str:
         """The salt of ids that are strings, hexadecimal; "" in a home of a version whose ids were numbers alone."""
         return self._settings.salt
@@ -153,6 +252,11 @@ class HomeRecord:
     @property
     def generation(self) -> int:
         return self._settings.generation
+
+    @property
+    def partitions(self) -> int:
+        """Of each topic of users."""
+        return self._settings.partitions
 
     @property
     def parallelism(self) -> int:
@@ -203,7 +307,12 @@ class HomeRecord:
         return self._home.bases / str(number)
 
     def base(self) -> Base:
-        return Base(self.base_folder())
+        """The base in use. Raises Broken if there is none, or it is not of this home's log."""
+        base = Base(self.base_folder())
+        if base.partitions != self.partitions:
+            expected = f"expected a base for a log of {self.partitions} partitions, got one for {base.partitions}"
+            raise Broken(f"{base.folder}: {expected}")
+        return base
 
     def next_base_number(self) -> int:
         """Returns the base to start from: the requested one, else the one in use. If that base is missing or was made by another
@@ -257,6 +366,18 @@ class HomeRecord:
         self._settings.ports = ports
 
     def save(self) -> None:
-        """Write home.json."""
-        values = msgspec.to_builtins(self._settings)
-        write_json(self._home.record_file, {name: value for name, value in values.items() if value is not None})
+        """Write into home.json what was changed since this record was read or saved; what another process has changed meanwhile
+        stays, and is read. Raises Broken if the file can't be parsed, Unavailable where another process writes for too long."""
+
+        def refusal(pid: str) -> Unavailable:
+            return Unavailable(f"{self._home.record_file}: waited {WRITE_S:.0f} s for process {pid}, which writes it")
+
+        self._home.run.mkdir(parents=True, exist_ok=True)
+        with pid_lock(self._home.run / "record.lock", WRITE_S, refusal):
+            if self._home.record_file.exists():
+                mine = msgspec.structs.asdict(self._settings)
+                changed = {name: value for name, value in mine.items() if value != self._as_read[name]}
+                self._settings = msgspec.structs.replace(self._on_disk(), **changed)
+            values = msgspec.to_builtins(self._settings)
+            write_json(self._home.record_file, {name: value for name, value in values.items() if value is not None})
+        self._as_read = msgspec.structs.asdict(self._settings)

@@ -1,11 +1,11 @@
-"""What runs in a home, read from the status file of its `up`."""
+"""What runs in a home, read from the status file of its `up`, or from those of the roles `job` and `watch`."""
 
 from typing import Any
 
+from features.engines.shared_engines import Engines, read_engines
 from features.errors import Unavailable
+from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json
-from infra.home.ports import Ports
-from infra.system.processes import ProcessId
 
 
 def _nothing_runs(home: Home) -> Unavailable:
@@ -13,26 +13,25 @@ def _nothing_runs(home: Home) -> Unavailable:
 
 
 def last_status(home: Home) -> dict[str, Any]:
-    """Returns the status file's content, also that of an `up` that died. Raises Unavailable if there is none."""
-    status = read_json(home.status_file)
-    if status is None:
+    """Returns the status file's content, also that of an `up` that died; of roles that run alone both files', `job` before
+    `watch`. Raises Unavailable if there is none."""
+    found = [status for file in (home.watch_file, home.status_file) if (status := read_json(file)) is not None]
+    if not found:
         raise _nothing_runs(home)
-    return status
-
-
-def is_supervised(status: dict[str, Any]) -> bool:
-    """Returns whether the `up` that wrote a status is alive."""
-    return ProcessId.from_json(status["supervisor"]).process() is not None
+    services = {name: entry for status in found for name, entry in status["services"].items()}
+    return {name: value for status in found for name, value in status.items()} | {"services": services}
 
 
 def running_status(home: Home) -> dict[str, Any]:
-    """Returns the status of the running `up`. Raises Unavailable if none runs."""
+    """Returns the status of a home whose `up` or `job` is alive, here or in another container: a watch alone runs nothing. Raises
+    Unavailable if there is none."""
     status = last_status(home)
-    if not is_supervised(status):
+    if not is_run(home):
         raise _nothing_runs(home)
     return status
 
 
-def ports_of(home: Home) -> Ports:
-    """Returns the ports of a running home. Raises Unavailable if nothing runs."""
-    return Ports(**running_status(home)["ports"])
+def engines_of(home: Home) -> Engines:
+    """Returns where Kafka and Redis of a running home are. Raises Unavailable if nothing runs."""
+    running_status(home)
+    return read_engines(home.engines_file)

@@ -10,12 +10,13 @@ from itertools import pairwise
 from features.keys import EVENTS, SERVED
 from features.store.job_status import OPERATORS
 from features.units import MINUTE_MS
+from infra.flink.checkpoints import INTERVAL_S
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, freshness_between, latest, latest_spanning
 
 WINDOW_MS = MINUTE_MS
 NOT_RUNNING_MS = 30_000
 """A start or a restart may take that long."""
-CHECKPOINT_MS = MINUTE_MS
+CHECKPOINT_MS = 3 * 1000 * INTERVAL_S
 FAILED_IN_A_ROW = 2
 GROWING_MS = 30_000
 GROWING_BY = 100

@@ -10,15 +10,18 @@ from typing import Any
 import redis
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from features.base.reader import Offsets
+from features.engines.kafka_address import KafkaAddress
+from features.engines.kafka_consumer import open_consumer
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_nodes import RedisNodes
+from features.engines.shared_engines import Engines
 from features.errors import MartletError, Unavailable
-from features.keys import CLOCK_KEY, EVENTS, PARTITIONS, SERVED
+from features.keys import CLOCK_KEY, EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_keys, read_lanes
-from infra.home.ports import Ports
+from infra.flink.client import JOB_NAME
 from infra.home.record import HomeRecord
 from infra.monitoring import flink_status
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
@@ -72,11 +75,12 @@ class _Service:
         return self._outcome[0]
 
 
-def collector_of(ports: Ports, record: HomeRecord) -> "Collector":
-    """Returns the collector for a running home. Raises Broken if the home has no base yet."""
+def collector_of(engines: Engines, flink: str, record: HomeRecord) -> "Collector":
+    """Returns the collector for a running home; `flink` is the URL of Flink's REST interface. Raises Broken if the home has no
+    base yet."""
     base = record.base()
     clock = HomeClock(base.clock_start, record.clock_since, base.horizon)
-    return Collector(ports.kafka, ports.redis, ports.flink_rest, record.generation, clock, base.offsets)
+    return Collector(engines.kafka, engines.redis, flink, record.generation, clock, base.offsets, record.job_name)
 
 
 class Collector:
@@ -84,29 +88,26 @@ class Collector:
 
     def __init__(
         self,
-        kafka_port: int,
-        redis_port: int,
-        flink_port: int,
+        kafka: KafkaAddress,
+        redis_address: RedisAddress,
+        flink: str,
         generation: int,
         clock: HomeClock,
         offsets: Offsets | None = None,
+        job_name: str = JOB_NAME,
     ) -> None:
         """`offsets`: the base's offsets, where the job begins."""
         self._offsets = offsets or {}
         self._generation = generation
         self._clock = clock
-        self._bootstrap = f"127.0.0.1:{kafka_port}"
+        self._kafka = kafka
         self._consumer: KafkaConsumer | None = None
         self._consumer_free = threading.Lock()
-        self._redis = redis.Redis(
-            port=redis_port,
-            socket_timeout=REDIS_TIMEOUT,
-            socket_connect_timeout=REDIS_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-        )
-        flink = f"http://127.0.0.1:{flink_port}"
+        self._redis = RedisNodes(redis_address, REDIS_TIMEOUT)
         self._kafka_service = _Service(KAFKA, self._read_kafka, KAFKA_TIMEOUT)
-        self._flink_service = _Service(FLINK, lambda: flink_status.read_job(flink, FLINK_TIMEOUT), FLINK_TIMEOUT)
+        self._flink_service = _Service(
+            FLINK, lambda: flink_status.read_job(flink, FLINK_TIMEOUT, job_name), FLINK_TIMEOUT
+        )
         self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_TIMEOUT)
         self._oldest: dict[int, int] = {}
         self._redis_service = _Service(REDIS, self._read_redis, REDIS_TIMEOUT)
@@ -159,9 +160,8 @@ class Collector:
             raise Unavailable("it has not answered the question before this one yet")
         try:
             if self._consumer is None:
-                self._consumer = KafkaConsumer(
-                    bootstrap_servers=self._bootstrap,
-                    enable_auto_commit=False,
+                self._consumer = open_consumer(
+                    self._kafka,
                     bootstrap_timeout_ms=_KAFKA_MS,
                     request_timeout_ms=_KAFKA_MS,
                     reconnect_backoff_max_ms=500,
@@ -181,9 +181,10 @@ class Collector:
         log = {}
         with self._consuming() as consumer:
             for topic in (EVENTS, SERVED):
-                partitions = consumer.partitions_for_topic(topic)
+                name = self._kafka.topic(topic)
+                partitions = consumer.partitions_for_topic(name)
                 if partitions:
-                    parts = [TopicPartition(topic, number) for number in sorted(partitions)]
+                    parts = [TopicPartition(name, number) for number in sorted(partitions)]
                     begin = consumer.beginning_offsets(parts, timeout_ms=_KAFKA_MS)
                     end = consumer.end_offsets(parts, timeout_ms=_KAFKA_MS)
                     starts = self._offsets.get(topic, {})
@@ -195,7 +196,8 @@ class Collector:
 
     def _read_oldest(self) -> dict[int, int]:
         """Returns the broker time of the records at the offsets of `_oldest`, by lane; empty if not all were read in time."""
-        parts = {TopicPartition(EVENTS, number): offset for number, offset in self._oldest.items()}
+        events = self._kafka.topic(EVENTS)
+        parts = {TopicPartition(events, number): offset for number, offset in self._oldest.items()}
         found: dict[int, int] = {}
         deadline = time.monotonic() + RECORDS_TIMEOUT
         with self._consuming() as consumer:
@@ -211,16 +213,17 @@ class Collector:
 
     def _read_redis(self) -> tuple[dict[int, Lane], dict[tuple[str, int], FreshnessHistogram], int | None]:
         writers = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
-        pipe = self._redis.pipeline(transaction=False)
-        for key in lane_keys():
-            pipe.hgetall(key)
+        pipe = self._redis.pipeline()
+        for key in lane_keys(self._kafka.partitions):
+            pipe.add("hgetall", key)
         for operator, subtask in writers:
-            pipe.get(fresh_key(operator, subtask))
-        pipe.get(CLOCK_KEY)
+            pipe.add("get", fresh_key(operator, subtask))
+        pipe.add("get", CLOCK_KEY)
         answers = pipe.execute()
-        histograms = zip(writers, answers[PARTITIONS:-1], strict=True)
+        hashes = answers[: self._kafka.partitions]
+        histograms = zip(writers, answers[len(hashes) : -1], strict=True)
         return (
-            read_lanes(answers[:PARTITIONS], self._generation),
+            read_lanes(hashes, self._generation),
             {writer: FreshnessHistogram.from_json(data) for writer, data in histograms if data is not None},
             None if answers[-1] is None else int(answers[-1]),
         )

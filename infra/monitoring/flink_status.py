@@ -8,9 +8,9 @@ from infra.monitoring.snapshot import Checkpoints, Job, Vertex
 BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 
 
-def read_job(address: str, seconds: float) -> Job | None:
+def read_job(address: str, seconds: float, job_name: str) -> Job | None:
     """Returns the live job, or the one that ended last; None if Flink has none. Raises Unavailable."""
-    flink = FlinkClient(address, timeout=seconds)
+    flink = FlinkClient(address, seconds, job_name)
     job = flink.newest_job()
     if job is None:
         return None
@@ -40,9 +40,8 @@ def _vertex(vertex: dict[str, Any], metrics: dict[str, Any]) -> Vertex:
 
 
 def short_name(name: str) -> str:
-    """ "Source: KafkaSource-default_catalog.default_database.events -> Calc[2] -> …" is "source events"."""
-    first = name.split(" -> ")[0]
-    return f"source {first.rsplit('.', 1)[-1]}" if first.startswith("Source: ") else first
+    """ "Source: log -> batches" is "source log"."""
+    return name.split(" -> ")[0].replace("Source: ", "source ")
 
 
 def _share(ms_per_second: object) -> float | None:

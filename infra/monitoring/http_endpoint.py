@@ -1,4 +1,4 @@
-"""The monitor's HTTP endpoint: /metrics for Prometheus, /sight for the API. Loopback, read only, served from memory."""
+"""The monitor's HTTP endpoint: /metrics for Prometheus, /sight for the API. Read only, served from memory."""
 
 import json
 import threading
@@ -15,7 +15,9 @@ PATIENCE = 5.0
 class MonitorPage:
     """Serves until it is closed. Raises OSError if the port is taken."""
 
-    def __init__(self, port: int, registry: CollectorRegistry, report: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, port: int, registry: CollectorRegistry, report: Callable[[], Mapping[str, Any]], host: str = "127.0.0.1"
+    ) -> None:
         class Handler(BaseHTTPRequestHandler):
             timeout = PATIENCE
 
@@ -37,7 +39,7 @@ class MonitorPage:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, name="watch-page", daemon=True).start()
 

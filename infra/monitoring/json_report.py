@@ -20,8 +20,8 @@ def quantiles(histogram: FreshnessHistogram) -> dict[str, float | int | None]:
 
 
 def job_page(rest: str, job_id: str) -> str:
-    """Returns the URL of Flink's page of a job."""
-    return f"{rest}/#/job/running/{job_id}/overview"
+    """Returns the URL of Flink's page of a job, at the first of several JobManagers."""
+    return f"{rest.partition(',')[0]}/#/job/running/{job_id}/overview"
 
 
 def flow_report(snapshot: Snapshot, rest: str) -> dict[str, Any]:

@@ -32,7 +32,8 @@ HISTORY_LIMIT = 32
 
 class Monitor:
     """Takes and evaluates snapshots in a thread. `note` gets facts for `status` (Supervisor.note); `print_line` gets a line for
-    each alarm that begins or ends; `flink` is the URL of Flink's page; `pending` returns the steps still being prepared."""
+    each alarm that begins or ends; `flink` is the URL of Flink's page; `pending` returns the steps still being
+    prepared, `learning` what the learner has learned (`infra.learning.learner_view`); `host` is where it listens."""
 
     def __init__(
         self,
@@ -43,6 +44,8 @@ class Monitor:
         every: float = EVERY,
         flink: str = "",
         pending: Callable[[], Sequence[Pending]] = tuple,
+        learning: Callable[[], dict[str, Any] | None] = lambda: None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._collector = collector
         self._note = note
@@ -51,9 +54,11 @@ class Monitor:
         self._snapshots: deque[Snapshot] = deque(maxlen=HISTORY_LIMIT)
         self._since: dict[str, int] = {}
         self._metrics = MonitorMetrics()
+        self._host = host
         self._port = port
         self._flink = flink
         self._pending = pending
+        self._learning = learning
         self._report: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -63,7 +68,7 @@ class Monitor:
         registry = CollectorRegistry()
         registry.register(self._metrics)
         try:
-            self._page = MonitorPage(self._port, registry, lambda: self._report)
+            self._page = MonitorPage(self._port, registry, lambda: self._report, self._host)
         except OSError as error:  # alarms are useful without the endpoint
             self._print_line(f"the watch's /metrics can't be had on port {self._port}: {error}")
         self._thread.start()
@@ -93,7 +98,8 @@ class Monitor:
         self._snapshots.append(snapshot)
         alarms = evaluate(tuple(self._snapshots))
         self._print_changes(snapshot.taken_at, alarms)
-        self._metrics.show(snapshot, alarms)
+        learning = self._learning()
+        self._metrics.show(snapshot, alarms, learning)
         held = [{"name": alarm.name, "since": self._since[alarm.name], "text": alarm.text} for alarm in alarms]
         minute = self._last_minute()
         self._note(
@@ -104,6 +110,7 @@ class Monitor:
         self._report = flow_report(snapshot, self._flink) | {
             "alarms": held,
             "preparing": [asdict(each) for each in self._pending()],
+            "learning": learning,
             "freshness_last_minute": {name: quantiles(each) | {"counts": each.counts} for name, each in minute.items()},
             "history": [_point(each) for each in self._snapshots],
         }

@@ -1,6 +1,7 @@
 """The monitor's last snapshot as Prometheus metrics: what the API does not know (the log's end, Flink, alarms)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -16,8 +17,8 @@ class MonitorMetrics(Collector):
     def __init__(self) -> None:
         self._families: list[Metric] = []
 
-    def show(self, snapshot: Snapshot, alarms: Sequence[Alarm]) -> None:
-        self._families = list(_families(snapshot, alarms))
+    def show(self, snapshot: Snapshot, alarms: Sequence[Alarm], learning: Mapping[str, Any] | None = None) -> None:
+        self._families = [*_families(snapshot, alarms), *_learning(learning or {})]
 
     def collect(self) -> list[Metric]:
         return self._families
@@ -87,6 +88,27 @@ def _families(snapshot: Snapshot, alarms: Sequence[Alarm]) -> Iterator[Metric]:
         ),
     ):
         yield from _labelled(name, text, "task", {key: value for key, value in shares.items() if value is not None})
+
+
+def _learning(learning: Mapping[str, Any]) -> Iterator[Metric]:
+    """What a learner has learned, as `infra.learning.learner_view` reports it; nothing before its first slice."""
+    totals = {name: float(count) for name, count in learning.get("totals", {}).items()}
+    yield from _labelled(
+        "learning_total",
+        "Slices and lists that the learner has learned, lists left out, slices skipped and weights refused.",
+        "of",
+        totals,
+    )
+    if not (recent := learning.get("recent")):
+        return
+    newest = recent[-1]
+    yield from _labelled(
+        "learning_ndcg10", "NDCG@10 of the newest slice, before it was learned, by ranker.", "ranker", newest["ndcg10"]
+    )
+    yield from _gauge("learning_slice_seconds", "How long the newest slice took.", newest["seconds"])
+    yield from _gauge(
+        "learning_slice_at_seconds", "Wall time at which the newest slice was learned.", newest["ts"] / 1000
+    )
 
 
 def _runs(snapshot: Snapshot) -> float:

@@ -1,19 +1,25 @@
 """`status`: what runs, where, and the state of the data flow, queried from the services themselves."""
 
+import contextlib
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 
+from features.engines.shared_engines import read_engines
 from features.errors import MartletError
+from infra.home.home_lock import is_run, is_watched
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import LOOPBACK
 from infra.home.record import HomeRecord
-from infra.home.running import is_supervised, last_status
+from infra.home.running import last_status
+from infra.learning.learner_view import learning_report
 from infra.monitoring.collector import collector_of
 from infra.monitoring.json_report import flow_report
 from infra.monitoring.status_view import print_report
+from infra.services import api
 from infra.system import probes
 from infra.system.processes import ProcessId, memory_mib
 
@@ -36,17 +42,18 @@ def collect(home: Home) -> dict[str, Any]:
     are reported all the same. Raises Unavailable if nothing runs."""
     status = last_status(home)
     supervisor = ProcessId.from_json(status["supervisor"])
-    alive = is_supervised(status)
+    alive = is_run(home)
     record = HomeRecord(home)
     services = {name: _service(entry) for name, entry in status["services"].items()}
     report: dict[str, Any] = {
         "home": str(home.path),
         "dataset": record.dataset,
         "history": record.history,
-        "state": status.get("state") if alive else "the supervisor died",
+        "state": status.get("state") if alive else _state_without(home),
         "supervised": alive,
         "memory_mib": sum(each["memory_mib"] for each in services.values()) + memory_mib(supervisor),
         "services": services,
+        "attached": status.get("attached", {}),
         "preparing": status.get("preparing", []),
         "troubles": status.get("troubles", []),
         "job_from": status.get("job_from"),
@@ -55,24 +62,43 @@ def collect(home: Home) -> dict[str, Any]:
         "pages": None,
         "alarms": None,
         "flow": None,
+        "learning": None,
         "api": None,
     }
     if status.get("state") != "up":
         return report
-    ports = Ports(**status["ports"])
+    flink = status.get("flink") or f"http://{LOOPBACK}:{status['ports']['flink_rest']}"  # code of before runs this home
+    address, watch = status.get("address"), status.get("watch")
     report["pages"] = {
-        "user": status["page"],
-        "openapi": f"{status['address']}/openapi.json",
-        "flink": ports.flink,
-        "metrics": [f"{status['address']}/metrics", f"http://{LOOPBACK}:{ports.watch}/metrics"],
+        "user": status.get("page"),
+        "openapi": address and f"{address}/openapi.json",
+        "flink": flink,
+        "metrics": [f"{each}/metrics" for each in (address, watch) if each],
     }
     report["alarms"] = {
         "held": status.get("alarms", []),
-        "age_ms": _age(status.get("alarms_at")) if alive else None,
+        "age_ms": _age(status.get("alarms_at")) if alive or is_watched(home) else None,
     }
-    report["flow"] = _flow(ports, record) | {"freshness_last_minute": status.get("fresh_last_minute")}
-    report["api"] = _api(status["address"])
+    report["flow"] = _flow(home, flink, record) | {"freshness_last_minute": status.get("fresh_last_minute")}
+    report["learning"] = learning_report(home)
+    processes = _api_processes(status)
+    report["api"] = read_api(processes) if processes else None
     return report
+
+
+def _state_without(home: Home) -> str:
+    """The state of a home whose job nobody keeps: whoever ends in order takes the status file along."""
+    return "the supervisor died; the next up cleans up" if home.status_file.exists() else "no up or job runs"
+
+
+def _api_processes(status: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the addresses of the API's processes by name: those of `up`, else those where the watch finds them."""
+    address, found = status.get("address"), api.addresses(status["services"])
+    if found or address is None:
+        return found
+    with contextlib.suppress(MartletError):
+        found = {f"{api.API}-{number}": each for number, each in enumerate(api.processes_at(address), start=1)}
+    return found
 
 
 def _service(entry: dict[str, Any]) -> dict[str, Any]:
@@ -94,19 +120,27 @@ def _age(then: int | None) -> int | None:
     return None if then is None else max(0, time.time_ns() // 1_000_000 - then)
 
 
-def _flow(ports: Ports, record: HomeRecord) -> dict[str, Any]:
-    collector = collector_of(ports, record)
+def _flow(home: Home, flink: str, record: HomeRecord) -> dict[str, Any]:
+    collector = collector_of(read_engines(home.engines_file), flink, record)
     try:
-        return flow_report(collector.take_snapshot(), ports.flink)
+        return flow_report(collector.take_snapshot(), flink)
     finally:
         collector.close()
 
 
-def _api(address: str) -> dict[str, Any]:
+def read_api(addresses: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what each process of the API says, by name. `ready` of all is whether each is; the rest is that of the first one
+    that has an error, or of the first."""
+    processes = {name: _process(address) for name, address in addresses.items()}
+    worst = min(processes.values(), key=lambda each: each["error"] is None)
+    return worst | {"ready": all(each["ready"] for each in processes.values()), "processes": processes}
+
+
+def _process(address: str) -> dict[str, Any]:
     found: dict[str, Any] = {"ready": None, "dependencies": None, "models": None, "refused": None, "error": None}
+    with contextlib.suppress(MartletError):  # it may want a key; that it does not answer is said by /readyz
+        found["refused"] = probes.http_json(f"{address}/v1/models")["refused"]
     try:
-        models = probes.http_json(f"{address}/v1/models")
-        found["refused"] = models["refused"]
         ready = probes.http_json(f"{address}/readyz")
         found |= {"ready": ready["ready"], "dependencies": ready["dependencies"], "models": ready["models"]}
     except MartletError as error:  # a 503 of /readyz, too: its text names what is missing

@@ -18,11 +18,13 @@ QUIET_WATCH_MS = 30_000
 
 def print_report(console: Console, report: dict[str, Any]) -> None:
     """Print the report of infra.monitoring.status.collect."""
-    state = report["state"] if report["supervised"] else "[red]the supervisor died; the next up cleans up[/red]"
+    state = report["state"] if report["supervised"] else f"[red]{report['state']}[/red]"
     console.print(
         f"home {escape(report['home'])}  data set {escape(report['dataset'])}, history {report['history']}  state {state}"
     )
     console.print(_services(report["services"]))
+    for name, address in report["attached"].items():
+        console.print(f"{name}: attached, {escape(address)}")
     console.print(f"resident memory of all: {report['memory_mib']} MiB")
     if report["preparing"]:
         console.print(f"still being prepared: {', then '.join(map(_pending, report['preparing']))}")
@@ -32,7 +34,14 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         _print_job(console, report, report["flow"])
         _print_flow(console, report["flow"])
         _print_alarms(console, report["alarms"])
+        _print_learning(console, report["learning"])
         _print_api(console, report)
+
+
+def _print_learning(console: Console, learning: dict[str, Any] | None) -> None:
+    if learning is not None:
+        when = f" at {show_time(learning['text_at'])} UTC" if learning["text_at"] else ""
+        console.print(f"learning{when}: {escape(learning['text'])}")
 
 
 def _pending(step: dict[str, Any]) -> str:
@@ -126,10 +135,14 @@ def _print_alarms(console: Console, alarms: dict[str, Any]) -> None:
 
 def _print_api(console: Console, report: dict[str, Any]) -> None:
     api, pages = report["api"], report["pages"]
-    if api["error"] is not None:
-        console.print(f"[red]the API says: {escape(api['error'])}[/red]")
-    else:
-        console.print(f"ready: {api['dependencies']}; models {', '.join(api['models'])}")
+    if api is None:
+        console.print("API: api.address says where it is, and is not set")
+        return
+    for name, each in api["processes"].items():
+        if each["error"] is not None:
+            console.print(f"[red]{name} says: {escape(each['error'])}[/red]")
+        else:
+            console.print(f"{name} ready: {each['dependencies']}; models {', '.join(each['models'])}")
     for refused in api["refused"] or ():
         console.print(
             f"[red]refused: {refused['name']} version {refused['version']}: {escape(str(refused['reason']))}[/red]"

@@ -29,7 +29,7 @@ def export_files(home: Home, folder: Path, form: str) -> list[str]:
     running_status(home)
     base, settings = HomeRecord(home).base(), read_settings(home.flink / "job.json")
     root = base if base.root == base.manifest["number"] else Base(home.bases / str(base.root))
-    log = KafkaLog(settings.bootstrap)
+    log = KafkaLog(settings.kafka)
     spans = [span._replace(start=root.offsets[EVENTS][span.partition]) for span in log.spans(EVENTS)]
     applied = AppliedLog(root, log, spans, settings.clock())
     history = open_dataset(dataset_of(home, root), home.data, base.schema)

@@ -1,92 +1,34 @@
-"""Runs the offline steps as processes of their own, so that Spark's and TensorFlow's memory is freed when they end."""
+"""The offline steps of a home: each runs as a process of its own (`step_process`), so that Spark's and TensorFlow's memory is
+freed when it ends."""
 
-import contextlib
 import json
 import shutil
-import subprocess
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from features.base.embedding_files import META
 from features.base.reader import Base, Offsets
-from features.errors import BadInput, MartletError
+from features.errors import BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION
 from features.inputs.signals import SIGNAL_COLUMNS
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
+from infra.offline_jobs.step_process import NICE, Attend, StepFailed, run_step, unattended
 from infra.services.environment import python_env
+from infra.settings.reading import value_of
 from infra.system import packages
-from infra.system.processes import lower_priority, tail
-from infra.system.repository import REPO
+from models.training.publish import REFUSED
 from offline.datasets.dataset_names import LEARNED, LISTS, SAMPLES, SHOWN, TAKEN
 from streaming.settings import JobSettings
 
 PREPARE_TIMEOUT = 4 * 3600
 TRAIN_TIMEOUT = 4 * 3600
 COMPILE_TIMEOUT = 600
-NICE = 19
-"""Niceness of the offline steps, which often run while the home serves."""
-
-Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
-"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
-
-
-def _unattended(_: str, __: "subprocess.Popen[str]") -> AbstractContextManager[None]:
-    return contextlib.nullcontext()
-
-
-def _run(
-    argv: list[str],
-    log: Path,
-    timeout: float,
-    print_line: Callable[[str], None],
-    env: dict[str, str],
-    python: Path = Path(sys.executable),
-    attend: Attend = _unattended,
-    nice: int = NICE,
-) -> None:
-    """Run a module: its standard output goes to `print_line`, its errors to the log, whose name it is tracked under. Raises
-    MartletError if it fails or takes longer than `timeout` seconds."""
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [str(python), "-m", *argv],
-            cwd=REPO,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
-        if nice:  # what serves goes first on a small machine
-            lower_priority(process.pid, nice)
-        deadline = threading.Timer(timeout, process.kill)  # its output ends then, and with it the loop below
-        deadline.start()
-        try:
-            assert process.stdout is not None
-            with attend(log.stem, process):
-                for line in process.stdout:
-                    if line.strip():
-                        print_line(f"    {line.rstrip()}")
-                code = process.wait(timeout=60)
-        except BaseException:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            raise
-        finally:
-            deadline.cancel()
-    if code != 0:
-        last = tail(log, 1)
-        if last.startswith("error: "):  # a message for the user
-            raise MartletError(last.removeprefix("error: "))
-        raise MartletError(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}")
+COMPILE_NICE = 5
+"""That of compilers, which a first list and the job wait for: below Spark's, not so low that a busy machine never runs them."""
 
 
 def prepare(
@@ -96,20 +38,20 @@ def prepare(
     print_line: Callable[[str], None],
     master: str | None = None,
     part: Literal["all", "base", "training-data"] = "all",
-    attend: Attend = _unattended,
+    attend: Attend = unattended,
     nice: int = NICE,
 ) -> None:
     """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing, or is of
     inputs that this code no longer makes)."""
     for folder in (samples_folder(home, number), ranking_lists_folder(home, number)):
-        if folder.exists() and not _is_current(folder):
+        if folder.exists() and not is_current(folder):
             shutil.rmtree(folder)
     dataset, history = record.dataset, record.history
     if part == "training-data":
         base = Base(home.bases / str(number))
         dataset, history = dataset_of(home, base), float(base.manifest["history"])
     argv = ["offline.prepare", "--dataset", dataset, "--data-dir", str(home.data), "--history", str(history)]
-    argv += ["--salt", record.salt_of_new_base()]
+    argv += ["--salt", record.salt_of_new_base(), "--partitions", str(record.partitions)]
     if home.schema_file.exists() and part != "training-data":  # that is made by the base's own schema
         argv += ["--schema", str(home.schema_file)]
     argv += ["--out", str(home.bases / str(number)), "--samples", str(samples_folder(home, number))]
@@ -130,26 +72,34 @@ def prepare_from_log(
     out: Path,
     print_line: Callable[[str], None],
     master: str | None = None,
+    learn: bool = False,
+    attend: Attend = unattended,
 ) -> None:
     """Spark: make the base `out` from the base `previous` and the log since, up to the offsets `until`. Where the home's clock is
-    wall time, what it has seen is kept as a data set, too, to learn from."""
-    argv = ["offline.base.from_log", "--previous", str(previous.folder), "--bootstrap", settings.bootstrap]
+    wall time, or with `learn`, what it has seen is kept as a data set, too, to learn from; else what comes after a data set's
+    history stays for evaluation."""
+    argv = ["offline.base.from_log", "--previous", str(previous.folder), "--engines", str(home.engines_file)]
     argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
     if settings.horizon_since is not None:
         argv += ["--horizon-since", str(settings.horizon_since)]
-    if previous.manifest.get("clock") == "wall":
+    if learn or previous.manifest.get("clock") == "wall":
         argv += ["--learn", str(home.data / f"{LEARNED}{out.name}")]
-    _run_spark(home, argv, print_line, master)
+    _run_spark(home, argv, print_line, master, attend)
 
 
 def prepare_learned(
-    home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None], master: str | None = None
+    home: Home,
+    record: HomeRecord,
+    number: int,
+    print_line: Callable[[str], None],
+    master: str | None = None,
+    attend: Attend = unattended,
 ) -> None:
     """Spark: make training data of a base of the log that has rows of its own; of another there is some already. What earlier
     bases of the log had is removed, but for what the base in use and those to come go back to."""
     if Base(home.bases / str(number)).data_base != number:
         return
-    prepare(home, record, number, print_line, master, "training-data")
+    prepare(home, record, number, print_line, master, "training-data", attend)
     remove_learned(home, number)
 
 
@@ -183,25 +133,45 @@ def _run_spark(
     argv: list[str],
     print_line: Callable[[str], None],
     master: str | None,
-    attend: Attend = _unattended,
+    attend: Attend = unattended,
     nice: int = NICE,
 ) -> None:
-    env = python_env({"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"})
+    env = python_env(spark_environment())
+    master = value_of(home, "spark.master", master)
     more, log = ["--master", master] if master else [], home.logs / "spark.log"
-    _run(argv + more, log, PREPARE_TIMEOUT, print_line, env, attend=attend, nice=nice)
+    run_step(argv + more, log, PREPARE_TIMEOUT, print_line, env, attend=attend, nice=nice)
+
+
+def spark_environment() -> dict[str, str]:
+    """Returns what Spark needs in the environment: a Java that has what it asks for, and an address to listen on."""
+    return {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def run_module(
-    argv: list[str], log: Path, print_line: Callable[[str], None], python: Path = Path(sys.executable)
+    argv: list[str],
+    log: Path,
+    print_line: Callable[[str], None],
+    python: Path = Path(sys.executable),
+    more: Mapping[str, str] = MappingProxyType({}),
+    attend: Attend = unattended,
 ) -> None:
-    """Run a module of offline or models that needs neither Java nor a running home. Raises MartletError if it fails."""
-    _run(argv, log, TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}), python)
+    """Run a module of offline or models; `more`: of its environment, such as `spark_environment`. Raises MartletError if it
+    fails."""
+    run_step(argv, log, TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2", **more}), python, attend)
 
 
-def compile_recall(home: Home, print_line: Callable[[str], None], attend: Attend = _unattended) -> None:
+def compile_recall(home: Home, print_line: Callable[[str], None], attend: Attend = unattended) -> None:
     """Compile what recall computes with, once for a machine and these sources. Raises MartletError if it fails."""
-    log = home.logs / "recall.log"
-    _run(["online.recall.compile_recall"], log, COMPILE_TIMEOUT, print_line, python_env({}), attend=attend)
+    _compile("online.recall.compile_recall", home.logs / "recall.log", print_line, attend)
+
+
+def compile_kernel(home: Home, print_line: Callable[[str], None], attend: Attend = unattended) -> None:
+    """Compile the fold's kernel, once for a machine and these sources. Raises MartletError if it fails."""
+    _compile("features.kernel.compile_kernel", home.logs / "kernel.log", print_line, attend)
+
+
+def _compile(module: str, log: Path, print_line: Callable[[str], None], attend: Attend) -> None:
+    run_step([module], log, COMPILE_TIMEOUT, print_line, python_env({}), attend=attend, nice=COMPILE_NICE)
 
 
 def samples_folder(home: Home, number: int) -> Path:
@@ -227,16 +197,22 @@ def _embeddings_versions(home: Home) -> list[int]:
     return sorted(int(path.name) for path in home.embeddings.iterdir() if path.name.isdecimal())
 
 
-def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], master: str | None = None) -> Path:
-    """Spark: make embeddings of the history that the home's base goes back to, as the next version; returns their folder. The two
-    newest versions are retained: the API goes on with the previous one should this one be bad."""
-    number = record.base().data_base
+def embed(
+    home: Home,
+    base: int,
+    print_line: Callable[[str], None],
+    master: str | None = None,
+    attend: Attend = unattended,
+) -> Path:
+    """Spark: make embeddings of the history that a base goes back to, as the next version; returns their folder. The two newest
+    versions are retained: the API goes on with the previous one should this one be bad."""
+    number = Base(home.bases / str(base)).data_base
     versions = _embeddings_versions(home)
     out = home.embeddings / str(max(versions, default=0) + 1)
     made_of = dataset_of(home, Base(home.bases / str(number)))
     argv = ["offline.embeddings", "--dataset", made_of, "--data-dir", str(home.data)]
     argv += ["--base", str(home.bases / str(number)), "--out", str(out)]
-    _run_spark(home, argv, print_line, master)
+    _run_spark(home, argv, print_line, master, attend)
     for old in versions[:-1]:
         shutil.rmtree(home.embeddings / str(old), ignore_errors=True)
     return out
@@ -245,10 +221,10 @@ def embed(home: Home, record: HomeRecord, print_line: Callable[[str], None], mas
 def has_training_data(home: Home, number: int) -> bool:
     """Returns whether the training data of the data set that a base goes back to is complete."""
     made_of = Base(home.bases / str(number)).data_base
-    return all(_is_current(folder) for folder in (samples_folder(home, made_of), ranking_lists_folder(home, made_of)))
+    return all(is_current(folder) for folder in (samples_folder(home, made_of), ranking_lists_folder(home, made_of)))
 
 
-def _is_current(folder: Path) -> bool:
+def is_current(folder: Path) -> bool:
     """Returns whether a folder is there and holds training data of the inputs that this code makes."""
     meta = read_json(folder / "meta.json") or {}
     signals = len(SIGNAL_COLUMNS) if folder.name.startswith(LISTS) else None  # rows have none
@@ -256,20 +232,24 @@ def _is_current(folder: Path) -> bool:
 
 
 def train(
-    home: Home, number: int, names: list[str], print_line: Callable[[str], None], attend: Attend = _unattended
+    home: Home,
+    number: int,
+    names: list[str],
+    print_line: Callable[[str], None],
+    attend: Attend = unattended,
+    seed: int | None = None,
 ) -> None:
     """Keras: train models on the samples of a base (of one made from the log: those of its original data set) and publish
     them."""
     made_of = Base(home.bases / str(number)).data_base
-    _train(
-        home, number, samples_folder(home, made_of), ranking_lists_folder(home, made_of), names, [], print_line, attend
-    )
+    samples, ranking_lists = samples_folder(home, made_of), ranking_lists_folder(home, made_of)
+    more = [] if seed is None else ["--seed", str(seed)]
+    _train(home, number, samples, ranking_lists, names, more, print_line, attend)
 
 
 def train_on(
     home: Home,
     number: int,
-    bootstrap: str,
     names: list[str],
     version: int | None,
     print_line: Callable[[str], None],
@@ -281,7 +261,7 @@ def train_on(
     out = home.data / SHOWN
     shutil.rmtree(out, ignore_errors=True)
     argv = ["offline.training_data.from_impressions", "--base", str(home.bases / str(number))]
-    argv += ["--bootstrap", bootstrap, "--out", str(out)]
+    argv += ["--engines", str(home.engines_file), "--out", str(out)]
     argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(ranking_lists_folder(home, made_of))]
     _run_spark(home, argv, print_line, master)
     more = ["--go-on", *([str(version)] if version else [])]
@@ -296,7 +276,7 @@ def _train(
     names: list[str],
     more: list[str],
     print_line: Callable[[str], None],
-    attend: Attend = _unattended,
+    attend: Attend = unattended,
 ) -> None:
     argv = ["models.training", "--samples", str(samples), "--base", str(home.bases / str(number))]
     argv += ["--asks", str(ranking_lists), "--models", str(home.models)]
@@ -304,13 +284,26 @@ def _train(
         argv += ["--model", name]
     argv += more
     env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2"})
-    _run(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, env, attend=attend)
+    run_step(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, env, attend=attend)
 
 
-def publish(home: Home, folder: Path, name: str, force: bool, print_line: Callable[[str], None]) -> None:
-    """Check an exported version, also by the schema of the home's base where it has one, and publish it as the next one."""
+def publish(
+    home: Home,
+    folder: Path,
+    name: str,
+    force: bool,
+    print_line: Callable[[str], None],
+    attend: Attend = unattended,
+) -> None:
+    """Check an exported version, also by the schema of the home's base where it has one, and publish it as the next one. Raises
+    Broken where the gate refuses it, MartletError where it can't be published for another reason."""
     argv = ["models.training.publish", "--folder", str(folder), "--models", str(home.models), "--model", name]
     number = HomeRecord(home).base_number
     argv += [] if number is None else ["--base", str(home.bases / str(number))]
     argv += ["--force"] if force else []
-    _run(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}))
+    try:
+        run_module(argv, home.logs / "training.log", print_line, attend=attend)
+    except StepFailed as error:
+        if error.code == REFUSED:
+            raise Broken(str(error)) from error
+        raise

@@ -12,9 +12,10 @@ from typing import Final, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Unavailable
 from features.ids import OuterId
-from features.keys import EVENTS, PARTITIONS, partition_of
+from features.keys import EVENTS
 
 BATCH_BYTES: Final = 128 << 10
 CLOSE_TIMEOUT: Final = 10.0
@@ -29,13 +30,14 @@ class EventProducer:
     with the marks of its records, when the broker has them. For use by one task alone.
     """
 
-    def __init__(self, bootstrap: str, acknowledged: Callable[[list[int]], None], ack_timeout: float) -> None:
+    def __init__(self, address: KafkaAddress, acknowledged: Callable[[list[int]], None], ack_timeout: float) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
+            **address.client_options(), acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
         )
+        self._address, self._topic = address, address.topic(EVENTS)
         self._acknowledged = acknowledged
         self._ack_timeout = ack_timeout
-        self._filling = [(self._producer.create_batch(), list[int]()) for _ in range(PARTITIONS)]
+        self._filling = [(self._producer.create_batch(), list[int]()) for _ in range(address.partitions)]
         self._on_the_way: dict[int, asyncio.Future[object]] = {}
         self._until_breath = BREATHE
 
@@ -55,7 +57,7 @@ class EventProducer:
 
     async def put(self, mark: int, user: OuterId, value: bytes) -> None:
         """Add one record. Raises Unavailable if the broker did not take an earlier batch within `ack_timeout` seconds."""
-        partition = partition_of(user)
+        partition = self._address.partition_of(user)
         batch, marks = self._filling[partition]
         key = str(user).encode()
         if batch.append(timestamp=None, key=key, value=value) is None:
@@ -70,8 +72,8 @@ class EventProducer:
 
     async def ship(self) -> None:
         """Send all buffered records, full batches or not. Raises like `put`."""
-        for partition in range(PARTITIONS):
-            if self._filling[partition][1]:
+        for partition, (_, marks) in enumerate(self._filling):
+            if marks:
                 await self._ship(partition)
 
     async def finish(self) -> None:
@@ -86,7 +88,7 @@ class EventProducer:
         self._filling[partition] = (self._producer.create_batch(), [])
         batch.close()
         try:
-            future = await self._producer.send_batch(batch, EVENTS, partition=partition)
+            future = await self._producer.send_batch(batch, self._topic, partition=partition)
         except KafkaError as error:
             raise Unavailable(f"Kafka did not take the events: {error!r}") from error
         future.add_done_callback(lambda done: self._on_done(done, marks))

@@ -5,11 +5,12 @@ from contextlib import suppress
 
 import redis
 
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_nodes import RedisNodes
 from features.keys import CLOCK_KEY
 from features.store.redis_scripts import ADVANCE_CLOCK
 from features.types import Millis
 from infra.home.paths import Home, read_json
-from infra.home.ports import LOOPBACK
 
 TIMEOUT = 1.0
 OFFSET = "clock_offset"
@@ -21,14 +22,16 @@ def offset_of(ts: Millis) -> int:
     return ts - time.time_ns() // 1_000_000
 
 
-def put_mark(redis_port: int, offset: int) -> None:
+def put_mark(address: RedisAddress, offset: int) -> None:
     """Move the home's clock on to a mark, never back. A Redis that is away is left alone: the next mark follows."""
-    with suppress(redis.RedisError), redis.Redis(LOOPBACK, redis_port, socket_timeout=TIMEOUT) as client:
-        client.eval(ADVANCE_CLOCK, 1, CLOCK_KEY, offset)
+    with suppress(redis.RedisError), RedisNodes(address, TIMEOUT) as nodes:
+        pipe = nodes.pipeline()
+        pipe.add_script(ADVANCE_CLOCK, [CLOCK_KEY], [offset])
+        pipe.execute()
 
 
-def restore_mark(home: Home, redis_port: int) -> None:
+def restore_mark(home: Home, address: RedisAddress) -> None:
     """Put the newest mark of the home's replays into a Redis that was loaded anew."""
     offset = (read_json(home.data / "replay.json") or {}).get(OFFSET)
     if offset is not None:
-        put_mark(redis_port, int(offset))
+        put_mark(address, int(offset))

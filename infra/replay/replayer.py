@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from features.contracts.events import write_event
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.engines.shared_engines import Engines
 from features.errors import BadInput, Unavailable
 from features.schema.tables import Schema
 from infra.home.paths import Home, read_json, write_json
@@ -104,23 +107,24 @@ def events_of(dataset: Dataset, plan: Plan, on_read: Callable[[int], None] = lam
 
 
 class Replayer:
-    """Sends a plan's events and notes how far it got in data/replay.json."""
+    """Sends a plan's events and notes how far it got in data/replay.json; `marked`: the Redis in which the home's clock is moved
+    on meanwhile."""
 
     def __init__(
         self,
         home: Home,
-        bootstrap: str,
+        kafka: KafkaAddress,
         dataset: Dataset,
         schema: Schema,
-        redis_port: int = 0,
+        marked: RedisAddress | None = None,
         ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         self._file: Path = home.data / "replay.json"
         self._dataset = dataset
         self._schema = schema
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._ack_timeout = ack_timeout
-        self._redis_port = redis_port
+        self._marked = marked
         self._sent_ts = 0
         self._offset: int | None = (read_json(self._file) or {}).get(OFFSET)
 
@@ -164,7 +168,7 @@ class Replayer:
         with bar:
             noting = asyncio.create_task(note_periodically())
             try:
-                async with EventProducer(self._bootstrap, in_flight.acknowledged, self._ack_timeout) as producer:
+                async with EventProducer(self._kafka, in_flight.acknowledged, self._ack_timeout) as producer:
                     await self._send(plan, producer, in_flight)
             finally:
                 noting.cancel()
@@ -174,10 +178,10 @@ class Replayer:
 
     def _mark(self) -> dict[str, int]:
         """Move the home's clock on to the newest event that was sent; returns the newest mark, to be noted."""
-        if self._redis_port and self._sent_ts:
+        if self._marked is not None and self._sent_ts:
             offset = offset_of(self._sent_ts)
             self._offset = offset if self._offset is None else max(self._offset, offset)
-            put_mark(self._redis_port, self._offset)
+            put_mark(self._marked, self._offset)
         return {} if self._offset is None else {OFFSET: self._offset}
 
     async def _send(self, plan: Plan, producer: EventProducer, in_flight: RowsInFlight) -> None:
@@ -201,7 +205,7 @@ class Replayer:
 
 def replay_home(
     home: Home,
-    bootstrap: str,
+    engines: Engines,
     dataset: str | None,
     speed: str,
     start: str | None,
@@ -231,8 +235,8 @@ def replay_home(
     if first >= last:
         print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
-    marked = record.ports.get("redis", 0) if dataset is None else 0  # another data set has no say in the home's time
-    replayer = Replayer(home, bootstrap, data, schema, marked)
+    marked = engines.redis if dataset is None else None  # another data set has no say in the home's time
+    replayer = Replayer(home, engines.kafka, data, schema, marked)
     row = first if restart else replayer.resume_row(first, last)
     if row > first:
         print_line(

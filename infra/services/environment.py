@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 
+from infra.settings.table import SECRET_VARIABLES
 from infra.system import packages
 from infra.system.repository import REPO
 
 
 def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Returns the environment of our own processes: the repository on the path, variables of another Java or Spark removed."""
+    """Returns the environment of our own processes: the repository on the path; variables of another Java or Spark removed, and
+    those that hold secrets, since whoever needs one has it from a file that its owner alone may read."""
     drop = {
         "SPARK_HOME",
         "HADOOP_CONF_DIR",
@@ -17,10 +19,12 @@ def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "JAVA_TOOL_OPTIONS",
         "CLASSPATH",
         "KAFKA_OPTS",
+        *SECRET_VARIABLES,
     }
     env = {key: value for key, value in os.environ.items() if key not in drop}
     env["PYTHONPATH"] = str(REPO)
     env["PYTHONSAFEPATH"] = "1"  # modules come from the repo, not from where `up` was called
     env["PYTHONUNBUFFERED"] = "1"
-    env["JAVA_HOME"] = str(packages.java_home())
+    if packages.has_java():  # the role `watch` starts none
+        env["JAVA_HOME"] = str(packages.java_home())
     return env | dict(extra or {})

@@ -1,4 +1,4 @@
-"""Kafka as a service: one broker that is its own controller, and its options."""
+"""Kafka as services: one broker or several, each a controller, too; and their options."""
 
 import os
 from pathlib import Path
@@ -18,8 +18,46 @@ _KAFKA_LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def _kafka_java(home: Home) -> list[str | Path]:
-    log4j = home.kafka / "log4j2.xml"
+def broker_settings(brokers: int = 1) -> dict[str, str]:
+    """Returns the settings of each of so many brokers, wherever they run: a record that is acknowledged is on a majority of
+    them."""
+    replicas, majority = str(min(brokers, 3)), str(min(brokers, 3) // 2 + 1)
+    settings = {
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": replicas,
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": majority,
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": majority,
+        "group.initial.rebalance.delay.ms": "0",
+        # An event's own time may be in 1998: the log keeps the time of arrival, and nothing is deleted by time.
+        "log.message.timestamp.type": "LogAppendTime",
+        "log.retention.ms": "-1",
+        "log.retention.bytes": "-1",
+        "message.max.bytes": str(4 << 20),
+    }
+    if brokers > 1:
+        settings |= {
+            "default.replication.factor": replicas,
+            "min.insync.replicas": majority,
+            # A broker that has died is known by its silence: until then nobody leads its partitions.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            # They are stopped together: the last would wait for others to hand its partitions over to.
+            "controlled.shutdown.enable": "false",
+        }
+    return settings
+
+
+def _folder(home: Home, number: int) -> Path:
+    return home.kafka if number == 1 else home.path / f"kafka-{number}"
+
+
+def _kafka_java(home: Home, folder: Path) -> list[str | Path]:
+    folder.mkdir(exist_ok=True)
+    log4j = folder / "log4j2.xml"
     log4j.write_text(_KAFKA_LOG4J)
     # Kafka logs through slf4j and brings no binding of its own; Flink's wheel has one.
     logging = (packages.flink_home() / "lib").glob("log4j-slf4j-impl-*.jar")
@@ -36,30 +74,19 @@ def _kafka_java(home: Home) -> list[str | Path]:
     ]
 
 
-def _kafka_config(home: Home, ports: Ports) -> Path:
-    path = home.kafka / "server.properties"
+def _kafka_config(ports: Ports, folder: Path, number: int, brokers: int) -> Path:
+    path = folder / "server.properties"
+    port, own = ports.of("kafka", number), ports.of("kafka_controller", number)
+    voters = (f"{each}@{LOOPBACK}:{ports.of('kafka_controller', each)}" for each in range(1, brokers + 1))
     settings = {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@{LOOPBACK}:{ports.kafka_controller}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka},CONTROLLER://{LOOPBACK}:{ports.kafka_controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{ports.kafka}",
+        "node.id": str(number),
+        "controller.quorum.voters": ",".join(voters),
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{own}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
         "controller.listener.names": "CONTROLLER",
-        "log.dirs": str(home.kafka / "data"),
-        "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "4",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
-        # An event's own time may be in 1998: the log keeps the time of arrival, and nothing is deleted by time.
-        "log.message.timestamp.type": "LogAppendTime",
-        "log.retention.ms": "-1",
-        "log.retention.bytes": "-1",
-        "message.max.bytes": str(4 << 20),
+        "log.dirs": str(folder / "data"),
+        **broker_settings(brokers),
         "num.network.threads": "2",
         "num.io.threads": "4",
     }
@@ -67,11 +94,18 @@ def _kafka_config(home: Home, ports: Ports) -> Path:
     return path
 
 
-def kafka_format(home: Home, ports: Ports, cluster_id: str) -> list[str | Path]:
-    """Returns the command that formats an empty data folder; a formatted one stays as it is."""
-    config = _kafka_config(home, ports)
+def is_formatted(home: Home, number: int) -> bool:
+    """Whether a broker's data folder has been prepared."""
+    return (_folder(home, number) / "data" / home.kafka_meta.name).exists()
+
+
+def kafka_format(home: Home, ports: Ports, cluster_id: str, number: int = 1, brokers: int = 1) -> list[str | Path]:
+    """Returns the command that formats a broker's empty data folder; a formatted one stays as it is."""
+    folder = _folder(home, number)
+    java = _kafka_java(home, folder)
+    config = _kafka_config(ports, folder, number, brokers)
     return [
-        *_kafka_java(home),
+        *java,
         "kafka.tools.StorageTool",
         "format",
         "--ignore-formatted",
@@ -82,13 +116,15 @@ def kafka_format(home: Home, ports: Ports, cluster_id: str) -> list[str | Path]:
     ]
 
 
-def kafka(home: Home, ports: Ports) -> Service:
+def kafka(home: Home, ports: Ports, number: int = 1, brokers: int = 1) -> Service:
+    """Returns broker `number` of `brokers` as a service, ready once it knows all of them."""
+    folder, port = _folder(home, number), ports.of("kafka", number)
     return Service(
-        "kafka",
-        (*_kafka_java(home), "kafka.Kafka", _kafka_config(home, ports)),
-        lambda: probes.kafka_ready(ports.kafka),
+        "kafka" if number == 1 else f"kafka-{number}",
+        (*_kafka_java(home, folder), "kafka.Kafka", _kafka_config(ports, folder, number, brokers)),
+        lambda: probes.kafka_ready(port, brokers),
         env=python_env(),
-        cwd=home.kafka,
+        cwd=folder,
         grace=30,
-        address=f"{LOOPBACK}:{ports.kafka}",
+        address=f"{LOOPBACK}:{port}",
     )

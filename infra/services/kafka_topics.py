@@ -4,10 +4,12 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Ne
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from features.contracts.samples import SAMPLE_LIMIT
+from features.contracts.scores import SCORE_LIMIT
 from features.contracts.served import SERVED_LIMIT
 from features.contracts.shown_lists import SHOWN_LIMIT
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Unavailable
-from features.keys import EVENTS, ITEMS, PARTITIONS, REJECTED, SAMPLES, SERVED, SHOWN
+from features.keys import EVENTS, ITEMS, REJECTED, SAMPLES, SCORES, SERVED, SHOWN
 from features.units import DAY_MS
 
 EVENT_LIMIT = 4 << 20
@@ -20,29 +22,37 @@ LEARN_FROM_MS = 30 * DAY_MS
 on them."""
 
 
-def create(bootstrap: str) -> None:
-    """Create the missing topics. The log, which is events and the heads of shown lists, is retained for good, not deleted by time
-    or size. Raises Unavailable if Kafka does not do it."""
+def topics_of(address: KafkaAddress, replication: int = -1) -> list[NewTopic]:
+    """Returns the topics of a home, by their names in Kafka, with so many replicas (-1: as many as the cluster has by default).
+    The log, which is events and the heads of shown lists, is retained for good, not deleted by time or size."""
     common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}
     learnt = {
         "retention.ms": str(LEARN_FROM_MS),
         "segment.ms": str(DAY_MS),  # only whole segments are deleted
         "message.timestamp.type": "LogAppendTime",
     }
-    topics = [
-        NewTopic(EVENTS, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(EVENT_LIMIT)}),
-        NewTopic(REJECTED, 1, 1, topic_configs={**common, "max.message.bytes": str(REJECT_LIMIT)}),
-        NewTopic(SERVED, PARTITIONS, 1, topic_configs={**common, "max.message.bytes": str(SERVED_BATCH)}),
-        NewTopic(ITEMS, 1, 1, topic_configs=common),
-        NewTopic(SHOWN, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SHOWN_BATCH)}),
-        NewTopic(SAMPLES, PARTITIONS, 1, topic_configs={**learnt, "max.message.bytes": str(SAMPLE_LIMIT + (64 << 10))}),
+    of_users = address.partitions
+    shapes: list[tuple[str, int, dict[str, str]]] = [
+        (EVENTS, of_users, {**common, "max.message.bytes": str(EVENT_LIMIT)}),
+        (REJECTED, 1, {**common, "max.message.bytes": str(REJECT_LIMIT)}),
+        (SERVED, of_users, {**common, "max.message.bytes": str(SERVED_BATCH)}),
+        (ITEMS, 1, common),
+        (SCORES, 1, {**learnt, "max.message.bytes": str(2 * SCORE_LIMIT)}),
+        (SHOWN, of_users, {**learnt, "max.message.bytes": str(SHOWN_BATCH)}),
+        (SAMPLES, of_users, {**learnt, "max.message.bytes": str(SAMPLE_LIMIT + (64 << 10))}),
     ]
+    return [NewTopic(address.topic(name), parts, replication, topic_configs=configs) for name, parts, configs in shapes]
+
+
+def create(address: KafkaAddress) -> None:
+    """Create the missing topics. Raises Unavailable if Kafka does not do it."""
+    topics, items = topics_of(address), address.topic(ITEMS)
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+        admin = KafkaAdminClient(**address.client_options(), request_timeout_ms=10_000)
         try:
             existing = set(admin.list_topics())
-            if ITEMS in existing:
-                _keep_every_record(admin, ITEMS)
+            if items in existing:
+                _keep_every_record(admin, items)
             for topic in topics:
                 if topic.name not in existing:
                     try:

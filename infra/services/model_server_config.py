@@ -4,13 +4,13 @@ Of each model the newest versions are loaded, and the one that ranks: however ma
 for them. Where none ranks, a few more are loaded, so that the API can find a good one among them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from features.durable import write_whole
-from features.errors import Unavailable
+from features.errors import Broken, Unavailable
 from infra.home.paths import Home
 from infra.system import probes
-from models.registry import list_models, list_versions
+from models.registry import list_models, list_versions, read_labels
 
 ALIASES = {"recmodel": "neuralcf"}
 LOADED_VERSIONS = 2
@@ -21,25 +21,32 @@ SEARCHED_VERSIONS = 5
 
 class ServingConfig:
     """Tracks the home's models and which of their versions rank. A model whose folder vanishes keeps its entry, so that loaded
-    versions go on serving. api: the API's URL."""
+    versions go on serving. addresses: of the API's processes, as of now."""
 
-    def __init__(self, home: Home, api: str) -> None:
+    def __init__(self, home: Home, addresses: Callable[[], Sequence[str]]) -> None:
         self._home = home
-        self._api = api
+        self._addresses = addresses
         self._versions: dict[str, list[int]] = {name: [] for name in FIRST_MODELS}
         self._ranking: dict[str, int] | None = None
+        self._ready: set[tuple[str, int]] = set()
+        """Versions of which the API has had the golden scores."""
         self.path = home.run / "models.config"
 
     def write(self) -> None:
         """Write the file if it has changed; the model server polls it."""
         self._read_ranking()
         models = self._home.models
+        named: dict[str, dict[str, int]] = {}
         for name in list_models(models):
-            self._versions[name] = versions_to_load(list_versions(models, name), self._ranking, name)
+            available, labels = list_versions(models, name), self._labels_of(name)
+            loaded = versions_to_load(available, self._ranking, name)
+            self._versions[name] = sorted({*loaded, *({*labels.values()} & {*available})})
+            # a label must name a version that the server has loaded, or it refuses the whole file
+            named[name] = {label: version for label, version in labels.items() if (name, version) in self._ready}
         folders = {name: name for name in sorted(self._versions)} | ALIASES
         text = "".join(
             f'  config {{\n    name: "{name}"\n    base_path: "{models / folder}"\n    model_platform: "tensorflow"\n'
-            f"{_policy(self._versions[folder])}  }}\n"
+            f"{_policy(self._versions[folder])}{_version_labels(named.get(name, {}))}  }}\n"
             for name, folder in folders.items()
         )
         text = f"model_config_list {{\n{text}}}\n"
@@ -47,12 +54,34 @@ class ServingConfig:
             write_whole(self.path, text.encode())
 
     def _read_ranking(self) -> None:
-        """Read from the API which versions rank; if it does not answer, the last result stays."""
+        """Read from the API which versions rank, the oldest where its processes differ for a moment; if one does not answer, the
+        last result stays."""
+        ranking: dict[str, int] = {}
+        ready: list[set[tuple[str, int]]] = []
         try:
-            ready = probes.http_json(f"{self._api}/readyz", timeout=0.5, also=503)
-            self._ranking = {name: int(version) for name, version in (each.split("/") for each in ready["models"])}
+            for address in self._addresses():
+                state = probes.http_json(f"{address}/readyz", timeout=0.5, also=503)
+                pairs = _pairs(state["models"])
+                for name, version in pairs:
+                    ranking[name] = min(version, ranking.get(name, version))
+                ready.append({*pairs, *_pairs(state.get("labelled", []))})
         except Unavailable:
             return
+        if ready:
+            self._ranking, self._ready = ranking, set.intersection(*ready)
+
+    def _labels_of(self, name: str) -> dict[str, int]:
+        """Label → version; nothing where the labels can't be read: the API says why."""
+        try:
+            labels = read_labels(self._home.models, name)
+        except Broken:
+            return {}
+        return {} if labels is None else labels.named()
+
+
+def _pairs(texts: list[str]) -> list[tuple[str, int]]:
+    """name/version → (name, version)."""
+    return [(name, int(version)) for name, version in (each.split("/") for each in texts)]
 
 
 def versions_to_load(available: list[int], ranking: Mapping[str, int] | None, name: str) -> list[int]:
@@ -74,6 +103,10 @@ def _policy(versions: list[int]) -> str:
     """Returns the version policy; without versions the server's default, the newest one."""
     numbers = " ".join(f"versions: {version}" for version in versions)
     return f"    model_version_policy {{ specific {{ {numbers} }} }}\n" if versions else ""
+
+
+def _version_labels(labels: Mapping[str, int]) -> str:
+    return "".join(f'    version_labels {{ key: "{label}" value: {version} }}\n' for label, version in labels.items())
 
 
 FIRST_MODELS = ("fusion", "widedeep", "neuralcf")

@@ -1,33 +1,52 @@
-"""Redis as a service: its options."""
+"""Redis as a service, alone or one server of a cluster: its options."""
+
+from pathlib import Path
 
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
+from infra.home.topology import Topology
 from infra.services.environment import python_env
+from infra.services.redis_cluster import cluster_settings
 from infra.services.service import Service
 from infra.system import packages, probes
 
+STORE_SETTINGS = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
+"""Settings of a Redis, wherever it runs. Every write of the last second may be lost in a crash of it (everysec); the job writes
+those again."""
 
-def redis(home: Home, ports: Ports) -> Service:
-    # Every write of the last second may be lost in a crash of Redis (everysec); the job writes those again.
+
+def _folder(home: Home, number: int) -> Path:
+    return home.redis if number == 1 else home.path / f"redis-{number}"
+
+
+def redis(home: Home, ports: Ports, server: str | None = None, number: int = 1, in_cluster: bool = False) -> Service:
+    """Returns Redis as a service, server `number` of a cluster if it is one; `server`: a redis-server or valkey-server of one's
+    own (relative to the home)."""
+    folder, port = _folder(home, number), ports.of("redis", number)
+    folder.mkdir(exist_ok=True)
     options = {
         "bind": LOOPBACK,
-        "port": str(ports.redis),
-        "dir": str(home.redis),
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "save": "",
+        "port": str(port),
+        "dir": str(folder),
         "maxmemory": "4gb",
-        "maxmemory-policy": "noeviction",
+        **STORE_SETTINGS,
+        **(cluster_settings(ports.of("redis_bus", number)) if in_cluster else {}),
         "daemonize": "no",
         "tcp-backlog": "128",
     }
-    config = home.redis / "redis.conf"
+    config = folder / "redis.conf"
     config.write_text("".join(f'{key} "{value}"\n' for key, value in options.items()))
     return Service(
-        "redis",
-        (packages.redis_server(), config),
-        lambda: probes.redis_ready(ports.redis),
+        "redis" if number == 1 else f"redis-{number}",
+        (home.path / Path(server).expanduser() if server else packages.redis_server(), config),
+        lambda: probes.redis_answers(port) if in_cluster else probes.redis_ready(port),
         env=python_env(),
-        cwd=home.redis,
-        address=f"{LOOPBACK}:{ports.redis}",
+        cwd=folder,
+        address=f"{LOOPBACK}:{port}",
     )
+
+
+def redis_servers(home: Home, ports: Ports, topology: Topology, server: str | None = None) -> list[Service]:
+    """Returns every server of Redis as a service; `server` as for `redis`."""
+    in_cluster = topology.primaries > 1
+    return [redis(home, ports, server, number, in_cluster) for number in range(1, topology.redis_servers + 1)]

@@ -8,7 +8,8 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Service:
     """A process that `up` starts. `ready` raises until the service is ready, which may take `ready_timeout` seconds; `grace`
-    is the seconds between SIGTERM and SIGKILL. One with `lasts` False ends once its work is done and is not restarted."""
+    is the seconds between SIGTERM and SIGKILL. One with `lasts` False ends once its work is done and is not restarted.
+    `restart_after`: the seconds from its death to its restart are this many at least, unless it is wanted sooner."""
 
     name: str
     argv: tuple[str | Path, ...]
@@ -19,3 +20,4 @@ class Service:
     grace: float = 15.0
     address: str = ""
     lasts: bool = True
+    restart_after: float = 0.0

@@ -1,13 +1,14 @@
 """Starts services, restarts them when they die, and stops them; records their processes, so that a successor can clean up.
 
-A service that dies is restarted after 0.5, 1, 2, … 30 s; after a minute of running the delay starts from 0.5 again.
+A service that dies is restarted after 0.5, 1, 2, … 30 s; after a minute of running the delay starts from 0.5 again. One
+whose work another takes over may wait for longer (`Service.restart_after`).
 """
 
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,10 @@ class _Child:
 class Supervisor:
     """Owns the children of one home. Not for use by two processes at once: infra.up holds the home's lock."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, file: Path | None = None) -> None:
+        """`file`: where its status is written; None: the home's status file."""
         self._home = home
+        self._file = file or home.status_file
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -110,6 +113,13 @@ class Supervisor:
         self.begin(service)
         self.await_ready(service)
 
+    def start_all(self, services: Sequence[Service]) -> None:
+        """Start several services at once, and wait until all are ready, as `start` does."""
+        for service in services:
+            self.begin(service)
+        for service in services:
+            self.await_ready(service)
+
     def _spawn(self, service: Service, previous: _Child | None) -> None:
         popen = spawn(service.argv, self.log_of(service.name), service.env, service.cwd)
         child = _Child(service, popen, _id_of(popen), time.monotonic())
@@ -160,6 +170,18 @@ class Supervisor:
         with self._lock:
             return name in self._children
 
+    def waiting(self) -> set[str]:
+        """Returns the services that have died and wait to be restarted."""
+        with self._lock:
+            return {name for name, child in self._children.items() if child.restart_at is not None}
+
+    def restart_now(self, name: str) -> None:
+        """Restart a service that waits for it, by its usual delay at the latest."""
+        with self._lock:
+            child = self._children.get(name)
+            if child is not None and child.restart_at is not None:
+                child.restart_at = min(child.restart_at, time.monotonic() + child.backoff)
+
     def exit_code(self, name: str) -> int | None:
         """Returns the exit code of a service that does not last; None while it runs, and if it never ran or was stopped."""
         with self._lock:
@@ -194,7 +216,7 @@ class Supervisor:
             return
         child.last_exit = code
         if child.service.lasts:
-            child.restart_at = now + child.backoff
+            child.restart_at = now + max(child.backoff, child.service.restart_after)
         else:
             del self._children[child.service.name]
             self._ended[child.service.name] = code
@@ -222,7 +244,7 @@ class Supervisor:
         if self._closed:
             return
         write_json(
-            self._home.status_file,
+            self._file,
             {
                 "supervisor": {"pid": self._me.pid, "started": self._me.started},
                 **self._facts,
@@ -258,7 +280,7 @@ class Supervisor:
             print_line(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
         with self._lock:  # no thread may write the file again
             self._closed = True
-            self._home.status_file.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
         return clean
 
 
@@ -266,9 +288,9 @@ def _id_of(process: subprocess.Popen[Any]) -> ProcessId:
     return ProcessId.of(process.pid) or ProcessId(process.pid, time.time())
 
 
-def stop_leftovers(home: Home, print_line: Callable[[str], None]) -> None:
-    """Stop what a killed supervisor has left running, by recorded pid and start time."""
-    status = read_json(home.status_file)
+def stop_leftovers(file: Path, print_line: Callable[[str], None]) -> None:
+    """Stop what a killed supervisor, which wrote its status into `file`, has left running, by recorded pid and start time."""
+    status = read_json(file)
     if status is None:
         return
     for name, entry in reversed(list(status.get("services", {}).items())):
@@ -276,4 +298,4 @@ def stop_leftovers(home: Home, print_line: Callable[[str], None]) -> None:
         if target.process() is not None:
             stop(target, float(entry.get("grace", 10)))
             print_line(f"stopped {name} (pid {target.pid}), left by a supervisor that died")
-    home.status_file.unlink(missing_ok=True)
+    file.unlink(missing_ok=True)

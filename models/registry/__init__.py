@@ -1,5 +1,15 @@
 """The registry: versions of models on disk and their manifests. Imports no TensorFlow, so the API may read it too."""
 
+from models.registry.labels import (
+    CANDIDATE,
+    LAST_GOOD,
+    Decision,
+    Labels,
+    change_labels,
+    promote,
+    read_labels,
+    withdraw,
+)
 from models.registry.manifest import (
     MANIFEST,
     DataSeen,
@@ -16,10 +26,12 @@ from models.registry.manifest import (
     verify_digests,
 )
 from models.registry.versions import (
+    discard,
     list_models,
     list_versions,
     newest,
     publish,
+    published_as,
     rollback,
     staging_folder,
     trained_otherwise,
@@ -27,19 +39,28 @@ from models.registry.versions import (
 )
 
 __all__ = [
+    "CANDIDATE",
+    "LAST_GOOD",
     "MANIFEST",
     "DataSeen",
+    "Decision",
     "Golden",
+    "Labels",
     "Manifest",
     "ModelInput",
     "Towers",
+    "change_labels",
+    "discard",
     "encode_manifest",
     "folder_digests",
     "folder_stamp",
     "list_models",
     "list_versions",
     "newest",
+    "promote",
     "publish",
+    "published_as",
+    "read_labels",
     "read_manifest",
     "require_current_inputs",
     "require_schema",
@@ -48,4 +69,5 @@ __all__ = [
     "trained_otherwise",
     "verify_digests",
     "version_folder",
+    "withdraw",
 ]

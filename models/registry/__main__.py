@@ -2,27 +2,49 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from features.errors import BadInput, Broken, MartletError
-from models.registry import list_models, list_versions, read_manifest, rollback, verify_digests, version_folder
+from models.registry import (
+    Labels,
+    list_models,
+    list_versions,
+    read_labels,
+    read_manifest,
+    verify_digests,
+    version_folder,
+    withdraw,
+)
+
+SHOWN_DECISIONS = 10
+
+
+def _utc(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show(models_dir: Path, names: Sequence[str] | None = None) -> None:
-    """Print a line for each version, the newest first: when it was made, of how many rows, how good it is."""
+    """Print a line for each version, the newest first: when it was made, of how many rows, how good it is, its label; then the
+    newest decisions on the model's labels, each with its evidence."""
     for name in list_models(models_dir) if names is None else names:
+        labels = read_labels(models_dir, name) or Labels()
+        called = {version: f"  {label}" for label, version in labels.named().items()}
+        called |= dict.fromkeys(labels.lost, "  lost")
         for version in reversed(list_versions(models_dir, name)):
             try:
                 manifest = read_manifest(version_folder(models_dir, name, version))
             except Broken as error:
                 print(f"{name} {version}  broken: {error}")
                 continue
-            made = datetime.fromtimestamp(manifest.created / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            made = _utc(manifest.created)
             known = [key for key in ("hr10", "ndcg10", "auc", "gauc") if key in manifest.metrics]
             metrics = "  ".join(f"{key} {manifest.metrics[key]:.4f}" for key in known)
-            print(f"{name} {version}  {made}  {manifest.data.rows} rows  {metrics}")
+            print(f"{name} {version}  {made}  {manifest.data.rows} rows  {metrics}{called.get(version, '')}")
+        for decision in labels.decisions[-SHOWN_DECISIONS:]:
+            print(f"{name}  {_utc(decision.ts)}  {decision.text}")
 
 
 def _verify(models_dir: Path, names: Sequence[str]) -> None:
@@ -43,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "rollback":
             if not options.model:
                 raise BadInput("--model", "the model to roll back", "nothing")
-            print(f"{options.model} is back at version {rollback(options.models, options.model)}")
+            now = time.time_ns() // 1_000_000
+            print(f"{options.model} is back at version {withdraw(options.models, options.model, now)}")
             return 0
         names = [options.model] if options.model else list_models(options.models)
         (show if options.command == "list" else _verify)(options.models, names)

@@ -12,6 +12,8 @@ A version appears and goes by one rename, so a server that polls the folder neve
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -173,3 +175,26 @@ def rollback(models_dir: Path, name: str) -> int:
         sync_path(retired)
         sync_path(base)
     return stays
+
+
+def published_as(models_dir: Path, name: str, digests: Mapping[str, str]) -> int | None:
+    """The newest version of a model whose files have these digests: what is there already is not to be published again. None if
+    there is none; a version that can't be read is none."""
+    for number, folder in sorted(_folders(models_dir / name).items(), reverse=True):
+        with suppress(Broken):
+            if read_manifest(folder).digests == digests:
+                return number
+    return None
+
+
+def discard(models_dir: Path, name: str, version: int) -> None:
+    """Remove a version for good; its number is not used again. Raises BadInput for the newest one, or one that is not there."""
+    base = models_dir / name
+    with locked(base / LOCK):
+        folders = _folders(base)
+        if version not in folders or version == max(folders):
+            raise BadInput("discard", f"an older version of {name} than the newest", str(version))
+        staged = staging_folder(models_dir, name)
+        folders[version].rename(staged / str(version))
+        sync_path(base)
+    shutil.rmtree(staged, ignore_errors=True)

@@ -8,14 +8,19 @@ class Effort:
     """Epochs of each kind of training. Less effort gives a worse model of the same shape, in less time.
 
     sequence: of an encoder over the histories before the first list; last: over all histories, the newest included, once the
-    model was measured; lists: of what weighs candidates; whole: of a net that learns from lists without an encoder.
+    model was measured; going_on: of an earlier version's encoder over what is newer; lists: of what weighs candidates; whole: of
+    a net that learns from lists without an encoder.
     """
 
     sequence: int = 12
-    last: int = 4
+    last: int = 12
+    going_on: int = 4
     lists: int = 30
     whole: int = 12
 
 
 FULL = Effort()
 """The effort that served models are trained with."""
+
+SLICE = Effort(going_on=1, lists=6, whole=2)
+"""The effort of a slice that the learner goes on with: its lists come again in the slices after it."""

@@ -18,9 +18,9 @@ from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
 from models.training.fitting.fit_rows import Fitted, input_specs, predictor
 from models.training.fitting.warm_start import write_weights
-from models.training.list_data import RankingLists
+from models.training.lessons.list_data import RankingLists
+from models.training.lessons.row_data import Samples
 from models.training.onnx_export import write_onnx
-from models.training.row_data import Samples
 from models.training.runtime import code_revision
 from models.training.towers import (
     SIGNATURE,

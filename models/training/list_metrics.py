@@ -4,7 +4,7 @@ import numpy as np
 
 from features.arrays import AnyArray, IntArray
 from features.errors import Broken
-from models.training.list_data import NO_CANDIDATE, Lists
+from models.training.lessons.list_data import NO_CANDIDATE, Lists
 from models.training.row_metrics import TOP, measure, rank_gains
 
 

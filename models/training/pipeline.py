@@ -17,7 +17,7 @@ from features.base.reader import Base
 from features.errors import BadInput, Broken
 from models import nets
 from models.nets.parts.net import ROWS, UNKNOWN_ID, Net
-from models.registry import DataSeen, list_versions, publish, require_schema, staging_folder, version_folder
+from models.registry import DataSeen, Manifest, list_versions, publish, require_schema, staging_folder, version_folder
 from models.training import promotion_gate
 from models.training.effort import FULL, Effort
 from models.training.export import stage
@@ -25,9 +25,9 @@ from models.training.fitting.checkpoint import FOLDER, Resume
 from models.training.fitting.fit_lists import fit_on_lists, scores_of
 from models.training.fitting.fit_rows import Fitted, fit, predictor
 from models.training.fitting.warm_start import Earlier, read_earlier
-from models.training.list_data import RankingLists, read_ranking_lists
+from models.training.lessons.list_data import RankingLists, read_ranking_lists
+from models.training.lessons.row_data import MAX_ROWS, Samples, read_samples
 from models.training.list_metrics import measured
-from models.training.row_data import MAX_ROWS, Samples, read_samples
 from models.training.row_metrics import measure, popularity_scores
 from models.training.runtime import code_revision, peak_megabytes
 
@@ -131,7 +131,8 @@ def _line(metrics: dict[str, float], prefix: str = "") -> str:
     return ", ".join(f"{name} {metrics[prefix + name]:.4f}" for name in known)
 
 
-def _data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSeen:
+def data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSeen:
+    """What a model has learned from. base: the name of the base's folder, "" where it is not known."""
     if isinstance(lessons, RankingLists):
         rows, validation_rows = lessons.rows, len(lessons.validation_lists)
     else:
@@ -161,20 +162,26 @@ def _going_on(net: Net, options: Options, read: Callable[[Net, int], Lessons]) -
     return earlier, lessons
 
 
+def scorer_of(folder: Path, manifest: Manifest) -> Callable[..., Any]:
+    """The version in a folder as a function from model inputs, which may have more signals than it takes, to scores [n, 1]."""
+    loaded = tf.saved_model.load(str(folder))
+    call, output, signals = loaded.signatures["serving_default"], manifest.outputs[0], manifest.width_of("signals")
+
+    def score(inputs: dict[str, Any], **_: Any) -> Any:
+        if signals:
+            inputs = {**inputs, "signals": inputs["signals"][:, :signals]}
+        return call(**{each.name: tf.constant(inputs[each.name]) for each in manifest.inputs})[output]
+
+    return score
+
+
 def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
     """The live version's auc on the validation of these lessons, by the name under which the gate looks for it; nothing where
     there is no such version, or it takes other inputs."""
     live = promotion_gate.live_version(models, net.name)
     if live is None or [each.name for each in live.inputs] != list(net.inputs):
         return {}
-    loaded = tf.saved_model.load(str(version_folder(models, net.name, live.version)))
-    call, output, signals = loaded.signatures["serving_default"], live.outputs[0], live.width_of("signals")
-
-    def score(inputs: dict[str, Any], **_: Any) -> Any:
-        if "signals" in net.inputs:
-            inputs = {**inputs, "signals": inputs["signals"][:, :signals]}
-        return call(**{name: tf.constant(inputs[name]) for name in net.inputs})[output]
-
+    score = scorer_of(version_folder(models, net.name, live.version), live)
     if isinstance(lessons, RankingLists):
         lists = lessons.validation_lists
         figures, _ = measured(lists, scores_of(score, net, lists), calibrate=False)
@@ -213,7 +220,7 @@ def _one(
     if base is not None and lessons.schema != base.schema.digest:
         expected = f"training data made under the schema of base {base.folder} (./martlet features makes it)"
         raise BadInput("--samples and --asks", expected, f"schema {lessons.schema}, not {base.schema.digest}")
-    resume = Resume(options.models / FOLDER / f"{net.name}.npz", _key(net, lessons, options))
+    resume = Resume(options.models / FOLDER / net.name, _key(net, lessons, options))
     fitted, metrics = _train(net, lessons, options, earlier, resume, progress)
     if earlier is not None:
         metrics = metrics | live_metrics(net, lessons, options.models)
@@ -222,7 +229,7 @@ def _one(
     staged = staging_folder(options.models, net.name)
     try:
         name = "" if base is None else base.folder.resolve().name
-        stage(net, fitted, lessons, metrics, _data_seen(lessons, fitted, name, options.seed), staged)
+        stage(net, fitted, lessons, metrics, data_seen(lessons, fitted, name, options.seed), staged)
         version = gate_and_publish(staged, options.models, net.name, options.force)
     finally:
         shutil.rmtree(staged, ignore_errors=True)  # gone already once published

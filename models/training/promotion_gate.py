@@ -19,9 +19,11 @@ from tensorflow_serving.apis import prediction_log_pb2
 from features.arrays import AnyArray
 from features.errors import Broken
 from models.registry import (
+    Labels,
     Manifest,
     ModelInput,
     list_versions,
+    read_labels,
     read_manifest,
     require_current_inputs,
     verify_digests,
@@ -183,9 +185,10 @@ def check_version(folder: Path) -> Manifest:
 
 
 def live_version(models_dir: Path, name: str) -> Manifest | None:
-    """The manifest of the newest version that has a readable one and takes today's inputs, None if none does: another one ranks
-    for nobody, so it is not live."""
-    for version in reversed(list_versions(models_dir, name)):
+    """The manifest of the version that ranks: the first, in the order of the labels, that has a readable one and takes today's
+    inputs; None if none does: another one ranks for nobody, so it is not live. Raises Broken where labels can't be read."""
+    labels = read_labels(models_dir, name) or Labels()
+    for version in labels.order(list_versions(models_dir, name)):
         with suppress(Broken):
             manifest = read_manifest(version_folder(models_dir, name, version))
             require_current_inputs(manifest)

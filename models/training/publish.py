@@ -5,15 +5,20 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from features.base.reader import Base
-from features.errors import BadInput, MartletError
-from models.registry import MANIFEST, staging_folder
+from features.errors import BadInput, Broken, MartletError
+from models.registry import MANIFEST, staging_folder, verify_digests
 from models.training.runtime import prepare
+
+REFUSED: Final = 4
+"""The exit code of a version that the gate refuses, and would refuse again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code. A refusal is one line on standard error with the reason."""
+    """The command line; returns the exit code: REFUSED where the gate refuses the version, 1 for any other failure. Either is one
+    line on standard error with the reason."""
     parser = argparse.ArgumentParser(prog="python -m models.training.publish", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="a version's folder, as training exports it; copied")
     parser.add_argument("--models", type=Path, required=True, help="folder that holds one folder a model")
@@ -25,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not (given.folder / MANIFEST).is_file():
             raise BadInput("--folder", f"a folder with saved_model.pb and {MANIFEST}", str(given.folder))
+        verify_digests(given.folder)  # before TensorFlow is imported: what is not whole should not cost seconds
         prepare()
         from models.training.pipeline import gate_and_publish
 
@@ -34,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         version = gate_and_publish(staged, given.models, given.model, given.force, schema)
     except (MartletError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return REFUSED if isinstance(error, Broken) else 1
     finally:
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)

@@ -12,7 +12,7 @@ import numpy as np
 from features.arrays import BoolArray
 from features.base.reader import Base
 from features.clock import Clock
-from features.contracts.admission import Marked, Misplaced, admit, key_text
+from features.contracts.admission import Marked, Misplaced, key_text
 from features.contracts.events import id_hash
 from features.errors import BadEvent
 from features.fold.state import UserFeatures, decode_user
@@ -76,7 +76,8 @@ class AppliedLog:
     def _admitted(self, record: Record, span: Span) -> Event | None:
         now = self._clock.at(record.broker_ts)
         try:
-            return admit(record.value, key_text(record.key), span.partition, record.broker_ts, now, self._base.schema)
+            key = key_text(record.key)
+            return self._base.admission.admit(record.value, key, span.partition, record.broker_ts, now)
         except (BadEvent, Misplaced, Marked):
             return None
 

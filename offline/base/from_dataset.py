@@ -18,6 +18,7 @@ from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
+from features.keys import DEFAULT_PARTITIONS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from offline.base import fold_workers, state_tables
@@ -49,8 +50,16 @@ def check_made_of(base: Base, dataset: Dataset) -> None:
         raise BadInput("--dataset", f"what the base was made of ({made_of})", f"{dataset.name} with {dataset.rows}")
 
 
-def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path, schema: Schema) -> dict[str, Any]:
-    """Make the base `out` of the data set's first `history` of rows, whose events mean what `schema` says; its manifest.
+def make_base(
+    spark: "SparkSession",
+    dataset: Dataset,
+    history: float,
+    out: Path,
+    schema: Schema,
+    partitions: int = DEFAULT_PARTITIONS,
+) -> dict[str, Any]:
+    """Make the base `out` of the data set's first `history` of rows, whose events mean what `schema` says, for a home whose log
+    has so many partitions; its manifest.
 
     Raises BadInput for a history that is no share or an `out` that is no new number.
     """
@@ -79,6 +88,7 @@ def make_base(spark: "SparkSession", dataset: Dataset, history: float, out: Path
             "fold_version": FOLD_VERSION,
             "schema": schema.digest,
             "salt": schema.document.salt,
+            "partitions": partitions,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
         (staging / FILE).write_text(schema.text(), encoding="utf-8")
@@ -127,7 +137,7 @@ def make(settings: BaseSettings) -> None:
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     with spark_session(settings.out.parent, settings.master) as spark, step("base") as this:
-        manifest = make_base(spark, dataset, settings.history, settings.out, schema)
+        manifest = make_base(spark, dataset, settings.history, settings.out, schema, settings.partitions)
         this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 
 

@@ -1,6 +1,6 @@
 """Makes a base of the log: the states of the base before it, folded on over the log up to given offsets.
 
-    python -m offline.base.from_log --previous BASES_DIR/N --bootstrap HOST:PORT --until OFFSETS --out BASES_DIR/NUMBER
+    python -m offline.base.from_log --previous BASES_DIR/N --engines FILE --until OFFSETS --out BASES_DIR/NUMBER
                                --horizon MS [--horizon-since MS] [--learn DATA_DIR/NAME] [--master M]
 
 OFFSETS is JSON: {"events": {"0": next offset, …}, "served": {…}}; what is not named stays where the base before has it. Records
@@ -26,6 +26,7 @@ from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
 from features.contracts.items import item_of_record
 from features.durable import atomic_folder
+from features.engines.shared_engines import read_engines
 from features.errors import BadInput, Broken
 from features.fold.catalogue import CatalogueVersions
 from features.fold.state import FOLD_VERSION
@@ -139,6 +140,7 @@ def make_log_base(
             "fold_version": FOLD_VERSION,
             "schema": previous.schema.digest,
             "salt": previous.schema.document.salt,
+            "partitions": previous.partitions,
             "made_in_seconds": round(time.monotonic() - began, 1),
         }
         (staging / FILE).write_text(previous.schema.text(), encoding="utf-8")
@@ -159,7 +161,7 @@ def _write_tables(
     scratch = staging / "parts"
     with step("  log read") as this:
         known_items = Catalogue(previous.catalogue_versions, items_by_version.arrivals)
-        taken = _take(spark, log, spans, clock, previous.schema.text(), known_items, scratch / "taken")
+        taken = _take(spark, log, spans, clock, previous, known_items, scratch / "taken")
         ledger, newest = _ledger(taken), _newest(taken)
         versions = _versions(taken, previous)
         rows = sum(ledger[topic]["read"] for topic in (EVENTS, SERVED))
@@ -258,7 +260,7 @@ def _take(
     log: Log,
     spans: Sequence[Span],
     clock: Clock,
-    schema: str,
+    previous: Base,
     catalogue: Catalogue,
     folder: Path,
 ) -> "DataFrame":
@@ -268,7 +270,8 @@ def _take(
 
         return spark.createDataFrame([], from_arrow_schema(TAKEN))
     tasks = spark.range(0, len(spans), 1, len(spans))
-    state_tables.write_parts(tasks, taking_worker(log, spans, clock, schema, catalogue), TAKEN, folder)
+    worker = taking_worker(log, spans, clock, previous.schema.text(), previous.partitions, catalogue)
+    state_tables.write_parts(tasks, worker, TAKEN, folder)
     return spark.read.parquet(str(folder))
 
 
@@ -313,7 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m offline.base.from_log", description="Make a base of the log.")
     parser.add_argument("--previous", type=Path, required=True, help="the base to go on from")
-    parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
+    parser.add_argument("--engines", type=Path, required=True, help="where Kafka is: run/engines.json of the home")
     parser.add_argument("--until", required=True, help="the offsets to stop before, as JSON")
     parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
     parser.add_argument(
@@ -331,7 +334,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         clock = Clock(given.horizon, given.horizon_since)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("base") as this:
-            log = KafkaLog(given.bootstrap)
+            log = KafkaLog(read_engines(given.engines).kafka)
             manifest = make_log_base(spark, previous, log, until, clock, given.out, log.items_end(), given.learn)
             this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 

@@ -11,12 +11,13 @@ from typing import Any, Final, NamedTuple, Protocol
 import pyarrow as pa
 
 from features.clock import Clock
-from features.contracts.admission import Marked, Misplaced, admit, admit_list, key_text
+from features.contracts.admission import Admission, Marked, Misplaced, key_text
+from features.engines.kafka_address import KafkaAddress
 from features.errors import BadEvent, Broken, Unavailable
 from features.fold.catalogue import Arrivals
-from features.keys import EVENTS, ITEMS, PARTITIONS
+from features.keys import EVENTS, ITEMS
 from features.schema.document import FILE
-from features.schema.tables import Schema, read_schema
+from features.schema.tables import read_schema
 from features.types import NO_ID
 from features.verdicts import MARKS, REJECTED, REROUTED
 from offline.base.fold_workers import Batches, Worker
@@ -62,11 +63,11 @@ class RetainedLog(Log, Protocol):
 class KafkaLog:
     """The log in Kafka.
 
-    bootstrap  host:port
-    patience   seconds to wait for a broker, and then for the next record where there must be one
+    address   where Kafka is
+    patience  seconds to wait for a broker, and then for the next record where there must be one
     """
 
-    bootstrap: str
+    address: KafkaAddress
     patience: float = 60.0
 
     def items_end(self) -> int:
@@ -76,18 +77,20 @@ class KafkaLog:
     def first(self, span: Span) -> int:
         return self.spans(span.topic, span.partition + 1)[span.partition].start
 
-    def spans(self, topic: str, partitions: int = PARTITIONS) -> list[Span]:
-        """All that a topic holds now, a span a partition. Raises Unavailable."""
+    def spans(self, topic: str, partitions: int | None = None) -> list[Span]:
+        """All that a topic holds now, a span a partition; partitions: how many it has, None of a topic of users. Raises
+        Unavailable."""
         from kafka import KafkaConsumer, TopicPartition
         from kafka.errors import KafkaError
 
         try:
             consumer = KafkaConsumer(
-                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=int(1000 * self.patience),
+                **self.address.client_options(), bootstrap_timeout_ms=int(1000 * self.patience),
                 request_timeout_ms=int(1000 * self.patience),
             )  # fmt: skip
             try:
-                parts = [TopicPartition(topic, number) for number in range(partitions)]
+                name, numbers = self.address.topic(topic), range(partitions or self.address.partitions)
+                parts = [TopicPartition(name, number) for number in numbers]
                 first, last = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
             finally:
                 consumer.close()
@@ -101,10 +104,10 @@ class KafkaLog:
 
         if span.start >= span.end:
             return
-        part = TopicPartition(span.topic, span.partition)
+        part = TopicPartition(self.address.topic(span.topic), span.partition)
         try:
             consumer = KafkaConsumer(
-                bootstrap_servers=self.bootstrap, enable_auto_commit=False, max_poll_records=5000,
+                **self.address.client_options(), enable_auto_commit=False, max_poll_records=5000,
                 max_partition_fetch_bytes=8 << 20, bootstrap_timeout_ms=int(1000 * self.patience),
             )  # fmt: skip
             try:
@@ -153,7 +156,7 @@ TAKEN: Final = pa.schema(
         ("ts", pa.int64()),
         ("id", pa.string()),
         ("target", pa.string()),
-        ("partition", pa.int8()),
+        ("partition", pa.int16()),
         ("catalogue", pa.int64()),
         ("user", pa.string()),
         ("item", pa.string()),
@@ -172,11 +175,13 @@ class Catalogue(NamedTuple):
     arrivals: Arrivals
 
 
-def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str, catalogue: Catalogue) -> Worker:
-    """Rows (id) of numbers of `spans` → TAKEN."""
+def taking_worker(
+    log: Log, spans: Sequence[Span], clock: Clock, schema: str, partitions: int, catalogue: Catalogue
+) -> Worker:
+    """Rows (id) of numbers of `spans` → TAKEN. schema, partitions: the home's."""
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
-        out, means = RowBuffer(TAKEN), read_schema(schema, FILE)
+        out, admission = RowBuffer(TAKEN), Admission(read_schema(schema, FILE), partitions)
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 span = spans[number]
@@ -184,13 +189,13 @@ def taking_worker(log: Log, spans: Sequence[Span], clock: Clock, schema: str, ca
                 for record in log.read(span):
                     if span.topic == EVENTS:
                         try:
-                            row = _take_event(record, span.partition, clock, means, version)
+                            row = _take_event(record, span.partition, clock, admission, version)
                         except Marked as mark:
                             known = catalogue.arrivals.holds(mark.version, record.broker_ts)
                             version = max(version, mark.version) if known else version
                             row = _refused(MARKS if known else REJECTED, EVENT, span.partition, version)
                     else:
-                        row = _take_list(record, span.partition, clock, means)
+                        row = _take_list(record, span.partition, clock, admission)
                     if out.add(row, 80 + len(record.value) // 8):
                         yield from out.take()
         yield from out.take()
@@ -202,10 +207,10 @@ def _refused(verdict: str, topic: int, partition: int, version: int = 0) -> tupl
     return (verdict, NO_ID, topic, 0, 0, 0, 0, 0, None, None, partition, version, None, None, None)
 
 
-def _take_event(record: Record, partition: int, clock: Clock, schema: Schema, version: int) -> tuple[Any, ...]:
+def _take_event(record: Record, partition: int, clock: Clock, admission: Admission, version: int) -> tuple[Any, ...]:
     try:
-        event = admit(
-            record.value, key_text(record.key), partition, record.broker_ts, clock.at(record.broker_ts), schema
+        event = admission.admit(
+            record.value, key_text(record.key), partition, record.broker_ts, clock.at(record.broker_ts)
         )
     except BadEvent:
         return _refused(REJECTED, EVENT, partition, version)
@@ -215,10 +220,10 @@ def _take_event(record: Record, partition: int, clock: Clock, schema: Schema, ve
     return (None, event.user_id, EVENT, record.offset, *fields, partition, version, event.user, event.item, None)
 
 
-def _take_list(record: Record, partition: int, clock: Clock, schema: Schema) -> tuple[Any, ...]:
+def _take_list(record: Record, partition: int, clock: Clock, admission: Admission) -> tuple[Any, ...]:
     key, now = key_text(record.key), clock.at(record.broker_ts)
     try:
-        head = admit_list(record.value, key, partition, record.broker_ts, now, schema)
+        head = admission.admit_list(record.value, key, partition, record.broker_ts, now)
     except BadEvent:
         return _refused(REJECTED, LIST, partition)
     row = (

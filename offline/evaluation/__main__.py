@@ -9,10 +9,9 @@ from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from features.arrays import IntArray
 from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
-from features.inputs.signals import SIGNALS
+from features.inputs.signals import RECALL_SIGNALS, SIGNALS
 from features.units import HOUR_MS, MINUTE_MS, SECOND_MS
 from models.registry import list_models
 from models.training.runtime import code_revision, peak_megabytes
@@ -20,12 +19,21 @@ from offline.base.from_dataset import check_made_of
 from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.beyond_accuracy import beyond, item_population
+from offline.evaluation.count_blend import CountBlend
 from offline.evaluation.embedding_methods import EmbeddingMethod
 from offline.evaluation.model_methods import ModelMethod, newest_manifest
+from offline.evaluation.page_metrics import page_results
 from offline.evaluation.peers.exchange import read_peers
-from offline.evaluation.prequential import NEVER, Method, by_fusion_of_ranks, by_signal, prequential
-from offline.evaluation.ranking_metrics import Queries
-from offline.evaluation.report import SideTables, print_side_tables, print_table, report_console, results, write_report
+from offline.evaluation.prequential import NEVER, Lesson, Method, QueryLists, by_fusion_of_ranks, by_signal, prequential
+from offline.evaluation.report import (
+    SideTables,
+    page_table,
+    print_side_tables,
+    print_table,
+    report_console,
+    results,
+    write_report,
+)
 from offline.settings import add_data_arguments
 
 LATE: Final = {
@@ -37,6 +45,7 @@ LATE: Final = {
     "never": NEVER,
 }
 """Delays of features, in ms, for the curve of what freshness is worth."""
+YARDSTICK: Final = "counts, blended and learning"
 
 
 def _methods(models: Path, names: Sequence[str], embeddings: Path | None) -> dict[str, Method]:
@@ -44,7 +53,7 @@ def _methods(models: Path, names: Sequence[str], embeddings: Path | None) -> dic
     if embeddings is not None:
         kinds = sorted(folder.name for folder in embeddings.iterdir() if folder.is_dir())
         methods |= {f"embedding {kind}": EmbeddingMethod(embeddings / kind) for kind in kinds}
-    methods["fusion of all signals' ranks"] = by_fusion_of_ranks(tuple(SIGNALS))
+    methods["fusion of all signals' ranks"] = by_fusion_of_ranks(tuple(RECALL_SIGNALS))
     return methods | {f"model {name}": ModelMethod(models, name) for name in names}
 
 
@@ -57,8 +66,10 @@ def evaluate(
     late: bool = False,
     embeddings: Path | None = None,
     peers: Path | None = None,
+    ranking_lists: Path | None = None,
 ) -> None:
-    """Print the tables and write the report. peers: lists of other libraries, as `offline.evaluation.peers` writes them.
+    """Print the tables and write the report. peers: lists of other libraries, as `offline.evaluation.peers` writes them;
+    ranking_lists: what the yardstick begins with.
 
     Raises BadInput where nothing comes after the base's history.
     """
@@ -68,29 +79,34 @@ def evaluate(
         raise BadInput("--base", "one with rows after its history", f"all {dataset.rows} rows are history")
     began = time.monotonic()
     console = report_console()
-    methods = _methods(models, names, embeddings)
+    yardstick = CountBlend(ranking_lists)
+    methods = _methods(models, names, embeddings) | {YARDSTICK: yardstick}
     catalogue, relations = {item.item_id: item for item in dataset.items}, base.folder / RELATIONS
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
 
-        def evaluated(label: str, which: dict[str, Method], late_ms: int) -> tuple[Queries, dict[str, IntArray]]:
+        def found_lists(
+            label: str, which: dict[str, Method], late_ms: int, lessons: Sequence[Lesson] = ()
+        ) -> QueryLists:
             task = progress.add_task(label, total=dataset.rows - first)
-            queries, lists = prequential(
-                dataset, catalogue, relations, base.schema, first, which, late_ms,
+            found = prequential(
+                dataset, catalogue, relations, base.schema, first, which, late_ms, lessons,
                 lambda row: progress.update(task, completed=row + 1 - first),
             )  # fmt: skip
             progress.update(task, completed=dataset.rows - first)
-            return queries, lists
+            return found
 
         label = "features live, weights as trained"
-        queries, lists = evaluated(label, methods, 0)
+        queries, lists, page_lists = found_lists(label, methods, 0, (yardstick.learn,))
         others = read_peers(peers) if peers else {}
         lists |= {f"library {name}": peer.lists for name, peer in others.items()}
         found = results(queries, lists)
         print_table(console, label, queries, found)
-        of = item_population(dataset, first)
+        of, pages = item_population(dataset, first), page_results(queries, page_lists)
         side_tables: SideTables = {
-            "the lists themselves": {method: beyond(method_lists, of) for method, method_lists in lists.items()}
+            f"pages ({len(next(iter(page_lists.values())))}): one list before what a user did in one second; hr and ndcg: of "
+            "each ask by the first list of its page": page_table(pages),
+            "the lists themselves": {method: beyond(method_lists, of) for method, method_lists in lists.items()},
         }
         if names:
             side_tables["models on lists or rows newer than they learned from"] = {
@@ -104,7 +120,8 @@ def evaluate(
         few = {name: methods[name] for name in ("signal ease", *(f"model {name}" for name in names))}
         curve = {}
         for label, ms in LATE.items() if late else ():
-            curve[label] = results(*evaluated(label, few, ms))
+            late_queries, late_lists, _ = found_lists(label, few, ms)
+            curve[label] = results(late_queries, late_lists)
             print_table(console, f"features late by {label}", queries, curve[label])
     facts = {
         "data set": f"{dataset.name}, {dataset.rows} rows, the first {first} history",
@@ -114,7 +131,7 @@ def evaluate(
         "seconds": round(time.monotonic() - began, 1),
         "peak memory, MB": peak_megabytes(),
     }
-    write_report(out, facts, queries, found, curve, side_tables)
+    write_report(out, facts, queries, found, curve, side_tables, pages)
     console.print(f"{facts['seconds']} s, peak memory {facts['peak memory, MB']} MB; report: {out / 'report.html'}")
 
 
@@ -127,6 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", action="append", help="may be given again (all that are published)")
     parser.add_argument("--embeddings", type=Path, help="folder of embeddings, as offline.embeddings makes them")
     parser.add_argument("--peers", type=Path, help="file of lists, as offline.evaluation.peers makes it")
+    parser.add_argument(
+        "--asks", dest="ranking_lists", type=Path, help="ranking lists, for the yardstick to begin with"
+    )
     parser.add_argument("--late", action="store_true", help="also with features that are late: what freshness is worth")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     given = parser.parse_args(argv)
@@ -140,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             given.late,
             given.embeddings,
             given.peers,
+            given.ranking_lists,
         )
     )
 

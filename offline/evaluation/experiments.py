@@ -1,4 +1,5 @@
-"""Results of experiments: the share of each arm's lists, as the topic `samples` holds them, in which something was liked."""
+"""Results of experiments, of the lists that the topic `samples` holds: the share of each arm's lists in which something was
+liked; and of two interleaved models the verdict."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from features.contracts.samples import Sample
+from features.engines.kafka_address import KafkaAddress
 from features.ids import OuterId
 from features.schema.tables import Schema
+from features.statistics.interleaving import Interleaving, liked_by_team
 from offline.base.kafka_log import KafkaLog
 from offline.training_data.logged_lists import logged_samples, spans_of
 from offline.training_data.reactions import labels_of
@@ -45,50 +48,62 @@ class ArmResult:
         return float(hits.sum() / lists.sum()), float(low), float(high)
 
 
-def results_of(samples: Iterable[Sample], schema: Schema) -> tuple[dict[tuple[str, str], ArmResult], dict[str, int]]:
-    """(experiment, arm) → what came of it; and of interleaved lists, model → items liked of its picks."""
-    arms: dict[tuple[str, str], ArmResult] = defaultdict(ArmResult)
-    teams: dict[str, int] = defaultdict(int)
+@dataclass
+class Results:
+    """arms: (experiment, arm) → what came of it; interleaved: (model, model), in order of names, → what came of both."""
+
+    arms: dict[tuple[str, str], ArmResult] = field(default_factory=lambda: defaultdict(ArmResult))
+    interleaved: dict[tuple[str, str], Interleaving] = field(default_factory=lambda: defaultdict(Interleaving))
+
+
+def results_of(samples: Iterable[Sample], schema: Schema) -> Results:
+    """What came of these lists. A list with picks of one model alone, as one of a single item, is in no interleaving."""
+    results = Results()
     for sample in samples:
         labels = labels_of(sample, schema)
         liked = {item_id for item_id, label in labels.items() if label}
         if sample.served.arms is not UNSET:
             for experiment, arm in sample.served.arms.items():
-                arms[experiment, arm].add(sample.user_id, len(liked))
-        for item in sample.served.items:
-            if item.team is not UNSET:
-                teams[item.team] += item.item_id in liked
-    return dict(arms), dict(teams)
+                results.arms[experiment, arm].add(sample.user_id, len(liked))
+        teams = {item.item_id: item.team for item in sample.served.items if item.team is not UNSET}
+        picks = liked_by_team(teams, liked)
+        if len(picks) == 2:
+            first, second = picks
+            results.interleaved[first, second].add(sample.user_id, picks[first], picks[second])
+    return results
 
 
-def all_samples(bootstrap: str) -> Iterator[Sample]:
+def all_samples(address: KafkaAddress) -> Iterator[Sample]:
     """All closed lists that the log holds, each once; what is none, or has lost its list, is left out. Raises Unavailable where
     Kafka does not answer."""
-    log = KafkaLog(bootstrap, patience=20)
+    log = KafkaLog(address, patience=20)
     for spans in spans_of(log):
         yield from (sample for sample in logged_samples(log, spans) if isinstance(sample, Sample))
 
 
 def report(console: Console, samples: Iterable[Sample], schema: Schema) -> None:
-    """Print a line for each arm of these lists, and for each interleaved model; what is liked is what `schema` says. Prints one
-    line where there is no result."""
-    arms, teams = results_of(samples, schema)
-    if not arms and not teams:
+    """Print a line for each arm of these lists, and for each pair of interleaved models; what is liked is what `schema` says.
+    Prints one line where there is no result."""
+    results = results_of(samples, schema)
+    if not results.arms and not results.interleaved:
         console.print(
             "no closed list was made in an experiment yet (serving.json declares them; see docs/operating.md)"
         )
         return
+    if results.arms:
+        console.print(_arms_table(results))
+    for (first, second), found in sorted(results.interleaved.items()):
+        picks = f"{first} {found.liked[0]}, {second} {found.liked[1]} ({found.lists} lists)"
+        console.print(f"interleaved, items liked of each model's picks: {picks}", soft_wrap=True)
+        console.print(f"  {found.verdict(first, second)}", soft_wrap=True)
+
+
+def _arms_table(results: Results) -> Table:
     table = Table(title="lists with something liked, by experiment and arm", title_justify="left")
     for name in ("experiment", "arm", "users", "lists", "share with a like", "items liked"):
         table.add_column(name, no_wrap=True)
-    for (experiment, arm), result in sorted(arms.items()):
+    for (experiment, arm), result in sorted(results.arms.items()):
         mean, low, high = result.share()
         cells = (len(result.lists), sum(result.lists.values()), f"{mean:.3f} ({low:.3f}-{high:.3f})")
         table.add_row(experiment, arm, *map(str, cells), str(sum(result.liked.values())))
-    if arms:
-        console.print(table)
-    if teams:
-        console.print(
-            "interleaved, items liked of each model's picks: "
-            + ", ".join(f"{name} {count}" for name, count in sorted(teams.items()))
-        )
+    return table

@@ -5,19 +5,19 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from features.arrays import IntArray
 from features.contracts.served import MAX_CANDIDATES
 from features.inputs.moment import Moment
-from features.inputs.signals import Signals, candidates, find_signals
+from features.inputs.signals import RECALL_SIGNALS, Signals, candidates, find_signals
 from features.schema.tables import Schema
 from features.types import Item, ItemId
 from models.training.row_metrics import TOP
 from offline.datasets.dataset import Dataset, EventRow
-from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.protocol import ProtocolRow, protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
 from offline.training_data.history_walk import HistoryWalk, item_ids
 
@@ -35,6 +35,8 @@ class RankingQuery:
 
 Method = Callable[[RankingQuery], IntArray]
 """Rows of the best items, best first, at least the top 10 where there are so many."""
+Lesson = Callable[[ProtocolRow, int], None]
+"""What learns from each row, after the queries before it: the row, and the row of its item in the index."""
 
 
 def by_signal(name: str) -> Method:
@@ -56,6 +58,15 @@ def by_fusion_of_ranks(names: Sequence[str], constant: float = 10.0) -> Method:
     return method
 
 
+class QueryLists(NamedTuple):
+    """What a walk brings. lists: of each method, [A, TOP] item ids before each query; page_lists: the same, [P, TOP], before the
+    first row of each page."""
+
+    queries: Queries
+    lists: dict[str, IntArray]
+    page_lists: dict[str, IntArray]
+
+
 def prequential(
     dataset: Dataset,
     catalogue: dict[ItemId, Item],
@@ -64,9 +75,10 @@ def prequential(
     first: int,
     methods: Mapping[str, Method],
     late_ms: int = 0,
+    lessons: Sequence[Lesson] = (),
     progress: Callable[[int], None] = lambda _: None,
-) -> tuple[Queries, dict[str, IntArray]]:
-    """Replay all rows, with queries from row `first` on: the queries, and each method's lists [A, TOP] of item ids.
+) -> QueryLists:
+    """Replay all rows, with queries from row `first` on.
 
     schema: what events mean. late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not
     at all. (Items that are hidden by now are left out all the same.) The weights between items in `relations` stay as they are.
@@ -77,22 +89,34 @@ def prequential(
     waiting: deque[EventRow] = deque()
     queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
+    page_lists: dict[str, list[IntArray]] = {name: [] for name in methods}
     for row in protocol_rows(dataset, schema, first, dataset.rows, queries):
-        if row.is_query:
+        if row.is_query or row.opens_page:
             while waiting and waiting[0][4] <= row.ts - late_ms:
                 late.fold(waiting.popleft())
             moment = late.moment(row.user_id, row.ts)
             if late is not walk:
                 moment = replace(moment, allowed=walk.allowed(row.user_id, row.ts))
             signals = find_signals(moment)
-            rows, _ = candidates(signals.orders, MAX_CANDIDATES)
+            rows, _ = candidates(signals.find(RECALL_SIGNALS), MAX_CANDIDATES)
             query = RankingQuery(moment, signals, rows)
             for name, method in methods.items():
-                lists[name].append(as_list(ids[method(query)[:TOP]]))
+                found = as_list(ids[method(query)[:TOP]])
+                if row.is_query:
+                    lists[name].append(found)
+                if row.opens_page:
+                    page_lists[name].append(found)
             progress(row.number)
+        for learn in lessons:
+            learn(row, walk.index.row_of[row.item_id])
         walk.fold(row.event)
         if late is not walk and row.number < first:
             late.fold(row.event)
         elif late is not walk:
             waiting.append(row.event)
-    return queries, {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}
+    return QueryLists(queries, stacked(lists), stacked(page_lists))
+
+
+def stacked(lists: dict[str, list[IntArray]]) -> dict[str, IntArray]:
+    """Lists [TOP] of each method as one array [A, TOP]."""
+    return {name: np.array(values, np.int64).reshape(-1, TOP) for name, values in lists.items()}

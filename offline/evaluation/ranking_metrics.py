@@ -14,26 +14,30 @@ NO_RANK: Final = 1 << 30
 NO_ITEM: Final = -1
 RESAMPLES: Final = 1_000
 MEASURES: Final = ("hr", "ndcg", "mrr")
+OF_USERS: Final = "{} of users"
+"""Name of a measure's mean over users, of the means over the queries of each."""
 
 
 @dataclass
 class Queries:
     """One row for each query. wanted: the item that came next;
     gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
-    ages: ms since the item's first event."""
+    ages: ms since the item's first event; pages: the page, from 0."""
 
     users: list[int] = field(default_factory=list)
     wanted: list[int] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     ages: list[int] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
 
-    def add(self, user_id: int, item_id: int, gap: int, events: int, age: int) -> None:
+    def add(self, user_id: int, item_id: int, gap: int, events: int, age: int, page: int) -> None:
         self.users.append(user_id)
         self.wanted.append(item_id)
         self.gaps.append(gap)
         self.events.append(events)
         self.ages.append(age)
+        self.pages.append(page)
 
     def slices(self) -> dict[str, BoolArray]:
         """Masks of the queries in each group, by the name of the group."""
@@ -91,13 +95,24 @@ class Bootstrap:
     def measure(self, values: DoubleArray) -> Measure:
         """The mean of [A] values, and its interval."""
         means = (self._drawn @ np.bincount(self._group, values)) / self._weights
-        low, high = np.percentile(means, [2.5, 97.5])
-        return Measure(float(values.mean()), float(low), float(high))
+        return _measure(float(values.mean()), means)
+
+    def measure_of_groups(self, values: DoubleArray) -> Measure:
+        """The mean over groups of the mean of each one's values, however many they are, and its interval."""
+        own = np.bincount(self._group, values) / np.bincount(self._group)
+        return _measure(float(own.mean()), (self._drawn @ own) / len(own))
+
+
+def _measure(mean: float, resampled: DoubleArray) -> Measure:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Measure(mean, float(low), float(high))
 
 
 def measure(ranks: IntArray, users: IntArray, seed: int = 7) -> dict[str, Measure]:
-    """hr, ndcg and mrr at 10 over queries; empty where there are none. The interval is a bootstrap over users."""
+    """hr, ndcg and mrr at 10 over queries, and under OF_USERS the means over users; empty where there are none. The interval is a
+    bootstrap over users."""
     if not len(ranks):
         return {}
-    bootstrap = Bootstrap(users, seed)
-    return {name: bootstrap.measure(values) for name, values in rank_gains(ranks).items()}
+    bootstrap, gains = Bootstrap(users, seed), rank_gains(ranks)
+    of_users = {OF_USERS.format(name): bootstrap.measure_of_groups(values) for name, values in gains.items()}
+    return {name: bootstrap.measure(values) for name, values in gains.items()} | of_users

@@ -23,7 +23,7 @@ from features.inputs.columns import user_vector
 from features.inputs.history import history_of
 from features.inputs.model_inputs import RawInputs, model_inputs
 from features.inputs.moment import Moment
-from features.inputs.signals import RECENT_FADE, RECENT_LIKED, SIGNALS, find_signals
+from features.inputs.signals import RECALL_SIGNALS, RECENT_FADE, RECENT_LIKED, find_signals
 from models.registry import list_versions, version_folder
 from offline.base.from_dataset import check_made_of
 from offline.console import run
@@ -144,7 +144,7 @@ def vector_channels(embeddings: Path | None, models: Path) -> dict[str, Channel]
 
 def sets_of(more: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The sets of channels that run together, by their names in the table."""
-    every = tuple(SIGNALS)
+    every = tuple(RECALL_SIGNALS)
     found = {"the signals": every}
     found |= {f"and {name}": (*every, name) for name in more}
     found["and all of these"] = found[BOUNDED] = (*every, *more)
@@ -161,7 +161,7 @@ def recall(
     first, ids = int(base.manifest["history_rows"]), item_ids(dataset, dataset.rows)
     catalogue = {item.item_id: item for item in dataset.items}
     walk = HistoryWalk(dataset.name, catalogue, ids, base.folder / RELATIONS, base.schema)
-    names = (*SIGNALS, *channels)
+    names = (*RECALL_SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
     hits, queries = {label: [0] * len(SIZES) for label in sets}, 0
     for row in protocol_rows(dataset, base.schema, first, dataset.rows, Queries()):

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from features.arrays import IntArray
 from features.errors import BadInput
-from offline.evaluation.ranking_metrics import MEASURES, Measure, Queries, measure, ranks_of
+from offline.evaluation.ranking_metrics import MEASURES, OF_USERS, Measure, Queries, measure, ranks_of
 
 Results = dict[str, dict[str, dict[str, Measure]]]
 """Group of queries → method → measures."""
@@ -46,15 +46,26 @@ def print_table(console: Console, title: str, queries: Queries, found: Results) 
     """Print HR@10 and NDCG@10 of all queries with their intervals, and of the groups that the protocol names."""
     sizes = {name: int(inside.sum()) for name, inside in queries.slices().items()}
     groups = [group for group in ("session starts", "no event before", "1-5 before") if group in found]
-    table = Table(title=f"{title}: {sizes['all']} asks", title_justify="left")
-    for name in ("method", "HR@10", "NDCG@10", "MRR@10", *(f"{group} ({sizes[group]})" for group in groups)):
+    table = Table(title=f"{title}: {sizes['all']} asks of {len(set(queries.users))} users", title_justify="left")
+    head = ("method", "HR@10", "NDCG@10", "MRR@10", "mean of users", *(f"{group} ({sizes[group]})" for group in groups))
+    for name in head:
         table.add_column(name, no_wrap=True)
     order = sorted(found["all"], key=lambda method: -found["all"][method]["ndcg"].mean)
     for method in order:
         whole = [_interval(found["all"][method][name]) for name in MEASURES]
-        parts = [" / ".join(f"{found[group][method][name].mean:.3f}" for name in ("hr", "ndcg")) for group in groups]
-        table.add_row(method, *whole, *parts)
+        parts = [_hr_and_ndcg(found[group][method]) for group in groups]
+        table.add_row(method, *whole, _hr_and_ndcg(found["all"][method], OF_USERS), *parts)
     console.print(table)
+
+
+def _hr_and_ndcg(of: dict[str, Measure], name: str = "{}") -> str:
+    return " / ".join(f"{of[name.format(measure)].mean:.3f}" for measure in ("hr", "ndcg"))
+
+
+def page_table(pages: dict[str, dict[str, Measure]]) -> dict[str, dict[str, float]]:
+    """Measures of pages (`offline.evaluation.page_metrics`) as a side table, the best first."""
+    order = sorted(pages, key=lambda method: -pages[method]["page ndcg"].mean)
+    return {method: {name: value.mean for name, value in pages[method].items()} for method in order}
 
 
 def _interval(value: Measure) -> str:
@@ -87,14 +98,17 @@ def write_report(
     found: Results,
     late: dict[str, Results],
     side_tables: SideTables,
+    pages: dict[str, dict[str, Measure]],
 ) -> None:
-    """Write report.json, report.html and the plots into `folder`. late: how late features were → results."""
+    """Write report.json, report.html and the plots into `folder`. late: how late features were → results; pages: method →
+    measures of pages."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = {name: int(inside.sum()) for name, inside in queries.slices().items()}
     report = {
         "facts": facts,
         "asks": sizes,
         "results": _plain(found),
+        "pages": _plain({"all": pages})["all"],
         "late": {name: _plain(each) for name, each in late.items()},
         "asides": side_tables,
     }

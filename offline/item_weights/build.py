@@ -12,8 +12,8 @@ from features.arrays import FloatArray, IntArray
 from features.base.item_weights import ARRAYS
 from features.base.reader import EASE, SESSIONS, SIMILAR
 from features.schema.tables import Schema
-from offline.datasets.dataset import Dataset, rows_between
-from offline.datasets.event_rows import mean_weight, row_weights
+from offline.datasets.dataset import Dataset
+from offline.datasets.event_rows import event_columns, mean_weight, row_weights
 from offline.item_weights.ease import ease
 from offline.item_weights.session_table import write_past_sessions
 from offline.item_weights.similar import similar_items
@@ -32,7 +32,7 @@ def write_history_relations(
 ) -> int:
     """Write the weights and sessions of the first `rows` rows into the new folder `out`; how many items have neighbours of any
     kind."""
-    users, items, weights = positives(dataset, rows, schema)
+    users, items, weights = taken(dataset, rows, schema)
     ids, linear = ease(users, items, weights)
     starts, columns, values = nearest(linear)
     write_relations(out / EASE, ids, starts, ids[columns], values)
@@ -51,16 +51,13 @@ def write_history_relations(
     return len(np.union1d(ids, known))
 
 
-def positives(dataset: Dataset, rows: int, schema: Schema) -> tuple[IntArray, IntArray, IntArray]:
-    """(users, items, weights) of the rows of a weight above 0 among the first `rows`, in their order."""
-    users, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    weights, at = row_weights(dataset, rows, schema), 0
-    for batch in rows_between(dataset, 0, rows):
-        good = weights[at : at + batch.num_rows] > 0
-        users.append(batch["user_id"].to_numpy()[good])
-        items.append(batch["item_id"].to_numpy()[good])
-        at += batch.num_rows
-    return np.concatenate(users), np.concatenate(items), weights[weights > 0]
+def taken(dataset: Dataset, rows: int, schema: Schema) -> tuple[IntArray, IntArray, IntArray]:
+    """(users, items, weights) of what users took, among the first `rows` rows, in their order: rows of a weight above 0, and
+    those of a kind that goes by its value, such as a low rating."""
+    users, items, _, kinds, _ = event_columns(dataset, rows, schema)
+    weights = row_weights(dataset, rows, schema)
+    some = (weights > 0) | np.isin(kinds, list(schema.by_value))
+    return users[some], items[some], weights[some]
 
 
 def write_relations(folder: Path, items: IntArray, starts: IntArray, others: IntArray, weights: FloatArray) -> None:

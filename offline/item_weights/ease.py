@@ -7,7 +7,8 @@ P = (G + λI)⁻¹ the weights are B = −P / diag(P), its diagonal 0. The Gram 
 X has the root of the largest weight of what a user did to an item. The largest, not the sum: a page opened ten times is no
 purchase, and where one kind of event is all that there is, X is as good as binary, for which λ was chosen. The root: G then
 counts in weights, as popularity does, and two purchases together are what eight pairs of looks of an eighth are. λ counts in the
-mean of X², so that weights half as large for all, as in a history of looks alone, give the same.
+mean of X² of the positives, so that weights half as large for all, as in a history of looks alone, give the same. What was acted
+on but not liked, such as a film rated low, still tells where a user was: it has NOT_POSITIVE of the mean positive's X.
 """
 
 from typing import Final
@@ -15,10 +16,12 @@ from typing import Final
 import numpy as np
 
 from features.arrays import DoubleArray, FloatArray, IntArray
+from features.inputs.moment import NOT_POSITIVE
+from features.recall.compiled import compiled
+from offline.datasets.event_rows import mean_weight
 
 ITEMS: Final = 10_000
-LAMBDA: Final = 200.0
-_PAIRS: Final = 1 << 22
+LAMBDA: Final = 500.0
 
 
 def strongest(users: IntArray, items: IntArray, weights: IntArray) -> tuple[IntArray, IntArray]:
@@ -33,35 +36,42 @@ def gram(rows: IntArray, values: DoubleArray, size: int) -> FloatArray:
     """[size, size] the sum over users of the products of their values for both items, from rows (user, item) in order, items from
     0 to size − 1. With values of 1: how many users have both."""
     starts = np.flatnonzero(np.r_[True, rows[1:, 0] != rows[:-1, 0]]) if len(rows) else np.zeros(0, np.int64)
-    counts = np.diff(np.r_[starts, len(rows)])
-    of_user, own = np.repeat(starts, counts), np.repeat(counts, counts)
-    out = np.zeros(size * size, np.float32)
-    ends = np.cumsum(own)
-    low = 0
-    while low < len(rows):  # every row meets all rows of its user, some millions of pairs at a time
-        high = max(low + 1, int(np.searchsorted(ends, (ends[low - 1] if low else 0) + _PAIRS, side="right")))
-        many = own[low:high]
-        left = np.repeat(rows[low:high, 1], many)
-        index = np.arange(len(left)) - np.repeat(np.cumsum(many) - many, many)
-        others = np.repeat(of_user[low:high], many) + index
-        products = np.repeat(values[low:high], many) * values[others]
-        np.add.at(out, left * size + rows[others, 1], products.astype(np.float32))
-        low = high
-    return out.reshape(size, size)
+    out = np.zeros((size, size), np.float32)
+    _add_products(np.ascontiguousarray(rows[:, 1]), values, np.r_[starts, len(rows)], out)
+    return out
 
 
-def ease(users: IntArray, items: IntArray, weights: IntArray, limit: int = ITEMS) -> tuple[IntArray, DoubleArray]:
-    """(ids [k] ascending, weights [k, k]) from the positive rows (user, item id, weight in units). Row i has the weights from
-    item i to the others; k is at most `limit`, the items with the largest sums of weights."""
+@compiled
+def _add_products(items: IntArray, values: DoubleArray, starts: IntArray, out: FloatArray) -> None:
+    """Add the products of each user's values; a user's rows are [starts[u], starts[u + 1])."""
+    for user in range(len(starts) - 1):
+        for one in range(starts[user], starts[user + 1]):
+            for other in range(starts[user], starts[user + 1]):
+                out[items[one], items[other]] += np.float32(values[one] * values[other])
+
+
+def ease(
+    users: IntArray,
+    items: IntArray,
+    weights: IntArray,
+    limit: int = ITEMS,
+    penalty: float = LAMBDA,
+    not_positive: float = NOT_POSITIVE,
+) -> tuple[IntArray, DoubleArray]:
+    """(ids [k] ascending, weights [k, k]) from the rows of acts (user, item id, weight in units, 0 or less for one that is not
+    positive). Row i has the weights from item i to the others; k is at most `limit`, the items with the largest sums of
+    weights."""
     ids, inverse = np.unique(items, return_inverse=True)
     if len(ids) > limit:
-        sums = np.bincount(inverse, weights)
+        sums = np.bincount(inverse, np.maximum(weights, 0))
         ids = np.sort(ids[np.lexsort((ids, -sums))[:limit]])
     index = np.minimum(np.searchsorted(ids, items), max(len(ids) - 1, 0))
     present = ids[index] == items if len(ids) else np.zeros(0, bool)
     rows, largest = strongest(users[present], index[present], weights[present])
-    matrix = gram(rows, np.sqrt(largest), len(ids)).astype(np.float64)
-    matrix[np.diag_indices(len(ids))] += LAMBDA * (largest.mean() if len(largest) else 1)
+    mean = mean_weight(largest)
+    squares = np.where(largest > 0, largest, not_positive**2 * mean)
+    matrix = gram(rows, np.sqrt(squares), len(ids)).astype(np.float64)
+    matrix[np.diag_indices(len(ids))] += penalty * mean
     solved = np.linalg.inv(matrix)
     linear = -solved / np.diag(solved)
     np.fill_diagonal(linear, 0)

@@ -1,7 +1,7 @@
 """Makes samples and ranking lists from impressions: the topic `samples` with its lists (`offline.training_data.logged_lists`),
 with features as the ranking had them.
 
-python -m offline.training_data.from_impressions --base BASES_DIR/NUMBER --bootstrap HOST:PORT --samples SAMPLES_DIR
+python -m offline.training_data.from_impressions --base BASES_DIR/NUMBER --engines FILE --samples SAMPLES_DIR
     --asks ASKS_DIR --out DIR
 
 <out>/samples/  a row for each item of a list that its user may have seen, laid out as `offline.training_data.rows` does
@@ -28,6 +28,7 @@ import pyarrow as pa
 from features.base.reader import Base
 from features.contracts.samples import Sample, SampleReference
 from features.durable import atomic_folder
+from features.engines.shared_engines import read_engines
 from features.errors import BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
@@ -108,6 +109,19 @@ def lessons(sample: Sample, schema: Schema, columns: str, mean: float) -> Iterat
             yield None, (*head, served.at, *features.history, *candidates), None
 
 
+def lessons_of(
+    samples: Iterable[Sample | SampleReference | str], schema: Schema, columns: str, mean: float
+) -> Iterator[tuple[Any, Any, str | None]]:
+    """LESSONS of samples as the log has them, or the reasons why there are none (see `lessons`)."""
+    for sample in samples:
+        if isinstance(sample, str):
+            yield None, None, sample
+        elif isinstance(sample, SampleReference) or not sample.actions:
+            yield None, None, NO_ACTION
+        else:
+            yield from lessons(sample, schema, columns, mean)
+
+
 def impressions_worker(log: RetainedLog, spans: Sequence[Spans], schema: str, columns: str, mean: float) -> Worker:
     """Rows (id) of numbers of `spans` → LESSONS (see `lessons`). schema: the text of the home's."""
 
@@ -115,22 +129,15 @@ def impressions_worker(log: RetainedLog, spans: Sequence[Spans], schema: str, co
         out, means = RowBuffer(LESSONS), read_schema(schema, FILE)
         for batch in numbers:
             for number in batch.column(0).to_pylist():
-                for sample in logged_samples(log, spans[number], lambda each: bool(each.actions)):
-                    made: Iterable[tuple[Any, Any, str | None]]
-                    if isinstance(sample, str):
-                        made = [(None, None, sample)]
-                    elif isinstance(sample, SampleReference) or not sample.actions:
-                        made = [(None, None, NO_ACTION)]
-                    else:
-                        made = lessons(sample, means, columns, mean)
-                    for row, ranking_list, verdict in made:
-                        named = (
-                            row and dict(zip(ROWS.names, row, strict=True)),
-                            ranking_list and dict(zip(RANKING_LISTS.names, ranking_list, strict=True)),
-                            verdict,
-                        )
-                        if out.add(named, 600 + (8 * len(ranking_list[-2]) if ranking_list else 0)):
-                            yield from out.take()
+                samples = logged_samples(log, spans[number], lambda each: bool(each.actions))
+                for row, ranking_list, verdict in lessons_of(samples, means, columns, mean):
+                    named = (
+                        row and dict(zip(ROWS.names, row, strict=True)),
+                        ranking_list and dict(zip(RANKING_LISTS.names, ranking_list, strict=True)),
+                        verdict,
+                    )
+                    if out.add(named, 600 + (8 * len(ranking_list[-2]) if ranking_list else 0)):
+                        yield from out.take()
         yield from out.take()
 
     return work
@@ -155,7 +162,7 @@ def make_from_impressions(
     maps = _maps(samples / MAPS)
     if _maps(ranking_lists / MAPS).vocabulary != maps.vocabulary:
         raise BadInput("--asks", f"asks made with {samples}", str(ranking_lists))
-    mean = float(_meta(samples).get("mean_weight", 1.0)) * schema.unit
+    mean = unit_of(samples, schema)
     with atomic_folder(out) as staging:
         numbers = spark.createDataFrame([(number,) for number in range(len(spans))], "id long")
         tasks = numbers.repartitionByRange(max(len(spans), 1), "id")
@@ -186,6 +193,12 @@ def make_from_impressions(
     return dict(counts)
 
 
+def unit_of(samples: Path, schema: Schema) -> float:
+    """The weight that has the importance 1: the mean one of the positives of a folder of samples. Raises Broken where it can't be
+    read."""
+    return float(_meta(samples).get("mean_weight", 1.0)) * schema.unit
+
+
 def _maps(path: Path) -> InputMaps:
     try:
         return msgspec.json.decode(path.read_bytes(), type=InputMaps)
@@ -194,7 +207,10 @@ def _maps(path: Path) -> InputMaps:
 
 
 def _meta(folder: Path) -> dict[str, Any]:
-    meta: dict[str, Any] = json.loads((folder / META).read_text())
+    try:
+        meta: dict[str, Any] = json.loads((folder / META).read_text())
+    except (OSError, ValueError) as error:
+        raise Broken(f"{folder / META} can't be read: {error}") from error
     return meta
 
 
@@ -204,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m offline.training_data.from_impressions", description="Make lessons of what was shown."
     )
     parser.add_argument("--base", type=Path, required=True, help="the home's base, whose schema says what acts mean")
-    parser.add_argument("--bootstrap", required=True, help="Kafka, host:port")
+    parser.add_argument("--engines", type=Path, required=True, help="where Kafka is: run/engines.json of the home")
     parser.add_argument("--samples", type=Path, required=True, help="samples whose maps are taken")
     parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="asks whose maps are taken")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
@@ -212,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def make() -> None:
-        log, schema = KafkaLog(given.bootstrap), Base(given.base).schema
+        log, schema = KafkaLog(read_engines(given.engines).kafka), Base(given.base).schema
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
             counts = make_from_impressions(

@@ -1,4 +1,4 @@
-"""A replay of a data set's rows in order: users, items and pairs as of just before each row, by the kernel's own folds. It gives
+"""A replay of a data set's rows in order: users, items and pairs as of just before each row, by the core's own folds. It gives
 exactly what a request at that moment would have seen, without a stream."""
 
 from pathlib import Path
@@ -82,13 +82,21 @@ class HistoryWalk:
             self.index.together.put(self.index.row_of[item_id], self._pairs[item_id].neighbours(), self.index.row_of)
         items.clear()
         pairs.clear()
-        return Moment(self.user(user_id).features, at, self.index, ClickWeights(), self.allowed(user_id, at))
+        hidden = self._hidden(user_id, at)
+        return Moment(self.user(user_id).features, at, self.index, ClickWeights(), self._all_but(hidden), hidden)
 
     def allowed(self, user_id: UserId, at: Millis) -> BoolArray:
         """[N] False for the items that are hidden from the user at a time."""
-        allowed = np.ones(len(self.index), bool)
+        return self._all_but(self._hidden(user_id, at))
+
+    def _hidden(self, user_id: UserId, at: Millis) -> IntArray:
+        """Rows of the items that are hidden from the user at a time."""
         hidden = [item_id for item_id, _, until in self.user(user_id).seen.items() if until > at]
-        allowed[np.fromiter((self.index.row_of[item_id] for item_id in hidden), np.int64, len(hidden))] = False
+        return np.fromiter((self.index.row_of[item_id] for item_id in hidden), np.int64, len(hidden))
+
+    def _all_but(self, rows: IntArray) -> BoolArray:
+        allowed = np.ones(len(self.index), bool)
+        allowed[rows] = False
         return allowed
 
 

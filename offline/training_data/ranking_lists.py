@@ -36,7 +36,7 @@ from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps, use
 from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.inputs.history import history_of, mark_of
 from features.inputs.model_inputs import width_of
-from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
+from features.inputs.signals import RECALL_SIGNALS, SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.schema.document import FILE
 from features.schema.tables import read_schema
 from features.types import IMPRESSION
@@ -129,7 +129,7 @@ def _lists_of(
             moment = walk.moment(user_id, ts)
             wanted = walk.index.row_of[item_id]
             found = find_signals(moment)
-            rows, _ = candidates(found.orders, limit)
+            rows, _ = candidates(found.find(RECALL_SIGNALS), limit)
             answer = np.flatnonzero(rows == wanted)
             if len(answer):
                 vector = user_vector(moment.user, ts, walk.vocabulary, clicks, schema)

@@ -38,7 +38,7 @@ def reactions_of(sample: Sample, schema: Schema) -> dict[ItemId, Reaction]:
         code = schema.code_of.get(each.type)
         if code is None or code == IMPRESSION or not isinstance(each.item_id, int):
             continue
-        kind, weight = schema.kind(code), schema.weight(code, _centi(each))
+        kind, weight = schema.kind(code), schema.weight(code, centi_of(each))
         if kind.click and weight >= 0:
             before = clicked.get(each.item_id, Reaction(True, 0))
             clicked[each.item_id] = Reaction(True, max(before.strength, weight))
@@ -52,7 +52,8 @@ def labels_of(sample: Sample, schema: Schema) -> dict[ItemId, float]:
     return {item_id: float(reaction.liked) for item_id, reaction in reactions_of(sample, schema).items()}
 
 
-def _centi(action: Action) -> int:
+def centi_of(action: Action) -> int:
+    """The value of an action in hundredths, 0 without."""
     value = action.value if action.rating is UNSET else action.rating
     return 0 if value is UNSET else math.floor(value * 100 + 0.5)
 

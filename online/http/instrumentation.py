@@ -2,15 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from online.http.access import Access
 from online.http.problems import bug_response
 from online.support import metrics
-from online.support.reloadable_file import ReloadableFile
+from online.support.api_paths import API
+from online.support.log_lines import begin_request, log_request
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +25,18 @@ def content_policy(image_hosts: Iterable[str]) -> str:
 
 
 class Instrumentation:
-    """The outermost middleware, so that refused and failed requests are counted too. A stream counts when it begins."""
+    """The outermost middleware, so that refused and failed requests are counted too. A stream counts when it
+    begins. image_hosts: from where pages may load images, as of now."""
 
-    def __init__(self, app: ASGIApp, access: ReloadableFile[Access]) -> None:
-        self._app, self._access = app, access
+    def __init__(self, app: ASGIApp, image_hosts: Callable[[], Iterable[str]]) -> None:
+        self._app, self._image_hosts = app, image_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began, started = time.perf_counter(), False
+        begin_request()
 
         async def sending(message: Message) -> None:
             nonlocal started
@@ -42,12 +44,14 @@ class Instrumentation:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "pages" if not _is_api(scope) else "refused")
                 metrics.REQUESTS.labels(route, str(message["status"])).inc()
-                metrics.SECONDS.labels(route).observe(time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                metrics.SECONDS.labels(route).observe(seconds)
+                log_request(scope["method"], route, message["status"], seconds)
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
                 if not _is_api(scope):
                     headers["Cache-Control"] = "no-cache"  # revalidate each time; unchanged files are a 304
-                    headers["Content-Security-Policy"] = content_policy(self._access.value.image_hosts)
+                    headers["Content-Security-Policy"] = content_policy(self._image_hosts())
             await send(message)
 
         try:
@@ -60,4 +64,4 @@ class Instrumentation:
 
 
 def _is_api(scope: Scope) -> bool:
-    return str(scope["path"]).startswith(("/v1/", "/openapi"))
+    return str(scope["path"]).startswith((API, "/openapi"))

@@ -23,8 +23,11 @@ from features.contracts.events import FIELDS_OF
 from features.version import VERSION
 from online.http.attribute_schemas import Described
 from online.http.problems import TITLES, ProblemDetails
+from online.support.api_paths import API
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+RoleOf = Callable[[str, str], str]
+"""Gives the role that the key of a call must have, by method and path."""
 JSON, PROBLEM = "application/json", "application/problem+json"
 REFERENCE: Final = "#/components/schemas/{name}"
 ATTRIBUTES: Final = "attributes"
@@ -47,7 +50,6 @@ class Contract:
     problems    statuses of its problems, besides those that every route may return
     also        other statuses with the same body as a successful response
     media_type  of a successful response
-    admin       whether it takes the operator's key
     context     whether it takes the context of the request as parameters of the query
     """
 
@@ -57,7 +59,6 @@ class Contract:
     problems: tuple[int, ...] = ()
     also: tuple[int, ...] = ()
     media_type: str = JSON
-    admin: bool = False
     context: bool = False
 
 
@@ -75,19 +76,19 @@ def contract(answer: Any, **more: Any) -> Callable[[Endpoint], Endpoint]:
     return remember
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter], home: Described) -> None:
+def install(app: FastAPI, routers: Sequence[APIRouter], home: Described, role_of: RoleOf) -> None:
     """Make `app`, which includes these routers, generate /openapi.json from their routes' contracts. home: what its schema
     declares."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(app, routers, home)
+            app.openapi_schema = describe(app, routers, home, role_of)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def describe(app: FastAPI, routers: Sequence[APIRouter], home: Described) -> dict[str, Any]:
+def describe(app: FastAPI, routers: Sequence[APIRouter], home: Described, role_of: RoleOf) -> dict[str, Any]:
     """The OpenAPI document. Raises KeyError for a route without a contract."""
     document = get_openapi(title=app.title, version=VERSION, description=app.description, routes=app.routes)
     routes = [
@@ -112,6 +113,8 @@ def describe(app: FastAPI, routers: Sequence[APIRouter], home: Described) -> dic
                     for name, schema in home.query.items()
                 ]
             operation |= _described(route.path_format, each, schema_of, bool(operation.get("parameters")))
+            if route.path_format.startswith(API):
+                operation["security"] = _security(role_of(method, route.path_format))
     document["components"] = {"schemas": components, "securitySchemes": KEYS}
     return document
 
@@ -140,7 +143,7 @@ def _add_attributes(component: dict[str, Any], attributes: Mapping[str, Any]) ->
 
 
 def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], parameters: bool) -> dict[str, Any]:
-    """Responses, request body and security of one operation's entry."""
+    """Responses and request body of one operation's entry."""
     good = {contract.media_type: {"schema": schema_of[id(contract.answer)]}}
     problem = {PROBLEM: {"schema": schema_of[id(ProblemDetails)]}}
     statuses = _problems(path, contract, parameters)
@@ -155,15 +158,21 @@ def _described(path: str, contract: Contract, schema_of: Mapping[int, Any], para
     }
     if contract.body is not None:
         found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[id(contract.body)]}}}
-    if path.startswith("/v1/"):
-        found["security"] = [{"admin_key": []}] if contract.admin else [{}, {"key": []}]
     return found
+
+
+def _security(role: str) -> list[dict[str, list[str]]]:
+    """The keys that an operation takes, each with the role that it must have at least; {} is none, where none are set."""
+    return [{"key": [role]}, {"admin_key": [role]}] if role == "admin" else [{}, {"key": [role]}]
 
 
 def _problems(path: str, contract: Contract, parameters: bool) -> list[int]:
     """Statuses of all problems that an operation may return."""
-    statuses = {403, *contract.problems}  # 403: a host or an origin that may not call (`online.http.access`)
-    if path.startswith("/v1/"):
+    statuses = {
+        403,
+        *contract.problems,
+    }  # 403: a host, an origin or a role that may not call (`online.access`)
+    if path.startswith(API):
         statuses |= {401, 429}
     if parameters or contract.body is not None:
         statuses.add(422)

@@ -5,8 +5,9 @@ import asyncio
 from aiokafka.errors import KafkaError
 
 from features.contracts.events import write_event
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Unavailable
-from features.keys import EVENTS, partition_of
+from features.keys import EVENTS
 from features.schema.tables import Schema
 from features.types import Event
 from online.kafka.producer import KafkaConnection
@@ -15,9 +16,10 @@ from online.kafka.producer import KafkaConnection
 class EventLog:
     """Producer of the topic `events`; `append_events` raises Unavailable while Kafka is down."""
 
-    def __init__(self, bootstrap: str, schema: Schema, timeout: float = 5.0) -> None:
+    def __init__(self, address: KafkaAddress, schema: Schema, timeout: float = 5.0) -> None:
         self._schema = schema
-        self._kafka = KafkaConnection(bootstrap, timeout)
+        self._kafka = KafkaConnection(address, timeout)
+        self._topic = address.topic(EVENTS)
         self._timeout = timeout
 
     @property
@@ -44,10 +46,10 @@ class EventLog:
             async with asyncio.timeout(self._timeout):
                 futures = [
                     await producer.send(
-                        EVENTS,
+                        self._topic,
                         value=write_event(event, self._schema),
                         key=str(event.outer_user).encode(),
-                        partition=partition_of(event.outer_user),
+                        partition=self._kafka.address.partition_of(event.outer_user),
                     )
                     for event in events
                 ]

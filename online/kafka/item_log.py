@@ -8,11 +8,11 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Unavailable
 from features.keys import ITEMS
 from online.kafka.producer import KafkaConnection
 
-PART: Final = TopicPartition(ITEMS, 0)
 BATCH_BYTES: Final = 512 << 10
 """Of a batch: many items wait for few acknowledgements."""
 CONNECT_SECONDS: Final = 10.0
@@ -24,9 +24,10 @@ class KafkaItemLog:
     """Appends records by a connection of its own, and reads them by a consumer for each reader. timeout: seconds that one write
     may take."""
 
-    def __init__(self, bootstrap: str, timeout: float = 5.0) -> None:
-        self._bootstrap = bootstrap
-        self.kafka = KafkaConnection(bootstrap, timeout, max_batch_size=BATCH_BYTES)
+    def __init__(self, address: KafkaAddress, timeout: float = 5.0) -> None:
+        self._address = address
+        self._part = TopicPartition(address.topic(ITEMS), 0)
+        self.kafka = KafkaConnection(address, timeout, max_batch_size=BATCH_BYTES)
 
     def start(self) -> None:
         """Begin connecting; does not wait for it."""
@@ -44,7 +45,7 @@ class KafkaItemLog:
         try:
             sent = []
             for count, (key, value) in enumerate(records, start=1):
-                sent.append(await producer.send(ITEMS, value=value, key=key, partition=0))
+                sent.append(await producer.send(self._part.topic, value=value, key=key, partition=0))
                 if count % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
         except KafkaError as error:
@@ -56,18 +57,18 @@ class KafkaItemLog:
         async with self._consumer() as consumer:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    ends = await consumer.end_offsets([PART])
+                    ends = await consumer.end_offsets([self._part])
             except (KafkaError, OSError, TimeoutError) as error:
                 raise Unavailable(f"Kafka: {type(error).__name__} {error}") from error
-        return int(ends[PART])
+        return int(ends[self._part])
 
     async def read(self, start: int) -> AsyncGenerator[tuple[int, bytes], None]:
         """Yields (offset, value) of each record from `start` on, or from the oldest one that there is, and of those to come.
         Raises Unavailable."""
         async with self._consumer() as consumer:
             try:
-                consumer.assign([PART])
-                consumer.seek(PART, start)
+                consumer.assign([self._part])
+                consumer.seek(self._part, start)
                 async for record in consumer:
                     yield record.offset, record.value or b""
             except (KafkaError, OSError, TimeoutError) as error:
@@ -76,7 +77,7 @@ class KafkaItemLog:
     @contextlib.asynccontextmanager
     async def _consumer(self) -> AsyncGenerator[Any, None]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._address.client_options(), enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             try:

@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from features.engines.kafka_address import KafkaAddress
 from online.support.background import end
 
 logger = logging.getLogger(__name__)
@@ -16,14 +17,24 @@ logger = logging.getLogger(__name__)
 class KafkaConnection:
     """An idempotent producer that connects, and reconnects, in the background.
 
+    address  where Kafka is
     timeout  seconds that one write may take
     options  further options of AIOKafkaProducer
+
+    Raises BadInput for files of TLS that can't be used.
     """
 
-    def __init__(self, bootstrap: str, timeout: float, **options: Any) -> None:
-        self._bootstrap = bootstrap
-        self._timeout = timeout
-        self._options = options
+    def __init__(self, address: KafkaAddress, timeout: float, **options: Any) -> None:
+        self.address = address
+        self._options = {
+            **address.client_options(),
+            "acks": "all",
+            "enable_idempotence": True,
+            "request_timeout_ms": int(timeout * 1000),
+            "metadata_max_age_ms": 30_000,
+            "max_request_size": 2 << 20,
+            **options,
+        }
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self.producer: AIOKafkaProducer | None = None
@@ -40,15 +51,7 @@ class KafkaConnection:
 
     async def _connect(self) -> None:
         while True:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                acks="all",
-                enable_idempotence=True,
-                request_timeout_ms=int(self._timeout * 1000),
-                metadata_max_age_ms=30_000,
-                max_request_size=2 << 20,
-                **self._options,
-            )
+            producer = AIOKafkaProducer(**self._options)
             try:
                 async with asyncio.timeout(10):  # not wait_for, which loses a cancellation that comes with an error
                     await producer.start()
@@ -56,7 +59,7 @@ class KafkaConnection:
                 self._connected.set()
                 return
             except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("Kafka at %s is not there (%s); trying again", self._bootstrap, error)
+                logger.warning("Kafka at %s is not there (%s); trying again", self.address.bootstrap, error)
                 with contextlib.suppress(Exception):
                     async with asyncio.timeout(2):
                         await producer.stop()

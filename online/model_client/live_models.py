@@ -1,5 +1,6 @@
 """The model versions that rank: of each model the newest with a readable manifest, trained under the schema of the base, with
-matching golden scores and file digests.
+matching golden scores and file digests; or the one that the registry's labels call stable, if it has all that. Beside it, the
+versions of its other labels are held ready to be compared with it.
 
 Calls name the version, so a version that the server has loaded but that was not checked here never ranks for a user. A
 version that fails the check is listed in `refused`, and the previous one stays in use; it is checked again once its files have
@@ -10,19 +11,24 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from features.errors import MartletError, Unavailable
+from features.errors import Broken, MartletError, Unavailable
 from models.registry import (
+    CANDIDATE,
+    LAST_GOOD,
+    Labels,
     Manifest,
     folder_stamp,
     list_models,
     list_versions,
+    read_labels,
     read_manifest,
     require_current_inputs,
     require_schema,
@@ -53,6 +59,15 @@ class LiveModel:
     version: int
     manifest: Manifest
 
+    @property
+    def with_version(self) -> str:
+        """Its name and number, where two versions of one model meet in a list."""
+        return f"{self.name}:{self.version}"
+
+
+COMPARED: Final = (CANDIDATE, LAST_GOOD)
+"""Labels of the versions that are held ready beside the one that ranks."""
+
 
 class LiveModels:
     """Polls the model base; `get` returns the version that ranks now.
@@ -72,6 +87,8 @@ class LiveModels:
         self.sessions = LocalSessions(models)
         self._live: dict[str, LiveModel] = {}
         self._previous: dict[str, LiveModel] = {}
+        self._labelled: dict[tuple[str, str], LiveModel] = {}
+        self._labels: dict[str, Labels] = {}
         self.refused: dict[tuple[str, int], str] = {}
         self._refused_files: dict[tuple[str, int], tuple[str, float]] = {}
         """Stamps of the files of versions that need no further check until these change, or until a time (`time.monotonic`)."""
@@ -100,6 +117,15 @@ class LiveModels:
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)
 
+    def labelled(self, name: str, label: str) -> LiveModel | None:
+        """The version of one of the labels in COMPARED, unless it is the one that ranks, or not ready."""
+        found, live = self._labelled.get((name, label)), self._live.get(name)
+        return None if found is None or live is None or found.version == live.version else found
+
+    def labels(self, name: str) -> Labels | None:
+        """The model's labels at the newest poll; None where it has none."""
+        return self._labels.get(name)
+
     async def replacement_for(self, name: str, withdrawn: Set[int], timeout: float) -> LiveModel | None:
         """Another version for a model whose `withdrawn` ones the server has just dropped, as in a rollback: a known one, else
         one that a poll finds within `timeout` seconds, else None."""
@@ -114,6 +140,10 @@ class LiveModels:
         known = (self._live.get(name), self._previous.get(name))
         return next((each for each in known if each is not None and each.version not in withdrawn), None)
 
+    def all_labelled(self) -> list[LiveModel]:
+        """The versions that are held ready beside those that rank."""
+        return sorted(self._labelled.values(), key=lambda model: (model.name, model.version))
+
     def all(self) -> list[LiveModel]:
         return sorted(self._live.values(), key=lambda model: model.name)
 
@@ -126,7 +156,7 @@ class LiveModels:
 
     async def _keep_sessions(self) -> None:
         """Bring the sessions in line with the versions in use and with what `in_process` says."""
-        held = (*self._live.values(), *self._previous.values()) if self.in_process() else ()
+        held = (*self._live.values(), *self._previous.values(), *self._labelled.values()) if self.in_process() else ()
         await self.sessions.keep([each.manifest for each in held])
         metrics.RANKS_IN_PROCESS.clear()
         for live in self.all():
@@ -151,17 +181,52 @@ class LiveModels:
         for key in [key for key in self.refused if key[0] == name and key[1] not in versions]:
             del self.refused[key]
             self._refused_files.pop(key, None)
-        for version in sorted(versions, reverse=True):
+        labels = await self._read_labels(name)
+        for version in labels.order(versions):
             if current is not None and current.version == version:
-                return
-            problem = await self._check(name, version)
-            if problem is None:
-                return
-            if self.refused.get((name, version)) != problem:
-                logger.warning("model %s version %d does not rank: %s", name, version, problem)
-                self.refused[name, version] = problem
-        if current is not None:  # no version on disk is good
-            await self._require_served(current)
+                break
+            if (model := await self._checked(name, version)) is not None:
+                self._take(model)
+                break
+        else:
+            if current is not None:  # no version on disk is good
+                await self._require_served(current)
+        await self._hold_labelled(name, labels.named(), versions)
+
+    async def _read_labels(self, name: str) -> Labels:
+        """The model's labels; those of before where they can't be read."""
+        try:
+            labels = await asyncio.to_thread(read_labels, self._models, name)
+        except Broken as error:
+            logger.warning("%s", error)
+            return self._labels.get(name, Labels())
+        if labels is None:
+            self._labels.pop(name, None)
+            return Labels()
+        self._labels[name] = labels
+        return labels
+
+    async def _hold_labelled(self, name: str, named: Mapping[str, int], versions: Collection[int]) -> None:
+        """Bring the versions beside the one that ranks in line with the labels, as far as they are on disk."""
+        for label in COMPARED:
+            version, held = named.get(label), self._labelled.get((name, label))
+            if version not in versions:
+                version = None
+            if held is not None and held.version == version:
+                continue
+            model = None if version is None else await self._checked(name, version)
+            if model is None:
+                self._labelled.pop((name, label), None)
+            else:
+                self._labelled[name, label] = model
+
+    async def _checked(self, name: str, version: int) -> LiveModel | None:
+        """A version that passes the check; None of one that is refused, which is then listed in `refused`."""
+        model, problem = await self._check(name, version)
+        if problem is not None and self.refused.get((name, version)) != problem:
+            logger.warning("model %s version %d does not rank: %s", name, version, problem)
+            self.refused[name, version] = problem
+        return model
 
     async def _require_served(self, model: LiveModel) -> None:
         """Drop a model without a good version on disk once the server does not have it either, as after a restart."""
@@ -175,27 +240,34 @@ class LiveModels:
         except MartletError:
             pass  # no response is no evidence against it
 
-    async def _check(self, name: str, version: int) -> str | None:
-        """Take a version into service; returns the reason if it is refused, else None."""
+    def _take(self, model: LiveModel) -> None:
+        """Let a version rank from now on."""
+        if model.name in self._live:
+            self._previous[model.name] = self._live[model.name]
+        self._live[model.name] = model
+        logger.info("model %s version %d ranks", model.name, model.version)
+
+    async def _check(self, name: str, version: int) -> tuple[LiveModel | None, str | None]:
+        """(the version, None), or (None, the reason why it is refused)."""
         key = (name, version)
         try:
             stamp = await asyncio.to_thread(folder_stamp, version_folder(self._models, name, version))
         except (MartletError, OSError) as error:  # withdrawn this moment
-            return str(error)
+            return None, str(error)
         known, until = self._refused_files.pop(key, ("", 0.0))
         if known == stamp and time.monotonic() < until:
             self._refused_files[key] = known, until
-            return self.refused[key]
-        reason, rest = await self._try(name, version)
-        if reason is None:
+            return None, self.refused[key]
+        found, rest = await self._try(name, version)
+        if isinstance(found, LiveModel):
             self.refused.pop(key, None)
-        elif rest:
+            return found, None
+        if rest:
             self._refused_files[key] = stamp, time.monotonic() + rest
-        return reason
+        return None, found
 
-    async def _try(self, name: str, version: int) -> tuple[str | None, float]:
-        """(the reason if a version is refused, seconds for which that holds if its files stay); takes it into service
-        otherwise."""
+    async def _try(self, name: str, version: int) -> tuple[LiveModel | str, float]:
+        """(the version, 0), or (the reason why it is refused, seconds for which that holds if its files stay)."""
         try:
             manifest = await asyncio.to_thread(read_manifest, version_folder(self._models, name, version))
             require_current_inputs(manifest)
@@ -214,8 +286,4 @@ class LiveModels:
             return f"{type(error).__name__}: {error}", 0.0
         if not np.allclose(scores, expected, atol=TOLERANCE):
             return f"golden scores differ by {float(np.abs(scores - expected).max()):.4f}", SERVER_REFUSED_S
-        if name in self._live:
-            self._previous[name] = self._live[name]
-        self._live[name] = LiveModel(name, version, manifest)
-        logger.info("model %s version %d ranks", name, version)
-        return None, 0.0
+        return LiveModel(name, version, manifest), 0.0

@@ -8,15 +8,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import redis.asyncio as redis
-from prometheus_client import CollectorRegistry, generate_latest
+from hiredis import ReplyError, pack_command
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from features.errors import Broken
-from features.keys import PARTITIONS
+from features.engines.redis_address import RedisAddress
+from features.errors import Broken, Unavailable
 from features.store.freshness import BUCKETS_MS, FreshnessHistogram
 from features.store.job_status import (
     MAX_SUBTASKS,
@@ -28,6 +24,8 @@ from features.store.job_status import (
     lane_keys,
     read_lanes,
 )
+from online.redis_client.redis_reader import RedisReader
+from online.support import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -46,28 +44,22 @@ class JobMetrics:
     """Reads `job:*` within `timeout` seconds. Counters never go back: a job restored from a checkpoint reports less for a
     moment, which Prometheus would take for a reset and count everything again."""
 
-    def __init__(self, host: str, port: int, generation: int, timeout: float = 0.25) -> None:
-        self._client = redis.Redis(
-            host=host,
-            port=port,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            max_connections=4,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._generation = generation
+    def __init__(self, address: RedisAddress, lanes: int, generation: int, timeout: float = 0.25) -> None:
+        """lanes: how many the job has."""
+        self._reader = RedisReader(address)
+        self._lane_keys, self._generation = lane_keys(lanes), generation
         self._timeout = timeout
         self._lanes: dict[int, Lane] = {}
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._reader.close()
 
     async def read(self) -> JobSnapshot | None:
         """The job's current state; None if Redis does not return it in time. Never raises for Redis' faults or contents."""
         try:
             async with asyncio.timeout(self._timeout):
                 writers = await self._read()
-        except (redis.RedisError, OSError, TimeoutError, Broken, ValueError) as error:
+        except (Unavailable, TimeoutError, Broken, ValueError) as error:
             logger.warning("no numbers of the job: %s: %s", type(error).__name__, error)
             return None
         return JobSnapshot(dict(self._lanes), writers)
@@ -76,32 +68,22 @@ class JobMetrics:
         """The text of one scrape."""
         snapshot = await self.read()
         families = [_readable(False)] if snapshot is None else families_of(snapshot)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_StaticCollector(families))
-        return generate_latest(registry)
+        return metrics.exposition(families)
 
     async def _read(self) -> Writers:
         names = [(operator, subtask) for operator in OPERATORS for subtask in range(MAX_SUBTASKS)]
-        pipe = self._client.pipeline(transaction=False)
-        for key in lane_keys():
-            pipe.hgetall(key)
-        for operator, subtask in names:
-            pipe.get(fresh_key(operator, subtask))
-        answers = await pipe.execute()
-        for number, lane in read_lanes(answers[:PARTITIONS], self._generation).items():
+        commands = [(key, pack_command(("HGETALL", key))) for key in self._lane_keys]
+        commands += [(key, pack_command(("GET", key))) for key in (fresh_key(*name) for name in names)]
+        answers = await self._reader.read_each(commands)
+        if error := next((each for each in answers if isinstance(each, ReplyError)), None):
+            raise Unavailable(f"Redis: {error}")
+        hashes = [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in answers[: len(self._lane_keys)]]
+        for number, lane in read_lanes(hashes, self._generation).items():
             known = self._lanes.get(number)
             if known is None or lane.progress >= known.progress:
                 self._lanes[number] = lane
-        histograms = zip(names, answers[PARTITIONS:], strict=True)
+        histograms = zip(names, answers[len(self._lane_keys) :], strict=True)
         return {name: FreshnessHistogram.from_json(data) for name, data in histograms if data is not None}
-
-
-class _StaticCollector(Collector):
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Metric]:
-        return self._families
 
 
 def families_of(snapshot: JobSnapshot) -> list[Metric]:

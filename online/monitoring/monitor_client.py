@@ -1,4 +1,4 @@
-"""Client of the supervisor's monitor, which alone knows the log's end, Flink and the alarms; over loopback."""
+"""Client of the monitor, which alone knows the log's end, Flink and the alarms."""
 
 import asyncio
 from typing import Any
@@ -11,10 +11,10 @@ TIMEOUT = 0.5
 
 
 class MonitorClient:
-    """Client of one monitor. port: None where no monitor runs."""
+    """Client of one monitor. address: its URL; None where no monitor runs."""
 
-    def __init__(self, port: int | None) -> None:
-        self._port = port
+    def __init__(self, address: str | None) -> None:
+        self._address = address
         self._client: httpx.AsyncClient | None = None
 
     async def close(self) -> None:
@@ -23,11 +23,11 @@ class MonitorClient:
 
     async def snapshot(self) -> tuple[dict[str, Any] | None, str | None]:
         """(the monitor's newest snapshot, None), or (None, the reason). Never raises for the monitor's faults."""
-        if self._port is None:
+        if self._address is None:
             return None, "nobody watches over this API"
         if self._client is None:
             self._client = httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{self._port}",
+                base_url=self._address,
                 timeout=TIMEOUT,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=4),

@@ -42,6 +42,12 @@ const fields = (rows) =>
     el("dd", {}, ...typeOf(schema)),
   ]));
 
+/** Which role a key must have, where keys are set. @param {Schema} operation */
+function roleOf(operation) {
+  const role = (operation.security ?? []).flatMap((/** @type {Record<string, string[]>} */ each) => Object.values(each).flat())[0];
+  return role ? [el("p.soft", {}, "Needs a key of the role ", el("code", {}, role), role === "admin" ? "." : ", where keys are set.")] : [];
+}
+
 /** @param {string} method @param {string} path @param {Schema} operation */
 function callOf(method, path, operation) {
   const body = operation.requestBody?.content["application/json"]?.schema;
@@ -51,6 +57,7 @@ function callOf(method, path, operation) {
   return el("li", {}, el("details", {},
     el("summary", {}, el("span.method", {}, method.toUpperCase()), " ", el("code", {}, path)),
     el("p", {}, operation.description ?? ""),
+    ...roleOf(operation),
     ...(parameters.length ? [el("h3", {}, "Parameters"), fields(parameters.map((/** @type {Schema} */ each) => [each.name, each.required, each.schema]))] : []),
     ...(body ? [el("h3", {}, "Body"), el("p", {}, ...typeOf(body))] : []),
     el("h3", {}, "Answers"),

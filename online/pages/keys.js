@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 
 const KINDS = {
   api: { header: "X-API-Key", name: "API key", why: "This server answers only with an API key." },
-  admin: { header: "X-Admin-Key", name: "Admin key", why: "Starting and stopping a replay needs the admin key. On the server it stands in access.json, in the home's folder." },
+  admin: { header: "X-Admin-Key", name: "Admin key", why: "Starting and stopping a replay needs a key of the role admin: admin_key of access.json, in the home's folder on the server, or one that ./martlet keys has made." },
 };
 const held = new Map();
 let asking = null;

@@ -3,7 +3,7 @@
 import { getOps, postReplay } from "./api.js";
 import { bars, line } from "./charts.js";
 import { $, el } from "./dom.js";
-import { showExperiments, showModels } from "./ops-tables.js";
+import { showExperiments, showLearning, showModels } from "./ops-tables.js";
 import { every } from "./timing.js";
 import { ago, count, date, number } from "./format.js";
 
@@ -24,8 +24,9 @@ function show(ops) {
   showFreshness(job, flow);
   showLedger(job);
   showReplay(ops.replay);
-  showModels($("models"), $("models-said"), $("refused"), ops.models);
-  showExperiments($("experiments"), ops.experiments);
+  showModels($("models"), $("models-said"), $("refused"), $("decisions"), ops.models);
+  showLearning($("learning"), flow?.learning);
+  showExperiments($("experiments"), ops.experiments, ops.interleaved);
   showLists(ops);
   showJob(flow);
 }

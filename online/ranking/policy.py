@@ -21,6 +21,7 @@ from features.contracts.events import Id, Name
 from features.errors import BadInput
 from features.ids import OuterId, canonical
 from features.types import UserId
+from features.units import DAY_S
 from online.recall import CHANNELS
 
 CONTROL: Final = "control"
@@ -28,6 +29,8 @@ MODEL_SERVER: Final = "model-server"
 IN_PROCESS: Final = "in-process"
 RANKING: Final = (MODEL_SERVER, IN_PROCESS)
 """Where models rank: behind TensorFlow Serving's protocol, or in the API's own process."""
+MAX_POSITIVES: Final = 5_000
+"""Likes of one slice at most, which bound its memory; where a learner is behind, it takes up to so many at once."""
 MAX_RULED: Final = 30
 """Pinned or buried items at most: few enough that every pinned one stays among the candidates."""
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -92,12 +95,47 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arms: Annotated[dict[Name, Arm], Meta(min_length=1)]
 
 
+class Judging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How versions of a model are compared while they serve.
+
+    shadow     share of lists beside which a new candidate ranks, unseen
+    trial      share of lists in which the stable version and a candidate are interleaved; the same with the version before and
+               the yardstick, each, until the stable one is proved
+    holdback   share of lists in which a proved version is interleaved with the version before, or the yardstick, for good
+    window_s   seconds after which a list is counted with what was liked of it until then
+    """
+
+    shadow: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    trial: Annotated[float, Meta(gt=0, le=0.3)] = 0.2
+    holdback: Annotated[float, Meta(gt=0, le=0.3)] = 0.02
+    window_s: Annotated[float, Meta(ge=1, le=1800)] = 600.0
+
+
+class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model learns from the lists that it shows.
+
+    model      the model that learns; None: the one that ranks where none is named
+    slice_s    seconds after which a slice of what was shown ends …
+    positives  … unless so many likes end it earlier
+    publish_s  seconds between two candidates at the least
+    anew_hour  hour of the day, UTC, at which all is made anew from the log; None: never
+    """
+
+    model: Name | None = None
+    slice_s: Annotated[float, Meta(ge=1, le=DAY_S)] = 300.0
+    positives: Annotated[int, Meta(ge=8, le=MAX_POSITIVES)] = 500
+    publish_s: Annotated[float, Meta(ge=1, le=30 * DAY_S)] = 3600.0
+    anew_hour: Annotated[int, Meta(ge=0, le=23)] | None = 3
+
+
 class ServingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file as it is written: policy: the fields of `Policy` that are not the default; ranking: one of RANKING; use
-    `read_serving`."""
+    """The file as it is written: policy: the fields of `Policy` that are not the default; ranking: one of RANKING; judge: None:
+    versions are not judged; learn: None: nothing learns by itself; use `read_serving`."""
 
     policy: dict[str, Any] = {}
     ranking: str = MODEL_SERVER
+    judge: Judging | None = None
+    learn: Learning | None = None
     experiments: Annotated[tuple[Experiment, ...], Meta(max_length=20)] = ()
 
 
@@ -111,12 +149,20 @@ class Chosen:
 
 
 class Serving:
-    """Contents of `serving.json`. Use `read_serving`. in_process: whether models rank in the API's process."""
+    """Contents of `serving.json`. Use `read_serving`. in_process: whether models rank in the API's process; judging: None:
+    versions are not judged; learning: None: nothing learns by itself."""
 
     def __init__(
-        self, policy: dict[str, Any], experiments: tuple[Experiment, ...], ranking: str = MODEL_SERVER
+        self,
+        policy: dict[str, Any],
+        experiments: tuple[Experiment, ...],
+        ranking: str = MODEL_SERVER,
+        judging: Judging | None = None,
+        learning: Learning | None = None,
     ) -> None:
         self.experiments = experiments
+        self.judging = judging
+        self.learning = learning
         self.in_process = ranking == IN_PROCESS
         self._policy = policy
         self.made = lru_cache(maxsize=1024)(self._made)
@@ -179,7 +225,9 @@ def read_serving(content: bytes) -> Serving:
             raise BadInput(
                 "experiments", "names and changed fields of their own", f"{one.name}, {other.name}: {overlap}"
             )
-    return Serving(file.policy, file.experiments, file.ranking)
+    if file.learn is not None and file.judge is None:
+        raise BadInput("learn", 'a "judge" with it, which proves what has learned before it ranks', "no judge")
+    return Serving(file.policy, file.experiments, file.ranking, file.judge, file.learn)
 
 
 def _fields(experiment: Experiment) -> set[str]:

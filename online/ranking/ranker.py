@@ -15,6 +15,7 @@ from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.model_client.transport import VersionWithdrawn
 from online.ranking.features import RawFeatures, inputs_of
+from online.ranking.opponents import Opponent
 from online.ranking.policy import Policy
 from online.ranking.rerank import rank_shares
 
@@ -22,6 +23,8 @@ MIN_MODEL_SECONDS = 0.005
 """Seconds that the model server always gets, even if the deadline is nearly over."""
 FeaturesUnder = Callable[[Vocabulary], RawFeatures]
 """Gives the raw features under a model's vocabulary."""
+OPPONENT_SECONDS = 0.03
+"""Seconds that a list waits for the scores of an opponent at most: without them it is the stable version's."""
 MAX_WITHDRAWN = 2
 """Versions that may be withdrawn during one list; beyond that it is made without a model."""
 
@@ -36,6 +39,17 @@ class Models:
     weights: tuple[float, ...] = ()
     interleaved: bool = False
     missing: tuple[str, ...] = ()
+    opponent: Opponent | None = None
+    """Whom `first` is compared with, as the judge has it: interleaved, and named with its version."""
+
+    def against(self, opponent: Opponent) -> "Models":
+        """The same list, compared with an opponent."""
+        others = () if opponent.model is None else (opponent.model,)
+        return Models(self.first, others, interleaved=True, opponent=opponent)
+
+    def key(self, model: LiveModel) -> str:
+        """The name under which the scores of a model, or of the version that stood in for it, stand."""
+        return model.name if self.opponent is None else model.with_version
 
     @property
     def inputs(self) -> set[str]:
@@ -81,23 +95,27 @@ class Ranker:
         """Score the candidates. Raises Unavailable if the first model returns no scores within `timeout` seconds; further models
         that fail are left out."""
         everyone, timeout = (models.first, *models.others), max(MIN_MODEL_SECONDS, timeout)
-        calls = (self._score(each, user_id, item_ids, features, timeout) for each in everyone)
+        short = timeout if models.opponent is None else min(timeout, OPPONENT_SECONDS)
+        calls = (
+            self._score(each, user_id, item_ids, features, timeout if each is models.first else short)
+            for each in everyone
+        )
         answers = await asyncio.gather(*calls, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and (answer is answers[0] or not isinstance(answer, Unavailable)):
                 raise answer
+        weights = (1.0, *models.weights, *[1.0] * len(everyone))
         available = [
-            (each.name, weight, answer)
-            for each, weight, answer in zip(
-                everyone, (1.0, *models.weights, *[1.0] * len(everyone)), answers, strict=False
-            )
+            (models.key(answer[0]), weight, answer)
+            for weight, answer in zip(weights, answers, strict=False)
             if not isinstance(answer, BaseException)
         ]
         by_model = {name: scores for name, _, (_, scores) in available}
         model, scores = available[0][2]
         if len(available) > 1 and not models.interleaved:
             scores = rank_shares(item_ids, list(by_model.values()), [weight for _, weight, _ in available])
-        left_out = tuple(each.name for each in everyone if each.name not in by_model)
+        missing = [each for each, answer in zip(everyone, answers, strict=True) if isinstance(answer, BaseException)]
+        left_out = tuple(models.key(each) for each in missing)
         return Scored(model, scores, by_model, left_out)
 
     async def _score(

@@ -3,7 +3,7 @@
 A new channel is one new class in a file here, or a new signal in `features.inputs.signals` if rankers should read it too.
 """
 
-from features.inputs.signals import SIGNALS
+from features.inputs.signals import RECALL_SIGNALS
 from online.recall.channel import Recall
 from online.recall.merge import Candidates, ChannelRunner, merge
 from online.recall.nearest import VECTOR_CHANNELS
@@ -11,7 +11,7 @@ from online.recall.recency import EraRecall, NewestRecall, SessionRecall, Trendi
 from online.recall.signal import GivenRecall, NewRecall, PopularRecall, SignalRecall
 
 CORE_CHANNELS: tuple[Recall, ...] = (
-    *(PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in SIGNALS),
+    *(PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in RECALL_SIGNALS),
     NewRecall(),
     SessionRecall(),
     TrendingRecall(),

@@ -14,7 +14,7 @@ from features.types import ItemId
 from online.query import Query
 from online.ranking.features import RawFeatures
 from online.ranking.rerank import by_score
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 
 DIGITS = 6
 

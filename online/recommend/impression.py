@@ -10,7 +10,7 @@ from features.contracts.served import write_head
 from features.contracts.shown_lists import Column, Shown, float_column, whole_column
 from features.ids import OuterId
 from online.ranking.features import RawFeatures
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 
 
 def user_of(answer: Recommendation) -> OuterId:

@@ -18,12 +18,13 @@ from aiokafka.errors import KafkaError
 from msgspec import UNSET
 
 from features.contracts.shown_lists import SHOWN_LIMIT, write_shown
+from features.engines.kafka_address import KafkaAddress
 from features.errors import BadInput
 from features.ids import OuterId
-from features.keys import SERVED, SHOWN, partition_of
+from features.keys import SERVED, SHOWN
 from online.kafka.producer import KafkaConnection
 from online.recommend.impression import head_of, impression_of, user_of, weight
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from online.support import metrics
 from online.support.background import end
 
@@ -53,9 +54,12 @@ class ImpressionLog:
     timeout     seconds that one write may take
     """
 
-    def __init__(self, bootstrap: str, limit: int = 2000, byte_limit: int = 32 << 20, timeout: float = 5.0) -> None:
+    def __init__(
+        self, address: KafkaAddress, limit: int = 2000, byte_limit: int = 32 << 20, timeout: float = 5.0
+    ) -> None:
         # A separate connection, so that events do not queue behind lists.
-        self._kafka = KafkaConnection(bootstrap, timeout, max_batch_size=SHOWN_LIMIT, linger_ms=LINGER_MS)
+        self._shown, self._served = address.topic(SHOWN), address.topic(SERVED)
+        self._kafka = KafkaConnection(address, timeout, max_batch_size=SHOWN_LIMIT, linger_ms=LINGER_MS)
         self._limit = limit
         self._byte_limit = byte_limit
         self._queue: deque[tuple[int, Recommendation]] = deque()
@@ -80,8 +84,10 @@ class ImpressionLog:
 
     def put(self, answer: Recommendation) -> None:
         """Queue a list for logging, or drop it. Never waits, never raises."""
-        if answer.ranked.query is not None:  # as large as the catalogue, and only needed for the response
-            answer = replace(answer, ranked=replace(answer.ranked, query=None))
+        if (
+            answer.ranked.query is not None or answer.shadow is not None
+        ):  # as large as the catalogue, and no part of the record
+            answer = replace(answer, ranked=replace(answer.ranked, query=None), shadow=None)
         size = weight(answer)
         if self._stopping:
             self._drop("stopped")
@@ -124,7 +130,7 @@ class ImpressionLog:
         """Hand a list's record to the producer, which waits while its buffer is full."""
         user, acknowledged = user_of(answer), None
         try:
-            acknowledged = await _produce(producer, SHOWN, user, _record_of(answer))
+            acknowledged = await self._produce(producer, self._shown, user, _record_of(answer))
         except (KafkaError, OSError, TimeoutError) as error:
             self._lose_record("kafka", error)
         except Exception as error:
@@ -139,7 +145,7 @@ class ImpressionLog:
             sent = await self._recorded.get()
             try:
                 shown = await self._offset_of(sent)
-                future = await _produce(producer, SERVED, sent.user, sent.head(shown))
+                future = await self._produce(producer, self._served, sent.user, sent.head(shown))
             except (KafkaError, OSError, TimeoutError) as error:
                 self._settle("kafka", error)
             except Exception as error:
@@ -158,6 +164,15 @@ class ImpressionLog:
         except (KafkaError, OSError, TimeoutError) as error:
             self._lose_record("kafka", error)
             return None
+
+    async def _produce(
+        self, producer: AIOKafkaProducer, topic: str, user: OuterId, value: bytes
+    ) -> "asyncio.Future[Any]":
+        partition = self._kafka.address.partition_of(user)
+        future: asyncio.Future[Any] = await producer.send(
+            topic, value=value, key=str(user).encode(), partition=partition
+        )
+        return future
 
     def _on_settled(self, future: asyncio.Future[object]) -> None:
         if future.cancelled():
@@ -186,13 +201,6 @@ class ImpressionLog:
         if not self._dropping:  # log the first only; the rest are counted
             logger.warning("shown lists are not logged (%s)", reason if error is None else f"{reason}: {error}")
             self._dropping = True
-
-
-async def _produce(producer: AIOKafkaProducer, topic: str, user: OuterId, value: bytes) -> "asyncio.Future[Any]":
-    future: asyncio.Future[Any] = await producer.send(
-        topic, value=value, key=str(user).encode(), partition=partition_of(user)
-    )
-    return future
 
 
 def _record_of(answer: Recommendation) -> bytes:

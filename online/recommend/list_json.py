@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from features.ids import OuterId
 from features.types import Item
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from online.stores.item_store import ItemStore
 
 MAX_PIECES: Final = 20_000

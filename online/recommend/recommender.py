@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from random import Random
 
 import msgspec
@@ -17,26 +16,27 @@ import numpy as np
 
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.base.embedding_files import TWOTOWER
-from features.contracts.served import MAX_CANDIDATES, ContextValue
+from features.contracts.served import MAX_CANDIDATES
 from features.errors import Unavailable
 from features.float32 import to_json_floats
 from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.moment import Moment
-from features.types import Item, ItemId, Millis, UserId
+from features.inputs.signals import RECALL_SIGNALS
+from features.types import Millis
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
-from online.ranking.features import RawFeatures, RequestFeatures
-from online.ranking.policy import Chosen, Policy
+from online.ranking.features import RequestFeatures
+from online.ranking.opponents import Opponent, draw_opponent, draw_shadow
+from online.ranking.policy import Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
 from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
-from online.stores.facets import Filter
+from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun, Shown
 from online.stores.item_store import ItemStore
-from online.stores.number_columns import Range
-from online.stores.user_store import LiveUser, UserStore
+from online.stores.user_store import UserStore
 from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
 from online.vectors import UserTower, VectorStore
@@ -53,115 +53,6 @@ NOTHING_LIKED = "nothing to learn from yet"
 NO_OTHER = "model left out: "
 GIVEN = "given"
 """The order of a caller's own candidates, which is theirs where no model ranks."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request for a list.
-
-    user     the user's id outside where it is a string, else "" (`features.ids`)
-    model    the model that ranks; None if none is trained
-    chosen   the user's policy and arms
-    named    the caller has named the model: it alone ranks, and the list is in no experiment
-    items    rank these, seen or not, instead of recalled candidates
-    filters  (facet, value): only items that have, of each facet named, one of its values
-    ranges   only items whose numbers lie within all of them
-    context  what the request says of its circumstances: it is logged with the list
-    explain  keep the query for `online.recommend.explain`: it is as large as the catalogue
-    """
-
-    user_id: UserId
-    model: LiveModel | None
-    size: int
-    at: int | None = None
-    filters: tuple[Filter, ...] = ()
-    exclude: frozenset[ItemId] = frozenset()
-    chosen: Chosen = field(default_factory=lambda: Chosen(Policy(), {}, Policy()))
-    named: bool = False
-    items: tuple[ItemId, ...] | None = None
-    explain: bool = False
-    user: str = ""
-    ranges: tuple[Range, ...] = ()
-    context: Mapping[str, ContextValue] = field(default_factory=dict)
-
-    def policy(self) -> Policy:
-        """The policy of this list."""
-        if self.named:
-            return msgspec.structs.replace(self.chosen.plain, model=None, blend={}, interleave=())
-        return self.chosen.policy
-
-    def arms(self) -> Mapping[str, str]:
-        """Experiment → the arm that this list counts for."""
-        return {} if self.named else self.chosen.arms
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """An item of a list, as the catalogue has it.
-
-    candidate_index  among the candidates
-    propensity       see `online.ranking.rerank.Slate`
-    team             the model that picked it, if interleaved
-    """
-
-    item: Item
-    score: float
-    channels: tuple[str, ...]
-    candidate_index: int
-    propensity: float = 1.0
-    team: str | None = None
-
-    @property
-    def item_id(self) -> ItemId:
-        return self.item.item_id
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """How a list was made.
-
-    query     None unless the list is to be explained
-    item_ids  [n] of the candidates
-    scores    [n] that order the list
-    by_model  [n] scores of each model by name
-    features  of the shown items, in the list's order; None without a model
-    """
-
-    query: Query | None
-    item_ids: IntArray
-    found: Candidates
-    scores: FloatArray
-    by_model: Mapping[str, FloatArray]
-    slate: Slate
-    features: RawFeatures | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recommendation:
-    """A list, and how it was made.
-
-    ts             the home's clock when the list was made, ms
-    at             the time that features were decayed to, ms
-    user           the user's id outside where it is a string, else ""
-    last_event_ts, applied_in_ms, n  of the user: see `online.stores.user_store.LiveUser`
-    arms           experiment → the arm that made the list
-    context        of the request
-    """
-
-    request_id: str
-    user_id: UserId
-    items: list[Shown]
-    ts: int
-    at: int
-    last_event_ts: int | None
-    applied_in_ms: int | None
-    model: LiveModel | None
-    degraded: tuple[str, ...]
-    ranked: Ranked
-    arms: Mapping[str, str] = field(default_factory=dict)
-    n: int | None = None
-    user: str = ""
-    context: Mapping[str, ContextValue] = field(default_factory=dict)
 
 
 class Recommender:
@@ -198,15 +89,17 @@ class Recommender:
         degraded = [] if user.live else [NO_LIVE_FEATURES]
         ts = self._clock.now()
         at = ts if request.at is None else request.at
-        allowed = self._allowed(user, request, policy, at)
-        moment = Moment(user.features, at, self._items.index, self._weights.value, allowed)
+        hidden = {item_id for item_id, until in user.hidden.items() if until > at}
+        acted = self._items.rows(list(user.seen | hidden))
+        allowed = self._allowed(acted, request, policy, at)
+        moment = Moment(user.features, at, self._items.index, self._weights.value, allowed, acted)
         if moment.standing.is_cold:
             degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
         found = await self._recall(query, request, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed] + [LEFT_OUT + name for name in found.left_out]
         item_ids = self._items.columns.ids[found.rows]
-        models = None if request.model is None else models_for(request.model, policy, self._models)
+        models = None if request.model is None else self._models_of(request, request.model, policy)
         features, scored = None, None
         vocabulary: Vocabulary = ()
         if models is not None:
@@ -215,7 +108,9 @@ class Recommender:
             left = max(self._deadline * 0.8 - (time.monotonic() - began), MIN_RANK_SECONDS)
             try:
                 scored = await self._ranker.rank(models, request.user_id, item_ids, features.under, left)
-                degraded += [NO_OTHER + name for name in scored.left_out]
+                scored = self._with_yardstick(models, scored, found.rows, query)
+                if models.opponent is None:
+                    degraded += [NO_OTHER + name for name in scored.left_out]
             except Unavailable:
                 degraded.append(NO_MODEL)
             vocabulary = (models.first if scored is None else scored.model).manifest.maps.vocabulary
@@ -253,11 +148,49 @@ class Recommender:
             n=user.n,
             user=request.user,
             context=request.context,
+            opponent=models.opponent if models is not None and slate.teams else None,
+            shadow=None if scored is None else self._shadow(request, scored.model, query, found.rows, item_ids),
         )
+
+    def _models_of(self, request: Request, model: LiveModel, policy: Policy) -> Models:
+        """The models of a list, and now and then whom the stable version is compared with."""
+        models = models_for(model, policy, self._models)
+        if not request.compares or request.judging is None:
+            return models
+        opponent = draw_opponent(models.first, self._models, request.judging, self._rng)
+        return models if opponent is None else models.against(opponent)
+
+    def _with_yardstick(self, models: Models, scored: Scored, rows: IntArray, query: Query) -> Scored:
+        """The scores, with those of the yardstick where that is the opponent."""
+        opponent = models.opponent
+        if opponent is None or opponent.model is not None:
+            return scored
+        by_model = scored.by_model | {opponent.name: fallback_scores(rows, query.orders)}
+        return replace(scored, by_model=by_model)
+
+    def _shadow(
+        self, request: Request, model: LiveModel, query: Query, rows: IntArray, item_ids: IntArray
+    ) -> tuple[LiveModel, ShadowRun] | None:
+        """Now and then a candidate that is to rank beside a list, and how."""
+        if not request.compares or request.judging is None:
+            return None
+        candidate = draw_shadow(model, self._models, request.judging, self._rng)
+        if candidate is None:
+            return None
+
+        async def run() -> FloatArray:
+            models = Models(candidate, opponent=Opponent(candidate))
+            features = RequestFeatures(query, rows, models.inputs)
+            scored = await self._ranker.rank(models, request.user_id, item_ids, features.under, self._deadline)
+            if scored.model.version != candidate.version:
+                raise Unavailable(f"{candidate.with_version} is not served")
+            return scored.scores
+
+        return candidate, run
 
     async def _recall(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
         if request.items is not None:
-            query.signals.find_all()
+            query.signals.find(RECALL_SIGNALS)
             rows = self._items.rows(list(request.items))
             return Candidates(rows, np.zeros(len(rows), np.int64), ())
         seconds = max(MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline - time.monotonic())
@@ -313,13 +246,13 @@ class Recommender:
             policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))
         return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
 
-    def _allowed(self, user: LiveUser, request: Request, policy: Policy, at: Millis) -> BoolArray:
-        """[N] False for items that are not available at a time (ms) or hidden from the user then, that the caller excludes or the
-        policy hides. Items that the caller asks to rank are always allowed."""
+    def _allowed(self, acted: IntArray, request: Request, policy: Policy, at: Millis) -> BoolArray:
+        """[N] False for items that are not available at a time (ms), that the user's acts hide (`acted`: their rows), the caller
+        excludes or the policy hides. Items that the caller asks to rank are always allowed."""
         items, size = self._items, len(self._items)
         allowed = items.showable(at)
-        hidden = {item_id for item_id, until in user.hidden.items() if until > at}
-        allowed[items.rows(list(user.seen | hidden | request.exclude))] = False
+        allowed[acted] = False
+        allowed[items.rows(list(request.exclude))] = False
         if request.items is not None:
             allowed[items.rows(list(request.items))] = True
             return allowed

@@ -16,6 +16,7 @@ from online.http.problems import Problem, problem_response
 from online.http.seen_token import make_token
 from online.server import Server, server_of
 from online.support import metrics
+from online.support.log_lines import note_ids
 
 MAX_EVENTS = 1000
 
@@ -81,6 +82,7 @@ async def post_events(request: Request, server: Annotated[Server, Depends(server
 async def append_events(events: list[Event], server: Server) -> Response:
     """Write events to the log: 202 once the broker has acknowledged all, 503 where it did not in time."""
     ids = [event.event_id for event in events]
+    note_ids("event_ids", *ids)
     try:
         offsets = await server.event_log.append_events(events)
     except Unavailable as error:
@@ -90,4 +92,5 @@ async def append_events(events: list[Event], server: Server) -> Response:
         if event.item:
             server.items.names.hear(event.item_id, event.item)
     server.outcomes.record_events(events)
+    server.interleaved.record_events(events)
     return JsonResponse(Accepted(len(events), ids, make_token(offsets)), 202)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from features.version import VERSION
 from online.http.json_response import JsonResponse
@@ -40,11 +40,13 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether everything that the API needs is there; `models`: those that rank, as name/version."""
+    """Whether everything that the API needs is there; `models`: those that rank, as name/version; `labelled`: versions that are
+    held ready to be compared with them."""
 
     ready: bool
     dependencies: Dependencies
     models: list[str]
+    labelled: list[str]
 
 
 @router.get(ALIVE)
@@ -66,12 +68,13 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
         items=server.items_followed,
     )
     ready = parts.all_ready
-    return JsonResponse(Readiness(ready, parts, models), 200 if ready else 503)
+    labelled = [f"{model.name}/{model.version}" for model in server.models.all_labelled()]
+    return JsonResponse(Readiness(ready, parts, models, labelled), 200 if ready else 503)
 
 
 @router.get("/metrics")
 @contract(str, media_type="text/plain")
 async def get_metrics(server: Annotated[Server, Depends(server_of)]) -> Response:
-    """The API's own numbers, and the job's as Redis holds them."""
-    text = generate_latest(metrics.REGISTRY) + await server.job_metrics.exposition()
+    """The API's own numbers, over all its processes on this machine, and the job's as Redis holds them."""
+    text = metrics.exposition(server.metrics.collect()) + await server.job_metrics.exposition()
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -12,12 +12,13 @@ from online.http.problems import Problem
 from online.http.seen_token import read_token
 from online.model_client.live_models import LiveModel
 from online.recommend.explain import ItemExplanation, ListExplanation, explain_items, explain_list
-from online.recommend.recommender import Recommendation, Request
+from online.recommend.recommendation import Recommendation, Request
 from online.routes.parameters import read_fields, read_id
 from online.server import Server
 from online.stores.facets import Filter
 from online.stores.number_columns import Range
 from online.support import metrics
+from online.support.log_lines import note_ids
 
 
 class SlateItem(ItemOutline, frozen=True, kw_only=True):
@@ -90,7 +91,20 @@ async def make_list(
     ranker = find_model(server, model, chosen.policy.model)
     named = model is not None
     request = Request(
-        user_id, ranker, size, at, filters, excluded, chosen, named, items, explain, outer, ranges, context or {}
+        user_id,
+        ranker,
+        size,
+        at,
+        filters,
+        excluded,
+        chosen,
+        named,
+        items,
+        explain,
+        outer,
+        ranges,
+        context or {},
+        server.serving.value.judging,
     )
     async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)
@@ -104,7 +118,11 @@ def record_shown(server: Server, answer: Recommendation) -> None:
     for experiment, arm in answer.arms.items():
         metrics.LISTS.labels(experiment, arm).inc()
     server.outcomes.record_shown(answer.request_id, answer.arms)
+    note_ids("request_ids", answer.request_id)
+    teams = {item.item_id: item.team for item in answer.items if item.team is not None}
+    server.interleaved.record_shown(answer.request_id, answer.user or answer.user_id, teams)
     server.impression_log.put(answer)
+    server.scores.record_shown(answer)
 
 
 def record_answered(server: Server, answer: Recommendation, seen_applied: bool | None) -> None:

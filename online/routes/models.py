@@ -1,11 +1,11 @@
 """GET /v1/models: what ranks, and what was refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends
 
-from models.registry import DataSeen
+from models.registry import DataSeen, Labels
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.ranking.policy import IN_PROCESS, MODEL_SERVER
@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 class RefusedVersion(msgspec.Struct, frozen=True):
-    """A version of a model or of vectors that is not used, and why."""
+    """A version of a model or of vectors, or a base with its weights between items, that is not used, and why."""
 
     name: str
     version: int
@@ -24,7 +24,7 @@ class RefusedVersion(msgspec.Struct, frozen=True):
 
 class RankingModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model that ranks now, with what is known of it. ranking: where, as `serving.json` names it; not_in_process: why it ranks
-    by the model server though the file says in-process, else null."""
+    by the model server though the file says in-process, else null; labels: of its versions, where these are judged."""
 
     name: str
     version: int
@@ -34,6 +34,7 @@ class RankingModel(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     ranking: Literal["model-server", "in-process"]
     not_in_process: str | None
+    labels: dict[str, int]
 
 
 class ItemVectors(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +48,18 @@ class ItemVectors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The models that rank, the vectors that recall uses, and what was refused. `default` ranks where none is named."""
+    """The models that rank, the vectors that recall uses, and what was refused. `default` ranks where none is named;
+    item_weights: the base whose weights between items recall uses."""
 
     default: str
     models: list[RankingModel]
     refused: list[RefusedVersion]
     vectors: list[ItemVectors]
+    item_weights: int
+
+
+UNLABELLED: Final = Labels()
+"""Of a model whose versions are not judged."""
 
 
 def models_ready(server: Server) -> bool:
@@ -61,8 +68,8 @@ def models_ready(server: Server) -> bool:
 
 
 def refused_versions(server: Server) -> list[RefusedVersion]:
-    """Versions of models and of vectors that are not used, and why."""
-    refused = server.models.refused | server.vectors.refused
+    """Versions of models and of vectors, and bases' weights between items, that are not used, and why."""
+    refused = server.models.refused | server.vectors.refused | server.item_weights.refused
     return [RefusedVersion(name, version, why) for (name, version), why in sorted(refused.items())]
 
 
@@ -85,6 +92,7 @@ async def get_models(server: Annotated[Server, Depends(server_of)]) -> JsonRespo
                     created=model.manifest.created,
                     ranking=IN_PROCESS if sessions.holds(model.name, model.version) else MODEL_SERVER,
                     not_in_process=sessions.reasons.get((model.name, model.version)),
+                    labels=(server.models.labels(model.name) or UNLABELLED).named(),
                 )
                 for model in server.models.all()
             ],
@@ -99,5 +107,6 @@ async def get_models(server: Annotated[Server, Depends(server_of)]) -> JsonRespo
                 )
                 for kind in server.vectors.all()
             ],
+            item_weights=server.item_weights.number,
         )
     )

@@ -2,21 +2,29 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from prometheus_client import Counter, Gauge
+from prometheus_client.core import Metric
 
+from features.statistics.interleaving import InterleavingVerdict
 from features.store.freshness import BUCKETS_MS, FreshnessHistogram
 from features.store.job_status import OPERATORS, SERVED_VERDICTS, VERDICTS
 from online.monitoring.job_metrics import JobSnapshot
 from online.monitoring.replay_control import ReplayState, read_state
 from online.ranking.policy import CONTROL
 from online.routes.health import Dependencies
-from online.routes.models import RefusedVersion, models_ready, refused_versions
+from online.routes.models import UNLABELLED, RefusedVersion, models_ready, refused_versions
 from online.server import Server
 from online.support import metrics
+
+Families = Mapping[str, Metric]
+"""The API's metrics over all processes, by the names of their families."""
+MAX_DECISIONS: Final = 20
+"""Decisions about versions that the overview has."""
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -49,7 +57,7 @@ class JobOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """What this process has counted since it started."""
+    """What the API's processes on this machine have counted since they started."""
 
     accepted: dict[str, float]
     degraded: dict[str, float]
@@ -66,13 +74,24 @@ class ModelOverview(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     metrics: dict[str, float]
     created: int
+    labels: dict[str, int]
+
+
+class DecisionOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judge decided about a model's versions, or somebody by hand, when (ms), and on what evidence."""
+
+    model: str
+    ts: int
+    text: str
 
 
 class ModelsOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """The models that rank, and the versions that were refused. `default` ranks where none is named."""
+    """The models that rank, the newest decisions about versions, the newest first, and the versions that were refused. `default`
+    ranks where none is named."""
 
     default: str
     ranking: list[ModelOverview]
+    decisions: list[DecisionOverview]
     refused: list[RefusedVersion]
 
 
@@ -88,7 +107,7 @@ class ArmOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment with its arms, whoever no arm takes being in `control`; counted since this process started."""
+    """An experiment with its arms, whoever no arm takes being in `control`; counted since the API started."""
 
     name: str
     layer: str
@@ -109,6 +128,7 @@ class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiOverview
     models: ModelsOverview
     experiments: list[ExperimentOverview]
+    interleaved: list[InterleavingVerdict]
     settings: dict[str, str | None]
     replay: ReplayState | None
 
@@ -117,6 +137,7 @@ async def ops(server: Server) -> OpsOverview:
     """The overview. Redis and the monitor each have a timeout; parts that do not respond are None, with the reason."""
     snapshot = await server.job_metrics.read()
     flow, trouble = await server.monitor.snapshot()
+    families = {each.name: each for each in server.metrics.collect()}
     return OpsOverview(
         asked_at=time.time_ns() // 1_000_000,
         clock=server.clock.now(),
@@ -129,10 +150,11 @@ async def ops(server: Server) -> OpsOverview:
         job=None if snapshot is None else _job(snapshot),
         flow=flow,
         flow_trouble=trouble,
-        api=_api(),
+        api=_api(families),
         models=_models(server),
-        experiments=_experiments(server),
-        settings={file.name: file.error for file in (server.weights, server.serving, server.access)},
+        experiments=_experiments(server, families),
+        interleaved=server.interleaved.verdicts(),
+        settings={file.name: file.error for file in server.reloaded},
         replay=_replay(server),
     )
 
@@ -157,30 +179,32 @@ def _job(snapshot: JobSnapshot) -> JobOverview:
     )
 
 
-def _labelled(metric: Counter | Gauge, label: str) -> dict[str, float]:
+def _samples(families: Families, metric: Counter | Gauge) -> list[tuple[dict[str, str], float]]:
+    """(labels, value) of a metric over all processes."""
+    family = families[metrics.name_of(metric)]
+    return [(each.labels, each.value) for each in family.samples if not each.name.endswith("_created")]
+
+
+def _labelled(families: Families, metric: Counter | Gauge, label: str) -> dict[str, float]:
     """A metric's values by one of its labels, added up over the others."""
     found: dict[str, float] = defaultdict(float)
-    for family in metric.collect():
-        for sample in family.samples:
-            if not sample.name.endswith("_created"):
-                found[sample.labels[label]] += sample.value
+    for labels, value in _samples(families, metric):
+        found[labels[label]] += value
     return dict(found)
 
 
-def _single(metric: Counter | Gauge) -> float:
-    return sum(
-        sample.value for family in metric.collect() for sample in family.samples if not sample.name.endswith("_created")
-    )
+def _single(families: Families, metric: Counter | Gauge) -> float:
+    return sum(value for _, value in _samples(families, metric))
 
 
-def _api() -> ApiOverview:
+def _api(families: Families) -> ApiOverview:
     return ApiOverview(
-        accepted=_labelled(metrics.EVENTS, "type"),
-        degraded=_labelled(metrics.DEGRADED, "what"),
-        statuses=_labelled(metrics.REQUESTS, "status"),
-        lists_logged=_single(metrics.SERVED_SENT),
-        lists_dropped=_labelled(metrics.SERVED_DROPPED, "reason"),
-        streams=_single(metrics.STREAMS),
+        accepted=_labelled(families, metrics.EVENTS, "type"),
+        degraded=_labelled(families, metrics.DEGRADED, "what"),
+        statuses=_labelled(families, metrics.REQUESTS, "status"),
+        lists_logged=_single(families, metrics.SERVED_SENT),
+        lists_dropped=_labelled(families, metrics.SERVED_DROPPED, "reason"),
+        streams=_single(families, metrics.STREAMS),
     )
 
 
@@ -193,15 +217,26 @@ def _models(server: Server) -> ModelsOverview:
                 version=model.version,
                 metrics=model.manifest.metrics,
                 created=model.manifest.created,
+                labels=(server.models.labels(model.name) or UNLABELLED).named(),
             )
             for model in server.models.all()
         ],
+        decisions=_decisions(server),
         refused=refused_versions(server),
     )
 
 
-def _experiments(server: Server) -> list[ExperimentOverview]:
-    lists, acted = _by_arm(metrics.LISTS), _by_arm(metrics.ACTED)
+def _decisions(server: Server) -> list[DecisionOverview]:
+    found = [
+        DecisionOverview(model=model.name, ts=decision.ts, text=decision.text)
+        for model in server.models.all()
+        for decision in (server.models.labels(model.name) or UNLABELLED).decisions
+    ]
+    return sorted(found, key=lambda each: each.ts, reverse=True)[:MAX_DECISIONS]
+
+
+def _experiments(server: Server, families: Families) -> list[ExperimentOverview]:
+    lists, acted = _by_arm(families, metrics.LISTS), _by_arm(families, metrics.ACTED)
     found = []
     for experiment in server.serving.value.experiments:
         shares = {name: arm.share for name, arm in experiment.arms.items()}
@@ -221,12 +256,10 @@ def _experiments(server: Server) -> list[ExperimentOverview]:
     return found
 
 
-def _by_arm(metric: Counter) -> dict[tuple[str, str, str], float]:
+def _by_arm(families: Families, metric: Counter) -> dict[tuple[str, str, str], float]:
     return {
-        (sample.labels["experiment"], sample.labels["arm"], sample.labels.get("outcome", "")): sample.value
-        for family in metric.collect()
-        for sample in family.samples
-        if not sample.name.endswith("_created")
+        (labels["experiment"], labels["arm"], labels.get("outcome", "")): value
+        for labels, value in _samples(families, metric)
     }
 
 

@@ -17,7 +17,7 @@ from online.http.json_response import JsonBytes, JsonResponse, encode_answer
 from online.http.load_shedding import MAX_BACKGROUND
 from online.http.openapi import contract
 from online.http.problems import Problem
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from online.routes.list_answers import ListAnswer, answer_of, make_list, record_answered, record_shown, wait_for
 from online.routes.parameters import (
     FacetFilters,

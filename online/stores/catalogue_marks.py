@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from features.contracts.catalogue_mark import write_mark
-from features.keys import EVENTS, PARTITIONS
+from features.keys import EVENTS
 from online.kafka.producer import KafkaConnection
 from online.support.background import end
 
@@ -59,5 +59,7 @@ class CatalogueMarks:
     async def _mark(self, version: int) -> None:
         producer = await self._kafka.ready()
         value = write_mark(version)
-        futures = [await producer.send(EVENTS, value=value, partition=number) for number in range(PARTITIONS)]
+        address = self._kafka.address
+        topic, numbers = address.topic(EVENTS), range(address.partitions)
+        futures = [await producer.send(topic, value=value, partition=number) for number in numbers]
         await asyncio.gather(*futures)

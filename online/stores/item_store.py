@@ -3,13 +3,15 @@ Redis."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from msgspec import UNSET
 
 from features.arrays import BoolArray, IntArray
+from features.base.item_weights import Relations
+from features.base.past_sessions import PastSessions
 from features.base.reader import EASE, SIMILAR, Base
 from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
@@ -212,6 +214,10 @@ class ItemStore:
         self.names.keep(item_id, features.item_id)
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
+
+    def take_weights(self, ease: Relations, similar: Relations, sessions: PastSessions) -> None:
+        """Replace the weights between items, as a base has them."""
+        self.index = replace(self.index, ease=ease, similar=similar, sessions=sessions)
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

@@ -1,4 +1,6 @@
-"""New, changed and deleted items: written to the topic `items`, and read from it into every API process' store.
+"""New, changed and deleted items: written to the topic `items`, and read from it into every API process' store. A request that
+comes after a change was acknowledged waits until this process has read it, whichever process of the machine took it, for as
+long as `online.processes.catch_up` says.
 
 Every change of an item is computed on its newest state, which may be one that this process has sent and not read back yet. Two
 processes that change one item at the same time do not know of one another: the later record counts.
@@ -15,6 +17,7 @@ from features.contracts.items import read_item
 from features.errors import BadEvent, BadInput, Unavailable
 from features.keys import ITEMS
 from features.types import Item, ItemId
+from online.processes.catalogue_version import CatalogueVersions
 from online.stores.item_store import ItemStore
 from online.support.background import end
 
@@ -96,10 +99,13 @@ class ItemTopic:
         store: ItemStore,
         note: Callable[[int], None],
         start: int = 0,
+        versions: CatalogueVersions | None = None,
         timeout: float = 5.0,
         retry: float = RETRY_SECONDS,
     ) -> None:
-        """timeout: seconds that one change may take; retry: seconds after which a reader that has failed begins again."""
+        """versions: what the machine's API processes have changed; None: this one is alone. timeout: seconds that one change may
+        take; retry: seconds after which a reader that has failed begins again."""
+        self._versions = versions or CatalogueVersions(None)
         self._log, self._store, self._note, self._timeout, self._retry = log, store, note, timeout, retry
         self._read = start
         """The offset after the newest record read."""
@@ -115,6 +121,21 @@ class ItemTopic:
     @property
     def current(self) -> bool:
         return self._goal is not None and self._read >= self._goal
+
+    @property
+    def behind(self) -> bool:
+        """Whether another process has acknowledged a change that is not read yet, while the reader runs."""
+        return self._versions.newest > self._read and self._goal is not None
+
+    async def catch_up(self, timeout: float) -> bool:
+        """Wait until all is read that was acknowledged by now; False after `timeout` s."""
+        newest = self._versions.newest
+        try:
+            async with asyncio.timeout(timeout), self._progressed:
+                await self._progressed.wait_for(lambda: self._read >= newest)
+        except TimeoutError:
+            return False
+        return True
 
     async def start(self) -> None:
         self._reader = asyncio.create_task(self._follow(), name="new items")
@@ -169,6 +190,7 @@ class ItemTopic:
                 end = sent.end = await written
                 async with self._progressed:
                     await self._progressed.wait_for(lambda: self._read >= end)
+                self._versions.note(end)
         except TimeoutError as error:
             raise Unavailable(f"not acknowledged and read back within {SETTLE_SECONDS:.0f} s") from error
         finally:

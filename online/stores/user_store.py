@@ -4,14 +4,14 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-import redis.asyncio as redis
-from hiredis import pack_command
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from hiredis import ReplyError, pack_command
 
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_slots import Server, slot_of
 from features.errors import Unavailable
 from features.fold.state import UserFeatures, decode_user
 from features.fold.user import thaw_stored
@@ -20,23 +20,25 @@ from features.keys import (
     BROKER_TS,
     CLOCK_KEY,
     GENERATION,
-    LOADED_KEY,
     VALUE,
     N,
     hidden_key,
     seen_key,
     user_key,
 )
+from features.store.loaded_marks import loaded_keys
 from features.types import FOREVER, ItemId, Millis, UserId
-from online.stores.redis_reader import RedisReader
+from online.redis_client.redis_reader import RedisReader
 from online.support import metrics
 from online.support.circuit_breaker import CircuitBreaker
 from online.support.deadline import lag_tolerant_timeout
 
 logger = logging.getLogger(__name__)
 
-BACKSTOP = 1.0
-_GET_LOADED = pack_command(("GET", LOADED_KEY))
+PING_TIMEOUT = 0.5
+_GET_CLOCK = pack_command(("GET", CLOCK_KEY))
+MAX_SERVERS = 1024
+"""Servers of a cluster that are remembered, those of before among them."""
 FAILURES_TO_REST, REST = 3, 0.5
 """The circuit breaker opens after FAILURES_TO_REST failed reads in a row, for REST seconds. A single late response costs one
 list its freshness, not all lists of half a second."""
@@ -62,68 +64,86 @@ class LiveUser:
     n: int | None = None
 
 
+class _LoadedCommands:
+    """Commands that read the mark of a base which is loaded, from where a user's keys are."""
+
+    def __init__(self, cluster: bool) -> None:
+        self._cluster = cluster
+        self._commands = [pack_command(("GET", key)) for key in loaded_keys(cluster)]
+
+    def for_key(self, key: str) -> bytes:
+        command: bytes = self._commands[slot_of(key) if self._cluster else 0]
+        return command
+
+
 class UserStore:
     """Reads users. Calls have a timeout of `timeout` seconds and no retries: falling back to the base beats waiting."""
 
-    def __init__(self, host: str, port: int, generation: int, base: Base, timeout: float = 0.06) -> None:
-        self._client = redis.Redis(
-            host=host,
-            port=port,
-            socket_timeout=BACKSTOP,  # a backstop: each call below has a shorter timeout
-            socket_connect_timeout=BACKSTOP,
-            max_connections=4,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._reader = RedisReader(host, port)
+    def __init__(self, address: RedisAddress, generation: int, base: Base, timeout: float = 0.06) -> None:
+        self._reader = RedisReader(address)
         self._generation = generation
         self._base = base
         self._timeout = timeout
-        self._breaker = CircuitBreaker(FAILURES_TO_REST, REST)
+        self._get_loaded = _LoadedCommands(address.cluster)
+        self._breakers: dict[Server | None, CircuitBreaker] = {}
+        """One for each server."""
 
     async def close(self) -> None:
         await self._reader.close()
-        await self._client.aclose()
 
     async def ping(self) -> bool:
-        """Whether Redis responds within half a second."""
+        """Whether Redis responds within half a second, all primaries of a cluster."""
         try:
-            async with lag_tolerant_timeout(0.5):
-                return bool(await self._client.ping())
-        except (redis.RedisError, OSError, TimeoutError):
+            async with lag_tolerant_timeout(PING_TIMEOUT):
+                await self._reader.ping()
+        except (Unavailable, TimeoutError):
             return False
+        return True
 
     async def load_user(self, user_id: UserId) -> LiveUser:
         """The user's live state; the base's while Redis is down, was emptied, or holds what can't be read. Never raises for a
         remote fault."""
-        if not self._breaker.allow():
+        key = user_key(user_id)
+        breaker = self._breaker_of(key)
+        if not breaker.allow():
             return self._from_base(user_id)
         began = time.monotonic()
         try:
             async with lag_tolerant_timeout(self._timeout):
                 fields, seen, hidden, loaded = await self._reader.read(
+                    key,
                     (
-                        pack_command(("HMGET", user_key(user_id), VALUE, BROKER_TS, APPLIED_TS, N)),
+                        pack_command(("HMGET", key, VALUE, BROKER_TS, APPLIED_TS, N)),
                         pack_command(("SMEMBERS", seen_key(user_id))),
                         pack_command(("ZRANGE", hidden_key(user_id), 0, -1, "WITHSCORES")),
-                        _GET_LOADED,
-                    )
+                        self._get_loaded.for_key(key),
+                    ),
                 )
         except (Unavailable, TimeoutError) as error:
             logger.warning("Redis did not answer for a user (%s: %s)", type(error).__name__, error)
-            self._breaker.record_failure(began)
+            breaker.record_failure(began)
             return self._from_base(user_id)
         except BaseException:
-            self._breaker.record_cancelled(began)
+            breaker.record_cancelled(began)
             raise
-        self._breaker.record_success(began)
+        breaker.record_success(began)
         try:
             if fields[0] is None and int(loaded or 0) != self._generation:  # emptied, or not loaded yet
                 return self._from_base(user_id)
             return LiveUser(UserFeatures(user_id), n=0) if fields[0] is None else _live_user(fields, seen, hidden)
         except (msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
             metrics.UNREADABLE.labels("user").inc()
-            logger.warning("Redis holds no state of a user under %s (%s)", user_key(user_id), error)
+            logger.warning("Redis holds no state of a user under %s (%s)", key, error)
             return self._from_base(user_id)
+
+    def _breaker_of(self, key: str) -> CircuitBreaker:
+        server = self._reader.server_of(key)
+        breaker = self._breakers.get(server)
+        if breaker is None:
+            if len(self._breakers) >= MAX_SERVERS:
+                self._breakers.clear()
+            breaker = self._breakers[server] = CircuitBreaker(FAILURES_TO_REST, REST)
+        return breaker
 
     def _from_base(self, user_id: UserId) -> LiveUser:
         stored = self._base.user(user_id)
@@ -143,14 +163,15 @@ class UserStore:
         does not answer within `timeout` s."""
         try:
             async with lag_tolerant_timeout(timeout):
-                answers = await self._reader.read(
-                    [pack_command(("HMGET", user_key(user_id), GENERATION, N)) for user_id in offsets]
+                keys = [user_key(user_id) for user_id in offsets]
+                answers = await self._reader.read_each(
+                    [(key, pack_command(("HMGET", key, GENERATION, N))) for key in keys]
                 )
         except TimeoutError as error:
             raise Unavailable(f"Redis: no answer in {timeout:.3f} s") from error
         return {
             user_id: offset
-            for (user_id, offset), (generation, n) in zip(offsets.items(), answers, strict=True)
+            for (user_id, offset), (generation, n) in zip(offsets.items(), map(_pair, answers), strict=True)
             if _number(generation) != self._generation or _number(n) < offset
         }
 
@@ -158,14 +179,21 @@ class UserStore:
         """The newest mark of replays (see `online.support.home_clock`); None if there is none or Redis is away."""
         try:
             async with lag_tolerant_timeout(self._timeout):
-                value = await self._client.get(CLOCK_KEY)
-        except (redis.RedisError, OSError, TimeoutError):
+                (value,) = await self._reader.read(CLOCK_KEY, (_GET_CLOCK,))
+        except (Unavailable, TimeoutError):
             return None
         try:
             return None if value is None else int(value)
         except ValueError:
             logger.warning("Redis holds no time under %s: %.40r", CLOCK_KEY, value)
             return None
+
+
+def _pair(reply: Any) -> Any:
+    """Two fields of a hash. Raises Unavailable for an error instead."""
+    if isinstance(reply, ReplyError):
+        raise Unavailable(f"Redis: {reply}")
+    return reply
 
 
 def _number(value: bytes | None) -> int:

@@ -1,20 +1,28 @@
-"""Subscriptions to updates of users' features over Redis pub/sub, through one connection for all."""
+"""Subscriptions to updates of users' features over Redis pub/sub, through one connection for all.
+
+In a cluster each server passes on what is published at any, so that one of them will do, a replica too.
+"""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_slots import Server, is_whole, read_shards
 from features.keys import user_channel
 from features.types import UserId
 from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
+CHECK_EVERY = 5.0
+"""Seconds between two questions to a cluster's server whether it is still in touch with the others."""
 RETRY_SECONDS = 0.5
 """Seconds between connection attempts while Redis is down."""
 IDLE_CHANNEL = "watched"
@@ -37,8 +45,10 @@ class UserUpdates:
     """Notifies subscribers of each update of a user's features. After a lost connection it notifies all of them, since updates
     may have been missed."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._client = redis.Redis(host=host, port=port, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self._servers = list(address.servers)
+        """Those that may be listened to; the first one is tried next."""
         self._users: dict[str, _Subscription] = {}
         self._channel: redis.client.PubSub | None = None
         self._task: asyncio.Task[None] | None = None
@@ -59,7 +69,6 @@ class UserUpdates:
     async def stop(self) -> None:
         await end(self._task)
         self._task = None
-        await self._client.aclose()
 
     @contextlib.asynccontextmanager
     async def subscribe(self, *user_ids: UserId, timeout: float = SUBSCRIBE_TIMEOUT) -> AsyncIterator[asyncio.Event]:
@@ -101,21 +110,41 @@ class UserUpdates:
     async def _follow(self) -> None:
         while True:
             try:
-                async with self._client.pubsub() as channel:
+                async with self._client() as client, client.pubsub() as channel:
                     await channel.subscribe(IDLE_CHANNEL)  # connects, which two at once must not
                     self._channel = channel  # from here on new listeners subscribe by themselves
                     try:
                         if self._users:
                             await channel.subscribe(*self._users)
-                        await self._listen(channel)
+                        await self._listen(channel, client)
                     finally:
                         self._let_go()
             except (redis.RedisError, OSError) as error:
                 logger.warning("moves of users are not heard of (%s); trying again", error)
-                await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 logger.exception("moves of users are not heard of; trying again")
-                await asyncio.sleep(RETRY_SECONDS)
+            self._servers.append(self._servers.pop(0))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _client(self) -> redis.Redis:
+        """A client of the server that is tried next."""
+        address = self._address.at(self._servers[0]) if self._address.cluster else self._address
+        return redis.Redis(
+            **address.client_options(),
+            socket_timeout=CHECK_EVERY,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    async def _check(self, client: redis.Redis) -> None:
+        """Learn which servers there are. Raises ConnectionError where the one that is listened to does not hear of the others."""
+        run: Any = client.execute_command  # of redis-py, without types
+        if not is_whole(await run("CLUSTER", "INFO")):
+            raise redis.ConnectionError("the server is cut off from its cluster, or the cluster is not whole")
+        server = self._servers[0]
+        shards = read_shards(await run("CLUSTER", "SLOTS"), server)
+        others: list[Server] = [each for shard in shards for each in (shard.primary, *shard.replicas)]
+        self._servers = list(dict.fromkeys([server, *others, *self._address.servers]))
 
     def _let_go(self) -> None:
         """Use a channel no more, before its connection goes back."""
@@ -123,8 +152,13 @@ class UserUpdates:
         for subscription in self._users.values():
             subscription.subscribed.clear()
 
-    async def _listen(self, channel: redis.client.PubSub) -> None:
+    async def _listen(self, channel: redis.client.PubSub, client: redis.Redis) -> None:
+        loop = asyncio.get_running_loop()
+        check_at = loop.time()
         while True:
+            if self._address.cluster and loop.time() >= check_at:
+                await self._check(client)
+                check_at = loop.time() + CHECK_EVERY
             message = await channel.get_message(timeout=1.0)
             if message is None:
                 continue

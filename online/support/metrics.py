@@ -1,6 +1,11 @@
 """Prometheus metrics of the API."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -55,6 +60,33 @@ ACTED = Counter(
     ["experiment", "arm", "outcome"],
     registry=REGISTRY,
 )
+OUTCOMES_DROPPED = Counter(
+    "martlet_outcomes_dropped_total",
+    "Lists of experiments, and acts about them, that were not counted, since Redis was away for long.",
+    registry=REGISTRY,
+)
+CATALOGUE_BEHIND = Counter(
+    "martlet_catalogue_behind_total",
+    "Requests answered before this process had read what another had changed of the catalogue.",
+    registry=REGISTRY,
+)
+PROCESSES = Gauge(
+    "martlet_api_processes", "API processes on this machine that publish their metrics.", registry=REGISTRY
+)
+SCORES_SENT = Counter(
+    "martlet_scores_sent_total",
+    "Records for the judge that the broker has acknowledged, by kind: list, of an interleaved one; shadow, of the ranks that a "
+    "candidate gives.",
+    ["kind"],
+    registry=REGISTRY,
+)
+SCORES_DROPPED = Counter(
+    "martlet_scores_dropped_total",
+    "Records for the judge that were not logged, by reason: full (too many at once), kafka; busy: a candidate was still ranking "
+    "beside another list.",
+    ["reason"],
+    registry=REGISTRY,
+)
 RANKS_IN_PROCESS = Gauge(
     "martlet_model_in_process",
     "1 while a model ranks in the API's process, 0 while the model server is asked, by model.",
@@ -72,6 +104,11 @@ REFUSED_CALLS = Counter(
     "martlet_refused_calls_total",
     "Calls refused for their key or their number, by status.",
     ["status"],
+    registry=REGISTRY,
+)
+LIMITED_ALONE = Counter(
+    "martlet_calls_limited_alone_total",
+    "Calls of callers with a limit that this process counted by itself, since Redis did not answer.",
     registry=REGISTRY,
 )
 CONNECTIONS_CLOSED = Counter(
@@ -92,3 +129,33 @@ UNREADABLE = Counter(
     ["what"],
     registry=REGISTRY,
 )
+
+
+def name_of(metric: Counter | Gauge) -> str:
+    """The name of a metric's family, as it is collected."""
+    return next(iter(metric.collect())).name
+
+
+MERGED_BY: Final[Mapping[str, Callable[[float, float], float]]] = {
+    name_of(ITEMS_FRESH): min,
+    name_of(CATALOGUE_CURRENT): min,
+    name_of(BAD_SETTINGS): max,
+    name_of(RANKS_IN_PROCESS): min,
+    name_of(PROCESSES): lambda own, other: own,
+}
+"""Family of gauges → its value over this process and another, where that is not the sum."""
+
+
+def exposition(families: Iterable[Metric]) -> bytes:
+    """Metric families in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(list(families)))
+    return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families

@@ -1,8 +1,8 @@
 """Attribution join: shown lists (`served`) joined with events by request_id, within half an hour of broker time.
 
 Either side may come first, since the two topics are read in parallel. A list is closed by its lane's time, the newest broker
-time read of the topic that is behind, so reading an old log again closes no list early. Where a lane is silent, wall time closes
-it.
+time read of the topic that is behind, so reading an old log again closes no list early, however long it stands still. A topic
+that has been read to its end is not behind the other one, nor behind wall time by more than `SILENCE_MS`.
 
 Of a list the job holds a reference alone, some 45 bytes: whose it is, and where it and its record lie. References are packed by
 the minute in which they are closed, in chunks, so that what bounds them is time, and a checkpoint carries few bytes. Actions are
@@ -11,21 +11,18 @@ held by user, and meet their lists when these are closed.
 
 from collections.abc import Iterator
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
-from pyflink.common import Types
-from pyflink.datastream import RuntimeContext
-from pyflink.datastream.state import MapStateDescriptor
 
 from features.contracts.samples import MAX_ACTIONS, Action
 from features.types import Millis, UserId
 from features.units import MINUTE_MS
+from streaming.operators.byte_states import ByteStates
 from streaming.operators.list_references import OpenList, chunk_of, open_chunk, pack_reference, unpack_chunk
-from streaming.operators.stored_state import STATE_VERSION
-from streaming.operators.user_cache import BYTES
 
 SILENCE_MS: Final = MINUTE_MS
+"""The broker's clock may differ from the job's by this much."""
 OPEN_LISTS: Final = 1 << 17
 """Lists that a lane holds open at most, some 6 MB; beyond them the oldest are closed early, which is counted. All lanes together
 have room for half an hour of 580 lists a second."""
@@ -106,16 +103,12 @@ class LaneLists:
 class OpenLists:
     """Open lists of all lanes of a subtask. Every method must be called under its lane's key; `store` ends a batch."""
 
-    def __init__(self, context: RuntimeContext, window_ms: Millis) -> None:
+    def __init__(self, states: ByteStates, window_ms: Millis) -> None:
         self._window_ms = window_ms
         self._period_s = max(1, window_ms // PERIODS // _SECOND_MS)
-
-        def state(name: str) -> Any:
-            return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.LONG(), BYTES))
-
-        self._open = state("open-lists")
-        self._acted = state("acted")
-        self._forgotten = state("forgotten")
+        self._open = states.map_by_id("open-lists")
+        self._acted = states.map_by_id("acted")
+        self._forgotten = states.map_by_id("forgotten")
 
     def lane(self) -> LaneLists:
         """Load the open lists of the current lane from Flink's state."""
@@ -183,10 +176,9 @@ class OpenLists:
         if lane.acting.pop(user_id, None) is not None:
             self._acted.remove(user_id)
 
-    def close(self, lane: LaneLists, lane_ts: Millis, now: Millis, silent: bool) -> Iterator[ClosedList]:
-        """Close lists whose window is over, a limited number of them at once: `due` says whether more are. `lane_ts` is the
-        lane's newest broker time, `now` wall time."""
-        until = max(lane_ts, now - SILENCE_MS) if silent else lane_ts
+    def close(self, lane: LaneLists, until: Millis, now: Millis) -> Iterator[ClosedList]:
+        """Close lists whose window is over, a limited number of them at once: `due` says whether more are. `until` is the
+        lane's time, `now` wall time."""
         left = CLOSED_AT_ONCE
         while (left > 0 or self._is_full(lane)) and (at := self._next(lane, until)) is not None:
             period, early = lane.periods[at], at * _SECOND_MS > until
@@ -209,9 +201,9 @@ class OpenLists:
         if left > 0:
             self._drop_old(lane, until // _SECOND_MS)
 
-    def due(self, lane: LaneLists, lane_ts: Millis) -> bool:
-        """Whether lists of a lane wait to be closed."""
-        return self._next(lane, lane_ts) is not None
+    def due(self, lane: LaneLists, until: Millis) -> bool:
+        """Whether lists of a lane wait to be closed, or actions to be dropped, when its time is `until`."""
+        return self._next(lane, until) is not None or until // _SECOND_MS > lane.oldest
 
     def store(self, lane: LaneLists) -> None:
         """Store what has changed of the open chunks."""

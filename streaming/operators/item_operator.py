@@ -1,169 +1,134 @@
 """The operator of items: deltas of events, in any order → features and neighbours of items in Redis.
 
-A delta is folded at once into decoded copies, and stored as it is in Flink's state (one cheap step); copies are encoded, stored
+A delta is folded at once into rows of the kernel, and stored as it is in Flink's state (one cheap step); rows are encoded, stored
 and sent together: at once when the stream is calm, at longer intervals the longer that takes, 0.8 s at most (3 s while the
-stream is behind by that much). After a crash the stored deltas are folded again.
+stream is behind by that much), and before their time where a lane has more of them than its share of PENDING_ROWS. After a crash
+the stored deltas are folded again.
 
 A list changes all its items, each only slightly, and no list is made of impressions. So an item that was only shown is written to
 Redis every IMPRESSIONS seconds; until then its key is with those that Redis has not acknowledged.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from pyflink.common import Types
+import numpy as np
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 
+from features.arrays import IntArray
 from features.base.reader import Base
-from features.fold.co_visits import Pairs, encode_neighbours
-from features.fold.item import fold_impressions, fold_item
-from features.fold.state import ItemFeatures, decode_item, encode_features
+from features.kernel.compile_kernel import compile_items
+from features.kernel.items.item_kernel import ItemKernel
+from features.kernel.pairs.pair_kernel import PairKernel
+from features.kernel.users.schema_rules import rules_of
 from features.keys import item_key, item_of, item_of_pairs, pairs_key
-from features.types import IMPRESSION, Contribution
-from streaming.lanes import LABELS
+from features.types import Millis
+from streaming.lanes import labels_of
+from streaming.operators.byte_states import ByteStates, FlinkStates
 from streaming.operators.item_deltas import lane_of_delta, read_delta
+from streaming.operators.row_cache import RowCache
 from streaming.operators.stored_state import (
-    STATE_VERSION,
-    StoredState,
     decode_keys,
-    decode_state,
     encode,
     require_state,
 )
-from streaming.operators.timers import is_tick, set_tick, set_timer, subtask_of, tune_interpreter
-from streaming.operators.user_cache import BYTES
+from streaming.operators.timers import is_cancelled, is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.redis_sink.redis_commands import StateWrite, Write
 from streaming.redis_sink.redis_connection import Connection
-from streaming.redis_sink.redis_writer import Connect, FeatureWriter
+from streaming.redis_sink.redis_writer import FeatureWriter
+from streaming.redis_sink.server_pipe import Connect
 from streaming.settings import JobSettings
 from streaming.time_source import SYSTEM_TIME, TimeSource
 
-CACHED_ITEMS = 20_000
-CACHED_PAIRS = 5_000
-"""Limits of decoded copies, of at most 5 kB per item and 25 kB per set of pairs."""
+CACHED_ITEMS, CACHED_PAIRS = 20_000, 5_000
+"""Limits of the rows of items, of 3 kB each, and of those of co-visits, of 8 kB each."""
+PENDING_ROWS = 8_000
+"""Rows that have changed, of items and of co-visits together, which all lanes hold until they are flushed: with more than its
+share of them a lane is flushed before its time."""
 SHORTEST, LONGEST, SHARE = 0.1, 0.8, 10.0
 """Seconds between a lane's flushes: SHARE times the duration of the last one times the number of lanes here, between SHORTEST and
 LONGEST, so that flushes take a tenth of the time."""
 IMPRESSIONS = 5.0
 BEHIND = 3.0
-"""While the stream is behind, the upper bound rises to the records' delay, up to this many seconds: they are stale already, and a
-hot item is written once in seconds then."""
-
-S = TypeVar("S")
-
-
-class _Live(Generic[S]):
-    """A decoded copy, and the broker time of the newest record in it (ms)."""
-
-    __slots__ = ("broker_ts", "state")
-
-    def __init__(self, state: S, broker_ts: int) -> None:
-        self.state = state
-        self.broker_ts = broker_ts
-
-
-class _Copies(Generic[S]):
-    """Cache of decoded items' features or pairs, read through from Flink's state, else from the base."""
-
-    def __init__(
-        self,
-        flink: Any,
-        limit: int,
-        base: Callable[[int], S],
-        decode: Callable[[int, bytes], S],
-        encode_state: Callable[[S], bytes],
-    ) -> None:
-        self._flink = flink
-        self._limit = limit
-        self._base = base
-        self._decode = decode
-        self._encode = encode_state
-        self._cache: OrderedDict[int, _Live[S]] = OrderedDict()
-
-    def load(self, item_id: int) -> _Live[S]:
-        live = self._cache.get(item_id)
-        if live is not None:
-            self._cache.move_to_end(item_id)
-            return live
-        data = self._flink.get(item_id)
-        if data is None:
-            return _Live(self._base(item_id), 0)
-        stored = decode_state(data)
-        return _Live(self._decode(item_id, stored.value), stored.broker_ts)
-
-    def store(self, changed: dict[int, _Live[S]]) -> dict[int, bytes]:
-        """Put copies into Flink's state; returns their encodings."""
-        encoded = {item_id: self._encode(live.state) for item_id, live in changed.items()}
-        if changed:
-            self._flink.put_all(
-                {item_id: encode(StoredState(encoded[item_id], live.broker_ts)) for item_id, live in changed.items()}
-            )
-        self._cache.update(changed)
-        while len(self._cache) > self._limit:
-            self._cache.popitem(last=False)
-        return encoded
+"""While the stream is behind, the upper bound rises to the records' delay, up to this many seconds, and the lower one to a tenth
+of it: they are stale already, and a hot item is written once in seconds then."""
 
 
 class _Lane:
     def __init__(self) -> None:
-        self.items: dict[int, _Live[ItemFeatures]] = {}
-        self.pairs: dict[int, _Live[Pairs]] = {}
-        self.acted: set[int] = set()
-        """Those of `items` with more than impressions since the last flush."""
+        self.items: list[IntArray] = []
+        """Rows that have changed since the last flush, each once …"""
+        self.pairs: list[IntArray] = []
+        """… and those of co-visits …"""
+        self.row_count = 0
+        """… and how many these are together."""
+        self.has_acted = False
+        """Whether more than impressions came since the last flush."""
         self.held: set[int] = set()
         """Items whose newest impressions are in Flink's state alone."""
         self.unsent: set[str] = set()
         self.flush_due = 0.0
         self.impressions_due = 0.0
-        self.broker_ts = 0
+        self.behind = 0.0
+        """How late the newest delta came, seconds since its broker time."""
         self.timer_for = 0.0
 
     @property
     def due(self) -> float:
-        return self.flush_due if self.acted or self.pairs else self.impressions_due
+        return self.flush_due if self.has_acted or self.pairs else self.impressions_due
+
+    def take_rows(self) -> tuple[IntArray, IntArray]:
+        """Rows of items and of co-visits that have changed; from now on none has."""
+        changed = _joined(self.items), _joined(self.pairs)
+        self.items, self.pairs, self.row_count, self.has_acted = [], [], 0, False
+        return changed
+
+
+def _joined(rows: list[IntArray]) -> IntArray:
+    return np.concatenate(rows) if rows else np.zeros(0, np.int64)
 
 
 class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """The item operator (see the module). One element is a `Delta` of one lane of items."""
 
     def __init__(
-        self, settings: JobSettings, *, connect: Connect = Connection, time_source: TimeSource = SYSTEM_TIME
+        self,
+        settings: JobSettings,
+        *,
+        open_states: Callable[[RuntimeContext], ByteStates] = FlinkStates,
+        connect: Connect = Connection,
+        time_source: TimeSource = SYSTEM_TIME,
+        cancelled: Callable[[], bool] = is_cancelled,
     ) -> None:
         self._settings = settings
+        self._open_states = open_states
         self._connect = connect
         self._time = time_source
+        self._is_cancelled = cancelled
 
     def open(self, context: RuntimeContext) -> None:
         require_state(self._settings.state_version)
         tune_interpreter()
         base = Base(Path(self._settings.base))
-        self._schema = base.schema
-
-        def states(name: str) -> Any:
-            return context.get_map_state(MapStateDescriptor(f"{name}-{STATE_VERSION}", Types.LONG(), BYTES))
-
-        self._items: _Copies[ItemFeatures] = _Copies(
-            states("items"),
-            CACHED_ITEMS,
-            lambda item_id: base.item_features(item_id) or ItemFeatures(item_id),
-            lambda _, data: decode_item(data),
-            encode_features,
-        )
-        self._pairs: _Copies[Pairs] = _Copies(states("pairs"), CACHED_PAIRS, base.pairs, Pairs.decode, Pairs.encode)
-        self._deltas = context.get_list_state(ListStateDescriptor(f"deltas-{STATE_VERSION}", BYTES))
-        self._unsent = context.get_state(ValueStateDescriptor(f"unsent-{STATE_VERSION}", BYTES))
+        self._labels, self._pending_rows = labels_of(base.partitions), PENDING_ROWS // base.partitions
+        states = self._open_states(context)
+        compile_items()
+        items, pairs = ItemKernel(rules_of(base.schema)), PairKernel()
+        self._items = RowCache(items, states.map_by_id("items"), base.stored_item, CACHED_ITEMS)
+        self._pairs = RowCache(pairs, states.map_by_id("pairs"), base.stored_pairs, CACHED_PAIRS)
+        self._deltas = states.list("deltas")
+        self._unsent = states.value("unsent")
         settings, subtask = self._settings, subtask_of(context)
         self._writer = FeatureWriter(
-            settings.redis_host,
-            settings.redis_port,
+            settings.redis,
             settings.generation,
             "items",
             subtask,
             connect=self._connect,
             time_source=self._time,
+            is_cancelled=self._is_cancelled,
         )
         self._lanes: dict[int, _Lane] = {}
 
@@ -172,10 +137,10 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # The lane is in the message: getting the key from Flink would be a crossing.
-        lane = self._lanes.get(LABELS[lane_of_delta(value)]) or self._lane(ctx)
-        self._fold(lane, value)
+        lane = self._lanes.get(self._labels[lane_of_delta(value)]) or self._lane(ctx)
+        lane.behind = (self._time.wall_ms() - self._fold(lane, value)) / 1000
         now = self._time.monotonic()
-        if now >= lane.due:
+        if now >= lane.due or lane.row_count >= self._pending_rows:
             self._flush(lane)
             return iter(())
         self._deltas.add(value)
@@ -204,78 +169,100 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             unsent = self._unsent.value()
             for key in [] if unsent is None else decode_keys(unsent):
                 if (item_id := item_of(key)) is not None:
-                    lane.items.setdefault(item_id, self._items.load(item_id))
-                    lane.acted.add(item_id)
+                    self._items.kernel.act(self._change_items(lane, _one(item_id), 0))
+                    lane.has_acted = True
                 elif (item_id := item_of_pairs(key)) is not None:
-                    lane.pairs.setdefault(item_id, self._pairs.load(item_id))
+                    self._change_pairs(lane, _one(item_id), 0)
             self._flush(lane)
             set_tick(ctx, self._time.wall_ms())
         return lane
 
-    def _fold(self, lane: _Lane, value: bytes) -> None:
+    def _fold(self, lane: _Lane, value: bytes) -> Millis:
+        """Fold a message; returns its broker time."""
         delta = read_delta(value)
-        lane.broker_ts = delta.broker_ts
-        for item_id, ts, kind, centi, sign, weight in delta.events:
-            item = self._touched(lane, item_id, delta.broker_ts)
-            if kind != IMPRESSION:
-                lane.acted.add(item_id)
-            fold_item(item.state, Contribution(item_id, ts, kind, centi, sign, weight), self._schema)
-        for impressions in delta.shown:
-            fold_impressions(self._touched(lane, impressions[0], delta.broker_ts).state, impressions)
-        for item_id, name in delta.names.items():
-            lane.items[item_id].state.item_id = name
-        for item_id, ts, key, other, weight in delta.slots:
-            pairs = lane.pairs.get(item_id)
-            if pairs is None:
-                pairs = lane.pairs[item_id] = self._pairs.load(item_id)
-            pairs.broker_ts = max(pairs.broker_ts, delta.broker_ts)
-            pairs.state.fold(ts, key, other, weight)
+        if len(delta.events):
+            rows = self._change_items(lane, delta.events[:, 0], delta.broker_ts)
+            lane.has_acted |= self._items.kernel.fold(rows, delta.events)
+        if len(delta.shown):
+            rows = self._change_items(lane, delta.shown[:, 0], delta.broker_ts)
+            lane.has_acted |= self._items.kernel.fold_shown(rows, delta.shown)
+        rows = self._items.rows_of(np.array(list(delta.names), np.int64))
+        for row, name in zip(rows.tolist(), delta.names.values(), strict=True):
+            self._items.kernel.rename(row, name)
+        if len(delta.slots):
+            self._pairs.kernel.fold(self._change_pairs(lane, delta.slots[:, 0], delta.broker_ts), delta.slots)
+        return delta.broker_ts
 
-    def _touched(self, lane: _Lane, item_id: int, broker_ts: int) -> _Live[ItemFeatures]:
-        """Returns the copy of an item that a record of that broker time changes. An item's first contribution is as urgent as an
-        act: from then on it has features."""
-        item = lane.items.get(item_id)
-        if item is None:
-            item = lane.items[item_id] = self._items.load(item_id)
-            if not item.state.n:
-                lane.acted.add(item_id)
-        if broker_ts > item.broker_ts:
-            item.broker_ts = broker_ts
-        return item
+    def _change_items(self, lane: _Lane, ids: IntArray, broker_ts: int) -> IntArray:
+        """Returns the rows of items that a record of that broker time changes."""
+        rows = self._items.rows_of(ids)
+        lane.items.append(self._items.kernel.table.change(rows, broker_ts))
+        lane.row_count += len(lane.items[-1])
+        return rows
+
+    def _change_pairs(self, lane: _Lane, ids: IntArray, broker_ts: int) -> IntArray:
+        """Returns the rows of items whose co-visits a record of that broker time changes."""
+        rows = self._pairs.rows_of(ids)
+        lane.pairs.append(self._pairs.kernel.table.change(rows, broker_ts))
+        lane.row_count += len(lane.pairs[-1])
+        return rows
 
     def _flush(self, lane: _Lane) -> None:
         began = self._time.monotonic()
-        writes: dict[str, Write] = {}
-        encoded = self._items.store(lane.items)
-        lane.held |= encoded.keys()
-        for item_id in lane.acted:
-            item = lane.items[item_id]
-            writes[item_key(item_id)] = StateWrite(item.state.n, item.broker_ts, encoded[item_id])
-        lane.held -= lane.acted
+        items, pairs = lane.take_rows()
+        writes = self._item_writes(lane, items)
         if all_due := began >= lane.impressions_due:
-            for item_id in lane.held:
-                state = self._items.load(item_id).state  # written late on purpose: how late is not measured
-                writes[item_key(item_id)] = StateWrite(state.n, 0, encoded.get(item_id) or encode_features(state))
-            lane.held.clear()
-        self._pairs.store(lane.pairs)
-        for item_id, pairs in lane.pairs.items():
-            neighbours = encode_neighbours(pairs.state.neighbours())
-            writes[pairs_key(item_id)] = StateWrite(pairs.state.n, pairs.broker_ts, neighbours)
-        lane.items, lane.pairs, lane.acted = {}, {}, set()
+            writes |= self._held_writes(lane)
+        self._pairs.store(pairs)
+        writes |= _writes_of(pairs_key, self._pairs.kernel, pairs, self._pairs.kernel.neighbours(pairs))
         self._deltas.clear()
         sent = self._writer.unsent(lane.unsent) | writes.keys()
         lane.unsent = sent | {item_key(item_id) for item_id in lane.held}
         self._unsent.update(encode(list(lane.unsent)))
         self._writer.put(writes)
         now = self._time.monotonic()
-        behind = (self._time.wall_ms() - lane.broker_ts) / 1000 if lane.broker_ts else 0.0
-        lane.flush_due = now + pause((now - began) * len(self._lanes), behind)
+        lane.flush_due = now + pause((now - began) * len(self._lanes), lane.behind)
         if all_due:
             lane.impressions_due = now + IMPRESSIONS
 
+    def _item_writes(self, lane: _Lane, rows: IntArray) -> dict[str, Write]:
+        """Store items; returns what is to be written of them now. What is not, waits with the lane."""
+        kernel, states = self._items.kernel, self._items.store(rows)
+        acted = kernel.take_acted(rows)
+        lane.held -= set(kernel.table.items[rows[acted]].tolist())
+        lane.held |= set(kernel.table.items[rows[~acted]].tolist())
+        return _writes_of(item_key, kernel, rows[acted], compress(states, acted.tolist()))
+
+    def _held_writes(self, lane: _Lane) -> dict[str, Write]:
+        """What is to be written of the items that were only shown."""
+        rows = self._items.rows_of(np.array(sorted(lane.held), np.int64))
+        lane.held.clear()
+        kernel = self._items.kernel
+        ids, ns = kernel.table.items[rows].tolist(), kernel.ns(rows).tolist()
+        return {  # written late on purpose: how late is not measured
+            item_key(item_id): StateWrite(n, 0, state)
+            for item_id, n, state in zip(ids, ns, kernel.states(rows), strict=True)
+        }
+
+
+def _one(item_id: int) -> IntArray:
+    return np.array([item_id], np.int64)
+
+
+def _writes_of(
+    key_of: Callable[[int], str], kernel: ItemKernel | PairKernel, rows: IntArray, values: Iterable[bytes]
+) -> dict[str, Write]:
+    ids, ns, times = (
+        column.tolist() for column in (kernel.table.items[rows], kernel.ns(rows), kernel.table.broker_ts[rows])
+    )
+    return {
+        key_of(item_id): StateWrite(n, broker_ts, value)
+        for item_id, n, broker_ts, value in zip(ids, ns, times, values, strict=True)
+    }
+
 
 def pause(took: float, behind: float) -> float:
-    """Returns the seconds until the next flush. took: duration of a flush times the number of lanes; behind: age of what was
-    flushed since its broker time, seconds."""
+    """Returns the seconds until the next flush. took: duration of a flush times the number of lanes; behind: how late the newest
+    delta came, seconds since its broker time."""
     longest = max(LONGEST, min(BEHIND, behind))
-    return min(longest, max(SHORTEST, SHARE * took))
+    return min(longest, max(SHORTEST, SHARE * took, behind / SHARE))

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from features.contracts.items import item_of_record
+from features.engines.kafka_address import KafkaAddress
+from features.engines.kafka_consumer import open_consumer
 from features.errors import Broken, Unavailable
 from features.fold.catalogue import CatalogueVersions, as_folded
 from features.keys import ITEMS
@@ -73,14 +75,13 @@ class ItemsReader:
 class KafkaItems:
     """The topic in Kafka. Its methods raise Unavailable where the broker does not answer, Broken where records are gone."""
 
-    def __init__(self, bootstrap: str, patience: float = PATIENCE) -> None:
-        self._part = TopicPartition(ITEMS, 0)
+    def __init__(self, address: KafkaAddress, patience: float = PATIENCE) -> None:
+        self._part = TopicPartition(address.topic(ITEMS), 0)
         self._patience = patience
         with _named():
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=bootstrap, enable_auto_commit=False, request_timeout_ms=10_000,
-                bootstrap_timeout_ms=int(1000 * patience),
-            )  # fmt: skip
+            self._consumer = open_consumer(
+                address, request_timeout_ms=10_000, bootstrap_timeout_ms=int(1000 * patience)
+            )
             self._consumer.assign([self._part])
 
     def end(self) -> int:

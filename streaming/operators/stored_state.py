@@ -1,19 +1,25 @@
-"""Encoding of the job's state in Flink: msgpack arrays that only grow at their end, so that savepoints of older jobs can be
-read (tests/streaming/operators/test_stored_state.py holds golden bytes). No pickled classes.
+"""Encoding of the job's state in Flink: msgpack arrays that grow at their end, and read what older jobs have stored
+(tests/streaming/operators/test_stored_state.py holds golden bytes); an older job does not read what this one stores. No pickled
+classes.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
+import numpy as np
 
+from features.arrays import IntArray
 from features.errors import Broken
+from features.kernel.contribution_rows import WIDTH, rows_of
 from features.store.job_status import Lane
 from features.types import Contribution, ItemId, Millis
 
-STATE_VERSION: Final = 3
+STATE_VERSION: Final = 4
 """Part of each state's name in Flink. A change that makes old bytes unreadable raises it: states then start from the base."""
+_LITTLE: Final = np.dtype("<i8")
+_ROW_BYTES: Final = WIDTH * _LITTLE.itemsize
 
 
 class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
@@ -33,8 +39,9 @@ class StoredLive(msgspec.Struct, array_like=True, kw_only=True):
 
 class StoredLane(msgspec.Struct, array_like=True):
     """A lane of users: its counts and offsets (see `features.store.job_status.Lane`), the keys whose last writes Redis has not
-    acknowledged, the contributions not yet sent to items, the catalogue's version (`features.fold.catalogue`), and the shown
-    lists not yet sent to items, (ts, items) each."""
+    acknowledged, the contributions not yet sent to items, as rows (`features.kernel.contribution_rows`) of 8 bytes a number,
+    little-endian, the catalogue's version (`features.fold.catalogue`), the shown lists not yet sent to items, (ts, items) each,
+    and the ids outside of items of those contributions that are strings."""
 
     n: int = 0
     s: int = 0
@@ -51,21 +58,33 @@ class StoredLane(msgspec.Struct, array_like=True):
     broker_ts: int = 0
     samples: int = 0
     unsent: list[str] = msgspec.field(default_factory=list)
-    pending: list[Contribution] = msgspec.field(default_factory=list)
+    pending: bytes = b""
     marks: int = 0
     catalogue: int = 0
     closed_early: int = 0
     unmatched: int = 0
     shown: list[tuple[Millis, tuple[ItemId, ...]]] = msgspec.field(default_factory=list)
+    names: dict[ItemId, str] = msgspec.field(default_factory=dict)
 
     @property
     def waiting(self) -> int:
         """Contributions and lists not yet sent to items."""
-        return len(self.pending) + len(self.shown)
+        return len(self.pending) // _ROW_BYTES + len(self.shown)
 
-    def count(self, verdict: str) -> None:
-        """Count a record of `events` with that verdict."""
-        setattr(self, verdict, getattr(self, verdict) + 1)
+    def add_pending(self, rows: IntArray, names: Mapping[ItemId, str]) -> None:
+        """Have contributions wait: rows, and the ids outside of their items that are strings."""
+        self.pending += rows.astype(_LITTLE, copy=False).tobytes()
+        self.names |= names
+
+    def take_pending(self) -> tuple[IntArray, dict[ItemId, str]]:
+        """Returns the contributions that wait, which wait no longer."""
+        taken = np.frombuffer(self.pending, _LITTLE).astype(np.int64, copy=False).reshape(-1, WIDTH), self.names
+        self.pending, self.names = b"", {}
+        return taken
+
+    def count(self, verdict: str, times: int = 1) -> None:
+        """Count records of `events` with that verdict."""
+        setattr(self, verdict, getattr(self, verdict) + times)
 
     def count_list(self, verdict: str) -> None:
         """Count a record of `served` with that verdict."""
@@ -104,11 +123,22 @@ class StoredState(msgspec.Struct, array_like=True):
     broker_ts: int
 
 
+_PENDING: Final = StoredLane.__struct_fields__.index("pending")
+
 encode = msgspec.msgpack.Encoder().encode
 decode_live = msgspec.msgpack.Decoder(StoredLive).decode
-decode_lane = msgspec.msgpack.Decoder(StoredLane).decode
 decode_keys = msgspec.msgpack.Decoder(list[str]).decode
 decode_state = msgspec.msgpack.Decoder(StoredState).decode
+
+
+def decode_lane(data: bytes) -> StoredLane:
+    """A lane, whichever job stored it. Raises msgspec.DecodeError where the bytes are none."""
+    fields, before = msgspec.msgpack.decode(data), []
+    if len(fields) > _PENDING and isinstance(fields[_PENDING], list):
+        before, fields[_PENDING] = msgspec.convert(fields[_PENDING], list[Contribution]), b""
+    lane = msgspec.convert(fields, StoredLane)
+    lane.add_pending(rows_of(before), {each.item_id: each.item for each in before if each.item})
+    return lane
 
 
 def require_state(version: int) -> None:

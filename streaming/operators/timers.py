@@ -1,4 +1,4 @@
-"""Helpers of the operators: subtask index, timers of lanes, interpreter settings.
+"""Helpers of the operators: subtask index, timers of lanes, interpreter settings, whether the task was cancelled.
 
 Timers are in Flink's state, so they also fire after a restart, without any record coming.
 """
@@ -20,6 +20,14 @@ def tune_interpreter() -> None:
 def subtask_of(context: Any) -> int:
     """Returns this subtask's index. PyFlink 2.3's own method calls one that Flink 2 moved into TaskInfo."""
     return int(context._runtime_context.getTaskInfo().getIndexOfThisSubtask())
+
+
+def is_cancelled() -> bool:
+    """Returns whether Flink has cancelled the task that this thread runs. It interrupts the thread, which no wait in Python
+    notices."""
+    from pemja import findClass  # there only where Flink runs Python in its own process
+
+    return bool(findClass("java.lang.Thread").currentThread().isInterrupted())
 
 
 def set_tick(ctx: Any, now: Millis) -> None:

@@ -1,39 +1,38 @@
-"""Cache of the users of one subtask: decoded copies of recently used ones, read through from Flink's state, else from the base.
+"""Cache of the users of one subtask: those used last as rows of the kernel, read through from Flink's state, else from the base.
 
 Only this subtask writes them, so a copy can't be stale. Methods that access state must be called under the key of the users'
 lane.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import Any
-
-from pyflink.common import Types
-from pyflink.datastream import RuntimeContext
-from pyflink.datastream.state import MapStateDescriptor
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from features.base.reader import Base
-from features.fold.journal import Journal, replay_journal
-from features.fold.state import UserFeatures, decode_user, encode_features
-from features.fold.user import UserState, thaw_user
-from streaming.operators.stored_state import STATE_VERSION, StoredLive, decode_live, encode
+from features.fold.journal import Journal, Records
+from features.fold.state import StoredUser, decode_stored_user
+from features.fold.user import Outcome, fold_user, undone_item
+from features.kernel.users.schema_rules import rules_of
+from features.kernel.users.user_kernel import Hidden, UserKernel
+from features.kernel.users.user_rows import UserRows
+from features.types import UNDO, Event, Item, ItemId
+from streaming.operators.byte_states import ByteStates
+from streaming.operators.stored_state import StoredLive, decode_live, encode
 from streaming.redis_sink.redis_commands import UserWrite
 
-CACHED_ENTRIES = 1_000_000
-"""Limit of the cache's weight: one per user, plus one per remembered event and seen item."""
-
-# Plain bytes objects only, in pickle's envelope (thread mode passes primitive arrays element by element).
-BYTES = Types.PICKLED_BYTE_ARRAY()
+CACHED_BYTES: Final = 256 << 20
+"""Limit of the cache's weight: the memory that its users take, about."""
+MAX_TASTE_NAMES: Final = 1 << 20
+"""Names of tastes that the kernel holds; beyond them the cache begins anew."""
 
 
 class LiveUser:
-    """The decoded copy of a user, and its changes to be written to Redis."""
+    """A user as rows, and its changes to be written to Redis."""
 
-    __slots__ = ("broker_ts", "journal", "n", "seen", "state", "weight")
+    __slots__ = ("broker_ts", "journal", "n", "rows", "seen", "weight")
 
-    def __init__(self, state: UserState, journal: Journal, n: int = 0, broker_ts: int = 0) -> None:
-        state.collect_changes()
-        self.state = state
+    def __init__(self, rows: UserRows, journal: Journal, n: int = 0, broker_ts: int = 0) -> None:
+        self.rows = rows
         self.journal = journal
         self.n = n
         self.broker_ts = broker_ts
@@ -41,23 +40,28 @@ class LiveUser:
         """Item → the time until which it is hidden now; 0: not any more."""
         self.weight = 0
 
-    def note_changes(self) -> None:
-        """Move a fold's changes of dedupe memory and seen set into the journal and the next write to Redis."""
-        changes = self.state.drain_changes()
-        self.journal.append(changes, self.state.memory.floor)
-        for item_id, _, until in changes.seen:
+    def note_changes(self, records: Records, hidden: Hidden) -> None:
+        """Take what the kernel's fold changed into the journal and the next write to Redis."""
+        self.journal.extend(records)
+        for item_id, until in hidden:
             self.seen[item_id] = until
 
 
 class UserStates:
     """The cache (see the module)."""
 
-    def __init__(self, context: RuntimeContext, base: Base) -> None:
+    def __init__(self, states: ByteStates, base: Base, limit: int = CACHED_BYTES) -> None:
+        """`limit`: of the cache's weight (see CACHED_BYTES)."""
         self._base = base
-        self._heads: Any = context.get_map_state(MapStateDescriptor(f"users-{STATE_VERSION}", Types.LONG(), BYTES))
-        self._chunks: Any = context.get_map_state(MapStateDescriptor(f"journal-{STATE_VERSION}", Types.STRING(), BYTES))
+        self._limit = limit
+        self._schema = base.schema
+        self.kernel = UserKernel(rules_of(base.schema))
+        self._heads = states.map_by_id("users")
+        self._chunks = states.map_by_text("journal")
         self._cache: OrderedDict[int, LiveUser] = OrderedDict()
         self._weight = 0
+        """Sum of the weights of the users in the cache; a user outside it weighs 0."""
+        self._evicted = 0
 
     def load_user(self, user_id: int) -> LiveUser:
         user = self._cache.get(user_id)
@@ -68,21 +72,33 @@ class UserStates:
         return self._from_base(user_id) if data is None else self._from_flink(user_id, decode_live(data))
 
     def _from_flink(self, user_id: int, stored: StoredLive) -> LiveUser:
-        chunks = (self._chunks.get(f"{user_id}/{number}") for number in range(stored.first, stored.next))
-        pieces = [(int.from_bytes(chunk[:2], "little"), chunk[2:]) for chunk in chunks]
-        pieces.append((stored.open_count, stored.open))
-        memory, seen = replay_journal(pieces, stored.floor)
+        chunks = [self._chunks.get(f"{user_id}/{number}") for number in range(stored.first, stored.next)]
+        records = sum(int.from_bytes(chunk[:2], "little") for chunk in chunks) + stored.open_count
+        data = b"".join((*(chunk[2:] for chunk in chunks), stored.open))
+        rows = self.kernel.load(StoredUser(stored.features, stored.floor, records, data))
         journal = Journal(stored.first, stored.next, stored.total, stored.open_count, stored.open, stored.floor)
-        return LiveUser(UserState(decode_user(stored.features), memory, seen), journal, stored.n, stored.broker_ts)
+        return LiveUser(rows, journal, stored.n, stored.broker_ts)
 
     def _from_base(self, user_id: int) -> LiveUser:
-        stored = self._base.stored_user(user_id)
-        journal = Journal()
+        stored, journal = self._base.stored_user(user_id), Journal()
         if stored is None:
-            return LiveUser(UserState(UserFeatures(user_id)), journal)
-        state = thaw_user(stored)
-        journal.compact(state.memory, state.seen)
-        return LiveUser(state, journal)
+            return LiveUser(self.kernel.new_user(user_id), journal)
+        rows = self.kernel.load(decode_stored_user(stored))
+        journal.rewrite(self.kernel.journal_of(rows), rows.floor)
+        return LiveUser(rows, journal)
+
+    def fold_left_over(self, user: LiveUser, event: Event, item_of: Callable[[ItemId], Item | None], n: int) -> Outcome:
+        """Fold an event that the kernel does not take, by the specification. item_of: the catalogue's item of an id."""
+        state = self.kernel.thaw(user.rows)
+        state.collect_changes()
+        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
+        outcome = fold_user(state, event, None if item_id is None else item_of(item_id), n, self._schema)
+        changes = state.drain_changes()
+        user.journal.append(changes, state.memory.floor)
+        for hidden_id, _, until in changes.seen:
+            user.seen[hidden_id] = until
+        self.kernel.freeze(user.rows, state)
+        return outcome
 
     def store(self, changed: dict[int, LiveUser]) -> dict[int, UserWrite]:
         """Put users into Flink's state; returns the write to Redis for each."""
@@ -90,18 +106,17 @@ class UserStates:
         chunks: dict[str, bytes] = {}
         writes: dict[int, UserWrite] = {}
         for user_id, user in changed.items():
-            state, journal = user.state, user.journal
-            if journal.is_mostly_history(state.memory, state.seen):
-                for number in journal.compact(state.memory, state.seen):
+            rows, journal = user.rows, user.journal
+            if journal.is_mostly_history(rows.size):
+                for number in journal.rewrite(self.kernel.journal_of(rows), rows.floor):
                     self._chunks.remove(f"{user_id}/{number}")
             for number, count, data in journal.closed:
                 chunks[f"{user_id}/{number}"] = count.to_bytes(2, "little") + data
             journal.closed.clear()
-            value = encode_features(state.features)
             heads[user_id] = encode(
                 StoredLive(
-                    features=value,
-                    floor=state.memory.floor,
+                    features=rows.features,
+                    floor=rows.floor,
                     n=user.n,
                     broker_ts=user.broker_ts,
                     first=journal.first,
@@ -111,31 +126,47 @@ class UserStates:
                     open=bytes(journal.open),
                 )
             )
-            writes[user_id] = UserWrite(user.n, user.broker_ts, value, user.seen)
+            writes[user_id] = UserWrite(user.n, user.broker_ts, rows.features, user.seen)
             user.seen = {}
             self._put_in_cache(user_id, user)
         if chunks:
             self._chunks.put_all(chunks)
         self._heads.put_all(heads)
+        self._forget_names()
         return writes
+
+    def take_evicted(self) -> int:
+        """How many users went for want of room since the last call."""
+        evicted, self._evicted = self._evicted, 0
+        return evicted
 
     def whole_writes(self, user_ids: Iterable[int]) -> dict[int, UserWrite]:
         """Returns complete writes of these users, to be repeated after a restart."""
         writes = {}
         for user_id in user_ids:
             user = self.load_user(user_id)
-            features, seen = user.state.features, {item_id: until for item_id, _, until in user.state.seen.items()}
-            value = encode_features(features)
-            writes[user_id] = UserWrite(user.n, user.broker_ts, value, seen, True)
+            seen = self.kernel.hidden(user.rows)
+            writes[user_id] = UserWrite(user.n, user.broker_ts, user.rows.features, seen, True)
             self._put_in_cache(user_id, user)
         return writes
 
     def _put_in_cache(self, user_id: int, user: LiveUser) -> None:
         """Cache a user, or update its weight; evicts the least recently used beyond the limit."""
-        weight = 1 + len(user.state.memory) + len(user.state.seen)
+        weight = user.rows.nbytes + len(user.journal.open)
         if self._cache.setdefault(user_id, user) is not user:
             raise RuntimeError(f"two copies of user {user_id}")
         self._weight += weight - user.weight
         user.weight = weight
-        while self._weight > CACHED_ENTRIES and len(self._cache) > 1:
-            self._weight -= self._cache.popitem(last=False)[1].weight
+        while self._weight > self._limit and len(self._cache) > 1:
+            _, evicted = self._cache.popitem(last=False)
+            self._weight -= evicted.weight
+            evicted.weight = 0  # it may be a user of this batch, whose turn to be stored is still to come
+            self._evicted += 1
+
+    def _forget_names(self) -> None:
+        """Begin anew with no user cached, where the names of tastes have become too many: rows refer to them by number."""
+        if len(self.kernel.names) > MAX_TASTE_NAMES:
+            self._evicted += len(self._cache)
+            self._cache.clear()
+            self._weight = 0
+            self.kernel.forget_names()

@@ -1,4 +1,5 @@
-"""Commands of the writer: one type of write for users, one for items and pairs, one for a lane's numbers."""
+"""Commands of the writer: one type of write for users, one for items and pairs, one for a lane's numbers, one for the stream of
+changed items, one for what the writer reports of itself."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,7 +8,8 @@ from typing import Final, Protocol
 
 import hiredis
 
-from features.store.job_status import Lane
+from features.keys import CHANGED_KEYS, ITEMS_RETAINED
+from features.store.job_status import FRESH_TTL_S, Lane
 from features.store.redis_scripts import (
     CHANGE,
     REPLACE,
@@ -29,8 +31,13 @@ class Write(Protocol):
     @property
     def broker_ts(self) -> int: ...
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it changes what a later write to its key may not."""
+        ...
+
     def after(self, earlier: "Write") -> "Write":
-        """Returns this write, merged with an earlier one to the same key that was not sent."""
+        """Returns this write, merged with an earlier one to the same key that was not sent. Both stay as they are."""
         ...
 
     def command(self, key: str, generation: int) -> bytes: ...
@@ -53,12 +60,15 @@ class UserWrite:
     seen: dict[int, int] = field(default_factory=dict)
     whole: bool = False
 
+    @property
+    def is_change(self) -> bool:
+        return self.whole or bool(self.seen)
+
     def after(self, earlier: Write) -> "UserWrite":
         assert isinstance(earlier, UserWrite)
-        if not self.whole:
-            self.seen = earlier.seen | self.seen
-            self.whole = earlier.whole
-        return self
+        if self.whole:
+            return self
+        return UserWrite(self.n, self.broker_ts, self.value, earlier.seen | self.seen, earlier.whole)
 
     def command(self, key: str, generation: int) -> bytes:
         mode = REPLACE if self.whole else CHANGE
@@ -73,6 +83,7 @@ class StateWrite:
     n: int
     broker_ts: int
     value: bytes
+    is_change = False
 
     def after(self, earlier: Write) -> "StateWrite":
         return self
@@ -85,9 +96,44 @@ class StateWrite:
 class LaneWrite:
     lane: Lane
     broker_ts: int = 0
+    is_change = False
 
     def after(self, earlier: Write) -> "LaneWrite":
         return self
 
     def command(self, key: str, generation: int) -> bytes:
         return _script(WRITE_LANE, (key,), lane_arguments(self.lane))
+
+
+@dataclass(slots=True)
+class Announcement:
+    """That the features of items have changed, by key. To be written behind them, to ITEMS_STREAM."""
+
+    keys: tuple[str, ...]
+    broker_ts: int = 0
+    is_change = True
+
+    def after(self, earlier: Write) -> "Announcement":
+        assert isinstance(earlier, Announcement)
+        return Announcement(tuple(dict.fromkeys((*earlier.keys, *self.keys))))
+
+    def command(self, key: str, generation: int) -> bytes:
+        entry = ("XADD", key, "MAXLEN", "~", ITEMS_RETAINED, "*", CHANGED_KEYS, ",".join(self.keys))
+        packed: bytes = hiredis.pack_command(entry)
+        return packed
+
+
+@dataclass(slots=True)
+class Report:
+    """How fresh the writes of an operator's subtask were so far, as JSON."""
+
+    freshness: bytes
+    broker_ts: int = 0
+    is_change = False
+
+    def after(self, earlier: Write) -> "Report":
+        return self
+
+    def command(self, key: str, generation: int) -> bytes:
+        packed: bytes = hiredis.pack_command(("SET", key, self.freshness, "EX", FRESH_TTL_S))
+        return packed

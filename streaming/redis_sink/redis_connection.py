@@ -1,10 +1,11 @@
 """A connection to Redis for pipelines whose replies are read later. hiredis packs and parses."""
 
-import socket
 from typing import Any
 
 import hiredis
 
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_slots import read_redirect
 from features.errors import Unavailable
 from streaming.redis_sink.redis_commands import SCRIPTS
 
@@ -12,19 +13,24 @@ _CHUNK = 1 << 16
 
 
 class Connection:
-    """A connection with the writers' scripts loaded; each wait takes `timeout` seconds at most. Every method raises
-    Unavailable if Redis fails or does not reply; the connection is unusable then."""
+    """A connection to a server, with the writers' scripts loaded; each wait takes `timeout` seconds at most. Every method raises
+    Unavailable if Redis fails or does not reply; the connection is unusable then.
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    has_redirects  whether a reply was a Redirect since somebody last set this to False
+    """
+
+    def __init__(self, address: RedisAddress, timeout: float) -> None:
+        self.has_redirects = False
+        self._endpoint = address.host, address.port
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
-            self._socket = socket.create_connection((host, port), timeout)
+            self._socket = address.open_socket(timeout)
         except OSError as error:
-            raise Unavailable(f"Redis at {host}:{port}: {error}") from error
+            raise Unavailable(f"Redis at {address}: {error}") from error
         try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.send([hiredis.pack_command(("SCRIPT", "LOAD", script)) for script in SCRIPTS])
-            self.read_replies(len(SCRIPTS))
+            first = [*address.greeting(), *(("SCRIPT", "LOAD", script) for script in SCRIPTS)]
+            self.send([hiredis.pack_command(command) for command in first])
+            self.read_replies(len(first))
         except BaseException:
             self.close()
             raise
@@ -36,7 +42,7 @@ class Connection:
             raise Unavailable(f"Redis: {error}") from error
 
     def read_replies(self, count: int) -> list[Any]:
-        """Wait for the next `count` replies and return them."""
+        """Wait for the next `count` replies and return them; in a cluster some may be a Redirect."""
         found: list[Any] = []
         while len(found) < count:
             try:
@@ -46,7 +52,11 @@ class Connection:
             if reply is _NOTHING:
                 self._receive()
             elif isinstance(reply, hiredis.ReplyError):
-                raise Unavailable(f"Redis: {reply}")
+                redirect = read_redirect(str(reply), self._endpoint)
+                if redirect is None:
+                    raise Unavailable(f"Redis: {reply}")
+                self.has_redirects = True
+                found.append(redirect)
             else:
                 found.append(reply)
         return found

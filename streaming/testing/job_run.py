@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from features.kernel.users.event_batch import EventBatch
 from features.types import Millis
-from streaming.batch_codec import FIELD, NO_KEY, RECORD, Record
-from streaming.lanes import LABELS, LANE_OF
+from streaming.batch_codec import Record, pack_batch
+from streaming.lanes import Lanes
 from streaming.operators.item_operator import ItemFold
-from streaming.operators.user_operator import UserFold
+from streaming.operators.user_operator import NewBatch, UserFold
 from streaming.settings import JobSettings
-from streaming.testing.keyed_state import ListState, MapState, Store, ValueState
+from streaming.testing.keyed_state import MemoryStates, Store
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.memory_items import MemoryItems
+from streaming.testing.memory_log import MemoryLog
 from streaming.testing.unsteady_redis import UnsteadyRedis
 
 
@@ -41,9 +43,7 @@ class _Subtask:
         group.add_group = lambda name: group
         task = SimpleNamespace(getIndexOfThisSubtask=lambda: index)
         return SimpleNamespace(
-            get_map_state=lambda descriptor: MapState(self._current(descriptor.name)),
-            get_list_state=lambda descriptor: ListState(self._current(descriptor.name)),
-            get_state=lambda descriptor: ValueState(self._current(descriptor.name)),
+            states=MemoryStates(self._current),
             get_metrics_group=lambda: group,
             _runtime_context=SimpleNamespace(getTaskInfo=lambda: task),
         )
@@ -55,7 +55,8 @@ class _Subtask:
 
 class JobRun:
     """Runs the user and the item operator, `parallelism` subtasks each. `outputs` has the rows of each side output ("rejected",
-    "rerouted", "samples") in order. Outputs are emitted at once: after a crash they are repeated."""
+    "rerouted", "samples") in order. Outputs are emitted at once: after a crash they are repeated. `log` ends where it was fed,
+    unless a test says otherwise."""
 
     def __init__(
         self,
@@ -64,9 +65,15 @@ class JobRun:
         redis: UnsteadyRedis,
         parallelism: int = 1,
         items_topic: MemoryItems | None = None,
+        new_batch: NewBatch = EventBatch,
     ) -> None:
+        self._new_batch = new_batch
         self._settings, self._time, self._redis = settings, time_source, redis
+        self._lanes = Lanes(settings.kafka.partitions)
         self._items_topic = items_topic or MemoryItems()
+        self.log = MemoryLog()
+        self.is_cancelled = False
+        """Whether Flink has cancelled the tasks: those that wait then fail."""
         self.outputs: dict[str, list[Any]] = {"rejected": [], "rerouted": [], "samples": []}
         self._start(Store(), Store(), parallelism)
         self.checkpoint()
@@ -74,12 +81,13 @@ class JobRun:
     def feed(self, records: Iterable[Record]) -> None:
         """Process a batch of records of one partition number."""
         batch = list(records)
-        label = LABELS[batch[0].partition]
+        self.log.note(batch)
+        label = self._lanes.labels[batch[0].partition]
         self._take(self._users[self._subtask_of(label)].element(label, pack_batch(batch)))
 
     def feed_items(self, number: int, delta: bytes) -> None:
         """Process a message to the items of a lane, as if a user operator had sent it."""
-        self._take([(LABELS[number], delta)])
+        self._take([(self._lanes.labels[number], delta)])
 
     def advance(self, seconds: float) -> None:
         """Advance time; timers fire when they are due."""
@@ -103,7 +111,7 @@ class JobRun:
     def touch_all(self) -> None:
         """Fire a timer of every lane of both operators now."""
         for store in (self._user_store, self._item_store):
-            store.timers |= {(self._time.wall_ms(), label) for label in LABELS}
+            store.timers |= {(self._time.wall_ms(), label) for label in self._lanes.labels}
         self.advance(0)
 
     def state_bytes(self, name: str | None = None) -> int:
@@ -118,17 +126,32 @@ class JobRun:
 
     def _start(self, users: Store, items: Store, parallelism: int) -> None:
         self._user_store, self._item_store = users, items
-        seams: dict[str, Any] = {"connect": self._redis.connect, "time_source": self._time}
-        items_topic = self._items_topic
+        seams: dict[str, Any] = {
+            "open_states": lambda context: context.states,
+            "connect": self._redis.connect,
+            "time_source": self._time,
+            "cancelled": lambda: self.is_cancelled,
+        }
+        items_topic, log = self._items_topic, self.log
         count = range(parallelism)
         self._users = [
-            _Subtask(UserFold(self._settings, connect_items=lambda _: items_topic, **seams), users, index)
+            _Subtask(
+                UserFold(
+                    self._settings,
+                    connect_items=lambda _: items_topic,
+                    connect_log=lambda _: log,
+                    new_batch=self._new_batch,
+                    **seams,
+                ),
+                users,
+                index,
+            )
             for index in count
         ]
         self._items = [_Subtask(ItemFold(self._settings, **seams), items, index) for index in count]
 
     def _subtask_of(self, label: int) -> int:
-        return LANE_OF[label] * len(self._users) // len(LABELS)
+        return self._lanes.lane_of[label] * len(self._users) // len(self._lanes)
 
     def _next_timer(self) -> Millis:
         return min((at for at, _ in self._user_store.timers | self._item_store.timers), default=1 << 62)
@@ -147,14 +170,3 @@ class JobRun:
                 label, delta = each
                 for nothing in self._items[self._subtask_of(label)].element(label, delta):
                     raise AssertionError(f"expected nothing from items, got {nothing!r}")
-
-
-def pack_batch(records: Iterable[Record]) -> str:
-    """Pack records as the job's SQL does: the inverse of `streaming.batch_codec.unpack_batch`."""
-    return RECORD.join(map(_pack, records))
-
-
-def _pack(record: Record) -> str:
-    numbers = map(str, (record.topic, record.partition, record.offset, record.broker_ts))
-    key = NO_KEY if record.key is None else record.key
-    return FIELD.join((*numbers, key, record.value.decode("latin-1")))

@@ -63,6 +63,26 @@ class ValueState:
         self._current()[0] = _checked(value)
 
 
+class MemoryStates:
+    """States of an operator by name: `current` returns the values of one under the current key. It can be used like
+    `streaming.operators.byte_states.FlinkStates`."""
+
+    def __init__(self, current: Callable[[str], Callable[[], dict[Any, Any]]]) -> None:
+        self._current = current
+
+    def value(self, name: str) -> ValueState:
+        return ValueState(self._current(name))
+
+    def list(self, name: str) -> ListState:
+        return ListState(self._current(name))
+
+    def map_by_id(self, name: str) -> MapState:
+        return MapState(self._current(name))
+
+    def map_by_text(self, name: str) -> MapState:
+        return MapState(self._current(name))
+
+
 class Store:
     """The keyed state and timers of one operator for all keys: its part of a checkpoint."""
 

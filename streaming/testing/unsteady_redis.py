@@ -1,9 +1,12 @@
 """Connections to a Redis that a test can make unavailable."""
 
+from select import POLLIN, poll
 from typing import Any
 
+from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from streaming.redis_sink.redis_connection import Connection
+from streaming.redis_sink.server_pipe import CALL_TIMEOUT
 from streaming.testing.manual_time import ManualTime
 
 
@@ -17,9 +20,9 @@ class UnsteadyRedis:
         self._deaf = False
         self._open: list[Connection] = []
 
-    def connect(self, host: str, port: int, timeout: float) -> Connection:
+    def connect(self, address: RedisAddress, timeout: float) -> Connection:
         """Open a connection that this object can cut. Raises Unavailable while Redis is away."""
-        connection = _CuttableConnection(self, host, port, timeout)
+        connection = _CuttableConnection(self, address, timeout)
         self._open.append(connection)
         return connection
 
@@ -53,16 +56,23 @@ class UnsteadyRedis:
 
 
 class _CuttableConnection(Connection):
-    def __init__(self, server: UnsteadyRedis, host: str, port: int, timeout: float) -> None:
+    """A connection whose `send` returns once the server has begun to reply, so that what was sent is there for whoever looks over
+    another connection (if it is no longer than the 16 kB that a server reads at once)."""
+
+    def __init__(self, server: UnsteadyRedis, address: RedisAddress, timeout: float) -> None:
         self._server = server
         self._cuts = server.check(-1)
         self._ready = False
-        super().__init__(host, port, timeout)
+        super().__init__(address, timeout)
         self._ready = True
 
     def send(self, commands: list[bytes]) -> None:
         self._server.check(self._cuts)
         super().send(commands)
+        if commands:
+            replies = poll()
+            replies.register(self._socket, POLLIN)
+            replies.poll(CALL_TIMEOUT * 1000)
 
     def read_replies(self, count: int) -> list[Any]:
         self._server.check(self._cuts)

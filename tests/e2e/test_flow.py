@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from features.keys import EVENTS, REJECTED, partition_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, REJECTED, partition_of
 from features.units import DAY_MS, HOUR_MS
 from infra.system.repository import REPO
 from tests.home import Martlet, run_martlet, until
@@ -53,7 +53,7 @@ def rejects_of(martlet: Martlet, user: int) -> dict[int, tuple[bytes, dict[str, 
 def test_garbage_in_the_log_is_set_aside_byte_for_byte_and_its_neighbours_are_applied(martlet: Martlet) -> None:
     user = 910_001
     job = martlet.status()["job"]
-    key, part = str(user).encode(), partition_of(user)
+    key, part = str(user).encode(), partition_of(user, DEFAULT_PARTITIONS)
     martlet.post({"type": "like", "user_id": user, "item_id": 1})
     places = [martlet.producer.send(EVENTS, key=key, value=value, partition=part).get(20).offset for value in GARBAGE]
     token = martlet.post({"type": "like", "user_id": user, "item_id": 2}).json()["seen"]
@@ -71,7 +71,12 @@ def test_garbage_in_the_log_is_set_aside_byte_for_byte_and_its_neighbours_are_ap
 def test_a_record_under_the_wrong_key_is_sent_on_to_its_user(martlet: Martlet) -> None:
     user, rerouted = 910_002, ledger(martlet)["rerouted"]
     for number, (key, part) in enumerate(
-        [(b"910003", partition_of(user)), (b"nobody", 0), (None, 3), (str(user).encode(), (partition_of(user) + 1) % 8)]
+        [
+            (b"910003", partition_of(user, DEFAULT_PARTITIONS)),
+            (b"nobody", 0),
+            (None, 3),
+            (str(user).encode(), (partition_of(user, DEFAULT_PARTITIONS) + 1) % 8),
+        ]
     ):
         event = {
             "type": "like",
@@ -183,7 +188,7 @@ def test_a_second_up_in_the_same_home_and_a_taken_port_are_clear_errors(martlet:
     port = martlet.address.rsplit(":", 1)[1]
     second = run_martlet("up", "--home", str(martlet.home), "--port", "1")
     assert second.returncode == 1
-    assert "a home that nothing runs in" in second.stderr
+    assert "a home in which no up or watch runs, got" in second.stderr
     taken = run_martlet("up", "--home", str(martlet.home.parent / "other"), "--port", port)
     assert taken.returncode == 1
     assert f"got {port}, which process" in taken.stderr

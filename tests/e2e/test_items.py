@@ -4,7 +4,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from features.contracts.catalogue_mark import read_mark
-from features.keys import EVENTS, ITEMS, PARTITIONS
+from features.keys import DEFAULT_PARTITIONS, EVENTS, ITEMS
 from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home
@@ -23,7 +23,10 @@ def put(martlet: Martlet, genres: list[str]) -> None:
     """Change the item, and wait until each partition has a mark of a catalogue that has the change."""
     consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap)
     try:
-        parts, items = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)], TopicPartition(ITEMS, 0)
+        parts, items = (
+            [TopicPartition(EVENTS, number) for number in range(DEFAULT_PARTITIONS)],
+            TopicPartition(ITEMS, 0),
+        )
         consumer.assign(parts)
         for part, end in consumer.end_offsets(parts).items():
             consumer.seek(part, end)

@@ -98,6 +98,9 @@ def test_evaluate_says_how_good_the_lists_are(foldered: Martlet, tmp_path: Path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "neuralcf" in done.stdout
     assert any((tmp_path / "report").iterdir())
+    constants = foldered.command("evaluate", "--constants", within=600)
+    assert constants.returncode == 0, constants.stdout + constants.stderr
+    assert "EASE_FADE" in constants.stdout
     recall = foldered.command("evaluate", "--recall", within=600)
     assert recall.returncode == 0, recall.stdout + recall.stderr
     assert "popular" in recall.stdout

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
-from features.keys import EVENTS, partition_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of
 from features.schema.tables import read_schema
 from offline.datasets.dataset import open_dataset, rows_between
 from offline.datasets.own.proposal import propose
@@ -62,7 +62,9 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
         assert martlet.http.put("/v1/users/c00007", json={"attributes": {"plan": 3}}).status_code == 422
         wrong = {"type": "profile", "user_id": "c00007", "attributes": {"plan": 3}, "event_id": "wrong", "ts": 1}
         key, value = b"c00007", json.dumps(wrong).encode()
-        martlet.producer.send(EVENTS, key=key, value=value, partition=partition_of("c00007")).get(20)
+        martlet.producer.send(EVENTS, key=key, value=value, partition=partition_of("c00007", DEFAULT_PARTITIONS)).get(
+            20
+        )
         martlet.post({"type": "forget_user", "user_id": "c00001"}).raise_for_status()
         assert listed(martlet, "c00007", **{"range": "price:5..50", "context.device": "phone"})["items"]
         counts = verify(martlet)

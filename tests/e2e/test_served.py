@@ -12,7 +12,7 @@ from features.contracts.served import Served, read_served
 from features.contracts.shown_lists import read_shown
 from features.ids import Ids
 from features.inputs.model_inputs import RawInputs, layout, model_inputs
-from features.keys import SERVED, SHOWN, partition_of
+from features.keys import DEFAULT_PARTITIONS, SERVED, SHOWN, partition_of
 from models.registry import read_manifest, version_folder
 from tests.home import Martlet, until
 from tests.schemas import MOVIES
@@ -28,7 +28,7 @@ class Shown:
         self._key = str(user).encode()
         self._user = user
         self._consumer = KafkaConsumer(bootstrap_servers=martlet.bootstrap, consumer_timeout_ms=200)
-        parts = [TopicPartition(topic, partition_of(user)) for topic in (SERVED, SHOWN)]
+        parts = [TopicPartition(topic, partition_of(user, DEFAULT_PARTITIONS)) for topic in (SERVED, SHOWN)]
         self._consumer.assign(parts)
         self._consumer.seek_to_end(*parts)
         for part in parts:

@@ -1,6 +1,7 @@
 """Spark's run of the fold over the log gives the bytes that the stream gave: features, seen sets, neighbours."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,9 +12,10 @@ from features.base.reader import Base
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import UserFeatures, decode_user, encode_features
 from features.fold.user import thaw_user
-from features.keys import EVENTS, PARTITIONS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from online.stores.catalogue_marks import EVERY as MARKS_EVERY
 from tests.home import Martlet, until
 from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
 
@@ -39,6 +41,13 @@ def live_a_little(martlet: Martlet) -> None:
         assert martlet.post(click).status_code == 202
 
 
+def is_still(martlet: Martlet) -> bool:
+    """Whether nothing came into the log for as long as an API process may take to mark the last change of an item."""
+    ends = ends_of(martlet)
+    time.sleep(1.5 * MARKS_EVERY)
+    return ends_of(martlet) == ends
+
+
 @pytest.fixture(scope="module")
 def made(martlet: Martlet) -> Base:
     """The base that the command makes of the home's base and its whole log, while the stream has folded just as much."""
@@ -46,6 +55,7 @@ def made(martlet: Martlet) -> Base:
     lists = sum(ends_of(martlet)[SERVED].values())
     live_a_little(martlet)
     until(lambda: sum(ends_of(martlet)[SERVED].values()) >= lists + len(USERS), 30, "the shown lists are in the log")
+    until(lambda: is_still(martlet), 30, "nobody writes into the log")
     await_log_end(martlet)
     ends = ends_of(martlet)
     done = martlet.command("features", "--from-log", within=500)
@@ -135,7 +145,7 @@ def test_neighbours(martlet: Martlet, made: Base) -> None:
 
 def test_the_ledger(martlet: Martlet, made: Base) -> None:
     """What became of each record, as Spark counted it and as the job did."""
-    told = (lane_of(martlet, number) for number in range(PARTITIONS))
+    told = (lane_of(martlet, number) for number in range(DEFAULT_PARTITIONS))
     lanes = [lane for lane in told if lane is not None]
     for topic, ledger in made.manifest["ledger"].items():
         counted = {name.removeprefix("served_"): sum(getattr(lane, name) for lane in lanes) for name in NAMES[topic]}
@@ -201,7 +211,7 @@ def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, r
     until(lambda: 99 in martlet.user(USERS[0])["sequence"], 60, "the event after the base")
     verify(martlet)
     # The job has read what the base does not hold, and nothing else.
-    lanes = [lane_of(martlet, number) for number in range(PARTITIONS)]
+    lanes = [lane_of(martlet, number) for number in range(DEFAULT_PARTITIONS)]
     new = sum(ends_of(martlet)[EVENTS].values()) - sum(made.offsets[EVENTS].values())
     assert sum(lane.read for lane in lanes if lane is not None and lane.generation == record.generation) == new
     # Where a next base would end: what a lane has not touched since, the base says.

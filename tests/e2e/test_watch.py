@@ -77,6 +77,8 @@ def test_a_checkpoint_is_told_with_its_age_and_size(martlet: Martlet) -> None:
 
 @pytest.mark.parametrize("service", ["redis", "kafka", "jobmanager"])
 def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martlet, service: str) -> None:
+    if f"{service}-2" in martlet.status()["services"] and service != "redis":
+        pytest.skip(f"another {service} takes its place")
     pid, name = martlet.status()["services"][service]["pid"], service.replace("jobmanager", "flink")
     assert f"{name}_unreachable" not in alarms(martlet)
     os.kill(pid, signal.SIGSTOP)

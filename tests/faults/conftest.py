@@ -17,8 +17,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from features.contracts.events import write_event
 from features.errors import Unavailable
-from features.keys import EVENTS, partition_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of
 from features.types import CLICK, Event
+from infra.flink.client import FlinkClient
 from infra.system import probes
 from infra.system.repository import REPO
 from tests.home import WATCHFUL, Martlet, running, until
@@ -53,6 +54,7 @@ class Traffic:
         self._producer = KafkaProducer(
             bootstrap_servers=martlet.bootstrap, acks="all", linger_ms=2, delivery_timeout_ms=180_000
         )
+        self._kafka = martlet.kafka
         self._run = next(self._numbers)
         self._pause = 1 / rate
         self._stop = threading.Event()
@@ -68,7 +70,10 @@ class Traffic:
             event = Event(f"traffic-{self._run}-{number}", CLICK, user, 1 + number % 50, 0, "", ts)
             self._futures.append(
                 self._producer.send(
-                    EVENTS, write_event(event, MOVIES), str(user).encode(), partition=partition_of(user)
+                    EVENTS,
+                    write_event(event, MOVIES),
+                    str(user).encode(),
+                    partition=self._kafka.partition_of(user),
                 )
             )
 
@@ -176,6 +181,37 @@ def job_runs(martlet: Martlet) -> bool:
         return any(job["tasks"]["running"] == job["tasks"]["total"] for job in jobs)
     except Exception:
         return False
+
+
+def job_state(martlet: Martlet, job: str) -> str:
+    """Flink's word for how a job is, whether it lives or has ended."""
+    return str(probes.http_json(f"{flink(martlet)}/jobs/{job}")["state"])
+
+
+def newest_failure(martlet: Martlet) -> str:
+    """The stack trace of the job's newest failure; "" where it has not failed."""
+    return FlinkClient(flink(martlet)).newest_failure(martlet.status()["job"])
+
+
+def cancel_job(martlet: Martlet) -> None:
+    FlinkClient(flink(martlet)).cancel(martlet.status()["job"])
+
+
+def act_as_many(martlet: Martlet, users: int) -> int:
+    """One click each of so many users, to the log; returns how many were acknowledged: all."""
+    producer = KafkaProducer(bootstrap_servers=martlet.bootstrap, acks="all", linger_ms=20)
+    ids = range(710_000, 710_000 + users)
+    events = {user: Event(f"one-of-many-{user}", CLICK, user, 1 + user % 50, 0, "", 892_000_000_000) for user in ids}
+    sent = [
+        producer.send(
+            EVENTS, write_event(event, MOVIES), str(user).encode(), partition=partition_of(user, DEFAULT_PARTITIONS)
+        )
+        for user, event in events.items()
+    ]
+    producer.flush(60)
+    producer.close(10)
+    assert all(future.succeeded() for future in sent)
+    return len(sent)
 
 
 def await_job(martlet: Martlet, within: float = 150) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from features.contracts.events import write_event
 from features.fold.dedupe import REMEMBERED
-from features.keys import EVENTS, partition_of, seen_key, user_key, user_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of, seen_key, user_key, user_of
 from features.types import CLICK, RATING, Event
 from tests.faults.conftest import Traffic, click
 from tests.home import Martlet, until
@@ -23,7 +23,10 @@ YEAR_2100 = 4_102_444_800_000
 def send(martlet: Martlet, events: list[Event]) -> None:
     futures = [
         martlet.producer.send(
-            EVENTS, write_event(event, MOVIES), str(event.user_id).encode(), partition=partition_of(event.user_id)
+            EVENTS,
+            write_event(event, MOVIES),
+            str(event.user_id).encode(),
+            partition=partition_of(event.user_id, DEFAULT_PARTITIONS),
         )
         for event in events
     ]
@@ -104,7 +107,11 @@ def test_an_event_dated_2100_is_rejected_and_one_older_than_the_dedupe_window_is
 def test_one_user_with_most_of_the_events_stays_bounded_and_does_not_hold_up_the_others(broken: Martlet) -> None:
     """Row 5."""
     hot = 730_001
-    other = next(user for user in range(730_002, 731_000) if partition_of(user) == partition_of(hot))
+    other = next(
+        user
+        for user in range(730_002, 731_000)
+        if partition_of(user, DEFAULT_PARTITIONS) == partition_of(hot, DEFAULT_PARTITIONS)
+    )
     events = [
         Event(f"hot{number}", RATING, hot, 1 + number % 1600, 450, "", 892_000_000_000 + number)
         for number in range(10_000)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -12,17 +13,22 @@ from infra.home.paths import write_json
 from infra.monitoring.alarms import FAILED_IN_A_ROW
 from infra.services.redis_instance import MAY_LOSE, NOTE_EVERY
 from infra.system.processes import ProcessId
+from streaming.redis_sink.redis_writer import BUFFER_KEYS
 from tests.faults.conftest import (
     Traffic,
+    act_as_many,
     alive,
     await_job,
+    cancel_job,
     checkpoints,
     click,
     event_ids_since,
     fail_a_checkpoint,
     free_slots,
     job_runs,
+    job_state,
     new_checkpoint,
+    newest_failure,
     pid_of,
     working,
 )
@@ -82,7 +88,8 @@ def test_all_of_up_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
     services = {name: ProcessId.from_json(entry) for name, entry in status["services"].items()}
     left = services.pop("api")
     for pid in (status["supervisor"]["pid"], *(each.pid for each in services.values())):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # some end at once without their supervisor
+            os.kill(pid, signal.SIGKILL)
     assert left.process() is not None
     # The faults from here on take no standby TaskManager: none is warmed any more.
     write_json(broken.home / "run" / "times.json", WATCHFUL)
@@ -228,6 +235,28 @@ def test_a_redis_that_hangs_is_waited_for(broken: Martlet) -> None:
         finally:
             os.kill(pid, signal.SIGCONT)
     exact_after(broken, traffic, before)
+
+
+@pytest.mark.parametrize("seconds", [0, pytest.param(300, marks=pytest.mark.soak)])
+def test_a_redis_away_for_minutes_is_waited_for_and_a_cancel_is_obeyed_meanwhile(broken: Martlet, seconds: int) -> None:
+    """Row 17: where more users wait than the job buffers, its task fails for want of Redis, and starts again, until then."""
+    before = ledger(broken)
+    pid = kill(broken, "redis", signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        acknowledged = act_as_many(broken, 2 * BUFFER_KEYS)
+        until(lambda: "takes no writes" in newest_failure(broken), 120, "a task fails, and says why")
+        await_job(broken)
+        job = broken.status()["job"]
+        cancel_job(broken)
+        until(lambda: job_state(broken, job) == "CANCELED", 20, "the job is cancelled")
+        until(lambda: broken.status().get("job") != job and job_runs(broken), 180, "the job is submitted again")
+        until(lambda: time.monotonic() - began >= seconds, seconds + 1, "Redis is away for that long")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    after = verify(broken)
+    assert after["applied"] - before["applied"] == acknowledged
+    assert after["duplicate"] == before["duplicate"]
 
 
 def test_rebuild_brings_back_what_a_flush_has_emptied(broken: Martlet) -> None:

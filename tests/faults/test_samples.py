@@ -7,7 +7,7 @@ import pytest
 
 from features.contracts.samples import Sample
 from features.fold.state import decode_item
-from features.keys import item_key, partition_of
+from features.keys import DEFAULT_PARTITIONS, item_key, partition_of
 from features.types import IMPRESSION
 from offline.base.kafka_log import KafkaLog
 from offline.training_data.logged_lists import logged_samples, spans_of
@@ -20,14 +20,18 @@ pytestmark = pytest.mark.broken
 
 def samples_of(martlet: Martlet, user: int) -> dict[str, Sample]:
     """What training reads of a user, by request_id."""
-    log = KafkaLog(martlet.bootstrap, patience=20)
-    found = logged_samples(log, spans_of(log)[partition_of(user)])
+    log = KafkaLog(martlet.kafka, patience=20)
+    found = logged_samples(log, spans_of(log)[partition_of(user, DEFAULT_PARTITIONS)])
     return {sample.request_id: sample for sample in found if isinstance(sample, Sample) and sample.user_id == user}
 
 
 def time_goes_on(martlet: Martlet, user: int) -> bool:
     """Another user of the lane does something: what a lane has been waiting for is closed by its events' time."""
-    other = next(another for another in range(780_000, 781_000) if partition_of(another) == partition_of(user))
+    other = next(
+        another
+        for another in range(780_000, 781_000)
+        if partition_of(another, DEFAULT_PARTITIONS) == partition_of(user, DEFAULT_PARTITIONS)
+    )
     return martlet.post({"user_id": other, "type": "view", "item_id": 3}).status_code == 202
 
 
@@ -60,9 +64,17 @@ def test_a_shown_list_becomes_impressions_and_a_sample_though_the_job_dies(broke
 
 def test_a_forgotten_user_leaves_no_sample(broken: Martlet) -> None:
     user = 770_002
-    other = next(another for another in range(user + 1, user + 1000) if partition_of(another) == partition_of(user))
+    other = next(
+        another
+        for another in range(user + 1, user + 1000)
+        if partition_of(another, DEFAULT_PARTITIONS) == partition_of(user, DEFAULT_PARTITIONS)
+    )
     request = broken.recommend(user, size=3)["request_id"]
-    until(lambda: int(broken.redis.hget(f"job:{partition_of(user)}", "lists") or 0) > 0, 20, "the list is open")
+    until(
+        lambda: int(broken.redis.hget(f"job:{partition_of(user, DEFAULT_PARTITIONS)}", "lists") or 0) > 0,
+        20,
+        "the list is open",
+    )
     broken.post([{"user_id": user, "type": "forget_user"}])
     later = broken.recommend(other, size=3)["request_id"]
     until(lambda: time_goes_on(broken, user) and later in samples_of(broken, other), 60, "the sample of a later list")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from features.errors import BadInput
 from features.ids import MAX_LENGTH, Ids, OuterId, canonical, number_of_hash
-from features.keys import partition_of
+from features.keys import DEFAULT_PARTITIONS, partition_of
 from features.types import MAX_ID, NO_ID
 
 SALT = bytes(range(16))
@@ -20,7 +20,7 @@ IDS = Ids(SALT)
 @given(st.integers(0, MAX_ID))
 def test_a_number_and_its_decimal_are_one_id(number: int) -> None:
     assert IDS.inside(number) == IDS.inside(str(number)) == number
-    assert partition_of(number) == partition_of(str(number))
+    assert partition_of(number, DEFAULT_PARTITIONS) == partition_of(str(number), DEFAULT_PARTITIONS)
 
 
 TEXTS = ["007", "-1", "+5", "1.0", str(MAX_ID + 1), "SKU-1", "a b", "Ärmel", "商品", "🧦", "👩‍🔬", "a/b", "%2F"]

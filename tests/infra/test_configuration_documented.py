@@ -2,18 +2,27 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import typer.main
 
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.engines.shared_engines import Engines
+from features.engines.tls import Tls
 from features.inputs.columns import ClickWeights
 from infra.cli.main import app
+from infra.home.paths import Home
 from infra.home.record import Settings
 from infra.home.timings import Timings
+from infra.settings.reading import read_settings
+from infra.settings.table import documented_rows
 from infra.system.repository import REPO
-from online.http.access import Access, Limit
+from online.access.access import Access, StoredKey
+from online.access.rate_limits import Limit
 from online.ranking.policy import Arm, Experiment, Hide, Policy, ServingFile, read_serving
 from online.settings import ApiSettings
 from streaming.settings import JobSettings
@@ -21,10 +30,11 @@ from streaming.settings import JobSettings
 PAGE = (REPO / "docs" / "configuration.md").read_text(encoding="utf-8")
 FILES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "serving.json": (ServingFile, Experiment, Arm, Policy, Hide),
-    "access.json": (Access, Limit),
+    "access.json": (Access, StoredKey, Limit),
     "click_weights.json": (ClickWeights,),
     "run/times.json": (Timings,),
     "home.json": (Settings,),
+    "run/engines.json": (Engines, KafkaAddress, RedisAddress, Tls),
     "run/api.json": (ApiSettings,),
     "flink/job.json": (JobSettings,),
 }
@@ -78,6 +88,20 @@ def test_an_example_is_read_by_the_type_of_its_file(file: str) -> None:
 
 def test_the_example_of_serving_json_holds() -> None:
     assert [each.name for each in read_serving(example("serving.json")).experiments] == ["ranker"]
+
+
+def test_the_table_of_settings_is_the_codes() -> None:
+    documented = [line for line in section("martlet.toml").splitlines() if line.startswith("| `")]
+    assert documented == documented_rows()
+
+
+def test_the_example_of_settings_holds(tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```toml\n(.*?)^```$", section("martlet.toml"), re.MULTILINE | re.DOTALL)
+    file = Home(tmp_path).settings_file
+    file.write_text(text)
+    file.chmod(0o600)
+    settings = read_settings(Home(tmp_path), {"MARTLET_KAFKA_PASSWORD": "change-me"}, {}).settings
+    assert (settings.kafka.replication, settings.redis.user) == (3, "martlet")
 
 
 def numeric_defaults() -> list[tuple[str, str, float]]:

@@ -24,7 +24,7 @@ def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def samples(samples_folder: Path) -> Any:
-    from models.training.row_data import read_samples
+    from models.training.lessons.row_data import read_samples
 
     return read_samples(samples_folder, ("user", "item", "cross"))
 
@@ -38,7 +38,7 @@ def ranking_lists_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ranking_lists(ranking_lists_folder: Path) -> Any:
-    from models.training.list_data import read_ranking_lists
+    from models.training.lessons.list_data import read_ranking_lists
 
     return read_ranking_lists(ranking_lists_folder)
 

@@ -1,4 +1,4 @@
-"""Faults of what an operator is told, of the model server's choice of versions, and of merging what recall found."""
+"""Faults of what an operator is told, of recovery, of the model server's choice of versions, and of merging what recall found."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ from tests.mutations.fault import Fault
 ALARMS: Final = "infra/monitoring/alarms.py"
 VERSIONS: Final = "models/server/version_policy.py"
 MERGE: Final = "online/recall/merge.py"
+STANDSTILL: Final = "infra/flink/standstill.py"
 
 FAULTS: Final = (
     Fault(
@@ -102,5 +103,68 @@ FAULTS: Final = (
         "if self._used > self._seconds and any(",
         "if False and any(",
         ("test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty",),
+    ),
+    Fault(
+        "a job with nothing to read is taken for one that reads nothing",
+        STANDSTILL,
+        " and self._pending.count() > 0",
+        "",
+        ("test_any_other_job_is_left_alone",),
+    ),
+    Fault(
+        "a job that reads nothing has the time of the one before",
+        STANDSTILL,
+        "        self._since = None\n\n    def close",
+        "        pass\n\n    def close",
+        ("test_a_job_that_takes_no_record_while_some_wait_is_noticed",),
+    ),
+    Fault(
+        "a job whose tasks do not run is taken for one that reads nothing",
+        STANDSTILL,
+        "return all_run(job) and any(",
+        "return any(",
+        ("test_any_other_job_is_left_alone",),
+    ),
+    Fault(
+        "what another generation has folded does not wait",
+        STANDSTILL,
+        "read_lanes(pipe.execute(), settings.generation)",
+        "read_lanes(pipe.execute())",
+        ("test_what_waits_is_what_the_log_holds_beyond_base_and_job",),
+    ),
+    Fault(
+        "of the checkpoints that read nothing the first alone is refused",
+        "infra/flink/job_control.py",
+        "            if checkpoint.completed_at >= since:",
+        "            if checkpoint.completed_at == since:",
+        ("test_a_checkpoint_that_reads_nothing_is_refused_with_all_that_came_of_it",),
+    ),
+    Fault(
+        "a TaskManager that the job lacks is restarted as late as a standby",
+        "infra/flink/standby.py",
+        "< len(workers) - 1:",
+        "< len(workers) - 2:",
+        ("test_a_dead_one_is_restarted_at_once_only_where_the_job_lacks_it",),
+    ),
+    Fault(
+        "the successor starts while the job catches up",
+        "infra/services/supervisor.py",
+        "max(child.backoff, child.service.restart_after)",
+        "child.backoff",
+        ("test_one_whose_work_another_takes_over_waits_for_its_restart",),
+    ),
+    Fault(
+        "a client that dies while it waits is started over and over",
+        "infra/flink/job_client.py",
+        "if not lives and time.monotonic() >= self._prepare_at:",
+        "if not lives:",
+        ("test_one_that_dies_while_it_waits_is_not_started_over_and_over",),
+    ),
+    Fault(
+        "a client of the old code submits the new job",
+        "infra/flink/job_client.py",
+        "            ahead.end()",
+        "            self._ahead = ahead",
+        ("test_one_that_knows_the_old_code_is_not_used_after_an_upgrade",),
     ),
 )

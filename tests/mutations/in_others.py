@@ -193,6 +193,27 @@ FAULTS: Final = (
         ("test_the_first_row_at_or_after_a_time",),
     ),
     Fault(
+        "a page's list is due before its first query",
+        "offline/evaluation/protocol.py",
+        "opens[rows[opening[has_query]]] = True",
+        "opens[rows[np.unique(which[queried[rows]], return_index=True)[1]]] = True",
+        ("test_pages_open_at_their_first_row_and_hold_the_queries_of_a_second",),
+    ),
+    Fault(
+        "a page is as good as its one best answer",
+        "offline/evaluation/page_metrics.py",
+        "[np.minimum(wanted, TOP)]",
+        "[np.minimum(wanted, 1)]",
+        ("test_a_page_is_measured_against_all_that_its_user_wanted",),
+    ),
+    Fault(
+        "the yardstick learns nothing from answers",
+        "offline/evaluation/count_blend.py",
+        "self._weights[:width] -= RATE * slope / np.sqrt(self._squares[:width])",
+        "pass",
+        ("test_weights_follow_the_answers",),
+    ),
+    Fault(
         "novelty is of the last rows",
         "offline/evaluation/beyond_accuracy.py",
         "-np.log2(np.maximum(of.shares, floor))",
@@ -304,8 +325,8 @@ FAULTS: Final = (
     Fault(
         "what was seen is in training lists",
         "offline/training_data/history_walk.py",
-        "self.index, ClickWeights(), self.allowed(user_id, at))",
-        "self.index, ClickWeights(), np.ones(len(self.index), bool))",
+        "self.index, ClickWeights(), self._all_but(hidden), hidden)",
+        "self.index, ClickWeights(), self._all_but(hidden[:0]), hidden)",
         slow="test_nobody_is_asked_for_what_they_have_seen",
     ),
 )

@@ -6,18 +6,46 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "weights between items are taken from a base to which events mean something else",
+        "online/recall/newest_weights.py",
+        "(base.schema.digest, base.schema.ids.salt) != (self._schema.digest, self._schema.ids.salt)",
+        "base.schema.ids.salt != self._schema.ids.salt",
+        ("test_a_base_of_another_meaning_or_of_other_ids_is_passed_over",),
+    ),
+    Fault(
+        "weights between items are taken from an older base",
+        "online/recall/newest_weights.py",
+        "if number > self.number and number not in known",
+        "if number not in known",
+        ("test_those_of_a_newer_base_are_taken_over_and_those_of_an_older_one_not",),
+    ),
+    Fault(
         "exclude is ignored",
         "online/recommend/recommender.py",
-        "list(user.seen | hidden | request.exclude)",
-        "list(user.seen | hidden)",
+        "allowed[items.rows(list(request.exclude))] = False",
+        "allowed[items.rows([])] = False",
         ("test_what_is_excluded_or_seen_is_not_in_the_list",),
     ),
     Fault(
         "what was seen is shown again",
         "online/recommend/recommender.py",
-        "list(user.seen | hidden | request.exclude)",
-        "list(hidden | request.exclude)",
+        "list(user.seen | hidden)",
+        "list(hidden)",
         ("test_what_is_excluded_or_seen_is_not_in_the_list",),
+    ),
+    Fault(
+        "a low rating leads nowhere",
+        "features/inputs/moment.py",
+        "if kind in by_value and item_id not in positive",
+        "if kind in by_value and item_id in positive",
+        ("test_signals_are_what_their_definitions_say",),
+    ),
+    Fault(
+        "the long memory is of what may be shown",
+        "features/inputs/signals.py",
+        "    rows = moment.acted\n",
+        "    rows = np.flatnonzero(moment.allowed)\n",
+        ("test_signals_are_what_their_definitions_say",),
     ),
     Fault(
         "ranking may take ten seconds",
@@ -77,14 +105,14 @@ FAULTS: Final = (
     ),
     Fault(
         "a request that names its model counts for an arm",
-        "online/recommend/recommender.py",
+        "online/recommend/recommendation.py",
         "return {} if self.named else self.chosen.arms",
         "return self.chosen.arms",
         ("test_a_request_that_names_its_model_is_in_no_experiment",),
     ),
     Fault(
         "a request that names its model is blended",
-        "online/recommend/recommender.py",
+        "online/recommend/recommendation.py",
         "model=None, blend={}, interleave=()",
         "model=None, interleave=()",
         ("test_a_request_that_names_its_model_is_in_no_experiment",),

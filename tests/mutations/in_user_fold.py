@@ -159,8 +159,8 @@ FAULTS: Final = (
     Fault(
         "a forgotten user's journal is written anew at each event",
         "features/fold/journal.py",
-        "self._floor, self._outdated = memory.floor, False",
-        "self._floor = memory.floor",
+        "self._floor, self._outdated = floor, False",
+        "self._floor = floor",
         ("test_a_forgotten_users_journal_is_written_anew_once",),
     ),
     Fault(
@@ -173,8 +173,8 @@ FAULTS: Final = (
     Fault(
         "the journal grows ten times as long",
         "features/fold/journal.py",
-        "> 2 * (len(memory) + len(seen)) + _SLACK",
-        "> 20 * (len(memory) + len(seen)) + _SLACK",
+        "> 2 * size + _SLACK",
+        "> 20 * size + _SLACK",
         ("test_it_stays_bounded_however_long_a_user_lives",),
     ),
     Fault(

@@ -50,8 +50,8 @@ FAULTS: Final = (
     Fault(
         "a wrong context is ignored in a home that has one",
         "features/contracts/events.py",
-        'if wire.context is not UNSET and schema.context else ""',
-        'if isinstance(wire.context, dict) and schema.context else ""',
+        "if wire.context is not UNSET and schema.context:",
+        "if isinstance(wire.context, dict) and schema.context:",
         ("test_a_context_is_checked_and_kept_where_the_schema_has_one",),
     ),
     Fault(

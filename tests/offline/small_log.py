@@ -13,7 +13,7 @@ from features.contracts.catalogue_mark import write_mark
 from features.contracts.events import write_event
 from features.contracts.items import write_item
 from features.ids import OuterId
-from features.keys import EVENTS, ITEMS, PARTITIONS, SERVED, partition_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, ITEMS, SERVED, partition_of
 from features.schema.tables import Schema
 from features.types import CLICK, FORGET_USER, IMPRESSION, LIKE, NO_ID, PROFILE, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS
@@ -61,17 +61,17 @@ class SmallLog:
     """Records by topic and partition, as a producer writes them."""
 
     chance: random.Random = field(default_factory=lambda: random.Random(11))
-    records: dict[tuple[str, int], list[Record]] = field(
-        default_factory=lambda: {
-            (ITEMS, 0): [],
-            **{(topic, number): [] for topic in (EVENTS, SERVED) for number in range(PARTITIONS)},
-        }
-    )
+    records: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
     sent: list[Event] = field(default_factory=list)
     forgotten: set[int] = field(default_factory=set)
     now: int = START
     schema: Schema = MOVIES
     taken: int = 0
+    partitions: int = DEFAULT_PARTITIONS
+
+    def __post_init__(self) -> None:
+        parts = [(topic, number) for topic in (EVENTS, SERVED) for number in range(self.partitions)]
+        self.records = {(ITEMS, 0): []} | {part: [] for part in parts} | self.records
 
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Append a record; the broker takes one each millisecond."""
@@ -82,7 +82,7 @@ class SmallLog:
     def event(self, event: Event) -> None:
         self.sent.append(event)
         user = event.outer_user
-        self.put(EVENTS, partition_of(user), str(user).encode(), write_event(event, self.schema))
+        self.put(EVENTS, partition_of(user, self.partitions), str(user).encode(), write_event(event, self.schema))
 
     def _of(self, user: OuterId, item: OuterId, event: Event) -> Event:
         """The event with these ids, as they are outside."""
@@ -101,7 +101,7 @@ class SmallLog:
         chance = self.chance
         if chance.random() < 0.2:
             value = {"event_id": name, "type": "profile", "user_id": user, "ts": ts, "attributes": {"plan": 3}}
-            self.put(EVENTS, partition_of(user), str(user).encode(), json.dumps(value).encode())
+            self.put(EVENTS, partition_of(user, self.partitions), str(user).encode(), json.dumps(value).encode())
             return
         attributes = self.schema.users.canonical(chance.choice(PROFILES), "attributes")
         self.event(self._of(user, 0, Event(name, PROFILE, 0, 0, 0, attributes, ts))._replace(item_id=NO_ID))
@@ -109,7 +109,7 @@ class SmallLog:
     def show(self, user: OuterId, name: str, ts: int, items: Sequence[OuterId]) -> None:
         shown = [{"item_id": self.schema.ids.inside(item)} for item in items]
         value = {"request_id": name, "user_id": user, "ts": ts, "items": shown}
-        self.put(SERVED, partition_of(user), str(user).encode(), json.dumps(value).encode())
+        self.put(SERVED, partition_of(user, self.partitions), str(user).encode(), json.dumps(value).encode())
 
     @property
     def items(self) -> list[tuple[int, bytes]]:
@@ -124,12 +124,12 @@ class SmallLog:
         changed = film(number, f"Item {item}", genres, chance.choice([0, 1984, 2001]), outer=outer)
         value = write_item(changed, MOVIES.items)
         self.put(ITEMS, 0, None, chance.choice([value, value, value, b"{"]))
-        for partition in range(PARTITIONS):
+        for partition in range(self.partitions):
             if chance.random() < 0.6:
                 version = len(self.items) - chance.choice([0, 0, 0, 1, -1, -2])  # some are of items to come
                 self.put(EVENTS, partition, None, write_mark(version))
         if chance.random() < 0.1:
-            self.put(EVENTS, chance.randrange(PARTITIONS), None, write_mark(10**9))
+            self.put(EVENTS, chance.randrange(self.partitions), None, write_mark(10**9))
 
     def ends(self) -> Offsets:
         ends: Offsets = {EVENTS: {}, SERVED: {}}
@@ -169,7 +169,7 @@ class SmallLog:
             elif act < 0.895:
                 self.change_item(chance.choice(_ITEMS))
             elif act < 0.91:
-                partition = chance.randrange(PARTITIONS)
+                partition = chance.randrange(self.partitions)
                 good = write_event(self._of(user, item, Event(name, LIKE, 0, 0, 0, "", ts)), self.schema)
                 late = self._of(user, item, Event(name, LIKE, 0, 0, 0, "", WALL + 100_000))
                 future = write_event(late, self.schema)
@@ -178,8 +178,13 @@ class SmallLog:
                 )
                 self.put(EVENTS, partition, key, value)
             elif act < 0.92:
-                self.put(SERVED, chance.randrange(PARTITIONS), str(user).encode(), chance.choice([b"{", b"{}"]))
-                self.put(SERVED, (partition_of(user) + 1) % PARTITIONS, str(user).encode(), b'{"request_id":"x"}')
+                self.put(SERVED, chance.randrange(self.partitions), str(user).encode(), chance.choice([b"{", b"{}"]))
+                self.put(
+                    SERVED,
+                    (partition_of(user, self.partitions) + 1) % self.partitions,
+                    str(user).encode(),
+                    b'{"request_id":"x"}',
+                )
             else:
                 shown = chance.sample(_ITEMS, chance.randrange(8))
                 self.show(user, f"r{chance.randrange(400)}", ts, shown)

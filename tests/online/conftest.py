@@ -9,13 +9,16 @@ import pytest
 
 from benchmarks.harness.base_writer import write_small_base
 from features.base.reader import Base
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user
+from features.keys import DEFAULT_PARTITIONS
 from features.schema.tables import Schema
 from features.types import NO_ID, PROFILE, RATING, Event, Millis
 from features.units import DAY_MS
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from online.settings import ApiSettings
 from online.stores.item_store import ItemStore
 from tests.online.sample_lists import a_list
@@ -33,9 +36,15 @@ def _told_users(schema: Schema) -> list[tuple[int, bytes]]:
     return [(8, freeze_user(state))] if schema.users else []
 
 
-def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Millis] | None = None) -> Base:
+def write_base(
+    folder: Path,
+    schema: Schema = MOVIES,
+    hidden: Mapping[int, Millis] | None = None,
+    partitions: int = DEFAULT_PARTITIONS,
+) -> Base:
     """40 films, film n rated n times; user 7 has liked films 1 and 3; where users have attributes, 8 has a plan. Events to come
-    mean what `schema` says. hidden: more films that the user is not shown, until when."""
+    mean what `schema` says. hidden: more films that the user is not shown, until when; partitions: of the home's
+    log."""
     items = []
     for item in FILMS:
         features = ItemFeatures(item.item_id)
@@ -48,7 +57,7 @@ def write_base(folder: Path, schema: Schema = MOVIES, hidden: Mapping[int, Milli
     for number, (item_id, until) in enumerate((hidden or {}).items(), start=1):
         state.seen.add(item_id, number, until)
     catalogue = [schema.items.again(item) for item in FILMS]
-    manifest = {"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS}
+    manifest = {"cut": 100 * DAY_MS, "first_ts": 99 * DAY_MS, "last_ts": 120 * DAY_MS, "partitions": partitions}
     near = {1: [(5, 0.9), (6, 0.5), (3, 0.4)], 3: [(6, 0.8)]}
     write_small_base(folder, schema, manifest, catalogue, [(7, freeze_user(state)), *_told_users(schema)], items, near)
     return Base(folder)
@@ -68,11 +77,11 @@ def api_settings(folder: Path, **more: Any) -> ApiSettings:
     """Settings of an API whose base lies in folder/base and whose services are nowhere."""
     nowhere = "127.0.0.1:9"
     return ApiSettings(
-        bootstrap=nowhere,
-        redis_port=9,
+        kafka=KafkaAddress(nowhere),
+        redis=RedisAddress("127.0.0.1", 9),
         model_server=nowhere,
         models=str(folder / "models"),
-        base=str(folder / "base"),
+        base=str(folder / "base" / "1"),
         generation=1,
         **more,
     )

@@ -50,7 +50,7 @@ class FakeLog:
 class FakeItemTopic:
     """Puts an item into the store at once."""
 
-    current = True
+    current, behind = True, False
 
     def __init__(self, store: ItemStore) -> None:
         self._store = store
@@ -96,6 +96,12 @@ class FakeModels:
     def all(self) -> list[LiveModel]:
         return [self._model]
 
+    def all_labelled(self) -> list[LiveModel]:
+        return []
+
+    def labels(self, name: str) -> None:
+        return None
+
 
 class FakeModelClient:
     """Gives every candidate another score."""
@@ -109,7 +115,7 @@ class FakeModelClient:
 def api(folder: Path, schema: Schema = MOVIES, rng: Random | None = None, **settings: str) -> FastAPI:
     """The application of an API whose base lies under `folder`, and whose clock stands a day after the base's cut. Events mean
     what `schema` says."""
-    write_base(folder / "base", schema)
+    write_base(folder / "base" / "1", schema)
     control = folder / "control"
     control.mkdir()
     app = make_app(api_settings(folder, control=str(control), **settings))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
 from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
 from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.inputs.model_inputs import width_of
@@ -17,7 +18,8 @@ from models.registry import DataSeen, Manifest
 from models.registry.manifest import ModelInput
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
-from online.recommend.recommender import Recommendation, Recommender, Request
+from online.recommend.recommendation import Recommendation, Request
+from online.recommend.recommender import Recommender
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
 from online.support import metrics
@@ -49,14 +51,16 @@ def model_under(vocabulary: Vocabulary, name: str = "widedeep", version: int = 3
 
 @asynccontextmanager
 async def recommender(
-    base: Base, deadline: float = 5.0, client: Any = None
+    base: Base, deadline: float = 5.0, client: Any = None, models_dir: Path = Path("/nonexistent")
 ) -> AsyncIterator[tuple[Recommender, ItemStore]]:
-    """A real recommender with neither Redis nor a model server. client: replaces the model server's."""
+    """A real recommender with neither Redis nor a model server. client: replaces the model server's; models_dir: the model base,
+    polled once."""
     redis_port, model_port = free_ports(2)
     items = ItemStore(base)
-    users = UserStore(LOOPBACK, redis_port, 1, base)
+    users = UserStore(RedisAddress(LOOPBACK, redis_port), 1, base)
     nowhere = ModelClient(f"{LOOPBACK}:{model_port}")
-    models = LiveModels(Path("/nonexistent"), nowhere, base.schema.digest)
+    models = LiveModels(models_dir, client or nowhere, base.schema.digest)
+    await models.poll()
     clock = HomeClock(AT, 0, AT, lambda: 5)
     await nowhere.start()
     try:

@@ -33,6 +33,7 @@ def test_readiness_names_what_is_missing(client: TestClient) -> None:
         "ready": False,
         "dependencies": {"redis": False, "kafka": True, "models": True, "items": False},
         "models": ["widedeep/3"],
+        "labelled": [],
     }
 
 
@@ -64,7 +65,7 @@ def test_images_come_from_hosts_in_the_access_file_alone(tmp_path: Path) -> None
 
 def test_serving_json_says_where_models_rank_without_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "serving.json"
-    write_base(tmp_path / "base")
+    write_base(tmp_path / "base" / "1")
     server = build_server(api_settings(tmp_path, serving=str(path)))
     found = []
     for content in ('{"ranking": "in-process"}', '{"ranking": "elsewhere"}', '{"ranking": "model-server"}'):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -57,10 +58,15 @@ def test_experiments_are_counted_by_arm(visit: Visit, martlet: Martlet) -> None:
             "request_id": shown["request_id"],
         }
         assert martlet.post([liked, liked | {"type": "click"}]).status_code == 202
-        (experiment,) = martlet.http.get("/v1/ops").json()["experiments"]
-        (mixed,) = (each for each in experiment["arms"] if each["name"] == "mixed")
-        assert mixed["lists"] >= 2
-        assert (mixed["acted"], mixed["liked"]) == (1, 1)
+
+        def mixed() -> dict[str, Any]:
+            (experiment,) = martlet.http.get("/v1/ops").json()["experiments"]
+            found: dict[str, Any] = next(each for each in experiment["arms"] if each["name"] == "mixed")
+            return found
+
+        until(lambda: mixed()["acted"], 30, "the act is counted")
+        assert mixed()["lists"] >= 2
+        assert (mixed()["acted"], mixed()["liked"]) == (1, 1)
         page = visit("/ops.html")
         expect(page.locator("#experiments tbody th").first).to_have_text("mixed")
     finally:

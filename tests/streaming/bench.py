@@ -2,26 +2,25 @@
 
 import json
 from dataclasses import dataclass, field
-from time import monotonic, sleep
 from typing import Any
 
 from features.contracts.events import write_event
-from features.keys import N, item_key, partition_of, user_key
+from features.keys import DEFAULT_PARTITIONS, N, item_key, partition_of, user_key
 from features.store.job_status import Lane, lane_key, read_lane
 from features.types import UNDO, Event
 from features.units import MINUTE_MS
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
-from streaming.lanes import lane_of_item
-from streaming.operators.user_operator import SILENT_S
+from streaming.operators.served_lists import ENDS_EVERY
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.offline.small_log import START, WALL
 from tests.schemas import MOVIES
+from tests.streaming.deltas import LANES
 
 USER = 123
-LANE = partition_of(USER)
-OTHER = next(item for item in range(6, 100) if lane_of_item(item) == lane_of_item(5))
+LANE = partition_of(USER, DEFAULT_PARTITIONS)
+OTHER = next(item for item in range(6, 100) if LANES.of_item(item) == LANES.of_item(5))
 """Another item in the lane of item 5."""
 CLOSING = -(-(WALL + 30 * MINUTE_MS) // MINUTE_MS) * MINUTE_MS
 """When what came at WALL is closed: half an hour on, with the minute."""
@@ -55,9 +54,10 @@ class Bench:
         self.job.feed(records)
 
     def feed_later(self, *records: Record) -> None:
-        """Feed records that come so long after all others that what came before is no more on its way."""
-        self.time.advance(SILENT_S + 1)
+        """Feed records at their broker's time, and let pass the time after which nothing from before is on its way."""
+        self.job.advance((max(record.broker_ts for record in records) - self.time.wall_ms()) / 1000)
         self.feed(*records)
+        self.job.advance(ENDS_EVERY + 1)
 
     def samples(self) -> list[dict[str, Any]]:
         """The samples of lists, without the wishes to be forgotten."""
@@ -70,15 +70,9 @@ class Bench:
         found: bytes | None = self.client.hget(user_key(USER), N)
         return found
 
-    def contributions(self, expected: int | None = None, item: int = 5) -> int:
-        """How many contributions Redis has of an item. A write that was just sent is read over another connection, so the
-        expected number is waited for."""
-        deadline = monotonic() + 10
-        while (found := int(self.client.hget(item_key(item), N) or 0)) != expected and expected is not None:
-            if monotonic() > deadline:
-                break
-            sleep(0.001)
-        return found
+    def contributions(self, item: int = 5) -> int:
+        """How many contributions Redis has of an item."""
+        return int(self.client.hget(item_key(item), N) or 0)
 
     def lane(self) -> Lane:
         found = read_lane(LANE, self.client.hgetall(lane_key(LANE)))

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from features.base.reader import Base
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, encode_features
 from features.fold.user import thaw_user
+from features.kernel.users.event_batch import EventBatch
 from features.keys import (
     CLOCK_KEY,
+    DEFAULT_PARTITIONS,
     EVENTS,
     GENERATION,
     ITEMS,
     ITEMS_STREAM,
     LOADED_KEY,
-    PARTITIONS,
     VALUE,
     N,
     hidden_key,
@@ -27,10 +30,11 @@ from features.keys import (
     user_key,
 )
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
-from features.types import FOREVER
+from features.types import FOREVER, Item
 from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.operators.stored_state import STATE_VERSION
+from streaming.operators.user_cache import LiveUser
 from streaming.settings import JobSettings
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
@@ -42,10 +46,16 @@ Contents = dict[str, object]
 """Redis by key: (generation, n, value) of features, the set of a seen set, counts of a lane."""
 
 
-def settings_of(base: Path, redis_port: int, generation: int = 1) -> JobSettings:
+def settings_of(base: Path, redis_port: int, generation: int = 1, partitions: int = DEFAULT_PARTITIONS) -> JobSettings:
     """A job over a base and a Redis; its clock is the small log's."""
     return JobSettings(
-        "", "127.0.0.1", redis_port, str(base), generation, HORIZON, WALL - 1000, state_version=STATE_VERSION
+        KafkaAddress("", partitions=partitions),
+        RedisAddress("127.0.0.1", redis_port),
+        str(base),
+        generation,
+        HORIZON,
+        WALL - 1000,
+        state_version=STATE_VERSION,
     )
 
 
@@ -96,7 +106,7 @@ def wanted(expected: Expected, base: Base, generation: int = 1) -> Contents:
         put(item_key(item_id), item.n, encode_features(item))
     for item_id, pairs in (dict(base.all_pairs()) | expected.pairs).items():
         put(pairs_key(item_id), pairs.n, encode_neighbours(pairs.neighbours()))
-    for number in range(PARTITIONS):
+    for number in range(base.partitions):
         events: Mapping[str, int] = expected.ledgers.get(number, {})
         lists: Mapping[str, int] = expected.list_ledgers.get(number, {})
         contents[lane_key(number)] = {
@@ -191,9 +201,19 @@ def items_of(log: SmallLog) -> MemoryItems:
     return topic
 
 
+class SixOfSeven(EventBatch[LiveUser]):
+    """Leaves the events of every seventh item to the specification."""
+
+    def takes_item(self, item: Item | None) -> bool:
+        return (item is None or item.item_id % 7 > 0) and super().takes_item(item)
+
+
 def story(settings: JobSettings, seed: int, log: SmallLog) -> Story:
-    """A run over a log that has not begun. The same seed makes the same one."""
+    """A run over a log that has not begun; of every other seed one that leaves the events of every seventh item to the
+    specification. The same seed makes the same one."""
     rng, time_source = random.Random(seed), ManualTime(WALL)
     server = UnsteadyRedis(time_source)
-    job = JobRun(settings, time_source, server, rng.choice([1, 1, 2]), items_of(log))
+    job = JobRun(
+        settings, time_source, server, rng.choice([1, 1, 2]), items_of(log), SixOfSeven if seed % 2 else EventBatch
+    )
     return Story(job, time_source, server, rng, [])

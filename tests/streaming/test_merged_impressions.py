@@ -14,8 +14,6 @@ from features.keys import item_key, pairs_key
 from features.schema.tables import Schema
 from features.types import IMPRESSION, Contribution
 from features.units import DAY_MS
-from streaming.operators.item_deltas import deltas_of
-from streaming.operators.stored_state import STATE_VERSION
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
@@ -26,6 +24,7 @@ from tests.redis_process import RedisProcess
 from tests.schemas import MOVIES
 from tests.streaming.bench import Bench
 from tests.streaming.crashes import Contents, difference, found, settings_of
+from tests.streaming.deltas import deltas
 
 ORDERS = settings(max_examples=settings().max_examples // 4, phases=[Phase.explicit, Phase.generate])
 """A seed does not get simpler by being smaller."""
@@ -100,7 +99,7 @@ def messages(rng: random.Random, logs: list[list[Sent]]) -> list[tuple[int, byte
         gathered, log[:] = log[:size], log[size:]
         contributions = [each for each in gathered if isinstance(each, Contribution)]
         lists = [each for each in gathered if not isinstance(each, Contribution)]
-        made += deltas_of(contributions, lists, WALL).items()
+        made += deltas(contributions, lists, WALL).items()
     return made
 
 
@@ -150,11 +149,11 @@ def test_lists_that_wait_in_their_lane_are_counted_once_after_a_crash(bench: Ben
     bench.feed(bench.shown("r1"))  # a calm lane sends it at once
     bench.feed(bench.shown("r2"), bench.shown("r3"))
     bench.job.checkpoint()
-    assert bench.job.state_bytes(f"deltas-{STATE_VERSION}") == 0
+    assert bench.job.state_bytes("deltas") == 0
     bench.job.crash()
     bench.job.touch_all()
     bench.job.advance(20.0)
-    assert bench.contributions(before + 3) == before + 3
+    assert bench.contributions() == before + 3
     bench.job.advance(20.0)
     assert bench.contributions() == before + 3
 
@@ -162,6 +161,6 @@ def test_lists_that_wait_in_their_lane_are_counted_once_after_a_crash(bench: Ben
 def test_lists_that_gather_in_a_lane_cost_its_state_little(bench: Bench) -> None:
     """Each is stored as one entry, though it is twenty impressions."""
     bench.feed(bench.shown("first"))
-    empty = bench.job.state_bytes(f"lane-{STATE_VERSION}")
+    empty = bench.job.state_bytes("lane")
     bench.feed(*(bench.shown(f"r{number}", START + number) for number in range(10)))
-    assert empty < bench.job.state_bytes(f"lane-{STATE_VERSION}") < empty + 10 * 20
+    assert empty < bench.job.state_bytes("lane") < empty + 10 * 20

@@ -9,7 +9,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
 from features.fold.state import decode_user
+from features.keys import DEFAULT_PARTITIONS
 from features.schema.document import preset_names
 from features.types import FOREVER
 from infra.services.base_loader import load_base
@@ -27,25 +29,40 @@ ORDERS = settings(
 """A seed does not get simpler by being smaller."""
 
 
-def small_log(seed: int) -> SmallLog:
-    log = SmallLog(random.Random(seed))
+NUMBERS = st.sampled_from([DEFAULT_PARTITIONS, 1, 20])
+"""Of partitions: that of most homes, the smallest, and one that is no power of two."""
+
+
+def small_log(seed: int, partitions: int = DEFAULT_PARTITIONS) -> SmallLog:
+    log = SmallLog(random.Random(seed), partitions=partitions)
     log.go_on(250, [])
     log.answer_lists(30)
     return log
 
 
+@pytest.fixture(scope="module")
+def bases(small_base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Base]:
+    """Bases by the number of partitions of their homes' logs."""
+    folder = tmp_path_factory.mktemp("divided")
+    return {DEFAULT_PARTITIONS: small_base} | {
+        number: write_base(folder / str(number), partitions=number) for number in (1, 20)
+    }
+
+
 @ORDERS
-@given(st.integers(0, 2**32))
+@given(st.integers(0, 2**32), NUMBERS)
 def test_whatever_is_lost_in_between_all_ends_as_the_pure_fold_says(
-    small_base: Base, redis_server: RedisProcess, seed: int
+    bases: dict[int, Base], redis_server: RedisProcess, seed: int, partitions: int
 ) -> None:
     redis_server.client.flushall()
-    load_base(small_base, redis_server.port, 1)
-    told, log = settings_of(small_base.folder, redis_server.port), small_log(seed)
-    expected = expected_of(log, small_base, told)
+    base = bases[partitions]
+    load_base(base, RedisAddress("127.0.0.1", redis_server.port), 1)
+    told = settings_of(base.folder, redis_server.port, partitions=partitions)
+    log = small_log(seed, partitions)
+    expected = expected_of(log, base, told)
     run = story(told, seed, log)
     run.tell(by_partition(log))
-    left = difference(found(redis_server.client), wanted(expected, small_base))
+    left = difference(found(redis_server.client), wanted(expected, base))
     assert left is None, f"after {run.happened}"
     refused = {(row["topic"], row["part"], row["off"]) for row in run.job.outputs["rejected"]}
     ledgers = (*expected.ledgers.values(), *expected.list_ledgers.values())
@@ -63,7 +80,7 @@ def other_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @given(seed=st.integers(0, 2**32))
 def test_and_so_it_does_under_every_preset(other_base: Base, redis_server: RedisProcess, seed: int) -> None:
     redis_server.client.flushall()
-    load_base(other_base, redis_server.port, 1)
+    load_base(other_base, RedisAddress("127.0.0.1", redis_server.port), 1)
     told = settings_of(other_base.folder, redis_server.port)
     log = SmallLog(random.Random(seed), schema=other_base.schema)
     log.go_on(250, [])

@@ -1,9 +1,10 @@
-"""An interrupted training goes on after its last whole epoch: all that the next one depends on, in one file a model.
+"""An interrupted training goes on after its last whole epoch: all that the next one depends on, in a file for each part of a
+model's training.
 
-<models>/.training/<name>.npz: variables of model and optimizer, best weights so far, epochs, the state of what draws. It is
-there while a training runs, and after one that was interrupted. Another training (of other lessons, with another seed or other
-code) does not go on from it. Only negatives that TensorFlow draws for a very large catalogue come out otherwise than they
-would have without the interruption.
+<models>/.training/<name>.<part>.npz: variables of model and optimizer, best weights so far, epochs, the state of what draws. They
+are there while a training runs, and after one that was interrupted; parts that were done before are then found as they ended.
+Another training (of other lessons, with another seed or other code) does not go on from them. Only negatives that TensorFlow
+draws for a very large catalogue come out otherwise than they would have without the interruption.
 """
 
 import io
@@ -27,18 +28,21 @@ MIN_SECONDS: Final = 5.0
 
 
 class Resume:
-    """See the module. path: None keeps nothing; key: identifies the training."""
+    """See the module. path: <models>/.training/<name>, None keeps nothing; key: identifies the training."""
 
     def __init__(self, path: Path | None = None, key: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._key, self._clock = path, key, clock
         self._written = clock()
-        self._saved = self._read()
 
-    def _read(self) -> dict[str, Any]:
-        if self._path is None:
+    def _file(self, part: str) -> Path | None:
+        return None if self._path is None else self._path.with_name(f"{self._path.name}.{part}.npz")
+
+    def _read(self, part: str) -> dict[str, Any]:
+        path = self._file(part)
+        if path is None:
             return {}
         try:
-            with self._path.open("rb") as opened, np.load(opened) as file:  # numpy leaves a cut file open
+            with path.open("rb") as opened, np.load(opened) as file:  # numpy leaves a cut file open
                 saved = {name: file[name] for name in file.files}
             progress = json.loads(str(saved.pop("progress")))
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
@@ -48,13 +52,15 @@ class Resume:
     def restore(self, part: str, variables: Sequence[Any], rng: np.random.Generator, stopper: Stopper | None) -> int:
         """Put back what was kept of a part of the training; how many epochs of it are done, 0 where nothing was kept. Raises
         Broken if it does not fit."""
-        saved = self._saved
-        if saved.get("part") != part:
+        saved = self._read(part)
+        if not saved:
             return 0
         shapes = [value.shape for name, value in saved["values"].items() if name.startswith("v")]
         if sorted(shapes) != sorted(tuple(variable.shape) for variable in variables):
             self.done()
-            raise Broken(f"{self._path} was kept of a net that was built otherwise, and is removed now: train again")
+            raise Broken(
+                f"{self._file(part)} was kept of a net that was built otherwise, and is removed now: train again"
+            )
         for at, variable in enumerate(variables):
             variable.assign(saved["values"][f"v{at}"])
         rng.bit_generator.state = saved["drawing"]
@@ -63,10 +69,6 @@ class Resume:
             stopper.go_on([Epoch(**each) for each in saved["epochs"]], best)
         return int(saved["number"])
 
-    def passed(self, part: str) -> bool:
-        """Whether a part is done, since what was kept is of one after it."""
-        return bool(self._saved) and part in self._saved["passed"]
-
     def keep(
         self,
         part: str,
@@ -74,18 +76,16 @@ class Resume:
         variables: Sequence[Any],
         rng: np.random.Generator,
         stopper: Stopper | None,
-        passed: Sequence[str] = (),
     ) -> None:
-        """Keep all after an epoch, if the last time was some seconds ago."""
-        if self._path is None or self._clock() - self._written < MIN_SECONDS:
+        """Keep all after an epoch of a part, if the last time was some seconds ago."""
+        path = self._file(part)
+        if path is None or self._clock() - self._written < MIN_SECONDS:
             return
         best = [] if stopper is None else stopper.best
         values = {f"v{at}": variable.numpy() for at, variable in enumerate(variables)}
         values |= {f"b{at}": value for at, value in enumerate(best)}
         progress = {
             "key": self._key,
-            "part": part,
-            "passed": list(passed),
             "number": number,
             "drawing": rng.bit_generator.state,
             "best": len(best),
@@ -93,13 +93,15 @@ class Resume:
         }
         out = io.BytesIO()
         np.savez(out, progress=np.array(json.dumps(progress)), **values)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._path, out.getvalue())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, out.getvalue())
         self._written = self._clock()
 
     def done(self) -> None:
+        """Remove what was kept of all parts."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            for file in self._path.parent.glob(f"{self._path.name}.*npz"):
+                file.unlink(missing_ok=True)
 
 
 NO_RESUME: Final = Resume()

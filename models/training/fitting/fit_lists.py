@@ -16,9 +16,9 @@ from models.training.fitting.checkpoint import NO_RESUME, Resume
 from models.training.fitting.early_stopping import Epoch, Stopper
 from models.training.fitting.fit_listwise import fit_whole
 from models.training.fitting.fit_rows import Fitted
-from models.training.fitting.fit_sequences import ENCODER, LATE_RATE, fit_encoder, indexed
+from models.training.fitting.fit_sequences import LATE_RATE, RATE, fit_encoder
 from models.training.fitting.warm_start import Earlier, take_over, with_new
-from models.training.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
+from models.training.lessons.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
 from models.training.list_metrics import measured, rank_metrics, ranks_of
 
 Progress = Callable[[int, int, float], None]
@@ -28,6 +28,8 @@ MAX_EVENTS: Final = 2_000_000
 PATIENCE: Final = 4
 LIST_L2: Final = 1e-5
 _ENCODE: Final = 256
+AT_LAST: Final = "last"
+"""The part of a training in which the encoder goes on over all rows."""
 
 
 def fit_on_lists(
@@ -44,9 +46,9 @@ def fit_on_lists(
 
     A net without a sequence model learns whole (`models.training.fitting.fit_listwise`). For one with it, the encoder learns
     from the rows before the first list. The layer that weighs candidates then learns from the lists, stopped by NDCG on the
-    newest ones. At last the encoder goes on over all rows, as a served model should know the newest: metrics and calibration
-    are of the model before that, since after it no row is left that it has not seen. An earlier version's encoder has not
-    seen the lists: it goes on only at last.
+    newest ones. At last the encoder goes on over all rows, as thoroughly as it began, as a served model should know the newest:
+    metrics and calibration are of the model before that, since after it no row is left that it has not seen. An earlier
+    version's encoder has not seen the lists: it goes on only at last.
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -62,13 +64,12 @@ def fit_on_lists(
     number, loss = 0, float("nan")
     if earlier is None:
         number = effort.sequence
-        if not resume.passed(ENCODER):
-            data = indexed(ranking_lists.past(MAX_EVENTS), context.item_ids)
-            loss = fit_encoder(net, encoder, data, number, seed, progress, resume=resume)
+        past = ranking_lists.past(MAX_EVENTS)
+        loss = fit_encoder(net, encoder, past, context.item_ids, number, seed, progress, resume=resume)
     elif net.learns == SEQUENCES:
-        number = effort.last
-        data = indexed(windows_of(ranking_lists.train_lists), context.item_ids)
-        loss = fit_encoder(net, encoder, data, number, seed, progress, LATE_RATE)
+        number = effort.going_on
+        shown = windows_of(ranking_lists.train_lists)
+        loss = fit_encoder(net, encoder, shown, context.item_ids, number, seed, progress, LATE_RATE)
     if net.learns == SEQUENCES:
         metrics, _ = measured(
             ranking_lists.validation_lists, scores_of(model, net, ranking_lists.validation_lists), calibrate=False
@@ -78,8 +79,9 @@ def fit_on_lists(
         epochs, metrics = _fit_weighing(
             net, model, ranking_lists, seed, partial(progress, number), resume, effort.lists
         )
-    newest = indexed(ranking_lists.everything(MAX_EVENTS), context.item_ids)
-    fit_encoder(net, encoder, newest, effort.last, seed + 1, progress, LATE_RATE)
+    newest = ranking_lists.everything(MAX_EVENTS)
+    epochs_at_last, rate = (effort.last, RATE) if earlier is None else (effort.going_on, LATE_RATE)
+    fit_encoder(net, encoder, newest, context.item_ids, epochs_at_last, seed + 1, progress, rate, resume, AT_LAST)
     return Fitted(model, context, epochs, metrics)
 
 
@@ -139,7 +141,7 @@ def _fit_weighing(
             progress(start + len(rows), loss)
         scores = _batched(compiled, validation)
         stopper.take(Epoch(number, total / len(order), rank_metrics(ranks_of(lists, scores))))
-        resume.keep("weighing", number, state, rng, stopper, (ENCODER,))
+        resume.keep("weighing", number, state, rng, stopper)
     stopper.restore()
     scores = _batched(compiled, validation)
     metrics, calibration = measured(lists, scores, calibrate=True)

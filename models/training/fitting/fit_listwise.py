@@ -14,7 +14,7 @@ from models.training.effort import FULL
 from models.training.fitting.checkpoint import NO_RESUME, Resume
 from models.training.fitting.early_stopping import Epoch, Stopper
 from models.training.fitting.fit_rows import input_specs
-from models.training.list_data import NO_CANDIDATE, Lists, RankingLists
+from models.training.lessons.list_data import NO_CANDIDATE, Lists, RankingLists
 from models.training.list_metrics import measured, rank_metrics, ranks_of
 
 OTHERS: Final = 15

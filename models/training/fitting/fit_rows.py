@@ -16,7 +16,7 @@ from models.nets.parts.net import UNKNOWN_ID, Net, NetContext
 from models.training.fitting.checkpoint import NO_RESUME, Resume
 from models.training.fitting.early_stopping import Epoch, Stopper
 from models.training.fitting.warm_start import Earlier, take_over, with_new
-from models.training.row_data import Part, Samples
+from models.training.lessons.row_data import Part, Samples
 from models.training.row_metrics import auc, log_loss
 
 PATIENCE: Final = 1

@@ -13,7 +13,7 @@ from features.errors import Broken
 from features.inputs.history import LENGTH
 from models.nets.parts.net import Net
 from models.training.fitting.checkpoint import NO_RESUME, Resume
-from models.training.list_data import Windows
+from models.training.lessons.sequence_windows import WindowedHistories, Windows
 
 ENCODER: Final = "encoder"
 BATCH: Final = 64
@@ -56,15 +56,18 @@ def indexed(windows: Windows, vocabulary: AnyArray) -> Indexed:
 def fit_encoder(
     net: Net,
     encoder: Any,
-    data: Indexed,
+    windows: Windows | WindowedHistories,
+    vocabulary: AnyArray,
     epochs: int,
     seed: int,
     progress: Progress,
     rate: float = RATE,
     resume: Resume = NO_RESUME,
+    part: str = ENCODER,
 ) -> float:
-    """Train the encoder in place for so many epochs; the mean loss of the last one, NaN if none was left to train. Raises
-    Broken as soon as a loss is not finite."""
+    """Train the encoder in place for so many epochs, on windows drawn anew for each; the mean loss of the last one, NaN if none
+    was left to train. vocabulary: ids of the items that the encoder knows, ascending; part: of the training, by which it is
+    resumed. Raises Broken as soon as a loss is not finite."""
     encoder.build()
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(encoder.trainable_variables)
@@ -95,9 +98,10 @@ def fit_encoder(
     rng = np.random.default_rng(seed)
     mean = float("nan")
     state = [*encoder.variables, *optimizer.variables]
-    for epoch in range(resume.restore(ENCODER, state, rng, None) + 1, epochs + 1):
+    for epoch in range(resume.restore(part, state, rng, None) + 1, epochs + 1):
         if epoch > epochs - epochs // 3:
             optimizer.learning_rate = min(rate, LATE_RATE)
+        data = indexed(windows.drawn(rng), vocabulary)
         order, total, done = rng.permutation(len(data)), 0.0, 0
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
@@ -110,7 +114,7 @@ def fit_encoder(
             total += loss * len(rows)
             progress(epoch, done, loss)
         mean = total / max(done, 1)
-        resume.keep(ENCODER, epoch, state, rng, None)
+        resume.keep(part, epoch, state, rng, None)
     return mean
 
 

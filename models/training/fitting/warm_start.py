@@ -36,10 +36,15 @@ def write_weights(model: Any, context: NetContext, folder: Path) -> None:
 
 
 def read_earlier(models: Path, name: str, version: int) -> Earlier:
-    """Raises BadInput for a version that is not there or has no weights with it, Broken where they can't be read."""
-    folder = version_folder(models, name, version)
+    """The published version `version`. Raises BadInput for a version that is not there or has no weights with it, Broken where
+    they can't be read."""
+    return earlier_in(version_folder(models, name, version), f"{name} version {version}")
+
+
+def earlier_in(folder: Path, title: str) -> Earlier:
+    """The version in a folder, published or not, which messages call by its title. Raises as `read_earlier` does."""
     if not (folder / WEIGHTS).exists():
-        raise BadInput(f"{name} version {version}", "a version with weights to go on from", f"none in {folder}")
+        raise BadInput(title, "a version with weights to go on from", f"none in {folder}")
     try:
         with (folder / WEIGHTS).open("rb") as opened, np.load(opened) as file:
             values = {key: file[key] for key in file.files}

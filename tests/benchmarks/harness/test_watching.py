@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -12,8 +13,12 @@ from benchmarks.harness.event_latency import Seen
 from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.job_progress import JobFollower, contributions, folded, ledger
 from benchmarks.harness.traffic import Helper
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_nodes import RedisNodes
+from features.engines.shared_engines import Engines
 from features.errors import Broken, Unavailable
-from features.keys import PARTITIONS, hidden_key, item_key, pairs_key, seen_key, user_key
+from features.keys import DEFAULT_PARTITIONS, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import Lane, lane_fields, lane_key
 from features.store.redis_scripts import CHANGE, WRITE_USER, user_arguments
 from tests.redis_process import redis_process
@@ -35,6 +40,13 @@ def client(port: int) -> Iterator["redis.Redis"]:
     made.close()
 
 
+def engines_at(port: int, path: Path) -> Path:
+    """Write a file of engines whose Redis has a port."""
+    engines = Engines(KafkaAddress("127.0.0.1:1"), RedisAddress("127.0.0.1", port))
+    path.write_bytes(msgspec.json.encode(engines))
+    return path
+
+
 def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
     fields: Any = lane_fields(Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied))
     client.hset(lane_key(lane), mapping=fields)
@@ -43,8 +55,9 @@ def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
 def test_the_subscriber_notes_each_write_that_changed_something(
     port: int, client: "redis.Redis", tmp_path: Path
 ) -> None:
-    out = tmp_path / "seen.npz"
-    listener = Helper("subscriber", "listening", ["--port", str(port), "--out", str(out)])
+    out, engines = tmp_path / "seen.npz", tmp_path / "engines.json"
+    engines_at(port, engines)
+    listener = Helper("subscriber", "listening", ["--engines", str(engines), "--out", str(out)])
     try:
         write = client.register_script(WRITE_USER)
         began = time.monotonic_ns()
@@ -61,24 +74,34 @@ def test_the_subscriber_notes_each_write_that_changed_something(
 
 
 def test_a_helper_that_fails_says_so(tmp_path: Path) -> None:
+    arguments = ["--engines", str(engines_at(1, tmp_path / "engines.json")), "--out", str(tmp_path / "none.npz")]
     with pytest.raises(Unavailable, match=r"benchmarks\.subscriber said '', expected 'listening'"):
-        Helper("subscriber", "listening", ["--port", "1", "--out", str(tmp_path / "none.npz")])
+        Helper("subscriber", "listening", arguments)
 
 
-def test_lanes_and_items_are_summed(client: "redis.Redis") -> None:
-    assert folded(client) == [0] * PARTITIONS
+def test_lanes_and_items_are_summed(port: int, client: "redis.Redis") -> None:
+    nodes = RedisNodes(RedisAddress("127.0.0.1", port), 10)
+    assert folded(nodes, DEFAULT_PARTITIONS) == [0] * DEFAULT_PARTITIONS
     put_lane(client, 0, 5, 4)
     put_lane(client, 7, 6, 6)
     client.hset(item_key(3), mapping={"n": 10})
-    assert folded(client) == [5, 0, 0, 0, 0, 0, 0, 6]
-    assert ledger(client) == {"applied": 10, "duplicate": 1, "late": 0, "rejected": 0, "rerouted": 0, "marks": 0}
+    assert folded(nodes, DEFAULT_PARTITIONS) == [5, 0, 0, 0, 0, 0, 0, 6]
+    assert ledger(nodes, DEFAULT_PARTITIONS) == {
+        "applied": 10,
+        "duplicate": 1,
+        "late": 0,
+        "rejected": 0,
+        "rerouted": 0,
+        "marks": 0,
+    }
     client.hset(pairs_key(4), mapping={"n": 2})
-    assert contributions(client, [3, 4]) == (10, 2)
+    assert contributions(nodes, [3, 4]) == (10, 2)
+    nodes.close()
 
 
 def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "redis.Redis") -> None:
-    ends = [100] + [0] * (PARTITIONS - 1)
-    follower = JobFollower(port, ends, [3], NOWHERE)
+    ends = [100] + [0] * (DEFAULT_PARTITIONS - 1)
+    follower = JobFollower(RedisAddress("127.0.0.1", port), ends, [3], NOWHERE)
     follower.start()
     for n in (10, 60, 100):
         put_lane(client, 0, n, n)
@@ -98,14 +121,14 @@ def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "re
 def test_a_watch_tells_items_that_hold_too_much(port: int, client: "redis.Redis") -> None:
     put_lane(client, 0, 10, 9)
     client.hset(item_key(3), mapping={"n": 10})
-    follower = JobFollower(port, [10] + [0] * (PARTITIONS - 1), [3], NOWHERE)
+    follower = JobFollower(RedisAddress("127.0.0.1", port), [10] + [0] * (DEFAULT_PARTITIONS - 1), [3], NOWHERE)
     follower.start()
     with pytest.raises(Broken, match="the items hold 10 contributions, 9 events were applied"):
         follower.result(20)
 
 
 def test_a_watch_is_bounded(port: int, client: "redis.Redis") -> None:
-    follower = JobFollower(port, [10] * PARTITIONS, None, NOWHERE)
+    follower = JobFollower(RedisAddress("127.0.0.1", port), [10] * DEFAULT_PARTITIONS, None, NOWHERE)
     follower.start()
     with pytest.raises(Unavailable, match="was not folded within 0"):
         follower.result(0.3)

@@ -23,6 +23,7 @@ from features.fold.state import (
 from features.fold.user import UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.keys import (
     CLOCK_KEY,
+    DEFAULT_PARTITIONS,
     is_of_item,
     item_key,
     item_of,
@@ -312,4 +313,4 @@ def test_names_are_what_producers_rely_on() -> None:
     # Kafka's own test vectors of murmur2 (UtilsTest.testMurmur2), as unsigned numbers.
     vectors = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     assert {key: murmur2(key) for key in vectors} == {key: value & 0xFFFFFFFF for key, value in vectors.items()}
-    assert {partition_of(user) for user in range(200)} == set(range(8))
+    assert {partition_of(user, DEFAULT_PARTITIONS) for user in range(200)} == set(range(8))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from features.errors import Broken
 from features.fold.dedupe import REMEMBERED, Applied, Changes, DedupeMemory, SeenItems
-from features.fold.journal import CHUNK, Journal, replay_journal, write_journal
+from features.fold.journal import CHUNK, Journal, encode_records, replay_journal
 from features.fold.state import UserFeatures
 from features.fold.user import UserState, fold_user, undone_item
 from features.types import CLICK, FOREVER, FORGET_USER, LIKE, UNDO, Event
@@ -27,8 +27,8 @@ class Store:
         """After a fold."""
         memory, seen = state.memory, state.seen
         self.journal.append(state.drain_changes(), memory.floor)
-        if compact or self.journal.is_mostly_history(memory, seen):
-            for number in self.journal.compact(memory, seen):
+        if compact or self.journal.is_mostly_history(len(memory) + len(seen)):
+            for number in self.journal.rewrite(encode_records(memory, seen), memory.floor):
                 self.chunks.pop(number, None)
         for number, count, data in self.journal.closed:
             self.chunks[number] = (count, data)
@@ -72,11 +72,11 @@ def test_the_shortest_journal_is_one_piece_in_the_same_order(log: list[Event]) -
     state = UserState(UserFeatures(USER))
     for n, event in enumerate(log, 1):
         fold(state, event, n)
-    records, data = write_journal(state.memory, state.seen)
-    assert records == len(state.memory) + len(state.seen)
-    again = replay_journal([(records, data)], state.memory.floor)
+    data, ends = encode_records(state.memory, state.seen)
+    assert len(ends) == len(state.memory) + len(state.seen)
+    again = replay_journal([(len(ends), data)], state.memory.floor)
     assert contents(*again) == contents(state.memory, state.seen)
-    assert write_journal(*again) == (records, data)
+    assert encode_records(*again) == (data, ends)
 
 
 def test_what_fell_out_of_the_bounds_falls_out_again() -> None:
@@ -119,9 +119,9 @@ def test_compacting_names_the_chunks_that_go() -> None:
         journal.append(Changes([], [(1, n, FOREVER)]), memory.floor)
     assert [number for number, _, _ in journal.closed] == [0, 1, 2]
     journal.closed.clear()
-    assert list(journal.compact(memory, seen)) == [0, 1, 2]
+    assert list(journal.rewrite(encode_records(memory, seen), memory.floor)) == [0, 1, 2]
     assert (journal.first, journal.next, journal.total, journal.open_count) == (3, 3, 1, 1)
-    assert not journal.is_mostly_history(memory, seen)
+    assert not journal.is_mostly_history(len(memory) + len(seen))
 
 
 @pytest.mark.parametrize(("count", "data"), [(1, b""), (1, b"\xc1"), (2, b"\x92\x01\x02"), (1, b"\x92\x01\x02\x00")])
@@ -163,4 +163,4 @@ def test_an_undone_event_is_undone_in_the_journal() -> None:
 def test_a_forgotten_users_journal_is_written_anew_once() -> None:
     like, forget = Event("a", LIKE, USER, 1, 0, "", 1000), Event("f", FORGET_USER, USER, -1, 0, "", 2000)
     state, store = journalled(like, forget, Event("b", LIKE, USER, 1, 0, "", 3000))
-    assert not store.journal.is_mostly_history(state.memory, state.seen)
+    assert not store.journal.is_mostly_history(len(state.memory) + len(state.seen))

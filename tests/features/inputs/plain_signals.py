@@ -5,11 +5,13 @@ from math import exp, log2, sqrt
 
 from features.base.past_sessions import NEIGHBOURS, SAMPLE
 from features.inputs.columns import popularity
-from features.inputs.moment import Moment
+from features.inputs.moment import NOT_POSITIVE, Moment
 from features.inputs.signals import (
+    EASE_FADE,
+    EASE_SOURCES,
     LATEST_FADE,
     LATEST_LIKED,
-    LIKED_FADE,
+    MAX_ACTED,
     RECENT_FADE,
     RECENT_LIKED,
     YEARS,
@@ -26,10 +28,30 @@ def liked(moment: Moment, count: int, fade: float) -> list[tuple[int, float]]:
     return [(row, fade ** (len(rows) - 1 - at)) for at, row in enumerate(rows)]
 
 
-def neighbours(moment: Moment, kind: str, count: int, fade: float) -> Strengths:
+def sources(moment: Moment, count: int, fade: float) -> list[tuple[int, float]]:
+    """(row, share) of the newest positive items and of those that were rated and not liked, oldest first."""
+    schema, positive = moment.items.schema, {item_id for item_id, _ in moment.user.sequence}
+    taken = [(ts, item_id, 1.0) for item_id, ts in moment.user.sequence]
+    newest = {item_id: ts for item_id, ts, kind, _ in moment.user.recent if len(schema.kind(kind).steps) > 1}
+    taken += [(ts, item_id, NOT_POSITIVE) for item_id, ts in newest.items() if item_id not in positive]
+    ordered = sorted(taken, key=lambda each: each[0])[-count:]
+    rows = [(moment.items.row_of.get(item_id, -1), weight) for _, item_id, weight in ordered]
+    known = [(row, weight) for row, weight in rows if 0 <= row < moment.size]
+    return [(row, weight * fade ** (len(known) - 1 - at)) for at, (row, weight) in enumerate(known)]
+
+
+def long_memory(moment: Moment) -> list[tuple[int, float]]:
+    """(row, share) of all that the user's acts hide."""
+    rows = sorted(moment.acted.tolist())
+    last = max(MAX_ACTED - 1, 1)
+    some = rows if len(rows) <= MAX_ACTED else [rows[int(at * (len(rows) - 1) / last)] for at in range(MAX_ACTED)]
+    return [(row, 1.0) for row in some]
+
+
+def neighbours(moment: Moment, kind: str, of: list[tuple[int, float]]) -> Strengths:
     """Of each row's neighbours by one kind, the weights times the row's share, summed."""
     found = defaultdict[int, float](float)
-    for row, share in liked(moment, count, fade):
+    for row, share in of:
         others, weights = moment.items.kinds[kind].near(row)
         for other, weight in zip(others.tolist(), weights.tolist(), strict=True):
             found[other] += weight * share
@@ -49,7 +71,7 @@ def together(moment: Moment) -> Strengths:
     by_all = popular(moment, 14.0)
     return {
         row: value / sqrt(1 + by_all[row])
-        for row, value in neighbours(moment, "together", RECENT_LIKED, RECENT_FADE).items()
+        for row, value in neighbours(moment, "together", sources(moment, RECENT_LIKED, RECENT_FADE)).items()
     }
 
 
@@ -106,14 +128,16 @@ def again(moment: Moment) -> Strengths:
 def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict[str, Strengths]:
     """The strengths of the allowed rows by each signal, of those above 0."""
     found = {
-        "ease": neighbours(moment, "ease", len(moment.user.sequence), LIKED_FADE) if moment.user.sequence else {},
-        "similar": neighbours(moment, "similar", RECENT_LIKED, RECENT_FADE),
+        "ease": neighbours(moment, "ease", sources(moment, EASE_SOURCES, EASE_FADE)),
+        "similar": neighbours(moment, "similar", sources(moment, RECENT_LIKED, RECENT_FADE)),
         "together": together(moment),
         "popular_day": popular(moment, 1.0),
         "popular": popular(moment, 14.0),
         "genre": genre(moment),
         "nearest_sessions": nearest_sessions(moment, sessions),
         "again": again(moment),
+        "long_ease": neighbours(moment, "ease", long_memory(moment)),
+        "long_similar": neighbours(moment, "similar", long_memory(moment)),
     }
     return {
         name: {row: value for row, value in of.items() if value > 0 and moment.allowed[row]}

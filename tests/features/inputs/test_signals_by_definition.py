@@ -14,8 +14,17 @@ from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.moment import ItemIndex, Moment, Together
-from features.inputs.signals import MAX_RANKED, SIGNAL_COLUMNS, SIGNALS, find_signals, signal_matrix
-from features.types import CLICK, DISLIKE, LIKE, VIEW, Event
+from features.inputs.signals import (
+    LONG_MEMORY,
+    MAX_ACTED,
+    MAX_RANKED,
+    RECALL_SIGNALS,
+    SIGNAL_COLUMNS,
+    SIGNALS,
+    find_signals,
+    signal_matrix,
+)
+from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW, Event
 from features.units import DAY_MS, HOUR_MS
 from tests.features.inputs.plain_signals import plain_likeness, plain_signals
 from tests.schemas import MOVIES, added, film
@@ -69,9 +78,13 @@ def drawn_user(rng: np.random.Generator, items: ItemIndex) -> UserFeatures:
     state, at = UserState(UserFeatures(7)), AT - 3 * DAY_MS
     for number in range(int(rng.integers(0, 40))):
         at += int(rng.choice([60_000, 5 * HOUR_MS]))
-        item_id, kind = int(rng.integers(1, len(items) + 3)), int(rng.choice([LIKE, LIKE, CLICK, VIEW, DISLIKE]))
+        item_id, kind = (
+            int(rng.integers(1, len(items) + 3)),
+            int(rng.choice([LIKE, LIKE, CLICK, VIEW, DISLIKE, RATING])),
+        )
         labels = film(item_id, "x", (NAMES[item_id % len(NAMES)], NAMES[item_id % 4]), 2000)
-        fold_user(state, Event(f"e{number}", kind, 7, item_id, 0, "", at), labels, 1, MOVIES)
+        centi = int(rng.integers(1, 11)) * 50 if kind == RATING else 0
+        fold_user(state, Event(f"e{number}", kind, 7, item_id, centi, "", at), labels, 1, MOVIES)
     return state.features
 
 
@@ -80,7 +93,10 @@ def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
     items, sessions = drawn_index(rng, size)
     allowed = rng.random(size) < 0.8
-    moment = Moment(drawn_user(rng, items), AT, items, ClickWeights(), allowed)
+    acted = np.flatnonzero(rng.random(size) < 0.3)
+    if seed % 5 == 0:  # more than lead to others
+        acted = np.sort(np.repeat(np.arange(size), 1 + MAX_ACTED // size))
+    moment = Moment(drawn_user(rng, items), AT, items, ClickWeights(), allowed, acted)
     found, rows = find_signals(moment), np.arange(size)
     matrix = signal_matrix(found, rows)
     for name, expected in plain_signals(moment, sessions).items():
@@ -99,3 +115,4 @@ def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
         columns = [SIGNAL_COLUMNS.index(name) for name in ("alike", "era")]
         assert matrix[row, columns] == pytest.approx(plain_likeness(moment, row), abs=1e-5)
     assert set(found.orders) == set(SIGNALS)
+    assert not LONG_MEMORY.keys() & found.find(RECALL_SIGNALS).keys()  # which is what recall takes

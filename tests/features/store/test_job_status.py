@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import Broken
-from features.keys import PARTITIONS
 from features.store.job_status import (
     SERVED_VERDICTS,
     VERDICTS,
@@ -42,7 +41,7 @@ def test_the_names_are_the_contract() -> None:
 
 def test_a_lane_that_is_not_there_is_none_and_a_younger_jobs_fields_are_ignored() -> None:
     assert read_lane(0, {}) is None
-    assert len(lane_keys()) == PARTITIONS
+    assert lane_keys(3) == ["job:0", "job:1", "job:2"]
     old, new = stored({"g": 1, "n": 4}), stored({"g": 2, "n": 9})
     assert list(read_lanes([old, {}, new])) == [0, 2]
     assert read_lanes([old, {}, new], generation=2) == {2: Lane(generation=2, next_offset=9)}

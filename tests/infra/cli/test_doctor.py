@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home, write_json
 from infra.system.processes import ProcessId
 from infra.system.repository import REPO
@@ -29,9 +30,9 @@ def test_a_port_that_another_holds_is_missing_and_the_homes_own_is_not(tmp_path:
         supervisor = {"pid": me.pid, "started": me.started}
         status = {"supervisor": supervisor, "ports": dict.fromkeys(names, 1) | {"api": port}, "services": {}}
         write_json(home.status_file, status)
-        assert port_line(home, port) == f"ok      port: {port} is taken by this home's own API, which runs"
-        status["supervisor"] = supervisor | {"started": 1.0}  # that one has died
-        write_json(home.status_file, status)
+        with home_lock(home):
+            assert port_line(home, port) == f"ok      port: {port} is taken by this home's own API, which runs"
+        # that one has died
         assert port_line(home, port).startswith(f"MISSING port: {port} is taken by process")
     assert port_line(home, port) == f"ok      port: {port} is free"
 

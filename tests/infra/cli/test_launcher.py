@@ -17,6 +17,7 @@ import pytest
 import typer.main
 from click.testing import CliRunner
 
+from features.errors import BadInput
 from features.version import VERSION
 from infra.cli.main import app
 from infra.system.repository import REPO
@@ -331,6 +332,14 @@ def test_benchmarks_are_handed_over_with_their_options() -> None:
     assert done.returncode == 0, done.stderr
     assert "Usage: ./martlet bench backlog" in done.stdout
     assert "--users-only" in done.stdout
+
+
+def test_evaluate_refuses_two_evaluations_at_once(tmp_path: Path) -> None:
+    done = CliRunner().invoke(COMMANDS, ["evaluate", "--recall", "--anew", "2", "--home", str(tmp_path)])
+    assert isinstance(done.exception, BadInput)
+    assert "expected at most one of --live, --recall, --constants, --anew, got --recall and --anew" in str(
+        done.exception
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS.commands) - BECOME_ANOTHER))

@@ -1,63 +1,27 @@
 """What is asked of Flink's REST interface, and made of its answers."""
 
-import json
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from features.errors import Unavailable
-from infra.flink.client import FlinkClient, all_run
+from infra.flink.client import FlinkClient, all_run, innermost_cause
 from infra.system.processes import free_ports
+from tests.flink_stub import Flink, flink_stub
 
 
 def job(jid: str, state: str, start: int, name: str = "martlet") -> dict[str, object]:
     return {"jid": jid, "name": name, "state": state, "start-time": start}
 
 
-class Flink(ThreadingHTTPServer):
-    """Answers what `answers` holds for a path, notes what was asked, and is slow where `pause` says so."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, object] = {}
-        self.asked: list[tuple[str, str, object]] = []
-        self.pause = 0.0
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Flink
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
-        time.sleep(self.server.pause)
-        raw = json.dumps(self.server.answers.get(self.path)).encode()
-        self.send_response(200 if self.path in self.server.answers else 404)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    do_PATCH = do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture
 def flink() -> Iterator[Flink]:
-    with Flink() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with flink_stub() as server:
         yield server
-        server.shutdown()
-        thread.join(10)
 
 
 def client(flink: Flink, timeout: float | None = None) -> FlinkClient:
-    return FlinkClient(f"http://127.0.0.1:{flink.server_port}", timeout)
+    return FlinkClient(flink.address, timeout)
 
 
 def test_the_job_that_lives_goes_before_a_newer_one_that_ended(flink: Flink) -> None:
@@ -66,6 +30,14 @@ def test_the_job_that_lives_goes_before_a_newer_one_that_ended(flink: Flink) -> 
     }
     assert [each["jid"] for each in client(flink).jobs()] == ["b", "a"]
     assert client(flink).live_job() == client(flink).newest_job() == "a"
+
+
+def test_a_home_knows_its_own_job_among_others_in_a_shared_cluster(flink: Flink) -> None:
+    flink.answers["/jobs/overview"] = {
+        "jobs": [job("other", "RUNNING", 9, "martlet-2"), job("own", "RUNNING", 1, "martlet-1")]
+    }
+    assert FlinkClient(flink.address, job_name="martlet-1").live_job() == "own"
+    assert FlinkClient(flink.address, job_name="martlet-3").live_job() is None
 
 
 def test_without_one_that_lives_the_last_one_is_the_newest(flink: Flink) -> None:
@@ -96,6 +68,12 @@ def test_failures_and_metrics_that_are_not_there(flink: Flink) -> None:
     assert client(flink).newest_failure("a") == "new"
 
 
+def test_the_innermost_cause_of_a_stack_trace_is_one_line() -> None:
+    trace = "Traceback\nCaused by: org.A: outer\n\tat x\n  Caused by: pemja.core.PythonException: Broken: the reason\n\tat y\n"
+    assert innermost_cause(trace) == "pemja.core.PythonException: Broken: the reason"
+    assert innermost_cause("nothing of the kind") == ""
+
+
 def test_a_stop_names_the_folder_and_does_not_drain(flink: Flink) -> None:
     flink.answers["/jobs/a/stop"] = {"request-id": "r"}
     assert client(flink).stop_with_savepoint("a", "file:/x") == "r"
@@ -116,3 +94,24 @@ def test_all_questions_together_end_in_time(flink: Flink) -> None:
     asked.jobs()
     with pytest.raises(Unavailable, match="timed out"):
         asked.jobs()
+
+
+def test_of_several_job_managers_one_that_answers_is_asked(flink: Flink) -> None:
+    flink.answers["/jobs/overview"] = {"jobs": [job("a", "RUNNING", 1)]}
+    flink.answers["/jobs/a"] = {}
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}"
+    both = FlinkClient(f"{dead},{flink.address}")
+    assert both.live_job() == "a"
+    both.cancel("a")
+    assert [path for _, path, _ in flink.asked] == ["/jobs/overview", "/jobs/a"]
+    with pytest.raises(Unavailable):
+        FlinkClient(f"{dead},{dead}").jobs()
+
+
+def test_what_is_to_be_done_once_is_asked_of_one_job_manager(flink: Flink) -> None:
+    flink.answers["/jobs/a/stop"] = {"request-id": "r"}
+    both = FlinkClient(f"http://127.0.0.1:{free_ports(1)[0]},{flink.address}")
+    with pytest.raises(Unavailable):
+        both.stop_with_savepoint("a", "file:///there")
+    assert flink.asked == []
+    assert both.stop_with_savepoint("a", "file:///there") == "r"

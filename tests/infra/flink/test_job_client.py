@@ -1,6 +1,5 @@
 """The process that submits the job, with a stand-in for `streaming.job` that says what it was told."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,15 @@ import sys
 print("started", *sys.argv[1:], flush=True)
 order = sys.stdin.readline()
 print("told", order, flush=True)
-sys.exit("CheckpointCoordinator.restore went wrong" if "bad" in order else 0 if order else 7)
+if "cause" in order:
+    print("Caused by: a.A: outer\\n  Caused by: b.B: inner\\n\\tat c.C", flush=True)
+sys.exit("CheckpointCoordinator.restore went wrong" if "bad" in order or "cause" in order else 0 if order else 7)
 """
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home").make()
-
-
-@pytest.fixture
-def supervisor(home: Home) -> Iterator[Supervisor]:
-    made = Supervisor(home)
-    yield made
-    made.stop_all()
 
 
 @pytest.fixture
@@ -75,6 +69,11 @@ def test_what_a_client_that_fails_has_said_is_told(client: JobClient) -> None:
     assert caught.value.output.startswith("started")
 
 
+def test_a_cause_in_what_it_has_said_goes_before_all_else(client: JobClient, tmp_path: Path) -> None:
+    with pytest.raises(NotSubmitted, match=rf"^the job was not submitted: b\.B: inner; see {tmp_path}/submit\.log$"):
+        client.submit("cause")
+
+
 def test_another_takes_the_place_of_one_that_died_meanwhile(
     client: JobClient, supervisor: Supervisor, tmp_path: Path
 ) -> None:
@@ -102,3 +101,44 @@ def test_no_client_is_started_while_everything_is_being_stopped(client: JobClien
     supervisor.stop_all()
     with pytest.raises(Unavailable, match="being stopped"):
         client.submit(None)
+
+
+def test_one_that_waits_for_a_fault_is_there_once_and_does_the_next_start(
+    client: JobClient, supervisor: Supervisor, home: Home, tmp_path: Path
+) -> None:
+    client.prepare()
+    first = supervisor.child_id(NAME)
+    client.prepare()
+    assert supervisor.child_id(NAME) == first
+    client.submit("file:/chk-3")
+    assert lines(tmp_path) == [
+        f"started --settings {tmp_path / 'job.json'} --warm 0",
+        'told {"restore": "file:/chk-3"}',
+    ]
+    assert first.process() is None
+    assert not attended(home)
+
+
+def test_one_that_dies_while_it_waits_is_not_started_over_and_over(
+    client: JobClient, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    client.prepare()
+    process = supervisor.child_id(NAME).process()
+    assert process is not None
+    process.kill()
+    process.wait(5)
+    for _ in range(3):
+        client.prepare()
+    client.submit(None)
+    assert not lines(tmp_path)[-2].endswith("--warm 0"), "one that was started when it was needed"
+
+
+def test_one_that_knows_the_old_code_is_not_used_after_an_upgrade(
+    client: JobClient, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    client.prepare()
+    old = supervisor.child_id(NAME)
+    client.drop()
+    assert old.process() is None
+    client.submit(None)
+    assert not lines(tmp_path)[-2].endswith("--warm 0")

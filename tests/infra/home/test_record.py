@@ -2,23 +2,21 @@
 
 import json
 import shutil
-from pathlib import Path
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from features.errors import Broken
+from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
 from features.ids import SALT_BYTES
+from features.keys import DEFAULT_PARTITIONS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from streaming.operators.stored_state import STATE_VERSION
 from tests.infra.home.empty_base import empty_base
 from tests.schemas import MOVIES
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path).make()
 
 
 def record_of(home: Home) -> HomeRecord:
@@ -28,7 +26,7 @@ def record_of(home: Home) -> HomeRecord:
     return record
 
 
-def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION, **more: str) -> None:
+def put_base(home: Home, number: int, fold_version: int = FOLD_VERSION, **more: str | int) -> None:
     folder = empty_base(home.bases / str(number), MOVIES)
     (folder / "manifest.json").write_text(json.dumps({"fold_version": fold_version, "schema": MOVIES.digest, **more}))
 
@@ -74,6 +72,61 @@ def test_a_home_has_the_salt_of_the_base_that_it_uses(home: Home) -> None:
     ask_for(home, 2)
     assert use(home) == (2, True)
     assert record_of(home).salt == "0a0b"
+
+
+def test_a_home_is_divided_until_it_has_a_base_and_never_again(home: Home) -> None:
+    record = record_of(home)
+    assert record.divide(None) == DEFAULT_PARTITIONS
+    assert record.divide(64) == 64
+    record.save()
+    put_base(home, 1, partitions=64)
+    assert use(home) == (1, True)
+    again = record_of(home)
+    assert again.divide(None) == again.divide(64) == again.base().partitions == 64
+    with pytest.raises(BadInput, match=r"kafka\.partitions: expected 64, which .* was made with .*, got 8"):
+        again.divide(8)
+
+
+@pytest.mark.parametrize("of_up", [True, False])
+def test_a_home_with_a_log_stays_divided_as_it_is(home: Home, of_up: bool) -> None:
+    record = record_of(home)
+    if of_up:
+        home.kafka_meta.parent.mkdir(parents=True)
+        home.kafka_meta.touch()
+    else:
+        record.put_log("cluster", {"events": "1"})
+    with pytest.raises(BadInput, match=r"kafka\.partitions: expected 8, .*, got 64"):
+        record.divide(64)
+
+
+def test_a_home_of_before_has_eight_partitions_and_so_has_its_base(home: Home) -> None:
+    use(home)
+    settings = json.loads(home.record_file.read_text())
+    del settings["partitions"]
+    home.record_file.write_text(json.dumps(settings))
+    record = record_of(home)
+    assert (record.partitions, record.base().partitions) == (8, 8)
+
+
+def test_a_base_for_another_number_of_partitions_is_refused(home: Home) -> None:
+    use(home)
+    put_base(home, 2, partitions=64)
+    ask_for(home, 2)
+    use(home)
+    with pytest.raises(Broken, match="base/2: expected a base for a log of 8 partitions, got one for 64"):
+        record_of(home).base()
+
+
+def test_the_job_has_at_most_as_many_degrees_as_there_are_partitions(home: Home) -> None:
+    record = record_of(home)
+    record.divide(4)
+    record.configure(parallelism=4)
+    with pytest.raises(BadInput, match=r"--parallelism: expected at most 4, the partitions of .*, got 5"):
+        record.configure(parallelism=5)
+    assert record.parallelism == 4
+    record.divide(2)
+    with pytest.raises(BadInput, match=r"--parallelism: expected at most 2, .*, got 4"):
+        record.configure()
 
 
 def test_a_home_without_a_salt_draws_one_with_its_next_base(home: Home) -> None:
@@ -154,3 +207,41 @@ def test_a_record_that_makes_no_sense_is_named(home: Home) -> None:
     home.record_file.write_text('{"dataset": "ml-100k", "generation": "one"}')
     with pytest.raises(Broken, match=r"home\.json: .*generation"):
         record_of(home)
+
+
+def test_what_another_process_has_changed_meanwhile_stays(home: Home) -> None:
+    use(home)
+    of_up = record_of(home)
+    ask_for(home, 7)  # the learner, at night
+    of_up.configure(parallelism=2)
+    of_up.save()
+    found = record_of(home)
+    assert (found.newest_base, found.parallelism) == (7, 2)
+    assert of_up.newest_base == 7
+    put_base(home, 7)
+    of_up.take_base(7)
+    of_up.save()
+    assert (record_of(home).newest_base, record_of(home).base_number) == (7, 7)
+    assert json.loads(home.record_file.read_text()).get("next_base") is None
+
+
+def test_records_that_are_saved_at_once_all_hold(home: Home) -> None:
+    use(home)
+    changes: list[Callable[[HomeRecord], None]] = [
+        lambda record: record.set_next_base(7),
+        lambda record: record.configure(parallelism=3),
+        lambda record: record.put_flink("http://127.0.0.1:1"),
+        lambda record: record.fold_items(False),
+    ]
+
+    def save(change: Callable[[HomeRecord], None]) -> None:
+        record = HomeRecord(home)
+        begin.wait(10)
+        change(record)
+        record.save()
+
+    begin = threading.Barrier(len(changes))
+    with ThreadPoolExecutor(len(changes)) as pool:
+        list(pool.map(save, changes))
+    found = record_of(home)
+    assert (found.newest_base, found.parallelism, found.flink, found.folds_items) == (7, 3, "http://127.0.0.1:1", False)

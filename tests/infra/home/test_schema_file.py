@@ -7,10 +7,11 @@ import pytest
 
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.home.schema_file import schema_of, take_schema
-from infra.stack import home_lock, replace_schema
+from infra.stack import replace_schema
 from tests.infra.home.empty_base import empty_base
 from tests.schemas import MOVIES, SHOP
 
@@ -73,7 +74,7 @@ def test_a_file_that_was_changed_is_not_taken_silently(home: Home) -> None:
 
 def test_rebuild_takes_another_by_a_new_base(home: Home) -> None:
     generation = started(home).generation
-    with home_lock(home), pytest.raises(BadInput, match="a home that nothing runs in"):
+    with home_lock(home), pytest.raises(BadInput, match="a home in which no up or job runs"):
         replace_schema(home, "shop")
     assert not home.schema_file.exists()
     assert replace_schema(home, "shop") == 2

@@ -1,17 +1,10 @@
 """A home's own timings: what the file says, the defaults for the rest, and no silence about a mistake in it."""
 
-from pathlib import Path
-
 import pytest
 
 from features.errors import Broken
 from infra.home.paths import Home
 from infra.home.timings import Timings, read_timings
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path).make()
 
 
 def test_a_home_that_says_nothing_has_the_defaults(home: Home) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from features.keys import EVENTS, PARTITIONS, SERVED
+from features.keys import DEFAULT_PARTITIONS, EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane
 from infra.monitoring.snapshot import Checkpoints, Job, Snapshot, Topic
@@ -24,7 +24,7 @@ def changed(lane: Lane, **more: Any) -> Lane:
 
 
 def topic(*ends: int) -> Topic:
-    return Topic((0,) * PARTITIONS, (*ends, *(0,) * (PARTITIONS - len(ends))))
+    return Topic((0,) * DEFAULT_PARTITIONS, (*ends, *(0,) * (DEFAULT_PARTITIONS - len(ends))))
 
 
 def job(at: int = NOW, **more: Any) -> Job:

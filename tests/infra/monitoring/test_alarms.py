@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from features.keys import EVENTS, SERVED
-from infra.monitoring.alarms import NAMES, evaluate
+from infra.monitoring.alarms import CHECKPOINT_MS, NAMES, evaluate
 from infra.monitoring.snapshot import Checkpoints
 from infra.system.repository import REPO
 from tests.infra.monitoring.snapshots import NOW, changed, fresh, job, lane, series, snapshot_at, topic
@@ -90,7 +90,7 @@ def test_checkpoints_that_fail_in_a_row_are_overdue_at_once_with_their_reason() 
 
 
 def test_a_missing_checkpoint_is_overdue_only_if_there_is_something_to_keep() -> None:
-    old = checkpoints(completed=1, completed_at=NOW - 61_000)
+    old = checkpoints(completed=1, completed_at=NOW - CHECKPOINT_MS - 1000)
     assert names(*minute(old)) == set()  # nothing was read since
     before = {"log": {EVENTS: topic(5, 4)}, "lanes": {0: lane(5), 1: lane(4)}}
     assert names(old | before, old) == {"checkpoint_overdue"}

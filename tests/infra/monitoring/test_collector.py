@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
 from features.keys import CLOCK_KEY
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import fresh_key, lane_fields, lane_key
@@ -41,7 +43,9 @@ def silent_port() -> Iterator[int]:
 
 
 def collector_of(kafka: int, redis: int, flink: int) -> Collector:
-    return Collector(kafka, redis, flink, generation=2, clock=HomeClock(500, 0, 0, wall=lambda: 1_000))
+    clock = HomeClock(500, 0, 0, wall=lambda: 1_000)
+    where = KafkaAddress(f"127.0.0.1:{kafka}"), RedisAddress("127.0.0.1", redis), f"http://127.0.0.1:{flink}"
+    return Collector(*where, generation=2, clock=clock)
 
 
 def test_lanes_histograms_and_the_clock_come_from_redis(redis: RedisProcess) -> None:
@@ -117,6 +121,5 @@ def test_checkpoints_from_flinks_words() -> None:
 
 
 def test_tasks_have_short_names() -> None:
-    source = "Source: KafkaSource-default_catalog.default_database.events -> Calc[2] -> TableToDataStream -> unwrap"
-    assert short_name(source) == "source events"
+    assert short_name("Source: log -> batches") == "source log"
     assert short_name("users -> (_stream_key_by_map_operator, Map -> DataStreamToTable)") == "users"

@@ -145,16 +145,20 @@ def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
     assert "could not look: KeyError" in desk.lines[0]
 
 
+READY = {"ready": True, "dependencies": {}, "models": [], "error": None}
+
+
 def report(snapshot: Snapshot, **more: Any) -> dict[str, Any]:
     from infra.monitoring.json_report import flow_report
 
     known: dict[str, Any] = {
         "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
-        "services": {}, "troubles": [], "preparing": [], "job_from": "the base", "job_submitted_again": None, "spare": "warm",
+        "services": {}, "attached": {"Redis": "redis://cache:6379"},
+        "troubles": [], "preparing": [], "learning": None, "job_from": "the base", "job_submitted_again": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(snapshot, "http://127.0.0.1:1") | {"freshness_last_minute": None},
-        "api": {"ready": True, "dependencies": {}, "models": [], "refused": [], "error": None},
+        "api": {"ready": True, "refused": [], "processes": {"api": READY}},
     }  # fmt: skip
     return known | more
 

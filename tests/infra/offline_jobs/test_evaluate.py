@@ -1,5 +1,7 @@
 """The protocol over HTTP: asked before the row is posted, with the user's last token, at the row's time."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.base.mapped_table import table_parts
+from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
+from features.errors import MartletError
+from features.schema.document import FILE as SCHEMA_FILE
 from features.types import RATING
 from features.units import HOUR_MS
-from infra.offline_jobs.evaluate import fetch_lists
+from infra.home.paths import Home as HomeFolder
+from infra.offline_jobs.evaluate import fetch_lists, in_memory, recall
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
 from tests.schemas import MOVIES, SHOP
@@ -54,11 +61,30 @@ class Home:
         return httpx.Response(200, json={"items": items, "degraded": [], "freshness": {"seen_applied": not late}})
 
 
+def walk_in_memory(home: HomeFolder, number: int, print_line: Callable[[str], None]) -> None:
+    in_memory(home, number, [], False, False, home.path, print_line)
+
+
+@pytest.mark.parametrize("walk", [recall, walk_in_memory])
+def test_a_base_that_no_up_has_used_yet_is_walked(walk: Callable[..., None], tmp_path: Path) -> None:
+    """What is evaluated anew has a base that nothing ever ran from; of this one the data set is missing, as the walk says."""
+    home = HomeFolder(tmp_path).make()
+    base = home.bases / "3"
+    base.mkdir(parents=True)
+    for name in (USERS, ITEMS, PAIRS, CATALOGUE):
+        (base / name).write_bytes(b"".join(table_parts([])))
+    (base / MANIFEST).write_text(json.dumps({"cut": 0, "number": 3, "dataset": "mine"}))
+    (base / SCHEMA_FILE).write_text(MOVIES.text())
+    with pytest.raises(MartletError, match=r"--dataset: expected .*mine"):
+        walk(home, 3, print)
+
+
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     home = Home()
     lines: list[int] = []
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    requests, lists, degraded = fetch_lists(client, dataset, MOVIES, 2, len(ROWS), "fusion", lines.append)
+    walked, degraded = fetch_lists(client, dataset, MOVIES, 2, len(ROWS), "fusion", "live", lines.append)
+    requests, lists, page_lists = walked.queries, walked.lists["live"], walked.page_lists["live"]
     assert [name for name, _ in home.calls] == ["ask", "post", "post", "post", "ask", "post"]
     first, second = (what for name, what in home.calls if name == "ask")
     assert first == {"user_id": "1", "size": "10", "at": str(3 * HOUR_MS), "model": "fusion"}
@@ -67,7 +93,7 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
         (what["user_id"], what["item_id"], what["rating"], what["ts"]) for name, what in home.calls if name == "post"
     ]
     assert posted == ROWS[2:]
-    assert lists.tolist() == [[11, 10] + [-1] * 8] * 2
+    assert lists.tolist() == page_lists.tolist() == [[11, 10] + [-1] * 8] * 2
     assert ranks_of(lists, requests.wanted).tolist() == [0, NO_RANK]
     assert (requests.users, requests.gaps, requests.events, requests.ages) == (
         [1, 1],
@@ -93,19 +119,19 @@ def test_ids_that_are_strings_go_out_and_come_back_as_they_are(tmp_path: Path) -
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     home, dataset = Home(("SKU-2", "SKU-1")), Dataset("shop", tmp_path / "rows.parquet", [], 3, HOUR_MS, 3 * HOUR_MS)
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    requests, lists, _ = fetch_lists(client, dataset, SHOP, 2, 3, None, lambda _: None)
+    walked, _ = fetch_lists(client, dataset, SHOP, 2, 3, None, "live", lambda _: None)
     (_, parameters), (_, event) = home.calls
     assert parameters["user_id"] == event["user_id"] == "anna"
     assert event["item_id"] == "SKU-2"
-    assert ranks_of(lists, requests.wanted).tolist() == [0]
+    assert ranks_of(walked.lists["live"], walked.queries.wanted).tolist() == [0]
 
 
 def test_lists_that_lack_something_are_counted_and_errors_are_not_hidden(dataset: Dataset) -> None:
     home = Home()
     home.calls = [("post", {})] * 5
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    _, _, degraded = fetch_lists(client, dataset, MOVIES, 2, 3, None, lambda _: None)
+    _, degraded = fetch_lists(client, dataset, MOVIES, 2, 3, None, "live", lambda _: None)
     assert degraded == 1
     broken = httpx.Client(base_url="http://home", transport=httpx.MockTransport(lambda _: httpx.Response(503)))
     with pytest.raises(httpx.HTTPStatusError):
-        fetch_lists(broken, dataset, MOVIES, 2, 3, None, lambda _: None)
+        fetch_lists(broken, dataset, MOVIES, 2, 3, None, "live", lambda _: None)

@@ -1,6 +1,7 @@
 """Training data of a home: whether it is there, of the inputs that this code makes, and removed with its log."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,12 +9,24 @@ import pytest
 
 from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
+from features.errors import Broken
 from features.inputs.columns import INPUTS_VERSION
 from features.inputs.signals import SIGNAL_COLUMNS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
-from infra.offline_jobs.runner import has_training_data, ranking_lists_folder, remove_learned, samples_folder
+from infra.offline_jobs.runner import (
+    has_training_data,
+    publish,
+    ranking_lists_folder,
+    remove_learned,
+    run_module,
+    samples_folder,
+)
+from infra.offline_jobs.step_process import StepFailed
+from models.registry import MANIFEST as VERSION_MANIFEST
+from models.registry import encode_manifest, folder_digests
 from offline.datasets.dataset_names import TAKEN
+from tests.models.fake_version import a_manifest
 
 
 @pytest.fixture
@@ -79,3 +92,27 @@ def test_logs_that_no_base_goes_back_to_are_removed_and_nothing_else(home: Home)
         for name, numbers in {"log": "5689x", "samples": "569", "asks": "569"}.items()
         for number in numbers
     )
+
+
+def test_what_the_gate_refuses_is_told_from_what_could_not_be_published(tmp_path: Path) -> None:
+    home, folder = Home(tmp_path / "home").make(), tmp_path / "version"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_text("no model")
+    with pytest.raises(
+        StepFailed, match=r"--folder: expected a folder with saved_model\.pb and manifest\.json"
+    ) as failed:
+        publish(home, folder, "toy", False, print)
+    assert failed.value.code == 1
+    (folder / VERSION_MANIFEST).write_bytes(encode_manifest(a_manifest("toy", digests=folder_digests(folder))))
+    (folder / "saved_model.pb").write_text("another")
+    with pytest.raises(Broken, match=r"saved_model\.pb was changed"):
+        publish(home, folder, "toy", False, print)
+
+
+def test_the_log_of_steps_has_a_bound(tmp_path: Path) -> None:
+    log = tmp_path / "learning.log"
+    log.touch()
+    os.truncate(log, 17 << 20)
+    run_module(["platform"], log, lambda _: None)
+    assert log.stat().st_size == 0
+    assert log.with_suffix(".log.1").stat().st_size == 17 << 20

@@ -7,18 +7,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from examples.shop import draw_shop
 from features.contracts.events import read_event
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.engines.shared_engines import Engines
 from features.errors import Unavailable
-from features.keys import EVENTS, PARTITIONS, partition_of
+from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of
 from features.schema.tables import Schema
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK
 from infra.replay.replayer import Plan, Replayer, Sent, events_of
@@ -37,9 +42,11 @@ SPAN_S = 6
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home in which only Kafka runs, supervised as ever."""
-    with kafka_process(tmp_path_factory.mktemp("home")) as broker:
+    """A home in which only Kafka runs, supervised as ever; its lock is held, as `up` holds it."""
+    with kafka_process(tmp_path_factory.mktemp("home")) as broker, home_lock(broker.home):
         broker.supervisor.start_monitor()
+        engines = Engines(KafkaAddress(broker.bootstrap), RedisAddress(LOOPBACK, 1))
+        broker.home.engines_file.write_bytes(msgspec.json.encode(engines))
         yield broker.home
 
 
@@ -64,7 +71,7 @@ class Log:
 
     def __init__(self, address: str) -> None:
         self._consumer = KafkaConsumer(bootstrap_servers=address, consumer_timeout_ms=30_000)
-        self._partitions = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
+        self._partitions = [TopicPartition(EVENTS, number) for number in range(DEFAULT_PARTITIONS)]
         self._consumer.assign(self._partitions)
         self._starts = self._consumer.end_offsets(self._partitions)
 
@@ -78,7 +85,7 @@ class Log:
             record = next(self._consumer)
             event = read_event(record.value, schema)
             assert record.key == str(event.outer_user).encode()
-            assert record.partition == partition_of(event.outer_user)
+            assert record.partition == partition_of(event.outer_user, DEFAULT_PARTITIONS)
             found[record.partition].append(event.event_id)
             missing -= 1
         return found
@@ -89,9 +96,9 @@ class Log:
 
 def expected(dataset: Dataset, plan: Plan) -> list[list[str]]:
     """The same for a replay that is neither provoked nor repeated."""
-    ids: list[list[str]] = [[] for _ in range(PARTITIONS)]
+    ids: list[list[str]] = [[] for _ in range(DEFAULT_PARTITIONS)]
     for each in events_of(dataset, plan):
-        ids[partition_of(each.event.outer_user)].append(each.event.event_id)
+        ids[partition_of(each.event.outer_user, DEFAULT_PARTITIONS)].append(each.event.event_id)
     return ids
 
 
@@ -100,11 +107,11 @@ def paced(dataset: Dataset, first: int = 0) -> Plan:
     return Plan(first, first + ROWS, (times[-1] - times[0]) / 1000 / SPAN_S)
 
 
-def until_noted(home: Home, above: int, timeout: float = 60.0) -> int:
-    """The row that the replay has noted, once it is above another."""
+def until_noted(home: Home, above: int, says: Callable[[], str] = str, timeout: float = 60.0) -> int:
+    """The row that the replay has noted, once it is above another; `says`: its output, for when that doesn't come."""
     deadline, file = time.monotonic() + timeout, home.data / "replay.json"
     while not file.exists() or (row := int(json.loads(file.read_text())["row"])) <= above:
-        assert time.monotonic() < deadline, "no progress noted"
+        assert time.monotonic() < deadline, f"no progress noted: {says()}"
         time.sleep(0.05)
     return row
 
@@ -113,13 +120,13 @@ def test_users_with_names_lie_where_their_names_say(home: Home, log: Log, tmp_pa
     draw_shop(tmp_path / "shop", users=60, items=20, seed=3)
     shop = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
     plan = Plan(0, shop.rows, None)
-    assert Replayer(home, bootstrap(home), shop, SHOP).run(plan, 0).records == shop.rows
+    assert Replayer(home, KafkaAddress(bootstrap(home)), shop, SHOP).run(plan, 0).records == shop.rows
     assert log.read(SHOP) == expected(shop, plan)
 
 
 def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Dataset, log: Log) -> None:
     plan = Plan(0, MANY_ROWS, None)
-    sent = Replayer(home, bootstrap(home), dataset, MOVIES).run(plan, 0)
+    sent = Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES).run(plan, 0)
     assert (sent.rows, sent.records) == (MANY_ROWS, MANY_ROWS)
     assert log.read() == expected(dataset, plan)
     assert json.loads((home.data / "replay.json").read_text())["row"] == MANY_ROWS
@@ -129,7 +136,7 @@ def test_a_broker_that_is_killed_meanwhile_costs_nothing(home: Home, dataset: Da
     (home.data / "replay.json").unlink(missing_ok=True)
     plan, result = paced(dataset), list[Sent]()
     replay = threading.Thread(
-        target=lambda: result.append(Replayer(home, bootstrap(home), dataset, MOVIES).run(plan, 0))
+        target=lambda: result.append(Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES).run(plan, 0))
     )
     replay.start()
     until_noted(home, 0)
@@ -150,12 +157,13 @@ def test_a_provoked_replay_that_is_interrupted_goes_on_at_what_was_not_acknowled
     argv = [sys.executable, "-m", "infra", "replay", "--home", str(home.path), "--to", str(ts[-1])]
     last = ts.index(ts[-1])  # rows at the same time as that one are left out, too
     perturb = ["--shuffle", "300", "--duplicate", "--late", "0.0005", "--seed", "11"]
-    with (tmp_path / "out").open("w+") as out:
+    output = tmp_path / "out"
+    with output.open("w+") as out:
         slow = subprocess.Popen([*argv, *perturb, "--speed", f"{plan.speed}x"], cwd=REPO, stdout=out, stderr=out)
-        noted = until_noted(home, 0)
+        noted = until_noted(home, 0, output.read_text)
         slow.send_signal(signal.SIGINT)
         assert slow.wait(60) != 0
-    assert "--shuffle 300 --duplicate 3 --late 0.0005 --seed 11" in (tmp_path / "out").read_text()
+    assert "--shuffle 300 --duplicate 3 --late 0.0005 --seed 11" in output.read_text()
     row = until_noted(home, noted - 1)
     rows = [each.event.event_id for each in events_of(dataset, Plan(0, last, None))]
     before = set(chain.from_iterable(log.read()))
@@ -171,7 +179,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     (home.data / "replay.json").unlink(missing_ok=True)
     plan = Plan(0, ROWS, None)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
-    impatient = Replayer(home, bootstrap(home), dataset, MOVIES, ack_timeout=2)
+    impatient = Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES, ack_timeout=2)
     os.kill(kafka, signal.SIGSTOP)
     try:
         with pytest.raises(Unavailable, match="goes on at row 0"):
@@ -179,7 +187,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     finally:
         os.kill(kafka, signal.SIGCONT)
     assert impatient.resume_row(0, ROWS) == 0
-    assert Replayer(home, bootstrap(home), dataset, MOVIES).run(plan, 0).rows == ROWS
+    assert Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES).run(plan, 0).rows == ROWS
     assert log.read() == expected(dataset, plan)
 
 
@@ -191,7 +199,7 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
 
     def run() -> None:
         with pytest.raises(Unavailable) as error:
-            Replayer(home, bootstrap(home), dataset, MOVIES, ack_timeout=2).run(plan, 0)
+            Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES, ack_timeout=2).run(plan, 0)
         output.append(str(error.value))
 
     replay = threading.Thread(target=run)
@@ -205,6 +213,8 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
     row = int(json.loads((home.data / "replay.json").read_text())["row"])
     assert output[0].endswith(f"goes on at row {row}")
     assert 0 < row < ROWS
-    assert Replayer(home, bootstrap(home), dataset, MOVIES).run(Plan(row, ROWS, None), 0).rows == ROWS - row
+    assert (
+        Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES).run(Plan(row, ROWS, None), 0).rows == ROWS - row
+    )
     # What was on its way when the broker stopped may have come in, too: then it is there twice, the first time in order.
     assert [list(dict.fromkeys(ids)) for ids in log.read()] == expected(dataset, plan)

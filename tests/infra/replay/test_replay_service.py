@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,11 +29,6 @@ class Tried(Replays):
 
     def _service(self, speed: float | str) -> Service:
         return Service(NAME, (sys.executable, "-c", self.code, str(speed)), lambda: None, lasts=False, grace=3)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path).make()
 
 
 @pytest.fixture

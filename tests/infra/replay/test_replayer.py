@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.engines.kafka_address import KafkaAddress
 from features.errors import BadInput
 from features.types import RATING, Event
 from infra.cli.replay_options import OPTIONAL_VALUES, filled
@@ -208,7 +209,7 @@ def test_a_plan_is_its_rows_in_order(dataset: Dataset) -> None:
 
 def test_an_interrupted_replay_of_the_same_rows_is_known(tmp_path: Path, dataset: Dataset) -> None:
     home = Home(tmp_path).make()
-    replayer = Replayer(home, "nowhere", dataset, MOVIES)
+    replayer = Replayer(home, KafkaAddress("nowhere"), dataset, MOVIES)
     assert replayer.resume_row(80, 100) == 80
     write_json(home.data / "replay.json", {"dataset": "ml-100k", "first": 80, "last": 100, "row": 93})
     assert replayer.resume_row(80, 100) == 93

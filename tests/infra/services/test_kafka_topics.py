@@ -21,7 +21,7 @@ def test_topics_are_made_once_and_one_that_drops_records_keeps_them_from_then_on
         admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap, request_timeout_ms=10_000)
         until(lambda: set(admin.list_topics()) >= ALL, 30, "Kafka knows its topics")
         admin.alter_configs([ConfigResource(TOPIC, ITEMS, {"cleanup.policy": "compact"})])
-        kafka_topics.create(broker.bootstrap)
+        kafka_topics.create(broker.address)
         found = admin.describe_configs([ConfigResource(TOPIC, ITEMS)], config_filter="all")["topic"][ITEMS]
         admin.close()
     assert found["cleanup.policy"]["value"] == "delete"

@@ -11,6 +11,7 @@ import pytest
 from infra.home.paths import Home
 from infra.services.model_server_config import ServingConfig, versions_to_load
 from infra.system.processes import free_ports
+from models.registry import change_labels
 from models.server import config
 from models.server.version_policy import Latest, Specific
 
@@ -19,6 +20,7 @@ class Api(ThreadingHTTPServer):
     """Answers /readyz; not all is well."""
 
     ranking: tuple[str, ...] = ()
+    labelled: tuple[str, ...] = ()
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -26,7 +28,9 @@ class Answer(BaseHTTPRequestHandler):
         assert isinstance(self.server, Api)
         self.send_response(503)
         self.end_headers()
-        self.wfile.write(json.dumps({"ready": False, "models": self.server.ranking}).encode())
+        self.wfile.write(
+            json.dumps({"ready": False, "models": self.server.ranking, "labelled": self.server.labelled}).encode()
+        )
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -70,7 +74,7 @@ def test_versions(available: list[int], ranking: dict[str, int] | None, loaded: 
 
 
 def test_what_ranks_stays_loaded_whatever_comes_after_it(home: Home, api: Api) -> None:
-    serving = ServingConfig(home, f"http://127.0.0.1:{api.server_port}")
+    serving = ServingConfig(home, lambda: [f"http://127.0.0.1:{api.server_port}"])
     api.ranking = ("fusion/1", "mine/7")
     assert policies(serving) == {
         "fusion": Specific(frozenset({1, 3, 4})),
@@ -85,8 +89,20 @@ def test_what_ranks_stays_loaded_whatever_comes_after_it(home: Home, api: Api) -
     assert policies(serving)["fusion"] == Specific(frozenset({4, 5}))
 
 
+def test_versions_with_a_label_are_loaded_and_named_once_the_api_has_checked_them(home: Home, api: Api) -> None:
+    change_labels(home.models, "fusion", lambda found: found.decided(1, "begun", stable=3, last_good=1, candidate=4))
+    serving = ServingConfig(home, lambda: [f"http://127.0.0.1:{api.server_port}"])
+    api.ranking = ("fusion/3", "mine/7")
+    assert policies(serving)["fusion"] == Specific(frozenset({1, 3, 4}))
+    assert config.read_file(serving.path)["fusion"].labels == {"stable": 3}
+    api.labelled = ("fusion/1", "fusion/4")
+    policies(serving)
+    assert config.read_file(serving.path)["fusion"].labels == {"stable": 3, "last-good": 1, "candidate": 4}
+
+
 def test_a_folder_that_vanishes_changes_nothing(home: Home) -> None:
-    serving = ServingConfig(home, f"http://127.0.0.1:{free_ports(1)[0]}")
+    nobody = free_ports(1)[0]
+    serving = ServingConfig(home, lambda: [f"http://127.0.0.1:{nobody}"])
     before = policies(serving)
     assert before["fusion"] == Specific(frozenset({3, 4}))
     (home.models / "fusion").rename(home.path / "fusion")

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,6 @@ from infra.home.paths import Home, read_json
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, rotate, spawn, stop
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path).make()
-
-
-@pytest.fixture
-def supervisor(home: Home) -> Iterator[Supervisor]:
-    made = Supervisor(home)
-    yield made
-    made.stop_all()
 
 
 def service(code: str, flag: Path, **more: Any) -> Service:
@@ -64,6 +52,26 @@ def test_a_child_that_dies_is_started_again_and_status_says_so(
     assert status["services"]["child"]["last_exit"] == -signal.SIGKILL
 
 
+def test_one_whose_work_another_takes_over_waits_for_its_restart(supervisor: Supervisor, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    code = f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)"
+    supervisor.start(service(code, flag, restart_after=3600.0))
+    supervisor.start_monitor()
+    first = supervisor.child_id("child")
+    process = first.process()
+    assert process is not None
+    assert supervisor.waiting() == set()
+    supervisor.restart_now("child")  # it runs: nothing is to be done
+    process.kill()
+    until(lambda: supervisor.waiting() == {"child"})
+    with pytest.raises(AssertionError, match="did not happen in time"):
+        until(lambda: supervisor.child_id("child") != first, 2.0)
+    for _ in range(3):
+        supervisor.restart_now("child")
+    until(lambda: supervisor.child_id("child") != first)
+    assert supervisor.waiting() == set()
+
+
 def test_not_ready_is_an_error_with_the_end_of_the_log(supervisor: Supervisor, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="the reason is here"):
         supervisor.start(service("print('the reason is here'); raise SystemExit(3)", tmp_path / "never"))
@@ -88,7 +96,7 @@ def test_a_successor_cleans_up_by_pid_and_start_time(home: Home, tmp_path: Path)
     abandoned.start(service(f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)", flag))
     child = abandoned.child_id("child")
     output: list[str] = []
-    stop_leftovers(home, output.append)  # the supervisor died with kill -9: nobody stopped its child
+    stop_leftovers(home.status_file, output.append)  # the supervisor died with kill -9: nobody stopped its child
     assert child.process() is None
     assert output
 
@@ -119,7 +127,7 @@ def test_work_that_is_attended_is_told_and_stopped_with_everything(home: Home) -
 def test_work_that_is_attended_is_stopped_by_a_successor(home: Home) -> None:
     work, known = asleep()
     with Supervisor(home).attending("training", work):
-        stop_leftovers(home, lambda _: None)
+        stop_leftovers(home.status_file, lambda _: None)
         assert known.process() is None
 
 

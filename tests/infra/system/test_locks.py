@@ -11,7 +11,7 @@ from infra.system.repository import REPO
 
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
 REFUSED = tomllib.loads((FOLDER / "refused.toml").read_text())
-ROLES = sorted(set(PROJECT["dependency-groups"]) - {"kernel"})
+ROLES = sorted(set(PROJECT["dependency-groups"]) - {"kernel", "command"})
 LOCKS = [MAIN_LOCK, *sorted(FOLDER.glob("*.lock"))]
 HEAVY = {"tensorflow", "pyspark", "apache-flink"}
 
@@ -42,6 +42,7 @@ def test_the_whole_is_the_roles_and_nothing_else() -> None:
     ("name", "has"),
     [
         ("api", set()),
+        ("watch", set()),
         ("job", {"apache-flink"}),
         ("model-server", {"tensorflow"}),
         ("offline", {"tensorflow", "pyspark"}),

@@ -13,6 +13,8 @@ import pytest
 
 from features.base.reader import Base
 from features.clock import Clock
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_nodes import RedisNodes
 from features.fold.state import encode_features
 from features.fold.user import freeze_user, thaw_user
 from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
@@ -74,7 +76,7 @@ def log() -> SmallLog:
 def redis(tmp_path_factory: pytest.TempPathFactory, base: Base, log: SmallLog) -> Iterator[RedisProcess]:
     """A Redis as the job leaves it. A test puts back what it changes."""
     with redis_process(tmp_path_factory.mktemp("redis")) as server:
-        load_base(base, server.port, 1)
+        load_base(base, RedisAddress("127.0.0.1", server.port), 1)
         time_source = ManualTime(WALL)
         settings = settings_of(base.folder, server.port)
         job = JobRun(settings, time_source, UnsteadyRedis(time_source), items_topic=items_of(log))
@@ -97,6 +99,19 @@ def test_what_the_job_has_written_is_equal(base: Base, redis: RedisProcess, log:
     assert ledger["read"] == sum(map(len, (log.records[EVENTS, number] for number in range(8))))
     assert ledger["read"] == sum(count for name, count in ledger.items() if name != "read")
     assert all(ledger[name] for name in ("applied", "duplicate", "rejected", "rerouted"))
+
+
+def test_the_kernel_expects_what_the_specification_does(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    settings = settings_of(base.folder, redis.port)
+    by_kernel = verify(base, settings, 0.0, MemoryLog(log), kernel=True)
+    plain = verify(base, settings, 0.0, MemoryLog(log))
+    assert by_kernel.verdict == "equal"
+    assert by_kernel.ledger() == plain.ledger()
+    frozen = [
+        {user_id: freeze_user(state) for user_id, state in each.expected.users.items()} for each in (by_kernel, plain)
+    ]
+    assert frozen[0] == frozen[1]
+    assert by_kernel.expected.next_offsets == plain.expected.next_offsets
 
 
 USER, ITEM = 1, 1
@@ -168,8 +183,9 @@ def test_items_that_are_not_folded_any_more_may_still_be_there(base: Base, redis
     differences = []
     for key in surplus:
         redis.client.hset(key, N, 1)
-        comparison = Comparison(expected_of(log, base, users_alone), base, redis.client, 1, items=False)
-        differences.append(comparison.surplus())
+        with RedisNodes(users_alone.redis, 5) as nodes:
+            comparison = Comparison(expected_of(log, base, users_alone), base, nodes, 1, items=False)
+            differences.append(comparison.surplus())
         redis.client.delete(key)
     assert differences == [None, None, f"{user_key(4242)}: expected no such key, got one"]
 

@@ -229,6 +229,10 @@ def test_its_weights_have_the_same_names_each_time_it_is_built(any_net: Net, con
     assert len(one) == len(set(one))
 
 
+def test_what_a_net_learns_from_is_known_without_importing_it(any_net: Net) -> None:
+    assert nets.lessons_of(any_net.name) == any_net.learns
+
+
 def test_those_that_are_alike_learn_from_the_same_lessons() -> None:
     for name, other in ALIKE.items():
         assert other not in ALIKE

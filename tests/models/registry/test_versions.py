@@ -12,10 +12,12 @@ import pytest
 from features.errors import BadInput, Broken
 from features.inputs.columns import INPUTS_VERSION
 from models.registry import (
+    discard,
     list_models,
     list_versions,
     newest,
     publish,
+    published_as,
     read_manifest,
     rollback,
     staging_folder,
@@ -222,3 +224,27 @@ def test_each_retired_version_is_kept(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / ".retired" / "toy" / "2-1", tmp_path / "toy" / "2")
     assert rollback(tmp_path, "toy") == 1
     assert sorted(path.name for path in (tmp_path / ".retired" / "toy").iterdir()) == ["2-1", "2-2"]
+
+
+def test_what_is_published_is_known_by_its_files(tmp_path: Path) -> None:
+    staged = a_staged_version(tmp_path)
+    digests = read_manifest(staged).digests
+    assert published_as(tmp_path, "toy", digests) is None
+    assert published_as(tmp_path, "toy", digests) != publish(staged, tmp_path, "toy")
+    assert published_as(tmp_path, "toy", digests) == 1
+    publish_one(tmp_path)
+    assert published_as(tmp_path, "toy", digests) == 2, "the newest of those with the same files"
+    (tmp_path / "toy" / "2" / "manifest.json").write_text("{")
+    assert published_as(tmp_path, "toy", digests) == 1
+
+
+def test_an_older_version_is_discarded_for_good_and_the_newest_never(tmp_path: Path) -> None:
+    for _ in range(3):
+        publish_one(tmp_path)
+    discard(tmp_path, "toy", 1)
+    assert list_versions(tmp_path, "toy") == [2, 3]
+    for version in (1, 3):
+        with pytest.raises(BadInput, match="expected an older version of toy than the newest"):
+            discard(tmp_path, "toy", version)
+    assert publish_one(tmp_path) == 4
+    assert not any((tmp_path / ".staging").iterdir())

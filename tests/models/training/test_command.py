@@ -30,7 +30,7 @@ pytestmark = pytest.mark.keras
 def test_both_models(samples_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "models.training", "--samples", str(samples_folder), "--models", str(tmp_path)]
     command += ["--model", "neuralcf", "--model", "widedeep", "--epochs", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"COLUMNS": "200"})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
     assert "2700 rows to train, 300 newer ones to validate" in done.stdout
     assert "peak memory" in done.stdout

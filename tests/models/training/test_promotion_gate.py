@@ -17,6 +17,7 @@ from models.registry import (
     MANIFEST,
     DataSeen,
     ModelInput,
+    change_labels,
     encode_manifest,
     folder_digests,
     list_versions,
@@ -200,6 +201,19 @@ def test_a_version_of_other_inputs_does_not_block_the_next(tmp_path: Path) -> No
     live = promotion_gate.live_version(tmp_path, "toy")
     assert live is not None
     assert live.version == 2
+
+
+def test_the_live_version_is_the_one_that_ranks_by_its_label(tmp_path: Path) -> None:
+    for _ in range(3):
+        publish_one(tmp_path)
+    change_labels(tmp_path, "toy", lambda found: found.decided(1, "begun", stable=1, lost=(3,)))
+    live = promotion_gate.live_version(tmp_path, "toy")
+    assert live is not None
+    assert live.version == 1
+    change_labels(tmp_path, "toy", lambda found: found.decided(2, "off", stable=None))
+    live = promotion_gate.live_version(tmp_path, "toy")
+    assert live is not None
+    assert live.version == 2, "the newest that has not lost"
 
 
 def test_a_broken_live_version_does_not_block_the_next(staged: Callable[[str], Path], tmp_path: Path) -> None:

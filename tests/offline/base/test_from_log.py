@@ -23,7 +23,7 @@ from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Based, Row
 from tests.offline.small_log import BUSY, HORIZON, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import peopled
+from tests.schemas import MOVIES, peopled
 
 pytestmark = pytest.mark.spark
 
@@ -125,6 +125,29 @@ def test_spark_folds_the_log_as_the_pure_fold_does(
     assert len(pq.read_table(at_once.folder / "features" / "items.parquet")) == at_once.item_count()
 
 
+def test_once_the_data_sets_files_are_deleted_the_log_still_teaches_weights_between_items(
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    """A home whose clock is its data set's: what was replayed or clicked since enters weights and the data set to learn from."""
+    source, data_dir = write_folder(some_rows), tmp_path / "data"
+    dataset = open_dataset(str(source), data_dir)
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", MOVIES)
+    first = Base(tmp_path / "bases" / "1")
+    shutil.rmtree(source)
+    log, files = SmallLog(), FileLog(tmp_path)
+    log.go_on(900, some_rows[:200])
+    files.write(log.records)
+    out, learned = tmp_path / "bases" / "2", data_dir / "log-2"
+    make_log_base(spark, first, files, log.ends(), CLOCK, out, len(log.items), learned)
+    second = Base(out)
+    assert (second.data_base, second.root, second.clock_start) == (2, 1, first.clock_start)
+    assert (second.manifest["dataset"], second.manifest["clock"]) == ("log-2", "data")
+    applied = second.manifest["ledger"][EVENTS]["applied"]
+    assert 0 < open_dataset(str(learned), data_dir).rows <= first.manifest["history_rows"] + applied
+    weights = "relations/ease/weights.npy"
+    assert (second.folder / weights).read_bytes() != (first.folder / weights).read_bytes()
+
+
 def test_it_says_where_it_comes_from(spark: Any, tmp_path: Path, first: Base) -> None:
     log, files = SmallLog(), FileLog(tmp_path)
     log.go_on(60, [])
@@ -145,6 +168,28 @@ def test_it_says_where_it_comes_from(spark: Any, tmp_path: Path, first: Base) ->
     assert first.offsets == {topic: dict.fromkeys(range(8), 0) for topic in (EVENTS, SERVED)}
     assert first.data_base == 1
     assert base.cut == Base(tmp_path / "bases" / "2").cut > first.cut
+
+
+def test_a_log_of_many_partitions_is_taken_in(
+    spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    """A partition's number takes more than seven bits, and each is where its records lie."""
+    dataset = open_dataset(str(write_folder(some_rows)), tmp_path / "data")
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", MOVIES, 200)
+    first = Base(tmp_path / "bases" / "1")
+    log, files = SmallLog(partitions=200), FileLog(tmp_path)
+    log.go_on(200, [])
+    files.write(log.records)
+    ends = log.ends()
+    parts = [number for number, end in ends[EVENTS].items() if end and (number > 127 or number % 8 == 0)]
+    until: Offsets = {EVENTS: {number: ends[EVENTS][number] for number in parts}, SERVED: {}}
+    make_log_base(spark, first, files, until, CLOCK, tmp_path / "bases" / "2", len(log.items))
+    base = Base(tmp_path / "bases" / "2")
+    assert base.partitions == 200
+    assert base.offsets[EVENTS] == dict.fromkeys(range(200), 0) | until[EVENTS]
+    reference = Reference(first, CLOCK)
+    reference.feed(log.records, first.offsets, base.offsets)
+    check(base, reference)
 
 
 def test_what_can_not_be_made(spark: Any, tmp_path: Path, first: Base, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,8 +215,8 @@ def test_what_can_not_be_made(spark: Any, tmp_path: Path, first: Base, capsys: p
     argv = [
         "--previous",
         str(tmp_path),
-        "--bootstrap",
-        "127.0.0.1:1",
+        "--engines",
+        str(tmp_path / "engines.json"),
         "--until",
         "{}",
         "--horizon",

@@ -10,6 +10,7 @@ from kafka.admin import KafkaAdminClient
 
 from features.base.reader import Base
 from features.clock import Clock
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Broken, Unavailable
 from features.keys import EVENTS, ITEMS, SERVED
 from offline.base.from_log import make_log_base, spans_of
@@ -58,7 +59,7 @@ def bare(records: list[Record]) -> list[tuple[int, bytes | None, bytes]]:
 
 
 def test_what_was_written_is_read(bootstrap: str, written: SmallLog) -> None:
-    log = KafkaLog(bootstrap)
+    log = KafkaLog(KafkaAddress(bootstrap))
     for (topic, partition), records in written.records.items():
         got = list(log.read(Span(topic, partition, 0, len(records))))
         assert bare(got) == bare(records)
@@ -71,7 +72,7 @@ def test_what_was_written_is_read(bootstrap: str, written: SmallLog) -> None:
 
 
 def test_a_topics_spans_are_all_of_it(bootstrap: str, written: SmallLog) -> None:
-    spans = KafkaLog(bootstrap).spans(EVENTS)
+    spans = KafkaLog(KafkaAddress(bootstrap)).spans(EVENTS)
     assert [(span.topic, span.partition, span.start) for span in spans] == [(EVENTS, at, 0) for at in range(len(spans))]
     assert {span.partition: span.end for span in spans if span.end} == {
         partition: len(records)
@@ -79,16 +80,16 @@ def test_a_topics_spans_are_all_of_it(bootstrap: str, written: SmallLog) -> None
         if topic == EVENTS and records
     }
     with pytest.raises(Unavailable, match="events"):
-        KafkaLog("127.0.0.1:1", patience=1).spans(EVENTS)
+        KafkaLog(KafkaAddress("127.0.0.1:1"), patience=1).spans(EVENTS)
 
 
 def test_what_is_not_there_is_said(bootstrap: str, written: SmallLog) -> None:
-    log = KafkaLog(bootstrap)
+    log = KafkaLog(KafkaAddress(bootstrap))
     size = len(written.records[EVENTS, 3])
     with pytest.raises(Broken, match=f"events, partition 3: expected offsets 0 to {size + 1}, the log has 0 to {size}"):
         next(log.read(Span(EVENTS, 3, 0, size + 1)))
     with pytest.raises(Unavailable, match="events, partition 3"):
-        next(KafkaLog("127.0.0.1:1", patience=1).read(Span(EVENTS, 3, 0, 1)))
+        next(KafkaLog(KafkaAddress("127.0.0.1:1"), patience=1).read(Span(EVENTS, 3, 0, 1)))
 
 
 def test_spark_reads_it_a_task_a_partition(
@@ -100,7 +101,11 @@ def test_spark_reads_it_a_task_a_partition(
     some_rows: list[Row],
     write_folder: Write,
 ) -> None:
-    (_, first), log, clock = based(write_folder(some_rows), 0.3), KafkaLog(bootstrap), Clock(HORIZON, WALL)
+    (_, first), log, clock = (
+        based(write_folder(some_rows), 0.3),
+        KafkaLog(KafkaAddress(bootstrap)),
+        Clock(HORIZON, WALL),
+    )
     (tmp_path / "bases").mkdir()
     make_log_base(spark, first, log, written.ends(), clock, tmp_path / "bases" / "2", log.items_end())
     second = Base(tmp_path / "bases" / "2")
@@ -133,10 +138,12 @@ def refuse_shortened(spark: Any, first: Base, bootstrap: str, tmp_path: Path) ->
     admin.delete_records({TopicPartition(EVENTS, 3): 4}, timeout_ms=10_000)
     admin.close()
     records = written.records[EVENTS, 3]
-    assert bare(list(KafkaLog(bootstrap).read(Span(EVENTS, 3, 4, 7)))) == bare(records[4:7])
+    assert bare(list(KafkaLog(KafkaAddress(bootstrap)).read(Span(EVENTS, 3, 4, 7)))) == bare(records[4:7])
     (tmp_path / "bases").mkdir()
     with pytest.raises(Exception, match="Broken") as caught:
-        make_log_base(spark, first, KafkaLog(bootstrap), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2")
+        make_log_base(
+            spark, first, KafkaLog(KafkaAddress(bootstrap)), {EVENTS: {3: 7}}, Clock(0, None), tmp_path / "bases" / "2"
+        )
     message = spark_message(caught.value)
     assert (
         message

@@ -28,13 +28,15 @@ def test_arms_and_teams() -> None:
     lists = [sample(user, 10 if user % 4 == 0 else None, {"ranker": "wide"}) for user in range(40)]
     lists += [sample(user, 11, {"ranker": "control", "mix": "b"}) for user in range(50, 60)]
     lists += [sample(70, 11, teams=("fusion", "din")), sample(71, None, teams=("din", "fusion"))]
-    arms, teams = results_of(lists, MOVIES)
+    results = results_of(lists, MOVIES)
+    arms = results.arms
     assert set(arms) == {("ranker", "wide"), ("ranker", "control"), ("mix", "b")}
     mean, low, high = arms["ranker", "wide"].share()
     assert mean == 0.25
     assert 0.05 < low < mean < high < 0.45
     assert arms["ranker", "control"].share() == (1.0, 1.0, 1.0)
-    assert teams == {"fusion": 0, "din": 1}
+    mixed = results.interleaved["din", "fusion"]
+    assert (mixed.lists, mixed.liked, mixed.differences.sums) == (2, (1, 0), {70: 1.0})
 
 
 def test_the_report() -> None:
@@ -44,4 +46,22 @@ def test_the_report() -> None:
     some = [structs.replace(sample(1, 10, {"ranker": "wide"}), closed_ts=TS + 1), sample(2, None, teams=("a", "b"))]
     report(Console(file=out, width=120), some, MOVIES)
     assert "ranker" in out.getvalue()
-    assert "interleaved, items liked of each model's picks: a 0, b 0" in out.getvalue()
+    assert "interleaved, items liked of each model's picks: a 0, b 0 (1 lists)" in out.getvalue()
+
+
+def test_the_verdict_on_two_models() -> None:
+    won = [sample(user, 11, teams=("a", "b")) for user in range(20)]
+    out = io.StringIO()
+    report(Console(file=out, width=120), won, MOVIES)
+    assert "a wins 0.000 (0.000-" in out.getvalue()
+    assert "that b is better: undecided, about " in out.getvalue()
+    out = io.StringIO()
+    report(Console(file=out, width=120), [sample(user, 11, teams=("a", "b")) for user in range(70)], MOVIES)
+    assert "that b is better: decided" in out.getvalue()
+
+
+def test_one_user_alone_decides_nothing() -> None:
+    out = io.StringIO()
+    report(Console(file=out, width=120), [sample(1, 10, teams=("a", "b")) for _ in range(500)], MOVIES)
+    assert "of 10 lists that count, of 1 users" in out.getvalue()
+    assert "undecided" in out.getvalue()

@@ -17,8 +17,10 @@ from features.units import DAY_MS, SESSION_GAP_MS
 from offline.datasets.dataset import Dataset, rows_between
 from offline.evaluation.__main__ import evaluate
 from offline.evaluation.prequential import NEVER, RankingQuery, by_fusion_of_ranks, by_signal, prequential
+from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import NO_RANK, Queries, as_list, measure, ranks_of
 from offline.evaluation.report import results
+from offline.evaluation.signal_constants import compare
 from tests.offline.conftest import Based, Row
 from tests.schemas import MOVIES
 
@@ -51,7 +53,7 @@ def test_groups_are_by_silence_history_and_age() -> None:
         (2, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
         (2, SESSION_GAP_MS, 7, 5),
     ):
-        queries.add(user, 1, gap, events, age)
+        queries.add(user, 1, gap, events, age, 0)
     inside = {name: np.flatnonzero(each).tolist() for name, each in queries.slices().items()}
     assert inside["all"] == [0, 1, 2, 3]
     assert inside["session starts"] == [0, 2]
@@ -75,7 +77,7 @@ def test_each_positive_row_is_asked_before_it_is_learned(made: Any) -> None:
         return query.rows
 
     first = int(base.manifest["history_rows"])
-    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, {"spy": spy})
+    queries, lists, _ = prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, {"spy": spy})
     rows = [tuple(row.values()) for batch in rows_between(dataset, 0, dataset.rows) for row in batch.to_pylist()]
     before: dict[int, int] = {}
     expected = []
@@ -113,9 +115,25 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     catalogue = {item.item_id: item for item in dataset.items}
     methods = {"popular": by_signal("popular"), "both": by_fusion_of_ranks(("popular", "ease"))}
     first = int(base.manifest["history_rows"])
-    queries, lists = prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, methods)
+    queries, lists, _ = prequential(dataset, catalogue, base.folder / RELATIONS, MOVIES, first, methods)
     assert (ranks_of(lists["popular"], queries.wanted) < 10).any()
     assert lists["popular"].tolist() != lists["both"].tolist()
+
+
+def test_constants_are_compared_on_the_end_of_the_history_one_at_a_time(
+    spark: Any, made: tuple[Dataset, Base], tmp_path: Path
+) -> None:
+    dataset, base = made
+    lists, found = compare(spark, dataset, base, tmp_path)
+    end = int(base.manifest["history_rows"])
+    asked = Queries()
+    assert sum(row.is_query for row in protocol_rows(dataset, base.schema, int(end * 0.9), end, asked)) == lists > 5
+    constants = {(choice.signal, choice.constant) for choice in found}
+    used = {(choice.signal, choice.constant): figures for choice, figures in found.items() if choice.used}
+    assert set(used) == constants  # each table says which value is in use
+    for signal in ("ease", "similar", "together"):
+        assert len({figures for (of, _), figures in used.items() if of == signal}) == 1
+        assert len({figures for choice, figures in found.items() if choice.signal == signal}) > 1
 
 
 def test_places_are_those_in_the_lists() -> None:
@@ -138,6 +156,8 @@ def test_the_report_is_written(made: Any, tmp_path: Path, capsys: pytest.Capture
     assert found["asks"]["all"] > 20
     assert set(found["late"]) == {"1 s", "30 s", "1 min", "5 min", "1 h", "never"}
     assert 0 <= found["results"]["all"]["signal popular"]["hr"]["low"] <= 1
+    assert 0 <= found["results"]["all"]["signal popular"]["hr of users"]["mean"] <= 1
+    assert set(found["pages"]["signal popular"]) == {"page hr", "page recall", "page ndcg", "hr", "ndcg"}
     assert set(found["asides"]["the lists themselves"]["signal popular"]) == {"coverage", "novelty", "diversity"}
     page = (out / "report.html").read_text()
     for name in ("groups.png", "freshness.png"):

@@ -5,9 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.arrays import DoubleArray
+from features.inputs.moment import NOT_POSITIVE
 from offline.item_weights.ease import LAMBDA, ease, gram, strongest
 
 rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6), st.integers(1, 8)), min_size=1, max_size=60)
+judged_rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6), st.integers(-2, 8)), min_size=1, max_size=60)
 Rows = list[tuple[int, int, int]]
 
 
@@ -31,14 +33,19 @@ def test_the_gram_matrix_sums_products_over_users_and_counts_each_item_of_a_user
 
 
 @settings(max_examples=60)
-@given(rows)
+@given(judged_rows)
 def test_the_weights_solve_the_regression_without_a_diagonal(found: Rows) -> None:
-    """Each column's weights are the ridge regression of that item on all others."""
+    """Each column's weights are the ridge regression of that item on all others. What was taken and not liked counts, as so much
+    of what a mean positive does."""
     users, items, weights = np.array(found).T
     ids, linear = ease(users, items * 10, weights)
     assert ids.tolist() == sorted(set((items * 10).tolist()))
     squares = largest_weights(found)[:, ids // 10]
-    matrix, penalty = np.sqrt(squares), LAMBDA * squares[squares > 0].mean()
+    mean = squares[squares > 0].mean() if squares.any() else 1.0
+    for user, item, _ in found:
+        column = ids.tolist().index(item * 10)
+        squares[user, column] = squares[user, column] or (NOT_POSITIVE**2) * mean
+    matrix, penalty = np.sqrt(squares), LAMBDA * mean
     for column in range(len(ids)):
         others = np.delete(np.arange(len(ids)), column)
         left = matrix[:, others]

@@ -23,8 +23,8 @@ from features.types import IMPRESSION
 from infra.services.environment import python_env
 from infra.system.repository import REPO
 from models.registry import newest
-from models.training.list_data import read_ranking_lists
-from models.training.row_data import read_samples
+from models.training.lessons.list_data import read_ranking_lists
+from models.training.lessons.row_data import read_samples
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import Dataset, open_dataset, whole_rows
 from offline.datasets.event_rows import mean_weight, query_weights, row_weights

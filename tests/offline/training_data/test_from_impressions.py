@@ -19,8 +19,8 @@ from features.inputs.model_inputs import layout, width_of
 from features.inputs.signals import FIRST_SIGNAL_COLUMNS, SIGNAL_COLUMNS
 from features.keys import SAMPLES, SERVED, SHOWN
 from features.schema.tables import Schema
-from models.training.list_data import read_ranking_lists
-from models.training.row_data import read_samples
+from models.training.lessons.list_data import read_ranking_lists
+from models.training.lessons.row_data import read_samples
 from offline.base.kafka_log import Record, Span
 from offline.training_data.from_impressions import lessons, make_from_impressions
 from offline.training_data.logged_lists import Spans

@@ -11,9 +11,9 @@ import pytest
 from features.errors import BadInput
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of, mark_of
-from features.inputs.signals import SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
+from features.inputs.signals import RECALL_SIGNALS, SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.types import RATING
-from models.training.list_data import read_ranking_lists
+from models.training.lessons.list_data import read_ranking_lists
 from offline.datasets.dataset import Dataset, open_dataset, rows_between
 from offline.datasets.event_rows import row_weights
 from offline.item_weights.build import write_history_relations
@@ -80,7 +80,7 @@ def test_asks_are_what_a_request_would_have_seen(
         if seq >= first and rating >= 4:
             moment = walk.moment(user_id, ts)
             found = find_signals(moment)
-            rows, _ = candidates(found.orders, SETTINGS.candidates)
+            rows, _ = candidates(found.find(RECALL_SIGNALS), SETTINGS.candidates)
             ids = walk.index.columns.ids[rows].tolist()
             if item_id in ids:
                 matrix = signal_matrix(found, rows)

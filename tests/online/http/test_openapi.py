@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.types import Receive, Scope, Send
 
+from online.access.api_keys import hashed
 from tests.online.in_process import api
 from tests.schemas import peopled
 
@@ -90,6 +91,19 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
         {"body": {"user_ids": [7], "context": {"device": "phone"}, "range": ["year:..2000"]}},
     ),
 ]
+ROLES = ("none", "read", "write", "admin")
+WRITES = {
+    ("DELETE", "/v1/items/{item_id}"),
+    ("PATCH", "/v1/items/{item_id}"),
+    ("POST", "/v1/events"),
+    ("POST", "/v1/items"),
+    ("PUT", "/v1/items/{item_id}"),
+    ("PUT", "/v1/users/{user_id}"),
+}
+OPERATORS = {("POST", "/v1/admin/replay")}
+OPEN_TO_ALL = {("GET", "/healthz"), ("GET", "/metrics"), ("GET", "/readyz")}
+ROLE_EXAMPLES = 3
+"""Requests drawn for each operation and role."""
 ENDLESS = ("GET", "/v1/stream")
 """Described, but its answer has no end."""
 
@@ -115,6 +129,56 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "access.json").write_text(json.dumps({"admin_key": ADMIN["X-Admin-Key"]}))
     app = Unstarted(api(folder, peopled("movies"), access=str(folder / "access.json")))
     return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "127.0.0.1"})
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same API with a key of each role."""
+    folder: Path = tmp_path_factory.mktemp("keyed")
+    keys = {role: {"key": hashed(key_of(role)), "role": role} for role in ROLES[1:]}
+    (folder / "access.json").write_text(json.dumps({"keys": keys}))
+    app = Unstarted(api(folder, peopled("movies"), access=str(folder / "access.json")))
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+def key_of(role: str) -> str:
+    return f"{role}-key-{'0' * 16}"
+
+
+def needed(operation: tuple[str, str]) -> str:
+    """The least role that may call an operation."""
+    if operation in OPEN_TO_ALL:
+        return "none"
+    return "admin" if operation in OPERATORS else "write" if operation in WRITES else "read"
+
+
+@pytest.mark.parametrize("role", [*ROLES, "wrong"])
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_an_operation_is_answered_to_its_roles_alone(keyed: Any, method: str, path: str, role: str) -> None:
+    operation = keyed[path][method]
+    may_call = ROLES.index(role if role in ROLES else "none") >= ROLES.index(needed((method, path)))
+    headers = {} if role == "none" else {"X-API-Key": key_of(role)}
+
+    @settings(
+        max_examples=ROLE_EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=UNHEALTHY
+    )
+    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def answers(case: Any) -> None:
+        case.headers = {}  # schemathesis draws keys, too
+        answer = case.call_and_validate(base_url=ADDRESS, headers=headers, checks=CHECKS)
+        assert (answer.status_code not in (401, 403)) == may_call, answer.text
+        if role == "none" and not may_call:
+            assert answer.status_code == 401
+
+    answers()
+
+
+def test_the_document_says_which_role_each_operation_asks_for(described: Any) -> None:
+    for path, methods in described.raw_schema["paths"].items():
+        for method, operation in methods.items():
+            role = needed((method.upper(), path))
+            keys = [{"key": [role]}, {"admin_key": [role]}] if role == "admin" else [{}, {"key": [role]}]
+            assert operation.get("security") == (None if role == "none" else keys), path
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

@@ -30,7 +30,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @contextlib.asynccontextmanager
 async def process(broker: Broker, store: ItemStore, timeout: float = 20.0) -> AsyncIterator[ItemTopic]:
     """What an API process runs: a topic that reads from the log's beginning, once it may write."""
-    log = KafkaItemLog(broker.bootstrap)
+    log = KafkaItemLog(broker.address)
     topic = ItemTopic(log, store, lambda version: None, timeout=timeout)
     log.start()
     await topic.start()
@@ -81,7 +81,7 @@ def test_many_items_are_written_in_order_with_changes_of_them_and_another_proces
 
 
 def test_while_kafka_stands_still_writes_end_in_time_and_go_on_after(broker: Broker, tmp_path: Path) -> None:
-    store = ItemStore(write_base(tmp_path / "base"))
+    store = ItemStore(write_base(tmp_path / "base" / "1"))
 
     async def run() -> None:
         async with process(broker, store, timeout=0.5) as topic:

@@ -192,7 +192,7 @@ def test_the_choice_holds_from_the_next_poll_on(play: Any, tmp_path: Path) -> No
         (graph((0.0, log(3) + 0.01)), r"golden scores differ by 0\.0019, expected at most 0\.001"),
         (graph((0.0,)), r"in_process\.onnx: .*out of data bounds"),
         (graph((0.0, float("nan"))), "expected 1 finite scores"),
-        (graph(width=400), r"500 candidates take \d+\.\d ms at best, expected at most 1\.0"),
+        (graph(width=1600), r"500 candidates take \d+\.\d ms at best, expected at most 1\.0"),
     ],
     ids=["none", "not ONNX", "other scores", "an error", "not finite", "slow"],
 )
@@ -265,7 +265,7 @@ def test_a_graph_is_loaded_off_the_event_loop(tmp_path: Path) -> None:
     """While a slow one is looked at, the loop goes on."""
 
     async def scene() -> None:
-        publish_graph(tmp_path, graph(width=800))
+        publish_graph(tmp_path, graph(width=1600))
         sessions, steps = LocalSessions(tmp_path), 0
         loading = asyncio.create_task(sessions.keep([first_manifest(tmp_path)]))
         while not loading.done():

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from features.errors import Unavailable
-from models.registry import MANIFEST, list_versions, rollback, version_folder
-from online.model_client.live_models import LiveModel, LiveModels
+from models.registry import MANIFEST, change_labels, list_versions, rollback, version_folder
+from models.registry.labels import LABELS
+from online.model_client.live_models import COMPARED, LiveModel, LiveModels
 from online.model_client.transport import Overloaded, Refused, VersionWithdrawn
 from tests.models.fake_version import publish_one
 from tests.schemas import MOVIES, SHOP
@@ -184,3 +185,49 @@ def test_a_version_without_an_answer_is_checked_at_each_poll(play: Any, tmp_path
         assert live(live_models).version == 2
 
     play(1, scene)
+
+
+def test_the_stable_version_ranks_and_others_are_held_beside_it(play: Any, tmp_path: Path) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        assert (live(live_models).version, live_models.labels("toy")) == (4, None)
+        change_labels(tmp_path, "toy", lambda found: found.decided(1, "begun", stable=2, last_good=1, candidate=4))
+        await live_models.poll()
+        assert live(live_models).version == 2
+        beside = [live_models.labelled("toy", label) for label in COMPARED]
+        assert [None if each is None else each.version for each in beside] == [4, 1]
+        server.calls.clear()
+        await live_models.poll()
+        assert server.calls == [], "what was checked is not checked again"
+        change_labels(tmp_path, "toy", lambda found: found.promoted(2, "better", 4))
+        await live_models.poll()
+        assert live(live_models).version == 4
+        assert live_models.labelled("toy", "candidate") is None
+        last_good = live_models.labelled("toy", "last-good")
+        assert last_good is not None
+        assert last_good.version == 2
+
+    play(4, scene)
+
+
+def test_a_stable_version_that_is_refused_gives_way_to_the_last_good_one(play: Any, tmp_path: Path) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        change_labels(tmp_path, "toy", lambda found: found.decided(1, "begun", stable=2, last_good=1, candidate=3))
+        server.failing[2] = server.failing[3] = Refused("INTERNAL")
+        fresh: Any = LiveModels(tmp_path, server, MOVIES.digest)  # type: ignore[arg-type]
+        await fresh.poll()
+        assert live(fresh).version == 1
+        assert {version for _, version in fresh.refused} == {2, 3}
+        assert fresh.labelled("toy", "candidate") is None
+
+    play(3, scene)
+
+
+def test_labels_that_can_not_be_read_leave_what_held_before(play: Any, tmp_path: Path) -> None:
+    async def scene(live_models: LiveModels, server: Server) -> None:
+        change_labels(tmp_path, "toy", lambda found: found.decided(1, "begun", stable=1))
+        await live_models.poll()
+        (tmp_path / "toy" / LABELS).write_text("{")
+        await live_models.poll()
+        assert live(live_models).version == 1
+
+    play(2, scene)

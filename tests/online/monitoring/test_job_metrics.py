@@ -9,11 +9,13 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from features.engines.redis_address import RedisAddress
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane, fresh_key, lane_fields, lane_key
 from online.monitoring.job_metrics import JobMetrics
 from tests.redis_process import RedisProcess, redis_process
 
+LANES = 12
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -25,7 +27,7 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
 
 def run(redis: RedisProcess, test: Callable[[JobMetrics], Awaitable[None]]) -> None:
     async def with_numbers() -> None:
-        numbers = JobMetrics("127.0.0.1", redis.port, generation=2, timeout=2)
+        numbers = JobMetrics(RedisAddress("127.0.0.1", redis.port), LANES, generation=2, timeout=2)
         try:
             await test(numbers)
         finally:
@@ -62,7 +64,7 @@ def write(redis: RedisProcess, number: int, lane: Lane) -> None:
 
 def test_lanes_are_added_up_by_verdict(redis: RedisProcess) -> None:
     write(redis, 0, LANE)
-    write(redis, 5, msgspec.structs.replace(LANE, next_offset=11, read=11, applied=6, watermark_ms=800))
+    write(redis, 11, msgspec.structs.replace(LANE, next_offset=11, read=11, applied=6, watermark_ms=800))
     write(redis, 6, msgspec.structs.replace(LANE, generation=1, read=1_000))  # a generation before this one
 
     async def test(numbers: JobMetrics) -> None:
@@ -75,7 +77,7 @@ def test_lanes_are_added_up_by_verdict(redis: RedisProcess) -> None:
         assert of(found, "martlet_job_samples_total") == 12
         assert of(found, "martlet_job_open_lists") == 6
         assert of(found, "martlet_job_watermark_ms") == 800
-        assert of(found, "martlet_job_next_offset", partition="5") == 11
+        assert of(found, "martlet_job_next_offset", partition="11") == 11
         assert of(found, "martlet_job_next_offset", partition="6") is None
         assert of(found, "martlet_job_readable") == 1
 

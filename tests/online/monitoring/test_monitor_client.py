@@ -13,7 +13,7 @@ from online.monitoring.monitor_client import MonitorClient
 
 def read_snapshot(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
     async def once() -> tuple[dict[str, Any] | None, str | None]:
-        client = MonitorClient(port)
+        client = MonitorClient(None if port is None else f"http://127.0.0.1:{port}")
         try:
             return await client.snapshot()
         finally:

@@ -23,6 +23,23 @@ def test_where_models_rank_is_one_of_two() -> None:
         read_serving(b'{"ranking": "gpu"}')
 
 
+def test_learning_without_a_judge_is_refused() -> None:
+    assert NO_SERVING.learning is None
+    learning = read_serving(b'{"judge": {}, "learn": {"slice_s": 60}}').learning
+    assert learning is not None
+    assert (learning.slice_s, learning.positives, learning.anew_hour) == (60, 500, 3)
+    with pytest.raises(BadInput, match=r'learn: expected a "judge" with it, .* got no judge'):
+        read_serving(b'{"learn": {}}')
+
+
+@pytest.mark.parametrize(
+    "learn", [{"positives": 7}, {"positives": 5001}, {"slice_s": 0}, {"anew_hour": 24}, {"every": 1}]
+)
+def test_settings_of_a_learner_have_bounds(learn: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        read_serving(msgspec.json.encode({"judge": {}, "learn": learn}))
+
+
 def experiment(name: str = "ranker", layer: str = "rank", **arms: tuple[float, dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": name,

@@ -1,9 +1,29 @@
-"""Outcomes of experiments: each list counts once per outcome, and a bounded number of lists is remembered."""
+"""Outcomes of experiments, over a real Redis: each list counts once per outcome, whichever process takes the event, and a bounded
+number of lists is remembered."""
 
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from features.engines.redis_address import RedisAddress
+from features.keys import SHOWN_LISTS_KEY, SHOWN_ORDER_KEY
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
-from online.recommend.experiment_outcomes import ExperimentOutcomes
+from online.recommend.experiment_outcomes import BATCH, MAX_PENDING, TIMEOUT, ExperimentOutcomes
+from online.redis_client.redis_reader import RedisReader
 from online.support import metrics
+from tests.redis_process import RedisProcess, redis_process
 from tests.schemas import MOVIES
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as running:
+        yield running
 
 
 def event(kind: int, request_id: str | None, centi: int = 0) -> Event:
@@ -15,30 +35,107 @@ def counted(experiment: str, arm: str) -> tuple[float, float]:
     return outcomes, liked
 
 
-def test_a_list_counts_once_an_outcome() -> None:
-    outcomes = ExperimentOutcomes(MOVIES)
-    outcomes.record_shown("list", {"once": "a"})
-    outcomes.record_events(
-        [event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")]
-    )
-    assert counted("once", "a") == (0, 0)
-    outcomes.record_events([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
-    assert counted("once", "a") == (1, 0)
-    outcomes.record_events([event(RATING, "list", 400), event(LIKE, "list")])
+Steps = Callable[[ExperimentOutcomes, ExperimentOutcomes], Awaitable[None]]
+
+
+def play(port: int, steps: Steps, limit: int = 100) -> None:
+    """Play the steps with the outcomes of two processes, which send all that they have at the end."""
+
+    async def run() -> None:
+        both = [ExperimentOutcomes(MOVIES, RedisReader(RedisAddress("127.0.0.1", port)), limit=limit) for _ in range(2)]
+        for each in both:
+            each.start()
+        try:
+            await asyncio.wait_for(steps(*both), 60)
+        finally:
+            for each in both:
+                await each.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
+async def until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)
+
+
+def test_a_list_counts_once_an_outcome_whichever_process_takes_the_event(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        one.record_shown("list", {"once": "a"})
+        await until(lambda: bool(server.client.hlen(SHOWN_LISTS_KEY)))
+        other.record_events(
+            [event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")]
+        )
+        other.record_events([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
+        await until(lambda: counted("once", "a") == (1, 0))
+        one.record_events([event(RATING, "list", 400)])
+        await until(lambda: counted("once", "a") == (1, 1))
+        other.record_events([event(LIKE, "list")])
+
+    play(server.port, steps)
     assert counted("once", "a") == (1, 1)
 
 
-def test_a_list_counts_for_each_of_its_experiments() -> None:
-    outcomes = ExperimentOutcomes(MOVIES)
-    outcomes.record_shown("list", {"one": "a", "two": "control"})
-    outcomes.record_events([event(LIKE, "list")])
+def test_a_list_counts_for_each_of_its_experiments(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        one.record_shown("list", {"one": "a", "two": "control"})
+        one.record_events([event(LIKE, "list")])
+
+    play(server.port, steps)
     assert counted("one", "a") == counted("two", "control") == (1, 1)
 
 
-def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment() -> None:
-    outcomes = ExperimentOutcomes(MOVIES, limit=2)
-    for name in ("first", "second", "third"):
-        outcomes.record_shown(name, {"kept": name})
-    outcomes.record_shown("plain", {})
-    outcomes.record_events([event(CLICK, name) for name in ("first", "second", "third", "plain")])
-    assert [counted("kept", name)[0] for name in ("first", "second", "third")] == [0, 1, 1]
+def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        for name in ("first", "second", "second", "third"):
+            one.record_shown(name, {"newest": name})
+        one.record_shown("plain", {})
+        one.record_events([event(CLICK, name) for name in ("first", "second", "third", "plain")])
+
+    play(server.port, steps, limit=2)
+    assert [counted("newest", name)[0] for name in ("first", "second", "third")] == [0, 1, 1]
+    assert (server.client.hlen(SHOWN_LISTS_KEY), server.client.llen(SHOWN_ORDER_KEY)) == (2, 2)
+
+
+def test_without_experiments_events_are_not_sent(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        idle = ExperimentOutcomes(MOVIES, RedisReader(RedisAddress("127.0.0.1", 9)), lambda: False)
+        idle.record_events([event(CLICK, "list")])
+        await idle.stop()
+
+    before = metrics.OUTCOMES_DROPPED._value.get()
+    play(server.port, steps)
+    assert metrics.OUTCOMES_DROPPED._value.get() == before
+
+
+def test_what_comes_while_redis_stands_still_is_counted_later_and_is_bounded(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        one.record_shown("list", {"later": "a"})
+        await until(lambda: bool(server.client.hlen(SHOWN_LISTS_KEY)))
+        server.process.send_signal(signal.SIGSTOP)
+        one.record_events([event(CLICK, "list")] * (MAX_PENDING + 5))
+        server.process.send_signal(signal.SIGCONT)
+        await until(lambda: counted("later", "a") == (1, 0))
+
+    before = metrics.OUTCOMES_DROPPED._value.get()
+    play(server.port, steps)
+    assert metrics.OUTCOMES_DROPPED._value.get() - before == 5
+
+
+def test_what_redis_does_not_take_at_the_end_is_counted_and_waited_for_once(server: RedisProcess) -> None:
+    async def steps() -> None:
+        ended = ExperimentOutcomes(MOVIES, RedisReader(RedisAddress("127.0.0.1", server.port)))
+        server.process.send_signal(signal.SIGSTOP)
+        ended.record_events([event(CLICK, "list")] * (3 * BATCH))
+        try:
+            await asyncio.wait_for(ended.stop(), 2 * TIMEOUT)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+
+    before = metrics.OUTCOMES_DROPPED._value.get()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(steps())
+    assert metrics.OUTCOMES_DROPPED._value.get() - before == 3 * BATCH

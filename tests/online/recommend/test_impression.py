@@ -11,7 +11,8 @@ from features.contracts.shown_lists import read_shown, write_shown
 from features.inputs.columns import USER_COLUMNS
 from features.inputs.model_inputs import layout
 from online.recommend.impression import head_of, impression_of
-from online.recommend.recommender import NO_LIVE_FEATURES, NO_MODEL, Recommendation, Request
+from online.recommend.recommendation import Recommendation, Request
+from online.recommend.recommender import NO_LIVE_FEATURES, NO_MODEL
 from tests.online.sample_lists import AT, model_of, recommender
 from tests.schemas import MOVIES
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from features.engines.kafka_address import KafkaAddress
 from infra.home.ports import LOOPBACK
 from infra.system.processes import free_ports
 from online.recommend.impression import weight
 from online.recommend.impression_log import ImpressionLog
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from tests.online.sample_lists import Counts, numbered
 
 
@@ -37,7 +38,7 @@ def test_what_does_not_fit_is_dropped_and_counted_and_the_rest_when_it_stops(awa
     counts = Counts()
 
     async def run() -> None:
-        log = ImpressionLog(away, limit=10)
+        log = ImpressionLog(KafkaAddress(away), limit=10)
         log.start()
         for number in range(25):
             log.put(numbered(answer, number))
@@ -60,7 +61,7 @@ def test_the_queue_is_bounded_by_bytes_too(away: str, answer: Recommendation) ->
     assert weight(large) > weight(answer)
 
     async def run() -> None:
-        log = ImpressionLog(away, byte_limit=2 * weight(large) + weight(answer))
+        log = ImpressionLog(KafkaAddress(away), byte_limit=2 * weight(large) + weight(answer))
         log.start()
         for each in (large, large, large, answer, answer):
             log.put(each)

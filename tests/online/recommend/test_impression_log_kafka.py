@@ -16,10 +16,10 @@ from kafka.errors import MessageSizeTooLargeError
 from features.contracts.samples import SAMPLE_LIMIT
 from features.contracts.served import SERVED_LIMIT, read_served
 from features.contracts.shown_lists import SHOWN_LIMIT, read_shown, write_shown
-from features.keys import PARTITIONS, SAMPLES, SERVED, SHOWN, partition_of
+from features.keys import DEFAULT_PARTITIONS, SAMPLES, SERVED, SHOWN, partition_of
 from online.recommend.impression import impression_of
 from online.recommend.impression_log import ImpressionLog
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from tests.kafka_process import Broker, kafka_process
 from tests.online.sample_lists import Counts, numbered
 from tests.schemas import MOVIES
@@ -36,7 +36,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @asynccontextmanager
 async def connected(broker: Broker, answer: Recommendation, **more: Any) -> AsyncIterator[ImpressionLog]:
     """An impression log that has logged a first list, so that Kafka is connected."""
-    log, counts = ImpressionLog(broker.bootstrap, **more), Counts()
+    log, counts = ImpressionLog(broker.address, **more), Counts()
     log.start()
     log.put(answer)
     try:
@@ -53,7 +53,7 @@ class Reading:
 
     def __init__(self, broker: Broker, topic: str = SERVED) -> None:
         self._consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, consumer_timeout_ms=1500)
-        parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        parts = [TopicPartition(topic, number) for number in range(DEFAULT_PARTITIONS)]
         self._consumer.assign(parts)
         for part, end in self._consumer.end_offsets(parts).items():
             self._consumer.seek(part, end)
@@ -93,7 +93,7 @@ def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at
         assert head.item_ids == tuple(item.item_id for item in found[record.key].items)
     assert records == {}
     assert found == {str(each.user_id).encode(): read_shown(write_shown(impression_of(each))) for each in lists}
-    assert all(record.partition == partition_of(int(record.key)) for record in heads)
+    assert all(record.partition == partition_of(int(record.key), DEFAULT_PARTITIONS) for record in heads)
     assert {record.timestamp_type for record in heads} == {1}  # the broker's
 
 
@@ -187,7 +187,7 @@ def test_topics_take_the_largest_value_and_what_only_training_reads_is_deleted_a
 ) -> None:
     for length, taken in ((size, True), (3 * size, False)):
         with KafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=4 << 20) as producer:
-            assert len(producer.partitions_for(topic)) == PARTITIONS
+            assert len(producer.partitions_for(topic)) == DEFAULT_PARTITIONS
             sent = producer.send(topic, key=b"1", value=b"x" * length, partition=0)
             if taken:
                 sent.get(20)

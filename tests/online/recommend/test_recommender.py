@@ -14,7 +14,8 @@ from features.inputs.columns import ITEM_COLUMNS
 from features.inputs.model_inputs import layout
 from features.units import DAY_MS
 from online.ranking.policy import Chosen, Hide, Policy
-from online.recommend.recommender import NO_MODEL, Recommendation, Recommender, Request
+from online.recommend.recommendation import Recommendation, Request
+from online.recommend.recommender import NO_MODEL, Recommender
 from tests.online.conftest import write_base
 from tests.online.sample_lists import AT, model_of, model_under, recommender
 from tests.schemas import MOVIES, film

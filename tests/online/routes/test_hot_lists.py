@@ -14,7 +14,7 @@ from msgspec import structs
 
 from online.http.json_response import encode_answer
 from online.http.seen_token import make_token
-from online.recommend.recommender import Recommendation
+from online.recommend.recommendation import Recommendation
 from online.routes.hot_lists import LIST, RANK, HotLists, read_plain
 from online.routes.list_answers import answer_of
 from online.routes.recommendations import RankedList

@@ -8,12 +8,17 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from features.contracts.catalogue_mark import write_mark
-from features.keys import EVENTS, PARTITIONS
+from features.engines.kafka_address import KafkaAddress
+from features.keys import EVENTS
 from online.stores.catalogue_marks import CatalogueMarks
+
+PARTITIONS = 12
 
 
 class FakeProducer:
     """Acknowledges after what `faults` says has happened, one a mark: an error to raise, or None for no acknowledgement ever."""
+
+    address = KafkaAddress("nowhere:9", partitions=PARTITIONS)
 
     def __init__(self, *faults: Exception | None) -> None:
         self._faults = list(faults)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
 from features.fold.state import ItemFeatures, encode_features
 from features.keys import CHANGED_KEYS, ITEMS_STREAM, VALUE, item_key, pairs_key
 from online.stores.item_follower import GIVE_UP, ItemFollower
@@ -32,7 +33,7 @@ def follow(
 ) -> None:
     async def run() -> None:
         store = items or ItemStore(base)
-        follower = ItemFollower(store, "127.0.0.1", server.port)
+        follower = ItemFollower(store, RedisAddress("127.0.0.1", server.port))
         await follower.start()
         try:
             await until(lambda: follower.fresh)
@@ -105,6 +106,7 @@ def test_after_a_lost_connection_only_what_changed_meanwhile_is_read(server: Red
         server.client.hset(
             item_key(8), VALUE, features(8, 9)
         )  # which nothing tells of: a read of everything would find it
+        await until(lambda: server.client.info("clients")["blocked_clients"] == 1)
         kill_connections(server)
         change(server, item_key(7), features(7, 6))
         await until(lambda: events_of(store, 7) == 6)

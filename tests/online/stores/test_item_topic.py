@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from features.contracts.items import change_item, compile_item, write_item
 from features.errors import BadInput, Unavailable
 from features.fold.state import ItemFeatures
 from features.types import Item
+from online.processes.catalogue_version import CatalogueVersions
 from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
 from tests.online.stores.memory_log import MemoryLog
@@ -24,10 +27,12 @@ def record(store: ItemStore, number: int, **fields: Any) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running(log: MemoryLog, store: ItemStore, timeout: float = 5.0) -> AsyncIterator[tuple[ItemTopic, list[int]]]:
+async def running(
+    log: MemoryLog, store: ItemStore, timeout: float = 5.0, versions: CatalogueVersions | None = None
+) -> AsyncIterator[tuple[ItemTopic, list[int]]]:
     """A topic, and the versions that it notes."""
     noted: list[int] = []
-    topic = ItemTopic(log, store, noted.append, timeout=timeout, retry=0.01)
+    topic = ItemTopic(log, store, noted.append, 0, versions, timeout, retry=0.01)
     await topic.start()
     try:
         yield topic, noted
@@ -214,3 +219,46 @@ def test_an_id_of_another_ones_number_is_refused_by_both_names(store: ItemStore)
     asyncio.run(run())
     assert known(store, of_a).outer == "a"
     assert store.catalogue.get(of_b) is None
+
+
+def test_a_process_catches_up_with_what_another_has_acknowledged(base: Base, tmp_path: Path) -> None:
+    async def run() -> None:
+        log, one, other = MemoryLog(), ItemStore(base), ItemStore(base)
+        first, second = (CatalogueVersions(tmp_path / "shared", number) for number in (1, 2))
+        async with (
+            running(log, one, versions=first) as (writer, _),
+            running(log, other, versions=second) as (reader, _),
+        ):
+            for number in range(900, 920):
+                await put(writer, one, number, title="New")
+                if reader.behind:
+                    assert await reader.catch_up(5)
+                assert known(other, number).title == "New"
+            assert not writer.behind
+            assert not reader.behind
+
+    asyncio.run(run())
+
+
+def test_nobody_waits_long_for_a_change_that_does_not_come_nor_for_a_log_that_is_away(
+    base: Base, tmp_path: Path
+) -> None:
+    async def run() -> None:
+        log = MemoryLog()
+        first, second = (CatalogueVersions(tmp_path / "shared", number) for number in (1, 2))
+        async with running(log, ItemStore(base), versions=second) as (reader, _):
+            async with asyncio.timeout(5):
+                while not reader.current:
+                    await asyncio.sleep(0)
+            first.note(7)
+            began = time.monotonic()
+            assert reader.behind
+            assert not await reader.catch_up(0.05)
+            assert time.monotonic() - began >= 0.05
+            await log.stop_readers()
+            async with asyncio.timeout(5):
+                while reader.current:
+                    await asyncio.sleep(0)
+            assert not reader.behind
+
+    asyncio.run(run())

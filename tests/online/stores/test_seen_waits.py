@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
 from features.keys import GENERATION, N, user_channel, user_key
 from online.stores import seen_waits
 from online.stores.seen_waits import SeenWaits
@@ -43,10 +44,10 @@ def wait_steps(server: RedisProcess, base: Base, steps: Callable[[SeenWaits, Cou
     """Run the steps with waits for two at most."""
 
     async def run() -> None:
-        store = UserStore("127.0.0.1", server.port, 1, base)
+        store = UserStore(RedisAddress("127.0.0.1", server.port), 1, base)
         reads = Counted(store)
         users: Any = reads
-        waits = SeenWaits(users, UserUpdates("127.0.0.1", server.port), limit=2)
+        waits = SeenWaits(users, UserUpdates(RedisAddress("127.0.0.1", server.port)), limit=2)
         try:
             await steps(waits, reads)
         finally:

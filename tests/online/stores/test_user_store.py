@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
 from features.fold.state import UserFeatures, encode_features
 from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, LOADED_KEY, VALUE, N, user_key
 from infra.system.repository import REPO
@@ -47,7 +48,7 @@ def run_steps(
     """Run the steps with a store that is connected."""
 
     async def run() -> None:
-        store = UserStore("127.0.0.1", server.port, generation, base, TIMEOUT)
+        store = UserStore(RedisAddress("127.0.0.1", server.port), generation, base, TIMEOUT)
         try:
             assert (await store.load_user(USER)).live
             await steps(store)

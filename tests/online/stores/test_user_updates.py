@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from features.engines.redis_address import RedisAddress
 from features.keys import user_channel
 from online.stores.user_updates import UserUpdates
 from tests.redis_process import RedisProcess, redis_process
@@ -19,7 +20,7 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
 
 def watch(server: RedisProcess, steps: Callable[[UserUpdates], Awaitable[None]]) -> None:
     async def run() -> None:
-        subscription = UserUpdates("127.0.0.1", server.port)
+        subscription = UserUpdates(RedisAddress("127.0.0.1", server.port))
         try:
             await steps(subscription)
         finally:
@@ -88,7 +89,7 @@ def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
 
 def test_without_redis_a_listener_goes_on_and_hears_nothing(tmp_path: Path) -> None:
     async def steps() -> None:
-        subscription = UserUpdates("127.0.0.1", 1)
+        subscription = UserUpdates(RedisAddress("127.0.0.1", 1))
         async with subscription.subscribe(5) as updated:
             assert not await was_subscribed(updated, 0.3)
         await subscription.stop()
@@ -113,7 +114,7 @@ def test_it_stops_at_once_while_it_connects(server: RedisProcess) -> None:
 
     async def run() -> None:
         for delay in (0.0, 0.0005, 0.001, 0.002):
-            updates = UserUpdates("127.0.0.1", server.port)
+            updates = UserUpdates(RedisAddress("127.0.0.1", server.port))
             async with updates.subscribe(5, timeout=delay):
                 pass
             await asyncio.wait_for(updates.stop(), 10)

@@ -11,6 +11,7 @@ import pytest
 
 from features.base.embedding_files import TWOTOWER
 from features.base.reader import Base
+from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
 from features.inputs.facet_vocabulary import Vocabulary
@@ -19,7 +20,8 @@ from features.units import DAY_MS
 from models.registry import DataSeen, Manifest, ModelInput, Towers
 from online.model_client.live_models import LiveModel, LiveModels
 from online.ranking.policy import Chosen, Policy
-from online.recommend.recommender import Recommendation, Recommender, Request
+from online.recommend.recommendation import Recommendation, Request
+from online.recommend.recommender import Recommender
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
 from online.support.home_clock import HomeClock
@@ -80,7 +82,7 @@ def recommend(base: Base, client: Client, policy: Policy | None = None, **change
     vector_store: Any = FakeVectorStore(kinds)
 
     async def recommended() -> Recommendation:
-        users = UserStore("127.0.0.1", 1, 1, base)
+        users = UserStore(RedisAddress("127.0.0.1", 1), 1, base)
         models = LiveModels(Path("/nonexistent"), given, base.schema.digest)
         clock = HomeClock(101 * DAY_MS, 0, 101 * DAY_MS, lambda: 5)
         weights = ReloadableFile(None, lambda _: ClickWeights(), ClickWeights())

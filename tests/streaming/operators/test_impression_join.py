@@ -1,8 +1,6 @@
 """Open lists by themselves: half an hour of them at 400 a second, what is dropped and counted, and restarts at any moment."""
 
 import random
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +18,7 @@ from streaming.operators.impression_join import (
     OpenLists,
 )
 from streaming.operators.list_references import OpenList, chunk_of, open_chunk, pack_reference, unpack_chunk
-from streaming.testing.keyed_state import MapState, Store
+from streaming.testing.keyed_state import MemoryStates, Store
 
 WINDOW_MS = 30 * MINUTE_MS
 NOW = 1_700_000_040_000
@@ -34,10 +32,9 @@ class Lane:
     def __init__(self, store: Store | None = None, window_ms: int = WINDOW_MS) -> None:
         self.store = Store() if store is None else store
         states = self.store.states
-        context: Any = SimpleNamespace(
-            get_map_state=lambda each: MapState(lambda: states.setdefault(each.name, {}).setdefault(0, {}))
+        self.lists = OpenLists(
+            MemoryStates(lambda name: lambda: states.setdefault(name, {}).setdefault(0, {})), window_ms
         )
-        self.lists = OpenLists(context, window_ms)
         self.lane: LaneLists = self.lists.lane()
         self.shown = 0
 
@@ -50,9 +47,9 @@ class Lane:
 
     def close(self, at: int) -> list[ClosedList]:
         """All that is closed by then."""
-        closed = list(self.lists.close(self.lane, at, at, False))
+        closed = list(self.lists.close(self.lane, at, at))
         while self.lists.due(self.lane, at):
-            closed += self.lists.close(self.lane, at, at, False)
+            closed += self.lists.close(self.lane, at, at)
         self.lists.store(self.lane)
         return closed
 
@@ -80,7 +77,7 @@ def test_an_act_after_25_minutes_at_400_lists_a_second_is_in_its_sample() -> Non
         if number % 50 == 0:
             assert lane.close(at) == []
     assert lane.lane.count == 90_000
-    assert lane.store.size("open-lists-3") < 40e6 / LANES
+    assert lane.store.size("open-lists") < 40e6 / LANES
     acted = {names[number - 50 * 60 * 25]: [f"e{number}"] for number in range(50 * 60 * 25, 50 * 60 * 30, 100)}
     closed = events_of(lane.close(NOW + 20 * len(names) + WINDOW_MS))
     assert list(closed) == names
@@ -103,7 +100,7 @@ def test_the_lists_of_a_minute_are_closed_a_few_at_once() -> None:
     lane = Lane()
     for number in range(10 * CHUNK):
         lane.show(f"r{number}")
-    first = list(lane.lists.close(lane.lane, NOW + WINDOW_MS, 0, False))
+    first = list(lane.lists.close(lane.lane, NOW + WINDOW_MS, 0))
     assert 0 < len(first) < 10 * CHUNK
     assert lane.lists.due(lane.lane, NOW + WINDOW_MS)
     assert len(lane.close(NOW + WINDOW_MS)) == 10 * CHUNK - len(first)
@@ -170,7 +167,7 @@ def test_a_log_of_few_lists_in_many_minutes_is_kept_up_with() -> None:
         for number in range(30):
             lane.show(f"r{batch}-{number}", at=NOW + (30 * batch + number) * 2 * MINUTE_MS)
         now = NOW + 30 * batch * 2 * MINUTE_MS
-        closed += len(list(lane.lists.close(lane.lane, now, now, False)))
+        closed += len(list(lane.lists.close(lane.lane, now, now)))
         lane.lists.store(lane.lane)
     assert lane.lane.count == 3_000 - closed < 100
 

@@ -7,6 +7,7 @@ import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from features.engines.kafka_address import KafkaAddress
 from features.errors import Broken, Unavailable
 from features.keys import ITEMS
 from streaming.operators.items_reader import KafkaItems
@@ -23,7 +24,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def topic(broker: Broker) -> Iterator[KafkaItems]:
-    opened = KafkaItems(broker.bootstrap, patience=2.0)
+    opened = KafkaItems(broker.address, patience=2.0)
     yield opened
     opened.close()
 
@@ -63,7 +64,7 @@ def test_what_does_not_come_is_said_in_time(broker: Broker, topic: KafkaItems) -
     with pytest.raises(Unavailable, match=f"topic {ITEMS}: nothing came for 2 s"):
         list(topic.read(topic.end(), topic.end() + 1))
     with pytest.raises(Unavailable, match=f"topic {ITEMS}"):
-        KafkaItems("127.0.0.1:1", patience=0.5).end()
+        KafkaItems(KafkaAddress("127.0.0.1:1"), patience=0.5).end()
 
 
 def test_records_that_are_gone_are_not_passed_over(broker: Broker, topic: KafkaItems) -> None:

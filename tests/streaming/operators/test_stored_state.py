@@ -1,7 +1,8 @@
-"""What the job keeps in Flink's state: yesterday's bytes can be read, and today's by yesterday's job."""
+"""What the job keeps in Flink's state: yesterday's bytes can be read."""
 
 import msgspec
 
+from features.kernel.contribution_rows import rows_of
 from features.types import RATING, Contribution
 from streaming.operators.stored_state import (
     StoredLane,
@@ -15,6 +16,7 @@ from streaming.operators.stored_state import (
     pack_ids,
     unpack_ids,
 )
+from tests.features.kernel.both_folds import contributions_of
 
 # As version 1 wrote them. Never change these: savepoints hold such bytes.
 LIVE = bytes.fromhex("99c40401020304ff2acd03e8000164 02c40301 0203".replace(" ", ""))
@@ -33,6 +35,13 @@ COUNTED_LANE = bytes.fromhex(
 # As they are since lists that have not gone to items are in them as lists.
 SHOWN_LANE = bytes.fromhex(
     "dc00150102030405060708090a0bcd03e8cd07d00c91a57b753a377d919903cd03e803cd01c20101fb9104a5534b552d31020701029192cd03e8920304"
+)
+
+# As they are since contributions are rows.
+ROWS_LANE = bytes.fromhex(
+    "dc00160102030405060708090a0bcd03e8cd07d00c91a57b753a377dc4580300000000000000e8030000000000000300000000000000c2"
+    "0100000000000001000000000000000100000000000000fbffffffffffffff010000000000000004000000000000000000000000000000"
+    "0000000000000000020701029192cd03e89203048103a5534b552d31"
 )
 
 
@@ -55,16 +64,21 @@ def test_yesterdays_bytes_are_read() -> None:
 def test_todays_bytes_are_the_same() -> None:
     assert encode(decode_live(LIVE)) == LIVE
     lane = decode_lane(LANE)
-    lane.pending = [Contribution(3, 1000, RATING, 450, 1, 1, -5, (4,))]
+    pending = Contribution(3, 1000, RATING, 450, 1, 1, -5, (4,))
+    lane.add_pending(rows_of([pending]), {})
     assert decode_lane(PENDING_LANE) == lane
-    lane.pending = [lane.pending[0]._replace(item="SKU-1")]
+    lane.names = {3: "SKU-1"}
     lane.marks, lane.catalogue = 2, 7
     assert decode_lane(NAMED_LANE) == lane
     lane.closed_early, lane.unmatched = 1, 2
     assert decode_lane(COUNTED_LANE) == lane
     lane.shown = [(1000, (3, 4))]
-    assert encode(lane) == SHOWN_LANE
     assert decode_lane(SHOWN_LANE) == lane
+    assert encode(lane) == ROWS_LANE
+    assert decode_lane(ROWS_LANE) == lane
+    rows, names = lane.take_pending()
+    assert contributions_of(rows, names) == [pending._replace(item="SKU-1")]
+    assert (lane.waiting, lane.names) == (1, {})
     assert encode(decode_state(STATE)) == STATE
 
 

@@ -7,15 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.fold.state import UserFeatures, encode_features
-from features.fold.user import UserState, fold_user, freeze_user, undone_item
+from features.fold.user import UserState, fold_user, store_user, undone_item
+from features.kernel.users.event_batch import EventBatch
 from features.types import CLICK, UNDO, Event
-from streaming.operators.user_cache import UserStates
+from streaming.operators.user_cache import LiveUser, UserStates
 from tests.features.strategies import CATALOGUE, logs
 from tests.schemas import MOVIES
 
 
 class Map(dict[Any, Any]):
-    """Flink's map state, as far as it is used."""
+    """Flink's map state, as far as it is used; `reads` are the keys that were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[Any] = []
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self.reads.append(key)
+        return super().get(key, default)
 
     put = dict.__setitem__
     put_all = dict.update
@@ -24,24 +33,28 @@ class Map(dict[Any, Any]):
         self.pop(key, None)
 
 
-class Context:
-    """A runtime context whose state outlives the operator, as after a restart."""
+class States:
+    """States that outlive the operator, as after a restart."""
 
     def __init__(self) -> None:
         self.maps: dict[str, Map] = {}
 
-    def get_map_state(self, descriptor: Any) -> Map:
-        return self.maps.setdefault(descriptor.name, Map())
+    def map_by_id(self, name: str) -> Map:
+        return self.maps.setdefault(name, Map())
+
+    map_by_text = map_by_id
 
 
 class NoBase:
+    schema = MOVIES
+
     def stored_user(self, user_id: int) -> None:
         return None
 
 
-def states_in(context: Any) -> UserStates:
+def states_in(context: Any, **more: int) -> UserStates:
     base: Any = NoBase()
-    return UserStates(context, base)
+    return UserStates(context, base, **more)
 
 
 def apply(state: UserState, event: Event, n: int) -> None:
@@ -49,45 +62,69 @@ def apply(state: UserState, event: Event, n: int) -> None:
     fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n, MOVIES)
 
 
+def fold(states: UserStates, user: LiveUser, event: Event, n: int) -> None:
+    """Fold an event as the operator does, by the kernel or by the specification."""
+    batch = EventBatch[LiveUser](states.kernel, MOVIES)
+    item = CATALOGUE.get(event.item_id)
+    if batch.takes(event, item):
+        batch.add(user, user.rows, event, item, n, 0)
+        for folded in batch.fold().users:
+            user.note_changes(folded.records, folded.hidden)
+    else:
+        states.fold_left_over(user, event, CATALOGUE.get, n)
+
+
 @given(logs(min_size=1, max_size=200), st.integers(1, 30))
 def test_restarts_change_nothing(log: list[Event], every: int) -> None:
-    plain, context = UserState(UserFeatures(7)), Context()
+    plain, context = UserState(UserFeatures(7)), States()
     states = states_in(context)
     for n, event in enumerate(log, start=1):
         apply(plain, event, n)
         user = states.load_user(7)
-        apply(user.state, event, n)
-        user.note_changes()
+        fold(states, user, event, n)
         user.n = n
         write = states.store({7: user})[7]
         assert write.value == encode_features(plain.features)
         if n % every == 0:
             states = states_in(context)
-    stored = states.load_user(7).state
-    assert dict(stored.memory.items()) == dict(plain.memory.items())
-    assert list(stored.seen.items()) == list(plain.seen.items())
-    assert stored.memory.floor == plain.memory.floor
-    assert stored.features == plain.features
+    assert states.kernel.store(states.load_user(7).rows) == store_user(plain)
 
 
 def test_a_long_history_is_kept_in_bounded_state() -> None:
-    context = Context()
+    context = States()
     states = states_in(context)
     for n in range(1, 20_001):
         user = states.load_user(7)
-        apply(user.state, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
-        user.note_changes()
+        fold(states, user, Event(f"e{n}", CLICK, 7, n % 30, 0, "", 1000 * n), n)
         states.store({7: user})
     sizes = [len(value) for values in context.maps.values() for value in values.values()]
     assert sum(sizes) < 800_000
-    assert len(freeze_user(states.load_user(7).state)) < 400_000
+    whole = states.kernel.store(states.load_user(7).rows)
+    assert len(whole.journal) < 400_000
     again = states_in(context)
-    assert dict(again.load_user(7).state.memory.items()) == dict(states.load_user(7).state.memory.items())
+    assert again.kernel.store(again.load_user(7).rows) == whole
 
 
 def test_two_copies_of_a_user_are_refused() -> None:
-    states = states_in(Context())
+    states = states_in(States())
     one, other = states.load_user(7), states.load_user(7)
     states.store({7: one})
     with pytest.raises(RuntimeError, match="two copies of user 7"):
         states.store({7: other})
+
+
+def test_the_cache_holds_no_more_than_its_limit_though_a_batch_has_more_users() -> None:
+    """Users of a batch are evicted before their own turn to be stored."""
+    context, users = States(), range(8)
+    states = states_in(context, limit=100)
+    for turn in range(40):
+        changed = {user: states.load_user(user) for user in users}
+        for user, live in changed.items():
+            for n in (2 * turn, 2 * turn + 1):
+                fold(states, live, Event(f"{user}-{n}", CLICK, user, n % 30, 0, "", 1000 * n), n)
+        states.store(changed)
+    heads = context.maps["users"]
+    heads.reads.clear()
+    for user in users:  # one user is over the limit, and the newest always stays
+        states.load_user(user)
+    assert len(heads.reads) == len(users) - 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from features.engines.redis_address import RedisAddress
 from features.keys import CHANGED_KEYS, ITEMS_RETAINED, ITEMS_STREAM, item_key, seen_key, user_key
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import fresh_key
@@ -19,7 +20,8 @@ from infra.system import packages, probes
 from infra.system.processes import free_ports, spawn
 from streaming.operators.stored_state import StoredLane
 from streaming.redis_sink.redis_commands import LaneWrite, StateWrite, UserWrite
-from streaming.redis_sink.redis_writer import IN_FLIGHT, REPORT_EVERY, FeatureWriter
+from streaming.redis_sink.redis_writer import REPORT_EVERY, FeatureWriter
+from streaming.redis_sink.server_pipe import IN_FLIGHT
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.home import until
@@ -71,7 +73,7 @@ def settle(writer: FeatureWriter, *keys: str) -> None:
 def test_writes_are_absolute_fenced_and_coalesced(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = server
     client = redis.Redis(port=port, decode_responses=False)
-    writer = FeatureWriter("127.0.0.1", port, 2, "users", 0)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 2, "users", 0)
     key = user_key(7)
     writer.put({key: UserWrite(5, 100, b"five", {1: FOREVER, 2: FOREVER})})
     settle(writer, key)
@@ -84,7 +86,7 @@ def test_writes_are_absolute_fenced_and_coalesced(server: tuple[int, "subprocess
     assert client.smembers(seen_key(7)) == {b"1", b"3"}
     assert client.hget(item_key(3), "v") == b"item"
     writer.close()
-    lower = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    lower = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
     lower.put({key: UserWrite(99, 100, b"of a generation before")})
     settle(lower, key)
     assert client.hget(key, "v") == b"six"
@@ -96,7 +98,7 @@ def test_what_comes_while_redis_hangs_is_written_afterwards_in_one(
     server: tuple[int, "subprocess.Popen[bytes]"],
 ) -> None:
     port, process = server
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
     key = user_key(7)
     writer.put({key: UserWrite(1, 100, b"one", {1: FOREVER})})
     settle(writer, key)
@@ -117,7 +119,7 @@ def test_few_batches_are_on_their_way_at_once_and_the_rest_is_known_to_be_there(
     server: tuple[int, "subprocess.Popen[bytes]"],
 ) -> None:
     port, _ = server
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
     keys = [user_key(number) for number in range(20)]
     for key in keys:
         writer.put({key: UserWrite(1, 100, b"one")})
@@ -129,7 +131,7 @@ def test_few_batches_are_on_their_way_at_once_and_the_rest_is_known_to_be_there(
 def test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     process = start_redis(tmp_path, port)
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
     try:
         process.send_signal(signal.SIGSTOP)  # it takes the write and answers nothing
         writer.put({user_key(1): UserWrite(1, 100, b"one", {1: FOREVER})})
@@ -154,7 +156,7 @@ def test_freshness_is_by_the_moment_of_the_write_not_of_reading_its_answer(
 ) -> None:
     port, _ = server
     time_source = ManualTime(0)
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0, time_source=time_source)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0, time_source=time_source)
     writer.put({user_key(1): UserWrite(1, int(time.time() * 1000) - 50, b"one")})
     time.sleep(0.2)  # its answer is read late
     settle(writer, user_key(1))
@@ -170,7 +172,7 @@ def test_freshness_is_by_the_moment_of_the_write_not_of_reading_its_answer(
 def test_a_write_that_says_nothing_of_freshness_is_not_counted(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = server
     time_source = ManualTime(0)
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0, time_source=time_source)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0, time_source=time_source)
     now = int(time.time() * 1000)
     for user, broker_ts in enumerate((0, now, 0, now, 0)):
         writer.put({user_key(user): UserWrite(1, broker_ts, b"x")})
@@ -191,7 +193,7 @@ def reported(writer: FeatureWriter, time_source: ManualTime, port: int) -> Fresh
 def test_a_later_generation_begins_with_a_seen_set_of_its_own(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = server
     for generation, item in ((1, 11), (2, 22)):
-        writer = FeatureWriter("127.0.0.1", port, generation, "users", 0)
+        writer = FeatureWriter(RedisAddress("127.0.0.1", port), generation, "users", 0)
         writer.put({user_key(7): UserWrite(1, 100, b"v", {item: FOREVER})})
         writer.close()
     with redis.Redis(port=port) as client:
@@ -200,7 +202,7 @@ def test_a_later_generation_begins_with_a_seen_set_of_its_own(server: tuple[int,
 
 def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = server
-    writer = FeatureWriter("127.0.0.1", port, 1, "users", 0)
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
     client = redis.Redis(port=port)
     for applied, wanted in ((5, b"5"), (3, b"5"), (6, b"6")):
         writer.put({"job:0": LaneWrite(StoredLane(n=applied, applied=applied).published(1, 0))})
@@ -212,7 +214,7 @@ def test_a_lane_never_goes_back(server: tuple[int, "subprocess.Popen[bytes]"]) -
 
 def test_a_users_whole_write_replaces_the_seen_set(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = server
-    writer, key = FeatureWriter("127.0.0.1", port, 1, "users", 0), user_key(7)
+    writer, key = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0), user_key(7)
     for write in (UserWrite(1, 100, b"v", {1: FOREVER}), UserWrite(2, 100, b"v", {2: FOREVER}, True)):
         writer.put({key: write})
         settle(writer, key)
@@ -225,7 +227,7 @@ def over_unsteady(port: int) -> tuple[FeatureWriter, ManualTime, UnsteadyRedis]:
     time_source = ManualTime(0)
     redis_server = UnsteadyRedis(time_source)
     seams: dict[str, Any] = {"connect": redis_server.connect, "time_source": time_source}
-    return FeatureWriter("127.0.0.1", port, 1, "users", 0, **seams), time_source, redis_server
+    return FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0, **seams), time_source, redis_server
 
 
 def test_what_was_in_flight_when_the_connection_broke_waits_again(
@@ -262,7 +264,7 @@ def test_after_a_failure_the_newest_of_a_key_counts(server: tuple[int, "subproce
 
 def test_changed_items_are_told_in_a_stream_of_bounded_length(server: tuple[int, Any]) -> None:
     port, _ = server
-    client, writer = redis.Redis(port=port), FeatureWriter("127.0.0.1", port, 1, "items", 0)
+    client, writer = redis.Redis(port=port), FeatureWriter(RedisAddress("127.0.0.1", port), 1, "items", 0)
     writer.put({item_key(7): StateWrite(1, 0, b"x"), user_key(3): UserWrite(1, 0, b"x"), "p:7": StateWrite(1, 0, b"y")})
     settle(writer, item_key(7))
     entries: Any = client.xrange(ITEMS_STREAM)

@@ -22,9 +22,9 @@ from models.training.fitting.fit_rows import Fitted, fit  # noqa: E402
 pytestmark = pytest.mark.keras
 
 
-EFFORT = Effort(sequence=3, last=1, lists=4, whole=4)
-IN_ENCODER, IN_WEIGHING = EFFORT.sequence - 1, EFFORT.sequence + 2
-"""Passes after which fusion is stopped: one in each part of its training, of which the encoder's comes first."""
+EFFORT = Effort(sequence=3, last=3, going_on=1, lists=4, whole=4)
+IN_ENCODER, IN_WEIGHING, AT_LAST = EFFORT.sequence - 1, EFFORT.sequence + 2, EFFORT.sequence + EFFORT.lists + 1
+"""Passes after which fusion is stopped: one in each part of its training, in their order."""
 
 
 class Pulled(Exception):
@@ -55,9 +55,11 @@ def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -
     return fitted, len(passes)
 
 
-@pytest.mark.parametrize(("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING])])
+@pytest.mark.parametrize(
+    ("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING, AT_LAST])]
+)
 def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable[[str], Any], tmp_path: Path) -> None:
-    path = tmp_path / "kept" / "x.npz"
+    path = tmp_path / "kept" / "x"
     whole, passes = train(name, lessons(name), Resume())
     begun = 0
     for stop in stops:
@@ -68,38 +70,40 @@ def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable
     resumed, left = train(name, lessons(name), last)
     assert left == passes - begun
     assert resumed.epochs[-1].number == whole.epochs[-1].number
+    assert resumed.metrics == pytest.approx(whole.metrics, abs=1e-4)
     for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     last.done()
-    assert not path.exists()
+    assert list(path.parent.iterdir()) == []
 
 
 def test_another_training_begins_anew(lessons: Callable[[str], Any], tmp_path: Path) -> None:
-    path, data = tmp_path / "x.npz", lessons("neuralcf")
+    path, data = tmp_path / "x", lessons("neuralcf")
+    file = tmp_path / "x.rows.npz"
     with pytest.raises(Pulled):
         train("neuralcf", data, Resume(path, "k", hourly()), 2)
-    saved = path.read_bytes()
+    saved = file.read_bytes()
     whole = train("neuralcf", data, Resume())[1]
     assert train("neuralcf", data, Resume(path, "other", hourly()))[1] == whole
-    path.write_bytes(saved)
+    file.write_bytes(saved)
     assert train("neuralcf", data, Resume(path, "k", hourly()))[1] == whole - 2
-    path.write_bytes(saved[:100])
+    file.write_bytes(saved[:100])
     assert train("neuralcf", data, Resume(path, "k", hourly()))[1] == whole
 
 
 def test_a_net_that_was_built_otherwise_is_told_and_what_was_kept_goes(
     lessons: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    path = tmp_path / "x.npz"
+    path = tmp_path / "x"
     with pytest.raises(Pulled):
         train("neuralcf", lessons("neuralcf"), Resume(path, "k", hourly()), 2)
     with pytest.raises(Broken, match="built otherwise, and is removed now"):
         Resume(path, "k").restore("rows", [np.zeros(3)], np.random.default_rng(1), None)
-    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_quick_training_writes_nothing(lessons: Callable[[str], Any], tmp_path: Path) -> None:
-    path = tmp_path / "x.npz"
+    path = tmp_path / "x"
     resume = Resume(path, "k", itertools.count(0, MIN_SECONDS / 10).__next__)
     train("neuralcf", lessons("neuralcf"), resume)
-    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Learning from sequences and lists: windows of histories, places, calibration, and that the net uses what it is told."""
+"""Learning from sequences and lists: vocabulary, places, calibration, and that the net uses what it is told."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.arrays import FloatArray, IntArray
 from features.errors import Broken
 from features.inputs.history import LENGTH
 from models import nets
@@ -18,54 +17,20 @@ import_tensorflow()
 
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.fit_sequences import indexed  # noqa: E402
-from models.training.list_data import NO_CANDIDATE, OTHER, Histories, Lists, read_ranking_lists, windows  # noqa: E402
+from models.training.lessons.list_data import NO_CANDIDATE, Lists, read_ranking_lists  # noqa: E402
+from models.training.lessons.sequence_windows import WindowedHistories  # noqa: E402
 from models.training.list_metrics import _logistic, rank_metrics, ranks_of  # noqa: E402
 from tests.effort import SMALL  # noqa: E402
+from tests.models.synthetic_histories import histories  # noqa: E402
 from tests.models.synthetic_lists import write_ranking_lists  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
 
-def histories(*lengths: int) -> Histories:
-    """Users with so many events, a second apart; item ids count on; every third event is no positive one, every fifth of the
-    others is worth three of them."""
-    count = sum(lengths)
-    numbers = np.arange(count)
-    starts = np.r_[0, np.cumsum(lengths)]
-    return Histories(numbers, numbers + 100, numbers % 10 + 1, numbers * 1000, importance(numbers), starts)
-
-
-def importance(numbers: IntArray) -> FloatArray:
-    return np.where(numbers % 3 == 2, 0, np.where(numbers % 5 == 0, 3, 1)).astype(np.float32)
-
-
-def test_every_event_follows_once_after_what_was_before_it() -> None:
-    past = histories(1, 7, 55)
-    made = windows(past, 10**9, 10**9)
-    following = made.following[made.weights > 0]
-    assert sorted(following.tolist()) == past.items.tolist()
-    starts = set((past.starts[:-1] + 100).tolist())
-    for row, position in zip(*np.nonzero(made.weights), strict=True):
-        item, before = int(made.following[row, position]), int(made.items[row, position])
-        assert before == (-1 if item in starts else item - 1)
-        assert made.weights[row, position] == (importance(np.array(item - 100)) or np.float32(OTHER))
-        assert made.gaps[row, position + 1] == (0 if before == -1 else 2)  # a second
-        filled = (made.items[row, : position + 1] >= 0).sum()
-        whole = item - 100 - max(start for start in past.starts.tolist() if start <= item - 100)
-        assert filled >= min(whole, LENGTH // 2)
-
-
-def test_only_rows_before_the_first_ask_teach_and_only_the_newest_of_many() -> None:
-    past = histories(30, 30)
-    made = windows(past, 40, 10**9)
-    assert made.following.max() == 139
-    few = windows(past, 10**9, 12)
-    assert few.following[few.weights > 0].min() >= 140
-    assert len(windows(past, 0, 10)) == 0
-
-
 def test_an_item_out_of_the_vocabulary_weighs_nothing() -> None:
-    data = indexed(windows(histories(5), 10**9, 10**9), np.array([100, 101, 103, 104]))
+    data = indexed(
+        WindowedHistories(histories(5), 10**9, 10**9).drawn(np.random.default_rng(1)), np.array([100, 101, 103, 104])
+    )
     assert data.following.max() == 4
     assert (data.weights[data.following == 0] == 0).all()
     assert (data.weights > 0).sum() == 4

@@ -27,7 +27,7 @@ import_tensorflow()
 from models.training import promotion_gate  # noqa: E402
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.warm_start import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
-from models.training.list_data import read_ranking_lists  # noqa: E402
+from models.training.lessons.list_data import read_ranking_lists  # noqa: E402
 from models.training.pipeline import Options, train_all  # noqa: E402
 
 pytestmark = pytest.mark.keras

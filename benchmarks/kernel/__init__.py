@@ -1,0 +1,1 @@
+"""Benchmarks of the fold without the job around it."""

@@ -1,0 +1,145 @@
+"""A batch of plain events of many users, in the order of the log: one call of the kernel for each user.
+
+Whoever folds a log adds the events that `takes` allows, and folds what it has added before it gives any other record to the
+specification: so each user's events keep their order.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from features import verdicts
+from features.arrays import IntArray
+from features.fold.journal import Records
+from features.kernel.users.plain_reader import PlainEvent, plain_event
+from features.kernel.users.row_types import APPLIED, EVENT, LATEST, NEW_TASTES, OUTCOME
+from features.kernel.users.schema_rules import plain_kinds
+from features.kernel.users.user_kernel import Hidden, UserKernel
+from features.kernel.users.user_rows import UserRows
+from features.schema.tables import Schema
+from features.types import Event, Item, ItemId, Millis
+
+T = TypeVar("T")
+
+_FIELDS: Final = len(EVENT.fields or ())
+
+
+class FoldedUser(NamedTuple, Generic[T]):
+    """What a batch did to one user by its `events`, so many."""
+
+    owner: T
+    events: int
+    records: Records
+    hidden: Hidden
+
+
+class Act(NamedTuple):
+    """An applied event that names a list; `broker_ts` is when the broker took it, ms."""
+
+    event: Event
+    broker_ts: Millis
+
+
+class Folded(NamedTuple, Generic[T]):
+    """What a batch did, user by user.
+
+    users          those of its events
+    verdicts       of each event, the first user's first: a number by which VERDICTS names it
+    contributions  of the applied events, as rows (`features.kernel.contribution_rows`)
+    names          the ids outside of their items that are strings
+    acts           those of them that name a list
+    """
+
+    users: list[FoldedUser[T]]
+    verdicts: IntArray
+    contributions: IntArray
+    names: dict[ItemId, str]
+    acts: list[Act]
+
+
+VERDICTS: Final = (verdicts.APPLIED, verdicts.DUPLICATE, verdicts.LATE)
+
+
+class _Run(Generic[T]):
+    """The events of one user: their numbers, one behind the other, and those with texts, by which of them they are."""
+
+    __slots__ = ("numbers", "owner", "rows", "texts")
+
+    def __init__(self, owner: T, rows: UserRows) -> None:
+        self.owner = owner
+        self.rows = rows
+        self.numbers: list[int] = []
+        self.texts: list[tuple[int, Event, Millis]] = []
+
+
+class EventBatch(Generic[T]):
+    """Collects plain events, and folds them. An owner is what the caller knows a user by."""
+
+    def __init__(self, kernel: UserKernel, schema: Schema) -> None:
+        self._kernel = kernel
+        self._plain = plain_kinds(schema)
+        self._runs: dict[int, _Run[T]] = {}
+
+    def takes(self, event: Event, item: Item | None) -> bool:
+        """Whether an event is plain: the specification folds all others."""
+        return event.kind in self._plain and event.ts <= LATEST and self.takes_item(item)
+
+    def takes_item(self, item: Item | None) -> bool:
+        """Whether events of an item are plain, as far as that goes by the item."""
+        return item is None or len(item.tastes) <= NEW_TASTES
+
+    def add(self, owner: T, rows: UserRows, event: Event, item: Item | None, n: int, broker_ts: Millis) -> None:
+        """Add an event that `takes` allows, of a user with these rows: `item` and `n` as for `fold_user`."""
+        self.add_plain(owner, rows, plain_event(event), item, n, broker_ts)
+
+    def add_plain(
+        self, owner: T, rows: UserRows, plain: PlainEvent, item: Item | None, n: int, broker_ts: Millis
+    ) -> None:
+        """Add a plain event of an item that `takes_item` allows."""
+        run = self._runs.get(plain.user_id)
+        if run is None:
+            run = self._runs[plain.user_id] = _Run(owner, rows)
+        start, stop = (0, 0) if item is None else self._kernel.names.list_of(item.tastes)
+        if plain.event is not None:
+            run.texts.append((len(run.numbers) // _FIELDS, plain.event, broker_ts))
+        run.numbers += (plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop)
+
+    def __bool__(self) -> bool:
+        """Whether there is any event to fold."""
+        return bool(self._runs)
+
+    def fold(self) -> Folded[T]:
+        """Fold what was added; afterwards the batch is empty."""
+        runs, self._runs = list(self._runs.values()), {}
+        numbers = np.fromiter(chain.from_iterable(run.numbers for run in runs), np.int64)
+        batch = numbers.view(EVENT)
+        outcomes = np.zeros(len(batch), OUTCOME)
+        users, start = [], 0
+        for run in runs:
+            events = len(run.numbers) // _FIELDS
+            changes = self._kernel.fold(run.rows, batch, start, start + events, outcomes)
+            users.append(FoldedUser(run.owner, events, *changes))
+            start += events
+        self._kernel.names.shorten_lists()
+        rows: IntArray = outcomes.view(np.int64).reshape(len(batch), OUTCOME.itemsize // 8)
+        folded = Folded(users, rows[:, 0], rows[rows[:, 0] == APPLIED, 1:], {}, [])
+        _take_texts(runs, folded)
+        return folded
+
+
+def _take_texts(runs: Iterable[_Run[T]], folded: Folded[T]) -> None:
+    """Take what applied events say in texts: the ids outside of their users and items, and which list they were in."""
+    start = 0
+    for run in runs:
+        for which, event, broker_ts in run.texts:
+            if folded.verdicts[start + which] != APPLIED:
+                continue
+            if event.user and event.user != run.rows.outer:
+                run.rows.rename(event.user)
+            if event.item:
+                folded.names[event.item_id] = event.item
+            if event.request_id is not None:
+                folded.acts.append(Act(event, broker_ts))
+        start += len(run.numbers) // _FIELDS

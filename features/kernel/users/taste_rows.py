@@ -1,0 +1,65 @@
+"""A user's tastes, compiled: `_touch_tastes` of `features.fold.user` over rows, in the order in which tastes came."""
+
+from features.arrays import IntArray
+from features.fold.decay import HALF_LIVES
+from features.fold.state import TASTES
+from features.kernel.decayed_sums import added
+from features.kernel.users.row_types import Names, Row
+from features.recall.compiled import compiled
+
+
+@compiled
+def touch_tastes(user: Row, names: Names, numbers: IntArray, ts: int, first: int, gains: IntArray) -> None:
+    """Add to the weights from `first` on of each taste of an item, by its number; then drop what is beyond the most."""
+    for name in numbers:
+        taste = user.tastes[_find_or_add(user, name, ts)]
+        taste.ts = max(taste.ts, ts)
+        for which in range(len(HALF_LIVES)):
+            taste.weights[first + which] = added(taste.weights[first + which], gains[which])
+    while user.taste_count > TASTES:
+        _remove(user, _oldest(user, names))
+
+
+@compiled
+def _find_or_add(user: Row, name: int, ts: int) -> int:
+    for at in range(user.taste_count):
+        if user.tastes[at].name == name:
+            return at
+    at = int(user.taste_count)
+    user.taste_count = at + 1
+    taste = user.tastes[at]
+    taste.name = name
+    taste.ts = ts
+    taste.weights[:] = 0
+    return at
+
+
+@compiled
+def _oldest(user: Row, names: Names) -> int:
+    """The taste that was not touched for longest; of equal times the first by name."""
+    oldest = 0
+    for at in range(1, user.taste_count):
+        one, other = user.tastes[at], user.tastes[oldest]
+        if one.ts < other.ts or (one.ts == other.ts and _is_before(names, one.name, other.name)):
+            oldest = at
+    return oldest
+
+
+@compiled
+def _is_before(names: Names, one: int, other: int) -> bool:
+    """Whether a name comes before another. UTF-8 sorts by its bytes as text does by its characters."""
+    at, end = names.starts[one], names.starts[one + 1]
+    against, last = names.starts[other], names.starts[other + 1]
+    while at < end and against < last:
+        if names.texts[at] != names.texts[against]:
+            return bool(names.texts[at] < names.texts[against])
+        at += 1
+        against += 1
+    return bool(at == end and against < last)
+
+
+@compiled
+def _remove(user: Row, at: int) -> None:
+    for each in range(at, user.taste_count - 1):
+        user.tastes[each] = user.tastes[each + 1]
+    user.taste_count -= 1

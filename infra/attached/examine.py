@@ -1,0 +1,56 @@
+"""What `doctor` finds out about the engines that the settings name."""
+
+from collections.abc import Iterator
+
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.errors import Unavailable
+from infra.attached.findings import Finding, away, require_well, well
+from infra.attached.flink_entry import flink_findings
+from infra.attached.kafka_entry import examine_kafka, expected_by
+from infra.attached.reaching import reach
+from infra.attached.redis_entry import examine_redis
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.settings.addresses import attached_kafka, attached_redis
+from infra.settings.table import Settings
+from infra.system import probes
+
+
+def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
+    """Yields what is found of each engine that is attached. Raises BadInput for files of TLS that can't be used, and
+    for another number of partitions than the home's."""
+    record = HomeRecord(home)
+    partitions = record.divide(settings.kafka.partitions)
+    if (kafka := attached_kafka(settings.kafka, home, partitions)) is not None:
+        yield from examine_kafka(kafka, expected_by(record))
+    if (redis := attached_redis(settings.redis, home)) is not None:
+        yield from examine_redis(redis, record.home_id)
+    if settings.flink.address is not None:
+        yield from flink_findings(home, record, settings.flink)
+    if settings.models.server is not None:
+        yield _examine_model_server(settings.models.server)
+    if settings.spark.master is not None and settings.spark.master.startswith("spark://"):
+        host, _, port = settings.spark.master.removeprefix("spark://").split(",")[0].rpartition(":")
+        yield reach("Spark", host, int(port), None)
+
+
+def require_engines(home: Home, kafka: KafkaAddress, redis: RedisAddress) -> None:
+    """Raises BadInput for a Kafka or a Redis that won't do or is not the home's, Unavailable if it does not answer."""
+    record = HomeRecord(home)
+    require_well(examine_kafka(kafka, expected_by(record)))
+    require_well(examine_redis(redis, record.home_id))
+
+
+def _examine_model_server(address: str) -> Finding:
+    """Returns whether a server of TensorFlow Serving's protocol answers: which models it must serve is not known here."""
+    if not address.startswith(("http://", "https://")):
+        host, _, port = address.rpartition(":")
+        return reach("model server", host.strip("[]"), int(port), None)
+    try:
+        status = probes.http_status(f"{address.rstrip('/')}/v1/models/recmodel")
+    except Unavailable as error:
+        return away("model server", f"{address}: {error}", "start it, or change models.server")
+    if status == 200:
+        return well("model server", f"{address} serves recmodel")
+    return well("model server", f"{address} answers, without recmodel: run/models.config says what to serve")

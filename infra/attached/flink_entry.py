@@ -1,0 +1,151 @@
+"""An attached Flink session cluster: examined by `doctor`, entered by `up`."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version as version_of
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from features.errors import Unavailable
+from infra.attached.findings import Finding, away, refused, require_well, well
+from infra.flink import java_classes
+from infra.flink.client import FlinkClient, innermost_cause
+from infra.flink.cluster import configure_client, slots_of
+from infra.flink.job_control import end_live_job
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.settings.table import Flink
+from infra.system import probes
+from infra.system.processes import tail, wait_until
+from infra.system.repository import REPO
+
+PROBE_TIMEOUT: Final = 120.0
+SLOTS_TIMEOUT: Final = 20.0
+"""Seconds that `up` waits for slots: those of a job that has just ended, or of TaskManagers that have just been started."""
+_SLOTS: Final = "Flink: slots"
+_NEEDED: Final = (
+    "JobManager and TaskManagers need this repository, its Python packages, the home's folder, and in lib what ./martlet jars "
+    "copies: docs/attach.md"
+)
+
+
+def enter_flink(address: str, record: HomeRecord) -> str:
+    """Examine the cluster that is to run a home's job; returns how to name it. Raises BadInput where it won't do, Unavailable
+    if it does not answer."""
+    deadline = time.monotonic() + SLOTS_TIMEOUT
+    while True:
+        found = list(examine_flink(address, slots_of(record.parallelism)))
+        if not any(each.name == _SLOTS and each.help for each in found) or not wait_until(deadline, 0.5):
+            return f"attached: {require_well(found)[0].found}"
+
+
+def examine_flink(address: str, slots: int) -> Iterator[Finding]:
+    """Yields what is found of a cluster that is to give `slots` slots."""
+    try:
+        overview = probes.http_json(f"{address}/overview")
+        version, free = str(overview["flink-version"]), int(overview["slots-available"])
+        total, workers = int(overview["slots-total"]), int(overview["taskmanagers"])
+    except (Unavailable, KeyError, TypeError, ValueError) as error:
+        found = str(error) if isinstance(error, Unavailable) else "it answers, but not as Flink does"
+        yield away("Flink", f"{address}: {found}", "start the session cluster, or change flink.address")
+        return
+    wanted = version_of("apache-flink")
+    if _minor(version) != _minor(wanted):
+        yield refused(
+            "Flink: version", f"{_minor(wanted)}, as its Python packages and jars are", version, "another cluster"
+        )
+        return
+    yield well("Flink: version", f"{version} at {address}")
+    if free < slots:
+        yield refused(
+            _SLOTS,
+            f"{slots} free slots, two for each degree of parallelism",
+            f"{free} of {total} in {workers} TaskManagers",
+            "start TaskManagers with a slot each",
+        )
+        return
+    yield well(_SLOTS, f"{free} of {total} are free, in {workers} TaskManagers")
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def flink_findings(home: Home, record: HomeRecord, flink: Flink) -> Iterator[Finding]:
+    """Yields what is found of the cluster: whether it has room for the home's job, unless that runs there, and what a probe found
+    in a slot, where one is free."""
+    address = flink.address
+    assert address is not None
+    try:
+        runs = FlinkClient(address, job_name=record.job_name).live_job() is not None
+    except Unavailable:
+        runs = False
+    needed = 0 if runs else slots_of(record.parallelism)
+    found = list(examine_flink(address, needed))
+    yield from found
+    if any(each.help for each in found):
+        return
+    if runs and any(examine.help for examine in examine_flink(address, 1)):
+        yield well("Flink: probe", "not run: the home's job runs there, and no slot is free beside it")
+        return
+    # A folder of its own: the home's files may be those of a cluster that it runs. In the home, which the cluster must share.
+    with TemporaryDirectory(prefix="martlet-probe-", dir=home.path if home.path.is_dir() else None) as folder:
+        yield _probe(Home(Path(folder)).make(), flink, record.state)
+
+
+def _probe(own: Home, flink: Flink, state: str) -> Finding:
+    """Run a job that checks a TaskManager from within; returns what it found there."""
+    assert flink.address is not None
+    log, written = own.logs / "probe.log", own.checkpoints / "written"
+    env = configure_client(own, flink.address, flink.python, state)
+    jar = java_classes.jar().name
+    argv = [
+        sys.executable,
+        "-m",
+        "streaming.cluster_probe",
+        "--name",
+        own.path.name,
+        "--file",
+        str(written),
+        "--jar",
+        jar,
+    ]
+    own.checkpoints.mkdir(parents=True, exist_ok=True)
+    expected = "a job of this version to run"
+    try:
+        with log.open("ab") as out:
+            code = subprocess.run(
+                argv, env=env, cwd=REPO, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=PROBE_TIMEOUT
+            ).returncode
+    except subprocess.TimeoutExpired:
+        found = f"the probe job did not end within {PROBE_TIMEOUT:.0f} s"
+        with contextlib.suppress(Unavailable):
+            end_live_job(FlinkClient(flink.address, job_name=own.path.name))
+        return away("Flink: probe", found, "see the TaskManagers' logs")
+    if code:
+        return refused("Flink: probe", expected, innermost_cause(tail(log, 400)) or f"exit code {code}", _NEEDED)
+    if not written.exists():
+        return refused(
+            "Flink: probe", expected, "what a TaskManager writes into the home's folder is not here", _NEEDED
+        )
+    return well("Flink: probe", "a TaskManager has this version, its jars and the home's folder")
+
+
+def end_leftover_job(home: Home, print_line: Callable[[str], None]) -> bool:
+    """End the home's job in an attached cluster, where it would run on beside the next one: a killed `up` has left it, or one
+    whose start was broken off; returns whether there was one."""
+    record = HomeRecord(home)
+    if not record.flink:
+        return False
+    try:
+        if not end_live_job(FlinkClient(record.flink, job_name=record.job_name)):
+            return False
+    except Unavailable as error:
+        print_line(f"if the job {record.job_name} runs on in {record.flink}, cancel it there: {error}")
+        return False
+    print_line(f"ended the job {record.job_name} in {record.flink}, which nobody keeps")
+    return True

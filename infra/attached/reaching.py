@@ -1,0 +1,46 @@
+"""Whether a server of an attached engine is reached, and its certificate is one to trust."""
+
+import socket
+import ssl
+from typing import Any
+
+from features.engines.tls import Tls
+from infra.attached.findings import Finding, away, refused, well
+
+TIMEOUT = 5.0
+
+
+def reach(name: str, host: str, port: int, tls: Tls | None) -> Finding:
+    """Returns what came of connecting to a server, by TLS if it is given: nobody, a certificate that is refused, or all is well.
+    Raises BadInput for files of TLS that can't be used."""
+    context = None if tls is None else tls.context()
+    where = f"{host}:{port}"
+    try:
+        with socket.create_connection((host, port), TIMEOUT) as plain:
+            if context is None:
+                return well(name, f"{where} answers")
+            with context.wrap_socket(plain, server_hostname=host) as secured:
+                return well(name, f"{where} answers, {secured.version()}, certificate of {_subject(secured)}")
+    except ssl.SSLCertVerificationError as error:
+        return refused(
+            name,
+            f"a certificate for {host} that is valid now, of an authority that is trusted",
+            f"{where}: {error.verify_message}",
+            "renew it, name its authority as `ca`, or connect by a name that it has",
+        )
+    except ssl.SSLError as error:
+        return refused(
+            name,
+            "TLS",
+            f"{where}: {error.reason or error}",
+            "is it the port with TLS, and does it ask for a certificate?",
+        )
+    except TimeoutError:
+        return away(name, f"{where} does not answer within {TIMEOUT:.0f} s", "does it run, and is TLS meant here?")
+    except OSError as error:
+        return away(name, f"{where}: {error}", "start it, or change the address")
+
+
+def _subject(secured: ssl.SSLSocket) -> str:
+    certificate: Any = secured.getpeercert() or {}
+    return ", ".join(str(name) for _, name in certificate.get("subjectAltName", ())[:3]) or "no name"

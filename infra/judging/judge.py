@@ -1,0 +1,259 @@
+"""The judge's loop: reads the log, counts lists, and changes the registry's labels by the rules."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from features.contracts.events import read_event
+from features.contracts.scores import DecisionRecord, read_score
+from features.durable import write_secret
+from features.engines.kafka_address import KafkaAddress
+from features.engines.kafka_consumer import closed_on_failure, open_consumer
+from features.errors import BadEvent, Broken, Unavailable
+from features.keys import EVENTS, SCORES
+from features.schema.tables import Schema
+from infra.judging.outcomes import CountedList, Evidence, Joined, JudgeState
+from infra.judging.rules import decide
+from infra.judging.score_topic import KAFKA_MS, append_score
+from infra.system import probes
+from models.registry import Labels, change_labels, list_models, list_versions, read_labels
+from online.ranking.policy import NO_SERVING, read_serving
+from online.support.reloadable_file import ReloadableFile
+
+POLL_MS: Final = 500
+SAVE_EVERY_S: Final = 30.0
+READ_API_EVERY_S: Final = 10.0
+AWAY_S: Final = 60.0
+"""Seconds after which another version that ranks in the stable one's stead becomes the stable one."""
+LATE_MS: Final = 2_000
+"""The time by which a list's window is longer, for acts that the broker took just before its end."""
+_decoder = msgspec.json.Decoder(JudgeState)
+NOTHING: Final[dict[str, object]] = {"stable": None, "candidate": None, "last_good": None, "proved": True}
+"""Labels of a model whose versions are not judged."""
+_NAMED: Final = b'"request_id"'
+
+
+class Judge:
+    """The judge of one home.
+
+    models      the model base, whose labels it changes
+    state_file  what it has counted, and how far it has read
+    serving     serving.json, whose `judge` says how
+    kafka       where the home's log is
+    api         the API's URL
+    """
+
+    def __init__(
+        self, models: Path, state_file: Path, serving: Path, kafka: KafkaAddress, api: str, schema: Schema
+    ) -> None:
+        self._models, self._state_file, self._api, self._schema = models, state_file, api, schema
+        self._kafka = kafka
+        self._serving = ReloadableFile(str(serving), read_serving, NO_SERVING)
+        self._offsets: dict[str, dict[int, int]] = {}
+        self._joined, self.evidence = Joined(), Evidence()
+        self._consumer: Any = None
+        self._read_api_at: dict[str, float] = {}
+        self._away_since: dict[str, float] = {}
+        self._saved = time.monotonic()
+        self._saved_offsets: dict[str, dict[int, int]] = {}
+        self._printed = 0, 0
+        self._problem = ""
+
+    def run(self) -> None:
+        """Judge for ever. Raises Broken where the state can't be read; while Kafka is away it waits."""
+        self.load()
+        while True:
+            try:
+                self.step()
+            except KafkaError as error:
+                print(f"Kafka: {error}", flush=True)
+                self._close()
+                time.sleep(1)
+
+    def step(self) -> None:
+        """Read what has come, count the lists whose window is over, decide, and save now and then. Raises KafkaError."""
+        self._serving.refresh()
+        judging = self._serving.value.judging
+        if judging is None:
+            time.sleep(POLL_MS / 1000)
+            return
+        until = self._read() - int(judging.window_s * 1000) - LATE_MS
+        for record, liked in self._joined.close(until):
+            self.evidence.count(record, liked)
+        for name in list_models(self._models):
+            with suppress(Broken):  # labels that can't be read: the API says so
+                self._judge(name)
+        if time.monotonic() - self._saved >= SAVE_EVERY_S:
+            self.save()
+
+    def _judge(self, name: str) -> None:
+        labels, versions = read_labels(self._models, name), list_versions(self._models, name)
+        if labels is None or labels.stable not in versions or self._is_away(name, labels.stable):
+            self._adopt(name)
+            return
+        now = _now()
+        after = decide(name, labels, versions, self.evidence, now)
+        if after == labels:
+            return
+        changed = change_labels(self._models, name, lambda found: after if found == labels else found)
+        if changed == after:
+            self._announce(name, after)
+        self._forget_others(name, changed)
+
+    def _is_away(self, name: str, stable: int | None) -> bool:
+        """Whether another version than the stable one has ranked for AWAY_S, since the API refuses that."""
+        now = time.monotonic()
+        if now >= self._read_api_at.get(name, 0.0):
+            self._read_api_at[name] = now + READ_API_EVERY_S
+            if self._ranking().get(name, stable) == stable:
+                self._away_since.pop(name, None)
+            else:
+                self._away_since.setdefault(name, now)
+        return now - self._away_since.get(name, now) >= AWAY_S
+
+    def _ranking(self) -> dict[str, int]:
+        """Model → the version that ranks, as the API says; nothing where it does not answer."""
+        try:
+            ready = probes.http_json(f"{self._api}/readyz", timeout=1.0, also=503)
+            found = {model: int(version) for model, version in (each.split("/") for each in ready["models"])}
+        except (Unavailable, ValueError, KeyError, TypeError) as error:
+            self._print_once(f"{self._api} does not say what ranks: {error!r}")
+            return {}
+        self._print_once("")
+        return found
+
+    def _print_once(self, problem: str) -> None:
+        """Print a problem unless it is the one of before."""
+        if problem and problem != self._problem:
+            print(problem, flush=True)
+        self._problem = problem
+
+    def _adopt(self, name: str) -> None:
+        """Label what ranks now as stable, once the API says what that is."""
+        version = self._ranking().get(name)
+        if version is None or version not in list_versions(self._models, name):
+            return
+        text = f"{version} is stable: it is what ranks, and no version that was stable before can"
+        fresh = NOTHING | {"stable": version}
+        self._announce(name, change_labels(self._models, name, lambda found: found.decided(_now(), text, **fresh)))
+        self._away_since.pop(name, None)
+
+    def _forget_others(self, name: str, labels: Labels) -> None:
+        stable: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.interleaved}
+        candidates: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.shadows}
+        self.evidence.retain(stable | {name: labels.stable}, candidates | {name: labels.candidate})
+
+    def _announce(self, name: str, labels: Labels) -> None:
+        """Print the newest decision, and log it to the topic `scores`; the labels stand in any case."""
+        decision = labels.decisions[-1]
+        print(f"{name}: {decision.text}", flush=True)
+        record = DecisionRecord(name, decision.ts, decision.text, labels.named())
+        try:
+            append_score(self._kafka, record)
+        except KafkaError as error:
+            print(f"{name}: the decision is not in the topic {SCORES}: {error!r}", flush=True)
+
+    def _read(self) -> int:
+        """Take in what has come; returns the time (broker's, ms) up to which everything was read. Raises KafkaError."""
+        if self._consumer is None:
+            self._consumer = self._open()
+        polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=5000)
+        for part, records in polled.items():
+            for record in records:
+                self._take(part.topic, record.value or b"", record.timestamp)
+            self._offsets[part.topic][part.partition] = records[-1].offset + 1
+        now = _now()
+        return min((_time_of(self._consumer, part, polled, now) for part in self._consumer.assignment()), default=now)
+
+    def _take(self, topic: str, value: bytes, ts: int) -> None:
+        try:
+            if topic == self._kafka.topic(SCORES):
+                record = read_score(value)
+                if isinstance(record, CountedList):
+                    self._joined.add_list(record, ts)
+            elif _NAMED in value:
+                self._joined.add_act(read_event(value, self._schema), self._schema, ts)
+        except BadEvent:  # rejected by the job, too
+            self._joined.unreadable += 1
+
+    def _open(self) -> Any:
+        """A consumer at the offsets noted; at the end of what it has never read. Raises KafkaError."""
+        opened = open_consumer(
+            self._kafka, auto_offset_reset="earliest",
+            bootstrap_timeout_ms=KAFKA_MS, request_timeout_ms=KAFKA_MS,
+        )  # fmt: skip
+        scores, events = map(self._kafka.topic, (SCORES, EVENTS))
+        numbers = range(self._kafka.partitions)
+        parts = [TopicPartition(scores, 0), *(TopicPartition(events, number) for number in numbers)]
+        with closed_on_failure(opened) as consumer:
+            consumer.assign(parts)
+            ends = consumer.end_offsets(parts)
+            for part in parts:
+                noted = self._offsets.setdefault(part.topic, {})
+                consumer.seek(part, noted.setdefault(part.partition, ends[part]))
+        return opened
+
+    def load(self) -> None:
+        """Read what was counted before. Raises Broken where it can't be read."""
+        try:
+            state = _decoder.decode(self._state_file.read_bytes())
+        except FileNotFoundError:
+            return
+        except (msgspec.DecodeError, OSError) as error:
+            expected = f"expected what a judge has counted, got {error}; remove it to begin anew"
+            raise Broken(f"{self._state_file}: {expected}") from error
+        self._offsets, self._joined, self.evidence = state.offsets, state.joined(), state.evidence()
+
+    def save(self) -> None:
+        """Write what was counted, and how far was read, in one step, where something was read; it says what people liked, so its
+        owner alone may read it. Print what was counted early or could not be read."""
+        self._saved = time.monotonic()
+        if self._offsets == self._saved_offsets:
+            return
+        state = JudgeState.of(self._offsets, self._joined, self.evidence)
+        write_secret(self._state_file, msgspec.json.encode(state))
+        self._saved_offsets = {topic: dict(parts) for topic, parts in self._offsets.items()}
+        lost = self._joined.early, self._joined.unreadable
+        if lost != self._printed:
+            print(
+                f"so far {lost[0]} lists and acts too many were counted early, {lost[1]} records unreadable", flush=True
+            )
+            self._printed = lost
+
+    def _close(self) -> None:
+        """Leave the consumer; what it read and did not count is held by offsets and open lists."""
+        if self._consumer is not None:
+            with suppress(KafkaError):
+                self._consumer.close()
+            self._consumer = None
+
+
+def _time_of(consumer: Any, part: TopicPartition, polled: Mapping[TopicPartition, list[Any]], now: int) -> int:
+    """Up to when a partition was read: now at its end, else its newest record read; 0 where that is not known."""
+    end, position = consumer.highwater(part), consumer.position(part, timeout_ms=KAFKA_MS)
+    if end is None or position is None:  # nothing was fetched of it yet
+        return 0
+    if position >= end:
+        return now
+    records = polled.get(part)
+    return int(records[-1].timestamp) if records else 0
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def release(models: Path) -> None:
+    """Where judging is off, the newest version ranks that has not lost: take the other labels from all models."""
+    text = "judging is off: the newest version ranks that has not lost"
+    for name in list_models(models):
+        with suppress(Broken):
+            labels = read_labels(models, name)
+            if labels is not None and labels.stable is not None:
+                change_labels(models, name, lambda found: found.decided(_now(), text, **NOTHING))

@@ -1,0 +1,60 @@
+"""The judge as a service, which runs while `serving.json` has `judge`."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from infra.home.paths import Home
+from infra.judging.judge import release
+from infra.services.environment import python_env
+from infra.services.service import Service
+from infra.services.supervisor import Supervisor
+from online.ranking.policy import NO_SERVING, read_serving
+from online.support.reloadable_file import ReloadableFile
+
+NAME: Final = "judge"
+NICE: Final = 15
+STATE: Final = "judge.json"
+"""In the home: what the judge has counted, and how far it has read."""
+SERVING: Final = "serving.json"
+POLLS_TO_RELEASE: Final = 3
+"""Polls in a row that find no judging until it is off."""
+
+
+def is_judged(home: Home) -> bool:
+    """Whether the home's versions are judged."""
+    serving = ReloadableFile(str(home.path / SERVING), read_serving, NO_SERVING)
+    serving.refresh()
+    return serving.value.judging is not None
+
+
+class Judges:
+    """Starts and stops the judge as `serving.json` says, at each poll. addresses: of the API's processes, as of now."""
+
+    def __init__(self, home: Home, addresses: Callable[[], Sequence[str]], supervisor: Supervisor) -> None:
+        self._home, self._addresses, self._supervisor = home, addresses, supervisor
+        self._serving = ReloadableFile(str(home.path / SERVING), read_serving, NO_SERVING)
+        self._polls_without = 0
+
+    def poll(self) -> None:
+        """Do what the file says. A file that can't be read says nothing; labels go only once several polls have found no judging,
+        since an editor may take a file away for a moment."""
+        self._serving.refresh()
+        runs = self._supervisor.runs(NAME)
+        if self._serving.value.judging is not None:
+            self._polls_without = 0
+            if not runs and self._addresses():
+                self._supervisor.begin(self._service())
+            return
+        self._polls_without = 0 if self._serving.error else self._polls_without + 1
+        if self._polls_without == POLLS_TO_RELEASE:
+            if runs:
+                self._supervisor.end(NAME)
+            release(self._home.models)
+
+    def _service(self) -> Service:
+        argv = (
+            sys.executable, "-m", "infra.judging", "--home", self._home.path,
+            "--api", self._addresses()[0],
+        )  # fmt: skip
+        return Service(NAME, argv, lambda: None, env=python_env(), cwd=self._home.path, grace=5.0)

@@ -1,0 +1,214 @@
+"""What came of lists that compare two rankers: records of the topic `scores`, joined with acts of the topic `events`.
+
+A list is counted once its window is over, with what was liked of it until then. What is counted, what is still open, and how
+far both topics were read is one JSON document: a judge that was killed goes on with no list lost, and none counted twice.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from features.contracts.scores import InterleavedList, ShadowList
+from features.ids import OuterId
+from features.schema.likes import Likes
+from features.schema.tables import Schema, is_act
+from features.statistics.betting import PairedDifferences
+from features.statistics.interleaving import Interleaving
+from features.types import Event, ItemId, Millis
+
+MAX_OPEN: Final = 20_000
+"""Lists whose window is open, and request ids with acts, at most; the oldest are counted, or forgotten, early."""
+MAX_ACTED: Final = 1_000
+"""Items of one list that acts count for."""
+EARLY_MS: Final = 60_000
+"""The time by which an act may come before the record of its list, which the API logs after its answer."""
+CUTOFF: Final = 10
+"""Ranks that count for NDCG."""
+
+CountedList = InterleavedList | ShadowList
+
+
+class OpenList(msgspec.Struct, frozen=True):
+    """A list and when the broker took its record, ms."""
+
+    ts: Millis
+    record: CountedList
+
+
+class Acts(msgspec.Struct):
+    """Acts that name one list. ts: when the broker took the first, ms."""
+
+    ts: Millis
+    likes: Likes = msgspec.field(default_factory=Likes)
+
+
+@dataclass
+class Joined:
+    """Open lists by request id, and the acts on lists, whether their records have come or not."""
+
+    lists: dict[str, OpenList] = field(default_factory=dict)
+    acts: dict[str, Acts] = field(default_factory=dict)
+    early: int = 0
+    """Lists counted, and acts forgotten, before their window was over."""
+    unreadable: int = 0
+    """Records that were none."""
+
+    def add_list(self, record: CountedList, ts: Millis) -> None:
+        key = f"{type(record).__name__} {record.request_id}"
+        self.lists.setdefault(key, OpenList(ts, record))
+
+    def add_act(self, event: Event, schema: Schema, ts: Millis) -> None:
+        """Add an act that names a list; an event that is none says nothing."""
+        if not event.request_id or not is_act(event.kind):
+            return
+        acts = self.acts.setdefault(event.request_id, Acts(ts))
+        if len(acts.likes.judged) + len(acts.likes.clicked) < MAX_ACTED:
+            acts.likes.add(schema, event.kind, event.centi, event.item_id)
+        if len(self.acts) > MAX_OPEN:
+            self.acts.pop(next(iter(self.acts)))
+            self.early += 1
+
+    def close(self, until: Millis) -> Iterator[tuple[CountedList, set[ItemId]]]:
+        """Lists of before `until` (broker's time, ms), each once, with the items that were liked."""
+        for key in list(self.lists):
+            if self.lists[key].ts >= until and len(self.lists) <= MAX_OPEN:
+                break  # in the order in which they came
+            self.early += self.lists[key].ts >= until
+            record = self.lists.pop(key).record
+            yield record, self.acts.get(record.request_id, Acts(0)).likes.liked
+        for request_id in list(self.acts):
+            if self.acts[request_id].ts >= until - EARLY_MS:
+                break
+            del self.acts[request_id]
+
+
+@dataclass
+class ShadowEvidence:
+    """How a candidate ranked beside lists. lists: how many; problems: how often it did not; differences: by user, its NDCG@10 of
+    what was liked less that of the list, which shows what the stable version ranked."""
+
+    lists: int = 0
+    problems: int = 0
+    differences: PairedDifferences = field(default_factory=PairedDifferences)
+
+
+InterleavedKey = tuple[str, int, str]
+"""Model, stable version, opponent."""
+
+
+@dataclass
+class Evidence:
+    """interleaved: of lists that two rankers share; shadows: of candidates, by model and version."""
+
+    interleaved: dict[InterleavedKey, Interleaving] = field(default_factory=dict)
+    shadows: dict[tuple[str, int], ShadowEvidence] = field(default_factory=dict)
+
+    def count(self, record: CountedList, liked: Collection[ItemId]) -> None:
+        """Count a list of which these items were liked."""
+        if isinstance(record, InterleavedList):
+            found = self.interleaved.setdefault((record.model, record.stable, record.opponent), Interleaving())
+            picks = (sum(each in liked for each in side) for side in (record.picks, record.opponent_picks))
+            found.add(record.user_id, *picks)
+            return
+        shadow = self.shadows.setdefault((record.model, record.candidate), ShadowEvidence())
+        shadow.lists += 1
+        if record.problem:
+            shadow.problems += 1
+            return
+        by_item = zip(range(len(record.items)), record.ranks, record.items, strict=True)
+        ranks = [(shown, rank) for shown, rank, item in by_item if item in liked]
+        if ranks:
+            as_shown, by_candidate = (ndcg(side) for side in zip(*ranks, strict=True))
+            shadow.differences.add(record.user_id, by_candidate - as_shown)
+
+    def of(self, model: str, stable: int, opponent: str) -> Interleaving:
+        """What came of a comparison; nothing yet where there was none."""
+        return self.interleaved.get((model, stable, opponent), Interleaving())
+
+    def retain(self, stable: Mapping[str, int | None], candidates: Mapping[str, int | None]) -> None:
+        """Drop what was counted of versions that are neither stable nor candidates any more."""
+        self.interleaved = {key: each for key, each in self.interleaved.items() if stable.get(key[0]) == key[1]}
+        self.shadows = {key: each for key, each in self.shadows.items() if candidates.get(key[0]) == key[1]}
+
+
+def ndcg(ranks: Sequence[int]) -> float:
+    """NDCG@10 of the items at these ranks, from 0, all equally good.
+
+    >>> ndcg([0]), round(ndcg([1]), 3), ndcg([10])
+    (1.0, 0.631, 0.0)
+    """
+    gains = [1 / np.log2(2 + rank) for rank in ranks if rank < CUTOFF]
+    ideal = [1 / np.log2(2 + rank) for rank in range(min(len(ranks), CUTOFF))]
+    return float(sum(gains) / sum(ideal))
+
+
+class _Counts(msgspec.Struct):
+    users: list[tuple[OuterId, int, float]]
+    ignored: int
+
+    @classmethod
+    def of(cls, differences: PairedDifferences) -> "_Counts":
+        rows = [(user, count, differences.sums[user]) for user, count in differences.counts.items()]
+        return cls(rows, differences.ignored)  # type: ignore[arg-type]
+
+    def differences(self) -> PairedDifferences:
+        found = PairedDifferences(ignored=self.ignored)
+        for user, count, total in self.users:
+            found.counts[user], found.sums[user] = count, total
+        return found
+
+
+class _Interleaved(msgspec.Struct):
+    key: InterleavedKey
+    lists: int
+    liked: tuple[int, int]
+    counts: _Counts
+
+
+class _Shadow(msgspec.Struct):
+    key: tuple[str, int]
+    lists: int
+    problems: int
+    counts: _Counts
+
+
+class JudgeState(msgspec.Struct, kw_only=True):
+    """All that a judge holds, as JSON. offsets: topic → the next offset of each partition."""
+
+    offsets: dict[str, dict[int, int]]
+    lists: dict[str, OpenList]
+    acts: dict[str, Acts]
+    interleaved: list[_Interleaved]
+    shadows: list[_Shadow]
+    early: int = 0
+    unreadable: int = 0
+
+    @classmethod
+    def of(cls, offsets: dict[str, dict[int, int]], joined: Joined, evidence: Evidence) -> "JudgeState":
+        return cls(
+            offsets=offsets,
+            lists=joined.lists,
+            acts=joined.acts,
+            interleaved=[
+                _Interleaved(key, each.lists, each.liked, _Counts.of(each.differences))
+                for key, each in evidence.interleaved.items()
+            ],
+            shadows=[
+                _Shadow(key, each.lists, each.problems, _Counts.of(each.differences))
+                for key, each in evidence.shadows.items()
+            ],
+            early=joined.early,
+            unreadable=joined.unreadable,
+        )
+
+    def joined(self) -> Joined:
+        return Joined(dict(self.lists), dict(self.acts), self.early, self.unreadable)
+
+    def evidence(self) -> Evidence:
+        return Evidence(
+            {each.key: Interleaving(each.lists, each.liked, each.counts.differences()) for each in self.interleaved},
+            {each.key: ShadowEvidence(each.lists, each.problems, each.counts.differences()) for each in self.shadows},
+        )

@@ -1,0 +1,141 @@
+"""When a version is tried, promoted, dropped or rolled back: a pure function of labels, versions on disk and evidence.
+
+Each question is answered by the anytime-valid test of `features.statistics.betting` at 5 %, so that it may be asked after every
+list: a candidate is *promoted* where it is better than the stable version, or, being fresher, not worse by MARGIN; it is
+*dropped* where it is worse. The stable version is *rolled back* where the version before, or the yardstick, is better.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from features.contracts.scores import YARDSTICK
+from features.statistics.betting import ALPHA, e_value
+from features.statistics.interleaving import Interleaving
+from infra.judging.outcomes import Evidence
+from models.registry import Labels
+
+ENOUGH: Final = 1 / ALPHA
+"""The e-value that decides."""
+MARGIN: Final = 0.1
+"""How much worse a fresher version may be: the mean, over lists that count, of (won - lost). A tenth is 45 % of them won."""
+SHADOW_LISTS: Final = 100
+"""Lists beside which a candidate ranks before it is shown."""
+SHADOW_PROBLEMS: Final = 0.05
+"""The share of them in which it may fail."""
+SHADOW_MARGIN: Final = 0.3
+"""A candidate that ranks what was liked worse by so much NDCG@10 is not shown: what is liked is among what the stable version has
+shown, so some of it is due to that."""
+
+
+def decide(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels:
+    """The labels after at most one decision; the same where nothing is decided. versions: on disk, ascending; now: wall time, ms.
+    The stable version must be labelled."""
+    assert labels.stable is not None
+    for rule in (_rolled_back, _tried, _proved, _nominated):
+        after = rule(name, labels, versions, evidence, now)
+        if after is not None:
+            return after
+    return labels
+
+
+def _rolled_back(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
+    """The stable version gives way to one that is better; to the yardstick only where there is an older version."""
+    stable = labels.stable
+    assert stable is not None
+    older = labels.last_good
+    if older not in versions:
+        older = next((each for each in reversed(versions) if each < stable and each not in labels.lost), None)
+    if older is None:
+        return None
+    for opponent in (_named(name, older), YARDSTICK):
+        found = evidence.of(name, stable, opponent)
+        if (e := _e(found, -1)) >= ENOUGH:
+            reason = _reason(found, name, stable, opponent, e)
+            text = f"{older} ranks in place of {stable}, rolled back, {opponent} is better: {reason}"
+            return labels.promoted(now, text, older).dropped(stable)
+    return None
+
+
+def _tried(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
+    """The candidate goes on from shadow to trial, is promoted or dropped."""
+    stable, candidate = labels.stable, labels.candidate
+    assert stable is not None
+    if candidate is None:
+        return None
+    if candidate not in versions:
+        return labels.without(now, f"{candidate} is no candidate any more: it is not on disk", candidate)
+    if labels.phase == "shadow":
+        return _shadowed(name, labels, candidate, evidence, now)
+    opponent = _named(name, candidate)
+    found = evidence.of(name, stable, opponent)
+    if (e := _e(found, -1)) >= ENOUGH:
+        reason = _reason(found, name, stable, opponent, e)
+        return labels.promoted(now, f"{candidate} ranks in place of {stable}, better: {reason}", candidate)
+    if (e := _e(found, -1, -MARGIN)) >= ENOUGH:
+        fresher = f"fresher and wins no less than {(1 - MARGIN) / 2:.0%} of lists"
+        reason = _reason(found, name, stable, opponent, e)
+        return labels.promoted(now, f"{candidate} ranks in place of {stable}, {fresher}: {reason}", candidate)
+    if (e := _e(found, 1)) >= ENOUGH:
+        reason = _reason(found, name, stable, opponent, e)
+        return labels.without(now, f"{candidate} is dropped, worse than {stable}: {reason}", candidate)
+    return None
+
+
+def _shadowed(name: str, labels: Labels, candidate: int, evidence: Evidence, now: int) -> Labels | None:
+    shadow = evidence.shadows.get((name, candidate))
+    if shadow is None:
+        return None
+    counts, sums = shadow.differences.arrays()
+    if len(counts) and e_value(counts, -sums, SHADOW_MARGIN) >= ENOUGH:
+        mean = sums.sum() / counts.sum()
+        text = f"NDCG@10 of what was liked {mean:+.3f} in {int(counts.sum())} lists, of {len(counts)} users"
+        return labels.without(now, f"{candidate} is dropped before it was shown: {text}", candidate)
+    if shadow.lists < SHADOW_LISTS:
+        return None
+    if shadow.problems > SHADOW_PROBLEMS * shadow.lists:
+        text = f"no ranks beside {shadow.problems} of {shadow.lists} lists"
+        return labels.without(now, f"{candidate} is dropped before it was shown: {text}", candidate)
+    text = f"{candidate} is on trial against {labels.stable}: it ranked beside {shadow.lists} lists"
+    return labels.decided(now, text, phase="trial")
+
+
+def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
+    """A version that was promoted is held to the one before in fewer lists, once it is not worse."""
+    del versions
+    if labels.proved or labels.last_good is None or labels.stable is None:
+        return None
+    opponent = _named(name, labels.last_good)
+    found = evidence.of(name, labels.stable, opponent)
+    if (e := _e(found, 1, -MARGIN)) < ENOUGH:
+        return None
+    reason = _reason(found, name, labels.stable, opponent, e)
+    return labels.decided(now, f"{labels.stable} is proved against {labels.last_good}: {reason}", proved=True)
+
+
+def _nominated(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
+    """The newest version becomes the candidate, where none is on trial and the stable one is proved."""
+    del evidence
+    stable, candidate = labels.stable, labels.candidate
+    assert stable is not None
+    if not labels.proved or (candidate is not None and labels.phase == "trial"):
+        return None
+    newer = [each for each in versions if each > max(stable, candidate or 0) and each not in labels.lost]
+    if not newer:
+        return None
+    text = f"{newer[-1]} is a candidate: it ranks beside lists of {stable}, unseen"
+    return labels.decided(now, text, candidate=newer[-1], phase="shadow")
+
+
+def _named(name: str, version: int) -> str:
+    return f"{name}:{version}"
+
+
+def _e(found: Interleaving, side: int, mean: float = 0.0) -> float:
+    """The e-value that the stable version (side 1) or its opponent (-1) is better than `mean` against the other one."""
+    counts, sums = found.differences.arrays()
+    return e_value(counts, side * sums, mean) if len(counts) else 1.0
+
+
+def _reason(found: Interleaving, name: str, stable: int, opponent: str, e: float) -> str:
+    """The evidence in words. e: the e-value that decided."""
+    return f"E = {e:.3g}; {found.verdict(_named(name, stable), opponent).figures}"

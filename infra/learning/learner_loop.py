@@ -1,0 +1,83 @@
+"""The learner for ever, as a service, and once, by hand."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from kafka.errors import KafkaError
+
+from features.errors import BadInput, Unavailable
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.running import engines_of
+from infra.learning.enough_memory import lacks_total_memory
+from infra.learning.learner import Learner, model_of
+from infra.learning.learner_service import serving_of
+from infra.learning.slice_run import LearningSteps
+from models.learning.fit_to_learn import require_fit
+from online.ranking.policy import Learning
+
+POLL_MS: Final = 1_000
+REST_S: Final = 60.0
+"""Before a machine with too little memory is measured again."""
+
+
+def learner_of(home: Home, learning: Learning, print_line: Callable[[str], None], once: bool = False) -> Learner:
+    """The learner of a running home. Raises BadInput for a model that can't learn from lists, Unavailable where the home does not
+    run, Broken for a state that can't be read."""
+    require_fit(model_of(learning))
+    steps, schema = LearningSteps(home, model_of(learning), print_line), HomeRecord(home).base().schema
+    return Learner(home, learning, engines_of(home).kafka, schema, steps, print_line, once)
+
+
+def run_for_ever(home: Home, print_line: Callable[[str], None]) -> None:
+    """Learn as `serving.json` says, until the supervisor ends this process; while Kafka is away it waits. Raises Broken where the
+    state can't be read."""
+    serving = serving_of(home)
+    learner: Learner | None = None
+    settings: Learning | None = None
+    while True:
+        serving.refresh()
+        if (lacking := lacks_total_memory()) is not None:
+            print_line(lacking)
+            time.sleep(REST_S)
+            continue
+        if serving.value.learning is None:
+            time.sleep(POLL_MS / 1000)
+            continue
+        if settings != serving.value.learning:
+            if learner is not None:
+                learner.close()
+            learner, settings = None, serving.value.learning
+            try:
+                learner = learner_of(home, settings, print_line)
+            except BadInput as error:
+                print_line(f"error: {error}")
+        if learner is None:  # until the file says otherwise
+            time.sleep(POLL_MS / 1000)
+            continue
+        try:
+            learner.step(POLL_MS)
+        except (KafkaError, Unavailable) as error:
+            print_line(f"waits: {error}")
+            learner.close()
+            time.sleep(POLL_MS / 1000)
+
+
+def learn_once(home: Home, print_line: Callable[[str], None]) -> bool:
+    """One cycle: what was shown since the last slice is scored and learned, however little time it took, and published as a
+    candidate if the judge takes one; returns whether there was anything to learn. Raises BadInput where `serving.json` has no
+    `learn`, or one of a model that can't, and on a machine with too little memory; Unavailable where the home does not run or
+    Kafka does not answer."""
+    learning = serving_of(home).value.learning
+    if learning is None:
+        raise BadInput("serving.json", '"learn": {}, and "judge": {} with it', "no learn")
+    if (lacking := lacks_total_memory()) is not None:
+        raise BadInput("memory", "enough to learn", lacking)
+    learner = learner_of(home, learning, print_line, once=True)
+    try:
+        return learner.once()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka: {error}") from error
+    finally:
+        learner.close()

@@ -1,0 +1,71 @@
+"""What a learner has learned, for people."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from features.errors import Broken
+from infra.home.paths import Home
+from infra.learning.enough_memory import free_mib, lacks_free_memory, lacks_total_memory, total_mib
+from infra.learning.learner_service import serving_of
+from infra.learning.learner_state import FILE, LearnedSlice, read_state
+
+SHOWN: Final = 12
+"""Slices that are shown, the newest."""
+
+
+def _utc(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def slice_line(learned: LearnedSlice) -> str:
+    """A slice in one line."""
+    scores = ", ".join(f"{title} {value:.4f}" for title, value in learned.ndcg10.items()) or "none"
+    return (
+        f"{_utc(learned.ts)}  slice {learned.slice}: {learned.lists} lists of {learned.users} users, {learned.left_out} left "
+        f"out; NDCG@10 before: {scores}; learned from {learned.learned} in {learned.seconds} s"
+    )
+
+
+def learning_report(home: Home) -> dict[str, Any] | None:
+    """What a learner has learned, as JSON, the newest slice last; None where nothing learns. What can't be read is `text`."""
+    if serving_of(home).value.learning is None:
+        return None
+    try:
+        state = read_state(home.path / FILE)
+    except Broken as error:
+        return {"text": str(error), "text_at": 0, "recent": [], "totals": {}}
+    if state is None:
+        return {"text": "nothing was learned yet", "text_at": 0, "recent": [], "totals": {}}
+    return {
+        "model": state.model,
+        "weights": state.weights,
+        "origin": state.origin,
+        "published": {str(version): at for version, at in state.published.items()},
+        "totals": dict(state.totals),
+        "recent": [msgspec.to_builtins(each) for each in state.recent[-SHOWN:]],
+        "text": state.text,
+        "text_at": state.text_at,
+    }
+
+
+def state_lines(home: Home, total: Callable[[], int] = total_mib, free: Callable[[], int] = free_mib) -> Iterator[str]:
+    """The newest slices, what was published, what was done last; what memory is lacking first. total, free: this machine's, MiB.
+    Raises Broken for a state that can't be read."""
+    if serving_of(home).value.learning is None:
+        yield 'nothing learns by itself: serving.json has no "learn"'
+    elif (lacking := lacks_total_memory(total) or lacks_free_memory(free)) is not None:
+        yield f"nothing is learned now: {lacking}"
+    state = read_state(home.path / FILE)
+    if state is None:
+        yield "nothing was learned yet"
+        return
+    for each in state.recent[-SHOWN:]:
+        yield slice_line(each)
+    totals = ", ".join(f"{count} {name}" for name, count in state.totals.items()) or "nothing yet"
+    yield f"{state.model}: {totals}; weights after slice {state.weights}, begun with version {state.origin}"
+    if state.published:
+        yield f"published: {', '.join(f'version {version} after slice {at}' for version, at in state.published.items())}"
+    yield f"last, {_utc(state.text_at)}: {state.text}"

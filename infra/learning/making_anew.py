@@ -1,0 +1,63 @@
+"""Once a day everything is made anew from the log."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from features.errors import MartletError
+from features.types import Millis
+from features.units import MINUTE_MS
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.learning.enough_memory import FreeMemory
+from infra.learning.learner_state import ATTEMPTS, LearnerState, SavedState
+from infra.learning.learning_rules import RENEWAL_REST_MS, anew_is_due
+from infra.learning.slice_run import LearningSteps
+from infra.system.times import wall_ms
+from online.ranking.policy import Learning
+
+
+class MakingAnew:
+    """Makes a home's base, embeddings, training data and the learner's model anew. clock: wall time, ms."""
+
+    def __init__(
+        self,
+        home: Home,
+        learning: Learning,
+        saved: SavedState,
+        steps: LearningSteps,
+        memory: FreeMemory,
+        clock: Callable[[], Millis] = wall_ms,
+    ) -> None:
+        self._home, self._learning, self._saved, self._steps = home, learning, saved, steps
+        self._memory, self._clock = memory, clock
+
+    def step(self) -> bool:
+        """Make all anew where it is due; whether it was."""
+        now, state = self._clock(), self._saved.value
+        if not (anew_is_due(state, self._learning, now) and self._memory.is_enough()):
+            return False
+        if state.renewing is None:
+            number = HomeRecord(self._home).free_base_number()
+            state = msgspec.structs.replace(state, anew_at=now, renewal_attempts=0, renewing=number)
+            self._saved.commit(state.with_text("makes all anew", now))
+        assert state.renewing is not None
+        try:
+            text = self._steps.renew(state.renewing)
+        except (MartletError, OSError) as error:
+            self._saved.commit(self._after_failure(state, f"was not made anew: {error}"))
+            return True
+        done = msgspec.structs.replace(state, renewing=None, renewal_attempts=0)
+        self._saved.commit(done.with_text(text, self._clock()))
+        return True
+
+    def _after_failure(self, state: LearnerState, text: str) -> LearnerState:
+        """The state after a making anew that failed: tried again after a rest, or given up after ATTEMPTS until it is due again.
+        Slices go on meanwhile."""
+        now, attempts = self._clock(), state.renewal_attempts + 1
+        failed = msgspec.structs.replace(state, renewal_attempts=attempts, renewal_failed_at=now)
+        if attempts < ATTEMPTS:
+            return failed.with_text(f"{text}; it is tried again after {RENEWAL_REST_MS // MINUTE_MS} minutes", now)
+        return msgspec.structs.replace(failed, renewing=None).with_text(
+            f"{text}; it is given up after {ATTEMPTS} attempts", now
+        )

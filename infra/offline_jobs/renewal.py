@@ -1,0 +1,61 @@
+"""Makes everything anew from the log, while the home runs: a base with all item weights, embeddings, training data, models.
+
+Weights between items, models and embeddings are taken over by the running home; what else the base has by its next start.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+
+from features.base.reader import MANIFEST, Base
+from features.errors import Broken
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.offline_jobs import base_from_log, runner
+from infra.offline_jobs.step_process import Attend, unattended
+from models.registry import list_versions, read_manifest, version_folder
+
+
+def renew(
+    home: Home,
+    number: int,
+    models: Sequence[str],
+    print_line: Callable[[str], None],
+    attend: Attend = unattended,
+) -> str:
+    """Make the base `number` of the log, and all that is learned from it; what is there already of an earlier attempt stays.
+    Returns what was done, in one line. Raises MartletError where a step fails."""
+    record = HomeRecord(home)
+    if not (home.bases / str(number) / MANIFEST).is_file() and not base_from_log.make(
+        home, record, number, print_line, learn=True, attend=attend
+    ):
+        return f"nothing to make anew: the job has folded nothing since base {record.base_number}"
+    runner.prepare_learned(home, record, number, print_line, attend=attend)
+    take_for_next_start(home, number)
+    if runner.embeddings_folder(home, Base(home.bases / str(number)).data_base) is None:
+        runner.embed(home, number, print_line, attend=attend)
+    missing = [name for name in models if not _has_learned(home, name, number)]
+    if missing:
+        runner.train(home, number, missing, print_line, attend)
+    made = ", ".join(f"{name} {list_versions(home.models, name)[-1]}" for name in models)
+    return f"made anew: base {number} (weights between items now, the rest at the next start), embeddings, {made}"
+
+
+def take_for_next_start(home: Home, number: int) -> None:
+    """Have the next `up` start from a base; the one that it would have started from, which nothing has used, is removed."""
+    record = HomeRecord(home)  # read now: making it took minutes, and others may have changed it
+    superseded = record.newest_base
+    record.set_next_base(number)
+    record.save()
+    if superseded not in (None, number, record.base_number):
+        shutil.rmtree(home.bases / str(superseded), ignore_errors=True)
+
+
+def _has_learned(home: Home, name: str, number: int) -> bool:
+    """Whether the newest version of a model has learned from a base."""
+    versions = list_versions(home.models, name)
+    try:
+        return bool(versions) and read_manifest(version_folder(home.models, name, versions[-1])).data.base == str(
+            number
+        )
+    except Broken:
+        return False

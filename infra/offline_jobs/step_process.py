@@ -1,0 +1,85 @@
+"""An offline step as a process of its own: its output is passed on, its errors go to a log, its time is bounded."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from features.errors import MartletError
+from infra.system.processes import lower_priority, rotate, tail
+from infra.system.repository import REPO
+
+NICE: Final = 19
+"""Niceness of the offline steps, which often run while the home serves."""
+
+Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
+"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
+
+
+class StepFailed(MartletError):
+    """A step that did not do its work. code: its exit code; negative: the signal that ended it."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def unattended(_: str, __: "subprocess.Popen[str]") -> AbstractContextManager[None]:
+    """Tracks nothing."""
+    return contextlib.nullcontext()
+
+
+def run_step(
+    argv: list[str],
+    log: Path,
+    timeout: float,
+    print_line: Callable[[str], None],
+    env: dict[str, str],
+    python: Path = Path(sys.executable),
+    attend: Attend = unattended,
+    nice: int = NICE,
+) -> None:
+    """Run a module: its standard output goes to `print_line`, its errors to the log, whose name it is tracked under. Raises
+    StepFailed if it fails or takes longer than `timeout` seconds."""
+    rotate(log)  # a service's steps begin for ever
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [str(python), "-m", *argv],
+            cwd=REPO,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+        if nice:  # what serves goes first on a small machine
+            lower_priority(process.pid, nice)
+        deadline = threading.Timer(timeout, process.kill)  # its output ends then, and with it the loop below
+        deadline.start()
+        assert process.stdout is not None
+        try:
+            with attend(log.stem, process):
+                for line in process.stdout:
+                    if line.strip():
+                        print_line(f"    {line.rstrip()}")
+                code = process.wait(timeout=60)
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+        finally:
+            deadline.cancel()
+            process.stdout.close()
+    if code != 0:
+        last = tail(log, 1)
+        if last.startswith("error: "):  # a message for the user
+            raise StepFailed(last.removeprefix("error: "), code)
+        raise StepFailed(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}", code)

@@ -1,0 +1,47 @@
+"""Settings of the API's processes, by the settings of a home and what it has: of `up`, and of `./martlet api`."""
+
+from typing import Any
+
+from features.engines.loopback import is_loopback
+from features.engines.shared_engines import Engines
+from features.errors import BadInput
+from infra.home.access_file import read_home_access
+from infra.home.paths import Home
+from infra.home.ports import LOOPBACK
+from infra.home.record import HomeRecord
+from infra.settings.addresses import file_in
+from infra.settings.table import Settings
+from online.settings import ApiSettings
+
+
+def api_settings(
+    home: Home, record: HomeRecord, settings: Settings, engines: Engines, port: int, model_server: str, **more: Any
+) -> ApiSettings:
+    """Returns the settings; `more`: those that depend on who starts the API. Raises BadInput where it would be open to other
+    machines without a key, Broken if the home has no base yet."""
+    if not is_loopback(settings.api.host) and not read_home_access(home).keys:
+        raise BadInput(
+            "api.host", f"{LOOPBACK}, or keys in access.json (./martlet keys add NAME --role read)", settings.api.host
+        )
+    base = record.base()
+    return ApiSettings(
+        host=settings.api.host,
+        port=port,
+        certificate=file_in(home, settings.api.certificate),
+        key=file_in(home, settings.api.key),
+        kafka=engines.kafka,
+        redis=engines.redis,
+        model_server=model_server,
+        models=str(home.models),
+        base=str(base.folder),
+        generation=record.generation,
+        cut=base.clock_start,
+        cut_since=record.clock_since,
+        horizon=base.horizon,
+        click_weights=str(home.path / "click_weights.json"),
+        serving=str(home.path / "serving.json"),
+        access=str(home.access_file),
+        embeddings=str(home.embeddings),
+        log=settings.log.format,
+        **more,
+    )

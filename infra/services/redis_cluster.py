@@ -1,0 +1,122 @@
+"""Makes a Redis Cluster of servers that run: who has which slots, and who is whose replica."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from features.engines.redis_slots import SLOTS, Server
+from features.errors import Unavailable
+
+FORM_TIMEOUT: Final = 60.0
+"""Seconds that the servers may take to know one another, and replicas to have what their primaries have."""
+
+
+def cluster_settings(bus_port: int, node_timeout: float = 3.0) -> dict[str, str]:
+    """Settings of a server that is to be one of a cluster, beside those of any. bus_port: where it hears from the others;
+    node_timeout: seconds without a reply after which a primary counts as dead."""
+    return {
+        "cluster-enabled": "yes",
+        "cluster-port": str(bus_port),
+        "cluster-config-file": "nodes.conf",
+        "cluster-node-timeout": str(int(node_timeout * 1000)),
+        "repl-diskless-sync-delay": "0",  # a replica need not wait for others to ask for the same
+    }
+
+
+def bring_together(servers: Sequence[Server], primaries: int) -> None:
+    """Have servers be one cluster: as they were before, wherever they listen now; where none has a key, one that is made of them
+    anew, the first of them `primaries`. Raises Unavailable where it is not whole within FORM_TIMEOUT."""
+    clients = [_client(server) for server in servers]
+    try:
+        if any(client.dbsize() for client in clients):
+            for client in clients:  # each anew: until a server is thought dead, nobody is told that it is elsewhere
+                _meet(client, clients, servers)
+            _await(
+                lambda: all(map(_is_whole, clients)), time.monotonic() + FORM_TIMEOUT, "come to be one cluster again"
+            )
+            return
+        for client in clients:  # what has not come to be whole is left behind
+            _run(client, "CLUSTER", "RESET", "HARD")
+    except redis.RedisError as error:
+        raise Unavailable(f"the Redis Cluster does not come to be whole: {error}") from error
+    finally:
+        for client in clients:
+            client.close()
+    form_cluster(servers[:primaries], servers[primaries:])
+
+
+def form_cluster(primaries: Sequence[Server], replicas: Sequence[Server] = ()) -> None:
+    """Make one cluster of empty servers: slots are shared out evenly, the replica number i is that of the primary number i, and
+    so on around. Raises Unavailable where it is not whole within FORM_TIMEOUT."""
+    deadline = time.monotonic() + FORM_TIMEOUT
+    clients = [_client(server) for server in (*primaries, *replicas)]
+    try:
+        _share_out(clients[: len(primaries)])
+        _meet(clients[0], clients[1:], [*primaries[1:], *replicas])
+        _await(lambda: all(_known(client) == len(clients) for client in clients), deadline, "know one another")
+        ids = [_run(client, "CLUSTER", "MYID").decode() for client in clients[: len(primaries)]]
+        for number, client in enumerate(clients[len(primaries) :]):
+            _run(client, "CLUSTER", "REPLICATE", ids[number % len(ids)])
+        _await(lambda: all(map(_is_whole, clients)), deadline, "are one cluster")
+    except redis.RedisError as error:
+        raise Unavailable(f"a Redis Cluster could not be made: {error}") from error
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _meet(first: redis.Redis, others: Sequence[redis.Redis], servers: Sequence[Server]) -> None:
+    """Have a server hear where others are, which are at `servers`."""
+    for client, server in zip(others, servers, strict=True):
+        config: Any = client.config_get("cluster-port")
+        bus = [port for port in config.values() if port != "0"]  # 0: the port and 10,000
+        if client is not first:
+            _run(first, "CLUSTER", "MEET", *server, *bus)
+
+
+def _share_out(clients: Sequence[redis.Redis]) -> None:
+    """Give each server its slots, and an epoch of its own: two that claim one would first have to settle it."""
+    for number, client in enumerate(clients):
+        first, after = SLOTS * number // len(clients), SLOTS * (number + 1) // len(clients)
+        _run(client, "CLUSTER", "ADDSLOTSRANGE", first, after - 1)
+        _run(client, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+
+
+def _client(server: Server) -> redis.Redis:
+    host, port = server
+    return redis.Redis(host, port, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
+
+
+def _run(client: redis.Redis, *words: str | int) -> Any:
+    run: Any = client.execute_command  # of redis-py, without types
+    return run(*words)
+
+
+def _info(client: redis.Redis) -> dict[str, str]:
+    lines = _run(client, "CLUSTER", "INFO").decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _known(client: redis.Redis) -> int:
+    return int(_info(client)["cluster_known_nodes"])
+
+
+def _is_whole(client: redis.Redis) -> bool:
+    """Whether a server finds all slots served and, if it is a replica, has what its primary has."""
+    if _info(client)["cluster_state"] != "ok":
+        return False
+    replication: Any = client.info("replication")
+    if replication["role"] == "slave":
+        return bool(replication["master_link_status"] == "up")
+    return all(replication[f"slave{number}"]["state"] == "online" for number in range(replication["connected_slaves"]))
+
+
+def _await(check: Callable[[], bool], deadline: float, what: str) -> None:
+    while not check():
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the servers of a Redis Cluster do not {what} within {FORM_TIMEOUT:.0f} s")
+        time.sleep(0.05)

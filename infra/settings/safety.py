@@ -1,0 +1,123 @@
+"""Settings that don't go together, or are not safe: refused before anything is started."""
+
+import shutil
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from features.engines.kafka_address import KafkaAddress
+from features.engines.loopback import is_loopback
+from features.errors import BadInput
+from infra.settings.addresses import servers_of
+from infra.settings.table import Api, Kafka, Redis, Settings
+
+Where = Callable[[str], str]
+"""Returns, by a setting's path, where its value stands."""
+
+
+def check(settings: Settings, where: Where) -> None:
+    """Raise BadInput for the first combination that is wrong or not safe."""
+    _check_kafka(settings.kafka, where)
+    _check_redis(settings.redis, where)
+    _check_flink(settings, where)
+    _check_api(settings.api, where)
+    for path, address in (("api.address", settings.api.address), ("watch.address", settings.watch.address)):
+        if address is not None:
+            _check_port(int(address.rpartition(":")[2]), path, where)
+    if settings.models.server is not None:
+        _check_port(int(settings.models.server.rpartition(":")[2]), "models.server", where)
+
+
+def _check_kafka(kafka: Kafka, where: Where) -> None:
+    if kafka.replication is not None and kafka.replication < 1:
+        raise BadInput(where("kafka.replication"), "a whole number from 1 on", str(kafka.replication))
+    if kafka.bootstrap is None:
+        _refuse_alone(
+            kafka, ("topic_prefix", "replication", "tls", "ca", "certificate", "user", "password"), "kafka", where
+        )
+        return
+    _check_login(kafka.user, kafka.password, "kafka", where)
+    for name in ("ca", "certificate"):
+        if getattr(kafka, name) is not None and not kafka.tls:
+            raise BadInput(where(f"kafka.{name}"), "kafka.tls = true with it", "kafka.tls = false")
+    servers = KafkaAddress(kafka.bootstrap).servers
+    for _, port in servers:
+        _check_port(port, "kafka.bootstrap", where)
+    far = next((host for host, _ in servers if not is_loopback(host)), None)
+    if kafka.user is not None and kafka.mechanism == "PLAIN" and not kafka.tls and far is not None:
+        raise BadInput(
+            where("kafka.mechanism"),
+            f"SCRAM or kafka.tls = true, since PLAIN sends the password to {far} as it is",
+            "PLAIN",
+        )
+
+
+def _check_redis(redis: Redis, where: Where) -> None:
+    if redis.server is not None and shutil.which(redis.server) is None:
+        raise BadInput(where("redis.server"), "a program that there is", redis.server)
+    if redis.url is None:
+        _refuse_alone(redis, ("cluster", "user", "password", "ca", "certificate"), "redis", where)
+        return
+    if redis.server is not None:
+        raise BadInput(where("redis.server"), "either redis.url or redis.server", "both")
+    if redis.user is not None and redis.password is None:
+        raise BadInput(where("redis.user"), "redis.password with it", "a user alone")
+    url, servers = urlsplit(redis.url), servers_of(redis.url)
+    for _, port in servers:
+        _check_port(port, "redis.url", where)
+    if len(servers) > 1 and not redis.cluster:
+        raise BadInput(where("redis.url"), "one server, or redis.cluster = true", f"{len(servers)} servers")
+    if redis.cluster and int(url.path.strip("/") or 0):
+        raise BadInput(where("redis.url"), "database 0, the only one of a Redis Cluster", redis.url)
+    for name in ("ca", "certificate"):
+        if getattr(redis, name) is not None and url.scheme != "rediss":
+            raise BadInput(where(f"redis.{name}"), "a redis.url with rediss:// with it", redis.url)
+    far = next((host for host, _ in servers if not is_loopback(host)), None)
+    if redis.password is not None and url.scheme != "rediss" and far is not None:
+        raise BadInput(where("redis.url"), f"rediss://, since the password would be sent to {far} as it is", redis.url)
+
+
+def _check_flink(settings: Settings, where: Where) -> None:
+    flink = settings.flink
+    if flink.address is None:
+        if flink.python is not None:
+            raise BadInput(where("flink.python"), "flink.address with it", "nothing to attach to")
+        return
+    _check_port(int(flink.address.rpartition(":")[2]), "flink.address", where)
+    if is_loopback(urlsplit(flink.address).hostname or ""):
+        return
+    for path, address in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
+        if address is None:
+            raise BadInput(
+                where("flink.address"), f"{path} with it, since `up` starts one for this machine alone", flink.address
+            )
+    if settings.kafka.password is not None or settings.redis.password is not None:
+        raise BadInput(
+            where("flink.address"),
+            "an address of this machine, a tunnel's for one, since the job takes passwords along, over plain HTTP",
+            flink.address,
+        )
+
+
+def _check_api(api: Api, where: Where) -> None:
+    for one, other in (("certificate", "key"), ("key", "certificate")):
+        if getattr(api, one) is not None and getattr(api, other) is None:
+            raise BadInput(where(f"api.{one}"), f"api.{other} with it", f"a {one} alone")
+
+
+def _check_login(user: str | None, password: str | None, section: str, where: Where) -> None:
+    if (user is None) != (password is None):
+        given, missing = ("user", "password") if password is None else ("password", "user")
+        raise BadInput(where(f"{section}.{given}"), f"{section}.{missing} with it", f"a {given} alone")
+
+
+def _check_port(port: int, path: str, where: Where) -> None:
+    if not 1 <= port <= 65535:
+        raise BadInput(where(path), "a port from 1 to 65535", str(port))
+
+
+def _refuse_alone(section: Kafka | Redis, names: tuple[str, ...], label: str, where: Where) -> None:
+    """Raise BadInput for a setting of a server to attach to, where none is named."""
+    named = "bootstrap" if label == "kafka" else "url"
+    for name in names:
+        if getattr(section, name) not in (None, False, ""):
+            raise BadInput(where(f"{label}.{name}"), f"{label}.{named} with it", "nothing to attach to")

@@ -1,0 +1,46 @@
+"""Watching over a home: what `up` and the role `watch` do alike, beside keeping services and the job alive."""
+
+from collections.abc import Callable, Sequence
+
+from features.engines.shared_engines import Engines
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.timings import read_timings
+from infra.judging.judge_service import Judges
+from infra.learning.learner_view import learning_report
+from infra.monitoring.collector import collector_of
+from infra.monitoring.monitor import Monitor
+from infra.services.model_server_config import ServingConfig
+from infra.services.supervisor import Supervisor
+from infra.start_plan import Pending
+
+
+def add_chores(
+    home: Home, supervisor: Supervisor, serving: ServingConfig, addresses: Callable[[], Sequence[str]]
+) -> None:
+    """Have the supervisor keep the model server's configuration and run the judge.
+    addresses: of the API's processes, as of now."""
+    supervisor.add_chore(serving.write)
+    supervisor.add_chore(Judges(home, addresses, supervisor).poll)
+
+
+def started_monitor(
+    home: Home,
+    engines: Engines,
+    flink: str,
+    record: HomeRecord,
+    host: str,
+    port: int,
+    supervisor: Supervisor,
+    print_line: Callable[[str], None],
+    pending: Callable[[], Sequence[Pending]] = tuple,
+) -> Monitor:
+    """Returns the monitor of a home, which runs: it raises alarms and serves metrics on `host` and `port`. `flink`: the URL of
+    Flink's REST interface; `pending` returns the steps still being prepared. Raises Broken if the home has no base yet."""
+    every = read_timings(home).watch_every
+    collector = collector_of(engines, flink, record)
+    monitor = Monitor(
+        collector, port, supervisor.note, print_line, every, flink, pending, lambda: learning_report(home), host
+    )
+    monitor.start()
+    return monitor

@@ -1,0 +1,1 @@
+"""What trainings learn from, as arrays: rows, ranking lists, and histories as windows."""

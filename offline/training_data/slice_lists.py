@@ -1,0 +1,181 @@
+"""Ranking lists of one slice of the topic `samples`: what the learner learns next, without Spark, since it is little.
+
+python -m offline.training_data.slice_lists --base BASES_DIR/NUMBER --engines FILE --samples SAMPLES_DIR --version FOLDER
+    --spans '{"0": [start, end, floor], …}' --since MS --out DIR
+
+<out>/asks/part-0.parquet   as `offline.training_data.ranking_lists` lays it out, without sequences
+      maps.json             those of the version whose weights go on
+      meta.json             with what came of the slice's samples, `counts`, and the lists that were left out, `left_out`
+
+Of a partition the samples from `start` to before `end` count that were closed no earlier than `floor`, ms: those before it have
+been learned from, and come again where the job folds the log anew. So many likes of one user count, and no more.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.base.reader import Base
+from features.contracts.samples import Sample, SampleReference
+from features.durable import atomic_folder
+from features.engines.shared_engines import read_engines
+from features.errors import BadInput
+from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.model_inputs import layout
+from features.keys import SAMPLES, SERVED, SHOWN
+from features.schema.tables import Schema
+from features.types import Millis, UserId
+from models.registry import read_manifest, require_current_inputs, require_schema
+from offline.base.kafka_log import KafkaLog, RetainedLog, Span
+from offline.console import run, step
+from offline.training_data.from_impressions import lessons_of, unit_of
+from offline.training_data.logged_lists import Spans, logged_samples
+from offline.training_data.ranking_lists import RANKING_LISTS
+from offline.training_data.rows import MAPS, META
+
+MAX_WEIGHT: Final = 20.0
+"""What the lists of one user may weigh in a slice, a list of mean weight being 1: who likes everything is one user."""
+LEARNED: Final = "learned before"
+"""Verdict on a sample that comes again, or is of before the time up to which the weights have learned from elsewhere."""
+USER, IMPORTANCE = RANKING_LISTS.names.index("user_id"), RANKING_LISTS.names.index("importance")
+SliceSpans = Mapping[int, tuple[int, int, Millis]]
+"""Partition → (start, end, floor)."""
+
+
+class UserBound:
+    """Lets the lists of a user pass until they weigh MAX_WEIGHT. left_out: lists that did not pass."""
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._weights: Counter[UserId] = Counter()
+
+    def allow(self, user_id: UserId, importance: float) -> bool:
+        if self._weights[user_id] + importance > MAX_WEIGHT:
+            self.left_out += 1
+            return False
+        self._weights[user_id] += importance  # type: ignore[assignment]  # a Counter of weights
+        return True
+
+    @property
+    def users(self) -> int:
+        """Users of whom a list has passed."""
+        return sum(weight > 0 for weight in self._weights.values())
+
+
+def new_samples(
+    log: RetainedLog, spans: Spans, floor: Millis, since: Millis
+) -> Iterator[Sample | SampleReference | str]:
+    """The samples of a partition with their lists, LEARNED in place of those that come again."""
+    for sample in logged_samples(log, spans, lambda each: bool(each.actions) and each.closed_ts >= floor):
+        if isinstance(sample, str):
+            yield sample
+        elif sample.closed_ts < floor or (isinstance(sample, Sample) and sample.served.at <= since):
+            yield LEARNED
+        else:
+            yield sample
+
+
+def slice_lists(
+    samples: Iterable[Sample | SampleReference | str], schema: Schema, columns: str, mean: float
+) -> tuple[list[tuple[Any, ...]], Counter[str], UserBound]:
+    """(rows as RANKING_LISTS, counts of samples by what came of them, the bound with what it left out)."""
+    rows: list[tuple[Any, ...]] = []
+    counts: Counter[str] = Counter()
+    bound = UserBound()
+    for _, ranking_list, verdict in lessons_of(samples, schema, columns, mean):
+        if verdict is not None:
+            counts[verdict] += 1
+        elif ranking_list is not None and bound.allow(ranking_list[USER], ranking_list[IMPORTANCE]):
+            rows.append(ranking_list)
+    return rows, counts, bound
+
+
+def write_slice(
+    rows: Sequence[tuple[Any, ...]],
+    maps: InputMaps,
+    schema: Schema,
+    counts: Mapping[str, int],
+    bound: UserBound,
+    out: Path,
+) -> None:
+    """Write the folder, whole or not at all."""
+    with atomic_folder(out) as staging:
+        (staging / "asks").mkdir()
+        named = [dict(zip(RANKING_LISTS.names, row, strict=True)) for row in rows]
+        pq.write_table(pa.Table.from_pylist(named, RANKING_LISTS), staging / "asks" / "part-0.parquet")
+        (staging / MAPS).write_bytes(msgspec.json.encode(maps))
+        meta = {
+            "dataset": "",
+            "first": 0,
+            "shown": True,
+            "schema": schema.digest,
+            "inputs_version": INPUTS_VERSION,
+            "layout": layout(maps.vocabulary, schema.digest),
+            "lists": len(rows),
+            "users": bound.users,
+            "left_out": bound.left_out,
+            "counts": dict(counts),
+        }
+        (staging / META).write_text(json.dumps(meta, indent=1) + "\n")
+
+
+def read_spans(text: str) -> SliceSpans:
+    """Raises BadInput for what is no SliceSpans as JSON."""
+    try:
+        return msgspec.json.decode(text, type=dict[int, tuple[int, int, int]])
+    except msgspec.DecodeError as error:
+        raise BadInput("--spans", '{"0": [start, end, floor], …}', text[:200]) from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m offline.training_data.slice_lists",
+        description="Make ranking lists of a slice of what was shown.",
+    )
+    parser.add_argument("--base", type=Path, required=True, help="the home's base, whose schema says what acts mean")
+    parser.add_argument("--engines", type=Path, required=True, help="where Kafka is: run/engines.json of the home")
+    parser.add_argument("--samples", type=Path, required=True, help="samples by whose mean weight lists weigh")
+    parser.add_argument("--version", type=Path, required=True, help="the version's folder whose weights go on")
+    parser.add_argument("--spans", required=True, help="start, end and floor by partition, as JSON")
+    parser.add_argument("--since", type=int, default=-1, help="lists up to this time (ms) are left out")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to make")
+    given = parser.parse_args(argv)
+
+    def make() -> None:
+        log, schema, manifest = (
+            KafkaLog(read_engines(given.engines).kafka),
+            Base(given.base).schema,
+            read_manifest(given.version),
+        )
+        require_schema(manifest, schema.digest)
+        require_current_inputs(manifest)
+        spans = read_spans(given.spans)
+        shown, served = log.spans(SHOWN), log.spans(SERVED)
+        samples = (
+            sample
+            for number, (start, end, floor) in sorted(spans.items())
+            for sample in new_samples(
+                log, Spans(Span(SAMPLES, number, start, end), shown[number], served[number]), floor, given.since
+            )
+        )
+        columns = layout(manifest.maps.vocabulary, schema.digest)
+        with step("slice") as this:
+            rows, counts, bound = slice_lists(samples, schema, columns, unit_of(given.samples, schema))
+            write_slice(rows, manifest.maps, schema, counts, bound, given.out)
+            texts = [f"{count} {name}" for name, count in sorted(counts.items())]
+            this.note = ", ".join([f"{len(rows)} lists of {bound.users} users", f"{bound.left_out} left out", *texts])
+
+    return run(make)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Several API processes on one machine: their sockets, and what each has to know of the others."""

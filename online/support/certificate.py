@@ -1,0 +1,70 @@
+"""The certificate and key by which the API speaks TLS; replaced files hold for new connections, without a restart."""
+
+import logging
+import ssl
+from pathlib import Path
+
+from features.errors import BadInput
+
+Stamps = list[tuple[int, int] | None]
+"""When the files changed and their sizes; None for one that is not there."""
+logger = logging.getLogger(__name__)
+
+
+class Certificate:
+    """A chain of certificates and its private key, in PEM files. A key with a passphrase is refused: nobody is there to type it.
+
+    name   of the certificate's file
+    error  why the files' newest contents are not in use; None if they are
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Raises BadInput for files that can't be read, are no PEM, or do not belong together."""
+        self._certificate, self._key = certificate, key
+        self.name, self.error = certificate.name, self._fault()
+        if self.error is not None:
+            raise BadInput(
+                f"certificate {certificate}, key {key}", "PEM files of a certificate and its key", self.error
+            )
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.load_cert_chain(certificate, key, _no_passphrase)
+        self._stamps: Stamps | None = self._stamps_now()
+
+    def refresh(self) -> None:
+        """Take files that have changed. What can't be used changes nothing, and is logged."""
+        stamps = self._stamps_now()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        self.error = self._fault()
+        if self.error is not None:
+            logger.warning("the certificate stays as it was: %s: %s", self._certificate, self.error)
+            return
+        try:
+            self.context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+        except (OSError, ssl.SSLError, ValueError) as error:  # replaced since they were tried
+            self.error, self._stamps = f"{error}", None
+
+    def _fault(self) -> str | None:
+        """What is wrong with the files: tried with a context of its own, since a failure leaves a context half changed."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, _no_passphrase)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            return f"{error}"
+        return None
+
+    def _stamps_now(self) -> Stamps:
+        return [_stamp(path) for path in (self._certificate, self._key)]
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key has a passphrase")
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,117 @@
+package martlet;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import org.apache.flink.api.common.operators.MailboxExecutor;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Row;
+
+/**
+ * Gathers packed records by lane. A batch goes on as one row (the lane's label, bytes) once the source has nothing more at hand, but no
+ * later than {@code longestWait} ns after the first of its records, and at {@code largest} bytes. Where many come, each waits for others,
+ * up to LONGEST_BUSY times that: batches cost by their number. What waits goes on before a checkpoint's barrier: there is no state.
+ */
+public final class LaneBatcher extends AbstractStreamOperator<Row> implements OneInputStreamOperator<byte[], Row> {
+    private static final long serialVersionUID = 1L, LONGEST_BUSY = 25, NS_PER_MS = 1_000_000, SMOOTHED_OVER = 100 * NS_PER_MS;
+    private static final double CALM = 1000, NS_FOR_EACH = 4000; // records a second, and what each beyond them adds to the wait
+    private final int[] labels; // by partition number
+    private final long longestWait;
+    private final int largest;
+    private transient Batch[] batches; private transient MailboxExecutor mailbox;
+    private transient boolean waiting, arrived;
+    private transient long waitingSince, waitsFor, sentAt, records; // records: since sentAt
+    private transient double rate; // of records a second
+
+    public LaneBatcher(int[] labels, long longestWait, int largest) {
+        this.labels = labels;
+        this.longestWait = longestWait;
+        this.largest = largest;
+    }
+
+    @Override public void open() throws Exception {
+        super.open();
+        mailbox = getContainingTask().getMailboxExecutorFactory().createExecutor(getOperatorConfig().getChainIndex());
+        batches = new Batch[labels.length];
+        Arrays.setAll(batches, partition -> new Batch(partition));
+    }
+
+    @Override public void processElement(StreamRecord<byte[]> element) {
+        byte[] record = element.getValue();
+        int partition = ByteBuffer.wrap(record).order(ByteOrder.LITTLE_ENDIAN).getInt();
+        if (partition >= labels.length) {
+            throw new IllegalStateException("expected partitions below " + labels.length + ", got a record of " + partition);
+        }
+        batches[partition].add(record);
+        records++;
+        arrived = true;
+        if (!waiting) {
+            waiting = true;
+            waitingSince = System.nanoTime();
+            waitsFor = waitOf(rate, longestWait);
+            mailbox.execute(this::sendWhenIdle, "send batches");
+        }
+    }
+
+    /** How many ns a record may wait for others where so many come a second. */
+    public static long waitOf(double rate, long longestWait) {
+        return (long) Math.max(longestWait, Math.min((rate - CALM) * NS_FOR_EACH, LONGEST_BUSY * longestWait));
+    }
+
+    /** Runs between two records: if none has arrived since it ran last, the source has nothing more at hand. */
+    private void sendWhenIdle() {
+        long left = waitsFor - (System.nanoTime() - waitingSince);
+        if (arrived && left > 0) {
+            arrived = false;
+            mailbox.execute(this::sendWhenIdle, "send batches");
+        } else if (waitsFor > longestWait && waitsFor < LONGEST_BUSY * longestWait && left > NS_PER_MS) { // no backlog
+            getProcessingTimeService().registerTimer(System.currentTimeMillis() + left / NS_PER_MS, at -> sendWhenIdle());
+        } else {
+            waiting = false;
+            sendAll();
+        }
+    }
+
+    private void sendAll() {
+        long now = System.nanoTime(), passed = Math.max(1, now - sentAt);
+        rate += Math.min(1, passed / (double) SMOOTHED_OVER) * (1e9 * records / passed - rate);
+        sentAt = now;
+        records = 0;
+        arrived = false;
+        for (Batch batch : batches) batch.send();
+    }
+
+    @Override public void prepareSnapshotPreBarrier(long checkpointId) { sendAll(); }
+    @Override public void finish() { sendAll(); }
+
+    /** A lane's batch in the making: a bytes object as Python's pickle writes it, in which PyFlink passes bytes on whole. */
+    private final class Batch {
+        private static final int START = 7; // of the records: after protocol, opcode and length
+        private final int label;
+        private byte[] bytes = {(byte) 0x80, 3, 'B', 0, 0, 0, 0};
+        private int end = START;
+
+        Batch(int partition) { label = labels[partition]; }
+
+        void add(byte[] record) {
+            int from = end == START ? 0 : RecordPacker.PARTITION_SIZE, length = record.length - from; // it says its partition once
+            if (end + length >= bytes.length) {
+                bytes = Arrays.copyOf(bytes, Math.max(2 * bytes.length, end + length + 1));
+            }
+            System.arraycopy(record, from, bytes, end, length);
+            end += length;
+            if (end >= largest) send();
+        }
+
+        void send() {
+            if (end > START) {
+                ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(3, end - START).put(end, (byte) '.');
+                byte[] pickled = Arrays.copyOf(bytes, end + 1);
+                end = START;
+                output.collect(new StreamRecord<>(Row.of(label, pickled)));
+            }
+        }
+    }
+}

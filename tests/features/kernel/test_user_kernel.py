@@ -1,0 +1,152 @@
+"""Users by the kernel are what they are by the specification: every byte, after every batch, whatever the schema and the log."""
+
+from hashlib import blake2b
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.errors import Broken
+from features.fold.dedupe import DedupeMemory, SeenItems
+from features.fold.state import SEQUENCE, StoredUser, UserFeatures, encode_features
+from features.kernel.users.event_batch import EventBatch
+from features.kernel.users.row_types import LATEST, NEW_TASTES
+from features.kernel.users.schema_rules import rules_of
+from features.kernel.users.taste_names import TasteNames
+from features.kernel.users.user_kernel import UserKernel
+from features.types import CLICK, FORGET_USER, LIKE, PROFILE, UNDO, Event, Item
+from tests.features.fold.test_encodings import long_log
+from tests.features.kernel.both_folds import ByKernel, BySpecification, hold_equal, uncompiled
+from tests.features.schema.test_tables import logs as logs_of
+from tests.features.schema.test_tables import schemas
+from tests.features.strategies import START, USER, logs
+from tests.schemas import MOVIES, SHOP
+
+FEWER = settings(max_examples=max(10, settings().max_examples // 4))
+"""Each example folds a log twice and compares it several times."""
+
+
+@FEWER
+@given(logs(max_size=200), st.integers(1, 40), st.sampled_from([0, 7, 1]))
+def test_the_same_bytes(log: list[Event], size: int, left_over: int) -> None:
+    hold_equal(BySpecification(MOVIES), ByKernel(MOVIES, left_over), log, size)
+
+
+@FEWER
+@given(st.data(), st.integers(1, 40))
+def test_the_same_bytes_under_any_schema(data: st.DataObject, size: int) -> None:
+    schema = data.draw(schemas())
+    hold_equal(BySpecification(schema), ByKernel(schema, 7), data.draw(logs_of(schema)), size)
+
+
+@FEWER
+@given(logs(max_size=200), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6))
+def test_the_same_bytes_where_little_is_remembered(log: list[Event], size: int, remembered: int, hidden: int) -> None:
+    """What the specification folds anew is not limited so: events alone, then."""
+    acts = [event for event in log if event.kind not in (UNDO, FORGET_USER, PROFILE)]
+    plain = BySpecification(MOVIES, DedupeMemory(limit=remembered), SeenItems(limit=hidden))
+    hold_equal(plain, ByKernel(MOVIES, remembered=remembered, hidden=hidden), acts, size)
+
+
+def test_the_same_bytes_of_a_user_who_remembers_all_that_may_be() -> None:
+    """4,500 events, each tenth an hour too late."""
+    late = [3_600_000 * (number % 10 == 9) for number in range(4500)]
+    log = [
+        Event(
+            f"e{number}", LIKE if number % 3 else CLICK, USER, number % 500, 0, "", START + 1000 * number - late[number]
+        )
+        for number in range(4500)
+    ]
+    kernel = ByKernel(MOVIES)
+    hold_equal(BySpecification(MOVIES), kernel, log, 1500)
+    stored = kernel.kernel.store(kernel.rows)
+    assert kernel.rows.arrays.user[0].remembered == 4096
+    assert kernel.rows.nbytes < 110 * 4096
+    again = kernel.kernel.load(stored)
+    assert kernel.kernel.store(again) == stored
+
+
+def test_the_same_bytes_at_the_edges_of_a_session() -> None:
+    hold_equal(
+        BySpecification(MOVIES), ByKernel(MOVIES), [each._replace(user_id=USER) for each in long_log()[:600]], 50
+    )
+
+
+def digest_of_long_log(events: int) -> str:
+    """What the kernel makes of the start of `long_log`, taken for one user's."""
+    kernel = ByKernel(MOVIES, left_over=7)
+    for n, event in enumerate(long_log()[:events], start=1):
+        kernel.take(event._replace(user_id=USER), n)
+        if n % 10 == 0:
+            kernel.flush()
+    kernel.flush()
+    stored = kernel.kernel.store(kernel.rows)
+    return blake2b(b"".join((stored.features, stored.journal, kernel.journal.open)), digest_size=12).hexdigest()
+
+
+def test_uncompiled_it_gives_the_same_bytes() -> None:
+    assert uncompiled("test_user_kernel", "digest_of_long_log(60)") == digest_of_long_log(60)
+
+
+def event(kind: int = LIKE, ts: int = START, item_id: int = 1, centi: int = 0, user: str = "") -> Event:
+    return Event("a", kind, USER, item_id, centi, "", ts, user=user)
+
+
+def test_what_is_not_plain_is_left_over() -> None:
+    batch: EventBatch[int] = EventBatch(UserKernel(rules_of(MOVIES)), MOVIES)
+    assert batch.takes(event(), None)
+    assert batch.takes(event(ts=LATEST), Item(1, "", tastes=("taste",) * NEW_TASTES))
+    assert not batch.takes(event(ts=LATEST + 1), None)
+    assert not batch.takes(event(), Item(1, "", tastes=("taste",) * (NEW_TASTES + 1)))
+    assert not any(batch.takes(event(kind), None) for kind in (UNDO, FORGET_USER, PROFILE))
+
+
+def test_lists_of_tastes_begin_anew_and_names_stay() -> None:
+    names = TasteNames()
+    assert [names.list_of(tastes) for tastes in (("a", "b"), (), ("c",), ("a", "b"))] == [
+        (0, 2),
+        (2, 2),
+        (2, 3),
+        (0, 2),
+    ]
+    names.shorten_lists(limit=3)
+    assert names.list_of(("b", "c")) == (3, 5)
+    names.shorten_lists(limit=4)
+    start, stop = names.list_of(("c", "d"))
+    assert names.lists[start:stop].tolist() == [2, 3]
+    assert (start, stop, len(names)) == (0, 2, 4)
+
+
+def test_a_users_id_outside_is_that_of_the_last_applied_event() -> None:
+    kernel = UserKernel(rules_of(SHOP))
+    batch: EventBatch[int] = EventBatch(kernel, SHOP)
+    rows = kernel.new_user(USER)
+    batch.add(0, rows, event(CLICK, user="somebody"), None, 1, 0)
+    batch.fold()
+    assert rows.features == kernel.store(rows).features
+    assert kernel.load(kernel.store(rows)).outer == "somebody"
+    batch.add(0, rows, event(CLICK, user="else"), None, 2, 0)  # a duplicate
+    batch.fold()
+    assert kernel.thaw(rows).features.user_id == "somebody"
+
+
+@pytest.mark.parametrize(
+    ("count", "data"),
+    [
+        (1, b""),
+        (1, b"\xc1"),
+        (2, b"\x92\x01\x02"),
+        (1, b"\x92\x01\x02\x00"),
+        (1, b"\x98\x01\x02\x03"),
+        (1, b"\x95\1\1\1\1\1"),
+    ],
+)
+def test_a_journal_that_is_none_is_refused(count: int, data: bytes) -> None:
+    with pytest.raises(Broken, match=f"journal of {count} records"):
+        UserKernel(rules_of(MOVIES)).load(StoredUser(encode_features(UserFeatures(USER)), -1, count, data))
+
+
+def test_more_than_there_is_room_for_is_refused() -> None:
+    features = UserFeatures(USER, sequence=[(item_id, START) for item_id in range(SEQUENCE + 1)])
+    with pytest.raises(Broken, match=rf"user {USER}: expected at most {SEQUENCE} in sequence, got {SEQUENCE + 1}"):
+        UserKernel(rules_of(MOVIES)).load(StoredUser(encode_features(features), 0, 0, b""))

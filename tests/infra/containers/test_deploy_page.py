@@ -1,0 +1,47 @@
+"""docs/deploy.md: each command that it has people type is there, and so is each file that it names."""
+
+import re
+from typing import Any
+
+import typer.main
+import yaml
+
+from infra.cli.main import app
+from infra.system.repository import REPO
+from tests.infra.containers.compose_file import compose
+from tests.infra.containers.images import IMAGES
+from tests.infra.containers.test_kubernetes import ALL, EXAMPLE
+
+PAGE = (REPO / "docs" / "deploy.md").read_text(encoding="utf-8")
+COMMANDS: Any = typer.main.get_command(app)
+
+
+def test_commands_in_containers_are_ours_and_their_options_too() -> None:
+    lines = re.findall(r"docker compose run --rm offline (.+)", PAGE) + re.findall(r"python -m infra (.+)", PAGE)
+    assert len(lines) >= 4
+    for line in lines:
+        word, *rest = line.split()
+        command = COMMANDS.commands[word]
+        known = {option for each in command.params for option in each.opts}
+        assert {each for each in rest if each.startswith("--")} <= known, line
+        assert rest[-2:] == ["--home", "/var/lib/martlet"], line
+
+
+def test_services_and_images_that_are_named_are_there() -> None:
+    services = compose()["services"]
+    assert set(re.findall(r"docker compose (?:exec|run --rm) (\w+)", PAGE)) <= set(services)
+    assert set(re.findall(r"`martlet-(\w+)`", PAGE)) - {"settings", "engines", "offline"} <= set(IMAGES)
+    profiles = {profile for each in services.values() for profile in each.get("profiles", [])}
+    assert set(re.findall(r"--profile (\w+)", PAGE)) <= profiles
+    assert set(re.findall(r"--scale (\w+)=", PAGE)) <= set(services)
+
+
+def test_files_and_manifests_that_are_named_are_there() -> None:
+    paths = re.findall(r"infra/containers/[\w./-]+", PAGE)
+    assert paths
+    assert [path for path in paths if not (REPO / path.rstrip("./")).exists()] == []
+    names = {(each["kind"].lower(), each["metadata"]["name"]) for each in ALL}
+    assert set(re.findall(r"(job|deployment)/([\w-]+)", PAGE)) <= names
+    certificates = set(re.findall(r"--from-file=([\w-]+\.pem)", PAGE))
+    example = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text())["configMapGenerator"][0]["literals"]
+    assert certificates == set(re.findall(r"/etc/martlet/certificates/([\w-]+\.pem)", " ".join(example)))

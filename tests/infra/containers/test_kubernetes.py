@@ -1,0 +1,255 @@
+"""The Kubernetes manifests: valid by the API's own schemas, and every name, port, path and setting in them known to the code."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from features.version import VERSION
+from infra.flink.cluster import CONSOLE_LOGGING, process_settings, slots_of
+from infra.home.paths import Home
+from infra.settings.reading import read_settings
+from infra.settings.table import FIELDS
+from models.server import flags
+from tests.infra.containers.compose_file import FOLDER, ROLES, service
+from tests.infra.containers.images import IMAGES
+
+KUBERNETES: Final = "1.34"
+MANIFESTS: Final = FOLDER / "kubernetes"
+BASE: Final = MANIFESTS / "base"
+EXAMPLE: Final = MANIFESTS / "overlays" / "example"
+FOLDERS: Final = (BASE, MANIFESTS / "home", MANIFESTS / "offline")
+EXAMPLES: Final = (EXAMPLE, EXAMPLE / "home", EXAMPLE / "offline")
+"""Of each folder."""
+HOME: Final = "/var/lib/martlet"
+PYTHON_MIB: Final = 1024
+"""What a TaskManager's Python may take beside Java, counted as Java's overhead."""
+
+Manifest = dict[str, Any]
+
+
+def kustomization(folder: Path) -> Manifest:
+    loaded: Manifest = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    return loaded
+
+
+def manifests(folder: Path) -> Iterator[Manifest]:
+    for name in kustomization(folder)["resources"]:
+        if (folder / name).is_file():
+            yield from yaml.safe_load_all((folder / name).read_text())
+
+
+ALL: Final = [each for folder in FOLDERS for each in manifests(folder)]
+
+
+def manifest(kind: str, name: str) -> Manifest:
+    (found,) = [each for each in ALL if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def pod(name: str) -> Manifest:
+    found: Manifest = manifest("Deployment", name)["spec"]["template"]["spec"]
+    return found
+
+
+def container(name: str) -> Manifest:
+    (found,) = pod(name)["containers"]
+    return dict(found)
+
+
+def literals(folder: Path) -> dict[str, str]:
+    (generator,) = kustomization(folder)["configMapGenerator"]
+    assert generator["name"] == "martlet-settings"
+    return dict(line.split("=", 1) for line in generator["literals"])
+
+
+def pods() -> Iterator[tuple[str, Manifest]]:
+    """Each pod's specification, by the name of what makes it."""
+    for each in ALL:
+        if each["kind"] in ("Deployment", "Job"):
+            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+        if each["kind"] == "FlinkDeployment":
+            yield each["metadata"]["name"], each["spec"]["podTemplate"]["spec"]
+
+
+def test_each_manifest_is_valid() -> None:
+    kinds = set()
+    for each in ALL:
+        kinds.add(each["kind"])
+        if each["kind"] != "FlinkDeployment":  # the operator's own
+            kubernetes_validate.validate(each, KUBERNETES, strict=True)
+    assert {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Service", "Job"} <= kinds
+
+
+def test_every_file_is_a_resource() -> None:
+    for folder in FOLDERS:
+        files = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
+        assert files == set(kustomization(folder)["resources"])
+
+
+def test_settings_are_those_of_the_table_and_make_a_whole(tmp_path: Path) -> None:
+    given = literals(BASE) | literals(EXAMPLE)
+    assert set(given) <= {field.variable for field in FIELDS}
+    settings = read_settings(Home(tmp_path), given, {}).settings
+    assert settings.kafka.tls
+    assert settings.kafka.topic_prefix == "shop."
+    assert {path for path in given.values() if path.startswith("/")} == {
+        f"/etc/martlet/certificates/{name}.pem" for name in ("kafka-ca", "kafka-client", "redis-ca", "redis-client")
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "port"),
+    [
+        ("MARTLET_MODELS_SERVER", "model-server", "8500"),
+        ("MARTLET_API_ADDRESS", "api-each", "8000"),
+        ("MARTLET_WATCH_ADDRESS", "watch", "9464"),
+    ],
+)
+def test_an_address_is_a_service_and_its_port(variable: str, name: str, port: str) -> None:
+    assert re.fullmatch(rf"(http://)?{name}:{port}", literals(BASE)[variable])
+    spec = manifest("Service", name)["spec"]
+    assert [str(each["port"]) for each in spec["ports"]] == [port]
+    target = spec["selector"]["app.kubernetes.io/name"]
+    (opened,) = container(target)["ports"]
+    assert (opened["name"], str(opened["containerPort"])) == (spec["ports"][0]["targetPort"], port)
+
+
+def test_flinks_address_is_the_service_that_its_operator_makes() -> None:
+    name = manifest("FlinkDeployment", "martlet-flink")["metadata"]["name"]
+    assert literals(BASE)["MARTLET_FLINK_ADDRESS"] == f"http://{name}-rest:8081"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_started_as_by_compose(role: str) -> None:
+    found = container(role)
+    assert found["args"] == service(role)["command"]
+    assert found["image"] == f"{service(role)['image']}:{VERSION}"
+    assert found["envFrom"] == [{"configMapRef": {"name": "martlet-settings"}}]
+    for probe in ("startupProbe", "livenessProbe"):
+        if role == "job":
+            assert found[probe]["exec"]["command"] == service("job")["healthcheck"]["test"][1:]
+        else:
+            assert found[probe]["httpGet"]["path"] in service(role)["healthcheck"]["test"][-1]
+
+
+def test_the_model_server_is_started_as_by_compose() -> None:
+    found = container("model-server")
+    assert (found["image"], found["command"]) == (
+        service("model-server")["image"],
+        service("model-server")["entrypoint"],
+    )
+    assert found["args"] == service("model-server")["command"]
+    assert not flags.parse(found["args"]).without_effect
+
+
+def test_flinks_processes_are_configured_as_those_of_up_and_have_room_for_python() -> None:
+    spec = manifest("FlinkDeployment", "martlet-flink")["spec"]
+    overhead = {f"taskmanager.memory.jvm-overhead.{end}": f"{PYTHON_MIB}m" for end in ("min", "max")}
+    expected = {name: str(value) for name, value in process_settings().items()} | overhead
+    assert spec["flinkConfiguration"] == expected
+    assert spec["logConfiguration"] == {"log4j-console.properties": CONSOLE_LOGGING}
+    assert spec["image"] == f"martlet-flink:{VERSION}"
+    assert spec["taskManager"]["replicas"] == slots_of(1) + 1
+    for process, resource in (("jobmanager", "jobManager"), ("taskmanager", "taskManager")):
+        sizes = [
+            int(value.removesuffix("m"))
+            for name, value in expected.items()
+            if name.startswith(f"{process}.memory.") and not name.endswith(".min")
+        ]
+        assert spec[resource]["resource"]["memory"] == f"{sum(sizes)}m"
+
+
+def test_offline_steps_are_commands_of_the_offline_image() -> None:
+    spec = manifest("Job", "first-base-and-models")["spec"]["template"]["spec"]
+    steps = [*spec["initContainers"], *spec["containers"]]
+    assert [each["args"] for each in steps] == [[word, "--home", HOME] for word in ("features", "train")]
+    assert {each["image"] for each in steps} == {f"martlet-offline:{VERSION}"}
+    assert "offline" in IMAGES
+
+
+@pytest.mark.parametrize(("name", "spec"), list(pods()))
+def test_each_pod_is_confined(name: str, spec: Manifest) -> None:
+    user = spec["securityContext"]
+    assert (user["runAsNonRoot"], user["runAsUser"], user["fsGroup"]) == (True, 9999, 9999)
+    assert name == "martlet-flink" or spec["automountServiceAccountToken"] is False
+    volumes = {each["name"] for each in spec["volumes"]}
+    for each in [*spec.get("initContainers", []), *spec["containers"]]:
+        context = each["securityContext"]
+        assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        paths = {mount["name"]: mount["mountPath"] for mount in each["volumeMounts"]}
+        assert set(paths) <= volumes
+        assert (paths["home"], paths["tmp"]) == (HOME, "/tmp")
+        assert name == "martlet-flink" or {"requests", "limits"} <= set(each["resources"])
+
+
+@pytest.mark.parametrize("name", ["api", "model-server"])
+def test_what_only_reads_the_home_cannot_write_it(name: str) -> None:
+    (mount,) = [each for each in container(name)["volumeMounts"] if each["name"] == "home"]
+    assert mount["readOnly"]
+
+
+@pytest.mark.parametrize("role", ["job", "watch"])
+def test_of_what_there_is_one_there_is_never_a_second(role: str) -> None:
+    spec = manifest("Deployment", role)["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+
+
+def test_the_api_scales_and_is_ready_while_its_process_answers() -> None:
+    scaler = manifest("HorizontalPodAutoscaler", "api")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == "api"
+    assert "replicas" not in manifest("Deployment", "api")["spec"]
+    assert container("api")["readinessProbe"]["httpGet"]["path"] == "/healthz"
+    assert manifest("PodDisruptionBudget", "api")["spec"]["minAvailable"] < scaler["minReplicas"]
+
+
+def test_policies_open_the_ports_that_settings_name() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
+    assert "ingress" not in policies["martlet-closed"]
+    opened = {name: _ports(spec, "ingress") for name, spec in policies.items()}
+    assert opened["martlet-api"] == {8000}
+    assert opened["martlet-watch"] == {9464}
+    assert opened["martlet-model-server"] == {8500}
+    assert opened["martlet-flink"] == {8081}
+    engines = {9092, 9093, 6379, 6380}
+    assert _ports(policies["martlet-engines"], "egress") == engines
+    assert _ports(policies["martlet-flink"], "egress") == {53, *engines}
+    addresses = literals(EXAMPLE)["MARTLET_KAFKA_BOOTSTRAP"], literals(EXAMPLE)["MARTLET_REDIS_URL"].removesuffix("/0")
+    assert {int(each.rpartition(":")[2]) for each in addresses} <= engines
+
+
+def _ports(spec: Manifest, direction: str) -> set[int]:
+    return {port["port"] for rule in spec.get(direction, []) for port in rule.get("ports", [])}
+
+
+@pytest.mark.parametrize(("example", "folder"), list(zip(EXAMPLES, FOLDERS, strict=True)))
+def test_an_example_changes_what_its_folder_has_and_pulls_each_of_our_images(example: Path, folder: Path) -> None:
+    found = kustomization(example)
+    (resource,) = found["resources"]
+    assert (example / resource).resolve() == folder
+    assert found["namespace"] == kustomization(EXAMPLE)["namespace"]
+    names = {(each["kind"], each["metadata"]["name"]) for each in manifests(folder)}
+    patched = {(patch["target"]["kind"], patch["target"]["name"]) for patch in found.get("patches", [])}
+    assert patched <= names
+    images = set(re.findall(r"image: (martlet-\w+):", "".join(path.read_text() for path in folder.glob("*.yaml"))))
+    renamed = {each["name"] for each in found.get("images", [])}
+    assert images - renamed == ({"martlet-flink"} if ("FlinkDeployment", "martlet-flink") in patched else set())
+
+
+def test_the_claim_is_made_once_with_a_class_that_can_not_be_changed() -> None:
+    (claim,) = [each for each in ALL if each["kind"] == "PersistentVolumeClaim"]
+    assert claim in list(manifests(MANIFESTS / "home"))
+    (patch,) = kustomization(EXAMPLE / "home")["patches"]
+    assert "/spec/storageClassName" in patch["patch"]
+    claimed = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for _, spec in pods()
+        for volume in spec["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    assert set(claimed) == {claim["metadata"]["name"]}

@@ -1,0 +1,92 @@
+"""How many servers a home has of each engine, and which ports they listen on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from features.errors import BadInput
+from infra.home.paths import Home
+from infra.home.ports import Ports
+from infra.home.record import HomeRecord
+from infra.home.topology import ALONE, SCALED
+from infra.services.kafka import broker_settings
+from infra.settings.addresses import engines_by
+from infra.settings.table import Settings
+from infra.system.processes import free_ports
+
+
+@pytest.fixture
+def record(home: Home) -> HomeRecord:
+    made = HomeRecord(home)
+    made.describe("ml-100k", None)
+    return made
+
+
+def again(home: Home) -> HomeRecord:
+    return HomeRecord(home)
+
+
+def test_a_home_has_one_of_each_unless_it_is_made_with_several(home: Home, record: HomeRecord) -> None:
+    assert record.scale(wanted=False) == ALONE
+    record.save()
+    assert again(home).scale(wanted=False) == ALONE
+    assert again(home).parallelism == ALONE.parallelism
+
+
+def test_a_home_that_is_made_with_several_has_them_for_good(home: Home, record: HomeRecord) -> None:
+    assert record.scale(wanted=True) == SCALED
+    record.save()
+    home.kafka_meta.parent.mkdir(parents=True)
+    home.kafka_meta.touch()
+    later = again(home)
+    assert later.scale(wanted=False) == later.scale(wanted=True) == later.topology == SCALED
+    assert later.parallelism == SCALED.parallelism
+
+
+def test_a_home_that_has_a_log_gets_no_more_servers(home: Home, record: HomeRecord) -> None:
+    home.kafka_meta.parent.mkdir(parents=True)
+    home.kafka_meta.touch()
+    with pytest.raises(BadInput, match=r"--scale: expected a home that is made with it: .* has one of each engine"):
+        record.scale(wanted=True)
+    assert record.topology == ALONE
+
+
+def test_every_server_has_a_port_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    chosen = Ports.choose(8000, {}, more=SCALED.port_names)
+    names = chosen.named()
+    assert len(set(names.values())) == len(names) == 9 + len(SCALED.port_names)
+    assert chosen.of("kafka", 1) == chosen.kafka
+    assert chosen.of("kafka", 3) == names["kafka-3"]
+    assert chosen.of("redis_bus", 1) == names["redis_bus-1"]
+    assert Ports.choose(8000, names, more=SCALED.port_names) == chosen
+    assert Ports.choose(8000, names).named() == {name: names[name] for name in Ports.choose(8000, {}).named()}
+
+
+def test_no_server_gets_the_port_of_the_api_though_nobody_listens_on_it_yet() -> None:
+    before = Ports.choose(0, {}, more=SCALED.port_names).named()
+    api = before["kafka_controller-3"]
+    chosen = Ports.choose(api, before, {"kafka": api}, SCALED.port_names).named()
+    assert list(chosen.values()).count(api) == 1
+    assert not set(free_ports(200, but=range(40_000, 50_000))) & set(range(40_000, 50_000))
+
+
+def test_the_address_of_flink_is_that_of_each_job_manager() -> None:
+    alone = Ports(*range(1, 10))
+    assert alone.flink == f"http://127.0.0.1:{alone.flink_rest}"
+    both = replace(alone, more={"flink_rest-2": 99})
+    assert both.flink == f"{alone.flink},http://127.0.0.1:99"
+
+
+def test_what_is_acknowledged_is_on_a_majority_of_the_brokers() -> None:
+    several = broker_settings(SCALED.brokers)
+    assert (several["default.replication.factor"], several["min.insync.replicas"]) == ("3", "2")
+    assert "min.insync.replicas" not in broker_settings()
+
+
+def test_the_engines_of_a_scaled_home_are_named_by_all_their_servers(home: Home) -> None:
+    chosen = Ports.choose(8000, {}, more=SCALED.port_names)
+    engines = engines_by(Settings(), home, chosen, SCALED, 8)
+    assert engines.kafka.servers == [("127.0.0.1", chosen.of("kafka", number)) for number in (1, 2, 3)]
+    assert engines.redis.cluster
+    assert engines.redis.servers == tuple(("127.0.0.1", chosen.of("redis", number)) for number in range(1, 7))

@@ -1,0 +1,103 @@
+"""Lists are counted once, when their window is over, with the likes that came until then; a judge that was killed goes on."""
+
+import msgspec
+import pytest
+
+from features.contracts.scores import InterleavedList, ShadowList
+from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, Event
+from infra.judging.outcomes import EARLY_MS, MAX_OPEN, CountedList, Evidence, Joined, JudgeState, ndcg
+from tests.schemas import MOVIES
+
+KEY = ("fusion", 3, "fusion:4")
+
+
+def interleaved(request_id: str, user: int | str = 7) -> InterleavedList:
+    return InterleavedList(request_id, user, "fusion", 3, "fusion:4", (1, 2), (3, 4))
+
+
+def shadow(request_id: str, ranks: tuple[int, ...], problem: str = "") -> ShadowList:
+    return ShadowList(request_id, 7, "fusion", 4, 0.002, problem, (1, 2, 3), ranks)
+
+
+def act(request_id: str, item_id: int, kind: int, centi: int = 0) -> Event:
+    return Event("e", kind, 7, item_id, centi, "", 0, request_id, 0)
+
+
+def closed(joined: Joined, until: int) -> list[tuple[str, set[int]]]:
+    return [(record.request_id, liked) for record, liked in joined.close(until)]
+
+
+def test_a_list_is_counted_once_with_the_newest_act_on_each_item() -> None:
+    joined = Joined()
+    joined.add_act(act("a", 3, LIKE), MOVIES, ts=9)  # an act may come before the list's record
+    joined.add_list(interleaved("a"), ts=10)
+    joined.add_list(interleaved("a"), ts=11)
+    joined.add_list(interleaved("b"), ts=20)
+    joined.add_act(act("a", 1, LIKE), MOVIES, ts=12)
+    joined.add_act(act("a", 1, DISLIKE), MOVIES, ts=13)
+    joined.add_act(act("a", 1, CLICK), MOVIES, ts=14)
+    joined.add_act(act("a", 2, IMPRESSION), MOVIES, ts=14)
+    joined.add_act(act("a", 5, CLICK), MOVIES, ts=14)
+    joined.add_act(act("a", 4, RATING, 300), MOVIES, ts=14)
+    assert closed(joined, 10) == []
+    assert closed(joined, 20) == [("a", {3, 5})]
+    assert closed(joined, 21) == [("b", set())]
+    assert closed(joined, 99 + EARLY_MS) == []
+    assert joined.acts == {}
+
+
+def test_what_is_open_is_bounded() -> None:
+    joined = Joined()
+    for number in range(MAX_OPEN + 100):
+        joined.add_act(act(f"r{number}", 1, LIKE), MOVIES, ts=number)
+        joined.add_list(interleaved(f"r{number}"), ts=number)
+    assert len(joined.acts) == MAX_OPEN
+    assert len(closed(joined, 0)) == 100
+    assert (len(joined.lists), joined.early) == (MAX_OPEN, 200)
+
+
+def test_a_list_is_won_by_whose_picks_were_liked_more() -> None:
+    evidence = Evidence()
+    for user, liked in enumerate([{1}, {3}, {3, 4, 1}, {1, 3}, set[int]()]):
+        evidence.count(interleaved("a", user), liked)
+    found = evidence.of(*KEY)
+    assert (found.lists, found.liked) == (5, (3, 4))
+    assert found.differences.sums == {0: 1.0, 1: -1.0, 2: -1.0}
+    assert evidence.of("fusion", 3, "fusion:9").lists == 0
+
+
+def test_a_shadow_is_compared_by_the_ranks_of_what_was_liked() -> None:
+    evidence = Evidence()
+    evidence.count(shadow("a", (0, 400, 2)), {1})
+    evidence.count(shadow("b", (0, 400, 2)), {2})
+    evidence.count(shadow("d", (), problem="away"), {1})
+    found = evidence.shadows["fusion", 4]
+    assert (found.lists, found.problems, found.differences.counts) == (3, 1, {7: 2})
+    assert found.differences.sums[7] == pytest.approx(-ndcg([1]))
+
+
+def test_what_was_counted_survives_as_json() -> None:
+    joined, evidence = Joined(), Evidence()
+    joined.add_list(interleaved("open", "Ada"), ts=20)
+    joined.add_list(shadow("open", (1, 2, 3)), ts=20)
+    joined.add_act(act("open", 3, LIKE), MOVIES, ts=21)
+    counted: list[tuple[CountedList, set[int]]] = [
+        (interleaved("a", "Ada"), {1}), (interleaved("b"), {3}), (shadow("c", (0, 1, 2)), {3})
+    ]  # fmt: skip
+    for record, liked in counted:
+        evidence.count(record, liked)
+    state = JudgeState.of({"events": {0: 17}, "scores": {0: 3}}, joined, evidence)
+    again = msgspec.json.decode(msgspec.json.encode(state), type=JudgeState)
+    assert again.offsets == {"events": {0: 17}, "scores": {0: 3}}
+    assert again.evidence() == evidence
+    assert again.joined() == joined
+
+
+def test_what_was_counted_of_versions_that_are_gone_is_dropped() -> None:
+    evidence = Evidence()
+    evidence.count(interleaved("a"), {1})
+    evidence.count(shadow("a", (0, 1, 2)), {1})
+    evidence.retain({"fusion": 3}, {"fusion": 4})
+    assert (len(evidence.interleaved), len(evidence.shadows)) == (1, 1)
+    evidence.retain({"fusion": 4}, {"fusion": None})
+    assert (len(evidence.interleaved), len(evidence.shadows)) == (0, 0)

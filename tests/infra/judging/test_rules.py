@@ -1,0 +1,140 @@
+"""What the judge decides, and after how many lists: an equal version, a better one, a worse one, one that ranks at random."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from features.contracts.scores import YARDSTICK, InterleavedList, ShadowList
+from infra.judging.outcomes import Evidence
+from infra.judging.rules import MARGIN, SHADOW_LISTS, decide
+from models.registry import Labels
+
+SEEDS = 200
+USERS = 300
+EVERY = 50
+RARELY = 150
+
+
+@dataclass
+class Home:
+    """A home's judge, whose users bring one list that counts after another, against each opponent in turn.
+
+    won  opponent → the probability with which it wins a list that counts against the stable version
+    """
+
+    labels: Labels
+    versions: list[int]
+    won: dict[str, float]
+    seed: int = 0
+    every: int = EVERY
+    evidence: Evidence = field(default_factory=Evidence)
+
+    def run(self, lists: int) -> tuple[Labels, int | None]:
+        """(labels, lists until the first decision or None): a decision is looked for every `every` lists."""
+        rng = np.random.default_rng(self.seed)
+        names = list(self.won)
+        for number in range(1, lists + 1):
+            opponent = names[number % len(names)]
+            liked = {2} if rng.random() < self.won[opponent] else {1}
+            stable = self.labels.stable
+            assert stable is not None
+            record = InterleavedList(f"r{number}", int(rng.integers(USERS)), "m", stable, opponent, (1,), (2,))
+            self.evidence.count(record, liked)
+            if number % self.every == 0:
+                after = decide("m", self.labels, self.versions, self.evidence, number)
+                if after != self.labels:
+                    return after, number
+        return self.labels, None
+
+
+TRIAL = Labels(stable=1, candidate=2, phase="trial")
+FORCED = Labels(stable=2, last_good=1, proved=False)
+
+
+def decided(labels: Labels, won: dict[str, float], lists: int, every: int = EVERY) -> list[tuple[Labels, int]]:
+    """The decisions of SEEDS homes, of those that came to one."""
+    found = (Home(labels, [1, 2], won, seed, every).run(lists) for seed in range(SEEDS))
+    return [(after, number) for after, number in found if number is not None]
+
+
+def test_a_candidate_that_is_worse_by_the_margin_is_promoted_in_five_of_a_hundred_homes() -> None:
+    decisions = decided(TRIAL, {"m:2": (1 - MARGIN) / 2}, 1500, RARELY)
+    assert sum(after.stable == 2 for after, _ in decisions) / SEEDS <= 0.05
+
+
+def test_an_equal_version_is_rolled_back_in_five_of_a_hundred_homes() -> None:
+    decisions = decided(Labels(stable=2, last_good=1), {"m:1": 0.5, YARDSTICK: 0.3}, 1500, RARELY)
+    assert sum(after.stable == 1 for after, _ in decisions) / SEEDS <= 0.05
+
+
+def test_an_equal_candidate_is_promoted_as_the_fresher_one() -> None:
+    decisions = decided(TRIAL, {"m:2": 0.5}, 3000, RARELY)
+    assert sum(after.stable == 2 for after, _ in decisions) / SEEDS >= 0.9
+    assert any("fresher and wins no less than 45% of lists: E = " in after.decisions[-1].text for after, _ in decisions)
+
+
+def test_a_good_candidate_is_in_within_250_lists_that_count() -> None:
+    decisions = decided(TRIAL, {"m:2": 0.7}, 250)
+    assert sum(after.stable == 2 for after, _ in decisions) / SEEDS >= 0.95
+    labels = decisions[0][0]
+    assert (labels.last_good, labels.candidate, labels.proved) == (1, None, False)
+    assert any("2 ranks in place of 1, better: E = " in after.decisions[-1].text for after, _ in decisions)
+
+
+def test_a_candidate_that_ranks_at_random_is_never_promoted_and_dropped_within_150() -> None:
+    decisions = decided(TRIAL, {"m:2": 0.1}, 150)
+    assert len(decisions) == SEEDS
+    assert {(after.stable, after.candidate, after.lost) for after, _ in decisions} == {(1, None, (2,))}
+
+
+def test_one_that_ranks_at_random_and_was_forced_in_is_out_within_200_lists_that_count() -> None:
+    decisions = decided(FORCED, {"m:1": 0.9, YARDSTICK: 0.85}, 200)
+    assert len(decisions) == SEEDS
+    assert {(after.stable, after.last_good, after.lost) for after, _ in decisions} == {(1, None, (2,))}
+    assert all("rolled back" in after.decisions[-1].text for after, _ in decisions)
+
+
+def test_below_the_yardstick_an_older_version_ranks_if_there_is_one() -> None:
+    after, _ = Home(Labels(stable=3, lost=(2,)), [1, 2, 3], {YARDSTICK: 0.9}).run(200)
+    assert (after.stable, after.lost) == (1, (2, 3))
+    assert YARDSTICK in after.decisions[-1].text
+    assert Home(Labels(stable=1), [1], {YARDSTICK: 0.9}).run(200) == (Labels(stable=1), None)
+
+
+def test_the_newest_version_becomes_the_candidate_once_the_stable_one_is_proved() -> None:
+    evidence = Evidence()
+    assert decide("m", Labels(stable=1, lost=(4,)), [1, 2, 3, 4], evidence, 5).candidate == 3
+    assert decide("m", Labels(stable=3, last_good=2, proved=False), [2, 3, 4], evidence, 5).candidate is None
+    assert decide("m", Labels(stable=1, candidate=2, phase="trial"), [1, 2, 3], evidence, 5).candidate == 2
+    assert decide("m", Labels(stable=1, candidate=2), [1, 2, 3], evidence, 5).candidate == 3
+    assert decide("m", Labels(stable=3), [1, 2, 3], evidence, 5) == Labels(stable=3)
+    proved, _ = Home(Labels(stable=2, last_good=1, proved=False), [1, 2], {"m:1": 0.4}).run(2000)
+    assert proved.proved
+    assert proved.last_good == 1
+
+
+@pytest.mark.parametrize(
+    ("ranks", "problem", "liked", "phase", "candidate"),
+    [
+        ((1, 0), "", {5}, "trial", 2),
+        ((300, 400), "", {5}, "shadow", None),
+        ((300, 400), "", set[int](), "trial", 2),
+        ((), "away", {5}, "shadow", None),
+    ],
+)
+def test_a_candidate_ranks_beside_lists_before_it_is_shown(
+    ranks: tuple[int, ...], problem: str, liked: set[int], phase: str, candidate: int | None
+) -> None:
+    labels, evidence = Labels(stable=1, candidate=2), Evidence()
+    for number in range(SHADOW_LISTS):
+        if number < 20:
+            assert decide("m", labels, [1, 2], evidence, 5) == labels
+        evidence.count(ShadowList(f"r{number}", number, "m", 2, 0.1, problem, (5, 6), ranks), liked)
+    after = decide("m", labels, [1, 2], evidence, 5)
+    assert (after.phase, after.candidate) == (phase, candidate)
+    assert after.lost == (() if candidate else (2,))
+
+
+def test_a_candidate_that_is_taken_from_disk_is_none_any_more() -> None:
+    assert decide("m", TRIAL, [1], Evidence(), 5).candidate is None

@@ -1,0 +1,103 @@
+"""All is made anew once a day: whatever kills it, it goes on; three failures give it up, and hold up no slice."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from features.errors import Broken, MartletError
+from features.units import DAY_MS, MINUTE_MS
+from infra.home.paths import Home
+from infra.learning.enough_memory import FreeMemory
+from infra.learning.learner_state import ATTEMPTS, FILE, SavedState
+from infra.learning.learning_rules import RENEWAL_REST_MS
+from infra.learning.making_anew import MakingAnew
+from tests.infra.learning.learner_trial import SETTINGS, CountedSteps, Killed, Trial
+from tests.kafka_process import Broker
+
+NIGHT = int(datetime(2026, 5, 4, 3, 30, tzinfo=UTC).timestamp() * 1000)
+NIGHTLY = SETTINGS.__class__(model="toy", anew_hour=3)
+
+
+def making_anew(
+    home: Home, steps: CountedSteps, now: Callable[[], int], lines: list[str], lacking: str | None = None
+) -> MakingAnew:
+    """As a process that has just begun makes it. lacking: of memory."""
+    memory = FreeMemory(lines.append, find=lambda: lacking)
+    return MakingAnew(home, NIGHTLY, SavedState(home.path / FILE, "toy", lines.append), steps, memory, now)
+
+
+def test_it_is_made_once_a_night(home: Home) -> None:
+    steps, lines = CountedSteps(home, []), list[str]()
+    for now in (NIGHT - 60 * MINUTE_MS, NIGHT, NIGHT + MINUTE_MS, NIGHT + DAY_MS):
+        making_anew(home, steps, lambda now=now: now, lines).step()  # type: ignore[misc]
+    assert steps.renewed == [1, 1], "a number that is free: these steps make no base"
+    assert lines == ["toy: makes all anew", "toy: made anew: base 1"] * 2
+
+
+@pytest.mark.parametrize("point", ["before renew", "after renew"])
+def test_where_it_is_killed_it_goes_on_with_the_same_base(home: Home, point: str) -> None:
+    steps = CountedSteps(home, [point])
+    with pytest.raises(Killed):
+        making_anew(home, steps, lambda: NIGHT, []).step()
+    (home.bases / "1").mkdir(parents=True)  # half made
+    hours_later = NIGHT + 300 * MINUTE_MS
+    assert making_anew(home, steps, lambda: hours_later, []).step()
+    assert set(steps.renewed) == {1}
+    assert not making_anew(home, steps, lambda: hours_later + MINUTE_MS, []).step()
+
+
+def test_it_rests_after_a_failure_and_is_given_up_until_the_next_night(home: Home) -> None:
+    steps, lines = CountedSteps(home, []), list[str]()
+    steps.refuse["renew"] = MartletError("Spark failed")
+    for attempt in range(ATTEMPTS):
+        now = NIGHT + attempt * RENEWAL_REST_MS
+        assert making_anew(home, steps, lambda now=now: now, lines).step()  # type: ignore[misc]
+        assert not making_anew(home, steps, lambda now=now: now + RENEWAL_REST_MS - 1, lines).step()  # type: ignore[misc]
+    assert len(steps.renewed) == ATTEMPTS
+    assert lines[1] == "toy: was not made anew: Spark failed; it is tried again after 10 minutes"
+    assert lines[-1] == "toy: was not made anew: Spark failed; it is given up after 3 attempts"
+    del steps.refuse["renew"]
+    assert not making_anew(home, steps, lambda: NIGHT + 3 * RENEWAL_REST_MS, lines).step()
+    assert making_anew(home, steps, lambda: NIGHT + DAY_MS, lines).step()
+
+
+def test_it_waits_for_memory_and_outlives_a_full_disk(home: Home) -> None:
+    steps, lines = CountedSteps(home, []), list[str]()
+    assert not making_anew(home, steps, lambda: NIGHT, lines, "learning needs more").step()
+    assert (steps.renewed, lines) == ([], ["learning needs more"])
+    steps.refuse["renew"] = OSError(28, "No space left on device")
+    assert making_anew(home, steps, lambda: NIGHT, lines).step()
+    assert "No space left on device; it is tried again" in lines[-1]
+
+
+@pytest.mark.services
+def test_slices_between_its_failures_neither_save_it_nor_are_given_up_by_them(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    steps = trial.steps()
+    steps.refuse["renew"] = MartletError("Spark failed")
+    trial.change(renewing=7)
+    for number in range(1, ATTEMPTS + 1):
+        trial.show(range(12 * number))
+        trial.until(trial.learner(steps), number)
+        trial.change(renewal_failed_at=0)  # its rest is over
+    learner = trial.learner(steps)
+    learner.step(100)
+    assert (steps.renewed, learner.state.renewing) == ([7] * ATTEMPTS, None)
+    assert not learner.state.totals.get("skipped")
+    steps.refuse["learn"] = Broken("diverged")
+    trial.show(range(12))
+    trial.step_until(learner, lambda: bool(learner.state.totals.get("skipped")))
+    assert sum("diverged" in line for line in trial.lines) == ATTEMPTS
+
+
+@pytest.mark.services
+def test_by_hand_nothing_is_made_anew_and_what_failed_of_it_is_no_error(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    steps = trial.steps()
+    trial.change(renewing=7, renewal_attempts=1, attempts=1)
+    by_hand = trial.learner(steps, once=True)
+    assert not by_hand.once(), "nothing has come"
+    by_hand.close()
+    assert not steps.renewed

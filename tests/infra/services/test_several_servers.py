@@ -1,0 +1,132 @@
+"""Several servers of an engine, as `up --scale` starts them: any one of them may die."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from subprocess import run
+
+import pytest
+import redis
+from kafka import KafkaProducer
+
+from features.engines.redis_address import RedisAddress
+from features.engines.redis_nodes import RedisNodes
+from features.errors import Unavailable
+from features.keys import EVENTS
+from infra.flink import cluster
+from infra.flink.client import FlinkClient
+from infra.home.paths import Home
+from infra.home.ports import Ports
+from infra.home.topology import SCALED
+from infra.services import kafka, kafka_topics
+from infra.services.redis import redis_servers
+from infra.services.redis_cluster import bring_together
+from infra.services.supervisor import Supervisor
+from infra.settings.addresses import engines_by
+from infra.settings.table import Settings
+from tests.home import until
+
+pytestmark = pytest.mark.services
+
+
+def ports() -> Ports:
+    return Ports.choose(0, {}, more=SCALED.port_names)
+
+
+def kill(supervisor: Supervisor, name: str) -> None:
+    os.kill(supervisor.child_id(name).pid, signal.SIGKILL)
+
+
+def redis_at(home: Home, chosen: Ports) -> RedisAddress:
+    return engines_by(Settings(), home, chosen, SCALED, 8).redis
+
+
+def start_redis(home: Home, supervisor: Supervisor, chosen: Ports) -> RedisAddress:
+    address = redis_at(home, chosen)
+    supervisor.start_all(redis_servers(home, chosen, SCALED))
+    bring_together(address.servers, SCALED.primaries)
+    return address
+
+
+def test_a_cluster_is_the_same_one_after_a_restart_wherever_it_listens(home: Home, supervisor: Supervisor) -> None:
+    with RedisNodes(start_redis(home, supervisor, ports()), 5) as nodes:
+        assert len(nodes.primaries()) == SCALED.primaries
+        for number in range(20):
+            nodes.call("set", f"key-{number}", number)
+    supervisor.stop_all()
+    again = Supervisor(home)
+    try:
+        with RedisNodes(start_redis(home, again, ports()), 5) as nodes:
+            assert [int(nodes.call("get", f"key-{number}")) for number in range(20)] == list(range(20))
+            assert len(nodes.slots().replicas) == SCALED.primaries * SCALED.replicas
+    finally:
+        again.stop_all()
+
+
+def test_a_cluster_that_was_half_made_is_made_anew(home: Home, supervisor: Supervisor) -> None:
+    chosen = ports()
+    address = redis_at(home, chosen)
+    supervisor.start_all(redis_servers(home, chosen, SCALED))
+    with redis.Redis(address.host, address.port) as first:
+        first.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 9000)
+    bring_together(address.servers, SCALED.primaries)
+    with RedisNodes(address, 5) as nodes:
+        nodes.call("set", "key", "value")
+        assert len(nodes.primaries()) == SCALED.primaries
+
+
+def test_a_server_that_does_not_answer_is_named(home: Home) -> None:
+    with pytest.raises(Unavailable, match="the Redis Cluster does not come to be whole"):
+        bring_together(redis_at(home, ports()).servers, SCALED.primaries)
+
+
+def test_what_is_acknowledged_outlives_a_broker(home: Home, supervisor: Supervisor) -> None:
+    chosen, numbers = ports(), range(1, SCALED.brokers + 1)
+
+    def prepare(number: int) -> None:
+        argv = kafka.kafka_format(home, chosen, "c2V2ZXJhbC1icm9rZXJz", number, SCALED.brokers)
+        assert not kafka.is_formatted(home, number)
+        run([str(part) for part in argv], check=True, timeout=60, capture_output=True)
+        assert kafka.is_formatted(home, number)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(prepare, numbers))
+    supervisor.start_all([kafka.kafka(home, chosen, number, SCALED.brokers) for number in numbers])
+    address = engines_by(Settings(), home, chosen, SCALED, 8).kafka
+    kafka_topics.create(address)
+    producer = KafkaProducer(**address.client_options(), acks="all", delivery_timeout_ms=60_000)
+    try:
+        assert [producer.send(EVENTS, b"before", partition=each).get(30).offset for each in range(8)] == [0] * 8
+        kill(supervisor, "kafka-2")
+        assert [producer.send(EVENTS, b"after", partition=each).get(60).offset for each in range(8)] == [1] * 8
+    finally:
+        producer.close(5)
+
+
+def test_another_job_manager_leads_where_one_dies(home: Home, supervisor: Supervisor) -> None:
+    chosen = ports()
+    env = cluster.configure(home, chosen, topology=SCALED)
+    supervisor.start_all(
+        [
+            *cluster.coordinators(home, chosen, SCALED.coordinators),
+            *cluster.job_managers(home, chosen, env, SCALED.job_managers),
+            cluster.task_manager(home, chosen, env, 1),
+        ]
+    )
+    both = [f"http://127.0.0.1:{chosen.of('flink_rest', number)}" for number in (1, 2)]
+    kill(supervisor, "zookeeper-2")  # two of three still agree
+    kill(supervisor, "jobmanager")
+    until(lambda: worker_known(both[1]), 60, "the other JobManager leads, and the TaskManager has found it")
+    supervisor.start_monitor()
+    supervisor.restart_now("jobmanager")
+    until(lambda: worker_known(both[0]), 60, "the one that died is there again, and answers for the one that leads")
+    kill(supervisor, "jobmanager-2")
+    until(lambda: worker_known(both[0]), 60, "it leads")
+    assert worker_known(chosen.flink)
+
+
+def worker_known(address: str) -> bool:
+    try:
+        return bool(FlinkClient(address).task_managers())
+    except Unavailable:
+        return False

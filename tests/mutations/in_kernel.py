@@ -1,0 +1,186 @@
+"""Faults of the kernel: where it differs from the specification, and where it is out of date."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+_BYTES: Final = ("test_the_same_bytes", "test_the_same_bytes_under_any_schema")
+_PAIRS: Final = ("test_the_same_pairs", "test_the_same_pairs_beyond_what_an_item_keeps")
+_READ: Final = ("test_what_is_read_is_what_is_admitted",)
+FAULTS: Final = (
+    Fault(
+        "the kernel's reader takes an event from the future",
+        "features/kernel/users/plain_reader.py",
+        "ts > broker_ts + FUTURE_SLACK_MS",
+        "ts > broker_ts + CLOCK_SLACK_MS",
+        ("test_what_is_plain",),
+    ),
+    Fault(
+        "the kernel's reader takes an event a day ahead of the clock",
+        "features/kernel/users/plain_reader.py",
+        "ts > self._clock.at(broker_ts) + CLOCK_SLACK_MS",
+        "ts > broker_ts + CLOCK_SLACK_MS",
+        _READ,
+    ),
+    Fault(
+        "the kernel's reader takes an event in another partition",
+        "features/kernel/users/plain_reader.py",
+        " and self._partition_of(key) == partition else None",
+        " else None",
+        _READ,
+    ),
+    Fault(
+        "the kernel's reader takes a value that its kind has not",
+        "features/kernel/users/plain_reader.py",
+        "if other is not UNSET:",
+        "if False:",
+        _READ,
+    ),
+    Fault(
+        "the kernel's reader passes over fields that it does not know",
+        "features/kernel/users/plain_reader.py",
+        "forbid_unknown_fields=True, ",
+        "",
+        ("test_what_is_plain", "test_what_is_read_is_what_is_admitted"),
+    ),
+    Fault(
+        "the kernel orders an item's number by its sign",
+        "features/kernel/pairs/visit_rows.py",
+        "visits[at].other ^ SIGN_BIT < slot[3] ^ SIGN_BIT",
+        "visits[at].other < slot[3]",
+        _PAIRS,
+    ),
+    Fault(
+        "the kernel leaves what was taken back",
+        "features/kernel/pairs/visit_rows.py",
+        "visits[at].undone = 1",
+        "visits[at].undone = 0",
+        _PAIRS,
+    ),
+    Fault(
+        "the kernel's oldest co-visit stays for the second oldest",
+        "features/kernel/pairs/visit_rows.py",
+        "if at > 0:  # the oldest goes",
+        "if at > 1:  # the oldest goes",
+        _PAIRS,
+    ),
+    Fault(
+        "the kernel's ties go to the larger id",
+        "features/kernel/pairs/pair_bytes.py",
+        "others[one] < others[other]",
+        "others[one] > others[other]",
+        _PAIRS,
+    ),
+    Fault(
+        "the kernel's decay leaves 64 bits",
+        "features/kernel/decayed_sums.py",
+        "_LOW_BITS: Final = 16",
+        "_LOW_BITS: Final = 0",
+        _PAIRS,
+    ),
+    Fault(
+        "a row goes to another item while it waits to be stored",
+        "features/kernel/item_table.py",
+        " & (self._changed[: self._end] == 0))",
+        ")",
+        ("test_a_table_is_a_dictionary_that_lets_go_of_what_was_used_longest_ago", "test_what_left_memory_comes_back"),
+    ),
+    Fault(
+        "rows that were used last leave first",
+        "features/kernel/item_table.py",
+        "np.argsort(self._used[rows]",
+        "np.argsort(-self._used[rows]",
+        ("test_a_table_is_a_dictionary_that_lets_go_of_what_was_used_longest_ago",),
+    ),
+    Fault(
+        "the kernel's items lose a day that comes late",
+        "features/kernel/items/item_feature_rows.py",
+        "        if at == 0:\n            return NO_DAY\n",
+        "        if at < count:\n            return NO_DAY\n",
+        ("test_the_same_items_beyond_the_days_that_one_keeps",),
+    ),
+    Fault(
+        "the kernel's items count what is taken back as one more",
+        "features/kernel/items/item_feature_rows.py",
+        "item.counts[kind] += sign",
+        "item.counts[kind] += 1",
+        ("test_the_same_items",),
+    ),
+    Fault(
+        "a co-visit is told from one side",
+        "features/kernel/contribution_rows.py",
+        "slots[:, 0, 3], slots[:, 1, 3] = others, each[:, ITEM_ID]",
+        "slots[:, 0, 3], slots[:, 1, 3] = others, others",
+        ("test_each_item_gets_in_its_lane_what_the_plain_fold_gives_it",),
+    ),
+    Fault(
+        "the kernel's session ends after exactly half an hour",
+        "features/kernel/users/recent_acts.py",
+        "silence > SESSION_GAP_MS",
+        "silence >= SESSION_GAP_MS",
+        ("test_the_same_bytes_at_the_edges_of_a_session",),
+    ),
+    Fault(
+        "the kernel counts a repeated act again",
+        "features/kernel/users/user_fold.py",
+        "weight = 0 if not kind.repeats and is_repeated(user, event) else own_weight",
+        "weight = own_weight",
+        ("test_the_same_bytes_under_any_schema",),
+    ),
+    Fault(
+        "the kernel's epochs go back",
+        "features/kernel/users/user_fold.py",
+        "        if behind > 0:\n            user.epochs",
+        "        if behind != 0:\n            user.epochs",
+        _BYTES,
+    ),
+    Fault(
+        "the kernel drops the newest of tastes that were touched at one time",
+        "features/kernel/users/taste_rows.py",
+        "_is_before(names, one.name, other.name)",
+        "_is_before(names, other.name, one.name)",
+        _BYTES,
+    ),
+    Fault(
+        "the kernel takes what it may have forgotten for new",
+        "features/kernel/users/remembered_events.py",
+        "    return _is_older(ts, key, rows.events[rows.heap[0]])",
+        "    return False",
+        ("test_the_same_bytes_where_little_is_remembered",),
+    ),
+    Fault(
+        "the kernel finds no event whose neighbour in the index was dropped",
+        "features/kernel/row_index.py",
+        "        if distance >= (at - hole) & last:",
+        "        if False:",
+        ("test_it_is_a_dictionary",),
+    ),
+    Fault(
+        "the kernel hides an item for a shorter time than before",
+        "features/kernel/users/hidden_items.py",
+        "until = max(until, items[known].until)",
+        "pass",
+        ("test_the_same_bytes_under_any_schema",),
+    ),
+    Fault(
+        "the kernel reads an undone event of the journal as if it were none",
+        "features/kernel/users/journal_bytes.py",
+        "        rows.events[known].undone = 1",
+        "        pass",
+        ("test_restarts_change_nothing",),
+    ),
+    Fault(
+        "a chunk of the journal has one record too many",
+        "features/fold/journal.py",
+        "            done += CHUNK - self.open_count",
+        "            done += CHUNK - self.open_count + 1",
+        _BYTES,
+    ),
+    Fault(
+        "a compiled function is up to date whatever it calls",
+        "features/recall/compile_cache.py",
+        "    found, waiting = {path}, [path]",
+        "    found, waiting = {path}, []",
+        ("test_all_that_a_file_imports_counts",),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Pages: one list before what a user did in one second, and the measures of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from features.types import RATING
+from offline.datasets.dataset import Dataset
+from offline.evaluation.page_metrics import page_gains, page_results
+from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Queries, as_list
+from tests.schemas import MOVIES
+
+Rows = list[tuple[int, int, int, int]]
+"""(second, user, item, stars)"""
+
+
+def queries_of(pages: list[tuple[int, list[int]]]) -> Queries:
+    """The queries of pages, each of a user who wanted these items."""
+    queries = Queries()
+    for page, (user, wanted) in enumerate(pages):
+        for item_id in wanted:
+            queries.add(user, item_id, 0, 0, 0, page)
+    return queries
+
+
+def test_a_page_is_measured_against_all_that_its_user_wanted() -> None:
+    queries = queries_of([(1, [5, 6]), (1, [7]), (2, [8])])
+    lists = np.stack([as_list([6, 1, 5]), as_list([1]), as_list([9, 8])])
+    hr, recall, ndcg = page_gains(queries, lists)
+    assert hr.tolist() == [1, 0, 1]
+    assert recall.tolist() == [1, 0, 1]
+    best = 1 + 1 / np.log2(3)
+    assert ndcg == pytest.approx([(1 + 0.5) / best, 0, 1 / np.log2(3)])
+
+
+def test_a_page_that_wants_more_than_a_list_holds_can_be_answered_whole() -> None:
+    queries = queries_of([(1, list(range(12)))])
+    hr, recall, ndcg = page_gains(queries, as_list(list(range(10)))[None])
+    assert (hr[0], recall[0], ndcg[0]) == pytest.approx((1, 10 / 12, 1))
+
+
+def test_each_query_is_measured_by_the_first_list_of_its_page() -> None:
+    queries = queries_of([(1, [5, 6]), (2, [7, 8])])
+    found = page_results(queries, {"a": np.stack([as_list([6]), as_list([])])})["a"]
+    assert found["hr"].mean == found["ndcg"].mean == 1 / 4
+    assert found["page hr"].mean == found["page recall"].mean * 2 == 1 / 2
+    assert found["page hr"].low == 0
+    assert found["page hr"].high == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 4), st.integers(1, 3), st.integers(1, 5), st.sampled_from([2, 5])), max_size=30
+    ),
+    first=st.integers(0, 8),
+)
+def test_pages_open_at_their_first_row_and_hold_the_queries_of_a_second(rows: Rows, first: int, tmp_path: Path) -> None:
+    rows = sorted(rows, key=lambda row: row[0])
+    columns = {
+        "user_id": [user for _, user, _, _ in rows],
+        "item_id": [item for _, _, item, _ in rows],
+        "kind": [RATING] * len(rows),
+        "centi": [100 * stars for *_, stars in rows],
+        "ts": [1000 * second for second, *_ in rows],
+        "user": [""] * len(rows),
+        "item": [""] * len(rows),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    dataset = Dataset("d", tmp_path / "rows.parquet", [], len(rows), 0, 0)
+    queries = Queries()
+    walked = list(protocol_rows(dataset, MOVIES, first, len(rows), queries))
+    asked = [row for row in walked if row.is_query]
+    keys = [(row.user_id, row.ts) for row in asked]
+    assert len(queries.pages) == len(asked)
+    opening = [row for row in walked if row.opens_page]
+    assert len(opening) == len(set(keys))
+    for row, page in zip(asked, queries.pages, strict=True):
+        opened = opening[page]
+        assert (opened.user_id, opened.ts) == (row.user_id, row.ts)
+        same = [each.number for each in walked if (each.user_id, each.ts) == (row.user_id, row.ts)]
+        assert opened.number == min(number for number in same if number >= first)
