@@ -27,6 +27,9 @@ AnyHome = Annotated[
 ]
 Runs = Annotated[int, typer.Option(min=1, max=100, help="How often; medians are printed beside.")]
 Json = Annotated[Path | None, typer.Option("--json", help="A file for the raw figures.")]
+Picture = Annotated[
+    Path | None, typer.Option("--picture", help="A file (.png, .svg) for a plot over the time of the last run.")
+]
 Parallelism = Annotated[
     int | None, typer.Option(min=1, max=8, help="As with `up`, for a home of its own.  [default: 1]")
 ]
@@ -55,7 +58,7 @@ def bench(
         if (home, clicks, background_rate) != (DEFAULT_HOME, 200, 0.0):
             raise BadInput("bench", f"options behind {context.invoked_subcommand}", "options before it")
         return
-    from benchmarks.clicks import run
+    from benchmarks.latency.clicks import run
 
     run(home.resolve(), clicks, background_rate)
 
@@ -106,7 +109,7 @@ def requests(
     background_rate: BackgroundRate = 0.0,
 ) -> None:
     """Lists or rankings a second, and how long one takes, for one caller and for many."""
-    from benchmarks.requests import run
+    from benchmarks.latency.requests import run
 
     run(home.resolve(), model, callers or [1, 8], seconds, size, given, background_rate)
 
@@ -119,14 +122,36 @@ def steady(
     warm: Annotated[float, typer.Option(min=0, max=600, help="Seconds at that rate before, not measured.")] = 15,
     users: Annotated[int, typer.Option(min=1, help="Evenly chosen.")] = 10_000,
     runs: Runs = 3,
+    linger: Annotated[
+        int, typer.Option(min=0, max=100, help="ms that the producer waits for more events of a partition.")
+    ] = 0,
     parallelism: Parallelism = None,
     state: State = None,
+    picture: Picture = None,
     json: Json = None,
 ) -> None:
     """How long from an event's acknowledgement to its user's features being readable, at a steady rate."""
-    from benchmarks.steady import run
+    from benchmarks.harness.traffic import Plan
+    from benchmarks.latency.steady import run
 
-    run(home and home.resolve(), _shape(parallelism, state), rate, seconds, warm, users, runs, json)
+    plan = Plan(rate, seconds, users, linger)
+    run(home and home.resolve(), _shape(parallelism, state), plan, warm, runs, picture, json)
+
+
+@app.command()
+def endurance(
+    home: RunningHome = DEFAULT_HOME,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second, by the clock.")] = 1000,
+    lists: Annotated[float, typer.Option(min=0, max=1000, help="Lists a second, by the clock.")] = 50,
+    minutes: Annotated[float, typer.Option(min=1, max=240, help="After a minute that is not measured.")] = 30,
+    users: Annotated[int, typer.Option(min=1, help="Of the events, evenly chosen.")] = 10_000,
+    picture: Picture = None,
+    json: Json = None,
+) -> None:
+    """Whether latencies and memory stay flat while events and lists come at once for half an hour; and exactness."""
+    from benchmarks.latency.endurance import run
+
+    run(home.resolve(), rate, lists, minutes, users, picture, json)
 
 
 @app.command()

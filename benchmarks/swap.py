@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.harness.homes import Running
 from benchmarks.harness.run_report import percentile
-from benchmarks.requests import WARM, Responses, Workload, load
+from benchmarks.latency.requests import WARM, Responses, Workload, load
 from features.errors import BadInput, Unavailable
 from infra.home.paths import Home
 from models.registry import list_versions, publish, rollback, staging_folder, version_folder

@@ -1,7 +1,7 @@
 """The producer of `steady` and `recovery`: a process of its own that sends events by the clock.
 
-    python -m benchmarks.harness.paced_producer --engines FILE --rate R --seconds S --users U --items-from FILE
-    --clock MS --run NAME --out F.npz
+    python -m benchmarks.harness.paced_producer --engines FILE --rate R --seconds S --users U --linger MS
+    --items-from FILE --clock MS --run NAME --out F.npz
 
 An open loop: the n-th event is due n / R seconds after the start, whatever happened to those before it. All timestamps are
 monotonic ns, which on Linux and macOS are the same for all processes of a machine. It prints "started", sends until its time is
@@ -54,7 +54,7 @@ class Pacer:
         """Send until the end or SIGTERM; returns the number of events sent."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._end)
-        producer = AIOKafkaProducer(**self._kafka.client_options(), acks="all", linger_ms=0)
+        producer = AIOKafkaProducer(**self._kafka.client_options(), acks="all", linger_ms=self._given.linger)
         await producer.start()
         try:
             await producer.partitions_for(self._topic)  # the connection is warm before the clock starts
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, required=True, help="events a second")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--users", type=int, required=True, help="how many, evenly chosen")
+    parser.add_argument("--linger", type=int, default=0, help="ms to wait for more events of a partition")
     parser.add_argument("--first-user", type=int, required=True)
     parser.add_argument("--items-from", type=Path, required=True, help="an .npy of item ids")
     parser.add_argument("--clock", type=int, required=True, help="event time of the start, ms")

@@ -74,11 +74,12 @@ class Helper:
 
 @dataclass(frozen=True)
 class Plan:
-    """A load: events a second, maximum seconds, number of users."""
+    """A load: events a second, maximum seconds, number of users; ms that the producer waits for more events of a partition."""
 
     rate: float
     seconds: float
     users: int
+    linger: int = 0
 
 
 class Traffic:
@@ -98,6 +99,7 @@ class Traffic:
             "rate": plan.rate,
             "seconds": plan.seconds,
             "users": plan.users,
+            "linger": plan.linger,
             "first-user": FIRST_USER,
             "items-from": items,
             "clock": settings.clock().at(time.time_ns() // 1_000_000),

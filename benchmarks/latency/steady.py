@@ -7,6 +7,7 @@ user above the event's offset. Producer and subscriber use the same processors; 
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,26 @@ from benchmarks.harness.flink_cluster import Checkpoint, CheckpointLog, Cluster
 from benchmarks.harness.homes import Running, Shape, given_or_own
 from benchmarks.harness.run_report import Figure, Report, spread, work_folder
 from benchmarks.harness.traffic import Plan, traffic
+from benchmarks.latency.over_time import Panel, in_windows, plot
 
 BEHIND = 10 * MS
 """Delay beyond which the producer counts as behind its schedule, ns."""
 
 
-def measure(running: Running, plan: Plan, warm: float, folder: Path, name: str) -> dict[str, Figure]:
-    """Run once; returns the figures of the last `plan.seconds` after `warm` seconds at the same rate."""
+def measure(
+    running: Running, plan: Plan, warm: float, folder: Path, name: str, picture: Path | None
+) -> dict[str, Figure]:
+    """Run once, and plot the whole run; returns the figures of the last `plan.seconds` after `warm` seconds at the same rate."""
     log = CheckpointLog(Cluster(running.rest))
     log.start()
-    whole = Plan(plan.rate, warm + plan.seconds, plan.users)
+    whole = replace(plan, seconds=warm + plan.seconds)
     with traffic(running, whole, folder, name) as both:
         sent, seen, readable = both.finish(whole.seconds * 3 + 120)
+    checkpoints = log.end()
+    if picture is not None:
+        draw(picture, sent, readable, checkpoints)
     chosen = np.arange(len(sent.due)) >= int(plan.rate * warm)
-    figures = latencies(sent.only(chosen), readable[chosen], log.end())
+    figures = latencies(sent.only(chosen), readable[chosen], checkpoints)
     figures["producer, share of a processor"] = sent.cpu_seconds / whole.seconds
     figures["subscriber, share of a processor"] = seen.cpu_seconds / whole.seconds
     figures["writes an event"] = len(seen.at) / len(sent.due)
@@ -68,23 +75,26 @@ def latencies(sent: Sent, readable: Timestamps, checkpoints: list[Checkpoint]) -
     }
 
 
+def draw(path: Path, sent: Sent, readable: Timestamps, checkpoints: list[Checkpoint]) -> None:
+    """Plot the latency over the time of a run, second by second, with its checkpoints marked."""
+    came = readable != NEVER
+    start, end = sent.due[0] / 1e9, sent.due[-1] / 1e9
+    edges = np.linspace(start, end, max(2, round(end - start) + 1))
+    lines = in_windows(sent.due[came] / 1e9, (readable[came] - sent.acked[came]) / MS, edges)
+    shift = time.monotonic() - time.time() - start
+    marks = [(each.trigger_ms / 1000 + shift, each.ack_ms / 1000 + shift) for each in checkpoints]
+    title = f"{len(sent.due):,} events, {len(marks)} checkpoints (grey)"
+    plot(path, title, edges[:-1] - start, [Panel("acknowledged → readable, ms", lines, logarithmic=True)], marks)
+
+
 def run(
-    home: Path | None, shape: Shape, rate: float, seconds: float, warm: float, users: int, runs: int, json: Path | None
+    home: Path | None, shape: Shape, plan: Plan, warm: float, runs: int, picture: Path | None, json: Path | None
 ) -> None:
-    """Print and save the figures of `runs` runs on a running home, or on one of their own (None)."""
-    options = {
-        "home": home,
-        "shape": shape,
-        "rate": rate,
-        "seconds": seconds,
-        "warm": warm,
-        "users": users,
-        "runs": runs,
-    }
+    """Print and save the figures of `runs` runs on a running home, or on one of their own (None); plot the last one."""
+    options = {"home": home, "shape": shape, "plan": plan, "warm": warm, "runs": runs}
     report = Report("steady", options)
-    plan = Plan(rate, seconds, users)
     with work_folder() as folder, given_or_own(home, folder, shape) as running:
         for number in range(1, runs + 1):
-            report.add(measure(running, plan, warm, folder, f"steady{number}"))
+            report.add(measure(running, plan, warm, folder, f"steady{number}", picture))
     report.show()
     report.save(json)
