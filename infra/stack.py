@@ -3,6 +3,8 @@
 `up` starts them and the services that serve lists; benchmarks of the stream start them alone.
 """
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from infra.attached.redis_entry import claim_redis, enter_redis
 from infra.flink import checkpoints, java_classes
 from infra.flink.job_control import BASE
 from infra.flink.job_keeper import JobKeeper
+from infra.home import command_channel
 from infra.home.dataset_choice import unread_correction
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home
@@ -39,13 +42,14 @@ from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.settings.addresses import engines_by
 from infra.settings.reading import settings_of
 from infra.system import packages
-from infra.system.processes import require_free, tail
+from infra.system.processes import require_free, spawn, tail
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
 from streaming.operators.stored_state import STATE_VERSION
 from streaming.settings import JobSettings
 
-FORMAT_TIMEOUT = 60.0
+FORMAT_TIMEOUT = 180.0
+"""Seconds that preparing Kafka's folder may take: with several brokers as many JVMs start at once."""
 
 
 def replace_schema(home: Home, given: str) -> int:
@@ -90,7 +94,10 @@ class Stack:
         take_schema(home, options.schema, self.record.is_new)
         self.record.describe(options.dataset, options.history)
         self.record.divide(self.settings.kafka.partitions)
+        before = self.record.topology
         topology = self.record.scale(options.scale)
+        if topology != before:  # what a start that was broken off has left there, one server alone would go on with
+            shutil.rmtree(home.redis, ignore_errors=True)
         self.record.configure(options.parallelism, options.state, options.attribution)
         usual = USUAL if options.port else {}
         self.ports = Ports.choose(options.port, self.record.ports, usual, topology.port_names)
@@ -110,6 +117,7 @@ class Stack:
         with home_lock(home):
             stop_leftovers(home.status_file, steps.print_line)
             end_leftover_job(home, steps.print_line)
+            command_channel.drop_request(home)  # it was made to another run
             if options.port:
                 require_free(options.port)
             stack = cls(home, options, steps)
@@ -308,22 +316,28 @@ class Stack:
         if kafka.is_formatted(self.home, number):
             return
         argv = kafka.kafka_format(self.home, self.ports, self.record.cluster_id, number, self.record.topology.brokers)
-        log = self.home.logs / "kafka-format.log"
-        with log.open("ab") as out:
-            done = subprocess.run(
-                [str(part) for part in argv], stdout=out, stderr=out, stdin=subprocess.DEVNULL, timeout=FORMAT_TIMEOUT
-            )
-        if done.returncode != 0:
-            raise MartletError(f"Kafka's folder could not be prepared:\n{tail(log)}")
+        name = f"kafka-format-{number}"
+        log = self.supervisor.log_of(name)
+        process = spawn(argv, log, os.environ, self.home.path)
+        with self.supervisor.attending(name, process):
+            try:
+                code = process.wait(FORMAT_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                code = None
+        if code != 0:
+            how = f"not done within {FORMAT_TIMEOUT:.0f} s" if code is None else f"exit code {code}"
+            raise MartletError(f"Kafka's folder could not be prepared, {how}:\n{tail(log)}")
 
     def _close(self) -> None:
         """Stop the job with a savepoint, then every process, then a job whose start did not return: it may have come to an
         attached cluster, and with its client gone it comes no more."""
         keeper = self.keeper
-        if keeper is not None:
-            with self.steps.step("savepoint"):
-                keeper.stop()
-        clean = self.supervisor.stop_all(lambda text: self.steps.print_line(f"  {text}"))
+        try:
+            if keeper is not None:
+                with self.steps.step("savepoint"):
+                    keeper.stop()
+        finally:  # whatever became of it
+            clean = self.supervisor.stop_all(lambda text: self.steps.print_line(f"  {text}"))
         if keeper is None and self._has_entered_cluster:
             end_leftover_job(self.home, self.steps.print_line)
         redis_names = [service.name for service in self._redis_servers]

@@ -83,6 +83,7 @@ class Up:
                 self._stop.wait()
                 self._steps.print_line("stopping")
             finally:
+                self._stop.defer()  # a signal while all is being stopped is to change nothing
                 plan.cancel()
                 if self._monitor is not None:  # first: a job that is being stopped is no alarm
                     self._monitor.stop()

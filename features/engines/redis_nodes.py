@@ -13,7 +13,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptErr
 from redis.retry import Retry
 
 from features.engines.redis_address import RedisAddress
-from features.engines.redis_slots import Server, SlotMap, is_whole, key_in_slot, read_shards, slot_of
+from features.engines.redis_slots import Server, SlotMap, is_whole, key_in_slot, named_server, read_shards, slot_of
 from features.errors import Broken
 
 ROUNDS: Final = 5
@@ -132,6 +132,11 @@ class RedisNodes:
         first = self.slots().first_slots()
         return [Primary(self._address.at(server), self.client_of(server), slot) for server, slot in first.items()]
 
+    def redirected(self, client: redis.Redis, reply: AskError) -> Server:
+        """The server that a reply redirects to, as the one that replied names it."""
+        source = next(server for server, known in self._clients.items() if known is client)
+        return named_server(reply.host, reply.port, source)
+
     def owner_of(self, key: str) -> redis.Redis:
         """The client of the server that has a key."""
         if not self._address.cluster:
@@ -216,10 +221,11 @@ class NodesPipeline:
     def _followed(self, client: redis.Redis, command: Command, reply: Any) -> Any:
         """Returns the reply, or that of where it redirects to; sees to it that what is sent again may succeed."""
         if isinstance(reply, MovedError):
-            self._nodes.slots().move(reply.slot_id, (reply.host, reply.port))
+            self._nodes.slots().move(reply.slot_id, self._nodes.redirected(client, reply))
         elif isinstance(reply, AskError):
-            target = self._nodes.client_of((reply.host, reply.port))
-            return self._run(target, (_BEFORE_IMPORTED, command))[1]
+            target = self._nodes.client_of(self._nodes.redirected(client, reply))
+            found = self._run(target, (_BEFORE_IMPORTED, command))[1]
+            return self._followed(target, command, found) if isinstance(found, NoScriptError) else found
         elif isinstance(reply, NoScriptError):
             for script in self._scripts:
                 client.script_load(script)

@@ -59,7 +59,7 @@ def read_shards(reply: Any, source: Server) -> list[Shard]:
     such reply."""
     try:
         return [
-            Shard(int(first), int(last), *_split([_server(host, port, source) for host, port, *_ in servers]))
+            Shard(int(first), int(last), *_split([_server_in(each, source) for each in servers]))
             for first, last, *servers in reply
         ]
     except (TypeError, ValueError) as error:
@@ -71,9 +71,14 @@ def _split(servers: Sequence[Server]) -> tuple[Server, tuple[Server, ...]]:
     return primary, tuple(replicas)
 
 
-def _server(host: bytes | None, port: int, source: Server) -> Server:
-    text = (host or b"").decode()
-    return text if text not in ("", "?") else source[0], int(port)
+def _server_in(entry: Sequence[Any], source: Server) -> Server:
+    host, port, *_ = entry
+    return named_server((host or b"").decode(), port, source)
+
+
+def named_server(host: str, port: int, source: Server) -> Server:
+    """A server as another one, `source`, names it: without a host it is where that one is."""
+    return source[0] if host in ("", "?") else host, int(port)
 
 
 class SlotMap:
@@ -157,4 +162,4 @@ def read_redirect(error: str, source: Server) -> Redirect | None:
         return None
     slot, _, where = rest.partition(" ")
     host, _, port = where.rpartition(":")
-    return Redirect(int(slot), _server(host.encode(), int(port), source), kind == "ASK")
+    return Redirect(int(slot), named_server(host, int(port), source), kind == "ASK")

@@ -1,5 +1,6 @@
 """Checkpoints and savepoints of a home: listing, refusing unreadable ones, deleting old ones."""
 
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from infra.home.paths import Home
 
 _REFUSED = "REFUSED"
+_JOB = re.compile("[0-9a-f]{32}")
 INTERVAL_S = 30
 """Seconds from the end of a checkpoint to the beginning of the next: so much of the log is read again after a crash, at most."""
 RETAINED = 6
@@ -42,6 +44,20 @@ def forget(home: Home) -> None:
     """Delete all checkpoints, as when the generation rises: states then start from the base."""
     shutil.rmtree(home.checkpoints, ignore_errors=True)
     home.checkpoints.mkdir(parents=True, exist_ok=True)
+
+
+def drop_superseded(home: Home, job: str) -> None:
+    """Delete the checkpoints of jobs before this one, refused ones too, once it has RETAINED newer ones of its own: Flink deletes
+    those of the job that runs alone."""
+    own = [each.completed_at for each in retained(home) if each.folder.parent.name == job]
+    if len(own) < RETAINED:
+        return
+    for folder in home.checkpoints.iterdir():
+        if folder.name == job or not _JOB.fullmatch(folder.name):
+            continue
+        found = [metadata.stat().st_mtime for metadata in folder.glob("chk-*/_metadata")]
+        if max(found, default=folder.stat().st_mtime) < min(own):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_older_savepoints(home: Home, limit: int = 2) -> None:

@@ -81,6 +81,8 @@ class Job:
         base; returns the origin. Raises Unavailable if the fault is not a checkpoint's."""
         for checkpoint in checkpoints.retained(self._home):
             if before is not None and checkpoint.completed_at >= before:
+                # For good: a later start without `before` would take it, and leave out what was lost.
+                self._refuse(checkpoint, "Redis has lost writes of before it")
                 continue
             try:
                 self._submit(checkpoint)

@@ -1,9 +1,9 @@
 """Keeps the job running, in a thread of its own: starting a job takes seconds during which services must be supervised."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,6 +21,8 @@ from infra.services.service import Service
 from infra.services.supervisor import Supervisor
 
 EVERY = 0.5
+TIDY_EVERY = 60.0
+"""Seconds between two looks at which checkpoints nobody needs any more."""
 IN_VAIN = 5.0
 """Seconds of failing to restore a checkpoint after which the job is started from an older one; Flink itself retries the same."""
 
@@ -52,6 +54,7 @@ class JobKeeper:
         self._standstill = standstill
         self._fill_redis = fill_redis
         self._vain_since: float | None = None
+        self._tidy_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
 
@@ -95,11 +98,19 @@ class JobKeeper:
             try:
                 self._serve_request()
                 self._check_job()
-                with contextlib.suppress(Unavailable):  # the JobManager is away
+                with suppress(Unavailable):  # the JobManager is away
                     self._prepare_for_faults()
+                    self._tidy()
                 self._supervisor.note(job_trouble=None)
-            except (MartletError, OSError) as error:
-                self._supervisor.note(job_trouble=str(error)[:500])
+            except Exception as error:  # nobody else sees to the job
+                kind = "" if isinstance(error, (MartletError, OSError)) else f"{type(error).__name__}: "
+                self._supervisor.note(job_trouble=f"{kind}{error}"[:500])
+
+    def _tidy(self) -> None:
+        job = self._job.running() if time.monotonic() >= self._tidy_at else None
+        if job is not None:
+            self._tidy_at = time.monotonic() + TIDY_EVERY
+            checkpoints.drop_superseded(self._home, job)
 
     def _prepare_for_faults(self) -> None:
         """See to it that the job has its TaskManagers, then a warm standby, then a client that can submit it again."""
@@ -112,7 +123,7 @@ class JobKeeper:
             self._job.prepare_client()
 
     def _check_job(self) -> None:
-        with contextlib.suppress(Unavailable):  # it is away: the job waits for it
+        with suppress(Unavailable):  # it is away: the job waits for it
             self._check_redis()
         try:
             trouble = self._trouble()

@@ -1,6 +1,7 @@
 """The persistent record of a home: its data set, the base in use, the generation of writes, the clock."""
 
 import secrets
+import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -93,6 +94,7 @@ class HomeRecord:
         self._home = home
         self._settings = self._on_disk()
         self._as_read = msgspec.structs.asdict(self._settings)
+        self._saving = threading.Lock()
 
     def _on_disk(self) -> Settings:
         try:
@@ -373,11 +375,14 @@ class HomeRecord:
             return Unavailable(f"{self._home.record_file}: waited {WRITE_S:.0f} s for process {pid}, which writes it")
 
         self._home.run.mkdir(parents=True, exist_ok=True)
-        with pid_lock(self._home.run / "record.lock", WRITE_S, refusal):
-            if self._home.record_file.exists():
-                mine = msgspec.structs.asdict(self._settings)
-                changed = {name: value for name, value in mine.items() if value != self._as_read[name]}
-                self._settings = msgspec.structs.replace(self._on_disk(), **changed)
-            values = msgspec.to_builtins(self._settings)
+        with self._saving, pid_lock(self._home.run / "record.lock", WRITE_S, refusal):
+            mine = msgspec.structs.asdict(self._settings)
+            changed = {name: value for name, value in mine.items() if value != self._as_read[name]}
+            before = self._on_disk() if self._home.record_file.exists() else Settings(**mine)
+            written = msgspec.structs.replace(before, **changed)
+            values = msgspec.to_builtins(written)
             write_json(self._home.record_file, {name: value for name, value in values.items() if value is not None})
-        self._as_read = msgspec.structs.asdict(self._settings)
+            self._as_read = msgspec.structs.asdict(written)
+            for name, value in self._as_read.items():
+                if getattr(self._settings, name) == mine[name]:  # else another thread has set it meanwhile
+                    setattr(self._settings, name, value)

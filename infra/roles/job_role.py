@@ -24,9 +24,11 @@ def run_job(home: Home, options: UpOptions) -> None:
     stop.install()
     try:
         with Stack.opened(home, options, steps) as stack:
-            _start(stack)
-            steps.print_line("the job runs")
-            stop.defer()
+            try:
+                _start(stack)
+                steps.print_line("the job runs")
+            finally:
+                stop.defer()  # a signal while all is being stopped is to change nothing
             stop.wait()
             steps.print_line("stopping")
     except KeyboardInterrupt:

@@ -38,8 +38,10 @@ def run_watch(home: Home, port: int) -> None:
             stop_leftovers(home.watch_file, steps.print_line)
             supervisor = Supervisor(home, home.watch_file)
             try:
-                _begin(home, settings, supervisor, port)
-                stop.defer()
+                try:
+                    _begin(home, settings, supervisor, port)
+                finally:
+                    stop.defer()  # a signal while all is being stopped is to change nothing
                 steps.print_line(f"watching over {home.path}")
                 while not stop.wait(0):
                     watch_generation(home, settings, supervisor, port, stop, steps.print_line)

@@ -13,6 +13,8 @@ from features.errors import Unavailable
 
 FORM_TIMEOUT: Final = 60.0
 """Seconds that the servers may take to know one another, and replicas to have what their primaries have."""
+LOAD_TIMEOUT: Final = 120.0
+"""Seconds that a server may take to load what it has on disk."""
 
 
 def cluster_settings(bus_port: int, node_timeout: float = 3.0) -> dict[str, str]:
@@ -29,15 +31,16 @@ def cluster_settings(bus_port: int, node_timeout: float = 3.0) -> dict[str, str]
 
 def bring_together(servers: Sequence[Server], primaries: int) -> None:
     """Have servers be one cluster: as they were before, wherever they listen now; where none has a key, one that is made of them
-    anew, the first of them `primaries`. Raises Unavailable where it is not whole within FORM_TIMEOUT."""
+    anew, the first of them `primaries`. Raises Unavailable where it is not whole within FORM_TIMEOUT after all have loaded what
+    they had on disk, which may take LOAD_TIMEOUT."""
     clients = [_client(server) for server in servers]
     try:
+        _await(lambda: not any(map(_loads, clients)), time.monotonic() + LOAD_TIMEOUT, "load what they have on disk")
         if any(client.dbsize() for client in clients):
-            for client in clients:  # each anew: until a server is thought dead, nobody is told that it is elsewhere
-                _meet(client, clients, servers)
-            _await(
-                lambda: all(map(_is_whole, clients)), time.monotonic() + FORM_TIMEOUT, "come to be one cluster again"
-            )
+            deadline = time.monotonic() + FORM_TIMEOUT
+            # Each anew: until a server is thought dead, nobody is told that it is elsewhere.
+            _await(lambda: _have_met(clients, servers), deadline, "hear where the others are")
+            _await(lambda: all(map(_is_whole, clients)), deadline, "come to be one cluster again")
             return
         for client in clients:  # what has not come to be whole is left behind
             _run(client, "CLUSTER", "RESET", "HARD")
@@ -47,6 +50,16 @@ def bring_together(servers: Sequence[Server], primaries: int) -> None:
         for client in clients:
             client.close()
     form_cluster(servers[:primaries], servers[primaries:])
+
+
+def _have_met(clients: Sequence[redis.Redis], servers: Sequence[Server]) -> bool:
+    """Have each server hear where the others are; returns False where one could not, since it loads what its primary has."""
+    try:
+        for client in clients:
+            _meet(client, clients, servers)
+    except redis.BusyLoadingError:
+        return False
+    return True
 
 
 def form_cluster(primaries: Sequence[Server], replicas: Sequence[Server] = ()) -> None:
@@ -105,9 +118,17 @@ def _known(client: redis.Redis) -> int:
     return int(_info(client)["cluster_known_nodes"])
 
 
+def _loads(client: redis.Redis) -> bool:
+    persistence: Any = client.info("persistence")
+    return bool(persistence["loading"])
+
+
 def _is_whole(client: redis.Redis) -> bool:
     """Whether a server finds all slots served and, if it is a replica, has what its primary has."""
-    if _info(client)["cluster_state"] != "ok":
+    try:
+        if _info(client)["cluster_state"] != "ok":
+            return False
+    except redis.BusyLoadingError:
         return False
     replication: Any = client.info("replication")
     if replication["role"] == "slave":
@@ -116,7 +137,8 @@ def _is_whole(client: redis.Redis) -> bool:
 
 
 def _await(check: Callable[[], bool], deadline: float, what: str) -> None:
+    began = time.monotonic()
     while not check():
         if time.monotonic() > deadline:
-            raise Unavailable(f"the servers of a Redis Cluster do not {what} within {FORM_TIMEOUT:.0f} s")
+            raise Unavailable(f"the servers of a Redis Cluster do not {what} within {deadline - began:.0f} s")
         time.sleep(0.05)

@@ -1,9 +1,12 @@
 """Starts services, restarts them when they die, and stops them; records their processes, so that a successor can clean up.
 
 A service that dies is restarted after 0.5, 1, 2, … 30 s; after a minute of running the delay starts from 0.5 again. One
-whose work another takes over may wait for longer (`Service.restart_after`).
+whose work another takes over may wait for longer (`Service.restart_after`), while there is another one of its kind.
+
+What fails in passing, such as a status file on a full disk or a fork without memory, is told, and supervision goes on.
 """
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -11,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,11 @@ class _Child:
     restart_at: float | None = None
     last_exit: int | None = None
     peak_mib: int = 0
+    is_ending: bool = False
+
+    @property
+    def runs(self) -> bool:
+        return self.restart_at is None and self.popen.poll() is None
 
 
 class Supervisor:
@@ -50,6 +59,8 @@ class Supervisor:
         """Exit codes of services that did not last."""
         self._facts: dict[str, object] = {}
         self._chores: list[Callable[[], object]] = []
+        self._troubles: list[str] = []
+        """What failed since they were noted last."""
         self._monitor = threading.Thread(target=self._monitor_children, name="supervisor", daemon=True)
         me = ProcessId.of(os.getpid())
         assert me is not None
@@ -144,7 +155,7 @@ class Supervisor:
             except Exception as error:  # whatever a client raises before its server is there
                 reason = f"{type(error).__name__}: {error}"
             child = self._children.get(service.name)
-            if child is None:
+            if child is None or child.is_ending:
                 raise Unavailable(f"{service.name} was stopped")
             if child.popen.poll() is not None and not self._monitor.is_alive():
                 reason = f"it exited with {child.popen.returncode}"
@@ -156,15 +167,20 @@ class Supervisor:
             )
 
     def end(self, name: str) -> bool:
-        """Stop one service, if it was started, and no longer restart it; returns False if it had to be killed."""
+        """Stop one service, if it was started, and no longer restart it; returns False if it had died or had to be killed. It
+        stands in the status until it has ended, so that a successor knows of it."""
         with self._lock:
-            child = self._children.pop(name, None)
-            self._write()
-        if child is None:
-            return True
+            child = self._children.get(name)
+            if child is None:
+                return True
+            child.is_ending, did_run = True, child.runs
         clean = stop(child.id, child.service.grace)
         child.popen.poll()
-        return clean
+        with self._lock:
+            if self._children.get(name) is child:
+                del self._children[name]
+            self._write()
+        return clean and did_run
 
     def runs(self, name: str) -> bool:
         with self._lock:
@@ -197,14 +213,27 @@ class Supervisor:
             round_number += 1
             with self._lock:
                 for child in list(self._children.values()):
-                    self._check_child(child)
-            if round_number % 4 == 0:
-                self._do_chores()
+                    self._try(partial(self._check_child, child))
             if round_number % 20 == 0:
-                self._housekeeping()
+                self._try(self._housekeeping)
+            if round_number % 4 == 0:
+                for chore in self._chores:
+                    self._try(chore)
+                self.note(troubles=self._troubles or None)
+                self._troubles = []
+
+    def _try(self, work: Callable[[], object]) -> None:
+        """Do a part of the monitoring. What it raises is noted: no failure may end it."""
+        try:
+            work()
+        except Exception as error:
+            kind = "" if isinstance(error, MartletError) else f"{type(error).__name__}: "
+            self._troubles.append(f"{kind}{error}"[:300])
 
     def _check_child(self, child: _Child) -> None:
         now = time.monotonic()
+        if child.is_ending:
+            return
         if child.restart_at is not None:
             if now >= child.restart_at:
                 self._spawn(child.service, child)
@@ -217,21 +246,18 @@ class Supervisor:
         child.last_exit = code
         if child.service.lasts:
             child.restart_at = now + max(child.backoff, child.service.restart_after)
+            self._hurry_last_of(child.service.kind)
         else:
             del self._children[child.service.name]
             self._ended[child.service.name] = code
         self._write()
 
-    def _do_chores(self) -> None:
-        troubles = []
-        for chore in self._chores:
-            try:
-                chore()
-            except Exception as error:  # a chore that fails must not end the monitoring of processes
-                troubles.append(
-                    f"{'' if isinstance(error, MartletError) else type(error).__name__ + ': '}{error}"[:300]
-                )
-        self.note(troubles=troubles or None)
+    def _hurry_last_of(self, kind: str) -> None:
+        """Where none of a kind runs, nobody takes over: those that wait are restarted by their usual delay."""
+        alike = [child for child in self._children.values() if child.service.kind == kind]
+        if not any(child.runs for child in alike):
+            for child in alike:
+                self.restart_now(child.service.name)
 
     def _housekeeping(self) -> None:
         with self._lock:
@@ -243,31 +269,31 @@ class Supervisor:
     def _write(self) -> None:
         if self._closed:
             return
-        write_json(
-            self._file,
-            {
-                "supervisor": {"pid": self._me.pid, "started": self._me.started},
-                **self._facts,
-                "services": {
-                    name: {
-                        "pid": child.id.pid,
-                        "started": child.id.started,
-                        "address": child.service.address,
-                        "restarts": child.restarts,
-                        "last_exit": child.last_exit,
-                        "peak_mib": child.peak_mib,
-                        "running": child.restart_at is None,
-                        "grace": child.service.grace,
-                    }
-                    for name, child in self._children.items()
-                },
+        with contextlib.suppress(OSError):  # the next one tells it: no process is to stand or fall with the file
+            write_json(self._file, self._status(), sync=False)
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "supervisor": {"pid": self._me.pid, "started": self._me.started},
+            **self._facts,
+            "services": {
+                name: {
+                    "pid": child.id.pid,
+                    "started": child.id.started,
+                    "address": child.service.address,
+                    "restarts": child.restarts,
+                    "last_exit": child.last_exit,
+                    "peak_mib": child.peak_mib,
+                    "running": child.restart_at is None,
+                    "grace": child.service.grace,
+                }
+                for name, child in self._children.items()
             },
-            sync=False,
-        )
+        }
 
     def stop_all(self, print_line: Callable[[str], None] = lambda _: None) -> dict[str, bool]:
-        """Stop every child, the last started first, and remove the status file; returns by name whether each ended without
-        SIGKILL."""
+        """Stop every child, the last started first, and remove the status file; returns by name whether each ran, and ended
+        without SIGKILL."""
         with self._lock:
             self._stopping.set()
         if self._monitor.is_alive():
@@ -276,7 +302,7 @@ class Supervisor:
         for name in reversed(list(self._children)):
             began = time.monotonic()
             clean[name] = self.end(name)
-            how = "" if clean[name] else " (killed: it did not go by itself)"
+            how = "" if clean[name] else " (it had died, or had to be killed)"
             print_line(f"{name} stopped{how} in {time.monotonic() - began:.1f} s")
         with self._lock:  # no thread may write the file again
             self._closed = True

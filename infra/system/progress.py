@@ -1,5 +1,9 @@
-"""Progress output of a command: one line per step with its duration. Several steps may run at once, in threads."""
+"""Progress output of a command: one line per step with its duration. Several steps may run at once, in threads.
 
+Whoever reads it may go away, as with a closed terminal: nothing is printed then, and what it tells of goes on.
+"""
+
+import contextlib
 import shutil
 import sys
 import threading
@@ -46,10 +50,14 @@ class Steps:
             self._print(line)
 
     def _print(self, text: str) -> None:
-        print(f"\r\033[K{text}" if self._terminal else text, flush=True)
+        self._write(f"\r\033[K{text}\n" if self._terminal else f"{text}\n")
         self._show()
 
     def _show(self) -> None:
         if self._terminal:
             width = shutil.get_terminal_size().columns - 6
-            print(f"\r\033[K  {', '.join(self._under_way)[:width]} …" if self._under_way else "", end="", flush=True)
+            self._write(f"\r\033[K  {', '.join(self._under_way)[:width]} …" if self._under_way else "")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            print(text, end="", flush=True)

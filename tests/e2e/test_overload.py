@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import socket
-import statistics
 import threading
 import time
 from collections import Counter
@@ -43,7 +42,6 @@ def timed(http: httpx.Client) -> tuple[int, float]:
 
 
 def test_under_overload_some_are_answered_in_time_and_the_rest_are_told_at_once(martlet: Martlet) -> None:
-    alone = statistics.median(timed(martlet.http)[1] for _ in range(40))
     done = threading.Event()
     memory = api(martlet).memory_info().rss
 
@@ -53,20 +51,21 @@ def test_under_overload_some_are_answered_in_time_and_the_rest_are_told_at_once(
             while not done.is_set():
                 out.append(timed(http))
                 if out[-1][0] == 503:
-                    done.wait(0.05)
+                    done.wait(0.2)
         return out
 
     with ThreadPoolExecutor(CALLERS) as pool:
+        began = time.monotonic()
         asking = [pool.submit(ask) for _ in range(CALLERS)]
         time.sleep(4)
         alive = martlet.http.get("/healthz")
         done.set()
         answers = [each for one in asking for each in one.result(30)]
+        lasted = time.monotonic() - began
     assert alive.status_code == 200
-    counts = Counter(status for status, _ in answers)
-    assert set(counts) == {200, 503}
-    # In a queue of all callers each would take CALLERS times as long as alone; the callers take their part of the cores, too.
-    assert statistics.median(took for status, took in answers if status == 200) < CALLERS * alone / 2
+    assert set(Counter(status for status, _ in answers)) == {200, 503}
+    # Little's law: so many callers wait on average for a list that they get. Were nobody refused, it would be all of them.
+    assert sum(took for status, took in answers if status == 200) / lasted < CALLERS / 2
     assert api(martlet).memory_info().rss < memory + (100 << 20)
     until(lambda: not martlet.recommend(6)["degraded"], 30, "a whole list again")
 

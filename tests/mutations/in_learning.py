@@ -129,8 +129,8 @@ FAULTS: Final = (
     Fault(
         "a record that was read long ago takes back what others have written since",
         "infra/home/record.py",
-        "msgspec.structs.replace(self._on_disk(), **changed)",
-        "msgspec.structs.replace(self._settings, **changed)",
+        "before = self._on_disk() if self._home.record_file.exists() else Settings(**mine)",
+        "before = Settings(**mine)",
         ("test_what_another_process_has_changed_meanwhile_stays",),
     ),
 )

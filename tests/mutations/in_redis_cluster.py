@@ -127,7 +127,7 @@ FAULTS: Final = (
     Fault(
         "commands go on to where a slot was",
         NODES,
-        "            self._nodes.slots().move(reply.slot_id, (reply.host, reply.port))\n",
+        "            self._nodes.slots().move(reply.slot_id, self._nodes.redirected(client, reply))\n",
         "            pass\n",
         ("test_slots_that_moved_and_that_move_are_followed",),
     ),

@@ -21,6 +21,7 @@ from tests.mutations import (
     in_serving,
     in_several_servers,
     in_streaming,
+    in_supervision,
     in_user_fold,
     in_users,
 )
@@ -45,6 +46,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *in_serving.FAULTS,
     *in_several_servers.FAULTS,
     *in_streaming.FAULTS,
+    *in_supervision.FAULTS,
     *in_user_fold.FAULTS,
     *in_users.FAULTS,
 )

@@ -11,7 +11,7 @@ from features.engines.redis_nodes import RedisNodes
 from features.store.redis_scripts import ADVANCE_CLOCK
 from infra.system.processes import free_ports
 from tests.home import until
-from tests.redis_cluster import RedisCluster, redis_cluster
+from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster
 from tests.redis_process import redis_process
 
 KEYS = [f"k{number}" for number in range(50)]
@@ -66,7 +66,7 @@ def test_replies_come_in_order_from_a_cluster_and_from_a_server(
 
 
 def test_slots_that_moved_and_that_move_are_followed(shared: RedisCluster, nodes: RedisNodes) -> None:
-    target = next(each for each in shared.servers if each is not shared.owner_of("k7"))
+    target = other_than_owner(shared, "k7")
     shared.begin_move("k7", target)
     assert nodes.call("set", "new:{k7}", 1) is True
     assert nodes.call("get", "k7") == b"7"
@@ -81,6 +81,40 @@ def test_a_script_is_loaded_where_it_is_not(nodes: RedisNodes) -> None:
         pipe.add_script(ADVANCE_CLOCK, [key], [1_000])
     assert pipe.execute() == [1] * len(KEYS)
     assert read_all(nodes) == [b"1000"] * len(KEYS)
+
+
+def other_than_owner(shared: RedisCluster, key: str) -> ClusterServer:
+    return next(each for each in shared.servers if each is not shared.owner_of(key))
+
+
+def test_a_script_is_loaded_where_a_slot_that_moves_goes(shared: RedisCluster, nodes: RedisNodes) -> None:
+    def advance(key: str) -> object:
+        pipe = nodes.pipeline()
+        pipe.add_script(ADVANCE_CLOCK, [key], [1_000])
+        return pipe.execute()[0]
+
+    assert advance("k9") == 1  # its owner has the script now
+    target = other_than_owner(shared, "k9")
+    target.run("SCRIPT", "FLUSH")
+    shared.begin_move("k9", target)
+    assert advance("new:{k9}") == 1
+    shared.end_move("k9", target)
+
+
+def test_a_server_that_is_redirected_to_without_a_name_is_where_the_other_one_is(
+    shared: RedisCluster, nodes: RedisNodes
+) -> None:
+    for server in shared.servers:
+        server.run("CONFIG", "SET", "cluster-preferred-endpoint-type", "unknown-endpoint")
+    try:
+        target = other_than_owner(shared, "k11")
+        shared.begin_move("k11", target)
+        assert nodes.call("set", "new:{k11}", 1) is True
+        shared.end_move("k11", target)
+        assert read_all(nodes) == [b"%d" % number for number in range(50)]
+    finally:
+        for server in shared.servers:
+            server.run("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
 
 
 def test_the_first_error_is_raised_and_the_rest_is_done(nodes: RedisNodes) -> None:

@@ -5,6 +5,8 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -245,3 +247,30 @@ def test_records_that_are_saved_at_once_all_hold(home: Home) -> None:
         list(pool.map(save, changes))
     found = record_of(home)
     assert (found.newest_base, found.parallelism, found.flink, found.folds_items) == (7, 3, "http://127.0.0.1:1", False)
+
+
+class OftenLookedAt(Home):
+    """A home that does something whenever a record looks for its file: in the middle of reading and writing it."""
+
+    on_look: Callable[[], object] = staticmethod(lambda: None)
+
+    @property
+    def record_file(self) -> Path:
+        self.on_look()
+        return super().record_file
+
+
+def test_what_one_thread_sets_while_another_saves_is_not_lost(home: Home) -> None:
+    use(home)
+    watched = OftenLookedAt(home.path)
+    record = HomeRecord(watched)
+    record.set_next_base(7)
+    numbers = count(1)
+    watched.on_look = lambda: record.put_log("cluster", {"events": str(next(numbers))})
+    record.save()
+    watched.on_look = lambda: None
+    newest = {"events": str(next(numbers) - 1)}
+    assert record.topics == newest
+    record.save()
+    assert HomeRecord(home).topics == newest
+    assert HomeRecord(home).newest_base == 7

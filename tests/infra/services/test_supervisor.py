@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,17 +53,28 @@ def test_a_child_that_dies_is_started_again_and_status_says_so(
     assert status["services"]["child"]["last_exit"] == -signal.SIGKILL
 
 
-def test_one_whose_work_another_takes_over_waits_for_its_restart(supervisor: Supervisor, tmp_path: Path) -> None:
-    flag = tmp_path / "flag"
-    code = f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)"
-    supervisor.start(service(code, flag, restart_after=3600.0))
+def two_of_a_kind(supervisor: Supervisor, folder: Path) -> None:
+    """Starts the children child and child-2, either of which takes the other's work over."""
+    code = "import sys, time; open(sys.argv[1], 'w').close(); time.sleep(60)"
+    for name in ("child", "child-2"):
+        argv = (sys.executable, "-c", code, folder / name)
+        supervisor.start(Service(name, argv, (folder / name).stat, restart_after=3600.0))
     supervisor.start_monitor()
-    first = supervisor.child_id("child")
-    process = first.process()
+
+
+def kill(supervisor: Supervisor, name: str) -> ProcessId:
+    killed = supervisor.child_id(name)
+    process = killed.process()
     assert process is not None
+    process.kill()
+    return killed
+
+
+def test_one_whose_work_another_takes_over_waits_for_its_restart(supervisor: Supervisor, tmp_path: Path) -> None:
+    two_of_a_kind(supervisor, tmp_path)
     assert supervisor.waiting() == set()
     supervisor.restart_now("child")  # it runs: nothing is to be done
-    process.kill()
+    first = kill(supervisor, "child")
     until(lambda: supervisor.waiting() == {"child"})
     with pytest.raises(AssertionError, match="did not happen in time"):
         until(lambda: supervisor.child_id("child") != first, 2.0)
@@ -70,6 +82,79 @@ def test_one_whose_work_another_takes_over_waits_for_its_restart(supervisor: Sup
         supervisor.restart_now("child")
     until(lambda: supervisor.child_id("child") != first)
     assert supervisor.waiting() == set()
+
+
+def test_where_none_of_a_kind_runs_nobody_takes_over_and_all_are_restarted(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    two_of_a_kind(supervisor, tmp_path)
+    first = kill(supervisor, "child")
+    until(lambda: supervisor.waiting() == {"child"})
+    second = kill(supervisor, "child-2")
+    until(lambda: supervisor.child_id("child") != first)
+    until(lambda: supervisor.child_id("child-2") != second)
+    assert supervisor.waiting() == set()
+
+
+def test_nothing_that_fails_ends_supervision(home: Home, supervisor: Supervisor, tmp_path: Path) -> None:
+    """A chore that raises, a program that is away for a moment, a status file that can't be written."""
+    program = tmp_path / "program"
+    program.symlink_to(sys.executable)
+    flag = tmp_path / "flag"
+    code = f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)"
+    supervisor.start(Service("child", (program, "-c", code), flag.stat))
+    chores = []
+
+    def chore() -> None:
+        chores.append(1)
+        raise KeyError("no such key")
+
+    supervisor.add_chore(chore)
+    supervisor.start_monitor()
+    program.unlink()
+    first = kill(supervisor, "child")
+
+    def troubles() -> str:
+        return str((read_json(home.status_file) or {}).get("troubles"))
+
+    until(lambda: "No such file" in troubles() and "KeyError" in troubles())
+    home.status_file.unlink()
+    home.status_file.mkdir()  # it can't be replaced now
+    program.symlink_to(sys.executable)
+    until(lambda: supervisor.child_id("child") != first)
+    seen = len(chores)
+    until(lambda: len(chores) > seen + 1)
+    home.status_file.rmdir()
+    until(lambda: "KeyError" in troubles())
+
+
+def test_a_service_that_had_died_was_not_stopped_in_order(supervisor: Supervisor, tmp_path: Path) -> None:
+    two_of_a_kind(supervisor, tmp_path)
+    kill(supervisor, "child")
+    until(lambda: supervisor.waiting() == {"child"})
+    assert supervisor.end("child") is False
+    assert supervisor.end("child-2") is True
+
+
+def test_one_that_is_being_stopped_is_known_to_a_successor_until_it_has_gone(
+    home: Home, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    supervisor.start(service(f"{ignore}; open({str(flag)!r}, 'w').close(); time.sleep(60)", flag, grace=30.0))
+    supervisor.start_monitor()
+    child = supervisor.child_id("child")
+    ending = threading.Thread(target=supervisor.end, args=("child",))
+    ending.start()
+    try:
+        with pytest.raises(AssertionError, match="did not happen in time"):
+            until(lambda: "child" not in (read_json(home.status_file) or {})["services"], 1.0)
+    finally:
+        process = child.process()
+        assert process is not None
+        process.kill()
+        ending.join(30)
+    assert (read_json(home.status_file) or {})["services"] == {}  # and it is not restarted
 
 
 def test_not_ready_is_an_error_with_the_end_of_the_log(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Requests to a running `up`: each is carried out once, and only while somebody waits for it."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from features.errors import Unavailable
+from infra.home.command_channel import REBUILD, drop_request, next_request, request_up, write_answer
+from infra.home.home_lock import home_lock
+from infra.home.paths import Home, write_json
+from tests.home import until
+
+
+@pytest.fixture
+def home(home: Home) -> Iterator[Home]:
+    """A home that this process runs."""
+    with home_lock(home):
+        write_json(home.status_file, {"state": "up", "services": {}})
+        yield home
+
+
+@pytest.mark.parametrize(("error", "expected"), [("", "done so"), ("it was refused", "it was refused")])
+def test_who_requests_learns_what_was_done(home: Home, error: str, expected: str) -> None:
+    taken = threading.Event()
+
+    def serve() -> None:
+        def take() -> bool:
+            request = next_request(home)
+            if request is not None:
+                assert (request["wish"], request["parallelism"]) == (REBUILD, 3)
+                write_answer(home, request, done="done so", error=error)
+            return request is not None
+
+        until(take, 20, "a request")
+        taken.set()
+
+    with ThreadPoolExecutor(1) as thread:
+        served = thread.submit(serve)
+        if error:
+            with pytest.raises(Unavailable, match=expected):
+                request_up(home, REBUILD, 20, parallelism=3)
+        else:
+            assert request_up(home, REBUILD, 20, parallelism=3) == expected
+        served.result(20)
+    assert next_request(home) is None
+
+
+def test_a_request_nobody_waits_for_any_more_is_not_carried_out(home: Home) -> None:
+    with pytest.raises(Unavailable, match="not done within"):
+        request_up(home, REBUILD, 0.3)
+    assert next_request(home) is None
+
+
+def test_who_gives_up_leaves_the_request_of_another_alone(home: Home) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(request_up, home, REBUILD, 1.0)
+        until((home.run / "request.json").exists, 20, "a request")
+        write_json(home.run / "request.json", {"id": "another", "wish": REBUILD})
+        with pytest.raises(Unavailable, match="not done within"):
+            waiting.result(20)
+    request = next_request(home)
+    assert request is not None
+    assert request["id"] == "another"
+
+
+def test_a_request_to_a_run_that_has_ended_is_dropped(home: Home) -> None:
+    write_json(home.run / "request.json", {"id": "old", "wish": REBUILD})
+    drop_request(home)
+    assert next_request(home) is None
+    drop_request(home)  # where there is none, nothing happens

@@ -1,0 +1,97 @@
+"""Faults of supervision: of restarts, of stopping, and of what a later run finds."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+SUPERVISOR: Final = "infra/services/supervisor.py"
+CHECKPOINTS: Final = "infra/flink/checkpoints.py"
+CHANNEL: Final = "infra/home/command_channel.py"
+NODES: Final = "features/engines/redis_nodes.py"
+
+FAULTS: Final = (
+    Fault(
+        "the last of a kind waits as if another took over",
+        SUPERVISOR,
+        "if not any(child.runs for child in alike):",
+        "if False:",
+        ("test_where_none_of_a_kind_runs_nobody_takes_over_and_all_are_restarted",),
+    ),
+    Fault(
+        "a chore of another kind of error ends supervision",
+        SUPERVISOR,
+        "        except Exception as error:\n            kind",
+        "        except MartletError as error:\n            kind",
+        ("test_nothing_that_fails_ends_supervision",),
+    ),
+    Fault(
+        "a status that can't be written ends supervision",
+        SUPERVISOR,
+        "with contextlib.suppress(OSError):",
+        "with contextlib.suppress(KeyError):",
+        ("test_nothing_that_fails_ends_supervision",),
+    ),
+    Fault(
+        "what had died counts as stopped in order",
+        SUPERVISOR,
+        "return clean and did_run",
+        "return clean",
+        ("test_a_service_that_had_died_was_not_stopped_in_order",),
+    ),
+    Fault(
+        "a step ends where nobody reads of it",
+        "infra/system/progress.py",
+        "with contextlib.suppress(OSError):",
+        "with contextlib.suppress(KeyError):",
+        ("test_steps_are_done_though_nobody_reads_of_them",),
+    ),
+    Fault(
+        "a checkpoint of after a loss is taken later",
+        "infra/flink/job_control.py",
+        'self._refuse(checkpoint, "Redis has lost writes of before it")\n',
+        "",
+        ("test_a_checkpoint_from_after_a_loss_is_not_taken_by_a_later_start_either",),
+    ),
+    Fault(
+        "checkpoints of jobs before stay for ever",
+        CHECKPOINTS,
+        "if len(own) < RETAINED:",
+        "if own:",
+        ("test_checkpoints_of_jobs_before_go_once_there_are_enough_newer_ones",),
+    ),
+    Fault(
+        "checkpoints of jobs before go too early",
+        CHECKPOINTS,
+        "if len(own) < RETAINED:",
+        "if not own:",
+        ("test_checkpoints_of_jobs_before_go_once_there_are_enough_newer_ones",),
+    ),
+    Fault(
+        "a request is carried out though nobody waits for it",
+        CHANNEL,
+        'if request is not None and request["id"] == number:',
+        "if False:",
+        ("test_a_request_nobody_waits_for_any_more_is_not_carried_out",),
+    ),
+    Fault(
+        "what another thread set while the record was saved is lost",
+        "infra/home/record.py",
+        "            self._as_read = msgspec.structs.asdict(written)\n",
+        "            self._as_read = msgspec.structs.asdict(self._settings)\n",
+        ("test_what_one_thread_sets_while_another_saves_is_not_lost",),
+    ),
+    Fault(
+        "a script is not loaded where a slot that moves goes",
+        NODES,
+        "return self._followed(target, command, found) if isinstance(found, NoScriptError) else found",
+        "return found",
+        ("test_a_script_is_loaded_where_a_slot_that_moves_goes",),
+    ),
+    Fault(
+        "a server without a name is looked for on this machine",
+        "features/engines/redis_slots.py",
+        'return source[0] if host in ("", "?") else host, int(port)',
+        'return host or "localhost.invalid", int(port)',
+        ("test_a_server_that_is_redirected_to_without_a_name_is_where_the_other_one_is",),
+    ),
+)
