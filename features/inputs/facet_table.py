@@ -1,4 +1,5 @@
-"""The facet values of a catalogue's items, kept sparse: 12 bytes an item, 4 for each value that it has, a quarter of room above.
+"""The facet values of a catalogue's items, kept sparse: 12 bytes an item, 4 for each value that it has, a quarter of room above,
+and 4 more for each once rows are wanted by value.
 
 Values have numbers in the order in which they came, which never change. What an item has is a run in two long arrays, as in a
 matrix in compressed rows; a run that has to grow moves to the end, and what it leaves behind is swept up in time.
@@ -11,6 +12,7 @@ import numpy as np
 
 from features.arrays import FloatArray, IntArray
 from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.rows_by_value import RowsByValue
 from features.recall.compiled import NumberArray
 from features.recall.whole_order import Runs
 
@@ -31,6 +33,7 @@ class FacetTable:
         self._used = 0
         self._held = 0
         self._columns: dict[Vocabulary, NumberArray] = {}
+        self._by_value = RowsByValue()
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -48,6 +51,9 @@ class FacetTable:
         """Replace a row's values. A new value gets the next number."""
         numbers = [self._known(name) for name in dict.fromkeys(names)]
         start, before = int(self._starts[row]), int(self._counts[row])
+        if self._values[start : start + before].tolist() == numbers:
+            return
+        self._by_value.note(row)
         self._held += len(numbers) - before
         if len(numbers) > before:
             self._counts[row] = 0
@@ -106,6 +112,11 @@ class FacetTable:
     def runs(self) -> Runs:
         """The values of each row, by their numbers, as they stand until the next `put`."""
         return Runs(self._starts, self._counts, self._values)
+
+    def rows_having(self, numbers: IntArray, limit: int) -> IntArray | None:
+        """The rows that have one of the values with these numbers, and perhaps some that have none, each once and in no order;
+        None where there are more than `limit`."""
+        return self._by_value.having(numbers, limit, self.runs, len(self.names))
 
     def columns_of(self, vocabulary: Vocabulary) -> NumberArray:
         """[V] the column of each value, by number."""

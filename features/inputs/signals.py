@@ -13,6 +13,7 @@ import numpy as np
 
 from features.arrays import PRIOR_MEAN, FloatArray, IntArray, smoothed_mean
 from features.inputs.moment import Moment
+from features.inputs.popular_by_taste import popular_by_taste
 from features.recall.compiled import scratch
 from features.recall.likeness import fill_likeness
 from features.recall.sparse import best, divided, fill_columns, fill_columns_of_keys, keys_of, merge, read_values
@@ -88,8 +89,8 @@ class _OfTaste:
         numbers, liking = moment.liking
         self._liking = np.zeros(len(self._facets.names), np.float32)
         self._liking[numbers] = np.maximum(liking, 0)
-        self.order = moment.standing.order("popular").best_weighted(
-            self._facets.runs, self._liking, self._root, moment.allowed, MAX_RANKED
+        self.order = popular_by_taste(
+            self._facets, self._liking, moment.standing.order("popular"), self._root, moment.allowed, MAX_RANKED
         )
 
     def at(self, rows: IntArray) -> FloatArray:

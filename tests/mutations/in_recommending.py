@@ -272,6 +272,20 @@ FAULTS: Final = (
         ("test_the_best_by_weight_are_those_of_all_rows",),
     ),
     Fault(
+        "a row that has changed is not found by its values",
+        "features/inputs/rows_by_value.py",
+        "            self._changed.append(row)",
+        "            pass",
+        ("test_rows_are_found_by_their_values_while_they_change",),
+    ),
+    Fault(
+        "rows of one search are left out of the next",
+        "features/inputs/rows_by_value.py",
+        "        marks[out[at]] = 0",
+        "        pass",
+        ("test_it_gives_the_best_of_all_rows",),
+    ),
+    Fault(
         "sums of one list stay for the next",
         "features/recall/sparse.py",
         "        sums[row] = 0.0\n        marks",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from features.arrays import FloatArray, IntArray
 from features.inputs.facet_table import VOCABULARIES, FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.rows_by_value import CHANGED
 
 NAMES = [f"v{number}" for number in range(12)]
 VOCABULARY = ("v1", "v3", "never")
@@ -77,6 +78,36 @@ def test_a_matrix_has_a_column_a_value_and_one_for_all_others(changes: list[tupl
             [*(float(name in each) for name in vocabulary), float(bool(set(each) - set(vocabulary)))] for each in plain
         ]
         assert matrix(table, np.arange(10), vocabulary).tolist() == expected
+
+
+@given(puts, puts, st.sets(st.sampled_from(NAMES)))
+def test_rows_are_found_by_their_values_while_they_change(
+    first: list[tuple[int, list[str]]], then: list[tuple[int, list[str]]], wanted: set[str]
+) -> None:
+    table, plain = filled(10, first)
+    for row, names in [(0, plain[0]), *then]:
+        table.put(row, names)
+        plain[row] = list(dict.fromkeys(names))
+        numbers = np.array(sorted(number for name in wanted if (number := table.number_of(name)) is not None), np.int64)
+        found = table.rows_having(numbers, 100)
+        assert found is not None
+        assert len(set(found.tolist())) == len(found)
+        assert {row for row, each in enumerate(plain) if wanted & set(each)} <= set(found.tolist())
+
+
+def test_rows_by_value_are_made_anew_once_many_have_changed_and_not_given_where_they_are_too_many() -> None:
+    size = 5_000
+    table = FacetTable(size)
+    for row in range(size):
+        table.put(row, [f"v{row % 100}", "any"])
+    rare, frequent = (np.array([table.number_of(name)], np.int64) for name in ("v7", "any"))
+    assert (found := table.rows_having(rare, size - 1)) is not None
+    assert sorted(found.tolist()) == list(range(7, size, 100))
+    assert table.rows_having(frequent, size - 1) is None
+    for row in range(CHANGED + 1):
+        table.put(row, ["any"])
+    assert (found := table.rows_having(rare, size - 1)) is not None
+    assert sorted(found.tolist()) == list(range(1107, size, 100))
 
 
 def test_values_that_came_after_a_vocabulary_was_used_are_others() -> None:
