@@ -59,7 +59,8 @@ class Judge:
         self._joined, self.evidence = Joined(), Evidence()
         self._consumer: Any = None
         self._read_api_at: dict[str, float] = {}
-        self._away_since: dict[str, float] = {}
+        self._away_since: dict[tuple[str, int | None], float] = {}
+        """Since when a stable version does not rank, by model and version."""
         self._saved = time.monotonic()
         self._saved_offsets: dict[str, dict[int, int]] = {}
         self._printed = 0, 0
@@ -83,8 +84,8 @@ class Judge:
         if judging is None:
             time.sleep(POLL_MS / 1000)
             return
-        until = self._read() - int(judging.window_s * 1000) - LATE_MS
-        for record, liked in self._joined.close(until):
+        read = self._read() - LATE_MS
+        for record, liked in self._joined.close(read - int(judging.window_s * 1000), read):
             self.evidence.count(record, liked)
         for name in list_models(self._models):
             with suppress(Broken):  # labels that can't be read: the API says so
@@ -94,8 +95,9 @@ class Judge:
 
     def _judge(self, name: str) -> None:
         labels, versions = read_labels(self._models, name), list_versions(self._models, name)
-        if labels is None or labels.stable not in versions or self._is_away(name, labels.stable):
-            self._adopt(name)
+        stable = labels.stable if labels is not None and labels.stable in versions else None
+        if labels is None or stable is None or self._is_away(name, stable):
+            self._adopt(name, stable)
             return
         now = _now()
         after = decide(name, labels, versions, self.evidence, now)
@@ -112,10 +114,10 @@ class Judge:
         if now >= self._read_api_at.get(name, 0.0):
             self._read_api_at[name] = now + READ_API_EVERY_S
             if self._ranking().get(name, stable) == stable:
-                self._away_since.pop(name, None)
+                self._away_since.pop((name, stable), None)
             else:
-                self._away_since.setdefault(name, now)
-        return now - self._away_since.get(name, now) >= AWAY_S
+                self._away_since.setdefault((name, stable), now)
+        return now - self._away_since.get((name, stable), now) >= AWAY_S
 
     def _ranking(self) -> dict[str, int]:
         """Model → the version that ranks, as the API says; nothing where it does not answer."""
@@ -134,15 +136,22 @@ class Judge:
             print(problem, flush=True)
         self._problem = problem
 
-    def _adopt(self, name: str) -> None:
-        """Label what ranks now as stable, once the API says what that is."""
+    def _adopt(self, name: str, away: int | None) -> None:
+        """Label what ranks now as stable, once the API says what that is, in place of `away`, which does not rank; not where
+        another one has been labelled meanwhile."""
         version = self._ranking().get(name)
         if version is None or version not in list_versions(self._models, name):
             return
         text = f"{version} is stable: it is what ranks, and no version that was stable before can"
         fresh = NOTHING | {"stable": version}
-        self._announce(name, change_labels(self._models, name, lambda found: found.decided(_now(), text, **fresh)))
-        self._away_since.pop(name, None)
+
+        def adopted(found: Labels) -> Labels:
+            return found.decided(_now(), text, **fresh) if found.stable == away else found
+
+        changed = change_labels(self._models, name, adopted)
+        if changed.stable == version:
+            self._announce(name, changed)
+        self._away_since.pop((name, away), None)
 
     def _forget_others(self, name: str, labels: Labels) -> None:
         stable: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.interleaved}

@@ -71,18 +71,21 @@ class Joined:
             self.acts.pop(next(iter(self.acts)))
             self.early += 1
 
-    def close(self, until: Millis) -> Iterator[tuple[CountedList, set[ItemId]]]:
-        """Lists of before `until` (broker's time, ms), each once, with the items that were liked."""
+    def close(self, until: Millis, read: Millis) -> Iterator[tuple[CountedList, set[ItemId]]]:
+        """Lists of before `until`, each once, with the items that were liked. read: the time up to which both topics were read:
+        an act of EARLY_MS before that names no list that is compared, unless it is open. Both are broker's times, ms."""
         for key in list(self.lists):
             if self.lists[key].ts >= until and len(self.lists) <= MAX_OPEN:
                 break  # in the order in which they came
             self.early += self.lists[key].ts >= until
             record = self.lists.pop(key).record
             yield record, self.acts.get(record.request_id, Acts(0)).likes.liked
-        for request_id in list(self.acts):
-            if self.acts[request_id].ts >= until - EARLY_MS:
-                break
-            del self.acts[request_id]
+        opened = {each.record.request_id for each in self.lists.values()}
+        for request_id, acts in list(self.acts.items()):
+            if acts.ts >= read - EARLY_MS:
+                break  # in the order of their first act
+            if request_id not in opened:
+                del self.acts[request_id]
 
 
 @dataclass

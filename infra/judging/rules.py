@@ -71,7 +71,8 @@ def _tried(name: str, labels: Labels, versions: Sequence[int], evidence: Evidenc
     if (e := _e(found, -1)) >= ENOUGH:
         reason = _reason(found, name, stable, opponent, e)
         return labels.promoted(now, f"{candidate} ranks in place of {stable}, better: {reason}", candidate)
-    if (e := _e(found, -1, -MARGIN)) >= ENOUGH:
+    # An older one, on trial while a newer one was promoted by hand, has to be better.
+    if candidate > stable and (e := _e(found, -1, -MARGIN)) >= ENOUGH:
         fresher = f"fresher and wins no less than {(1 - MARGIN) / 2:.0%} of lists"
         reason = _reason(found, name, stable, opponent, e)
         return labels.promoted(now, f"{candidate} ranks in place of {stable}, {fresher}: {reason}", candidate)
@@ -100,10 +101,12 @@ def _shadowed(name: str, labels: Labels, candidate: int, evidence: Evidence, now
 
 
 def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
-    """A version that was promoted is held to the one before in fewer lists, once it is not worse."""
-    del versions
-    if labels.proved or labels.last_good is None or labels.stable is None:
+    """A version that was promoted is held to the one before in fewer lists, once it is not worse; to none where that is gone."""
+    if labels.proved or labels.stable is None:
         return None
+    if labels.last_good is None or labels.last_good not in versions:
+        text = f"{labels.stable} is held to no version: the one that ranked before is not on disk any more"
+        return labels.decided(now, text, proved=True, last_good=None)
     opponent = _named(name, labels.last_good)
     found = evidence.of(name, labels.stable, opponent)
     if (e := _e(found, 1, -MARGIN)) < ENOUGH:

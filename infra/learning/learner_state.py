@@ -48,6 +48,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     known         the newest version on disk that was considered as an origin
     replayed      slices whose lists come again, the newest last
     published     versions that the learner published → the slice after which their weights were as they are
+    anew          versions that were made anew with all else, the newest last
     candidate     the version that was published last of these weights, since they began with `origin`
     published_at  wall time, ms, of the newest attempt to publish
     publish_attempts   failures in a row to publish them for another reason than the gate's refusal
@@ -71,6 +72,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     known: int = 0
     replayed: tuple[int, ...] = ()
     published: Mapping[int, int] = {}
+    anew: tuple[int, ...] = ()
     candidate: int | None = None
     published_at: Millis = 0
     publish_attempts: int = 0

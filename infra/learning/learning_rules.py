@@ -94,7 +94,9 @@ def anew_is_due(state: LearnerState, learning: Learning, now: Millis) -> bool:
 
 
 def surplus(state: LearnerState, versions: Collection[int], labels: Labels, retained: int) -> list[int]:
-    """Versions that may go, oldest first: the learner's own, without a label, and not among the `retained` newest ones."""
+    """Versions that may go, oldest first: those that the learner published or had made anew, without a label, and not among the
+    `retained` newest ones."""
     newest = sorted(versions)[-retained:]
     named = {*labels.named().values(), state.origin}
-    return [each for each in sorted(versions) if each in state.published and each not in named and each not in newest]
+    own = {*state.published, *state.anew} - named - {*newest}
+    return sorted(own & {*versions})

@@ -10,10 +10,12 @@ from features.units import MINUTE_MS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.learning.enough_memory import FreeMemory
-from infra.learning.learner_state import ATTEMPTS, LearnerState, SavedState
+from infra.learning.learner_state import ATTEMPTS, MAX_PUBLISHED, LearnerState, SavedState
 from infra.learning.learning_rules import RENEWAL_REST_MS, anew_is_due
+from infra.learning.publication import discard_surplus
 from infra.learning.slice_run import LearningSteps
 from infra.system.times import wall_ms
+from models.registry import list_versions
 from online.ranking.policy import Learning
 
 
@@ -42,13 +44,18 @@ class MakingAnew:
             state = msgspec.structs.replace(state, anew_at=now, renewal_attempts=0, renewing=number)
             self._saved.commit(state.with_text("makes all anew", now))
         assert state.renewing is not None
+        before = list_versions(self._home.models, state.model)
         try:
             text = self._steps.renew(state.renewing)
         except (MartletError, OSError) as error:
             self._saved.commit(self._after_failure(state, f"was not made anew: {error}"))
             return True
-        done = msgspec.structs.replace(state, renewing=None, renewal_attempts=0)
+        new = [each for each in list_versions(self._home.models, state.model) if each not in before]
+        done = msgspec.structs.replace(
+            state, renewing=None, renewal_attempts=0, anew=(*state.anew, *new)[-MAX_PUBLISHED:]
+        )
         self._saved.commit(done.with_text(text, self._clock()))
+        discard_surplus(self._home.models, done)
         return True
 
     def _after_failure(self, state: LearnerState, text: str) -> LearnerState:

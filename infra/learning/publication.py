@@ -1,6 +1,7 @@
 """Weights that have learned become a candidate for the judge."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from features.types import Millis
 from infra.home.paths import Home
 from infra.learning.enough_memory import FreeMemory
 from infra.learning.learner_files import LearnerFiles
-from infra.learning.learner_state import ATTEMPTS, MAX_PUBLISHED, SavedState
+from infra.learning.learner_state import ATTEMPTS, MAX_PUBLISHED, LearnerState, SavedState
 from infra.learning.learning_rules import publication_waits_for, surplus
 from infra.learning.slice_run import LearningSteps
 from infra.system.times import wall_ms
@@ -19,6 +20,17 @@ from online.ranking.policy import Learning
 
 RETAINED: Final = 3
 """Versions, the newest ones, that are never removed."""
+
+
+def discard_surplus(models: Path, state: LearnerState) -> None:
+    """Remove the versions that the learner made and nobody needs any more."""
+
+    def labels() -> Labels:
+        return read_labels(models, state.model) or Labels()
+
+    for old in surplus(state, list_versions(models, state.model), labels(), RETAINED):
+        with suppress(MartletError):  # another process may have labelled it, or removed it
+            discard(models, state.model, old, lambda: labels().named().values())
 
 
 class Publication:
@@ -59,9 +71,7 @@ class Publication:
             self._try_again(str(error), now)
             return True
         self.note(version)
-        for old in surplus(self._saved.value, list_versions(self._models, self._model), labels, RETAINED):
-            with suppress(MartletError):
-                discard(self._models, self._model, old)
+        discard_surplus(self._models, self._saved.value)
         return True
 
     def version(self) -> int | None:

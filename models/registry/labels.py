@@ -143,26 +143,26 @@ def promote(models_dir: Path, name: str, version: int, ts: int) -> Labels:
 
 
 def withdraw(models_dir: Path, name: str, ts: int) -> int:
-    """Have the version that ranked before rank again; returns it. Where labels say what ranks, only they change; else the newest
-    version is taken away (`models.registry.versions.rollback`). Raises BadInput where there is no other version, Broken where it
-    is not whole: then nothing changes."""
-    labels = read_labels(models_dir, name)
-    if labels is None or labels.stable is None:
+    """Have the version that ranked before rank again; returns it. Where labels say what ranks, or have, only they change; else
+    the newest version is taken away (`models.registry.versions.rollback`). Raises BadInput where there is no other version,
+    Broken where it is not whole: then nothing changes."""
+    if read_labels(models_dir, name) is None:
         return rollback(models_dir, name)
+    ranks = 0
 
     def withdrawn(now: Labels) -> Labels:
-        stable, versions = now.stable, list_versions(models_dir, name)
-        if stable is None:
-            raise BadInput(
-                "rollback", f"a version of {name} that ranks by its label", "none: another command has changed it"
-            )
-        earlier = [each for each in now.order(versions) if each == now.last_good or each < stable]
+        nonlocal ranks
+        versions = list_versions(models_dir, name)
+        present = now.order(versions)
+        earlier = [each for each in present[1:] if each == now.last_good or each < present[0]]
         if not earlier:
-            raise BadInput("rollback", f"at least two versions of {name}", "1")
-        verify_digests(version_folder(models_dir, name, earlier[0]))
-        text = f"{earlier[0]} ranks in place of {stable}: rolled back by hand"
-        return now.promoted(ts, text, earlier[0]).dropped(stable)
+            raise BadInput("rollback", f"at least two versions of {name}", str(min(1, len(present))))
+        stable, ranks = present[0], earlier[0]
+        verify_digests(version_folder(models_dir, name, ranks))
+        text = f"{ranks} ranks in place of {stable}: rolled back by hand"
+        if now.stable is None:  # nobody judges: the newest one ranks that has not lost
+            return now.decided(ts, text, lost=(*now.lost, stable)[-MAX_LOST:])
+        return now.promoted(ts, text, ranks).dropped(stable)
 
-    after = change_labels(models_dir, name, withdrawn)
-    assert after.stable is not None
-    return after.stable
+    change_labels(models_dir, name, withdrawn)
+    return ranks

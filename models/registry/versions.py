@@ -12,7 +12,7 @@ A version appears and goes by one rename, so a server that polls the folder neve
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -187,13 +187,15 @@ def published_as(models_dir: Path, name: str, digests: Mapping[str, str]) -> int
     return None
 
 
-def discard(models_dir: Path, name: str, version: int) -> None:
-    """Remove a version for good; its number is not used again. Raises BadInput for the newest one, or one that is not there."""
+def discard(models_dir: Path, name: str, version: int, in_use: Callable[[], Collection[int]] = frozenset) -> None:
+    """Remove a version for good; its number is not used again. in_use: versions to be spared, read while nobody can change any.
+    Raises BadInput for the newest one, one in use, or one that is not there."""
     base = models_dir / name
     with locked(base / LOCK):
         folders = _folders(base)
-        if version not in folders or version == max(folders):
-            raise BadInput("discard", f"an older version of {name} than the newest", str(version))
+        if version not in folders or version == max(folders) or version in in_use():
+            expected = f"an older version of {name} than the newest, without a label"
+            raise BadInput("discard", expected, str(version))
         staged = staging_folder(models_dir, name)
         folders[version].rename(staged / str(version))
         sync_path(base)

@@ -13,7 +13,7 @@ from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
 from features.inputs.signals import RECALL_SIGNALS, SIGNALS
 from features.units import HOUR_MS, MINUTE_MS, SECOND_MS
-from models.registry import list_models
+from models.registry import Manifest, list_models
 from models.training.runtime import code_revision, peak_megabytes
 from offline.base.from_dataset import check_made_of
 from offline.console import run
@@ -21,7 +21,7 @@ from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.beyond_accuracy import beyond, item_population
 from offline.evaluation.count_blend import CountBlend
 from offline.evaluation.embedding_methods import EmbeddingMethod
-from offline.evaluation.model_methods import ModelMethod, newest_manifest
+from offline.evaluation.model_methods import ModelMethod, manifest_of
 from offline.evaluation.page_metrics import page_results
 from offline.evaluation.peers.exchange import read_peers
 from offline.evaluation.prequential import NEVER, Lesson, Method, QueryLists, by_fusion_of_ranks, by_signal, prequential
@@ -48,13 +48,13 @@ LATE: Final = {
 YARDSTICK: Final = "counts, blended and learning"
 
 
-def _methods(models: Path, names: Sequence[str], embeddings: Path | None) -> dict[str, Method]:
+def _methods(models: Path, manifests: Sequence[Manifest], embeddings: Path | None) -> dict[str, Method]:
     methods: dict[str, Method] = {f"signal {name}": by_signal(name) for name in SIGNALS}
     if embeddings is not None:
         kinds = sorted(folder.name for folder in embeddings.iterdir() if folder.is_dir())
         methods |= {f"embedding {kind}": EmbeddingMethod(embeddings / kind) for kind in kinds}
     methods["fusion of all signals' ranks"] = by_fusion_of_ranks(tuple(RECALL_SIGNALS))
-    return methods | {f"model {name}": ModelMethod(models, name) for name in names}
+    return methods | {f"model {each.name}": ModelMethod(models, each) for each in manifests}
 
 
 def evaluate(
@@ -71,7 +71,8 @@ def evaluate(
     """Print the tables and write the report. peers: lists of other libraries, as `offline.evaluation.peers` writes them;
     ranking_lists: what the yardstick begins with.
 
-    Raises BadInput where nothing comes after the base's history.
+    Each model is evaluated by its newest version that has learned from nothing after the base's history. Raises BadInput where
+    nothing comes after that, or a model has no such version.
     """
     check_made_of(base, dataset)
     first = int(base.manifest["history_rows"])
@@ -80,7 +81,8 @@ def evaluate(
     began = time.monotonic()
     console = report_console()
     yardstick = CountBlend(ranking_lists)
-    methods = _methods(models, names, embeddings) | {YARDSTICK: yardstick}
+    manifests = [manifest_of(models, name, base) for name in names]
+    methods = _methods(models, manifests, embeddings) | {YARDSTICK: yardstick}
     catalogue, relations = {item.item_id: item for item in dataset.items}, base.folder / RELATIONS
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -110,7 +112,7 @@ def evaluate(
         }
         if names:
             side_tables["models on lists or rows newer than they learned from"] = {
-                name: newest_manifest(models, name).metrics for name in names
+                each.name: each.metrics for each in manifests
             }
         if others:
             side_tables["other libraries, seconds"] = {

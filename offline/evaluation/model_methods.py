@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from features.arrays import IntArray
+from features.base.reader import Base
+from features.errors import BadInput
 from features.inputs.columns import item_matrix, user_vector
 from features.inputs.history import history_of
 from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
@@ -16,17 +18,27 @@ from models.training.runtime import import_tensorflow
 from offline.evaluation.prequential import RankingQuery
 
 
-def newest_manifest(models: Path, name: str) -> Manifest:
-    """Of a model's newest version. Raises BadInput if it has none, Broken for one that can't be read."""
-    return read_manifest(version_folder(models, name, max(list_versions(models, name), default=0)))
+def manifest_of(models: Path, name: str, base: Base) -> Manifest:
+    """Of a model's newest version that has learned from nothing after the base's history, which is what it is evaluated on.
+    Raises BadInput if it has none, Broken for one that can't be read."""
+    versions = sorted(list_versions(models, name), reverse=True)
+    for version in versions or [0]:
+        manifest = read_manifest(version_folder(models, name, version))
+        if manifest.data.to_ms <= base.cut:
+            return manifest
+    raise BadInput(
+        "--model",
+        f"a version of {name} that has learned from nothing after the history of base {base.manifest['number']}",
+        f"only versions that have: {', '.join(map(str, versions))}",
+    )
 
 
 class ModelMethod:
-    """The lists of a model's newest version. Raises BadInput if it has none, Broken for one that can't be read."""
+    """The lists of a version of a model."""
 
-    def __init__(self, models: Path, name: str) -> None:
-        self._manifest = newest_manifest(models, name)
-        folder = version_folder(models, name, self._manifest.version)
+    def __init__(self, models: Path, manifest: Manifest) -> None:
+        self._manifest = manifest
+        folder = version_folder(models, manifest.name, manifest.version)
         self._names = [each.name for each in self._manifest.inputs]
         import_tensorflow()
         import tensorflow as tf

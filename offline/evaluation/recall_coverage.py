@@ -24,11 +24,11 @@ from features.inputs.history import history_of
 from features.inputs.model_inputs import RawInputs, model_inputs
 from features.inputs.moment import Moment
 from features.inputs.signals import RECALL_SIGNALS, RECENT_FADE, RECENT_LIKED, find_signals
-from models.registry import list_versions, version_folder
+from models.registry import Manifest, list_versions, version_folder
 from offline.base.from_dataset import check_made_of
 from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
-from offline.evaluation.model_methods import newest_manifest
+from offline.evaluation.model_methods import manifest_of
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries
 from offline.evaluation.report import report_console
@@ -86,9 +86,8 @@ def folded_in(fold_in: FoldIn) -> Callable[[Moment, FloatArray, IntArray], Float
     return user
 
 
-def tower(models: Path) -> Channel:
-    """The two-tower model's newest version. Raises Broken where it gives no vectors."""
-    manifest = newest_manifest(models, TWOTOWER)
+def tower(models: Path, manifest: Manifest) -> Channel:
+    """A version of the two-tower model. Raises Broken where it gives no vectors."""
     towers = manifest.towers
     if towers is None:
         raise Broken(f"twotower version {manifest.version} gives no vectors: ./martlet train --model twotower")
@@ -126,7 +125,7 @@ def tower(models: Path) -> Channel:
     return Vectors(folder / towers.folder, user, False)
 
 
-def vector_channels(embeddings: Path | None, models: Path) -> dict[str, Channel]:
+def vector_channels(embeddings: Path | None, models: Path, base: Base) -> dict[str, Channel]:
     """The channels by vectors that there are files for."""
     found: dict[str, Channel] = {}
     if embeddings is not None:
@@ -137,8 +136,8 @@ def vector_channels(embeddings: Path | None, models: Path) -> dict[str, Channel]
                 found[kind] = Vectors(embeddings / kind, folded_in(fold_in), False)
             else:
                 found[kind] = Vectors(embeddings / kind, newest_mean, True)
-    if list_versions(models, TWOTOWER) and newest_manifest(models, TWOTOWER).towers is not None:
-        found[TWOTOWER] = tower(models)
+    if list_versions(models, TWOTOWER) and (manifest := manifest_of(models, TWOTOWER, base)).towers is not None:
+        found[TWOTOWER] = tower(models, manifest)
     return found
 
 
@@ -217,7 +216,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def measure() -> None:
         dataset = open_dataset(given.dataset, given.data_dir, Base(given.base).schema)
-        print_recall(*recall(dataset, Base(given.base), vector_channels(given.embeddings, given.models)))
+        base = Base(given.base)
+        print_recall(*recall(dataset, base, vector_channels(given.embeddings, given.models, base)))
 
     return run(measure)
 

@@ -111,8 +111,19 @@ class ServerLink:
         if connection is None or connection.is_lost():
             if self._connecting is None or self._connecting.done():
                 self._connecting = asyncio.create_task(self._connect(), name="redis connection")
-            connection = await asyncio.shield(self._connecting)  # a reader that gives up does not end it for all
+            connection = await self._connected(self._connecting)
         return await connection.read(commands)
+
+    async def _connected(self, connecting: "asyncio.Task[_Connection]") -> _Connection:
+        try:
+            return await asyncio.shield(connecting)  # a reader that gives up does not end it for all
+        except asyncio.CancelledError:
+            reader = asyncio.current_task()
+            if connecting.cancelled() and reader is not None and not reader.cancelling():
+                raise Unavailable(
+                    "Redis: the connection was closed while it was made"
+                ) from None  # and no reader cancelled
+            raise
 
     async def _connect(self) -> _Connection:
         try:

@@ -64,6 +64,7 @@ class ItemFollower:
         while True:
             try:
                 if not await self._has_entry(self._read_up_to):
+                    self.fresh = False
                     newest = await self._newest_entry()
                     await self._read_all()
                     self._read_up_to = newest

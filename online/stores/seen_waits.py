@@ -54,6 +54,8 @@ class SeenWaits:
     async def _until_applied(self, left: Mapping[UserId, int], deadline: float) -> None:
         async with self._updates.subscribe(*left, timeout=BACKSTOP) as updated:
             while left := await self._users.behind(left, max(0.001, deadline - time.monotonic())):
+                if time.monotonic() >= deadline:  # Python 3.11 may lose the cancellation that the caller's timeout is
+                    raise TimeoutError
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(BACKSTOP):
                         await updated.wait()

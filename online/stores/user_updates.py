@@ -37,8 +37,8 @@ class _Subscription:
     def __init__(self) -> None:
         self.listeners: set[asyncio.Event] = set()
         self.subscribed = asyncio.Event()
-        self.was_subscribed = False
-        """Whether Redis has confirmed the subscription on any connection."""
+        self.may_miss = False
+        """Whether updates may come unheard until Redis confirms the subscription the next time."""
 
 
 class UserUpdates:
@@ -87,6 +87,8 @@ class UserUpdates:
                 async with asyncio.timeout(timeout):
                     for subscription in subscriptions:
                         await subscription.subscribed.wait()
+            for subscription in subscriptions:
+                subscription.may_miss |= not subscription.subscribed.is_set()
             yield updated
         finally:
             left = []
@@ -169,8 +171,8 @@ class UserUpdates:
                 for updated in subscription.listeners:
                     updated.set()
             elif message["type"] == "subscribe":
-                if subscription.was_subscribed:  # resubscribed after a loss: updates may have been missed
+                if subscription.may_miss:  # subscribed after a loss, or later than it was waited for
                     for updated in subscription.listeners:
                         updated.set()
-                subscription.was_subscribed = True
+                subscription.may_miss = True
                 subscription.subscribed.set()

@@ -80,8 +80,8 @@ FAULTS: Final = (
     Fault(
         "a version that ranks is removed",
         "infra/learning/learning_rules.py",
-        "each not in named and each not in newest",
-        "each not in newest",
+        "- named - {*newest}",
+        "- {*newest}",
         ("test_versions_of_the_learner_alone_go_and_none_with_a_label_or_among_the_newest",),
     ),
     Fault(
@@ -101,8 +101,8 @@ FAULTS: Final = (
     Fault(
         "the newest version can be discarded",
         "models/registry/versions.py",
-        "if version not in folders or version == max(folders):",
-        "if version not in folders:",
+        "if version not in folders or version == max(folders) or version in in_use():",
+        "if version not in folders or version in in_use():",
         ("test_an_older_version_is_discarded_for_good_and_the_newest_never",),
     ),
     Fault(

@@ -222,8 +222,8 @@ FAULTS: Final = (
     Fault(
         "an act before its list's record is forgotten",
         "infra/judging/outcomes.py",
-        "ts >= until - EARLY_MS",
-        "ts >= until",
+        "ts >= read - EARLY_MS",
+        "ts >= read",
         ("test_a_list_is_counted_once_with_the_newest_act_on_each_item",),
     ),
     Fault(
@@ -250,8 +250,8 @@ FAULTS: Final = (
     Fault(
         "a rollback takes an older version than the one before",
         "models/registry/labels.py",
-        "if each == now.last_good or each < stable]",
-        "if each < stable]",
+        "if each == now.last_good or each < present[0]]",
+        "if each < present[0]]",
         ("test_a_rollback_by_hand_prefers_what_ranked_before_to_what_is_older",),
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Faults of supervision: of restarts, of stopping, and of what a later run finds."""
+"""Faults of supervision: of restarts, of stopping, of what a later run finds; of the judge, and of who waits for Redis."""
 
 from typing import Final
 
@@ -93,5 +93,47 @@ FAULTS: Final = (
         'return source[0] if host in ("", "?") else host, int(port)',
         'return host or "localhost.invalid", int(port)',
         ("test_a_server_that_is_redirected_to_without_a_name_is_where_the_other_one_is",),
+    ),
+    Fault(
+        "acts on lists that are not compared push out others",
+        "infra/judging/outcomes.py",
+        "            if request_id not in opened:\n                del self.acts[request_id]",
+        "            if False:\n                del self.acts[request_id]",
+        ("test_acts_on_lists_that_are_not_compared_push_out_none_that_are",),
+    ),
+    Fault(
+        "a version is held to one that is gone, for ever",
+        "infra/judging/rules.py",
+        "if labels.last_good is None or labels.last_good not in versions:",
+        "if False:",
+        ("test_a_version_whose_predecessor_is_gone_is_held_to_none_and_others_are_tried",),
+    ),
+    Fault(
+        "an older candidate counts as fresher",
+        "infra/judging/rules.py",
+        "if candidate > stable and (e :=",
+        "if (e :=",
+        ("test_an_older_candidate_has_to_be_better_than_a_newer_stable_version",),
+    ),
+    Fault(
+        "a version is evaluated on what it has learned",
+        "offline/evaluation/model_methods.py",
+        "if manifest.data.to_ms <= base.cut:",
+        "if True:",
+        ("test_the_newest_version_is_taken_that_has_not_seen_what_comes_after_the_base",),
+    ),
+    Fault(
+        "a link that is closed cancels its readers",
+        "online/redis_client/server_link.py",
+        "if connecting.cancelled() and reader is not None and not reader.cancelling():",
+        "if False:",
+        ("test_a_link_that_is_closed_while_it_connects_cancels_nobody",),
+    ),
+    Fault(
+        "who is subscribed late is not told",
+        "online/stores/user_updates.py",
+        "subscription.may_miss |= not subscription.subscribed.is_set()",
+        "subscription.may_miss |= False",
+        ("test_who_is_subscribed_later_than_they_waited_is_told",),
     ),
 )

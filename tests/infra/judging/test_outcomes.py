@@ -23,8 +23,8 @@ def act(request_id: str, item_id: int, kind: int, centi: int = 0) -> Event:
     return Event("e", kind, 7, item_id, centi, "", 0, request_id, 0)
 
 
-def closed(joined: Joined, until: int) -> list[tuple[str, set[int]]]:
-    return [(record.request_id, liked) for record, liked in joined.close(until)]
+def closed(joined: Joined, until: int, read: int = 0) -> list[tuple[str, set[int]]]:
+    return [(record.request_id, liked) for record, liked in joined.close(until, read)]
 
 
 def test_a_list_is_counted_once_with_the_newest_act_on_each_item() -> None:
@@ -42,8 +42,25 @@ def test_a_list_is_counted_once_with_the_newest_act_on_each_item() -> None:
     assert closed(joined, 10) == []
     assert closed(joined, 20) == [("a", {3, 5})]
     assert closed(joined, 21) == [("b", set())]
-    assert closed(joined, 99 + EARLY_MS) == []
+    assert closed(joined, 99, 9 + EARLY_MS) == []
+    assert joined.acts.keys() == {"a"}
+    assert closed(joined, 99, 10 + EARLY_MS) == []
     assert joined.acts == {}
+
+
+def test_acts_on_lists_that_are_not_compared_push_out_none_that_are() -> None:
+    joined = Joined()
+    for number in range(3 * MAX_OPEN):
+        ts = number * EARLY_MS // 1_000
+        if number % 100 == 0:
+            joined.add_list(interleaved(f"r{number}"), ts)
+        joined.add_act(act(f"r{number}", 1, LIKE), MOVIES, ts + 1)
+        if number % 1_000 == 0:
+            assert closed(joined, 0, ts) == []
+    assert joined.early == 0
+    found = dict(closed(joined, 1 << 40))
+    assert len(found) == 3 * MAX_OPEN // 100
+    assert all(liked == {1} for liked in found.values())
 
 
 def test_what_is_open_is_bounded() -> None:

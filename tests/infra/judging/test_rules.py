@@ -102,6 +102,19 @@ def test_below_the_yardstick_an_older_version_ranks_if_there_is_one() -> None:
     assert Home(Labels(stable=1), [1], {YARDSTICK: 0.9}).run(200) == (Labels(stable=1), None)
 
 
+def test_a_version_whose_predecessor_is_gone_is_held_to_none_and_others_are_tried() -> None:
+    for labels, versions in ((FORCED, [2, 3]), (Labels(stable=2, proved=False), [1, 2, 3])):
+        after = decide("m", labels, versions, Evidence(), 5)
+        assert (after.stable, after.last_good, after.proved) == (2, None, True)
+        assert decide("m", after, versions, Evidence(), 6).candidate == 3
+
+
+def test_an_older_candidate_has_to_be_better_than_a_newer_stable_version() -> None:
+    older = Labels(stable=2, candidate=1, phase="trial")
+    decisions = decided(older, {"m:1": 0.5}, 3000, RARELY)
+    assert sum(after.stable == 1 for after, _ in decisions) / SEEDS <= 0.05
+
+
 def test_the_newest_version_becomes_the_candidate_once_the_stable_one_is_proved() -> None:
     evidence = Evidence()
     assert decide("m", Labels(stable=1, lost=(4,)), [1, 2, 3, 4], evidence, 5).candidate == 3

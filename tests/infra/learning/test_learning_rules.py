@@ -144,3 +144,8 @@ def test_versions_of_the_learner_alone_go_and_none_with_a_label_or_among_the_new
     mine = state(published={2: 1, 3: 2, 4: 3, 5: 4, 7: 5, 8: 6}, origin=1)
     labels = Labels(stable=3, last_good=1)
     assert surplus(mine, range(1, 9), labels, retained=3) == [2, 4, 5]
+
+
+def test_versions_made_anew_go_as_those_of_the_learner_do() -> None:
+    mine = state(published={4: 3}, anew=(2, 5, 8), origin=1)
+    assert surplus(mine, range(1, 10), Labels(stable=5), retained=2) == [2, 4]

@@ -71,6 +71,21 @@ def test_a_rollback_without_labels_takes_the_newest_version_away(tmp_path: Path)
     assert list_versions(tmp_path, "toy") == [1]
 
 
+@pytest.mark.parametrize(("lost", "withdrawn", "ranks"), [((), 3, 2), ((3,), 2, 1), ((2,), 3, 1)])
+def test_a_rollback_while_nobody_judges_takes_what_ranks(
+    tmp_path: Path, lost: tuple[int, ...], withdrawn: int, ranks: int
+) -> None:
+    for _ in range(3):
+        publish_one(tmp_path)
+    change_labels(tmp_path, "toy", lambda labels: labels.decided(1, "released", lost=lost))
+    assert withdraw(tmp_path, "toy", 9) == ranks
+    labels = read_labels(tmp_path, "toy")
+    assert labels is not None
+    assert (labels.stable, labels.lost) == (None, (*lost, withdrawn))
+    assert labels.order([1, 2, 3])[0] == ranks
+    assert list_versions(tmp_path, "toy") == [1, 2, 3], "nothing is taken away"
+
+
 def test_the_file_stays_small() -> None:
     labels = Labels()
     for number in range(500):

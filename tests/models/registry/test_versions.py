@@ -246,5 +246,7 @@ def test_an_older_version_is_discarded_for_good_and_the_newest_never(tmp_path: P
     for version in (1, 3):
         with pytest.raises(BadInput, match="expected an older version of toy than the newest"):
             discard(tmp_path, "toy", version)
+    with pytest.raises(BadInput, match="without a label"):
+        discard(tmp_path, "toy", 2, lambda: [2])
     assert publish_one(tmp_path) == 4
     assert not any((tmp_path / ".staging").iterdir())

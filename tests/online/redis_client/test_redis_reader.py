@@ -14,6 +14,7 @@ from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from infra.system.processes import free_ports
 from online.redis_client.redis_reader import MAX_WAITING, RedisReader
+from online.redis_client.server_link import ServerLink
 from tests.redis_process import RedisProcess, redis_process
 
 
@@ -169,3 +170,26 @@ def test_a_connection_that_leads_nowhere_is_given_up() -> None:
         listening.close()
 
     asyncio.run(run())
+
+
+def test_a_link_that_is_closed_while_it_connects_cancels_nobody() -> None:
+    """Who waits for the connection learns that it is gone; only who was cancelled is."""
+
+    async def run() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()  # never greets
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        link = ServerLink(RedisAddress("127.0.0.1", port, password="secret"), None, 10)
+        waiting = [asyncio.create_task(link.read(get("k1"))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        waiting[0].cancel()
+        await link.close()
+        found = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 15)
+        assert [type(each) for each in found] == [asyncio.CancelledError, Unavailable]
+        listening.close()
+
+    for loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(run())

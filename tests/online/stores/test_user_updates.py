@@ -1,6 +1,7 @@
 """User updates over a real Redis: to the right listeners, to all of them, and after Redis was down."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -83,6 +84,22 @@ def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
             assert await was_subscribed(updated), "what was said meanwhile is not known"
             server.client.publish(user_channel(5), "2")
             assert await was_subscribed(updated)
+
+    watch(server, steps)
+
+
+def test_who_is_subscribed_later_than_they_waited_is_told(server: RedisProcess) -> None:
+    """What was said until then is not known."""
+
+    async def steps(subscription: UserUpdates) -> None:
+        async with subscription.subscribe(6):  # connected
+            server.process.send_signal(signal.SIGSTOP)
+            try:
+                async with subscription.subscribe(5, timeout=0.1) as updated:
+                    server.process.send_signal(signal.SIGCONT)
+                    assert await was_subscribed(updated)
+            finally:
+                server.process.send_signal(signal.SIGCONT)
 
     watch(server, steps)
 

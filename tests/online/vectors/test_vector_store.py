@@ -254,7 +254,8 @@ def test_an_evaluation_recalls_as_the_api_does(base: Base, tmp_path: Path) -> No
     online = {
         each.name: each.recall(Query(moment, vectors=vector_store.now()), 300).tolist() for each in VECTOR_CHANNELS
     }
-    offline = {name: channel(moment).tolist() for name, channel in vector_channels(tmp_path / "1", tmp_path).items()}
+    channels = vector_channels(tmp_path / "1", tmp_path, base)
+    offline = {name: channel(moment).tolist() for name, channel in channels.items()}
     assert offline == {"als": online["als"], "item2vec": online["item2vec"]}
     assert len(online["als"]) == 23
 
