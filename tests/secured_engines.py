@@ -145,7 +145,9 @@ def secured_kafka(folder: Path, drawn: Certificates, certificate: str) -> Iterat
     done = subprocess.run(words, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     java = [*argv[: argv.index("kafka.tools.StorageTool")], "kafka.Kafka", config]
-    service = Service("kafka", tuple(java), lambda: probes.kafka_ready(ports.kafka), cwd=home.kafka, grace=30)
+    service = Service(
+        "kafka", tuple(java), lambda: probes.kafka_ready(ports.kafka, kafka.cluster_of(home)), cwd=home.kafka, grace=30
+    )
     supervisor = Supervisor(home)
     try:
         supervisor.start(service)

@@ -57,12 +57,18 @@ class Ports:
         cls, api: int, before: Mapping[str, int], usual: Mapping[str, int] = {}, more: Sequence[str] = ()
     ) -> "Ports":
         """Choose the ports, none of them the API's, with those named in `more`: those in `before` where they are still free, then
-        those that are `usual` and nobody's, else any free ones."""
+        those that are `usual` and nobody's, else any free ones. Usual ones are claimed: while a service of this
+        home is restarted, no other home takes its port."""
         own = [name for name in cls.__dataclass_fields__ if name not in ("api", "more")]
         names = [*own, *more]
-        taken = {name: port for name in names if (port := before.get(name)) and port != api and is_free(port)}
+        taken = {name: port for name in names if (port := before.get(name)) and port != api and _is_to_be_had(port)}
         claimed = {name: port for name, port in usual.items() if name not in taken and port != api and claim_port(port)}
         known = {api, *taken.values(), *claimed.values()}
         free = dict(zip(names, free_ports(len(names), known), strict=True))
         chosen = {**free, **claimed, **taken}
         return cls(api=api, **{name: chosen[name] for name in own}, more={name: chosen[name] for name in more})
+
+
+def _is_to_be_had(port: int) -> bool:
+    """Whether a port of before is free, and, if it is a usual one, which homes compete for, claimed by nobody else."""
+    return claim_port(port) if port in USUAL.values() else is_free(port)

@@ -116,13 +116,19 @@ def kafka_format(home: Home, ports: Ports, cluster_id: str, number: int = 1, bro
     ]
 
 
+def cluster_of(home: Home, number: int = 1) -> str:
+    """The id of the cluster that a broker's folder was prepared for."""
+    lines = (_folder(home, number) / "data" / home.kafka_meta.name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
+
+
 def kafka(home: Home, ports: Ports, number: int = 1, brokers: int = 1) -> Service:
     """Returns broker `number` of `brokers` as a service, ready once it knows all of them."""
     folder, port = _folder(home, number), ports.of("kafka", number)
     return Service(
         "kafka" if number == 1 else f"kafka-{number}",
         (*_kafka_java(home, folder), "kafka.Kafka", _kafka_config(ports, folder, number, brokers)),
-        lambda: probes.kafka_ready(port, brokers),
+        lambda: probes.kafka_ready(port, cluster_of(home, number), brokers),
         env=python_env(),
         cwd=folder,
         grace=30,

@@ -72,7 +72,8 @@ def _redis_client(port: int) -> "Iterator[redis.Redis]":
         client.close()
 
 
-def kafka_ready(port: int, brokers: int = 1) -> None:
+def kafka_ready(port: int, cluster_id: str, brokers: int = 1) -> None:
+    """Raises Unavailable where no broker of that cluster answers, or it does not know `brokers` of them yet."""
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
@@ -83,7 +84,12 @@ def kafka_ready(port: int, brokers: int = 1) -> None:
     try:
         admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=3000)
         try:
-            known = len(admin.describe_cluster()["brokers"])
+            found = admin.describe_cluster()
+            if found["cluster_id"] != cluster_id:
+                raise Unavailable(
+                    f"port {port}: expected cluster {cluster_id}, got {found['cluster_id']}, another Kafka"
+                )
+            known = len(found["brokers"])
             if known < brokers:
                 raise Unavailable(f"Kafka has {known} brokers of {brokers} yet")
         finally:

@@ -128,15 +128,17 @@ def is_free(port: int) -> bool:
     return True
 
 
-_claims: list[socket.socket] = []
-"""What this process has claimed: each is held until it ends."""
+_claims: dict[int, socket.socket] = {}
+"""What this process has claimed, by port: each is held until it ends."""
 
 
 def claim_port(port: int) -> bool:
-    """Claim a well-known port for a service that this process will start; returns False if it is not free, or another process of
-    ours has claimed it, whose service may not listen yet."""
+    """Claim a well-known port for a service that this process will start; returns False if it is not free, or another process
+    of ours has claimed it, whose service does not listen yet, or is just being restarted."""
     if not is_free(port):
         return False
+    if port in _claims:
+        return True
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(
@@ -145,7 +147,7 @@ def claim_port(port: int) -> bool:
     except OSError:
         claim.close()
         return sys.platform != "linux"
-    _claims.append(claim)
+    _claims[port] = claim
     return True
 
 

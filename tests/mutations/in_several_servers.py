@@ -34,9 +34,16 @@ FAULTS: Final = (
     Fault(
         "a server keeps a port that is the API's now",
         PORTS,
-        "and port != api and is_free(port)}",
-        "and is_free(port)}",
+        "and port != api and _is_to_be_had(port)}",
+        "and _is_to_be_had(port)}",
         ("test_no_server_gets_the_port_of_the_api_though_nobody_listens_on_it_yet",),
+    ),
+    Fault(
+        "a home that comes up again claims no usual port",
+        PORTS,
+        "return claim_port(port) if port in USUAL.values() else is_free(port)",
+        "return is_free(port)",
+        ("test_a_usual_port_is_a_homes_while_it_runs_though_nobody_listens_on_it",),
     ),
     Fault(
         "Flink is looked for at the first JobManager alone",

@@ -1,19 +1,23 @@
 """How many servers a home has of each engine, and which ports they listen on."""
 
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
 from features.errors import BadInput
 from infra.home.paths import Home
-from infra.home.ports import Ports
+from infra.home.ports import USUAL, Ports
 from infra.home.record import HomeRecord
 from infra.home.topology import ALONE, SCALED
 from infra.services.kafka import broker_settings
 from infra.settings.addresses import engines_by
 from infra.settings.table import Settings
-from infra.system.processes import free_ports
+from infra.system.processes import free_ports, is_free
+from infra.system.repository import REPO
 
 
 @pytest.fixture
@@ -69,6 +73,35 @@ def test_no_server_gets_the_port_of_the_api_though_nobody_listens_on_it_yet() ->
     chosen = Ports.choose(api, before, {"kafka": api}, SCALED.port_names).named()
     assert list(chosen.values()).count(api) == 1
     assert not set(free_ports(200, but=range(40_000, 50_000))) & set(range(40_000, 50_000))
+
+
+CHOOSE = """
+import sys
+from infra.home.ports import USUAL, Ports
+before = {"kafka": USUAL["kafka"]} if sys.argv[1] == "again" else {}
+print(Ports.choose(0, before, {} if before else {"kafka": USUAL["kafka"]}).kafka, flush=True)
+sys.stdin.read()
+"""
+
+
+def home_that_runs(stack: ExitStack, how: str) -> int:
+    """The port of Kafka of a home that comes up `again` or for the `first` time, in a process that lives on."""
+    process = Popen([sys.executable, "-c", CHOOSE, how], stdin=PIPE, stdout=PIPE, text=True, cwd=REPO)
+    stack.callback(process.communicate, timeout=20)
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a claim is a name of Linux'")
+@pytest.mark.skipif(not is_free(USUAL["kafka"]), reason="something else listens on Kafka's usual port")
+@pytest.mark.parametrize("how", ["again", "first"])
+def test_a_usual_port_is_a_homes_while_it_runs_though_nobody_listens_on_it(how: str) -> None:
+    """Kafka may just be restarted: another home must not take its port, whose log this home's job would read then."""
+    with ExitStack() as homes:
+        if home_that_runs(homes, how) != USUAL["kafka"]:
+            pytest.skip("another home has claimed Kafka's usual port")
+        for other in ("first", "again"):
+            assert home_that_runs(homes, other) != USUAL["kafka"]
 
 
 def test_the_address_of_flink_is_that_of_each_job_manager() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
+from features.errors import Unavailable
 from features.keys import EVENTS, ITEMS, REJECTED, SAMPLES, SERVED
-from infra.services import kafka_topics
+from infra.services import kafka, kafka_topics
+from infra.system import probes
 from tests.home import until
 from tests.kafka_process import kafka_process
 
@@ -26,3 +28,11 @@ def test_topics_are_made_once_and_one_that_drops_records_keeps_them_from_then_on
         admin.close()
     assert found["cleanup.policy"]["value"] == "delete"
     assert found["retention.ms"]["value"] == "-1"
+
+
+def test_another_kafka_on_a_homes_port_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    with kafka_process(tmp_path, topics=False) as broker:
+        port = int(broker.bootstrap.rpartition(":")[2])
+        probes.kafka_ready(port, kafka.cluster_of(broker.home))
+        with pytest.raises(Unavailable, match=f"port {port}: expected cluster elsewhere, got .*, another Kafka"):
+            probes.kafka_ready(port, "elsewhere")
