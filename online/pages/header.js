@@ -107,3 +107,4 @@ input.addEventListener("blur", () => open(false));
 input.addEventListener("focus", () => input.value.trim() && look());
 found.addEventListener("pointerdown", (press) => press.preventDefault()); // the search keeps the focus
 found.addEventListener("click", (click) => go(/** @type {Element} */ (click.target).closest("[role=option]")));
+if (document.activeElement === input) look(); // what was typed before this script came

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.home import Martlet
 from tests.pages.conftest import Visit
@@ -73,6 +73,18 @@ def test_search_as_you_type_by_keyboard(visit: Visit) -> None:
     assert search.get_attribute("aria-activedescendant") == page.get_by_role("option").first.get_attribute("id")
     search.press("Enter")
     expect(page.locator("#title")).to_have_text("Toy Story")
+
+
+def test_what_was_typed_before_the_script_came_is_searched(visit: Visit) -> None:
+    page = visit("/")
+    held: list[Route] = []
+    page.route("**/header.js*", held.append)
+    with page.expect_request("**/header.js*"):
+        page.reload(wait_until="commit")
+    page.get_by_role("combobox", name="Search films").fill("zzzz")
+    for script in held:
+        script.continue_()
+    expect(page.locator("#found")).to_contain_text("No title has words that begin with “zzzz”")
 
 
 def test_a_search_without_a_result_says_so_and_enter_shows_all_results(visit: Visit) -> None:
