@@ -78,7 +78,11 @@ def test_search_as_you_type_by_keyboard(visit: Visit) -> None:
 def test_what_was_typed_before_the_script_came_is_searched(visit: Visit) -> None:
     page = visit("/")
     held: list[Route] = []
-    page.route("**/header.js*", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/header.js*", hold)
     with page.expect_request("**/header.js*"):
         page.reload(wait_until="commit")
     page.get_by_role("combobox", name="Search films").fill("zzzz")
