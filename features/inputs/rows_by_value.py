@@ -4,6 +4,7 @@ afterwards stand beside it, until they are so many that it is made anew.
 It takes 4 bytes for each value of each item, and 8 for each value.
 """
 
+from array import array
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from features.recall.compiled import NumberArray, compiled, scratch
 from features.recall.whole_order import Runs
 
 CHANGED: Final = 1024
-CHANGED_SHARE: Final = 8
+CHANGED_SHARE: Final = 64
 """It is made anew when more rows have changed than these, and than one in so many."""
 
 
@@ -71,7 +72,7 @@ class RowsByValue:
     def __init__(self) -> None:
         self._bounds: IntArray | None = None
         self._rows: NumberArray = np.zeros(0, np.int32)
-        self._changed: list[int] = []
+        self._changed = array("q")
 
     def note(self, row: int) -> None:
         """Note that a row has other values now."""
@@ -84,7 +85,7 @@ class RowsByValue:
         size = len(runs.counts)
         if self._bounds is None or len(self._changed) > max(CHANGED, size // CHANGED_SHARE):
             self._bounds, self._rows = inverted(*runs, values)
-            self._changed = []
+            self._changed = array("q")
         if how_many(self._bounds, numbers) + len(self._changed) > limit:
             return None
         changed = np.array(self._changed, np.int64)

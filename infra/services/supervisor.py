@@ -6,11 +6,11 @@ whose work another takes over may wait for longer (`Service.restart_after`), whi
 What fails in passing, such as a status file on a full disk or a fork without memory, is told, and supervision goes on.
 """
 
-import contextlib
 import os
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from infra.services.service import Service
 from infra.system.processes import ProcessId, memory_mib, rotate, spawn, stop, tail, wait_until
 
 BACKOFF_FIRST, BACKOFF_LAST, CALM = 0.5, 30.0, 60.0
+MAX_TROUBLES = 20
+"""Failures of a second that the status tells, the newest."""
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Supervisor:
         """Exit codes of services that did not last."""
         self._facts: dict[str, object] = {}
         self._chores: list[Callable[[], object]] = []
-        self._troubles: list[str] = []
+        self._troubles: deque[str] = deque(maxlen=MAX_TROUBLES)
         """What failed since they were noted last."""
         self._monitor = threading.Thread(target=self._monitor_children, name="supervisor", daemon=True)
         me = ProcessId.of(os.getpid())
@@ -219,16 +221,19 @@ class Supervisor:
             if round_number % 4 == 0:
                 for chore in self._chores:
                     self._try(chore)
-                self.note(troubles=self._troubles or None)
-                self._troubles = []
+                troubles, self._troubles = list(self._troubles), deque(maxlen=MAX_TROUBLES)
+                self.note(troubles=troubles or None)
 
     def _try(self, work: Callable[[], object]) -> None:
         """Do a part of the monitoring. What it raises is noted: no failure may end it."""
         try:
             work()
         except Exception as error:
-            kind = "" if isinstance(error, MartletError) else f"{type(error).__name__}: "
-            self._troubles.append(f"{kind}{error}"[:300])
+            self._note_trouble(error)
+
+    def _note_trouble(self, error: Exception) -> None:
+        kind = "" if isinstance(error, MartletError) else f"{type(error).__name__}: "
+        self._troubles.append(f"{kind}{error}"[:300])
 
     def _check_child(self, child: _Child) -> None:
         now = time.monotonic()
@@ -269,8 +274,10 @@ class Supervisor:
     def _write(self) -> None:
         if self._closed:
             return
-        with contextlib.suppress(OSError):  # the next one tells it: no process is to stand or fall with the file
+        try:
             write_json(self._file, self._status(), sync=False)
+        except OSError as error:  # no process is to stand or fall with the file: the next one that is written says so
+            self._note_trouble(error)
 
     def _status(self) -> dict[str, object]:
         return {

@@ -20,15 +20,15 @@ FAULTS: Final = (
     Fault(
         "a chore of another kind of error ends supervision",
         SUPERVISOR,
-        "        except Exception as error:\n            kind",
-        "        except MartletError as error:\n            kind",
+        "        except Exception as error:\n            self._note_trouble(error)",
+        "        except MartletError as error:\n            self._note_trouble(error)",
         ("test_nothing_that_fails_ends_supervision",),
     ),
     Fault(
         "a status that can't be written ends supervision",
         SUPERVISOR,
-        "with contextlib.suppress(OSError):",
-        "with contextlib.suppress(KeyError):",
+        "except OSError as error:  # no process",
+        "except KeyError as error:  # no process",
         ("test_nothing_that_fails_ends_supervision",),
     ),
     Fault(
@@ -135,5 +135,19 @@ FAULTS: Final = (
         "subscription.may_miss |= not subscription.subscribed.is_set()",
         "subscription.may_miss |= False",
         ("test_who_is_subscribed_later_than_they_waited_is_told",),
+    ),
+    Fault(
+        "a job that can't be stopped leaves all else running",
+        "infra/stack.py",
+        "        finally:  # whatever became of it",
+        "        except ZeroDivisionError:\n            raise\n        else:",
+        ("test_processes_are_stopped_though_the_job_can_not_be",),
+    ),
+    Fault(
+        "a home that gets several servers keeps what one had",
+        "infra/stack.py",
+        "if topology != before:",
+        "if False:",
+        ("test_a_home_that_gets_several_servers_begins_with_an_empty_redis",),
     ),
 )

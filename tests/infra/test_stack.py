@@ -1,0 +1,47 @@
+"""The engines of a home: what is left of a start that was broken off, and what is stopped whatever becomes of the job."""
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from infra.home.paths import Home
+from infra.services.service import Service
+from infra.stack import Stack
+from infra.system.processes import ProcessId
+from infra.system.progress import Steps
+from infra.up_options import UpOptions
+
+
+@pytest.mark.parametrize(("scale", "left"), [(True, []), (False, ["appendonlydir"])])
+def test_a_home_that_gets_several_servers_begins_with_an_empty_redis(home: Home, scale: bool, left: list[str]) -> None:
+    """What a start without --scale had loaded there is in no cluster's slots; what a home of one server has is its own."""
+    with Stack.opened(home, UpOptions(dataset="none"), Steps()):
+        (home.redis / "appendonlydir").mkdir(parents=True)
+    with Stack.opened(home, UpOptions(dataset="none", scale=scale), Steps()):
+        pass
+    assert [each.name for each in home.redis.glob("*")] == left
+    (home.redis / "appendonlydir").mkdir(parents=True, exist_ok=True)
+    with Stack.opened(home, UpOptions(dataset="none", scale=scale), Steps()):
+        pass
+    assert [each.name for each in home.redis.glob("*")] == ["appendonlydir"]
+
+
+def test_processes_are_stopped_though_the_job_can_not_be(home: Home) -> None:
+    def stop() -> None:
+        raise KeyError("an answer that nobody expected")
+
+    def run() -> None:
+        with Stack.opened(home, UpOptions(dataset="none"), Steps()) as stack:
+            sleeps = (sys.executable, "-c", "import time; time.sleep(60)")
+            stack.supervisor.start(Service("child", sleeps, lambda: None))
+            children.append(stack.supervisor.child_id("child"))
+            stack.keeper = keeper
+
+    keeper: Any = SimpleNamespace(stop=stop)
+    children: list[ProcessId] = []
+    with pytest.raises(KeyError):
+        run()
+    assert [child.process() for child in children] == [None]
+    assert not home.status_file.exists()
