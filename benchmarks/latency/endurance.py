@@ -24,9 +24,9 @@ from infra.home.paths import Home
 
 PARTS: Final = 5
 WINDOWS: Final = 180
-"""Points of each line of the plot."""
+"""Points of each line of the plot, at most."""
 SAMPLE_EVERY: Final = 5.0
-"""Seconds between two looks at the processes' memory."""
+"""Seconds between two looks at the processes' memory: a window holds two, or the line would have gaps."""
 START: Final = 60.0
 """Seconds after which the figures begin: connections, caches and what is compiled on first use are warm then."""
 
@@ -86,6 +86,15 @@ def part_figures(
     }
 
 
+def windows_of(seconds: float) -> int:
+    """Returns how many windows a plot of so many seconds has.
+
+    >>> windows_of(1800), windows_of(60), windows_of(1)
+    (180, 6, 1)
+    """
+    return max(1, min(WINDOWS, int(seconds / (2 * SAMPLE_EVERY))))
+
+
 def draw(
     path: Path,
     start: float,
@@ -96,7 +105,7 @@ def draw(
     memory: MemorySamples,
 ) -> None:
     """Plot latencies of events and lists and memory by process between two moments (monotonic s)."""
-    edges = np.linspace(start, end, WINDOWS + 1)
+    edges = np.linspace(start, end, windows_of(end - start) + 1)
     came = readable != NEVER
     events = in_windows(sent.due[came] / 1e9, (readable[came] - sent.acked[came]) / MS, edges)
     good = [each for each in lists if each.good]

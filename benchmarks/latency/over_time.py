@@ -46,7 +46,7 @@ def plot(
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shape: dict[str, Any] = {"figsize": (10, 2.4 * len(panels)), "layout": "constrained"}
+    shape: dict[str, Any] = {"figsize": (10, 1.0 + 2.4 * len(panels)), "layout": "constrained"}
     figure, axes = pyplot.subplots(len(panels), sharex=True, squeeze=False, **shape)
     for panel, drawn in zip(panels, axes[:, 0], strict=True):
         for start, end in marks:

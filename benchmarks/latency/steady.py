@@ -82,7 +82,8 @@ def draw(path: Path, sent: Sent, readable: Timestamps, checkpoints: list[Checkpo
     edges = np.linspace(start, end, max(2, round(end - start) + 1))
     lines = in_windows(sent.due[came] / 1e9, (readable[came] - sent.acked[came]) / MS, edges)
     shift = time.monotonic() - time.time() - start
-    marks = [(each.trigger_ms / 1000 + shift, each.ack_ms / 1000 + shift) for each in checkpoints]
+    spans = ((each.trigger_ms / 1000 + shift, each.ack_ms / 1000 + shift) for each in checkpoints)
+    marks = [(began, ended) for began, ended in spans if ended >= 0 and began <= end - start]
     title = f"{len(sent.due):,} events, {len(marks)} checkpoints (grey)"
     plot(path, title, edges[:-1] - start, [Panel("acknowledged → readable, ms", lines, logarithmic=True)], marks)
 
