@@ -24,7 +24,7 @@ class EventLog:
 
     @property
     def connected(self) -> bool:
-        return self._kafka.producer is not None
+        return self._kafka.connected
 
     async def start(self) -> None:
         """Begin connecting; does not wait for it."""
@@ -38,18 +38,15 @@ class EventLog:
 
         Raises Unavailable if not all are acknowledged within the timeout; a part may then have been written.
         """
-        producer = self._kafka.producer
-        if producer is None:
-            raise Unavailable("Kafka is not connected")
         offsets: dict[int, int] = {}
         try:
             async with asyncio.timeout(self._timeout):
                 futures = [
-                    await producer.send(
+                    await self._kafka.send(
                         self._topic,
-                        value=write_event(event, self._schema),
-                        key=str(event.outer_user).encode(),
-                        partition=self._kafka.address.partition_of(event.outer_user),
+                        write_event(event, self._schema),
+                        self._kafka.address.partition_of(event.outer_user),
+                        str(event.outer_user).encode(),
                     )
                     for event in events
                 ]

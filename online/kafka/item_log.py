@@ -39,13 +39,10 @@ class KafkaItemLog:
     async def append(self, records: Sequence[tuple[bytes, bytes]]) -> Awaitable[int]:
         """Hand records (key, value) over to be written, in this order; waits while the producer's buffer is full. What comes back
         gives the offset after the last one, once all are acknowledged. Both raise Unavailable."""
-        producer = self.kafka.producer
-        if producer is None:
-            raise Unavailable("Kafka is not connected")
         try:
             sent = []
             for count, (key, value) in enumerate(records, start=1):
-                sent.append(await producer.send(self._part.topic, value=value, key=key, partition=0))
+                sent.append(await self.kafka.send(self._part.topic, value, 0, key))
                 if count % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
         except KafkaError as error:

@@ -3,19 +3,31 @@
 import asyncio
 import contextlib
 import logging
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from features.engines.kafka_address import KafkaAddress
+from features.errors import Unavailable
 from online.support.background import end
 
 logger = logging.getLogger(__name__)
 
+CONNECT_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 2.0
+RENEW_EVERY: Final = 1.0
+"""Seconds between two new producers at least: writes that no producer can make must not cost the brokers a connection each."""
+OF_THE_RECORD: Final = (KafkaTimeoutError, MessageSizeTooLargeError)
+"""Errors of handing a record over after which the producer is as good as before: no room in time, or the record is too large."""
+
 
 class KafkaConnection:
-    """An idempotent producer that connects, and reconnects, in the background.
+    """An idempotent producer that connects in the background, and is replaced where it can't go on.
+
+    A batch that the broker has refused for good leaves a gap in the numbers of its partition's records, after which the broker
+    takes none from that producer. The next producer begins anew.
 
     address  where Kafka is
     timeout  seconds that one write may take
@@ -37,37 +49,74 @@ class KafkaConnection:
         }
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self.producer: AIOKafkaProducer | None = None
-        """None until the first connection."""
+        self._producer: AIOKafkaProducer | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there has been a first connection."""
+        return self._producer is not None
 
     def start(self) -> None:
         """Begin connecting; does not wait for it."""
         self._connecting = asyncio.create_task(self._connect(), name="kafka-connect")
 
-    async def ready(self) -> AIOKafkaProducer:
-        """The producer, once connected. Waits without a limit: for background tasks only."""
+    async def ready(self) -> None:
+        """Wait for the first connection, without a limit: for background tasks only."""
         await self._connected.wait()
-        return self.producer
 
-    async def _connect(self) -> None:
+    async def send(self, topic: str, value: bytes, partition: int, key: bytes | None = None) -> "asyncio.Future[Any]":
+        """Hand a record over; waits while the producer's buffer is full. The future gives the record's metadata once the broker
+        has acknowledged it. Raises Unavailable before the first connection; both raise KafkaError."""
+        producer = self._producer
+        if producer is None:
+            raise Unavailable("Kafka is not connected")
+        try:
+            sent: asyncio.Future[Any] = await producer.send(topic, value=value, key=key, partition=partition)
+        except OF_THE_RECORD:
+            raise
+        except KafkaError as error:
+            self._replace(producer, error)
+            raise
+        sent.add_done_callback(partial(self._on_settled, producer))
+        return sent
+
+    def _on_settled(self, producer: AIOKafkaProducer, sent: "asyncio.Future[Any]") -> None:
+        if not sent.cancelled() and (error := sent.exception()) is not None:
+            self._replace(producer, error)
+
+    def _replace(self, producer: AIOKafkaProducer, error: BaseException) -> None:
+        """Have another producer connect, unless one does or `producer` is no longer in use."""
+        if producer is self._producer and self._connecting is not None and self._connecting.done():
+            logger.warning("Kafka refused a record (%s: %s); connecting anew", type(error).__name__, error)
+            self._connecting = asyncio.create_task(self._connect(RENEW_EVERY), name="kafka-reconnect")
+
+    async def _connect(self, delay: float = 0.0) -> None:
+        await asyncio.sleep(delay)
         while True:
             producer = AIOKafkaProducer(**self._options)
             try:
-                async with asyncio.timeout(10):  # not wait_for, which loses a cancellation that comes with an error
+                async with asyncio.timeout(CONNECT_SECONDS):  # not wait_for, which loses a cancellation with an error
                     await producer.start()
-                self.producer = producer
-                self._connected.set()
-                return
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.warning("Kafka at %s is not there (%s); trying again", self.address.bootstrap, error)
-                with contextlib.suppress(Exception):
-                    async with asyncio.timeout(2):
-                        await producer.stop()
+                await _close(producer, CLOSE_SECONDS)
                 await asyncio.sleep(0.5)
+                continue
+            before, self._producer = self._producer, producer
+            self._connected.set()
+            if before is not None:
+                await _close(before, CLOSE_SECONDS)
+            return
 
     async def stop(self, timeout: float) -> None:
-        """Flush and close the producer; gives up after `timeout` seconds."""
-        await end(self._connecting)
-        if self.producer is not None:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(self.producer.stop(), timeout)
+        """Flush and close the producer; gives up after `timeout` seconds. Nothing is sent any more."""
+        connecting, self._connecting = self._connecting, None
+        await end(connecting)
+        if self._producer is not None:
+            await _close(self._producer, timeout)
+
+
+async def _close(producer: AIOKafkaProducer, timeout: float) -> None:
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(timeout):
+            await producer.stop()

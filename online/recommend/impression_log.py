@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import UNSET
 
@@ -102,7 +101,7 @@ class ImpressionLog:
     async def stop(self, timeout: float = 2.0) -> None:
         """Send the queued lists for at most `timeout` seconds; drop the rest."""
         self._stopping = True
-        if self._kafka.producer is not None:
+        if self._kafka.connected:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout * 0.75):
                     while self._unsettled:
@@ -115,7 +114,7 @@ class ImpressionLog:
             self._drop("stopped")
 
     async def _send_records(self) -> None:
-        producer = await self._kafka.ready()
+        await self._kafka.ready()
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -123,14 +122,14 @@ class ImpressionLog:
             while self._queue:
                 size, answer = self._queue.popleft()
                 self._bytes -= size
-                await self._send_record(producer, answer)
+                await self._send_record(answer)
                 await asyncio.sleep(0)  # let requests run between two lists
 
-    async def _send_record(self, producer: AIOKafkaProducer, answer: Recommendation) -> None:
+    async def _send_record(self, answer: Recommendation) -> None:
         """Hand a list's record to the producer, which waits while its buffer is full."""
         user, acknowledged = user_of(answer), None
         try:
-            acknowledged = await self._produce(producer, self._shown, user, _record_of(answer))
+            acknowledged = await self._produce(self._shown, user, _record_of(answer))
         except (KafkaError, OSError, TimeoutError) as error:
             self._lose_record("kafka", error)
         except Exception as error:
@@ -140,12 +139,12 @@ class ImpressionLog:
 
     async def _send_heads(self) -> None:
         """Send each list's head once its record is acknowledged, or can't be."""
-        producer = await self._kafka.ready()
+        await self._kafka.ready()
         while True:
             sent = await self._recorded.get()
             try:
                 shown = await self._offset_of(sent)
-                future = await self._produce(producer, self._served, sent.user, sent.head(shown))
+                future = await self._produce(self._served, sent.user, sent.head(shown))
             except (KafkaError, OSError, TimeoutError) as error:
                 self._settle("kafka", error)
             except Exception as error:
@@ -165,14 +164,8 @@ class ImpressionLog:
             self._lose_record("kafka", error)
             return None
 
-    async def _produce(
-        self, producer: AIOKafkaProducer, topic: str, user: OuterId, value: bytes
-    ) -> "asyncio.Future[Any]":
-        partition = self._kafka.address.partition_of(user)
-        future: asyncio.Future[Any] = await producer.send(
-            topic, value=value, key=str(user).encode(), partition=partition
-        )
-        return future
+    async def _produce(self, topic: str, user: OuterId, value: bytes) -> "asyncio.Future[Any]":
+        return await self._kafka.send(topic, value, self._kafka.address.partition_of(user), str(user).encode())
 
     def _on_settled(self, future: asyncio.Future[object]) -> None:
         if future.cancelled():

@@ -6,7 +6,7 @@ at a time.
 import asyncio
 import logging
 import time
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from aiokafka.errors import KafkaError
@@ -89,17 +89,16 @@ class ScoreLog:
         self._send(record, "shadow")
 
     def _send(self, record: ScoreRecord, kind: str) -> None:
-        producer = self._kafka.producer
-        if producer is None or len(self._sending) >= MAX_UNSENT:
-            metrics.SCORES_DROPPED.labels("kafka" if producer is None else "full").inc()
+        if not self._kafka.connected or len(self._sending) >= MAX_UNSENT:
+            metrics.SCORES_DROPPED.labels("full" if self._kafka.connected else "kafka").inc()
             return
-        task = asyncio.create_task(self._deliver(producer, write_score(record), kind), name="score")
+        task = asyncio.create_task(self._deliver(write_score(record), kind), name="score")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _deliver(self, producer: Any, value: bytes, kind: str) -> None:
+    async def _deliver(self, value: bytes, kind: str) -> None:
         try:
-            await producer.send_and_wait(self._topic, value=value, partition=0)
+            await (await self._kafka.send(self._topic, value, 0))
             metrics.SCORES_SENT.labels(kind).inc()
         except (KafkaError, OSError, TimeoutError) as error:
             logger.debug("a record for the judge is not logged: %s", error)

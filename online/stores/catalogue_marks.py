@@ -57,9 +57,9 @@ class CatalogueMarks:
             await asyncio.sleep(self._every)
 
     async def _mark(self, version: int) -> None:
-        producer = await self._kafka.ready()
+        await self._kafka.ready()
         value = write_mark(version)
         address = self._kafka.address
         topic, numbers = address.topic(EVENTS), range(address.partitions)
-        futures = [await producer.send(topic, value=value, partition=number) for number in numbers]
+        futures = [await self._kafka.send(topic, value, number) for number in numbers]
         await asyncio.gather(*futures)

@@ -36,7 +36,7 @@ async def process(broker: Broker, store: ItemStore, timeout: float = 20.0) -> As
     await topic.start()
     try:
         async with asyncio.timeout(30):
-            while not topic.current or log.kafka.producer is None:
+            while not topic.current or not log.kafka.connected:
                 await asyncio.sleep(0.01)
         yield topic
     finally:

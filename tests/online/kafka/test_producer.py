@@ -1,0 +1,93 @@
+"""Writes to a real Kafka that refuses some of them for good."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from aiokafka.errors import KafkaError
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from features.errors import Unavailable
+from features.keys import ITEMS
+from online.kafka.producer import KafkaConnection
+from tests.home import until
+from tests.kafka_process import Broker, kafka_process
+
+pytestmark = pytest.mark.services
+
+LIMIT = 10_000
+"""Bytes of a batch that the broker takes in the topic of the test; fewer than the producer's own limit."""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with kafka_process(tmp_path_factory.mktemp("home")) as running:
+        admin = KafkaAdminClient(bootstrap_servers=running.bootstrap, request_timeout_ms=10_000)
+        until(lambda: ITEMS in set(admin.list_topics()), 30, "Kafka knows its topics")
+        topic = ConfigResource(ConfigResourceType.TOPIC, ITEMS, {"max.message.bytes": str(LIMIT)})
+        admin.alter_configs([topic])
+        admin.close()
+        yield running
+
+
+async def write(kafka: KafkaConnection, size: int) -> int:
+    """The offset of a record of so many bytes, acknowledged within 5 s."""
+    async with asyncio.timeout(5):
+        return int((await (await kafka.send(ITEMS, b"x" * size, 0))).offset)
+
+
+async def write_in_the_end(kafka: KafkaConnection) -> int:
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                return await write(kafka, 10)
+            await asyncio.sleep(0.1)
+
+
+def test_after_a_record_that_is_refused_for_good_others_are_written(broker: Broker) -> None:
+    """The broker takes nothing more from that producer: the numbers of its records have a gap."""
+
+    async def run() -> list[int]:
+        kafka = KafkaConnection(broker.address, 5.0)
+        kafka.start()
+        await asyncio.wait_for(kafka.ready(), 30)
+        try:
+            offsets = [await write(kafka, 10)]
+            for _ in range(2):
+                with pytest.raises(KafkaError):
+                    await write(kafka, 2 * LIMIT)
+                offsets.append(await write_in_the_end(kafka))
+            return offsets
+        finally:
+            await kafka.stop(5)
+
+    first, *later = asyncio.run(run())
+    assert later == [first + 1, first + 2]
+
+
+def test_a_record_that_the_producer_itself_refuses_costs_no_connection(broker: Broker) -> None:
+    async def run() -> None:
+        kafka = KafkaConnection(broker.address, 5.0, max_request_size=1000)
+        kafka.start()
+        await asyncio.wait_for(kafka.ready(), 30)
+        try:
+            with pytest.raises(KafkaError):
+                await kafka.send(ITEMS, b"x" * 2000, 0)
+            await asyncio.sleep(0)
+            assert [task for task in asyncio.all_tasks() if task.get_name() == "kafka-reconnect"] == []
+            await write(kafka, 10)
+        finally:
+            await kafka.stop(5)
+
+    asyncio.run(run())
+
+
+def test_before_the_first_connection_a_write_is_refused_at_once(broker: Broker) -> None:
+    async def run() -> None:
+        kafka = KafkaConnection(broker.address, 5.0)
+        assert not kafka.connected
+        with pytest.raises(Unavailable, match="Kafka is not connected"):
+            await kafka.send(ITEMS, b"x", 0)
+
+    asyncio.run(run())
