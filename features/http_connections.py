@@ -16,7 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_CONNECTIONS: Final = 4096
 SILENCE: Final = 30.0
-"""Seconds that a connection may take to send the whole head of a request, from its opening or its last response on."""
+"""Seconds that a connection may take to send the whole head of a request, from its opening or its last response on; and that
+a request may wait for its caller to read what has been sent."""
 SLOWEST: Final = 10
 """So many times SILENCE a caller may take to read the last response."""
 RESERVED_FILES: Final = 256
@@ -43,7 +44,7 @@ class Connections:
 
     limit      connections held at once
     silence    seconds that one may stay without a request
-    on_closed  called with a reason for each that is closed here: silent, room (made for another), full (none was idle)
+    on_closed  called with a reason for each that is closed here: silent, room (made for another), full (none was idle), unread
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Connections:
         self._limit, self._silence, self._on_closed, self._clock = limit, silence, on_closed, clock
         self._idle: OrderedDict[Closable, float] = OrderedDict()
         self._busy: set[Closable] = set()
+        self._unread: dict[Closable, float] = {}
+        """Since when a connection takes nothing more, by its buffer."""
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
@@ -80,13 +83,24 @@ class Connections:
             self._busy.discard(connection)
             self._idle[connection] = self._clock()
 
+    def blocked(self, connection: Closable) -> None:
+        """Note that its caller reads more slowly than is sent: what is due has to wait."""
+        self._unread.setdefault(connection, self._clock())
+
+    def unblocked(self, connection: Closable) -> None:
+        self._unread.pop(connection, None)
+
     def closed(self, connection: Closable) -> None:
         self._idle.pop(connection, None)
         self._busy.discard(connection)
+        self._unread.pop(connection, None)
 
     def close_silent(self) -> None:
-        """Close those that have been idle for too long."""
+        """Close those that have been idle, or have kept a request waiting for their caller to read, for too long."""
         now = self._clock()
+        for connection, since in list(self._unread.items()):
+            if connection in self._busy and since <= now - self._silence:
+                self._close(connection, "unread")
         for connection, since in list(self._idle.items()):
             if since > now - self._silence:
                 break
@@ -136,6 +150,14 @@ class Connection(HttpToolsProtocol):
         if not self.pipeline:
             self._table.answered(self)
         super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        self._table.blocked(self)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._table.unblocked(self)
+        super().resume_writing()
 
     def handle_websocket_upgrade(self) -> None:
         self._table.closed(self)  # from here on it is another protocol's

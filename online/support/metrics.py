@@ -113,8 +113,8 @@ LIMITED_ALONE = Counter(
 )
 CONNECTIONS_CLOSED = Counter(
     "martlet_connections_closed_total",
-    "Connections closed because no request came on them (silent), to make room for another (room), or because all others were "
-    "busy (full).",
+    "Connections closed because no request came on them (silent), to make room for another (room), because all others were busy "
+    "(full), or because their caller did not read (unread).",
     ["reason"],
     registry=REGISTRY,
 )

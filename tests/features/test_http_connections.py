@@ -102,6 +102,27 @@ def test_who_is_still_reading_a_response_makes_no_room_and_has_longer() -> None:
     assert len(table) == 0
 
 
+def test_a_request_waits_so_long_at_most_for_its_caller_to_read() -> None:
+    reasons: Counter[str] = Counter()
+    clock = Clock()
+    table = Connections(9, silence=30, on_closed=lambda reason: reasons.update([reason]), clock=clock)
+    never, slowly, last = doors = [Door() for _ in range(3)]
+    for door in doors:
+        door.sending = True
+        table.opened(door)
+        table.begun(door)
+        table.blocked(door)
+    table.answered(last)  # what is unread is its last response: it keeps no request waiting
+    clock.now = 20
+    table.blocked(never)
+    table.unblocked(slowly)
+    table.blocked(slowly)
+    clock.now = 31
+    table.close_silent()
+    assert [door.open for door in doors] == [False, True, True]
+    assert (len(table), dict(reasons)) == (2, {"unread": 1})
+
+
 async def hello(scope: Message, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"hi"})
@@ -183,6 +204,35 @@ def test_what_sends_no_whole_request_is_closed(sent: bytes) -> None:
                 assert await asyncio.wait_for(reader.read(), 20) == b""
             assert len(table) == 0
             writer.close()
+
+    on_each_loop(play)
+
+
+def test_a_caller_that_reads_nothing_keeps_no_request_for_ever() -> None:
+    part = b"x" * (64 << 10)
+
+    async def play() -> None:
+        ended = asyncio.Event()
+
+        async def long(scope: Message, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(1_000):  # more than the buffers of both ends' sockets
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            ended.set()
+
+        clock = Clock()
+        table = Connections(20, clock=clock)
+        async with serving(long, table) as port:
+            reader, writer = await connect(port)
+            writer.write(REQUEST % b"")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+            async with asyncio.timeout(20):
+                while not ended.is_set():
+                    await asyncio.sleep(0.005)
+                    clock.now += http_connections.SILENCE / 2
+                    table.close_silent()
+            assert len(table) == 0
+            writer.transport.abort()
 
     on_each_loop(play)
 
