@@ -1,12 +1,13 @@
 """Console output of the offline commands: one line a step, one clear line for an error."""
 
 import contextlib
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 
-from features.errors import MartletError
+from features.errors import MartletError, Unavailable
 
 
 class Step:
@@ -26,7 +27,8 @@ def step(name: str) -> Iterator[Step]:
 
 
 def run(command: Callable[[], None]) -> int:
-    """Run a command; the exit code: 0, 1 with the error's line on standard error, 130 where it was interrupted.
+    """Run a command; the exit code: 0, 1 with the error's line on standard error, EX_TEMPFAIL instead of 1 for what was
+    unavailable, 130 where it was interrupted.
 
     SIGTERM interrupts like Ctrl-C does, so that staging folders are removed.
     """
@@ -35,7 +37,7 @@ def run(command: Callable[[], None]) -> int:
         command()
     except MartletError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return os.EX_TEMPFAIL if isinstance(error, Unavailable) else 1
     except KeyboardInterrupt:
         print("error: interrupted; nothing half-made was put in place", file=sys.stderr)
         return 130

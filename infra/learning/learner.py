@@ -6,13 +6,14 @@ This module has the slices, `publication` the candidates, `making_anew` the rest
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from kafka.errors import KafkaError
 
 from features.contracts.scores import SliceRecord
 from features.engines.kafka_address import KafkaAddress
-from features.errors import Broken, MartletError
+from features.errors import Broken, MartletError, Unavailable
 from features.schema.tables import Schema
 from infra.home.paths import Home
 from infra.judging.score_topic import append_score
@@ -36,6 +37,9 @@ from infra.services.model_server_config import FIRST_MODELS
 from infra.system.times import wall_ms
 from models.registry import Labels, list_versions, read_labels, read_manifest, version_folder
 from online.ranking.policy import Learning
+
+OUTAGE_REST_S: Final = 30.0
+"""Seconds before a slice is tried again for which something was unavailable."""
 
 
 class Learner:
@@ -62,8 +66,10 @@ class Learner:
         self._memory = FreeMemory(print_line, once, lacks_memory)
         self._publication = Publication(home, learning, self._saved, self._files, steps, self._memory, once)
         self._making_anew = MakingAnew(home, learning, self._saved, steps, self._memory)
-        self._failure = ""
+        self._failure: MartletError | None = None
         """Why the newest slice was not learned, where it was not."""
+        self._rests_until = 0.0
+        """Monotonic s; until then no slice is tried again."""
         self._pending = PendingSamples(kafka, schema, self.state.offsets, self.state.floors, print_line)
 
     @property
@@ -79,15 +85,15 @@ class Learner:
 
     def once(self) -> bool:
         """Read all that has come, and learn it, as `learn --once` does; whether there was anything. Raises KafkaError; Broken
-        where it could not be learned, Unavailable where too little memory is free."""
+        where it could not be learned, Unavailable where too little memory is free, or what it needs is away."""
         with learner_lock(self._home, self._print_line):
             self._steps.stop_leftover()
             self._reload()
             self._pending.read_all()
-            self._failure = ""
+            self._failure = None
             is_done = self._do_due()
-        if self._failure:
-            raise Broken(self._failure)
+        if self._failure is not None:
+            raise self._failure
         return is_done
 
     def _reload(self) -> bool:
@@ -142,15 +148,19 @@ class Learner:
         return slice_is_over(pending.positives, pending.records, pending.seconds, self._learning)
 
     def _learn_slice(self) -> bool:
-        if not (self._is_over() and self._memory.is_enough()):
+        if time.monotonic() < self._rests_until or not (self._is_over() and self._memory.is_enough()):
             return False
         number = self.state.slice + 1
         try:
             with self._files.work() as work:
                 after = self._one_slice(number, work)
+        except Unavailable as error:  # which says nothing of the slice
+            self._rests_until = time.monotonic() + OUTAGE_REST_S
+            after = self.state.with_text(f"slice {number} was not learned: {error}; it is tried again", wall_ms())
+            self._failure = Unavailable(after.text)
         except (MartletError, OSError) as error:  # a full disk, too
             after = self._after_failure(f"slice {number} was not learned: {error}")
-            self._failure = after.text
+            self._failure = Broken(after.text)
         self._saved.commit(after)
         self._files.clean(after)
         if after.slice == number:

@@ -78,13 +78,13 @@ class LearnerFiles:
     def replay(self, new: Path, state: LearnerState, out: Path) -> None:
         """Make `out` of the lists of `new` and those that come again, as far as they have the same columns."""
         (out / "asks").mkdir(parents=True)
-        meta = read_json(new / META) or {}
+        columns = _columns_of(new)
         for name in (MAPS, META):
             shutil.copyfile(new / name, out / name)
         os.link(new / "asks" / "part-0.parquet", out / "asks" / "new.parquet")
         for number in state.replayed:
             folder = self.lists(number)
-            if (read_json(folder / META) or {}).get("layout") == meta["layout"]:
+            if _columns_of(folder) == columns:
                 os.link(folder / "asks" / "part-0.parquet", out / "asks" / f"again-{number}.parquet")
 
     def settle(self, made: Mapping[Path, Path]) -> None:
@@ -106,3 +106,9 @@ class LearnerFiles:
             count += lists
             found.insert(0, number)
         return tuple(found)
+
+
+def _columns_of(lists: Path) -> tuple[object, object]:
+    """What the columns of a slice's lists are: lists of before an upgrade may have fewer signals."""
+    meta = read_json(lists / META) or {}
+    return meta.get("layout"), meta.get("signals")

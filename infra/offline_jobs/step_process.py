@@ -1,6 +1,7 @@
 """An offline step as a process of its own: its output is passed on, its errors go to a log, its time is bounded."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from features.errors import MartletError
+from features.errors import MartletError, Unavailable
 from infra.system.processes import lower_priority, rotate, tail
 from infra.system.repository import REPO
 
@@ -44,7 +45,7 @@ def run_step(
     nice: int = NICE,
 ) -> None:
     """Run a module: its standard output goes to `print_line`, its errors to the log, whose name it is tracked under. Raises
-    StepFailed if it fails or takes longer than `timeout` seconds."""
+    StepFailed if it fails or takes longer than `timeout` seconds, Unavailable if it says so by its exit code."""
     rotate(log)  # a service's steps begin for ever
     with log.open("ab") as errors:
         process = subprocess.Popen(
@@ -81,5 +82,6 @@ def run_step(
     if code != 0:
         last = tail(log, 1)
         if last.startswith("error: "):  # a message for the user
-            raise StepFailed(last.removeprefix("error: "), code)
+            text = last.removeprefix("error: ")
+            raise Unavailable(text) if code == os.EX_TEMPFAIL else StepFailed(text, code)
         raise StepFailed(f"{argv[0]} failed (exit code {code}); the end of {log}:\n{tail(log)}", code)

@@ -30,6 +30,7 @@ from features.engines.shared_engines import read_engines
 from features.errors import BadInput
 from features.inputs.columns import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
+from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES, SERVED, SHOWN
 from features.schema.tables import Schema
 from features.types import Millis, UserId
@@ -119,6 +120,7 @@ def write_slice(
             "schema": schema.digest,
             "inputs_version": INPUTS_VERSION,
             "layout": layout(maps.vocabulary, schema.digest),
+            "signals": len(SIGNAL_COLUMNS),
             "lists": len(rows),
             "users": bound.users,
             "left_out": bound.left_out,

@@ -8,6 +8,20 @@ KILLED: Final = "test_whatever_kills_it_each_sample_is_learned_once_and_weights_
 
 FAULTS: Final = (
     Fault(
+        "an outage is a failure of its slice",
+        "infra/learning/learner.py",
+        "except Unavailable as error:  # which says nothing of the slice",
+        "except ZeroDivisionError as error:",
+        ("test_an_outage_is_no_failure_of_the_slice_and_it_is_learned_once_that_is_over",),
+    ),
+    Fault(
+        "lists of fewer signals come again",
+        "infra/learning/learner_files.py",
+        'return meta.get("layout"), meta.get("signals")',
+        'return meta.get("layout"), None',
+        ("test_lists_of_other_columns_do_not_come_again",),
+    ),
+    Fault(
         "one user may weigh any amount in a slice",
         "offline/training_data/slice_lists.py",
         "if self._weights[user_id] + importance > MAX_WEIGHT:",

@@ -33,7 +33,7 @@ from models.registry import (
 from offline.training_data.rows import MAPS, META
 from offline.training_data.slice_lists import SliceSpans
 from online.ranking.policy import Learning
-from tests.kafka_process import Broker
+from tests.kafka_process import Broker, read_to_end
 from tests.models.fake_version import a_manifest, publish_one
 from tests.schemas import MOVIES
 
@@ -172,12 +172,7 @@ class Trial:
         part = TopicPartition(self._address.topic(SCORES), 0)
         consumer = KafkaConsumer(bootstrap_servers=self._address.bootstrap, auto_offset_reset="earliest")
         consumer.assign([part])
-        end, found = consumer.end_offsets([part])[part], list[SliceRecord]()
-        while consumer.position(part) < end:
-            for records in consumer.poll(timeout_ms=500).values():
-                found += [each for record in records if isinstance(each := read_score(record.value), SliceRecord)]
-        consumer.close()
-        return found
+        return [each for record in read_to_end(consumer) if isinstance(each := read_score(record.value), SliceRecord)]
 
     def until(self, learner: Learner, slices: int, versions: int = 1) -> None:
         """Step until so many slices are done, and so many versions are there."""

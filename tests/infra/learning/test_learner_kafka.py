@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import Broken, Unavailable
+from features.errors import Broken, MartletError, Unavailable
 from infra.learning.learner_state import ATTEMPTS, FILE, read_state
 from infra.learning.learning_rules import MAX_RECORDS
 from infra.offline_jobs.step_process import StepFailed
@@ -71,6 +71,29 @@ def test_a_slice_that_can_not_be_learned_is_given_up_and_the_next_one_goes_on_fr
     trial.show(range(24, 36))
     trial.until(trial.learner(steps, publish_s=10_000), 3)
     assert steps.starts[-1] == "1", "the weights of before are suspected: the version that ranks is the start"
+
+
+def test_an_outage_is_no_failure_of_the_slice_and_it_is_learned_once_that_is_over(
+    broker: Broker, tmp_path: Path
+) -> None:
+    trial = Trial(broker, tmp_path)
+    trial.show(range(12))
+    steps = trial.steps()
+    steps.refuse["learn"] = Unavailable("Kafka did not answer")
+    for _ in range(ATTEMPTS + 1):
+        by_hand = trial.learner(steps, once=True)
+        with pytest.raises(Unavailable, match=r"slice 1 was not learned: Kafka did not answer; it is tried again"):
+            by_hand.once()
+        assert (by_hand.state.slice, by_hand.state.attempts, by_hand.state.origin) == (0, 0, 1)
+        by_hand.close()
+    waiting = trial.learner(steps)
+    before = len(trial.lines)
+    trial.step_until(waiting, lambda: len(trial.lines) > before)
+    waiting.step(100)
+    assert len(trial.lines) == before + 1, "it is not tried again at once"
+    waiting.close()
+    del steps.refuse["learn"]
+    trial.until(trial.learner(steps, publish_s=10_000), 1, versions=2)
 
 
 def test_weights_that_the_gate_refuses_are_given_up_by_name(broker: Broker, tmp_path: Path) -> None:
@@ -263,3 +286,32 @@ def test_what_it_has_learned_is_its_owners_alone(broker: Broker, tmp_path: Path)
     trial.until(trial.learner(trial.steps()), 1)
     assert (trial.home.path / FILE).stat().st_mode & 0o777 == 0o600
     assert (trial.home.path / "learning" / "toy").stat().st_mode & 0o777 == 0o700
+
+
+def test_slices_between_its_failures_neither_save_it_nor_are_given_up_by_them(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    steps = trial.steps()
+    steps.refuse["renew"] = MartletError("Spark failed")
+    trial.change(renewing=7)
+    for number in range(1, ATTEMPTS + 1):
+        trial.show(range(12 * number))
+        trial.until(trial.learner(steps), number)
+        trial.change(renewal_failed_at=0)  # its rest is over
+    learner = trial.learner(steps)
+    learner.step(100)
+    assert (steps.renewed, learner.state.renewing) == ([7] * ATTEMPTS, None)
+    assert not learner.state.totals.get("skipped")
+    steps.refuse["learn"] = Broken("diverged")
+    trial.show(range(12))
+    trial.step_until(learner, lambda: bool(learner.state.totals.get("skipped")))
+    assert sum("diverged" in line for line in trial.lines) == ATTEMPTS
+
+
+def test_by_hand_nothing_is_made_anew_and_what_failed_of_it_is_no_error(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    steps = trial.steps()
+    trial.change(renewing=7, renewal_attempts=1, attempts=1)
+    by_hand = trial.learner(steps, once=True)
+    assert not by_hand.once(), "nothing has come"
+    by_hand.close()
+    assert not steps.renewed

@@ -24,6 +24,8 @@ from infra.services.supervisor import Supervisor
 from infra.system.processes import ProcessId
 from online.ranking.policy import Learning
 
+pytestmark = pytest.mark.services
+
 LEARNED = LearnedSlice(
     slice=3, ts=1_700_000_000_000, lists=20, users=9, left_out=2, learned=120, ndcg10={"weights": 0.25}
 )
@@ -33,7 +35,6 @@ STATE = LearnerState(
 )  # fmt: skip
 
 
-@pytest.mark.services
 def test_it_runs_while_the_file_says_so_and_ends_after_several_polls_without(
     home: Home, supervisor: Supervisor
 ) -> None:
@@ -178,7 +179,6 @@ def test_nothing_is_reported_where_nothing_learns_and_a_broken_state_is_named(ho
     assert "learner.json: expected how far a learner is" in report["text"]
 
 
-@pytest.mark.services
 @pytest.mark.skipif(lacks_total_memory() is not None, reason="nothing learns on this machine")
 def test_a_learner_of_a_model_that_can_not_learn_says_so_once_and_waits_for_another_file(home: Home) -> None:
     serving = home.path / "serving.json"

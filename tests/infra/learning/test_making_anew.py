@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from features.errors import Broken, MartletError
+from features.errors import MartletError
 from features.units import DAY_MS, MINUTE_MS
 from infra.home.paths import Home
 from infra.learning.enough_memory import FreeMemory
 from infra.learning.learner_state import ATTEMPTS, FILE, SavedState
 from infra.learning.learning_rules import RENEWAL_REST_MS
 from infra.learning.making_anew import MakingAnew
-from tests.infra.learning.learner_trial import SETTINGS, CountedSteps, Killed, Trial
-from tests.kafka_process import Broker
+from tests.infra.learning.learner_trial import SETTINGS, CountedSteps, Killed
 
 NIGHT = int(datetime(2026, 5, 4, 3, 30, tzinfo=UTC).timestamp() * 1000)
 NIGHTLY = SETTINGS.__class__(model="toy", anew_hour=3)
@@ -70,34 +68,3 @@ def test_it_waits_for_memory_and_outlives_a_full_disk(home: Home) -> None:
     steps.refuse["renew"] = OSError(28, "No space left on device")
     assert making_anew(home, steps, lambda: NIGHT, lines).step()
     assert "No space left on device; it is tried again" in lines[-1]
-
-
-@pytest.mark.services
-def test_slices_between_its_failures_neither_save_it_nor_are_given_up_by_them(broker: Broker, tmp_path: Path) -> None:
-    trial = Trial(broker, tmp_path)
-    steps = trial.steps()
-    steps.refuse["renew"] = MartletError("Spark failed")
-    trial.change(renewing=7)
-    for number in range(1, ATTEMPTS + 1):
-        trial.show(range(12 * number))
-        trial.until(trial.learner(steps), number)
-        trial.change(renewal_failed_at=0)  # its rest is over
-    learner = trial.learner(steps)
-    learner.step(100)
-    assert (steps.renewed, learner.state.renewing) == ([7] * ATTEMPTS, None)
-    assert not learner.state.totals.get("skipped")
-    steps.refuse["learn"] = Broken("diverged")
-    trial.show(range(12))
-    trial.step_until(learner, lambda: bool(learner.state.totals.get("skipped")))
-    assert sum("diverged" in line for line in trial.lines) == ATTEMPTS
-
-
-@pytest.mark.services
-def test_by_hand_nothing_is_made_anew_and_what_failed_of_it_is_no_error(broker: Broker, tmp_path: Path) -> None:
-    trial = Trial(broker, tmp_path)
-    steps = trial.steps()
-    trial.change(renewing=7, renewal_attempts=1, attempts=1)
-    by_hand = trial.learner(steps, once=True)
-    assert not by_hand.once(), "nothing has come"
-    by_hand.close()
-    assert not steps.renewed

@@ -1,0 +1,31 @@
+"""The learner's files: which lists come again."""
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from infra.home.paths import Home
+from infra.learning.learner_files import LearnerFiles
+from infra.learning.learner_state import LearnerState
+from offline.training_data.rows import MAPS, META
+
+
+def write_lists(folder: Path, **meta: object) -> None:
+    (folder / "asks").mkdir(parents=True)
+    (folder / "asks" / "part-0.parquet").touch()
+    (folder / MAPS).touch()
+    (folder / META).write_text(json.dumps(meta))
+
+
+def test_lists_of_other_columns_do_not_come_again(tmp_path: Path) -> None:
+    files = LearnerFiles(Home(tmp_path), "toy")
+    write_lists(files.lists(1), layout="other", signals=6)
+    write_lists(files.lists(2), layout="one")  # of before signals were noted
+    write_lists(files.lists(3), layout="one", signals=5)
+    write_lists(files.lists(4), layout="one", signals=6)
+    new, whole = tmp_path / "new", tmp_path / "whole"
+    write_lists(new, layout="one", signals=6)
+    state = msgspec.structs.replace(LearnerState(model="toy"), replayed=(1, 2, 3, 4))
+    files.replay(new, state, whole)
+    assert {path.name for path in (whole / "asks").iterdir()} == {"new.parquet", "again-4.parquet"}
