@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,11 +11,11 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
-from features.errors import BadInput
+from features.errors import BadInput, Unavailable
 
 
 @dataclass(frozen=True)
@@ -101,20 +102,33 @@ def memory_mib(target: ProcessId) -> int:
         return 0
 
 
+PORTS: Final = range(20_000, 32_768)
+"""Below those that Linux (from 32,768) and macOS (from 49,152) give to connections: a client could take one of these while a
+service is not yet, or no longer, there."""
+
+
 def free_ports(count: int, but: Collection[int] = ()) -> list[int]:
-    """Returns `count` distinct loopback ports that nobody listens on now, and that are none of those in `but`, on which somebody
-    is to listen."""
-    sockets: list[socket.socket] = []
-    found: list[int] = []
+    """Returns `count` distinct loopback ports of PORTS that nobody listens on now, and that are none of those in `but`, on which
+    somebody is to listen. Raises Unavailable where there are not so many."""
+    found: dict[int, socket.socket] = {}
+    drawn = random.SystemRandom().sample(PORTS, len(PORTS))  # seeded, two processes would draw the same
     try:
-        while len(found) < count:
-            sockets.append(socket.socket())
-            sockets[-1].bind(("127.0.0.1", 0))
-            if (port := sockets[-1].getsockname()[1]) not in but:
-                found.append(port)
-        return found
+        for port in drawn:
+            if len(found) == count:
+                break
+            if port not in but:
+                probe = found[port] = socket.socket()
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    found.pop(port).close()
+        if len(found) < count:
+            raise Unavailable(
+                f"of the ports from {PORTS[0]} to {PORTS[-1]} only {len(found)} are free, {count} are needed"
+            )
+        return list(found)
     finally:
-        for each in sockets:
+        for each in found.values():
             each.close()
 
 
