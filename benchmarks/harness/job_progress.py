@@ -92,6 +92,12 @@ class JobFollower(threading.Thread):
         self._error: Exception | None = None
         self._ended = threading.Event()
 
+    @property
+    def records(self) -> int:
+        """How many records were folded when it looked last."""
+        samples = self._timeline.samples
+        return samples[-1][1] if samples else 0
+
     def run(self) -> None:
         try:
             self._follow_users()

@@ -44,10 +44,13 @@ class Listener:
         self._stop = True
 
     def run(self) -> None:
-        """Listen until told to stop. Raises ConnectionError if Redis goes away."""
-        while not self._stop:
-            ready, _, _ = select.select([self._socket], [], [], 0.2)
+        """Listen until told to stop, and read what has come by then. Raises ConnectionError if Redis goes away."""
+        while True:
+            is_stopped = self._stop
+            ready, _, _ = select.select([self._socket], [], [], 0 if is_stopped else 0.2)
             if not ready:
+                if is_stopped:
+                    return
                 continue
             data = self._socket.recv(1 << 18)
             now = time.monotonic_ns()

@@ -1,5 +1,8 @@
 """Creation of a home's topics."""
 
+from contextlib import suppress
+from typing import Final
+
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
@@ -44,8 +47,12 @@ def topics_of(address: KafkaAddress, replication: int = -1) -> list[NewTopic]:
     return [NewTopic(address.topic(name), parts, replication, topic_configs=configs) for name, parts, configs in shapes]
 
 
+READY_MS: Final = 30_000
+"""Until all brokers know a new topic."""
+
+
 def create(address: KafkaAddress) -> None:
-    """Create the missing topics. Raises Unavailable if Kafka does not do it."""
+    """Create the missing topics, and wait until they are known. Raises Unavailable if Kafka does not do it."""
     topics, items = topics_of(address), address.topic(ITEMS)
     try:
         admin = KafkaAdminClient(**address.client_options(), request_timeout_ms=10_000)
@@ -53,12 +60,11 @@ def create(address: KafkaAddress) -> None:
             existing = set(admin.list_topics())
             if items in existing:
                 _keep_every_record(admin, items)
-            for topic in topics:
-                if topic.name not in existing:
-                    try:
-                        admin.create_topics([topic])
-                    except TopicAlreadyExistsError:
-                        continue
+            missing = [topic for topic in topics if topic.name not in existing]
+            for topic in missing:
+                with suppress(TopicAlreadyExistsError):
+                    admin.create_topics([topic])
+            admin.wait_for_topics([topic.name for topic in missing], READY_MS)
         finally:
             admin.close()
     except KafkaError as error:

@@ -35,6 +35,5 @@ def model_server(home: Home, ports: Ports, config: Path) -> Service:
         ready,
         env=python_env({"TF_CPP_MIN_LOG_LEVEL": "2"}),
         cwd=home.models,
-        ready_timeout=120,
         address=f"{LOOPBACK}:{ports.model_rest}, gRPC {ports.model_grpc}",
     )

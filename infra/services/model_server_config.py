@@ -60,7 +60,7 @@ class ServingConfig:
         ready: list[set[tuple[str, int]]] = []
         try:
             for address in self._addresses():
-                state = probes.http_json(f"{address}/readyz", timeout=0.5, also=503)
+                state = probes.http_json(f"{address}/readyz", also=503)
                 pairs = _pairs(state["models"])
                 for name, version in pairs:
                     ranking[name] = min(version, ranking.get(name, version))

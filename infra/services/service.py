@@ -17,7 +17,7 @@ class Service:
     ready: Callable[[], object]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
-    ready_timeout: float = 60.0
+    ready_timeout: float = 120.0
     grace: float = 15.0
     address: str = ""
     lasts: bool = True

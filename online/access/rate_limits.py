@@ -68,9 +68,9 @@ class RateLimits:
     """Token buckets in Redis, one for each key and ADDRESSES for callers without one. While Redis does not answer each process
     limits by buckets of its own, so that N processes let pass up to N times as much."""
 
-    def __init__(self, reader: RedisReader, salt: bytes) -> None:
-        """salt: keys the digests of addresses; the same in all processes of a home."""
-        self._reader, self._salt = reader, salt
+    def __init__(self, reader: RedisReader, salt: bytes, timeout: float = TIMEOUT) -> None:
+        """salt: keys the digests of addresses; the same in all processes of a home. timeout: seconds that Redis may take."""
+        self._reader, self._salt, self._timeout = reader, salt, timeout
         self._breaker = CircuitBreaker(FAILURES_TO_REST, REST)
         self._buckets = Buckets()
 
@@ -92,7 +92,7 @@ class RateLimits:
             key = limit_key(caller)
             command = pack_command(("EVAL", TAKE, 1, key, repr(limit.per_second), limit.burst))
             try:
-                async with lag_tolerant_timeout(TIMEOUT):
+                async with lag_tolerant_timeout(self._timeout):
                     (wait,) = await self._reader.read(key, (command,))
                 self._breaker.record_success(began)
                 return float(wait)

@@ -11,10 +11,10 @@ TIMEOUT = 0.5
 
 
 class MonitorClient:
-    """Client of one monitor. address: its URL; None where no monitor runs."""
+    """Client of one monitor. address: its URL; None where no monitor runs; timeout: seconds that it may take."""
 
-    def __init__(self, address: str | None) -> None:
-        self._address = address
+    def __init__(self, address: str | None, timeout: float = TIMEOUT) -> None:
+        self._address, self._timeout = address, timeout
         self._client: httpx.AsyncClient | None = None
 
     async def close(self) -> None:
@@ -28,12 +28,12 @@ class MonitorClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 base_url=self._address,
-                timeout=TIMEOUT,
+                timeout=self._timeout,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=4),
             )
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 answer = await self._client.get("/sight")
             answer.raise_for_status()
             found = msgspec.json.decode(answer.content, type=dict[str, Any])

@@ -40,6 +40,11 @@ class ExperimentOutcomes:
         self._added = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def pending(self) -> int:
+        """How many lists and acts Redis has not taken yet."""
+        return len(self._pending)
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._send_on(), name="outcomes")
 

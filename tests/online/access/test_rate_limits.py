@@ -16,6 +16,8 @@ from online.support import metrics
 from tests.redis_process import RedisProcess, redis_process
 
 WAITED = 300
+PATIENT = 5.0
+"""Seconds that Redis may take where it answers: on a busy machine it may take longer than in service."""
 SLOW = Limit(per_second=0.01, burst=3)
 
 
@@ -25,11 +27,11 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
         yield running
 
 
-def play(port: int, steps: Callable[[RateLimits, RateLimits], Awaitable[None]]) -> None:
+def play(port: int, steps: Callable[[RateLimits, RateLimits], Awaitable[None]], timeout: float = PATIENT) -> None:
     """Play the steps with the limits of two processes."""
 
     async def run() -> None:
-        both = [RateLimits(RedisReader(RedisAddress("127.0.0.1", port)), b"salt") for _ in range(2)]
+        both = [RateLimits(RedisReader(RedisAddress("127.0.0.1", port)), b"salt", timeout) for _ in range(2)]
         try:
             await asyncio.wait_for(steps(*both), 60)
         finally:
@@ -65,16 +67,16 @@ def test_calls_at_once_get_no_more_than_the_burst(server: RedisProcess) -> None:
 
 
 def test_a_bucket_fills_again_and_then_leaves_no_key(server: RedisProcess) -> None:
-    limit = Limit(per_second=20, burst=2)
+    limit = Limit(per_second=0.5, burst=2)
 
     async def steps(one: RateLimits, other: RateLimits) -> None:
         assert [await one.take_for_key("shop", limit) == 0 for _ in range(3)] == [True, True, False]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while await other.take_for_key("shop", limit):
             assert time.monotonic() < deadline
         while server.client.keys("limit:*"):
             assert time.monotonic() < deadline
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
     play(server.port, steps)
 
@@ -111,7 +113,7 @@ def test_without_redis_each_process_limits_by_itself_and_nobody_waits_long(serve
             assert time.monotonic() < deadline
 
     before = counted_alone()
-    play(server.port, steps)
+    play(server.port, steps, TIMEOUT)
     assert counted_alone() >= before + 8
 
 

@@ -11,9 +11,9 @@ from infra.system.processes import free_ports
 from online.monitoring.monitor_client import MonitorClient
 
 
-def read_snapshot(port: int | None) -> tuple[dict[str, Any] | None, str | None]:
+def read_snapshot(port: int | None, timeout: float = 10.0) -> tuple[dict[str, Any] | None, str | None]:
     async def once() -> tuple[dict[str, Any] | None, str | None]:
-        client = MonitorClient(None if port is None else f"http://127.0.0.1:{port}")
+        client = MonitorClient(None if port is None else f"http://127.0.0.1:{port}", timeout)
         try:
             return await client.snapshot()
         finally:
@@ -48,6 +48,6 @@ def test_nobody_there_and_nobody_who_answers_are_told() -> None:
     assert read_snapshot(None) == (None, "nobody watches over this API")
     assert read_snapshot(port) == (None, "the watch does not answer (ConnectError)")
     with socket.create_server(("127.0.0.1", port)):
-        reason = read_snapshot(port)[1]
+        reason = read_snapshot(port, 0.5)[1]
         assert reason is not None
         assert reason.startswith("the watch does not answer (")

@@ -20,7 +20,7 @@ from features.keys import DEFAULT_PARTITIONS, SAMPLES, SERVED, SHOWN, partition_
 from online.recommend.impression import impression_of
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommendation import Recommendation
-from tests.kafka_process import Broker, kafka_process
+from tests.kafka_process import Broker, kafka_process, read_to_end
 from tests.online.sample_lists import Counts, numbered
 from tests.schemas import MOVIES
 
@@ -52,7 +52,7 @@ class Reading:
     """Reads what comes into a topic from now on."""
 
     def __init__(self, broker: Broker, topic: str = SERVED) -> None:
-        self._consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, consumer_timeout_ms=1500)
+        self._consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap)
         parts = [TopicPartition(topic, number) for number in range(DEFAULT_PARTITIONS)]
         self._consumer.assign(parts)
         for part, end in self._consumer.end_offsets(parts).items():
@@ -60,9 +60,7 @@ class Reading:
 
     def rest(self) -> list[ConsumerRecord]:
         """All records up to now."""
-        found = list(self._consumer)
-        self._consumer.close()
-        return found
+        return read_to_end(self._consumer)
 
 
 def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at_once(

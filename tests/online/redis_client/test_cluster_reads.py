@@ -112,7 +112,7 @@ def test_without_any_server_it_is_said_at_once() -> None:
 
 def test_limits_hold_by_the_server_that_has_the_bucket(cluster: RedisCluster) -> None:
     async def steps(reader: RedisReader) -> None:
-        limits = RateLimits(RedisReader(cluster.address), b"salt")
+        limits = RateLimits(RedisReader(cluster.address), b"salt", timeout=10)
         for name in "abcdef":
             await until(partial(limits.take_for_key, name, Limit(0.001, 2)), 10)
             bucket = limit_key(f"key:{name}")
@@ -201,7 +201,7 @@ def test_updates_come_whichever_server_they_are_published_at_and_after_the_one_l
             updates = UserUpdates(cluster.address)
             async with updates.subscribe(5, timeout=10) as updated:
                 for server in cluster.servers:
-                    assert await hears(updated, server)
+                    await until(partial(hears, updated, server))
                 cluster.servers[0].kill()
                 cluster.servers[1].kill()
                 alive = cluster.servers[2:]
@@ -238,7 +238,7 @@ def test_one_that_hangs_is_left_for_its_successor(tmp_path: Path) -> None:
 
 
 def test_while_a_primary_is_dead_others_are_read_and_then_its_successor(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path) as cluster:
+    with redis_cluster(tmp_path, options=("--cluster-require-full-coverage", "no")) as cluster:
         for number, key in enumerate(KEYS):
             owner = cluster.owner_of(key)
             owner.client.set(key, number)

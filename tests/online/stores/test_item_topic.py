@@ -118,11 +118,11 @@ def test_a_write_does_not_wait_for_those_before_it_to_be_read_back(store: ItemSt
 def test_a_log_that_hangs_or_fails_is_not_waited_for_beyond_the_timeout(store: ItemStore) -> None:
     async def run() -> None:
         log = MemoryLog()
-        async with running(log, store, timeout=0.1) as (topic, _):
+        async with running(log, store, timeout=1.0) as (topic, _):
             await put(topic, store, 500, title="Before")
             log.hangs = True
             answers = [put(topic, store, 500, title="Hangs") for _ in range(3)]  # two of them wait for the first
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 errors = await asyncio.gather(*answers, return_exceptions=True)
             assert [type(error) for error in errors] == [Unavailable] * 3
             log.hangs = False
@@ -136,20 +136,20 @@ def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(stor
     async def run() -> None:
         log = MemoryLog(record(store, 500, title="There"))
         log.down = True
-        async with running(log, store, timeout=0.1) as (topic, _):
+        async with running(log, store, timeout=1.0) as (topic, _):
             with pytest.raises(Unavailable, match="until all items are read"):
                 await put(topic, store, 500, title="New")
             log.down = False
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while not topic.current:
                     await asyncio.sleep(0.001)
             await patch(topic, store, 500, year=1990)
             await log.stop_readers()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while topic.current:
                     await asyncio.sleep(0.001)
             log.down = False
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while not topic.current:
                     await asyncio.sleep(0.001)
             assert log.reading == {0, 2}
@@ -247,7 +247,7 @@ def test_nobody_waits_long_for_a_change_that_does_not_come_nor_for_a_log_that_is
         log = MemoryLog()
         first, second = (CatalogueVersions(tmp_path / "shared", number) for number in (1, 2))
         async with running(log, ItemStore(base), versions=second) as (reader, _):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while not reader.current:
                     await asyncio.sleep(0)
             first.note(7)
@@ -256,7 +256,7 @@ def test_nobody_waits_long_for_a_change_that_does_not_come_nor_for_a_log_that_is
             assert not await reader.catch_up(0.05)
             assert time.monotonic() - began >= 0.05
             await log.stop_readers()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while reader.current:
                     await asyncio.sleep(0)
             assert not reader.behind
