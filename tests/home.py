@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx
 import redis
@@ -74,20 +75,38 @@ class Martlet:
         body: dict[str, Any] = answer.json()
         return body
 
-    def applied(self, user_id: int | str, token: str, within: float = 20, **more: object) -> dict[str, Any]:
-        """The user's list once all that `token` stands for is in it. One request waits 200 ms for that at most."""
+    def applied(self, user_id: int | str, token: str, within: float = 60, **more: object) -> dict[str, Any]:
+        """The user's list once all that `token` stands for is in it. One request waits 200 ms for that at most, and 60 ms for
+        the user's features."""
 
         def seen() -> dict[str, Any] | None:
             answer = self.recommend(user_id, seen=token, **more)
-            return answer if answer["freshness"]["seen_applied"] else None
+            is_live = "no live features" not in answer["degraded"]
+            return answer if answer["freshness"]["seen_applied"] and is_live else None
 
         answer: dict[str, Any] = until(seen, within, f"what user {user_id} did is applied")
         return answer
 
-    def user(self, user_id: int) -> dict[str, Any]:
-        answer = self.http.get(f"/v1/users/{user_id}")
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
+    def whole(self, user_id: int | str, within: float = 60, **more: object) -> dict[str, Any]:
+        """The user's list once nothing of it is degraded: on a busy machine the first one may have been."""
+
+        def listed() -> dict[str, Any] | None:
+            answer = self.recommend(user_id, **more)
+            return None if answer["degraded"] else answer
+
+        answer: dict[str, Any] = until(listed, within, f"a whole list for user {user_id}")
+        return answer
+
+    def user(self, user_id: int | str) -> dict[str, Any]:
+        """The user as Redis has it: on a busy machine a first answer may be the base's."""
+
+        def live() -> dict[str, Any] | None:
+            answer = self.http.get(f"/v1/users/{quote(str(user_id), safe='')}")
+            assert answer.status_code == 200, answer.text
+            body: dict[str, Any] = answer.json()
+            return body if body["live"] else None
+
+        body: dict[str, Any] = until(live, 60, f"user {user_id} comes from Redis")
         return body
 
 
@@ -97,14 +116,21 @@ def run_martlet(*arguments: str, within: float = 300, repo: Path = REPO) -> subp
     )
 
 
-def until(check: Callable[[], Any], within: float = 30.0, what: str = "it") -> Any:
-    """The first true value of `check`, asked again and again within a bound."""
+def until(
+    check: Callable[[], Any], within: float = 30.0, what: str = "it", despite: type[Exception] | tuple[()] = ()
+) -> Any:
+    """The first true value of `check`, asked again and again within a bound; `despite`: an error that means not yet."""
     deadline = time.monotonic() + within
+    error: Exception | None = None
     while True:
-        value = check()
+        try:
+            value = check()
+        except despite as raised:
+            value, error = None, raised
         if value:
             return value
-        assert time.monotonic() < deadline, f"{what} did not happen within {within} s"
+        reason = "" if error is None else f": {error}"
+        assert time.monotonic() < deadline, f"{what} did not happen within {within} s{reason}"
         time.sleep(0.05)
 
 

@@ -3,10 +3,14 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from kafka import KafkaConsumer
+from kafka.consumer.fetcher import ConsumerRecord
 
 from features.engines.kafka_address import KafkaAddress
 from infra.home.paths import Home
@@ -59,3 +63,16 @@ def kafka_process(folder: Path, topics: bool = True) -> Iterator[Broker]:
         yield Broker(address, supervisor.child_id("kafka"), home, supervisor)
     finally:
         supervisor.stop_all()
+
+
+def read_to_end(consumer: KafkaConsumer, within: float = 60) -> list[ConsumerRecord]:
+    """All records from where an assigned consumer stands up to the ends of its partitions as they are now; closes it."""
+    ends = consumer.end_offsets(list(consumer.assignment()))
+    found: list[ConsumerRecord] = []
+    deadline = time.monotonic() + within
+    while any(consumer.position(part) < end for part, end in ends.items()):
+        assert time.monotonic() < deadline, f"{len(found)} records within {within} s"
+        for records in consumer.poll(timeout_ms=200).values():
+            found += records
+    consumer.close()
+    return found

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.errors import Unavailable
 from infra.flink import cluster
 from infra.flink.client import FlinkClient
 from infra.home.paths import Home
@@ -37,7 +38,7 @@ class SessionCluster:
             found = http_json(f"{self.address}/overview")
             return bool(found["slots-available"] == found["slots-total"] == slots)
 
-        until(is_free, 30, f"{slots} slots are free")
+        until(is_free, 120, f"{slots} slots are free", despite=Unavailable)
 
 
 @contextmanager

@@ -107,5 +107,5 @@ def test_an_event_for_an_unknown_item_is_applied_without_genres(martlet: Martlet
     known = martlet.user(user)
     assert known["counts"]["like"] == 1
     assert known["tastes"] == {}
-    until(lambda: martlet.http.get("/v1/items/777777777").status_code == 200, 5, "the new item is known")
+    until(lambda: martlet.http.get("/v1/items/777777777").status_code == 200, 60, "the new item is known")
     assert martlet.http.get("/v1/items/777777777").json()["positives"] == 1

@@ -40,7 +40,7 @@ def put(martlet: Martlet, genres: list[str]) -> None:
                     unmarked.discard(part)
             return not unmarked
 
-        until(marked, 10, "the catalogue is marked in all partitions")
+        until(marked, 60, "the catalogue is marked in all partitions")
     finally:
         consumer.close()
 

@@ -1,6 +1,7 @@
 """What must hold at the API's door: more callers than there is room for, bodies made to hurt, a stop under load, and a Redis that
 takes no writes."""
 
+import json
 import os
 import resource
 import signal
@@ -8,9 +9,10 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 
 import httpx
 import psutil
@@ -99,14 +101,15 @@ def test_a_body_made_to_hurt_is_refused_and_hurts_nobody(martlet: Martlet, path:
 
 def test_what_is_being_answered_when_the_api_is_told_to_stop_is_answered(martlet: Martlet) -> None:
     before = martlet.status()["services"]["api"]["pid"]
-    with ThreadPoolExecutor(1) as pool:
-        many = pool.submit(martlet.http.post, "/v1/recommendations", json={"user_ids": list(range(1, 101))})
-        time.sleep(0.1)
-        assert not many.done()
+    url = httpx.URL(martlet.address)
+    with closing(HTTPConnection(url.host, url.port, timeout=60)) as connection:
+        body, kind = json.dumps({"user_ids": list(range(1, 41))}), {"Content-Type": "application/json"}
+        connection.request("POST", "/v1/recommendations", body, kind)
+        assert martlet.http.get("/healthz").status_code == 200  # it came later: the other is being answered
         os.kill(before, signal.SIGTERM)
-        answer = many.result(30)
-    assert answer.status_code == 200
-    assert len(answer.json()["lists"]) == 100
+        answer = connection.getresponse()
+        lists = json.loads(answer.read())["lists"]
+    assert (answer.status, len(lists)) == (200, 40)
 
     def again() -> bool:
         try:
@@ -180,23 +183,35 @@ def test_silent_connections_stop_nobody(martlet: Martlet) -> None:
         assert 'martlet_connections_closed_total{reason="room"}' in closed
 
 
-def test_tokens_that_do_not_come_true_degrade_no_list_beside_them(martlet: Martlet) -> None:
-    """300 callers at once, half of them with tokens of 100 users."""
-    tokens = [make_token(dict.fromkeys(range(1, count + 1), 10**12)) for count in (1, 100)]
-    beside: list[list[str]] = []
+def share_degraded(martlet: Martlet, seen: Callable[[int], dict[str, str | None]]) -> float:
+    """Of lists beside 100 callers, each with what `seen` says of its number: those without a user's features."""
+    beside: list[bool] = []
+    done = threading.Event()
 
-    def wait(number: int) -> int:
+    def call(number: int) -> Counter[int]:
+        statuses: Counter[int] = Counter()
         with httpx.Client(base_url=martlet.address, timeout=60, trust_env=False) as http:
-            return http.get("/v1/recommendations", params={"user_id": 6, "seen": tokens[number % 2]}).status_code
+            while not done.is_set():
+                statuses[http.get("/v1/recommendations", params={"user_id": 6, **seen(number)}).status_code] += 1
+        return statuses
 
     with ThreadPoolExecutor(100) as pool:
-        waits = [pool.submit(wait, number) for number in range(300)]
-        while not all(each.done() for each in waits):
+        callers = [pool.submit(call, number) for number in range(100)]
+        deadline = time.monotonic() + 30
+        while len(beside) < 60 and time.monotonic() < deadline:
             answer = martlet.http.get("/v1/recommendations", params={"user_id": 7})
             if answer.status_code == 200:
-                beside.append(answer.json()["degraded"])
-        statuses = Counter(each.result() for each in waits)
+                beside.append("no live features" in answer.json()["degraded"])
+        done.set()
+        statuses = sum((each.result() for each in callers), Counter[int]())
     assert set(statuses) <= {200, 503}
     assert statuses[200] > 0
     assert beside
-    assert sum("no live features" in degraded for degraded in beside) <= len(beside) // 20
+    return sum(beside) / len(beside)
+
+
+def test_tokens_that_do_not_come_true_degrade_no_list_beside_them(martlet: Martlet) -> None:
+    """Callers with tokens of one user, and of 100, cost others no more than callers without."""
+    tokens = [make_token(dict.fromkeys(range(1, count + 1), 10**12)) for count in (1, 100)]
+    without = share_degraded(martlet, lambda number: {})
+    assert share_degraded(martlet, lambda number: {"seen": tokens[number % 2]}) <= without + 0.25

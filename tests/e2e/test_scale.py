@@ -43,7 +43,8 @@ def rate(scaled: Martlet, user_id: int) -> str:
 
 
 def test_any_one_process_may_die(scaled: Martlet) -> None:
-    assert scaled.applied(USER, rate(scaled, USER))["degraded"] == []
+    scaled.applied(USER, rate(scaled, USER))
+    scaled.whole(USER)
     lost = list(dict.fromkeys(processes(Running(Home(scaled.home)))))
     kinds = [kind for kind, _ in lost]
     assert {kind: kinds.count(kind) for kind in kinds} == {

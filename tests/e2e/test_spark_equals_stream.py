@@ -185,6 +185,7 @@ def restarted(martlet: Martlet, made: Base) -> Restarted:
     return Restarted(before, started.stdout)
 
 
+@pytest.mark.timeout(1800)
 def test_a_model_that_the_home_lacks_is_trained_while_it_serves(martlet: Martlet, restarted: Restarted) -> None:
     """The second half of a first start; all of one is in test_from_nothing.py."""
 
@@ -195,13 +196,12 @@ def test_a_model_that_the_home_lacks_is_trained_while_it_serves(martlet: Martlet
         return {step["name"] for step in martlet.status()["preparing"]}
 
     assert {"models", "lists by models"} <= preparing()
-    until(lambda: not martlet.recommend(6)["degraded"], 30, "a list by a model")
-    assert martlet.recommend(6)["model"] == "fusion"
-    assert ranking() == ["fusion", "widedeep"], "lists do not wait for the missing one"
-    until(lambda: MISSING in ranking(), 400, "the missing model ranks")  # it is trained at the lowest priority
-    assert martlet.recommend(6, model=MISSING)["degraded"] == []
-    until(lambda: not preparing(), 30, "nothing is left to prepare")
-    until(lambda: martlet.http.get("/readyz").status_code == 200, 30, "all is ready")
+    until(lambda: ranking() == ["fusion", "widedeep"], 60, "lists do not wait for the missing one")
+    assert martlet.whole(6)["model"] == "fusion"
+    until(lambda: MISSING in ranking(), 900, "the missing model ranks")  # it is trained at the lowest priority
+    martlet.whole(6, model=MISSING)
+    until(lambda: not preparing(), 60, "nothing is left to prepare")
+    until(lambda: martlet.http.get("/readyz").status_code == 200, 60, "all is ready")
 
 
 def test_the_home_goes_on_from_a_base_of_its_log(martlet: Martlet, made: Base, restarted: Restarted) -> None:

@@ -40,7 +40,8 @@ def scrape(address: str) -> dict[str, float]:
 def settled(martlet: Martlet) -> dict[str, Any] | None:
     found = report(martlet)
     flow = found["flow"]
-    return found if flow["pending"]["events"] == 0 and flow["ledger"]["read"] else None
+    is_read = flow["pending"]["events"] == 0 and flow["ledger"]["read"]
+    return found if is_read and not flow["unreachable"] and flow["job"] else None
 
 
 def test_the_ledger_accounts_for_every_record_of_the_log(martlet: Martlet) -> None:
@@ -50,7 +51,6 @@ def test_the_ledger_accounts_for_every_record_of_the_log(martlet: Martlet) -> No
         assert martlet.post(event).status_code == 202
     found = until(lambda: settled(martlet), 60, "all is read")
     flow, ledger = found["flow"], found["flow"]["ledger"]
-    assert flow["unreachable"] == {}
     assert flow["unbalanced"] == {}
     assert ledger["read"] == sum(ledger[verdict] for verdict in VERDICTS)
     held = HomeRecord(Home(martlet.home)).base().offsets[EVENTS]  # not read: the base has it
@@ -62,15 +62,25 @@ def test_the_ledger_accounts_for_every_record_of_the_log(martlet: Martlet) -> No
     assert flow["freshness"]["users"]["count"] >= 1
     assert flow["job"]["state"] == "RUNNING"
     assert httpx.get(flow["job"]["page"].split("#")[0], timeout=10, trust_env=False).status_code == 200
-    api, watch = (scrape(address) for address in found["pages"]["metrics"])
+    at_api, at_watch = found["pages"]["metrics"]
+    api = until(
+        lambda: (page := scrape(at_api)).get("martlet_job_readable") and page, 60, "the API reads the job's lanes"
+    )
+    watch = scrape(at_watch)
     assert sum(api[f'martlet_job_events_total{{verdict="{verdict}"}}'] for verdict in VERDICTS) == ledger["read"]
     assert api["martlet_job_readable"] == 1
     assert watch['martlet_pending_records{topic="events"}'] >= 0
     assert {name for name in NAMES if f'martlet_alarm{{name="{name}"}}' in watch} == set(NAMES)
 
 
+def completed(martlet: Martlet) -> dict[str, Any] | None:
+    """The job as `status` has it, once it has a checkpoint; Flink may be late with its answer."""
+    job: dict[str, Any] | None = report(martlet)["flow"]["job"]
+    return job if job and job["checkpoint"] and job["checkpoint"]["completed"] else None
+
+
 def test_a_checkpoint_is_told_with_its_age_and_size(martlet: Martlet) -> None:
-    job = until(lambda: (job := report(martlet)["flow"]["job"])["checkpoint"]["completed"] and job, 60, "a checkpoint")
+    job = until(lambda: completed(martlet), 60, "a checkpoint")
     assert job["checkpoint"]["age_ms"] >= 0
     assert job["state_bytes"] > 0
 
@@ -80,7 +90,7 @@ def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martle
     if f"{service}-2" in martlet.status()["services"] and service != "redis":
         pytest.skip(f"another {service} takes its place")
     pid, name = martlet.status()["services"][service]["pid"], service.replace("jobmanager", "flink")
-    assert f"{name}_unreachable" not in alarms(martlet)
+    until(lambda: f"{name}_unreachable" not in alarms(martlet), 60, "no alarm of before")
     os.kill(pid, signal.SIGSTOP)
     try:
         until(lambda: f"{name}_unreachable" in alarms(martlet), 60, f"{name}_unreachable")
@@ -92,7 +102,11 @@ def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martle
 
 
 def test_status_in_words_names_what_an_operator_looks_for(martlet: Martlet) -> None:
-    said = martlet.command("status")
-    assert said.returncode == 0, said.stderr
-    for words in ("ledger: read", "pending: events", "watermark", "freshness of users", "alarm", "/#/job/running/"):
-        assert words in said.stdout
+    words = ("ledger: read", "pending: events", "watermark", "freshness of users", "alarm", "/#/job/running/")
+
+    def are_there() -> bool:
+        said = martlet.command("status")
+        assert said.returncode == 0, said.stderr
+        return all(word in said.stdout for word in words)
+
+    until(are_there, 60, f"{words}: in one answer, for which nothing was late")

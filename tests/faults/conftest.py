@@ -135,11 +135,14 @@ def fail_a_checkpoint(martlet: Martlet) -> None:
     """Ask for a checkpoint, and wait until one more has failed."""
 
     def failed() -> int:
-        path = f"{flink(martlet)}/jobs/{martlet.status()['job']}/checkpoints"
-        return int(probes.http_json(path)["counts"]["failed"])
+        return int(ask_flink(martlet, f"/jobs/{martlet.status()['job']}/checkpoints")["counts"]["failed"])
+
+    def is_asked_for() -> bool:
+        ask_for_checkpoint(martlet)
+        return True
 
     before = failed()
-    ask_for_checkpoint(martlet)
+    until(is_asked_for, 30, "a checkpoint is asked for", despite=Unavailable)
     until(lambda: failed() > before, 60, "a checkpoint fails")
 
 
@@ -162,10 +165,22 @@ def flink(martlet: Martlet) -> str:
     return f"http://127.0.0.1:{martlet.status()['ports']['flink_rest']}"
 
 
+def ask_flink(martlet: Martlet, path: str) -> Any:
+    """What Flink answers: on a busy machine its JobManager may stand still for longer than one question waits."""
+    answer = until(lambda: [probes.http_json(f"{flink(martlet)}{path}")], 30, "Flink answers", despite=Unavailable)
+    return answer[0]
+
+
 def free_slots(martlet: Martlet) -> dict[str, int]:
     """By TaskManager; the spare one has a free slot."""
-    found = probes.http_json(f"{flink(martlet)}/taskmanagers")["taskmanagers"]
-    return {each["id"]: each["freeSlots"] for each in found}
+    return {each["id"]: each["freeSlots"] for each in ask_flink(martlet, "/taskmanagers")["taskmanagers"]}
+
+
+def attempt(martlet: Martlet) -> tuple[str, int]:
+    """The job, and how often Flink has started its tasks again."""
+    job = str(martlet.status()["job"])
+    found = ask_flink(martlet, f"/jobs/{job}/metrics?get=numRestarts")
+    return job, sum(int(each["value"]) for each in found)
 
 
 def working(martlet: Martlet) -> list[str]:
@@ -185,12 +200,14 @@ def job_runs(martlet: Martlet) -> bool:
 
 def job_state(martlet: Martlet, job: str) -> str:
     """Flink's word for how a job is, whether it lives or has ended."""
-    return str(probes.http_json(f"{flink(martlet)}/jobs/{job}")["state"])
+    return str(ask_flink(martlet, f"/jobs/{job}")["state"])
 
 
 def newest_failure(martlet: Martlet) -> str:
     """The stack trace of the job's newest failure; "" where it has not failed."""
-    return FlinkClient(flink(martlet)).newest_failure(martlet.status()["job"])
+    client = FlinkClient(flink(martlet))
+    found = until(lambda: [client.newest_failure(martlet.status()["job"])], 30, "Flink answers", despite=Unavailable)
+    return str(found[0])
 
 
 def cancel_job(martlet: Martlet) -> None:
@@ -226,7 +243,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def click(martlet: Martlet, user: int, item: int = 1, within: float = 30) -> None:
+def click(martlet: Martlet, user: int, item: int = 1, within: float = 60) -> None:
     """A click, posted and seen applied."""
     token = martlet.post({"type": "click", "user_id": user, "item_id": item}).json()["seen"]
     until(

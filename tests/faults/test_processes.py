@@ -18,6 +18,7 @@ from tests.faults.conftest import (
     Traffic,
     act_as_many,
     alive,
+    attempt,
     await_job,
     cancel_job,
     checkpoints,
@@ -43,7 +44,7 @@ def kill(martlet: Martlet, service: str, number: int = signal.SIGKILL) -> int:
     pid = pid_of(martlet, service)
     os.kill(pid, number)
     if number == signal.SIGKILL:
-        until(lambda: not alive(pid) or pid_of(martlet, service) != pid, 10, f"{service} is dead")
+        until(lambda: not alive(pid) or pid_of(martlet, service) != pid, 60, f"{service} is dead")
     return pid
 
 
@@ -66,10 +67,11 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
             until(lambda: 1 in free_slots(broken).values(), 60, "a TaskManager is free")
             victim = min(working(broken), key=lambda name: deaths[name])  # each in turn
             deaths[victim] += 1
+            known = attempt(broken)
             kill(broken, victim)
-            until(lambda: not job_runs(broken), 30, "Flink notices")
+            until(lambda: attempt(broken) != known, 60, "Flink notices")  # noqa: B023
             await_job(broken)
-            assert victim not in working(broken), "the spare one did not take its tasks"
+            until(lambda: victim not in working(broken), 30, "the spare one has its tasks")  # noqa: B023
     assert sum(deaths.values()) == times
     assert times == 1 or len(deaths) > 1
     exact_after(broken, traffic, before)
@@ -249,7 +251,7 @@ def test_a_redis_away_for_minutes_is_waited_for_and_a_cancel_is_obeyed_meanwhile
         await_job(broken)
         job = broken.status()["job"]
         cancel_job(broken)
-        until(lambda: job_state(broken, job) == "CANCELED", 20, "the job is cancelled")
+        until(lambda: job_state(broken, job) == "CANCELED", 60, "the job is cancelled")
         until(lambda: broken.status().get("job") != job and job_runs(broken), 180, "the job is submitted again")
         until(lambda: time.monotonic() - began >= seconds, seconds + 1, "Redis is away for that long")
     finally:

@@ -11,7 +11,7 @@ from features.keys import DEFAULT_PARTITIONS, item_key, partition_of
 from features.types import IMPRESSION
 from offline.base.kafka_log import KafkaLog
 from offline.training_data.logged_lists import logged_samples, spans_of
-from tests.faults.conftest import await_job, job_runs, new_checkpoint, pid_of, working
+from tests.faults.conftest import attempt, await_job, new_checkpoint, pid_of, working
 from tests.home import Martlet, until
 from tests.ledger import verify
 
@@ -44,15 +44,16 @@ def test_a_shown_list_becomes_impressions_and_a_sample_though_the_job_dies(broke
     user = 770_001
     list_of = broken.recommend(user, size=5)
     request, first, second = list_of["request_id"], list_of["items"][0]["item_id"], list_of["items"][1]["item_id"]
-    until(lambda: impressions(broken, first) > 0, 20, "the impression is counted")
+    until(lambda: impressions(broken, first) > 0, 60, "the impression is counted")
     answers = {"user_id": user, "request_id": request}
     broken.post([{**answers, "type": "click", "item_id": first, "position": 0, "event_id": "answer-click"}])
     broken.post([{**answers, "type": "like", "item_id": second, "position": 1, "event_id": "answer-like"}])
     broken.post([{"user_id": user, "type": "undo", "target": "answer-like"}])
     new_checkpoint(broken)
+    known = attempt(broken)
     for service in working(broken):
         os.kill(pid_of(broken, service), signal.SIGKILL)
-    until(lambda: not job_runs(broken), 30, "Flink notices")
+    until(lambda: attempt(broken) != known, 60, "Flink notices")
     await_job(broken)
     sample = until(lambda: time_goes_on(broken, user) and samples_of(broken, user).get(request), 60, "the sample")
     assert [item.item_id for item in sample.served.items] == [item["item_id"] for item in list_of["items"]]

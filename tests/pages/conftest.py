@@ -17,6 +17,8 @@ PATIENCE_MS = 20_000
 DEADLINE_MS = 2_000
 """Of a list: ten times the default. What pages show of a list that lacks its model is tested where a service is stopped, and not
 wherever the machine has other work."""
+SEEN_WAIT_MS = 8_000
+"""That a list waits for an event to be folded: a film's page asks once, with a timeout of 10 s."""
 MISSING = f"the pages were NOT tested: no browser on PATH (looked for {', '.join(NAMES)}); on Debian: apt-get install chromium"
 
 Visit = Callable[..., Page]
@@ -28,7 +30,7 @@ expect.set_options(timeout=PATIENCE_MS)
 @pytest.fixture(scope="package")
 def patient(martlet: Martlet) -> Iterator[Martlet]:
     """The home, whose API takes its time for a list as long as pages are open."""
-    with api_with(martlet, deadline_ms=DEADLINE_MS):
+    with api_with(martlet, deadline_ms=DEADLINE_MS, seen_wait_ms=SEEN_WAIT_MS):
         yield martlet
 
 

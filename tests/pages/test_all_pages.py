@@ -116,7 +116,7 @@ def test_a_title_out_of_data_is_text_wherever_it_is_shown(visit: Visit, martlet:
     assert page.locator("#found img").count() == 0
     answer = martlet.post({"type": "like", "user_id": 930_900, "item_id": item})
     assert answer.status_code == 202
-    martlet.recommend(930_900, seen=answer.json()["seen"])
+    martlet.applied(930_900, answer.json()["seen"])
     page = visit("/user.html?id=930900")
     expect(page.locator("#history li").first).to_contain_text(title)
     assert page.locator("#history img").count() == 0

@@ -21,7 +21,7 @@ from streaming.keyed import BYTES, keyed
 from streaming.log_source import log_batches
 from streaming.operators.byte_states import FlinkStates
 
-LIMIT = 150.0
+LIMIT = 400.0
 """Seconds until the process gives up."""
 
 

@@ -14,6 +14,8 @@ from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.system.repository import REPO
 
+pytestmark = pytest.mark.services
+
 MOST = 200
 STEADY = 2_000_000
 """What a batch waits for where few records come, ns."""
@@ -45,7 +47,6 @@ def print_waits(rates: list[float]) -> None:
     print(json.dumps(waits))
 
 
-@pytest.mark.services
 def test_a_batch_waits_the_longer_the_more_records_come_within_bounds(tmp_path: Path) -> None:
     expected = {0.0: 2, 1_000.0: 2, 1_500.0: 2, 2_000.0: 4, 5_000.0: 16, 10_000.0: 36, 60_000.0: 50, 1e300: 50}
     done = subprocess.run(

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 
 BACKLOG, AT_ONCE = 40_000, 500
 CRASHES = 4
-LIMIT = 120.0
+LIMIT = 360.0
 """Seconds until all must have come."""
 BACKENDS = {MEMORY: "hashmap", ROCKSDB: "rocksdb"}
 Contents = dict[tuple[int, int, int], tuple[str | None, bytes]]

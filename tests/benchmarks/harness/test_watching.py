@@ -21,6 +21,7 @@ from features.errors import Broken, Unavailable
 from features.keys import DEFAULT_PARTITIONS, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import Lane, lane_fields, lane_key
 from features.store.redis_scripts import CHANGE, WRITE_USER, user_arguments
+from tests.home import until
 from tests.redis_process import redis_process
 
 NOWHERE = Cluster("http://127.0.0.1:1")
@@ -64,7 +65,6 @@ def test_the_subscriber_notes_each_write_that_changed_something(
         for user_id, n in ((7, 3), (8, 1), (7, 9), (7, 4)):  # the last is older than what is there
             arguments = user_arguments(1, n, 0, b"", CHANGE, {})
             write(keys=[user_key(user_id), seen_key(user_id), hidden_key(user_id)], args=arguments)
-        time.sleep(0.5)
         listener.end()
     finally:
         listener.kill()
@@ -105,16 +105,14 @@ def test_a_watch_ends_when_lanes_items_and_pairs_hold_all(port: int, client: "re
     follower.start()
     for n in (10, 60, 100):
         put_lane(client, 0, n, n)
-        time.sleep(0.2)
+        until(lambda: follower.records == n, 20, "it is seen")  # noqa: B023
     assert follower.is_alive()  # the users are done, the items are not
     client.hset(item_key(3), mapping={"n": 100})
-    time.sleep(0.5)
-    pairs_written = time.monotonic()
     client.hset(pairs_key(3), mapping={"n": 7})
     line = follower.result(20)
     assert [records for _, records in line.samples] == [10, 60, 100]
     assert line.items_done is not None
-    assert line.items_done > pairs_written
+    assert line.items_done > line.users_done
     assert line.rate() == pytest.approx(90 / (line.items_done - line.samples[0][0]))
 
 

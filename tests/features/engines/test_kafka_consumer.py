@@ -12,6 +12,8 @@ from infra.learning.pending_samples import PendingSamples
 from tests.kafka_process import kafka_process
 from tests.schemas import MOVIES
 
+pytestmark = pytest.mark.services
+
 
 def test_no_thread_is_left_of_a_consumer_that_finds_no_broker() -> None:
     before = threading.active_count()
@@ -20,7 +22,6 @@ def test_no_thread_is_left_of_a_consumer_that_finds_no_broker() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.services
 def test_no_thread_is_left_of_a_consumer_that_is_not_made_ready(tmp_path: Path) -> None:
     before = threading.active_count()
     with kafka_process(tmp_path, topics=False) as broker:

@@ -11,7 +11,7 @@ from features.engines.redis_nodes import RedisNodes
 from features.store.redis_scripts import ADVANCE_CLOCK
 from infra.system.processes import free_ports
 from tests.home import until
-from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster
+from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster, three_primaries
 from tests.redis_process import redis_process
 
 KEYS = [f"k{number}" for number in range(50)]
@@ -19,7 +19,7 @@ KEYS = [f"k{number}" for number in range(50)]
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
-    with redis_cluster(tmp_path_factory.mktemp("cluster"), replicas=False) as started:
+    with three_primaries(tmp_path_factory.mktemp("cluster")) as started:
         yield started
 
 
@@ -138,7 +138,7 @@ def test_after_a_primary_died_its_successor_is_found(tmp_path: Path) -> None:
     with redis_cluster(tmp_path, options=others_go_on) as cluster, RedisNodes(cluster.address, 2) as nodes:
         fill(nodes)
         dead = cluster.owner_of("k7")
-        dead.client.wait(1, 5000)
+        until(lambda: dead.client.wait(1, 1000) >= 1, 30, "its replica has all")
         dead.kill()
 
         def is_back() -> bool:
@@ -147,4 +147,4 @@ def test_after_a_primary_died_its_successor_is_found(tmp_path: Path) -> None:
             except redis.RedisError:
                 return False
 
-        until(is_back, 30, "all is read")
+        until(is_back, 60, "all is read")

@@ -16,6 +16,7 @@ from infra.attached.kafka_entry import enter_kafka, examine_kafka, expected_by
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from offline.base.kafka_log import KafkaLog, Span
+from tests.home import until
 from tests.kafka_process import Broker, kafka_process
 from tests.secured_engines import ALL_RIGHTS, Certificates, SecuredBroker, certificates, secured_kafka
 
@@ -88,6 +89,7 @@ def test_a_topic_that_was_deleted_and_made_anew_is_not_the_homes(broker: Broker,
     enter_kafka(address, record, BARE)
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
     admin.delete_topics(["lost.items"])
+    until(lambda: "lost.items" not in admin.list_topics(), 30, "Kafka has forgotten it")
     with pytest.raises(BadInput, match=r"topic lost\.items: expected the topic with the id .*, got none"):
         enter_kafka(address, record, BARE)
     admin.create_topics([NewTopic("lost.items", 1, 1)])

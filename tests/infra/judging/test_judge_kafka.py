@@ -15,7 +15,7 @@ from features.errors import Broken
 from features.keys import DEFAULT_PARTITIONS, EVENTS, SCORES, partition_of
 from infra.judging.judge import Judge, release
 from models.registry import change_labels, read_labels
-from tests.kafka_process import Broker, kafka_process
+from tests.kafka_process import Broker, kafka_process, read_to_end
 from tests.models.fake_version import publish_one
 from tests.schemas import MOVIES
 
@@ -116,10 +116,9 @@ def test_a_better_candidate_is_promoted_and_the_topic_has_the_decision(broker: B
     labels = read_labels(trial.models, "toy")
     assert labels is not None
     assert (labels.stable, labels.last_good) == (2, 1)
-    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, consumer_timeout_ms=5000, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest")
     consumer.assign([TopicPartition(SCORES, 0)])
-    found = [each for record in consumer if isinstance(each := read_score(record.value), DecisionRecord)]
-    consumer.close()
+    found = [each for record in read_to_end(consumer) if isinstance(each := read_score(record.value), DecisionRecord)]
     assert [(each.model, each.text, each.labels) for each in found] == [
         ("toy", trial.decisions()[1], {"stable": 2, "last-good": 1})
     ]

@@ -11,6 +11,7 @@ from infra.monitoring.monitor import EVERY, Monitor
 from infra.monitoring.snapshot import Snapshot
 from infra.monitoring.status_view import print_report
 from infra.system.processes import free_ports
+from tests.home import until
 from tests.infra.monitoring.snapshots import NOW, fresh, snapshot_at
 
 
@@ -96,8 +97,6 @@ def running(desk: Desk) -> Iterator[tuple[Monitor, int, Dealt]]:
 
 
 def test_the_monitor_itself_serves_prometheus(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
-    from tests.infra.services.test_supervisor import until
-
     _, port, _ = running
     until(lambda: desk.facts)
     text = scrape(port)
@@ -114,11 +113,8 @@ def test_the_monitor_itself_serves_prometheus(running: tuple[Monitor, int, Dealt
 
 
 def test_the_newest_snapshot_is_reported_completely(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:
-    from tests.infra.services.test_supervisor import until
-
     _, port, _ = running
-    until(lambda: desk.facts)
-    report = json.loads(scrape(port, "/sight"))
+    report = until(lambda: json.loads(scrape(port, "/sight")))
     assert report["unreachable"] == {"redis": "Connection refused"}
     assert [alarm["name"] for alarm in report["alarms"]] == ["redis_unreachable"]
     assert report["job"]["checkpoint"]["age_ms"] == 4_000
@@ -127,8 +123,6 @@ def test_the_newest_snapshot_is_reported_completely(running: tuple[Monitor, int,
 
 
 def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
-    from tests.infra.services.test_supervisor import until
-
     class Stumbling(Dealt):
         def take_snapshot(self) -> Snapshot:
             snapshot = super().take_snapshot()

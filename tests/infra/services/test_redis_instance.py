@@ -15,7 +15,7 @@ from features.store.loaded_marks import loaded_keys
 from infra.home.paths import write_json
 from infra.services.redis_instance import MAY_LOSE, NOTE_EVERY, NOTES, Instance, Instances, RedisRun
 from tests.home import until
-from tests.redis_cluster import RedisCluster, redis_cluster
+from tests.redis_cluster import RedisCluster, redis_cluster, three_primaries
 
 NOWHERE = RedisAddress("127.0.0.1", 1)
 
@@ -154,7 +154,7 @@ def test_what_a_real_failover_lost_is_known_to_the_note(tmp_path: Path) -> None:
 
 
 def test_a_primary_that_was_emptied_holds_no_base(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path / "cluster", replicas=False) as cluster:
+    with three_primaries(tmp_path / "cluster") as cluster:
         run = RedisRun(tmp_path / "run.json", cluster.address)
         assert run.read_instances()[1] is None
         mark_loaded(cluster, 4)

@@ -3,6 +3,7 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from subprocess import run
 
 import pytest
@@ -21,6 +22,7 @@ from infra.home.topology import SCALED
 from infra.services import kafka, kafka_topics
 from infra.services.redis import redis_servers
 from infra.services.redis_cluster import bring_together
+from infra.services.service import Service
 from infra.services.supervisor import Supervisor
 from infra.settings.addresses import engines_by
 from infra.settings.table import Settings
@@ -91,7 +93,8 @@ def test_what_is_acknowledged_outlives_a_broker(home: Home, supervisor: Supervis
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(prepare, numbers))
-    supervisor.start_all([kafka.kafka(home, chosen, number, SCALED.brokers) for number in numbers])
+    brokers = [kafka.kafka(home, chosen, number, SCALED.brokers) for number in numbers]
+    supervisor.start_all([patient(each) for each in brokers])
     address = engines_by(Settings(), home, chosen, SCALED, 8).kafka
     kafka_topics.create(address)
     producer = KafkaProducer(**address.client_options(), acks="all", delivery_timeout_ms=60_000)
@@ -106,23 +109,27 @@ def test_what_is_acknowledged_outlives_a_broker(home: Home, supervisor: Supervis
 def test_another_job_manager_leads_where_one_dies(home: Home, supervisor: Supervisor) -> None:
     chosen = ports()
     env = cluster.configure(home, chosen, topology=SCALED)
-    supervisor.start_all(
-        [
-            *cluster.coordinators(home, chosen, SCALED.coordinators),
-            *cluster.job_managers(home, chosen, env, SCALED.job_managers),
-            cluster.task_manager(home, chosen, env, 1),
-        ]
-    )
+    services = [
+        *cluster.coordinators(home, chosen, SCALED.coordinators),
+        *cluster.job_managers(home, chosen, env, SCALED.job_managers),
+        cluster.task_manager(home, chosen, env, 1),
+    ]
+    supervisor.start_all([patient(each) for each in services])
     both = [f"http://127.0.0.1:{chosen.of('flink_rest', number)}" for number in (1, 2)]
     kill(supervisor, "zookeeper-2")  # two of three still agree
     kill(supervisor, "jobmanager")
-    until(lambda: worker_known(both[1]), 60, "the other JobManager leads, and the TaskManager has found it")
+    until(lambda: worker_known(both[1]), 180, "the other JobManager leads, and the TaskManager has found it")
     supervisor.start_monitor()
     supervisor.restart_now("jobmanager")
-    until(lambda: worker_known(both[0]), 60, "the one that died is there again, and answers for the one that leads")
+    until(lambda: worker_known(both[0]), 180, "the one that died is there again, and answers for the one that leads")
     kill(supervisor, "jobmanager-2")
-    until(lambda: worker_known(both[0]), 60, "it leads")
-    assert worker_known(chosen.flink)
+    until(lambda: worker_known(both[0]), 180, "it leads")
+    until(lambda: worker_known(chosen.flink), 60, "it answers where the home asks")
+
+
+def patient(service: Service) -> Service:
+    """The service, which has longer to be ready: several JVMs start at once, and other tests run beside."""
+    return replace(service, ready_timeout=2 * service.ready_timeout)
 
 
 def worker_known(address: str) -> bool:

@@ -4,8 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from infra.home.paths import Home, read_json
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, rotate, spawn, stop
+from tests.home import until
 
 
 def service(code: str, flag: Path, **more: Any) -> Service:
@@ -27,13 +26,6 @@ def service(code: str, flag: Path, **more: Any) -> Service:
             raise Unavailable("no flag yet")
 
     return Service("child", (sys.executable, "-c", code), ready, **more)
-
-
-def until(check: Callable[[], object], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not check():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_child_that_dies_is_started_again_and_status_says_so(

@@ -153,8 +153,8 @@ def test_a_request_that_has_not_arrived_does_not_hold_up_the_end(
         with Load(server, library.request("m", "one", x=X)) as load:
             wait_until(lambda: load.answers.qsize() > 50)
             began = time.monotonic()
-            assert server.stop() == 0
-            assert time.monotonic() - began < 8
+            assert server.stop(60) == 0
+            assert time.monotonic() - began < 25  # a body may take 30 s to arrive
     last = dict(load.taken())
     assert isinstance(last["REST"], str)
     assert "500" not in last["REST"]

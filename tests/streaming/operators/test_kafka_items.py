@@ -24,7 +24,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def topic(broker: Broker) -> Iterator[KafkaItems]:
-    opened = KafkaItems(broker.address, patience=2.0)
+    opened = KafkaItems(broker.address)
     yield opened
     opened.close()
 
@@ -51,18 +51,22 @@ def test_it_is_read_as_far_as_asked_and_on_from_there(broker: Broker, topic: Kaf
     assert times[0] >= began, "the broker's own time"
 
 
-def test_who_takes_long_with_what_is_read_is_not_late(broker: Broker, topic: KafkaItems) -> None:
+def test_who_takes_long_with_what_is_read_is_not_late(broker: Broker) -> None:
     put(broker, b"a", b"b")
+    topic = KafkaItems(broker.address, patience=5.0)
     end = topic.end()
     for number, _ in enumerate(topic.read(end - 2, end)):
         if number == 0:
-            time.sleep(2.5)
+            time.sleep(5.5)
+    topic.close()
     assert number == 1
 
 
 def test_what_does_not_come_is_said_in_time(broker: Broker, topic: KafkaItems) -> None:
-    with pytest.raises(Unavailable, match=f"topic {ITEMS}: nothing came for 2 s"):
-        list(topic.read(topic.end(), topic.end() + 1))
+    end, hasty = topic.end(), KafkaItems(broker.address, patience=2.0)
+    with pytest.raises(Unavailable, match=f"topic {ITEMS}"):
+        list(hasty.read(end, end + 1))
+    hasty.close()
     with pytest.raises(Unavailable, match=f"topic {ITEMS}"):
         KafkaItems(KafkaAddress("127.0.0.1:1"), patience=0.5).end()
 

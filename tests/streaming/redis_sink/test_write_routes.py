@@ -218,7 +218,7 @@ def test_without_any_server_all_waits(tmp_path: Path) -> None:
 
 
 def test_while_a_primary_is_dead_others_are_written_and_then_its_successor(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path) as cluster:
+    with redis_cluster(tmp_path, node_timeout=10.0) as cluster:
         writer = FeatureWriter(cluster.address, 1, "users", 0)
         writer.put({key: UserWrite(1, 100, b"one", {1: FOREVER}) for key in USERS})
         settle(writer, *USERS)
@@ -232,7 +232,7 @@ def test_while_a_primary_is_dead_others_are_written_and_then_its_successor(tmp_p
             writer.put({key: UserWrite(n, 100, b"%d" % n, {n: FOREVER}) for key in USERS})
             writer.tick()
             assert writer.unsent(set(USERS)) == theirs
-        settle(writer, *USERS, within=30)
+        settle(writer, *USERS, within=90)
         for number, key in enumerate(USERS):
             owner = cluster.owner_of(key)
             assert owner is not dead
