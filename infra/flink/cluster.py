@@ -81,7 +81,7 @@ _ON_THEIR_WAY: Final = {
     "taskmanager.network.memory.buffer-debloat.samples": 5,
 }
 """Of batches between two tasks, so few that the source notices at once where the next task is behind, and gathers larger ones,
-which cost less an event. By Flink's defaults, ten buffers of 32 kB, 3 s of small ones lay before a task that could not keep up."""
+which cost less an event. By Flink's defaults, ten buffers of 32 kB, 3 s of small ones lay before a task that can't keep up."""
 
 
 def require_state(state: str | None) -> None:
