@@ -159,7 +159,7 @@ def test_flinks_processes_are_configured_as_those_of_up_and_have_room_for_python
         sizes = [
             int(value.removesuffix("m"))
             for name, value in expected.items()
-            if name.startswith(f"{process}.memory.") and not name.endswith(".min")
+            if name.startswith(f"{process}.memory.") and not name.endswith((".min", ".segment-size"))
         ]
         assert spec[resource]["resource"]["memory"] == f"{sum(sizes)}m"
 
