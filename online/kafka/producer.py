@@ -1,7 +1,6 @@
 """The Kafka producer of every topic that the API writes."""
 
 import asyncio
-import contextlib
 import logging
 from functools import partial
 from typing import Any, Final
@@ -117,6 +116,10 @@ class KafkaConnection:
 
 
 async def _close(producer: AIOKafkaProducer, timeout: float) -> None:
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+    try:
         async with asyncio.timeout(timeout):
             await producer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        logger.debug("a producer is not closed in order: %r", error)
+    except Exception:  # the next one has to connect all the same
+        logger.exception("a producer is not closed in order")

@@ -56,7 +56,7 @@ FAULTS = (
         "online/kafka/producer.py",
         "if not sent.cancelled() and (error := sent.exception()) is not None:",
         "if False:",
-        ("test_after_a_record_that_is_refused_for_good_others_are_written",),
+        slow="test_after_a_record_that_is_refused_for_good_others_are_written",
     ),
     Fault(
         "websockets are held for ever",

@@ -58,7 +58,8 @@ def test_large_bodies_share_what_they_may_hold_and_small_ones_are_not_counted() 
         large = [asyncio.create_task(send_body(limit, LARGE)) for _ in range(2)]
         await all_wait()
         assert app.bodies == [LARGE, LARGE]
-        status, headers = await send_body(limit, LARGE)
+        async with asyncio.timeout(10):
+            status, headers = await send_body(limit, LARGE)
         assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
         small = asyncio.create_task(send_body(limit, SMALL))
         await all_wait()
