@@ -18,6 +18,7 @@ from infra.services.redis_instance import RedisRun
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
 from infra.settings.table import Flink
+from infra.system.class_archive import ClassArchive
 from streaming.log_ends import KafkaLogEnds
 from streaming.settings import JobSettings
 
@@ -44,6 +45,10 @@ class JobCluster:
         """Examine the attached cluster; returns how to name it. Raises BadInput where it won't do, Unavailable if it does not
         answer."""
         return enter_flink(self.address, self._record)
+
+    def class_archives(self) -> list[ClassArchive]:
+        """Returns those of the processes that `start` starts."""
+        return [] if self.is_attached else [flink.class_archive(self._home)]
 
     def start(self) -> None:
         """Start the cluster, if it is ours, and a client that warms itself and the TaskManagers until the job is submitted.

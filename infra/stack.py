@@ -140,6 +140,17 @@ class Stack:
                 packages.jars("kafka")
             java_classes.jar()
 
+    def archive_classes(self) -> None:
+        """Make the archives of Java's classes that this machine lacks, from what has been loaded until now. Raises Unavailable if
+        that fails."""
+        archives = [kafka.class_archive(), *self._cluster.class_archives()]
+        wanted = [each for each in archives if each.can_be_made]
+        if not wanted:
+            return
+        with self.steps.step("Java's classes (archived)"), (self.home.logs / "classes.log").open("ab") as log:
+            for archive in wanted:
+                archive.make(log, NICE, self.supervisor.attending)
+
     @property
     def api_processes(self) -> int:
         """How many processes of the API are to be started."""

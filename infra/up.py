@@ -129,6 +129,8 @@ class Up:
             plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not trained)
             last = (*lists, MODEL_SERVER, MODELS) if missing else (*lists, MODEL_SERVER)
             plan.add("lists by models", self._await_models, last, later=True)
+        served = ("lists by models",) if embedded is not None else lists
+        plan.add("Java's classes", stack.archive_classes, served, later=True)  # for the next start
         return plan
 
     def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:

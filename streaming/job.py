@@ -130,7 +130,8 @@ class Order(msgspec.Struct):
 
 
 def _warm(slots: int) -> None:
-    """Prepare what a start needs and does not depend on the base, which may be made meanwhile."""
+    """Prepare what a start needs and does not depend on the base, which may be made meanwhile: the TaskManagers warm themselves
+    beside all that this process does from now on."""
     try:
         if slots:
             warm(slots)
@@ -152,6 +153,8 @@ def main() -> None:
         "--warm", type=int, metavar="SLOTS", help="first warm this client, and before it so many TaskManagers"
     )
     arguments = parser.parse_args()
+    # A client describes functions. Beam is for those who run them, and takes 2 s of a processor to import.
+    sys.modules.setdefault("apache_beam", None)  # type: ignore[arg-type]  # Python's way to say that there is no such module
     compile_kernel()  # here, once, and not in every task
     if arguments.warm is not None:
         _warm(arguments.warm)

@@ -8,7 +8,7 @@ fails while another task imports.
 from importlib import import_module
 from typing import Any
 
-from pyflink.common import Types
+from pyflink.common import JobClient, Types
 from pyflink.datastream import MapFunction, RuntimeContext
 from pyflink.java_gateway import get_gateway
 
@@ -35,15 +35,16 @@ class _Import(MapFunction):  # type: ignore[misc]  # PyFlink has no types
         return value
 
 
-def warm(slots: int) -> None:
-    """Run the warming job on `slots` TaskManagers, each with one slot; returns when it has ended."""
+def warm(slots: int) -> JobClient:
+    """Submit the warming job to `slots` TaskManagers, each with one slot. A job that is submitted meanwhile gets the slots when
+    it ends."""
     env = remote_environment(lasts=False)
     env.set_parallelism(slots)
     stream: Any = env.from_collection([0], type_info=Types.INT()).map(_Import(), output_type=Types.INT())._j_data_stream
     jvm: Any = get_gateway().jvm
     stream.sinkTo(jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink())
-    env.execute(NAME)
+    return env.execute_async(NAME)
 
 
 if __name__ == "__main__":
-    warm(1)
+    warm(1).get_job_execution_result().result()

@@ -20,7 +20,7 @@ from features.fold.decay import HALF_LIVES, ONE
 from features.fold.state import TASTES, UserFeatures
 from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import vocabulary_of
-from features.inputs.model_inputs import INPUT_NAMES
+from features.inputs.input_maps import INPUT_NAMES
 from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import candidates, signal_matrix
 from features.schema.tables import preset_schema

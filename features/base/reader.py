@@ -19,15 +19,13 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from sys import intern
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 
 from features.arrays import IntArray
-from features.base.item_weights import ARRAYS, Relations
 from features.base.mapped_table import MappedTable
-from features.base.past_sessions import SESSION_ARRAYS, PastSessions
 from features.contracts.admission import Admission
 from features.errors import BadInput, Broken
 from features.fold.catalogue import CatalogueVersions, as_folded
@@ -38,6 +36,10 @@ from features.keys import DEFAULT_PARTITIONS, EVENTS, SERVED, partition_of
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from features.types import Item
+
+if TYPE_CHECKING:
+    from features.base.item_weights import Relations
+    from features.base.past_sessions import PastSessions
 
 USERS: Final = "users.table"
 ITEMS: Final = "items.table"
@@ -66,13 +68,18 @@ def _decode_item(value: bytes) -> Item:
     return msgspec.structs.replace(item, tastes=tuple(map(intern, item.tastes)))
 
 
-def read_relations(folder: Path, rows: IntArray) -> Relations:
+# Both compute by Numba, which takes half a second to import: many read a base without them.
+def read_relations(folder: Path, rows: IntArray) -> "Relations":
     """Raises Broken where the folder does not hold them."""
+    from features.base.item_weights import ARRAYS, Relations
+
     return Relations(rows, *_read_arrays(folder, ARRAYS))
 
 
-def read_past_sessions(folder: Path, rows: IntArray) -> PastSessions:
+def read_past_sessions(folder: Path, rows: IntArray) -> "PastSessions":
     """Of a base from before there were sessions, which has no such folder, no session. Raises Broken where it is not whole."""
+    from features.base.past_sessions import SESSION_ARRAYS, PastSessions
+
     return PastSessions(rows, *_read_arrays(folder, SESSION_ARRAYS)) if folder.exists() else PastSessions.none()
 
 
@@ -256,11 +263,11 @@ class Base:
         """All items by id, decoded once (a catalogue fits in memory; users and features need not)."""
         return {item_id: _decode_item(value) for item_id, value in self._catalogue.items()}
 
-    def relations(self, kind: str, rows: IntArray) -> Relations:
+    def relations(self, kind: str, rows: IntArray) -> "Relations":
         """The weights of a kind, between items in these rows (ids [N])."""
         return read_relations(self.folder / RELATIONS / kind, rows)
 
-    def past_sessions(self, rows: IntArray) -> PastSessions:
+    def past_sessions(self, rows: IntArray) -> "PastSessions":
         """The history's sessions, of items in these rows (ids [N])."""
         folder = self.folder / RELATIONS / SESSIONS
         prefix = f"{RELATIONS}/{SESSIONS}/"

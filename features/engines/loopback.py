@@ -1,7 +1,11 @@
-"""Whether a host is this machine alone."""
+"""Hosts that mean this machine alone, and addresses that mean all of its own."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+ANY_ADDRESS: Final = ("0.0.0.0", "::")
+"""What a server listens on that is to be reached at each of its machine's addresses."""
 
 
 @lru_cache(maxsize=256)  # it is asked for at each request

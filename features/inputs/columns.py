@@ -26,10 +26,6 @@ from features.schema.tables import Schema
 from features.types import RATING, Item
 from features.units import HOUR_MS, ends_session
 
-INPUTS_VERSION: Final = 2
-"""Rises when a column changes its meaning: a model trained on another version is not served. A signal that finds its items better
-means what it meant: models of before rank on, until they are trained anew."""
-
 USER_COLUMNS: Final = (
     "log_events",
     "log_ratings",
@@ -66,24 +62,6 @@ class ClickWeights(msgspec.Struct, frozen=True):
     click: float = 0.3
     positive: float = 1.0
     negative: float = -0.5
-
-
-class InputMaps(msgspec.Struct, frozen=True):
-    """What offline computes for a model: the vocabulary, and mean and spread of each column. It is part of the manifest.
-
-    vocabulary           G facet values, the order of their columns
-    user_mean, user_std  U + 3(G + 1) numbers each; item_mean, item_std  I + G + 1; cross_mean, cross_std  C. The spread of a
-                         column that never varied is 0 (see `normalise`)
-    """
-
-    vocabulary: Vocabulary = ()
-    user_mean: tuple[float, ...] = ()
-    user_std: tuple[float, ...] = ()
-    item_mean: tuple[float, ...] = ()
-    item_std: tuple[float, ...] = ()
-    cross_mean: tuple[float, ...] = ()
-    cross_std: tuple[float, ...] = ()
-    version: int = INPUTS_VERSION
 
 
 class ItemColumns:

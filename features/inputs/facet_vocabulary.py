@@ -2,7 +2,7 @@
 OTHER, so that an item of any value can be ranked by any model.
 
 The vocabulary is the model's, not the catalogue's: it is chosen when training data is made, and stands in the manifest of each
-version (`features.inputs.columns.InputMaps`).
+version (`features.inputs.input_maps.InputMaps`).
 """
 
 from collections import Counter

@@ -8,35 +8,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from features.arrays import FloatArray, IntArray
-from features.inputs.columns import (
-    CROSS_COLUMNS,
-    INPUTS_VERSION,
-    ITEM_COLUMNS,
-    USER_COLUMNS,
-    InputMaps,
-    cross_matrix,
-    normalise,
-)
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, cross_matrix, normalise
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.history import LENGTH
+from features.inputs.input_maps import HISTORY_INPUTS, ID_INPUTS, INPUT_NAMES, INPUTS_VERSION, InputMaps
 from features.inputs.signals import FIRST_SIGNAL_COLUMNS, SIGNAL_COLUMNS
-
-HISTORY_INPUTS: Final = ("history", "history_marks", "history_gaps")
-ID_INPUTS: Final = ("userId", "movieId")
-OF_USER: Final = ("userId", "user", *HISTORY_INPUTS)
-"""The inputs that are the same for all candidates of a request."""
-INPUT_NAMES: Final = (*ID_INPUTS, "user", "item", "cross", *HISTORY_INPUTS, "signals")
-"""userId, movieId               int64 [n]
-history, history_marks        int64 [n, L], history_gaps int64 [n, L + 1]: see `features.inputs.history`
-user, item, cross             float32 [n, U + 3(G + 1)], [n, I + G + 1], [n, C], normalised
-signals                       float32 [n, S]: see `features.inputs.signals`"""
 
 
 @lru_cache(maxsize=16)

@@ -127,9 +127,7 @@ def up(
     ] = None,
 ) -> None:
     """From nothing to serving: starts Redis, Kafka, Flink, the model server and the API, and watches over them."""
-    from infra.detached import detach as run_detached
     from infra.flink.cluster import require_state
-    from infra.up import Up
 
     require_state(state)
     if dataset is not None and Path(dataset).exists():
@@ -139,10 +137,14 @@ def up(
         port, dataset, history, schema, master, parallelism, state, attribution, model_server, api, partitions, scale
     )
     if detach:
+        from infra.detached import detach as run_detached
+
         argv = [sys.executable, "-m", "infra", "up", "--home", str(target.path), *given.arguments()]
         raise typer.Exit(run_detached(target, argv, Steps(), wait))
     if wait:
         raise BadInput("--wait", "--detach with it", "--wait alone")
+    from infra.up import Up  # 2 s of imports, which the process in the background has alone
+
     try:
         Up(target, given).run()
     except KeyboardInterrupt:

@@ -20,6 +20,7 @@ from infra.home.topology import ALONE, Topology
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.system import packages
+from infra.system.class_archive import ClassArchive
 from infra.system.repository import REPO
 
 
@@ -236,6 +237,11 @@ def _shared(home: Home) -> Path:
 
 def _yaml(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+def class_archive(home: Home) -> ClassArchive:
+    """Returns the archive of the classes of the cluster's processes. `configure` must have returned."""
+    return flink_java.class_archive(_lib(home))
 
 
 def coordinators(home: Home, ports: Ports, count: int) -> list[Service]:

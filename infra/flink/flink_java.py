@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.flink import java_classes
 from infra.system import packages
+from infra.system.class_archive import ClassArchive
 
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -18,6 +20,8 @@ _METASPACE, _OVERHEAD, _NETWORK, _FRAMEWORK, _TASK_OFF_HEAP, _TASK_HEAP = 192, 1
 _CODE_CACHE = 128
 """MiB of address space, a part of _OVERHEAD; some 40 are used."""
 _HEAP, _OFF_HEAP = 384, 128
+
+_COLLECTOR = "-XX:+UseSerialGC"
 
 # Packages that Flink's own classes access by reflection under Java 21.
 _OPENS = (
@@ -45,7 +49,7 @@ def options() -> list[str]:
         # Compiling again what runs often, and better, took a core for minutes after each start, and gave nothing that
         # could be measured: the work is Python's (decision 0017). The heaps are small.
         "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
+        _COLLECTOR,
         # Else each process stops for full collections in its first minutes, whenever its code or its classes outgrow what is
         # reserved for them at the start.
         f"-XX:ReservedCodeCacheSize={_CODE_CACHE}m",
@@ -99,18 +103,31 @@ def task_manager_memory(managed: int) -> Memory:
     return Memory(settings | {"taskmanager.cpu.cores": "1.0", "external-resources": "none"}, java)
 
 
+def class_archive(lib: Path) -> ClassArchive:
+    """Returns the archive of the classes of Flink's processes, whose jars lie in the folder `lib`."""
+    return ClassArchive("flink", _archived_jars(lib), [_COLLECTOR])
+
+
+def _archived_jars(lib: Path) -> list[Path]:
+    """Returns all jars but the job's own, which changes with its sources."""
+    jars = set(lib.glob("*.jar")).difference(java_classes.jars_in(lib))
+    return sorted(jars, key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+
+
 def java(options_of_own: Sequence[str], conf: Path, lib: Path) -> tuple[str | Path, ...]:
     """Returns the command line of one process up to the name of its main class: `conf` is the folder of the configuration, `lib`
     that of the jars."""
-    jars = sorted(lib.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+    archived = _archived_jars(lib)
+    others = [jar for jar in lib.glob("*.jar") if jar not in archived]
     return (
         packages.java_home() / "bin" / "java",
         *options_of_own,
         *options(),
+        *class_archive(lib).java_options(),
         "-Djava.security.manager=allow",
         f"-Dlog4j.configurationFile={(conf / 'log4j-console.properties').as_uri()}",
         "-classpath",
-        os.pathsep.join(map(str, jars)),
+        os.pathsep.join(map(str, [*archived, *others])),
     )
 
 

@@ -21,7 +21,7 @@ from features.errors import Broken
 from infra.home.paths import Home, read_json
 from infra.learning.learner_state import LearnerState
 from models.registry import MANIFEST, version_folder
-from offline.training_data.rows import MAPS, META
+from offline.training_data.file_names import MAPS, META
 
 REPLAYED: Final = 2_000
 """Lists of slices before that come again, about: they hold what was learned of them, and measure what is learned now."""

@@ -18,7 +18,7 @@ from infra.offline_jobs import renewal, runner
 from infra.system.processes import ProcessId, stop
 from models.learning.slice_result import RESULT, SliceResult
 from models.registry import Labels, list_versions, read_labels, version_folder
-from offline.training_data.rows import META
+from offline.training_data.file_names import META
 from offline.training_data.slice_lists import SliceSpans
 
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}

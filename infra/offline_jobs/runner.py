@@ -12,8 +12,7 @@ from typing import Literal
 from features.base.embedding_files import META
 from features.base.reader import Base, Offsets
 from features.errors import BadInput, Broken
-from features.inputs.columns import INPUTS_VERSION
-from features.inputs.signals import SIGNAL_COLUMNS
+from features.inputs.input_maps import INPUTS_VERSION
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.offline_jobs.step_process import NICE, Attend, StepFailed, run_step, unattended
@@ -226,6 +225,8 @@ def has_training_data(home: Home, number: int) -> bool:
 
 def is_current(folder: Path) -> bool:
     """Returns whether a folder is there and holds training data of the inputs that this code makes."""
+    from features.inputs.signals import SIGNAL_COLUMNS  # beside all that computes them
+
     meta = read_json(folder / "meta.json") or {}
     signals = len(SIGNAL_COLUMNS) if folder.name.startswith(LISTS) else None  # rows have none
     return (meta.get("inputs_version"), meta.get("signals")) == (INPUTS_VERSION, signals)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from features.engines.loopback import ANY_ADDRESS
 from features.errors import Unavailable
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
@@ -17,7 +18,6 @@ from infra.services.service import Service
 from infra.settings.table import Api
 from infra.system import probes
 from infra.system.processes import free_ports
-from online.access.origin_guard import ANY_ADDRESS
 
 API: Final = "api"
 

@@ -8,7 +8,9 @@ from infra.home.ports import LOOPBACK, Ports
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.system import packages, probes
+from infra.system.class_archive import ClassArchive
 
+_COLLECTOR = "-XX:+UseG1GC"
 _KAFKA_LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="WARN">
   <Appenders><Console name="out"><PatternLayout pattern="%d{ISO8601} %p %m (%c)%n"/></Console></Appenders>
@@ -55,22 +57,31 @@ def _folder(home: Home, number: int) -> Path:
     return home.kafka if number == 1 else home.path / f"kafka-{number}"
 
 
+def _jars() -> list[Path]:
+    # Kafka logs through slf4j and brings no binding of its own; Flink's wheel has one.
+    return [*packages.jars("kafka"), *(packages.flink_home() / "lib").glob("log4j-slf4j-impl-*.jar")]
+
+
+def class_archive() -> ClassArchive:
+    """Returns the archive of a broker's classes. Packages must be fetched."""
+    return ClassArchive("kafka", _jars(), [_COLLECTOR])
+
+
 def _kafka_java(home: Home, folder: Path) -> list[str | Path]:
     folder.mkdir(exist_ok=True)
     log4j = folder / "log4j2.xml"
     log4j.write_text(_KAFKA_LOG4J)
-    # Kafka logs through slf4j and brings no binding of its own; Flink's wheel has one.
-    logging = (packages.flink_home() / "lib").glob("log4j-slf4j-impl-*.jar")
     return [
         packages.java_home() / "bin" / "java",
         "-Xms128m",
         "-Xmx512m",
-        "-XX:+UseG1GC",
+        _COLLECTOR,
         "-XX:MaxGCPauseMillis=20",
+        *class_archive().java_options(),
         f"-Dlog4j2.configurationFile={log4j}",
         f"-Dkafka.logs.dir={home.logs}",
         "-cp",
-        os.pathsep.join(str(jar) for jar in [*packages.jars("kafka"), *logging]),
+        os.pathsep.join(map(str, _jars())),
     ]
 
 

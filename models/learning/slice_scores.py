@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import AnyArray
 from features.errors import Broken
-from features.inputs.columns import InputMaps
+from features.inputs.input_maps import InputMaps
 from features.inputs.signals import SIGNAL_COLUMNS
 from models import nets
 from models.registry import Manifest, read_manifest, require_current_inputs, require_schema

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH
-from features.inputs.model_inputs import HISTORY_INPUTS
+from features.inputs.input_maps import HISTORY_INPUTS
 from features.inputs.signals import SIGNAL_COLUMNS
 from models.nets.parts.id_layers import IdIndex, Table
 from models.nets.parts.inputs import Distinct, history_inputs

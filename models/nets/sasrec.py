@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from features.inputs.model_inputs import HISTORY_INPUTS
+from features.inputs.input_maps import HISTORY_INPUTS
 from models.nets.parts.id_layers import IdIndex
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import SEQUENCES, Net, NetContext

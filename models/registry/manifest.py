@@ -11,8 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from features.errors import Broken
-from features.inputs.columns import INPUTS_VERSION, InputMaps
-from features.inputs.model_inputs import INPUT_NAMES
+from features.inputs.input_maps import INPUT_NAMES, INPUTS_VERSION, InputMaps
 from features.schema.tables import preset_schema
 
 MANIFEST: Final = "manifest.json"

@@ -12,8 +12,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from features.arrays import AnyArray
 from features.errors import Broken
-from features.inputs.columns import INPUTS_VERSION
-from features.inputs.model_inputs import OF_USER
+from features.inputs.input_maps import INPUTS_VERSION, OF_USER
 from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import MANIFEST, DataSeen, Golden, Manifest, encode_manifest, folder_digests
 from models.training.fitting.fit_rows import Fitted, input_specs, predictor

@@ -21,7 +21,7 @@ import tf2onnx
 from tf2onnx.graph_matcher import GraphMatcher, OpTypePattern
 
 from features.errors import Broken
-from features.inputs.model_inputs import HISTORY_INPUTS, OF_USER
+from features.inputs.input_maps import HISTORY_INPUTS, OF_USER
 from models.nets.parts.net import Net
 from models.training.fitting.fit_rows import input_specs
 from models.training.runtime import silent

@@ -11,7 +11,8 @@ import tensorflow as tf
 from features.arrays import AnyArray
 from features.base.embedding_files import IDS_FILE, VECTORS_FILE
 from features.errors import Broken
-from features.inputs.model_inputs import OF_USER, is_integer
+from features.inputs.input_maps import OF_USER
+from features.inputs.model_inputs import is_integer
 from models.nets.parts.net import Net
 from models.registry import ModelInput, Towers
 from models.training.fitting.fit_rows import Fitted, input_specs

@@ -10,7 +10,8 @@ from features.base.reader import Base
 from features.errors import BadInput
 from features.inputs.columns import item_matrix, user_vector
 from features.inputs.history import history_of
-from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
+from features.inputs.input_maps import HISTORY_INPUTS
+from features.inputs.model_inputs import RawInputs, model_inputs
 from features.inputs.signals import signal_matrix
 from models.registry import Manifest, list_versions, read_manifest, version_folder
 from models.training.row_metrics import TOP

@@ -30,7 +30,7 @@ from features.contracts.samples import Sample, SampleReference
 from features.durable import atomic_folder
 from features.engines.shared_engines import read_engines
 from features.errors import BadInput, Broken
-from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.schema.document import FILE
@@ -42,10 +42,10 @@ from offline.console import run, step
 from offline.spark.grouped_batches import RowBuffer
 from offline.spark.parquet_tables import batches
 from offline.spark.session import spark_session
+from offline.training_data.file_names import MAPS, META
 from offline.training_data.logged_lists import Spans, logged_samples, spans_of
 from offline.training_data.ranking_lists import RANKING_LISTS
 from offline.training_data.reactions import reactions_of
-from offline.training_data.rows import MAPS, META
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

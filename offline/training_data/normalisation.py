@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrays import DoubleArray, FloatArray
-from features.inputs.columns import InputMaps, cross_matrix
+from features.inputs.columns import cross_matrix
 from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import width_of
 from offline.spark.parquet_tables import batches
 

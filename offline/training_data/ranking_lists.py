@@ -5,7 +5,7 @@ python -m offline.training_data.ranking_lists --base BASES_DIR/NUMBER --dataset 
 
 <out>/asks/part-*.parquet       a row for each list, see RANKING_LISTS, by seq
       sequences/part-*.parquet  a row for each user: all rows of the history in order, see SEQUENCES
-      maps.json                 features.inputs.columns.InputMaps of vocabulary and user columns
+      maps.json                 features.inputs.input_maps.InputMaps of vocabulary and user columns
       meta.json                 what it was made of, and the row where the lists begin
 
 The weights between items, by which candidates are found, are made of the rows before the first list, so that no list's answer
@@ -32,9 +32,10 @@ from features.base.reader import RELATIONS, SESSIONS, Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
-from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps, user_vector
+from features.inputs.columns import ClickWeights, user_vector
 from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.inputs.history import history_of, mark_of
+from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import width_of
 from features.inputs.signals import RECALL_SIGNALS, SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.schema.document import FILE
@@ -52,9 +53,9 @@ from offline.spark.grouped_batches import RowBuffer, runs
 from offline.spark.parquet_tables import batches
 from offline.spark.session import partitions, spark_session
 from offline.spark.weighted_events import weighted_events
+from offline.training_data.file_names import MAPS, META
 from offline.training_data.history_walk import HistoryWalk, item_ids
 from offline.training_data.normalisation import ColumnStatistics, matrix
-from offline.training_data.rows import MAPS, META
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

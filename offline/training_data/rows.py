@@ -4,7 +4,7 @@ python -m offline.training_data.rows --base BASES_DIR/NUMBER --dataset NAME_OR_F
 
 <out>/part-*.parquet   seq, user_id, item_id, at int64; label, importance float32; user [U + 3(G + 1)], item [I + G + 1] float32;
                        by seq
-      maps.json        features.inputs.columns.InputMaps: vocabulary, mean and spread of each column
+      maps.json        features.inputs.input_maps.InputMaps: vocabulary, mean and spread of each column
       meta.json        what it was made of and how much it is
 """
 
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow.compute as pc
@@ -23,8 +23,8 @@ from features.base.reader import Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
-from features.inputs.columns import INPUTS_VERSION
 from features.inputs.facet_vocabulary import vocabulary_of
+from features.inputs.input_maps import INPUTS_VERSION
 from offline.base.from_dataset import check_made_of
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset
@@ -33,15 +33,13 @@ from offline.settings import SampleSettings, add_data_arguments, add_sample_argu
 from offline.spark.parquet_tables import batches, part_files
 from offline.spark.session import partitions, spark_session
 from offline.spark.weighted_events import weighted_events
+from offline.training_data.file_names import MAPS, META
 from offline.training_data.negative_sampling import drawn, labelled
 from offline.training_data.normalisation import input_maps
 from offline.training_data.point_in_time import ITEM_VECTORS, USER_VECTORS, item_vectors_worker, user_vectors_worker
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-MAPS: Final = "maps.json"
-META: Final = "meta.json"
 
 
 def check(settings: SampleSettings, out: Path) -> None:

@@ -28,7 +28,7 @@ from features.contracts.samples import Sample, SampleReference
 from features.durable import atomic_folder
 from features.engines.shared_engines import read_engines
 from features.errors import BadInput
-from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES, SERVED, SHOWN
@@ -37,10 +37,10 @@ from features.types import Millis, UserId
 from models.registry import read_manifest, require_current_inputs, require_schema
 from offline.base.kafka_log import KafkaLog, RetainedLog, Span
 from offline.console import run, step
+from offline.training_data.file_names import MAPS, META
 from offline.training_data.from_impressions import lessons_of, unit_of
 from offline.training_data.logged_lists import Spans, logged_samples
 from offline.training_data.ranking_lists import RANKING_LISTS
-from offline.training_data.rows import MAPS, META
 
 MAX_WEIGHT: Final = 20.0
 """What the lists of one user may weigh in a slice, a list of mean weight being 1: who likes everything is one user."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from features.engines.loopback import is_loopback
+from features.engines.loopback import ANY_ADDRESS, is_loopback
 from online.access.access import Access
 from online.access.api_keys import READING
 from online.http.problems import problem_response
@@ -19,7 +19,6 @@ from online.support import metrics
 from online.support.api_paths import API
 from online.support.reloadable_file import ReloadableFile
 
-ANY_ADDRESS: Final = ("0.0.0.0", "::")
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]*[a-z0-9_-])\.?)(?::[0-9]*)?")
 
 

@@ -9,7 +9,8 @@ from features.arrays import AnyArray, FloatArray, IntArray
 from features.inputs.columns import cross_matrix, item_matrix, user_vector
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.history import history_of
-from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, layout, model_inputs
+from features.inputs.input_maps import HISTORY_INPUTS
+from features.inputs.model_inputs import RawInputs, layout, model_inputs
 from features.inputs.signals import signal_matrix
 from features.types import UserId
 from online.model_client.live_models import LiveModel

@@ -7,7 +7,7 @@ A user is in one arm of each layer, by a hash of layer and user: the same in eve
 of no arm are in `control`, which is the unchanged policy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,7 +22,6 @@ from features.errors import BadInput
 from features.ids import OuterId, canonical
 from features.types import UserId
 from features.units import DAY_S
-from online.recall import CHANNELS
 
 CONTROL: Final = "control"
 MODEL_SERVER: Final = "model-server"
@@ -244,10 +243,17 @@ def _policy(fields: dict[str, Any], where: str) -> Policy:
     pinned, buried = (_ruled(ids, f"{where}, {name}") for name, ids in (("pin", policy.pin), ("bury", policy.bury)))
     if both := pinned & buried:
         raise BadInput(f"{where}, pin", "items that are not buried", ", ".join(sorted(map(str, both))))
-    names = [channel.name for channel in CHANNELS]
-    if strange := set(policy.channels) - set(names):
-        raise BadInput(f"{where}, channels", f"names out of {', '.join(names)}", ", ".join(sorted(strange)))
+    if policy.channels:
+        _require_channels(policy.channels, f"{where}, channels")
     return policy
+
+
+def _require_channels(names: Iterable[str], where: str) -> None:
+    from online.recall import CHANNELS  # all of recall, for a file that hardly ever names a channel
+
+    known = [channel.name for channel in CHANNELS]
+    if strange := set(names).difference(known):
+        raise BadInput(where, f"names out of {', '.join(known)}", ", ".join(sorted(strange)))
 
 
 def _ruled(ids: tuple[OuterId, ...], where: str) -> set[OuterId]:

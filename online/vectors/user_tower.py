@@ -6,7 +6,8 @@ from features.arrays import FloatArray
 from features.errors import Unavailable
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of
-from features.inputs.model_inputs import HISTORY_INPUTS, RawInputs, model_inputs
+from features.inputs.input_maps import HISTORY_INPUTS
+from features.inputs.model_inputs import RawInputs, model_inputs
 from features.inputs.moment import Moment
 from online.model_client.client import ModelClient
 from online.vectors.vector_store import EmbeddingKind

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.inputs.columns import INPUTS_VERSION, InputMaps
+from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from models.registry import (
     MANIFEST,
     DataSeen,

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.inputs.columns import InputMaps
 from features.inputs.history import history_of, mark_of
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import width_of
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import RATING

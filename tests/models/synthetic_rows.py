@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, InputMaps, cross_matrix
+from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, cross_matrix
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import width_of
 from tests.schemas import MOVIES
 

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from features.inputs.history import GAPS, LENGTH, MARKS
-from features.inputs.model_inputs import HISTORY_INPUTS
+from features.inputs.input_maps import HISTORY_INPUTS
 from models.nets.parts.id_layers import IdIndex, Table
 from models.nets.parts.inputs import Distinct, history_inputs
 from models.nets.parts.net import NetContext

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import IntArray
 from features.errors import BadInput
-from features.inputs.model_inputs import INPUT_NAMES
+from features.inputs.input_maps import INPUT_NAMES
 from features.types import NO_ID
 
 UNKNOWN_ID: Final = NO_ID
@@ -47,7 +47,7 @@ class Net:
     """One model.
 
     name           the name under which it is served
-    inputs         names out of `features.inputs.model_inputs.INPUT_NAMES`: exactly the inputs of its serving signature
+    inputs         names out of `features.inputs.input_maps.INPUT_NAMES`: exactly the inputs of its serving signature
     build          NetContext → keras.Model that takes a dict of these inputs and gives probabilities, float32 [n, 1]
     id_dropout     share of rows whose id is replaced by an unknown one in training, by input name: most live users are
                    new, so the unknown user must be trained like any other

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from features.arrays import AnyArray, FloatArray, IntArray
 from features.errors import BadInput, Broken
-from features.inputs.columns import InputMaps, normalise
+from features.inputs.columns import normalise
 from features.inputs.history import LENGTH
+from features.inputs.input_maps import InputMaps
 from features.inputs.signals import SIGNAL_COLUMNS
 from models.training.lessons.row_data import Part, parquet_files, read_json, read_maps, schema_of, widths_of
 from models.training.lessons.sequence_windows import Histories, WindowedHistories, Windows

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from features.arrays import AnyArray, IntArray
 from features.errors import Broken
-from features.inputs.columns import INPUTS_VERSION, InputMaps
-from features.inputs.model_inputs import INPUT_NAMES, RawInputs, model_inputs, width_of
+from features.inputs.input_maps import INPUT_NAMES, INPUTS_VERSION, InputMaps
+from features.inputs.model_inputs import RawInputs, model_inputs, width_of
 
 VALIDATION: Final = 0.1
 """Share of the rows, the newest ones, that measures and never trains."""

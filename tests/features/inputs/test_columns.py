@@ -16,7 +16,6 @@ from features.inputs.columns import (
     ITEM_COLUMNS,
     USER_COLUMNS,
     ClickWeights,
-    InputMaps,
     ItemColumns,
     cross_matrix,
     fades,
@@ -26,6 +25,7 @@ from features.inputs.columns import (
     tastes,
     user_vector,
 )
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import RawInputs, model_inputs
 from features.types import CLICK, RATING, Contribution, Event
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS

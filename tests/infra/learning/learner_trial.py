@@ -30,7 +30,7 @@ from models.registry import (
     publish,
     staging_folder,
 )
-from offline.training_data.rows import MAPS, META
+from offline.training_data.file_names import MAPS, META
 from offline.training_data.slice_lists import SliceSpans
 from online.ranking.policy import Learning
 from tests.kafka_process import Broker, read_to_end

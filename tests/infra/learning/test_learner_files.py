@@ -8,7 +8,7 @@ import msgspec
 from infra.home.paths import Home
 from infra.learning.learner_files import LearnerFiles
 from infra.learning.learner_state import LearnerState
-from offline.training_data.rows import MAPS, META
+from offline.training_data.file_names import MAPS, META
 
 
 def write_lists(folder: Path, **meta: object) -> None:

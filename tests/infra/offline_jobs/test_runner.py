@@ -10,7 +10,7 @@ import pytest
 from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
 from features.errors import Broken
-from features.inputs.columns import INPUTS_VERSION
+from features.inputs.input_maps import INPUTS_VERSION
 from features.inputs.signals import SIGNAL_COLUMNS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord

@@ -12,9 +12,10 @@ import pytest
 
 from features.fold.state import UserFeatures
 from features.fold.user import UserState, fold_user
-from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, item_matrix, user_vector
+from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
 from features.inputs.history import history_of
-from features.inputs.model_inputs import ID_INPUTS, OF_USER, RawInputs, model_inputs
+from features.inputs.input_maps import ID_INPUTS, OF_USER, InputMaps
+from features.inputs.model_inputs import RawInputs, model_inputs
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import LIKE, Event
 from features.units import DAY_MS

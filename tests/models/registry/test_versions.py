@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInput, Broken
-from features.inputs.columns import INPUTS_VERSION
+from features.inputs.input_maps import INPUTS_VERSION
 from models.registry import (
     discard,
     list_models,

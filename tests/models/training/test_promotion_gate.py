@@ -10,7 +10,7 @@ import pytest
 
 from features.arrays import IntArray
 from features.errors import Broken
-from features.inputs.columns import INPUTS_VERSION
+from features.inputs.input_maps import INPUTS_VERSION
 from models import nets
 from models.nets.parts.net import Net
 from models.registry import (

@@ -13,8 +13,8 @@ import pytest
 from features.contracts.samples import Action, Sample
 from features.contracts.served import Served, ServedCandidates, ServedFeatures, ServedItem
 from features.errors import BadInput
-from features.inputs.columns import InputMaps
 from features.inputs.history import LENGTH
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import layout, width_of
 from features.inputs.signals import FIRST_SIGNAL_COLUMNS, SIGNAL_COLUMNS
 from features.keys import SAMPLES, SERVED, SHOWN

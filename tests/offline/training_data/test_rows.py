@@ -14,7 +14,8 @@ from features.errors import BadInput
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
-from features.inputs.columns import ClickWeights, InputMaps, ItemColumns, cross_matrix, item_matrix, user_vector
+from features.inputs.columns import ClickWeights, ItemColumns, cross_matrix, item_matrix, user_vector
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import RawInputs, model_inputs
 from offline.datasets.dataset import Dataset, event_of, open_dataset, rows_between
 from offline.settings import SampleSettings

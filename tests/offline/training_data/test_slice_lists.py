@@ -8,7 +8,7 @@ import pytest
 
 from features.contracts.samples import Sample
 from features.errors import BadInput
-from features.inputs.columns import InputMaps
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import layout, width_of
 from models.training.lessons.list_data import read_lists
 from offline.training_data.from_impressions import LIST

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from features.errors import Unavailable
-from features.inputs.columns import InputMaps
 from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import layout, width_of
 from models.registry import DataSeen, Manifest, ModelInput
 from online.model_client.in_process import LocalSessions

@@ -13,8 +13,9 @@ from features.base.embedding_files import TWOTOWER
 from features.base.reader import Base
 from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
-from features.inputs.columns import INPUTS_VERSION, ClickWeights, InputMaps
+from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary
+from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import width_of
 from features.units import DAY_MS
 from models.registry import DataSeen, Manifest, ModelInput, Towers

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import Broken
-from features.inputs.columns import INPUTS_VERSION
+from features.inputs.input_maps import INPUTS_VERSION
 from models.training.lessons.row_data import read_samples
 from tests.models.synthetic_rows import GENRES, write_samples
 

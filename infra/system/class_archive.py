@@ -1,0 +1,132 @@
+"""Archives of Java's classes: a program maps the classes that it needs into memory, instead of reading, checking and linking them
+at each start, which takes half of the processor time of a start (Java's class data sharing, JEP 310).
+
+An archive is made once for a machine, out of what the program's processes noted while there was none. Java checks by itself that
+the archive fits the runtime and the jars; where it does not, the program starts without.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from features.durable import atomic_file
+from features.errors import Unavailable
+from infra.system import packages
+from infra.system.processes import lower_priority
+
+Attend = Callable[[str, "subprocess.Popen[Any]"], AbstractContextManager[None]]
+"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
+MAKE_TIMEOUT: Final = 300.0
+"""Seconds; it takes 4 to 8 on an idle core."""
+RETAINED: Final = 3
+"""Archives of one program that are retained, those used last: checkouts may share an environment. One has 60 to 100 MB."""
+NOTES: Final = 8
+"""Processes of one program that note what they load, at most: what others would add is little."""
+_NOTED_BY_LOADER: Final = " source: "
+"""In the note of a class that comes from a loader of its own, which an archive does not serve."""
+
+
+class ClassArchive:
+    """The archive of one program.
+
+    name     of the program
+    jars     its class path, or the beginning of it, in that order
+    options  what decides how classes lie in memory: the choice of the collector
+    """
+
+    def __init__(
+        self, name: str, jars: Sequence[Path], options: Sequence[str], store: Path = packages.STORE / "classes"
+    ) -> None:
+        self.name = name
+        self._jars = jars
+        self._options = options
+        self._path = store / f"{name}-{_digest(jars, options)}.jsa"
+        self._notes = self._path.with_suffix("")
+
+    def java_options(self) -> list[str]:
+        """Returns the options with which a process of the program uses the archive, or notes what it loads as long as there is
+        none."""
+        try:
+            if self._path.exists():
+                os.utime(self._path)
+                return [f"-XX:SharedArchiveFile={self._path}"]
+            self._notes.mkdir(parents=True, exist_ok=True)
+        except OSError:  # somebody else's environment, or a file system that is read only
+            return []
+        return [f"-XX:DumpLoadedClassList={self._notes}/%p"] if len(self._noted()) < NOTES else []
+
+    @property
+    def can_be_made(self) -> bool:
+        """Whether there is no archive, and processes have noted what it is to have."""
+        return not self._path.exists() and bool(self._noted())
+
+    def make(self, log: IO[Any], nice: int, attend: Attend) -> None:
+        """Make the archive in a process of niceness `nice` that writes to `log`, within the context `attend`. Raises Unavailable
+        if that fails or is not done in time."""
+        with tempfile.NamedTemporaryFile("w", suffix=".classes") as classes:
+            classes.write("".join(f"{each}\n" for each in merged(path.read_text() for path in self._noted())))
+            classes.flush()
+            with atomic_file(self._path) as temporary:
+                self._dump(Path(classes.name), temporary, log, nice, attend)
+        shutil.rmtree(self._notes, ignore_errors=True)
+        _remove_unused(self._path.parent, self.name)
+
+    def _dump(self, classes: Path, target: Path, log: IO[Any], nice: int, attend: Attend) -> None:
+        argv: list[str | Path] = [
+            packages.java_home() / "bin" / "java", "-Xshare:dump", "-Xlog:cds=off,cds+heap=off", *self._options,
+            f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={target}",
+            "-cp", os.pathsep.join(map(str, self._jars)),
+        ]  # fmt: skip
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        lower_priority(process.pid, nice)
+        try:
+            with attend(f"classes-{self.name}", process):
+                code = process.wait(MAKE_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"{self.name}: no archive of its classes within {MAKE_TIMEOUT:.0f} s") from error
+        finally:
+            process.kill()
+            process.wait()
+        if code != 0:
+            raise Unavailable(f"{self.name}: no archive of its classes: Java ended with exit code {code}")
+
+    def _noted(self) -> list[Path]:
+        return sorted(self._notes.iterdir()) if self._notes.is_dir() else []
+
+
+def merged(notes: Iterable[str]) -> list[str]:
+    """Returns the classes of all notes, each once, in the order in which they were loaded; what a process was still writing is
+    left out.
+
+    >>> merged(["# loaded\\njava/lang/Object id: 0\\norg/A id: 9 super: 0 source: a.jar\\nB id: 1\\n", "B id: 4\\nC id: 5\\nD i"])
+    ['java/lang/Object', 'B', 'C']
+    """
+    found: dict[str, None] = {}
+    for note in notes:
+        lines = note.split("\n")[:-1]
+        for line in lines:
+            if not line.startswith("#") and _NOTED_BY_LOADER not in line:
+                found[line.split(" id: ")[0]] = None
+    return list(found)
+
+
+def _digest(jars: Sequence[Path], options: Sequence[str]) -> str:
+    """Names an archive by all that Java asks to be the same: the runtime, the jars with their times, the collector."""
+    found = hashlib.sha256((packages.java_home() / "release").read_bytes())
+    for jar in jars:
+        seen = jar.stat()
+        found.update(f"{jar.name} {seen.st_size} {seen.st_mtime_ns}\n".encode())
+    found.update(" ".join(options).encode())
+    return found.hexdigest()[:16]
+
+
+def _remove_unused(store: Path, name: str) -> None:
+    archives = sorted(store.glob(f"{name}-*.jsa"), key=lambda each: each.stat().st_mtime, reverse=True)
+    for path in archives[RETAINED:]:
+        path.unlink(missing_ok=True)
