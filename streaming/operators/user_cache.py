@@ -20,8 +20,6 @@ from streaming.operators.byte_states import ByteStates
 from streaming.operators.stored_state import StoredLive, decode_live, encode
 from streaming.redis_sink.redis_commands import UserWrite
 
-CACHED_BYTES: Final = 256 << 20
-"""Limit of the cache's weight: the memory that its users take, about."""
 MAX_TASTE_NAMES: Final = 1 << 20
 """Names of tastes that the kernel holds; beyond them the cache begins anew."""
 
@@ -50,8 +48,8 @@ class LiveUser:
 class UserStates:
     """The cache (see the module)."""
 
-    def __init__(self, states: ByteStates, base: Base, limit: int = CACHED_BYTES) -> None:
-        """`limit`: of the cache's weight (see CACHED_BYTES)."""
+    def __init__(self, states: ByteStates, base: Base, limit: int) -> None:
+        """`limit`: of the cache's weight, which is the memory that its users take, about."""
         self._base = base
         self._limit = limit
         self._schema = base.schema

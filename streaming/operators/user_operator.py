@@ -37,6 +37,7 @@ from streaming.log_ends import KafkaLogEnds, LogEnds
 from streaming.operators.byte_states import ByteStates, FlinkStates
 from streaming.operators.item_deltas import deltas_of
 from streaming.operators.items_reader import ItemsReader, ItemsTopic, KafkaItems
+from streaming.operators.machine_memory import cache_limit, machine_memory
 from streaming.operators.served_lists import ServedLists
 from streaming.operators.side_outputs import rejected, rerouted
 from streaming.operators.stored_state import (
@@ -101,7 +102,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._items_reader = ItemsReader(self._catalogue, self._schema, lambda: self._connect_items(settings.kafka))
         compile_users(self._schema)
         states = self._open_states(context)
-        self._states = UserStates(states, self._base)
+        self._states = UserStates(states, self._base, cache_limit(machine_memory()))
         self._reader = PlainReader(self._schema, self._clock, self._base.partitions)
         self._batch = self._new_batch(self._states.kernel, self._schema)
         log = self._connect_log(settings.kafka)

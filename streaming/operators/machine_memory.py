@@ -1,0 +1,30 @@
+"""How much memory there is, and how much of it users may take that are kept at hand."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+LEAST_CACHED: Final = 256 << 20
+"""Bytes of users that are kept at hand on a small machine: some 8,000 with 200 remembered events each."""
+MOST_CACHED: Final = 1 << 30
+SHARE: Final = 32
+"""The cache takes this part of the machine, where that is more."""
+CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
+
+
+def machine_memory(container: Path = CONTAINER_LIMIT) -> int:
+    """Returns the bytes of memory of this machine, or of the container that this process runs in where it may have less."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(whole, int(container.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit
+        return whole
+
+
+def cache_limit(memory: int) -> int:
+    """Returns the bytes of users that one task keeps at hand on a machine of so much memory.
+
+    >>> [cache_limit(gib << 30) >> 20 for gib in (2, 8, 24, 64)]
+    [256, 256, 768, 1024]
+    """
+    return min(max(memory // SHARE, LEAST_CACHED), MOST_CACHED)
