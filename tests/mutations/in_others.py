@@ -329,4 +329,18 @@ FAULTS: Final = (
         "self.index, ClickWeights(), self._all_but(hidden[:0]), hidden)",
         slow="test_nobody_is_asked_for_what_they_have_seen",
     ),
+    Fault(
+        "an archive of Java's classes is of jars of any time",
+        "infra/system/class_archive.py",
+        "{seen.st_size} {seen.st_mtime_ns}",
+        "{seen.st_size}",
+        ("test_of_another_jar_there_is_no_archive_and_the_program_starts_all_the_same",),
+    ),
+    Fault(
+        "every process notes the classes that it loads",
+        "infra/system/class_archive.py",
+        "if len(self._noted()) < NOTES else []",
+        "if len(self._noted()) < 9 * NOTES else []",
+        ("test_so_many_processes_note_what_they_load_and_no_more",),
+    ),
 )
