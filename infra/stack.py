@@ -143,7 +143,9 @@ class Stack:
     def archive_classes(self) -> None:
         """Make the archives of Java's classes that this machine lacks, from what has been loaded until now. Raises Unavailable if
         that fails."""
-        archives = [kafka.class_archive(), *self._cluster.class_archives()]
+        archives = self._cluster.class_archives()
+        if self.settings.kafka.bootstrap is None:
+            archives.append(kafka.class_archive())
         wanted = [each for each in archives if each.can_be_made]
         if not wanted:
             return

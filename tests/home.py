@@ -23,9 +23,9 @@ from infra.system.processes import ProcessId, free_ports
 from infra.system.repository import REPO
 
 UP_WITHIN = 900
-WATCHFUL = {"watch_every": 1.0, "spare_calm": 3600.0}
-"""An alarm comes and goes within seconds; no standby TaskManager is warmed, which takes some 20 s of a processor after each start
-of the job: nothing takes its place before a fault (see tests/faults)."""
+WATCHFUL = {"watch_every": 1.0, "spare_calm": 3600.0, "longest_pause": 2.0}
+"""An alarm comes and goes within seconds; what is killed over and over starts again soon; no standby TaskManager is warmed, which
+takes some 20 s of a processor after each start of the job: nothing takes its place before a fault (see tests/faults)."""
 ALIVE: list[Path] = []
 """The homes that run now, or are being started or stopped: whose logs a failing test shows (see `tests.evidence`)."""
 

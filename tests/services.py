@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -16,8 +16,9 @@ from tests.home import Martlet, until
 def kill(martlet: Martlet, service: str) -> None:
     """`kill -9`; the supervisor starts it again."""
     entry = martlet.status()["services"][service]
-    os.kill(entry["pid"], signal.SIGKILL)
-    until(lambda: martlet.status()["services"][service]["restarts"] > entry["restarts"], 30, f"{service} starts again")
+    with suppress(ProcessLookupError):  # it waits to be started already
+        os.kill(entry["pid"], signal.SIGKILL)
+    until(lambda: martlet.status()["services"][service]["restarts"] > entry["restarts"], 60, f"{service} starts again")
 
 
 def ready(martlet: Martlet) -> bool:

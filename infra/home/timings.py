@@ -12,10 +12,12 @@ from infra.home.paths import Home
 class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds. spare_calm: how long all tasks must have run before the standby TaskManager is started and warmed (some 20 s
     of one processor), since right after a start or a fault the processors are needed for catching up; watch_every: between
-    two snapshots of the monitor, from which alarms come."""
+    two snapshots of the monitor, from which alarms come; longest_pause: what a service that dies over and over waits for its
+    next start, at most."""
 
     spare_calm: float = 60.0
     watch_every: float = 5.0
+    longest_pause: float = 30.0
 
 
 def read_timings(home: Home) -> Timings:

@@ -20,10 +20,11 @@ from typing import Any
 
 from features.errors import MartletError, Unavailable
 from infra.home.paths import Home, read_json, write_json
+from infra.home.timings import read_timings
 from infra.services.service import Service
 from infra.system.processes import ProcessId, memory_mib, rotate, spawn, stop, tail, wait_until
 
-BACKOFF_FIRST, BACKOFF_LAST, CALM = 0.5, 30.0, 60.0
+BACKOFF_FIRST, CALM = 0.5, 60.0
 MAX_TROUBLES = 20
 """Failures of a second that the status tells, the newest."""
 
@@ -50,9 +51,10 @@ class Supervisor:
     """Owns the children of one home. Not for use by two processes at once: infra.up holds the home's lock."""
 
     def __init__(self, home: Home, file: Path | None = None) -> None:
-        """`file`: where its status is written; None: the home's status file."""
+        """`file`: where its status is written; None: the home's status file. Raises Broken for timings that can't be read."""
         self._home = home
         self._file = file or home.status_file
+        self._longest_pause = read_timings(home).longest_pause
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -140,7 +142,7 @@ class Supervisor:
             child.restarts = previous.restarts + 1
             child.last_exit = previous.last_exit
             child.peak_mib = previous.peak_mib
-            child.backoff = min(BACKOFF_LAST, previous.backoff * 2)
+            child.backoff = min(self._longest_pause, previous.backoff * 2)
         self._children[service.name] = child
         self._ended.pop(service.name, None)
         self._write()

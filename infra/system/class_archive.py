@@ -5,6 +5,7 @@ An archive is made once for a machine, out of what the program's processes noted
 the archive fits the runtime and the jars; where it does not, the program starts without.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -52,12 +53,13 @@ class ClassArchive:
     def java_options(self) -> list[str]:
         """Returns the options with which a process of the program uses the archive, or notes what it loads as long as there is
         none."""
-        try:
-            if self._path.exists():
+        if self._path.exists():
+            with contextlib.suppress(OSError):  # somebody else's environment, or a file system that is read only
                 os.utime(self._path)
-                return [f"-XX:SharedArchiveFile={self._path}"]
+            return [f"-XX:SharedArchiveFile={self._path}"]
+        try:
             self._notes.mkdir(parents=True, exist_ok=True)
-        except OSError:  # somebody else's environment, or a file system that is read only
+        except OSError:
             return []
         return [f"-XX:DumpLoadedClassList={self._notes}/%p"] if len(self._noted()) < NOTES else []
 

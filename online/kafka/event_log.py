@@ -22,9 +22,9 @@ class EventLog:
         self._topic = address.topic(EVENTS)
         self._timeout = timeout
 
-    @property
-    def connected(self) -> bool:
-        return self._kafka.connected
+    async def answers(self) -> bool:
+        """Returns whether Kafka answers."""
+        return await self._kafka.answers()
 
     async def start(self) -> None:
         """Begin connecting; does not wait for it."""

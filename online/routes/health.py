@@ -63,7 +63,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     models = [f"{model.name}/{model.version}" for model in server.models.all()]
     parts = Dependencies(
         redis=await server.users.ping(),
-        kafka=server.event_log.connected,
+        kafka=await server.event_log.answers(),
         models=models_ready(server),
         items=server.items_followed,
     )

@@ -143,7 +143,7 @@ async def ops(server: Server) -> OpsOverview:
         clock=server.clock.now(),
         ready=Dependencies(
             redis=snapshot is not None,
-            kafka=server.event_log.connected,
+            kafka=await server.event_log.answers(),
             models=models_ready(server),
             items=server.items_followed,
         ),

@@ -36,10 +36,11 @@ NOW = 101 * DAY_MS
 class FakeLog:
     """Accepts every event as the first of its user, and keeps it."""
 
-    connected = True
-
     def __init__(self) -> None:
         self.events: list[Event] = []
+
+    async def answers(self) -> bool:
+        return True
 
     async def append_events(self, events: Iterable[Event]) -> dict[UserId, int]:
         new = list(events)

@@ -45,6 +45,17 @@ def test_a_child_that_dies_is_started_again_and_status_says_so(
     assert status["services"]["child"]["last_exit"] == -signal.SIGKILL
 
 
+def test_one_that_dies_over_and_over_waits_for_its_next_start_no_longer_than_the_home_says(home: Home) -> None:
+    (home.run / "times.json").write_text('{"longest_pause": 0.1}')
+    supervisor = Supervisor(home)
+    try:
+        supervisor.start_all([Service("child", (sys.executable, "-c", "pass"), lambda: None)])
+        supervisor.start_monitor()
+        until(lambda: (read_json(home.status_file) or {})["services"]["child"]["restarts"] >= 8)
+    finally:
+        supervisor.stop_all()
+
+
 def two_of_a_kind(supervisor: Supervisor, folder: Path) -> None:
     """Starts the children child and child-2, either of which takes the other's work over."""
     code = "import sys, time; open(sys.argv[1], 'w').close(); time.sleep(60)"

@@ -87,7 +87,46 @@ def test_before_the_first_connection_a_write_is_refused_at_once(broker: Broker) 
     async def run() -> None:
         kafka = KafkaConnection(broker.address, 5.0)
         assert not kafka.connected
+        assert not await kafka.answers()
         with pytest.raises(Unavailable, match="Kafka is not connected"):
             await kafka.send(ITEMS, b"x", 0)
+
+    asyncio.run(run())
+
+
+def test_whether_kafka_answers_is_known_within_seconds(broker: Broker) -> None:
+    async def known(kafka: KafkaConnection, expected: bool) -> None:
+        async with asyncio.timeout(30):
+            while await kafka.answers() is not expected:
+                await asyncio.sleep(0.1)
+
+    async def run() -> None:
+        kafka = KafkaConnection(broker.address, 5.0)
+        kafka.start()
+        await asyncio.wait_for(kafka.ready(), 30)
+        try:
+            await known(kafka, True)
+            with broker.frozen():
+                await known(kafka, False)
+            await known(kafka, True)
+        finally:
+            await kafka.stop(5)
+
+    asyncio.run(run())
+
+
+def test_many_who_ask_whether_kafka_answers_are_one_question(broker: Broker) -> None:
+    async def run() -> None:
+        kafka = KafkaConnection(broker.address, 5.0)
+        kafka.start()
+        await asyncio.wait_for(kafka.ready(), 30)
+        try:
+            with broker.frozen():
+                waiting = [asyncio.create_task(kafka.answers()) for _ in range(50)]
+                await asyncio.sleep(0.1)
+                assert [task.get_name() for task in asyncio.all_tasks()].count("kafka-ask") == 1
+                assert await asyncio.gather(*waiting) == [False] * 50
+        finally:
+            await kafka.stop(5)
 
     asyncio.run(run())
