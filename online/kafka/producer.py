@@ -18,9 +18,9 @@ CONNECT_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
 RENEW_EVERY: Final = 1.0
 """Seconds between two new producers at least: writes that no producer can make must not cost the brokers a connection each."""
-ANSWER_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 1.0
 """Kafka has this long to answer who asks whether it does …"""
-ASK_EVERY: Final = 1.0
+PROBE_EVERY: Final = 1.0
 """… and is asked no more often than this many seconds."""
 OF_THE_RECORD: Final = (KafkaTimeoutError, MessageSizeTooLargeError)
 """Errors of handing a record over after which the producer is as good as before: no room in time, or the record is too large."""
@@ -53,8 +53,8 @@ class KafkaConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
-        self._asking: asyncio.Task[bool] | None = None
-        self._asked_at = 0.0
+        self._probing: asyncio.Task[bool] | None = None
+        self._probed_at = 0.0
 
     @property
     def connected(self) -> bool:
@@ -70,18 +70,18 @@ class KafkaConnection:
         await self._connected.wait()
 
     async def answers(self) -> bool:
-        """Returns whether Kafka answers now, as far as is known since ASK_EVERY."""
+        """Returns whether Kafka answers now, as far as is known since PROBE_EVERY."""
         now = asyncio.get_running_loop().time()
-        if self._asking is None or (self._asking.done() and now - self._asked_at >= ASK_EVERY):
-            self._asked_at = now
-            self._asking = asyncio.create_task(self._ask(), name="kafka-ask")
-        return await asyncio.shield(self._asking)  # others wait for it, too
+        if self._probing is None or (self._probing.done() and now - self._probed_at >= PROBE_EVERY):
+            self._probed_at = now
+            self._probing = asyncio.create_task(self._probe(), name="kafka-probe")
+        return await asyncio.shield(self._probing)  # others wait for it, too
 
-    async def _ask(self) -> bool:
+    async def _probe(self) -> bool:
         if self._producer is None:
             return False
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(PROBE_SECONDS):
                 await self._producer.client.fetch_all_metadata()
         except (KafkaError, OSError, TimeoutError):
             return False
@@ -135,8 +135,8 @@ class KafkaConnection:
         """Flush and close the producer; gives up after `timeout` seconds. Nothing is sent any more."""
         connecting, self._connecting = self._connecting, None
         await end(connecting)
-        asking, self._asking = self._asking, None
-        await end(asking)
+        probing, self._probing = self._probing, None
+        await end(probing)
         if self._producer is not None:
             await _close(self._producer, timeout)
 

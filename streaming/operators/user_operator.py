@@ -34,10 +34,10 @@ from features.verdicts import APPLIED, MARKS, REJECTED, REROUTED
 from streaming.batch_codec import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.lanes import Lanes
 from streaming.log_ends import KafkaLogEnds, LogEnds
+from streaming.machine_memory import cache_limit, machine_memory
 from streaming.operators.byte_states import ByteStates, FlinkStates
 from streaming.operators.item_deltas import deltas_of
 from streaming.operators.items_reader import ItemsReader, ItemsTopic, KafkaItems
-from streaming.operators.machine_memory import cache_limit, machine_memory
 from streaming.operators.served_lists import ServedLists
 from streaming.operators.side_outputs import rejected, rerouted
 from streaming.operators.stored_state import (

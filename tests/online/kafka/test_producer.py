@@ -124,7 +124,7 @@ def test_many_who_ask_whether_kafka_answers_are_one_question(broker: Broker) -> 
             with broker.frozen():
                 waiting = [asyncio.create_task(kafka.answers()) for _ in range(50)]
                 await asyncio.sleep(0.1)
-                assert [task.get_name() for task in asyncio.all_tasks()].count("kafka-ask") == 1
+                assert [task.get_name() for task in asyncio.all_tasks()].count("kafka-probe") == 1
                 assert await asyncio.gather(*waiting) == [False] * 50
         finally:
             await kafka.stop(5)

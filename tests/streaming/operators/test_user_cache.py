@@ -10,7 +10,7 @@ from features.fold.state import UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, store_user, undone_item
 from features.kernel.users.event_batch import EventBatch
 from features.types import CLICK, UNDO, Event
-from streaming.operators.machine_memory import LEAST_CACHED
+from streaming.machine_memory import MIN_CACHED
 from streaming.operators.user_cache import LiveUser, UserStates
 from tests.features.strategies import CATALOGUE, logs
 from tests.schemas import MOVIES
@@ -53,7 +53,7 @@ class NoBase:
         return None
 
 
-def states_in(context: Any, limit: int = LEAST_CACHED) -> UserStates:
+def states_in(context: Any, limit: int = MIN_CACHED) -> UserStates:
     base: Any = NoBase()
     return UserStates(context, base, limit)
 

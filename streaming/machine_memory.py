@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-LEAST_CACHED: Final = 256 << 20
+MIN_CACHED: Final = 256 << 20
 """Bytes of users that are kept at hand on a small machine: some 8,000 with 200 remembered events each."""
-MOST_CACHED: Final = 1 << 30
+MAX_CACHED: Final = 1 << 30
 SHARE: Final = 32
 """The cache takes this part of the machine, where that is more."""
 CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
@@ -27,4 +27,4 @@ def cache_limit(memory: int) -> int:
     >>> [cache_limit(gib << 30) >> 20 for gib in (2, 8, 24, 64)]
     [256, 256, 768, 1024]
     """
-    return min(max(memory // SHARE, LEAST_CACHED), MOST_CACHED)
+    return min(max(memory // SHARE, MIN_CACHED), MAX_CACHED)

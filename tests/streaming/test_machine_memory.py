@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streaming.operators.machine_memory import machine_memory
+from streaming.machine_memory import machine_memory
 
 WHOLE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
