@@ -24,6 +24,9 @@ BATCH: Final = 5
 GIVE_UP: Final = 120.0
 """Seconds after which an event that is not acknowledged ends the run."""
 BETWEEN_TRIES: Final = 0.2
+"""Seconds between two posts of the same events …"""
+PAUSE: Final = 0.05
+"""… and before a list whose connection broke is asked for again: a process that is killed takes connections until it is gone."""
 CURRENT: Final = 1.0
 """Seconds: a list that knows all that was acknowledged is fresh, unless nothing was acknowledged for this long."""
 
@@ -142,7 +145,8 @@ def _list_answer(client: httpx.Client, user: int, token: str, acknowledged_at: f
     began = time.monotonic()
     again = False
     answer: httpx.Response | None = None
-    for _ in range(2):
+    for pause in (0.0, PAUSE):
+        time.sleep(pause)
         try:
             answer = client.get("/v1/recommendations", params={"user_id": user, "seen": token})
             break
