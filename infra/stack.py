@@ -141,17 +141,17 @@ class Stack:
             java_classes.jar()
 
     def archive_classes(self) -> None:
-        """Make the archives of Java's classes that this machine lacks, from what has been loaded until now. Raises Unavailable if
-        that fails."""
+        """Make the archives of Java's classes that this machine lacks, of what has been loaded until now. One that can't be made
+        is logged: everything works without."""
         archives = self._cluster.class_archives()
         if self.settings.kafka.bootstrap is None:
             archives.append(kafka.class_archive())
-        wanted = [each for each in archives if each.can_be_made]
-        if not wanted:
-            return
-        with self.steps.step("Java's classes (archived)"), (self.home.logs / "classes.log").open("ab") as log:
-            for archive in wanted:
-                archive.make(log, NICE, self.supervisor.attending)
+        with (self.home.logs / "classes.log").open("a") as log:
+            for archive in archives:
+                try:
+                    archive.make(log, NICE, self.supervisor.attending)
+                except (MartletError, OSError) as error:
+                    print(error, file=log, flush=True)
 
     @property
     def api_processes(self) -> int:

@@ -129,8 +129,6 @@ class Up:
             plan.add(MODEL_SERVER, lambda: self._start_model_server(stack, embedded), first, later=not trained)
             last = (*lists, MODEL_SERVER, MODELS) if missing else (*lists, MODEL_SERVER)
             plan.add("lists by models", self._await_models, last, later=True)
-        served = ("lists by models",) if embedded is not None else lists
-        plan.add("Java's classes", stack.archive_classes, served, later=True)  # for the next start
         return plan
 
     def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:
@@ -140,6 +138,9 @@ class Up:
         supervisor.add_chore(Replays(self._home, supervisor).poll)
         supervisor.add_chore(Learners(self._home, supervisor).poll)
         stack.start_watching()
+        threading.Thread(
+            target=stack.archive_classes, name="archive-classes", daemon=True
+        ).start()  # for the next start
         host = stack.settings.watch.host
         self._monitor = started_monitor(
             self._home, stack.engines, stack.flink, stack.record, host, ports.watch, supervisor,

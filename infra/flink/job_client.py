@@ -19,7 +19,7 @@ from infra.system.repository import REPO
 
 SUBMIT_TIMEOUT = 120.0
 WARM_TIMEOUT = 120.0
-"""Seconds on top for a client that has still to warm itself and the TaskManagers: 90 on two very busy cores."""
+"""Seconds on top for a client and TaskManagers that have still to warm themselves: 90 on two very busy cores."""
 PREPARE_EVERY = 20.0
 """Seconds from one start of a client ahead of need to the next, if it does not live."""
 NAME = "job-client"

@@ -16,15 +16,15 @@ from features.errors import Unavailable
 from infra.flink import checkpoints
 from infra.flink.checkpoints import Checkpoint
 from infra.flink.client import FlinkClient, Json, all_run, innermost_cause
-from infra.flink.job_client import JobClient, NotSubmitted
+from infra.flink.job_client import WARM_TIMEOUT, JobClient, NotSubmitted
 from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
 from streaming.settings import JobSettings
 
-RUN_TIMEOUT = 60.0
+RUN_TIMEOUT = 60.0 + WARM_TIMEOUT
 RUN_TIMEOUT_EACH = 40.0
-"""Seconds until all tasks run: a constant, and more for each degree of parallelism, whose two TaskManagers share the machine's
-cores while they load Python."""
+"""Seconds until all tasks run: a constant, in which TaskManagers may still warm themselves, and more for each degree of
+parallelism, whose two TaskManagers share the machine's cores while they load Python."""
 SETTLED = 15.0
 """Seconds after a start from the base during which no savepoint is taken: one taken while Kafka's partitions are being assigned
 restores to a job that reads nothing (seen with connector 5.0.0-2.2)."""

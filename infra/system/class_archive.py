@@ -6,11 +6,13 @@ the archive fits the runtime and the jars; where it does not, the program starts
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,6 +31,8 @@ RETAINED: Final = 3
 """Archives of one program that are retained, those used last: checkouts may share an environment. One has 60 to 100 MB."""
 NOTES: Final = 8
 """Processes of one program that note what they load, at most: what others would add is little."""
+FORGOTTEN_S: Final = 86_400.0
+"""Seconds after which notes of which no archive was made are removed."""
 _NOTED_BY_LOADER: Final = " source: "
 """In the note of a class that comes from a loader of its own, which an archive does not serve."""
 
@@ -65,19 +69,27 @@ class ClassArchive:
 
     @property
     def can_be_made(self) -> bool:
-        """Whether there is no archive, and processes have noted what it is to have."""
-        return not self._path.exists() and bool(self._noted())
+        """Whether there is no archive, one may be written, and processes have noted what it is to have."""
+        return not self._path.exists() and os.access(self._path.parent, os.W_OK) and bool(self._noted())
 
     def make(self, log: IO[Any], nice: int, attend: Attend) -> None:
-        """Make the archive in a process of niceness `nice` that writes to `log`, within the context `attend`. Raises Unavailable
-        if that fails or is not done in time."""
+        """Make the archive, if it can be made, in a process of niceness `nice` that writes to `log`, within the context `attend`;
+        two that would make it do so one after the other, so that the second finds it. Raises Unavailable if that fails or is not
+        done in time."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.can_be_made:
+                self._make(log, nice, attend)
+                _remove_unused(self._path.parent, self.name)
+
+    def _make(self, log: IO[Any], nice: int, attend: Attend) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".classes") as classes:
             classes.write("".join(f"{each}\n" for each in merged(path.read_text() for path in self._noted())))
             classes.flush()
             with atomic_file(self._path) as temporary:
                 self._dump(Path(classes.name), temporary, log, nice, attend)
         shutil.rmtree(self._notes, ignore_errors=True)
-        _remove_unused(self._path.parent, self.name)
 
     def _dump(self, classes: Path, target: Path, log: IO[Any], nice: int, attend: Attend) -> None:
         argv: list[str | Path] = [
@@ -99,7 +111,10 @@ class ClassArchive:
             raise Unavailable(f"{self.name}: no archive of its classes: Java ended with exit code {code}")
 
     def _noted(self) -> list[Path]:
-        return sorted(self._notes.iterdir()) if self._notes.is_dir() else []
+        try:
+            return sorted(self._notes.iterdir())
+        except OSError:  # another process has made the archive of them, or there are none
+            return []
 
 
 def merged(notes: Iterable[str]) -> list[str]:
@@ -129,6 +144,18 @@ def _digest(jars: Sequence[Path], options: Sequence[str]) -> str:
 
 
 def _remove_unused(store: Path, name: str) -> None:
-    archives = sorted(store.glob(f"{name}-*.jsa"), key=lambda each: each.stat().st_mtime, reverse=True)
+    """Remove archives that nobody has used for long, and what was noted for others."""
+    archives = sorted(store.glob(f"{name}-*.jsa"), key=_used_at, reverse=True)
     for path in archives[RETAINED:]:
         path.unlink(missing_ok=True)
+        path.with_suffix(".lock").unlink(missing_ok=True)
+    for path in store.glob(f"{name}-*"):
+        if path.is_dir() and time.time() - _used_at(path) > FORGOTTEN_S:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _used_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another process has removed it
+        return 0.0

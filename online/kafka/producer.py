@@ -19,9 +19,11 @@ CLOSE_SECONDS: Final = 2.0
 RENEW_EVERY: Final = 1.0
 """Seconds between two new producers at least: writes that no producer can make must not cost the brokers a connection each."""
 PROBE_SECONDS: Final = 1.0
-"""Kafka has this long to answer who asks whether it does …"""
-PROBE_EVERY: Final = 1.0
-"""… and is asked no more often than this many seconds."""
+"""Kafka has this long to answer who wants to know whether it does."""
+PROBE_EVERY: Final = 2.0
+"""Seconds from an answer to the next question."""
+KNOWN_SECONDS: Final = 5.0
+"""What is known for so long is no answer any more."""
 OF_THE_RECORD: Final = (KafkaTimeoutError, MessageSizeTooLargeError)
 """Errors of handing a record over after which the producer is as good as before: no room in time, or the record is too large."""
 
@@ -53,8 +55,9 @@ class KafkaConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
-        self._probing: asyncio.Task[bool] | None = None
-        self._probed_at = 0.0
+        self._probing: asyncio.Task[None] | None = None
+        self._known, self._known_at = False, 0.0
+        """Whether Kafka answers, and when that was seen."""
 
     @property
     def connected(self) -> bool:
@@ -70,22 +73,28 @@ class KafkaConnection:
         await self._connected.wait()
 
     async def answers(self) -> bool:
-        """Returns whether Kafka answers now, as far as is known since PROBE_EVERY."""
-        now = asyncio.get_running_loop().time()
-        if self._probing is None or (self._probing.done() and now - self._probed_at >= PROBE_EVERY):
-            self._probed_at = now
-            self._probing = asyncio.create_task(self._probe(), name="kafka-probe")
-        return await asyncio.shield(self._probing)  # others wait for it, too
-
-    async def _probe(self) -> bool:
+        """Returns whether Kafka answers, as is known since KNOWN_SECONDS at most: only who has not wanted to know for that long
+        waits for the answer."""
         if self._producer is None:
             return False
+        age = asyncio.get_running_loop().time() - self._known_at
+        if age >= PROBE_EVERY and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe(self._producer), name="kafka-probe")
+        if age >= KNOWN_SECONDS and self._probing is not None:
+            await asyncio.shield(self._probing)  # others wait for it, too
+        return self._known
+
+    async def _probe(self, producer: AIOKafkaProducer) -> None:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                await self._producer.client.fetch_all_metadata()
+                await producer.client.fetch_all_metadata()
         except (KafkaError, OSError, TimeoutError):
-            return False
-        return True
+            self._note(False)
+        else:
+            self._note(True)
+
+    def _note(self, answers: bool) -> None:
+        self._known, self._known_at = answers, asyncio.get_running_loop().time()
 
     async def send(self, topic: str, value: bytes, partition: int, key: bytes | None = None) -> "asyncio.Future[Any]":
         """Hand a record over; waits while the producer's buffer is full. The future gives the record's metadata once the broker
@@ -126,6 +135,7 @@ class KafkaConnection:
                 await asyncio.sleep(0.5)
                 continue
             before, self._producer = self._producer, producer
+            self._note(True)
             self._connected.set()
             if before is not None:
                 await _close(before, CLOSE_SECONDS)

@@ -15,8 +15,8 @@ WHOLE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 )
 def test_of_a_container_it_is_the_limit(tmp_path: Path, limit: str, expected: int) -> None:
     (tmp_path / "memory.max").write_text(limit)
-    assert machine_memory(tmp_path / "memory.max") == expected
+    assert machine_memory([tmp_path / "none", tmp_path / "memory.max"]) == expected
 
 
 def test_without_a_container_it_is_the_machines(tmp_path: Path) -> None:
-    assert machine_memory(tmp_path / "memory.max") == WHOLE
+    assert machine_memory([tmp_path / "memory.max"]) == WHOLE

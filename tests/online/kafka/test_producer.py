@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from features.errors import Unavailable
 from features.keys import ITEMS
-from online.kafka.producer import KafkaConnection
+from online.kafka.producer import KNOWN_SECONDS, PROBE_EVERY, KafkaConnection
 from tests.home import until
 from tests.kafka_process import Broker, kafka_process
 
@@ -115,17 +115,31 @@ def test_whether_kafka_answers_is_known_within_seconds(broker: Broker) -> None:
     asyncio.run(run())
 
 
-def test_many_who_ask_whether_kafka_answers_are_one_question(broker: Broker) -> None:
+def test_many_who_want_to_know_are_one_question_and_do_not_wait(broker: Broker) -> None:
     async def run() -> None:
         kafka = KafkaConnection(broker.address, 5.0)
         kafka.start()
         await asyncio.wait_for(kafka.ready(), 30)
         try:
+            await asyncio.sleep(PROBE_EVERY + 0.1)
             with broker.frozen():
-                waiting = [asyncio.create_task(kafka.answers()) for _ in range(50)]
-                await asyncio.sleep(0.1)
+                assert await asyncio.gather(*(kafka.answers() for _ in range(50))) == [True] * 50
                 assert [task.get_name() for task in asyncio.all_tasks()].count("kafka-probe") == 1
-                assert await asyncio.gather(*waiting) == [False] * 50
+        finally:
+            await kafka.stop(5)
+
+    asyncio.run(run())
+
+
+def test_who_has_not_wanted_to_know_for_long_waits_for_the_answer(broker: Broker) -> None:
+    async def run() -> None:
+        kafka = KafkaConnection(broker.address, 5.0)
+        kafka.start()
+        await asyncio.wait_for(kafka.ready(), 30)
+        try:
+            await asyncio.sleep(KNOWN_SECONDS + 0.1)
+            with broker.frozen():
+                assert not await kafka.answers()
         finally:
             await kafka.stop(5)
 
