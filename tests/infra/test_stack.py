@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from features.errors import MartletError
 from infra.home.paths import Home
 from infra.services.service import Service
 from infra.stack import Stack
@@ -44,4 +45,17 @@ def test_processes_are_stopped_though_the_job_can_not_be(home: Home) -> None:
     with pytest.raises(KeyError):
         run()
     assert [child.process() for child in children] == [None]
+    assert not home.status_file.exists()
+
+
+@pytest.mark.services
+def test_a_folder_that_kafka_can_not_prepare_is_said_with_kafkas_own_words(home: Home) -> None:
+    def run() -> None:
+        with Stack.opened(home, UpOptions(dataset="none"), Steps()) as stack:
+            stack.fetch_packages()
+            (home.kafka / "data").write_text("a file, where a folder is to be")
+            stack.start_kafka()
+
+    with pytest.raises(MartletError, match=r"Kafka's folder could not be prepared, exit code 1:\n(.|\n)*data"):
+        run()
     assert not home.status_file.exists()
