@@ -138,9 +138,8 @@ class Up:
         supervisor.add_chore(Replays(self._home, supervisor).poll)
         supervisor.add_chore(Learners(self._home, supervisor).poll)
         stack.start_watching()
-        threading.Thread(
-            target=stack.archive_classes, name="archive-classes", daemon=True
-        ).start()  # for the next start
+        # For the next start: nobody waits for it.
+        threading.Thread(target=stack.archive_classes, name="archive-classes", daemon=True).start()
         host = stack.settings.watch.host
         self._monitor = started_monitor(
             self._home, stack.engines, stack.flink, stack.record, host, ports.watch, supervisor,

@@ -12,7 +12,8 @@ from features.store.job_status import lane_keys, read_lanes
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
-from infra.offline_jobs.step_process import Attend, unattended
+from infra.offline_jobs.step_process import unattended
+from infra.system.processes import Attend
 from streaming.settings import JobSettings, read_settings
 
 TIMEOUT = 10.0

@@ -11,7 +11,8 @@ from features.errors import Broken
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import base_from_log, runner
-from infra.offline_jobs.step_process import Attend, unattended
+from infra.offline_jobs.step_process import unattended
+from infra.system.processes import Attend
 from models.registry import list_versions, read_manifest, version_folder
 
 

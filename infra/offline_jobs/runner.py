@@ -15,10 +15,11 @@ from features.errors import BadInput, Broken
 from features.inputs.input_maps import INPUTS_VERSION
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
-from infra.offline_jobs.step_process import NICE, Attend, StepFailed, run_step, unattended
+from infra.offline_jobs.step_process import NICE, StepFailed, run_step, unattended
 from infra.services.environment import python_env
 from infra.settings.reading import value_of
 from infra.system import packages
+from infra.system.processes import Attend
 from models.training.publish import REFUSED
 from offline.datasets.dataset_names import LEARNED, LISTS, SAMPLES, SHOWN, TAKEN
 from streaming.settings import JobSettings

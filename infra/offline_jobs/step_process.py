@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from features.errors import MartletError, Unavailable
-from infra.system.processes import lower_priority, rotate, tail
+from infra.system.processes import Attend, lower_priority, rotate, tail
 from infra.system.repository import REPO
 
 NICE: Final = 19
 """Niceness of the offline steps, which often run while the home serves."""
-
-Attend = Callable[[str, "subprocess.Popen[str]"], AbstractContextManager[None]]
-"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
 
 
 class StepFailed(MartletError):

@@ -13,18 +13,15 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 from features.durable import atomic_file
 from features.errors import Unavailable
 from infra.system import packages
-from infra.system.processes import lower_priority
+from infra.system.processes import Attend, lower_priority
 
-Attend = Callable[[str, "subprocess.Popen[Any]"], AbstractContextManager[None]]
-"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
 MAKE_TIMEOUT: Final = 300.0
 """Seconds; it takes 4 to 8 on an idle core."""
 RETAINED: Final = 3
@@ -73,8 +70,8 @@ class ClassArchive:
         return not self._path.exists() and os.access(self._path.parent, os.W_OK) and bool(self._noted())
 
     def make(self, log: IO[Any], nice: int, attend: Attend) -> None:
-        """Make the archive, if it can be made, in a process of niceness `nice` that writes to `log`, within the context `attend`;
-        two that would make it do so one after the other, so that the second finds it. Raises Unavailable if that fails or is not
+        """Make the archive, if it can be made, in a process of niceness `nice` that writes to `log`, within the context `attend`.
+        Another process that is making it is waited for, which has MAKE_TIMEOUT for that. Raises Unavailable if it fails or is not
         done in time."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_suffix(".lock").open("w") as lock:

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +61,10 @@ def spawn(argv: Sequence[str | Path], log: Path, env: Mapping[str, str], cwd: Pa
             cwd=cwd,
             start_new_session=True,
         )
+
+
+Attend = Callable[[str, "subprocess.Popen[Any]"], AbstractContextManager[None]]
+"""Returns a context in which a process is tracked under a name, and stopped if everything is being stopped."""
 
 
 def lower_priority(pid: int, nice: int) -> None:

@@ -13,6 +13,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from features.keys import DEFAULT_PARTITIONS, EVENTS, REJECTED, partition_of
 from features.units import DAY_MS, HOUR_MS
+from infra.flink import cluster
+from infra.home.paths import Home
+from infra.services import kafka
 from infra.system.repository import REPO
 from tests.home import Martlet, run_martlet, until
 from tests.ledger import ledger, verify
@@ -243,3 +246,13 @@ def test_after_redis_has_lost_its_disk_the_next_up_makes_it_again_from_base_and_
     assert started.returncode == 0, started.stdout + started.stderr
     assert "base into Redis" in started.stdout
     verify(martlet)
+
+
+def test_once_it_is_up_its_next_start_has_archives_of_javas_classes(martlet: Martlet) -> None:
+    """Made at the lowest priority, and once for an environment."""
+    archives = [kafka.class_archive(), cluster.class_archive(Home(martlet.home))]
+
+    def are_used() -> bool:
+        return all(str(archive.java_options()).startswith("['-XX:SharedArchiveFile=") for archive in archives)
+
+    until(are_used, 300, "there are archives")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -31,6 +31,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield running
 
 
+@contextlib.asynccontextmanager
+async def connected(broker: Broker, **options: int) -> AsyncIterator[KafkaConnection]:
+    kafka = KafkaConnection(broker.address, 5.0, **options)
+    kafka.start()
+    try:
+        await asyncio.wait_for(kafka.ready(), 30)
+        yield kafka
+    finally:
+        await kafka.stop(5)
+
+
 async def write(kafka: KafkaConnection, size: int) -> int:
     """The offset of a record of so many bytes, acknowledged within 5 s."""
     async with asyncio.timeout(5):
@@ -49,18 +60,13 @@ def test_after_a_record_that_is_refused_for_good_others_are_written(broker: Brok
     """The broker takes nothing more from that producer: the numbers of its records have a gap."""
 
     async def run() -> list[int]:
-        kafka = KafkaConnection(broker.address, 5.0)
-        kafka.start()
-        await asyncio.wait_for(kafka.ready(), 30)
-        try:
+        async with connected(broker) as kafka:
             offsets = [await write(kafka, 10)]
             for _ in range(2):
                 with pytest.raises(KafkaError):
                     await write(kafka, 2 * LIMIT)
                 offsets.append(await write_in_the_end(kafka))
             return offsets
-        finally:
-            await kafka.stop(5)
 
     first, *later = asyncio.run(run())
     assert later == [first + 1, first + 2]
@@ -68,17 +74,12 @@ def test_after_a_record_that_is_refused_for_good_others_are_written(broker: Brok
 
 def test_a_record_that_the_producer_itself_refuses_costs_no_connection(broker: Broker) -> None:
     async def run() -> None:
-        kafka = KafkaConnection(broker.address, 5.0, max_request_size=1000)
-        kafka.start()
-        await asyncio.wait_for(kafka.ready(), 30)
-        try:
+        async with connected(broker, max_request_size=1000) as kafka:
             with pytest.raises(KafkaError):
                 await kafka.send(ITEMS, b"x" * 2000, 0)
             await asyncio.sleep(0)
             assert [task for task in asyncio.all_tasks() if task.get_name() == "kafka-reconnect"] == []
             await write(kafka, 10)
-        finally:
-            await kafka.stop(5)
 
     asyncio.run(run())
 
@@ -101,46 +102,31 @@ def test_whether_kafka_answers_is_known_within_seconds(broker: Broker) -> None:
                 await asyncio.sleep(0.1)
 
     async def run() -> None:
-        kafka = KafkaConnection(broker.address, 5.0)
-        kafka.start()
-        await asyncio.wait_for(kafka.ready(), 30)
-        try:
+        async with connected(broker) as kafka:
             await known(kafka, True)
             with broker.frozen():
                 await known(kafka, False)
             await known(kafka, True)
-        finally:
-            await kafka.stop(5)
 
     asyncio.run(run())
 
 
 def test_many_who_want_to_know_are_one_question_and_do_not_wait(broker: Broker) -> None:
     async def run() -> None:
-        kafka = KafkaConnection(broker.address, 5.0)
-        kafka.start()
-        await asyncio.wait_for(kafka.ready(), 30)
-        try:
+        async with connected(broker) as kafka:
             await asyncio.sleep(PROBE_EVERY + 0.1)
             with broker.frozen():
                 assert await asyncio.gather(*(kafka.answers() for _ in range(50))) == [True] * 50
                 assert [task.get_name() for task in asyncio.all_tasks()].count("kafka-probe") == 1
-        finally:
-            await kafka.stop(5)
 
     asyncio.run(run())
 
 
 def test_who_has_not_wanted_to_know_for_long_waits_for_the_answer(broker: Broker) -> None:
     async def run() -> None:
-        kafka = KafkaConnection(broker.address, 5.0)
-        kafka.start()
-        await asyncio.wait_for(kafka.ready(), 30)
-        try:
+        async with connected(broker) as kafka:
             await asyncio.sleep(KNOWN_SECONDS + 0.1)
             with broker.frozen():
                 assert not await kafka.answers()
-        finally:
-            await kafka.stop(5)
 
     asyncio.run(run())
