@@ -145,7 +145,7 @@ class Stack:
         is logged: everything works without."""
         archives = self._cluster.class_archives()
         if self.settings.kafka.bootstrap is None:
-            archives.append(kafka.class_archive())
+            archives.append(kafka.class_archive(self.home))
         with (self.home.logs / "classes.log").open("a") as log:
             for archive in archives:
                 try:

@@ -153,7 +153,7 @@ def process_settings(state: str = MEMORY) -> dict[str, object]:
 
 def _written(home: Home, settings: Mapping[str, object]) -> dict[str, str]:
     """Write a configuration and the folder of jars; returns the environment variables that lead there."""
-    conf, lib = _conf(home), _lib(home)
+    conf, lib = home.flink_conf, home.flink_lib
     conf.mkdir(parents=True, exist_ok=True)
     (conf / "config.yaml").write_text("".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items()))
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
@@ -222,14 +222,6 @@ def _python_settings(python: str | None) -> dict[str, object]:
     }
 
 
-def _conf(home: Home) -> Path:
-    return home.flink / "conf"
-
-
-def _lib(home: Home) -> Path:
-    return home.flink / "lib"
-
-
 def _shared(home: Home) -> Path:
     """What JobManagers leave for one another: the job, and where its checkpoints lie."""
     return home.flink / "ha"
@@ -241,12 +233,12 @@ def _yaml(value: object) -> str:
 
 def class_archive(home: Home) -> ClassArchive:
     """Returns the archive of the classes of the cluster's processes. `configure` must have returned."""
-    return flink_java.class_archive(_lib(home))
+    return flink_java.class_archive(home)
 
 
 def coordinators(home: Home, ports: Ports, count: int) -> list[Service]:
     """Returns so many servers of ZooKeeper as services. `configure` must have returned."""
-    java = flink_java.java(zookeeper.MEMORY, _conf(home), _lib(home))
+    java = flink_java.java(zookeeper.MEMORY, home)
     return [zookeeper.zookeeper(home, ports, number, count, java) for number in range(1, count + 1)]
 
 
@@ -265,8 +257,7 @@ def _job_manager(home: Home, ports: Ports, env: dict[str, str], number: int, res
         flink_java.command(
             flink_java.JOB_MANAGER,
             flink_java.job_manager_memory(),
-            _conf(home),
-            _lib(home),
+            home,
             f"-Drest.port={port}",
             f"-Dhigh-availability.jobmanager.port={ports.of('flink_rpc', number)}",
         ),
@@ -291,8 +282,7 @@ def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, sta
         flink_java.command(
             flink_java.TASK_MANAGER,
             flink_java.task_manager_memory(_MANAGED_MIB[state]),
-            _conf(home),
-            _lib(home),
+            home,
             f"-Dtaskmanager.resource-id={name}",
         ),
         ready,

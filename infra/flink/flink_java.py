@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.flink import java_classes
+from infra.home.paths import Home
 from infra.system import packages
 from infra.system.class_archive import ClassArchive
 
@@ -103,9 +104,9 @@ def task_manager_memory(managed: int) -> Memory:
     return Memory(settings | {"taskmanager.cpu.cores": "1.0", "external-resources": "none"}, java)
 
 
-def class_archive(lib: Path) -> ClassArchive:
-    """Returns the archive of the classes of Flink's processes, whose jars lie in the folder `lib`."""
-    return ClassArchive("flink", _archived_jars(lib), [_COLLECTOR])
+def class_archive(home: Home) -> ClassArchive:
+    """Returns the archive of the classes of Flink's processes, whose jars must lie in the home's folder of them."""
+    return ClassArchive("flink", _archived_jars(home.flink_lib), [_COLLECTOR], home.classes)
 
 
 def _archived_jars(lib: Path) -> list[Path]:
@@ -114,23 +115,22 @@ def _archived_jars(lib: Path) -> list[Path]:
     return sorted(jars, key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
 
 
-def java(options_of_own: Sequence[str], conf: Path, lib: Path) -> tuple[str | Path, ...]:
-    """Returns the command line of one process up to the name of its main class: `conf` is the folder of the configuration, `lib`
-    that of the jars."""
-    archived = _archived_jars(lib)
-    others = [jar for jar in lib.glob("*.jar") if jar not in archived]
+def java(options_of_own: Sequence[str], home: Home) -> tuple[str | Path, ...]:
+    """Returns the command line of one process up to the name of its main class. The home's Flink must be configured."""
+    archived = _archived_jars(home.flink_lib)
+    others = [jar for jar in home.flink_lib.glob("*.jar") if jar not in archived]
     return (
         packages.java_home() / "bin" / "java",
         *options_of_own,
         *options(),
-        *class_archive(lib).java_options(),
+        *class_archive(home).java_options(),
         "-Djava.security.manager=allow",
-        f"-Dlog4j.configurationFile={(conf / 'log4j-console.properties').as_uri()}",
+        f"-Dlog4j.configurationFile={(home.flink_conf / 'log4j-console.properties').as_uri()}",
         "-classpath",
         os.pathsep.join(map(str, [*archived, *others])),
     )
 
 
-def command(main: str, memory: Memory, conf: Path, lib: Path, *arguments: str) -> tuple[str | Path, ...]:
-    """Returns the command line of one process: `main` is JOB_MANAGER or TASK_MANAGER, conf, lib as for `java`."""
-    return (*java(memory.java, conf, lib), main, "--configDir", conf, *arguments)
+def command(main: str, memory: Memory, home: Home, *arguments: str) -> tuple[str | Path, ...]:
+    """Returns the command line of one process: `main` is JOB_MANAGER or TASK_MANAGER."""
+    return (*java(memory.java, home), main, "--configDir", home.flink_conf, *arguments)

@@ -23,6 +23,11 @@ class Home:
         return self.path / "run"
 
     @property
+    def classes(self) -> Path:
+        """What processes of Java note of their classes (see `infra.system.class_archive`)."""
+        return self.run / "classes"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -42,6 +47,16 @@ class Home:
     @property
     def flink(self) -> Path:
         return self.path / "flink"
+
+    @property
+    def flink_conf(self) -> Path:
+        """The configuration of Flink's processes."""
+        return self.flink / "conf"
+
+    @property
+    def flink_lib(self) -> Path:
+        """Links to the jars of Flink's processes."""
+        return self.flink / "lib"
 
     @property
     def checkpoints(self) -> Path:

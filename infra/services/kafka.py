@@ -62,9 +62,9 @@ def _jars() -> list[Path]:
     return [*packages.jars("kafka"), *(packages.flink_home() / "lib").glob("log4j-slf4j-impl-*.jar")]
 
 
-def class_archive() -> ClassArchive:
+def class_archive(home: Home) -> ClassArchive:
     """Returns the archive of a broker's classes. Packages must be fetched."""
-    return ClassArchive("kafka", _jars(), [_COLLECTOR])
+    return ClassArchive("kafka", _jars(), [_COLLECTOR], home.classes)
 
 
 def _kafka_java(home: Home, folder: Path) -> list[str | Path]:
@@ -77,7 +77,7 @@ def _kafka_java(home: Home, folder: Path) -> list[str | Path]:
         "-Xmx512m",
         _COLLECTOR,
         "-XX:MaxGCPauseMillis=20",
-        *class_archive().java_options(),
+        *class_archive(home).java_options(),
         f"-Dlog4j2.configurationFile={log4j}",
         f"-Dkafka.logs.dir={home.logs}",
         "-cp",

@@ -1,18 +1,16 @@
 """Archives of Java's classes: a program maps the classes that it needs into memory, instead of reading, checking and linking them
 at each start, which takes half of the processor time of a start (Java's class data sharing, JEP 310).
 
-An archive is made once for a machine, out of what the program's processes noted while there was none. Java checks by itself that
-the archive fits the runtime and the jars; where it does not, the program starts without.
+An archive is made once for an environment and lies beside its jars, out of what a home's processes of the program noted, below
+the home, while there was none. Java checks by itself that the archive fits the runtime and the jars; where it does not, the
+program starts without.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
@@ -27,9 +25,8 @@ MAKE_TIMEOUT: Final = 300.0
 RETAINED: Final = 3
 """Archives of one program that are retained, those used last: checkouts may share an environment. One has 60 to 100 MB."""
 NOTES: Final = 8
-"""Processes of one program that note what they load, at most: what others would add is little."""
-FORGOTTEN_S: Final = 86_400.0
-"""Seconds after which notes of which no archive was made are removed."""
+"""Processes of one program and home that note what they load, at most: what others would add is little."""
+STORE: Final = packages.STORE / "classes"
 _NOTED_BY_LOADER: Final = " source: "
 """In the note of a class that comes from a loader of its own, which an archive does not serve."""
 
@@ -40,16 +37,18 @@ class ClassArchive:
     name     of the program
     jars     its class path, or the beginning of it, in that order
     options  what decides how classes lie in memory: the choice of the collector
+    notes    the home's folder of what its processes load
+    store    the environment's folder of archives
     """
 
     def __init__(
-        self, name: str, jars: Sequence[Path], options: Sequence[str], store: Path = packages.STORE / "classes"
+        self, name: str, jars: Sequence[Path], options: Sequence[str], notes: Path, store: Path = STORE
     ) -> None:
         self.name = name
         self._jars = jars
         self._options = options
         self._path = store / f"{name}-{_digest(jars, options)}.jsa"
-        self._notes = self._path.with_suffix("")
+        self._notes = notes / self._path.stem
 
     def java_options(self) -> list[str]:
         """Returns the options with which a process of the program uses the archive, or notes what it loads as long as there is
@@ -71,22 +70,17 @@ class ClassArchive:
 
     def make(self, log: IO[Any], nice: int, attend: Attend) -> None:
         """Make the archive, if it can be made, in a process of niceness `nice` that writes to `log`, within the context `attend`.
-        Another process that is making it is waited for, which has MAKE_TIMEOUT for that. Raises Unavailable if it fails or is not
-        done in time."""
+        Of homes that make it at once the last wins. Raises Unavailable if it fails or is not done within MAKE_TIMEOUT."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.can_be_made:
-                self._make(log, nice, attend)
-                _remove_unused(self._path.parent, self.name)
-
-    def _make(self, log: IO[Any], nice: int, attend: Attend) -> None:
-        with tempfile.NamedTemporaryFile("w", suffix=".classes") as classes:
-            classes.write("".join(f"{each}\n" for each in merged(path.read_text() for path in self._noted())))
-            classes.flush()
+        if self.can_be_made:
+            classes = self._notes.with_suffix(".classes")
+            classes.write_text("".join(f"{each}\n" for each in merged(path.read_text() for path in self._noted())))
             with atomic_file(self._path) as temporary:
-                self._dump(Path(classes.name), temporary, log, nice, attend)
-        shutil.rmtree(self._notes, ignore_errors=True)
+                self._dump(classes, temporary, log, nice, attend)
+            _remove_unused(self._path.parent, self.name)
+        if self._path.exists():
+            for noted in self._notes.parent.glob(f"{self.name}-*"):
+                shutil.rmtree(noted) if noted.is_dir() else noted.unlink()
 
     def _dump(self, classes: Path, target: Path, log: IO[Any], nice: int, attend: Attend) -> None:
         argv: list[str | Path] = [
@@ -110,7 +104,7 @@ class ClassArchive:
     def _noted(self) -> list[Path]:
         try:
             return sorted(self._notes.iterdir())
-        except OSError:  # another process has made the archive of them, or there are none
+        except OSError:  # there are none
             return []
 
 
@@ -141,14 +135,10 @@ def _digest(jars: Sequence[Path], options: Sequence[str]) -> str:
 
 
 def _remove_unused(store: Path, name: str) -> None:
-    """Remove archives that nobody has used for long, and what was noted for others."""
+    """Remove archives that nobody has used for long."""
     archives = sorted(store.glob(f"{name}-*.jsa"), key=_used_at, reverse=True)
     for path in archives[RETAINED:]:
         path.unlink(missing_ok=True)
-        path.with_suffix(".lock").unlink(missing_ok=True)
-    for path in store.glob(f"{name}-*"):
-        if path.is_dir() and time.time() - _used_at(path) > FORGOTTEN_S:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _used_at(path: Path) -> float:

@@ -250,7 +250,8 @@ def test_after_redis_has_lost_its_disk_the_next_up_makes_it_again_from_base_and_
 
 def test_once_it_is_up_its_next_start_has_archives_of_javas_classes(martlet: Martlet) -> None:
     """Made at the lowest priority, and once for an environment."""
-    archives = [kafka.class_archive(), cluster.class_archive(Home(martlet.home))]
+    home = Home(martlet.home)
+    archives = [kafka.class_archive(home), cluster.class_archive(home)]
 
     def are_used() -> bool:
         return all(str(archive.java_options()).startswith("['-XX:SharedArchiveFile=") for archive in archives)

@@ -22,7 +22,8 @@ COLLECTOR = "-XX:+UseSerialGC"
 
 @pytest.fixture
 def jar(tmp_path: Path) -> Path:
-    """A program: Kafka's clients."""
+    """A program, Kafka's clients, beside what is noted of it and its archives."""
+    (tmp_path / "classes").mkdir()
     return Path(shutil.copy(jar_of("kafka-clients"), tmp_path / "program.jar"))
 
 
@@ -31,8 +32,8 @@ def jar_of(name: str) -> Path:
     return path
 
 
-def archive_of(jar: Path) -> ClassArchive:
-    return ClassArchive("program", [jar], [COLLECTOR], jar.parent / "classes")
+def archive_of(jar: Path, notes: str = "notes") -> ClassArchive:
+    return ClassArchive("program", [jar], [COLLECTOR], jar.parent / notes, jar.parent / "classes")
 
 
 def run(jar: Path, *options: str) -> str:
@@ -60,13 +61,16 @@ def test_what_a_program_has_loaded_is_mapped_from_its_second_start_on(jar: Path,
     make(archive, tmp_path / "log")
     assert not archive.can_be_made
     assert where_from(run(jar, "-Xlog:class+load")) == "shared objects file"
-    assert [path for path in (tmp_path / "classes").iterdir() if path.is_dir()] == [], "notes are left"
+    assert list((tmp_path / "notes").iterdir()) == [], "notes are left"
+    assert len(list((tmp_path / "classes").iterdir())) == 1, "there is more than the archive"
 
 
-def test_two_that_make_it_at_once_make_one(jar: Path, tmp_path: Path) -> None:
+def test_homes_that_make_it_at_once_make_one(jar: Path, tmp_path: Path) -> None:
     run(jar)
+    for number in range(3):
+        shutil.copytree(tmp_path / "notes", tmp_path / f"notes{number}")
     with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda number: make(archive_of(jar), tmp_path / f"log{number}"), range(3)))
+        list(threads.map(lambda number: make(archive_of(jar, f"notes{number}"), tmp_path / f"log{number}"), range(3)))
     assert where_from(run(jar, "-Xlog:class+load")) == "shared objects file"
 
 
@@ -83,20 +87,20 @@ def test_so_many_processes_note_what_they_load_and_no_more(jar: Path, tmp_path: 
         for option in archive_of(jar).java_options():
             _, _, note = option.partition("=")
             shutil.copy(jar, f"{note}{len(os.listdir(Path(note).parent))}")
-    (notes,) = (tmp_path / "classes").iterdir()
+    (notes,) = (tmp_path / "notes").iterdir()
     assert len(list(notes.iterdir())) == NOTES
 
 
 def test_an_archive_that_can_not_be_made_leaves_nothing_behind(jar: Path, tmp_path: Path) -> None:
     run(jar)
-    (note,) = [path for path in (tmp_path / "classes").rglob("*") if path.is_file()]
-    strange = ClassArchive("program", [jar], ["-XX:+NoSuchOption"], tmp_path / "classes")
+    (note,) = [path for path in (tmp_path / "notes").rglob("*") if path.is_file()]
+    strange = ClassArchive("program", [jar], ["-XX:+NoSuchOption"], tmp_path / "notes", tmp_path / "classes")
     (wanted,) = [option.partition("=")[2] for option in strange.java_options()]
     shutil.copy(note, wanted)
     with pytest.raises(Unavailable, match=r"program: no archive of its classes: Java ended with exit code 1"):
         make(strange, tmp_path / "log")
     assert b"NoSuchOption" in (tmp_path / "log").read_bytes()
-    assert not [path for path in (tmp_path / "classes").iterdir() if ".jsa" in path.name]
+    assert list((tmp_path / "classes").iterdir()) == []
     assert archive_of(jar).can_be_made
 
 
@@ -111,7 +115,7 @@ def test_archives_that_nobody_has_used_for_long_are_removed(jar: Path, tmp_path:
 
 
 def test_where_nothing_can_be_written_a_program_starts_as_it_is(jar: Path, tmp_path: Path) -> None:
-    (tmp_path / "classes").write_text("not a folder")
+    (tmp_path / "notes").write_text("not a folder")
     assert archive_of(jar).java_options() == []
     assert not archive_of(jar).can_be_made
     assert "bootstrap.servers" in run(jar)
