@@ -9,6 +9,7 @@ from infra.flink.client import FlinkClient
 from infra.flink.job_client import JobClient
 from infra.flink.job_control import Job, settings_file
 from infra.flink.job_keeper import JobKeeper
+from infra.flink.repetition import Repetition
 from infra.flink.standby import Standby
 from infra.flink.standstill import PendingRecords, Standstill
 from infra.home.paths import Home
@@ -20,7 +21,7 @@ from infra.services.supervisor import Supervisor
 from infra.settings.table import Flink
 from infra.system.class_archive import ClassArchive
 from streaming.log_ends import KafkaLogEnds
-from streaming.settings import JobSettings
+from streaming.settings import JobSettings, writer_names
 
 
 class JobCluster:
@@ -110,5 +111,6 @@ class JobCluster:
             save_parallelism,
             standby,
             Standstill(pending),
+            Repetition(engines.redis, lambda: writer_names(job.settings)),
             fill_redis,
         )

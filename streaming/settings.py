@@ -8,6 +8,8 @@ import msgspec
 from features.clock import Clock
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
+from features.store.job_status import OPERATORS
+from features.store.repeat_requests import writer_name
 from features.units import ATTRIBUTION_S
 
 GROUP: Final = "martlet-job"
@@ -24,6 +26,8 @@ class JobSettings(msgspec.Struct, frozen=True):
     parallelism     of the fold, at most as many as the log has partitions
     attribution     window (s) in which a shown list waits for actions on it before it becomes a sample
     state_version   of the states in Flink that the home's generation was made for; the operators refuse another than their own
+    whole_until     broker time, ms, up to which users are written whole: a job before this one may have written to a Redis that
+                    lacked what came before that
     name            of the job in Flink
     items           whether events are also folded into items and pairs. If not, half of the job's work is saved, and items and
                     pairs stay as they are in the base
@@ -39,11 +43,18 @@ class JobSettings(msgspec.Struct, frozen=True):
     attribution: int = ATTRIBUTION_S
     items: bool = True
     state_version: int = 0
+    whole_until: int = 0
     name: str = "martlet"
 
     def clock(self) -> Clock:
         """The home's clock."""
         return Clock(self.horizon, self.horizon_since)
+
+
+def writer_names(settings: JobSettings) -> list[str]:
+    """Returns the names of all that write features to Redis, as they reply to requests."""
+    operators = OPERATORS if settings.items else OPERATORS[:1]
+    return [writer_name(operator, subtask) for operator in operators for subtask in range(settings.parallelism)]
 
 
 def read_settings(path: Path) -> JobSettings:

@@ -17,6 +17,7 @@ from infra.flink import checkpoints
 from infra.flink.checkpoints import Checkpoint
 from infra.flink.client import FlinkClient, Json, all_run, innermost_cause
 from infra.flink.job_client import WARM_TIMEOUT, JobClient, NotSubmitted
+from infra.flink.repetition import CLOCKS_DIFFER
 from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
 from streaming.settings import JobSettings
@@ -79,6 +80,8 @@ class Job:
     def start(self, before: float | None = None) -> str:
         """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
         base; returns the origin. Raises Unavailable if the fault is not a checkpoint's."""
+        if before is not None:  # until now the job has written to the Redis that lacks something
+            self.use(msgspec.structs.replace(self.settings, whole_until=int(1000 * (time.time() + CLOCKS_DIFFER))))
         for checkpoint in checkpoints.retained(self._home):
             if before is not None and checkpoint.completed_at >= before:
                 # For good: a later start without `before` would take it, and leave out what was lost.

@@ -11,6 +11,7 @@ import msgspec
 from features.errors import MartletError, Unavailable
 from infra.flink import checkpoints
 from infra.flink.job_control import Job
+from infra.flink.repetition import Loss, Repetition
 from infra.flink.standby import Standby
 from infra.flink.standstill import Standstill
 from infra.home import command_channel
@@ -25,6 +26,7 @@ TIDY_EVERY = 60.0
 """Seconds between two looks at which checkpoints nobody needs any more."""
 IN_VAIN = 5.0
 """Seconds of failing to restore a checkpoint after which the job is started from an older one; Flink itself retries the same."""
+ANOTHER = "Redis came back as another instance"
 
 
 class JobKeeper:
@@ -40,6 +42,7 @@ class JobKeeper:
         save_parallelism: Callable[[int], None],
         standby: Standby | None,
         standstill: Standstill,
+        repetition: Repetition,
         fill_redis: Callable[[], object],
     ) -> None:
         """`workers` returns the TaskManagers for a parallelism; `save_parallelism` records it for the next `up`; `fill_redis`
@@ -52,6 +55,7 @@ class JobKeeper:
         self._save_parallelism = save_parallelism
         self._standby = standby
         self._standstill = standstill
+        self._repetition = repetition
         self._fill_redis = fill_redis
         self._vain_since: float | None = None
         self._tidy_at = 0.0
@@ -76,6 +80,7 @@ class JobKeeper:
         if self._standby is not None:
             self._standby.stop()
         self._standstill.close()
+        self._repetition.close()
         try:
             if self._job.just_began():  # it will start from the base again, as if it had not begun
                 self._job.cancel()
@@ -132,7 +137,7 @@ class JobKeeper:
         if trouble is not None:
             self._vain_since = None
             self._job.cancel()
-            self._restart(trouble, None)
+            self._restart(trouble, self._repetition.loss)
 
     def _trouble(self) -> str | None:
         """Returns why the job must be started again, None if it need not, and refuses checkpoints at fault. Raises
@@ -160,15 +165,31 @@ class JobKeeper:
             self._rebuild("Redis had been emptied")
             return
         since = self._redis_run.lost_since(instances)
-        if since is not None:
-            self._job.cancel()
-            self._restart("Redis came back as another instance", since)
-        self._redis_run.note(instances)
+        if since is None:
+            self._redis_run.note(instances)
+        else:
+            self._write_again(Loss(since, instances))
 
-    def _restart(self, why: str, before: float | None) -> str:
-        origin = self._job.start(before)
+    def _write_again(self, loss: Loss) -> None:
+        """Have what Redis lost written again by the job as it runs, or by one that starts from before the loss."""
+        is_done = self._repetition.poll(loss)
+        if is_done:
+            self._is_written(self._repetition.loss)
+            self._supervisor.note(job_wrote_again=_reported(ANOTHER))
+        elif is_done is not None:
+            self._job.cancel()
+            self._restart(ANOTHER, loss)
+
+    def _is_written(self, loss: Loss | None) -> None:
+        self._repetition.end()
+        if loss is not None:
+            self._redis_run.note(loss.instances)
+
+    def _restart(self, why: str, loss: Loss | None) -> str:
+        origin = self._job.start(None if loss is None else loss.since)
         self._standstill.begin()
-        self._supervisor.note(job_submitted_again=f"{time.strftime('%Y-%m-%d %H:%M:%S')}: {why}")
+        self._is_written(loss)
+        self._supervisor.note(job_submitted_again=_reported(why))
         return origin
 
     def _rebuild(self, why: str) -> str:
@@ -214,3 +235,7 @@ class JobKeeper:
         if request["wish"] == REBUILD:
             return f"Redis holds the base; the job folds the whole log again, from {self._rebuild('rebuild')}"
         raise Unavailable(f"unknown request {request['wish']!r}")
+
+
+def _reported(why: str) -> str:
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')}: {why}"

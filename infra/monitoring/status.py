@@ -58,6 +58,7 @@ def collect(home: Home) -> dict[str, Any]:
         "troubles": status.get("troubles", []),
         "job_from": status.get("job_from"),
         "job_submitted_again": status.get("job_submitted_again"),
+        "job_wrote_again": status.get("job_wrote_again"),
         "spare": status.get("spare"),
         "pages": None,
         "alarms": None,

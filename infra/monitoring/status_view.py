@@ -82,6 +82,8 @@ def _print_job(console: Console, report: dict[str, Any], flow: dict[str, Any]) -
         f"job {job['state']}, {job['tasks_running']} of {job['tasks']} tasks, restarts {_known(job['restarts'])}, "
         f"started from {escape(str(report['job_from']))}{again}; spare TaskManager: {report['spare'] or 'unknown'}"
     )
+    if report["job_wrote_again"]:
+        console.print(f"  what Redis lost was written again at {report['job_wrote_again']}")
     console.print(f"  Flink's page: {job['page']}")
     tasks = ", ".join(
         f"{vertex['name']} {_percent(vertex['busy'])} ({_percent(vertex['backpressured'])})"

@@ -35,9 +35,11 @@ from streaming.operators.stored_state import (
     require_state,
 )
 from streaming.operators.timers import is_cancelled, is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.redis_sink.lane_keys import LaneKeys
 from streaming.redis_sink.redis_commands import StateWrite, Write
 from streaming.redis_sink.redis_connection import Connection
 from streaming.redis_sink.redis_writer import FeatureWriter
+from streaming.redis_sink.repeats import Repeats
 from streaming.redis_sink.server_pipe import Connect
 from streaming.settings import JobSettings
 from streaming.time_source import SYSTEM_TIME, TimeSource
@@ -57,7 +59,8 @@ of it: they are stale already, and a hot item is written once in seconds then.""
 
 
 class _Lane:
-    def __init__(self) -> None:
+    def __init__(self, keys: LaneKeys) -> None:
+        self.keys = keys
         self.items: list[IntArray] = []
         """Rows that have changed since the last flush, each once …"""
         self.pairs: list[IntArray] = []
@@ -68,7 +71,6 @@ class _Lane:
         """Whether more than impressions came since the last flush."""
         self.held: set[int] = set()
         """Items whose newest impressions are in Flink's state alone."""
-        self.unsent: set[str] = set()
         self.flush_due = 0.0
         self.impressions_due = 0.0
         self.behind = 0.0
@@ -130,6 +132,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             time_source=self._time,
             is_cancelled=self._is_cancelled,
         )
+        self._repeats = Repeats(self._writer, "items", subtask, self._time)
         self._lanes: dict[int, _Lane] = {}
 
     def close(self) -> None:
@@ -155,6 +158,10 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             self._flush(lane)
         if is_tick(timestamp):
             self._writer.tick()
+            self._repeats.poll(timestamp)
+            for keys in self._repeats.take(lane.keys):
+                self._write_again(lane, keys)
+            self._repeats.settle([each.keys for each in self._lanes.values()])
             set_tick(ctx, self._time.wall_ms())
         return iter(())
 
@@ -163,19 +170,23 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         label: int = ctx.get_current_key()
         lane = self._lanes.get(label)
         if lane is None:
-            lane = self._lanes[label] = _Lane()
+            stored = self._unsent.value()
+            unsent = [] if stored is None else decode_keys(stored)
+            lane = self._lanes[label] = _Lane(LaneKeys(unsent, self._time))
             for data in self._deltas.get():
                 self._fold(lane, data)
-            unsent = self._unsent.value()
-            for key in [] if unsent is None else decode_keys(unsent):
-                if (item_id := item_of(key)) is not None:
-                    self._items.kernel.act(self._change_items(lane, _one(item_id), 0))
-                    lane.has_acted = True
-                elif (item_id := item_of_pairs(key)) is not None:
-                    self._change_pairs(lane, _one(item_id), 0)
-            self._flush(lane)
+            self._write_again(lane, unsent)
             set_tick(ctx, self._time.wall_ms())
         return lane
+
+    def _write_again(self, lane: _Lane, keys: Iterable[str]) -> None:
+        for key in keys:
+            if (item_id := item_of(key)) is not None:
+                self._items.kernel.act(self._change_items(lane, _one(item_id), 0))
+                lane.has_acted = True
+            elif (item_id := item_of_pairs(key)) is not None:
+                self._change_pairs(lane, _one(item_id), 0)
+        self._flush(lane)
 
     def _fold(self, lane: _Lane, value: bytes) -> Millis:
         """Fold a message; returns its broker time."""
@@ -216,9 +227,8 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._pairs.store(pairs)
         writes |= _writes_of(pairs_key, self._pairs.kernel, pairs, self._pairs.kernel.neighbours(pairs))
         self._deltas.clear()
-        sent = self._writer.unsent(lane.unsent) | writes.keys()
-        lane.unsent = sent | {item_key(item_id) for item_id in lane.held}
-        self._unsent.update(encode(list(lane.unsent)))
+        lane.keys.put(self._writer, writes.keys() | {item_key(item_id) for item_id in lane.held})
+        self._unsent.update(encode(list(lane.keys.unsent)))
         self._writer.put(writes)
         now = self._time.monotonic()
         lane.flush_due = now + pause((now - began) * len(self._lanes), lane.behind)

@@ -15,7 +15,7 @@ from features.fold.user import Outcome, fold_user, undone_item
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
-from features.types import UNDO, Event, Item, ItemId
+from features.types import UNDO, Event, Item, ItemId, Millis
 from streaming.operators.byte_states import ByteStates
 from streaming.operators.stored_state import StoredLive, decode_live, encode
 from streaming.redis_sink.redis_commands import UserWrite
@@ -98,8 +98,9 @@ class UserStates:
         self.kernel.freeze(user.rows, state)
         return outcome
 
-    def store(self, changed: dict[int, LiveUser]) -> dict[int, UserWrite]:
-        """Put users into Flink's state; returns the write to Redis for each."""
+    def store(self, changed: dict[int, LiveUser], whole_until: Millis = 0) -> dict[int, UserWrite]:
+        """Put users into Flink's state; returns the write to Redis for each: a complete one, if the broker took the user's newest
+        record until then."""
         heads: dict[int, bytes] = {}
         chunks: dict[str, bytes] = {}
         writes: dict[int, UserWrite] = {}
@@ -124,7 +125,10 @@ class UserStates:
                     open=bytes(journal.open),
                 )
             )
-            writes[user_id] = UserWrite(user.n, user.broker_ts, rows.features, user.seen)
+            is_whole = user.broker_ts <= whole_until
+            writes[user_id] = (
+                self._whole(user) if is_whole else UserWrite(user.n, user.broker_ts, rows.features, user.seen)
+            )
             user.seen = {}
             self._put_in_cache(user_id, user)
         if chunks:
@@ -139,14 +143,16 @@ class UserStates:
         return evicted
 
     def whole_writes(self, user_ids: Iterable[int]) -> dict[int, UserWrite]:
-        """Returns complete writes of these users, to be repeated after a restart."""
+        """Returns complete writes of these users, which Redis may have or not."""
         writes = {}
         for user_id in user_ids:
             user = self.load_user(user_id)
-            seen = self.kernel.hidden(user.rows)
-            writes[user_id] = UserWrite(user.n, user.broker_ts, user.rows.features, seen, True)
+            writes[user_id] = self._whole(user)
             self._put_in_cache(user_id, user)
         return writes
+
+    def _whole(self, user: LiveUser) -> UserWrite:
+        return UserWrite(user.n, user.broker_ts, user.rows.features, self.kernel.hidden(user.rows), True)
 
     def _put_in_cache(self, user_id: int, user: LiveUser) -> None:
         """Cache a user, or update its weight; evicts the least recently used beyond the limit."""

@@ -6,16 +6,17 @@ from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, TOPICS, Record
 from streaming.log_ends import Ends
 from streaming.operators.impression_join import LaneLists
 from streaming.operators.stored_state import StoredLane
+from streaming.redis_sink.lane_keys import LaneKeys
 
 
 class LaneProgress:
     """A lane's state in Flink, decoded, and this subtask's bookkeeping for it."""
 
-    def __init__(self, number: int, stored: StoredLane, lists: LaneLists) -> None:
+    def __init__(self, number: int, stored: StoredLane, lists: LaneLists, keys: LaneKeys) -> None:
         self.number = number
         self.stored = stored
         self.lists = lists
-        self.unsent = set(stored.unsent)
+        self.keys = keys
         self.read = dict.fromkeys(range(len(TOPICS)), 0)
         """Topic → the broker time, ms, up to which it has been read, as far as this process knows."""
         self.due = 0.0

@@ -9,7 +9,7 @@ Plain events are collected and folded by the kernel, user by user (`features.ker
 each user's events keep their order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,11 @@ from streaming.operators.stored_state import (
 from streaming.operators.timers import is_cancelled, is_tick, set_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import LiveUser, UserStates
 from streaming.operators.user_lane import LaneProgress
+from streaming.redis_sink.lane_keys import LaneKeys
 from streaming.redis_sink.redis_commands import LaneWrite, Write
 from streaming.redis_sink.redis_connection import Connection
 from streaming.redis_sink.redis_writer import FeatureWriter
+from streaming.redis_sink.repeats import Repeats
 from streaming.redis_sink.server_pipe import Connect
 from streaming.settings import JobSettings
 from streaming.time_source import SYSTEM_TIME, TimeSource
@@ -118,6 +120,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             time_source=self._time,
             is_cancelled=self._is_cancelled,
         )
+        self._repeats = Repeats(self._writer, "users", subtask, self._time)
         self._lanes: dict[int, LaneProgress] = {}
         self._ticked_at = 0
         group = context.get_metrics_group().add_group("martlet")
@@ -150,6 +153,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane = self._lane(ctx)
         if is_tick(timestamp):
             self._tick(timestamp)
+            for keys in self._repeats.take(lane.keys):
+                self._write_again(lane, keys)
+            self._repeats.settle([each.keys for each in self._lanes.values()])
             set_tick(ctx, self._time.wall_ms())
         out: list[Any] = []
         if self._lists.due(lane):
@@ -166,6 +172,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._ticked_at = timestamp
         self._lists.poll_ends(self._lanes.values())
         self._writer.tick()
+        self._repeats.poll(timestamp)
         self._counted[EVICTED] += self._states.take_evicted()
         for name, count in self._counted.items():
             if count:  # each call crosses into Java, so not for every event
@@ -186,13 +193,17 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
                 raise Broken(
                     f"topic {ITEMS}: expected {stored.catalogue} records, as lane {number} knows them, got fewer"
                 )
-            lane = self._lanes[label] = LaneProgress(number, stored, self._lists.lane())
+            keys = LaneKeys(stored.unsent, self._time)
+            lane = self._lanes[label] = LaneProgress(number, stored, self._lists.lane(), keys)
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
-            again = self._states.whole_writes(map(user_of, stored.unsent))
-            self._writer.put({user_key(user_id): write for user_id, write in again.items()} | self._numbers(lane))
+            self._write_again(lane, stored.unsent)
             set_tick(ctx, self._time.wall_ms())
         return lane
+
+    def _write_again(self, lane: LaneProgress, keys: Iterable[str]) -> None:
+        again = self._states.whole_writes(map(user_of, keys))
+        self._writer.put({user_key(user_id): write for user_id, write in again.items()} | self._numbers(lane))
 
     def _event(self, lane: LaneProgress, record: Record, changed: dict[int, LiveUser], out: list[Any]) -> None:
         key = _key_of(record)
@@ -296,8 +307,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def _store(self, lane: LaneProgress, changed: dict[int, LiveUser], ctx: Any, out: list[Any]) -> None:
         """End a batch: store everything in Flink's state, and send it to Redis and to items."""
         stored, now = lane.stored, self._time.monotonic()
-        writes: dict[str, Write] = {user_key(user_id): write for user_id, write in self._states.store(changed).items()}
-        lane.unsent = self._writer.unsent(lane.unsent) | writes.keys()
+        written = self._states.store(changed, self._settings.whole_until)
+        writes: dict[str, Write] = {user_key(user_id): write for user_id, write in written.items()}
+        lane.keys.put(self._writer, writes)
         deltas: dict[int, bytes] = {}
         if now >= lane.due or stored.waiting >= SETTLE_AT:
             deltas = deltas_of(self._lane_numbers, *stored.take_pending(), stored.shown, stored.broker_ts)
@@ -307,7 +319,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         elif not lane.waits:
             lane.waits = True
             set_timer(ctx, self._time.wall_ms() + 1 + int((lane.due - now) * 1000))
-        stored.unsent = list(lane.unsent)
+        stored.unsent = list(lane.keys.unsent)
         self._lists.store(lane)
         self._stored_lane.update(encode(stored))
         self._writer.put(writes)

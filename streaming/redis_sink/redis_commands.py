@@ -1,5 +1,5 @@
 """Commands of the writer: one type of write for users, one for items and pairs, one for a lane's numbers, one for the stream of
-changed items, one for what the writer reports of itself."""
+changed items, two for what the writer says of itself."""
 
 import hashlib
 from collections.abc import Iterable
@@ -120,6 +120,23 @@ class Announcement:
     def command(self, key: str, generation: int) -> bytes:
         entry = ("XADD", key, "MAXLEN", "~", ITEMS_RETAINED, "*", CHANGED_KEYS, ",".join(self.keys))
         packed: bytes = hiredis.pack_command(entry)
+        return packed
+
+
+@dataclass(slots=True)
+class FieldWrite:
+    """A field of a hash, as it is."""
+
+    name: str
+    value: str
+    broker_ts: int = 0
+    is_change = False
+
+    def after(self, earlier: Write) -> "FieldWrite":
+        return self
+
+    def command(self, key: str, generation: int) -> bytes:
+        packed: bytes = hiredis.pack_command(("HSET", key, self.name, self.value))
         return packed
 
 

@@ -100,6 +100,28 @@ class FeatureWriter:
         """Read outstanding replies and retry failed writes; to be called about once a second."""
         self._advance(last=True)
 
+    def query(self, key: str, command: bytes) -> Any:
+        """Returns the reply to a command about a key; None while the server that has it is away, or sends elsewhere."""
+        self._read_all()
+        now = self._time.monotonic()
+        for pipe in self._routes.pipes:
+            if self._routes.has(pipe, key) and now >= pipe.retry_at:
+                try:
+                    reply = pipe.request(command)
+                except Unavailable as error:
+                    self._fail(pipe, error)
+                    return None
+                if pipe.connection.has_redirects:
+                    self._settle([])
+                    self._routes.note_failure()
+                    return None
+                return reply
+        return None
+
+    def learn_routes(self) -> None:
+        """Learn anew, before the next write, who has which keys."""
+        self._routes.note_failure()
+
     def close(self) -> None:
         """Send what is left if Redis takes it now; what is not sent is in Flink's state and is written after the restart."""
         self._advance(last=True)

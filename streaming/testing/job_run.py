@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from features.kernel.users.event_batch import EventBatch
 from features.types import Millis
 from streaming.batch_codec import Record, pack_batch
@@ -16,6 +18,9 @@ from streaming.testing.manual_time import ManualTime
 from streaming.testing.memory_items import MemoryItems
 from streaming.testing.memory_log import MemoryLog
 from streaming.testing.unsteady_redis import UnsteadyRedis
+
+Checkpoint = tuple[Store, Store]
+"""States and timers of users and of items."""
 
 
 class _Subtask:
@@ -68,7 +73,7 @@ class JobRun:
         new_batch: NewBatch = EventBatch,
     ) -> None:
         self._new_batch = new_batch
-        self._settings, self._time, self._redis = settings, time_source, redis
+        self.settings, self._time, self._redis = settings, time_source, redis
         self._lanes = Lanes(settings.kafka.partitions)
         self._items_topic = items_topic or MemoryItems()
         self.log = MemoryLog()
@@ -99,13 +104,19 @@ class JobRun:
 
     def checkpoint(self) -> None:
         """Save states and timers of both operators."""
-        self._checkpoint = self._user_store.copy(), self._item_store.copy()
+        self.newest_checkpoint = self._user_store.copy(), self._item_store.copy()
+
+    def go_back(self, checkpoint: Checkpoint, whole_until: Millis) -> None:
+        """Go on from an older checkpoint, with that setting."""
+        self.newest_checkpoint = checkpoint
+        self.settings = msgspec.structs.replace(self.settings, whole_until=whole_until)
+        self.crash()
 
     def crash(self, parallelism: int | None = None) -> None:
         """Lose all subtasks and everything not in the checkpoint; new subtasks, `parallelism` or as many as before, go on
         from it."""
         self._redis.drop()
-        users, items = self._checkpoint
+        users, items = self.newest_checkpoint
         self._start(users.copy(), items.copy(), len(self._users) if parallelism is None else parallelism)
 
     def touch_all(self) -> None:
@@ -126,6 +137,7 @@ class JobRun:
 
     def _start(self, users: Store, items: Store, parallelism: int) -> None:
         self._user_store, self._item_store = users, items
+        self.settings = msgspec.structs.replace(self.settings, parallelism=parallelism)
         seams: dict[str, Any] = {
             "open_states": lambda context: context.states,
             "connect": self._redis.connect,
@@ -137,7 +149,7 @@ class JobRun:
         self._users = [
             _Subtask(
                 UserFold(
-                    self._settings,
+                    self.settings,
                     connect_items=lambda _: items_topic,
                     connect_log=lambda _: log,
                     new_batch=self._new_batch,
@@ -148,7 +160,7 @@ class JobRun:
             )
             for index in count
         ]
-        self._items = [_Subtask(ItemFold(self._settings, **seams), items, index) for index in count]
+        self._items = [_Subtask(ItemFold(self.settings, **seams), items, index) for index in count]
 
     def _subtask_of(self, label: int) -> int:
         return self._lanes.lane_of[label] * len(self._users) // len(self._lanes)

@@ -30,7 +30,8 @@ from features.keys import (
     user_key,
 )
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
-from features.types import FOREVER, Item
+from features.store.repeat_requests import REPEAT_KEY
+from features.types import FOREVER, Item, Millis
 from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.operators.stored_state import STATE_VERSION
@@ -41,6 +42,7 @@ from streaming.testing.manual_time import ManualTime
 from streaming.testing.memory_items import MemoryItems
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.offline.small_log import HORIZON, WALL, SmallLog
+from tests.streaming.lossy_redis import LossyRedis
 
 Contents = dict[str, object]
 """Redis by key: (generation, n, value) of features, the set of a seen set, counts of a lane."""
@@ -126,7 +128,7 @@ def found(client: Any) -> Contents:
             contents[key] = client.smembers(key)
         elif key.endswith(":hidden"):
             contents[key] = dict(client.zrange(key, 0, -1, withscores=True))
-        elif key.startswith("job:fresh:") or key in (CLOCK_KEY, LOADED_KEY, ITEMS_STREAM):
+        elif key.startswith("job:fresh:") or key in (CLOCK_KEY, LOADED_KEY, ITEMS_STREAM, REPEAT_KEY):
             continue
         elif key.startswith("job:"):
             lane = read_lane(int(key[4:]), client.hgetall(key))
@@ -157,11 +159,15 @@ class Story:
     server: UnsteadyRedis
     rng: random.Random
     happened: list[str]
+    redis: LossyRedis
+    newest: Millis = 0
+    """Broker time of the newest record fed."""
 
     def tell(self, records: dict[int, list[Record]]) -> None:
         """Feed all records, in batches of 1 to 20, while the world does what it likes; at the end all is left in peace."""
         done = dict.fromkeys(records, 0)
         retained = dict(done)
+        before_loss = self.job.newest_checkpoint, dict(done)
         for act in self._acts():
             left = [number for number, each in records.items() if done[number] < len(each)]
             if not left:
@@ -170,6 +176,16 @@ class Story:
             if act == "checkpoint":
                 self.job.checkpoint()
                 retained = dict(done)
+            elif act == "redis remembered":
+                self.redis.remember()
+                before_loss = self.job.newest_checkpoint, dict(retained)
+            elif act == "redis goes back":
+                self.redis.go_back()
+                self._feed_some(records, done)
+                if not self.redis.is_written_again(self.job):
+                    checkpoint, retained = before_loss
+                    self.job.go_back(checkpoint, whole_until=self.newest)
+                    done = dict(retained)
             elif act == "crash":
                 self.job.crash(self.rng.choice([None, None, 1, 2, 4]))
                 done = dict(retained)
@@ -180,18 +196,25 @@ class Story:
             elif act == "a while":
                 self.job.advance(self.rng.choice([0.05, 0.3, 2.0]))
             else:
-                number, size = self.rng.choice(left), self.rng.choice([1, 1, 3, 20])
-                self.job.feed(records[number][done[number] : done[number] + size])
-                done[number] += size
+                self._feed_some(records, done)
         self.job.checkpoint()
         self.job.crash()  # what was not sent is in nobody's hands but the checkpoint's
         self.job.touch_all()
         self.job.advance(12.0)
 
+    def _feed_some(self, records: dict[int, list[Record]], done: dict[int, int]) -> None:
+        left = [number for number, each in records.items() if done[number] < len(each)]
+        if left:
+            number, size = self.rng.choice(left), self.rng.choice([1, 1, 3, 20])
+            batch = records[number][done[number] : done[number] + size]
+            self.job.feed(batch)
+            self.newest = max(self.newest, *(record.broker_ts for record in batch))
+            done[number] += len(batch)
+
     def _acts(self) -> Iterator[str]:
-        others = ("checkpoint", "crash", "away", "answers lost", "a while")
+        others = ("checkpoint", "crash", "away", "answers lost", "a while", "redis remembered", "redis goes back")
         while True:
-            yield self.rng.choices(("feed", *others), (60, 8, 4, 3, 3, 22))[0]
+            yield self.rng.choices(("feed", *others), (60, 8, 4, 3, 3, 22, 3, 2))[0]
 
 
 def items_of(log: SmallLog) -> MemoryItems:
@@ -216,4 +239,4 @@ def story(settings: JobSettings, seed: int, log: SmallLog) -> Story:
     job = JobRun(
         settings, time_source, server, rng.choice([1, 1, 2]), items_of(log), SixOfSeven if seed % 2 else EventBatch
     )
-    return Story(job, time_source, server, rng, [])
+    return Story(job, time_source, server, rng, [], LossyRedis(settings.redis, time_source))

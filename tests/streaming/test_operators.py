@@ -24,7 +24,7 @@ from tests.schemas import peopled
 from tests.streaming.crashes import by_partition, difference, expected_of, found, settings_of, story, wanted
 
 ORDERS = settings(
-    max_examples=settings().max_examples // 4, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
+    max_examples=settings().max_examples // 6, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
 )
 """A seed does not get simpler by being smaller."""
 

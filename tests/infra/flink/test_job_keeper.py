@@ -4,9 +4,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from features.errors import Unavailable
 from infra.flink.job_keeper import JobKeeper
+from infra.flink.repetition import Loss
 from infra.home.paths import Home
+from infra.services.redis_instance import Instances
+from tests.home import until
 
 
 class AttachedJob:
@@ -32,7 +37,16 @@ def keeper_of(folder: Path, job: AttachedJob, notes: dict[str, object]) -> JobKe
     anything: Any = SimpleNamespace(note=lambda **facts: notes.update(facts), waiting=set, close=lambda: None)
     attached: Any = job
     return JobKeeper(
-        Home(folder).make(), anything, attached, anything, lambda _: (), lambda _: None, None, anything, lambda: None
+        Home(folder).make(),
+        anything,
+        attached,
+        anything,
+        lambda _: (),
+        lambda _: None,
+        None,
+        anything,
+        anything,
+        lambda: None,
     )
 
 
@@ -47,3 +61,89 @@ def test_a_job_that_can_not_be_ended_does_not_keep_all_else_from_being_stopped(t
     notes: dict[str, object] = {}
     keeper_of(tmp_path, AttachedJob(ends=False), notes).stop()
     assert notes["savepoint"] == "the job may run on: job a was not cancelled"
+
+
+class LosingRedis:
+    """A Redis that has lost what was written since 1000, until that is noted to be written again; the request, and time."""
+
+    def __init__(self, outcome: bool | None) -> None:
+        self.outcome = outcome
+        self.noted: list[Instances] = []
+        self.loss: Loss | None = None
+
+    def read_instances(self) -> tuple[Instances, int]:
+        return Instances(1005.0, ()), 1
+
+    def lost_since(self, instances: Instances) -> float | None:
+        return None if self.noted else 1000.0
+
+    def note(self, instances: Instances) -> None:
+        self.noted.append(instances)
+
+    def poll(self, loss: Loss) -> bool | None:
+        first, self.loss = self.loss is None, loss
+        return None if first else self.outcome
+
+    def end(self) -> None:
+        self.loss = None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class RunningJob(AttachedJob):
+    """A job that runs. `lost`: whether Flink has lost it until it is started."""
+
+    settings: Any = SimpleNamespace(generation=1, parallelism=1)
+
+    def __init__(self, lost: bool = False) -> None:
+        super().__init__()
+        self.started: list[float | None] = []
+        self._lost = lost
+
+    def running(self) -> str | None:
+        return None if self._lost else "a"
+
+    def restores_in_vain(self) -> bool:
+        return False
+
+    def details(self) -> None:
+        """Flink tells nothing of it."""
+
+    def start(self, before: float | None = None) -> str:
+        self.started.append(before)
+        self._lost = False
+        return "chk-1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "lost", "started"),
+    [(True, False, []), (False, False, [1000.0]), (None, True, [1000.0])],
+    ids=["written again", "can not be", "the job is lost meanwhile"],
+)
+def test_what_redis_lost_is_written_again_by_the_job_as_it_runs_or_by_one_from_before(
+    tmp_path: Path, outcome: bool | None, lost: bool, started: list[float]
+) -> None:
+    redis: Any = LosingRedis(outcome)
+    job: Any = RunningJob(lost)
+    notes: dict[str, object] = {}
+    supervisor: Any = SimpleNamespace(note=lambda **facts: notes.update(facts), waiting=set)
+    standstill: Any = SimpleNamespace(poll=lambda _: False, begin=lambda: None, close=lambda: None)
+    keeper = JobKeeper(
+        Home(tmp_path).make(),
+        supervisor,
+        job,
+        redis,
+        lambda _: (),
+        lambda _: None,
+        None,
+        standstill,
+        redis,
+        lambda: None,
+    )
+    keeper.start_thread()
+    until(lambda: len(redis.noted) > 1, 20, "what it lost is written again")
+    keeper.stop()
+    assert job.started == started
+    assert ("job_wrote_again" in notes) == (not started)
+    assert redis.loss is None

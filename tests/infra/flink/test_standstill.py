@@ -155,10 +155,11 @@ def test_a_checkpoint_that_reads_nothing_is_refused_with_all_that_came_of_it(tmp
     cluster.submit((home.checkpoints / "a" / "chk-2").as_uri())
     clock = count(0.0, PATIENCE)
     redis_run: Any = SimpleNamespace(read_instances=lambda: ("r", 1), lost_since=lambda _: None, note=lambda _: None)
+    repetition: Any = SimpleNamespace(loss=None, end=lambda: None, close=lambda: None)
     standby: Any = SimpleNamespace(poll=lambda: None, is_warm=False, stop=lambda: None)
     keeper = JobKeeper(
         home, supervisor, job, redis_run, lambda _: (), lambda _: None, standby,
-        Standstill(Watched(), lambda: next(clock)), lambda: None,
+        Standstill(Watched(), lambda: next(clock)), repetition, lambda: None,
     )  # fmt: skip
     keeper.start_thread()
     oldest = (home.checkpoints / "a" / "chk-1").as_uri()

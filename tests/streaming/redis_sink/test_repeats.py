@@ -1,0 +1,121 @@
+"""A running job writes again what a Redis lost that took the place of another, or says that it can't."""
+
+import pytest
+
+from features.keys import item_key, seen_key, user_key
+from features.types import LIKE
+from streaming.redis_sink.lane_keys import RETAINED_KEYS, RETAINED_MS, LaneKeys
+from streaming.testing.manual_time import ManualTime
+from tests.offline.small_log import WALL
+from tests.streaming.bench import OTHER, USER, Bench
+from tests.streaming.lossy_redis import LossyRedis
+
+
+@pytest.fixture
+def lossy(bench: Bench) -> LossyRedis:
+    bench.feed(bench.event("before", LIKE, item=9))
+    bench.job.touch_all()  # every subtask has lanes, and looks for requests
+    bench.job.advance(60.0)
+    return LossyRedis(bench.job.settings.redis, bench.time)
+
+
+def lose(bench: Bench, lossy: LossyRedis) -> int:
+    """Have a like of item 5 acknowledged, and lost a second later; returns how many contributions the item had."""
+    lossy.remember()
+    bench.feed(bench.event("lost", LIKE))
+    bench.job.advance(1.0)
+    assert bench.client.sismember(seen_key(USER), 5)
+    had = bench.contributions(5)
+    lossy.go_back()
+    assert not bench.client.sismember(seen_key(USER), 5)
+    assert bench.contributions(5) < had
+    return had
+
+
+def test_what_was_lost_is_written_again_while_the_job_runs(bench: Bench, lossy: LossyRedis) -> None:
+    had = lose(bench, lossy)
+    began = bench.time.monotonic()
+    assert lossy.is_written_again(bench.job)
+    assert bench.time.monotonic() - began <= 3
+    assert bench.client.smembers(seen_key(USER)) >= {b"5", b"9"}
+    assert (bench.offset(), bench.contributions(5), bench.lane().applied) == (b"2", had, 2)
+
+
+def test_what_came_between_the_loss_and_the_request_does_not_hide_it(bench: Bench, lossy: LossyRedis) -> None:
+    """The write after the loss is newer, and says only what has changed since the lost one."""
+    lose(bench, lossy)
+    bench.feed(bench.event("next", LIKE, item=11))
+    bench.job.advance(1.0)
+    assert bench.client.smembers(seen_key(USER)) >= {b"9", b"11"}
+    assert not bench.client.sismember(seen_key(USER), 5)
+    assert lossy.is_written_again(bench.job)
+    assert bench.client.smembers(seen_key(USER)) >= {b"5", b"9", b"11"}
+
+
+def test_writes_that_wait_for_redis_are_awaited(bench: Bench, lossy: LossyRedis) -> None:
+    lose(bench, lossy)
+    bench.server.away(4.0)
+    began = bench.time.monotonic()
+    assert lossy.is_written_again(bench.job)
+    assert bench.time.monotonic() - began >= 4
+    assert bench.client.sismember(seen_key(USER), 5)
+
+
+def test_a_job_that_started_after_the_loss_began_can_not(bench: Bench, lossy: LossyRedis) -> None:
+    lossy.remember()
+    bench.feed(bench.event("lost", LIKE))
+    bench.job.checkpoint()
+    bench.job.advance(1.0)
+    bench.job.crash()
+    bench.job.touch_all()
+    bench.job.advance(1.0)
+    lossy.go_back()
+    assert not lossy.is_written_again(bench.job)
+
+
+def test_what_was_lost_longer_ago_than_a_lane_remembers_it_can_not(bench: Bench, lossy: LossyRedis) -> None:
+    lose(bench, lossy)
+    for number in range(3):
+        bench.job.advance(RETAINED_MS / 1000)
+        bench.feed(bench.event(f"later {number}", LIKE, item=OTHER))
+    assert not lossy.is_written_again(bench.job)
+
+
+def test_a_request_is_carried_out_once(bench: Bench, lossy: LossyRedis) -> None:
+    lose(bench, lossy)
+    assert lossy.is_written_again(bench.job)
+    bench.client.delete(user_key(USER), item_key(5))
+    bench.job.advance(5.0)
+    assert bench.client.exists(user_key(USER), item_key(5)) == 0
+
+
+class Acknowledging:
+    """A writer whose writes are acknowledged, but for those named."""
+
+    def __init__(self, *unsent: str) -> None:
+        self._unsent = set(unsent)
+
+    def unsent(self, keys: set[str]) -> set[str]:
+        return keys & self._unsent
+
+
+def test_a_lane_remembers_so_many_keys_and_says_what_it_has_forgotten() -> None:
+    time_source = ManualTime(WALL)
+    lane = LaneKeys(["first"], time_source)
+    for number in range(RETAINED_KEYS + 2):
+        time_source.advance(0.001)
+        lane.put(Acknowledging("k3"), [f"k{number}"])
+    assert lane.unsent == {"k3", f"k{RETAINED_KEYS + 1}"}
+    assert lane.written_since(WALL + RETAINED_KEYS) == {"k3", *(f"k{RETAINED_KEYS + 1 - back}" for back in range(4))}
+    assert len(lane.written_since(WALL + 2) or ()) == RETAINED_KEYS + 2
+    assert lane.written_since(WALL + 1) is None, "the first was acknowledged then"
+
+
+def test_a_lane_forgets_what_was_long_ago() -> None:
+    time_source = ManualTime(WALL)
+    lane = LaneKeys(["a"], time_source)
+    lane.put(Acknowledging(), ["b"])
+    time_source.advance(RETAINED_MS / 1000 + 1)
+    lane.put(Acknowledging(), [])
+    assert lane.written_since(WALL) is None
+    assert lane.written_since(WALL + 1) == {"b"}
