@@ -191,6 +191,23 @@ def losses(
 
 
 @app.command()
+def cut(
+    history: Annotated[
+        Path | None, typer.Option(help="The folder of a home that has never run, to begin from a copy of it.")
+    ] = None,
+    events: Annotated[float, typer.Option(min=1, help="Events a second, posted over HTTP.")] = 100,
+    lists: Annotated[float, typer.Option(min=1, help="Lists a second.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="Seconds that each cut lasts.")] = 20,
+    calm: Annotated[float, typer.Option(min=1, max=600, help="Seconds of fresh lists before each cut.")] = 15,
+    json: Json = None,
+) -> None:
+    """What callers notice while a network is cut between hosts that have Kafka and Redis; and exactness. Needs Linux and root."""
+    from benchmarks.faults.cut import run
+
+    run(None if history is None else history.resolve(), events, lists, seconds, calm, json)
+
+
+@app.command()
 def million(
     users: Annotated[int, typer.Option(min=1, help="One event each.")] = 1_000_000,
     runs: Runs = 1,

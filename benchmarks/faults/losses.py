@@ -8,7 +8,7 @@ row knew all that had been acknowledged. At the end the ledger is compared with 
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -166,15 +166,20 @@ def figures_of(loss: Loss, until: float, answers: list[ListAnswer], refused: lis
 
 
 def measure(running: Running, events: float, lists: float, silent: float, calm: float, report: Report) -> None:
-    """Report what callers noticed of each loss, then the totals. Raises Broken if an event is lost or counted twice, or `verify`
-    finds a difference."""
+    """Report what callers noticed of each loss, then the totals. Raises as `report_losses`."""
+    items = sorted(running.base().catalogue)
+    callers = SteadyCallers(running.api, events, lists, range(FIRST_USER, FIRST_USER + USERS), items)
+    report_losses(running, callers, lambda: lose_all(running, callers, silent, calm), report)
+
+
+def report_losses(running: Running, callers: SteadyCallers, lose: Callable[[], Sequence[Loss]], report: Report) -> None:
+    """Report what callers noticed of each loss that `lose` brings about, then the totals. Raises Broken if an event is lost or
+    counted twice, or `verify` finds a difference."""
     partitions = running.engines.kafka.partitions
     with running.nodes() as nodes:
         before = ledger(nodes, partitions)
-    items = sorted(running.base().catalogue)
-    callers = SteadyCallers(running.api, events, lists, range(FIRST_USER, FIRST_USER + USERS), items)
     with callers:
-        losses = lose_all(running, callers, silent, calm)
+        losses = lose()
     ends = [each.at for each in losses[1:]] + [time.monotonic()]
     for loss, until in zip(losses, ends, strict=True):
         report.add(figures_of(loss, until, callers.answers, callers.posted.refused), loss.kind)
