@@ -26,6 +26,9 @@ AnyHome = Annotated[
     Path | None, typer.Option("--home", help="A running home.  [default: one of its own, without API and models]")
 ]
 Runs = Annotated[int, typer.Option(min=1, max=100, help="How often; medians are printed beside.")]
+History = Annotated[
+    Path | None, typer.Option(help="The folder of a home that has never run, to begin from a copy of it.")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="A file for the raw figures.")]
 Picture = Annotated[
     Path | None, typer.Option("--picture", help="A file (.png, .svg) for a plot over the time of the last run.")
@@ -192,9 +195,7 @@ def losses(
 
 @app.command()
 def cut(
-    history: Annotated[
-        Path | None, typer.Option(help="The folder of a home that has never run, to begin from a copy of it.")
-    ] = None,
+    history: History = None,
     events: Annotated[float, typer.Option(min=1, help="Events a second, posted over HTTP.")] = 100,
     lists: Annotated[float, typer.Option(min=1, help="Lists a second.")] = 5,
     seconds: Annotated[float, typer.Option(min=1, max=120, help="Seconds that each cut lasts.")] = 20,
@@ -205,6 +206,19 @@ def cut(
     from benchmarks.faults.cut import run
 
     run(None if history is None else history.resolve(), events, lists, seconds, calm, json)
+
+
+@app.command()
+def attached(
+    history: History = None,
+    turns: Annotated[int, typer.Option(min=1, help="Of both kinds of home.")] = 3,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second.")] = 1_000,
+    json: Json = None,
+) -> None:
+    """Lists and events of a home that is attached to Kafka, Redis and Flink, beside one that starts its own, by turns."""
+    from benchmarks.attached import run
+
+    run(None if history is None else history.resolve(), turns, rate, json)
 
 
 @app.command()

@@ -30,6 +30,10 @@ LARGEST_BATCH: Final = 64 << 10
 bytes."""
 _CONSUMER: Final = {
     "metadata.max.age.ms": "30000",
+    # A broker behind a network that was cut says nothing, not even that it is gone: others have taken its place by then.
+    "request.timeout.ms": "4000",
+    "socket.connection.setup.timeout.ms": "2000",
+    "socket.connection.setup.timeout.max.ms": "4000",
     "isolation.level": "read_uncommitted",
     # Events that come one by one go on together: each by itself would wake a dozen threads on its way, which costs ten times
     # as much as to fold it (docs/decisions/0010).

@@ -6,12 +6,7 @@ host after another is cut off, each for a while and each way: of what it sends n
 measured as in `bench losses`.
 """
 
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,47 +15,30 @@ from benchmarks.harness.homes import Running
 from benchmarks.harness.host_engines import HostEngines
 from benchmarks.harness.hosts import Hosts, why_not
 from benchmarks.harness.run_report import Report, work_folder
+from benchmarks.harness.started_home import started
 from benchmarks.harness.steady_callers import SteadyCallers
 from benchmarks.harness.traffic import FIRST_USER
-from infra.home.paths import Home
-from infra.services.environment import python_env
-from infra.system.repository import REPO
 
 HOSTS: Final = 3
 FROM, TO = "nothing comes from a host", "nothing comes to a host"
-START_TIMEOUT: Final = 900.0
 
 
-@contextmanager
-def attached_home(folder: Path, engines: HostEngines, history: Path | None) -> Iterator[Running]:
-    """Provide a home that runs on these engines; `history`: a folder to begin from, that of a home that has never run."""
-    if history is not None:
-        shutil.copytree(history, folder)
-    folder.mkdir(exist_ok=True)
-    settings = (
+def settings_of(engines: HostEngines) -> str:
+    """Returns the martlet.toml of a home that is attached to these engines."""
+    return (
         f'[kafka]\nbootstrap = "{engines.bootstrap}"\nreplication = {HOSTS}\n\n'
         f'[redis]\nurl = "{engines.redis_url}"\ncluster = true\n'
     )
-    (folder / "martlet.toml").write_text(settings)
-    try:
-        _command("up", "--home", str(folder), "--detach", "--wait", "--api", "2", "--parallelism", "2")
-        yield Running(Home(folder))
-    finally:
-        _command("down", "--home", str(folder))
 
 
-def _command(*arguments: str) -> None:
-    """Run a command of the project."""
-    subprocess.run(
-        [sys.executable, "-m", "infra", *arguments], env=python_env(), cwd=REPO, check=True, timeout=START_TIMEOUT
-    )
-
-
-def cut_all(running: Running, callers: SteadyCallers, hosts: Hosts, seconds: float, calm: float) -> list[Loss]:
+def cut_all(
+    running: Running, callers: SteadyCallers, hosts: Hosts, engines: HostEngines, seconds: float, calm: float
+) -> list[Loss]:
     """Cut off one host after another, each way; `calm`: seconds of fresh lists before each."""
     losses: list[Loss] = []
     for way, cut in ((FROM, hosts.cut_from), (TO, hosts.cut_to)):
         for host, address in enumerate(hosts.addresses):
+            engines.give_back()
             await_calm(running, callers, calm)
             at = time.monotonic()
             cut(host)
@@ -86,12 +64,12 @@ def run(history: Path | None, events: float, lists: float, seconds: float, calm:
         work_folder() as folder,
         Hosts(HOSTS) as hosts,
         HostEngines(hosts, folder / "engines") as engines,
-        attached_home(folder / "home", engines, history) as running,
+        started(folder / "home", history, settings_of(engines), "--api", "2", "--parallelism", "2") as running,
     ):
         items = sorted(running.base().catalogue)
         callers = SteadyCallers(running.api, events, lists, range(FIRST_USER, FIRST_USER + USERS), items)
         try:
-            report_losses(running, callers, lambda: cut_all(running, callers, hosts, seconds, calm), report)
+            report_losses(running, callers, lambda: cut_all(running, callers, hosts, engines, seconds, calm), report)
         finally:
             report.show()
             report.save(json)

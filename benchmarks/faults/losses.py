@@ -8,6 +8,7 @@ row knew all that had been acknowledged. At the end the ledger is compared with 
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,19 +151,31 @@ def fresh_from(answers: Sequence[ListAnswer]) -> float | None:
 def figures_of(loss: Loss, until: float, answers: list[ListAnswer], refused: list[float]) -> dict[str, Figure]:
     """Returns the figures of one loss; `until`: time of the next one."""
     after = [each for each in answers if loss.at <= each.at < until]
-    again = fresh_from(after)
+    again, at_last = fresh_from(after), fresh_from([each for each in after if each.at >= loss.back])
     return {
         "process": loss.name,
         "fresh again after, s": None if again is None else round(max(0.0, again - loss.at), 2),
+        "fresh for good after it was back, s": None if at_last is None else round(max(0.0, at_last - loss.back), 2),
         "lists not fresh, later": sum(not each.is_fresh for each in after if again is not None and each.at >= again),
         "lists asked for": len(after),
         "lists failed": sum(each.status != 200 for each in after),
         "lists asked for again, the connection broke": sum(each.again for each in after),
         "lists degraded": sum(bool(each.degraded) for each in after),
+        "what they lacked": _counted(after),
         "slowest list, ms": max(each.took for each in after) * 1000,
         "posts not acknowledged at once": sum(loss.at <= each < until for each in refused),
         "process there again after, s": round(loss.back - loss.at, 1),
     }
+
+
+def _counted(answers: Sequence[ListAnswer]) -> str:
+    """Returns what lists lacked, each with its number, the most frequent first.
+
+    >>> _counted([ListAnswer(9.0, 0.1, 200, False, True, ("a", "b")), ListAnswer(9.2, 0.1, 200, False, True, ("b",))])
+    '2 b, 1 a'
+    """
+    found = Counter(lacked for each in answers for lacked in each.degraded)
+    return ", ".join(f"{count} {lacked}" for lacked, count in found.most_common())
 
 
 def measure(running: Running, events: float, lists: float, silent: float, calm: float, report: Report) -> None:

@@ -7,12 +7,14 @@ import time
 from base64 import urlsafe_b64encode
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import redis
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from benchmarks.harness.hosts import Hosts
+from features.engines.redis_slots import Server
 from features.errors import Unavailable
 from infra.services.kafka import broker_settings
 from infra.services.redis import STORE_SETTINGS
@@ -21,7 +23,7 @@ from infra.system import packages
 
 KAFKA, CONTROLLER, PRIMARY, REPLICA, BUS = 9092, 9093, 6379, 6380, 10_000
 """Ports on each host; BUS is how much higher the port of Redis' bus is."""
-START_TIMEOUT, STOP_TIMEOUT = 60.0, 20.0
+START_TIMEOUT, STOP_TIMEOUT, CALL_TIMEOUT = 60.0, 20.0, 5.0
 
 
 class HostEngines:
@@ -54,6 +56,20 @@ class HostEngines:
     ) -> None:
         self._stop()
 
+    def give_back(self) -> None:
+        """Have each host's own Redis be a primary again, so that no host has two: without two of three nobody takes over. Raises
+        Unavailable where that does not come to be in time."""
+        deadline = time.monotonic() + START_TIMEOUT
+        for address in self._hosts.addresses:
+            with redis.Redis(address, PRIMARY, socket_timeout=CALL_TIMEOUT) as client:
+                run: Any = client.execute_command  # of redis-py, without types
+                while (found := run("ROLE"))[0] != b"master":
+                    if time.monotonic() > deadline:
+                        raise Unavailable(f"Redis at {address}:{PRIMARY} does not come to be a primary again")
+                    if found[3] == b"connected":
+                        run("CLUSTER", "FAILOVER")
+                    time.sleep(0.5)
+
     def _start_redis(self) -> None:
         addresses = self._hosts.addresses
         for host, address in enumerate(addresses):
@@ -69,6 +85,12 @@ class HostEngines:
                 }
                 options = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
                 self._start(host, packages.redis_server(), *options)
+        deadline = time.monotonic() + START_TIMEOUT
+        for server in ((address, port) for address in addresses for port in (PRIMARY, REPLICA)):
+            while not _answers(server):
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"Redis at {server[0]}:{server[1]} does not answer within {START_TIMEOUT:.0f} s")
+                time.sleep(0.1)
         primaries = [(address, PRIMARY) for address in addresses]
         form_cluster(primaries, [(address, REPLICA) for address in (*addresses[1:], addresses[0])])
 
@@ -126,6 +148,14 @@ class HostEngines:
             process.kill()
         for process in self._processes:
             process.wait(STOP_TIMEOUT)
+
+
+def _answers(server: Server) -> bool:
+    try:
+        with redis.Redis(*server, socket_timeout=CALL_TIMEOUT) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 def _java(*arguments: str) -> list[str]:

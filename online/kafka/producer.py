@@ -26,6 +26,8 @@ KNOWN_SECONDS: Final = 5.0
 """What is known for so long is no answer any more."""
 OF_THE_RECORD: Final = (KafkaTimeoutError, MessageSizeTooLargeError)
 """Errors of handing a record over after which the producer is as good as before: no room in time, or the record is too large."""
+A_REQUEST: Final = 0.4
+"""Part of a write's time after which a broker that says nothing is given up: its successor may still take the write in time."""
 
 
 class KafkaConnection:
@@ -35,7 +37,7 @@ class KafkaConnection:
     takes none from that producer. The next producer begins anew.
 
     address  where Kafka is
-    timeout  seconds that one write may take
+    timeout  seconds that one write may take, with several tries
     options  further options of AIOKafkaProducer
 
     Raises BadInput for files of TLS that can't be used.
@@ -47,7 +49,7 @@ class KafkaConnection:
             **address.client_options(),
             "acks": "all",
             "enable_idempotence": True,
-            "request_timeout_ms": int(timeout * 1000),
+            "request_timeout_ms": int(timeout * A_REQUEST * 1000),
             "metadata_max_age_ms": 30_000,
             "max_request_size": 2 << 20,
             **options,
