@@ -38,6 +38,7 @@ def cut_all(
     losses: list[Loss] = []
     for way, cut in ((FROM, hosts.cut_from), (TO, hosts.cut_to)):
         for host, address in enumerate(hosts.addresses):
+            await_calm(running, callers, calm)
             engines.give_back()
             await_calm(running, callers, calm)
             at = time.monotonic()
