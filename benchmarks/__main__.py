@@ -211,14 +211,14 @@ def cut(
 @app.command()
 def attached(
     history: History = None,
-    turns: Annotated[int, typer.Option(min=1, help="Of both kinds of home.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, help="Of each kind of home, by turns.")] = 3,
     rate: Annotated[float, typer.Option(min=1, help="Events a second.")] = 1_000,
     json: Json = None,
 ) -> None:
     """Lists and events of a home that is attached to Kafka, Redis and Flink, beside one that starts its own, by turns."""
     from benchmarks.attached import run
 
-    run(None if history is None else history.resolve(), turns, rate, json)
+    run(None if history is None else history.resolve(), runs, rate, json)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks.harness.apart import engines_apart
+from benchmarks.harness.engines.apart import engines_apart
 from benchmarks.harness.homes import Running
 from benchmarks.harness.run_report import Figure, Report, work_folder
 from benchmarks.harness.started_home import started
@@ -50,11 +50,11 @@ def figures_of(running: Running, rate: float, folder: Path) -> dict[str, Figure]
     return figures | measure(running, Plan(rate, EVENT_SECONDS, USERS), EVENT_WARM, folder, "attached", None)
 
 
-def run(history: Path | None, turns: int, rate: float, json: Path | None) -> None:
-    """Print and save the figures of `turns` turns."""
-    report = Report("attached", {"history": history, "turns": turns, "rate": rate})
+def run(history: Path | None, runs: int, rate: float, json: Path | None) -> None:
+    """Print and save the figures of `runs` runs of each kind, by turns."""
+    report = Report("attached", {"history": history, "runs": runs, "rate": rate})
     try:
-        for _ in range(turns):
+        for _ in range(runs):
             for kind in (EMBEDDED, ATTACHED):
                 with work_folder() as folder, home_of(kind, folder, history) as running:
                     report.add(figures_of(running, rate, folder), kind)

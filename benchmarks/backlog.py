@@ -9,8 +9,8 @@ from pathlib import Path
 
 import redis
 
+from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.event_generator import Filled, copies, fill
-from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.homes import Shape, StreamHome
 from benchmarks.harness.job_progress import JobFollower, log_ends
 from benchmarks.harness.run_report import Figure, Report, work_folder

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.backlog import fold_backlog
+from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.event_generator import fill, grid
-from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.homes import Shape, StreamHome, share_base
 from benchmarks.harness.run_report import Figure, Report, work_folder
 from features.fold import state

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from benchmarks.backlog import fold_backlog
+from benchmarks.harness.engines.flink_cluster import CheckpointLog, Cluster
 from benchmarks.harness.event_generator import fill, grid
-from benchmarks.harness.flink_cluster import CheckpointLog, Cluster
 from benchmarks.harness.homes import Running, Shape, StreamHome
 from benchmarks.harness.run_report import Report, work_folder
 from features.errors import Broken

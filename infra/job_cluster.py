@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from features.engines.shared_engines import Engines
+from infra.attached.findings import require_well
 from infra.attached.flink_entry import enter_flink
+from infra.attached.store_entry import examine_store, store_of
 from infra.flink import cluster as flink
 from infra.flink.client import FlinkClient
 from infra.flink.job_client import JobClient
@@ -18,25 +20,28 @@ from infra.home.record import HomeRecord
 from infra.services.redis_instance import RedisRun
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
-from infra.settings.table import Flink
+from infra.settings.table import Settings
 from infra.system.class_archive import ClassArchive
 from streaming.log_ends import KafkaLogEnds
 from streaming.settings import JobSettings, writer_names
 
 
 class JobCluster:
-    """Where the home's job runs. address: of Flink's REST interface."""
+    """Where the home's job runs. address: of Flink's REST interface; store: of the job's checkpoints."""
 
-    def __init__(self, home: Home, record: HomeRecord, settings: Flink, ports: Ports, supervisor: Supervisor) -> None:
+    def __init__(
+        self, home: Home, record: HomeRecord, settings: Settings, ports: Ports, supervisor: Supervisor
+    ) -> None:
         self._home = home
         self._record = record
-        self._settings = settings
+        self._settings = settings.flink
+        self.store = store_of(home, settings, record.home_id)
         self._ports = ports
         self._supervisor = supervisor
         self._client: JobClient | None = None
         self._env: dict[str, str] = {}
         """Environment of Flink's processes and client, once the cluster is configured."""
-        self.address = settings.address or ports.flink
+        self.address = settings.flink.address or ports.flink
 
     @property
     def is_attached(self) -> bool:
@@ -53,13 +58,16 @@ class JobCluster:
 
     def start(self) -> None:
         """Start the cluster, if it is ours, and a client that warms itself and the TaskManagers until the job is submitted.
-        Raises Unavailable if the cluster does not come up."""
+        Raises Unavailable if the cluster does not come up, or no checkpoint can be written."""
+        if self._settings.checkpoints is not None:
+            require_well([examine_store(self.store)])
         if self.is_attached:
-            self._env = flink.configure_client(self._home, self.address, self._settings.python, self._record.state)
+            python, state = self._settings.python, self._record.state
+            self._env = flink.configure_client(self._home, self.address, python, state, self.store)
             self._start_client()
             return
         topology = self._record.topology
-        self._env = flink.configure(self._home, self._ports, self._record.state, topology)
+        self._env = flink.configure(self._home, self._ports, self._record.state, topology, self.store)
         *needed, _ = self._task_managers(self._record.parallelism)
         cluster = [
             *flink.coordinators(self._home, self._ports, topology.coordinators),
@@ -98,7 +106,7 @@ class JobCluster:
 
         assert self._client is not None
         cluster = FlinkClient(self.address, job_name=record.job_name)
-        job = Job(self._home, cluster, self._client, settings, supervisor)
+        job = Job(self._home, self.store, cluster, self._client, settings, supervisor)
         workers = self._task_managers(record.parallelism)
         standby = Standby(self._home, cluster, self._env, supervisor, workers[-1]) if workers else None
         pending = PendingRecords(engines.redis, KafkaLogEnds(engines.kafka), lambda: job.settings)

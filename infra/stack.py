@@ -102,7 +102,7 @@ class Stack:
         usual = USUAL if options.port else {}
         self.ports = Ports.choose(options.port, self.record.ports, usual, topology.port_names)
         self.engines = engines_by(self.settings, home, self.ports, topology, self.record.partitions)
-        self._cluster = JobCluster(home, self.record, self.settings.flink, self.ports, self.supervisor)
+        self._cluster = JobCluster(home, self.record, self.settings, self.ports, self.supervisor)
         self.flink = self._cluster.address
         self.record.put_flink(self.settings.flink.address or "")
         self.record.put_ports({name: port for name, port in self.ports.named().items() if name != "api"})
@@ -264,7 +264,7 @@ class Stack:
         if self._redis_run.read_instances()[1] == self.record.generation and not is_other:
             return
         # A new generation, or a Redis that has lost what it held: from the base, and the whole log once more.
-        checkpoints.forget(self.home)
+        checkpoints.forget(self._cluster.store)
         with self.steps.step("base into Redis") as notes:
             users, items = self._fill_redis()
             notes.append(f"{users} users, {items} items")

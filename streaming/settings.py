@@ -26,8 +26,8 @@ class JobSettings(msgspec.Struct, frozen=True):
     parallelism     of the fold, at most as many as the log has partitions
     attribution     window (s) in which a shown list waits for actions on it before it becomes a sample
     state_version   of the states in Flink that the home's generation was made for; the operators refuse another than their own
-    whole_until     broker time, ms, up to which users are written whole: a job before this one may have written to a Redis that
-                    lacked what came before that
+    whole_until     broker time, ms: users of a batch that has a record from before that are written whole: an earlier job may
+                    have written to a Redis that lacked something
     name            of the job in Flink
     items           whether events are also folded into items and pairs. If not, half of the job's work is saved, and items and
                     pairs stay as they are in the base

@@ -1,6 +1,6 @@
 """`bench cut`: what callers notice while a network is cut between hosts.
 
-Three hosts of one machine (`benchmarks.harness.hosts`) have a broker of Kafka, a primary of a Redis Cluster and a replica of
+Three hosts of one machine (`benchmarks.harness.engines`) have a broker of Kafka, a primary of a Redis Cluster and a replica of
 another's each; a home is attached to them, whose API, job and models run beside. Events and lists come steadily over HTTP. One
 host after another is cut off, each for a while and each way: of what it sends nothing arrives, then of what is sent to it. It is
 measured as in `bench losses`.
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.faults.losses import USERS, Loss, await_calm, report_losses
+from benchmarks.harness.engines.host_engines import HostEngines
+from benchmarks.harness.engines.hosts import Hosts, why_not
 from benchmarks.harness.homes import Running
-from benchmarks.harness.host_engines import HostEngines
-from benchmarks.harness.hosts import Hosts, why_not
 from benchmarks.harness.run_report import Report, work_folder
 from benchmarks.harness.started_home import started
 from benchmarks.harness.steady_callers import SteadyCallers

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.homes import Running
 from benchmarks.harness.job_progress import ledger
 from benchmarks.harness.run_report import Figure, Report
@@ -175,7 +175,8 @@ def _counted(answers: Sequence[ListAnswer]) -> str:
     '2 b, 1 a'
     """
     found = Counter(lacked for each in answers for lacked in each.degraded)
-    return ", ".join(f"{count} {lacked}" for lacked, count in found.most_common())
+    ordered = sorted(found.items(), key=lambda each: -each[1])
+    return ", ".join(f"{count} {lacked}" for lacked, count in ordered)
 
 
 def measure(running: Running, events: float, lists: float, silent: float, calm: float, report: Report) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.event_latency import MS, NEVER, Sent, Timestamps, outage
-from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.homes import Running, Shape, given_or_own
 from benchmarks.harness.job_progress import ledger
 from benchmarks.harness.run_report import LOAD, Figure, Report, load, work_folder

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.harness.flink_cluster import Cluster
+from benchmarks.harness.engines.flink_cluster import Cluster
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.harness.engines.flink_cluster import Checkpoint, CheckpointLog, Cluster
 from benchmarks.harness.event_latency import MS, NEVER, Sent, Timestamps, in_intervals
-from benchmarks.harness.flink_cluster import Checkpoint, CheckpointLog, Cluster
 from benchmarks.harness.homes import Running, Shape, given_or_own
 from benchmarks.harness.run_report import Figure, Report, spread, work_folder
 from benchmarks.harness.traffic import Plan, traffic

@@ -10,6 +10,7 @@ from infra.attached.flink_entry import flink_findings
 from infra.attached.kafka_entry import examine_kafka, expected_by
 from infra.attached.reaching import reach
 from infra.attached.redis_entry import examine_redis
+from infra.attached.store_entry import examine_store, store_of
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.addresses import attached_kafka, attached_redis
@@ -28,6 +29,8 @@ def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
         yield from examine_redis(redis, record.home_id)
     if settings.flink.address is not None:
         yield from flink_findings(home, record, settings.flink)
+    if settings.flink.checkpoints is not None:
+        yield examine_store(store_of(home, settings, record.home_id))
     if settings.models.server is not None:
         yield _examine_model_server(settings.models.server)
     if settings.spark.master is not None and settings.spark.master.startswith("spark://"):

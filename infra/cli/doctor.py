@@ -43,7 +43,7 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
         done = subprocess.run([str(part) for part in argv], capture_output=True, text=True, timeout=30)
         lines = (done.stdout + done.stderr).strip().splitlines()
         check(done.returncode == 0, name, lines[0] if lines else "no answer", "its package does not run on this system")
-    for group in packages.COORDINATES:
+    for group in [each for each in packages.COORDINATES if each not in packages.OPTIONAL]:
         try:
             check(True, f"jars of {group}", f"{len(packages.jars(group))}, checked by digest when fetched")
         except MartletError as error:

@@ -1,14 +1,17 @@
 """Checkpoints and savepoints of a home: listing, refusing unreadable ones, deleting old ones."""
 
 import re
-import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from infra.home.paths import Home
+from features.errors import Unavailable
+from infra.flink.checkpoint_store import CheckpointStore, Stored
 
 _REFUSED = "REFUSED"
+_GENERATION = "generation-"
+"""What the name of an empty file begins with that says of which generation all others are."""
+_COMPLETE = re.compile("([^/]+/chk-[^/]+|savepoint-[^/]+)/_metadata")
 _JOB = re.compile("[0-9a-f]{32}")
 INTERVAL_S = 30
 """Seconds from the end of a checkpoint to the beginning of the next: so much of the log is read again after a crash, at most."""
@@ -18,50 +21,83 @@ RETAINED = 6
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint or savepoint. `completed_at` is wall time, s."""
+    """A complete checkpoint or savepoint. path: below its store; completed_at: wall time, s."""
 
-    folder: Path
+    path: str
     completed_at: float
 
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
 
-def retained(home: Home) -> list[Checkpoint]:
-    """Returns the complete checkpoints that were not refused, newest first."""
+
+def retained(store: CheckpointStore) -> list[Checkpoint]:
+    """Returns the complete checkpoints that were not refused, newest first. Raises Unavailable."""
+    return _complete(store.entries())
+
+
+def _complete(entries: list[Stored]) -> list[Checkpoint]:
+    paths = {each.path for each in entries}
     found = [
-        Checkpoint(metadata.parent, metadata.stat().st_mtime)
-        for pattern in ("*/chk-*/_metadata", "savepoint-*/_metadata")
-        for metadata in home.checkpoints.glob(pattern)
-        if not (metadata.parent / _REFUSED).exists()
+        Checkpoint(each.path.removesuffix("/_metadata"), each.written_at)
+        for each in entries
+        if _COMPLETE.fullmatch(each.path) and each.path.replace("_metadata", _REFUSED) not in paths
     ]
     return sorted(found, key=lambda each: each.completed_at, reverse=True)
 
 
-def refuse(checkpoint: Checkpoint, reason: str) -> None:
-    """Never start from this checkpoint again; its files stay for inspection."""
-    (checkpoint.folder / _REFUSED).write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {reason}\n")
+def refuse(store: CheckpointStore, checkpoint: Checkpoint, reason: str) -> None:
+    """Never start from this checkpoint again; its files stay for inspection. Raises Unavailable."""
+    store.write(f"{checkpoint.path}/{_REFUSED}", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {reason}\n")
 
 
-def forget(home: Home) -> None:
-    """Delete all checkpoints, as when the generation rises: states then start from the base."""
-    shutil.rmtree(home.checkpoints, ignore_errors=True)
-    home.checkpoints.mkdir(parents=True, exist_ok=True)
+def forget(store: CheckpointStore) -> None:
+    """Delete all checkpoints, as when the generation rises: states then start from the base. Raises Unavailable where one that is
+    complete is left: a job would start from it."""
+    store.delete("")
+    if left := retained(store):
+        raise Unavailable(f"checkpoints in {store.uri}: {len(left)} could not be deleted, {left[0].path} for one")
 
 
-def drop_superseded(home: Home, job: str) -> None:
+def admit(store: CheckpointStore, generation: int) -> None:
+    """See to it that all checkpoints are of this generation: a store that was used before, and not since, has older ones, which
+    are deleted. Those of a store that has none marked are taken to be of it. Raises Unavailable."""
+    mark = f"{_GENERATION}{generation}"
+    marked = {each.path for each in store.entries() if each.path.startswith(_GENERATION)}
+    if marked - {mark}:
+        forget(store)
+    if marked != {mark}:
+        store.write(mark, "")
+
+
+def drop_superseded(store: CheckpointStore, job: str) -> None:
     """Delete the checkpoints of jobs before this one, refused ones too, once it has RETAINED newer ones of its own: Flink deletes
-    those of the job that runs alone."""
-    own = [each.completed_at for each in retained(home) if each.folder.parent.name == job]
+    those of the job that runs alone. Raises Unavailable."""
+    entries = store.entries()
+    own = [each.completed_at for each in _complete(entries) if each.path.startswith(f"{job}/")]
     if len(own) < RETAINED:
         return
-    for folder in home.checkpoints.iterdir():
-        if folder.name == job or not _JOB.fullmatch(folder.name):
-            continue
-        found = [metadata.stat().st_mtime for metadata in folder.glob("chk-*/_metadata")]
-        if max(found, default=folder.stat().st_mtime) < min(own):
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder, newest in _newest_by_folder(entries).items():
+        if folder != job and _JOB.fullmatch(folder) and newest < min(own):
+            store.delete(folder)
 
 
-def drop_older_savepoints(home: Home, limit: int = 2) -> None:
-    """Delete all savepoints but the newest `limit`; Flink itself deletes none."""
-    folders = sorted(home.checkpoints.glob("savepoint-*"), key=lambda each: each.stat().st_mtime, reverse=True)
-    for folder in folders[limit:]:
-        shutil.rmtree(folder, ignore_errors=True)
+def drop_older_savepoints(store: CheckpointStore, limit: int = 2) -> None:
+    """Delete all savepoints but the newest `limit`; Flink itself deletes none. Raises Unavailable."""
+    newest = _newest_by_folder(store.entries())
+    savepoints = sorted(filter(_is_savepoint, newest), key=lambda folder: newest[folder], reverse=True)
+    for folder in savepoints[limit:]:
+        store.delete(folder)
+
+
+def _is_savepoint(folder: str) -> bool:
+    return folder.startswith("savepoint-")
+
+
+def _newest_by_folder(entries: Iterable[Stored]) -> dict[str, float]:
+    """Returns when the newest complete checkpoint of each folder at the top was written, or else what is newest in it."""
+    newest: dict[str, tuple[bool, float]] = {}
+    for each in entries:
+        folder, _, rest = each.path.partition("/")
+        newest[folder] = max(newest.get(folder, (False, 0.0)), (rest.endswith("_metadata"), each.written_at))
+    return {folder: written_at for folder, (_, written_at) in newest.items()}

@@ -1,18 +1,21 @@
 """The Flink session cluster of a home, from the distribution inside the apache-flink wheel."""
 
+import json
 import os
 import shutil
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from features.durable import write_secret
 from features.errors import BadInput, Unavailable
 from infra.flink import flink_java, zookeeper
+from infra.flink.checkpoint_store import SCHEME, CheckpointStore, own_store
 from infra.flink.checkpoints import INTERVAL_S, RETAINED
 from infra.flink.client import FlinkClient
-from infra.flink.flink_lib import link_lib
+from infra.flink.flink_lib import link_lib, link_plugins
 from infra.flink.zookeeper import SESSION_MS, quorum
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
@@ -69,6 +72,8 @@ _STATE = {
     # On disk with a cache in managed memory, checkpoints incremental: for millions of users.
     ROCKSDB: {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"},
 }
+S3_PLUGIN: Final = "s3"
+"""Group of jars, and name of the plugin."""
 _MANAGED_MIB = {MEMORY: 16, ROCKSDB: 160}
 
 
@@ -91,9 +96,13 @@ def require_state(state: str | None) -> None:
         raise BadInput("--state", " or ".join(_STATE), state)
 
 
-def configure(home: Home, ports: Ports, state: str = MEMORY, topology: Topology = ALONE) -> dict[str, str]:
-    """Write the cluster's configuration, with state in MEMORY or ROCKSDB; returns the environment variables of its processes
-    and its client. What JobManagers of a run before have left for one another is removed."""
+def configure(
+    home: Home, ports: Ports, state: str = MEMORY, topology: Topology = ALONE, store: CheckpointStore | None = None
+) -> dict[str, str]:
+    """Write the cluster's configuration, with state in MEMORY or ROCKSDB and checkpoints in a store, None: the home's own;
+    returns the environment variables of its processes and its client. What JobManagers of a run before have left for one another
+    is removed."""
+    store = store or own_store(home)
     settings = {
         **process_settings(state),
         "jobmanager.rpc.address": LOOPBACK,
@@ -104,7 +113,8 @@ def configure(home: Home, ports: Ports, state: str = MEMORY, topology: Topology 
         "rest.port": ports.flink_rest,
         "taskmanager.bind-host": LOOPBACK,
         "taskmanager.host": LOOPBACK,
-        **_job_settings(home, state),
+        **_job_settings(store, state),
+        **store.flink_settings(),
         **(_high_availability(home, ports, topology.coordinators) if topology.coordinators else {}),
         **_python_settings(None),
         "env.log.dir": str(home.logs),
@@ -115,7 +125,7 @@ def configure(home: Home, ports: Ports, state: str = MEMORY, topology: Topology 
     shutil.rmtree(_shared(home), ignore_errors=True)
     (home.flink / "tmp").mkdir(exist_ok=True)
     (home.run / "flink").mkdir(exist_ok=True)
-    return _written(home, settings)
+    return _written(home, settings, [S3_PLUGIN] if store.uri.startswith(f"{SCHEME}://") else [])
 
 
 def _high_availability(home: Home, ports: Ports, coordinators: int) -> dict[str, object]:
@@ -151,23 +161,26 @@ def process_settings(state: str = MEMORY) -> dict[str, object]:
     }
 
 
-def _written(home: Home, settings: Mapping[str, object]) -> dict[str, str]:
-    """Write a configuration and the folder of jars; returns the environment variables that lead there."""
+def _written(home: Home, settings: Mapping[str, object], plugins: Sequence[str] = ()) -> dict[str, str]:
+    """Write a configuration and the folders of jars; returns the environment variables that lead there. plugins: groups of jars
+    beside Flink's own."""
     conf, lib = home.flink_conf, home.flink_lib
     conf.mkdir(parents=True, exist_ok=True)
-    (conf / "config.yaml").write_text("".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items()))
+    text = "".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items())
+    write_secret(conf / "config.yaml", text.encode())  # keys of a bucket may be in it
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
         (conf / name).write_text(CONSOLE_LOGGING)
     for name in ("masters", "workers"):
         (conf / name).write_text(f"{LOOPBACK}\n")
     link_lib(lib)
+    link_plugins(home.flink_plugins, plugins)
     return python_env(
         {
             # Without FLINK_HOME, pyflink looks for it and resets FLINK_LIB_DIR on the way.
             "FLINK_HOME": str(packages.flink_home()),
             "FLINK_CONF_DIR": str(conf),
             "FLINK_LIB_DIR": str(lib),
-            "FLINK_PLUGINS_DIR": str(packages.flink_home() / "plugins"),
+            "FLINK_PLUGINS_DIR": str(home.flink_plugins),
             "FLINK_LOG_DIR": str(home.logs),
             "FLINK_IDENT_STRING": "martlet",
             "PYTHONPATH": os.pathsep.join([str(REPO), sysconfig.get_path("purelib")]),
@@ -175,25 +188,28 @@ def _written(home: Home, settings: Mapping[str, object]) -> dict[str, str]:
     )
 
 
-def configure_client(home: Home, address: str, python: str | None, state: str = MEMORY) -> dict[str, str]:
+def configure_client(
+    home: Home, address: str, python: str | None, state: str = MEMORY, store: CheckpointStore | None = None
+) -> dict[str, str]:
     """Write the configuration of a client of an attached cluster at the REST address `address`, and of the job that it submits;
-    returns its environment variables. `python`: the one on the TaskManagers; None: the path of this one."""
+    returns its environment variables. `python`: the one on the TaskManagers; None: the path of this one; state, store: as of
+    `configure`; the cluster itself must know how a bucket is reached."""
     host, port = host_and_port(address)
     settings = {
         "rest.address": host,
         "rest.port": port,
-        **_job_settings(home, state),
+        **_job_settings(store or own_store(home), state),
         **_python_settings(python),
         "env.java.opts.all": " ".join(flink_java.options()),
     }
     return _written(home, settings)
 
 
-def _job_settings(home: Home, state: str) -> dict[str, object]:
+def _job_settings(store: CheckpointStore, state: str) -> dict[str, object]:
     """Returns the settings that a job takes along, to whichever cluster."""
     return {
         "execution.checkpointing.storage": "filesystem",
-        "execution.checkpointing.dir": home.checkpoints.as_uri(),
+        "execution.checkpointing.dir": store.uri,
         "execution.checkpointing.interval": f"{INTERVAL_S} s",
         # Flink triggers the first checkpoint this long after the first task runs: by then all of them should run. It is
         # counted from the end of a checkpoint: the period is this and the duration of one, longer than the interval.
@@ -228,7 +244,7 @@ def _shared(home: Home) -> Path:
 
 
 def _yaml(value: object) -> str:
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    return str(value) if isinstance(value, int) else json.dumps(str(value))
 
 
 def class_archive(home: Home) -> ClassArchive:

@@ -1,6 +1,7 @@
 """The jars of Flink's lib folder: its own, and what the job needs beside them."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from features.durable import atomic_file
@@ -29,6 +30,19 @@ def link_lib(lib: Path) -> None:
     for jar in [*(packages.flink_home() / "lib").glob("*.jar"), *lasting]:
         (lib / jar.name).symlink_to(jar)
     shutil.copy(own, lib)  # which others may remove from its store
+
+
+def link_plugins(plugins: Path, added: Sequence[str]) -> None:
+    """Make a folder of plugins of links to Flink's own, and one for each group of jars that is `added`. Raises Unavailable where
+    those can't be fetched."""
+    shutil.rmtree(plugins, ignore_errors=True)
+    plugins.mkdir(parents=True)
+    for plugin in (packages.flink_home() / "plugins").iterdir():
+        (plugins / plugin.name).symlink_to(plugin)
+    for group in added:
+        (plugins / group).mkdir()
+        for jar in packages.jars(group):
+            (plugins / group / jar.name).symlink_to(jar)
 
 
 def copy_jars(lib: Path) -> list[str]:

@@ -5,22 +5,22 @@ used; if none is left the job starts from the base and folds the whole log again
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import msgspec
 
 from features.durable import write_secret
 from features.errors import Unavailable
 from infra.flink import checkpoints
+from infra.flink.checkpoint_store import CheckpointStore
 from infra.flink.checkpoints import Checkpoint
 from infra.flink.client import FlinkClient, Json, all_run, innermost_cause
 from infra.flink.job_client import WARM_TIMEOUT, JobClient, NotSubmitted
 from infra.flink.repetition import CLOCKS_DIFFER
 from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
-from streaming.settings import JobSettings
+from streaming.settings import JobSettings, read_settings
 
 RUN_TIMEOUT = 60.0 + WARM_TIMEOUT
 RUN_TIMEOUT_EACH = 40.0
@@ -35,7 +35,13 @@ _UNREADABLE = (
     "Could not restore", "restoring", "Failed to rollback to checkpoint", "checkpoint metadata", "checkpoint/savepoint",
     "StateMigrationException", "savepoint file", "checkpoint pointer", "CheckpointCoordinator.restore",
 )  # fmt: skip
-"""Phrases in Flink's error messages if a checkpoint, not a service, is at fault."""
+"""Phrases in Flink's error messages if a checkpoint, not a service, is at fault …"""
+_AWAY = (
+    "SdkClientException", "S3Exception", "UnknownHostException", "ConnectException", "SocketTimeoutException",
+    "UnsupportedFileSystemSchemeException",
+)  # fmt: skip
+_NO_OBJECT = "NoSuchKey"
+"""… unless it is the bucket that does not answer, or refuses; one that has no such object has answered."""
 
 
 def settings_file(home: Home) -> Path:
@@ -43,22 +49,38 @@ def settings_file(home: Home) -> Path:
     return home.flink / "job.json"
 
 
+def _carried_on(settings: JobSettings, file: Path) -> JobSettings:
+    """Returns the settings, with until when users are to be written whole as a start before this one has found."""
+    with suppress(OSError, msgspec.MsgspecError):
+        before = read_settings(file)
+        if before.generation == settings.generation:
+            return msgspec.structs.replace(settings, whole_until=max(before.whole_until, settings.whole_until))
+    return settings
+
+
 class CheckpointUnreadable(Unavailable):
     """The job did not start because of the checkpoint."""
 
 
 class Job:
-    """Controls one home's job in its Flink cluster."""
+    """Controls one home's job in its Flink cluster. store: of its checkpoints."""
 
     def __init__(
-        self, home: Home, flink: FlinkClient, client: JobClient, settings: JobSettings, supervisor: Supervisor
+        self,
+        home: Home,
+        store: CheckpointStore,
+        flink: FlinkClient,
+        client: JobClient,
+        settings: JobSettings,
+        supervisor: Supervisor,
     ) -> None:
         self._home = home
+        self.store = store
         self._flink = flink
         self._client = client
         self._supervisor = supervisor
         self._began: float | None = None
-        self.use(settings)
+        self.use(_carried_on(settings, settings_file(home)))
 
     def use(self, settings: JobSettings) -> None:
         """Set the settings for the next start."""
@@ -80,17 +102,18 @@ class Job:
     def start(self, before: float | None = None) -> str:
         """Start from the newest checkpoint that loads, completed before `before` (wall time, s) if given, else from the
         base; returns the origin. Raises Unavailable if the fault is not a checkpoint's."""
+        checkpoints.admit(self.store, self.settings.generation)
         if before is not None:  # until now the job has written to the Redis that lacks something
             self.use(msgspec.structs.replace(self.settings, whole_until=int(1000 * (time.time() + CLOCKS_DIFFER))))
-        for checkpoint in checkpoints.retained(self._home):
-            if before is not None and checkpoint.completed_at >= before:
+        for checkpoint in checkpoints.retained(self.store):
+            if before is not None and checkpoint.completed_at >= before - CLOCKS_DIFFER:
                 # For good: a later start without `before` would take it, and leave out what was lost.
                 self._refuse(checkpoint, "Redis has lost writes of before it")
                 continue
             try:
                 self._submit(checkpoint)
                 self.wait_running()
-                return self._started(str(checkpoint.folder))
+                return self._started(self.store.name_of(checkpoint.path))
             except CheckpointUnreadable as error:
                 self.cancel()
                 self._refuse(checkpoint, str(error).splitlines()[0][:300])
@@ -102,12 +125,13 @@ class Job:
 
     def _started(self, origin: str) -> str:
         self._supervisor.note(job_from=origin)
-        checkpoints.drop_older_savepoints(self._home)
+        with suppress(Unavailable):  # they go after the next start
+            checkpoints.drop_older_savepoints(self.store)
         return origin
 
     def _submit(self, checkpoint: Checkpoint | None) -> None:
         try:
-            self._client.submit(None if checkpoint is None else checkpoint.folder.as_uri())
+            self._client.submit(None if checkpoint is None else self.store.uri_of(checkpoint.path))
         except NotSubmitted as error:
             raise _fault(error.output)(str(error)) from error
 
@@ -163,16 +187,20 @@ class Job:
         if job is None:
             return
         restored = self._flink.checkpoints(job["jid"])["latest"]["restored"]
-        path = "" if restored is None else url2pathname(urlsplit(restored["external_path"]).path)
-        present = checkpoints.retained(self._home)
-        since = next((each.completed_at for each in present if str(each.folder) == path), job["start-time"] / 1000)
-        for checkpoint in present:
+        path = None if restored is None else self.store.path_of(restored["external_path"])
+        present = checkpoints.retained(self.store)
+        since = next((each.completed_at for each in present if each.path == path), job["start-time"] / 1000)
+        self.refuse_since(since, reason)
+
+    def refuse_since(self, since: float, reason: str) -> None:
+        """Refuse the checkpoints completed since then (wall time, s). Raises Unavailable."""
+        for checkpoint in checkpoints.retained(self.store):
             if checkpoint.completed_at >= since:
                 self._refuse(checkpoint, reason)
 
     def _refuse(self, checkpoint: Checkpoint, reason: str) -> None:
-        checkpoints.refuse(checkpoint, reason)
-        self._supervisor.note(checkpoint_refused=f"{checkpoint.folder.name}: {reason}")
+        checkpoints.refuse(self.store, checkpoint, reason)
+        self._supervisor.note(checkpoint_refused=f"{checkpoint.name}: {reason}")
 
     def cancel(self, timeout: float = 30.0) -> None:
         """Cancel the job, without a savepoint. Raises Unavailable if it does not end within `timeout` seconds."""
@@ -190,7 +218,7 @@ class Job:
         job = self.running()
         if job is None:
             raise Unavailable("no job runs")
-        request = self._flink.stop_with_savepoint(job, self._home.checkpoints.as_uri())
+        request = self._flink.stop_with_savepoint(job, self.store.uri)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             answer = self._flink.savepoint(job, request)
@@ -218,4 +246,5 @@ def end_live_job(flink: FlinkClient, timeout: float = 30.0) -> bool:
 
 
 def _fault(text: str) -> type[Unavailable]:
-    return CheckpointUnreadable if any(phrase in text for phrase in _UNREADABLE) else Unavailable
+    is_away = any(name in text for name in _AWAY) and _NO_OBJECT not in text
+    return CheckpointUnreadable if not is_away and any(phrase in text for phrase in _UNREADABLE) else Unavailable

@@ -11,7 +11,7 @@ import msgspec
 from features.errors import MartletError, Unavailable
 from infra.flink import checkpoints
 from infra.flink.job_control import Job
-from infra.flink.repetition import Loss, Repetition
+from infra.flink.repetition import CLOCKS_DIFFER, Loss, Repetition
 from infra.flink.standby import Standby
 from infra.flink.standstill import Standstill
 from infra.home import command_channel
@@ -84,7 +84,7 @@ class JobKeeper:
         try:
             if self._job.just_began():  # it will start from the base again, as if it had not begun
                 self._job.cancel()
-                checkpoints.forget(self._home)
+                checkpoints.forget(self._job.store)
             else:
                 self._job.stop_with_savepoint()
         except Unavailable as error:
@@ -115,7 +115,7 @@ class JobKeeper:
         job = self._job.running() if time.monotonic() >= self._tidy_at else None
         if job is not None:
             self._tidy_at = time.monotonic() + TIDY_EVERY
-            checkpoints.drop_superseded(self._home, job)
+            checkpoints.drop_superseded(self._job.store, job)
 
     def _prepare_for_faults(self) -> None:
         """See to it that the job has its TaskManagers, then a warm standby, then a client that can submit it again."""
@@ -174,6 +174,8 @@ class JobKeeper:
         """Have what Redis lost written again by the job as it runs, or by one that starts from before the loss."""
         is_done = self._repetition.poll(loss)
         if is_done:
+            # Where this is lost again, they would not know that it is to be written.
+            self._job.refuse_since(loss.since - CLOCKS_DIFFER, "what Redis lost of before it was written again later")
             self._is_written(self._repetition.loss)
             self._supervisor.note(job_wrote_again=_reported(ANOTHER))
         elif is_done is not None:
@@ -195,7 +197,7 @@ class JobKeeper:
     def _rebuild(self, why: str) -> str:
         """Rebuild everything in Redis: load the base, then fold the whole log. Returns the job's origin."""
         self._job.cancel()
-        checkpoints.forget(self._home)
+        checkpoints.forget(self._job.store)
         self._fill_redis()
         origin = self._restart(why, None)
         self._redis_run.note(self._redis_run.read_instances()[0])

@@ -59,6 +59,11 @@ class Home:
         return self.flink / "lib"
 
     @property
+    def flink_plugins(self) -> Path:
+        """Links to the plugins of Flink's processes."""
+        return self.flink / "plugins"
+
+    @property
     def checkpoints(self) -> Path:
         return self.flink / "checkpoints"
 

@@ -19,6 +19,7 @@ def check(settings: Settings, where: Where) -> None:
     _check_kafka(settings.kafka, where)
     _check_redis(settings.redis, where)
     _check_flink(settings, where)
+    _check_s3(settings, where)
     _check_api(settings.api, where)
     for path, address in (("api.address", settings.api.address), ("watch.address", settings.watch.address)):
         if address is not None:
@@ -74,6 +75,13 @@ def _check_redis(redis: Redis, where: Where) -> None:
     far = next((host for host, _ in servers if not is_loopback(host)), None)
     if redis.password is not None and url.scheme != "rediss" and far is not None:
         raise BadInput(where("redis.url"), f"rediss://, since the password would be sent to {far} as it is", redis.url)
+
+
+def _check_s3(settings: Settings, where: Where) -> None:
+    s3 = settings.s3
+    for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
+        if getattr(s3, one) is not None and getattr(s3, other) is None:
+            raise BadInput(where(f"s3.{one}"), f"s3.{other} with it", f"s3.{one} alone")
 
 
 def _check_flink(settings: Settings, where: Where) -> None:

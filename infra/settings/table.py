@@ -111,6 +111,33 @@ class Flink(msgspec.Struct, frozen=True, kw_only=True):
     python: Annotated[
         str | None, _setting("a path", "the Python on its TaskManagers; left out: the path of this one")
     ] = None
+    checkpoints: Annotated[
+        str | None,
+        _setting(
+            "an absolute path, or s3://BUCKET/FOLDER",
+            "where the job's checkpoints and savepoints lie, each home's in a folder by its id; left out: in the home",
+            pattern=r"/.*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?",
+        ),
+    ] = None
+
+
+class S3(msgspec.Struct, frozen=True, kw_only=True):
+    """How buckets of S3 are reached."""
+
+    endpoint: Annotated[
+        str | None,
+        _setting(
+            "http://HOST:PORT or https://HOST[:PORT]",
+            "a server of S3's protocol; left out: Amazon's",
+            pattern=rf"https?://{_SERVER}",
+        ),
+    ] = None
+    region: Annotated[str | None, _setting("a name", "the region; left out: as `AWS_REGION` says")] = None
+    access_key: Annotated[
+        str | None,
+        _setting("a text", "the id of the key to sign with; left out: as `AWS_…` variables or the machine's role say"),
+    ] = None
+    secret_key: Annotated[str | None, _setting("a text", "that key's secret", secret=True)] = None
 
 
 class Spark(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +238,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: Kafka = Kafka()
     redis: Redis = Redis()
     flink: Flink = Flink()
+    s3: S3 = S3()
     spark: Spark = Spark()
     models: Models = Models()
     api: Api = Api()

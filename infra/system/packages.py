@@ -19,8 +19,11 @@ from features.errors import Broken, Unavailable
 COORDINATES = {
     "kafka": "org.apache.kafka:kafka_2.13:4.3.1",
     "connector": "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",
+    "s3": "org.apache.flink:flink-s3-fs-native:2.3.0",
     "compiler": "org.eclipse.jdt:ecj:3.40.0",
 }
+OPTIONAL = ("s3",)
+"""Groups that are fetched only where the settings ask for what they do."""
 LOCK = Path(__file__).with_name("jars.lock")
 STORE = Path(sys.prefix) / "share" / "martlet"
 FETCH_TIMEOUT = 600.0

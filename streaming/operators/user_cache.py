@@ -15,7 +15,7 @@ from features.fold.user import Outcome, fold_user, undone_item
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
-from features.types import UNDO, Event, Item, ItemId, Millis
+from features.types import UNDO, Event, Item, ItemId
 from streaming.operators.byte_states import ByteStates
 from streaming.operators.stored_state import StoredLive, decode_live, encode
 from streaming.redis_sink.redis_commands import UserWrite
@@ -98,9 +98,8 @@ class UserStates:
         self.kernel.freeze(user.rows, state)
         return outcome
 
-    def store(self, changed: dict[int, LiveUser], whole_until: Millis = 0) -> dict[int, UserWrite]:
-        """Put users into Flink's state; returns the write to Redis for each: a complete one, if the broker took the user's newest
-        record until then."""
+    def store(self, changed: dict[int, LiveUser], whole: bool = False) -> dict[int, UserWrite]:
+        """Put users into Flink's state; returns the write to Redis for each, of what has changed or of the whole."""
         heads: dict[int, bytes] = {}
         chunks: dict[str, bytes] = {}
         writes: dict[int, UserWrite] = {}
@@ -125,10 +124,8 @@ class UserStates:
                     open=bytes(journal.open),
                 )
             )
-            is_whole = user.broker_ts <= whole_until
-            writes[user_id] = (
-                self._whole(user) if is_whole else UserWrite(user.n, user.broker_ts, rows.features, user.seen)
-            )
+            changes = UserWrite(user.n, user.broker_ts, rows.features, user.seen)
+            writes[user_id] = self._whole(user) if whole else changes
             user.seen = {}
             self._put_in_cache(user_id, user)
         if chunks:

@@ -30,6 +30,7 @@ from features.kernel.users.user_kernel import UserKernel
 from features.keys import EVENTS, ITEMS, SERVED, user_key, user_of
 from features.schema.tables import Schema
 from features.store.job_status import VERDICTS, lane_key
+from features.types import FOREVER
 from features.verdicts import APPLIED, MARKS, REJECTED, REROUTED
 from streaming.batch_codec import EVENTS_TOPIC, Record, partition_of_batch, unpack_batch
 from streaming.lanes import Lanes
@@ -137,8 +138,10 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane = self._lanes.get(self._lane_numbers.labels[partition_of_batch(value)]) or self._lane(ctx)
         changed: dict[int, LiveUser] = {}
         out: list[Any] = []
+        oldest = FOREVER
         for record in unpack_batch(value):
             lane.begin(record)
+            oldest = min(oldest, record.broker_ts)
             if record.topic == EVENTS_TOPIC:
                 self._event(lane, record, changed, out)
             else:
@@ -146,7 +149,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             lane.end(record)
         self._fold_batch(lane)
         self._lists.close_due(lane, out)
-        self._store(lane, changed, ctx, out)
+        self._store(lane, changed, ctx, out, whole=oldest <= self._settings.whole_until)
         return iter(out)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
@@ -304,10 +307,12 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane.stored.count(verdict, times)
         self._counted[verdict] += times
 
-    def _store(self, lane: LaneProgress, changed: dict[int, LiveUser], ctx: Any, out: list[Any]) -> None:
+    def _store(
+        self, lane: LaneProgress, changed: dict[int, LiveUser], ctx: Any, out: list[Any], whole: bool = False
+    ) -> None:
         """End a batch: store everything in Flink's state, and send it to Redis and to items."""
         stored, now = lane.stored, self._time.monotonic()
-        written = self._states.store(changed, self._settings.whole_until)
+        written = self._states.store(changed, whole)
         writes: dict[str, Write] = {user_key(user_id): write for user_id, write in written.items()}
         lane.keys.put(self._writer, writes)
         deltas: dict[int, bytes] = {}

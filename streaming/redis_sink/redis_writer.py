@@ -103,20 +103,19 @@ class FeatureWriter:
     def query(self, key: str, command: bytes) -> Any:
         """Returns the reply to a command about a key; None while the server that has it is away, or sends elsewhere."""
         self._read_all()
-        now = self._time.monotonic()
-        for pipe in self._routes.pipes:
-            if self._routes.has(pipe, key) and now >= pipe.retry_at:
-                try:
-                    reply = pipe.request(command)
-                except Unavailable as error:
-                    self._fail(pipe, error)
-                    return None
-                if pipe.connection.has_redirects:
-                    self._settle([])
-                    self._routes.note_failure()
-                    return None
-                return reply
-        return None
+        pipe = self._routes.pipe_of(key)
+        if pipe is None or self._time.monotonic() < pipe.retry_at:
+            return None
+        try:
+            reply = pipe.request(command)
+        except Unavailable as error:
+            self._fail(pipe, error)
+            return None
+        if pipe.connection.has_redirects:
+            self._settle([])
+            self._routes.note_failure()
+            return None
+        return reply
 
     def learn_routes(self) -> None:
         """Learn anew, before the next write, who has which keys."""

@@ -55,7 +55,8 @@ class Repeats:
             self._writer.learn_routes()
 
     def take(self, lane: LaneKeys) -> list[list[str]]:
-        """Returns the keys that the lane is to write again now, in chunks."""
+        """Returns the keys that the lane is to write again now, in chunks, the first of which may be empty: of the lane's own
+        numbers nothing is remembered, so they are always among it."""
         request = self._request
         if request is None or lane.repeated == request.id:
             return []
@@ -66,7 +67,7 @@ class Repeats:
             return []
         lane.unsent |= keys
         ordered = sorted(keys)
-        return [ordered[at : at + CHUNK] for at in range(0, len(ordered), CHUNK)]
+        return [ordered[at : at + CHUNK] for at in range(0, max(1, len(ordered)), CHUNK)]
 
     def settle(self, lanes: Collection[LaneKeys]) -> None:
         """Reply to the request once all lanes have written, and Redis has acknowledged it."""

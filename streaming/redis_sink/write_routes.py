@@ -40,6 +40,10 @@ class Routes(Protocol):
         """Whether a key is at a server."""
         ...
 
+    def pipe_of(self, key: str) -> ServerPipe | None:
+        """Returns the server that has a key; None where that is not known."""
+        ...
+
     def split(self, writes: dict[str, Write], now: float) -> tuple[Iterable[Parcel], dict[str, Write]]:
         """Share writes out to servers; returns also those whose server pauses, or is not known."""
         ...
@@ -76,6 +80,9 @@ class OneServer:
 
     def has(self, pipe: ServerPipe, key: str) -> bool:
         return True
+
+    def pipe_of(self, key: str) -> ServerPipe | None:
+        return self._pipe
 
     def split(self, writes: dict[str, Write], now: float) -> tuple[Iterable[Parcel], dict[str, Write]]:
         return ((Parcel(self._pipe, writes),), {}) if now >= self._pipe.retry_at else ((), writes)
@@ -119,6 +126,10 @@ class ClusterServers:
     def has(self, pipe: ServerPipe, key: str) -> bool:
         owner = self._slots.owner_of(key)
         return owner is not None and self._pipes.get(owner) is pipe
+
+    def pipe_of(self, key: str) -> ServerPipe | None:
+        owner = self._slots.owner_of(key)
+        return None if owner is None else self._pipe(owner)
 
     def split(self, writes: dict[str, Write], now: float) -> tuple[Iterable[Parcel], dict[str, Write]]:
         left: dict[str, Write] = {}

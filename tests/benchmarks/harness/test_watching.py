@@ -9,8 +9,8 @@ import msgspec
 import pytest
 import redis
 
+from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.event_latency import Seen
-from benchmarks.harness.flink_cluster import Cluster
 from benchmarks.harness.job_progress import JobFollower, contributions, folded, ledger
 from benchmarks.harness.traffic import Helper
 from features.engines.kafka_address import KafkaAddress

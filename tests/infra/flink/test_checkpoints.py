@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from infra.flink.checkpoint_store import own_store
 from infra.flink.checkpoints import RETAINED, drop_older_savepoints, drop_superseded, retained
 from infra.flink.job_control import BASE, Job
 from infra.home.paths import Home
@@ -31,12 +32,12 @@ def test_checkpoints_of_jobs_before_go_once_there_are_enough_newer_ones(home: Ho
     (home.checkpoints / "savepoint-a-b").mkdir()
     for number in range(RETAINED - 1):
         put(home, NEW, number, 2000 + number)
-        drop_superseded(home, NEW)
+        drop_superseded(own_store(home), NEW)
     assert names(home) == {OLD, NEW, "savepoint-a-b"}
     put(home, NEW, RETAINED, 3000)
-    drop_superseded(home, NEW)
+    drop_superseded(own_store(home), NEW)
     assert names(home) == {NEW, "savepoint-a-b"}
-    drop_older_savepoints(home, 0)
+    drop_older_savepoints(own_store(home), 0)
     assert names(home) == {NEW}
 
 
@@ -44,7 +45,7 @@ def test_a_checkpoint_newer_than_those_of_the_job_stays(home: Home) -> None:
     for number in range(RETAINED):
         put(home, NEW, number, 2000 + number)
     put(home, OLD, 7, 2001)
-    drop_superseded(home, NEW)
+    drop_superseded(own_store(home), NEW)
     assert names(home) == {OLD, NEW}
 
 
@@ -65,10 +66,10 @@ def test_a_checkpoint_from_after_a_loss_is_not_taken_by_a_later_start_either(hom
     flink: Any = SimpleNamespace(live_job=lambda: NEW, job=lambda _: running)
     submitted: Any = client
     supervisor: Any = SimpleNamespace(note=lambda **facts: notes.update(facts))
-    job = Job(home, flink, submitted, settings_of(home.path, 1), supervisor)
+    job = Job(home, own_store(home), flink, submitted, settings_of(home.path, 1), supervisor)
     assert job.start(before=1500) == str(earlier)
     assert job.start() == str(earlier), "Redis would lack what was written between the two"
     assert client.origins == [earlier.as_uri()] * 2
-    assert [each.folder for each in retained(home)] == [earlier]
+    assert [each.path for each in retained(own_store(home))] == [f"{OLD}/chk-1"]
     assert later.name in notes["checkpoint_refused"]
     assert job.start(before=500) == BASE

@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import Unavailable
 from infra.flink.job_keeper import JobKeeper
-from infra.flink.repetition import Loss
+from infra.flink.repetition import CLOCKS_DIFFER, Loss
 from infra.home.paths import Home
 from infra.services.redis_instance import Instances
 from tests.home import until
@@ -99,6 +99,7 @@ class RunningJob(AttachedJob):
     def __init__(self, lost: bool = False) -> None:
         super().__init__()
         self.started: list[float | None] = []
+        self.refused: list[float] = []
         self._lost = lost
 
     def running(self) -> str | None:
@@ -109,6 +110,9 @@ class RunningJob(AttachedJob):
 
     def details(self) -> None:
         """Flink tells nothing of it."""
+
+    def refuse_since(self, since: float, reason: str) -> None:
+        self.refused.append(since)
 
     def start(self, before: float | None = None) -> str:
         self.started.append(before)
@@ -145,5 +149,6 @@ def test_what_redis_lost_is_written_again_by_the_job_as_it_runs_or_by_one_from_b
     until(lambda: len(redis.noted) > 1, 20, "what it lost is written again")
     keeper.stop()
     assert job.started == started
+    assert job.refused == ([] if started else [1000.0 - CLOCKS_DIFFER]), "what was written again could be lost again"
     assert ("job_wrote_again" in notes) == (not started)
     assert redis.loss is None

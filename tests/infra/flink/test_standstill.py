@@ -13,6 +13,7 @@ import pytest
 from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from features.store.job_status import lane_fields, lane_key
+from infra.flink.checkpoint_store import own_store
 from infra.flink.checkpoints import retained
 from infra.flink.job_control import Job
 from infra.flink.job_keeper import JobKeeper
@@ -151,7 +152,7 @@ def test_a_checkpoint_that_reads_nothing_is_refused_with_all_that_came_of_it(tmp
     cluster: Any = Cluster(home)
     notes: dict[str, object] = {}
     supervisor: Any = SimpleNamespace(note=notes.update, waiting=set)
-    job = Job(home, cluster, cluster, settings_of(tmp_path, 0), supervisor)
+    job = Job(home, own_store(home), cluster, cluster, settings_of(tmp_path, 0), supervisor)
     cluster.submit((home.checkpoints / "a" / "chk-2").as_uri())
     clock = count(0.0, PATIENCE)
     redis_run: Any = SimpleNamespace(read_instances=lambda: ("r", 1), lost_since=lambda _: None, note=lambda _: None)
@@ -168,7 +169,7 @@ def test_a_checkpoint_that_reads_nothing_is_refused_with_all_that_came_of_it(tmp
         assert time.monotonic() < deadline, f"started from {cluster.submitted}"
         time.sleep(0.05)
     keeper.stop()
-    assert [each.folder.name for each in retained(home)] == ["chk-1"]
+    assert [each.name for each in retained(own_store(home))] == ["chk-1"]
     assert cluster.submitted[1:] == ["cancelled", oldest], "nothing that came of it was tried"
     assert "the job read nothing after it" in str(notes["checkpoint_refused"])
     assert "it read nothing of the log" in str(notes["job_submitted_again"])

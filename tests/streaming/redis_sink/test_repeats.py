@@ -81,6 +81,36 @@ def test_what_was_lost_longer_ago_than_a_lane_remembers_it_can_not(bench: Bench,
     assert not lossy.is_written_again(bench.job)
 
 
+def test_the_numbers_of_a_lane_are_written_again_where_no_user_is(bench: Bench, lossy: LossyRedis) -> None:
+    lossy.remember()
+    bench.feed(bench.shown("a list"))
+    bench.job.advance(1.0)
+    assert bench.lane().served_read == 1
+    lossy.go_back()
+    assert bench.lane().served_read == 0
+    assert lossy.is_written_again(bench.job)
+    assert bench.lane().served_read == 1
+
+
+def test_a_job_from_before_the_loss_makes_up_for_it_whatever_came_between(bench: Bench, lossy: LossyRedis) -> None:
+    """The job of before has written a newer state, which hides from the one that lacks the lost one what it is to hide; so users
+    of all batches with a record of that time are written whole, those too that have newer ones."""
+    lost, between = bench.event("lost", LIKE), bench.event("between", LIKE, item=11, broker_ts=WALL + 500)
+    later = bench.event("later", LIKE, item=13, broker_ts=WALL + 9000)
+    bench.job.checkpoint()
+    lossy.remember()
+    bench.feed(lost)
+    bench.job.advance(1.0)
+    lossy.go_back()
+    bench.feed(between)
+    bench.job.advance(1.0)
+    bench.job.go_back(bench.job.newest_checkpoint, whole_until=WALL + 500)
+    bench.feed(lost)
+    bench.feed(between, later)
+    bench.job.advance(1.0)
+    assert bench.client.smembers(seen_key(USER)) >= {b"5", b"9", b"11", b"13"}
+
+
 def test_a_request_is_carried_out_once(bench: Bench, lossy: LossyRedis) -> None:
     lose(bench, lossy)
     assert lossy.is_written_again(bench.job)

@@ -13,7 +13,7 @@ import redis
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from benchmarks.harness.hosts import Hosts
+from benchmarks.harness.engines.hosts import Hosts
 from features.engines.redis_slots import Server
 from features.errors import Unavailable
 from infra.services.kafka import broker_settings
